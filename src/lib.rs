@@ -1,0 +1,58 @@
+//! Webhooks for the documents table of a Postgres database, with no change to the application.
+//!
+//! ```text
+//!          left loop: capture                          hinge            right loop: deliver
+//! ┌──────────┐ bytes ┌────────┐ changes ┌──────────┐ records ┌─────────────┐ batch ┌─────────┐ request
+//! │ Postgres │──────▶│ decode │────────▶│ classify │────────▶│    spool    │──────▶│ deliver │────────▶ receiver
+//! └──────────┘source └────────┘  pure   └──────────┘  pure   │ one SQLite  │       └─────────┘
+//!      ▲                           shadow ▲    │ new shadow  │    file     │            │
+//!      │                                  └────┼─────────────│             │◀───────────┘ outcome
+//!      └──── confirmed LSN, only after the sync┴─────────────└─────────────┘
+//! ```
+//!
+//! The modules stand in the order in which a change meets them; each uses only those before it.
+
+/// Points in time, as values.
+pub mod moment;
+
+/// Places in the database's log.
+pub mod position;
+
+/// What a receiver is told, and the bytes that tell it.
+pub mod record;
+
+/// What every stage counts.
+pub mod metrics;
+
+/// Postgres → frames.
+pub mod source;
+
+/// Frames → changes. No I/O, no clock.
+pub mod decode;
+
+/// Change + shadow entry → records + new entry. No I/O, no clock.
+pub mod classify;
+
+/// What is durable.
+pub mod spool;
+
+/// The left loop: frames → groups → spool → confirmed LSN.
+pub mod capture;
+
+/// The right loop: lanes → batches → receivers → outcomes.
+pub mod deliver;
+
+/// The table compared with the shadow; the first start is its simplest case.
+pub mod resync;
+
+/// Settled records, delivered again.
+pub mod replay;
+
+/// What every stage says of itself → JSON, metrics, readiness.
+pub mod admin;
+
+/// `sidecar.toml` and the environment → checked settings.
+pub mod settings;
+
+/// The commands.
+pub mod cli;

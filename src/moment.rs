@@ -1,0 +1,81 @@
+//! Points in time, as values. Nothing here reads a clock: the shells do, and pass these in.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A point of wall-clock time: microseconds since 1970-01-01 00:00 UTC.
+///
+/// For people, headers and retention by age. It may step; what must not step is measured in
+/// [`Running`].
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Moment(pub i64);
+
+impl Moment {
+    /// The moment that Postgres writes as `micros` since 2000-01-01 00:00 UTC.
+    ///
+    /// <https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html>
+    pub fn from_postgres(micros: i64) -> Self {
+        Self(micros.saturating_add(POSTGRES_EPOCH_MICROS))
+    }
+
+    /// The same moment as Postgres writes it.
+    pub fn to_postgres(self) -> i64 {
+        self.0.saturating_sub(POSTGRES_EPOCH_MICROS)
+    }
+
+    /// Whole seconds since 1970, rounded down: the form of `webhook-timestamp`.
+    pub fn unix_seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// How long ago `earlier` was; zero where it lies ahead (the clock stepped back).
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+/// Milliseconds that the sidecar has been running, over all its starts with this spool.
+///
+/// `give_up_after` and `order_wait` are measured in it: time during which the sidecar stood still
+/// is not held against a receiver, and a stepped clock changes nothing.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Running(pub u64);
+
+impl Running {
+    /// How much running time lies between `earlier` and this; zero where it lies ahead.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// This, `wait` later.
+    #[must_use]
+    pub fn plus(self, wait: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl fmt::Display for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}ms", self.0)
+    }
+}
+
+/// From 1970-01-01 to 2000-01-01, in microseconds.
+const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn postgres_counts_from_the_year_2000() {
+        assert_eq!(Moment::from_postgres(0).unix_seconds(), 946_684_800);
+        assert_eq!(Moment::from_postgres(17).to_postgres(), 17);
+    }
+
+    #[test]
+    fn a_clock_stepped_back_is_no_time_at_all() {
+        assert_eq!(Moment(5).since(Moment(9)), Duration::ZERO);
+        assert_eq!(Running(5).since(Running(9)), Duration::ZERO);
+    }
+}

@@ -1,0 +1,274 @@
+//! Records: what a receiver is told of one document, and the bytes that tell it.
+//!
+//! A record is kept as its finished JSON fragment; a body is a prefix, the fragments joined by
+//! commas, and a suffix. No serialiser stands in the hot path.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::position::Position;
+
+/// Which of a project's webhooks a record is for.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Callback {
+    /// A document left: soft-deleted, deleted, moved away.
+    Excluded,
+    /// A document arrived, came back, or its content was overwritten.
+    Ingested,
+    /// Labels, predicted labels or a similarity of a document changed.
+    Modified,
+}
+
+impl Callback {
+    /// All three, in the order of their [`Callback::index`].
+    pub const ALL: [Self; 3] = [Self::Excluded, Self::Ingested, Self::Modified];
+
+    /// 0, 1, 2: the place of this callback in [`After`] and in lane numbers.
+    pub fn index(self) -> usize {
+        match self {
+            Self::Excluded => 0,
+            Self::Ingested => 1,
+            Self::Modified => 2,
+        }
+    }
+
+    /// As settings, headers and output name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Excluded => "excluded",
+            Self::Ingested => "ingested",
+            Self::Modified => "modified",
+        }
+    }
+
+    /// What stands before the first fragment of a body.
+    pub fn prefix(self) -> &'static [u8] {
+        match self {
+            Self::Excluded | Self::Ingested => b"{\"docs\":[",
+            Self::Modified => b"{\"modified\":[",
+        }
+    }
+}
+
+impl fmt::Display for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A text names no callback.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("`{0}` is not a callback: expected `ingested`, `modified` or `excluded`")]
+pub struct NotACallback(String);
+
+impl FromStr for Callback {
+    type Err = NotACallback;
+
+    fn from_str(text: &str) -> Result<Self, NotACallback> {
+        Self::ALL
+            .into_iter()
+            .find(|callback| callback.name() == text)
+            .ok_or_else(|| NotACallback(text.to_owned()))
+    }
+}
+
+/// The number of a project in this spool; its name is in the spool's `project` table.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ProjectNo(pub u32);
+
+/// The number of a lane: one (project, callback).
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct LaneNo(pub u64);
+
+impl LaneNo {
+    /// The lane of `project` and `callback`.
+    pub fn new(project: ProjectNo, callback: Callback) -> Self {
+        Self(u64::from(project.0) * 3 + callback.index() as u64)
+    }
+
+    /// The project whose lane this is.
+    pub fn project(self) -> ProjectNo {
+        ProjectNo(u32::try_from(self.0 / 3).unwrap_or(u32::MAX))
+    }
+
+    /// The callback whose lane this is.
+    pub fn callback(self) -> Callback {
+        match self.0 % 3 {
+            0 => Callback::Excluded,
+            1 => Callback::Ingested,
+            _ => Callback::Modified,
+        }
+    }
+}
+
+/// The number of one record over all lanes of a spool, in the order in which they were spooled.
+/// Never used again; 0 is before the first.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Seq(pub u64);
+
+/// The last records of the same document id in each of its project's lanes, by
+/// [`Callback::index`]; `Seq(0)` where there is none. The record's own lane is always `Seq(0)`.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct After(pub [Seq; 3]);
+
+/// One item of a callback's payload, with its place and what it waits for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Record<'a> {
+    /// Its number over all lanes.
+    pub seq: Seq,
+    /// Its place in the database's log.
+    pub position: Position,
+    /// When its transaction was committed.
+    pub committed_at: crate::moment::Moment,
+    /// What must be settled before it is sent.
+    pub after: After,
+    /// The xxh3 of its document id's UTF-8: which document it is about, for order alone.
+    pub document: u64,
+    /// Its JSON, finished.
+    pub fragment: &'a [u8],
+}
+
+/// Appends `{"id":…,"key":…}`: a record of `ingested` and `excluded`.
+pub fn write_document(out: &mut Vec<u8>, id: &str, key: Option<&str>) {
+    write_id_and_key(out, id, key);
+    out.push(b'}');
+}
+
+/// Appends `{"id":…,"key":…,"labels":…}`, or `predicted_labels`: `json` is passed through as it is.
+pub fn write_labels(out: &mut Vec<u8>, id: &str, key: Option<&str>, property: LabelProperty, json: &str) {
+    write_id_and_key(out, id, key);
+    out.extend_from_slice(match property {
+        LabelProperty::Labels => b",\"labels\":",
+        LabelProperty::PredictedLabels => b",\"predicted_labels\":".as_slice(),
+    });
+    out.extend_from_slice(json.as_bytes());
+    out.push(b'}');
+}
+
+/// Appends `{"similar_doc_id":…,"similar_doc_key":…,"similarity_label":…}`.
+pub fn write_similarity(out: &mut Vec<u8>, id: &str, key: Option<&str>, label: Option<&str>) {
+    out.extend_from_slice(b"{\"similar_doc_id\":");
+    write_string(out, id);
+    out.extend_from_slice(b",\"similar_doc_key\":");
+    write_nullable(out, key);
+    out.extend_from_slice(b",\"similarity_label\":");
+    write_nullable(out, label);
+    out.push(b'}');
+}
+
+/// Which of the two label columns a record tells of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LabelProperty {
+    /// `labels`
+    Labels,
+    /// `predicted_labels`
+    PredictedLabels,
+}
+
+/// The whole body of a batch of `callback`.
+pub fn body<'a>(callback: Callback, fragments: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut out = callback.prefix().to_vec();
+    for (number, fragment) in fragments.into_iter().enumerate() {
+        if number > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(fragment);
+    }
+    out.extend_from_slice(SUFFIX);
+    out
+}
+
+/// Appends `text` as a JSON string. <https://www.rfc-editor.org/rfc/rfc8259#section-7>
+pub fn write_string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let mut plain_from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(text.as_bytes().get(plain_from..at).unwrap_or_default());
+        plain_from = at + 1;
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            _ => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+        }
+    }
+    out.extend_from_slice(text.as_bytes().get(plain_from..).unwrap_or_default());
+    out.push(b'"');
+}
+
+fn write_id_and_key(out: &mut Vec<u8>, id: &str, key: Option<&str>) {
+    out.extend_from_slice(b"{\"id\":");
+    write_string(out, id);
+    out.extend_from_slice(b",\"key\":");
+    write_nullable(out, key);
+}
+
+fn write_nullable(out: &mut Vec<u8>, text: Option<&str>) {
+    match text {
+        Some(text) => write_string(out, text),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+/// What stands after the last fragment of a body.
+pub const SUFFIX: &[u8] = b"]}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn fragment(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("fragments are UTF-8")
+    }
+
+    #[test]
+    fn fragments_hold_exactly_the_members_of_the_contract() {
+        assert_eq!(fragment(|out| write_document(out, "7", Some("a"))), r#"{"id":"7","key":"a"}"#);
+        assert_eq!(fragment(|out| write_document(out, "7", None)), r#"{"id":"7","key":null}"#);
+        assert_eq!(
+            fragment(|out| write_labels(out, "7", Some("a"), LabelProperty::Labels, r#"["x"]"#)),
+            r#"{"id":"7","key":"a","labels":["x"]}"#
+        );
+        assert_eq!(
+            fragment(|out| write_labels(out, "7", Some("a"), LabelProperty::PredictedLabels, "null")),
+            r#"{"id":"7","key":"a","predicted_labels":null}"#
+        );
+        assert_eq!(
+            fragment(|out| write_similarity(out, "8", None, Some("near"))),
+            r#"{"similar_doc_id":"8","similar_doc_key":null,"similarity_label":"near"}"#
+        );
+    }
+
+    #[test]
+    fn a_body_is_its_fragments_and_no_byte_more() {
+        assert_eq!(body(Callback::Ingested, [b"{}".as_slice(), b"{}"]), br#"{"docs":[{},{}]}"#);
+        assert_eq!(body(Callback::Excluded, [b"{}".as_slice()]), br#"{"docs":[{}]}"#);
+        assert_eq!(body(Callback::Modified, []), br#"{"modified":[]}"#);
+    }
+
+    #[test]
+    fn a_lane_tells_its_project_and_callback() {
+        for callback in Callback::ALL {
+            let lane = LaneNo::new(ProjectNo(41), callback);
+            assert_eq!((lane.project(), lane.callback()), (ProjectNo(41), callback));
+            assert_eq!(callback.name().parse(), Ok(callback));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_string_that_json_reads_back(text: String) {
+            let written = fragment(|out| write_string(out, &text));
+            prop_assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), json!(text));
+        }
+    }
+}
