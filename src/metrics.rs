@@ -1,1 +1,285 @@
-//! What every stage counts.
+//! What every stage counts, under the names that dashboards rely on.
+//!
+//! Base units; no URL, key or secret ever becomes a label. Projects are no labels either: their
+//! number has no bound. A stage on the hot path counts by itself and adds once a group.
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::record::Callback;
+
+/// Every figure of the process. Cheap to clone: all clones count together.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// Row changes read from the stream, by what they were.
+    pub changes: Family<OperationLabel, Counter>,
+    /// Records made, by callback, kept or not.
+    pub records: Family<CallbackLabel, Counter>,
+    /// Records made for a callback that has no webhook, and so not kept.
+    pub records_not_kept: Family<CallbackLabel, Counter>,
+    /// Similarity entries that are no object, or lack `similar_doc_id`.
+    pub similarities_skipped: Counter,
+    /// Batches that a receiver took.
+    pub batches_delivered: Family<CallbackLabel, Counter>,
+    /// Requests on the wire, by how they ended.
+    pub attempts: Family<AttemptLabel, Counter>,
+    /// From a record's commit to the 2xx of its batch.
+    pub delivery_latency: Histogram,
+    /// From an attempt's start to its end.
+    pub attempt_duration: Histogram,
+    /// Lanes, by how they stand.
+    pub lanes: Family<StateLabel, Gauge>,
+    /// Age of the oldest record that is not settled.
+    pub oldest_pending_seconds: Gauge,
+    /// Live bytes of records, batches, dead letters and attempts.
+    pub spool_bytes: Gauge,
+    /// Bytes of the shadow.
+    pub shadow_bytes: Gauge,
+    /// Documents in the shadow.
+    pub shadow_documents: Gauge,
+    /// Records that became dead letters, by reason.
+    pub dead_letters: Family<ReasonLabel, Counter>,
+    /// Records dropped with a lane whose webhook was removed.
+    pub records_discarded: Counter,
+    /// Records and dead letters that retention removed.
+    pub records_removed: Counter,
+    /// Log that the slot keeps on the server.
+    pub slot_retained_bytes: Gauge,
+    /// From the confirmed LSN to the end of the server's log.
+    pub slot_confirmed_lag_bytes: Gauge,
+    /// Connections to receivers, by whether a pooled one served.
+    pub http_connections: Family<ReusedLabel, Counter>,
+    /// 1 where the last reading of the settings went well.
+    pub config_last_reload_successful: Gauge,
+    /// Connections opened for replication.
+    pub replication_connections: Counter,
+    /// 1 when `/-/ready` says yes.
+    pub ready: Gauge,
+}
+
+/// `operation="insert"`
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct OperationLabel {
+    /// insert, update, delete, truncate
+    pub operation: &'static str,
+}
+
+/// `callback="ingested"`
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct CallbackLabel {
+    /// Which callback.
+    pub callback: Callback,
+}
+
+/// `callback="ingested",outcome="delivered"`
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct AttemptLabel {
+    /// Which callback.
+    pub callback: Callback,
+    /// `delivered`, or the word for what went wrong.
+    pub outcome: &'static str,
+}
+
+/// `state="failing"`
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct StateLabel {
+    /// How a lane stands.
+    pub state: &'static str,
+}
+
+/// `reason="given_up"`
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct ReasonLabel {
+    /// Why records became a dead letter.
+    pub reason: &'static str,
+}
+
+/// `reused="true"`
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct ReusedLabel {
+    /// Whether a pooled connection served.
+    pub reused: Truth,
+}
+
+/// A label that says yes or no.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Truth(pub bool);
+
+impl Metrics {
+    /// All figures at zero, registered under their names in `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::unregistered();
+        metrics.register_capture(registry);
+        metrics.register_delivery(registry);
+        metrics.register_standing(registry);
+        metrics
+    }
+
+    /// All figures at zero, shown nowhere: for tests and commands.
+    pub fn unregistered() -> Self {
+        Self {
+            changes: Family::default(),
+            records: Family::default(),
+            records_not_kept: Family::default(),
+            similarities_skipped: Counter::default(),
+            batches_delivered: Family::default(),
+            attempts: Family::default(),
+            delivery_latency: Histogram::new(exponential_buckets(0.001, 2.0, 22)),
+            attempt_duration: Histogram::new(exponential_buckets(0.000_5, 2.0, 18)),
+            lanes: Family::default(),
+            oldest_pending_seconds: Gauge::default(),
+            spool_bytes: Gauge::default(),
+            shadow_bytes: Gauge::default(),
+            shadow_documents: Gauge::default(),
+            dead_letters: Family::default(),
+            records_discarded: Counter::default(),
+            records_removed: Counter::default(),
+            slot_retained_bytes: Gauge::default(),
+            slot_confirmed_lag_bytes: Gauge::default(),
+            http_connections: Family::default(),
+            config_last_reload_successful: Gauge::default(),
+            replication_connections: Counter::default(),
+            ready: Gauge::default(),
+        }
+    }
+
+    fn register_capture(&self, registry: &mut Registry) {
+        registry.register("sidecar_changes", "Row changes read from the stream", self.changes.clone());
+        registry.register("sidecar_records", "Records made, kept or not", self.records.clone());
+        registry.register(
+            "sidecar_records_not_kept",
+            "Records of a callback without a webhook",
+            self.records_not_kept.clone(),
+        );
+        registry.register(
+            "sidecar_similarities_skipped",
+            "Similarity entries that are no object or lack similar_doc_id",
+            self.similarities_skipped.clone(),
+        );
+        registry.register(
+            "sidecar_replication_connections",
+            "Connections opened for replication",
+            self.replication_connections.clone(),
+        );
+        registry.register(
+            "sidecar_slot_retained_bytes",
+            "Log that the slot keeps on the server",
+            self.slot_retained_bytes.clone(),
+        );
+        registry.register(
+            "sidecar_slot_confirmed_lag_bytes",
+            "From the confirmed LSN to the end of the server's log",
+            self.slot_confirmed_lag_bytes.clone(),
+        );
+    }
+
+    fn register_delivery(&self, registry: &mut Registry) {
+        registry.register(
+            "sidecar_batches_delivered",
+            "Batches that a receiver took",
+            self.batches_delivered.clone(),
+        );
+        registry.register("sidecar_attempts", "Requests on the wire", self.attempts.clone());
+        registry.register(
+            "sidecar_delivery_latency_seconds",
+            "From a record's commit to the 2xx of its batch",
+            self.delivery_latency.clone(),
+        );
+        registry.register(
+            "sidecar_attempt_duration_seconds",
+            "From an attempt's start to its end",
+            self.attempt_duration.clone(),
+        );
+        registry.register("sidecar_lanes", "Lanes, by how they stand", self.lanes.clone());
+        registry.register(
+            "sidecar_oldest_pending_seconds",
+            "Age of the oldest record that is not settled",
+            self.oldest_pending_seconds.clone(),
+        );
+        registry.register("sidecar_dead_letters", "Records given up", self.dead_letters.clone());
+        registry.register(
+            "sidecar_http_connections",
+            "Connections used for attempts",
+            self.http_connections.clone(),
+        );
+    }
+
+    fn register_standing(&self, registry: &mut Registry) {
+        registry.register(
+            "sidecar_spool_bytes",
+            "Live bytes of records, batches, dead letters and attempts",
+            self.spool_bytes.clone(),
+        );
+        registry.register("sidecar_shadow_bytes", "Bytes of the shadow", self.shadow_bytes.clone());
+        registry.register(
+            "sidecar_shadow_documents",
+            "Documents in the shadow",
+            self.shadow_documents.clone(),
+        );
+        registry.register(
+            "sidecar_records_discarded",
+            "Records dropped with a lane whose webhook was removed",
+            self.records_discarded.clone(),
+        );
+        registry.register(
+            "sidecar_records_removed",
+            "Settled records and dead letters that retention removed",
+            self.records_removed.clone(),
+        );
+        registry.register(
+            "sidecar_config_last_reload_successful",
+            "1 where the last reading of the settings went well",
+            self.config_last_reload_successful.clone(),
+        );
+        registry.register("sidecar_ready", "1 when /-/ready says yes", self.ready.clone());
+        let build: Family<Vec<(&'static str, &'static str)>, Gauge> = Family::default();
+        build.get_or_create(&vec![("version", env!("CARGO_PKG_VERSION"))]).set(1);
+        registry.register("sidecar_build_info", "What is running", build);
+    }
+}
+
+impl EncodeLabelValue for Callback {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&self.name(), encoder)
+    }
+}
+
+impl EncodeLabelValue for Truth {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&if self.0 { "true" } else { "false" }, encoder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_bear_the_names_that_dashboards_rely_on() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        metrics.changes.get_or_create(&OperationLabel { operation: "insert" }).inc();
+        metrics.records.get_or_create(&CallbackLabel { callback: Callback::Ingested }).inc();
+        let outcome = AttemptLabel { callback: Callback::Modified, outcome: "timeout" };
+        metrics.attempts.get_or_create(&outcome).inc();
+        metrics.http_connections.get_or_create(&ReusedLabel { reused: Truth(true) }).inc();
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        for line in [
+            r#"sidecar_changes_total{operation="insert"} 1"#,
+            r#"sidecar_records_total{callback="ingested"} 1"#,
+            r#"sidecar_attempts_total{callback="modified",outcome="timeout"} 1"#,
+            r#"sidecar_http_connections_total{reused="true"} 1"#,
+            "sidecar_delivery_latency_seconds_count 0",
+            "sidecar_oldest_pending_seconds 0",
+            "sidecar_spool_bytes 0",
+            concat!("sidecar_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+        ] {
+            assert!(text.lines().any(|found| found == line), "no `{line}` in\n{text}");
+        }
+    }
+}
