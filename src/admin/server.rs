@@ -1,0 +1,163 @@
+//! The routes, and the two listeners they are served on.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::extract::{Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use bytes::Bytes;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+use prometheus_client::registry::Registry;
+use serde::Deserialize;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::broadcast;
+
+use super::status::Status;
+use crate::record::Callback;
+
+/// What the routes answer from.
+pub struct Admin {
+    /// Makes the status of this moment.
+    pub status: Box<dyn Fn() -> Status + Send + Sync>,
+    /// Brings gauges up to date before they are shown.
+    pub refresh: Box<dyn Fn() + Send + Sync>,
+    /// Every figure.
+    pub registry: Registry,
+    /// Records as they are classified.
+    pub tail: Tail,
+    /// Asked for on the port, where it is set; never on the socket.
+    pub token: Option<String>,
+}
+
+/// Where records are shown as they are classified. Costs nothing while nobody looks.
+pub type Tail = broadcast::Sender<Arc<TailLine>>;
+
+/// One record, as `sidecar tail` shows it.
+#[derive(Debug)]
+pub struct TailLine {
+    /// Whose.
+    pub project: String,
+    /// For which callback.
+    pub callback: Callback,
+    /// One line of JSON, its newline included.
+    pub json: String,
+}
+
+/// The name of the socket in the spool's folder.
+pub const SOCKET_NAME: &str = "control.sock";
+
+/// Serves on a port until the future is dropped.
+pub async fn serve_tcp(admin: Arc<Admin>, listener: TcpListener) -> anyhow::Result<()> {
+    let router = routes(Arc::clone(&admin)).layer(middleware::from_fn_with_state(admin, ask_for_token));
+    axum::serve(listener, router).await.context("serve the admin port")
+}
+
+/// Serves on the socket at `path` (0600) until the future is dropped. The caller holds the spool's
+/// lock, so a socket that is there already was left by a process that is gone.
+pub async fn serve_socket(admin: Arc<Admin>, path: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("remove the old socket {}", path.display()));
+        }
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).with_context(|| format!("listen on {}", path.display()))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .with_context(|| format!("protect {}", path.display()))?;
+    axum::serve(listener, routes(admin)).await.context("serve the control socket")
+}
+
+fn routes(admin: Arc<Admin>) -> Router {
+    Router::new()
+        .route("/-/healthy", get(|| async { "healthy\n" }))
+        .route("/-/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/status", get(|State(admin): State<Arc<Admin>>| async move { Json((admin.status)()) }))
+        .route("/api/v1/tail", get(tail))
+        .with_state(admin)
+}
+
+async fn ready(State(admin): State<Arc<Admin>>) -> Response {
+    let readiness = (admin.status)().readiness;
+    if readiness.ready {
+        return "ready\n".into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", readiness.reasons.join("; ")))
+        .into_response()
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    (admin.refresh)();
+    let mut text = String::new();
+    if prometheus_client::encoding::text::encode(&mut text, &admin.registry).is_err() {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
+    ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response()
+}
+
+#[derive(Deserialize)]
+struct TailQuery {
+    project: Option<String>,
+    callback: Option<String>,
+}
+
+async fn tail(State(admin): State<Arc<Admin>>, Query(query): Query<TailQuery>) -> Response {
+    let callback = match query.callback.as_deref().map(str::parse::<Callback>).transpose() {
+        Ok(callback) => callback,
+        Err(refused) => return (StatusCode::BAD_REQUEST, format!("{refused}\n")).into_response(),
+    };
+    let lines = futures_util::stream::unfold(admin.tail.subscribe(), move |mut lines| {
+        let project = query.project.clone();
+        async move {
+            loop {
+                match lines.recv().await {
+                    Ok(line) if project.as_ref().is_some_and(|wanted| *wanted != line.project) => {}
+                    Ok(line) if callback.is_some_and(|wanted| wanted != line.callback) => {}
+                    Ok(line) => return Some((whole(line.json.clone()), lines)),
+                    Err(broadcast::error::RecvError::Lagged(missed)) => {
+                        return Some((whole(format!("{{\"not_shown\":{missed}}}\n")), lines));
+                    }
+                    Err(broadcast::error::RecvError::Closed) => return None,
+                }
+            }
+        }
+    });
+    let body = axum::body::Body::new(StreamBody::new(lines));
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+}
+
+fn whole(line: String) -> Result<Frame<Bytes>, std::convert::Infallible> {
+    Ok(Frame::data(Bytes::from(line)))
+}
+
+/// Probes are answered without a token: they tell nothing but yes or no and why.
+async fn ask_for_token(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
+    let open = request.uri().path().starts_with("/-/");
+    let given = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    match &admin.token {
+        Some(token) if !open && !given.is_some_and(|given| equal(given, token.as_bytes())) => (
+            StatusCode::UNAUTHORIZED,
+            [(header::WWW_AUTHENTICATE, "Bearer")],
+            "send `authorization: Bearer TOKEN` with the token of `admin.token`\n",
+        )
+            .into_response(),
+        _ => next.run(request).await,
+    }
+}
+
+/// Compares in a time that tells nothing of where two tokens differ.
+fn equal(given: &[u8], wanted: &[u8]) -> bool {
+    given.len() == wanted.len() && given.iter().zip(wanted).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+}
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

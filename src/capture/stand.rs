@@ -1,0 +1,242 @@
+//! Where the stream stands: which transactions and changes are new, and what position they leave.
+//!
+//! The server sends again what it was not told to forget, always whole transactions. What was
+//! applied before is told apart by place: transactions below the whole LSN, and the first changes
+//! of the one that a group ended inside of. <https://www.postgresql.org/docs/current/logicaldecoding-explanation.html>
+
+use crate::moment::Moment;
+use crate::position::{Lsn, Position};
+use crate::spool::{OpenTransaction, StreamPosition};
+
+/// The place of the stream, moved by its messages in the order in which they come.
+#[derive(Debug)]
+pub(super) struct Stand {
+    position: StreamPosition,
+    /// The transaction between Begin and Commit on this connection.
+    inside: Option<Inside>,
+}
+
+/// A transaction that is arriving.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Inside {
+    commit: Lsn,
+    committed_at: Moment,
+    /// Row changes that are still to be passed over, as they were applied before.
+    passing: Passing,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Passing {
+    /// The next so many.
+    Changes(u64),
+    /// All of them: the whole transaction was applied before.
+    Whole,
+}
+
+/// What to do with a row change.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Step {
+    /// Apply it, then say [`Stand::applied`]. It was committed then.
+    Apply(Moment),
+    /// It was applied before.
+    Pass,
+}
+
+/// The stream's messages come in an order in which Postgres never sends them.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub(super) enum OutOfOrder {
+    #[error("a Begin at {found} inside the transaction at {open}")]
+    BeginInside { open: Lsn, found: Lsn },
+    #[error("the transaction at {found} came where the rest of the one at {open} was due")]
+    OtherThanOpen { open: Lsn, found: Lsn },
+    #[error("a row change outside a transaction")]
+    Outside,
+    #[error("a Commit of {found:?} in the transaction at {open:?}")]
+    OtherCommit { open: Option<Lsn>, found: Lsn },
+    #[error("more than 4,294,967,295 records in one transaction")]
+    TooManyRecords,
+}
+
+impl Stand {
+    pub(super) fn new(position: StreamPosition) -> Self {
+        Self { position, inside: None }
+    }
+
+    pub(super) fn position(&self) -> StreamPosition {
+        self.position
+    }
+
+    /// A new connection: the server starts again at a transaction's Begin.
+    pub(super) fn connected(&mut self) {
+        self.inside = None;
+    }
+
+    pub(super) fn begin(&mut self, commit: Lsn, committed_at: Moment) -> Result<(), OutOfOrder> {
+        if let Some(inside) = self.inside {
+            return Err(OutOfOrder::BeginInside { open: inside.commit, found: commit });
+        }
+        let passing = match self.position.open {
+            // A transaction that begins its commit record exactly at the whole LSN is new: the
+            // whole LSN is an end, and ends lie behind their commit records.
+            _ if commit < self.position.whole => Passing::Whole,
+            Some(open) if open.commit == commit => Passing::Changes(open.changes_applied),
+            Some(open) => return Err(OutOfOrder::OtherThanOpen { open: open.commit, found: commit }),
+            None => Passing::Changes(0),
+        };
+        self.inside = Some(Inside { commit, committed_at, passing });
+        Ok(())
+    }
+
+    /// A row change or Truncate, of whatever relation.
+    pub(super) fn change(&mut self) -> Result<Step, OutOfOrder> {
+        let inside = self.inside.as_mut().ok_or(OutOfOrder::Outside)?;
+        match &mut inside.passing {
+            Passing::Whole => return Ok(Step::Pass),
+            Passing::Changes(left @ 1..) => {
+                *left -= 1;
+                return Ok(Step::Pass);
+            }
+            Passing::Changes(0) => {}
+        }
+        let commit = inside.commit;
+        let committed_at = inside.committed_at;
+        self.position.open.get_or_insert(OpenTransaction { commit, changes_applied: 0, records_made: 0 });
+        Ok(Step::Apply(committed_at))
+    }
+
+    /// The change of the last [`Step::Apply`] is applied.
+    pub(super) fn applied(&mut self) {
+        debug_assert!(self.position.open.is_some(), "a change is applied inside a transaction");
+        if let Some(open) = &mut self.position.open {
+            open.changes_applied += 1;
+        }
+    }
+
+    /// The place of the next record of the transaction that is being applied.
+    pub(super) fn next_record(&mut self) -> Result<Position, OutOfOrder> {
+        let open = self.position.open.as_mut().ok_or(OutOfOrder::Outside)?;
+        open.records_made = open.records_made.checked_add(1).ok_or(OutOfOrder::TooManyRecords)?;
+        Ok(Position { commit: open.commit, number: open.records_made })
+    }
+
+    pub(super) fn commit(&mut self, commit: Lsn, end: Lsn) -> Result<(), OutOfOrder> {
+        let open = self.inside.take();
+        let inside = open
+            .filter(|inside| inside.commit == commit)
+            .ok_or(OutOfOrder::OtherCommit { open: open.map(|inside| inside.commit), found: commit })?;
+        if inside.passing == Passing::Whole {
+            return Ok(());
+        }
+        self.position = StreamPosition { whole: self.position.whole.max(end), last_end: end, open: None };
+        Ok(())
+    }
+
+    /// A keepalive says that everything below `end` was sent. Inside a transaction, or while a part
+    /// of one is applied, it moves nothing: that transaction's commit may lie below `end`.
+    pub(super) fn keepalive(&mut self, end: Lsn) {
+        if self.inside.is_none() && self.position.open.is_none() {
+            self.position.whole = self.position.whole.max(end);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: Lsn = Lsn(1_000);
+
+    fn stand() -> Stand {
+        Stand::new(StreamPosition { whole: WHOLE, last_end: Lsn(900), open: None })
+    }
+
+    fn apply_one(stand: &mut Stand, records: u32) {
+        assert_eq!(stand.change(), Ok(Step::Apply(Moment(7))));
+        for _ in 0..records {
+            stand.next_record().unwrap();
+        }
+        stand.applied();
+    }
+
+    #[test]
+    fn a_transaction_below_the_whole_lsn_is_passed_over() {
+        let mut stand = stand();
+        let before = stand.position();
+        stand.begin(Lsn(999), Moment(7)).unwrap();
+        assert_eq!(stand.change(), Ok(Step::Pass));
+        stand.commit(Lsn(999), Lsn(1_000)).unwrap();
+        assert_eq!(stand.position(), before);
+    }
+
+    #[test]
+    fn a_transaction_exactly_at_the_whole_lsn_is_new() {
+        let mut stand = stand();
+        stand.begin(WHOLE, Moment(7)).unwrap();
+        apply_one(&mut stand, 1);
+        stand.commit(WHOLE, Lsn(1_040)).unwrap();
+        assert_eq!(stand.position(), StreamPosition { whole: Lsn(1_040), last_end: Lsn(1_040), open: None });
+    }
+
+    #[test]
+    fn changes_applied_before_a_crash_are_passed_over_by_count_and_records_are_numbered_on() {
+        let mut stand = stand();
+        stand.begin(Lsn(2_000), Moment(7)).unwrap();
+        apply_one(&mut stand, 2);
+        apply_one(&mut stand, 0);
+        let kept = stand.position();
+        assert_eq!(kept.whole, WHOLE, "an open transaction does not move the whole LSN");
+
+        let mut again = Stand::new(kept);
+        again.begin(Lsn(2_000), Moment(7)).unwrap();
+        assert_eq!(again.change(), Ok(Step::Pass));
+        assert_eq!(again.change(), Ok(Step::Pass));
+        assert_eq!(again.change(), Ok(Step::Apply(Moment(7))));
+        assert_eq!(again.next_record(), Ok(Position { commit: Lsn(2_000), number: 3 }));
+    }
+
+    #[test]
+    fn a_new_connection_in_the_middle_of_a_transaction_passes_over_what_was_applied() {
+        let mut stand = stand();
+        stand.begin(Lsn(2_000), Moment(7)).unwrap();
+        apply_one(&mut stand, 1);
+        stand.connected();
+        stand.begin(Lsn(2_000), Moment(7)).unwrap();
+        assert_eq!(stand.change(), Ok(Step::Pass));
+        assert_eq!(stand.change(), Ok(Step::Apply(Moment(7))));
+    }
+
+    #[test]
+    fn a_keepalive_moves_the_whole_lsn_between_transactions_only() {
+        let mut stand = stand();
+        stand.keepalive(Lsn(1_500));
+        stand.keepalive(Lsn(1_200));
+        assert_eq!(stand.position().whole, Lsn(1_500), "and never back");
+
+        stand.begin(Lsn(2_000), Moment(7)).unwrap();
+        stand.keepalive(Lsn(3_000));
+        assert_eq!(stand.position().whole, Lsn(1_500));
+        apply_one(&mut stand, 0);
+        stand.connected();
+        stand.keepalive(Lsn(3_000));
+        assert_eq!(stand.position().whole, Lsn(1_500), "a part of a transaction is applied");
+    }
+
+    #[test]
+    fn what_postgres_never_sends_is_refused() {
+        let mut stand = stand();
+        assert_eq!(stand.change(), Err(OutOfOrder::Outside));
+        assert_eq!(stand.next_record(), Err(OutOfOrder::Outside));
+        stand.begin(Lsn(2_000), Moment(7)).unwrap();
+        assert_eq!(
+            stand.begin(Lsn(3_000), Moment(7)),
+            Err(OutOfOrder::BeginInside { open: Lsn(2_000), found: Lsn(3_000) })
+        );
+        apply_one(&mut stand, 0);
+        assert!(stand.commit(Lsn(2_001), Lsn(2_100)).is_err());
+        stand.connected();
+        assert_eq!(
+            stand.begin(Lsn(2_500), Moment(7)),
+            Err(OutOfOrder::OtherThanOpen { open: Lsn(2_000), found: Lsn(2_500) })
+        );
+    }
+}
