@@ -24,6 +24,9 @@ pub mod record;
 /// What every stage counts.
 pub mod metrics;
 
+/// The one place that reads clocks.
+pub mod clock;
+
 /// Postgres → frames.
 pub mod source;
 
@@ -53,6 +56,9 @@ pub mod admin;
 
 /// `sidecar.toml` and the environment → checked settings.
 pub mod settings;
+
+/// The parts put together: supervisor, loops, listeners, signals.
+pub mod service;
 
 /// The commands.
 pub mod cli;
