@@ -1,1 +1,3 @@
-//! The parts put together.
+//! The parts put together: supervisor, loops, listeners, signals.
+
+mod continuity;

@@ -1,0 +1,3 @@
+//! The table compared with the shadow; the first start is its simplest case.
+
+mod seen;

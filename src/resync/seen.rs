@@ -1,0 +1,128 @@
+//! What one pass over the table saw, in a scratch file: memory does not grow with the table.
+//!
+//! Identities and documents are kept as 128-bit hashes. Among a billion of them, two share one
+//! with a chance of 1 in 10²⁰.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::classify::Identity;
+use crate::record::ProjectNo;
+
+/// The rows that one pass saw.
+#[derive(Debug)]
+pub(super) struct Seen {
+    scratch: Connection,
+    path: PathBuf,
+}
+
+/// A document as receivers know it: hashed (project, id).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Document([u8; 16]);
+
+/// What the pass saw of one identity.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Sighting {
+    pub(super) document: Document,
+    pub(super) live: bool,
+}
+
+impl Document {
+    pub(super) fn of(project: ProjectNo, id: &str) -> Self {
+        let mut hash = Xxh3::new();
+        hash.update(&project.0.to_le_bytes());
+        hash.update(id.as_bytes());
+        Self(hash.digest128().to_le_bytes())
+    }
+}
+
+impl Seen {
+    /// An empty scratch file in `folder`; one that a killed process left is thrown away.
+    pub(super) fn create(folder: &Path) -> rusqlite::Result<Self> {
+        let path = folder.join("resync.scratch");
+        for leftover in [path.clone(), folder.join("resync.scratch-journal")] {
+            let _ = std::fs::remove_file(leftover);
+        }
+        let scratch = Connection::open(&path)?;
+        scratch.execute_batch(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8192;
+             CREATE TABLE row (identity BLOB PRIMARY KEY, document BLOB NOT NULL, live INTEGER NOT NULL) WITHOUT ROWID;
+             CREATE TABLE live (document BLOB PRIMARY KEY) WITHOUT ROWID;
+             BEGIN;",
+        )?;
+        Ok(Self { scratch, path })
+    }
+
+    pub(super) fn note(&self, identity: &Identity, sighting: Sighting) -> rusqlite::Result<()> {
+        let Document(document) = sighting.document;
+        self.scratch.prepare_cached("INSERT OR REPLACE INTO row VALUES (?1, ?2, ?3)")?.execute(params![
+            hashed(identity),
+            document,
+            sighting.live
+        ])?;
+        if sighting.live {
+            self.scratch.prepare_cached("INSERT OR IGNORE INTO live VALUES (?1)")?.execute([document])?;
+        }
+        Ok(())
+    }
+
+    /// What the pass saw of `identity`; `None` where it has no row.
+    pub(super) fn row(&self, identity: &Identity) -> rusqlite::Result<Option<Sighting>> {
+        self.scratch
+            .prepare_cached("SELECT document, live FROM row WHERE identity = ?1")?
+            .query_row([hashed(identity)], |row| {
+                Ok(Sighting { document: Document(row.get(0)?), live: row.get(1)? })
+            })
+            .optional()
+    }
+
+    /// Whether any live row shows `document`.
+    pub(super) fn is_live(&self, Document(document): Document) -> rusqlite::Result<bool> {
+        self.scratch.prepare_cached("SELECT 1 FROM live WHERE document = ?1")?.exists([document])
+    }
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn hashed(Identity(bytes): &Identity) -> [u8; 16] {
+    xxhash_rust::xxh3::xxh3_128(bytes).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_live_where_any_row_shows_it_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let seen = Seen::create(folder.path()).unwrap();
+        let identity = |text: &str| Identity(text.as_bytes().into());
+        let document = Document::of(ProjectNo(1), "7");
+        let dead = Sighting { document, live: false };
+        seen.note(&identity("a"), dead).unwrap();
+        assert!(!seen.is_live(document).unwrap());
+        seen.note(&identity("b"), Sighting { document, live: true }).unwrap();
+
+        assert!(seen.is_live(document).unwrap());
+        assert_eq!(seen.row(&identity("a")).unwrap(), Some(dead));
+        assert_eq!(seen.row(&identity("c")).unwrap(), None);
+        assert!(!seen.is_live(Document::of(ProjectNo(2), "7")).unwrap(), "another project's document");
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_not_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let document = Document::of(ProjectNo(1), "7");
+        let left = Seen::create(folder.path()).unwrap();
+        left.note(&Identity(b"a".as_slice().into()), Sighting { document, live: true }).unwrap();
+        left.scratch.execute_batch("COMMIT").unwrap();
+        std::mem::forget(left);
+        assert!(!Seen::create(folder.path()).unwrap().is_live(document).unwrap());
+    }
+}

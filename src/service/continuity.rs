@@ -1,0 +1,249 @@
+//! Whether the database that answers is the one that the spool knows, and goes on where it left off.
+//! Pure: what was found in, what to do out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::position::Lsn;
+use crate::spool::StreamPosition;
+
+/// The source as the spool remembers it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct KnownSource {
+    /// The cluster's identifier, as `IDENTIFY_SYSTEM` gives it.
+    pub system_id: String,
+    /// The cluster's timeline.
+    pub timeline: u32,
+    /// The replication slot.
+    pub slot: String,
+    /// The database.
+    pub database: String,
+}
+
+/// The source as it answers now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FoundSource {
+    /// The same of it.
+    pub source: KnownSource,
+    /// The end of the server's log.
+    pub flush: Lsn,
+    /// Where the timeline that the spool knows was left for a later one; `None` where it is the
+    /// server's own, or no ancestor of it.
+    /// <https://www.postgresql.org/docs/current/protocol-replication.html>
+    pub switched_at: Option<Lsn>,
+    /// What there is of the slot.
+    pub slot: FoundSlot,
+}
+
+/// What there is of the slot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FoundSlot {
+    /// The server calls it lost or invalidated.
+    Lost,
+    /// None of this name.
+    Missing,
+    /// It serves from `confirmed` on.
+    Usable {
+        /// `confirmed_flush_lsn`
+        confirmed: Lsn,
+    },
+}
+
+/// What follows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Continuity {
+    /// Nothing is read or delivered until a resync adopts the database.
+    Diverged {
+        /// The sentence.
+        why: String,
+    },
+    /// Nothing was ever read: a first start.
+    FirstStart {
+        /// A slot that the server calls lost is in the way.
+        drop_slot: bool,
+    },
+    /// The stream goes on from this position.
+    GoOn(StreamPosition),
+    /// The slot is gone, and what came after `from` cannot be known from the stream.
+    SlotGone {
+        /// The last LSN that is known.
+        from: Lsn,
+        /// The slot is there, but the server calls it lost.
+        lost: bool,
+    },
+    /// The slot has forgotten changes that the spool never saw.
+    SpoolBehind {
+        /// `confirmed_flush_lsn`
+        confirmed: Lsn,
+    },
+}
+
+/// Compares what is known with what was found. `known` and `position` are `None` until a first
+/// start has finished.
+pub fn judge(known: Option<(&KnownSource, StreamPosition)>, found: &FoundSource) -> Continuity {
+    let Some((known, position)) = known else {
+        return Continuity::FirstStart { drop_slot: found.slot == FoundSlot::Lost };
+    };
+    let position = match same_history(known, position, found) {
+        Ok(position) => position,
+        Err(why) => return Continuity::Diverged { why },
+    };
+    match found.slot {
+        FoundSlot::Lost | FoundSlot::Missing => {
+            Continuity::SlotGone { from: position.whole, lost: found.slot == FoundSlot::Lost }
+        }
+        FoundSlot::Usable { confirmed } if confirmed > position.whole => {
+            Continuity::SpoolBehind { confirmed }
+        }
+        FoundSlot::Usable { .. } => Continuity::GoOn(position),
+    }
+}
+
+/// The position in the found database's own history, or why it has no place there.
+fn same_history(
+    known: &KnownSource,
+    position: StreamPosition,
+    found: &FoundSource,
+) -> Result<StreamPosition, String> {
+    let KnownSource { system_id, timeline, database, .. } = &found.source;
+    if *system_id != known.system_id {
+        return Err(format!(
+            "the database cluster is another one: its system id is {system_id}, the spool knows {}",
+            known.system_id
+        ));
+    }
+    if *database != known.database {
+        return Err(format!("the database is `{database}`, the spool knows `{}`", known.database));
+    }
+    if *timeline != known.timeline {
+        return after_failover(known.timeline, *timeline, position, found.switched_at);
+    }
+    if found.flush < position.whole {
+        return Err(format!(
+            "the server's log ends at {}, before {}, which was read from it: it is a restored copy",
+            found.flush.slashed(),
+            position.whole.slashed()
+        ));
+    }
+    Ok(position)
+}
+
+fn after_failover(
+    old: u32,
+    new: u32,
+    position: StreamPosition,
+    switched_at: Option<Lsn>,
+) -> Result<StreamPosition, String> {
+    let switch = switched_at.filter(|_| new > old).ok_or_else(|| {
+        format!("timeline {new} does not descend from timeline {old}, which the spool knows")
+    })?;
+    let applied = position.open.map_or(position.last_end, |open| Lsn(open.commit.0 + 1));
+    if applied > switch {
+        return Err(format!(
+            "timeline {new} left timeline {old} at {}, before {}, which was applied from it",
+            switch.slashed(),
+            applied.slashed()
+        ));
+    }
+    // Where only a keepalive lies beyond the switch, no change was: what the new timeline wrote
+    // from the switch on is still to come.
+    Ok(StreamPosition { whole: position.whole.min(switch), ..position })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spool::OpenTransaction;
+
+    const POSITION: StreamPosition = StreamPosition { whole: Lsn(1_000), last_end: Lsn(900), open: None };
+
+    fn known() -> KnownSource {
+        KnownSource { system_id: "7".into(), timeline: 3, slot: "sidecar".into(), database: "app".into() }
+    }
+
+    fn found() -> FoundSource {
+        FoundSource {
+            source: known(),
+            flush: Lsn(5_000),
+            switched_at: None,
+            slot: FoundSlot::Usable { confirmed: Lsn(1_000) },
+        }
+    }
+
+    fn diverged(found: &FoundSource, position: StreamPosition) -> String {
+        match judge(Some((&known(), position)), found) {
+            Continuity::Diverged { why } => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_empty_spool_makes_a_first_start_and_drops_only_a_slot_that_is_lost() {
+        assert_eq!(judge(None, &found()), Continuity::FirstStart { drop_slot: false });
+        let lost = FoundSource { slot: FoundSlot::Lost, ..found() };
+        assert_eq!(judge(None, &lost), Continuity::FirstStart { drop_slot: true });
+    }
+
+    #[test]
+    fn the_same_database_goes_on() {
+        assert_eq!(judge(Some((&known(), POSITION)), &found()), Continuity::GoOn(POSITION));
+    }
+
+    #[test]
+    fn a_slot_beyond_the_position_means_that_the_spool_is_behind() {
+        let beyond = FoundSource { slot: FoundSlot::Usable { confirmed: Lsn(1_001) }, ..found() };
+        let judged = judge(Some((&known(), POSITION)), &beyond);
+        assert_eq!(judged, Continuity::SpoolBehind { confirmed: Lsn(1_001) });
+    }
+
+    #[test]
+    fn a_slot_that_is_gone_leaves_a_gap_from_the_position_on() {
+        for (slot, lost) in [(FoundSlot::Missing, false), (FoundSlot::Lost, true)] {
+            let judged = judge(Some((&known(), POSITION)), &FoundSource { slot, ..found() });
+            assert_eq!(judged, Continuity::SlotGone { from: Lsn(1_000), lost });
+        }
+    }
+
+    #[test]
+    fn another_system_or_database_or_a_restored_copy_has_diverged() {
+        let mut other = found();
+        other.source.system_id = "8".into();
+        assert!(diverged(&other, POSITION).contains("system id is 8"));
+        let mut other = found();
+        other.source.database = "copy".into();
+        assert!(diverged(&other, POSITION).contains("`copy`"));
+        let restored = FoundSource { flush: Lsn(999), ..found() };
+        assert!(diverged(&restored, POSITION).contains("restored copy"));
+    }
+
+    #[test]
+    fn a_newer_timeline_goes_on_where_all_that_was_applied_lies_before_the_switch() {
+        let promoted = |switched_at| {
+            let mut found = FoundSource { switched_at, ..found() };
+            found.source.timeline = 4;
+            found.slot = FoundSlot::Usable { confirmed: Lsn(800) };
+            found
+        };
+        let judged = |found, position| judge(Some((&known(), position)), &found);
+        assert_eq!(judged(promoted(Some(Lsn(1_000))), POSITION), Continuity::GoOn(POSITION));
+        let fallen_back = StreamPosition { whole: Lsn(950), ..POSITION };
+        assert_eq!(
+            judged(promoted(Some(Lsn(950))), POSITION),
+            Continuity::GoOn(fallen_back),
+            "only a keepalive lay beyond"
+        );
+        assert!(diverged(&promoted(Some(Lsn(899))), POSITION).contains("which was applied"));
+        assert!(diverged(&promoted(None), POSITION).contains("does not descend"));
+
+        let open = OpenTransaction { commit: Lsn(1_200), changes_applied: 1, records_made: 0 };
+        let inside = StreamPosition { open: Some(open), ..POSITION };
+        assert_eq!(judged(promoted(Some(Lsn(1_201))), inside), Continuity::GoOn(inside));
+        assert!(diverged(&promoted(Some(Lsn(1_200))), inside).contains("which was applied"));
+    }
+
+    #[test]
+    fn an_older_timeline_has_diverged() {
+        let mut older = FoundSource { switched_at: Some(Lsn(9_000)), ..found() };
+        older.source.timeline = 2;
+        assert!(diverged(&older, POSITION).contains("does not descend"));
+    }
+}
