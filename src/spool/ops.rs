@@ -236,7 +236,7 @@ pub struct Standing {
 }
 
 /// A lane as the spool knows it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LaneState {
     /// Which.
     pub lane: LaneNo,
