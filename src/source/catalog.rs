@@ -111,10 +111,10 @@ pub enum Generated {
 /// What rows that were there before a column was added hold in it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum WhenAdded {
+    /// A constant default, in the text that the stream would carry.
+    Constant(String),
     /// NULL.
     Null,
-    /// A constant default, in the text that the stream would carry.
-    Text(String),
     /// What a volatile default, a generation expression or a rewrite put there.
     Unknown,
 }
@@ -257,7 +257,7 @@ fn column(row: &Row) -> Result<Column, Error> {
     };
     let missing: Option<String> = row.try_get("missing")?;
     let when_added = match missing {
-        Some(text) if row.try_get("has_missing")? => WhenAdded::Text(text),
+        Some(text) if row.try_get("has_missing")? => WhenAdded::Constant(text),
         _ if row.try_get("has_default")? => WhenAdded::Unknown,
         _ => WhenAdded::Null,
     };

@@ -4,13 +4,12 @@
 use tokio_postgres::{Client, Error};
 
 use super::catalog::{Generated, Kind, Table};
-use super::documents::DocumentKey;
+use super::documents::{DocumentKey, SharedIds, shared_ids};
 use super::identity;
 use super::publication::PUBLISHES_GENERATED;
 use super::refusal::{CatalogError, Refusal};
 use super::setup;
 use super::slot::Slot;
-use super::snapshot::{SharedIds, shared_ids};
 use super::survey::{Server, Survey, Wanted, survey};
 
 /// One thing that was looked at.

@@ -1,7 +1,9 @@
-//! SELECTs over the documents table itself. Pure: names in, SQL out.
+//! SELECTs over the documents table itself: names in, SQL or a count out.
 //!
 //! Values are read as `concat(column)`, NULL apart: it calls the type's output function, as pgoutput
 //! does, while a cast to text differs for xml, char(n), boolean and inet.
+
+use tokio_postgres::{Client, Error};
 
 use super::catalog::Table;
 use super::quote;
@@ -35,7 +37,7 @@ impl DocumentKey {
     }
 
     /// Counts the ids that several live rows share, and those rows.
-    pub(super) fn shared_ids(&self, table: &Table) -> String {
+    fn shared_ids(&self, table: &Table) -> String {
         let live = match &self.live {
             Live::Always => "true".to_owned(),
             Live::UnlessOneOf(column, values) => {
@@ -61,6 +63,22 @@ impl DocumentKey {
             table.read_from()
         )
     }
+}
+
+/// Live rows that share their project and id with another.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SharedIds {
+    /// How many such ids there are.
+    pub ids: u64,
+    /// How many rows bear them.
+    pub rows: u64,
+}
+
+/// Counts the live rows of `table` that share their project and id: one pass over the table.
+pub async fn shared_ids(client: &Client, table: &Table, key: &DocumentKey) -> Result<SharedIds, Error> {
+    let row = client.query_one(&key.shared_ids(table), &[]).await?;
+    let count = |column| Ok::<_, Error>(u64::try_from(row.try_get::<_, i64>(column)?).unwrap_or(0));
+    Ok(SharedIds { ids: count(0)?, rows: count(1)? })
 }
 
 /// A column to read.

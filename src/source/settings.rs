@@ -25,6 +25,11 @@ impl ServerSettings {
         self.figure(name).parse().ok()
     }
 
+    /// The same with another figure, to judge what the server at hand does not say.
+    pub fn set(&mut self, name: &str, figure: &str) {
+        self.0.insert(name.to_owned(), Setting { figure: figure.to_owned(), shown: figure.to_owned() });
+    }
+
     /// As people write it, with its unit.
     pub fn shown(&self, name: &str) -> &str {
         self.0.get(name).map_or("", |setting| &setting.shown)

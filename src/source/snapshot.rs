@@ -11,7 +11,7 @@ use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::{Client, Error, Row};
 
 use super::catalog::{self, Table};
-use super::documents::{self, DocumentKey, ReadColumn};
+use super::documents::{self, DocumentKey, ReadColumn, SharedIds};
 use super::quote;
 use super::refusal::CatalogError;
 use super::setup::{Say, while_waiting};
@@ -42,15 +42,6 @@ pub enum SqlValue<'a> {
     Null,
     /// The type's output, as pgoutput sends it, in UTF-8.
     Text(&'a [u8]),
-}
-
-/// Live rows that share their project and id with another.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct SharedIds {
-    /// How many such ids there are.
-    pub ids: u64,
-    /// How many rows bear them.
-    pub rows: u64,
 }
 
 /// Why no snapshot was taken.
@@ -150,15 +141,8 @@ impl Snapshot {
 
     /// Counts the live rows that share their project and id.
     pub async fn shared_ids(&self, key: &DocumentKey) -> Result<SharedIds, Error> {
-        shared_ids(&self.client, &self.table, key).await
+        documents::shared_ids(&self.client, &self.table, key).await
     }
-}
-
-/// Counts the live rows of `table` that share their project and id: one pass over the table.
-pub async fn shared_ids(client: &Client, table: &Table, key: &DocumentKey) -> Result<SharedIds, Error> {
-    let row = client.query_one(&key.shared_ids(table), &[]).await?;
-    let count = |column| Ok::<_, Error>(u64::try_from(row.try_get::<_, i64>(column)?).unwrap_or(0));
-    Ok(SharedIds { ids: count(0)?, rows: count(1)? })
 }
 
 async fn backend_pid(walsender: &mut Connection) -> Result<i32, SnapshotError> {

@@ -72,8 +72,16 @@ pub struct Survey {
     pub slot: Option<Slot>,
 }
 
-/// Reads all of it. A table that is not there is refused.
+/// Reads all of it. A table that is not there is refused; one that is locked for longer than a moment
+/// is an error (55P03), since some of the catalog's functions wait for it.
 pub async fn survey(client: &Client, wanted: &Wanted) -> Result<Survey, CatalogError> {
+    client.batch_execute("BEGIN READ ONLY; SET LOCAL lock_timeout = '5s'").await?;
+    let found = read(client, wanted).await;
+    client.batch_execute("ROLLBACK").await?;
+    found
+}
+
+async fn read(client: &Client, wanted: &Wanted) -> Result<Survey, CatalogError> {
     let table = catalog::table(client, &wanted.schema, &wanted.table).await?;
     Ok(Survey {
         server: server(client).await?,

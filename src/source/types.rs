@@ -10,7 +10,7 @@ pub enum TypeKind {
     /// An array. <https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO>
     Array {
         /// What stands between its elements: a comma, but for box.
-        delimiter: char,
+        delimiter: u8,
         /// What an element's text is in JSON.
         element: Element,
     },
@@ -24,7 +24,7 @@ pub enum TypeKind {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Element {
     /// `t` or `f`.
-    Boolean,
+    Bool,
     /// A number, or a float's or numeric's `NaN` and `Infinity`.
     Number,
     /// A string.
@@ -36,17 +36,17 @@ pub async fn type_kinds(client: &Client, oids: &[u32]) -> Result<HashMap<u32, Ty
     let rows = client.query(include_str!("../../sql/types.sql"), &[&oids]).await?;
     rows.iter()
         .map(|row| {
-            let delimiter = row.try_get::<_, Option<&str>>("delimiter")?.and_then(|text| text.chars().next());
+            let delimiter = row.try_get::<_, Option<&str>>("delimiter")?.and_then(|text| text.bytes().next());
             let element = row.try_get("element")?;
-            Ok((row.try_get("asked")?, kind(row.try_get("base")?, element, delimiter.unwrap_or(','))))
+            Ok((row.try_get("asked")?, kind(row.try_get("base")?, element, delimiter.unwrap_or(b','))))
         })
         .collect()
 }
 
 /// By oids, which never change. <https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat>
-fn kind(base: u32, element: Option<u32>, delimiter: char) -> TypeKind {
+fn kind(base: u32, element: Option<u32>, delimiter: u8) -> TypeKind {
     match (base, element) {
-        (_, Some(16)) => TypeKind::Array { delimiter, element: Element::Boolean },
+        (_, Some(16)) => TypeKind::Array { delimiter, element: Element::Bool },
         // int8, int2, int4, oid, float4, float8, numeric. Not money: its text is no number.
         (_, Some(20 | 21 | 23 | 26 | 700 | 701 | 1700)) => {
             TypeKind::Array { delimiter, element: Element::Number }
