@@ -1,0 +1,25 @@
+-- The columns of table $1 in their order. All versions.
+SELECT a.attname::text AS name,
+       a.atttypid AS type_oid,
+       pg_catalog.format_type(a.atttypid, a.atttypmod) AS type_name,
+       -- From 18 on a NOT NULL may be declared without the rows that are there being checked.
+       a.attnotnull AND NOT EXISTS (
+           SELECT FROM pg_catalog.pg_constraint AS k
+           WHERE k.conrelid = a.attrelid AND k.contype = 'n'
+             AND a.attnum = ANY (k.conkey) AND NOT k.convalidated
+       ) AS not_null,
+       a.attgenerated::text AS generated,
+       a.attidentity <> '' OR a.atthasdef AS has_default,
+       a.atthasmissing AS has_missing,
+       -- An array of one element. Only box has another delimiter than the comma, and its text
+       -- holds commas and never quotes.
+       CASE
+           WHEN NOT a.atthasmissing THEN NULL
+           WHEN t.typdelim = ',' THEN (a.attmissingval::text::text[])[1]
+           ELSE pg_catalog.btrim(a.attmissingval::text, '{}')
+       END AS missing,
+       pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS readable
+FROM pg_catalog.pg_attribute AS a
+JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum

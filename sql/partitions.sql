@@ -1,0 +1,25 @@
+-- The partitions of table $1 that hold rows, each with the columns that its own replica identity
+-- carries: a changed row is logged by its partition's identity, not by the root's. All versions.
+SELECT n.nspname::text AS schema,
+       c.relname::text AS name,
+       c.relkind::text AS kind,
+       c.relpersistence::text AS persistence,
+       c.relreplident::text AS replica_identity,
+       ARRAY(
+           SELECT a.attname::text
+           FROM pg_catalog.pg_index AS i
+           CROSS JOIN LATERAL pg_catalog.generate_series(0, i.indnkeyatts - 1) AS k (n)
+           JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k.n]
+           WHERE i.indrelid = c.oid AND i.indimmediate AND i.indisvalid
+             AND CASE c.relreplident
+                     WHEN 'd' THEN i.indisprimary
+                     WHEN 'i' THEN i.indisreplident
+                     ELSE false
+                 END
+           ORDER BY k.n
+       ) AS carried
+FROM pg_catalog.pg_partition_tree($1::oid::regclass) AS t
+JOIN pg_catalog.pg_class AS c ON c.oid = t.relid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE t.isleaf AND c.oid <> $1::oid
+ORDER BY n.nspname, c.relname

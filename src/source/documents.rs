@@ -1,0 +1,124 @@
+//! SELECTs over the documents table itself: names in, SQL or a count out.
+//!
+//! Values are read as `concat(column)`, NULL apart: it calls the type's output function, as pgoutput
+//! does, while a cast to text differs for xml, char(n), boolean and inet.
+
+use tokio_postgres::{Client, Error};
+
+use super::catalog::Table;
+use super::quote;
+
+/// Which rows are live.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Live {
+    /// All.
+    Always,
+    /// Those whose column's text is none of these; NULL is none.
+    UnlessOneOf(String, Vec<String>),
+    /// Those with a NULL in this column.
+    WhereNull(String),
+}
+
+/// What makes two rows the same document to a receiver.
+#[derive(Clone, Debug)]
+pub struct DocumentKey {
+    /// The project's column, where there is one.
+    pub project: Option<String>,
+    /// The id's columns.
+    pub id: Vec<String>,
+    /// Which rows count.
+    pub live: Live,
+}
+
+impl DocumentKey {
+    /// Its identity already keeps rows from sharing an id: nothing needs to be counted.
+    pub fn told_apart_by(&self, identity: &[String]) -> bool {
+        identity.iter().all(|column| self.id.contains(column) || self.project.as_ref() == Some(column))
+    }
+
+    /// Counts the ids that several live rows share, and those rows.
+    fn shared_ids(&self, table: &Table) -> String {
+        let live = match &self.live {
+            Live::Always => "true".to_owned(),
+            Live::UnlessOneOf(column, values) => {
+                let values = values.iter().map(|value| quote::literal(value)).collect::<Vec<_>>().join(", ");
+                let column = of("t", column);
+                if values.is_empty() {
+                    "true".to_owned()
+                } else {
+                    format!("pg_catalog.concat({column}) NOT IN ({values})")
+                }
+            }
+            Live::WhereNull(column) => format!("{} IS NOT DISTINCT FROM NULL", of("t", column)),
+        };
+        let project = self
+            .project
+            .as_ref()
+            .map(|column| format!("coalesce(nullif(pg_catalog.concat({}), ''), 'default')", of("t", column)));
+        let id = self.id.iter().map(|column| format!("pg_catalog.concat({})", of("t", column)));
+        let group = project.into_iter().chain(id).collect::<Vec<_>>().join(", ");
+        format!(
+            "SELECT pg_catalog.count(*)::int8, coalesce(pg_catalog.sum(s.n), 0)::int8 FROM (\
+             SELECT pg_catalog.count(*) AS n FROM {} AS t WHERE {live} GROUP BY {group} HAVING pg_catalog.count(*) > 1) AS s",
+            table.read_from()
+        )
+    }
+}
+
+/// Live rows that share their project and id with another.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SharedIds {
+    /// How many such ids there are.
+    pub ids: u64,
+    /// How many rows bear them.
+    pub rows: u64,
+}
+
+/// Counts the live rows of `table` that share their project and id: one pass over the table.
+pub async fn shared_ids(client: &Client, table: &Table, key: &DocumentKey) -> Result<SharedIds, Error> {
+    let row = client.query_one(&key.shared_ids(table), &[]).await?;
+    let count = |column| Ok::<_, Error>(u64::try_from(row.try_get::<_, i64>(column)?).unwrap_or(0));
+    Ok(SharedIds { ids: count(0)?, rows: count(1)? })
+}
+
+/// A column to read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ReadColumn {
+    /// Its name.
+    pub name: String,
+    /// Texts of more bytes of UTF-8 than this come as their SHA-256, so large bodies need not travel.
+    pub digest_over: Option<usize>,
+}
+
+/// Reads `columns` of every row. A column that may come as a digest makes two columns of the result:
+/// its text, and the digest of one that is too long; at most one of them is not NULL.
+///
+/// OFFSET 0 keeps the planner from pulling the inner SELECT up, which would compute each text thrice.
+pub(super) fn rows(table: &Table, columns: &[ReadColumn], server_is_utf8: bool) -> String {
+    let (mut outer, mut inner) = (Vec::new(), Vec::new());
+    for (number, column) in columns.iter().enumerate() {
+        let (name, value) = (of("t", &column.name), format!("r.c{number}"));
+        // For a composite value IS NULL asks about its members; this asks about the value.
+        inner.push(format!(
+            "CASE WHEN {name} IS DISTINCT FROM NULL THEN pg_catalog.concat({name}) END AS c{number}"
+        ));
+        let Some(limit) = column.digest_over else {
+            outer.push(value);
+            continue;
+        };
+        let utf8 = format!("pg_catalog.convert_to({value}, 'UTF8')");
+        let bytes = format!("pg_catalog.octet_length({})", if server_is_utf8 { &value } else { &utf8 });
+        outer.push(format!("CASE WHEN {bytes} <= {limit} THEN {value} END"));
+        outer.push(format!("CASE WHEN {bytes} > {limit} THEN pg_catalog.sha256({utf8}) END"));
+    }
+    format!(
+        "SELECT {} FROM (SELECT {} FROM {} AS t OFFSET 0) AS r",
+        outer.join(", "),
+        inner.join(", "),
+        table.read_from()
+    )
+}
+
+fn of(table: &str, column: &str) -> String {
+    format!("{table}.{}", quote::identifier(column))
+}

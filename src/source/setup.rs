@@ -1,0 +1,250 @@
+//! Makes what the sidecar needs on the server, publication first and then the slot, and removes it
+//! again. Each step is planned from what is there, so both are safe to repeat.
+//!
+//! A slot made before its publication would reach changes for which there is no publication yet: the
+//! server then stops for ever (to 17) or skips them with no more than a warning (18).
+
+use std::time::Duration;
+
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+use super::catalog;
+use super::publication::{self, Publication};
+use super::quote;
+use super::refusal::{CatalogError, Refusal};
+use super::slot::{self, Slot, Waited, waiting_for};
+use super::survey::{Survey, Wanted, server, survey};
+
+/// Something to do on the server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Step {
+    /// What it does, as a sentence without its end.
+    pub what: String,
+    /// How.
+    pub sql: String,
+    /// The privileges that it takes.
+    pub needs: String,
+    /// Our role has them.
+    pub permitted: bool,
+}
+
+/// Whether a publication may be made when the slot is already there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stage {
+    /// A first start follows: the stream begins at its snapshot, after the publication.
+    FirstStart,
+    /// The stream goes on where the slot stands, before the publication.
+    GoesOn,
+}
+
+/// Called now and then with those whom the making of a slot waits for.
+pub type Say<'a> = &'a mut (dyn FnMut(&[Waited]) + Send);
+
+/// What is to be made, in this order; nothing where all is there.
+pub fn plan(survey: &Survey, wanted: &Wanted) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if survey.publication.is_none() {
+        steps.push(Step {
+            what: format!("make the publication {}", wanted.publication),
+            sql: publication::create(&wanted.publication, &survey.table, survey.needs_generated(wanted)),
+            needs: format!(
+                "CREATE on the database {} and ownership of {}.{} (owner: {})",
+                survey.server.database, wanted.schema, wanted.table, survey.table.owner
+            ),
+            permitted: survey.server.may_create && survey.table.owned,
+        });
+    }
+    if survey.slot.is_none() {
+        steps.push(Step {
+            what: format!("make the replication slot {}", wanted.slot),
+            sql: slot::create(&wanted.slot),
+            needs: "REPLICATION".to_owned(),
+            permitted: survey.server.may_replicate,
+        });
+    }
+    steps
+}
+
+/// The SQL of [`plan`] with the cures of what refuses it, for somebody with more privileges to run.
+pub fn print(survey: &Survey, wanted: &Wanted) -> String {
+    let comment = |text: &str| text.lines().map(|line| format!("-- {line}\n")).collect::<String>();
+    let mut out = String::new();
+    for refusal in survey.refusals(wanted) {
+        out += &format!("{}{}\n", comment(&refusal.what), refusal.cure_sql.unwrap_or_default());
+    }
+    for step in plan(survey, wanted) {
+        out += &format!("{}{}\n", comment(&format!("{}; needs {}", step.what, step.needs)), step.sql);
+    }
+    out
+}
+
+/// Makes what is missing and returns the steps taken. `watcher` is a second session, on which it is
+/// asked every five seconds whom the making of the slot waits for.
+pub async fn setup(
+    client: &Client,
+    watcher: &Client,
+    wanted: &Wanted,
+    stage: Stage,
+    say: Say<'_>,
+) -> Result<Vec<Step>, CatalogError> {
+    let mut taken: Vec<Step> = Vec::new();
+    loop {
+        let found = survey(client, wanted).await?;
+        let mut refusals = found.refusals(wanted);
+        refusals.extend(after_its_slot(&found, wanted, stage));
+        if !refusals.is_empty() {
+            return Err(CatalogError::Refused(refusals));
+        }
+        // One that was taken and is still to do was undone by somebody else: no race with them.
+        let Some(step) = plan(&found, wanted).into_iter().find(|step| !taken.contains(step)) else {
+            return Ok(taken);
+        };
+        take(client, watcher, &step, say).await?;
+        taken.push(step);
+    }
+}
+
+/// What [`teardown`] would do: the slot goes first, since it cannot be read without its publication.
+pub async fn teardown_plan(client: &Client, wanted: &Wanted) -> Result<Vec<Step>, CatalogError> {
+    let role = server(client).await?;
+    let oid = match catalog::table(client, &wanted.schema, &wanted.table).await {
+        Ok(table) => table.oid,
+        Err(CatalogError::Refused(_)) => NO_TABLE,
+        Err(error) => return Err(error),
+    };
+    let slot = slot::slot(client, &wanted.slot).await?;
+    let publication = publication::publication(client, &wanted.publication, oid).await?;
+    let mut steps = Vec::new();
+    if let Some(slot) = slot {
+        in_use(&wanted.slot, &slot).map_or(Ok(()), Err)?;
+        steps.push(Step {
+            what: format!("drop the replication slot {}", wanted.slot),
+            sql: slot::drop(&wanted.slot),
+            needs: "REPLICATION".to_owned(),
+            permitted: role.may_replicate,
+        });
+    }
+    if let Some(publication) = publication {
+        shared(&wanted.publication, &publication).map_or(Ok(()), Err)?;
+        steps.push(Step {
+            what: format!("drop the publication {}", wanted.publication),
+            sql: format!("DROP PUBLICATION {};", quote::identifier(&wanted.publication)),
+            needs: "ownership of the publication".to_owned(),
+            permitted: publication.owned,
+        });
+    }
+    Ok(steps)
+}
+
+/// Removes what [`setup`] makes; refuses while the slot is read, and what is not ours alone.
+pub async fn teardown(client: &Client, wanted: &Wanted) -> Result<Vec<Step>, CatalogError> {
+    let steps = teardown_plan(client, wanted).await?;
+    for step in &steps {
+        permitted(step)?;
+        in_transaction(client, &step.sql).await.map_err(|error| refused(step, error))?;
+    }
+    Ok(steps)
+}
+
+/// Waits for `making`, which makes a slot on session `pid`, and says every five seconds whom it waits for.
+pub(super) async fn while_waiting<T>(
+    making: impl Future<Output = T>,
+    watcher: &Client,
+    pid: i32,
+    say: Say<'_>,
+) -> T {
+    tokio::pin!(making);
+    loop {
+        tokio::select! {
+            made = &mut making => return made,
+            () = tokio::time::sleep(SAY_EVERY) => {
+                // A watcher that fails takes nothing from the making, and that tells of it too.
+                say(&waiting_for(watcher, pid).await.unwrap_or_default());
+            }
+        }
+    }
+}
+
+async fn take(client: &Client, watcher: &Client, step: &Step, say: Say<'_>) -> Result<(), CatalogError> {
+    permitted(step)?;
+    let pid: i32 = client.query_one("SELECT pg_catalog.pg_backend_pid()", &[]).await?.try_get(0)?;
+    let made = if step.sql.starts_with("SELECT") {
+        while_waiting(client.batch_execute(&step.sql), watcher, pid, say).await
+    } else {
+        in_transaction(client, &step.sql).await
+    };
+    match made {
+        // Somebody made it meanwhile; whether as it must be, the next survey says.
+        Err(error) if error.code() == Some(&SqlState::DUPLICATE_OBJECT) => Ok(()),
+        made => made.map_err(|error| refused(step, error)),
+    }
+}
+
+/// A lock that is not to be had soon is given up: behind it the application's own sessions would queue.
+async fn in_transaction(client: &Client, sql: &str) -> Result<(), tokio_postgres::Error> {
+    let done = client.batch_execute(&format!("BEGIN; SET LOCAL lock_timeout = '5s'; {sql} COMMIT;")).await;
+    if done.is_err() {
+        client.batch_execute("ROLLBACK").await?;
+    }
+    done
+}
+
+fn permitted(step: &Step) -> Result<(), Refusal> {
+    let refusal = || {
+        Refusal::cured_by(format!("to {} takes {}; let such a role run it", step.what, step.needs), &step.sql)
+    };
+    if step.permitted { Ok(()) } else { Err(refusal()) }
+}
+
+fn refused(step: &Step, error: tokio_postgres::Error) -> CatalogError {
+    let said = error.as_db_error().map_or_else(String::new, |said| said.message().to_owned());
+    match error.code() {
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+            Refusal::cured_by(format!("to {} takes {}: {said}", step.what, step.needs), &step.sql).into()
+        }
+        Some(&SqlState::CONFIGURATION_LIMIT_EXCEEDED) => Refusal::cured_by(
+            format!("cannot {}: {said} (the server must be restarted after)", step.what),
+            "ALTER SYSTEM SET max_replication_slots = 20;",
+        )
+        .into(),
+        _ => error.into(),
+    }
+}
+
+fn after_its_slot(found: &Survey, wanted: &Wanted, stage: Stage) -> Option<Refusal> {
+    let orphan = found.publication.is_none() && found.slot.is_some() && stage == Stage::GoesOn;
+    orphan.then(|| {
+        let create = publication::create(&wanted.publication, &found.table, found.needs_generated(wanted));
+        Refusal::cured_by(
+            format!(
+                "the publication {} is gone, and changes made meanwhile are not to be had from the slot {}; without the slot the sidecar compares the table instead",
+                wanted.publication, wanted.slot
+            ),
+            format!("{} {create}", slot::drop(&wanted.slot)),
+        )
+    })
+}
+
+fn in_use(name: &str, slot: &Slot) -> Option<Refusal> {
+    let active = slot.active_pid.map(|pid| {
+        Refusal::of_a_setting(format!(
+            "the slot {name} is read by the process {pid} on the server: stop that sidecar first"
+        ))
+    });
+    active.or_else(|| slot::refusal(name, slot))
+}
+
+fn shared(name: &str, publication: &Publication) -> Option<Refusal> {
+    let more = publication.others > 0 || publication.all_tables;
+    more.then(|| {
+        Refusal::cured_by(
+            format!("the publication {name} holds other tables too, so it is not dropped"),
+            format!("DROP PUBLICATION {};", quote::identifier(name)),
+        )
+    })
+}
+
+/// No relation has this oid.
+const NO_TABLE: u32 = 0;
+const SAY_EVERY: Duration = Duration::from_secs(5);

@@ -1,0 +1,251 @@
+//! Everything on the server that the sidecar stands on, read at once; and what of it refuses a start.
+//! Reading is SQL, judging is pure.
+
+use tokio_postgres::{Client, Error};
+
+use super::catalog::{self, Generated, Kind, Persistence, ReplicaIdentity, Table};
+use super::publication::{self, PUBLISHES_GENERATED, Publication};
+use super::quote;
+use super::refusal::{CatalogError, Refusal};
+use super::slot::{self, Slot};
+use super::{identity, settings};
+
+/// What the settings name on the server.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The documents table's schema.
+    pub schema: String,
+    /// The documents table.
+    pub table: String,
+    /// `postgres.publication`
+    pub publication: String,
+    /// `postgres.slot`
+    pub slot: String,
+    /// The columns of the documents' ids.
+    pub id: Vec<String>,
+    /// Every column that is named, the ids' too.
+    pub columns: Vec<WantedColumn>,
+}
+
+/// A column that a setting names.
+#[derive(Clone, Debug)]
+pub struct WantedColumn {
+    /// The setting, as `documents.labels`.
+    pub setting: String,
+    /// The column.
+    pub name: String,
+}
+
+/// The server, and our role on it.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// `server_version_num`: 150018 for 15.18.
+    pub version: u32,
+    /// It is a standby.
+    pub in_recovery: bool,
+    /// The database that we are connected to.
+    pub database: String,
+    /// Who we are.
+    pub role: String,
+    /// Our role may open replication connections and make slots.
+    pub may_replicate: bool,
+    /// Our role may make a publication in this database (of tables that it owns).
+    pub may_create: bool,
+    /// Replication slots that there are.
+    pub slots: i64,
+    /// Walsenders that run.
+    pub senders: i64,
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// The server.
+    pub server: Server,
+    /// Its settings.
+    pub settings: settings::ServerSettings,
+    /// The documents table.
+    pub table: Table,
+    /// The publication, where there is one.
+    pub publication: Option<Publication>,
+    /// The slot, where there is one.
+    pub slot: Option<Slot>,
+}
+
+/// Reads all of it. A table that is not there is refused; one that is locked for longer than a moment
+/// is an error (55P03), since some of the catalog's functions wait for it.
+pub async fn survey(client: &Client, wanted: &Wanted) -> Result<Survey, CatalogError> {
+    client.batch_execute("BEGIN READ ONLY; SET LOCAL lock_timeout = '5s'").await?;
+    let found = read(client, wanted).await;
+    client.batch_execute("ROLLBACK").await?;
+    found
+}
+
+async fn read(client: &Client, wanted: &Wanted) -> Result<Survey, CatalogError> {
+    let table = catalog::table(client, &wanted.schema, &wanted.table).await?;
+    Ok(Survey {
+        server: server(client).await?,
+        settings: settings::server_settings(client).await?,
+        publication: publication::publication(client, &wanted.publication, table.oid).await?,
+        slot: slot::slot(client, &wanted.slot).await?,
+        table,
+    })
+}
+
+impl Survey {
+    /// Everything for which the sidecar does not start, worst first. Publication and slot may be
+    /// missing: they can be made.
+    pub fn refusals(&self, wanted: &Wanted) -> Vec<Refusal> {
+        let mut refusals = self.of_server();
+        refusals.extend(self.of_table(wanted));
+        refusals.extend(self.of_columns(wanted));
+        refusals.extend(self.publication.iter().flat_map(|found| {
+            publication::refusals(&wanted.publication, found, &self.table, self.needs_generated(wanted))
+        }));
+        refusals.extend(self.slot.iter().filter_map(|found| slot::refusal(&wanted.slot, found)));
+        refusals
+    }
+
+    /// Whether the publication must carry stored generated columns.
+    pub fn needs_generated(&self, wanted: &Wanted) -> bool {
+        let named = wanted.columns.iter().map(|column| column.name.clone());
+        let identity = identity::choose(&self.table, &wanted.id).unwrap_or_default();
+        publication::needs_generated(self.server.version, &self.table, named.chain(identity))
+    }
+
+    fn of_server(&self) -> Vec<Refusal> {
+        let mut refusals = Vec::new();
+        if self.server.version < OLDEST {
+            refusals.push(Refusal::of_a_setting(format!(
+                "the server is of version {}: 13 or later is needed",
+                self.server.version / 10_000
+            )));
+        }
+        if self.server.in_recovery {
+            refusals.push(Refusal::of_a_setting(
+                "the server is a standby: set postgres.url to the primary, which alone can make publications",
+            ));
+        }
+        // From 19 on a slot turns logical decoding on by itself where wal_level is replica.
+        let level = self.settings.figure("wal_level");
+        let logical = level == "logical" || self.server.version >= LOGICAL_ON_DEMAND && level == "replica";
+        if !logical {
+            refusals.push(Refusal::cured_by(
+                format!("wal_level is {level}: logical replication needs logical (the server must be restarted after)"),
+                "ALTER SYSTEM SET wal_level = 'logical';",
+            ));
+        }
+        if !self.server.may_replicate {
+            let role = quote::identifier(&self.server.role);
+            refusals.push(Refusal::cured_by(
+                format!(
+                    "the role {} may not replicate (on Amazon RDS: GRANT rds_replication TO {role})",
+                    self.server.role
+                ),
+                format!("ALTER ROLE {role} REPLICATION;"),
+            ));
+        }
+        refusals
+    }
+
+    fn of_table(&self, wanted: &Wanted) -> Vec<Refusal> {
+        let (table, shown) = (&self.table, format!("{}.{}", self.table.schema, self.table.name));
+        if table.kind == Kind::Other {
+            return vec![Refusal::of_a_setting(format!(
+                "documents.table: {shown} is no table with rows of its own, but a view or the like"
+            ))];
+        }
+        if table.persistence == Persistence::Temporary {
+            return vec![Refusal::of_a_setting(format!("documents.table: {shown} is a temporary table"))];
+        }
+        let unlogged = (table.persistence == Persistence::Unlogged).then(|| table.quoted()).into_iter();
+        let unlogged_parts = table.partitions.iter().filter(|part| part.persistence == Persistence::Unlogged);
+        let mut refusals: Vec<Refusal> = unlogged
+            .chain(unlogged_parts.map(|part| quote::table(&part.schema, &part.name)))
+            .map(|name| {
+                Refusal::cured_by(
+                    format!("{name} is unlogged: its changes are never in the log"),
+                    format!("ALTER TABLE {name} SET LOGGED;"),
+                )
+            })
+            .collect();
+        refusals.extend(identity::choose(table, &wanted.id).err());
+        let role = quote::identifier(&self.server.role);
+        if table.row_security {
+            refusals.push(Refusal::cured_by(
+                format!("row security of {shown} would hide documents from the role {}", self.server.role),
+                format!("ALTER ROLE {role} BYPASSRLS;"),
+            ));
+        }
+        if !table.schema_usable {
+            refusals.push(Refusal::cured_by(
+                format!("the role {} may not look into the schema {}", self.server.role, table.schema),
+                format!("GRANT USAGE ON SCHEMA {} TO {role};", quote::identifier(&table.schema)),
+            ));
+        }
+        // The content is every column where none are listed, and truncated or new ones are read too.
+        if table.columns.iter().any(|column| !column.readable) {
+            refusals.push(Refusal::cured_by(
+                format!("the role {} may not read every column of {shown}", self.server.role),
+                format!("GRANT SELECT ON {} TO {role};", table.quoted()),
+            ));
+        }
+        refusals
+    }
+
+    fn of_columns(&self, wanted: &Wanted) -> Vec<Refusal> {
+        let (table, shown) = (&self.table, format!("{}.{}", self.table.schema, self.table.name));
+        let of_named = |named: &WantedColumn| match table.column(&named.name).map(|column| column.generated) {
+            None => Some(missing(named, table, &shown)),
+            Some(Generated::No) => None,
+            Some(Generated::Stored) if self.server.version >= PUBLISHES_GENERATED => None,
+            Some(_) => Some(Refusal::of_a_setting(format!(
+                "{}: {} is a generated column, which this server does not publish; name the columns that it is made of",
+                named.setting, named.name
+            ))),
+        };
+        let mut refusals: Vec<Refusal> = wanted.columns.iter().filter_map(of_named).collect();
+        let virtual_column = table.columns.iter().find(|column| column.generated == Generated::Virtual);
+        if let Some(column) = virtual_column.filter(|_| table.replica_identity == ReplicaIdentity::Full) {
+            refusals.push(Refusal::cured_by(
+                format!(
+                    "{shown} has replica identity FULL and the virtual column {}: once published, every UPDATE and DELETE of the application fails",
+                    column.name
+                ),
+                format!("ALTER TABLE {} REPLICA IDENTITY DEFAULT;", table.quoted()),
+            ));
+        }
+        refusals
+    }
+}
+
+/// Reads who answers.
+pub async fn server(client: &Client) -> Result<Server, Error> {
+    let row = client.query_one(include_str!("../../sql/server.sql"), &[]).await?;
+    Ok(Server {
+        version: u32::try_from(row.try_get::<_, i32>("version")?).unwrap_or(0),
+        in_recovery: row.try_get("in_recovery")?,
+        database: row.try_get("database")?,
+        role: row.try_get("role")?,
+        may_replicate: row.try_get("may_replicate")?,
+        may_create: row.try_get("may_create")?,
+        slots: row.try_get("slots")?,
+        senders: row.try_get("senders")?,
+    })
+}
+
+fn missing(named: &WantedColumn, table: &Table, shown: &str) -> Refusal {
+    let near = catalog::nearest(&named.name, table.columns.iter().map(|column| column.name.as_str()));
+    let perhaps = near.first().map_or(String::new(), |name| format!(" (perhaps {name}?)"));
+    Refusal::of_a_setting(format!(
+        "{}: {shown} has no column {}{perhaps}; it has {}",
+        named.setting,
+        named.name,
+        table.column_names()
+    ))
+}
+
+/// 13.0.
+const OLDEST: u32 = 130_000;
+/// 19.0.
+const LOGICAL_ON_DEMAND: u32 = 190_000;

@@ -1,0 +1,131 @@
+//! The doctor's findings, one by one.
+
+use sidecar::source::doctor::{Finding, Severity, doctor, judge, replication_refused};
+use sidecar::source::documents::{DocumentKey, Live};
+use sidecar::source::setup::{Stage, setup};
+use sidecar::source::slot::Waited;
+use sidecar::source::survey::{Survey, Wanted};
+
+use crate::lab::{Lab, on_all_versions};
+
+const DOCUMENTS: &str = "CREATE TABLE public.documents (id int PRIMARY KEY, labels text[], body text)";
+
+fn key(id: &str) -> DocumentKey {
+    DocumentKey { project: None, id: vec![id.to_owned()], live: Live::Always }
+}
+
+async fn examine(lab: &Lab, wanted: &Wanted, key: &DocumentKey) -> Vec<Finding> {
+    doctor(&lab.client, wanted, key).await.expect("findings")
+}
+
+fn find<'a>(findings: &'a [Finding], title: &str) -> &'a Finding {
+    findings.iter().find(|finding| finding.title.contains(title)).unwrap_or_else(|| panic!("{title}: {findings:#?}"))
+}
+
+fn problems(findings: &[Finding]) -> usize {
+    findings.iter().filter(|finding| finding.severity == Severity::Problem).count()
+}
+
+on_all_versions! {
+    async fn a_healthy_database_has_no_problem_and_nothing_is_written_to_it(lab: Lab) {
+        lab.run(DOCUMENTS).await;
+        let wanted = lab.wanted(&["id", "labels"]);
+        let before = examine(&lab, &wanted, &key("id")).await;
+        assert_eq!(problems(&before), 0, "{before:#?}");
+        assert!(find(&before, "make the publication").cure_sql.as_ref().is_some_and(|sql| sql.starts_with("CREATE PUBLICATION")));
+        let found = lab.survey(&wanted).await;
+        assert!(found.publication.is_none() && found.slot.is_none(), "it only looked");
+
+        let watcher = lab.session().await;
+        setup(&lab.client, &watcher, &wanted, Stage::FirstStart, &mut |_: &[Waited]| ()).await.expect("made");
+        let after = examine(&lab, &wanted, &key("id")).await;
+        assert_eq!(problems(&after), 0, "{after:#?}");
+        for title in ["PostgreSQL", "told apart by (id)", "replication slots", "walsenders", "no two documents", "max_slot_wal_keep_size is not set", "logical_decoding_work_mem"] {
+            find(&after, title);
+        }
+        assert_eq!(after.iter().any(|finding| finding.title.contains("not copied to standbys")), lab.version >= 17);
+        lab.close().await;
+    }
+
+    async fn what_is_wrong_with_the_table_is_a_problem_with_its_cure(lab: Lab) {
+        let wanted = lab.wanted(&["id"]);
+        let cases = [
+            ("CREATE VIEW public.documents AS SELECT 1 AS id; CREATE TABLE public.x ()", "is no table", false),
+            ("DROP VIEW public.documents; CREATE UNLOGGED TABLE public.documents (id int PRIMARY KEY)", "is unlogged", true),
+            ("DROP TABLE public.documents; CREATE TABLE public.documents (id int NOT NULL)", "no primary key", true),
+            ("ALTER TABLE public.documents REPLICA IDENTITY NOTHING", "NOTHING", true),
+            ("DROP TABLE public.documents; CREATE TABLE public.documents (k int PRIMARY KEY, id int)", "may hold NULL", true),
+            ("DROP TABLE public.documents", "there is no table", false),
+        ];
+        for (ddl, title, curable) in cases {
+            lab.run(ddl).await;
+            let findings = examine(&lab, &wanted, &key("id")).await;
+            let finding = find(&findings, title);
+            assert_eq!((finding.severity, finding.cure_sql.is_some()), (Severity::Problem, curable), "{findings:#?}");
+            if let Some(cure) = &finding.cure_sql {
+                lab.run(cure).await;
+                let cured = examine(&lab, &wanted, &key("id")).await;
+                assert_eq!(problems(&cured), 0, "{cured:#?}");
+            }
+        }
+        lab.close().await;
+    }
+
+    async fn what_may_go_wrong_later_is_a_warning_or_a_note(lab: Lab) {
+        lab.run("CREATE TABLE public.documents (k int PRIMARY KEY, id int NOT NULL, g int GENERATED ALWAYS AS (k + 1) STORED); CREATE TABLE public.child () INHERITS (public.documents);
+                 INSERT INTO public.documents VALUES (1, 1), (2, 1), (3, 2); ANALYZE public.documents").await;
+        let findings = examine(&lab, &lab.wanted(&["id"]), &key("id")).await;
+        assert_eq!(find(&findings, "1 ids are shared by 2 live documents").severity, Severity::Warning);
+        assert_eq!(find(&findings, "other tables inherit").severity, Severity::Warning);
+        assert_eq!(find(&findings, "holds about 3 documents").severity, Severity::Note);
+        assert_eq!(findings.iter().any(|finding| finding.title == "generated columns: g"), lab.version < 18);
+        let generated = examine(&lab, &lab.wanted(&["id", "g"]), &key("id")).await;
+        assert_eq!(problems(&generated), usize::from(lab.version < 18), "{generated:#?}");
+
+        lab.run("DROP TABLE public.child; DROP TABLE public.documents; CREATE TABLE public.documents (id int PRIMARY KEY) PARTITION BY RANGE (id)").await;
+        assert!(find(&examine(&lab, &lab.wanted(&["id"]), &key("id")).await, "is partitioned").explanation.contains("truncated, attached or detached"));
+        lab.close().await;
+    }
+
+    /// What no server of the test can be made to say, said by hand.
+    async fn what_the_server_says_of_itself_is_judged(lab: Lab) {
+        lab.run(DOCUMENTS).await;
+        let wanted = lab.wanted(&["id"]);
+        let watcher = lab.session().await;
+        setup(&lab.client, &watcher, &wanted, Stage::FirstStart, &mut |_: &[Waited]| ()).await.expect("made");
+        let healthy = lab.survey(&wanted).await;
+        let judged = |change: &dyn Fn(&mut Survey)| {
+            let mut survey = healthy.clone();
+            change(&mut survey);
+            judge(&survey, &wanted)
+        };
+        let problem = |title: &str, change: &dyn Fn(&mut Survey)| {
+            let findings = judged(change);
+            assert!(problems(&findings) == 1 && find(&findings, title).severity == Severity::Problem, "{title}: {findings:#?}");
+        };
+        problem("13 or later", &|survey| survey.server.version = 120_022);
+        problem("standby", &|survey| survey.server.in_recovery = true);
+        problem("may not replicate", &|survey| survey.server.may_replicate = false);
+        problem("replication slots: 30 of 30 are in use", &|survey| survey.server.slots = 30);
+        problem("walsenders: 29 of 30 are in use", &|survey| survey.server.senders = 29);
+        problem("belongs to the database", &|survey| survey.slot.as_mut().expect("a slot").here = false);
+        problem("wal_level is replica", &|survey| survey.settings.set("wal_level", "replica"));
+        assert_eq!(problems(&judged(&|survey| { survey.settings.set("wal_level", "replica"); survey.server.version = 190_000; })), 0);
+        let warned = |title: &str, change: &dyn Fn(&mut Survey)| {
+            assert_eq!(find(&judged(change), title).severity, Severity::Warning);
+        };
+        warned("is lost (lost)", &|survey| survey.slot.as_mut().expect("a slot").wal_status = Some("lost".to_owned()));
+        warned("is lost (idle_timeout)", &|survey| survey.slot.as_mut().expect("a slot").invalidation_reason = Some("idle_timeout".to_owned()));
+        warned("about to be lost", &|survey| survey.slot.as_mut().expect("a slot").wal_status = Some("unreserved".to_owned()));
+        warned("keeps 3.0 GiB of log", &|survey| survey.slot.as_mut().expect("a slot").retained_bytes = Some(3 << 30));
+        warned("idle_replication_slot_timeout is", &|survey| survey.settings.set("idle_replication_slot_timeout", "60"));
+        warned("wal_sender_timeout is", &|survey| survey.settings.set("wal_sender_timeout", "2000"));
+        lab.close().await;
+    }
+}
+
+#[test]
+fn a_pooler_is_told_from_a_server_that_refuses() {
+    assert!(replication_refused("FATAL: unsupported startup parameter: replication").explanation.contains("pooler"));
+    assert!(replication_refused("FATAL: no pg_hba.conf entry for replication").explanation.contains("pg_hba.conf"));
+}

@@ -1,0 +1,137 @@
+//! One database a test, on each version.
+
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use sidecar::source::survey::{Survey, Wanted, WantedColumn, survey};
+use sidecar::source::{Conninfo, connect_sql};
+use tokio_postgres::Client;
+
+pub(crate) struct Lab {
+    pub(crate) version: u32,
+    pub(crate) conninfo: Conninfo,
+    pub(crate) client: Client,
+    pub(crate) name: String,
+}
+
+impl Lab {
+    /// A fresh database on PostgreSQL `version`.
+    pub(crate) async fn new(version: u32, test: &str) -> Self {
+        let at = |dbname: &str, user: &str| {
+            Conninfo(format!("host=127.0.0.1 port={} user={user} dbname={dbname}", 55400 + version))
+        };
+        let name = format!("{test}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let maintenance = connect_sql(&at("postgres", "postgres")).await.expect("a server");
+        maintenance.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a database");
+        let conninfo = at(&name, "postgres");
+        let client = connect_sql(&conninfo).await.expect("a session");
+        Self { version, conninfo, client, name }
+    }
+
+    /// Another session.
+    pub(crate) async fn session(&self) -> Client {
+        connect_sql(&self.conninfo).await.expect("a session")
+    }
+
+    /// A session of another role.
+    pub(crate) async fn session_as(&self, role: &str) -> Client {
+        connect_sql(&self.conninfo_as(role)).await.expect("a session")
+    }
+
+    /// The same database for another role.
+    pub(crate) fn conninfo_as(&self, role: &str) -> Conninfo {
+        Conninfo(self.conninfo.0.replace("user=postgres", &format!("user={role}")))
+    }
+
+    pub(crate) async fn run(&self, sql: &str) {
+        run(&self.client, sql).await;
+    }
+
+    /// What the settings would name: documents with the id `id`, slot and publication called as the database.
+    pub(crate) fn wanted(&self, columns: &[&str]) -> Wanted {
+        let named = |name: &&str| WantedColumn { setting: format!("documents.{name}"), name: (*name).to_owned() };
+        Wanted {
+            schema: "public".to_owned(),
+            table: "documents".to_owned(),
+            publication: format!("p_{}", self.name),
+            slot: format!("s_{}", self.name),
+            id: vec!["id".to_owned()],
+            columns: columns.iter().map(named).collect(),
+        }
+    }
+
+    pub(crate) async fn survey(&self, wanted: &Wanted) -> Survey {
+        survey(&self.client, wanted).await.expect("a survey")
+    }
+
+    /// Reads the slot as a sidecar would, until it is dropped.
+    pub(crate) async fn read_slot(&self, slot: &str, publication: &str) -> Reader {
+        let port = 55400 + self.version;
+        let child = Command::new("pg_recvlogical")
+            .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-U", "postgres", "-d", &self.name])
+            .args(["--slot", slot, "--start", "-f", "/dev/null", "-o", "proto_version=1"])
+            .args(["-o", &format!("publication_names={publication}")])
+            .spawn()
+            .expect("pg_recvlogical");
+        until(&self.client, &format!("SELECT active FROM pg_replication_slots WHERE slot_name = '{slot}'")).await;
+        let asked = format!("SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{slot}'");
+        Reader { pid: self.client.query_one(&asked, &[]).await.expect("a pid").get(0), child }
+    }
+
+    /// Slots are the cluster's, not the database's: what a test leaves would fill it.
+    pub(crate) async fn close(self) {
+        self.run(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots \
+             WHERE database = current_database() AND NOT temporary AND active_pid IS NULL",
+        )
+        .await;
+    }
+}
+
+/// A process that reads a slot.
+pub(crate) struct Reader {
+    /// On the server.
+    pub(crate) pid: i32,
+    child: Child,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.child.kill().and_then(|()| self.child.wait()).expect("the reader ends");
+    }
+}
+
+pub(crate) async fn run(client: &Client, sql: &str) {
+    if let Err(error) = client.batch_execute(sql).await {
+        panic!("{sql}: {error:?}");
+    }
+}
+
+/// Waits until `sql` says true.
+pub(crate) async fn until(client: &Client, sql: &str) {
+    let holds = async {
+        while !client.query_one(sql, &[]).await.expect(sql).get::<_, bool>(0) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), holds).await.expect(sql);
+}
+
+/// Runs a test on every version.
+macro_rules! on_all_versions {
+    ($($(#[$attribute:meta])* async fn $name:ident($lab:ident: Lab) $body:block)*) => {$(
+        $(#[$attribute])*
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            for version in $crate::lab::VERSIONS {
+                let $lab = $crate::lab::Lab::new(version, "t").await;
+                $body
+            }
+        }
+    )*};
+}
+pub(crate) use on_all_versions;
+
+pub(crate) const VERSIONS: [u32; 2] = [15, 18];
+static NEXT: AtomicU32 = AtomicU32::new(0);

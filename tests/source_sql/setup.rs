@@ -1,0 +1,243 @@
+//! Making, refusing, curing, removing.
+
+use std::sync::{Arc, Mutex};
+
+use sidecar::source::refusal::CatalogError;
+use sidecar::source::setup::{self, Stage, plan, print, setup, teardown};
+use sidecar::source::slot::{Waited, slot};
+use sidecar::source::survey::Wanted;
+use tokio_postgres::Client;
+
+use crate::lab::{Lab, on_all_versions, run, until};
+
+const DOCUMENTS: &str = "CREATE TABLE public.documents (id int PRIMARY KEY, labels text[], body text)";
+
+async fn make(lab: &Lab, wanted: &Wanted, stage: Stage) -> Result<Vec<setup::Step>, CatalogError> {
+    let watcher = lab.session().await;
+    setup(&lab.client, &watcher, wanted, stage, &mut |_: &[Waited]| ()).await
+}
+
+/// (what somebody did, a part of the refusal)
+const SPOILED: &[(&str, &str)] = &[
+    ("ALTER PUBLICATION p SET (publish = 'insert, update')", "lacks insert, update, delete or truncate"),
+    ("ALTER PUBLICATION p DROP TABLE public.documents", "does not hold the table"),
+    ("ALTER PUBLICATION p SET TABLE public.documents (id, body)", "column list"),
+    ("ALTER PUBLICATION p SET TABLE public.documents WHERE (id > 5)", "row filter"),
+    ("SELECT pg_drop_replication_slot('s'); SELECT pg_create_logical_replication_slot('s', 'test_decoding')", "plugin test_decoding"),
+    ("SELECT pg_drop_replication_slot('s'); SELECT pg_create_physical_replication_slot('s')", "physical"),
+    ("SELECT pg_drop_replication_slot('s'); SELECT pg_create_logical_replication_slot('s', 'pgoutput', true)", "temporary"),
+    ("SELECT pg_drop_replication_slot('s'); SELECT pg_create_logical_replication_slot('s', 'pgoutput', false, true)", "two-phase"),
+    ("ALTER TABLE public.documents REPLICA IDENTITY NOTHING", "NOTHING"),
+];
+
+on_all_versions! {
+    async fn setup_makes_publication_then_slot_once_and_teardown_removes_them_once(lab: Lab) {
+        lab.run(DOCUMENTS).await;
+        let wanted = lab.wanted(&["id", "labels"]);
+        let steps = make(&lab, &wanted, Stage::FirstStart).await.expect("made");
+        assert!(steps[0].sql.starts_with("CREATE PUBLICATION") && steps[1].sql.contains("pg_create_logical_replication_slot"));
+        assert_eq!(make(&lab, &wanted, Stage::GoesOn).await.expect("made"), []);
+        let found = lab.survey(&wanted).await;
+        assert!(found.refusals(&wanted).is_empty(), "{:?}", found.refusals(&wanted));
+        assert!(found.slot.is_some_and(|slot| slot.confirmed.is_some() && !slot.lost() && slot.active_pid.is_none()));
+
+        assert_eq!(teardown(&lab.client, &wanted).await.expect("removed").len(), 2);
+        assert_eq!(teardown(&lab.client, &wanted).await.expect("removed").len(), 0);
+        let gone = lab.survey(&wanted).await;
+        assert!(gone.slot.is_none() && gone.publication.is_none());
+        lab.close().await;
+    }
+
+    async fn the_sql_that_is_printed_makes_what_setup_would(lab: Lab) {
+        lab.run(DOCUMENTS).await;
+        lab.run("ALTER TABLE public.documents REPLICA IDENTITY NOTHING").await;
+        let wanted = lab.wanted(&["id"]);
+        let printed = print(&lab.survey(&wanted).await, &wanted);
+        for statement in printed.lines().filter(|line| !line.starts_with("--")) {
+            lab.run(statement).await;
+        }
+        assert_eq!(make(&lab, &wanted, Stage::GoesOn).await.expect("nothing to do"), []);
+        lab.close().await;
+    }
+
+    async fn every_spoiled_thing_is_refused_with_the_sql_that_cures_it(lab: Lab) {
+        lab.run(DOCUMENTS).await;
+        let wanted = lab.wanted(&["id"]);
+        make(&lab, &wanted, Stage::FirstStart).await.expect("made");
+        let named = |sql: &str| {
+            sql.replace("PUBLICATION p ", &format!("PUBLICATION {} ", wanted.publication)).replace("'s'", &format!("'{}'", wanted.slot))
+        };
+        for (spoil, what) in SPOILED {
+            lab.run(&named(spoil)).await;
+            let refused = make(&lab, &wanted, Stage::GoesOn).await.expect_err(spoil);
+            let CatalogError::Refused(refusals) = refused else { panic!("{spoil}: {refused:?}") };
+            assert!(refusals.len() == 1 && refusals[0].what.contains(what), "{spoil}: {refusals:?}");
+            lab.run(refusals[0].cure_sql.as_ref().expect("a cure")).await;
+            make(&lab, &wanted, Stage::FirstStart).await.unwrap_or_else(|error| panic!("{spoil}, cured: {error}"));
+        }
+        lab.close().await;
+    }
+
+    async fn a_partitioned_table_is_published_under_its_own_name(lab: Lab) {
+        lab.run(
+            "CREATE TABLE public.documents (id int PRIMARY KEY) PARTITION BY RANGE (id);
+             CREATE TABLE public.d1 PARTITION OF public.documents FOR VALUES FROM (0) TO (9)",
+        ).await;
+        let wanted = lab.wanted(&["id"]);
+        make(&lab, &wanted, Stage::FirstStart).await.expect("made");
+        lab.run(&format!("ALTER PUBLICATION {} SET (publish_via_partition_root = false)", wanted.publication)).await;
+        let CatalogError::Refused(refusals) = make(&lab, &wanted, Stage::GoesOn).await.expect_err("refused") else { panic!() };
+        assert!(refusals.len() == 1 && refusals[0].what.contains("under the names of the partitions"), "{refusals:?}");
+        lab.run(refusals[0].cure_sql.as_ref().expect("a cure")).await;
+        assert_eq!(make(&lab, &wanted, Stage::GoesOn).await.expect("cured"), []);
+        lab.close().await;
+    }
+
+    async fn a_wrong_column_is_answered_with_the_columns_there_are(lab: Lab) {
+        lab.run(DOCUMENTS).await;
+        let wanted = lab.wanted(&["id", "label"]);
+        let refused = make(&lab, &wanted, Stage::FirstStart).await.expect_err("refused").to_string();
+        assert!(refused.contains("documents.label: public.documents has no column label (perhaps labels?); it has id, labels, body"), "{refused}");
+        assert!(lab.survey(&wanted).await.publication.is_none(), "refused before anything is made");
+        lab.close().await;
+    }
+
+    async fn a_role_without_the_privileges_is_told_what_to_let_another_run(lab: Lab) {
+        lab.run(DOCUMENTS).await;
+        let role = format!("r_{}", lab.name);
+        lab.run(&format!("CREATE ROLE {role} LOGIN; ALTER TABLE public.documents ENABLE ROW LEVEL SECURITY; REVOKE USAGE ON SCHEMA public FROM public")).await;
+        let (client, watcher) = (lab.session_as(&role).await, lab.session().await);
+        let wanted = lab.wanted(&["id"]);
+        let attempt = async || setup(&client, &watcher, &wanted, Stage::FirstStart, &mut |_: &[Waited]| ()).await;
+        let CatalogError::Refused(refusals) = attempt().await.expect_err("refused") else { panic!() };
+        let all = refusals.iter().map(ToString::to_string).collect::<String>();
+        for cure in ["REPLICATION", "BYPASSRLS", "GRANT SELECT", "GRANT USAGE ON SCHEMA"] {
+            assert!(all.contains(cure), "{cure}: {all}");
+        }
+        for refusal in refusals {
+            lab.run(&refusal.cure_sql.expect("a cure")).await;
+        }
+        let CatalogError::Refused(refusals) = attempt().await.expect_err("not the owner") else { panic!() };
+        assert!(refusals.len() == 1 && refusals[0].what.contains("CREATE on the database"), "{refusals:?}");
+        lab.run(refusals[0].cure_sql.as_ref().expect("a cure")).await;
+        assert_eq!(attempt().await.expect("the slot alone").len(), 1);
+        lab.close().await;
+    }
+
+    async fn teardown_leaves_a_slot_that_is_read_and_a_publication_of_others(lab: Lab) {
+        lab.run(DOCUMENTS).await;
+        let wanted = lab.wanted(&["id"]);
+        make(&lab, &wanted, Stage::FirstStart).await.expect("made");
+        lab.run(&format!("CREATE TABLE public.other (id int PRIMARY KEY); ALTER PUBLICATION {} ADD TABLE public.other", wanted.publication)).await;
+        let refused = teardown(&lab.client, &wanted).await.expect_err("refused").to_string();
+        assert!(refused.contains("other tables too"), "{refused}");
+        assert!(slot(&lab.client, &wanted.slot).await.expect("asked").is_some(), "refused before anything is dropped");
+        lab.run(&format!("ALTER PUBLICATION {} DROP TABLE public.other", wanted.publication)).await;
+
+        let reader = lab.read_slot(&wanted.slot, &wanted.publication).await;
+        let refused = teardown(&lab.client, &wanted).await.expect_err("refused").to_string();
+        assert!(refused.contains(&format!("read by the process {}", reader.pid)), "{refused}");
+        drop(reader);
+        until(&lab.client, &format!("SELECT active_pid IS NULL FROM pg_replication_slots WHERE slot_name = '{}'", wanted.slot)).await;
+        teardown(&lab.client, &wanted).await.expect("removed");
+        lab.close().await;
+    }
+
+    async fn a_publication_made_after_its_slot_is_refused_unless_a_first_start_follows(lab: Lab) {
+        lab.run(DOCUMENTS).await;
+        let wanted = lab.wanted(&["id"]);
+        make(&lab, &wanted, Stage::FirstStart).await.expect("made");
+        lab.run(&format!("DROP PUBLICATION {}", wanted.publication)).await;
+        let CatalogError::Refused(refusals) = make(&lab, &wanted, Stage::GoesOn).await.expect_err("refused") else { panic!() };
+        for statement in refusals[0].cure_sql.as_ref().expect("a cure").split_inclusive(';') {
+            lab.run(statement).await;
+        }
+        assert_eq!(make(&lab, &wanted, Stage::GoesOn).await.expect("cured").len(), 1, "the slot");
+        lab.run(&format!("DROP PUBLICATION {}", wanted.publication)).await;
+        assert_eq!(make(&lab, &wanted, Stage::FirstStart).await.expect("made").len(), 1, "the publication");
+        lab.close().await;
+    }
+
+    async fn while_a_slot_waits_the_transactions_it_waits_for_are_named(lab: Lab) {
+        lab.run(DOCUMENTS).await;
+        let wanted = lab.wanted(&["id"]);
+        let (holder, preparer) = (lab.session().await, lab.session().await);
+        run(&holder, "BEGIN; INSERT INTO public.documents VALUES (1)").await;
+        let gid = format!("gid_{}", lab.name);
+        run(&preparer, &format!("BEGIN; INSERT INTO public.documents VALUES (2); PREPARE TRANSACTION '{gid}'")).await;
+        let pid = backend(&holder).await;
+
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let hears = Arc::clone(&said);
+        let maker = async { 
+            let watcher = lab.session().await;
+            let mut say = |waited: &[Waited]| hears.lock().expect("a lock").extend_from_slice(waited);
+            setup(&lab.client, &watcher, &wanted, Stage::FirstStart, &mut say).await
+        };
+        let release = async {
+            tokio::time::timeout(std::time::Duration::from_secs(60), async {
+                loop {
+                    let heard = said.lock().expect("a lock").clone();
+                    if heard.iter().any(|w| w.pid == Some(pid)) && heard.iter().any(|w| w.gid.as_ref() == Some(&gid)) { break }
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            }).await.expect("both are named");
+            run(&holder, "COMMIT").await;
+            run(&preparer, &format!("COMMIT PREPARED '{gid}'")).await;
+        };
+        let (made, ()) = tokio::join!(maker, release);
+        assert_eq!(made.expect("made").len(), 2);
+        lab.close().await;
+    }
+
+    async fn a_lock_that_is_not_to_be_had_is_given_up_and_nothing_is_made(lab: Lab) {
+        lab.run(DOCUMENTS).await;
+        let wanted = lab.wanted(&["id"]);
+        let holder = lab.session().await;
+        run(&holder, "BEGIN; LOCK TABLE public.documents IN ACCESS EXCLUSIVE MODE").await;
+        let error = make(&lab, &wanted, Stage::FirstStart).await.expect_err("locked");
+        let CatalogError::Sql(error) = error else { panic!("{error:?}") };
+        assert_eq!(error.code(), Some(&tokio_postgres::error::SqlState::LOCK_NOT_AVAILABLE));
+        run(&holder, "ROLLBACK").await;
+        assert_eq!(make(&lab, &wanted, Stage::FirstStart).await.expect("made").len(), 2);
+        lab.close().await;
+    }
+}
+
+/// What 18 refuses the application once it is published is refused before.
+#[tokio::test]
+async fn generated_columns_are_published_where_they_must_be() {
+    let lab = Lab::new(18, "t").await;
+    lab.run(
+        "CREATE TABLE public.documents (id int PRIMARY KEY, n int, g int GENERATED ALWAYS AS (n + 1) STORED);
+         ALTER TABLE public.documents REPLICA IDENTITY FULL; INSERT INTO public.documents (id) VALUES (1)",
+    )
+    .await;
+    let wanted = lab.wanted(&["id"]);
+    assert!(plan(&lab.survey(&wanted).await, &wanted)[0].sql.contains("publish_generated_columns = stored"));
+    make(&lab, &wanted, Stage::FirstStart).await.expect("made");
+    lab.run("UPDATE public.documents SET n = 2").await;
+
+    lab.run(&format!("ALTER PUBLICATION {} SET (publish_generated_columns = none)", wanted.publication)).await;
+    assert!(lab.client.batch_execute("UPDATE public.documents SET n = 3").await.is_err(), "what is guarded against");
+    let CatalogError::Refused(refusals) = make(&lab, &wanted, Stage::GoesOn).await.expect_err("refused") else {
+        panic!()
+    };
+    lab.run(refusals[0].cure_sql.as_ref().expect("a cure")).await;
+    lab.run("UPDATE public.documents SET n = 3").await;
+
+    lab.run("ALTER TABLE public.documents ADD v int GENERATED ALWAYS AS (n + 2) VIRTUAL").await;
+    assert!(lab.client.batch_execute("UPDATE public.documents SET n = 4").await.is_err(), "what is guarded against");
+    let CatalogError::Refused(refusals) = make(&lab, &wanted, Stage::GoesOn).await.expect_err("refused") else {
+        panic!()
+    };
+    assert!(refusals[0].what.contains("virtual column v"), "{refusals:?}");
+    lab.run(refusals[0].cure_sql.as_ref().expect("a cure")).await;
+    lab.run("UPDATE public.documents SET n = 4").await;
+    assert_eq!(make(&lab, &wanted, Stage::GoesOn).await.expect("cured"), []);
+    lab.close().await;
+}
+
+async fn backend(client: &Client) -> i32 {
+    client.query_one("SELECT pg_backend_pid()", &[]).await.expect("a pid").get(0)
+}
