@@ -27,4 +27,4 @@ pub use layout::{Default, Layout, LayoutColumn, Layouts, Unresolved};
 pub use mapping::{ExcludedWhen, Mapping, NotATable, SimilarityColumns, TableName};
 pub use projects::Projects;
 pub use row::{Row, Unreadable, Value};
-pub use rules::{Draft, Drafts, draft_removed};
+pub use rules::{Draft, Drafts, Sight, draft_removed};

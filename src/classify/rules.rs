@@ -28,6 +28,17 @@ pub struct Draft {
     fragment: Range<usize>,
 }
 
+/// Which document a row is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Sight {
+    /// The id that receivers know.
+    pub id: String,
+    /// Whose it is.
+    pub project: ProjectNo,
+    /// Soft-deleted.
+    pub excluded: bool,
+}
+
 /// The records that changes made, in order, until they are taken away.
 #[derive(Debug, Default)]
 pub struct Drafts {
@@ -124,6 +135,15 @@ impl Layout {
         Ok(read.entry)
     }
 
+    /// Which document a row is, and whether it is live: all that a first look at a table needs.
+    pub fn sight(&self, row: &Row<'_>, projects: &mut Projects) -> Result<Sight, Unreadable> {
+        Ok(Sight {
+            id: self.read_id(None, row)?,
+            project: self.read_project(None, row, projects)?,
+            excluded: self.read_excluded(None, row),
+        })
+    }
+
     /// One record a property: ingested first, then labels, predicted labels, similarities.
     fn draft_changes(
         &self,
@@ -208,11 +228,7 @@ impl Layout {
         let entry = Entry {
             key: self.read_key(before, row, &id)?,
             project: self.read_project(before, row, projects)?,
-            excluded: self.excluded.is_some_and(|at| match self.value(row, at) {
-                Value::Unchanged => before.is_some_and(|entry| entry.excluded),
-                Value::Text(bytes) => self.mapping.excluded_when.holds(Some(bytes)),
-                Value::Digest(_) | Value::Null => self.mapping.excluded_when.holds(None),
-            }),
+            excluded: self.read_excluded(before, row),
             layout: self.number,
             content: (self.content.iter().enumerate())
                 .map(|(place, at)| print(*at, content_before.get(place).copied()))
@@ -238,6 +254,14 @@ impl Layout {
         }
         let parts = self.id.iter().enumerate().map(|(place, at)| part(place, *at).map(|text| escaped(&text)));
         Ok(parts.collect::<Result<Vec<_>, _>>()?.join(":"))
+    }
+
+    fn read_excluded(&self, before: Option<&Entry>, row: &Row<'_>) -> bool {
+        self.excluded.is_some_and(|at| match self.value(row, at) {
+            Value::Unchanged => before.is_some_and(|entry| entry.excluded),
+            Value::Text(bytes) => self.mapping.excluded_when.holds(Some(bytes)),
+            Value::Digest(_) | Value::Null => self.mapping.excluded_when.holds(None),
+        })
     }
 
     fn read_key(

@@ -190,7 +190,7 @@ impl Store {
     fn perform(&mut self, op: Op) -> Result<Done, SpoolError> {
         match op {
             Op::Attempted(attempted) => self.attempted(&attempted),
-            Op::Commit(group) => self.commit_group(group),
+            Op::Commit(group) => self.commit_group(&group),
             Op::Cut(batch) => self.cut(&batch),
             Op::Discard { lane, through } => self.discard(lane, through),
             Op::GiveUp { lane, through, reason, at } => self.give_up(lane, through, reason, at),
@@ -207,7 +207,7 @@ impl Store {
         }
     }
 
-    fn commit_group(&mut self, group: Group) -> Result<Done, SpoolError> {
+    fn commit_group(&mut self, group: &Group) -> Result<Done, SpoolError> {
         for chunk in &group.chunks {
             self.add_chunk(chunk)?;
         }
