@@ -24,6 +24,11 @@ impl Clock {
         self.before.plus(self.started.elapsed())
     }
 
+    /// Since this start, to the nanosecond: for how long something took.
+    pub fn elapsed(&self) -> std::time::Duration {
+        self.started.elapsed()
+    }
+
     /// What the wall clock says.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads clocks")]
     pub fn now() -> Moment {

@@ -77,8 +77,14 @@ impl FromStr for Callback {
 pub struct ProjectNo(pub u32);
 
 /// The number of a lane: one (project, callback).
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct LaneNo(pub u64);
+
+impl fmt::Display for LaneNo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.project().0, self.callback())
+    }
+}
 
 impl LaneNo {
     /// The lane of `project` and `callback`.

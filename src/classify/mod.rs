@@ -1,7 +1,30 @@
-//! A row change and what the shadow knew of its document → records, and what the shadow knows
-//! from then on. No I/O, no clock.
+//! A row change and what the shadow knew of its document → records, and what the shadow knows from
+//! then on. No I/O, no clock.
+//!
+//! [`Mapping`] says which columns play which role; [`Layout`] is a mapping on one shape of the
+//! table; [`Row`] its values; [`Entry`] what is remembered. [`Layout::judge`] holds the rules:
+//!
+//! ```text
+//! before = shadow[identity before];  layout.judge(before, row) -> entry, drafts;  shadow[identity] = entry
+//! ```
 
-/// The value of a document's identity columns, encoded so that equal values are equal bytes: the
-/// shadow's key.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Identity(pub Box<[u8]>);
+mod entry;
+mod fingerprint;
+mod identity;
+mod labels;
+mod layout;
+mod mapping;
+mod projects;
+mod row;
+mod rules;
+mod similarity;
+
+pub use entry::{Damaged, Entry, Similarity};
+pub use fingerprint::{DIGEST_OVER, Fingerprint};
+pub use identity::{Identity, document_hash};
+pub use labels::{ArrayText, Element, TypeKind, TypeKinds};
+pub use layout::{Default, Layout, LayoutColumn, Layouts, Unresolved};
+pub use mapping::{ExcludedWhen, Mapping, NotATable, SimilarityColumns, TableName};
+pub use projects::Projects;
+pub use row::{Row, Unreadable, Value};
+pub use rules::{Draft, Drafts, draft_removed};

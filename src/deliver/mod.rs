@@ -1,1 +1,21 @@
-//! To be furnished.
+//! The right loop: lanes → batches → receivers → outcomes.
+//!
+//! [`dispatch`] decides, as pure values; a thread does what it says: reads heads, writes cuts and
+//! outcomes down, and has the runtime make the requests.
+
+mod client;
+mod dispatch;
+mod egress;
+mod heads;
+mod lane;
+mod request;
+mod retry;
+mod shell;
+mod sign;
+mod webhook;
+
+pub use client::Client;
+pub use egress::{Denied, Egress};
+pub use shell::{Deliver, LaneView, Params};
+pub use sign::{BadSecret, Secret};
+pub use webhook::{DuplicateWebhook, Limits, Redacted, Routes, Webhook, is_reserved};

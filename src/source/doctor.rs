@@ -1,8 +1,9 @@
 //! Everything on the server that can be wrong before it is: what was found in, findings out, each with
 //! the SQL that cures it. Nothing is written to the server.
 
-use tokio_postgres::{Client, Error};
+use tokio_postgres::Client;
 
+use super::SourceError;
 use super::catalog::{Generated, Kind, Table};
 use super::documents::{DocumentKey, SharedIds, shared_ids};
 use super::identity;
@@ -39,11 +40,15 @@ pub enum Severity {
 }
 
 /// Asks everything. `key` says which rows would be one document to a receiver.
-pub async fn doctor(client: &Client, wanted: &Wanted, key: &DocumentKey) -> Result<Vec<Finding>, Error> {
+pub async fn doctor(
+    client: &Client,
+    wanted: &Wanted,
+    key: &DocumentKey,
+) -> Result<Vec<Finding>, SourceError> {
     let found = match survey(client, wanted).await {
         Ok(found) => found,
         Err(CatalogError::Refused(refusals)) => return Ok(refusals.into_iter().map(problem).collect()),
-        Err(CatalogError::Sql(error)) => return Err(error),
+        Err(CatalogError::Source(error)) => return Err(error),
     };
     let mut findings = judge(&found, wanted);
     findings.extend(other_slots(client, wanted).await?);
@@ -257,7 +262,7 @@ fn of_table(table: &Table, version: u32) -> Vec<Finding> {
     findings
 }
 
-async fn other_slots(client: &Client, wanted: &Wanted) -> Result<Vec<Finding>, Error> {
+async fn other_slots(client: &Client, wanted: &Wanted) -> Result<Vec<Finding>, SourceError> {
     let rows = client.query(include_str!("../../sql/other_slots.sql"), &[&wanted.slot, &MUCH_LOG]).await?;
     rows.iter()
         .map(|row| {

@@ -1,4 +1,21 @@
-//! Postgres → frames, and everything that is asked or made on the server by ordinary SQL.
+//! Postgres → frames: where it is, how to speak to it, and what is run on it.
+//!
+//! [`Conninfo`] says where; [`Connection`] is a replication connection and [`Stream`] what comes
+//! from it; [`connect_sql`] opens an ordinary session over the same sockets, TLS and passwords. What
+//! the handshake does, what a frame is and what may be confirmed are pure values.
+//!
+//! What is asked on such a session: [`survey`] reads all that the sidecar stands on, [`setup`] makes
+//! what is missing, [`doctor`] judges, [`snapshot`] reads the table.
+
+mod conninfo;
+mod frame;
+mod handshake;
+mod passfile;
+mod progress;
+mod socket;
+mod sql;
+mod stream;
+mod tls;
 
 /// What the catalog says of a table.
 pub mod catalog;
@@ -11,7 +28,7 @@ pub mod identity;
 /// The publication.
 pub mod publication;
 /// Names and texts as SQL writes them.
-pub mod quote;
+mod quote;
 /// What is wrong, and what cures it.
 pub mod refusal;
 /// The server's settings.
@@ -26,3 +43,10 @@ pub mod snapshot;
 pub mod survey;
 /// The forms of types' texts.
 pub mod types;
+
+pub use conninfo::{BadConninfo, Conninfo, Host, SslMode};
+pub use frame::{Frame, MalformedFrame};
+pub use handshake::ServerError;
+pub use socket::SourceError;
+pub use sql::connect_sql;
+pub use stream::{Block, Connection, Ended, Stream, StreamOptions, SystemIdentity};

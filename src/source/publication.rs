@@ -1,8 +1,9 @@
 //! The publication: what it holds, and what of that would lose changes or break the application's
 //! writes.
 
-use tokio_postgres::{Client, Error};
+use tokio_postgres::Client;
 
+use super::SourceError;
 use super::catalog::{Generated, Kind, ReplicaIdentity, Table};
 use super::quote;
 use super::refusal::Refusal;
@@ -33,7 +34,7 @@ pub struct Publication {
 }
 
 /// Reads the publication `name` as it treats the table `oid`; `None` where there is none.
-pub async fn publication(client: &Client, name: &str, oid: u32) -> Result<Option<Publication>, Error> {
+pub async fn publication(client: &Client, name: &str, oid: u32) -> Result<Option<Publication>, SourceError> {
     let Some(found) = client.query_opt(include_str!("../../sql/publication.sql"), &[&name]).await? else {
         return Ok(None);
     };

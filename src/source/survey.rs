@@ -1,8 +1,9 @@
 //! Everything on the server that the sidecar stands on, read at once; and what of it refuses a start.
 //! Reading is SQL, judging is pure.
 
-use tokio_postgres::{Client, Error};
+use tokio_postgres::Client;
 
+use super::SourceError;
 use super::catalog::{self, Generated, Kind, Persistence, ReplicaIdentity, Table};
 use super::publication::{self, PUBLISHES_GENERATED, Publication};
 use super::quote;
@@ -220,7 +221,7 @@ impl Survey {
 }
 
 /// Reads who answers.
-pub async fn server(client: &Client) -> Result<Server, Error> {
+pub async fn server(client: &Client) -> Result<Server, SourceError> {
     let row = client.query_one(include_str!("../../sql/server.sql"), &[]).await?;
     Ok(Server {
         version: u32::try_from(row.try_get::<_, i32>("version")?).unwrap_or(0),

@@ -19,7 +19,8 @@ impl Lab {
     /// A fresh database on PostgreSQL `version`.
     pub(crate) async fn new(version: u32, test: &str) -> Self {
         let at = |dbname: &str, user: &str| {
-            Conninfo(format!("host=127.0.0.1 port={} user={user} dbname={dbname}", 55400 + version))
+            let text = format!("host=127.0.0.1 port={} user={user} dbname={dbname}", 55400 + version);
+            Conninfo::parse(&text, None).expect("a connection string")
         };
         let name = format!("{test}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let maintenance = connect_sql(&at("postgres", "postgres")).await.expect("a server");
@@ -41,7 +42,7 @@ impl Lab {
 
     /// The same database for another role.
     pub(crate) fn conninfo_as(&self, role: &str) -> Conninfo {
-        Conninfo(self.conninfo.0.replace("user=postgres", &format!("user={role}")))
+        Conninfo { user: role.to_owned(), ..self.conninfo.clone() }
     }
 
     pub(crate) async fn run(&self, sql: &str) {
@@ -50,7 +51,8 @@ impl Lab {
 
     /// What the settings would name: documents with the id `id`, slot and publication called as the database.
     pub(crate) fn wanted(&self, columns: &[&str]) -> Wanted {
-        let named = |name: &&str| WantedColumn { setting: format!("documents.{name}"), name: (*name).to_owned() };
+        let named =
+            |name: &&str| WantedColumn { setting: format!("documents.{name}"), name: (*name).to_owned() };
         Wanted {
             schema: "public".to_owned(),
             table: "documents".to_owned(),
@@ -74,7 +76,8 @@ impl Lab {
             .args(["-o", &format!("publication_names={publication}")])
             .spawn()
             .expect("pg_recvlogical");
-        until(&self.client, &format!("SELECT active FROM pg_replication_slots WHERE slot_name = '{slot}'")).await;
+        until(&self.client, &format!("SELECT active FROM pg_replication_slots WHERE slot_name = '{slot}'"))
+            .await;
         let asked = format!("SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{slot}'");
         Reader { pid: self.client.query_one(&asked, &[]).await.expect("a pid").get(0), child }
     }

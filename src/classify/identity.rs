@@ -1,0 +1,53 @@
+//! The shadow's key.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::row::Unreadable;
+
+/// The values of a document's identity columns, encoded so that equal values are equal bytes and
+/// different ones differ: the text itself where there is one column, else each with its length.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Identity(pub Box<[u8]>);
+
+impl Identity {
+    /// Of the columns' texts, in the identity's order.
+    pub fn of(texts: &[&[u8]]) -> Result<Self, Unreadable> {
+        if let [only] = texts {
+            return Ok(Self((*only).into()));
+        }
+        let mut bytes = Vec::with_capacity(texts.iter().map(|text| text.len() + LENGTH).sum());
+        for text in texts {
+            let length = u32::try_from(text.len()).map_err(|_| Unreadable::IdentityTooLong)?;
+            bytes.extend_from_slice(&length.to_be_bytes());
+            bytes.extend_from_slice(text);
+        }
+        Ok(Self(bytes.into()))
+    }
+}
+
+/// Which document a record is about, for order alone: two ids that share a hash only wait for each
+/// other.
+pub fn document_hash(id: &str) -> u64 {
+    xxh3_64(id.as_bytes())
+}
+
+const LENGTH: usize = size_of::<u32>();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn different_values_are_different_identities(
+            a in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..4), 2),
+            b in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..4), 2),
+        ) {
+            let of = |texts: &[Vec<u8>]| {
+                Identity::of(&texts.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap()
+            };
+            prop_assert_eq!(of(&a) == of(&b), a == b);
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! A mapping on one shape of the table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::entry::Entry;
+use super::fingerprint::Fingerprint;
+use super::identity::Identity;
+use super::labels::{TypeKind, TypeKinds};
+use super::mapping::{Mapping, SimilarityColumns};
+use super::row::{Row, Unreadable, Value};
+use crate::decode::{Cell, OldTuple, Relation, Tuple};
+
+/// Where a mapping's columns are in the rows of one relation.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    pub(super) mapping: Mapping,
+    /// The columns that are read, each once; roles are places in it.
+    columns: Vec<LayoutColumn>,
+    /// Columns of the relation, and so cells of a tuple.
+    width: usize,
+    identity: Vec<usize>,
+    pub(super) id: Vec<usize>,
+    pub(super) key: Option<usize>,
+    pub(super) project: Option<usize>,
+    pub(super) labels: Option<(usize, TypeKind)>,
+    pub(super) predicted_labels: Option<(usize, TypeKind)>,
+    pub(super) similarity: SimilarityAt,
+    pub(super) excluded: Option<usize>,
+    pub(super) content: Vec<usize>,
+    /// The number under which entries name the content columns of this layout.
+    pub(super) number: u32,
+    /// For each earlier number: where its entries hold each content column of this layout.
+    translations: Vec<Vec<Held>>,
+}
+
+/// A column that is read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LayoutColumn {
+    /// Its name.
+    pub name: String,
+    /// A content column and nothing else: its sha256 will do where it is long.
+    pub digestible: bool,
+    /// Its place in the relation's tuples.
+    cell: usize,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum SimilarityAt {
+    Columns([usize; 3]),
+    Json(usize),
+    Nowhere,
+}
+
+/// Where an entry of an earlier layout holds a column.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Held {
+    At(usize),
+    /// It was written before the column came.
+    Before(Fingerprint),
+}
+
+/// The sets of content columns that entries were written under. Kept in the spool.
+#[derive(Clone, Debug, std::default::Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Layouts {
+    sets: Vec<Vec<ContentColumn>>,
+}
+
+/// A content column since it came: one that is dropped and made again is another.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+struct ContentColumn {
+    name: String,
+    /// The number of the first set that has it.
+    since: u32,
+    /// What a document written before holds in it.
+    before: u64,
+}
+
+/// What documents hold in a column that was added after them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Default {
+    /// This constant.
+    Constant(String),
+    /// NULL: no default.
+    Null,
+    /// It cannot be told.
+    Unknown,
+}
+
+/// A relation lacks what the mapping names.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{}", sentence(self))]
+pub struct Unresolved {
+    /// (setting, column) that the table does not have.
+    pub missing: Vec<(String, String)>,
+    /// Identity columns that the stream does not carry.
+    pub identity_missing: Vec<String>,
+    /// The columns there are.
+    pub found: Vec<String>,
+}
+
+fn sentence(unresolved: &Unresolved) -> String {
+    let mut parts: Vec<String> = unresolved
+        .missing
+        .iter()
+        .map(|(setting, column)| {
+            format!("`{setting}` names the column `{column}`, which the table does not have")
+        })
+        .collect();
+    if !unresolved.identity_missing.is_empty() {
+        parts.push(format!(
+            "the stream no longer carries the identity's `{}`",
+            unresolved.identity_missing.join("`, `")
+        ));
+    }
+    format!("{}; its columns are: {}", parts.join("; "), unresolved.found.join(", "))
+}
+
+impl Layouts {
+    /// Content columns of `relation` that the newest layout does not have: what documents hold in
+    /// them must be found out before [`Layout::resolve`]. Empty before the first layout.
+    pub fn added(&self, mapping: &Mapping, relation: &Relation) -> Vec<String> {
+        let Some(newest) = self.sets.last() else { return Vec::new() };
+        content_names(mapping, relation)
+            .filter(|name| !newest.iter().any(|column| column.name == *name))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The number of the set of `relation`'s content columns, made where it is new.
+    fn number(
+        &mut self,
+        mapping: &Mapping,
+        relation: &Relation,
+        defaults: &BTreeMap<String, Default>,
+    ) -> u32 {
+        let next = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
+        let newest = self.sets.last();
+        let set: Vec<ContentColumn> = content_names(mapping, relation)
+            .map(|name| {
+                let known = newest.and_then(|newest| newest.iter().find(|column| column.name == name));
+                known.cloned().unwrap_or_else(|| ContentColumn {
+                    name: name.to_owned(),
+                    since: next,
+                    before: match defaults.get(name) {
+                        Some(Default::Constant(text)) => Fingerprint::of_text(text.as_bytes()).0,
+                        Some(Default::Null) => Fingerprint::NULL.0,
+                        Some(Default::Unknown) | None => Fingerprint::UNKNOWN.0,
+                    },
+                })
+            })
+            .collect();
+        if newest == Some(&set) {
+            return next.saturating_sub(1);
+        }
+        self.sets.push(set);
+        next
+    }
+
+    fn translations(&self) -> Vec<Vec<Held>> {
+        let Some((newest, earlier)) = self.sets.split_last() else { return Vec::new() };
+        let held = |set: &Vec<ContentColumn>, column: &ContentColumn| {
+            let at = set.iter().position(|held| held.name == column.name && held.since == column.since);
+            at.map_or(Held::Before(Fingerprint(column.before)), Held::At)
+        };
+        earlier.iter().map(|set| newest.iter().map(|column| held(set, column)).collect()).collect()
+    }
+}
+
+impl Layout {
+    /// Finds the mapping's columns in `relation`. `defaults` tells of the columns that
+    /// [`Layouts::added`] named.
+    pub fn resolve(
+        mapping: &Mapping,
+        identity: &[String],
+        relation: &Relation,
+        layouts: &mut Layouts,
+        kinds: &TypeKinds,
+        defaults: &BTreeMap<String, Default>,
+    ) -> Result<Self, Unresolved> {
+        check(mapping, identity, relation)?;
+        let number = layouts.number(mapping, relation, defaults);
+        let roles: BTreeSet<&str> = mapping
+            .roles()
+            .into_iter()
+            .map(|(_, column)| column)
+            .chain(identity.iter().map(String::as_str))
+            .collect();
+        let read =
+            relation.columns.iter().enumerate().filter(|(_, column)| {
+                roles.contains(column.name.as_str()) || mapping.is_content(&column.name)
+            });
+        let columns: Vec<LayoutColumn> = read
+            .map(|(cell, column)| LayoutColumn {
+                name: column.name.clone(),
+                digestible: !roles.contains(column.name.as_str()),
+                cell,
+            })
+            .collect();
+        // Every name was found by `check`.
+        let at = |name: &str| columns.iter().position(|column| column.name == name).unwrap_or(usize::MAX);
+        let with_kind = |name: &String| {
+            let type_oid =
+                relation.columns.iter().find(|column| column.name == *name).map_or(0, |c| c.type_oid);
+            (at(name), kinds.kind(type_oid))
+        };
+        Ok(Self {
+            width: relation.columns.len(),
+            identity: identity.iter().map(|name| at(name)).collect(),
+            id: mapping.id.iter().map(|name| at(name)).collect(),
+            key: mapping.key.as_deref().map(at),
+            project: mapping.project.as_deref().map(at),
+            labels: mapping.labels.as_ref().map(with_kind),
+            predicted_labels: mapping.predicted_labels.as_ref().map(with_kind),
+            similarity: match &mapping.similarity {
+                SimilarityColumns::Columns { id, key, label } => {
+                    SimilarityAt::Columns([at(id), at(key), at(label)])
+                }
+                SimilarityColumns::Json(column) => SimilarityAt::Json(at(column)),
+                SimilarityColumns::None => SimilarityAt::Nowhere,
+            },
+            excluded: mapping.excluded.as_deref().map(at),
+            content: content_names(mapping, relation).map(at).collect(),
+            number,
+            translations: layouts.translations(),
+            mapping: mapping.clone(),
+            columns,
+        })
+    }
+
+    /// The OIDs of types of this relation's label columns of which `kinds` knows nothing: to be asked
+    /// of the server before [`Layout::resolve`].
+    pub fn unknown_types(mapping: &Mapping, relation: &Relation, kinds: &TypeKinds) -> Vec<u32> {
+        let labels = [&mapping.labels, &mapping.predicted_labels];
+        let columns = relation.columns.iter().filter(|column| labels.contains(&&Some(column.name.clone())));
+        columns.map(|column| column.type_oid).filter(|oid| !kinds.knows(*oid)).collect()
+    }
+
+    /// What a row is made of: the order of [`Row`]'s values.
+    pub fn columns(&self) -> &[LayoutColumn] {
+        &self.columns
+    }
+
+    /// The values of this layout's columns in a new tuple.
+    pub fn row<'a>(&self, tuple: &Tuple<'a>) -> Result<Row<'a>, Unreadable> {
+        let cells = &tuple.0;
+        let width = Unreadable::Width { found: cells.len(), expected: self.width };
+        if cells.len() != self.width {
+            return Err(width);
+        }
+        let value = |column: &LayoutColumn| match cells.get(column.cell) {
+            Some(Cell::Null) => Ok(Value::Null),
+            Some(Cell::Text(text)) => Ok(Value::Text(text)),
+            Some(Cell::Unchanged) => Ok(Value::Unchanged),
+            None => Err(width.clone()),
+        };
+        self.columns.iter().map(value).collect::<Result<_, _>>().map(Row)
+    }
+
+    /// The identity of a row that is there.
+    pub fn identity(&self, row: &Row<'_>) -> Result<Identity, Unreadable> {
+        let texts = self.identity.iter().map(|at| self.identity_text(row, *at));
+        Identity::of(&texts.collect::<Result<Vec<_>, _>>()?)
+    }
+
+    /// The identity that a row had before a change. Of old tuples nothing else is ever read.
+    pub fn old_identity(&self, old: &OldTuple<'_>) -> Result<Identity, Unreadable> {
+        let (OldTuple::Full(tuple) | OldTuple::Key(tuple)) = old;
+        self.identity(&self.row(tuple)?)
+    }
+
+    fn identity_text<'a>(&self, row: &Row<'a>, at: usize) -> Result<&'a [u8], Unreadable> {
+        match self.value(row, at) {
+            Value::Text(text) => Ok(text),
+            Value::Unchanged => Err(Unreadable::OutOfLine { column: self.column_name(at) }),
+            Value::Digest(_) | Value::Null => Err(Unreadable::NullId { column: self.column_name(at) }),
+        }
+    }
+
+    #[expect(clippy::unused_self, reason = "a place means nothing without its layout")]
+    pub(super) fn value<'a>(&self, row: &Row<'a>, at: usize) -> Value<'a> {
+        row.0.get(at).copied().unwrap_or(Value::Unchanged)
+    }
+
+    pub(super) fn column_name(&self, at: usize) -> String {
+        self.columns.get(at).map(|column| column.name.clone()).unwrap_or_default()
+    }
+
+    /// What an entry, written under whichever layout, holds of this layout's content columns.
+    pub(super) fn content_of(&self, entry: &Entry) -> Vec<Fingerprint> {
+        let translation = usize::try_from(entry.layout).ok().and_then(|at| self.translations.get(at));
+        let Some(translation) = translation.filter(|_| entry.layout != self.number) else {
+            return entry.content.clone();
+        };
+        let read = |held: &Held| match held {
+            Held::At(at) => entry.content.get(*at).copied().unwrap_or(Fingerprint::UNKNOWN),
+            Held::Before(fingerprint) => *fingerprint,
+        };
+        translation.iter().map(read).collect()
+    }
+}
+
+fn content_names<'a>(mapping: &'a Mapping, relation: &'a Relation) -> impl Iterator<Item = &'a str> {
+    relation.columns.iter().map(|column| column.name.as_str()).filter(|name| mapping.is_content(name))
+}
+
+fn check(mapping: &Mapping, identity: &[String], relation: &Relation) -> Result<(), Unresolved> {
+    let found: Vec<String> = relation.columns.iter().map(|column| column.name.clone()).collect();
+    let lacks = |column: &str| !found.iter().any(|found| found == column);
+    let listed = mapping.content.iter().flatten().map(|column| ("documents.content", column.as_str()));
+    let missing: Vec<(String, String)> = mapping
+        .roles()
+        .into_iter()
+        .chain(listed)
+        .filter(|(_, column)| lacks(column))
+        .map(|(setting, column)| (setting.to_owned(), column.to_owned()))
+        .collect();
+    let identity_missing: Vec<String> = identity.iter().filter(|column| lacks(column)).cloned().collect();
+    if missing.is_empty() && identity_missing.is_empty() {
+        return Ok(());
+    }
+    Err(Unresolved { missing, identity_missing, found })
+}

@@ -1,0 +1,197 @@
+//! Which column plays which role: `[documents]`, checked.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The roles of the table's columns. Kept in the spool: the shadow is worth what its mapping is.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Mapping {
+    /// The documents.
+    pub table: TableName,
+    /// What receivers know a document by; several are joined.
+    pub id: Vec<String>,
+    /// A second name that receivers know; the id where there is none.
+    pub key: Option<String>,
+    /// The tenant; one project where there is none.
+    pub project: Option<String>,
+    /// Labels.
+    pub labels: Option<String>,
+    /// Predicted labels.
+    pub predicted_labels: Option<String>,
+    /// Similarities.
+    pub similarity: SimilarityColumns,
+    /// Tells a live document from an excluded one.
+    pub excluded: Option<String>,
+    /// By what.
+    pub excluded_when: ExcludedWhen,
+    /// The tracked columns; every column without another role where `None`.
+    pub content: Option<Vec<String>>,
+    /// Not tracked; they need not exist.
+    pub ignore: Vec<String>,
+}
+
+/// Where similarities are.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SimilarityColumns {
+    /// Three columns of text.
+    Columns {
+        /// `similar_doc_id`
+        id: String,
+        /// `similar_doc_key`
+        key: String,
+        /// `similarity_label`
+        label: String,
+    },
+    /// A json or jsonb column that holds one object or a list of them.
+    Json(String),
+    /// Nowhere.
+    None,
+}
+
+/// When a document is excluded.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExcludedWhen {
+    /// The column holds anything.
+    NotNull,
+    /// The column is true.
+    True,
+    /// The column holds one of these.
+    Values(Vec<String>),
+}
+
+/// A table's schema and name, as the catalog has them.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct TableName {
+    /// The schema.
+    pub schema: String,
+    /// The name.
+    pub name: String,
+}
+
+impl Mapping {
+    /// (setting, column) of every role, in the order of the settings. `content` is none of them.
+    pub fn roles(&self) -> Vec<(&'static str, &str)> {
+        let mut roles: Vec<(&'static str, &str)> =
+            self.id.iter().map(|id| ("documents.id", id.as_str())).collect();
+        let single = [
+            ("documents.key", &self.key),
+            ("documents.project", &self.project),
+            ("documents.labels", &self.labels),
+            ("documents.predicted_labels", &self.predicted_labels),
+        ];
+        roles.extend(single.into_iter().filter_map(|(setting, column)| Some((setting, column.as_deref()?))));
+        match &self.similarity {
+            SimilarityColumns::Columns { id, key, label } => roles.extend([
+                ("documents.similarity.id", id.as_str()),
+                ("documents.similarity.key", key.as_str()),
+                ("documents.similarity.label", label.as_str()),
+            ]),
+            SimilarityColumns::Json(column) => roles.push(("documents.similarity", column)),
+            SimilarityColumns::None => {}
+        }
+        roles.extend(self.excluded.as_deref().map(|column| ("documents.excluded", column)));
+        roles
+    }
+
+    /// Whether `column` is content by `content` and `ignore`.
+    pub(super) fn is_content(&self, column: &str) -> bool {
+        match &self.content {
+            Some(listed) => listed.iter().any(|listed| listed == column),
+            None => {
+                !self.ignore.iter().any(|ignored| ignored == column)
+                    && !self.roles().iter().any(|(_, taken)| *taken == column)
+            }
+        }
+    }
+}
+
+impl ExcludedWhen {
+    /// Whether a document whose column has this text (`None`: NULL) is excluded.
+    pub(super) fn holds(&self, text: Option<&[u8]>) -> bool {
+        let Some(text) = text else { return false };
+        match self {
+            Self::NotNull => true,
+            Self::True => text == b"t" || text == b"true",
+            Self::Values(values) => values.iter().any(|value| value.as_bytes() == text),
+        }
+    }
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.name)
+    }
+}
+
+/// A text names no table.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "`{0}` is not a table's name: expected `documents`, `schema.documents` or `\"Schema\".\"Documents\"`"
+)]
+pub struct NotATable(String);
+
+impl FromStr for TableName {
+    type Err = NotATable;
+
+    /// As SQL reads it: what is not quoted is in lower case; without a schema it is in `public`.
+    fn from_str(text: &str) -> Result<Self, NotATable> {
+        let refuse = || NotATable(text.to_owned());
+        let (first, rest) = identifier(text).ok_or_else(refuse)?;
+        if rest.is_empty() {
+            return Ok(Self { schema: "public".to_owned(), name: first });
+        }
+        let (name, rest) = rest.strip_prefix('.').and_then(identifier).ok_or_else(refuse)?;
+        if rest.is_empty() { Ok(Self { schema: first, name }) } else { Err(refuse()) }
+    }
+}
+
+/// The identifier that `text` begins with, and what follows it.
+fn identifier(text: &str) -> Option<(String, &str)> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find(['.', '"']).unwrap_or(text.len());
+        let (plain, rest) = text.split_at_checked(end)?;
+        let proper = !plain.is_empty() && plain.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$');
+        return proper.then(|| (plain.to_lowercase(), rest));
+    };
+    let mut name = String::new();
+    let mut rest = quoted;
+    loop {
+        let (part, after) = rest.split_once('"')?;
+        name.push_str(part);
+        match after.strip_prefix('"') {
+            Some(more) => {
+                name.push('"');
+                rest = more;
+            }
+            None => return (!name.is_empty()).then_some((name, after)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_named_as_in_sql() {
+        let named = |schema: &str, name: &str| Ok(TableName { schema: schema.into(), name: name.into() });
+        assert_eq!("Documents".parse(), named("public", "documents"));
+        assert_eq!("app.documents".parse(), named("app", "documents"));
+        assert_eq!(r#""App"."Docu.""ments""#.parse(), named("App", r#"Docu."ments"#));
+        for wrong in ["", ".", "a.", ".b", "a.b.c", "a b", r#""a"#, r#""""#, r#""a"b"#] {
+            assert!(wrong.parse::<TableName>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn excluded_is_told_by_presence_truth_or_value() {
+        assert!(ExcludedWhen::NotNull.holds(Some(b"")) && !ExcludedWhen::NotNull.holds(None));
+        assert!(ExcludedWhen::True.holds(Some(b"t")) && !ExcludedWhen::True.holds(Some(b"f")));
+        let values = ExcludedWhen::Values(vec!["gone".into(), "hidden".into()]);
+        assert!(values.holds(Some(b"hidden")) && !values.holds(Some(b"here")) && !values.holds(None));
+    }
+}

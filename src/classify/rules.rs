@@ -1,0 +1,362 @@
+//! What becomes of a document: the rules.
+//!
+//! What counts is the shadow, not the operation, and each change is judged by itself.
+
+use std::ops::Range;
+
+use super::entry::{Entry, Similarity};
+use super::fingerprint::Fingerprint;
+use super::identity::document_hash;
+use super::labels::{TypeKind, write_labels_json};
+use super::layout::{Layout, SimilarityAt};
+use super::projects::Projects;
+use super::row::{Row, Unreadable, Value, text};
+use super::similarity::{SimilarityEntries, SimilarityEntry};
+use crate::record::{Callback, LabelProperty, ProjectNo, write_document, write_labels, write_similarity};
+
+/// A record before it has a place.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Draft {
+    /// For which callback.
+    pub callback: Callback,
+    /// In which project.
+    pub project: ProjectNo,
+    /// Which document, for order.
+    pub document: u64,
+    /// The document whose `excluded` it waits for besides: the one under the id it had before.
+    pub earlier: Option<u64>,
+    fragment: Range<usize>,
+}
+
+/// The records that changes made, in order, until they are taken away.
+#[derive(Debug, Default)]
+pub struct Drafts {
+    /// In the order in which they get their numbers.
+    pub list: Vec<Draft>,
+    /// Similarity entries that are no object or lack `similar_doc_id`.
+    pub similarities_skipped: u64,
+    fragments: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+impl Drafts {
+    /// A draft's JSON.
+    pub fn fragment(&self, draft: &Draft) -> &[u8] {
+        self.fragments.get(draft.fragment.clone()).unwrap_or_default()
+    }
+
+    /// Forgets the records, and keeps the room for the next.
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.fragments.clear();
+    }
+
+    fn add(&mut self, callback: Callback, of: &Entry, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.fragments.len();
+        write(&mut self.fragments);
+        self.list.push(Draft {
+            callback,
+            project: of.project,
+            document: document_hash(&of.id),
+            earlier: None,
+            fragment: start..self.fragments.len(),
+        });
+    }
+
+    fn document(&mut self, callback: Callback, of: &Entry) {
+        self.add(callback, of, |out| write_document(out, &of.id, of.key.as_deref()));
+    }
+
+    fn labels(&mut self, of: &Entry, property: LabelProperty, json: &[u8]) {
+        // The JSON was made from text; it is text.
+        let json = std::str::from_utf8(json).unwrap_or("null");
+        self.add(Callback::Modified, of, |out| write_labels(out, &of.id, of.key.as_deref(), property, json));
+    }
+
+    fn similarity(&mut self, of: &Entry, entry: &SimilarityEntry) {
+        self.add(Callback::Modified, of, |out| {
+            write_similarity(out, &entry.id, entry.key.as_deref(), entry.label.as_deref());
+        });
+    }
+}
+
+/// The records of a document whose row is gone: `excluded`, where it was live.
+pub fn draft_removed(before: &Entry, drafts: &mut Drafts) {
+    if !before.excluded {
+        drafts.document(Callback::Excluded, before);
+    }
+}
+
+impl Layout {
+    /// The records that `row` makes of a document that was `before`, and what is to be remembered.
+    ///
+    /// Errors where a value cannot be told: the stream must stop before this change.
+    pub fn judge(
+        &self,
+        before: Option<&Entry>,
+        row: &Row<'_>,
+        projects: &mut Projects,
+        drafts: &mut Drafts,
+    ) -> Result<Entry, Unreadable> {
+        let read = self.read(before, row, projects, drafts)?;
+        let after = &read.entry;
+        match before {
+            None => {
+                if !after.excluded {
+                    drafts.document(Callback::Ingested, after);
+                }
+            }
+            Some(before) => match (before.excluded, after.excluded) {
+                (true, true) => {}
+                (true, false) => drafts.document(Callback::Ingested, after),
+                (false, true) => drafts.document(Callback::Excluded, before),
+                (false, false) if before.project != after.project || before.id != after.id => {
+                    drafts.document(Callback::Excluded, before);
+                    drafts.document(Callback::Ingested, after);
+                    if let Some(ingested) = drafts.list.last_mut().filter(|_| before.project == after.project)
+                    {
+                        ingested.earlier = Some(document_hash(&before.id));
+                    }
+                }
+                (false, false) => self.draft_changes(before, &read, row, drafts)?,
+            },
+        }
+        Ok(read.entry)
+    }
+
+    /// One record a property: ingested first, then labels, predicted labels, similarities.
+    fn draft_changes(
+        &self,
+        before: &Entry,
+        read: &ReadRow,
+        row: &Row<'_>,
+        drafts: &mut Drafts,
+    ) -> Result<(), Unreadable> {
+        let after = &read.entry;
+        let content_changed =
+            read.content_before.iter().zip(&after.content).any(|(old, new)| old.changed_to(*new));
+        if content_changed || before.key != after.key {
+            drafts.document(Callback::Ingested, after);
+        }
+        if before.labels.changed_to(after.labels) {
+            self.draft_labels(after, self.labels, LabelProperty::Labels, row, drafts)?;
+        }
+        if before.predicted_labels.changed_to(after.predicted_labels) {
+            self.draft_labels(after, self.predicted_labels, LabelProperty::PredictedLabels, row, drafts)?;
+        }
+        let mut told: Vec<Fingerprint> = match &before.similarity {
+            Similarity::Entries(entries) => entries.clone(),
+            Similarity::Texts(texts) => {
+                entry_of(texts).map(|entry| entry.fingerprint()).into_iter().collect()
+            }
+            Similarity::Unknown => return Ok(()),
+        };
+        for entry in &read.similarities {
+            let fingerprint = entry.fingerprint();
+            if !told.contains(&fingerprint) {
+                drafts.similarity(after, entry);
+                told.push(fingerprint);
+            }
+        }
+        Ok(())
+    }
+
+    fn draft_labels(
+        &self,
+        after: &Entry,
+        column: Option<(usize, TypeKind)>,
+        property: LabelProperty,
+        row: &Row<'_>,
+        drafts: &mut Drafts,
+    ) -> Result<(), Unreadable> {
+        let Some((at, kind)) = column else { return Ok(()) };
+        let mut json = std::mem::take(&mut drafts.scratch);
+        json.clear();
+        match self.value(row, at) {
+            Value::Text(bytes) => {
+                let column = self.column_name(at);
+                let bad =
+                    |_| Unreadable::BadText { column: column.clone(), expected: "the text of an array" };
+                write_labels_json(&mut json, kind, text(bytes, &column)?).map_err(bad)?;
+            }
+            Value::Digest(_) | Value::Null | Value::Unchanged => json.extend_from_slice(b"null"),
+        }
+        drafts.labels(after, property, &json);
+        drafts.scratch = json;
+        Ok(())
+    }
+
+    fn read(
+        &self,
+        before: Option<&Entry>,
+        row: &Row<'_>,
+        projects: &mut Projects,
+        drafts: &mut Drafts,
+    ) -> Result<ReadRow, Unreadable> {
+        let content_before = before.map(|entry| self.content_of(entry)).unwrap_or_default();
+        let id = self.read_id(before, row)?;
+        let (similarity, similarities) = self.read_similarity(before, row, drafts)?;
+        let print = |at: usize, known: Option<Fingerprint>| match self.value(row, at) {
+            Value::Digest(sha256) => Fingerprint::of_digest(sha256),
+            Value::Null => Fingerprint::NULL,
+            Value::Text(bytes) => Fingerprint::of_text(bytes),
+            Value::Unchanged => known.unwrap_or(Fingerprint::UNKNOWN),
+        };
+        let label = |column: Option<(usize, TypeKind)>, known: Option<Fingerprint>| {
+            column.map_or(Fingerprint::NULL, |(at, _)| print(at, known))
+        };
+        let entry = Entry {
+            key: self.read_key(before, row, &id)?,
+            project: self.read_project(before, row, projects)?,
+            excluded: self.excluded.is_some_and(|at| match self.value(row, at) {
+                Value::Unchanged => before.is_some_and(|entry| entry.excluded),
+                Value::Text(bytes) => self.mapping.excluded_when.holds(Some(bytes)),
+                Value::Digest(_) | Value::Null => self.mapping.excluded_when.holds(None),
+            }),
+            layout: self.number,
+            content: (self.content.iter().enumerate())
+                .map(|(place, at)| print(*at, content_before.get(place).copied()))
+                .collect(),
+            labels: label(self.labels, before.map(|entry| entry.labels)),
+            predicted_labels: label(self.predicted_labels, before.map(|entry| entry.predicted_labels)),
+            similarity,
+            id,
+        };
+        Ok(ReadRow { entry, content_before, similarities })
+    }
+
+    fn read_id(&self, before: Option<&Entry>, row: &Row<'_>) -> Result<String, Unreadable> {
+        let part = |place: usize, at: usize| match self.value(row, at) {
+            Value::Text(bytes) => text(bytes, &self.column_name(at)).map(str::to_owned),
+            Value::Unchanged => before
+                .and_then(|entry| id_part(&entry.id, place, self.id.len()))
+                .ok_or_else(|| Unreadable::OutOfLine { column: self.column_name(at) }),
+            Value::Digest(_) | Value::Null => Err(Unreadable::NullId { column: self.column_name(at) }),
+        };
+        if let [only] = self.id.as_slice() {
+            return part(0, *only);
+        }
+        let parts = self.id.iter().enumerate().map(|(place, at)| part(place, *at).map(|text| escaped(&text)));
+        Ok(parts.collect::<Result<Vec<_>, _>>()?.join(":"))
+    }
+
+    fn read_key(
+        &self,
+        before: Option<&Entry>,
+        row: &Row<'_>,
+        id: &str,
+    ) -> Result<Option<String>, Unreadable> {
+        let Some(at) = self.key else { return Ok(Some(id.to_owned())) };
+        match self.value(row, at) {
+            Value::Text(bytes) => Ok(Some(text(bytes, &self.column_name(at))?.to_owned())),
+            Value::Digest(_) | Value::Null => Ok(None),
+            Value::Unchanged => before
+                .map(|entry| entry.key.clone())
+                .ok_or_else(|| Unreadable::OutOfLine { column: self.column_name(at) }),
+        }
+    }
+
+    fn read_project(
+        &self,
+        before: Option<&Entry>,
+        row: &Row<'_>,
+        projects: &mut Projects,
+    ) -> Result<ProjectNo, Unreadable> {
+        let Some(at) = self.project else { return Ok(projects.number(Projects::DEFAULT)) };
+        match self.value(row, at) {
+            Value::Text(bytes) => Ok(projects.number(text(bytes, &self.column_name(at))?)),
+            Value::Digest(_) | Value::Null => Ok(projects.number(Projects::DEFAULT)),
+            Value::Unchanged => before
+                .map(|entry| entry.project)
+                .ok_or_else(|| Unreadable::OutOfLine { column: self.column_name(at) }),
+        }
+    }
+
+    /// What to remember, and the entries that may make records.
+    fn read_similarity(
+        &self,
+        before: Option<&Entry>,
+        row: &Row<'_>,
+        drafts: &mut Drafts,
+    ) -> Result<(Similarity, Vec<SimilarityEntry>), Unreadable> {
+        match self.similarity {
+            SimilarityAt::Nowhere => Ok((Similarity::Entries(Vec::new()), Vec::new())),
+            SimilarityAt::Json(at) => {
+                let json = match self.value(row, at) {
+                    Value::Text(bytes) => Some(text(bytes, &self.column_name(at))?),
+                    Value::Digest(_) | Value::Null => None,
+                    Value::Unchanged => {
+                        let known = before.map_or(Similarity::Unknown, |entry| entry.similarity.clone());
+                        return Ok((known, Vec::new()));
+                    }
+                };
+                let read = SimilarityEntries::read(json);
+                drafts.similarities_skipped += read.skipped;
+                let prints = read.entries.iter().map(SimilarityEntry::fingerprint).collect();
+                Ok((Similarity::Entries(prints), read.entries))
+            }
+            SimilarityAt::Columns(columns) => self.read_similarity_columns(before, row, columns),
+        }
+    }
+
+    fn read_similarity_columns(
+        &self,
+        before: Option<&Entry>,
+        row: &Row<'_>,
+        columns: [usize; 3],
+    ) -> Result<(Similarity, Vec<SimilarityEntry>), Unreadable> {
+        let known = match before.map(|entry| &entry.similarity) {
+            Some(Similarity::Texts(texts)) => Some(texts),
+            _ => None,
+        };
+        let mut texts: Box<[Option<String>; 3]> = Box::default();
+        for (place, (slot, at)) in texts.iter_mut().zip(columns).enumerate() {
+            *slot = match (self.value(row, at), known) {
+                (Value::Text(bytes), _) => Some(text(bytes, &self.column_name(at))?.to_owned()),
+                (Value::Digest(_) | Value::Null, _) => None,
+                (Value::Unchanged, Some(known)) => known.get(place).cloned().flatten(),
+                (Value::Unchanged, None) => return Ok((Similarity::Unknown, Vec::new())),
+            };
+        }
+        let entries = entry_of(&texts).into_iter().collect();
+        Ok((Similarity::Texts(texts), entries))
+    }
+}
+
+/// A row as it is to be remembered, and what of it may make records.
+struct ReadRow {
+    entry: Entry,
+    /// What the earlier entry holds of the same content columns.
+    content_before: Vec<Fingerprint>,
+    similarities: Vec<SimilarityEntry>,
+}
+
+/// The entry that three columns make; none without an id.
+fn entry_of([id, key, label]: &[Option<String>; 3]) -> Option<SimilarityEntry> {
+    Some(SimilarityEntry { id: id.clone()?, key: key.clone(), label: label.clone() })
+}
+
+/// One of several id columns' texts, so that they can be joined by `:` and told apart.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace(':', "\\:")
+}
+
+/// The text of one id column out of an id of `of` columns.
+fn id_part(id: &str, place: usize, of: usize) -> Option<String> {
+    if of == 1 {
+        return Some(id.to_owned());
+    }
+    let mut parts = vec![String::new()];
+    let mut letters = id.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            ':' => parts.push(String::new()),
+            '\\' => parts.last_mut()?.push(letters.next()?),
+            plain => parts.last_mut()?.push(plain),
+        }
+    }
+    parts.into_iter().nth(place)
+}
+
+#[cfg(test)]
+mod tests;

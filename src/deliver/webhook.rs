@@ -1,0 +1,191 @@
+//! Where records go: one webhook for each lane, checked.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::header::{HeaderName, HeaderValue};
+
+use super::sign::Secret;
+use crate::record::Callback;
+
+/// The setting for one (project, callback), or for many by `*`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Webhook {
+    /// Whose records; `None` is `*`.
+    pub project: Option<String>,
+    /// Of which callback; `None` is `*`.
+    pub callback: Option<Callback>,
+    /// Where to.
+    pub url: hyper::Uri,
+    /// Sent with each request, in this order.
+    pub headers: Vec<(HeaderName, Redacted)>,
+    /// The newest first; several while one is rotated.
+    pub secrets: Vec<Secret>,
+    /// How requests are made and retried.
+    pub limits: Limits,
+}
+
+/// How requests are made and retried.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Records in one batch.
+    pub records_max: u32,
+    /// Bytes of fragments in one batch; a larger record goes alone.
+    pub bytes_max: u64,
+    /// The longest that a record waits for company.
+    pub wait_max: Duration,
+    /// Over the whole exchange.
+    pub timeout: Duration,
+    /// To make the connection.
+    pub connect_timeout: Duration,
+    /// Waits between attempts; the last repeats.
+    pub retry_schedule: Vec<Duration>,
+    /// Running time without a success after which records that waited so long are given up.
+    pub give_up_after: Duration,
+    /// The longest that a record waits for a failing lane of its project.
+    pub order_wait: Duration,
+    /// What is read of an answer.
+    pub response_bytes_max: u64,
+}
+
+/// A header's value, which is never shown.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Redacted(pub HeaderValue);
+
+impl fmt::Debug for Redacted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// Two webhooks for the same records.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("two webhooks are for project `{project}` and callback `{callback}`: keep one, or name others")]
+pub struct DuplicateWebhook {
+    /// Whose.
+    pub project: String,
+    /// Which.
+    pub callback: String,
+}
+
+/// All webhooks. An exact project comes before `*`, then an exact callback before `*`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Routes {
+    webhooks: Vec<Arc<Webhook>>,
+}
+
+impl Routes {
+    /// Refuses two for the same.
+    pub fn new(webhooks: Vec<Webhook>) -> Result<Self, DuplicateWebhook> {
+        for (at, webhook) in webhooks.iter().enumerate() {
+            let twin =
+                |other: &&Webhook| other.project == webhook.project && other.callback == webhook.callback;
+            if webhooks.iter().take(at).any(|other| twin(&other)) {
+                return Err(DuplicateWebhook {
+                    project: webhook.project.clone().unwrap_or_else(|| "*".into()),
+                    callback: webhook.callback.map_or("*", Callback::name).to_owned(),
+                });
+            }
+        }
+        Ok(Self { webhooks: webhooks.into_iter().map(Arc::new).collect() })
+    }
+
+    /// The webhook that answers for a lane.
+    pub fn find(&self, project: &str, callback: Callback) -> Option<&Arc<Webhook>> {
+        self.webhooks
+            .iter()
+            .filter(|webhook| webhook.project.as_deref().is_none_or(|exact| exact == project))
+            .filter(|webhook| webhook.callback.is_none_or(|exact| exact == callback))
+            .max_by_key(|webhook| (webhook.project.is_some(), webhook.callback.is_some()))
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Webhook>> {
+        self.webhooks.iter()
+    }
+}
+
+/// Whether a webhook's own headers may not have this name: it is ours, or the connection's.
+pub fn is_reserved(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("sidecar-")
+        || matches!(
+            name,
+            "content-type"
+                | "user-agent"
+                | "webhook-id"
+                | "webhook-timestamp"
+                | "webhook-signature"
+                | "host"
+                | "content-length"
+                | "transfer-encoding"
+                | "connection"
+        )
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        Self {
+            records_max: 100,
+            bytes_max: 1024 * 1024,
+            wait_max: Duration::from_millis(500),
+            timeout: Duration::from_secs(15),
+            connect_timeout: Duration::from_secs(5),
+            retry_schedule: vec![
+                Duration::from_secs(1),
+                Duration::from_secs(5),
+                Duration::from_secs(30),
+                minutes(2),
+                minutes(10),
+                minutes(30),
+                minutes(60),
+            ],
+            give_up_after: minutes(72 * 60),
+            order_wait: minutes(1),
+            response_bytes_max: 64 * 1024,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn webhook(project: Option<&str>, callback: Option<Callback>) -> Webhook {
+        Webhook {
+            project: project.map(Into::into),
+            callback,
+            url: "http://localhost/".parse().unwrap(),
+            headers: Vec::new(),
+            secrets: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+
+    #[test]
+    fn an_exact_project_comes_before_any_then_an_exact_callback() {
+        let ingested = Callback::Ingested;
+        let all = [
+            webhook(None, None),
+            webhook(None, Some(ingested)),
+            webhook(Some("a"), None),
+            webhook(Some("a"), Some(ingested)),
+        ];
+        let routes = Routes::new(all.to_vec()).unwrap();
+        let found = |project, callback| routes.find(project, callback).map(|found| (**found).clone());
+        assert_eq!(found("a", ingested), Some(all[3].clone()));
+        assert_eq!(found("a", Callback::Modified), Some(all[2].clone()));
+        assert_eq!(found("b", ingested), Some(all[1].clone()));
+        assert_eq!(found("b", Callback::Modified), Some(all[0].clone()));
+        let some = Routes::new(vec![all[3].clone()]).unwrap();
+        assert_eq!(some.find("a", Callback::Excluded), None);
+    }
+
+    #[test]
+    fn two_webhooks_for_the_same_records_are_refused() {
+        let twice = Routes::new(vec![webhook(None, None), webhook(Some("a"), None), webhook(None, None)]);
+        assert_eq!(twice, Err(DuplicateWebhook { project: "*".into(), callback: "*".into() }));
+    }
+}

@@ -1,0 +1,79 @@
+//! `~/.pgpass`: the password of the first line that fits.
+//! <https://www.postgresql.org/docs/current/libpq-pgpass.html>
+
+use std::path::PathBuf;
+
+use super::conninfo::{Conninfo, Host};
+
+/// The password for `host`, from the text of a password file. Pure.
+fn find(text: &str, host: &str, port: u16, dbname: &str, user: &str) -> Option<String> {
+    text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
+        let fields = fields(line);
+        let [in_host, in_port, in_dbname, in_user, password] = <[String; 5]>::try_from(fields).ok()?;
+        let fits = |field: &str, value: &str| field == "*" || field == value;
+        let all = fits(&in_host, host) && fits(&in_port, &port.to_string());
+        (all && fits(&in_dbname, dbname) && fits(&in_user, user)).then_some(password)
+    })
+}
+
+/// The fields of a line: colons part them, backslashes escape.
+fn fields(line: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut letters = line.chars();
+    while let Some(letter) = letters.next() {
+        let letter = match letter {
+            ':' if fields.len() < 5 => {
+                fields.push(String::new());
+                continue;
+            }
+            '\\' => letters.next(),
+            plain => Some(plain),
+        };
+        if let Some(field) = fields.last_mut() {
+            field.extend(letter);
+        }
+    }
+    fields
+}
+
+/// The password for one of the hosts: given, in `PGPASSWORD`, or in the password file. A file that others may read
+/// is passed over, as libpq does.
+pub(super) fn password(conninfo: &Conninfo, host: &Host, port: u16) -> Option<String> {
+    if conninfo.password.is_some() {
+        return conninfo.password.clone();
+    }
+    let path = conninfo
+        .passfile
+        .clone()
+        .or_else(|| std::env::var_os("PGPASSFILE").map(PathBuf::from))
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".pgpass")))?;
+    let metadata = std::fs::metadata(&path).ok()?;
+    let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
+    if mode & 0o077 != 0 {
+        tracing::warn!(
+            "the password file {} is passed over: others may read it (chmod 0600)",
+            path.display()
+        );
+        return None;
+    }
+    let text = std::fs::read_to_string(&path).ok()?;
+    let host = match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(_) => "localhost".to_owned(),
+    };
+    find(&text, &host, port, &conninfo.dbname, &conninfo.user)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_that_fits_has_the_password() {
+        let text = "# comment\nother:5432:*:*:no\nh:*:app:u:a\\:b\\\\c\n*:*:*:*:last\n";
+        assert_eq!(find(text, "h", 5432, "app", "u").as_deref(), Some("a:b\\c"));
+        assert_eq!(find(text, "h", 5432, "app", "v").as_deref(), Some("last"));
+        assert_eq!(find("h:1:d:u:p", "h", 2, "d", "u"), None);
+        assert_eq!(find("h:1:d:u", "h", 1, "d", "u"), None);
+    }
+}

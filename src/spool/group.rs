@@ -1,0 +1,136 @@
+//! Records on their way to the disk: packed by lane as they are made.
+
+use std::collections::HashMap;
+
+use super::chunk::{Before, pack};
+use super::ops::Chunk;
+use crate::moment::{Moment, Running};
+use crate::position::Position;
+use crate::record::{After, LaneNo, Record, Seq};
+
+/// The records of the group that is being filled.
+#[derive(Debug)]
+pub struct GroupBuilder {
+    /// The last number that was given.
+    last: Seq,
+    open: HashMap<LaneNo, OpenChunk>,
+    closed: Vec<OpenChunk>,
+    bytes: usize,
+    records: usize,
+}
+
+#[derive(Debug)]
+struct OpenChunk {
+    lane: LaneNo,
+    first: Seq,
+    last: Seq,
+    records: u32,
+    fragment_bytes: u64,
+    before: Before,
+    packed: Vec<u8>,
+}
+
+impl GroupBuilder {
+    /// Numbers go on after `last`.
+    pub fn new(last: Seq) -> Self {
+        Self { last, open: HashMap::new(), closed: Vec::new(), bytes: 0, records: 0 }
+    }
+
+    /// Adds a record and says its number.
+    pub fn push(
+        &mut self,
+        lane: LaneNo,
+        position: Position,
+        committed_at: Moment,
+        after: After,
+        document: u64,
+        fragment: &[u8],
+    ) -> Seq {
+        self.last = Seq(self.last.0 + 1);
+        let seq = self.last;
+        let chunk = self.open.entry(lane).or_insert_with(|| OpenChunk::new(lane, seq));
+        let before = chunk.packed.len();
+        pack(
+            &mut chunk.packed,
+            &mut chunk.before,
+            &Record { seq, position, committed_at, after, document, fragment },
+        );
+        self.bytes += chunk.packed.len() - before;
+        self.records += 1;
+        chunk.last = seq;
+        chunk.records += 1;
+        chunk.fragment_bytes += fragment.len() as u64;
+        if chunk.packed.len() >= CHUNK_BYTES_MAX || chunk.records >= CHUNK_RECORDS_MAX {
+            self.closed.extend(self.open.remove(&lane));
+        }
+        seq
+    }
+
+    /// Bytes packed so far.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Records so far.
+    pub fn records(&self) -> usize {
+        self.records
+    }
+
+    /// The last number that was given.
+    pub fn last(&self) -> Seq {
+        self.last
+    }
+
+    /// Takes what was added, in the order of numbers, spooled now.
+    pub fn finish(&mut self, now: Moment, running: Running) -> Vec<Chunk> {
+        self.bytes = 0;
+        self.records = 0;
+        let mut chunks: Vec<OpenChunk> =
+            self.closed.drain(..).chain(self.open.drain().map(|(_, chunk)| chunk)).collect();
+        chunks.sort_unstable_by_key(|chunk| chunk.last);
+        let spooled = |open: OpenChunk| Chunk {
+            lane: open.lane,
+            first: open.first,
+            last: open.last,
+            records: open.records,
+            fragment_bytes: open.fragment_bytes,
+            spooled_at: now,
+            spooled_running: running,
+            packed: open.packed.into(),
+        };
+        chunks.into_iter().map(spooled).collect()
+    }
+}
+
+impl OpenChunk {
+    fn new(lane: LaneNo, first: Seq) -> Self {
+        let (before, packed) = (Before::default(), Vec::new());
+        Self { lane, first, last: first, records: 0, fragment_bytes: 0, before, packed }
+    }
+}
+
+/// A chunk is read whole, so it stays small enough for that.
+const CHUNK_BYTES_MAX: usize = 256 * 1024;
+const CHUNK_RECORDS_MAX: u32 = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_run_over_all_lanes_and_chunks_are_closed_when_full() {
+        let mut builder = GroupBuilder::new(Seq(10));
+        let mut push =
+            |lane| builder.push(LaneNo(lane), Position::default(), Moment(1), After::default(), 0, b"{}");
+        assert_eq!((push(1), push(2), push(1)), (Seq(11), Seq(12), Seq(13)));
+        for _ in 0..CHUNK_RECORDS_MAX {
+            push(2);
+        }
+        let chunks = builder.finish(Moment(5), Running(6));
+        let told: Vec<_> = chunks.iter().map(|chunk| (chunk.lane.0, chunk.first.0, chunk.records)).collect();
+        assert_eq!(told, [(1, 11, 2), (2, 12, CHUNK_RECORDS_MAX), (2, 1_037, 1)]);
+        assert_eq!(chunks[0].fragment_bytes, 4);
+        assert_eq!(builder.finish(Moment(5), Running(6)), []);
+        assert_eq!(builder.last(), Seq(1_037));
+    }
+}

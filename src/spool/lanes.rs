@@ -1,0 +1,174 @@
+//! Lanes and batches as rows.
+
+use rusqlite::{Connection, Row, params};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::ops::{Batch, LaneState, Standing};
+use crate::moment::{Moment, Running};
+use crate::record::{LaneNo, Seq};
+
+/// What a batch has come to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum BatchState {
+    Open = 0,
+    Delivered = 1,
+    Dead = 2,
+    Retired = 3,
+}
+
+/// A lane without its batches, as the writer holds it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct LaneRow {
+    pub(super) cursor: Seq,
+    pub(super) pending_records: u64,
+    pub(super) pending_bytes: u64,
+    pub(super) standing: Standing,
+}
+
+impl LaneRow {
+    fn sum(&self, lane: LaneNo) -> i64 {
+        let mut hash = Xxh3::new();
+        let Standing { failures, failing_since, retry_at, paused, without_webhook } = &self.standing;
+        hash.update(
+            format!(
+                "{lane:?} {:?} {} {} {failures} {failing_since:?} {retry_at:?} {paused:?} {without_webhook:?}",
+                self.cursor, self.pending_records, self.pending_bytes
+            )
+            .as_bytes(),
+        );
+        hash.digest().cast_signed()
+    }
+
+    pub(super) fn write(&self, connection: &Connection, lane: LaneNo) -> rusqlite::Result<()> {
+        let Standing { failures, failing_since, retry_at, paused, without_webhook } = &self.standing;
+        let running = |at: &Option<Running>| at.map(|at| at.0.cast_signed());
+        connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO lane VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?
+            .execute(params![
+                lane.0.cast_signed(),
+                self.cursor.0.cast_signed(),
+                self.pending_records.cast_signed(),
+                self.pending_bytes.cast_signed(),
+                failures,
+                running(failing_since),
+                running(retry_at),
+                paused.as_ref().map(|(since, _)| since.0.cast_signed()),
+                paused.as_ref().map(|(_, reason)| reason),
+                without_webhook.map(|since| since.0),
+                self.sum(lane),
+            ])?;
+        Ok(())
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Option<(LaneNo, Self)>> {
+        let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
+        let running = |at: usize| {
+            Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(at)?.map(|at| Running(at.cast_unsigned())))
+        };
+        let lane = LaneNo(number(0)?);
+        let paused = running(7)?.zip(row.get::<_, Option<String>>(8)?);
+        let read = Self {
+            cursor: Seq(number(1)?),
+            pending_records: number(2)?,
+            pending_bytes: number(3)?,
+            standing: Standing {
+                failures: row.get(4)?,
+                failing_since: running(5)?,
+                retry_at: running(6)?,
+                paused,
+                without_webhook: row.get::<_, Option<i64>>(9)?.map(Moment),
+            },
+        };
+        Ok((read.sum(lane) == row.get::<_, i64>(10)?).then_some((lane, read)))
+    }
+}
+
+/// All lanes, in the order of their numbers. `None`: one is not as it was written.
+pub(super) fn read_lanes(connection: &Connection) -> rusqlite::Result<Option<Vec<(LaneNo, LaneRow)>>> {
+    connection.prepare("SELECT * FROM lane ORDER BY no")?.query_map([], LaneRow::read)?.collect()
+}
+
+/// A lane with its batches and the age of its oldest record.
+pub(super) fn lane_state(
+    connection: &Connection,
+    lane: LaneNo,
+    row: LaneRow,
+) -> rusqlite::Result<Option<LaneState>> {
+    let Some(batches) = open_batches(connection, lane)? else { return Ok(None) };
+    let oldest = connection
+        .prepare_cached("SELECT spooled_at, spooled_running FROM chunk WHERE lane = ?1 AND last > ?2 ORDER BY last LIMIT 1")?
+        .query_map([lane.0.cast_signed(), row.cursor.0.cast_signed()], |chunk| {
+            Ok((Moment(chunk.get(0)?), Running(chunk.get::<_, i64>(1)?.cast_unsigned())))
+        })?
+        .next()
+        .transpose()?;
+    let LaneRow { cursor, pending_records, pending_bytes, standing } = row;
+    Ok(Some(LaneState { lane, cursor, pending_records, pending_bytes, oldest, batches, standing }))
+}
+
+/// The batches of a lane that are not settled, in order. `None`: one is not as it was written.
+pub(super) fn open_batches(connection: &Connection, lane: LaneNo) -> rusqlite::Result<Option<Vec<Batch>>> {
+    connection
+        .prepare_cached("SELECT * FROM batch WHERE lane = ?1 AND state = 0 ORDER BY first")?
+        .query_map([lane.0.cast_signed()], read_batch)?
+        .collect()
+}
+
+pub(super) fn write_batch(connection: &Connection, batch: &Batch, state: BatchState) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO batch VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        )?
+        .execute(params![
+            batch.id.as_bytes(),
+            batch.lane.0.cast_signed(),
+            batch.first.0.cast_signed(),
+            batch.last.0.cast_signed(),
+            batch.records,
+            batch.body_bytes.cast_signed(),
+            batch.body_sum.cast_signed(),
+            batch.cut_at.0,
+            batch.epoch.as_bytes(),
+            batch.attempts,
+            state as u8,
+            batch_sum(batch),
+        ])?;
+    Ok(())
+}
+
+/// `None`: it is not as it was written.
+pub(super) fn read_batch(row: &Row<'_>) -> rusqlite::Result<Option<Batch>> {
+    let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
+    let batch = Batch {
+        id: uuid::Uuid::from_bytes(row.get(0)?),
+        lane: LaneNo(number(1)?),
+        first: Seq(number(2)?),
+        last: Seq(number(3)?),
+        records: row.get(4)?,
+        body_bytes: number(5)?,
+        body_sum: number(6)?,
+        cut_at: Moment(row.get(7)?),
+        epoch: uuid::Uuid::from_bytes(row.get(8)?),
+        attempts: row.get(9)?,
+    };
+    Ok((batch_sum(&batch) == row.get::<_, i64>(11)?).then_some(batch))
+}
+
+/// Of all that never changes. The count of attempts does, and a wrong one sends nothing wrong.
+fn batch_sum(batch: &Batch) -> i64 {
+    let mut hash = Xxh3::new();
+    hash.update(batch.id.as_bytes());
+    hash.update(batch.epoch.as_bytes());
+    let numbers = [
+        batch.lane.0,
+        batch.first.0,
+        batch.last.0,
+        u64::from(batch.records),
+        batch.body_bytes,
+        batch.body_sum,
+    ];
+    numbers.iter().for_each(|number| hash.update(&number.to_le_bytes()));
+    hash.digest().cast_signed()
+}

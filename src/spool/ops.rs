@@ -1,0 +1,300 @@
+//! What the loops ask of the spool, and what they are told.
+
+use bytes::Bytes;
+
+use crate::classify::Identity;
+use crate::moment::{Moment, Running};
+use crate::position::Lsn;
+use crate::record::{LaneNo, ProjectNo, Seq};
+
+/// How far the stream has been applied.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct StreamPosition {
+    /// Up to here everything is whole: the end of the last transaction, a snapshot's consistent
+    /// point, or a keepalive's LSN. Confirmed to Postgres, and asked for at START_REPLICATION.
+    pub whole: Lsn,
+    /// The end LSN of the last transaction applied.
+    pub last_end: Lsn,
+    /// The transaction that is being applied, where a group ended inside one.
+    pub open: Option<OpenTransaction>,
+}
+
+/// A transaction of which a part is applied.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct OpenTransaction {
+    /// Its commit record, as Begin gives it.
+    pub commit: Lsn,
+    /// Insert, Update, Delete and Truncate messages applied, of every relation.
+    pub changes_applied: u64,
+    /// Records made, kept or not.
+    pub records_made: u32,
+}
+
+/// What the left loop makes durable in one transaction.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// Records, packed by lane.
+    pub chunks: Vec<Chunk>,
+    /// Shadow entries written (`Some`) or removed, sorted by identity, each identity once.
+    pub shadow: Vec<(Identity, Option<Box<[u8]>>)>,
+    /// Where the stream stands after it; `None` leaves it as it is.
+    pub position: Option<StreamPosition>,
+    /// Projects seen for the first time.
+    pub projects: Vec<(ProjectNo, String)>,
+    /// Facts written (`Some`) or removed.
+    pub facts: Vec<(Fact, Option<Vec<u8>>)>,
+    /// What `shadow` does to the shadow's size.
+    pub growth: Growth,
+}
+
+/// A change of the shadow's size.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Growth {
+    /// Documents more, or fewer.
+    pub documents: i64,
+    /// Bytes of identities and entries more, or fewer.
+    pub bytes: i64,
+}
+
+/// What the spool remembers by name.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Fact {
+    /// The current epoch, a UUIDv7, 16 bytes.
+    Epoch,
+    /// The identity's columns, JSON list of names.
+    Identity,
+    /// The mapping the shadow was made under, JSON.
+    Mapping,
+    /// The layouts that shadow entries were written under, JSON.
+    Layouts,
+    /// A first start has finished: its snapshot's moment and LSN, JSON.
+    Seeded,
+    /// A first start or resync under way, JSON; while it stands, it alone decides.
+    Resync,
+    /// System identifier, timeline, slot name and database of the source, JSON.
+    Source,
+}
+
+/// Consecutive records of one lane from one group, packed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Chunk {
+    /// Whose they are.
+    pub lane: LaneNo,
+    /// Number of the first record.
+    pub first: Seq,
+    /// Number of the last record: the chunk's key, as no two chunks share one.
+    pub last: Seq,
+    /// How many records.
+    pub records: u32,
+    /// Bytes of the fragments alone.
+    pub fragment_bytes: u64,
+    /// When it was handed to the spool.
+    pub spooled_at: Moment,
+    /// The same in running time.
+    pub spooled_running: Running,
+    /// The packed records.
+    pub packed: Bytes,
+}
+
+/// What a loop asks of the spool. Those handed in together become durable together.
+#[derive(Debug)]
+pub enum Op {
+    /// Left loop: records, shadow and position.
+    Commit(Group),
+    /// Right loop: these records are this batch from now on.
+    Cut(Batch),
+    /// Right loop: an attempt ended.
+    Attempted(Attempted),
+    /// Right loop: a batch makes way for successors with the same records (refused as too large).
+    Retire {
+        /// The batch that goes.
+        batch: BatchId,
+        /// What replaces it, in order, gapless, over the same records.
+        successors: Vec<Batch>,
+    },
+    /// Right loop: all pending records of a lane up to `through` become a dead letter. A cut batch
+    /// that lies wholly inside becomes one of its own, with its id.
+    GiveUp {
+        /// Whose records.
+        lane: LaneNo,
+        /// The last record given up.
+        through: Seq,
+        /// Why.
+        reason: DeadReason,
+        /// When.
+        at: Moment,
+    },
+    /// Right loop: all pending records of a lane up to `through` are dropped and counted (its
+    /// webhook was removed longer than `retain` ago).
+    Discard {
+        /// Whose records.
+        lane: LaneNo,
+        /// The last record dropped.
+        through: Seq,
+    },
+    /// Right loop: a lane's standing changed without an attempt (paused, resumed, webhook gone or back).
+    Standing {
+        /// Whose.
+        lane: LaneNo,
+        /// From now on.
+        standing: Standing,
+    },
+    /// The running time so far, now and then, so that a crash loses little of it.
+    Tick(Running),
+}
+
+/// A batch's UUIDv7: its `webhook-id` on every attempt.
+pub type BatchId = uuid::Uuid;
+
+/// Consecutive records of one lane, sent as one request; it never changes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Batch {
+    /// Drawn when it was cut.
+    pub id: BatchId,
+    /// Whose records.
+    pub lane: LaneNo,
+    /// Its first record.
+    pub first: Seq,
+    /// Its last record.
+    pub last: Seq,
+    /// How many records.
+    pub records: u32,
+    /// Length of the body.
+    pub body_bytes: u64,
+    /// xxh3 of the body: a body made again after a crash must have it.
+    pub body_sum: u64,
+    /// When it was cut.
+    pub cut_at: Moment,
+    /// The epoch of its records.
+    pub epoch: uuid::Uuid,
+    /// Attempts made so far, lost ones included.
+    pub attempts: u32,
+}
+
+/// One attempt, as the log keeps it, and what follows from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempted {
+    /// Of which batch.
+    pub batch: BatchId,
+    /// In which lane.
+    pub lane: LaneNo,
+    /// 1, 2, …
+    pub number: u32,
+    /// When its first byte was due.
+    pub started_at: Moment,
+    /// From then to its end.
+    pub took_micros: u64,
+    /// The answer's status, where there was one.
+    pub status: Option<u16>,
+    /// `delivered`, or the word of the error taxonomy: `timeout`, `refused`, `dns`, `tls`, `reset`, `redirect`, `status`, ….
+    pub outcome: &'static str,
+    /// The error's sentence, or the beginning of an unwelcome answer's body.
+    pub detail: Option<String>,
+    /// What becomes of the batch.
+    pub fate: Fate,
+    /// The lane's standing after it.
+    pub standing: Standing,
+}
+
+/// What becomes of a batch after an attempt.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fate {
+    /// Settled: the receiver took it.
+    Delivered,
+    /// Settled: a dead letter.
+    Dead(DeadReason),
+    /// It is tried again.
+    Waits,
+}
+
+/// Why records became a dead letter.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum DeadReason {
+    /// `delivery.give_up_after` passed.
+    GivenUp,
+    /// `spool.lane_bytes_max` was passed.
+    LaneFull,
+    /// `spool.bytes_max` was near.
+    SpoolFull,
+    /// A single record was refused as too large.
+    TooLarge,
+}
+
+/// How a lane stands: what of it survives a restart besides its cursor.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Standing {
+    /// Failed attempts since the last success.
+    pub failures: u32,
+    /// The first of them. `Some` exactly when `failures > 0`.
+    pub failing_since: Option<Running>,
+    /// Not before this.
+    pub retry_at: Option<Running>,
+    /// Paused since, and why.
+    pub paused: Option<(Running, String)>,
+    /// Without a webhook since.
+    pub without_webhook: Option<Moment>,
+}
+
+/// A lane as the spool knows it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LaneState {
+    /// Which.
+    pub lane: LaneNo,
+    /// Every record up to here is settled.
+    pub cursor: Seq,
+    /// Records after the cursor, those of the cut batch included.
+    pub pending_records: u64,
+    /// Bytes of their fragments.
+    pub pending_bytes: u64,
+    /// When the oldest of them was spooled.
+    pub oldest: Option<(Moment, Running)>,
+    /// The batches that are cut and not settled, in order: several only after one was retired.
+    pub batches: Vec<Batch>,
+    /// How it stands.
+    pub standing: Standing,
+}
+
+/// What an operation came to; returned in the order of the operations.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Done {
+    /// Of a Commit.
+    Committed(Room),
+    /// Of a GiveUp or Discard.
+    Settled {
+        /// How many records.
+        records: u64,
+        /// Bytes of their fragments.
+        bytes: u64,
+    },
+    /// Of the others.
+    Ok,
+}
+
+/// Whether there is room for more records.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Room {
+    /// Only records of healthy lanes are left to remove: reading must stop.
+    Full,
+    /// The right loop must give up records of failing, paused or webhook-less lanes.
+    Near,
+    /// Enough.
+    Open,
+}
+
+impl Fact {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Epoch, Self::Identity, Self::Mapping, Self::Layouts, Self::Seeded, Self::Resync, Self::Source];
+}
+
+impl DeadReason {
+    /// As the spool, metrics and commands write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GivenUp => "given_up",
+            Self::LaneFull => "lane_full",
+            Self::SpoolFull => "spool_full",
+            Self::TooLarge => "too_large",
+        }
+    }
+}

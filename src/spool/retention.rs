@@ -1,0 +1,240 @@
+//! What is removed, and in which order. Never a record that is not settled, or a cut batch.
+//!
+//! By age: settled records, dead letters and attempts past `retain`. By size, near `bytes_max`:
+//! delivered records, oldest first; then the oldest dead letters of the lane that holds most. What
+//! is left then are pending records: the right loop gives up those of lanes that fail, are paused
+//! or have no webhook, and only where none of these is left is there no room.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::lanes::BatchState;
+use super::ops::Room;
+use super::store::{BATCH_COST, DEAD_COST, SpoolError, Store, attempt_cost, chunk_cost, failed};
+use crate::moment::Moment;
+use crate::record::{LaneNo, Seq};
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Swept {
+    /// Settled records removed.
+    pub(super) records: u64,
+    /// Another step would do more.
+    pub(super) more: bool,
+}
+
+/// A settled chunk that may be removed.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Head {
+    last: Seq,
+    lane: LaneNo,
+    records: u64,
+    cost: u64,
+    spooled_at: Moment,
+}
+
+impl Store {
+    /// One small step, in a transaction of its own.
+    pub(super) fn sweep(&mut self, cutoff: Moment) -> Result<Swept, SpoolError> {
+        self.begin()?;
+        let swept = self.sweep_step(cutoff).and_then(|swept| self.commit().map(|()| swept));
+        if swept.is_err() {
+            self.roll_back();
+        }
+        let swept = swept?;
+        self.room = self.judge_room(swept.more);
+        Ok(swept)
+    }
+
+    /// Whether a step is worth its sync: by size at least.
+    pub(super) fn is_near(&self) -> bool {
+        self.stand.live_bytes > self.removing_from() || self.room != Room::Open
+    }
+
+    /// Three quarters: from here on, delivered records make room.
+    fn removing_from(&self) -> u64 {
+        self.bytes_max / 4 * 3
+    }
+
+    fn judge_room(&self, more: bool) -> Room {
+        let live = self.stand.live_bytes;
+        if more || live <= self.bytes_max / 8 * 7 {
+            Room::Open
+        } else if live < self.bytes_max {
+            Room::Near
+        } else {
+            Room::Full
+        }
+    }
+
+    fn sweep_step(&mut self, cutoff: Moment) -> Result<Swept, SpoolError> {
+        let mut swept = Swept { more: self.sweep_old_rows(cutoff)?, records: 0 };
+        let mut heads = self.heads()?;
+        let mut left = STEP_CHUNKS;
+        while let Some(Reverse(head)) = heads.pop() {
+            let crowded = self.stand.live_bytes > self.removing_from();
+            if !crowded && head.spooled_at >= cutoff {
+                // An older one may follow in another lane, but not by more than a group.
+                break;
+            }
+            if left == 0 {
+                swept.more = true;
+                return Ok(swept);
+            }
+            left -= 1;
+            swept.records += head.records;
+            self.remove_chunk(head)?;
+            heads.extend(self.head_after(head.lane, head.last)?.map(Reverse));
+        }
+        if self.stand.live_bytes > self.removing_from() && heads.is_empty() && self.remove_fullest_dead()? {
+            swept.more = true;
+        }
+        Ok(swept)
+    }
+
+    /// The oldest removable chunk of each lane.
+    fn heads(&self) -> Result<BinaryHeap<Reverse<Head>>, SpoolError> {
+        let mut heads = BinaryHeap::new();
+        for lane in self.lanes.keys() {
+            heads.extend(self.head_after(*lane, Seq(0))?.map(Reverse));
+        }
+        Ok(heads)
+    }
+
+    /// The first chunk of `lane` behind `seq` that is settled and holds no dead letter.
+    fn head_after(&self, lane: LaneNo, mut seq: Seq) -> Result<Option<Head>, SpoolError> {
+        let Some(cursor) = self.lanes.get(&lane).map(|row| row.cursor) else { return Ok(None) };
+        loop {
+            let found = self
+                .connection
+                .prepare_cached(
+                    "SELECT last, first, records, length(packed), spooled_at FROM chunk \
+                     WHERE lane = ?1 AND last > ?2 AND last <= ?3 ORDER BY last LIMIT 1",
+                )
+                .and_then(|mut found| {
+                    found
+                        .query_row(
+                            params![lane.0.cast_signed(), seq.0.cast_signed(), cursor.0.cast_signed()],
+                            |row| {
+                                let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
+                                let packed = usize::try_from(number(3)?).unwrap_or(usize::MAX);
+                                let (last, cost, spooled_at) =
+                                    (Seq(number(0)?), chunk_cost(packed), Moment(row.get(4)?));
+                                Ok((
+                                    Head { last, lane, records: number(2)?, cost, spooled_at },
+                                    Seq(number(1)?),
+                                ))
+                            },
+                        )
+                        .optional()
+                })
+                .map_err(failed)?;
+            let Some((head, first)) = found else { return Ok(None) };
+            match self.dead_overlapping(lane, first, head.last)? {
+                Some(dead_until) => seq = head.last.max(dead_until),
+                None => return Ok(Some(head)),
+            }
+        }
+    }
+
+    fn dead_overlapping(&self, lane: LaneNo, first: Seq, last: Seq) -> Result<Option<Seq>, SpoolError> {
+        let numbers = [lane.0.cast_signed(), first.0.cast_signed(), last.0.cast_signed()];
+        let until: Option<i64> =
+            self.one("SELECT max(last) FROM dead WHERE lane = ?1 AND last >= ?2 AND first <= ?3", numbers)?;
+        // Chunks that lie wholly inside the dead letter are passed over with it.
+        Ok(until.map(|until| Seq(until.cast_unsigned().saturating_sub(1))))
+    }
+
+    fn remove_chunk(&mut self, head: Head) -> Result<(), SpoolError> {
+        self.execute("DELETE FROM chunk WHERE last = ?1", [head.last.0.cast_signed()])?;
+        self.freed(head.cost);
+        self.stand.removed_at = self.stand.removed_at.max(Some(head.spooled_at));
+        // The batches that told of its records, and their attempts, go with it.
+        let gone = self.ids(
+            "SELECT id FROM batch WHERE lane = ?1 AND last <= ?2 AND state IN (1, 3)",
+            params![head.lane.0.cast_signed(), head.last.0.cast_signed()],
+        )?;
+        gone.into_iter().try_for_each(|id| self.remove_batch(&id))
+    }
+
+    fn remove_batch(&mut self, id: &[u8]) -> Result<(), SpoolError> {
+        let details: i64 = self.one(
+            "SELECT coalesce(sum(coalesce(length(detail), 0)), 0) FROM attempt WHERE batch = ?1",
+            [id],
+        )?;
+        let attempts: i64 = self.one("SELECT count(*) FROM attempt WHERE batch = ?1", [id])?;
+        self.execute("DELETE FROM attempt WHERE batch = ?1", [id])?;
+        self.execute("DELETE FROM batch WHERE id = ?1", [id])?;
+        let details = usize::try_from(details).unwrap_or(0);
+        self.freed(attempt_cost(0) * attempts.cast_unsigned() + details as u64 + BATCH_COST);
+        Ok(())
+    }
+
+    /// Dead letters and attempts past `cutoff`. Says whether there are more.
+    fn sweep_old_rows(&mut self, cutoff: Moment) -> Result<bool, SpoolError> {
+        let dead = self.numbers(
+            "SELECT no FROM dead WHERE at < ?1 ORDER BY no LIMIT ?2",
+            params![cutoff.0, STEP_ROWS],
+        )?;
+        dead.iter().try_for_each(|no| self.remove_dead(*no))?;
+        // Attempts are numbered in the order of time; those of a batch that still waits may be old.
+        let attempts = self.numbers(
+            "SELECT no FROM (SELECT no, started_at FROM attempt ORDER BY no LIMIT ?2) WHERE started_at < ?1",
+            params![cutoff.0, STEP_ROWS],
+        )?;
+        for no in &attempts {
+            let detail: i64 =
+                self.one("SELECT coalesce(length(detail), 0) FROM attempt WHERE no = ?1", [no])?;
+            self.execute("DELETE FROM attempt WHERE no = ?1", [no])?;
+            self.freed(attempt_cost(usize::try_from(detail).unwrap_or(0)));
+        }
+        Ok(dead.len().max(attempts.len()) == STEP_ROWS as usize)
+    }
+
+    /// The oldest dead letter of the lane whose dead letters hold most. `false`: there is none.
+    fn remove_fullest_dead(&mut self) -> Result<bool, SpoolError> {
+        let fullest = "SELECT lane FROM dead GROUP BY lane ORDER BY sum(bytes) DESC, lane LIMIT 1";
+        let oldest =
+            self.numbers(&format!("SELECT no FROM dead WHERE lane = ({fullest}) ORDER BY no LIMIT 1"), [])?;
+        oldest.iter().try_for_each(|no| self.remove_dead(*no))?;
+        Ok(!oldest.is_empty())
+    }
+
+    /// Its records become settled ones like any other, and go as such.
+    fn remove_dead(&mut self, no: i64) -> Result<(), SpoolError> {
+        let records: i64 = self.one("SELECT records FROM dead WHERE no = ?1", [no])?;
+        let batch = self.ids("SELECT batch FROM dead WHERE no = ?1 AND batch IS NOT NULL", [no])?;
+        self.execute("DELETE FROM dead WHERE no = ?1", [no])?;
+        self.stand.dead_records = self.stand.dead_records.saturating_sub(records.cast_unsigned());
+        self.freed(DEAD_COST);
+        for id in batch {
+            self.execute(
+                "UPDATE batch SET state = ?2 WHERE id = ?1",
+                params![id, BatchState::Retired as u8],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn freed(&mut self, bytes: u64) {
+        self.stand.live_bytes = self.stand.live_bytes.saturating_sub(bytes);
+    }
+
+    fn numbers(&self, sql: &str, values: impl rusqlite::Params) -> Result<Vec<i64>, SpoolError> {
+        let mut found = self.connection.prepare_cached(sql).map_err(failed)?;
+        let rows = found.query_map(values, |row| row.get(0)).map_err(failed)?;
+        rows.collect::<Result<_, _>>().map_err(failed)
+    }
+
+    fn ids(&self, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Vec<u8>>, SpoolError> {
+        let mut found = self.connection.prepare_cached(sql).map_err(failed)?;
+        let rows = found.query_map(values, |row| row.get(0)).map_err(failed)?;
+        rows.collect::<Result<_, _>>().map_err(failed)
+    }
+}
+
+/// A step holds the writer for a few milliseconds at most.
+const STEP_CHUNKS: usize = 64;
+const STEP_ROWS: u32 = 256;

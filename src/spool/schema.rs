@@ -1,0 +1,198 @@
+//! The file: its tables, how it is opened, and what is refused.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+/// Why a spool cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Something in it is not what was written.
+    #[error(
+        "the spool {} is damaged ({what}); nothing is read from it. Restore it from a copy, or move the folder away: \
+         the next `sidecar run` then makes a first start", path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+    },
+    /// The folder or a file in it cannot be used.
+    #[error("open the spool {}: {source}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another process has it.
+    #[error("another sidecar{} runs on the spool {}; a spool has one", pid.as_ref().map(|pid| format!(" (pid {pid})")).unwrap_or_default(), path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+        /// Whose, where it says so.
+        pid: Option<String>,
+    },
+    /// Written by a later version.
+    #[error("the spool {} has format {found}, and this sidecar knows {FORMAT}: run the version that wrote it, or a later one", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+    },
+    /// It is not a spool at all.
+    #[error("{} is no spool of a sidecar: choose another folder in `spool.path`", path.display())]
+    Strange {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Takes the folder for this process alone: held while the file lives.
+pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
+    let io = |source| OpenError::Io { path: folder.to_owned(), source };
+    std::fs::create_dir_all(folder).map_err(io)?;
+    std::fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(io)?;
+    let path = folder.join(LOCK_NAME);
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+    file.set_permissions(Permissions::from_mode(0o600)).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            let _ = file.read_to_string(&mut pid);
+            let pid = Some(pid.trim().to_owned()).filter(|pid| !pid.is_empty());
+            return Err(OpenError::Locked { path: folder.to_owned(), pid });
+        }
+        Err(std::fs::TryLockError::Error(source)) => return Err(io(source)),
+    }
+    file.set_len(0).map_err(io)?;
+    file.write_all(std::process::id().to_string().as_bytes()).map_err(io)?;
+    Ok(file)
+}
+
+/// Opens the file for writing, making it where there is none. Says whether it is new.
+pub(super) fn open(folder: &Path) -> Result<(Connection, bool), OpenError> {
+    let path = folder.join(FILE_NAME);
+    let existed = path.metadata().is_ok_and(|file| file.len() > 0);
+    let damaged = |error: rusqlite::Error| OpenError::Damaged { path: path.clone(), what: error.to_string() };
+    let connection = Connection::open(&path).map_err(damaged)?;
+    let io = |source| OpenError::Io { path: path.clone(), source };
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(io)?;
+    let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0)).map_err(damaged);
+    let (application, format) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
+    // A new file is one in which the schema's transaction never ended.
+    let is_new = (application, format) == (0, 0) && number("SELECT count(*) FROM sqlite_schema")? == 0;
+    if !is_new && application != APPLICATION {
+        return Err(OpenError::Strange { path });
+    }
+    if existed && format > FORMAT {
+        return Err(OpenError::Newer { path, found: format });
+    }
+    connection.execute_batch(SETTINGS).map_err(damaged)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    if is_new {
+        connection.execute_batch(&format!("BEGIN; {TABLES} COMMIT;")).map_err(damaged)?;
+    }
+    Ok((connection, is_new))
+}
+
+/// Opens the file for reading beside the writer.
+pub(super) fn open_reader(folder: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(folder.join(FILE_NAME), flags)?;
+    connection
+        .execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA busy_timeout = 10000;")?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+pub(super) const FILE_NAME: &str = "spool.sqlite";
+const LOCK_NAME: &str = "lock";
+
+/// "sdcr", in SQLite's header, so that `file` and we tell a spool from any other database.
+const APPLICATION: i64 = 0x7364_6372;
+const FORMAT: i64 = 1;
+
+/// FULL: every commit is synced before it is answered. The log is carried over into the file every
+/// 32 MiB, so that a busy spool does so seldom.
+const SETTINGS: &str = "
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA wal_autocheckpoint = 8192;
+PRAGMA journal_size_limit = 67108864;
+PRAGMA cache_size = -16384;
+PRAGMA temp_store = MEMORY;
+PRAGMA busy_timeout = 10000;
+";
+
+/// Times are microseconds since 1970 (`_at`) or milliseconds of running time (`_running`); LSNs
+/// are their 64 bits; `sum` is the xxh3 of the row's content.
+const TABLES: &str = "
+PRAGMA application_id = 0x73646372;
+PRAGMA user_version = 1;
+
+-- How far the stream is applied, and what is counted. One row.
+CREATE TABLE stand (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    whole INTEGER, last_end INTEGER NOT NULL,
+    open_commit INTEGER, open_changes INTEGER NOT NULL, open_records INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL, running INTEGER NOT NULL,
+    live_bytes INTEGER NOT NULL, shadow_documents INTEGER NOT NULL, shadow_bytes INTEGER NOT NULL,
+    dead_records INTEGER NOT NULL, removed_at INTEGER, sum INTEGER NOT NULL
+) STRICT;
+
+-- What is remembered by name: epoch, identity, mapping, source, marks.
+CREATE TABLE fact (name TEXT PRIMARY KEY, value BLOB NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE project (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+
+-- One (project, callback): project = no / 3; callback = no % 3: excluded, ingested, modified.
+-- Records up to cursor are settled.
+CREATE TABLE lane (
+    no INTEGER PRIMARY KEY, cursor INTEGER NOT NULL,
+    pending_records INTEGER NOT NULL, pending_bytes INTEGER NOT NULL,
+    failures INTEGER NOT NULL, failing_running INTEGER, retry_running INTEGER,
+    paused_running INTEGER, paused_reason TEXT, without_webhook_at INTEGER, sum INTEGER NOT NULL
+) STRICT;
+
+-- Records of one lane from one group, packed.
+CREATE TABLE chunk (
+    last INTEGER PRIMARY KEY, lane INTEGER NOT NULL, first INTEGER NOT NULL, records INTEGER NOT NULL,
+    fragment_bytes INTEGER NOT NULL, spooled_at INTEGER NOT NULL, spooled_running INTEGER NOT NULL,
+    sum INTEGER NOT NULL, packed BLOB NOT NULL
+) STRICT;
+CREATE INDEX chunk_of_lane ON chunk (lane, last);
+
+-- Consecutive records that go out as one request. State: 0 open, 1 delivered, 2 dead, 3 retired.
+CREATE TABLE batch (
+    id BLOB PRIMARY KEY, lane INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    records INTEGER NOT NULL, body_bytes INTEGER NOT NULL, body_sum INTEGER NOT NULL, cut_at INTEGER NOT NULL,
+    epoch BLOB NOT NULL, attempts INTEGER NOT NULL, state INTEGER NOT NULL, sum INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX batch_of_lane ON batch (lane, last);
+CREATE INDEX batch_open ON batch (lane, first) WHERE state = 0;
+
+-- Requests on the wire, and those that a crash lost.
+CREATE TABLE attempt (
+    no INTEGER PRIMARY KEY, batch BLOB NOT NULL, number INTEGER NOT NULL, started_at INTEGER NOT NULL,
+    took_micros INTEGER NOT NULL, status INTEGER, outcome TEXT NOT NULL, detail TEXT
+) STRICT;
+CREATE INDEX attempt_of_batch ON attempt (batch);
+
+-- Records given up: a batch, or a range that was never cut.
+CREATE TABLE dead (
+    no INTEGER PRIMARY KEY AUTOINCREMENT, lane INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    records INTEGER NOT NULL, bytes INTEGER NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, batch BLOB
+) STRICT;
+CREATE INDEX dead_of_lane ON dead (lane, last);
+
+-- What is remembered of each document; each entry ends with the xxh3 of identity and entry.
+CREATE TABLE shadow (identity BLOB PRIMARY KEY, entry BLOB NOT NULL) STRICT, WITHOUT ROWID;
+";

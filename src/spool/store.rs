@@ -1,0 +1,659 @@
+//! The one connection that writes: operations in, one transaction, what they came to out.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use super::lanes::{BatchState, LaneRow, lane_state, open_batches, read_lanes, write_batch};
+use super::ops::{
+    Attempted, Batch, BatchId, Chunk, DeadReason, Done, Fact, Fate, Group, LaneState, Op, OpenTransaction,
+    Room, Standing, StreamPosition,
+};
+use super::schema::{self, OpenError};
+use crate::classify::Identity;
+use crate::moment::{Moment, Running};
+use crate::position::Lsn;
+use crate::record::{LaneNo, ProjectNo, SUFFIX, Seq};
+
+/// Why an operation was not done. Nothing of it was.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum SpoolError {
+    /// What was read is not what was written.
+    #[error("the spool is damaged: {0}")]
+    Damaged(String),
+    /// There is no room on the disk. It may be handed in again.
+    #[error("the spool's disk is full")]
+    DiskFull,
+    /// It does not fit what is there: a mistake of the caller.
+    #[error("the spool refuses: {0}")]
+    Refused(&'static str),
+    /// A write or sync failed: nobody knows what the disk holds. Nothing more is written.
+    #[error("the state of the spool's disk is unknown: {0}")]
+    Unknown(String),
+}
+
+/// What is counted, and how far the stream is applied: one row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Stand {
+    pub(super) position: Option<StreamPosition>,
+    pub(super) last_seq: Seq,
+    pub(super) running: Running,
+    pub(super) live_bytes: u64,
+    pub(super) shadow_documents: u64,
+    pub(super) shadow_bytes: u64,
+    pub(super) dead_records: u64,
+    /// When the newest of the settled records that retention removed was spooled.
+    pub(super) removed_at: Option<Moment>,
+}
+
+/// The writer's connection and what it holds of the rows.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub(super) connection: Connection,
+    pub(super) stand: Stand,
+    pub(super) lanes: HashMap<LaneNo, LaneRow>,
+    /// Lanes whose row is behind `lanes`.
+    changed: HashSet<LaneNo>,
+    /// Lanes that the last transactions changed, until they are taken.
+    pub(super) moved: Vec<(LaneNo, Seq)>,
+    pub(super) bytes_max: u64,
+    pub(super) room: Room,
+    /// The state before the transaction, for when it cannot be committed.
+    before: Option<(Stand, HashMap<LaneNo, Option<LaneRow>>)>,
+}
+
+impl Store {
+    /// Opens or makes the file. A batch found unsettled at the head of its lane counts as one lost
+    /// attempt. Says whether the file is new.
+    pub(super) fn open(folder: &Path, bytes_max: u64, now: Moment) -> Result<(Self, bool), OpenError> {
+        let path = folder.join(schema::FILE_NAME);
+        let damaged = |what: String| OpenError::Damaged { path: path.clone(), what };
+        let sql = |error: rusqlite::Error| damaged(error.to_string());
+        let (connection, is_new) = schema::open(folder)?;
+        let mut store = Self {
+            connection,
+            stand: Stand::default(),
+            lanes: HashMap::new(),
+            changed: HashSet::new(),
+            moved: Vec::new(),
+            bytes_max,
+            room: Room::Open,
+            before: None,
+        };
+        if is_new {
+            store.write_stand().map_err(sql)?;
+            return Ok((store, true));
+        }
+        store.stand = store.read_stand().map_err(sql)?.ok_or_else(|| damaged("the stand".into()))?;
+        let lanes = read_lanes(&store.connection).map_err(sql)?.ok_or_else(|| damaged("a lane".into()))?;
+        store.lanes = lanes.into_iter().collect();
+        store.count_lost_attempts(now).map_err(|error| damaged(error.to_string()))?;
+        Ok((store, false))
+    }
+
+    fn count_lost_attempts(&mut self, now: Moment) -> Result<(), SpoolError> {
+        let lanes: Vec<LaneNo> = self.lanes.keys().copied().collect();
+        self.begin()?;
+        for lane in lanes {
+            let Some(batch) = self.batches(lane)?.into_iter().next() else { continue };
+            let batch = Batch { attempts: batch.attempts + 1, ..batch };
+            write_batch(&self.connection, &batch, BatchState::Open).map_err(failed)?;
+            let lost = Attempted {
+                batch: batch.id,
+                lane,
+                number: batch.attempts,
+                started_at: now,
+                took_micros: 0,
+                status: None,
+                outcome: "lost",
+                detail: None,
+                fate: Fate::Waits,
+                standing: Standing::default(),
+            };
+            self.log_attempt(&lost)?;
+        }
+        self.commit()
+    }
+
+    /// Does all of `ops` in one transaction, or, where one of them is refused, the others without it.
+    pub(super) fn apply(&mut self, ops: Vec<Op>) -> Vec<Result<Done, SpoolError>> {
+        let count = ops.len();
+        if let Err(error) = self.begin() {
+            return vec![Err(error); count];
+        }
+        let mut all = Vec::with_capacity(count);
+        for op in ops {
+            // A refused operation is refused before it changes anything.
+            all.push(self.perform(op));
+            if let Some(Err(
+                error @ (SpoolError::DiskFull | SpoolError::Unknown(_) | SpoolError::Damaged(_)),
+            )) = all.last()
+            {
+                let error = error.clone();
+                self.roll_back();
+                return undone(all, count, &error);
+            }
+        }
+        if let Err(error) = self.commit() {
+            self.roll_back();
+            return undone(all, count, &error);
+        }
+        all
+    }
+
+    pub(super) fn begin(&mut self) -> Result<(), SpoolError> {
+        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+        self.before = Some((self.stand.clone(), HashMap::new()));
+        Ok(())
+    }
+
+    /// Writes the lanes and the stand, and syncs.
+    pub(super) fn commit(&mut self) -> Result<(), SpoolError> {
+        let changed = self.changed.iter().filter_map(|lane| Some((*lane, self.lanes.get(lane)?)));
+        for (lane, row) in changed.clone() {
+            row.write(&self.connection, lane).map_err(failed)?;
+        }
+        self.write_stand().map_err(failed)?;
+        self.connection.execute_batch("COMMIT").map_err(failed)?;
+        self.moved.extend(changed.map(|(lane, row)| (lane, row.cursor)));
+        self.changed.clear();
+        self.before = None;
+        Ok(())
+    }
+
+    pub(super) fn roll_back(&mut self) {
+        let _ = self.connection.execute_batch("ROLLBACK");
+        self.changed.clear();
+        let Some((stand, lanes)) = self.before.take() else { return };
+        self.stand = stand;
+        for (lane, row) in lanes {
+            match row {
+                Some(row) => self.lanes.insert(lane, row),
+                None => self.lanes.remove(&lane),
+            };
+        }
+    }
+
+    /// A lane to be changed, made where it is new: its cursor stands before `first`.
+    pub(super) fn lane(&mut self, lane: LaneNo, first: Seq) -> &mut LaneRow {
+        let known = self.lanes.get(&lane).cloned();
+        if let Some((_, before)) = &mut self.before {
+            before.entry(lane).or_insert(known);
+        }
+        self.changed.insert(lane);
+        let cursor = Seq(first.0.saturating_sub(1));
+        self.lanes.entry(lane).or_insert_with(|| LaneRow { cursor, ..LaneRow::default() })
+    }
+
+    fn perform(&mut self, op: Op) -> Result<Done, SpoolError> {
+        match op {
+            Op::Attempted(attempted) => self.attempted(&attempted),
+            Op::Commit(group) => self.commit_group(group),
+            Op::Cut(batch) => self.cut(&batch),
+            Op::Discard { lane, through } => self.discard(lane, through),
+            Op::GiveUp { lane, through, reason, at } => self.give_up(lane, through, reason, at),
+            Op::Retire { batch, successors } => self.retire(batch, &successors),
+            Op::Standing { lane, standing } => {
+                let next = Seq(self.stand.last_seq.0 + 1);
+                self.lane(lane, next).standing = standing;
+                Ok(Done::Ok)
+            }
+            Op::Tick(running) => {
+                self.stand.running = self.stand.running.max(running);
+                Ok(Done::Ok)
+            }
+        }
+    }
+
+    fn commit_group(&mut self, group: Group) -> Result<Done, SpoolError> {
+        for chunk in &group.chunks {
+            self.add_chunk(chunk)?;
+        }
+        for (no, name) in &group.projects {
+            self.execute("INSERT INTO project VALUES (?1, ?2)", params![no.0, name])?;
+        }
+        for (identity, entry) in &group.shadow {
+            self.write_shadow(identity, entry.as_deref())?;
+        }
+        for (fact, value) in &group.facts {
+            self.write_fact(*fact, value.as_deref())?;
+        }
+        let grown = |size: u64, by: i64| size.saturating_add_signed(by);
+        self.stand.shadow_documents = grown(self.stand.shadow_documents, group.growth.documents);
+        self.stand.shadow_bytes = grown(self.stand.shadow_bytes, group.growth.bytes);
+        if let Some(position) = group.position {
+            self.stand.position = Some(position);
+        }
+        Ok(Done::Committed(self.room))
+    }
+
+    fn add_chunk(&mut self, chunk: &Chunk) -> Result<(), SpoolError> {
+        self.execute(
+            "INSERT INTO chunk VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                chunk.last.0.cast_signed(),
+                chunk.lane.0.cast_signed(),
+                chunk.first.0.cast_signed(),
+                chunk.records,
+                chunk.fragment_bytes.cast_signed(),
+                chunk.spooled_at.0,
+                chunk.spooled_running.0.cast_signed(),
+                chunk.sum().cast_signed(),
+                &chunk.packed[..],
+            ],
+        )?;
+        let lane = self.lane(chunk.lane, chunk.first);
+        lane.pending_records += u64::from(chunk.records);
+        lane.pending_bytes += chunk.fragment_bytes;
+        self.stand.last_seq = self.stand.last_seq.max(chunk.last);
+        self.stand.live_bytes += chunk_cost(chunk.packed.len());
+        Ok(())
+    }
+
+    fn write_shadow(&mut self, identity: &Identity, entry: Option<&[u8]>) -> Result<(), SpoolError> {
+        let Some(entry) = entry else {
+            return self.execute("DELETE FROM shadow WHERE identity = ?1", params![&identity.0[..]]);
+        };
+        let mut summed = Vec::with_capacity(entry.len() + 8);
+        summed.extend_from_slice(entry);
+        summed.extend_from_slice(&shadow_sum(identity, entry).to_le_bytes());
+        self.execute("INSERT OR REPLACE INTO shadow VALUES (?1, ?2)", params![&identity.0[..], summed])
+    }
+
+    fn write_fact(&mut self, fact: Fact, value: Option<&[u8]>) -> Result<(), SpoolError> {
+        let name = format!("{fact:?}");
+        match value {
+            Some(value) => {
+                let sum = xxh3_64(value).cast_signed();
+                self.execute("INSERT OR REPLACE INTO fact VALUES (?1, ?2, ?3)", params![name, value, sum])
+            }
+            None => self.execute("DELETE FROM fact WHERE name = ?1", params![name]),
+        }
+    }
+
+    fn cut(&mut self, batch: &Batch) -> Result<Done, SpoolError> {
+        let cursor = self.lanes.get(&batch.lane).map(|lane| lane.cursor);
+        if cursor.is_none_or(|cursor| cursor >= batch.first) || batch.first > batch.last {
+            return Err(SpoolError::Refused("a cut batch lies behind its lane's cursor"));
+        }
+        if !self.batches(batch.lane)?.is_empty() {
+            return Err(SpoolError::Refused("a lane has one batch in flight"));
+        }
+        self.add_batch(batch)?;
+        Ok(Done::Ok)
+    }
+
+    fn add_batch(&mut self, batch: &Batch) -> Result<(), SpoolError> {
+        write_batch(&self.connection, batch, BatchState::Open).map_err(failed)?;
+        self.stand.live_bytes += BATCH_COST;
+        Ok(())
+    }
+
+    fn attempted(&mut self, attempted: &Attempted) -> Result<Done, SpoolError> {
+        let batch = self.batches(attempted.lane)?.into_iter().next();
+        let batch = batch.filter(|batch| batch.id == attempted.batch);
+        let batch = batch.ok_or(SpoolError::Refused("an attempt is of its lane's first open batch"))?;
+        let batch = Batch { attempts: attempted.number, ..batch };
+        self.log_attempt(attempted)?;
+        self.lane(batch.lane, batch.first).standing = attempted.standing.clone();
+        let state = match attempted.fate {
+            Fate::Delivered => BatchState::Delivered,
+            Fate::Dead(_) => BatchState::Dead,
+            Fate::Waits => BatchState::Open,
+        };
+        write_batch(&self.connection, &batch, state).map_err(failed)?;
+        if let Fate::Dead(reason) = attempted.fate {
+            self.bury(&batch, reason, attempted.started_at)?;
+        }
+        if attempted.fate != Fate::Waits {
+            self.settle(batch.lane, batch.last, u64::from(batch.records), fragment_bytes(&batch));
+        }
+        Ok(Done::Ok)
+    }
+
+    pub(super) fn settle(&mut self, lane: LaneNo, through: Seq, records: u64, bytes: u64) {
+        let row = self.lane(lane, through);
+        row.cursor = row.cursor.max(through);
+        row.pending_records = row.pending_records.saturating_sub(records);
+        row.pending_bytes = row.pending_bytes.saturating_sub(bytes);
+    }
+
+    fn log_attempt(&mut self, attempted: &Attempted) -> Result<(), SpoolError> {
+        self.execute(
+            "INSERT INTO attempt (batch, number, started_at, took_micros, status, outcome, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                attempted.batch.as_bytes(),
+                attempted.number,
+                attempted.started_at.0,
+                attempted.took_micros.cast_signed(),
+                attempted.status,
+                attempted.outcome,
+                attempted.detail,
+            ],
+        )?;
+        self.stand.live_bytes += attempt_cost(attempted.detail.as_ref().map_or(0, String::len));
+        Ok(())
+    }
+
+    fn retire(&mut self, batch: BatchId, successors: &[Batch]) -> Result<Done, SpoolError> {
+        let gapless = successors.iter().zip(successors.iter().skip(1)).all(|(a, b)| a.last < b.first);
+        let (Some(first), Some(last)) = (successors.first(), successors.last()) else {
+            return Err(SpoolError::Refused("a retired batch has successors"));
+        };
+        let old = self.batches(first.lane)?.into_iter().next().filter(|open| open.id == batch);
+        let old = old.ok_or(SpoolError::Refused("only a lane's first open batch is retired"))?;
+        let records: u32 = successors.iter().map(|successor| successor.records).sum();
+        if !gapless || (first.first, last.last, records) != (old.first, old.last, old.records) {
+            return Err(SpoolError::Refused("successors hold the records of the batch that is retired"));
+        }
+        write_batch(&self.connection, &old, BatchState::Retired).map_err(failed)?;
+        successors.iter().try_for_each(|successor| self.add_batch(successor))?;
+        Ok(Done::Ok)
+    }
+
+    fn give_up(
+        &mut self,
+        lane: LaneNo,
+        through: Seq,
+        reason: DeadReason,
+        at: Moment,
+    ) -> Result<Done, SpoolError> {
+        let batches = self.batches(lane)?;
+        if batches.iter().any(|batch| batch.first <= through && through < batch.last) {
+            return Err(SpoolError::Refused("a batch is given up whole"));
+        }
+        let cursor = self.lane(lane, through).cursor;
+        let (mut settled, mut bytes, mut uncut_from) = (0, 0, cursor);
+        for batch in batches.iter().filter(|batch| batch.last <= through) {
+            write_batch(&self.connection, batch, BatchState::Dead).map_err(failed)?;
+            self.bury(batch, reason, at)?;
+            settled += u64::from(batch.records);
+            bytes += fragment_bytes(batch);
+            uncut_from = batch.last;
+        }
+        let uncut = self.measure(lane, uncut_from, through)?;
+        if let Some((first, last)) = uncut.ends {
+            self.add_dead(lane, first, last, uncut.records, uncut.bytes, reason, at, None)?;
+        }
+        settled += uncut.records;
+        bytes += uncut.bytes;
+        self.settle(lane, through, settled, bytes);
+        Ok(Done::Settled { records: settled, bytes })
+    }
+
+    fn bury(&mut self, batch: &Batch, reason: DeadReason, at: Moment) -> Result<(), SpoolError> {
+        let records = u64::from(batch.records);
+        self.add_dead(
+            batch.lane,
+            batch.first,
+            batch.last,
+            records,
+            fragment_bytes(batch),
+            reason,
+            at,
+            Some(batch.id),
+        )
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one argument a column")]
+    fn add_dead(
+        &mut self,
+        lane: LaneNo,
+        first: Seq,
+        last: Seq,
+        records: u64,
+        bytes: u64,
+        reason: DeadReason,
+        at: Moment,
+        batch: Option<BatchId>,
+    ) -> Result<(), SpoolError> {
+        self.execute(
+            "INSERT INTO dead (lane, first, last, records, bytes, reason, at, batch) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                lane.0.cast_signed(),
+                first.0.cast_signed(),
+                last.0.cast_signed(),
+                records.cast_signed(),
+                bytes.cast_signed(),
+                reason.name(),
+                at.0,
+                batch.as_ref().map(|id| id.as_bytes()),
+            ],
+        )?;
+        self.stand.live_bytes += DEAD_COST;
+        self.stand.dead_records += records;
+        Ok(())
+    }
+
+    fn discard(&mut self, lane: LaneNo, through: Seq) -> Result<Done, SpoolError> {
+        let batches = self.batches(lane)?;
+        if batches.iter().any(|batch| batch.first <= through && through < batch.last) {
+            return Err(SpoolError::Refused("a batch is discarded whole"));
+        }
+        let cursor = self.lane(lane, through).cursor;
+        let gone = self.measure(lane, cursor, through)?;
+        for batch in batches.iter().filter(|batch| batch.last <= through) {
+            write_batch(&self.connection, batch, BatchState::Retired).map_err(failed)?;
+        }
+        self.settle(lane, through, gone.records, gone.bytes);
+        // What was discarded is never delivered again: its chunks go at once.
+        let removed: i64 = self.one("SELECT coalesce(sum(length(packed) + ?4), 0) FROM chunk WHERE lane = ?1 AND first > ?2 AND last <= ?3", params![lane.0.cast_signed(), cursor.0.cast_signed(), through.0.cast_signed(), CHUNK_COST.cast_signed()])?;
+        self.execute(
+            "DELETE FROM chunk WHERE lane = ?1 AND first > ?2 AND last <= ?3",
+            params![lane.0.cast_signed(), cursor.0.cast_signed(), through.0.cast_signed()],
+        )?;
+        self.stand.live_bytes = self.stand.live_bytes.saturating_sub(removed.cast_unsigned());
+        Ok(Done::Settled { records: gone.records, bytes: gone.bytes })
+    }
+
+    /// Counts the records of a lane behind `after`, up to `through`.
+    fn measure(&self, lane: LaneNo, after: Seq, through: Seq) -> Result<Measured, SpoolError> {
+        let mut measured = Measured::default();
+        let mut seen = after;
+        while let Some(chunk) = super::reader::chunk_holding(&self.connection, lane, Seq(seen.0 + 1))? {
+            if chunk.first > through {
+                break;
+            }
+            for record in chunk.records() {
+                let record = record.map_err(|error| SpoolError::Damaged(error.to_string()))?;
+                if record.seq > after && record.seq <= through {
+                    measured.add(record.seq, record.fragment.len());
+                }
+            }
+            seen = chunk.last;
+        }
+        Ok(measured)
+    }
+
+    pub(super) fn batches(&self, lane: LaneNo) -> Result<Vec<Batch>, SpoolError> {
+        open_batches(&self.connection, lane)
+            .map_err(failed)?
+            .ok_or_else(|| SpoolError::Damaged("a batch".into()))
+    }
+
+    pub(super) fn lane_states(&self) -> Result<Vec<LaneState>, SpoolError> {
+        let state = |(lane, row): (&LaneNo, &LaneRow)| {
+            let state = lane_state(&self.connection, *lane, row.clone()).map_err(failed)?;
+            state.ok_or_else(|| SpoolError::Damaged("a batch".into()))
+        };
+        let mut states = self.lanes.iter().map(state).collect::<Result<Vec<_>, _>>()?;
+        states.sort_unstable_by_key(|state| state.lane);
+        Ok(states)
+    }
+
+    pub(super) fn facts(&self) -> Result<HashMap<Fact, Vec<u8>>, SpoolError> {
+        let mut facts = HashMap::new();
+        for fact in Fact::ALL {
+            let row: Option<(Vec<u8>, i64)> = self
+                .connection
+                .prepare_cached("SELECT value, sum FROM fact WHERE name = ?1")
+                .and_then(|mut found| {
+                    found.query_row([format!("{fact:?}")], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+                })
+                .map_err(failed)?;
+            match row {
+                Some((value, sum)) if xxh3_64(&value).cast_signed() == sum => drop(facts.insert(fact, value)),
+                Some(_) => return Err(SpoolError::Damaged(format!("the fact {fact:?}"))),
+                None => {}
+            }
+        }
+        Ok(facts)
+    }
+
+    pub(super) fn projects(&self) -> Result<Vec<String>, SpoolError> {
+        let mut names = Vec::new();
+        let mut rows =
+            self.connection.prepare_cached("SELECT no, name FROM project ORDER BY no").map_err(failed)?;
+        for row in rows.query_map([], |row| Ok((row.get::<_, u32>(0)?, row.get(1)?))).map_err(failed)? {
+            let (no, name) = row.map_err(failed)?;
+            if ProjectNo(no).0 as usize != names.len() {
+                return Err(SpoolError::Damaged("the projects' numbers".into()));
+            }
+            names.push(name);
+        }
+        Ok(names)
+    }
+
+    pub(super) fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), SpoolError> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(values))
+            .map_err(failed)
+            .map(drop)
+    }
+
+    pub(super) fn one<T: rusqlite::types::FromSql>(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<T, SpoolError> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut found| found.query_row(values, |row| row.get(0)))
+            .map_err(failed)
+    }
+
+    fn write_stand(&self) -> rusqlite::Result<()> {
+        let stand = &self.stand;
+        let position = stand.position.unwrap_or_default();
+        let open = position.open;
+        self.connection
+            .prepare_cached("INSERT OR REPLACE INTO stand VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)")?
+            .execute(params![
+                stand.position.map(|position| position.whole.0.cast_signed()),
+                position.last_end.0.cast_signed(),
+                open.map(|open| open.commit.0.cast_signed()),
+                open.map_or(0, |open| open.changes_applied.cast_signed()),
+                open.map_or(0, |open| open.records_made),
+                stand.last_seq.0.cast_signed(),
+                stand.running.0.cast_signed(),
+                stand.live_bytes.cast_signed(),
+                stand.shadow_documents.cast_signed(),
+                stand.shadow_bytes.cast_signed(),
+                stand.dead_records.cast_signed(),
+                stand.removed_at.map(|at| at.0),
+                stand.sum(),
+            ])?;
+        Ok(())
+    }
+
+    /// `None`: it is not as it was written.
+    fn read_stand(&self) -> rusqlite::Result<Option<Stand>> {
+        self.connection.query_row("SELECT * FROM stand", [], |row| {
+            let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
+            let maybe =
+                |at: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(at)?.map(i64::cast_unsigned));
+            let (last_end, changes_applied, records_made) = (Lsn(number(2)?), number(4)?, row.get(5)?);
+            let open = maybe(3)?.map(|commit| OpenTransaction {
+                commit: Lsn(commit),
+                changes_applied,
+                records_made,
+            });
+            let stand = Stand {
+                position: maybe(1)?.map(|whole| StreamPosition { whole: Lsn(whole), last_end, open }),
+                last_seq: Seq(number(6)?),
+                running: Running(number(7)?),
+                live_bytes: number(8)?,
+                shadow_documents: number(9)?,
+                shadow_bytes: number(10)?,
+                dead_records: number(11)?,
+                removed_at: row.get::<_, Option<i64>>(12)?.map(Moment),
+            };
+            Ok((stand.sum() == row.get::<_, i64>(13)?).then_some(stand))
+        })
+    }
+}
+
+impl Stand {
+    fn sum(&self) -> i64 {
+        let mut hash = Xxh3::new();
+        hash.update(format!("{self:?}").as_bytes());
+        hash.digest().cast_signed()
+    }
+}
+
+#[derive(Default)]
+struct Measured {
+    records: u64,
+    bytes: u64,
+    ends: Option<(Seq, Seq)>,
+}
+
+impl Measured {
+    fn add(&mut self, seq: Seq, bytes: usize) {
+        self.records += 1;
+        self.bytes += bytes as u64;
+        self.ends = Some((self.ends.map_or(seq, |(first, _)| first), seq));
+    }
+}
+
+/// What SQLite's refusal means for the operation.
+pub(super) fn failed(error: rusqlite::Error) -> SpoolError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => SpoolError::DiskFull,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => SpoolError::Damaged(error.to_string()),
+        _ => SpoolError::Unknown(error.to_string()),
+    }
+}
+
+/// The checksum behind a shadow entry.
+pub(super) fn shadow_sum(Identity(identity): &Identity, entry: &[u8]) -> u64 {
+    let mut hash = Xxh3::new();
+    hash.update(identity);
+    hash.update(entry);
+    hash.digest()
+}
+
+/// Bytes of a batch's fragments: its body without what stands around and between them.
+fn fragment_bytes(batch: &Batch) -> u64 {
+    let around = batch.lane.callback().prefix().len() + SUFFIX.len();
+    batch.body_bytes.saturating_sub(around as u64 + u64::from(batch.records.saturating_sub(1)))
+}
+
+/// The results of `count` operations of a transaction that was rolled back.
+fn undone(
+    mut done: Vec<Result<Done, SpoolError>>,
+    count: usize,
+    error: &SpoolError,
+) -> Vec<Result<Done, SpoolError>> {
+    for result in done.iter_mut().filter(|result| !matches!(result, Err(SpoolError::Refused(_)))) {
+        *result = Err(error.clone());
+    }
+    done.resize(count, Err(error.clone()));
+    done
+}
+
+/// What a row takes besides its content, about: pages, indexes and headers.
+pub(super) const BATCH_COST: u64 = 200;
+pub(super) const DEAD_COST: u64 = 120;
+const CHUNK_COST: u64 = 120;
+
+pub(super) fn chunk_cost(packed: usize) -> u64 {
+    packed as u64 + CHUNK_COST
+}
+
+pub(super) fn attempt_cost(detail: usize) -> u64 {
+    detail as u64 + 120
+}

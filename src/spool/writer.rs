@@ -1,0 +1,259 @@
+//! The thread that writes, and the handle that the loops hold.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::ops::{Done, Fact, LaneState, Op, Room, StreamPosition};
+use super::reader::Reader;
+use super::schema::{self, OpenError};
+use super::store::{SpoolError, Store};
+use super::trail::Cursors;
+use crate::clock::Clock;
+use crate::moment::{Moment, Running};
+use crate::record::Seq;
+
+/// What a spool is held to.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Live bytes of records, batches, dead letters and attempts.
+    pub bytes_max: u64,
+    /// How long settled records, dead letters and attempts are kept.
+    pub retain: Duration,
+}
+
+/// A spool, and what was found in it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The handle.
+    pub spool: Spool,
+    /// Facts, by name.
+    pub facts: HashMap<Fact, Vec<u8>>,
+    /// Names of projects, in the order of their numbers.
+    pub projects: Vec<String>,
+    /// How far the stream is applied; `None` before a first start ended.
+    pub position: Option<StreamPosition>,
+    /// The last number that a record was given.
+    pub last_seq: Seq,
+    /// Running time of earlier starts.
+    pub running: Running,
+    /// Lanes that have ever had a record.
+    pub lanes: Vec<LaneState>,
+    /// It was made just now.
+    pub is_new: bool,
+}
+
+/// A handle to the one writer. All clones speak to the same.
+#[derive(Clone, Debug)]
+pub struct Spool {
+    asks: mpsc::Sender<Ask>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    folder: PathBuf,
+    cursors: Cursors,
+    room: AtomicU8,
+    thread: std::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+type Reply = Box<dyn FnOnce(Result<Done, SpoolError>) + Send>;
+
+enum Ask {
+    Do(Op, Reply),
+    Close,
+}
+
+impl Spool {
+    /// Opens or makes the spool in `folder`, for this process alone, and starts its writer.
+    pub fn open(folder: &Path, options: Options) -> Result<Opened, OpenError> {
+        let lock = schema::lock(folder)?;
+        let (store, is_new) = Store::open(folder, options.bytes_max, Clock::now())?;
+        let damaged = |error: SpoolError| OpenError::Damaged {
+            path: folder.join(schema::FILE_NAME),
+            what: error.to_string(),
+        };
+        let (facts, projects) = (store.facts().map_err(damaged)?, store.projects().map_err(damaged)?);
+        let lanes = store.lane_states().map_err(damaged)?;
+        let cursors = Cursors::default();
+        cursors.set(lanes.iter().map(|state| (state.lane, state.cursor)));
+        let (position, last_seq, running) = (store.stand.position, store.stand.last_seq, store.stand.running);
+        let (asks, asked) = mpsc::channel();
+        let shared = Arc::new(Shared {
+            folder: folder.to_owned(),
+            cursors,
+            room: AtomicU8::new(room_code(Room::Open)),
+            thread: std::sync::Mutex::new(None),
+        });
+        let writer = Writer {
+            store,
+            asked,
+            shared: Arc::clone(&shared),
+            retain: options.retain,
+            dead: None,
+            _lock: lock,
+        };
+        let io = |source| OpenError::Io { path: folder.to_owned(), source };
+        let thread =
+            std::thread::Builder::new().name("spool".into()).spawn(move || writer.run()).map_err(io)?;
+        if let Ok(mut slot) = shared.thread.lock() {
+            *slot = Some(thread);
+        }
+        let spool = Self { asks, shared };
+        Ok(Opened { spool, facts, projects, position, last_seq, running, lanes, is_new })
+    }
+
+    /// Hands an operation in. `reply` is called once it is durable, or was not done; it must not block.
+    pub fn submit(&self, op: Op, reply: impl FnOnce(Result<Done, SpoolError>) + Send + 'static) {
+        if let Err(mpsc::SendError(Ask::Do(_, reply))) = self.asks.send(Ask::Do(op, Box::new(reply))) {
+            reply(Err(closed()));
+        }
+    }
+
+    /// Hands an operation in and waits until it is durable.
+    pub fn apply(&self, op: Op) -> Result<Done, SpoolError> {
+        let (told, tell) = mpsc::sync_channel(1);
+        self.submit(op, move |done| drop(told.send(done)));
+        tell.recv().unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// A reader of its own.
+    pub fn reader(&self) -> Result<Reader, SpoolError> {
+        Reader::open(&self.shared.folder)
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.shared.folder
+    }
+
+    /// Up to where each lane is settled.
+    pub fn cursors(&self) -> Cursors {
+        self.shared.cursors.clone()
+    }
+
+    /// Whether there is room for more records.
+    pub fn room(&self) -> Room {
+        match self.shared.room.load(Ordering::Acquire) {
+            0 => Room::Open,
+            1 => Room::Near,
+            _ => Room::Full,
+        }
+    }
+
+    /// Does what was handed in, and ends the writer. Later operations are refused.
+    pub fn close(&self) {
+        let _ = self.asks.send(Ask::Close);
+        let thread = self.shared.thread.lock().ok().and_then(|mut slot| slot.take());
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Writer {
+    store: Store,
+    asked: mpsc::Receiver<Ask>,
+    shared: Arc<Shared>,
+    retain: Duration,
+    /// Why nothing is written any more.
+    dead: Option<SpoolError>,
+    _lock: File,
+}
+
+impl Writer {
+    fn run(mut self) {
+        let mut swept_at = Clock::now();
+        loop {
+            let first = if self.store.is_near() && self.dead.is_none() {
+                self.asked.recv_timeout(CROWDED_PAUSE)
+            } else {
+                self.asked.recv_timeout(SWEEP_EVERY)
+            };
+            let first = match first {
+                Ok(ask) => Some(ask),
+                Err(mpsc::RecvTimeoutError::Timeout) => None,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            };
+            let mut closing = false;
+            let (mut ops, mut replies) = (Vec::new(), Vec::new());
+            for ask in first.into_iter().chain(self.asked.try_iter()) {
+                match ask {
+                    Ask::Close => closing = true,
+                    Ask::Do(op, reply) => {
+                        ops.push(op);
+                        replies.push(reply);
+                    }
+                }
+            }
+            if !ops.is_empty() {
+                self.answer(ops, replies);
+            }
+            if closing {
+                return;
+            }
+            if self.store.is_near() || Clock::now().since(swept_at) >= SWEEP_EVERY {
+                swept_at = Clock::now();
+                self.sweep(swept_at);
+            }
+        }
+    }
+
+    fn answer(&mut self, ops: Vec<Op>, replies: Vec<Reply>) {
+        if let Some(error) = &self.dead {
+            replies.into_iter().for_each(|reply| reply(Err(error.clone())));
+            return;
+        }
+        let done = self.store.apply(ops);
+        self.publish();
+        for (reply, done) in replies.into_iter().zip(done) {
+            if let Err(error @ SpoolError::Unknown(_)) = &done {
+                self.dead.get_or_insert_with(|| error.clone());
+            }
+            reply(done);
+        }
+    }
+
+    fn sweep(&mut self, now: Moment) {
+        if self.dead.is_some() {
+            return;
+        }
+        let retain = i64::try_from(self.retain.as_micros()).unwrap_or(i64::MAX);
+        match self.store.sweep(Moment(now.0.saturating_sub(retain))) {
+            Ok(swept) if swept.records > 0 => {
+                tracing::debug!(records = swept.records, "removed settled records")
+            }
+            Ok(_) | Err(SpoolError::DiskFull) => {}
+            Err(error @ SpoolError::Unknown(_)) => self.dead = Some(error),
+            Err(error) => tracing::error!("remove settled records: {error}"),
+        }
+        self.publish();
+    }
+
+    fn publish(&mut self) {
+        self.shared.cursors.set(self.store.moved.drain(..));
+        self.shared.room.store(room_code(self.store.room), Ordering::Release);
+    }
+}
+
+fn room_code(room: Room) -> u8 {
+    match room {
+        Room::Open => 0,
+        Room::Near => 1,
+        Room::Full => 2,
+    }
+}
+
+fn closed() -> SpoolError {
+    SpoolError::Unknown("the spool is closed".into())
+}
+
+/// Retention by age does not hurry.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// Near its limit, a spool makes room between operations.
+const CROWDED_PAUSE: Duration = Duration::from_millis(50);
