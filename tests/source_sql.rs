@@ -7,6 +7,8 @@ mod lab;
 mod catalog;
 #[path = "source_sql/doctor.rs"]
 mod doctor;
+#[path = "source_sql/server.rs"]
+mod server;
 #[path = "source_sql/setup.rs"]
 mod setup;
 #[path = "source_sql/snapshot.rs"]

@@ -3,10 +3,11 @@
 use sidecar::source::doctor::{Finding, Severity, doctor, judge, replication_refused};
 use sidecar::source::documents::{DocumentKey, Live};
 use sidecar::source::setup::{Stage, setup};
-use sidecar::source::slot::Waited;
+use sidecar::source::slot::{Waited, slot};
 use sidecar::source::survey::{Survey, Wanted};
 
-use crate::lab::{Lab, on_all_versions};
+use crate::lab::{Lab, VERSIONS, on_all_versions};
+use crate::server::Server;
 
 const DOCUMENTS: &str = "CREATE TABLE public.documents (id int PRIMARY KEY, labels text[], body text)";
 
@@ -124,6 +125,33 @@ on_all_versions! {
         warned("idle_replication_slot_timeout is", &|survey| survey.settings.set("idle_replication_slot_timeout", "60"));
         warned("wal_sender_timeout is", &|survey| survey.settings.set("wal_sender_timeout", "2000"));
         lab.close().await;
+    }
+}
+
+/// A slot that the server has really lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_slot_says_from_where_on_nothing_can_be_known() {
+    for version in VERSIONS {
+        let settings = "max_slot_wal_keep_size = '1MB'\nmin_wal_size = '32MB'\nmax_wal_size = '32MB'";
+        let server =
+            tokio::task::spawn_blocking(move || Server::start(version, settings)).await.expect("a server");
+        let lab = Lab::on(&server, version, "t").await;
+        lab.run(DOCUMENTS).await;
+        let wanted = lab.wanted(&["id"]);
+        let watcher = lab.session().await;
+        setup(&lab.client, &watcher, &wanted, Stage::FirstStart, &mut |_: &[Waited]| ()).await.expect("made");
+        let before = slot(&lab.client, &wanted.slot).await.expect("asked").expect("a slot");
+        assert!(!before.lost() && before.safe_wal_size.is_some());
+        for _ in 0..4 {
+            lab.run("CREATE TABLE public.t (); DROP TABLE public.t; SELECT pg_switch_wal()").await;
+        }
+        lab.run("CHECKPOINT").await;
+        let lost = slot(&lab.client, &wanted.slot).await.expect("asked").expect("a slot");
+        assert!(lost.lost(), "{version}: {lost:?}");
+        assert_eq!((lost.confirmed, lost.restart), (before.confirmed, None));
+        let findings = examine(&lab, &wanted, &key("id")).await;
+        let from = before.confirmed.expect("an LSN").slashed();
+        assert!(find(&findings, "is lost").explanation.contains(&from), "{findings:#?}");
     }
 }
 
