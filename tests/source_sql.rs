@@ -1,5 +1,13 @@
 //! The SQL side of the source against real servers, the oldest and the newest that are tested.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "a test fails loudly, and is its own documentation"
+)]
+
 #[path = "source_sql/lab.rs"]
 mod lab;
 

@@ -9,6 +9,7 @@ use super::refusal::{CatalogError, Refusal};
 
 /// A table, as it stands in the catalog.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of the catalog, each by itself")]
 pub struct Table {
     /// Its oid, which the stream names it by.
     pub oid: u32,
@@ -122,6 +123,7 @@ pub enum WhenAdded {
 
 /// A unique index.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of the catalog, each by itself")]
 pub struct UniqueIndex {
     /// Its name.
     pub name: String,

@@ -275,15 +275,15 @@ async fn other_slots(client: &Client, wanted: &Wanted) -> Result<Vec<Finding>, S
         .collect()
 }
 
-/// A count over the whole table, unless the identity makes it needless; one that takes too long for the
-/// role's own statement_timeout is left out and said.
+/// A count over the whole table, unless the identity makes it needless. One that takes longer than a
+/// minute is given up, and said.
 async fn ids(client: &Client, found: &Survey, wanted: &Wanted, key: &DocumentKey) -> Vec<Finding> {
     let told_apart =
         identity::choose(&found.table, &wanted.id).is_ok_and(|columns| key.told_apart_by(&columns));
     if told_apart {
         return vec![ok("no two documents of a project can share an id")];
     }
-    match shared_ids(client, &found.table, key).await {
+    match counted(client, &found.table, key).await {
         Ok(SharedIds { ids: 0, .. }) => vec![ok("no two live documents of a project share an id")],
         Ok(SharedIds { ids, rows }) => vec![warning(
             format!("{ids} ids are shared by {rows} live documents of the same project"),
@@ -291,6 +291,15 @@ async fn ids(client: &Client, found: &Survey, wanted: &Wanted, key: &DocumentKey
         )],
         Err(error) => vec![note("whether documents share an id was not counted", error.to_string())],
     }
+}
+
+async fn counted(client: &Client, table: &Table, key: &DocumentKey) -> Result<SharedIds, SourceError> {
+    client
+        .batch_execute("BEGIN READ ONLY; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '60s'")
+        .await?;
+    let counted = shared_ids(client, table, key).await;
+    client.batch_execute("ROLLBACK").await?;
+    counted
 }
 
 fn problem(refusal: Refusal) -> Finding {

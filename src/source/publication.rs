@@ -10,6 +10,7 @@ use super::refusal::Refusal;
 
 /// A publication, and what it does with the documents table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of the catalog, each by itself")]
 pub struct Publication {
     /// FOR ALL TABLES.
     pub all_tables: bool,

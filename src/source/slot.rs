@@ -13,6 +13,7 @@ use crate::position::Lsn;
 
 /// A replication slot. <https://www.postgresql.org/docs/current/view-pg-replication-slots.html>
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of the catalog, each by itself")]
 pub struct Slot {
     /// The output plugin; `None` of a physical slot.
     pub plugin: Option<String>,

@@ -205,7 +205,11 @@ impl Survey {
                 named.setting, named.name
             ))),
         };
-        let mut refusals: Vec<Refusal> = wanted.columns.iter().filter_map(of_named).collect();
+        let identity = identity::choose(table, &wanted.id).unwrap_or_default();
+        let identity =
+            identity.into_iter().map(|name| WantedColumn { setting: "the identity".to_owned(), name });
+        let named: Vec<WantedColumn> = wanted.columns.iter().cloned().chain(identity).collect();
+        let mut refusals: Vec<Refusal> = named.iter().filter_map(of_named).collect();
         let virtual_column = table.columns.iter().find(|column| column.generated == Generated::Virtual);
         if let Some(column) = virtual_column.filter(|_| table.replica_identity == ReplicaIdentity::Full) {
             refusals.push(Refusal::cured_by(

@@ -85,6 +85,10 @@ on_all_versions! {
         assert_eq!(findings.iter().any(|finding| finding.title == "generated columns: g"), lab.version < 18);
         let generated = examine(&lab, &lab.wanted(&["id", "g"]), &key("id")).await;
         assert_eq!(problems(&generated), usize::from(lab.version < 18), "{generated:#?}");
+        lab.run("DROP TABLE public.child; DROP TABLE public.documents; CREATE TABLE public.documents (id int NOT NULL, g int GENERATED ALWAYS AS (id + 1) STORED PRIMARY KEY); CREATE TABLE public.child ()").await;
+        let identity = examine(&lab, &lab.wanted(&["id"]), &key("id")).await;
+        assert_eq!(problems(&identity), usize::from(lab.version < 18), "{identity:#?}");
+        assert_eq!(identity.iter().any(|finding| finding.title.contains("the identity: g is a generated column")), lab.version < 18);
 
         lab.run("DROP TABLE public.child; DROP TABLE public.documents; CREATE TABLE public.documents (id int PRIMARY KEY) PARTITION BY RANGE (id)").await;
         assert!(find(&examine(&lab, &lab.wanted(&["id"]), &key("id")).await, "is partitioned").explanation.contains("truncated, attached or detached"));

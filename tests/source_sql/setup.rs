@@ -185,7 +185,7 @@ on_all_versions! {
             setup(&lab.client, &watcher, &wanted, Stage::FirstStart, &mut say).await
         };
         let release = async {
-            tokio::time::timeout(std::time::Duration::from_secs(60), async {
+            tokio::time::timeout(std::time::Duration::from_secs(40), async {
                 loop {
                     let heard = said.lock().expect("a lock").clone();
                     if heard.iter().any(|w| w.pid == Some(pid)) && heard.iter().any(|w| w.gid.as_ref() == Some(&gid)) { break }
