@@ -55,7 +55,8 @@ async fn connect_to(conninfo: &Conninfo, host: &Host, port: u16) -> Result<Clien
             end_point
         }
     };
-    let (client, connection) = config.connect_raw(socket, Already { end_point }).await.map_err(told)?;
+    let (client, connection) =
+        config.connect_raw(socket, Already { end_point }).await.map_err(SourceError::from)?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!("a session with Postgres ended: {error}");
@@ -64,8 +65,14 @@ async fn connect_to(conninfo: &Conninfo, host: &Host, port: u16) -> Result<Clien
     Ok(client)
 }
 
-/// What a session's error means to its caller.
-pub(super) fn told(error: tokio_postgres::Error) -> SourceError {
+impl From<tokio_postgres::Error> for SourceError {
+    /// What a session's error means to its caller.
+    fn from(error: tokio_postgres::Error) -> Self {
+        told(&error)
+    }
+}
+
+fn told(error: &tokio_postgres::Error) -> SourceError {
     match error.as_db_error() {
         Some(db) => ServerError {
             sqlstate: db.code().code().to_owned(),
@@ -77,7 +84,7 @@ pub(super) fn told(error: tokio_postgres::Error) -> SourceError {
         None if error.is_closed() => SourceError::Closed(error.to_string()),
         None => {
             let cause =
-                std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+                std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
             SourceError::Unreachable(format!("{error}{cause}"))
         }
     }
