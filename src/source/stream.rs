@@ -194,8 +194,9 @@ impl Stream {
         let mut permit: Option<OwnedSemaphorePermit> = None;
         loop {
             let wake = self.tell(&mut progress, clock).await?;
-            if *stop.borrow_and_update() {
-                return self.finish(&mut progress, *synced.borrow()).await;
+            let (stopped, told) = (*stop.borrow_and_update(), *synced.borrow());
+            if stopped {
+                return self.finish(&mut progress, told).await;
             }
             if permit.is_none() {
                 permit = Arc::clone(&budget).try_acquire_many_owned(READ_BYTES).ok();
@@ -221,7 +222,7 @@ impl Stream {
                 }
                 changed = synced.changed() => {
                     if changed.is_err() {
-                        return self.finish(&mut progress, *synced.borrow()).await;
+                        return self.finish(&mut progress, told).await;
                     }
                     progress.synced(*synced.borrow_and_update());
                 }
