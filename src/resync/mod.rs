@@ -22,6 +22,7 @@ use crate::classify::{
 use crate::decode::{Column, Relation, ReplicaIdentity};
 use crate::moment::Moment;
 use crate::position::{Lsn, Position};
+use crate::source::SourceError;
 use crate::source::catalog::{Table, WhenAdded};
 use crate::source::documents::ReadColumn;
 use crate::source::snapshot::{RowsError, Snapshot, SqlValue};
@@ -68,14 +69,14 @@ pub enum ResyncError {
     SpoolFull,
     /// The server or the way to it.
     #[error("read the table: {0}")]
-    Sql(#[from] tokio_postgres::Error),
+    Source(#[from] SourceError),
 }
 
 impl From<RowsError<ResyncError>> for ResyncError {
     fn from(error: RowsError<ResyncError>) -> Self {
         match error {
             RowsError::Stopped(error) => error,
-            RowsError::Sql(error) => Self::Sql(error),
+            RowsError::Source(error) => Self::Source(error),
         }
     }
 }
