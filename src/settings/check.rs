@@ -1,6 +1,7 @@
 //! The file's shape → settings that can be used. Every error is told, not only the first.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use hyper::header::{HeaderName, HeaderValue};
@@ -132,7 +133,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
 fn conninfo(raw: &raw::Postgres, wrong: &mut Wrong) -> Option<Conninfo> {
     let url = wrong.or("postgres.url", raw.url.value())?;
     let password = wrong.or("postgres.password", raw.password.value())?;
-    let user = ["PGUSER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let user = std::env::var("PGUSER").ok().or_else(os_user);
     let mut conninfo = wrong.or("postgres.url", Conninfo::parse(&url, user.as_deref()))?;
     if !password.is_empty() {
         conninfo.password = Some(password);
@@ -141,6 +142,18 @@ fn conninfo(raw: &raw::Postgres, wrong: &mut Wrong) -> Option<Conninfo> {
         conninfo.connect_timeout = Duration::from_millis(raw.connect_timeout_ms);
     }
     Some(conninfo)
+}
+
+/// The name of the user that runs this, as libpq takes it for a role.
+fn os_user() -> Option<String> {
+    let uid = std::fs::metadata("/proc/self").ok().map(|process| process.uid().to_string());
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let by_uid = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1) == uid.as_deref()).then(|| name.to_owned())
+    });
+    by_uid.or_else(|| std::env::var("USER").ok())
 }
 
 fn mapping(raw: &raw::Documents, wrong: &mut Wrong) -> Option<Mapping> {
