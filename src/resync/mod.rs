@@ -22,7 +22,6 @@ use crate::classify::{
 use crate::decode::{Column, Relation, ReplicaIdentity};
 use crate::moment::Moment;
 use crate::position::{Lsn, Position};
-use crate::source::SourceError;
 use crate::source::catalog::{Table, WhenAdded};
 use crate::source::documents::ReadColumn;
 use crate::source::snapshot::{RowsError, Snapshot, SqlValue};
