@@ -137,7 +137,7 @@ pub const CASES: &[Case] = &[
         name: "a soft delete is excluded and nothing else, whatever else changed",
         transactions: &[
             INSERT_LIVE,
-            "UPDATE documents SET deleted_at = now(), title = 'z', labels = '{q}', key = 'later' WHERE id = {1}",
+            "UPDATE documents SET deleted_at = now(), title = 'z', labels = '{z}', key = 'later' WHERE id = {1}",
         ],
         records: &[INGESTED, EXCLUDED],
     },
@@ -146,7 +146,7 @@ pub const CASES: &[Case] = &[
         transactions: &[
             INSERT_LIVE,
             "UPDATE documents SET deleted_at = now() WHERE id = {1}",
-            "UPDATE documents SET title = 'z', labels = '{q}', deleted_at = now() + interval '1 day' WHERE id = {1}",
+            "UPDATE documents SET title = 'z', labels = '{z}', deleted_at = now() + interval '1 day' WHERE id = {1}",
             "UPDATE documents SET deleted_at = NULL, labels = '{r}' WHERE id = {1}",
             "UPDATE documents SET title = 'z', labels = '{r}' WHERE id = {1}",
         ],
