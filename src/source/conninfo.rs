@@ -259,7 +259,7 @@ fn channel_binding(text: Option<&str>) -> Result<bool, BadConninfo> {
 fn connect_timeout(text: Option<&str>) -> Result<Duration, BadConninfo> {
     match text.map(str::parse::<u64>) {
         None => Ok(CONNECT_TIMEOUT),
-        Some(Ok(0)) => Ok(Duration::from_secs(3_600)),
+        Some(Ok(0)) => Ok(Duration::from_hours(1)),
         Some(Ok(seconds)) => Ok(Duration::from_secs(seconds)),
         Some(Err(_)) => Err(bad("`connect_timeout` should be whole seconds".into())),
     }
