@@ -11,11 +11,11 @@ use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::{Client, Error, Row};
 
 use super::catalog::{self, Table};
+use super::connection::Connection;
 use super::documents::{self, DocumentKey, ReadColumn, SharedIds};
 use super::quote;
 use super::refusal::CatalogError;
 use super::setup::{Say, while_waiting};
-use super::stream::Connection;
 use super::{Conninfo, SourceError, connect_sql};
 use crate::moment::Moment;
 use crate::position::Lsn;

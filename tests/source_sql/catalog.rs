@@ -10,27 +10,92 @@ use crate::lab::on_all_versions;
 const IDENTITIES: &[(&str, &[&str], Option<&[&str]>, &[&str])] = &[
     ("CREATE TABLE d (id int PRIMARY KEY)", &["id"], Some(&["id"]), &[]),
     ("CREATE TABLE d (p text, id int, PRIMARY KEY (p, id))", &["id"], Some(&["p", "id"]), &[]),
-    ("CREATE TABLE d (id int PRIMARY KEY, u int NOT NULL UNIQUE); ALTER TABLE d REPLICA IDENTITY USING INDEX d_u_key", &["id"], Some(&["u"]), &[]),
-    ("CREATE TABLE d (id int PRIMARY KEY, u int NOT NULL UNIQUE); ALTER TABLE d REPLICA IDENTITY FULL", &["id"], Some(&["id"]), &[]),
-    ("CREATE TABLE d (id int NOT NULL, a int NOT NULL, UNIQUE (a, id)); ALTER TABLE d REPLICA IDENTITY FULL", &["id"], Some(&["a", "id"]), &[]),
+    (
+        "CREATE TABLE d (id int PRIMARY KEY, u int NOT NULL UNIQUE); ALTER TABLE d REPLICA IDENTITY USING INDEX d_u_key",
+        &["id"],
+        Some(&["u"]),
+        &[],
+    ),
+    (
+        "CREATE TABLE d (id int PRIMARY KEY, u int NOT NULL UNIQUE); ALTER TABLE d REPLICA IDENTITY FULL",
+        &["id"],
+        Some(&["id"]),
+        &[],
+    ),
+    (
+        "CREATE TABLE d (id int NOT NULL, a int NOT NULL, UNIQUE (a, id)); ALTER TABLE d REPLICA IDENTITY FULL",
+        &["id"],
+        Some(&["a", "id"]),
+        &[],
+    ),
     // An index that is nullable, partial, over expressions or deferrable tells no rows apart.
-    ("CREATE TABLE d (id int NOT NULL, a int UNIQUE); ALTER TABLE d REPLICA IDENTITY FULL", &["id"], None, &["id"]),
-    ("CREATE TABLE d (id int NOT NULL); CREATE UNIQUE INDEX ON d (id) WHERE id > 0; ALTER TABLE d REPLICA IDENTITY FULL", &["id"], None, &["id"]),
-    ("CREATE TABLE d (id int NOT NULL); CREATE UNIQUE INDEX ON d ((id + 1)); ALTER TABLE d REPLICA IDENTITY FULL", &["id"], None, &["id"]),
-    ("CREATE TABLE d (id int NOT NULL UNIQUE DEFERRABLE); ALTER TABLE d REPLICA IDENTITY FULL", &["id"], None, &["id"]),
+    (
+        "CREATE TABLE d (id int NOT NULL, a int UNIQUE); ALTER TABLE d REPLICA IDENTITY FULL",
+        &["id"],
+        None,
+        &["id"],
+    ),
+    (
+        "CREATE TABLE d (id int NOT NULL); CREATE UNIQUE INDEX ON d (id) WHERE id > 0; ALTER TABLE d REPLICA IDENTITY FULL",
+        &["id"],
+        None,
+        &["id"],
+    ),
+    (
+        "CREATE TABLE d (id int NOT NULL); CREATE UNIQUE INDEX ON d ((id + 1)); ALTER TABLE d REPLICA IDENTITY FULL",
+        &["id"],
+        None,
+        &["id"],
+    ),
+    (
+        "CREATE TABLE d (id int NOT NULL UNIQUE DEFERRABLE); ALTER TABLE d REPLICA IDENTITY FULL",
+        &["id"],
+        None,
+        &["id"],
+    ),
     ("CREATE TABLE d (id int PRIMARY KEY DEFERRABLE)", &["id"], None, &["id"]),
     ("CREATE TABLE d (id int NOT NULL)", &["id"], None, &["id"]),
     ("CREATE TABLE d (id int NOT NULL UNIQUE)", &["id"], None, &["id"]),
     ("CREATE TABLE d (id int PRIMARY KEY); ALTER TABLE d REPLICA IDENTITY NOTHING", &["id"], None, &["id"]),
-    ("CREATE TABLE d (id int, u int NOT NULL UNIQUE); ALTER TABLE d REPLICA IDENTITY NOTHING", &["u"], None, &["u"]),
-    ("CREATE TABLE d (id int NOT NULL, u int NOT NULL UNIQUE); ALTER TABLE d REPLICA IDENTITY USING INDEX d_u_key; ALTER TABLE d DROP CONSTRAINT d_u_key", &["id"], None, &["id"]),
+    (
+        "CREATE TABLE d (id int, u int NOT NULL UNIQUE); ALTER TABLE d REPLICA IDENTITY NOTHING",
+        &["u"],
+        None,
+        &["u"],
+    ),
+    (
+        "CREATE TABLE d (id int NOT NULL, u int NOT NULL UNIQUE); ALTER TABLE d REPLICA IDENTITY USING INDEX d_u_key; ALTER TABLE d DROP CONSTRAINT d_u_key",
+        &["id"],
+        None,
+        &["id"],
+    ),
     // An id that may be NULL.
     ("CREATE TABLE d (k int PRIMARY KEY, id int)", &["id"], None, &["k"]),
     // Partitions, and one with another identity.
-    ("CREATE TABLE d (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE d1 PARTITION OF d FOR VALUES FROM (0) TO (9)", &["id"], Some(&["id"]), &[]),
-    ("CREATE TABLE d (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE d1 PARTITION OF d FOR VALUES FROM (0) TO (9); ALTER TABLE d1 REPLICA IDENTITY FULL", &["id"], Some(&["id"]), &[]),
-    ("CREATE TABLE d (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE d1 PARTITION OF d FOR VALUES FROM (0) TO (9); ALTER TABLE d1 REPLICA IDENTITY NOTHING", &["id"], None, &["id"]),
-    ("CREATE TABLE d (id int NOT NULL, u int NOT NULL, UNIQUE (id, u)) PARTITION BY RANGE (id); CREATE TABLE d1 PARTITION OF d FOR VALUES FROM (0) TO (9); ALTER TABLE d REPLICA IDENTITY USING INDEX d_id_u_key", &["id"], None, &["id", "u"]),
+    (
+        "CREATE TABLE d (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE d1 PARTITION OF d FOR VALUES FROM (0) TO (9)",
+        &["id"],
+        Some(&["id"]),
+        &[],
+    ),
+    (
+        "CREATE TABLE d (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE d1 PARTITION OF d FOR VALUES FROM (0) TO (9); ALTER TABLE d1 REPLICA IDENTITY FULL",
+        &["id"],
+        Some(&["id"]),
+        &[],
+    ),
+    (
+        "CREATE TABLE d (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE d1 PARTITION OF d FOR VALUES FROM (0) TO (9); ALTER TABLE d1 REPLICA IDENTITY NOTHING",
+        &["id"],
+        None,
+        &["id"],
+    ),
+    (
+        "CREATE TABLE d (id int NOT NULL, u int NOT NULL, UNIQUE (id, u)) PARTITION BY RANGE (id); CREATE TABLE d1 PARTITION OF d FOR VALUES FROM (0) TO (9); ALTER TABLE d REPLICA IDENTITY USING INDEX d_id_u_key",
+        &["id"],
+        None,
+        &["id", "u"],
+    ),
 ];
 
 on_all_versions! {

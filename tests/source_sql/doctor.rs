@@ -19,7 +19,10 @@ async fn examine(lab: &Lab, wanted: &Wanted, key: &DocumentKey) -> Vec<Finding> 
 }
 
 fn find<'a>(findings: &'a [Finding], title: &str) -> &'a Finding {
-    findings.iter().find(|finding| finding.title.contains(title)).unwrap_or_else(|| panic!("{title}: {findings:#?}"))
+    findings
+        .iter()
+        .find(|finding| finding.title.contains(title))
+        .unwrap_or_else(|| panic!("{title}: {findings:#?}"))
 }
 
 fn problems(findings: &[Finding]) -> usize {
@@ -126,6 +129,14 @@ on_all_versions! {
 
 #[test]
 fn a_pooler_is_told_from_a_server_that_refuses() {
-    assert!(replication_refused("FATAL: unsupported startup parameter: replication").explanation.contains("pooler"));
-    assert!(replication_refused("FATAL: no pg_hba.conf entry for replication").explanation.contains("pg_hba.conf"));
+    assert!(
+        replication_refused("FATAL: unsupported startup parameter: replication")
+            .explanation
+            .contains("pooler")
+    );
+    assert!(
+        replication_refused("FATAL: no pg_hba.conf entry for replication")
+            .explanation
+            .contains("pg_hba.conf")
+    );
 }

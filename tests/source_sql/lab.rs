@@ -50,7 +50,8 @@ impl Lab {
 
     /// What the settings would name: documents with the id `id`, slot and publication called as the database.
     pub(crate) fn wanted(&self, columns: &[&str]) -> Wanted {
-        let named = |name: &&str| WantedColumn { setting: format!("documents.{name}"), name: (*name).to_owned() };
+        let named =
+            |name: &&str| WantedColumn { setting: format!("documents.{name}"), name: (*name).to_owned() };
         Wanted {
             schema: "public".to_owned(),
             table: "documents".to_owned(),
@@ -74,7 +75,8 @@ impl Lab {
             .args(["-o", &format!("publication_names={publication}")])
             .spawn()
             .expect("pg_recvlogical");
-        until(&self.client, &format!("SELECT active FROM pg_replication_slots WHERE slot_name = '{slot}'")).await;
+        until(&self.client, &format!("SELECT active FROM pg_replication_slots WHERE slot_name = '{slot}'"))
+            .await;
         let asked = format!("SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{slot}'");
         Reader { pid: self.client.query_one(&asked, &[]).await.expect("a pid").get(0), child }
     }

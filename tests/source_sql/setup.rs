@@ -23,10 +23,19 @@ const SPOILED: &[(&str, &str)] = &[
     ("ALTER PUBLICATION p DROP TABLE public.documents", "does not hold the table"),
     ("ALTER PUBLICATION p SET TABLE public.documents (id, body)", "column list"),
     ("ALTER PUBLICATION p SET TABLE public.documents WHERE (id > 5)", "row filter"),
-    ("SELECT pg_drop_replication_slot('s'); SELECT pg_create_logical_replication_slot('s', 'test_decoding')", "plugin test_decoding"),
+    (
+        "SELECT pg_drop_replication_slot('s'); SELECT pg_create_logical_replication_slot('s', 'test_decoding')",
+        "plugin test_decoding",
+    ),
     ("SELECT pg_drop_replication_slot('s'); SELECT pg_create_physical_replication_slot('s')", "physical"),
-    ("SELECT pg_drop_replication_slot('s'); SELECT pg_create_logical_replication_slot('s', 'pgoutput', true)", "temporary"),
-    ("SELECT pg_drop_replication_slot('s'); SELECT pg_create_logical_replication_slot('s', 'pgoutput', false, true)", "two-phase"),
+    (
+        "SELECT pg_drop_replication_slot('s'); SELECT pg_create_logical_replication_slot('s', 'pgoutput', true)",
+        "temporary",
+    ),
+    (
+        "SELECT pg_drop_replication_slot('s'); SELECT pg_create_logical_replication_slot('s', 'pgoutput', false, true)",
+        "two-phase",
+    ),
     ("ALTER TABLE public.documents REPLICA IDENTITY NOTHING", "NOTHING"),
 ];
 
@@ -169,7 +178,7 @@ on_all_versions! {
 
         let said = Arc::new(Mutex::new(Vec::new()));
         let hears = Arc::clone(&said);
-        let maker = async { 
+        let maker = async {
             let watcher = lab.session().await;
             let mut say = |waited: &[Waited]| hears.lock().expect("a lock").extend_from_slice(waited);
             setup(&lab.client, &watcher, &wanted, Stage::FirstStart, &mut say).await
@@ -218,17 +227,26 @@ async fn generated_columns_are_published_where_they_must_be() {
     make(&lab, &wanted, Stage::FirstStart).await.expect("made");
     lab.run("UPDATE public.documents SET n = 2").await;
 
-    lab.run(&format!("ALTER PUBLICATION {} SET (publish_generated_columns = none)", wanted.publication)).await;
-    assert!(lab.client.batch_execute("UPDATE public.documents SET n = 3").await.is_err(), "what is guarded against");
-    let CatalogError::Refused(refusals) = make(&lab, &wanted, Stage::GoesOn).await.expect_err("refused") else {
+    lab.run(&format!("ALTER PUBLICATION {} SET (publish_generated_columns = none)", wanted.publication))
+        .await;
+    assert!(
+        lab.client.batch_execute("UPDATE public.documents SET n = 3").await.is_err(),
+        "what is guarded against"
+    );
+    let CatalogError::Refused(refusals) = make(&lab, &wanted, Stage::GoesOn).await.expect_err("refused")
+    else {
         panic!()
     };
     lab.run(refusals[0].cure_sql.as_ref().expect("a cure")).await;
     lab.run("UPDATE public.documents SET n = 3").await;
 
     lab.run("ALTER TABLE public.documents ADD v int GENERATED ALWAYS AS (n + 2) VIRTUAL").await;
-    assert!(lab.client.batch_execute("UPDATE public.documents SET n = 4").await.is_err(), "what is guarded against");
-    let CatalogError::Refused(refusals) = make(&lab, &wanted, Stage::GoesOn).await.expect_err("refused") else {
+    assert!(
+        lab.client.batch_execute("UPDATE public.documents SET n = 4").await.is_err(),
+        "what is guarded against"
+    );
+    let CatalogError::Refused(refusals) = make(&lab, &wanted, Stage::GoesOn).await.expect_err("refused")
+    else {
         panic!()
     };
     assert!(refusals[0].what.contains("virtual column v"), "{refusals:?}");
