@@ -66,7 +66,7 @@ impl Stream {
         loop {
             let wake = self.tell(&mut progress, clock).await?;
             if *stop.borrow_and_update() {
-                return Ok(self.finish(*synced.borrow()).await);
+                break;
             }
             let missing = self.budget_missing(permit.as_ref());
             progress.held_back(missing > 0);
@@ -89,20 +89,16 @@ impl Stream {
                         None => permit = Some(acquired),
                     }
                 }
-                changed = synced.changed() => {
-                    if changed.is_err() {
-                        return Ok(self.finish(*synced.borrow()).await);
-                    }
-                    progress.synced(*synced.borrow_and_update());
-                }
-                changed = stop.changed() => {
-                    if changed.is_err() {
-                        return Ok(self.finish(*synced.borrow()).await);
-                    }
-                }
+                changed = synced.changed() => match changed {
+                    Ok(()) => progress.synced(*synced.borrow_and_update()),
+                    Err(_) => break,
+                },
+                changed = stop.changed() => if changed.is_err() { break },
                 () = tokio::time::sleep(patience) => {}
             }
         }
+        let last = *synced.borrow();
+        Ok(self.finish(last).await)
     }
 
     /// Tells the server what is due. Says when to look again.

@@ -1,0 +1,13 @@
+//! The replication client against real servers, and against one that misbehaves.
+
+#[path = "source_client/server.rs"]
+mod server;
+
+#[path = "source_client/admission.rs"]
+mod admission;
+#[path = "source_client/misbehaving.rs"]
+mod misbehaving;
+#[path = "source_client/streaming.rs"]
+mod streaming;
+#[path = "source_client/tls.rs"]
+mod tls;
