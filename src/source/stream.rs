@@ -191,8 +191,8 @@ impl Stream {
         }
     }
 
-    /// The last word: what is synced, and that we go. The server's answer is waited for, as a socket
-    /// closed with bytes unread takes back what was said, and until then the slot is not free.
+    /// The last word: what is synced, and that we go. The server's end is waited for: by then it has
+    /// heard all of it, and the slot is free for the next start.
     async fn finish(mut self, synced: Lsn) -> Ended {
         let mut out = BytesMut::new();
         out.put_slice(&status_update(synced.max(self.from), Clock::now(), false));

@@ -190,3 +190,42 @@ impl ServerCertVerifier for Verifier {
         self.algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+    use std::time::Duration;
+
+    fn self_signed() -> CertificateDer<'static> {
+        let mut params = CertificateParams::new(vec!["db".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
+    }
+
+    fn year(year: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs((year - 1970) * 31_557_600 + 86_400 * 30))
+    }
+
+    #[test]
+    fn a_certificate_that_was_given_itself_is_trusted_in_its_time_and_no_other_like_it() {
+        let certificate = self_signed();
+        let mut store = RootCertStore::empty();
+        store.add(certificate.clone()).unwrap();
+        let roots = Roots { store, certificates: vec![certificate.clone()] };
+        let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+        let trusts = |certificate, now| roots.trust(certificate, &[], now, &algorithms).is_ok();
+        assert!(trusts(&certificate, year(2020)));
+        assert!(!trusts(&certificate, year(2019)), "not yet");
+        assert!(!trusts(&certificate, year(2021)), "no longer");
+        assert!(!trusts(&self_signed(), year(2020)), "another of the same name");
+    }
+
+    #[test]
+    fn the_end_point_is_the_hash_of_the_certificate() {
+        let certificate = self_signed();
+        let hash = Sha256::digest(&certificate).to_vec();
+        assert_eq!(server_end_point(&certificate), Some(hash), "signed with ECDSA and SHA-256");
+        assert_eq!(server_end_point(&CertificateDer::from(b"no certificate".as_slice())), None);
+    }
+}
