@@ -1,5 +1,7 @@
 //! The replication client against real servers, and against one that misbehaves.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "what a test needs and does not get fails it")]
+
 #[path = "source_client/server.rs"]
 mod server;
 

@@ -30,6 +30,8 @@ pub struct Conninfo {
     pub channel_binding: ChannelBinding,
     /// Command-line options for the server's session.
     pub options: Option<String>,
+    /// A standby is passed over, and the next host asked.
+    pub primary_only: bool,
     /// Shown in `pg_stat_activity`.
     pub application_name: String,
     /// Over the whole handshake.
@@ -101,6 +103,7 @@ impl Conninfo {
             found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
         };
         let path = |wanted: &str| last(wanted).map(PathBuf::from);
+        without_gss(last("gssencmode"))?;
         let user = last("user").or(user).ok_or_else(|| bad("no `user` is given".into()))?;
         let sslrootcert = path("sslrootcert");
         let of_the_system = sslrootcert.as_deref() == Some(Path::new("system"));
@@ -115,6 +118,7 @@ impl Conninfo {
             sslkey: path("sslkey"),
             channel_binding: channel_binding(last("channel_binding"))?,
             options: last("options").map(str::to_owned),
+            primary_only: primary_only(last("target_session_attrs"))?,
             application_name: last("application_name").unwrap_or("sidecar").to_owned(),
             connect_timeout: connect_timeout(last("connect_timeout"))?,
             passfile: path("passfile"),
@@ -289,10 +293,30 @@ fn channel_binding(text: Option<&str>) -> Result<ChannelBinding, BadConninfo> {
     }
 }
 
+fn primary_only(text: Option<&str>) -> Result<bool, BadConninfo> {
+    match text {
+        None | Some("any") => Ok(false),
+        Some("primary" | "read-write") => Ok(true),
+        Some(other) => {
+            Err(bad(format!("`target_session_attrs` is `{other}`, and should be any, primary or read-write")))
+        }
+    }
+}
+
+/// GSS is never used. What only says so is often in URLs.
+fn without_gss(text: Option<&str>) -> Result<(), BadConninfo> {
+    match text {
+        None | Some("disable" | "prefer") => Ok(()),
+        Some(_) => {
+            Err(bad("`gssencmode` should be disable: there is no GSS encryption here, but TLS".into()))
+        }
+    }
+}
+
 fn connect_timeout(text: Option<&str>) -> Result<Duration, BadConninfo> {
     match text.map(str::parse::<u64>) {
         None => Ok(CONNECT_TIMEOUT),
-        Some(Ok(0)) => Ok(Duration::from_secs(3_600)),
+        Some(Ok(0)) => Ok(Duration::from_hours(1)),
         Some(Ok(seconds)) => Ok(Duration::from_secs(seconds)),
         Some(Err(_)) => Err(bad("`connect_timeout` should be whole seconds".into())),
     }
@@ -319,6 +343,8 @@ const KNOWN: &[&str] = &[
     "application_name",
     "connect_timeout",
     "passfile",
+    "target_session_attrs",
+    "gssencmode",
 ];
 
 #[cfg(test)]

@@ -36,6 +36,8 @@ pub(super) struct Handshake {
     greeting: BytesMut,
     /// The server's version, once it said.
     pub(super) server_version: Option<String>,
+    /// It is a standby, and says so; from PostgreSQL 14 on.
+    pub(super) standby: bool,
 }
 
 /// How far the two have come in proving who they are.
@@ -105,6 +107,7 @@ impl Handshake {
             proof: Proof::Open,
             greeting: BytesMut::new(),
             server_version: None,
+            standby: false,
         })
     }
 
@@ -132,8 +135,10 @@ impl Handshake {
                     return self.authenticate(other).map(Next::Send);
                 }
                 Message::ParameterStatus(body) => {
-                    if body.name().is_ok_and(|name| name == "server_version") {
-                        self.server_version = body.value().ok().map(str::to_owned);
+                    match (body.name(), body.value()) {
+                        (Ok("server_version"), Ok(version)) => self.server_version = Some(version.to_owned()),
+                        (Ok("in_hot_standby"), Ok(value)) => self.standby = value == "on",
+                        _ => {}
                     }
                     self.greeting.extend_from_slice(&as_it_came);
                 }

@@ -182,6 +182,11 @@ async fn admit_to(
             Next::Send(bytes) => send(&mut socket, bytes).await.map_err(broken)?,
         }
     }
+    if conninfo.primary_only && handshake.standby {
+        return Err(SourceError::Unreachable(
+            "it is a standby, and `target_session_attrs` wants another".into(),
+        ));
+    }
     let server_version = handshake.server_version.take();
     Ok(Admitted { socket, inbound, greeting: handshake.into_greeting(), server_version })
 }
@@ -236,7 +241,7 @@ fn keep_alive(tcp: &TcpStream) -> io::Result<()> {
     let socket = socket2::SockRef::from(tcp);
     socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(Duration::from_secs(60)))?;
+    socket.set_tcp_user_timeout(Some(Duration::from_mins(1)))?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sidecar::source::{Connection, Conninfo, SourceError, connect_sql};
 use tokio::net::TcpListener;
 
-use crate::server::{Server, on_all_versions};
+use crate::server::on_all_versions;
 
 /// Both ways in, which must be of one mind.
 pub(crate) async fn enter(conninfo: &Conninfo) -> Result<(), SourceError> {

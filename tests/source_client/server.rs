@@ -29,8 +29,10 @@ pub(crate) struct Server {
 impl Server {
     /// The one that the tests of this process share.
     pub(crate) async fn shared(version: u32) -> &'static Self {
-        static SHARED: [OnceLock<Server>; 2] = [OnceLock::new(), OnceLock::new()];
-        let start = move || SHARED[usize::from(version >= 18)].get_or_init(|| Self::start(version));
+        static OLD: OnceLock<Server> = OnceLock::new();
+        static NEW: OnceLock<Server> = OnceLock::new();
+        let shared = if version < 18 { &OLD } else { &NEW };
+        let start = move || shared.get_or_init(|| Self::start(version));
         tokio::task::spawn_blocking(start).await.expect("a server")
     }
 
@@ -57,12 +59,10 @@ impl Server {
         if has_tls(version) {
             make_certificates(&folder);
             let at = |name: &str| folder.join(name).display().to_string();
-            settings.push_str(&format!(
-                "ssl = on\nssl_cert_file = '{}'\nssl_key_file = '{}'\nssl_ca_file = '{}'\n",
-                at("server.crt"),
-                at("server.key"),
-                at("ca.crt")
-            ));
+            settings.push_str("ssl = on\n");
+            for (setting, file) in [("cert", "server.crt"), ("key", "server.key"), ("ca", "ca.crt")] {
+                settings += &["ssl_", setting, "_file = '", &at(file), "'\n"].concat();
+            }
         }
         fs::write(data.join("postgresql.auto.conf"), settings).expect("settings");
         fs::write(data.join("pg_hba.conf"), hba(version)).expect("pg_hba.conf");

@@ -46,6 +46,8 @@ fn what_is_wrong_is_named_and_the_password_never_shown() {
         ("host=h port=0", "`port`"),
         ("postgres://h/?a", "key=value"),
         ("host=h channel_binding=on", "`channel_binding`"),
+        ("host=h target_session_attrs=standby", "`target_session_attrs`"),
+        ("host=h gssencmode=require", "`gssencmode`"),
         ("host=h sslrootcert=system sslmode=require", "verify-full"),
     ] {
         let refused = Conninfo::parse(text, Some("u")).unwrap_err().to_string();
