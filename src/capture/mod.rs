@@ -1,4 +1,358 @@
 //! The left loop: frames → changes → groups of records, shadow and position → the spool → the LSN
 //! that may be confirmed.
+//!
+//! 1. What is confirmed is never beyond what is synced: the position of a group is told only when
+//!    the spool has answered for it.
+//! 2. A keepalive's LSN goes the same way: behind everything that was received before it.
 
+mod follow;
+mod ledger;
 mod stand;
+
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use self::follow::{After, Follow};
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::moment::Running;
+use crate::position::Lsn;
+use crate::source::Block;
+use crate::spool::{Opened, Room, Spool, SpoolError, StreamPosition};
+
+pub(crate) use follow::Silent;
+pub use follow::{Answer, Ask, Documents, Halt};
+pub(crate) use ledger::Records;
+pub use ledger::{Keep, Ledger, LedgerError, Listeners, Spooled, Watch};
+
+/// Something for the left loop.
+enum Event {
+    /// From the connection of that number.
+    Block(u64, Block),
+    /// A new connection, and what it reads for.
+    Connected(u64, Box<(Documents, Ask, StreamPosition)>),
+    Keep(Keep),
+    Stop,
+    /// Something was synced.
+    Wake,
+    /// Work on the ledger while no stream runs: a resync.
+    Work(Box<dyn FnOnce(&mut Ledger) + Send>),
+}
+
+/// What the left loop says of itself.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// The connection of that number must be closed.
+    Halted(u64, Halt),
+    /// It was halted for want of room, and there is room now.
+    Resumed,
+    /// The spool can no longer be written. The process must end.
+    SpoolFailed(SpoolError),
+}
+
+/// The left loop at work.
+pub struct Capture {
+    events: mpsc::Sender<Event>,
+    confirmed: Arc<watch::Sender<Lsn>>,
+    position: Arc<Mutex<Option<StreamPosition>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Capture {
+    /// Starts the thread. `notice` is called from it and must not block.
+    pub fn start(
+        opened: &Opened,
+        clock: Clock,
+        metrics: Metrics,
+        listeners: Listeners,
+        notice: impl Fn(Notice) + Send + 'static,
+    ) -> anyhow::Result<Self> {
+        let (events, happened) = mpsc::channel();
+        let wake = {
+            let events = Mutex::new(events.clone());
+            Arc::new(move || {
+                let _ = events.lock().unwrap_or_else(PoisonError::into_inner).send(Event::Wake);
+            })
+        };
+        let ledger = Ledger::open(opened, clock, metrics.clone(), listeners, wake)?;
+        let confirmed = Arc::new(watch::Sender::new(opened.position.unwrap_or_default().whole));
+        let position = Arc::new(Mutex::new(opened.position));
+        let state = Loop {
+            ledger,
+            spool: opened.spool.clone(),
+            clock,
+            metrics,
+            notice: Box::new(notice),
+            confirmed: Arc::clone(&confirmed),
+            position: Arc::clone(&position),
+            stream: None,
+            halted_for_room: false,
+            answer_at_once: false,
+            submitted: StreamPosition::default(),
+            submitted_at: clock.running(),
+            stopping: false,
+            failed: false,
+        };
+        let thread =
+            std::thread::Builder::new().name("capture".into()).spawn(move || state.run(&happened))?;
+        Ok(Self { events, confirmed, position, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Ends what is left of a stream, makes durable what was read, and says where that leaves it:
+    /// `None` before a first start has ended.
+    pub async fn settle(&self) -> Option<StreamPosition> {
+        self.work(|_| ()).await;
+        self.position()
+    }
+
+    /// A connection is about to stream from `position`, which [`Capture::settle`] gave, or which
+    /// follows from it: its blocks come under `number`.
+    pub fn connected(&self, number: u64, documents: Documents, ask: Ask, position: StreamPosition) {
+        self.tell(Event::Connected(number, Box::new((documents, ask, position))));
+    }
+
+    /// Where the connection of `number` hands its blocks over.
+    pub fn blocks(&self, number: u64) -> impl FnMut(Block) + Send + use<> {
+        let events = self.events.clone();
+        move |block| drop(events.send(Event::Block(number, block)))
+    }
+
+    /// What may be confirmed to Postgres.
+    pub fn confirmed(&self) -> watch::Receiver<Lsn> {
+        self.confirmed.subscribe()
+    }
+
+    /// The documents were compared with the table as of this position, durably.
+    pub(crate) fn seeded(&self, position: StreamPosition) {
+        *self.position.lock().unwrap_or_else(PoisonError::into_inner) = Some(position);
+        self.confirmed.send_replace(position.whole);
+    }
+
+    /// Where the stream stands, durably.
+    pub fn position(&self) -> Option<StreamPosition> {
+        *self.position.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The webhooks changed.
+    pub fn keep(&self, keep: Keep) {
+        self.tell(Event::Keep(keep));
+    }
+
+    /// Runs `work` on the ledger, on the loop's thread, and waits for what it returns. What is left
+    /// of a stream is ended first. `None`: the loop has ended.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Ledger) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (told, tell) = tokio::sync::oneshot::channel();
+        self.tell(Event::Work(Box::new(move |ledger| drop(told.send(work(ledger))))));
+        tell.await.ok()
+    }
+
+    /// Makes durable what was read, and ends.
+    pub fn stop(&self) {
+        self.tell(Event::Stop);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+}
+
+struct Loop {
+    ledger: Ledger,
+    spool: Spool,
+    clock: Clock,
+    metrics: Metrics,
+    notice: Box<dyn Fn(Notice) + Send>,
+    confirmed: Arc<watch::Sender<Lsn>>,
+    position: Arc<Mutex<Option<StreamPosition>>>,
+    /// The stream under way, and its connection's number. `None` while halted: blocks are dropped.
+    stream: Option<(u64, Follow)>,
+    halted_for_room: bool,
+    /// The server waits for an answer to a keepalive.
+    answer_at_once: bool,
+    submitted: StreamPosition,
+    submitted_at: Running,
+    stopping: bool,
+    /// The spool can no longer be written.
+    failed: bool,
+}
+
+impl Loop {
+    fn run(mut self, happened: &mpsc::Receiver<Event>) {
+        loop {
+            self.land(Duration::ZERO);
+            let event = match happened.try_recv() {
+                Ok(event) => event,
+                Err(mpsc::TryRecvError::Disconnected) => return,
+                Err(mpsc::TryRecvError::Empty) => {
+                    // Everything that has come is entered: now is the time to make it durable.
+                    self.submit_if_due();
+                    if self.failed || self.stopping && self.ledger.in_flight() == 0 {
+                        return;
+                    }
+                    match happened.recv_timeout(LOOK_AROUND_EVERY) {
+                        Ok(event) => event,
+                        Err(mpsc::RecvTimeoutError::Timeout) => continue,
+                        Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                    }
+                }
+            };
+            self.take(event);
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Block(number, block) => self.block(number, &block),
+            Event::Connected(number, of) => {
+                let (documents, ask, position) = *of;
+                self.submitted = position;
+                self.stream = Some((number, Follow::new(documents, ask, position, self.metrics.clone())));
+            }
+            Event::Keep(keep) => self.ledger.keep(keep),
+            Event::Stop => {
+                self.submit_now();
+                self.stream = None;
+                self.stopping = true;
+            }
+            Event::Wake => {}
+            Event::Work(work) => {
+                self.submit_now();
+                self.stream = None;
+                self.settle_all();
+                work(&mut self.ledger);
+            }
+        }
+    }
+
+    fn block(&mut self, number: u64, block: &Block) {
+        for frame in block.frames() {
+            let Some((_, follow)) = self.stream.as_mut().filter(|(of, _)| *of == number) else { return };
+            let after = match follow.frame(frame, &mut self.ledger) {
+                Ok(After::Truncated(committed_at)) => self.truncate(committed_at),
+                Ok(After::Answer) => {
+                    self.answer_at_once = true;
+                    Ok(())
+                }
+                Ok(After::Nothing) => Ok(()),
+                Err(halt) => Err(halt),
+            };
+            if let Err(halt) = after {
+                return self.halt(halt);
+            }
+            if self.ledger.is_full() {
+                self.submit_when_there_is_room();
+            }
+        }
+    }
+
+    /// Everything before is made durable; then the documents go piece by piece, each a group.
+    fn truncate(&mut self, committed_at: crate::moment::Moment) -> Result<(), Halt> {
+        loop {
+            self.submit_now();
+            self.settle_all();
+            let Some((_, follow)) = &mut self.stream else { return Ok(()) };
+            if follow.truncate_step(committed_at, &mut self.ledger)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The stream ends before what could not be applied; what was is made durable.
+    fn halt(&mut self, halt: Halt) {
+        self.submit_now();
+        let Some((number, _)) = self.stream.take() else { return };
+        self.halted_for_room = matches!(halt, Halt::DiskFull | Halt::SpoolFull);
+        (self.notice)(Notice::Halted(number, halt));
+    }
+
+    fn submit_if_due(&mut self) {
+        if self.ledger.in_flight() > 0 {
+            return;
+        }
+        let Some((_, follow)) = &self.stream else { return };
+        let moved = follow.stand.position() != self.submitted;
+        let patient =
+            self.clock.running().since(self.submitted_at) < IDLE_POSITION_EVERY && !self.answer_at_once;
+        if self.ledger.has_changes() || moved && !patient {
+            self.submit_now();
+        }
+    }
+
+    fn submit_when_there_is_room(&mut self) {
+        while self.ledger.in_flight() > 0 && self.stream.is_some() {
+            self.land(WAIT_FOR_SYNC);
+        }
+        self.submit_now();
+    }
+
+    fn submit_now(&mut self) {
+        let Some((_, follow)) = &mut self.stream else { return };
+        let position = follow.stand.position();
+        if position == self.submitted && !self.ledger.has_changes() {
+            return;
+        }
+        follow.count();
+        self.ledger.submit(Some(position));
+        self.submitted = position;
+        self.submitted_at = self.clock.running();
+        self.answer_at_once = false;
+    }
+
+    /// Waits until nothing is on its way to the disk.
+    fn settle_all(&mut self) {
+        while self.ledger.in_flight() > 0 && !self.failed {
+            self.land(WAIT_FOR_SYNC);
+        }
+    }
+
+    /// Takes the answers that have come.
+    fn land(&mut self, patience: Duration) {
+        loop {
+            match self.ledger.landed(patience) {
+                Ok(None) => break,
+                Ok(Some(landed)) => {
+                    if let Some(position) = landed.position {
+                        *self.position.lock().unwrap_or_else(PoisonError::into_inner) = Some(position);
+                        self.confirmed.send_if_modified(|lsn| {
+                            let moved = position.whole > *lsn;
+                            *lsn = position.whole.max(*lsn);
+                            moved
+                        });
+                    }
+                    if landed.room == Room::Full {
+                        self.halt(Halt::SpoolFull);
+                    }
+                    if !patience.is_zero() {
+                        break;
+                    }
+                }
+                Err(SpoolError::DiskFull) => self.halt(Halt::DiskFull),
+                Err(error) => {
+                    self.stream = None;
+                    self.failed = true;
+                    (self.notice)(Notice::SpoolFailed(error));
+                    break;
+                }
+            }
+        }
+        if self.halted_for_room && self.ledger.in_flight() == 0 && self.spool.room() != Room::Full {
+            self.halted_for_room = false;
+            (self.notice)(Notice::Resumed);
+        }
+    }
+}
+
+/// An idle stream's position is made durable, and so confirmed, no more often.
+const IDLE_POSITION_EVERY: Duration = Duration::from_secs(1);
+const LOOK_AROUND_EVERY: Duration = Duration::from_millis(250);
+const WAIT_FOR_SYNC: Duration = Duration::from_secs(1);

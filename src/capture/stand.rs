@@ -66,11 +66,6 @@ impl Stand {
         self.position
     }
 
-    /// A new connection: the server starts again at a transaction's Begin.
-    pub(super) fn connected(&mut self) {
-        self.inside = None;
-    }
-
     pub(super) fn begin(&mut self, commit: Lsn, committed_at: Moment) -> Result<(), OutOfOrder> {
         if let Some(inside) = self.inside {
             return Err(OutOfOrder::BeginInside { open: inside.commit, found: commit });
@@ -199,7 +194,7 @@ mod tests {
         let mut stand = stand();
         stand.begin(Lsn(2_000), Moment(7)).unwrap();
         apply_one(&mut stand, 1);
-        stand.connected();
+        let mut stand = Stand::new(stand.position());
         stand.begin(Lsn(2_000), Moment(7)).unwrap();
         assert_eq!(stand.change(), Ok(Step::Pass));
         assert_eq!(stand.change(), Ok(Step::Apply(Moment(7))));
@@ -216,7 +211,7 @@ mod tests {
         stand.keepalive(Lsn(3_000));
         assert_eq!(stand.position().whole, Lsn(1_500));
         apply_one(&mut stand, 0);
-        stand.connected();
+        let mut stand = Stand::new(stand.position());
         stand.keepalive(Lsn(3_000));
         assert_eq!(stand.position().whole, Lsn(1_500), "a part of a transaction is applied");
     }
@@ -233,7 +228,7 @@ mod tests {
         );
         apply_one(&mut stand, 0);
         assert!(stand.commit(Lsn(2_001), Lsn(2_100)).is_err());
-        stand.connected();
+        let mut stand = Stand::new(stand.position());
         assert_eq!(
             stand.begin(Lsn(2_500), Moment(7)),
             Err(OutOfOrder::OtherThanOpen { open: Lsn(2_000), found: Lsn(2_500) })

@@ -471,11 +471,9 @@ impl Shell {
         standing: Option<Standing>,
         now: Running,
     ) {
+        self.heads.settled(lane, through);
         let left = self.dispatch.lane(lane).is_some_and(|lane| lane.pending_records > records);
         let oldest = if left { self.heads.oldest(lane, through) } else { Ok(None) };
-        if !left {
-            self.heads.rest(lane);
-        }
         match oldest {
             Ok(oldest) => {
                 self.dispatch.settled(lane, Settled { through, records, bytes, oldest, standing }, now);

@@ -1,3 +1,320 @@
-//! The table compared with the shadow; the first start is its simplest case.
+//! The table compared with the shadow; a first start is its simplest case.
+//!
+//! One snapshot, two passes. The first looks at identity, id, project and state alone, and makes all
+//! `excluded` records; the second makes all others. Row by row, an id that changed its identity, or
+//! two that were swapped, would end as excluded. Memory does not grow with the table.
 
 mod seen;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use self::seen::{Document, Seen, Sighting};
+use crate::capture::{Documents, Ledger, LedgerError, Records, Silent};
+use crate::classify::{
+    DIGEST_OVER, Default as ColumnDefault, Element, Identity, Layout, Row, TypeKind, TypeKinds, Unresolved,
+    Value,
+};
+use crate::decode::{Column, Relation, ReplicaIdentity};
+use crate::moment::Moment;
+use crate::position::{Lsn, Position};
+use crate::source::catalog::{Table, WhenAdded};
+use crate::source::documents::ReadColumn;
+use crate::source::snapshot::{RowsError, Snapshot, SqlValue};
+use crate::source::{SourceError, types};
+use crate::spool::{Fact, Room, SpoolError, StreamPosition};
+
+/// How far it is, for whoever looks.
+#[derive(Clone, Debug, std::default::Default)]
+pub struct Watched {
+    /// Documents compared.
+    pub done: Arc<AtomicU64>,
+}
+
+/// A first start.
+pub struct FirstStart {
+    /// The table as of a consistent point.
+    pub snapshot: Snapshot,
+    /// What the documents are.
+    pub documents: Documents,
+    /// Generated columns are in the stream, and so are read.
+    pub generated: bool,
+    /// What is there makes an `ingested` each.
+    pub ingested: bool,
+    /// Facts that become true with its last commit.
+    pub facts: Vec<(Fact, Option<Vec<u8>>)>,
+    /// How far it is.
+    pub watched: Watched,
+}
+
+/// Why a comparison ended early. What it made durable is made good use of by the next.
+#[derive(Debug, thiserror::Error)]
+pub enum ResyncError {
+    /// A column that the mapping names is not there.
+    #[error(transparent)]
+    ColumnMissing(#[from] Unresolved),
+    /// A row or entry cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Its scratch file.
+    #[error("write the scratch file of the comparison: {0}")]
+    Scratch(#[from] rusqlite::Error),
+    /// There is no room: the snapshot is given up, and taken anew later.
+    #[error("the spool is full")]
+    SpoolFull,
+    /// The server or the way to it.
+    #[error("read the table: {0}")]
+    Source(#[from] SourceError),
+}
+
+impl From<RowsError<ResyncError>> for ResyncError {
+    fn from(error: RowsError<ResyncError>) -> Self {
+        match error {
+            RowsError::Stopped(error) => error,
+            RowsError::Source(error) => Self::Source(error),
+        }
+    }
+}
+
+impl From<SpoolError> for ResyncError {
+    fn from(error: SpoolError) -> Self {
+        Self::Ledger(error.into())
+    }
+}
+
+impl FirstStart {
+    /// Enters every document. The position becomes the snapshot's with the last commit.
+    ///
+    /// Blocks on `runtime`: runs on the left loop's thread, while no stream does.
+    pub fn run(self, ledger: &mut Ledger, runtime: &Handle) -> Result<StreamPosition, ResyncError> {
+        runtime.block_on(self.enter_all(ledger))
+    }
+
+    async fn enter_all(self, ledger: &mut Ledger) -> Result<StreamPosition, ResyncError> {
+        let mut comparison = Comparison {
+            layout: layout(&self, ledger).await?,
+            records: if self.ingested { Numbers::of(&self.snapshot) } else { Numbers::silent() },
+            done: Arc::clone(&self.watched.done),
+        };
+        // A first start that was killed left entries: what is gone since must not stay.
+        let interrupted = !ledger.on_disk_after(None, 1)?.is_empty();
+        if interrupted {
+            comparison.exclude_gone(&self.snapshot, ledger).await?;
+            comparison.done.store(0, Ordering::Relaxed);
+        }
+        comparison.enter_rows(&self.snapshot, ledger).await?;
+        let at = self.snapshot.at;
+        let position = StreamPosition { whole: at, last_end: at, open: None };
+        for (fact, value) in self.facts {
+            ledger.note(fact, value);
+        }
+        hand_in(ledger, Some(position))?;
+        land_all(ledger)?;
+        Ok(position)
+    }
+}
+
+struct Comparison {
+    layout: Layout,
+    records: Numbers,
+    done: Arc<AtomicU64>,
+}
+
+impl Comparison {
+    /// The first pass: makes every `excluded`, and leaves in the shadow as excluded what is still there
+    /// but is another document now.
+    async fn exclude_gone(&mut self, snapshot: &Snapshot, ledger: &mut Ledger) -> Result<(), ResyncError> {
+        let seen = Seen::create(ledger.folder())?;
+        let roles: Vec<bool> = self.layout.columns().iter().map(|column| !column.digestible).collect();
+        let columns: Vec<ReadColumn> =
+            read_columns(&self.layout).into_iter().filter(|c| c.digest_over.is_none()).collect();
+        let look = |values: &[SqlValue<'_>]| -> Result<(), ResyncError> {
+            let mut given = values.iter().map(value);
+            let row = Row(roles
+                .iter()
+                .map(|role| role.then(|| given.next()).flatten().unwrap_or(Value::Unchanged))
+                .collect());
+            let identity = self.layout.identity(&row).map_err(LedgerError::from)?;
+            let sight = ledger.sight(&self.layout, &row)?;
+            let document = Document::of(sight.project, &sight.id);
+            seen.note(&identity, Sighting { document, live: !sight.excluded })?;
+            self.done.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        };
+        snapshot.rows(&columns, look).await?;
+        let mut after: Option<Identity> = None;
+        loop {
+            let entries = ledger.on_disk_after(after.as_ref(), STEP)?;
+            let Some((last, _)) = entries.last() else { return Ok(()) };
+            after = Some(last.clone());
+            for (identity, entry) in entries {
+                let document = Document::of(entry.project, &entry.id);
+                let shown = seen.is_live(document)?;
+                match seen.row(&identity)? {
+                    Some(row) if row.document == document && row.live => {}
+                    Some(_) if !entry.excluded => {
+                        ledger.exclude(&identity, entry, !shown, &mut self.records)?
+                    }
+                    Some(_) => {}
+                    None if shown => ledger.remove(&identity, &mut Silent)?,
+                    None => ledger.remove(&identity, &mut self.records)?,
+                }
+            }
+            // What is left is read from the disk, so it must be there.
+            hand_in(ledger, None)?;
+            land_all(ledger)?;
+        }
+    }
+
+    /// The second pass: every row against what is remembered of it.
+    async fn enter_rows(&mut self, snapshot: &Snapshot, ledger: &mut Ledger) -> Result<(), ResyncError> {
+        let columns = read_columns(&self.layout);
+        let Self { layout, records, done } = self;
+        let enter = |values: &[SqlValue<'_>]| -> Result<(), ResyncError> {
+            let row = Row(values.iter().map(value).collect());
+            let identity = layout.identity(&row).map_err(LedgerError::from)?;
+            ledger.enter(layout, &identity, &row, records)?;
+            done.fetch_add(1, Ordering::Relaxed);
+            if ledger.is_full() {
+                hand_in(ledger, None)?;
+            }
+            Ok(())
+        };
+        snapshot.rows(&columns, enter).await?;
+        Ok(())
+    }
+}
+
+/// Hands the group in once the one before has landed.
+fn hand_in(ledger: &mut Ledger, position: Option<StreamPosition>) -> Result<(), ResyncError> {
+    land_all(ledger)?;
+    ledger.submit(position);
+    Ok(())
+}
+
+fn land_all(ledger: &mut Ledger) -> Result<(), ResyncError> {
+    while ledger.in_flight() > 0 {
+        match ledger.landed(Duration::from_secs(1)) {
+            Ok(Some(landed)) if landed.room == Room::Full => return Err(ResyncError::SpoolFull),
+            Ok(_) | Err(SpoolError::DiskFull) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+async fn layout(start: &FirstStart, ledger: &mut Ledger) -> Result<Layout, ResyncError> {
+    let relation = relation(&start.snapshot.table, start.generated);
+    let mapping = &start.documents.mapping;
+    let mut kinds = TypeKinds::default();
+    let unknown = Layout::unknown_types(mapping, &relation, &kinds);
+    for (oid, kind) in types::type_kinds(start.snapshot.client(), &unknown).await? {
+        kinds.learn(oid, type_kind(kind));
+    }
+    let added = ledger.layouts.added(mapping, &relation);
+    let defaults = defaults(&start.snapshot.table, &added);
+    let layout = Layout::resolve(
+        mapping,
+        &start.documents.identity,
+        &relation,
+        &mut ledger.layouts,
+        &kinds,
+        &defaults,
+    )?;
+    ledger.note(Fact::Layouts, serde_json::to_vec(&ledger.layouts).ok());
+    Ok(layout)
+}
+
+/// The table as the stream describes it.
+fn relation(table: &Table, generated: bool) -> Relation {
+    let column = |column: &crate::source::catalog::Column| Column {
+        name: column.name.clone(),
+        type_oid: column.type_oid,
+        part_of_key: false,
+    };
+    Relation {
+        oid: table.oid,
+        schema: table.schema.clone(),
+        name: table.name.clone(),
+        replica_identity: ReplicaIdentity::Default,
+        columns: table.published_columns(generated).map(column).collect(),
+    }
+}
+
+/// What documents hold in columns that were added after them.
+pub fn defaults(table: &Table, added: &[String]) -> BTreeMap<String, ColumnDefault> {
+    let held = |name: &String| match table.column(name).map(|column| &column.when_added) {
+        Some(WhenAdded::Constant(text)) => ColumnDefault::Constant(text.clone()),
+        Some(WhenAdded::Null) => ColumnDefault::Null,
+        Some(WhenAdded::Unknown) | None => ColumnDefault::Unknown,
+    };
+    added.iter().map(|name| (name.clone(), held(name))).collect()
+}
+
+/// The catalog's word for a type, in ours.
+pub fn type_kind(kind: types::TypeKind) -> TypeKind {
+    match kind {
+        types::TypeKind::Array { delimiter, element } => TypeKind::Array {
+            delimiter,
+            element: match element {
+                types::Element::Bool => Element::Bool,
+                types::Element::Number => Element::Number,
+                types::Element::Text => Element::Text,
+            },
+        },
+        types::TypeKind::Json => TypeKind::Json,
+        types::TypeKind::Text => TypeKind::Text,
+    }
+}
+
+fn read_columns(layout: &Layout) -> Vec<ReadColumn> {
+    let read = |column: &crate::classify::LayoutColumn| ReadColumn {
+        name: column.name.clone(),
+        digest_over: column.digestible.then_some(DIGEST_OVER),
+    };
+    layout.columns().iter().map(read).collect()
+}
+
+fn value<'a>(value: &'a SqlValue<'_>) -> Value<'a> {
+    match value {
+        SqlValue::Digest(sha256) => Value::Digest(sha256),
+        SqlValue::Null => Value::Null,
+        SqlValue::Text(text) => Value::Text(text),
+    }
+}
+
+/// Places above every commit of the snapshot, and below one exactly at its point.
+struct Numbers {
+    commit: Lsn,
+    number: u32,
+    at: Moment,
+    silent: bool,
+}
+
+impl Numbers {
+    fn of(snapshot: &Snapshot) -> Self {
+        Self { commit: Lsn(snapshot.at.0.saturating_sub(1)), number: 0, at: snapshot.taken_at, silent: false }
+    }
+
+    fn silent() -> Self {
+        Self { commit: Lsn(0), number: 0, at: Moment(0), silent: true }
+    }
+}
+
+impl Records for Numbers {
+    fn place(&mut self) -> Result<Option<(Position, Moment)>, String> {
+        if self.silent {
+            return Ok(None);
+        }
+        self.number =
+            self.number.checked_add(1).ok_or("more than 4,294,967,295 records in one comparison")?;
+        Ok(Some((Position { commit: self.commit, number: self.number }, self.at)))
+    }
+}
+
+/// Entries of the shadow that one group compares.
+const STEP: u32 = 2_000;

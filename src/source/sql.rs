@@ -23,7 +23,7 @@ pub async fn connect_sql(conninfo: &Conninfo) -> Result<Client, SourceError> {
     // Whom the server knows us as was said in our own start-up message.
     config.user("").ssl_mode(tokio_postgres::config::SslMode::Disable);
     let admitted = AlreadyIn { socket, greeting, startup: Startup::default() };
-    let (client, connection) = config.connect_raw(admitted, NoTls).await.map_err(told)?;
+    let (client, connection) = config.connect_raw(admitted, NoTls).await.map_err(SourceError::from)?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!("a session with Postgres ended: {error}");
@@ -32,8 +32,14 @@ pub async fn connect_sql(conninfo: &Conninfo) -> Result<Client, SourceError> {
     Ok(client)
 }
 
-/// What a session's error means to its caller.
-pub(super) fn told(error: tokio_postgres::Error) -> SourceError {
+impl From<tokio_postgres::Error> for SourceError {
+    /// What a session's error means to its caller.
+    fn from(error: tokio_postgres::Error) -> Self {
+        told(&error)
+    }
+}
+
+fn told(error: &tokio_postgres::Error) -> SourceError {
     match error.as_db_error() {
         Some(db) => ServerError {
             sqlstate: db.code().code().to_owned(),
@@ -45,7 +51,7 @@ pub(super) fn told(error: tokio_postgres::Error) -> SourceError {
         None if error.is_closed() => SourceError::Closed(error.to_string()),
         None => {
             let cause =
-                std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+                std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
             SourceError::Unreachable(format!("{error}{cause}"))
         }
     }

@@ -1,5 +1,7 @@
 //! What the loops ask of the spool, and what they are told.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::classify::Identity;
@@ -100,7 +102,7 @@ pub struct Chunk {
 #[derive(Debug)]
 pub enum Op {
     /// Left loop: records, shadow and position.
-    Commit(Group),
+    Commit(Arc<Group>),
     /// Right loop: these records are this batch from now on.
     Cut(Batch),
     /// Right loop: an attempt ended.

@@ -190,7 +190,7 @@ impl Store {
     fn perform(&mut self, op: Op) -> Result<Done, SpoolError> {
         match op {
             Op::Attempted(attempted) => self.attempted(&attempted),
-            Op::Commit(group) => self.commit_group(group),
+            Op::Commit(group) => self.commit_group(&group),
             Op::Cut(batch) => self.cut(&batch),
             Op::Discard { lane, through } => self.discard(lane, through),
             Op::GiveUp { lane, through, reason, at } => self.give_up(lane, through, reason, at),
@@ -207,7 +207,7 @@ impl Store {
         }
     }
 
-    fn commit_group(&mut self, group: Group) -> Result<Done, SpoolError> {
+    fn commit_group(&mut self, group: &Group) -> Result<Done, SpoolError> {
         for chunk in &group.chunks {
             self.add_chunk(chunk)?;
         }
@@ -280,6 +280,13 @@ impl Store {
         }
         if !self.batches(batch.lane)?.is_empty() {
             return Err(SpoolError::Refused("a lane has one batch in flight"));
+        }
+        // A cut that begins further on would pass over records for ever.
+        let cursor = cursor.unwrap_or_default().0.cast_signed();
+        let next = "SELECT min(last) FROM chunk WHERE lane = ?1 AND last > ?2";
+        let next: Option<i64> = self.one(next, [batch.lane.0.cast_signed(), cursor])?;
+        if next.is_none_or(|last| batch.first.0.cast_signed() > last) {
+            return Err(SpoolError::Refused("a batch begins with its lane's first unsettled record"));
         }
         self.add_batch(batch)?;
         Ok(Done::Ok)

@@ -93,6 +93,12 @@ impl Trail {
         Ok(After(after))
     }
 
+    /// The last record of `document` in `lane`, settled or not.
+    pub fn last_in(&self, lane: LaneNo, document: u64) -> Result<Seq, SpoolError> {
+        let last = self.last_of(lane.project(), document)?;
+        Ok(last.get(lane.callback().index()).copied().unwrap_or_default())
+    }
+
     /// `document` has a new last record in `lane`.
     pub fn note(&mut self, lane: LaneNo, document: u64, seq: Seq) -> Result<(), SpoolError> {
         let project = lane.project();

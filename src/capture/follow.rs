@@ -1,0 +1,325 @@
+//! The stream's messages, entered in their order.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::ledger::{Ledger, LedgerError, Records};
+use super::stand::{OutOfOrder, Stand, Step};
+use crate::classify::{Default as ColumnDefault, Layout, Mapping, TypeKind, TypeKinds, Unresolved};
+use crate::decode::{Malformed, Message, OldTuple, Relation, Tuple};
+use crate::metrics::{Metrics, OperationLabel};
+use crate::moment::Moment;
+use crate::position::{Lsn, Position};
+use crate::source::{Frame, MalformedFrame};
+use crate::spool::{Fact, StreamPosition};
+
+/// What the catalog is asked when a relation has what was never seen: the kinds of types, and what
+/// rows hold in columns that were added after them.
+pub type Ask = Box<dyn Fn(&[u32], &[String]) -> Result<Answer, String> + Send>;
+
+/// The catalog's answer.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// By OID.
+    pub kinds: Vec<(u32, TypeKind)>,
+    /// By column.
+    pub defaults: BTreeMap<String, ColumnDefault>,
+}
+
+/// Why the stream stops before a message. Nothing behind it was applied.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Halt {
+    /// The catalog could not be asked.
+    #[error("ask the catalog about the table: {0}")]
+    Catalog(String),
+    /// A column that the mapping or the identity names is not there.
+    #[error("{0}")]
+    ColumnMissing(Unresolved),
+    /// The disk has no room. It goes on by itself.
+    #[error("the spool's disk is full")]
+    DiskFull,
+    /// The ledger.
+    #[error("at {lsn}: {error}")]
+    Ledger {
+        /// The transaction.
+        lsn: Lsn,
+        /// What is wrong.
+        error: LedgerError,
+    },
+    /// Bytes that are no message.
+    #[error("malformed message after {lsn}: {what}")]
+    Malformed {
+        /// The last place that was understood.
+        lsn: Lsn,
+        /// What is wrong.
+        what: String,
+    },
+    /// Only records of healthy lanes are left to remove. It goes on by itself.
+    #[error("the spool is full: nothing is left in it but records that wait for healthy receivers")]
+    SpoolFull,
+}
+
+/// The stream, as far as it is applied.
+pub(super) struct Follow {
+    mapping: Mapping,
+    identity: Vec<String>,
+    exclude_on_truncate: bool,
+    ask: Ask,
+    kinds: TypeKinds,
+    pub(super) stand: Stand,
+    /// By OID; what else the publication holds is counted and passed over.
+    relations: HashMap<u32, Known>,
+    metrics: Metrics,
+    counts: [u64; 4],
+    /// The last place that was understood.
+    place: Lsn,
+}
+
+enum Known {
+    Documents(Box<(Relation, Layout)>),
+    Other,
+}
+
+/// What there is to do after a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum After {
+    /// The server wants to know how far we are.
+    Answer,
+    Nothing,
+    /// The documents are gone, all of them: to be entered piece by piece, committed at that time.
+    Truncated(Moment),
+}
+
+/// What the source of the documents is.
+#[derive(Clone, Debug)]
+pub struct Documents {
+    /// The roles of their columns.
+    pub mapping: Mapping,
+    /// What tells one row from another.
+    pub identity: Vec<String>,
+    /// Whether a TRUNCATE makes records.
+    pub exclude_on_truncate: bool,
+}
+
+impl Follow {
+    pub(super) fn new(documents: Documents, ask: Ask, position: StreamPosition, metrics: Metrics) -> Self {
+        Self {
+            mapping: documents.mapping,
+            identity: documents.identity,
+            exclude_on_truncate: documents.exclude_on_truncate,
+            ask,
+            kinds: TypeKinds::default(),
+            stand: Stand::new(position),
+            relations: HashMap::new(),
+            metrics,
+            counts: [0; 4],
+            place: position.whole,
+        }
+    }
+
+    pub(super) fn frame(
+        &mut self,
+        frame: Result<Frame<'_>, MalformedFrame>,
+        ledger: &mut Ledger,
+    ) -> Result<After, Halt> {
+        match frame.map_err(|error| self.malformed(&error))? {
+            Frame::Data { body, .. } => {
+                let message = Message::parse(body).map_err(|error| self.malformed::<Malformed>(&error))?;
+                self.message(message, ledger)
+            }
+            Frame::Keepalive { end, reply_requested } => {
+                self.stand.keepalive(end);
+                Ok(if reply_requested { After::Answer } else { After::Nothing })
+            }
+        }
+    }
+
+    fn message(&mut self, message: Message<'_>, ledger: &mut Ledger) -> Result<After, Halt> {
+        match message {
+            Message::Begin { commit, committed_at, .. } => {
+                self.stand.begin(commit, committed_at).map_err(|error| self.malformed(&error))?;
+                self.place = commit;
+            }
+            Message::Commit { commit, end, .. } => {
+                self.stand.commit(commit, end).map_err(|error| self.malformed(&error))?;
+                self.place = end;
+            }
+            Message::Relation(relation) => self.relation(relation, ledger)?,
+            Message::Insert { relation, new } => self.changed(relation, None, Some(&new), 0, ledger)?,
+            Message::Update { relation, old, new } => {
+                self.changed(relation, old.as_ref(), Some(&new), 1, ledger)?
+            }
+            Message::Delete { relation, old } => self.changed(relation, Some(&old), None, 2, ledger)?,
+            Message::Truncate { relations } => return self.truncated(&relations),
+            Message::Logical | Message::Origin | Message::Type => {}
+        }
+        Ok(After::Nothing)
+    }
+
+    /// A row came, changed or went.
+    fn changed(
+        &mut self,
+        relation: u32,
+        old: Option<&OldTuple<'_>>,
+        new: Option<&Tuple<'_>>,
+        operation: usize,
+        ledger: &mut Ledger,
+    ) -> Result<(), Halt> {
+        let Step::Apply(committed_at) = self.stand.change().map_err(|error| self.malformed(&error))? else {
+            return Ok(());
+        };
+        match self.relations.get(&relation) {
+            None => {
+                return Err(
+                    self.malformed(&format!("a change of the relation {relation}, which was not described"))
+                );
+            }
+            Some(Known::Other) => {}
+            Some(Known::Documents(known)) => {
+                let layout = &known.1;
+                let mut places = Places { stand: &mut self.stand, committed_at };
+                let entered = enter(layout, old, new, ledger, &mut places);
+                let lsn = self.place;
+                entered.map_err(|error| Halt::Ledger { lsn, error })?;
+                if let Some(count) = self.counts.get_mut(operation) {
+                    *count += 1;
+                }
+            }
+        }
+        self.stand.applied();
+        Ok(())
+    }
+
+    fn truncated(&mut self, relations: &[u32]) -> Result<After, Halt> {
+        let Step::Apply(committed_at) = self.stand.change().map_err(|error| self.malformed(&error))? else {
+            return Ok(After::Nothing);
+        };
+        let ours = |oid: &u32| matches!(self.relations.get(oid), Some(Known::Documents(_)));
+        if relations.iter().any(ours) {
+            return Ok(After::Truncated(committed_at));
+        }
+        self.stand.applied();
+        Ok(After::Nothing)
+    }
+
+    /// Enters a part of a TRUNCATE: some of the documents that are left. Says whether that was the
+    /// last. What is left is read from the disk, so everything before must be there.
+    pub(super) fn truncate_step(&mut self, committed_at: Moment, ledger: &mut Ledger) -> Result<bool, Halt> {
+        let lsn = self.place;
+        let halt = |error| Halt::Ledger { lsn, error };
+        let left = ledger.on_disk_after(None, TRUNCATE_STEP).map_err(halt)?;
+        if left.is_empty() {
+            self.stand.applied();
+            if let Some(count) = self.counts.last_mut() {
+                *count += 1;
+            }
+            return Ok(true);
+        }
+        for (identity, _) in &left {
+            let mut places = Places { stand: &mut self.stand, committed_at };
+            let removed = if self.exclude_on_truncate {
+                ledger.remove(identity, &mut places)
+            } else {
+                ledger.remove(identity, &mut Silent)
+            };
+            removed.map_err(halt)?;
+        }
+        Ok(false)
+    }
+
+    fn relation(&mut self, relation: Relation, ledger: &mut Ledger) -> Result<(), Halt> {
+        // An empty schema is pg_catalog's, and never ours.
+        let table = &self.mapping.table;
+        if (&relation.schema, &relation.name) != (&table.schema, &table.name) {
+            self.relations.insert(relation.oid, Known::Other);
+            return Ok(());
+        }
+        let same = |known: &Known| matches!(known, Known::Documents(known) if known.0 == relation);
+        if self.relations.get(&relation.oid).is_some_and(same) {
+            return Ok(());
+        }
+        let layout = self.resolve(&relation, ledger)?;
+        self.relations.insert(relation.oid, Known::Documents(Box::new((relation, layout))));
+        Ok(())
+    }
+
+    fn resolve(&mut self, relation: &Relation, ledger: &mut Ledger) -> Result<Layout, Halt> {
+        let types = Layout::unknown_types(&self.mapping, relation, &self.kinds);
+        let added = ledger.layouts.added(&self.mapping, relation);
+        let mut answer = Answer::default();
+        if !types.is_empty() || !added.is_empty() {
+            answer = (self.ask)(&types, &added).map_err(Halt::Catalog)?;
+        }
+        for (oid, kind) in answer.kinds {
+            self.kinds.learn(oid, kind);
+        }
+        let before = ledger.layouts.clone();
+        let layout = Layout::resolve(
+            &self.mapping,
+            &self.identity,
+            relation,
+            &mut ledger.layouts,
+            &self.kinds,
+            &answer.defaults,
+        );
+        let layout = layout.map_err(Halt::ColumnMissing)?;
+        if ledger.layouts != before {
+            ledger.note(Fact::Layouts, serde_json::to_vec(&ledger.layouts).ok());
+        }
+        Ok(layout)
+    }
+
+    /// Adds what was counted to the metrics: once a group.
+    pub(super) fn count(&mut self) {
+        for (count, operation) in self.counts.iter_mut().zip(["insert", "update", "delete", "truncate"]) {
+            self.metrics.changes.get_or_create(&OperationLabel { operation }).inc_by(std::mem::take(count));
+        }
+    }
+
+    fn malformed<E: ToString>(&self, error: &E) -> Halt {
+        Halt::Malformed { lsn: self.place, what: error.to_string() }
+    }
+}
+
+fn enter(
+    layout: &Layout,
+    old: Option<&OldTuple<'_>>,
+    new: Option<&Tuple<'_>>,
+    ledger: &mut Ledger,
+    places: &mut Places<'_>,
+) -> Result<(), LedgerError> {
+    let before = old.map(|old| layout.old_identity(old)).transpose()?;
+    let Some(new) = new else {
+        return before.map_or(Ok(()), |before| ledger.remove(&before, places));
+    };
+    let row = layout.row(new)?;
+    let before = match before {
+        Some(before) => before,
+        None => layout.identity(&row)?,
+    };
+    ledger.enter(layout, &before, &row, places)
+}
+
+/// Places of the transaction that is being applied.
+struct Places<'a> {
+    stand: &'a mut Stand,
+    committed_at: Moment,
+}
+
+impl Records for Places<'_> {
+    fn place(&mut self) -> Result<Option<(Position, Moment)>, String> {
+        let position = self.stand.next_record().map_err(|error: OutOfOrder| error.to_string())?;
+        Ok(Some((position, self.committed_at)))
+    }
+}
+
+/// No records at all.
+pub(crate) struct Silent;
+
+impl Records for Silent {
+    fn place(&mut self) -> Result<Option<(Position, Moment)>, String> {
+        Ok(None)
+    }
+}
+
+/// Documents that one group of a TRUNCATE removes.
+const TRUNCATE_STEP: u32 = 5_000;

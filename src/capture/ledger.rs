@@ -1,0 +1,377 @@
+//! Judged changes → groups → the spool. What the stream and a resync have in common.
+
+use std::collections::HashMap;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use crate::classify::{
+    Damaged, Draft, Drafts, Entry, Identity, Layout, Layouts, Projects, Row, Sight, Unreadable, draft_removed,
+};
+use crate::clock::Clock;
+use crate::metrics::{CallbackLabel, Metrics};
+use crate::moment::{Moment, Running};
+use crate::position::Position;
+use crate::record::{Callback, LaneNo, ProjectNo};
+use crate::spool::{
+    Chunk, Done, Fact, Group, GroupBuilder, Op, Opened, Room, Shadow, Spool, SpoolError, StreamPosition,
+    Trail,
+};
+
+/// Whether a record of (project, callback) has a webhook, and so is kept.
+pub type Keep = Arc<dyn Fn(&str, Callback) -> bool + Send + Sync>;
+
+/// Shown every record as it is made, kept or not.
+pub type Watch = Arc<dyn Fn(&str, Callback, Position, &[u8]) + Send + Sync>;
+
+/// Told of records once they are durable, with the projects seen for the first time.
+pub type Spooled = Arc<dyn Fn(Vec<(ProjectNo, String)>, Vec<Chunk>) + Send + Sync>;
+
+/// Whom the left loop tells.
+#[derive(Clone)]
+pub struct Listeners {
+    /// Decides what is kept.
+    pub keep: Keep,
+    /// Sees records.
+    pub watch: Watch,
+    /// Gets what is durable.
+    pub spooled: Spooled,
+}
+
+/// Why a change cannot be entered.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The shadow's entry cannot be read.
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
+    /// The stream is not in the order that Postgres keeps.
+    #[error("{0}")]
+    Order(String),
+    /// The spool.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The row.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+}
+
+/// The group that is being filled, over everything that was entered before.
+pub struct Ledger {
+    spool: Spool,
+    clock: Clock,
+    metrics: Metrics,
+    listeners: Listeners,
+    /// Cached answers of `listeners.keep`.
+    kept_lanes: HashMap<LaneNo, bool>,
+    projects: Projects,
+    /// The content columns that entries were written under.
+    pub(crate) layouts: Layouts,
+    shadow: Shadow,
+    trail: Trail,
+    builder: GroupBuilder,
+    drafts: Drafts,
+    facts: Vec<(Fact, Option<Vec<u8>>)>,
+    changes: usize,
+    made: [u64; 3],
+    not_kept: [u64; 3],
+    synced: (mpsc::Sender<Synced>, mpsc::Receiver<Synced>),
+    /// Wakes whoever waits for events when an answer has come.
+    wake: Arc<dyn Fn() + Send + Sync>,
+    in_flight: usize,
+    /// A group that the disk had no room for, to be handed in again.
+    refused: Option<(Running, Arc<Group>)>,
+}
+
+struct Synced {
+    group: Arc<Group>,
+    done: Result<Done, SpoolError>,
+}
+
+/// What a group's sync brought.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Landed {
+    /// Where the stream stands, durably; `None` where the group did not move it.
+    pub(crate) position: Option<StreamPosition>,
+    /// Whether more may come.
+    pub(crate) room: Room,
+}
+
+impl Ledger {
+    /// Goes on where the spool stands.
+    pub fn open(
+        opened: &Opened,
+        clock: Clock,
+        metrics: Metrics,
+        listeners: Listeners,
+        wake: Arc<dyn Fn() + Send + Sync>,
+    ) -> anyhow::Result<Self> {
+        let spool = opened.spool.clone();
+        let layouts = match opened.facts.get(&Fact::Layouts) {
+            Some(bytes) => serde_json::from_slice(bytes)?,
+            None => Layouts::default(),
+        };
+        let trail = Trail::rebuild(
+            spool.folder(),
+            &spool.reader()?,
+            &opened.lanes,
+            spool.cursors(),
+            TRAIL_DOCUMENTS_MAX,
+        )?;
+        Ok(Self {
+            shadow: Shadow::new(spool.reader()?, SHADOW_BYTES_MAX),
+            projects: Projects::known(opened.projects.iter().cloned()),
+            builder: GroupBuilder::new(opened.last_seq),
+            layouts,
+            trail,
+            spool,
+            clock,
+            metrics,
+            listeners,
+            kept_lanes: HashMap::new(),
+            drafts: Drafts::default(),
+            facts: Vec::new(),
+            changes: 0,
+            made: [0; 3],
+            not_kept: [0; 3],
+            synced: mpsc::channel(),
+            wake,
+            in_flight: 0,
+            refused: None,
+        })
+    }
+
+    /// A row as it is now. `before` is the identity that it had, `place` gives each record's position.
+    pub(crate) fn enter(
+        &mut self,
+        layout: &Layout,
+        before: &Identity,
+        row: &Row<'_>,
+        records: &mut dyn Records,
+    ) -> Result<(), LedgerError> {
+        let known = self.entry(before)?;
+        let judged = layout.judge(known.as_ref(), row, &mut self.projects, &mut self.drafts);
+        let entry = self.whole_or_nothing(judged)?;
+        let after = layout.identity(row);
+        let after = self.whole_or_nothing(after)?;
+        self.take_drafts(records)?;
+        if after != *before && known.is_some() {
+            self.shadow.put(before.clone(), None)?;
+        }
+        let bytes = entry.encode(&after);
+        self.shadow.put(after, Some(bytes))?;
+        self.changes += 1;
+        Ok(())
+    }
+
+    /// The row of `identity` is gone.
+    pub(crate) fn remove(
+        &mut self,
+        identity: &Identity,
+        records: &mut dyn Records,
+    ) -> Result<(), LedgerError> {
+        self.changes += 1;
+        let Some(known) = self.entry(identity)? else { return Ok(()) };
+        draft_removed(&known, &mut self.drafts);
+        self.take_drafts(records)?;
+        self.shadow.put(identity.clone(), None)?;
+        Ok(())
+    }
+
+    /// The document of `identity` counts as excluded from now on, and `told` says whether that makes
+    /// its record.
+    pub(crate) fn exclude(
+        &mut self,
+        identity: &Identity,
+        entry: Entry,
+        told: bool,
+        records: &mut dyn Records,
+    ) -> Result<(), LedgerError> {
+        if told {
+            draft_removed(&entry, &mut self.drafts);
+            self.take_drafts(records)?;
+        }
+        let bytes = Entry { excluded: true, ..entry }.encode(identity);
+        self.shadow.put(identity.clone(), Some(bytes))?;
+        self.changes += 1;
+        Ok(())
+    }
+
+    /// What is remembered of `identity`.
+    pub(crate) fn entry(&mut self, identity: &Identity) -> Result<Option<Entry>, LedgerError> {
+        let bytes = self.shadow.get(identity)?;
+        Ok(bytes.map(|bytes| Entry::decode(identity, &bytes)).transpose()?)
+    }
+
+    /// Up to `limit` documents of the shadow behind `after`; only what is durable.
+    pub(crate) fn on_disk_after(
+        &self,
+        after: Option<&Identity>,
+        limit: u32,
+    ) -> Result<Vec<(Identity, Entry)>, LedgerError> {
+        let found = self.shadow.on_disk_after(after, limit)?;
+        let decoded =
+            found.into_iter().map(|(identity, bytes)| Ok((Entry::decode(&identity, &bytes)?, identity)));
+        decoded.map(|entry| entry.map(|(entry, identity)| (identity, entry))).collect()
+    }
+
+    /// Which document a row is.
+    pub(crate) fn sight(&mut self, layout: &Layout, row: &Row<'_>) -> Result<Sight, LedgerError> {
+        Ok(layout.sight(row, &mut self.projects)?)
+    }
+
+    /// Where scratch files go.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.spool.folder()
+    }
+
+    /// Remembered with the next group.
+    pub(crate) fn note(&mut self, fact: Fact, value: Option<Vec<u8>>) {
+        self.facts.push((fact, value));
+    }
+
+    /// The webhooks changed.
+    pub(crate) fn keep(&mut self, keep: Keep) {
+        self.listeners.keep = keep;
+        self.kept_lanes.clear();
+    }
+
+    /// Something was entered that is not handed in.
+    pub(crate) fn has_changes(&self) -> bool {
+        self.changes > 0 || !self.facts.is_empty()
+    }
+
+    /// The group is as large as one may be.
+    pub(crate) fn is_full(&self) -> bool {
+        self.changes >= GROUP_CHANGES_MAX || self.builder.bytes() >= GROUP_BYTES_MAX
+    }
+
+    /// Groups that are handed in and not answered.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Hands the group in, with the place where it leaves the stream.
+    pub(crate) fn submit(&mut self, position: Option<StreamPosition>) {
+        let (shadow, growth) = self.shadow.take();
+        let group = Group {
+            chunks: self.builder.finish(Clock::now(), self.clock.running()),
+            shadow,
+            growth,
+            position,
+            projects: self.projects.take_new(),
+            facts: std::mem::take(&mut self.facts),
+        };
+        self.changes = 0;
+        self.count();
+        self.in_flight += 1;
+        self.hand_in(Arc::new(group));
+    }
+
+    fn hand_in(&self, group: Arc<Group>) {
+        let (told, wake) = (self.synced.0.clone(), Arc::clone(&self.wake));
+        self.spool.submit(Op::Commit(Arc::clone(&group)), move |done| {
+            let _ = told.send(Synced { group, done });
+            wake();
+        });
+    }
+
+    /// The next answer, if it has come, or where `patience` is given within that time.
+    pub(crate) fn landed(&mut self, patience: Duration) -> Result<Option<Landed>, SpoolError> {
+        if let Some((_, group)) = self.refused.take_if(|(again, _)| self.clock.running() >= *again) {
+            self.hand_in(group);
+        }
+        let Ok(Synced { group, done }) = self.synced.1.recv_timeout(patience) else { return Ok(None) };
+        let room = match done {
+            Ok(Done::Committed(room)) => room,
+            Ok(_) => Room::Open,
+            Err(SpoolError::DiskFull) => {
+                self.refused = Some((self.clock.running().plus(AGAIN_AFTER), group));
+                return Err(SpoolError::DiskFull);
+            }
+            Err(error) => return Err(error),
+        };
+        self.in_flight -= 1;
+        self.shadow.synced();
+        if !group.chunks.is_empty() || !group.projects.is_empty() {
+            (self.listeners.spooled)(group.projects.clone(), group.chunks.clone());
+        }
+        Ok(Some(Landed { position: group.position, room }))
+    }
+
+    /// Gives numbers and places to what was judged.
+    fn take_drafts(&mut self, records: &mut dyn Records) -> Result<(), LedgerError> {
+        self.metrics.similarities_skipped.inc_by(std::mem::take(&mut self.drafts.similarities_skipped));
+        let mut drafts = std::mem::take(&mut self.drafts);
+        let taken =
+            drafts.list.iter().try_for_each(|draft| self.take_draft(draft, drafts.fragment(draft), records));
+        drafts.clear();
+        self.drafts = drafts;
+        taken
+    }
+
+    fn take_draft(
+        &mut self,
+        draft: &Draft,
+        fragment: &[u8],
+        records: &mut dyn Records,
+    ) -> Result<(), LedgerError> {
+        let Some((position, committed_at)) = records.place().map_err(LedgerError::Order)? else {
+            return Ok(());
+        };
+        let lane = LaneNo::new(draft.project, draft.callback);
+        let at = draft.callback.index();
+        let name = self.projects.name(draft.project);
+        (self.listeners.watch)(name, draft.callback, position, fragment);
+        if let Some(made) = self.made.get_mut(at) {
+            *made += 1;
+        }
+        let keep = &self.listeners.keep;
+        if !*self.kept_lanes.entry(lane).or_insert_with(|| keep(name, draft.callback)) {
+            if let Some(not_kept) = self.not_kept.get_mut(at) {
+                *not_kept += 1;
+            }
+            return Ok(());
+        }
+        let mut after = self.trail.after(draft.project, draft.callback, draft.document)?;
+        if let Some(earlier) = draft.earlier {
+            let of_earlier = self.trail.last_in(LaneNo::new(draft.project, Callback::Excluded), earlier)?;
+            if let Some(slot) = after.0.get_mut(Callback::Excluded.index()) {
+                *slot = (*slot).max(of_earlier);
+            }
+        }
+        let seq = self.builder.push(lane, position, committed_at, after, draft.document, fragment);
+        self.trail.note(lane, draft.document, seq)?;
+        Ok(())
+    }
+
+    /// A row that cannot be read leaves no trace.
+    fn whole_or_nothing<T>(&mut self, read: Result<T, Unreadable>) -> Result<T, LedgerError> {
+        if read.is_err() {
+            self.drafts.clear();
+        }
+        Ok(read?)
+    }
+
+    fn count(&mut self) {
+        for callback in Callback::ALL {
+            let label = CallbackLabel { callback };
+            let take = |counts: &mut [u64; 3]| counts.get_mut(callback.index()).map_or(0, std::mem::take);
+            self.metrics.records.get_or_create(&label).inc_by(take(&mut self.made));
+            self.metrics.records_not_kept.get_or_create(&label).inc_by(take(&mut self.not_kept));
+        }
+    }
+}
+
+/// Where records get their places from. `None`: they are made silently.
+pub(crate) trait Records {
+    /// The next record's position and commit time.
+    fn place(&mut self) -> Result<Option<(Position, Moment)>, String>;
+}
+
+/// A group ends with what has come when the last one is synced; with this at the latest.
+const GROUP_CHANGES_MAX: usize = 10_000;
+const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Entries of the shadow that need not be read again.
+const SHADOW_BYTES_MAX: usize = 24 * 1024 * 1024;
+/// Documents with unsettled records that are held in memory, at about 60 bytes each.
+const TRAIL_DOCUMENTS_MAX: usize = 150_000;
+const AGAIN_AFTER: Duration = Duration::from_secs(1);

@@ -1,0 +1,345 @@
+//! The file's shape → settings that can be used. Every error is told, not only the first.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
+
+use hyper::header::{HeaderName, HeaderValue};
+
+use super::raw::{self, MaybeSize, OneOrMany, OneOrManySecrets, Raw, Similarity};
+use super::{Initial, LogFormat, OnTruncate, Settings};
+use crate::classify::{ExcludedWhen, Mapping, SimilarityColumns};
+use crate::deliver::{Egress, Limits, Redacted, Routes, Secret, Webhook, is_reserved};
+use crate::record::Callback;
+use crate::source::Conninfo;
+
+/// What is wrong, a sentence each; each names its field.
+#[derive(Debug, Default)]
+pub(super) struct Wrong(pub(super) Vec<String>);
+
+impl Wrong {
+    fn note(&mut self, field: &str, why: impl std::fmt::Display) {
+        self.0.push(format!("`{field}`: {why}"));
+    }
+
+    fn or<T>(&mut self, field: &str, checked: Result<T, impl std::fmt::Display>) -> Option<T> {
+        checked.map_err(|why| self.note(field, why)).ok()
+    }
+}
+
+pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
+    let mut wrong = Wrong::default();
+    let conninfo = conninfo(&raw.postgres, &mut wrong);
+    let mapping = mapping(&raw.documents, &mut wrong);
+    let limits = limits(raw, &mut wrong);
+    let webhooks =
+        raw.webhook.iter().enumerate().filter_map(|(at, hook)| webhook(at, hook, &limits, &mut wrong));
+    let webhooks: Vec<Webhook> = webhooks.collect();
+    let routes = wrong.or("webhook", Routes::new(webhooks));
+    let egress = egress(&raw.egress, &mut wrong);
+    let token = wrong.or("admin.token", raw.admin.token.value()).filter(|token| !token.is_empty());
+    let listen = listen(&raw.admin.listen, token.is_some(), &mut wrong);
+    let bytes_max = raw.spool.bytes_max.0;
+    if bytes_max < 1 << 20 {
+        wrong.note("spool.bytes_max", "at least 1MiB is needed");
+    }
+    if !(0.0..=1.0).contains(&raw.recovery.missing_max) {
+        wrong.note("recovery.missing_max", "a share from 0.0 to 1.0 is expected");
+    }
+    if raw.delivery.in_flight_max == 0 {
+        wrong.note("delivery.in_flight_max", "at least 1 is needed");
+    }
+    let on_truncate = choice(
+        "documents.on_truncate",
+        &raw.documents.on_truncate,
+        &[("exclude", OnTruncate::Exclude), ("ignore", OnTruncate::Ignore)],
+        &mut wrong,
+    );
+    let initial = choice(
+        "documents.initial",
+        &raw.documents.initial,
+        &[("silent", Initial::Silent), ("ingested", Initial::Ingested)],
+        &mut wrong,
+    );
+    let format = choice(
+        "log.format",
+        &raw.log.format,
+        &[("text", LogFormat::Text), ("json", LogFormat::Json)],
+        &mut wrong,
+    );
+    let lane_bytes_max = match &raw.spool.lane_bytes_max {
+        MaybeSize::Size(size) => size.0,
+        MaybeSize::Empty(text) if text.is_empty() => bytes_max / 4,
+        MaybeSize::Empty(text) => {
+            wrong.note(
+                "spool.lane_bytes_max",
+                format!("`{text}` is no size: \"2GiB\", or \"\" for a quarter of bytes_max"),
+            );
+            0
+        }
+    };
+    for (field, name) in
+        [("postgres.slot", &raw.postgres.slot), ("postgres.publication", &raw.postgres.publication)]
+    {
+        if name.is_empty() || name.len() > 63 {
+            wrong.note(field, "a name of 1 to 63 bytes is expected");
+        }
+    }
+    let slot_ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if !raw.postgres.slot.chars().all(slot_ok) {
+        wrong.note("postgres.slot", "a slot's name has lower-case letters, digits and underscores only");
+    }
+    if !wrong.0.is_empty() {
+        return Err(wrong);
+    }
+    let all = (conninfo, mapping, routes, egress, listen, on_truncate, initial, format);
+    let (
+        Some(conninfo),
+        Some(mapping),
+        Some(routes),
+        Some(egress),
+        Some(listen),
+        Some(on_truncate),
+        Some(initial),
+        Some(log_format),
+    ) = all
+    else {
+        return Err(wrong);
+    };
+    Ok(Settings {
+        conninfo,
+        slot: raw.postgres.slot.clone(),
+        publication: raw.postgres.publication.clone(),
+        mapping,
+        on_truncate,
+        initial,
+        routes,
+        in_flight_max: raw.delivery.in_flight_max,
+        spool_path: raw.spool.path.clone(),
+        spool_bytes_max: bytes_max,
+        lane_bytes_max,
+        retain: raw.spool.retain.0,
+        missing_max: raw.recovery.missing_max,
+        egress,
+        ca_file: some_path(&raw.egress.ca_file),
+        proxy: some(&raw.egress.proxy),
+        listen,
+        token,
+        log_format,
+        log_level: raw.log.level.clone(),
+    })
+}
+
+fn conninfo(raw: &raw::Postgres, wrong: &mut Wrong) -> Option<Conninfo> {
+    let url = wrong.or("postgres.url", raw.url.value())?;
+    let password = wrong.or("postgres.password", raw.password.value())?;
+    let user = std::env::var("PGUSER").ok().or_else(os_user);
+    let mut conninfo = wrong.or("postgres.url", Conninfo::parse(&url, user.as_deref()))?;
+    if !password.is_empty() {
+        conninfo.password = Some(password);
+    }
+    if !url.contains("connect_timeout") {
+        conninfo.connect_timeout = Duration::from_millis(raw.connect_timeout_ms);
+    }
+    Some(conninfo)
+}
+
+/// The name of the user that runs this, as libpq takes it for a role.
+fn os_user() -> Option<String> {
+    let uid = std::fs::metadata("/proc/self").ok().map(|process| process.uid().to_string());
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let by_uid = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1) == uid.as_deref()).then(|| name.to_owned())
+    });
+    by_uid.or_else(|| std::env::var("USER").ok())
+}
+
+fn mapping(raw: &raw::Documents, wrong: &mut Wrong) -> Option<Mapping> {
+    let table = wrong.or("documents.table", raw.table.parse());
+    let id = many(&raw.id);
+    if id.is_empty() || id.iter().any(String::is_empty) {
+        wrong.note("documents.id", "a document needs an id: name its column, or a list of columns");
+    }
+    Some(Mapping {
+        table: table?,
+        id,
+        key: some(&raw.key),
+        project: some(&raw.project),
+        labels: some(&raw.labels),
+        predicted_labels: some(&raw.predicted_labels),
+        similarity: match &raw.similarity {
+            Similarity::Json(column) if column.is_empty() => SimilarityColumns::None,
+            Similarity::Json(column) => SimilarityColumns::Json(column.clone()),
+            Similarity::Columns(raw::SimilarityColumns { id, key, label }) => {
+                SimilarityColumns::Columns { id: id.clone(), key: key.clone(), label: label.clone() }
+            }
+        },
+        excluded: some(&raw.excluded),
+        excluded_when: match &raw.excluded_when {
+            OneOrMany::One(word) if word == "not_null" => ExcludedWhen::NotNull,
+            OneOrMany::One(word) if word == "true" => ExcludedWhen::True,
+            OneOrMany::One(word) => {
+                let why = format!("`{word}` is neither \"not_null\" nor \"true\" nor a list of values");
+                wrong.note("documents.excluded_when", why);
+                return None;
+            }
+            OneOrMany::Many(values) => ExcludedWhen::Values(values.clone()),
+        },
+        content: Some(raw.content.clone()).filter(|content| !content.is_empty()),
+        ignore: raw.ignore.clone(),
+    })
+}
+
+fn limits(raw: &Raw, wrong: &mut Wrong) -> Limits {
+    let (batch, delivery) = (&raw.batch, &raw.delivery);
+    let limits = Limits {
+        records_max: batch.records_max,
+        bytes_max: batch.bytes_max.0,
+        wait_max: Duration::from_millis(batch.wait_max_ms),
+        timeout: Duration::from_millis(delivery.timeout_ms),
+        connect_timeout: Duration::from_millis(delivery.connect_timeout_ms),
+        retry_schedule: delivery.retry_schedule.iter().map(|span| span.0).collect(),
+        give_up_after: delivery.give_up_after.0,
+        order_wait: delivery.order_wait.0,
+        response_bytes_max: delivery.response_bytes_max.0,
+    };
+    check_limits(&limits, "batch", "delivery", wrong);
+    limits
+}
+
+fn check_limits(limits: &Limits, batch: &str, delivery: &str, wrong: &mut Wrong) {
+    if limits.records_max == 0 {
+        wrong.note(&format!("{batch}.records_max"), "at least 1 is needed");
+    }
+    if limits.timeout.is_zero() {
+        wrong.note(&format!("{delivery}.timeout_ms"), "at least 1 is needed");
+    }
+    if limits.retry_schedule.is_empty() {
+        wrong.note(&format!("{delivery}.retry_schedule"), "at least one wait is needed");
+    }
+}
+
+fn webhook(at: usize, raw: &raw::Webhook, default: &Limits, wrong: &mut Wrong) -> Option<Webhook> {
+    let field = |name: &str| format!("webhook[{at}].{name}");
+    let callback = match raw.callback.as_str() {
+        "*" => None,
+        name => Some(wrong.or(&field("callback"), name.parse::<Callback>())?),
+    };
+    let project = Some(raw.project.clone()).filter(|project| project != "*");
+    if project.as_deref() == Some("") {
+        wrong.note(&field("project"), "a project's name or \"*\" is expected");
+    }
+    let url = url(&raw.url).map_err(|why| wrong.note(&field("url"), why)).ok();
+    let mut headers = Vec::new();
+    for (name, value) in &raw.headers {
+        match header(name, value) {
+            Ok(header) => headers.push(header),
+            Err(why) => wrong.note(&field(&format!("headers.{name}")), why),
+        }
+    }
+    let secrets = match &raw.secret {
+        None => Vec::new(),
+        Some(OneOrManySecrets::One(one)) => vec![one.clone()],
+        Some(OneOrManySecrets::Many(many)) => many.clone(),
+    };
+    let mut checked = Vec::new();
+    for secret in secrets {
+        let parsed = secret.value().and_then(|text| Secret::parse(&text).map_err(|error| error.to_string()));
+        checked.extend(wrong.or(&field("secret"), parsed));
+    }
+    let limits = own_limits(raw, default);
+    check_limits(&limits, &format!("webhook[{at}]"), &format!("webhook[{at}]"), wrong);
+    Some(Webhook { project, callback, url: url?, headers, secrets: checked, limits })
+}
+
+fn own_limits(raw: &raw::Webhook, default: &Limits) -> Limits {
+    let millis = |own: Option<u64>, default: Duration| own.map_or(default, Duration::from_millis);
+    let schedule = raw.retry_schedule.as_ref().map(|spans| spans.iter().map(|span| span.0).collect());
+    Limits {
+        records_max: raw.records_max.unwrap_or(default.records_max),
+        bytes_max: raw.bytes_max.map_or(default.bytes_max, |size| size.0),
+        wait_max: millis(raw.wait_max_ms, default.wait_max),
+        timeout: millis(raw.timeout_ms, default.timeout),
+        connect_timeout: millis(raw.connect_timeout_ms, default.connect_timeout),
+        retry_schedule: schedule.unwrap_or_else(|| default.retry_schedule.clone()),
+        give_up_after: raw.give_up_after.map_or(default.give_up_after, |span| span.0),
+        order_wait: raw.order_wait.map_or(default.order_wait, |span| span.0),
+        response_bytes_max: raw.response_bytes_max.map_or(default.response_bytes_max, |size| size.0),
+    }
+}
+
+fn url(text: &str) -> Result<hyper::Uri, String> {
+    let url: hyper::Uri = text.parse().map_err(|error| format!("`{text}` is no URL: {error}"))?;
+    match (url.scheme_str(), url.host()) {
+        (Some("http" | "https"), Some(host)) if !host.is_empty() => {}
+        _ => return Err(format!("`{text}` should begin with http:// or https:// and a host")),
+    }
+    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err("a login in a URL ends up in logs: give it in `headers` as `authorization`".into());
+    }
+    Ok(url)
+}
+
+fn header(name: &str, value: &raw::Secret) -> Result<(HeaderName, Redacted), String> {
+    let name =
+        HeaderName::from_bytes(name.as_bytes()).map_err(|_| "no header can have this name".to_owned())?;
+    if is_reserved(&name) {
+        return Err("this header is the sidecar's own, or the connection's".into());
+    }
+    let mut value =
+        HeaderValue::from_str(&value.value()?).map_err(|_| "no header can have this value".to_owned())?;
+    value.set_sensitive(true);
+    Ok((name, Redacted(value)))
+}
+
+fn egress(raw: &raw::Egress, wrong: &mut Wrong) -> Option<Egress> {
+    let nets = |field: &str, texts: &[String], wrong: &mut Wrong| {
+        let net = |text: &String| {
+            let single = text.parse::<std::net::IpAddr>().map(Into::into);
+            single
+                .or_else(|_| text.parse())
+                .map_err(|_| format!("`{text}` is no network like \"10.0.0.0/8\""))
+        };
+        texts.iter().filter_map(|text| wrong.or(field, net(text))).collect()
+    };
+    Some(Egress {
+        allow: nets("egress.allow", &raw.allow, wrong),
+        deny: nets("egress.deny", &raw.deny, wrong),
+    })
+}
+
+fn listen(text: &str, has_token: bool, wrong: &mut Wrong) -> Option<SocketAddr> {
+    let parsed = text.parse::<SocketAddr>();
+    let address = wrong
+        .or("admin.listen", parsed.map_err(|_| format!("`{text}` is no address like 127.0.0.1:9187")))?;
+    if !address.ip().is_loopback() && !has_token {
+        wrong.note("admin.listen", "on an address that others reach, `admin.token` must be set");
+    }
+    Some(address)
+}
+
+fn choice<T: Copy>(field: &str, word: &str, choices: &[(&str, T)], wrong: &mut Wrong) -> Option<T> {
+    let found = choices.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
+    if found.is_none() {
+        let names: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        wrong.note(field, format!("`{word}` is not one of {}", names.join(", ")));
+    }
+    found
+}
+
+fn many(one_or_many: &OneOrMany) -> Vec<String> {
+    match one_or_many {
+        OneOrMany::One(one) => vec![one.clone()],
+        OneOrMany::Many(many) => many.clone(),
+    }
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
+fn some_path(path: &std::path::Path) -> Option<std::path::PathBuf> {
+    Some(path.to_owned()).filter(|path| !path.as_os_str().is_empty())
+}

@@ -1,0 +1,126 @@
+//! The environment and flags as settings: texts that get their types from the defaults.
+//!
+//! `SIDECAR_BATCH__WAIT_MAX_MS=0` is `batch.wait_max_ms = 0`. A setting that is a text stays one: a
+//! password of digits is no number.
+
+use figment::value::{Dict, Map, Tag, Value};
+use figment::{Error, Metadata, Profile, Provider};
+
+use super::MANUAL;
+
+/// `SIDECAR_…` of this process.
+pub(super) struct Environment(Vec<(String, String)>);
+
+/// `--set key=value`.
+pub(super) struct Flags(Vec<(String, String)>);
+
+/// A provider under a name of our own.
+pub(super) struct Named<P> {
+    name: &'static str,
+    provider: P,
+}
+
+impl<P> Named<P> {
+    pub(super) fn new(name: &'static str, provider: P) -> Self {
+        Self { name, provider }
+    }
+}
+
+impl<P: Provider> Provider for Named<P> {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.name)
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
+        self.provider.data()
+    }
+}
+
+impl Environment {
+    pub(super) fn of_process() -> Self {
+        let named = std::env::vars().filter_map(|(name, value)| {
+            let path = name.strip_prefix("SIDECAR_")?.to_ascii_lowercase();
+            // Names without a section are not settings: SIDECAR_PG_BIN, SIDECAR_LOG.
+            path.contains("__").then(|| (path.replace("__", "."), value))
+        });
+        Self(named.collect())
+    }
+}
+
+impl Flags {
+    pub(super) fn parse(set: &[String]) -> Result<Self, String> {
+        let pair = |text: &String| {
+            let (path, value) = text.split_once('=')?;
+            path.contains('.').then(|| (path.trim().to_owned(), value.to_owned()))
+        };
+        let wrong =
+            |text: &String| format!("`--set {text}`: expected section.name=value, like batch.wait_max_ms=0");
+        set.iter().map(|text| pair(text).ok_or_else(|| wrong(text))).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl Provider for Environment {
+    fn metadata(&self) -> Metadata {
+        Metadata::named("environment")
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
+        dict(&self.0)
+    }
+}
+
+impl Provider for Flags {
+    fn metadata(&self) -> Metadata {
+        Metadata::named("flags")
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
+        dict(&self.0)
+    }
+}
+
+fn dict(pairs: &[(String, String)]) -> Result<Map<Profile, Dict>, Error> {
+    let defaults: toml::Table =
+        MANUAL.parse().map_err(|error: toml::de::Error| Error::from(error.to_string()))?;
+    let mut dict = Dict::new();
+    for (path, text) in pairs {
+        let default = path.split('.').try_fold(None, |at: Option<&toml::Value>, key| {
+            match at {
+                None => defaults.get(key),
+                Some(value) => value.get(key),
+            }
+            .map(Some)
+        });
+        let value = typed(text, default.flatten());
+        insert(&mut dict, path, value);
+    }
+    Ok(Profile::Default.collect(dict))
+}
+
+/// `text` as the type that the default has. What is not a text is read as TOML, and so are tables and
+/// lists in place of a text.
+fn typed(text: &str, default: Option<&toml::Value>) -> Value {
+    let plain = || Value::String(Tag::Default, text.to_owned());
+    let structured = text.starts_with(['{', '[']);
+    if default.is_some_and(toml::Value::is_str) && !structured {
+        return plain();
+    }
+    let parsed =
+        format!("value = {text}").parse::<toml::Table>().ok().and_then(|table| table.get("value").cloned());
+    parsed.and_then(|value| Value::serialize(value).ok()).unwrap_or_else(plain)
+}
+
+fn insert(dict: &mut Dict, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => {
+            dict.insert(path.to_owned(), value);
+        }
+        Some((section, rest)) => {
+            let inner =
+                dict.entry(section.to_owned()).or_insert_with(|| Value::Dict(Tag::Default, Dict::new()));
+            if let Value::Dict(_, inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The file's shape. An unknown key anywhere is an error.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::units::{Size, Span};
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    pub(super) postgres: Postgres,
+    pub(super) documents: Documents,
+    pub(super) batch: Batch,
+    pub(super) delivery: Delivery,
+    pub(super) spool: Spool,
+    pub(super) recovery: Recovery,
+    pub(super) egress: Egress,
+    pub(super) admin: Admin,
+    pub(super) log: Log,
+    #[serde(default)]
+    pub(super) webhook: Vec<Webhook>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Postgres {
+    pub(super) url: Secret,
+    pub(super) password: Secret,
+    pub(super) slot: String,
+    pub(super) publication: String,
+    pub(super) connect_timeout_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Documents {
+    pub(super) table: String,
+    pub(super) id: OneOrMany,
+    pub(super) key: String,
+    pub(super) project: String,
+    pub(super) labels: String,
+    pub(super) predicted_labels: String,
+    pub(super) similarity: Similarity,
+    pub(super) excluded: String,
+    pub(super) excluded_when: OneOrMany,
+    pub(super) content: Vec<String>,
+    pub(super) ignore: Vec<String>,
+    pub(super) on_truncate: String,
+    pub(super) initial: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a string or a list of strings")]
+pub(super) enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a column's name, or { id = …, key = …, label = … }")]
+pub(super) enum Similarity {
+    Json(String),
+    Columns(SimilarityColumns),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SimilarityColumns {
+    pub(super) id: String,
+    pub(super) key: String,
+    pub(super) label: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Batch {
+    pub(super) records_max: u32,
+    pub(super) bytes_max: Size,
+    pub(super) wait_max_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Delivery {
+    pub(super) timeout_ms: u64,
+    pub(super) connect_timeout_ms: u64,
+    pub(super) retry_schedule: Vec<Span>,
+    pub(super) give_up_after: Span,
+    pub(super) order_wait: Span,
+    pub(super) in_flight_max: usize,
+    pub(super) response_bytes_max: Size,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Spool {
+    pub(super) path: PathBuf,
+    pub(super) bytes_max: Size,
+    pub(super) lane_bytes_max: MaybeSize,
+    pub(super) retain: Span,
+}
+
+/// `""` stands for a default that is computed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a number of bytes, a size with its unit like \"2GiB\", or \"\"")]
+pub(super) enum MaybeSize {
+    Size(Size),
+    Empty(String),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Recovery {
+    pub(super) missing_max: f64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Egress {
+    pub(super) allow: Vec<String>,
+    pub(super) deny: Vec<String>,
+    pub(super) proxy: String,
+    pub(super) ca_file: PathBuf,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Admin {
+    pub(super) listen: String,
+    pub(super) token: Secret,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Log {
+    pub(super) format: String,
+    pub(super) level: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Webhook {
+    pub(super) project: String,
+    pub(super) callback: String,
+    pub(super) url: String,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, Secret>,
+    pub(super) secret: Option<OneOrManySecrets>,
+    pub(super) records_max: Option<u32>,
+    pub(super) bytes_max: Option<Size>,
+    pub(super) wait_max_ms: Option<u64>,
+    pub(super) timeout_ms: Option<u64>,
+    pub(super) connect_timeout_ms: Option<u64>,
+    pub(super) retry_schedule: Option<Vec<Span>>,
+    pub(super) give_up_after: Option<Span>,
+    pub(super) order_wait: Option<Span>,
+    pub(super) response_bytes_max: Option<Size>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a secret, or a list of secrets, the newest first")]
+pub(super) enum OneOrManySecrets {
+    One(Secret),
+    Many(Vec<Secret>),
+}
+
+/// A value that is never shown.
+#[derive(Clone, Deserialize)]
+#[serde(untagged, expecting = "expected a string, { env = \"NAME\" } or { file = \"PATH\" }")]
+pub(super) enum Secret {
+    Plain(String),
+    FromEnv(FromEnv),
+    FromFile(FromFile),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FromEnv {
+    env: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FromFile {
+    file: PathBuf,
+}
+
+impl Secret {
+    /// Its value, from wherever it is kept.
+    pub(super) fn value(&self) -> Result<String, String> {
+        match self {
+            Self::Plain(text) => Ok(text.clone()),
+            Self::FromEnv(FromEnv { env }) => {
+                std::env::var(env).map_err(|_| format!("the environment has no `{env}`"))
+            }
+            Self::FromFile(FromFile { file }) => std::fs::read_to_string(file)
+                .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+                .map_err(|error| format!("read {}: {error}", file.display())),
+        }
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Plain(_) => f.write_str("…"),
+            Self::FromEnv(from) => from.fmt(f),
+            Self::FromFile(from) => from.fmt(f),
+        }
+    }
+}

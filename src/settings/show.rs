@@ -1,0 +1,87 @@
+//! The settings in force, each with where it came from; secrets are not shown.
+
+use std::fmt::Write as _;
+
+use figment::value::{Dict, Value};
+
+use super::{Sources, WrongSettings, load, merged};
+
+/// One line a setting: `batch.records_max = 100    # defaults`.
+pub fn show(sources: &Sources) -> Result<String, WrongSettings> {
+    load(sources)?;
+    let figment = merged(sources)?;
+    let all: Dict = figment.extract().map_err(|error| WrongSettings(vec![error.to_string()]))?;
+    let mut leaves = Vec::new();
+    for (key, value) in &all {
+        walk(key, value, &mut leaves);
+    }
+    let width = leaves.iter().map(|(path, value)| path.len() + value.len()).filter(|width| *width < 60).max();
+    let mut out = String::new();
+    for (path, value) in leaves {
+        let origin = figment.find_metadata(&path).map_or_else(
+            || "file".to_owned(),
+            |metadata| {
+                metadata.source.as_ref().map_or_else(|| metadata.name.to_string(), ToString::to_string)
+            },
+        );
+        let pad = width.unwrap_or(0).saturating_sub(path.len() + value.len());
+        let _ = writeln!(out, "{path} = {value}{:pad$}   # {origin}", "");
+    }
+    Ok(out)
+}
+
+fn walk(path: &str, value: &Value, leaves: &mut Vec<(String, String)>) {
+    match value {
+        Value::Dict(_, dict) if !is_reference(dict) => {
+            for (key, value) in dict {
+                walk(&format!("{path}.{key}"), value, leaves);
+            }
+        }
+        Value::Array(_, items) if items.iter().any(|item| matches!(item, Value::Dict(..))) => {
+            for (at, item) in items.iter().enumerate() {
+                walk(&format!("{path}.{at}"), item, leaves);
+            }
+        }
+        value => leaves.push((path.to_owned(), shown(path, value))),
+    }
+}
+
+/// `{ env = "NAME" }` tells where a secret is, not what it is.
+fn is_reference(dict: &Dict) -> bool {
+    dict.len() == 1 && (dict.contains_key("env") || dict.contains_key("file"))
+}
+
+fn shown(path: &str, value: &Value) -> String {
+    match value {
+        Value::Dict(_, dict) => {
+            let parts: Vec<String> =
+                dict.iter().map(|(key, value)| format!("{key} = {}", shown("", value))).collect();
+            format!("{{ {} }}", parts.join(", "))
+        }
+        Value::String(_, text) if path == "postgres.url" => format!("{:?}", without_password(text)),
+        Value::String(_, text) if is_secret(path) && !text.is_empty() => "\"…\"".to_owned(),
+        Value::Array(_, _) if is_secret(path) => "\"…\"".to_owned(),
+        Value::String(_, text) => format!("{text:?}"),
+        Value::Array(_, items) => {
+            let items: Vec<String> = items.iter().map(|item| shown(path, item)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Num(_, number) => number.to_actual().to_string(),
+        Value::Bool(_, truth) => truth.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn is_secret(path: &str) -> bool {
+    let last = path.rsplit('.').next().unwrap_or_default();
+    matches!(last, "password" | "token" | "secret") || path.contains(".headers.") || path.contains(".secret.")
+}
+
+/// A connection string with its password left out.
+fn without_password(text: &str) -> String {
+    let user = std::env::var("USER").ok();
+    match crate::source::Conninfo::parse(text, user.as_deref().or(Some("?"))) {
+        Ok(conninfo) => format!("postgresql://{}", conninfo.redacted()),
+        Err(_) => "…".to_owned(),
+    }
+}
