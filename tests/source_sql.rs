@@ -15,7 +15,7 @@ mod lab;
 mod catalog;
 #[path = "source_sql/doctor.rs"]
 mod doctor;
-#[path = "source_sql/server.rs"]
+#[path = "support/server.rs"]
 mod server;
 #[path = "source_sql/setup.rs"]
 mod setup;

@@ -23,7 +23,8 @@ pub(super) struct Heads {
 
 #[derive(Debug)]
 struct Recent {
-    /// In order; **all of the lane's chunks that end at `complete_from` or later are here**.
+    /// In order; **all of the lane's chunks that end at `complete_from` or later are here**, or else
+    /// a later chunk would be taken for the one that is asked for, and records passed over.
     chunks: VecDeque<Chunk>,
     complete_from: Seq,
     /// The last that was read from the disk: a chunk is cut piece by piece.
@@ -118,20 +119,21 @@ impl Heads {
             return Ok(Some(read.clone()));
         }
         if seq >= recent.complete_from {
-            while let Some(behind) = recent.chunks.pop_front_if(|chunk| chunk.last < seq) {
-                self.bytes -= behind.packed.len();
-            }
-            return Ok(recent.chunks.front().cloned());
+            return Ok(recent.chunks.iter().find(|chunk| chunk.last >= seq).cloned());
         }
         recent.read = self.reader.chunk_holding(lane, seq)?;
         Ok(recent.read.clone())
     }
 
-    /// Forgets what was read for a lane that has nothing more to read.
-    pub(super) fn rest(&mut self, lane: LaneNo) {
-        if let Some(recent) = self.lanes.get_mut(&lane) {
-            recent.read = None;
+    /// Forgets what is settled: nothing before `through` is asked for again.
+    pub(super) fn settled(&mut self, lane: LaneNo, through: Seq) {
+        let Some(recent) = self.lanes.get_mut(&lane) else { return };
+        recent.read.take_if(|read| read.last <= through);
+        while let Some(behind) = recent.chunks.pop_front_if(|chunk| chunk.last <= through) {
+            self.bytes -= behind.packed.len();
         }
+        // What ends at `through` or before is gone from here, so no more is promised of it.
+        recent.complete_from = recent.complete_from.max(Seq(through.0 + 1));
     }
 }
 

@@ -34,6 +34,7 @@ pub mod survey;
 /// The forms of types' texts.
 pub mod types;
 
+mod connection;
 mod conninfo;
 mod frame;
 mod handshake;
@@ -44,9 +45,10 @@ mod sql;
 mod stream;
 mod tls;
 
-pub use conninfo::{BadConninfo, Conninfo, Host, SslMode};
+pub use connection::{Connection, StreamOptions, SystemIdentity};
+pub use conninfo::{BadConninfo, ChannelBinding, Conninfo, Host, SslMode};
 pub use frame::{Frame, MalformedFrame};
 pub use handshake::ServerError;
 pub use socket::SourceError;
 pub use sql::connect_sql;
-pub use stream::{Block, Connection, Ended, Stream, StreamOptions, SystemIdentity};
+pub use stream::{Block, Ended, Stream};

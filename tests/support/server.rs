@@ -73,14 +73,16 @@ fn bin(version: u32) -> PathBuf {
     let named = [format!("SIDECAR_PG{version}_BIN"), "SIDECAR_PG_BIN".to_owned()]
         .into_iter()
         .filter_map(std::env::var_os);
-    let mut places = named.map(PathBuf::from).chain([format!("/usr/lib/postgresql/{version}/bin").into()]);
+    let local = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!(".local/pg{version}/bin"));
+    let mut places =
+        named.map(PathBuf::from).chain([local, format!("/usr/lib/postgresql/{version}/bin").into()]);
     let is_it = |bin: &PathBuf| {
         let said = Command::new(bin.join("postgres")).arg("--version").output();
         said.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains(&format!(" {version}.")))
     };
     places
         .find(is_it)
-        .unwrap_or_else(|| panic!("no PostgreSQL {version}: set SIDECAR_PG{version}_BIN to its bin folder"))
+        .unwrap_or_else(|| panic!("no PostgreSQL {version}: `make tools` installs it, or set SIDECAR_PG{version}_BIN to its bin folder"))
 }
 
 /// Postgres does not run as root; whom it runs as then.
