@@ -6,16 +6,18 @@
 mod client;
 mod dispatch;
 mod egress;
+mod handle;
 mod heads;
 mod lane;
 mod request;
 mod retry;
 mod shell;
 mod sign;
+mod turns;
 mod webhook;
 
 pub use client::Client;
 pub use egress::{Denied, Egress};
-pub use shell::{Deliver, LaneView, Params};
+pub use handle::{Deliver, LaneView, Params};
 pub use sign::{BadSecret, Secret};
 pub use webhook::{DuplicateWebhook, Limits, Redacted, Routes, Webhook, is_reserved};

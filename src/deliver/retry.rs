@@ -4,21 +4,21 @@ use std::time::Duration;
 
 /// How one attempt ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Outcome {
+pub(super) struct Outcome {
     /// The answer's status, where there was one.
-    pub status: Option<u16>,
+    pub(super) status: Option<u16>,
     /// `delivered`, or what went wrong: `dns`, `refused`, `unreachable`, `tls`, `reset`, `timeout`,
     /// `redirect`, `status`, `egress`, `protocol`.
-    pub word: &'static str,
+    pub(super) word: &'static str,
     /// The error's sentence, or the beginning of an unwelcome answer.
-    pub detail: Option<String>,
+    pub(super) detail: Option<String>,
     /// What the answer asked for in `retry-after`.
-    pub retry_after: Option<Duration>,
+    pub(super) retry_after: Option<Duration>,
 }
 
 /// What to do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// Nothing more: it was taken.
     Delivered,
     /// Try the same again, after this.
@@ -31,7 +31,7 @@ pub enum Verdict {
 ///
 /// Waits follow the schedule, ±20 %, so that lanes that failed together do not come back together.
 /// A `retry-after` is honoured where it is longer, up to the schedule's longest wait.
-pub fn verdict(outcome: &Outcome, failures: u32, schedule: &[Duration], dice: f64) -> Verdict {
+pub(super) fn verdict(outcome: &Outcome, failures: u32, schedule: &[Duration], dice: f64) -> Verdict {
     match outcome.status {
         Some(200..=299) if outcome.word == DELIVERED => return Verdict::Delivered,
         Some(413) => return Verdict::TooLarge,
@@ -46,7 +46,7 @@ pub fn verdict(outcome: &Outcome, failures: u32, schedule: &[Duration], dice: f6
 }
 
 /// The word of an attempt that was taken.
-pub const DELIVERED: &str = "delivered";
+pub(super) const DELIVERED: &str = "delivered";
 
 #[cfg(test)]
 mod tests {
