@@ -352,3 +352,6 @@ pub(super) struct Settled {
     /// When the record behind them was spooled; `None` where none is.
     pub(super) oldest: Option<Running>,
 }
+
+#[cfg(test)]
+mod tests;
