@@ -4,11 +4,13 @@
 //! outcomes down, and has the runtime make the requests.
 
 mod client;
+mod connect;
 mod dispatch;
 mod egress;
 mod handle;
 mod heads;
 mod lane;
+mod proxy;
 mod request;
 mod retry;
 mod shell;
@@ -19,5 +21,6 @@ mod webhook;
 pub use client::Client;
 pub use egress::{Denied, Egress};
 pub use handle::{Deliver, LaneView, Params};
+pub use proxy::{BadProxy, Proxy};
 pub use sign::{BadSecret, Secret};
 pub use webhook::{DuplicateWebhook, Limits, Redacted, Routes, Webhook, is_reserved};
