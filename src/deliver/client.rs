@@ -165,9 +165,10 @@ impl Client {
     }
 }
 
-/// The word for an error: the most telling of its causes decides.
+/// The word for an error: the most telling of its causes decides. What goes wrong between having a
+/// socket and having a connection is TLS.
 fn failed(error: &PoolError) -> Outcome {
-    let mut word = if error.is_connect() { "unreachable" } else { "protocol" };
+    let mut word = if error.is_connect() { "tls" } else { "protocol" };
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut told = Vec::new();
     while let Some(error) = cause {
@@ -193,17 +194,11 @@ fn telling(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
             NoSocket::Timeout(_) => "timeout",
         });
     }
-    if error.is::<rustls::Error>() {
-        return Some("tls");
-    }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         return (error.is_incomplete_message() || error.is_closed() || error.is_canceled())
             .then_some("reset");
     }
     let error = error.downcast_ref::<std::io::Error>()?;
-    if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
-        return Some("tls");
-    }
     let reset = [
         ErrorKind::ConnectionReset,
         ErrorKind::BrokenPipe,
