@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "what a test needs and does not get fails it")]
 
+#[path = "support/binaries.rs"]
+mod binaries;
 #[path = "source_client/server.rs"]
 mod server;
 

@@ -4,7 +4,6 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -14,6 +13,8 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use sidecar::source::{Conninfo, connect_sql};
 use tokio_postgres::Client;
+
+use crate::binaries::{bin, run_as, unprivileged};
 
 pub(crate) struct Server {
     pub(crate) version: u32,
@@ -189,37 +190,6 @@ fn own(path: &Path) {
     if let Some(user) = unprivileged() {
         chown(path, Some(user), Some(user)).expect("an owner");
     }
-}
-
-fn bin(version: u32) -> PathBuf {
-    let named = [format!("SIDECAR_PG{version}_BIN"), "SIDECAR_PG_BIN".to_owned()]
-        .into_iter()
-        .filter_map(std::env::var_os);
-    let mut places = named.map(PathBuf::from).chain([format!("/usr/lib/postgresql/{version}/bin").into()]);
-    let is_it = |bin: &PathBuf| {
-        let said = Command::new(bin.join("postgres")).arg("--version").output();
-        said.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains(&format!(" {version}.")))
-    };
-    places
-        .find(is_it)
-        .unwrap_or_else(|| panic!("no PostgreSQL {version}: set SIDECAR_PG{version}_BIN to its bin folder"))
-}
-
-/// Postgres does not run as root; whom it runs as then.
-fn unprivileged() -> Option<u32> {
-    let id = |args: &[&str]| {
-        let said = Command::new("id").args(args).output().ok()?;
-        String::from_utf8_lossy(&said.stdout).trim().parse::<u32>().ok()
-    };
-    (id(&["-u"])? == 0).then(|| id(&["-u", "postgres"]).or_else(|| id(&["-u", "nobody"]))).flatten()
-}
-
-fn run_as(program: &Path) -> Command {
-    let mut command = Command::new(program);
-    if let Some(user) = unprivileged() {
-        command.uid(user).gid(user);
-    }
-    command
 }
 
 /// Runs a test on every version.
