@@ -86,7 +86,7 @@ fn bin(version: u32) -> PathBuf {
 }
 
 /// Postgres does not run as root; whom it runs as then.
-fn unprivileged() -> Option<u32> {
+pub(crate) fn unprivileged() -> Option<u32> {
     let id = |args: &[&str]| {
         let said = Command::new("id").args(args).output().ok()?;
         String::from_utf8_lossy(&said.stdout).trim().parse::<u32>().ok()
@@ -94,7 +94,7 @@ fn unprivileged() -> Option<u32> {
     (id(&["-u"])? == 0).then(|| id(&["-u", "postgres"]).or_else(|| id(&["-u", "nobody"]))).flatten()
 }
 
-fn run_as(program: &Path) -> Command {
+pub(crate) fn run_as(program: &Path) -> Command {
     let mut command = Command::new(program);
     if let Some(user) = unprivileged() {
         command.uid(user).gid(user);
