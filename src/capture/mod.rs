@@ -166,6 +166,7 @@ impl Capture {
     }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own, and any two may hold")]
 struct Loop {
     ledger: Ledger,
     spool: Spool,

@@ -132,7 +132,7 @@ fn size(bytes: u64) -> String {
     let unit = units.into_iter().find(|(_, shift)| bytes >> shift > 0);
     match unit {
         Some((name, shift)) => {
-            let tenths = u128::from(bytes) * 10 >> shift;
+            let tenths = (u128::from(bytes) * 10) >> shift;
             format!("{}.{} {name}", tenths / 10, tenths % 10)
         }
         None => format!("{bytes} B"),

@@ -23,10 +23,10 @@ pub(super) struct Args {
 pub(super) fn tail(settings: &Settings, args: &Args) -> Exit {
     let mut path = "/api/v1/tail?".to_owned();
     if let Some(project) = &args.project {
-        path += &format!("project={}&", utf8_percent_encode(project, NON_ALPHANUMERIC));
+        path.extend(["project=", &utf8_percent_encode(project, NON_ALPHANUMERIC).to_string(), "&"]);
     }
     if let Some(callback) = args.callback {
-        path += &format!("callback={callback}");
+        path.extend(["callback=", callback.name()]);
     }
     block_on(async {
         let answer = match client::ask(&settings.spool_path, &path).await {

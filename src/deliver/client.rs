@@ -309,7 +309,9 @@ fn telling(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
             .then_some("reset");
     }
     let error = error.downcast_ref::<std::io::Error>()?;
-    if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+    if error.get_ref().is_some_and(
+        <dyn std::error::Error + std::marker::Send + std::marker::Sync + 'static>::is::<rustls::Error>,
+    ) {
         return Some("tls");
     }
     let reset = [
@@ -337,7 +339,7 @@ fn retry_after(value: &str, now: Moment) -> Option<Duration> {
 
 /// What an attempt's log keeps of an unwelcome answer.
 const DETAIL_BYTES: usize = 512;
-const POOL_IDLE: Duration = Duration::from_secs(60);
+const POOL_IDLE: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
 mod tests {

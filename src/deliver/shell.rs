@@ -269,7 +269,7 @@ impl Shell {
                 self.ended(lane, batch, outcome, started_at, took, committed_at, now);
             }
             Event::GaveUp { lane, through, reason, written } => {
-                self.gave_up(lane, through, reason, written, now)
+                self.gave_up(lane, through, reason, written, now);
             }
             Event::Hold(held) => self.dispatch.hold(held || self.stop_by.is_some()),
             Event::Routed { routes, in_flight_max, lane_bytes_max } => {
@@ -384,7 +384,7 @@ impl Shell {
         now: Running,
     ) {
         let Some(decided) = self.dispatch.ended(lane, &outcome, dice(), now) else { return };
-        self.count(lane, &outcome, &decided.fate, took, committed_at);
+        self.count(lane, &outcome, decided.fate, took, committed_at);
         if decided.fate == Fate::Waits {
             tracing::debug!(%lane, outcome = outcome.word, status = outcome.status, "an attempt failed");
         }
@@ -641,12 +641,12 @@ impl Shell {
         }
     }
 
-    fn count(&self, lane: LaneNo, outcome: &Outcome, fate: &Fate, took: Duration, committed_at: Moment) {
+    fn count(&self, lane: LaneNo, outcome: &Outcome, fate: Fate, took: Duration, committed_at: Moment) {
         let metrics = &self.params.metrics;
         let callback = lane.callback();
         metrics.attempts.get_or_create(&AttemptLabel { callback, outcome: outcome.word }).inc();
         metrics.attempt_duration.observe(took.as_secs_f64());
-        if *fate == Fate::Delivered {
+        if fate == Fate::Delivered {
             metrics.batches_delivered.get_or_create(&CallbackLabel { callback }).inc();
             metrics.delivery_latency.observe(Clock::now().since(committed_at).as_secs_f64());
         }

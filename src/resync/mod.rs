@@ -157,7 +157,7 @@ impl Comparison {
                 match seen.row(&identity)? {
                     Some(row) if row.document == document && row.live => {}
                     Some(_) if !entry.excluded => {
-                        ledger.exclude(&identity, entry, !shown, &mut self.records)?
+                        ledger.exclude(&identity, entry, !shown, &mut self.records)?;
                     }
                     Some(_) => {}
                     None if shown => ledger.remove(&identity, &mut Silent)?,

@@ -99,7 +99,7 @@ impl Supervisor {
                 Trouble::Later(why) => self.wait(Phase::WaitingForPostgres(why.clone()), &why).await,
                 Trouble::SlotHeld(why) => self.wait(Phase::WaitingForSlot(why.clone()), &why).await,
                 Trouble::Refused(why) | Trouble::Stands { why, .. } => {
-                    self.wait(Phase::Stopped(why.clone()), &why).await
+                    self.wait(Phase::Stopped(why.clone()), &why).await;
                 }
             }
             if *self.stop.borrow() {
@@ -582,6 +582,6 @@ impl From<ResyncError> for Trouble {
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-const SAY_AGAIN_AFTER: Duration = Duration::from_secs(60);
+const SAY_AGAIN_AFTER: Duration = Duration::from_mins(1);
 const LOOK_AT_SLOT_EVERY: Duration = Duration::from_secs(10);
 const ASK_PATIENCE: Duration = Duration::from_secs(5);

@@ -92,12 +92,11 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
     if !wrong.0.is_empty() {
         return Err(wrong);
     }
-    let all = (conninfo, mapping, routes, egress, listen, on_truncate, initial, format);
+    let all = (conninfo, mapping, routes, listen, on_truncate, initial, format);
     let (
         Some(conninfo),
         Some(mapping),
         Some(routes),
-        Some(egress),
         Some(listen),
         Some(on_truncate),
         Some(initial),
@@ -294,7 +293,7 @@ fn header(name: &str, value: &raw::Secret) -> Result<(HeaderName, Redacted), Str
     Ok((name, Redacted(value)))
 }
 
-fn egress(raw: &raw::Egress, wrong: &mut Wrong) -> Option<Egress> {
+fn egress(raw: &raw::Egress, wrong: &mut Wrong) -> Egress {
     let nets = |field: &str, texts: &[String], wrong: &mut Wrong| {
         let net = |text: &String| {
             let single = text.parse::<std::net::IpAddr>().map(Into::into);
@@ -304,10 +303,7 @@ fn egress(raw: &raw::Egress, wrong: &mut Wrong) -> Option<Egress> {
         };
         texts.iter().filter_map(|text| wrong.or(field, net(text))).collect()
     };
-    Some(Egress {
-        allow: nets("egress.allow", &raw.allow, wrong),
-        deny: nets("egress.deny", &raw.deny, wrong),
-    })
+    Egress { allow: nets("egress.allow", &raw.allow, wrong), deny: nets("egress.deny", &raw.deny, wrong) }
 }
 
 fn listen(text: &str, has_token: bool, wrong: &mut Wrong) -> Option<SocketAddr> {

@@ -426,7 +426,7 @@ impl Store {
                 bytes.cast_signed(),
                 reason.name(),
                 at.0,
-                batch.as_ref().map(|id| id.as_bytes()),
+                batch.as_ref().map(uuid::Uuid::as_bytes),
             ],
         )?;
         self.stand.live_bytes += DEAD_COST;

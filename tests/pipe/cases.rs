@@ -4,7 +4,7 @@
 //! that lies out of line. Records are compared per (project, callback), in order.
 
 /// One rule.
-pub struct Case {
+pub(crate) struct Case {
     /// The rule, as a fact.
     pub name: &'static str,
     /// Statements; each element is one transaction.
@@ -17,7 +17,7 @@ const INSERT_LIVE: &str = "INSERT INTO documents (id, key, project_id, title, bo
 const INGESTED: (&str, &str, &str) = ("{p}", "ingested", r#"{"id":"{1}","key":"k"}"#);
 const EXCLUDED: (&str, &str, &str) = ("{p}", "excluded", r#"{"id":"{1}","key":"k"}"#);
 
-pub const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case] = &[
     Case {
         name: "an insert of a live document is ingested",
         transactions: &[INSERT_LIVE],

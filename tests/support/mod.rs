@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 /// Waits for a condition; says what it waited for where it does not come.
 pub async fn until<T>(what: &str, mut met: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         if let Some(found) = met().await {
             return found;

@@ -210,7 +210,7 @@ fn only_label_columns_of_users_types_are_asked_about() {
 }
 
 /// A tuple of three columns.
-fn tuple<'a>(cells: [Cell<'a>; 3]) -> Tuple<'a> {
+fn tuple(cells: [Cell<'_>; 3]) -> Tuple<'_> {
     Tuple(cells.to_vec())
 }
 

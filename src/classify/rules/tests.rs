@@ -239,6 +239,15 @@ fn what_receivers_know_a_document_by_is_never_guessed() {
 }
 
 #[test]
+fn a_first_look_tells_which_document_a_row_is_whatever_else_it_holds() {
+    let mut judge = Judge::by_default();
+    let doc = excluded().unchanged("key").with("labels", "{");
+    let (row, project) = (doc.row(&judge.layout), judge.projects.number("p"));
+    let sight = judge.layout.sight(&row, &mut judge.projects);
+    assert_eq!(sight, Ok(Sight { id: "1".to_owned(), project, excluded: true }));
+}
+
+#[test]
 fn a_state_out_of_line_is_excluded_where_any_value_is_and_else_as_it_was() {
     assert_eq!(Judge::by_default().records(None, &live().unchanged("deleted_at")), NOTHING);
     let mut mapping = mapping();
