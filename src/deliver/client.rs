@@ -1,15 +1,11 @@
 //! One attempt on the wire: a request in, how it ended out.
 //!
 //! One pool of connections for all webhooks; one deadline over the whole exchange; redirects are
-//! answers like others; of a body no more is read than is allowed.
+//! answers like others; of a body no more is read than is allowed. A 2xx is a success once its
+//! answer has come whole, or as far as it is read; one that does not end in time is a `timeout`.
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -19,16 +15,15 @@ use hyper::body::Incoming;
 use hyper::header::{HeaderMap, RETRY_AFTER};
 use hyper::{Method, Request, Response, Uri};
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::client::legacy::{Client as Pool, Error as PoolError};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
-use tower_service::Service;
 
-use super::egress::{Denied, Egress};
+use super::connect::{Guarded, NoSocket, Served};
+use super::egress::Egress;
+use super::proxy::Proxy;
 use super::retry::{DELIVERED, Outcome};
 use crate::clock::Clock;
 use crate::metrics::{Metrics, ReusedLabel, Truth};
@@ -39,6 +34,7 @@ use crate::moment::Moment;
 pub struct Client {
     tls: ClientConfig,
     egress: Arc<Egress>,
+    proxy: Option<Arc<Proxy>>,
     metrics: Metrics,
     /// One pool for each `connect_timeout` that a webhook has: the connector's only setting.
     pools: Arc<Mutex<HashMap<Duration, Pool<HttpsConnector<Guarded>, Full<Bytes>>>>>,
@@ -57,7 +53,12 @@ pub(super) struct Ask {
 
 impl Client {
     /// Trusts the system's roots, and those of `ca_file`.
-    pub fn new(egress: Egress, ca_file: Option<&std::path::Path>, metrics: Metrics) -> anyhow::Result<Self> {
+    pub fn new(
+        egress: Egress,
+        proxy: Option<Proxy>,
+        ca_file: Option<&std::path::Path>,
+        metrics: Metrics,
+    ) -> anyhow::Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if let Some(path) = ca_file {
@@ -74,7 +75,7 @@ impl Client {
             .context("choose TLS versions")?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self { tls, egress: Arc::new(egress), metrics, pools: Arc::default() })
+        Ok(Self { tls, egress: Arc::new(egress), proxy: proxy.map(Arc::new), metrics, pools: Arc::default() })
     }
 
     /// Makes one attempt. It is exactly one request on the wire: a pooled connection that is found
@@ -99,8 +100,7 @@ impl Client {
     }
 
     async fn read(&self, answer: Response<Incoming>, bytes_max: u64) -> Outcome {
-        let reused =
-            answer.extensions().get::<Fresh>().is_some_and(|fresh| fresh.0.swap(true, Ordering::Relaxed));
+        let reused = answer.extensions().get::<Served>().is_some_and(Served::again);
         self.metrics.http_connections.get_or_create(&ReusedLabel { reused: Truth(reused) }).inc();
         let status = answer.status();
         let retry_after = answer
@@ -143,7 +143,8 @@ impl Client {
         pools
             .entry(connect_timeout)
             .or_insert_with(|| {
-                let guarded = Guarded { egress: Arc::clone(&self.egress), timeout: connect_timeout };
+                let (egress, proxy) = (Arc::clone(&self.egress), self.proxy.clone());
+                let guarded = Guarded { egress, proxy, timeout: connect_timeout };
                 let connector = hyper_rustls::HttpsConnectorBuilder::new()
                     .with_tls_config(self.tls.clone())
                     .https_or_http()
@@ -152,131 +153,22 @@ impl Client {
                     .wrap_connector(guarded);
                 Pool::builder(TokioExecutor::new())
                     .pool_idle_timeout(POOL_IDLE)
-                    .pool_timer(hyper_util::rt::TokioTimer::new())
+                    .pool_timer(TokioTimer::new())
+                    .timer(TokioTimer::new())
+                    // A peer that has vanished is found out within one attempt; else every later one
+                    // would go into the same dead connection.
+                    .http2_keep_alive_interval(HTTP2_PING)
+                    .http2_keep_alive_timeout(HTTP2_PING)
                     .build(connector)
             })
             .clone()
     }
 }
 
-/// Makes sockets, and only to addresses that may be connected to.
-#[derive(Clone)]
-struct Guarded {
-    egress: Arc<Egress>,
-    timeout: Duration,
-}
-
-/// Why there is no socket.
-#[derive(Debug, thiserror::Error)]
-enum NoSocket {
-    #[error(transparent)]
-    Denied(#[from] Denied),
-    #[error("resolve `{0}`: {1}")]
-    Dns(String, String),
-    #[error("connect to {0}: {1}")]
-    Io(SocketAddr, std::io::Error),
-    #[error("connect: no answer within {0:?}")]
-    Timeout(Duration),
-}
-
-/// Whether a connection has served before; travels with the answers that it brings.
-#[derive(Clone, Debug)]
-struct Fresh(Arc<AtomicBool>);
-
-struct Plain {
-    io: TokioIo<TcpStream>,
-    fresh: Fresh,
-}
-
-impl Guarded {
-    async fn connect(self, uri: Uri) -> Result<Plain, NoSocket> {
-        let timeout = self.timeout;
-        tokio::time::timeout(timeout, self.connect_any(uri)).await.unwrap_or(Err(NoSocket::Timeout(timeout)))
-    }
-
-    async fn connect_any(self, uri: Uri) -> Result<Plain, NoSocket> {
-        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-        let dns = |why: String| NoSocket::Dns(host.to_owned(), why);
-        let addresses =
-            tokio::net::lookup_host((host, port)).await.map_err(|error| dns(error.to_string()))?;
-        let mut last = dns("no address".into());
-        for address in addresses {
-            if let Err(denied) = self.egress.check(address.ip()) {
-                last = denied.into();
-                continue;
-            }
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    let _ = stream.set_nodelay(true);
-                    return Ok(Plain { io: TokioIo::new(stream), fresh: Fresh(Arc::default()) });
-                }
-                Err(error) => last = NoSocket::Io(address, error),
-            }
-        }
-        Err(last)
-    }
-}
-
-impl Service<Uri> for Guarded {
-    type Response = Plain;
-    type Error = NoSocket;
-    type Future = Pin<Box<dyn Future<Output = Result<Plain, NoSocket>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NoSocket>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        Box::pin(self.clone().connect(uri))
-    }
-}
-
-impl Connection for Plain {
-    fn connected(&self) -> Connected {
-        self.io.inner().connected().extra(self.fresh.clone())
-    }
-}
-
-impl hyper::rt::Read for Plain {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: hyper::rt::ReadBufCursor<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_read(cx, buf)
-    }
-}
-
-impl hyper::rt::Write for Plain {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(cx, buf)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write_vectored(cx, bufs)
-    }
-}
-
-/// The word for an error: the most telling of its causes decides.
+/// The word for an error: the most telling of its causes decides. What goes wrong between having a
+/// socket and having a connection is TLS.
 fn failed(error: &PoolError) -> Outcome {
-    let mut word = if error.is_connect() { "unreachable" } else { "protocol" };
+    let mut word = if error.is_connect() { "tls" } else { "protocol" };
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut told = Vec::new();
     while let Some(error) = cause {
@@ -298,22 +190,15 @@ fn telling(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
             NoSocket::Dns(..) => "dns",
             NoSocket::Io(_, error) if error.kind() == ErrorKind::ConnectionRefused => "refused",
             NoSocket::Io(..) => "unreachable",
+            NoSocket::Proxy(_) => "proxy",
             NoSocket::Timeout(_) => "timeout",
         });
-    }
-    if error.is::<rustls::Error>() {
-        return Some("tls");
     }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         return (error.is_incomplete_message() || error.is_closed() || error.is_canceled())
             .then_some("reset");
     }
     let error = error.downcast_ref::<std::io::Error>()?;
-    if error.get_ref().is_some_and(
-        <dyn std::error::Error + std::marker::Send + std::marker::Sync + 'static>::is::<rustls::Error>,
-    ) {
-        return Some("tls");
-    }
     let reset = [
         ErrorKind::ConnectionReset,
         ErrorKind::BrokenPipe,
@@ -340,6 +225,7 @@ fn retry_after(value: &str, now: Moment) -> Option<Duration> {
 /// What an attempt's log keeps of an unwelcome answer.
 const DETAIL_BYTES: usize = 512;
 const POOL_IDLE: Duration = Duration::from_mins(1);
+const HTTP2_PING: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

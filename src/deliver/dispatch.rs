@@ -5,16 +5,21 @@
 //!    earliest unsettled record of a project is always sendable, so no two lanes wait on each other.
 //! 3. Lanes that fail share a quarter of the requests in flight; ready lanes are served in turn.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::lane::{Blocked, Due, Lane, Phase};
+use super::lane::{Due, GiveUp, Lane, Phase};
 use super::retry::{Outcome, Verdict, verdict};
+use super::turns::Turns;
 use super::webhook::Webhook;
-use crate::moment::Running;
-use crate::record::{After, Callback, LaneNo, Seq};
+use crate::moment::{Moment, Running};
+use crate::record::{Callback, LaneNo, Seq};
 use crate::spool::{Batch, DeadReason, Fate, LaneState, Standing};
+
+mod order;
+
+pub(super) use order::{Head, Run};
 
 /// What the shell is to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,36 +32,10 @@ pub(super) enum Action {
     Send(LaneNo, Batch),
 }
 
-/// Which records of a lane are given up.
+/// What follows from an attempt, to be written down with the lane's standing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum GiveUp {
-    /// The oldest, of so many bytes.
-    Bytes(u64, DeadReason),
-    /// Those spooled at this time or earlier.
-    SpooledBy(Running),
-}
-
-/// What a record of a lane's head means to the decision.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Head {
-    pub(super) after: After,
-    pub(super) bytes: u64,
-}
-
-/// How much of a head may go now.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Run {
-    /// Nothing: it waits for other lanes.
-    Blocked,
-    /// The first so many records.
-    Records(usize),
-}
-
-/// What follows from an attempt, to be written down.
-#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Decided {
     pub(super) fate: Fate,
-    pub(super) standing: Standing,
     /// The batch is to be cut in two.
     pub(super) halve: bool,
 }
@@ -67,19 +46,10 @@ pub(super) struct Dispatch {
     lanes: HashMap<LaneNo, Lane>,
     /// One entry a lane: when it is to be looked at next.
     timers: BTreeSet<(Running, LaneNo)>,
-    ready: VecDeque<LaneNo>,
-    ready_failing: VecDeque<LaneNo>,
-    slots: Slots,
+    turns: Turns,
     lane_bytes_max: u64,
     /// Nothing new is begun.
     held: bool,
-}
-
-#[derive(Debug)]
-struct Slots {
-    max: usize,
-    taken: usize,
-    taken_failing: usize,
 }
 
 impl Dispatch {
@@ -87,9 +57,7 @@ impl Dispatch {
         Self {
             lanes: HashMap::new(),
             timers: BTreeSet::new(),
-            ready: VecDeque::new(),
-            ready_failing: VecDeque::new(),
-            slots: Slots { max: in_flight_max.max(1), taken: 0, taken_failing: 0 },
+            turns: Turns::new(in_flight_max),
             lane_bytes_max,
             held: false,
         }
@@ -111,7 +79,7 @@ impl Dispatch {
 
     /// Requests and cuts under way.
     pub(super) fn under_way(&self) -> usize {
-        self.slots.taken
+        self.turns.taken()
     }
 
     /// While held, nothing new is begun; what is under way ends.
@@ -120,7 +88,7 @@ impl Dispatch {
     }
 
     pub(super) fn set_limits(&mut self, in_flight_max: usize, lane_bytes_max: u64) {
-        self.slots.max = in_flight_max.max(1);
+        self.turns.set_max(in_flight_max);
         self.lane_bytes_max = lane_bytes_max;
     }
 
@@ -133,18 +101,53 @@ impl Dispatch {
         self.look_again(no, now);
     }
 
-    /// The lane's webhook is this one from now on.
-    pub(super) fn routed(&mut self, no: LaneNo, webhook: Option<Arc<Webhook>>, now: Running) {
-        let Some(lane) = self.lanes.get_mut(&no) else { return };
+    /// The lane's webhook is this one from now on. The standing that follows, where it changed, is to
+    /// be written down.
+    ///
+    /// One that comes back starts anew, as the time without it is not held against it; one that was
+    /// changed is tried at once: what failed may be what was mended.
+    pub(super) fn routed(
+        &mut self,
+        no: LaneNo,
+        webhook: Option<Arc<Webhook>>,
+        now: Running,
+        wall: Moment,
+    ) -> Option<Standing> {
+        let lane = self.lanes.get_mut(&no)?;
+        let before = lane.standing.clone();
+        match (&webhook, before.without_webhook) {
+            (None, since) => lane.standing.without_webhook = since.or(Some(wall)),
+            (Some(_), Some(_)) => {
+                let paused = lane.standing.paused.take().map(|(_, reason)| (now, reason));
+                lane.standing = Standing { paused, ..Standing::default() };
+            }
+            (Some(_), None) if lane.webhook != webhook => lane.standing.retry_at = None,
+            (Some(_), None) => {}
+        }
         lane.webhook = webhook;
+        let changed = (lane.standing != before).then(|| lane.standing.clone());
         self.changed(no, now);
+        changed
     }
 
-    /// The lane's standing was changed by hand and written down.
-    pub(super) fn stands(&mut self, no: LaneNo, standing: Standing, now: Running) {
-        let Some(lane) = self.lanes.get_mut(&no) else { return };
-        lane.standing = standing;
+    /// Nothing is sent from the lane any more, for this reason. The standing is to be written down.
+    pub(super) fn pause(&mut self, no: LaneNo, reason: String, now: Running) -> Option<Standing> {
+        let lane = self.lanes.get_mut(&no)?;
+        let since = lane.standing.paused.as_ref().map_or(now, |(since, _)| *since);
+        lane.standing.paused = Some((since, reason));
+        let standing = lane.standing.clone();
         self.changed(no, now);
+        Some(standing)
+    }
+
+    /// The lane goes on, at once. The standing is to be written down.
+    pub(super) fn resume(&mut self, no: LaneNo, now: Running) -> Option<Standing> {
+        let lane = self.lanes.get_mut(&no)?;
+        lane.standing.paused.take()?;
+        lane.standing.retry_at = None;
+        let standing = lane.standing.clone();
+        self.changed(no, now);
+        Some(standing)
     }
 
     /// The next thing to do, if there is one now.
@@ -154,7 +157,8 @@ impl Dispatch {
             if let Some(lane) = self.lanes.get_mut(&no) {
                 lane.timer = None;
             }
-            if let Some(what) = self.give_up(no, now) {
+            let lane_bytes_max = self.lane_bytes_max;
+            if let Some(what) = self.lanes.get_mut(&no).and_then(|lane| lane.give_up(lane_bytes_max, now)) {
                 self.seize(no);
                 return Some(Action::GiveUp(no, what));
             }
@@ -171,52 +175,13 @@ impl Dispatch {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// How much of a lane's head may go: the longest run of sendable records, up to the limits.
-    pub(super) fn run(&self, no: LaneNo, head: &[Head], now: Running) -> Run {
-        let Some(limits) =
-            self.lanes.get(&no).and_then(|lane| lane.webhook.as_ref()).map(|webhook| &webhook.limits)
-        else {
-            return Run::Blocked;
-        };
-        let mut bytes = 0_u64;
-        let mut records = 0;
-        for record in head.iter().take(usize::try_from(limits.records_max).unwrap_or(usize::MAX)) {
-            bytes = bytes.saturating_add(record.bytes);
-            let fits = records == 0 || bytes <= limits.bytes_max;
-            if !fits || !self.is_sendable(no, record.after, limits.order_wait, now) {
-                break;
-            }
-            records += 1;
-        }
-        if records == 0 { Run::Blocked } else { Run::Records(records) }
-    }
-
     /// A cut is durable: its batch goes out next.
     pub(super) fn cut(&mut self, no: LaneNo, batch: Batch, now: Running) {
         self.release(no);
         let Some(lane) = self.lanes.get_mut(&no) else { return };
         lane.batches.push_back(batch);
         lane.blocked = None;
-        // It keeps its turn.
-        self.enqueue(no, true);
-        self.look_again(no, now);
-    }
-
-    /// Nothing was cut: the head with this `after` waits for other lanes.
-    pub(super) fn blocked(&mut self, no: LaneNo, after: After, now: Running) {
-        self.release(no);
-        let wait = self
-            .lanes
-            .get(&no)
-            .and_then(|lane| lane.webhook.as_ref())
-            .map(|webhook| webhook.limits.order_wait);
-        let until = self.unsettled(no, after).filter_map(|other| other.standing.failing_since).max();
-        let until = until.zip(wait).map(|(since, wait)| since.plus(wait));
-        // Where one of those it waits for does not fail, only that lane's progress helps.
-        let all_fail = self.unsettled(no, after).all(Lane::is_failing);
-        if let Some(lane) = self.lanes.get_mut(&no) {
-            lane.blocked = Some(Blocked { until: until.filter(|_| all_fail) });
-        }
+        self.turns.enqueue(no, lane, true); // It keeps its turn.
         self.look_again(no, now);
     }
 
@@ -239,44 +204,34 @@ impl Dispatch {
         now: Running,
     ) -> Option<Decided> {
         let lane = self.lanes.get_mut(&no)?;
-        let batch = lane.batches.front()?;
+        let records = lane.batches.front()?.records;
         lane.phase = Phase::Settling;
         lane.last_outcome = Some(outcome.word);
-        let schedule =
-            lane.webhook.as_ref().map(|webhook| webhook.limits.retry_schedule.clone()).unwrap_or_default();
-        let standing = Standing { retry_at: None, ..lane.standing.clone() };
-        Some(match verdict(outcome, standing.failures, &schedule, dice) {
-            Verdict::Delivered => Decided {
-                fate: Fate::Delivered,
-                standing: Standing { failures: 0, failing_since: None, ..standing },
-                halve: false,
-            },
-            Verdict::TooLarge if batch.records > 1 => Decided { fate: Fate::Waits, standing, halve: true },
-            Verdict::TooLarge => Decided { fate: Fate::Dead(DeadReason::TooLarge), standing, halve: false },
-            Verdict::RetryIn(wait) => Decided {
-                fate: Fate::Waits,
-                standing: Standing {
-                    failures: standing.failures.saturating_add(1),
-                    failing_since: standing.failing_since.or(Some(now)),
-                    retry_at: Some(now.plus(wait)),
-                    ..standing
-                },
-                halve: false,
-            },
-        })
+        let schedule = lane.webhook.as_ref().map_or(&[][..], |webhook| &webhook.limits.retry_schedule);
+        let verdict = verdict(outcome, lane.standing.failures, schedule, dice);
+        let standing = &mut lane.standing;
+        standing.retry_at = None;
+        let (fate, halve) = match verdict {
+            Verdict::Delivered => {
+                (standing.failures, standing.failing_since) = (0, None);
+                (Fate::Delivered, false)
+            }
+            Verdict::TooLarge if records > 1 => (Fate::Waits, true),
+            Verdict::TooLarge => (Fate::Dead(DeadReason::TooLarge), false),
+            Verdict::RetryIn(wait) => {
+                standing.failures = standing.failures.saturating_add(1);
+                standing.failing_since.get_or_insert(now);
+                standing.retry_at = Some(now.plus(wait));
+                (Fate::Waits, false)
+            }
+        };
+        Some(Decided { fate, halve })
     }
 
     /// A failed attempt is written down; `successors` stand in for the batch where it was retired.
-    pub(super) fn tried(
-        &mut self,
-        no: LaneNo,
-        standing: Standing,
-        successors: Option<Vec<Batch>>,
-        now: Running,
-    ) {
+    pub(super) fn tried(&mut self, no: LaneNo, successors: Option<Vec<Batch>>, now: Running) {
         self.release(no);
         let Some(lane) = self.lanes.get_mut(&no) else { return };
-        lane.standing = standing;
         match successors {
             Some(successors) => {
                 lane.batches.pop_front();
@@ -301,9 +256,6 @@ impl Dispatch {
         lane.pending_bytes = lane.pending_bytes.saturating_sub(settled.bytes);
         lane.oldest = settled.oldest;
         lane.batches.retain(|batch| batch.last > settled.through);
-        if let Some(standing) = settled.standing {
-            lane.standing = standing;
-        }
         self.changed(no, now);
     }
 
@@ -324,7 +276,7 @@ impl Dispatch {
             return false;
         };
         lane.phase = Phase::Settling;
-        self.slots.take(lane);
+        self.turns.take(lane);
         true
     }
 
@@ -336,19 +288,14 @@ impl Dispatch {
 
     fn next_ready(&mut self, now: Running) -> Option<Action> {
         loop {
-            let failing = self.slots.has_room(true);
-            let no = match self.ready_failing.pop_front_if(|_| failing) {
-                Some(no) => no,
-                None if self.slots.has_room(false) => self.ready.pop_front()?,
-                None => return None,
-            };
+            let no = self.turns.next()?;
             let Some(lane) = self.lanes.get_mut(&no) else { continue };
             lane.queued = false;
             if lane.due(now) != Due::Now {
                 self.look_again(no, now);
                 continue;
             }
-            self.slots.take(lane);
+            self.turns.take(lane);
             if let Some(batch) = lane.batches.front() {
                 lane.phase = Phase::InFlight;
                 return Some(Action::Send(no, batch.clone()));
@@ -356,21 +303,6 @@ impl Dispatch {
             lane.phase = Phase::Cutting;
             return Some(Action::Cut(no));
         }
-    }
-
-    /// Whether everything that must be settled before a record is, or its wait is over.
-    fn is_sendable(&self, no: LaneNo, after: After, order_wait: Duration, now: Running) -> bool {
-        self.unsettled(no, after)
-            .all(|other| other.standing.failing_since.is_some_and(|since| now.since(since) >= order_wait))
-    }
-
-    /// The lanes that a record with this `after` still waits for, were no wait ever over. One that is
-    /// paused, without a webhook or unknown is waited for not at all.
-    fn unsettled(&self, no: LaneNo, after: After) -> impl Iterator<Item = &Lane> {
-        Callback::ALL.into_iter().zip(after.0).filter_map(move |(callback, seq)| {
-            let other = self.lanes.get(&LaneNo::new(no.project(), callback))?;
-            (callback != no.callback() && other.cursor < seq && !other.stands_still()).then_some(other)
-        })
     }
 
     /// A lane moved or stands otherwise: so may those of its project that wait for it.
@@ -387,19 +319,13 @@ impl Dispatch {
     fn release(&mut self, no: LaneNo) {
         let Some(lane) = self.lanes.get_mut(&no) else { return };
         lane.phase = Phase::Idle;
-        self.slots.give_back(lane);
+        self.turns.give_back(lane);
     }
 
     /// Puts the lane where it belongs: in a queue, at a time, or nowhere.
     fn look_again(&mut self, no: LaneNo, now: Running) {
         let Some(lane) = self.lanes.get_mut(&no) else { return };
-        lane.give_up_at = lane
-            .without_success_since()
-            .zip(lane.give_up_after())
-            .map(|(since, after)| since.plus(after).max(lane.give_up_at.unwrap_or_default()));
-        let at_once = lane.overflows(self.lane_bytes_max).then_some(now);
-        let give_up = at_once.or(lane.give_up_at).max(lane.not_before.filter(|_| at_once.is_some()));
-        let give_up = give_up.filter(|_| lane.pending_records > 0 && lane.phase == Phase::Idle);
+        let give_up = lane.next_give_up(self.lane_bytes_max, now);
         let due = lane.due(now);
         let at = match due {
             Due::At(at) => Some(give_up.map_or(at, |give_up| give_up.min(at))),
@@ -412,36 +338,8 @@ impl Dispatch {
             }
         }
         if due == Due::Now {
-            self.enqueue(no, false);
+            self.turns.enqueue(no, lane, false);
         }
-    }
-
-    fn enqueue(&mut self, no: LaneNo, first: bool) {
-        let Some(lane) = self.lanes.get_mut(&no).filter(|lane| !lane.queued) else { return };
-        lane.queued = true;
-        let queue = if lane.is_failing() { &mut self.ready_failing } else { &mut self.ready };
-        if first { queue.push_front(no) } else { queue.push_back(no) }
-    }
-
-    /// What the lane has to give up now, by age or by size.
-    fn give_up(&mut self, no: LaneNo, now: Running) -> Option<GiveUp> {
-        let lane =
-            self.lanes.get_mut(&no).filter(|lane| lane.phase == Phase::Idle && lane.pending_records > 0)?;
-        if lane.not_before.is_some_and(|at| at > now) {
-            return None;
-        }
-        if lane.overflows(self.lane_bytes_max) {
-            let over = lane.pending_bytes - self.lane_bytes_max;
-            return Some(GiveUp::Bytes(over, DeadReason::LaneFull));
-        }
-        let after = lane.give_up_after()?;
-        let at = lane.give_up_at.filter(|at| *at <= now)?;
-        // Records become old one by one; they are given up in bulk, now and then.
-        lane.give_up_at =
-            Some(at.max(now).plus((after / 100).clamp(Duration::from_secs(1), Duration::from_mins(1))));
-        let by = Running(now.0.saturating_sub(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)));
-        lane.oldest.filter(|oldest| *oldest <= by)?;
-        Some(GiveUp::SpooledBy(by))
     }
 }
 
@@ -453,26 +351,7 @@ pub(super) struct Settled {
     pub(super) bytes: u64,
     /// When the record behind them was spooled; `None` where none is.
     pub(super) oldest: Option<Running>,
-    /// The lane's standing from now on, where it changed.
-    pub(super) standing: Option<Standing>,
 }
 
-impl Slots {
-    fn has_room(&self, failing: bool) -> bool {
-        self.taken < self.max && (!failing || self.taken_failing < (self.max / 4).max(1))
-    }
-
-    fn take(&mut self, lane: &mut Lane) {
-        debug_assert!(lane.slot.is_none(), "a lane has one batch in flight");
-        lane.slot = Some(lane.is_failing());
-        self.taken += 1;
-        self.taken_failing += usize::from(lane.is_failing());
-    }
-
-    fn give_back(&mut self, lane: &mut Lane) {
-        if let Some(failing) = lane.slot.take() {
-            self.taken -= 1;
-            self.taken_failing -= usize::from(failing);
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

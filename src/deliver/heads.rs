@@ -10,25 +10,26 @@ use crate::position::Position;
 use crate::record::{LaneNo, Record, Seq, body};
 use crate::spool::{Batch, Chunk, Reader, SpoolError};
 
-/// Chunks that were just spooled, and those that were last read. Its size has a limit.
+/// Chunks that were just spooled, and those that were last read. Both have a limit in bytes; where
+/// it is passed, all are forgotten: what is needed of them is read again.
 #[derive(Debug)]
 pub(super) struct Heads {
     reader: Reader,
-    lanes: HashMap<LaneNo, Recent>,
-    bytes: usize,
+    recent: HashMap<LaneNo, Recent>,
+    recent_bytes: usize,
+    /// The chunk that was last read for a lane: it is cut piece by piece.
+    read: HashMap<LaneNo, Chunk>,
+    read_bytes: usize,
     bytes_max: usize,
-    /// Everything spooled after this was offered to the cache.
+    /// Everything spooled after this is offered.
     since: Seq,
 }
 
 #[derive(Debug)]
 struct Recent {
-    /// In order; **all of the lane's chunks that end at `complete_from` or later are here**, or else
-    /// a later chunk would be taken for the one that is asked for, and records passed over.
+    /// In order; **all of the lane's unsettled chunks that end at `complete_from` or later are here**.
     chunks: VecDeque<Chunk>,
     complete_from: Seq,
-    /// The last that was read from the disk: a chunk is cut piece by piece.
-    read: Option<Chunk>,
 }
 
 /// The first records of a lane, as chunks that hold them.
@@ -52,27 +53,52 @@ pub(super) struct Made {
 
 impl Heads {
     pub(super) fn new(reader: Reader, since: Seq, bytes_max: usize) -> Self {
-        Self { reader, lanes: HashMap::new(), bytes: 0, bytes_max, since }
+        Self {
+            reader,
+            recent: HashMap::new(),
+            recent_bytes: 0,
+            read: HashMap::new(),
+            read_bytes: 0,
+            bytes_max,
+            since,
+        }
     }
 
     pub(super) fn reader(&self) -> &Reader {
         &self.reader
     }
 
-    /// A chunk was spooled.
+    /// A chunk was spooled. Its bytes may have been left out.
     pub(super) fn offer(&mut self, chunk: Chunk) {
-        let recent = recent(&mut self.lanes, chunk.lane, self.since);
-        if self.bytes + chunk.packed.len() <= self.bytes_max {
-            self.bytes += chunk.packed.len();
-            recent.chunks.push_back(chunk);
-            return;
+        let bytes = chunk.packed.len();
+        if self.recent_bytes + bytes > self.bytes_max {
+            self.recent.values_mut().for_each(Recent::forget);
+            self.recent_bytes = 0;
         }
-        self.bytes -= recent.chunks.iter().map(|chunk| chunk.packed.len()).sum::<usize>();
-        recent.chunks.clear();
-        recent.complete_from = Seq(chunk.last.0 + 1);
+        let recent = recent(&mut self.recent, chunk.lane, self.since);
+        if bytes == 0 || bytes > self.bytes_max {
+            self.recent_bytes -= recent.bytes();
+            recent.forget();
+            recent.complete_from = Seq(chunk.last.0 + 1);
+        } else {
+            self.recent_bytes += bytes;
+            recent.chunks.push_back(chunk);
+        }
     }
 
-    /// Up to about `records` records, or `bytes` of fragments, behind `after`.
+    /// Records up to `through` are settled, and read no more.
+    pub(super) fn settled(&mut self, lane: LaneNo, through: Seq) {
+        if let Some(recent) = self.recent.get_mut(&lane) {
+            while let Some(behind) = recent.chunks.pop_front_if(|chunk| chunk.last <= through) {
+                self.recent_bytes -= behind.packed.len();
+            }
+        }
+        if self.read.get(&lane).is_some_and(|read| read.last <= through) {
+            self.read_bytes -= self.read.remove(&lane).map_or(0, |read| read.packed.len());
+        }
+    }
+
+    /// At least `records` records, or `bytes` of fragments, behind `after`, where there are as many.
     pub(super) fn head(
         &mut self,
         lane: LaneNo,
@@ -90,7 +116,7 @@ impl Heads {
                 measured += chunk.fragment_bytes;
             } else {
                 // Part of it lies behind the cursor.
-                for record in LaneHead::records_of(&chunk, after) {
+                for record in records_of(&chunk, after) {
                     counted += 1;
                     measured += record?.fragment.len() as u64;
                 }
@@ -114,34 +140,55 @@ impl Heads {
     }
 
     fn chunk_holding(&mut self, lane: LaneNo, seq: Seq) -> Result<Option<Chunk>, SpoolError> {
-        let recent = recent(&mut self.lanes, lane, self.since);
-        if let Some(read) = recent.read.as_ref().filter(|read| read.first <= seq && seq <= read.last) {
+        let recent = recent(&mut self.recent, lane, self.since);
+        if seq >= recent.complete_from {
+            let at = recent.chunks.partition_point(|chunk| chunk.last < seq);
+            return Ok(recent.chunks.get(at).cloned());
+        }
+        if let Some(read) = self.read.get(&lane).filter(|read| read.first <= seq && seq <= read.last) {
             return Ok(Some(read.clone()));
         }
-        if seq >= recent.complete_from {
-            return Ok(recent.chunks.iter().find(|chunk| chunk.last >= seq).cloned());
+        let found = self.reader.chunk_holding(lane, seq)?;
+        if let Some(chunk) = &found {
+            if self.read_bytes + chunk.packed.len() > self.bytes_max {
+                self.read.clear();
+                self.read_bytes = 0;
+            }
+            self.read_bytes += chunk.packed.len();
+            let before = self.read.insert(lane, chunk.clone());
+            self.read_bytes -= before.map_or(0, |before| before.packed.len());
         }
-        recent.read = self.reader.chunk_holding(lane, seq)?;
-        Ok(recent.read.clone())
+        Ok(found)
+    }
+}
+
+impl Recent {
+    fn bytes(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.packed.len()).sum()
     }
 
-    /// Forgets what is settled: nothing before `through` is asked for again.
-    pub(super) fn settled(&mut self, lane: LaneNo, through: Seq) {
-        let Some(recent) = self.lanes.get_mut(&lane) else { return };
-        recent.read.take_if(|read| read.last <= through);
-        while let Some(behind) = recent.chunks.pop_front_if(|chunk| chunk.last <= through) {
-            self.bytes -= behind.packed.len();
+    fn forget(&mut self) {
+        if let Some(last) = self.chunks.back() {
+            self.complete_from = Seq(last.last.0 + 1);
         }
-        // What ends at `through` or before is gone from here, so no more is promised of it.
-        recent.complete_from = recent.complete_from.max(Seq(through.0 + 1));
+        self.chunks.clear();
     }
 }
 
 impl LaneHead {
-    /// What the decision needs to know of each record.
-    pub(super) fn heads(&self) -> Result<Vec<Head>, SpoolError> {
+    /// What the decision needs to know of each record, up to `last`, of so many at most.
+    pub(super) fn heads(&self, records: u32, last: Option<Seq>) -> Result<Vec<Head>, SpoolError> {
         let head = |record: Record<'_>| Head { after: record.after, bytes: record.fragment.len() as u64 };
-        self.records().map(|record| record.map(head)).collect()
+        let within = |record: &Result<Record<'_>, _>| {
+            record.as_ref().map_or(true, |record| last.is_none_or(|last| record.seq <= last))
+        };
+        let records = self.records().take(usize::try_from(records).unwrap_or(usize::MAX));
+        records.take_while(within).map(|record| record.map(head)).collect()
+    }
+
+    /// The number of its first record.
+    pub(super) fn first(&self) -> Result<Option<Seq>, SpoolError> {
+        Ok(self.records().next().transpose()?.map(|record| record.seq))
     }
 
     /// The body of its first `records` records.
@@ -161,18 +208,18 @@ impl LaneHead {
     }
 
     fn records(&self) -> impl Iterator<Item = Result<Record<'_>, SpoolError>> {
-        self.chunks.iter().flat_map(|chunk| Self::records_of(chunk, self.after))
+        self.chunks.iter().flat_map(|chunk| records_of(chunk, self.after))
     }
+}
 
-    fn records_of(chunk: &Chunk, after: Seq) -> impl Iterator<Item = Result<Record<'_>, SpoolError>> {
-        chunk
-            .records()
-            .map(|record| record.map_err(|error| SpoolError::Damaged(error.to_string())))
-            .filter(move |record| record.as_ref().map_or(true, |record| record.seq > after))
-    }
+fn records_of(chunk: &Chunk, after: Seq) -> impl Iterator<Item = Result<Record<'_>, SpoolError>> {
+    chunk
+        .records()
+        .map(|record| record.map_err(|error| SpoolError::Damaged(error.to_string())))
+        .filter(move |record| record.as_ref().map_or(true, |record| record.seq > after))
 }
 
 fn recent(lanes: &mut HashMap<LaneNo, Recent>, lane: LaneNo, since: Seq) -> &mut Recent {
     let complete_from = Seq(since.0 + 1);
-    lanes.entry(lane).or_insert_with(|| Recent { chunks: VecDeque::new(), complete_from, read: None })
+    lanes.entry(lane).or_insert_with(|| Recent { chunks: VecDeque::new(), complete_from })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::webhook::Webhook;
 use crate::moment::{Moment, Running};
 use crate::record::Seq;
-use crate::spool::{Batch, LaneState, Standing};
+use crate::spool::{Batch, DeadReason, LaneState, Standing};
 
 /// A lane, with what decides when it is due.
 #[derive(Clone, Debug)]
@@ -48,6 +48,15 @@ pub(super) enum Phase {
     InFlight,
     /// An outcome is being written.
     Settling,
+}
+
+/// Which records of a lane are given up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum GiveUp {
+    /// The oldest, of so many bytes.
+    Bytes(u64, DeadReason),
+    /// Those spooled at this time or earlier.
+    SpooledBy(Running),
 }
 
 /// Why a head is not sendable.
@@ -121,8 +130,40 @@ impl Lane {
         if due > now { Due::At(due) } else { Due::Now }
     }
 
-    /// Since when it has neither succeeded nor been at work: failing or paused.
-    pub(super) fn without_success_since(&self) -> Option<Running> {
+    /// When something of it may have to be given up next, by age or by size.
+    pub(super) fn next_give_up(&mut self, lane_bytes_max: u64, now: Running) -> Option<Running> {
+        self.give_up_at = self
+            .without_success_since()
+            .zip(self.give_up_after())
+            .map(|(since, after)| since.plus(after).max(self.give_up_at.unwrap_or_default()));
+        if self.phase != Phase::Idle || self.pending_records == 0 {
+            return None;
+        }
+        if self.overflows(lane_bytes_max) {
+            return Some(self.not_before.map_or(now, |at| at.max(now)));
+        }
+        self.give_up_at
+    }
+
+    /// What it has to give up now.
+    pub(super) fn give_up(&mut self, lane_bytes_max: u64, now: Running) -> Option<GiveUp> {
+        let at_work = self.phase != Phase::Idle || self.not_before.is_some_and(|at| at > now);
+        if at_work || self.pending_records == 0 {
+            return None;
+        }
+        if self.overflows(lane_bytes_max) {
+            return Some(GiveUp::Bytes(self.pending_bytes - lane_bytes_max, DeadReason::LaneFull));
+        }
+        let after = self.give_up_after()?;
+        let at = self.give_up_at.filter(|at| *at <= now)?;
+        // Records become old one by one; they are given up in bulk, now and then.
+        self.give_up_at = Some(at.max(now).plus((after / 100).clamp(GIVE_UP_EVERY_MIN, GIVE_UP_EVERY_MAX)));
+        let by = Running(now.0.saturating_sub(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)));
+        self.oldest.filter(|oldest| *oldest <= by).map(|_| GiveUp::SpooledBy(by))
+    }
+
+    /// Since when it has been failing or paused, without a success.
+    fn without_success_since(&self) -> Option<Running> {
         let paused = self.standing.paused.as_ref().map(|(since, _)| *since);
         match (self.standing.failing_since, paused) {
             (Some(failing), Some(paused)) => Some(failing.min(paused)),
@@ -131,12 +172,13 @@ impl Lane {
     }
 
     /// It fails or is paused, and holds more than it may.
-    pub(super) fn overflows(&self, lane_bytes_max: u64) -> bool {
+    fn overflows(&self, lane_bytes_max: u64) -> bool {
         let ails = self.is_failing() || self.standing.paused.is_some();
         self.webhook.is_some() && ails && self.pending_bytes > lane_bytes_max
     }
 
-    pub(super) fn give_up_after(&self) -> Option<Duration> {
+    /// `None` without a webhook: its time does not run.
+    fn give_up_after(&self) -> Option<Duration> {
         self.webhook.as_ref().map(|webhook| webhook.limits.give_up_after)
     }
 
@@ -163,3 +205,6 @@ impl Lane {
         self.pending_records > 0 && since.is_some_and(|since| now.since(since) >= retain)
     }
 }
+
+const GIVE_UP_EVERY_MIN: Duration = Duration::from_secs(1);
+const GIVE_UP_EVERY_MAX: Duration = Duration::from_mins(1);

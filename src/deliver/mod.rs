@@ -4,18 +4,23 @@
 //! outcomes down, and has the runtime make the requests.
 
 mod client;
+mod connect;
 mod dispatch;
 mod egress;
+mod handle;
 mod heads;
 mod lane;
+mod proxy;
 mod request;
 mod retry;
 mod shell;
 mod sign;
+mod turns;
 mod webhook;
 
 pub use client::Client;
 pub use egress::{Denied, Egress};
-pub use shell::{Deliver, LaneView, Params};
+pub use handle::{Deliver, LaneView, Params};
+pub use proxy::{BadProxy, Proxy};
 pub use sign::{BadSecret, Secret};
 pub use webhook::{DuplicateWebhook, Limits, Redacted, Routes, Webhook, is_reserved};

@@ -8,7 +8,7 @@ pub(super) struct Outcome {
     /// The answer's status, where there was one.
     pub(super) status: Option<u16>,
     /// `delivered`, or what went wrong: `dns`, `refused`, `unreachable`, `tls`, `reset`, `timeout`,
-    /// `redirect`, `status`, `egress`, `protocol`.
+    /// `redirect`, `status`, `egress`, `proxy`, `protocol`.
     pub(super) word: &'static str,
     /// The error's sentence, or the beginning of an unwelcome answer.
     pub(super) detail: Option<String>,

@@ -28,7 +28,7 @@ use crate::metrics::Metrics;
 use crate::position::Position;
 use crate::record::Callback;
 use crate::settings::{self, Settings, Sources};
-use crate::spool::{Fact, Group, Op, Opened, Options, Spool, SpoolError};
+use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
 
 pub use supervise::{document_key, wanted};
 
@@ -108,15 +108,16 @@ impl Parts {
     async fn start(settings: Settings, sources: Sources) -> Result<Self, RunError> {
         let settings = Arc::new(settings);
         let started_at = state::started_at();
-        let mut opened = open_spool(&settings)?;
+        let opened = open_spool(&settings)?;
         let clock = Clock::start(opened.running);
-        let epoch = epoch(&opened)?;
+        let epochs = epochs(&opened)?;
+        let epoch = epochs.current();
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         metrics.config_last_reload_successful.set(1);
         let (tail, _) = broadcast::channel(TAIL_LINES);
         let (fail, failures) = mpsc::unbounded_channel();
-        let deliver = Arc::new(deliver(&settings, &mut opened, epoch, clock, &metrics, fail)?);
+        let deliver = Arc::new(deliver(&settings, &opened, epochs, clock, &metrics, fail)?);
         let (notice, notices) = mpsc::unbounded_channel();
         let listeners = listeners(&settings.routes, &tail, &deliver);
         let capture =
@@ -243,24 +244,24 @@ fn open_spool(settings: &Settings) -> anyhow::Result<Opened> {
     Ok(Spool::open(&settings.spool_path, options)?)
 }
 
-/// The epoch that the spool knows; a new spool draws one.
-fn epoch(opened: &Opened) -> anyhow::Result<Uuid> {
+/// The epochs that the spool knows; a new spool draws its first.
+fn epochs(opened: &Opened) -> anyhow::Result<Epochs> {
     if let Some(bytes) = opened.facts.get(&Fact::Epoch) {
-        return Uuid::from_slice(bytes).context("read the spool's epoch");
+        return Epochs::from_bytes(bytes).context("read the spool's epochs");
     }
-    let epoch = Uuid::now_v7();
-    let facts = vec![(Fact::Epoch, Some(epoch.as_bytes().to_vec()))];
+    let epochs = Epochs::new(Uuid::now_v7());
+    let facts = vec![(Fact::Epoch, Some(epochs.to_bytes()))];
     opened
         .spool
         .apply(Op::Commit(Arc::new(Group { facts, ..Group::default() })))
         .context("keep the epoch")?;
-    Ok(epoch)
+    Ok(epochs)
 }
 
 fn deliver(
     settings: &Settings,
-    opened: &mut Opened,
-    epoch: Uuid,
+    opened: &Opened,
+    epochs: Epochs,
     clock: Clock,
     metrics: &Metrics,
     failed: mpsc::UnboundedSender<SpoolError>,
@@ -270,13 +271,18 @@ fn deliver(
         lanes: opened.lanes.clone(),
         projects: opened.projects.clone(),
         last_seq: opened.last_seq,
-        epoch,
+        epochs,
         routes: Arc::new(settings.routes.clone()),
         in_flight_max: settings.in_flight_max,
         lane_bytes_max: settings.lane_bytes_max,
         spool_bytes_max: settings.spool_bytes_max,
         retain: settings.retain,
-        client: Client::new(settings.egress.clone(), settings.ca_file.as_deref(), metrics.clone())?,
+        client: Client::new(
+            settings.egress.clone(),
+            settings.proxy.clone(),
+            settings.ca_file.as_deref(),
+            metrics.clone(),
+        )?,
         runtime: Handle::current(),
         clock,
         metrics: metrics.clone(),

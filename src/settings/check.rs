@@ -9,7 +9,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use super::raw::{self, MaybeSize, OneOrMany, OneOrManySecrets, Raw, Similarity};
 use super::{Initial, LogFormat, OnTruncate, Settings};
 use crate::classify::{ExcludedWhen, Mapping, SimilarityColumns};
-use crate::deliver::{Egress, Limits, Redacted, Routes, Secret, Webhook, is_reserved};
+use crate::deliver::{Egress, Limits, Proxy, Redacted, Routes, Secret, Webhook, is_reserved};
 use crate::record::Callback;
 use crate::source::Conninfo;
 
@@ -37,6 +37,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
     let webhooks: Vec<Webhook> = webhooks.collect();
     let routes = wrong.or("webhook", Routes::new(webhooks));
     let egress = egress(&raw.egress, &mut wrong);
+    let proxy = some(&raw.egress.proxy).and_then(|text| wrong.or("egress.proxy", Proxy::parse(&text)));
     let token = wrong.or("admin.token", raw.admin.token.value()).filter(|token| !token.is_empty());
     let listen = listen(&raw.admin.listen, token.is_some(), &mut wrong);
     let bytes_max = raw.spool.bytes_max.0;
@@ -121,7 +122,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
         missing_max: raw.recovery.missing_max,
         egress,
         ca_file: some_path(&raw.egress.ca_file),
-        proxy: some(&raw.egress.proxy),
+        proxy,
         listen,
         token,
         log_format,

@@ -10,6 +10,7 @@
 //! 3. A record's bytes, once spooled, never change; what is read back is checked by checksum.
 
 mod chunk;
+mod epochs;
 mod group;
 mod lanes;
 mod ops;
@@ -22,6 +23,7 @@ mod trail;
 mod writer;
 
 pub use chunk::{DamagedChunk, Records};
+pub use epochs::{Epoch, Epochs};
 pub use group::GroupBuilder;
 pub use ops::{
     Attempted, Batch, BatchId, Chunk, DeadReason, Done, Fact, Fate, Group, Growth, LaneState, Op,

@@ -61,7 +61,7 @@ pub struct Growth {
 /// What the spool remembers by name.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Fact {
-    /// The current epoch, a UUIDv7, 16 bytes.
+    /// [`super::Epochs`], as bytes.
     Epoch,
     /// The identity's columns, JSON list of names.
     Identity,

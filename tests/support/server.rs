@@ -1,7 +1,7 @@
 //! A temporary cluster that ends with the process that started it.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -57,7 +57,14 @@ impl Server {
             .stderr(fs::File::create(folder.join("log")).expect("a log"))
             .spawn()
             .expect("postgres");
-        let answers = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+        // It takes connections before it takes sessions.
+        let answers = || {
+            let mut asked = Command::new(bin.join("pg_isready"));
+            asked
+                .args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()])
+                .status()
+                .is_ok_and(|said| said.success())
+        };
         for _ in 0..500 {
             if answers() {
                 break;
@@ -86,7 +93,7 @@ fn bin(version: u32) -> PathBuf {
 }
 
 /// Postgres does not run as root; whom it runs as then.
-fn unprivileged() -> Option<u32> {
+pub(crate) fn unprivileged() -> Option<u32> {
     let id = |args: &[&str]| {
         let said = Command::new("id").args(args).output().ok()?;
         String::from_utf8_lossy(&said.stdout).trim().parse::<u32>().ok()
@@ -94,7 +101,7 @@ fn unprivileged() -> Option<u32> {
     (id(&["-u"])? == 0).then(|| id(&["-u", "postgres"]).or_else(|| id(&["-u", "nobody"]))).flatten()
 }
 
-fn run_as(program: &Path) -> Command {
+pub(crate) fn run_as(program: &Path) -> Command {
     let mut command = Command::new(program);
     if let Some(user) = unprivileged() {
         command.uid(user).gid(user);

@@ -1,0 +1,165 @@
+//! The right loop as others hold it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use uuid::Uuid;
+
+use super::client::Client;
+use super::shell::{Event, HEADS_BYTES_MAX, Shell};
+use super::webhook::Routes;
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::record::{LaneNo, ProjectNo, Seq};
+use crate::spool::{Chunk, Epochs, LaneState, Spool, SpoolError};
+
+/// What the right loop starts from.
+pub struct Params {
+    /// Where records are and outcomes go.
+    pub spool: Spool,
+    /// As the spool found them.
+    pub lanes: Vec<LaneState>,
+    /// Names of projects, by number.
+    pub projects: Vec<String>,
+    /// The last number that a record was given.
+    pub last_seq: Seq,
+    /// Which epoch a record is of.
+    pub epochs: Epochs,
+    /// Which webhook answers for which lane.
+    pub routes: Arc<Routes>,
+    /// Requests in flight over all webhooks.
+    pub in_flight_max: usize,
+    /// Most that a failing or paused lane holds.
+    pub lane_bytes_max: u64,
+    /// `spool.bytes_max`
+    pub spool_bytes_max: u64,
+    /// How long a lane without a webhook is kept.
+    pub retain: Duration,
+    /// Makes requests.
+    pub client: Client,
+    /// Where requests run.
+    pub runtime: Handle,
+    /// The time.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Told once, when the spool can no longer be written or read.
+    pub on_failure: Box<dyn Fn(SpoolError) + Send>,
+}
+
+/// The right loop at work. Dropping it stops nothing: [`Deliver::stop`] does.
+#[derive(Debug)]
+pub struct Deliver {
+    events: mpsc::Sender<Event>,
+    /// Bytes of chunks that were handed in and not yet taken.
+    handed_in: Arc<AtomicUsize>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A lane, as it is shown.
+#[derive(Clone, Debug)]
+pub struct LaneView {
+    /// Which.
+    pub lane: LaneNo,
+    /// Its project's name.
+    pub project: String,
+    /// `idle`, `busy`, `waiting`, `failing`, `paused` or `without webhook`.
+    pub state: &'static str,
+    /// Every record up to here is settled.
+    pub cursor: Seq,
+    /// Whether a request is on the wire.
+    pub in_flight: bool,
+    /// Records that are not settled.
+    pub pending_records: u64,
+    /// Bytes of their fragments.
+    pub pending_bytes: u64,
+    /// For how long the oldest has waited.
+    pub oldest: Option<Duration>,
+    /// Failed attempts since the last success.
+    pub failures: u32,
+    /// How long until the next attempt.
+    pub next_attempt: Option<Duration>,
+    /// How the last attempt ended.
+    pub last_outcome: Option<&'static str>,
+    /// Why it is paused.
+    pub reason: Option<String>,
+}
+
+impl Deliver {
+    /// Starts the thread.
+    pub fn start(params: Params) -> anyhow::Result<Self> {
+        let (events, happened) = mpsc::channel();
+        let handed_in = Arc::new(AtomicUsize::new(0));
+        let shell = Shell::new(params, events.clone(), Arc::clone(&handed_in))?;
+        let thread =
+            std::thread::Builder::new().name("deliver".into()).spawn(move || shell.run(&happened))?;
+        Ok(Self { events, handed_in, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Chunks were spooled, durably, and these projects seen for the first time. Those of one group
+    /// come together: a record may wait for another of its group.
+    pub fn appended(&self, projects: Vec<(ProjectNo, String)>, mut chunks: Vec<Chunk>) {
+        for chunk in &mut chunks {
+            let bytes = chunk.packed.len();
+            if self.handed_in.load(Ordering::Relaxed) + bytes > HEADS_BYTES_MAX {
+                // They are read from the disk when their turn comes.
+                chunk.packed = bytes::Bytes::new();
+            } else {
+                self.handed_in.fetch_add(bytes, Ordering::Relaxed);
+            }
+        }
+        self.tell(Event::Appended { projects, chunks });
+    }
+
+    /// What is spooled behind `after` is of this epoch, which is durable. Told before its records are.
+    pub fn begin_epoch(&self, after: Seq, epoch: Uuid) {
+        self.tell(Event::Epoch { after, epoch });
+    }
+
+    /// While held, nothing is cut or sent; what is in flight ends.
+    pub fn hold(&self, held: bool) {
+        self.tell(Event::Hold(held));
+    }
+
+    /// Sends nothing of these lanes until they are resumed. Their records are kept until
+    /// `delivery.give_up_after`.
+    pub fn pause(&self, lanes: Vec<LaneNo>, reason: String) {
+        self.tell(Event::Pause { lanes, reason });
+    }
+
+    /// Goes on with these lanes, at once.
+    pub fn resume(&self, lanes: Vec<LaneNo>) {
+        self.tell(Event::Resume { lanes });
+    }
+
+    /// The settings are these from now on.
+    pub fn routed(&self, routes: Arc<Routes>, in_flight_max: usize, lane_bytes_max: u64) {
+        self.tell(Event::Routed { routes, in_flight_max, lane_bytes_max });
+    }
+
+    /// Every lane. Empty where the loop has ended.
+    pub fn view(&self) -> Vec<LaneView> {
+        let (told, tell) = mpsc::sync_channel(1);
+        self.tell(Event::View(told));
+        tell.recv_timeout(VIEW_PATIENCE).unwrap_or_default()
+    }
+
+    /// Begins nothing new, waits up to `patience` for what is in flight and its outcome, and ends.
+    pub fn stop(&self, patience: Duration) {
+        self.tell(Event::Stop { patience });
+        let thread = self.thread.lock().ok().and_then(|mut slot| slot.take());
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // A loop that has ended needs to know nothing more.
+        let _ = self.events.send(event);
+    }
+}
+
+const VIEW_PATIENCE: Duration = Duration::from_secs(5);

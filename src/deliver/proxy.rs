@@ -1,0 +1,108 @@
+//! An HTTP proxy: every connection to a receiver is a tunnel through it.
+//! <https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6>
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::Uri;
+use percent_encoding::percent_decode_str;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+/// `egress.proxy`, checked. Its password is never shown.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Proxy {
+    host: String,
+    port: u16,
+    /// The value of `proxy-authorization`.
+    authorization: Option<String>,
+}
+
+/// A text names no proxy.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a proxy is named as `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`")]
+pub struct BadProxy;
+
+/// Why the proxy made no tunnel.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoTunnel {
+    #[error("ask the proxy for a tunnel: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("the proxy refuses a tunnel: {0}")]
+    Refused(String),
+}
+
+impl Proxy {
+    /// `http://[USER:PASSWORD@]HOST[:PORT]`; the port is 3128 where none is named.
+    pub fn parse(text: &str) -> Result<Self, BadProxy> {
+        let uri: Uri = text.parse().map_err(|_| BadProxy)?;
+        let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http")).ok_or(BadProxy)?;
+        let user = authority.as_str().rsplit_once('@').map(|(user, _)| user);
+        let authorization = user
+            .map(|user| format!("Basic {}", STANDARD.encode(percent_decode_str(user).collect::<Vec<u8>>())));
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        if host.is_empty() || !matches!(uri.path(), "" | "/") {
+            return Err(BadProxy);
+        }
+        Ok(Self { host, port: authority.port_u16().unwrap_or(3128), authorization })
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> (&str, u16) {
+        (&self.host, self.port)
+    }
+
+    /// Makes a connection to the proxy one to `host`.
+    pub(super) async fn tunnel<S>(&self, stream: &mut S, host: &str, port: u16) -> Result<(), NoTunnel>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    {
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let mut ask = format!("CONNECT {host}:{port} HTTP/1.1\r\nhost: {host}:{port}\r\n");
+        if let Some(authorization) = &self.authorization {
+            ask.push_str("proxy-authorization: ");
+            ask.push_str(authorization);
+            ask.push_str("\r\n");
+        }
+        ask.push_str("\r\n");
+        stream.write_all(ask.as_bytes()).await?;
+        // Byte by byte: what follows the answer's head belongs to the tunnel.
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            if head.len() == HEAD_BYTES_MAX {
+                return Err(NoTunnel::Refused("its answer has no end".into()));
+            }
+            head.push(stream.read_u8().await?);
+        }
+        let head = String::from_utf8_lossy(&head);
+        let line = head.lines().next().unwrap_or_default();
+        let status = line.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1));
+        let made = status.is_some_and(|status| status.len() == 3 && status.starts_with('2'));
+        if made { Ok(()) } else { Err(NoTunnel::Refused(line.to_owned())) }
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Proxy({}:{})", self.host, self.port)
+    }
+}
+
+const HEAD_BYTES_MAX: usize = 8 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_named_by_its_url_and_its_password_is_not_shown() {
+        let proxy = Proxy::parse("http://us%65r:pass@proxy:8080").unwrap();
+        assert_eq!(proxy.address(), ("proxy", 8080));
+        assert_eq!(proxy.authorization.as_deref(), Some("Basic dXNlcjpwYXNz"));
+        assert_eq!(format!("{proxy:?}"), "Proxy(proxy:8080)");
+        assert_eq!(Proxy::parse("http://[::1]/").unwrap().address(), ("::1", 3128));
+        for text in ["proxy:8080", "https://proxy:1", "socks5://proxy:1", "http://proxy/path", ""] {
+            assert_eq!(Proxy::parse(text), Err(BadProxy), "{text}");
+        }
+    }
+}

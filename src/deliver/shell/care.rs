@@ -1,0 +1,143 @@
+//! What is looked after besides requests: which lanes may send, what is given up, what is shown.
+
+use super::{Event, LOOK_AROUND_EVERY, Shell, webhook_of};
+use crate::clock::Clock;
+use crate::deliver::dispatch::Action;
+use crate::deliver::handle::LaneView;
+use crate::deliver::lane::{GiveUp, Phase};
+use crate::moment::Running;
+use crate::record::{LaneNo, Seq};
+use crate::spool::{Batch, DeadReason, Op, Room, SpoolError, Standing};
+
+impl Shell {
+    /// Gives every lane the webhook that answers for it now, and notes since when there is none.
+    pub(super) fn route_all(&mut self) {
+        let (now, wall) = (self.now(), Clock::now());
+        let lanes: Vec<LaneNo> = self.dispatch.lanes().map(|(no, _)| *no).collect();
+        for lane in lanes {
+            let standing = self.dispatch.routed(lane, webhook_of(&self.params, lane), now, wall);
+            self.stands(lane, standing);
+        }
+    }
+
+    pub(super) fn pause(&mut self, lane: LaneNo, reason: &str, now: Running) {
+        self.know(lane, self.params.last_seq, now);
+        let standing = self.dispatch.pause(lane, reason.to_owned(), now);
+        self.stands(lane, standing);
+    }
+
+    pub(super) fn resume(&mut self, lane: LaneNo, now: Running) {
+        let standing = self.dispatch.resume(lane, now);
+        self.stands(lane, standing);
+    }
+
+    /// Writes a lane's standing down, where it changed.
+    fn stands(&self, lane: LaneNo, changed: Option<Standing>) {
+        let Some(standing) = changed else { return };
+        let (project, callback) = (self.project(lane), lane.callback());
+        let Standing { paused, without_webhook, .. } = &standing;
+        let reason = paused.as_ref().map(|(_, reason)| reason.as_str());
+        let has_webhook = without_webhook.is_none();
+        tracing::info!(project, %callback, paused = reason, has_webhook, "a lane stands otherwise");
+        self.params.spool.submit(Op::Standing { lane, standing }, |_| {});
+    }
+
+    /// Writes to be tried again, lanes without a webhook, room.
+    pub(super) fn look_around(&mut self) {
+        let now = self.now();
+        let again: Vec<_> = self.unwritten.extract_if(.., |(at, _)| *at <= now).collect();
+        again.into_iter().for_each(|(_, write)| self.write(write));
+        if now.since(self.looked_at) < LOOK_AROUND_EVERY || self.failed {
+            return;
+        }
+        self.looked_at = now;
+        self.params.spool.submit(Op::Tick(now), |_| {});
+        let wall = Clock::now();
+        let forsaken: Vec<LaneNo> = self
+            .dispatch
+            .lanes()
+            .filter(|(_, lane)| lane.forsaken(wall, self.params.retain))
+            .map(|(no, _)| *no)
+            .collect();
+        forsaken.into_iter().for_each(|lane| self.discard(lane, now));
+        if self.params.spool.room() != Room::Open {
+            let piece = self.params.spool_bytes_max / 16;
+            if let Some(lane) = self.dispatch.largest_ailing().filter(|lane| self.dispatch.seize(*lane)) {
+                self.perform(Action::GiveUp(lane, GiveUp::Bytes(piece, DeadReason::SpoolFull)), now);
+            }
+        }
+    }
+
+    pub(super) fn give_up(&mut self, lane: LaneNo, what: GiveUp, now: Running) -> Result<(), SpoolError> {
+        let Some(state) = self.dispatch.lane(lane) else { return Ok(()) };
+        let reader = self.heads.reader();
+        // A batch is given up whole.
+        let cut_through =
+            |through: Seq| state.batches.iter().find(|batch| batch.first <= through && through < batch.last);
+        let (through, reason) = match what {
+            GiveUp::Bytes(bytes, reason) => {
+                let with = |batch: &Batch| batch.last;
+                let through = reader.seq_freeing(lane, state.cursor, bytes)?;
+                (through.map(|through| cut_through(through).map_or(through, with)), reason)
+            }
+            GiveUp::SpooledBy(by) => {
+                let without = |batch: &Batch| Seq(batch.first.0.saturating_sub(1));
+                let through = reader.last_spooled_by(lane, by)?;
+                (through.map(|through| cut_through(through).map_or(through, without)), DeadReason::GivenUp)
+            }
+        };
+        let known = through.map(|through| through.min(self.params.last_seq));
+        let Some(through) = known.filter(|through| *through > state.cursor) else {
+            self.dispatch.unseize(lane, now);
+            return Ok(());
+        };
+        let events = self.events.clone();
+        let op = Op::GiveUp { lane, through, reason, at: Clock::now() };
+        self.params.spool.submit(op, move |written| {
+            let _ = events.send(Event::GaveUp { lane, through, reason: Some(reason), written });
+        });
+        Ok(())
+    }
+
+    fn discard(&mut self, lane: LaneNo, now: Running) {
+        if !self.dispatch.seize(lane) {
+            return;
+        }
+        match self.heads.reader().last_spooled_by(lane, Running(u64::MAX >> 1)) {
+            Ok(Some(through)) => {
+                let through = through.min(self.params.last_seq);
+                let (project, callback) = (self.project(lane), lane.callback());
+                tracing::warn!(project, %callback, "its webhook was removed longer than `spool.retain` ago: its records are discarded");
+                let events = self.events.clone();
+                self.params.spool.submit(Op::Discard { lane, through }, move |written| {
+                    let _ = events.send(Event::GaveUp { lane, through, reason: None, written });
+                });
+            }
+            Ok(None) => self.dispatch.unseize(lane, now),
+            Err(error) => self.not_written(lane, error, now),
+        }
+    }
+
+    pub(super) fn view(&self, now: Running) -> Vec<LaneView> {
+        let mut views: Vec<LaneView> = self
+            .dispatch
+            .lanes()
+            .map(|(no, lane)| LaneView {
+                lane: *no,
+                project: self.project(*no).to_owned(),
+                state: lane.state(),
+                cursor: lane.cursor,
+                in_flight: lane.phase == Phase::InFlight,
+                pending_records: lane.pending_records,
+                pending_bytes: lane.pending_bytes,
+                oldest: lane.oldest.map(|oldest| now.since(oldest)),
+                failures: lane.standing.failures,
+                next_attempt: lane.standing.retry_at.map(|at| at.since(now)),
+                last_outcome: lane.last_outcome,
+                reason: lane.standing.paused.as_ref().map(|(_, reason)| reason.clone()),
+            })
+            .collect();
+        views.sort_by(|a, b| (&a.project, a.lane).cmp(&(&b.project, b.lane)));
+        views
+    }
+}

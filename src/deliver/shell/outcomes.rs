@@ -1,0 +1,180 @@
+//! What follows from an attempt: it is written down, counted, and then the lane goes on.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{Event, Shell, WRITE_AGAIN_AFTER, batch};
+use crate::clock::Clock;
+use crate::deliver::dispatch::Settled;
+use crate::deliver::retry::Outcome;
+use crate::metrics::{AttemptLabel, CallbackLabel, ReasonLabel};
+use crate::moment::{Moment, Running};
+use crate::record::{LaneNo, SUFFIX, Seq};
+use crate::spool::{Attempted, Batch, DeadReason, Done, Fate, Op, SpoolError, Standing};
+
+/// An attempt that ended.
+pub(in crate::deliver) struct Ended {
+    pub(super) lane: LaneNo,
+    pub(super) batch: Batch,
+    pub(super) outcome: Outcome,
+    pub(super) started_at: Moment,
+    pub(super) took: Duration,
+    /// When the oldest of its records was committed.
+    pub(super) committed_at: Moment,
+}
+
+/// An outcome on its way to the disk.
+pub(in crate::deliver) struct Write {
+    attempted: Attempted,
+    batch: Batch,
+    /// What takes the batch's place.
+    successors: Option<Vec<Batch>>,
+}
+
+impl Shell {
+    pub(super) fn ended(&mut self, ended: Ended, now: Running) {
+        let Ended { lane, batch, .. } = &ended;
+        let lane = *lane;
+        let failed_before = self.standing(lane).failures > 0;
+        let Some(decided) = self.dispatch.ended(lane, &ended.outcome, dice(), now) else { return };
+        self.count(&ended, decided.fate);
+        self.say_change(&ended, failed_before);
+        let successors = match decided.halve.then(|| self.halves(batch)).transpose() {
+            Ok(successors) => successors,
+            Err(error) => return self.not_written(lane, error, now),
+        };
+        let Ended { batch, outcome, started_at, took, .. } = ended;
+        let attempted = Attempted {
+            batch: batch.id,
+            lane,
+            number: batch.attempts.saturating_add(1),
+            started_at,
+            took_micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            status: outcome.status,
+            outcome: outcome.word,
+            detail: outcome.detail,
+            fate: decided.fate,
+            standing: self.standing(lane),
+        };
+        self.write(Box::new(Write { attempted, batch, successors }));
+    }
+
+    /// Hands an outcome in, with the standing that the lane has now.
+    pub(super) fn write(&self, mut write: Box<Write>) {
+        write.attempted.standing = self.standing(write.attempted.lane);
+        let events = self.events.clone();
+        let retire =
+            write.successors.clone().map(|successors| Op::Retire { batch: write.batch.id, successors });
+        let attempted = Op::Attempted(write.attempted.clone());
+        let told = move |written| drop(events.send(Event::Written { write, written }));
+        match retire {
+            None => self.params.spool.submit(attempted, told),
+            Some(retire) => {
+                self.params.spool.submit(attempted, |_| {});
+                self.params.spool.submit(retire, told);
+            }
+        }
+    }
+
+    pub(super) fn written(&mut self, write: Box<Write>, written: Result<Done, SpoolError>, now: Running) {
+        match written {
+            Ok(_) => {}
+            Err(SpoolError::DiskFull) => return self.unwritten.push((now.plus(WRITE_AGAIN_AFTER), write)),
+            Err(error) => return self.fail(error),
+        }
+        let Write { attempted, batch, successors } = *write;
+        let (lane, records) = (attempted.lane, u64::from(batch.records));
+        if attempted.fate == Fate::Waits {
+            return self.dispatch.tried(lane, successors, now);
+        }
+        if let Fate::Dead(reason) = attempted.fate {
+            self.count_dead(lane, reason, records);
+        }
+        let around = (lane.callback().prefix().len() + SUFFIX.len()) as u64 + records.saturating_sub(1);
+        self.settled(lane, batch.last, records, batch.body_bytes.saturating_sub(around), now);
+    }
+
+    pub(super) fn gave_up(
+        &mut self,
+        lane: LaneNo,
+        through: Seq,
+        reason: Option<DeadReason>,
+        written: Result<Done, SpoolError>,
+        now: Running,
+    ) {
+        match written {
+            Ok(Done::Settled { records, bytes }) => {
+                match reason {
+                    Some(reason) => self.count_dead(lane, reason, records),
+                    None => drop(self.params.metrics.records_discarded.inc_by(records)),
+                }
+                self.settled(lane, through, records, bytes, now);
+            }
+            Ok(_) => self.dispatch.unseize(lane, now),
+            Err(error) => self.not_written(lane, error, now),
+        }
+    }
+
+    fn settled(&mut self, lane: LaneNo, through: Seq, records: u64, bytes: u64, now: Running) {
+        self.made.remove(&lane);
+        self.heads.settled(lane, through);
+        let left = self.dispatch.lane(lane).is_some_and(|lane| lane.pending_records > records);
+        match left.then(|| self.heads.oldest(lane, through)).transpose() {
+            Ok(oldest) => {
+                let settled = Settled { through, records, bytes, oldest: oldest.flatten() };
+                self.dispatch.settled(lane, settled, now);
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Two batches with the records of one.
+    fn halves(&mut self, whole: &Batch) -> Result<Vec<Batch>, SpoolError> {
+        let half = whole.records / 2;
+        let after = Seq(whole.first.0.saturating_sub(1));
+        let first = self.heads.head(whole.lane, after, half, u64::MAX)?.make(half as usize)?;
+        let rest = whole.records - half;
+        let second = self.heads.head(whole.lane, first.ends.1, rest, u64::MAX)?.make(rest as usize)?;
+        Ok([first, second].iter().map(|made| batch(whole.lane, whole.epoch, made)).collect())
+    }
+
+    fn standing(&self, lane: LaneNo) -> Standing {
+        self.dispatch.lane(lane).map(|lane| lane.standing.clone()).unwrap_or_default()
+    }
+
+    fn count(&self, ended: &Ended, fate: Fate) {
+        let metrics = &self.params.metrics;
+        let callback = ended.lane.callback();
+        metrics.attempts.get_or_create(&AttemptLabel { callback, outcome: ended.outcome.word }).inc();
+        metrics.attempt_duration.observe(ended.took.as_secs_f64());
+        if fate == Fate::Delivered {
+            metrics.batches_delivered.get_or_create(&CallbackLabel { callback }).inc();
+            metrics.delivery_latency.observe(Clock::now().since(ended.committed_at).as_secs_f64());
+        }
+    }
+
+    fn count_dead(&self, lane: LaneNo, reason: DeadReason, records: u64) {
+        let (project, callback, why) = (self.project(lane), lane.callback(), reason.name());
+        tracing::warn!(project, %callback, records, reason = why, "records were given up and are dead letters");
+        self.params.metrics.dead_letters.get_or_create(&ReasonLabel { reason: why }).inc_by(records);
+    }
+
+    /// A change is said once; its repetitions are counted.
+    fn say_change(&self, Ended { lane, outcome, .. }: &Ended, failed_before: bool) {
+        let fails = self.standing(*lane).failures > 0;
+        let (project, callback) = (self.project(*lane), lane.callback());
+        if fails && !failed_before {
+            let Outcome { status, word, detail, .. } = outcome;
+            tracing::warn!(project, %callback, outcome = word, status, detail, "a webhook fails, and is tried again");
+        } else if failed_before && !fails {
+            tracing::info!(project, %callback, "a webhook works again");
+        }
+    }
+}
+
+/// Chance for jitter, 0.0..1.0: the random bits of a UUID.
+fn dice() -> f64 {
+    let (high, _) = Uuid::new_v4().as_u64_pair();
+    f64::from(u32::try_from(high >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+}

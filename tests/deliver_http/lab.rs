@@ -1,0 +1,194 @@
+//! A spool, a right loop and their records, without a database.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sidecar::clock::Clock;
+use sidecar::deliver::{Client, Deliver, Egress, LaneView, Limits, Params, Proxy, Routes, Webhook};
+use sidecar::metrics::Metrics;
+use sidecar::position::{Lsn, Position};
+use sidecar::record::{After, Callback, LaneNo, ProjectNo, Seq, write_document};
+use sidecar::spool::{Epochs, Group, GroupBuilder, Op, Opened, Options, Spool};
+use uuid::Uuid;
+
+/// The one project's name.
+pub const PROJECT: &str = "Haus 5";
+pub const EPOCH: Uuid = Uuid::from_u128(1);
+
+/// What a test chooses.
+#[derive(Clone)]
+pub struct Setup {
+    pub webhooks: Vec<Webhook>,
+    pub egress: Egress,
+    pub proxy: Option<Proxy>,
+    pub ca_file: Option<std::path::PathBuf>,
+    pub lane_bytes_max: u64,
+}
+
+pub struct Lab {
+    folder: tempfile::TempDir,
+    runtime: tokio::runtime::Runtime,
+    setup: Setup,
+    pub metrics: Metrics,
+    clock: Clock,
+    spool: Spool,
+    pub deliver: Deliver,
+    builder: GroupBuilder,
+    epochs: Epochs,
+    commit: u64,
+    is_known: bool,
+}
+
+/// Quick ones, so that tests are.
+pub fn limits() -> Limits {
+    Limits {
+        records_max: 3,
+        wait_max: Duration::from_millis(20),
+        timeout: Duration::from_secs(5),
+        connect_timeout: Duration::from_secs(2),
+        retry_schedule: vec![Duration::from_millis(50)],
+        ..Limits::default()
+    }
+}
+
+pub fn webhook(url: &str) -> Webhook {
+    let (headers, secrets) = (Vec::new(), Vec::new());
+    Webhook { project: None, callback: None, url: url.parse().unwrap(), headers, secrets, limits: limits() }
+}
+
+impl Setup {
+    pub fn new(webhooks: impl IntoIterator<Item = Webhook>) -> Self {
+        Self {
+            webhooks: webhooks.into_iter().collect(),
+            egress: Egress::default(),
+            proxy: None,
+            ca_file: None,
+            lane_bytes_max: 1 << 30,
+        }
+    }
+
+    pub fn start(self) -> Lab {
+        Lab::open(tempfile::tempdir().unwrap(), self, Epochs::new(EPOCH))
+    }
+}
+
+impl Lab {
+    /// Everything to the receiver at `url`.
+    pub fn to(url: &str) -> Self {
+        Setup::new([webhook(url)]).start()
+    }
+
+    fn open(folder: tempfile::TempDir, setup: Setup, epochs: Epochs) -> Self {
+        let options = Options { bytes_max: 1 << 30, retain: Duration::from_hours(1) };
+        let Opened { spool, projects, last_seq, running, lanes, .. } =
+            Spool::open(&folder.path().join("spool"), options).unwrap();
+        let clock = Clock::start(running);
+        let metrics = Metrics::unregistered();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.unwrap();
+        let client =
+            Client::new(setup.egress.clone(), setup.proxy.clone(), setup.ca_file.as_deref(), metrics.clone());
+        let is_known = !projects.is_empty();
+        let deliver = Deliver::start(Params {
+            spool: spool.clone(),
+            lanes,
+            projects,
+            last_seq,
+            epochs: epochs.clone(),
+            routes: Arc::new(Routes::new(setup.webhooks.clone()).unwrap()),
+            in_flight_max: 8,
+            lane_bytes_max: setup.lane_bytes_max,
+            spool_bytes_max: options.bytes_max,
+            retain: options.retain,
+            client: client.unwrap(),
+            runtime: runtime.handle().clone(),
+            clock,
+            metrics: metrics.clone(),
+            on_failure: Box::new(|error| panic!("{error}")),
+        });
+        let builder = GroupBuilder::new(last_seq);
+        let deliver = deliver.unwrap();
+        Self { folder, runtime, setup, metrics, clock, spool, deliver, builder, epochs, commit: 0, is_known }
+    }
+
+    /// The process dies and starts again, with what the disk holds.
+    pub fn restart(self) -> Self {
+        self.deliver.stop(Duration::ZERO);
+        self.spool.close();
+        self.runtime.shutdown_timeout(Duration::from_secs(1));
+        let mut lab = Self::open(self.folder, self.setup, self.epochs);
+        lab.commit = self.commit;
+        lab
+    }
+
+    /// One group of records; they wait for nothing.
+    pub fn spool(&mut self, callback: Callback, ids: &[&str]) {
+        let records: Vec<_> = ids.iter().map(|id| (callback, *id, After::default())).collect();
+        self.spool_all(&records);
+    }
+
+    /// One group of records. Says the number of the last.
+    pub fn spool_all(&mut self, records: &[(Callback, &str, After)]) -> Seq {
+        self.commit += 1;
+        for (number, (callback, id, after)) in (1..).zip(records) {
+            let mut fragment = Vec::new();
+            write_document(&mut fragment, id, None);
+            let position = Position { commit: Lsn(self.commit), number };
+            self.builder.push(lane(*callback), position, Clock::now(), *after, 0, &fragment);
+        }
+        let last = self.builder.last();
+        let chunks = self.builder.finish(Clock::now(), self.clock.running());
+        let new = !std::mem::replace(&mut self.is_known, true);
+        let projects = if new { vec![(ProjectNo(0), PROJECT.to_owned())] } else { Vec::new() };
+        let group = Group { chunks: chunks.clone(), projects: projects.clone(), ..Group::default() };
+        self.spool.apply(Op::Commit(Arc::new(group))).unwrap();
+        self.deliver.appended(projects, chunks);
+        last
+    }
+
+    /// Records from now on are of another epoch.
+    pub fn begin_epoch(&mut self, epoch: Uuid) {
+        self.epochs.begin(self.builder.last(), epoch);
+        self.deliver.begin_epoch(self.builder.last(), epoch);
+        self.commit = 0;
+    }
+
+    pub fn routed(&mut self, webhooks: Vec<Webhook>) {
+        self.setup.webhooks.clone_from(&webhooks);
+        self.deliver.routed(Arc::new(Routes::new(webhooks).unwrap()), 8, self.setup.lane_bytes_max);
+    }
+
+    /// Waits until nothing is pending.
+    pub fn settle(&self) {
+        self.wait("everything to be settled", |lanes| lanes.iter().all(|lane| lane.pending_records == 0));
+    }
+
+    pub fn wait(&self, what: &str, done: impl Fn(&[LaneView]) -> bool) -> Vec<LaneView> {
+        let by = Instant::now() + Duration::from_secs(20);
+        loop {
+            let lanes = self.deliver.view();
+            if !lanes.is_empty() && done(&lanes) {
+                return lanes;
+            }
+            assert!(Instant::now() < by, "waited for {what}: {lanes:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The log of attempts: number, status, outcome.
+    pub fn attempts(&self) -> Vec<(u32, Option<u16>, String)> {
+        let sql = "SELECT number, status, outcome FROM attempt ORDER BY no";
+        self.rows(sql, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    }
+
+    pub fn rows<T>(&self, sql: &str, read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {
+        let file = self.folder.path().join("spool/spool.sqlite");
+        let connection = rusqlite::Connection::open(file).unwrap();
+        let mut found = connection.prepare(sql).unwrap();
+        found.query_map([], read).unwrap().map(Result::unwrap).collect()
+    }
+}
+
+pub fn lane(callback: Callback) -> LaneNo {
+    LaneNo::new(ProjectNo(0), callback)
+}
