@@ -180,6 +180,10 @@ impl World {
             }
         }
         assert!(self.dispatch.deadline().is_none_or(|at| at > self.now), "nothing due is left undone");
+        for (no, lane) in self.dispatch.lanes().filter(|(_, lane)| lane.blocked.is_some()) {
+            let head = self.disk[no].pending().first();
+            assert!(head.is_none_or(|head| !self.may_go(*no, *head)), "{no} is held back for nothing");
+        }
     }
 
     fn cut(&mut self, no: LaneNo) {
