@@ -1,3 +1,7 @@
 //! Arguments and exit status.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sidecar::cli::main()
+}

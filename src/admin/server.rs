@@ -1,5 +1,6 @@
 //! The routes, and the two listeners they are served on.
 
+use std::convert::Infallible;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -120,9 +121,15 @@ async fn tail(State(admin): State<Arc<Admin>>, Query(query): Query<TailQuery>) -
                 match lines.recv().await {
                     Ok(line) if project.as_ref().is_some_and(|wanted| *wanted != line.project) => {}
                     Ok(line) if callback.is_some_and(|wanted| wanted != line.callback) => {}
-                    Ok(line) => return Some((whole(line.json.clone()), lines)),
+                    Ok(line) => {
+                        return Some((
+                            Ok::<_, Infallible>(Frame::data(Bytes::from(line.json.clone()))),
+                            lines,
+                        ));
+                    }
                     Err(broadcast::error::RecvError::Lagged(missed)) => {
-                        return Some((whole(format!("{{\"not_shown\":{missed}}}\n")), lines));
+                        let line = format!("{{\"not_shown\":{missed}}}\n");
+                        return Some((Ok(Frame::data(Bytes::from(line))), lines));
                     }
                     Err(broadcast::error::RecvError::Closed) => return None,
                 }
@@ -131,10 +138,6 @@ async fn tail(State(admin): State<Arc<Admin>>, Query(query): Query<TailQuery>) -
     });
     let body = axum::body::Body::new(StreamBody::new(lines));
     ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
-}
-
-fn whole(line: String) -> Result<Frame<Bytes>, std::convert::Infallible> {
-    Ok(Frame::data(Bytes::from(line)))
 }
 
 /// Probes are answered without a token: they tell nothing but yes or no and why.

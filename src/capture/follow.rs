@@ -146,7 +146,7 @@ impl Follow {
             Message::Relation(relation) => self.relation(relation, ledger)?,
             Message::Insert { relation, new } => self.changed(relation, None, Some(&new), 0, ledger)?,
             Message::Update { relation, old, new } => {
-                self.changed(relation, old.as_ref(), Some(&new), 1, ledger)?
+                self.changed(relation, old.as_ref(), Some(&new), 1, ledger)?;
             }
             Message::Delete { relation, old } => self.changed(relation, Some(&old), None, 2, ledger)?,
             Message::Truncate { relations } => return self.truncated(&relations),

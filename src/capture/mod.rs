@@ -56,7 +56,7 @@ pub enum Notice {
 /// The left loop at work.
 pub struct Capture {
     events: mpsc::Sender<Event>,
-    confirmed: watch::Receiver<Lsn>,
+    confirmed: Arc<watch::Sender<Lsn>>,
     position: Arc<Mutex<Option<StreamPosition>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -78,7 +78,7 @@ impl Capture {
             })
         };
         let ledger = Ledger::open(opened, clock, metrics.clone(), listeners, wake)?;
-        let (tell_confirmed, confirmed) = watch::channel(opened.position.unwrap_or_default().whole);
+        let confirmed = Arc::new(watch::Sender::new(opened.position.unwrap_or_default().whole));
         let position = Arc::new(Mutex::new(opened.position));
         let state = Loop {
             ledger,
@@ -86,7 +86,7 @@ impl Capture {
             clock,
             metrics,
             notice: Box::new(notice),
-            confirmed: tell_confirmed,
+            confirmed: Arc::clone(&confirmed),
             position: Arc::clone(&position),
             stream: None,
             halted_for_room: false,
@@ -122,12 +122,13 @@ impl Capture {
 
     /// What may be confirmed to Postgres.
     pub fn confirmed(&self) -> watch::Receiver<Lsn> {
-        self.confirmed.clone()
+        self.confirmed.subscribe()
     }
 
     /// The documents were compared with the table as of this position, durably.
     pub(crate) fn seeded(&self, position: StreamPosition) {
         *self.position.lock().unwrap_or_else(PoisonError::into_inner) = Some(position);
+        self.confirmed.send_replace(position.whole);
     }
 
     /// Where the stream stands, durably.
@@ -165,13 +166,14 @@ impl Capture {
     }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own, and any two may hold")]
 struct Loop {
     ledger: Ledger,
     spool: Spool,
     clock: Clock,
     metrics: Metrics,
     notice: Box<dyn Fn(Notice) + Send>,
-    confirmed: watch::Sender<Lsn>,
+    confirmed: Arc<watch::Sender<Lsn>>,
     position: Arc<Mutex<Option<StreamPosition>>>,
     /// The stream under way, and its connection's number. `None` while halted: blocks are dropped.
     stream: Option<(u64, Follow)>,

@@ -76,7 +76,7 @@ impl Entry {
         match &self.similarity {
             Similarity::Entries(entries) => write_fingerprints(&mut out, entries),
             Similarity::Texts(texts) => {
-                texts.iter().for_each(|text| write_nullable(&mut out, text.as_deref()))
+                texts.iter().for_each(|text| write_nullable(&mut out, text.as_deref()));
             }
             Similarity::Unknown => {}
         }
@@ -127,6 +127,7 @@ fn flag(holds: bool, bit: u8) -> u8 {
 }
 
 /// Seven bits a byte, the lowest first.
+#[expect(clippy::cast_possible_truncation, reason = "seven bits")]
 fn write_number(out: &mut Vec<u8>, mut number: u32) {
     while number >= 0x80 {
         out.push((number & 0x7F) as u8 | 0x80);

@@ -90,6 +90,8 @@ impl Array<'_> {
     /// The whole of it: a loop over the brackets, as depth comes from outside.
     fn braces(&mut self, out: &mut Vec<u8>) -> Result<(), ArrayText> {
         let mut depth = 0_usize;
+        // How deep the elements lie: all at the same depth.
+        let mut dimensions = None;
         loop {
             // Here an element or an opening brace is due.
             while self.eat(b'{') {
@@ -99,10 +101,13 @@ impl Array<'_> {
             if depth == 0 {
                 return Err(ArrayText);
             }
-            if self.rest.first() != Some(&b'}') {
+            // The empty array has no dimensions at all.
+            let empty = self.rest == b"}" && depth == 1 && dimensions.is_none();
+            if !empty {
+                if *dimensions.get_or_insert(depth) != depth {
+                    return Err(ArrayText);
+                }
                 self.element(out)?;
-            } else if out.last() != Some(&b'[') {
-                return Err(ArrayText);
             }
             while self.eat(b'}') {
                 out.push(b']');
@@ -143,6 +148,8 @@ impl Array<'_> {
         let text = std::str::from_utf8(plain).map_err(|_| ArrayText)?;
         match (text, self.element) {
             ("", _) => return Err(ArrayText),
+            // The server quotes what it must not be confused with.
+            (bare, _) if bare.contains(['{', '"', '\\']) => return Err(ArrayText),
             // The server quotes a text that spells NULL.
             ("NULL", _) => out.extend_from_slice(b"null"),
             ("t", Element::Bool) => out.extend_from_slice(b"true"),
@@ -221,10 +228,10 @@ fn built_in(type_oid: u32) -> TypeKind {
 
 /// Every other built-in array that a table may have: its elements are strings.
 const TEXT_ARRAYS: &[u32] = &[
-    143, 199, 271, 629, 651, 719, 775, 791, 1001, 1002, 1003, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1015,
-    1017, 1018, 1019, 1027, 1034, 1040, 1041, 1115, 1182, 1183, 1185, 1187, 1263, 1270, 1561, 1563, 2201,
-    2207, 2208, 2209, 2210, 2211, 2949, 2951, 3221, 3643, 3644, 3645, 3735, 3770, 3807, 3905, 3907, 3909,
-    3911, 3913, 3927, 4073, 4090, 4097, 4192, 5039, 6150, 6151, 6152, 6153, 6155, 6157,
+    143, 199, 271, 629, 651, 719, 775, 791, 1001, 1002, 1003, 1006, 1008, 1009, 1010, 1011, 1012, 1013, 1014,
+    1015, 1017, 1018, 1019, 1027, 1034, 1040, 1041, 1115, 1182, 1183, 1185, 1187, 1263, 1270, 1561, 1563,
+    2201, 2207, 2208, 2209, 2210, 2211, 2949, 2951, 3221, 3643, 3644, 3645, 3735, 3770, 3807, 3905, 3907,
+    3909, 3911, 3913, 3927, 4073, 4090, 4097, 4192, 5039, 6150, 6151, 6152, 6153, 6155, 6157,
 ];
 
 /// FirstNormalObjectId: lower OIDs are the server's own.
@@ -275,7 +282,7 @@ mod tests {
     fn what_is_no_array_is_refused() {
         for text in [
             "", "a", "{", "}", "{a", "{a,", "{a,}", "{,a}", "{a}b", "{{a}", "{\"a}", "{\"a\\", "[1:2]{a}",
-            "{a}{b}", "{{},a",
+            "{a}{b}", "{{},a", "{{a},b}", "{a,{b}}", "{{}}", "{{},a}", "{a{b}", "{a\"b}", "{a\\b}",
         ] {
             assert_eq!(array(Element::Text, text), Err(ArrayText), "{text}");
         }

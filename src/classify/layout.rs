@@ -258,6 +258,26 @@ impl Layout {
         self.columns.iter().map(value).collect::<Result<_, _>>().map(Row)
     }
 
+    /// The values of this layout's columns after an UPDATE. An identity column that lies out of line
+    /// unchanged is left out of the new tuple and comes in full in the old one (seen on 15 and 18).
+    pub fn updated_row<'a>(
+        &self,
+        old: Option<&OldTuple<'a>>,
+        new: &Tuple<'a>,
+    ) -> Result<Row<'a>, Unreadable> {
+        let mut row = self.row(new)?;
+        let Some(OldTuple::Full(old) | OldTuple::Key(old)) = old else { return Ok(row) };
+        for at in &self.identity {
+            if let (Some(value @ Value::Unchanged), Some(column)) =
+                (row.0.get_mut(*at), self.columns.get(*at))
+                && let Some(Cell::Text(text)) = old.0.get(column.cell)
+            {
+                *value = Value::Text(text);
+            }
+        }
+        Ok(row)
+    }
+
     /// The identity of a row that is there.
     pub fn identity(&self, row: &Row<'_>) -> Result<Identity, Unreadable> {
         let texts = self.identity.iter().map(|at| self.identity_text(row, *at));
@@ -289,10 +309,11 @@ impl Layout {
 
     /// What an entry, written under whichever layout, holds of this layout's content columns.
     pub(super) fn content_of(&self, entry: &Entry) -> Vec<Fingerprint> {
-        let translation = usize::try_from(entry.layout).ok().and_then(|at| self.translations.get(at));
-        let Some(translation) = translation.filter(|_| entry.layout != self.number) else {
+        if entry.layout == self.number {
             return entry.content.clone();
-        };
+        }
+        let translation = usize::try_from(entry.layout).ok().and_then(|at| self.translations.get(at));
+        let Some(translation) = translation else { return vec![Fingerprint::UNKNOWN; self.content.len()] };
         let read = |held: &Held| match held {
             Held::At(at) => entry.content.get(*at).copied().unwrap_or(Fingerprint::UNKNOWN),
             Held::Before(fingerprint) => *fingerprint,
@@ -322,3 +343,6 @@ fn check(mapping: &Mapping, identity: &[String], relation: &Relation) -> Result<
     }
     Err(Unresolved { missing, identity_missing, found })
 }
+
+#[cfg(test)]
+mod tests;

@@ -137,7 +137,7 @@ pub struct NotATable(String);
 impl FromStr for TableName {
     type Err = NotATable;
 
-    /// As SQL reads it: what is not quoted is in lower case; without a schema it is in `public`.
+    /// As SQL reads it: what is not quoted is in lower case (of ASCII alone, as in a UTF-8 database); without a schema it is in `public`.
     fn from_str(text: &str) -> Result<Self, NotATable> {
         let refuse = || NotATable(text.to_owned());
         let (first, rest) = identifier(text).ok_or_else(refuse)?;
@@ -155,7 +155,7 @@ fn identifier(text: &str) -> Option<(String, &str)> {
         let end = text.find(['.', '"']).unwrap_or(text.len());
         let (plain, rest) = text.split_at_checked(end)?;
         let proper = !plain.is_empty() && plain.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$');
-        return proper.then(|| (plain.to_lowercase(), rest));
+        return proper.then(|| (plain.to_ascii_lowercase(), rest));
     };
     let mut name = String::new();
     let mut rest = quoted;
@@ -181,6 +181,7 @@ mod tests {
         let named = |schema: &str, name: &str| Ok(TableName { schema: schema.into(), name: name.into() });
         assert_eq!("Documents".parse(), named("public", "documents"));
         assert_eq!("app.documents".parse(), named("app", "documents"));
+        assert_eq!("ÄB".parse(), named("public", "Äb"));
         assert_eq!(r#""App"."Docu.""ments""#.parse(), named("App", r#"Docu."ments"#));
         for wrong in ["", ".", "a.", ".b", "a.b.c", "a b", r#""a"#, r#""""#, r#""a"b"#] {
             assert!(wrong.parse::<TableName>().is_err(), "{wrong}");

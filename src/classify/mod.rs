@@ -8,6 +8,7 @@
 //! before = shadow[identity before];  layout.judge(before, row) -> entry, drafts;  shadow[identity] = entry
 //! ```
 
+mod drafts;
 mod entry;
 mod fingerprint;
 mod identity;
@@ -18,7 +19,10 @@ mod projects;
 mod row;
 mod rules;
 mod similarity;
+#[cfg(test)]
+mod specimen;
 
+pub use drafts::{Draft, Drafts};
 pub use entry::{Damaged, Entry, Similarity};
 pub use fingerprint::{DIGEST_OVER, Fingerprint};
 pub use identity::{Identity, document_hash};
@@ -27,4 +31,4 @@ pub use layout::{Default, Layout, LayoutColumn, Layouts, Unresolved};
 pub use mapping::{ExcludedWhen, Mapping, NotATable, SimilarityColumns, TableName};
 pub use projects::Projects;
 pub use row::{Row, Unreadable, Value};
-pub use rules::{Draft, Drafts, Sight, draft_removed};
+pub use rules::{Sight, draft_removed};

@@ -2,31 +2,19 @@
 //!
 //! What counts is the shadow, not the operation, and each change is judged by itself.
 
-use std::ops::Range;
+use std::collections::HashSet;
 
+use super::drafts::Drafts;
 use super::entry::{Entry, Similarity};
 use super::fingerprint::Fingerprint;
 use super::identity::document_hash;
 use super::labels::{TypeKind, write_labels_json};
 use super::layout::{Layout, SimilarityAt};
+use super::mapping::ExcludedWhen;
 use super::projects::Projects;
 use super::row::{Row, Unreadable, Value, text};
 use super::similarity::{SimilarityEntries, SimilarityEntry};
-use crate::record::{Callback, LabelProperty, ProjectNo, write_document, write_labels, write_similarity};
-
-/// A record before it has a place.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Draft {
-    /// For which callback.
-    pub callback: Callback,
-    /// In which project.
-    pub project: ProjectNo,
-    /// Which document, for order.
-    pub document: u64,
-    /// The document whose `excluded` it waits for besides: the one under the id it had before.
-    pub earlier: Option<u64>,
-    fragment: Range<usize>,
-}
+use crate::record::{Callback, LabelProperty, ProjectNo};
 
 /// Which document a row is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -39,58 +27,6 @@ pub struct Sight {
     pub excluded: bool,
 }
 
-/// The records that changes made, in order, until they are taken away.
-#[derive(Debug, Default)]
-pub struct Drafts {
-    /// In the order in which they get their numbers.
-    pub list: Vec<Draft>,
-    /// Similarity entries that are no object or lack `similar_doc_id`.
-    pub similarities_skipped: u64,
-    fragments: Vec<u8>,
-    scratch: Vec<u8>,
-}
-
-impl Drafts {
-    /// A draft's JSON.
-    pub fn fragment(&self, draft: &Draft) -> &[u8] {
-        self.fragments.get(draft.fragment.clone()).unwrap_or_default()
-    }
-
-    /// Forgets the records, and keeps the room for the next.
-    pub fn clear(&mut self) {
-        self.list.clear();
-        self.fragments.clear();
-    }
-
-    fn add(&mut self, callback: Callback, of: &Entry, write: impl FnOnce(&mut Vec<u8>)) {
-        let start = self.fragments.len();
-        write(&mut self.fragments);
-        self.list.push(Draft {
-            callback,
-            project: of.project,
-            document: document_hash(&of.id),
-            earlier: None,
-            fragment: start..self.fragments.len(),
-        });
-    }
-
-    fn document(&mut self, callback: Callback, of: &Entry) {
-        self.add(callback, of, |out| write_document(out, &of.id, of.key.as_deref()));
-    }
-
-    fn labels(&mut self, of: &Entry, property: LabelProperty, json: &[u8]) {
-        // The JSON was made from text; it is text.
-        let json = std::str::from_utf8(json).unwrap_or("null");
-        self.add(Callback::Modified, of, |out| write_labels(out, &of.id, of.key.as_deref(), property, json));
-    }
-
-    fn similarity(&mut self, of: &Entry, entry: &SimilarityEntry) {
-        self.add(Callback::Modified, of, |out| {
-            write_similarity(out, &entry.id, entry.key.as_deref(), entry.label.as_deref());
-        });
-    }
-}
-
 /// The records of a document whose row is gone: `excluded`, where it was live.
 pub fn draft_removed(before: &Entry, drafts: &mut Drafts) {
     if !before.excluded {
@@ -101,8 +37,20 @@ pub fn draft_removed(before: &Entry, drafts: &mut Drafts) {
 impl Layout {
     /// The records that `row` makes of a document that was `before`, and what is to be remembered.
     ///
-    /// Errors where a value cannot be told: the stream must stop before this change.
+    /// Errors where a value cannot be told: the stream must stop before this change, of which
+    /// `drafts` then holds nothing.
     pub fn judge(
+        &self,
+        before: Option<&Entry>,
+        row: &Row<'_>,
+        projects: &mut Projects,
+        drafts: &mut Drafts,
+    ) -> Result<Entry, Unreadable> {
+        let mark = drafts.mark();
+        self.draft(before, row, projects, drafts).inspect_err(|_| drafts.back_to(&mark))
+    }
+
+    fn draft(
         &self,
         before: Option<&Entry>,
         row: &Row<'_>,
@@ -140,7 +88,7 @@ impl Layout {
         Ok(Sight {
             id: self.read_id(None, row)?,
             project: self.read_project(None, row, projects)?,
-            excluded: self.read_excluded(None, row),
+            excluded: self.read_excluded(None, row)?,
         })
     }
 
@@ -164,20 +112,7 @@ impl Layout {
         if before.predicted_labels.changed_to(after.predicted_labels) {
             self.draft_labels(after, self.predicted_labels, LabelProperty::PredictedLabels, row, drafts)?;
         }
-        let mut told: Vec<Fingerprint> = match &before.similarity {
-            Similarity::Entries(entries) => entries.clone(),
-            Similarity::Texts(texts) => {
-                entry_of(texts).map(|entry| entry.fingerprint()).into_iter().collect()
-            }
-            Similarity::Unknown => return Ok(()),
-        };
-        for entry in &read.similarities {
-            let fingerprint = entry.fingerprint();
-            if !told.contains(&fingerprint) {
-                drafts.similarity(after, entry);
-                told.push(fingerprint);
-            }
-        }
+        draft_similarities(before, read, drafts);
         Ok(())
     }
 
@@ -220,7 +155,10 @@ impl Layout {
             Value::Digest(sha256) => Fingerprint::of_digest(sha256),
             Value::Null => Fingerprint::NULL,
             Value::Text(bytes) => Fingerprint::of_text(bytes),
-            Value::Unchanged => known.unwrap_or(Fingerprint::UNKNOWN),
+            // What lies out of line is not NULL: there, what was held to be known was not.
+            Value::Unchanged => {
+                known.filter(|known| *known != Fingerprint::NULL).unwrap_or(Fingerprint::UNKNOWN)
+            }
         };
         let label = |column: Option<(usize, TypeKind)>, known: Option<Fingerprint>| {
             column.map_or(Fingerprint::NULL, |(at, _)| print(at, known))
@@ -228,7 +166,7 @@ impl Layout {
         let entry = Entry {
             key: self.read_key(before, row, &id)?,
             project: self.read_project(before, row, projects)?,
-            excluded: self.read_excluded(before, row),
+            excluded: self.read_excluded(before, row)?,
             layout: self.number,
             content: (self.content.iter().enumerate())
                 .map(|(place, at)| print(*at, content_before.get(place).copied()))
@@ -254,14 +192,6 @@ impl Layout {
         }
         let parts = self.id.iter().enumerate().map(|(place, at)| part(place, *at).map(|text| escaped(&text)));
         Ok(parts.collect::<Result<Vec<_>, _>>()?.join(":"))
-    }
-
-    fn read_excluded(&self, before: Option<&Entry>, row: &Row<'_>) -> bool {
-        self.excluded.is_some_and(|at| match self.value(row, at) {
-            Value::Unchanged => before.is_some_and(|entry| entry.excluded),
-            Value::Text(bytes) => self.mapping.excluded_when.holds(Some(bytes)),
-            Value::Digest(_) | Value::Null => self.mapping.excluded_when.holds(None),
-        })
     }
 
     fn read_key(
@@ -292,6 +222,20 @@ impl Layout {
             Value::Digest(_) | Value::Null => Ok(projects.number(Projects::DEFAULT)),
             Value::Unchanged => before
                 .map(|entry| entry.project)
+                .ok_or_else(|| Unreadable::OutOfLine { column: self.column_name(at) }),
+        }
+    }
+
+    fn read_excluded(&self, before: Option<&Entry>, row: &Row<'_>) -> Result<bool, Unreadable> {
+        let Some(at) = self.excluded else { return Ok(false) };
+        let when = &self.mapping.excluded_when;
+        match self.value(row, at) {
+            Value::Text(bytes) => Ok(when.holds(Some(bytes))),
+            Value::Digest(_) | Value::Null => Ok(when.holds(None)),
+            // What lies out of line is not NULL.
+            Value::Unchanged if *when == ExcludedWhen::NotNull => Ok(true),
+            Value::Unchanged => before
+                .map(|entry| entry.excluded)
                 .ok_or_else(|| Unreadable::OutOfLine { column: self.column_name(at) }),
         }
     }
@@ -344,6 +288,24 @@ impl Layout {
         }
         let entries = entry_of(&texts).into_iter().collect();
         Ok((Similarity::Texts(texts), entries))
+    }
+}
+
+/// One record for each entry that the old value did not hold.
+fn draft_similarities(before: &Entry, read: &ReadRow, drafts: &mut Drafts) {
+    if before.similarity == read.entry.similarity {
+        return;
+    }
+    // A set: how many entries there are is decided outside.
+    let mut told: HashSet<Fingerprint> = match &before.similarity {
+        Similarity::Entries(entries) => entries.iter().copied().collect(),
+        Similarity::Texts(texts) => entry_of(texts).map(|entry| entry.fingerprint()).into_iter().collect(),
+        Similarity::Unknown => return,
+    };
+    for entry in &read.similarities {
+        if told.insert(entry.fingerprint()) {
+            drafts.similarity(&read.entry, entry);
+        }
     }
 }
 

@@ -65,24 +65,19 @@ impl SimilarityEntries {
 fn entry(object: &str) -> Option<SimilarityEntry> {
     // A map takes the last of members that share a name, as jsonb does.
     let members: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(object).ok()?;
-    let member = |name: &str| members.get(name).map_or(Some(None), |raw| string(raw.get()));
-    Some(SimilarityEntry {
-        id: member("similar_doc_id")??,
-        key: member("similar_doc_key")?,
-        label: member("similarity_label")?,
-    })
+    let member = |name: &str| members.get(name).map_or(Ok(None), |raw| string(raw.get()));
+    let (id, key, label) = (member("similar_doc_id"), member("similar_doc_key"), member("similarity_label"));
+    Some(SimilarityEntry { id: id.ok()??, key: key.ok()?, label: label.ok()? })
 }
 
-/// A string as it is, null as none, anything else as its JSON. `None` where a string holds what no
+/// A string as it is, null as none, anything else as its JSON. An error where a string holds what no
 /// text can: half a surrogate.
-fn string(raw: &str) -> Option<Option<String>> {
-    if raw == "null" {
-        return Some(None);
+fn string(raw: &str) -> Result<Option<String>, serde_json::Error> {
+    match raw.as_bytes() {
+        b"null" => Ok(None),
+        [b'"', ..] => serde_json::from_str(raw).map(Some),
+        _ => Ok(Some(raw.to_owned())),
     }
-    if raw.starts_with('"') {
-        return serde_json::from_str(raw).ok().map(Some);
-    }
-    Some(Some(raw.to_owned()))
 }
 
 #[cfg(test)]

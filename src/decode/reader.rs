@@ -79,6 +79,11 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(bytes).map_err(|_| Malformed::NotAText(what))
     }
 
+    /// Bytes not yet read.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     pub(super) fn end(self) -> Result<(), Malformed> {
         match self.rest.len() {
             0 => Ok(()),

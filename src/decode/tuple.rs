@@ -21,7 +21,12 @@ pub enum Cell<'a> {
 impl<'a> Tuple<'a> {
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         let columns = reader.u16("number of columns")?;
-        (0..columns).map(|_| Cell::read(reader)).collect::<Result<_, _>>().map(Self)
+        // No more room than the message can fill: each cell is a byte at least.
+        let mut cells = Vec::with_capacity(usize::from(columns).min(reader.left()));
+        for _ in 0..columns {
+            cells.push(Cell::read(reader)?);
+        }
+        Ok(Self(cells))
     }
 }
 

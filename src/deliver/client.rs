@@ -224,7 +224,7 @@ fn retry_after(value: &str, now: Moment) -> Option<Duration> {
 
 /// What an attempt's log keeps of an unwelcome answer.
 const DETAIL_BYTES: usize = 512;
-const POOL_IDLE: Duration = Duration::from_secs(60);
+const POOL_IDLE: Duration = Duration::from_mins(1);
 const HTTP2_PING: Duration = Duration::from_secs(5);
 
 #[cfg(test)]

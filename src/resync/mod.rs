@@ -25,7 +25,7 @@ use crate::position::{Lsn, Position};
 use crate::source::catalog::{Table, WhenAdded};
 use crate::source::documents::ReadColumn;
 use crate::source::snapshot::{RowsError, Snapshot, SqlValue};
-use crate::source::types;
+use crate::source::{SourceError, types};
 use crate::spool::{Fact, Room, SpoolError, StreamPosition};
 
 /// How far it is, for whoever looks.
@@ -68,14 +68,14 @@ pub enum ResyncError {
     SpoolFull,
     /// The server or the way to it.
     #[error("read the table: {0}")]
-    Sql(#[from] tokio_postgres::Error),
+    Source(#[from] SourceError),
 }
 
 impl From<RowsError<ResyncError>> for ResyncError {
     fn from(error: RowsError<ResyncError>) -> Self {
         match error {
             RowsError::Stopped(error) => error,
-            RowsError::Sql(error) => Self::Sql(error),
+            RowsError::Source(error) => Self::Source(error),
         }
     }
 }
@@ -157,7 +157,7 @@ impl Comparison {
                 match seen.row(&identity)? {
                     Some(row) if row.document == document && row.live => {}
                     Some(_) if !entry.excluded => {
-                        ledger.exclude(&identity, entry, !shown, &mut self.records)?
+                        ledger.exclude(&identity, entry, !shown, &mut self.records)?;
                     }
                     Some(_) => {}
                     None if shown => ledger.remove(&identity, &mut Silent)?,

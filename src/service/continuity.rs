@@ -8,7 +8,7 @@ use crate::spool::StreamPosition;
 
 /// The source as the spool remembers it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct KnownSource {
+pub(super) struct KnownSource {
     /// The cluster's identifier, as `IDENTIFY_SYSTEM` gives it.
     pub system_id: String,
     /// The cluster's timeline.
@@ -21,7 +21,7 @@ pub struct KnownSource {
 
 /// The source as it answers now.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct FoundSource {
+pub(super) struct FoundSource {
     /// The same of it.
     pub source: KnownSource,
     /// The end of the server's log.
@@ -36,7 +36,7 @@ pub struct FoundSource {
 
 /// What there is of the slot.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum FoundSlot {
+pub(super) enum FoundSlot {
     /// The server calls it lost or invalidated.
     Lost,
     /// None of this name.
@@ -50,7 +50,7 @@ pub enum FoundSlot {
 
 /// What follows.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Continuity {
+pub(super) enum Continuity {
     /// Nothing is read or delivered until a resync adopts the database.
     Diverged {
         /// The sentence.
@@ -79,7 +79,7 @@ pub enum Continuity {
 
 /// Compares what is known with what was found. `known` and `position` are `None` until a first
 /// start has finished.
-pub fn judge(known: Option<(&KnownSource, StreamPosition)>, found: &FoundSource) -> Continuity {
+pub(super) fn judge(known: Option<(&KnownSource, StreamPosition)>, found: &FoundSource) -> Continuity {
     let Some((known, position)) = known else {
         return Continuity::FirstStart { drop_slot: found.slot == FoundSlot::Lost };
     };

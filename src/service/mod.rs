@@ -1,3 +1,351 @@
-//! The parts put together: supervisor, loops, listeners, signals.
+//! The parts put together: the spool, both loops, the supervisor, the listeners, the signals.
 
 mod continuity;
+mod known;
+mod progress;
+mod state;
+mod supervise;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{broadcast, mpsc, watch};
+use uuid::Uuid;
+
+use self::known::Known;
+use self::state::{State, Viewer};
+use self::supervise::{Over, Said, Supervisor};
+use crate::admin::{self, Admin, SOCKET_NAME, Tail, TailLine};
+use crate::capture::{Capture, Keep, Listeners};
+use crate::clock::Clock;
+use crate::deliver::{Client, Deliver, Params, Routes};
+use crate::metrics::Metrics;
+use crate::position::Position;
+use crate::record::Callback;
+use crate::settings::{self, Settings, Sources};
+use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
+
+pub use supervise::{document_key, wanted};
+
+/// How a run ended that was not told to end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It failed.
+    #[error("{0:#}")]
+    Failed(#[from] anyhow::Error),
+    /// What a setting or SQL must cure.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Runs until told to stop by SIGTERM or SIGINT.
+pub async fn run(settings: Settings, sources: Sources) -> Result<(), RunError> {
+    let mut signals = Signals::listen()?;
+    let mut parts = Parts::start(settings, sources).await?;
+    let over = parts.until_over(&mut signals).await;
+    parts.stop(&mut signals).await;
+    match over {
+        Over::Stopped => Ok(()),
+        Over::Refused(why) => Err(RunError::Refused(why)),
+        Over::SpoolFailed(error) => Err(RunError::Failed(error.into())),
+    }
+}
+
+struct Signals {
+    hang_up: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("listen to signals");
+        Ok(Self {
+            hang_up: listen(SignalKind::hangup())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.hang_up.recv() => Told::Reload,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.terminate.recv() => Told::Stop,
+        }
+    }
+
+    async fn told_to_stop(&mut self) {
+        while self.next().await != Told::Stop {}
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Told {
+    Reload,
+    Stop,
+}
+
+struct Parts {
+    settings: Arc<Settings>,
+    sources: Sources,
+    spool: Spool,
+    capture: Arc<Capture>,
+    deliver: Arc<Deliver>,
+    metrics: Metrics,
+    supervisor: tokio::task::JoinHandle<Over>,
+    failures: mpsc::UnboundedReceiver<SpoolError>,
+    stop: watch::Sender<bool>,
+    listeners: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Parts {
+    async fn start(settings: Settings, sources: Sources) -> Result<Self, RunError> {
+        let settings = Arc::new(settings);
+        let started_at = state::started_at();
+        let opened = open_spool(&settings)?;
+        let clock = Clock::start(opened.running);
+        let epochs = epochs(&opened)?;
+        let epoch = epochs.current();
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        metrics.config_last_reload_successful.set(1);
+        let (tail, _) = broadcast::channel(TAIL_LINES);
+        let (fail, failures) = mpsc::unbounded_channel();
+        let deliver = Arc::new(deliver(&settings, &opened, epochs, clock, &metrics, fail)?);
+        let (notice, notices) = mpsc::unbounded_channel();
+        let listeners = listeners(&settings.routes, &tail, &deliver);
+        let capture =
+            Capture::start(&opened, clock, metrics.clone(), listeners, move |told| drop(notice.send(told)))?;
+        let capture = Arc::new(capture);
+        let state = State::new();
+        let viewer = Arc::new(Viewer {
+            state: state.clone(),
+            capture: Arc::clone(&capture),
+            deliver: Arc::clone(&deliver),
+            spool: opened.spool.clone(),
+            reader: Mutex::new(opened.spool.reader().context("read the spool")?),
+            metrics: metrics.clone(),
+            started_at,
+            database: settings.conninfo.redacted(),
+            slot: settings.slot.clone(),
+            publication: settings.publication.clone(),
+            epoch,
+            bytes_max: settings.spool_bytes_max,
+        });
+        let listeners = serve(&settings, &viewer, registry, tail).await?;
+        let (stop, stopped) = watch::channel(false);
+        let supervisor = Supervisor {
+            settings: Arc::clone(&settings),
+            capture: Arc::clone(&capture),
+            deliver: Arc::clone(&deliver),
+            state,
+            known: Known::read(&opened.facts)?,
+            clock,
+            metrics: metrics.clone(),
+            notices,
+            stop: stopped,
+            number: 0,
+            has_streamed: false,
+            said: Said::default(),
+        };
+        for name in settings::without_effect(&settings) {
+            tracing::warn!("`{name}` is set, and has no effect in this version");
+        }
+        tracing::info!(spool = %settings.spool_path.display(), %epoch, "sidecar {}", env!("CARGO_PKG_VERSION"));
+        let supervisor = tokio::spawn(supervisor.run());
+        let spool = opened.spool;
+        Ok(Self {
+            settings,
+            sources,
+            spool,
+            capture,
+            deliver,
+            metrics,
+            supervisor,
+            failures,
+            stop,
+            listeners,
+        })
+    }
+
+    async fn until_over(&mut self, signals: &mut Signals) -> Over {
+        loop {
+            tokio::select! {
+                told = signals.next() => match told {
+                    Told::Reload => self.reload(),
+                    Told::Stop => return Over::Stopped,
+                },
+                over = &mut self.supervisor => {
+                    return over.unwrap_or_else(|error| Over::SpoolFailed(SpoolError::Unknown(error.to_string())));
+                }
+                failed = self.failures.recv() => {
+                    return failed.map_or(Over::Stopped, Over::SpoolFailed);
+                }
+            }
+        }
+    }
+
+    /// Reads the settings again. Wrong ones change nothing.
+    fn reload(&mut self) {
+        match settings::load(&self.sources) {
+            Ok(read) => {
+                let routes = Arc::new(read.routes.clone());
+                self.capture.keep(keep(&routes));
+                self.deliver.routed(routes, read.in_flight_max, read.lane_bytes_max);
+                self.metrics.config_last_reload_successful.set(1);
+                tracing::info!(
+                    "the settings were read again: webhooks and limits are applied, all else by a restart"
+                );
+            }
+            Err(wrong) => {
+                self.metrics.config_last_reload_successful.set(0);
+                tracing::error!("the settings are wrong, and those in force are kept:\n{wrong}");
+            }
+        }
+    }
+
+    /// Ends the stream, finishes the requests in flight, makes all durable. A second signal ends it
+    /// at once.
+    async fn stop(self, signals: &mut Signals) {
+        let _ = self.stop.send(true);
+        let patience =
+            self.settings.routes.all().map(|webhook| webhook.limits.timeout).max().unwrap_or_default();
+        let patience = patience.max(LEAST_PATIENCE);
+        let (capture, deliver, spool) = (self.capture, self.deliver, self.spool);
+        let supervisor = self.supervisor;
+        let ending = async move {
+            let _ = tokio::time::timeout(LEAST_PATIENCE, supervisor).await;
+            let ended = tokio::task::spawn_blocking(move || {
+                capture.stop();
+                deliver.stop(patience);
+                let socket = spool.folder().join(SOCKET_NAME);
+                spool.close();
+                let _ = std::fs::remove_file(socket);
+            });
+            let _ = ended.await;
+        };
+        tracing::info!("stopping: requests in flight have {patience:?}; a second signal ends them at once");
+        tokio::select! {
+            () = ending => tracing::info!("stopped"),
+            () = signals.told_to_stop() => tracing::warn!("stopped at once"),
+        }
+        self.listeners.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+fn open_spool(settings: &Settings) -> anyhow::Result<Opened> {
+    let options = Options { bytes_max: settings.spool_bytes_max, retain: settings.retain };
+    Ok(Spool::open(&settings.spool_path, options)?)
+}
+
+/// The epochs that the spool knows; a new spool draws its first.
+fn epochs(opened: &Opened) -> anyhow::Result<Epochs> {
+    if let Some(bytes) = opened.facts.get(&Fact::Epoch) {
+        return Epochs::from_bytes(bytes).context("read the spool's epochs");
+    }
+    let epochs = Epochs::new(Uuid::now_v7());
+    let facts = vec![(Fact::Epoch, Some(epochs.to_bytes()))];
+    opened
+        .spool
+        .apply(Op::Commit(Arc::new(Group { facts, ..Group::default() })))
+        .context("keep the epoch")?;
+    Ok(epochs)
+}
+
+fn deliver(
+    settings: &Settings,
+    opened: &Opened,
+    epochs: Epochs,
+    clock: Clock,
+    metrics: &Metrics,
+    failed: mpsc::UnboundedSender<SpoolError>,
+) -> anyhow::Result<Deliver> {
+    Deliver::start(Params {
+        spool: opened.spool.clone(),
+        lanes: opened.lanes.clone(),
+        projects: opened.projects.clone(),
+        last_seq: opened.last_seq,
+        epochs,
+        routes: Arc::new(settings.routes.clone()),
+        in_flight_max: settings.in_flight_max,
+        lane_bytes_max: settings.lane_bytes_max,
+        spool_bytes_max: settings.spool_bytes_max,
+        retain: settings.retain,
+        client: Client::new(
+            settings.egress.clone(),
+            settings.proxy.clone(),
+            settings.ca_file.as_deref(),
+            metrics.clone(),
+        )?,
+        runtime: Handle::current(),
+        clock,
+        metrics: metrics.clone(),
+        on_failure: Box::new(move |error| drop(failed.send(error))),
+    })
+}
+
+fn keep(routes: &Arc<Routes>) -> Keep {
+    let routes = Arc::clone(routes);
+    Arc::new(move |project, callback| routes.find(project, callback).is_some())
+}
+
+fn listeners(routes: &Routes, tail: &Tail, deliver: &Arc<Deliver>) -> Listeners {
+    let (tail, deliver) = (tail.clone(), Arc::clone(deliver));
+    Listeners {
+        keep: keep(&Arc::new(routes.clone())),
+        watch: Arc::new(move |project, callback, position, fragment| {
+            if tail.receiver_count() > 0 {
+                let json = tail_line(project, callback, position, fragment);
+                let _ = tail.send(Arc::new(TailLine { project: project.to_owned(), callback, json }));
+            }
+        }),
+        spooled: Arc::new(move |projects, chunks| deliver.appended(projects, chunks)),
+    }
+}
+
+fn tail_line(project: &str, callback: Callback, position: Position, fragment: &[u8]) -> String {
+    let project = serde_json::Value::from(project);
+    let record = String::from_utf8_lossy(fragment);
+    format!(r#"{{"position":"{position}","project":{project},"callback":"{callback}","record":{record}}}"#)
+        + "\n"
+}
+
+async fn serve(
+    settings: &Settings,
+    viewer: &Arc<Viewer>,
+    registry: Registry,
+    tail: Tail,
+) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
+    let (status, refresh) = (Arc::clone(viewer), Arc::clone(viewer));
+    let admin = Arc::new(Admin {
+        status: Box::new(move || status.status()),
+        refresh: Box::new(move || refresh.refresh()),
+        registry,
+        tail,
+        token: settings.token.clone(),
+    });
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .with_context(|| format!("listen on `admin.listen` {}", settings.listen))?;
+    let socket = settings.spool_path.join(SOCKET_NAME);
+    let say = |served: anyhow::Result<()>| {
+        if let Err(error) = served {
+            tracing::error!("{error:#}");
+        }
+    };
+    let (on_port, on_socket) = (Arc::clone(&admin), admin);
+    Ok(vec![
+        tokio::spawn(async move { say(admin::serve_tcp(on_port, listener).await) }),
+        tokio::spawn(async move { say(admin::serve_socket(on_socket, &socket).await) }),
+    ])
+}
+
+/// What one who looks at records as they are made may be behind.
+const TAIL_LINES: usize = 4_096;
+const LEAST_PATIENCE: Duration = Duration::from_secs(5);

@@ -1,6 +1,7 @@
 //! The file's shape → settings that can be used. Every error is told, not only the first.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use hyper::header::{HeaderName, HeaderValue};
@@ -8,7 +9,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use super::raw::{self, MaybeSize, OneOrMany, OneOrManySecrets, Raw, Similarity};
 use super::{Initial, LogFormat, OnTruncate, Settings};
 use crate::classify::{ExcludedWhen, Mapping, SimilarityColumns};
-use crate::deliver::{Egress, Limits, Redacted, Routes, Secret, Webhook, is_reserved};
+use crate::deliver::{Egress, Limits, Proxy, Redacted, Routes, Secret, Webhook, is_reserved};
 use crate::record::Callback;
 use crate::source::Conninfo;
 
@@ -36,6 +37,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
     let webhooks: Vec<Webhook> = webhooks.collect();
     let routes = wrong.or("webhook", Routes::new(webhooks));
     let egress = egress(&raw.egress, &mut wrong);
+    let proxy = some(&raw.egress.proxy).and_then(|text| wrong.or("egress.proxy", Proxy::parse(&text)));
     let token = wrong.or("admin.token", raw.admin.token.value()).filter(|token| !token.is_empty());
     let listen = listen(&raw.admin.listen, token.is_some(), &mut wrong);
     let bytes_max = raw.spool.bytes_max.0;
@@ -91,12 +93,11 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
     if !wrong.0.is_empty() {
         return Err(wrong);
     }
-    let all = (conninfo, mapping, routes, egress, listen, on_truncate, initial, format);
+    let all = (conninfo, mapping, routes, listen, on_truncate, initial, format);
     let (
         Some(conninfo),
         Some(mapping),
         Some(routes),
-        Some(egress),
         Some(listen),
         Some(on_truncate),
         Some(initial),
@@ -121,7 +122,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
         missing_max: raw.recovery.missing_max,
         egress,
         ca_file: some_path(&raw.egress.ca_file),
-        proxy: some(&raw.egress.proxy),
+        proxy,
         listen,
         token,
         log_format,
@@ -132,7 +133,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
 fn conninfo(raw: &raw::Postgres, wrong: &mut Wrong) -> Option<Conninfo> {
     let url = wrong.or("postgres.url", raw.url.value())?;
     let password = wrong.or("postgres.password", raw.password.value())?;
-    let user = ["PGUSER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let user = std::env::var("PGUSER").ok().or_else(os_user);
     let mut conninfo = wrong.or("postgres.url", Conninfo::parse(&url, user.as_deref()))?;
     if !password.is_empty() {
         conninfo.password = Some(password);
@@ -141,6 +142,18 @@ fn conninfo(raw: &raw::Postgres, wrong: &mut Wrong) -> Option<Conninfo> {
         conninfo.connect_timeout = Duration::from_millis(raw.connect_timeout_ms);
     }
     Some(conninfo)
+}
+
+/// The name of the user that runs this, as libpq takes it for a role.
+fn os_user() -> Option<String> {
+    let uid = std::fs::metadata("/proc/self").ok().map(|process| process.uid().to_string());
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let by_uid = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1) == uid.as_deref()).then(|| name.to_owned())
+    });
+    by_uid.or_else(|| std::env::var("USER").ok())
 }
 
 fn mapping(raw: &raw::Documents, wrong: &mut Wrong) -> Option<Mapping> {
@@ -281,7 +294,7 @@ fn header(name: &str, value: &raw::Secret) -> Result<(HeaderName, Redacted), Str
     Ok((name, Redacted(value)))
 }
 
-fn egress(raw: &raw::Egress, wrong: &mut Wrong) -> Option<Egress> {
+fn egress(raw: &raw::Egress, wrong: &mut Wrong) -> Egress {
     let nets = |field: &str, texts: &[String], wrong: &mut Wrong| {
         let net = |text: &String| {
             let single = text.parse::<std::net::IpAddr>().map(Into::into);
@@ -291,10 +304,7 @@ fn egress(raw: &raw::Egress, wrong: &mut Wrong) -> Option<Egress> {
         };
         texts.iter().filter_map(|text| wrong.or(field, net(text))).collect()
     };
-    Some(Egress {
-        allow: nets("egress.allow", &raw.allow, wrong),
-        deny: nets("egress.deny", &raw.deny, wrong),
-    })
+    Egress { allow: nets("egress.allow", &raw.allow, wrong), deny: nets("egress.deny", &raw.deny, wrong) }
 }
 
 fn listen(text: &str, has_token: bool, wrong: &mut Wrong) -> Option<SocketAddr> {

@@ -79,6 +79,7 @@ impl Provider for Flags {
     }
 }
 
+#[expect(clippy::result_large_err, reason = "it is figment's error")]
 fn dict(pairs: &[(String, String)]) -> Result<Map<Profile, Dict>, Error> {
     let defaults: toml::Table =
         MANUAL.parse().map_err(|error: toml::de::Error| Error::from(error.to_string()))?;

@@ -18,7 +18,7 @@ use figment::error::Kind;
 use figment::providers::{Format as _, Toml};
 
 use crate::classify::Mapping;
-use crate::deliver::{Egress, Routes};
+use crate::deliver::{Egress, Proxy, Routes};
 use crate::source::Conninfo;
 
 pub use show::show;
@@ -57,7 +57,7 @@ pub struct Settings {
     /// `egress.ca_file`
     pub ca_file: Option<PathBuf>,
     /// `egress.proxy`
-    pub proxy: Option<String>,
+    pub proxy: Option<Proxy>,
     /// `admin.listen`
     pub listen: SocketAddr,
     /// `admin.token`
@@ -119,7 +119,8 @@ pub fn load(sources: &Sources) -> Result<Settings, WrongSettings> {
 
 /// Settings that are accepted and checked, and have no effect in this version: said at each start.
 pub fn without_effect(settings: &Settings) -> Vec<&'static str> {
-    settings.proxy.iter().map(|_| "egress.proxy").collect()
+    let changed = (settings.missing_max - MISSING_MAX_DEFAULT).abs() > f64::EPSILON;
+    changed.then_some("recovery.missing_max").into_iter().collect()
 }
 
 /// The compiled-in file.
@@ -164,6 +165,7 @@ fn sentence(error: &figment::Error) -> String {
     format!("`{}`: {said}{}", path.join("."), origin.unwrap_or_default())
 }
 
+const MISSING_MAX_DEFAULT: f64 = 0.5;
 const DEFAULT_FILE: &str = "sidecar.toml";
 
 #[cfg(test)]

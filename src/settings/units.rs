@@ -7,14 +7,14 @@ use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 /// A duration with its unit: `"500ms"`, `"15s"`, `"72h"`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Span(pub Duration);
+pub(super) struct Span(pub Duration);
 
 /// A number of bytes: `1048576`, or with its unit: `"1MiB"`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Size(pub u64);
+pub(super) struct Size(pub u64);
 
 /// The duration that `text` names.
-pub fn span(text: &str) -> Option<Duration> {
+pub(super) fn span(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let millis = match unit {
         "ms" => 1,
@@ -28,7 +28,7 @@ pub fn span(text: &str) -> Option<Duration> {
 }
 
 /// The number of bytes that `text` names.
-pub fn size(text: &str) -> Option<u64> {
+pub(super) fn size(text: &str) -> Option<u64> {
     let (number, unit) = split(text)?;
     let shift = match unit {
         "B" => 0,

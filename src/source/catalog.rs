@@ -1,13 +1,15 @@
 //! What the catalog says of one table: in goes its name, out come its columns, indexes, partitions and
 //! who may read it. Nothing is judged here and nothing is written.
 
-use tokio_postgres::{Client, Error, Row};
+use tokio_postgres::{Client, Row};
 
+use super::SourceError;
 use super::quote;
 use super::refusal::{CatalogError, Refusal};
 
 /// A table, as it stands in the catalog.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of the catalog, each by itself")]
 pub struct Table {
     /// Its oid, which the stream names it by.
     pub oid: u32,
@@ -121,6 +123,7 @@ pub enum WhenAdded {
 
 /// A unique index.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of the catalog, each by itself")]
 pub struct UniqueIndex {
     /// Its name.
     pub name: String,
@@ -232,12 +235,12 @@ pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Ve
     near.into_iter().take(5).map(|(_, name)| name).collect()
 }
 
-async fn no_such_table(client: &Client, schema: &str, name: &str) -> Result<Refusal, Error> {
+async fn no_such_table(client: &Client, schema: &str, name: &str) -> Result<Refusal, SourceError> {
     let rows = client.query(include_str!("../../sql/tables.sql"), &[]).await?;
     let tables: Vec<(String, String)> = rows
         .iter()
         .map(|row| Ok((row.try_get("schema")?, row.try_get("name")?)))
-        .collect::<Result<_, Error>>()?;
+        .collect::<Result<_, SourceError>>()?;
     let elsewhere = tables.iter().filter(|(_, found)| found == name);
     let alike =
         nearest(name, tables.iter().filter(|(found, _)| found == schema).map(|(_, name)| name.as_str()));
@@ -249,7 +252,7 @@ async fn no_such_table(client: &Client, schema: &str, name: &str) -> Result<Refu
     )))
 }
 
-fn column(row: &Row) -> Result<Column, Error> {
+fn column(row: &Row) -> Result<Column, SourceError> {
     let generated = match row.try_get("generated")? {
         "s" => Generated::Stored,
         "v" => Generated::Virtual,
@@ -272,7 +275,7 @@ fn column(row: &Row) -> Result<Column, Error> {
     })
 }
 
-fn unique_index(row: &Row) -> Result<UniqueIndex, Error> {
+fn unique_index(row: &Row) -> Result<UniqueIndex, SourceError> {
     Ok(UniqueIndex {
         name: row.try_get("name")?,
         primary: row.try_get("primary")?,
@@ -283,7 +286,7 @@ fn unique_index(row: &Row) -> Result<UniqueIndex, Error> {
     })
 }
 
-fn partition(row: &Row) -> Result<Partition, Error> {
+fn partition(row: &Row) -> Result<Partition, SourceError> {
     Ok(Partition {
         schema: row.try_get("schema")?,
         name: row.try_get("name")?,

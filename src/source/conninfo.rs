@@ -2,7 +2,7 @@
 //! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING>
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
@@ -26,10 +26,12 @@ pub struct Conninfo {
     pub sslcert: Option<PathBuf>,
     /// The key of it, PEM.
     pub sslkey: Option<PathBuf>,
-    /// Whether SCRAM must be bound to the TLS channel.
-    pub channel_binding_required: bool,
+    /// Whether SCRAM is bound to the TLS channel.
+    pub channel_binding: ChannelBinding,
     /// Command-line options for the server's session.
     pub options: Option<String>,
+    /// A standby is passed over, and the next host asked.
+    pub primary_only: bool,
     /// Shown in `pg_stat_activity`.
     pub application_name: String,
     /// Over the whole handshake.
@@ -62,7 +64,19 @@ pub enum SslMode {
     VerifyFull,
 }
 
-/// A connection string cannot be used.
+/// Whether the password's proof is tied to the very TLS channel it travels through.
+/// <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-CHANNEL-BINDING>
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ChannelBinding {
+    /// Never: something that is trusted stands between and has its own certificate.
+    Disable,
+    /// Where both can.
+    Prefer,
+    /// Always; a server that cannot is refused.
+    Require,
+}
+
+/// A connection string cannot be used. It never repeats what may be a part of a password.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{0}")]
 pub struct BadConninfo(String);
@@ -82,28 +96,29 @@ impl Conninfo {
 
     fn from_parameters(parameters: &[(String, String)], user: Option<&str>) -> Result<Self, BadConninfo> {
         if let Some((unknown, _)) = parameters.iter().find(|(key, _)| !KNOWN.contains(&key.as_str())) {
-            return Err(bad(format!(
-                "`{unknown}` is no connection parameter here; known are: {}",
-                KNOWN.join(", ")
-            )));
+            return Err(unknown_parameter(unknown));
         }
         let last = |wanted: &str| {
             let found = parameters.iter().rev().find(|(key, _)| key == wanted);
             found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
         };
         let path = |wanted: &str| last(wanted).map(PathBuf::from);
+        without_gss(last("gssencmode"))?;
         let user = last("user").or(user).ok_or_else(|| bad("no `user` is given".into()))?;
+        let sslrootcert = path("sslrootcert");
+        let of_the_system = sslrootcert.as_deref() == Some(Path::new("system"));
         Ok(Self {
             hosts: hosts(last("hostaddr").or_else(|| last("host")), last("port"))?,
             user: user.to_owned(),
             password: last("password").map(str::to_owned),
             dbname: last("dbname").unwrap_or(user).to_owned(),
-            sslmode: last("sslmode").map_or(Ok(SslMode::Prefer), sslmode)?,
-            sslrootcert: path("sslrootcert"),
+            sslmode: sslmode(last("sslmode"), of_the_system)?,
+            sslrootcert,
             sslcert: path("sslcert"),
             sslkey: path("sslkey"),
-            channel_binding_required: channel_binding(last("channel_binding"))?,
+            channel_binding: channel_binding(last("channel_binding"))?,
             options: last("options").map(str::to_owned),
+            primary_only: primary_only(last("target_session_attrs"))?,
             application_name: last("application_name").unwrap_or("sidecar").to_owned(),
             connect_timeout: connect_timeout(last("connect_timeout"))?,
             passfile: path("passfile"),
@@ -128,6 +143,17 @@ impl fmt::Debug for Conninfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Conninfo").field(&self.redacted()).field(&self.sslmode).finish()
     }
+}
+
+/// What has no `=` where one should be, or an odd key before it, may be the rest of a password that
+/// was written without its `%` signs: only what looks like a key is repeated.
+fn unknown_parameter(key: &str) -> BadConninfo {
+    if !key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
+        return bad(format!(
+            "expected a URL (`postgresql://user@host/dbname`) or `key=value` pairs; {ENCODE}"
+        ));
+    }
+    bad(format!("`{key}` is no connection parameter here; known are: {}", KNOWN.join(", ")))
 }
 
 fn bad(sentence: String) -> BadConninfo {
@@ -163,8 +189,9 @@ fn url_parameters(rest: &str) -> Result<Vec<(String, String)>, BadConninfo> {
         add("port", &ports.join(","))?;
     }
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (key, value) =
-            pair.split_once('=').ok_or_else(|| bad(format!("`{pair}` in the URL is no `key=value`")))?;
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| bad(format!("the URL's part after `?` is no `key=value`; {ENCODE}")))?;
         let key = if key == "ssl" && value == "true" { "sslmode" } else { key };
         add(key, if key == "sslmode" && value == "true" { "require" } else { value })?;
     }
@@ -217,11 +244,9 @@ fn hosts(names: Option<&str>, ports: Option<&str>) -> Result<Vec<(Host, u16)>, B
     let ports: Vec<u16> = ports
         .unwrap_or("5432")
         .split(',')
-        .map(|port| if port.is_empty() { Ok(5432) } else { port.parse() })
-        .collect::<Result<_, _>>()
-        .map_err(|_| {
-            bad(format!("`port` is {}, and should be a number from 1 to 65535", ports.unwrap_or("")))
-        })?;
+        .map(|port| if port.is_empty() { Some(5432) } else { port.parse().ok().filter(|port| *port > 0) })
+        .collect::<Option<_>>()
+        .ok_or_else(|| bad(format!("`port` should be a number from 1 to 65535; {ENCODE}")))?;
     let names: Vec<&str> = names.unwrap_or("localhost").split(',').collect();
     if ports.len() != 1 && ports.len() != names.len() {
         return Err(bad(format!("{} hosts are given and {} ports", names.len(), ports.len())));
@@ -235,37 +260,72 @@ fn hosts(names: Option<&str>, ports: Option<&str>) -> Result<Vec<(Host, u16)>, B
     Ok(names.iter().enumerate().map(|(at, name)| (host(name), port(at))).collect())
 }
 
-fn sslmode(text: &str) -> Result<SslMode, BadConninfo> {
+/// The system's authorities certify anyone's name, so trusting them without a look at the name
+/// would trust everyone: as libpq, that is refused.
+fn sslmode(text: Option<&str>, of_the_system: bool) -> Result<SslMode, BadConninfo> {
+    let mode = match text {
+        None if of_the_system => SslMode::VerifyFull,
+        None | Some("prefer" | "allow") => SslMode::Prefer,
+        Some("disable") => SslMode::Disable,
+        Some("require") => SslMode::Require,
+        Some("verify-ca") => SslMode::VerifyCa,
+        Some("verify-full") => SslMode::VerifyFull,
+        Some(other) => {
+            return Err(bad(format!(
+                "`sslmode` is `{other}`, and should be disable, prefer, require, verify-ca or verify-full"
+            )));
+        }
+    };
+    if of_the_system && mode != SslMode::VerifyFull {
+        return Err(bad("`sslrootcert` is `system`, which needs sslmode=verify-full".into()));
+    }
+    Ok(mode)
+}
+
+fn channel_binding(text: Option<&str>) -> Result<ChannelBinding, BadConninfo> {
     match text {
-        "disable" => Ok(SslMode::Disable),
-        "prefer" | "allow" => Ok(SslMode::Prefer),
-        "require" => Ok(SslMode::Require),
-        "verify-ca" => Ok(SslMode::VerifyCa),
-        "verify-full" => Ok(SslMode::VerifyFull),
-        other => Err(bad(format!(
-            "`sslmode` is `{other}`, and should be disable, prefer, require, verify-ca or verify-full"
-        ))),
+        None | Some("prefer") => Ok(ChannelBinding::Prefer),
+        Some("disable") => Ok(ChannelBinding::Disable),
+        Some("require") => Ok(ChannelBinding::Require),
+        Some(other) => {
+            Err(bad(format!("`channel_binding` is `{other}`, and should be disable, prefer or require")))
+        }
     }
 }
 
-fn channel_binding(text: Option<&str>) -> Result<bool, BadConninfo> {
+fn primary_only(text: Option<&str>) -> Result<bool, BadConninfo> {
     match text {
-        None | Some("prefer" | "disable") => Ok(false),
-        Some("require") => Ok(true),
-        Some(other) => Err(bad(format!("`channel_binding` is `{other}`, and should be prefer or require"))),
+        None | Some("any") => Ok(false),
+        Some("primary" | "read-write") => Ok(true),
+        Some(other) => {
+            Err(bad(format!("`target_session_attrs` is `{other}`, and should be any, primary or read-write")))
+        }
+    }
+}
+
+/// GSS is never used. What only says so is often in URLs.
+fn without_gss(text: Option<&str>) -> Result<(), BadConninfo> {
+    match text {
+        None | Some("disable" | "prefer") => Ok(()),
+        Some(_) => {
+            Err(bad("`gssencmode` should be disable: there is no GSS encryption here, but TLS".into()))
+        }
     }
 }
 
 fn connect_timeout(text: Option<&str>) -> Result<Duration, BadConninfo> {
     match text.map(str::parse::<u64>) {
         None => Ok(CONNECT_TIMEOUT),
-        Some(Ok(0)) => Ok(Duration::from_secs(3_600)),
+        Some(Ok(0)) => Ok(Duration::from_hours(1)),
         Some(Ok(seconds)) => Ok(Duration::from_secs(seconds)),
         Some(Err(_)) => Err(bad("`connect_timeout` should be whole seconds".into())),
     }
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+const ENCODE: &str =
+    "in a URL, `/`, `?`, `@`, `:` and `%` of a password are written %2F, %3F, %40, %3A and %25";
 
 const KNOWN: &[&str] = &[
     "host",
@@ -283,73 +343,9 @@ const KNOWN: &[&str] = &[
     "application_name",
     "connect_timeout",
     "passfile",
+    "target_session_attrs",
+    "gssencmode",
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn parsed(text: &str) -> Conninfo {
-        Conninfo::parse(text, Some("os")).unwrap()
-    }
-
-    #[test]
-    fn a_url_is_read_as_libpq_reads_it() {
-        let info = parsed(
-            "postgresql://us%40er:p%2Fw@db.example:5433/app?sslmode=verify-full&sslrootcert=/ca.pem&connect_timeout=3",
-        );
-        assert_eq!(info.hosts, [(Host::Tcp("db.example".into()), 5433)]);
-        assert_eq!(
-            (info.user.as_str(), info.password.as_deref(), info.dbname.as_str()),
-            ("us@er", Some("p/w"), "app")
-        );
-        assert_eq!((info.sslmode, info.sslrootcert), (SslMode::VerifyFull, Some("/ca.pem".into())));
-        assert_eq!(info.connect_timeout, Duration::from_secs(3));
-    }
-
-    #[test]
-    fn several_hosts_sockets_and_brackets_are_places_to_look() {
-        assert_eq!(
-            parsed("postgres://a,[::1]:7,%2Frun%2Fpg/app").hosts,
-            [
-                (Host::Tcp("a".into()), 5432),
-                (Host::Tcp("::1".into()), 7),
-                (Host::Unix("/run/pg".into()), 5432)
-            ]
-        );
-        assert_eq!(parsed("postgres:///app?host=/run/pg&port=6").hosts, [(Host::Unix("/run/pg".into()), 6)]);
-    }
-
-    #[test]
-    fn key_values_may_be_quoted_and_escaped() {
-        let info = parsed(r"host=/tmp user = 'a b\'c' password=x\ y dbname=d");
-        assert_eq!((info.user.as_str(), info.password.as_deref()), ("a b'c", Some("x y")));
-        assert_eq!(parsed("host=h").dbname, "os");
-    }
-
-    #[test]
-    fn what_is_wrong_is_named_and_the_password_never_shown() {
-        for (text, names) in [
-            ("host=h sslmod=require", "`sslmod`"),
-            ("host=h sslmode=on", "verify-full"),
-            ("host=h port=x", "`port`"),
-            ("nonsense", "postgresql://"),
-            ("host='h", "not closed"),
-            ("postgres://h/?a", "`a`"),
-        ] {
-            let refused = Conninfo::parse(text, Some("u")).unwrap_err().to_string();
-            assert!(refused.contains(names), "{text}: {refused}");
-        }
-        let info = parsed("postgres://u:geheim@h/d");
-        assert!(!format!("{info:?} {}", info.redacted()).contains("geheim"));
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_panics(text: String) {
-            let _ = Conninfo::parse(&text, None);
-            let _ = Conninfo::parse(&format!("postgres://{text}"), Some("u"));
-        }
-    }
-}
+mod tests;

@@ -1,8 +1,9 @@
 //! Everything on the server that can be wrong before it is: what was found in, findings out, each with
 //! the SQL that cures it. Nothing is written to the server.
 
-use tokio_postgres::{Client, Error};
+use tokio_postgres::Client;
 
+use super::SourceError;
 use super::catalog::{Generated, Kind, Table};
 use super::documents::{DocumentKey, SharedIds, shared_ids};
 use super::identity;
@@ -39,11 +40,15 @@ pub enum Severity {
 }
 
 /// Asks everything. `key` says which rows would be one document to a receiver.
-pub async fn doctor(client: &Client, wanted: &Wanted, key: &DocumentKey) -> Result<Vec<Finding>, Error> {
+pub async fn doctor(
+    client: &Client,
+    wanted: &Wanted,
+    key: &DocumentKey,
+) -> Result<Vec<Finding>, SourceError> {
     let found = match survey(client, wanted).await {
         Ok(found) => found,
         Err(CatalogError::Refused(refusals)) => return Ok(refusals.into_iter().map(problem).collect()),
-        Err(CatalogError::Sql(error)) => return Err(error),
+        Err(CatalogError::Source(error)) => return Err(error),
     };
     let mut findings = judge(&found, wanted);
     findings.extend(other_slots(client, wanted).await?);
@@ -257,7 +262,7 @@ fn of_table(table: &Table, version: u32) -> Vec<Finding> {
     findings
 }
 
-async fn other_slots(client: &Client, wanted: &Wanted) -> Result<Vec<Finding>, Error> {
+async fn other_slots(client: &Client, wanted: &Wanted) -> Result<Vec<Finding>, SourceError> {
     let rows = client.query(include_str!("../../sql/other_slots.sql"), &[&wanted.slot, &MUCH_LOG]).await?;
     rows.iter()
         .map(|row| {
@@ -270,15 +275,15 @@ async fn other_slots(client: &Client, wanted: &Wanted) -> Result<Vec<Finding>, E
         .collect()
 }
 
-/// A count over the whole table, unless the identity makes it needless; one that takes too long for the
-/// role's own statement_timeout is left out and said.
+/// A count over the whole table, unless the identity makes it needless. One that takes longer than a
+/// minute is given up, and said.
 async fn ids(client: &Client, found: &Survey, wanted: &Wanted, key: &DocumentKey) -> Vec<Finding> {
     let told_apart =
         identity::choose(&found.table, &wanted.id).is_ok_and(|columns| key.told_apart_by(&columns));
     if told_apart {
         return vec![ok("no two documents of a project can share an id")];
     }
-    match shared_ids(client, &found.table, key).await {
+    match counted(client, &found.table, key).await {
         Ok(SharedIds { ids: 0, .. }) => vec![ok("no two live documents of a project share an id")],
         Ok(SharedIds { ids, rows }) => vec![warning(
             format!("{ids} ids are shared by {rows} live documents of the same project"),
@@ -286,6 +291,15 @@ async fn ids(client: &Client, found: &Survey, wanted: &Wanted, key: &DocumentKey
         )],
         Err(error) => vec![note("whether documents share an id was not counted", error.to_string())],
     }
+}
+
+async fn counted(client: &Client, table: &Table, key: &DocumentKey) -> Result<SharedIds, SourceError> {
+    client
+        .batch_execute("BEGIN READ ONLY; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '60s'")
+        .await?;
+    let counted = shared_ids(client, table, key).await;
+    client.batch_execute("ROLLBACK").await?;
+    counted
 }
 
 fn problem(refusal: Refusal) -> Finding {

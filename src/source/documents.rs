@@ -3,8 +3,9 @@
 //! Values are read as `concat(column)`, NULL apart: it calls the type's output function, as pgoutput
 //! does, while a cast to text differs for xml, char(n), boolean and inet.
 
-use tokio_postgres::{Client, Error};
+use tokio_postgres::Client;
 
+use super::SourceError;
 use super::catalog::Table;
 use super::quote;
 
@@ -75,9 +76,9 @@ pub struct SharedIds {
 }
 
 /// Counts the live rows of `table` that share their project and id: one pass over the table.
-pub async fn shared_ids(client: &Client, table: &Table, key: &DocumentKey) -> Result<SharedIds, Error> {
+pub async fn shared_ids(client: &Client, table: &Table, key: &DocumentKey) -> Result<SharedIds, SourceError> {
     let row = client.query_one(&key.shared_ids(table), &[]).await?;
-    let count = |column| Ok::<_, Error>(u64::try_from(row.try_get::<_, i64>(column)?).unwrap_or(0));
+    let count = |column| Ok::<_, SourceError>(u64::try_from(row.try_get::<_, i64>(column)?).unwrap_or(0));
     Ok(SharedIds { ids: count(0)?, rows: count(1)? })
 }
 

@@ -6,11 +6,12 @@ use std::fmt;
 use bytes::{Bytes, BytesMut};
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::authentication::md5_hash;
-use postgres_protocol::authentication::sasl::{
-    ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256,
-};
+use postgres_protocol::authentication::sasl::{self, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256};
 use postgres_protocol::message::backend::{ErrorResponseBody, Message};
 use postgres_protocol::message::frontend;
+
+use super::conninfo::ChannelBinding;
+use super::frame::message_length;
 
 /// What to do next.
 #[derive(Debug)]
@@ -27,12 +28,30 @@ pub(super) enum Next {
 pub(super) struct Handshake {
     user: String,
     password: Option<String>,
-    /// The tls-server-end-point of the TLS channel, where there is one.
     channel: Channel,
+    binding: ChannelBinding,
     startup: Option<Bytes>,
-    scram: Option<ScramSha256>,
+    proof: Proof,
+    /// What the server said of itself, from AuthenticationOk to ReadyForQuery, as it came.
+    greeting: BytesMut,
     /// The server's version, once it said.
     pub(super) server_version: Option<String>,
+    /// It is a standby, and says so; from PostgreSQL 14 on.
+    pub(super) standby: bool,
+}
+
+/// How far the two have come in proving who they are.
+enum Proof {
+    /// Nothing was asked yet.
+    Open,
+    /// A password went out, in clear text or hashed: it proves nothing of the server.
+    Password,
+    /// SCRAM is under way: the server has yet to prove that it knows the password too.
+    Begun { scram: ScramSha256, bound: bool },
+    /// It has.
+    Mutual { bound: bool },
+    /// We were let in.
+    Done,
 }
 
 /// What the bytes travel through.
@@ -40,8 +59,8 @@ pub(super) struct Handshake {
 pub(super) enum Channel {
     /// A local or unencrypted socket.
     Plain,
-    /// TLS; the hash of the server's certificate, where its algorithm has one.
-    Tls { end_point: Option<Vec<u8>>, binding_required: bool },
+    /// TLS; the tls-server-end-point, where the certificate's algorithm has one.
+    Tls { end_point: Option<Vec<u8>> },
 }
 
 /// What the server says when it refuses.
@@ -74,12 +93,22 @@ impl Handshake {
         user: &str,
         password: Option<String>,
         channel: Channel,
+        binding: ChannelBinding,
         parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, HandshakeError> {
         let mut startup = BytesMut::new();
         frontend::startup_message(parameters, &mut startup).map_err(malformed)?;
-        let startup = Some(startup.freeze());
-        Ok(Self { user: user.to_owned(), password, channel, startup, scram: None, server_version: None })
+        Ok(Self {
+            user: user.to_owned(),
+            password,
+            channel,
+            binding,
+            startup: Some(startup.freeze()),
+            proof: Proof::Open,
+            greeting: BytesMut::new(),
+            server_version: None,
+            standby: false,
+        })
     }
 
     /// Takes what `inbound` holds of whole messages, up to the next thing to do.
@@ -88,88 +117,134 @@ impl Handshake {
             return Ok(Next::Send(startup));
         }
         loop {
-            super::frame::message_length(inbound).map_err(malformed)?;
-            let Some(message) = Message::parse(inbound).map_err(malformed)? else { return Ok(Next::Read) };
-            match message {
-                Message::ReadyForQuery(_) => return Ok(Next::Ready),
+            let length = message_length(inbound).map_err(malformed)?;
+            let Some((kind, length)) = length.filter(|(_, length)| inbound.len() >= *length) else {
+                return Ok(Next::Read);
+            };
+            let mut whole = inbound.split_to(length);
+            let as_it_came = whole.clone();
+            let message = Message::parse(&mut whole).map_err(malformed)?;
+            match message.ok_or_else(|| malformed("a message"))? {
                 Message::ErrorResponse(body) => return Err(HandshakeError::Refused(server_error(&body))),
-                Message::ParameterStatus(body) => {
-                    if body.name().is_ok_and(|name| name == "server_version") {
-                        self.server_version = body.value().ok().map(str::to_owned);
-                    }
+                Message::NoticeResponse(_) => {}
+                Message::AuthenticationOk => {
+                    self.let_in()?;
+                    self.greeting.extend_from_slice(&as_it_came);
                 }
-                Message::AuthenticationOk | Message::BackendKeyData(_) | Message::NoticeResponse(_) => {}
-                other => return self.authenticate(other).map(Next::Send),
+                other if !matches!(self.proof, Proof::Done) => {
+                    return self.authenticate(other).map(Next::Send);
+                }
+                Message::ParameterStatus(body) => {
+                    match (body.name(), body.value()) {
+                        (Ok("server_version"), Ok(version)) => self.server_version = Some(version.to_owned()),
+                        (Ok("in_hot_standby"), Ok(value)) => self.standby = value == "on",
+                        _ => {}
+                    }
+                    self.greeting.extend_from_slice(&as_it_came);
+                }
+                Message::BackendKeyData(_) => self.greeting.extend_from_slice(&as_it_came),
+                Message::ReadyForQuery(_) => {
+                    self.greeting.extend_from_slice(&as_it_came);
+                    return Ok(Next::Ready);
+                }
+                _ => return Err(malformed(format_args!("a message of kind {:?}", char::from(kind)))),
             }
         }
     }
 
+    /// What the server said of itself, for a client that was not there to hear it.
+    pub(super) fn into_greeting(self) -> BytesMut {
+        self.greeting
+    }
+
+    /// The server says that we are in. It may not leave out what proves that it is the one.
+    fn let_in(&mut self) -> Result<(), HandshakeError> {
+        let bound = match self.proof {
+            Proof::Begun { .. } => return Err(HandshakeError::Policy(IMPOSTOR)),
+            Proof::Mutual { bound } => bound,
+            Proof::Done | Proof::Open | Proof::Password => false,
+        };
+        if self.binding == ChannelBinding::Require && !bound {
+            return Err(HandshakeError::Policy(UNBOUND));
+        }
+        self.proof = Proof::Done;
+        Ok(())
+    }
+
     fn authenticate(&mut self, message: Message) -> Result<Bytes, HandshakeError> {
         let mut out = BytesMut::new();
-        match message {
-            Message::AuthenticationCleartextPassword => {
+        match (message, std::mem::replace(&mut self.proof, Proof::Password)) {
+            (Message::AuthenticationCleartextPassword, Proof::Open) => {
                 if matches!(self.channel, Channel::Plain) {
-                    return Err(HandshakeError::Policy(
-                        "the server asks for the password in clear text over a connection without TLS: \
-                         use sslmode=require or more, or scram-sha-256 in pg_hba.conf",
-                    ));
+                    return Err(HandshakeError::Policy(CLEAR_TEXT));
                 }
-                frontend::password_message(self.password()?.as_bytes(), &mut out).map_err(malformed)?;
+                let password = self.unbound_password()?;
+                frontend::password_message(password.as_bytes(), &mut out).map_err(malformed)?;
             }
-            Message::AuthenticationMd5Password(body) => {
-                let hash = md5_hash(self.user.as_bytes(), self.password()?.as_bytes(), body.salt());
+            (Message::AuthenticationMd5Password(body), Proof::Open) => {
+                let password = self.unbound_password()?;
+                let hash = md5_hash(self.user.as_bytes(), password.as_bytes(), body.salt());
                 frontend::password_message(hash.as_bytes(), &mut out).map_err(malformed)?;
             }
-            Message::AuthenticationSasl(body) => {
+            (Message::AuthenticationSasl(body), Proof::Open) => {
                 let mechanisms = body.mechanisms().collect::<Vec<_>>().map_err(malformed)?;
                 self.begin_scram(&mechanisms, &mut out)?;
             }
-            Message::AuthenticationSaslContinue(body) => {
-                let scram = self.scram.as_mut().ok_or_else(|| malformed("SASL without a beginning"))?;
+            (Message::AuthenticationSaslContinue(body), Proof::Begun { mut scram, bound }) => {
                 scram.update(body.data()).map_err(malformed)?;
                 frontend::sasl_response(scram.message(), &mut out).map_err(malformed)?;
+                self.proof = Proof::Begun { scram, bound };
             }
-            Message::AuthenticationSaslFinal(body) => {
-                let scram = self.scram.as_mut().ok_or_else(|| malformed("SASL without a beginning"))?;
-                scram.finish(body.data()).map_err(|_| {
-                    HandshakeError::Policy("the server does not know the password that it checks: it is not the server it claims to be")
-                })?;
+            (Message::AuthenticationSaslFinal(body), Proof::Begun { mut scram, bound }) => {
+                scram.finish(body.data()).map_err(|_| HandshakeError::Policy(IMPOSTOR))?;
+                self.proof = Proof::Mutual { bound };
             }
-            _ => {
-                return Err(HandshakeError::Policy(
-                    "the server asks for a kind of authentication other than a password or certificate \
-                     (scram-sha-256, md5, password, cert or trust in pg_hba.conf)",
-                ));
-            }
+            (
+                Message::AuthenticationGss
+                | Message::AuthenticationKerberosV5
+                | Message::AuthenticationScmCredential
+                | Message::AuthenticationSspi,
+                _,
+            ) => return Err(HandshakeError::Policy(UNKNOWN_KIND)),
+            _ => return Err(malformed("a message out of turn")),
         }
         Ok(out.freeze())
     }
 
     fn begin_scram(&mut self, mechanisms: &[&str], out: &mut BytesMut) -> Result<(), HandshakeError> {
-        let plus_offered = mechanisms.contains(&SCRAM_SHA_256_PLUS);
-        let (mechanism, binding) = match &self.channel {
-            Channel::Tls { end_point: Some(hash), .. } if plus_offered => {
-                (SCRAM_SHA_256_PLUS, ChannelBinding::tls_server_end_point(hash.clone()))
-            }
-            Channel::Tls { binding_required: true, .. } => {
-                return Err(HandshakeError::Policy("channel_binding=require, and the server offers none"));
-            }
-            Channel::Tls { end_point: Some(_), .. } => (SCRAM_SHA_256, ChannelBinding::unrequested()),
-            Channel::Tls { .. } | Channel::Plain => (SCRAM_SHA_256, ChannelBinding::unsupported()),
+        let end_point = match &self.channel {
+            Channel::Tls { end_point: Some(hash) } if self.binding != ChannelBinding::Disable => Some(hash),
+            Channel::Tls { .. } | Channel::Plain => None,
         };
-        if mechanism == SCRAM_SHA_256 && !mechanisms.contains(&SCRAM_SHA_256) {
+        let (mechanism, bound, data) = match end_point {
+            Some(hash) if mechanisms.contains(&SCRAM_SHA_256_PLUS) => {
+                (SCRAM_SHA_256_PLUS, true, sasl::ChannelBinding::tls_server_end_point(hash.clone()))
+            }
+            Some(_) => (SCRAM_SHA_256, false, sasl::ChannelBinding::unrequested()),
+            None => (SCRAM_SHA_256, false, sasl::ChannelBinding::unsupported()),
+        };
+        if self.binding == ChannelBinding::Require && !bound {
+            return Err(HandshakeError::Policy(UNBOUND));
+        }
+        if !mechanisms.contains(&mechanism) {
             return Err(HandshakeError::Policy("the server offers no SCRAM-SHA-256"));
         }
-        let scram = ScramSha256::new(self.password()?.as_bytes(), binding);
+        let scram = ScramSha256::new(self.password()?.as_bytes(), data);
         frontend::sasl_initial_response(mechanism, scram.message(), out).map_err(malformed)?;
-        self.scram = Some(scram);
+        self.proof = Proof::Begun { scram, bound };
         Ok(())
     }
 
+    /// The password, to be sent in a way that nothing binds to the channel.
+    fn unbound_password(&self) -> Result<&str, HandshakeError> {
+        match self.binding {
+            ChannelBinding::Require => Err(HandshakeError::Policy(UNBOUND)),
+            ChannelBinding::Disable | ChannelBinding::Prefer => self.password(),
+        }
+    }
+
     fn password(&self) -> Result<&str, HandshakeError> {
-        self.password.as_deref().ok_or(HandshakeError::Policy(
-            "the server asks for a password, and none is given: set `postgres.password`, or a line in ~/.pgpass",
-        ))
+        self.password.as_deref().ok_or(HandshakeError::Policy(NO_PASSWORD))
     }
 }
 
@@ -202,81 +277,16 @@ impl fmt::Display for ServerError {
     }
 }
 
+const CLEAR_TEXT: &str = "the server asks for the password in clear text over a connection without TLS: \
+     use sslmode=require or more, or scram-sha-256 in pg_hba.conf";
+const IMPOSTOR: &str = "the server does not prove that it knows the password which it checks: \
+     it is not the server it claims to be";
+const NO_PASSWORD: &str = "the server asks for a password, and none is given: \
+     set `postgres.password`, or add a line to ~/.pgpass";
+const UNBOUND: &str = "`channel_binding` is `require`, and the server lets us in without it: \
+     it needs TLS, and scram-sha-256 in pg_hba.conf and for the role's password";
+const UNKNOWN_KIND: &str = "the server asks for a kind of authentication other than a password or certificate \
+     (scram-sha-256, md5, password, cert or trust in pg_hba.conf)";
+
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn handshake(channel: Channel) -> Handshake {
-        let mut handshake = Handshake::new("u", Some("geheim".into()), channel, [("user", "u")]).unwrap();
-        assert!(
-            matches!(handshake.advance(&mut BytesMut::new()), Ok(Next::Send(_))),
-            "first the start-up message"
-        );
-        handshake
-    }
-
-    fn sent(channel: Channel, message: &[u8]) -> Result<Bytes, HandshakeError> {
-        match handshake(channel).advance(&mut BytesMut::from(message))? {
-            Next::Send(bytes) => Ok(bytes),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    const CLEAR_TEXT: &[u8] = b"R\0\0\0\x08\0\0\0\x03";
-    const BOTH_SCRAMS: &[u8] = b"R\0\0\0\x2aX";
-
-    fn tls(end_point: Option<Vec<u8>>, binding_required: bool) -> Channel {
-        Channel::Tls { end_point, binding_required }
-    }
-
-    fn sasl(mechanisms: &[&str]) -> Vec<u8> {
-        let mut body = 10_i32.to_be_bytes().to_vec();
-        mechanisms.iter().for_each(|name| body.extend_from_slice(format!("{name}\0").as_bytes()));
-        body.push(0);
-        let mut message = BOTH_SCRAMS[..1].to_vec();
-        message.extend_from_slice(&i32::try_from(body.len() + 4).unwrap().to_be_bytes());
-        message.extend_from_slice(&body);
-        message
-    }
-
-    #[test]
-    fn a_password_goes_in_clear_text_only_over_tls() {
-        assert!(matches!(sent(Channel::Plain, CLEAR_TEXT), Err(HandshakeError::Policy(_))));
-        assert!(sent(tls(None, false), CLEAR_TEXT).unwrap().ends_with(b"geheim\0"));
-    }
-
-    #[test]
-    fn scram_is_bound_to_the_channel_where_it_can_be() {
-        let both = sasl(&[SCRAM_SHA_256_PLUS, SCRAM_SHA_256]);
-        let mechanism = |channel| {
-            let bytes = sent(channel, &both).unwrap();
-            String::from_utf8_lossy(&bytes[5..]).split('\0').next().unwrap().to_owned()
-        };
-        assert_eq!(mechanism(tls(Some(vec![1]), false)), SCRAM_SHA_256_PLUS);
-        assert_eq!(mechanism(Channel::Plain), SCRAM_SHA_256);
-        let only_plain = sasl(&[SCRAM_SHA_256]);
-        assert!(matches!(sent(tls(Some(vec![1]), true), &only_plain), Err(HandshakeError::Policy(_))));
-        assert!(sent(tls(Some(vec![1]), false), &only_plain).is_ok());
-    }
-
-    #[test]
-    fn an_error_ends_it_with_the_servers_words() {
-        let error = b"E\0\0\0\x21SFATAL\0C28P01\0Mno\0Dbecause\0\0\0\0";
-        let mut inbound = BytesMut::from(&error[..]);
-        inbound[4] = u8::try_from(error.len() - 1 - 2).unwrap();
-        let refused = handshake(Channel::Plain).advance(&mut inbound).unwrap_err();
-        assert_eq!(refused.to_string(), "no (28P01); because");
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_panic(bytes: Vec<u8>, kind in "[RSKZEN]", body: Vec<u8>) {
-            let _ = handshake(Channel::Plain).advance(&mut BytesMut::from(&bytes[..]));
-            let mut message = kind.into_bytes();
-            message.extend_from_slice(&i32::try_from(body.len() + 4).unwrap().to_be_bytes());
-            message.extend_from_slice(&body);
-            let _ = handshake(Channel::Plain).advance(&mut BytesMut::from(&message[..]));
-        }
-    }
-}
+mod tests;

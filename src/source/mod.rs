@@ -3,6 +3,9 @@
 //! [`Conninfo`] says where; [`Connection`] is a replication connection and [`Stream`] what comes
 //! from it; [`connect_sql`] opens an ordinary session over the same sockets, TLS and passwords. What
 //! the handshake does, what a frame is and what may be confirmed are pure values.
+//!
+//! What is asked on such a session: [`survey`] reads all that the sidecar stands on, [`setup`] makes
+//! what is missing, [`doctor`] judges, [`snapshot`] reads the table.
 
 /// What the catalog says of a table.
 pub mod catalog;
@@ -15,7 +18,7 @@ pub mod identity;
 /// The publication.
 pub mod publication;
 /// Names and texts as SQL writes them.
-pub mod quote;
+mod quote;
 /// What is wrong, and what cures it.
 pub mod refusal;
 /// The server's settings.
@@ -31,6 +34,7 @@ pub mod survey;
 /// The forms of types' texts.
 pub mod types;
 
+mod connection;
 mod conninfo;
 mod frame;
 mod handshake;
@@ -41,9 +45,10 @@ mod sql;
 mod stream;
 mod tls;
 
-pub use conninfo::{BadConninfo, Conninfo, Host, SslMode};
+pub use connection::{Connection, StreamOptions, SystemIdentity};
+pub use conninfo::{BadConninfo, ChannelBinding, Conninfo, Host, SslMode};
 pub use frame::{Frame, MalformedFrame};
 pub use handshake::ServerError;
 pub use socket::SourceError;
 pub use sql::connect_sql;
-pub use stream::{Block, Connection, Ended, Stream, StreamOptions, SystemIdentity};
+pub use stream::{Block, Ended, Stream};

@@ -1,7 +1,8 @@
 //! `~/.pgpass`: the password of the first line that fits.
 //! <https://www.postgresql.org/docs/current/libpq-pgpass.html>
 
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
 use super::conninfo::{Conninfo, Host};
 
@@ -36,7 +37,7 @@ fn fields(line: &str) -> Vec<String> {
     fields
 }
 
-/// The password for one of the hosts: given, in `PGPASSWORD`, or in the password file. A file that others may read
+/// The password for one of the hosts: given, or in the password file. A file that others may read
 /// is passed over, as libpq does.
 pub(super) fn password(conninfo: &Conninfo, host: &Host, port: u16) -> Option<String> {
     if conninfo.password.is_some() {
@@ -57,12 +58,22 @@ pub(super) fn password(conninfo: &Conninfo, host: &Host, port: u16) -> Option<St
         return None;
     }
     let text = std::fs::read_to_string(&path).ok()?;
-    let host = match host {
-        Host::Tcp(name) => name.clone(),
-        Host::Unix(_) => "localhost".to_owned(),
-    };
-    find(&text, &host, port, &conninfo.dbname, &conninfo.user)
+    find(&text, &name_of(host), port, &conninfo.dbname, &conninfo.user)
 }
+
+/// What the file calls a host: a socket by its folder, in a usual one `localhost`.
+fn name_of(host: &Host) -> Cow<'_, str> {
+    match host {
+        Host::Tcp(name) => name.into(),
+        Host::Unix(folder) if USUAL_FOLDERS.iter().any(|usual| folder == Path::new(usual)) => {
+            "localhost".into()
+        }
+        Host::Unix(folder) => folder.to_string_lossy(),
+    }
+}
+
+/// Where the server puts its socket when nobody says otherwise: as released, as packaged.
+const USUAL_FOLDERS: [&str; 3] = ["/tmp", "/run/postgresql", "/var/run/postgresql"];
 
 #[cfg(test)]
 mod tests {
@@ -75,5 +86,12 @@ mod tests {
         assert_eq!(find(text, "h", 5432, "app", "v").as_deref(), Some("last"));
         assert_eq!(find("h:1:d:u:p", "h", 2, "d", "u"), None);
         assert_eq!(find("h:1:d:u", "h", 1, "d", "u"), None);
+    }
+
+    #[test]
+    fn a_socket_is_called_by_its_folder_or_localhost() {
+        assert_eq!(name_of(&Host::Unix("/run/postgresql".into())), "localhost");
+        assert_eq!(name_of(&Host::Unix("/srv/pg".into())), "/srv/pg");
+        assert_eq!(name_of(&Host::Tcp("db".into())), "db");
     }
 }

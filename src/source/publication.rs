@@ -1,14 +1,16 @@
 //! The publication: what it holds, and what of that would lose changes or break the application's
 //! writes.
 
-use tokio_postgres::{Client, Error};
+use tokio_postgres::Client;
 
+use super::SourceError;
 use super::catalog::{Generated, Kind, ReplicaIdentity, Table};
 use super::quote;
 use super::refusal::Refusal;
 
 /// A publication, and what it does with the documents table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of the catalog, each by itself")]
 pub struct Publication {
     /// FOR ALL TABLES.
     pub all_tables: bool,
@@ -33,7 +35,7 @@ pub struct Publication {
 }
 
 /// Reads the publication `name` as it treats the table `oid`; `None` where there is none.
-pub async fn publication(client: &Client, name: &str, oid: u32) -> Result<Option<Publication>, Error> {
+pub async fn publication(client: &Client, name: &str, oid: u32) -> Result<Option<Publication>, SourceError> {
     let Some(found) = client.query_opt(include_str!("../../sql/publication.sql"), &[&name]).await? else {
         return Ok(None);
     };

@@ -2,13 +2,13 @@
 
 /// `name` as an identifier, always quoted.
 /// <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>
-pub fn identifier(name: &str) -> String {
+pub(super) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// `text` as a constant, whatever `standard_conforming_strings` says.
 /// <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-STRINGS-ESCAPE>
-pub fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     let doubled = text.replace('\'', "''");
     if doubled.contains('\\') {
         format!("E'{}'", doubled.replace('\\', "\\\\"))
@@ -18,12 +18,12 @@ pub fn literal(text: &str) -> String {
 }
 
 /// A table's name with its schema's.
-pub fn table(schema: &str, name: &str) -> String {
+pub(super) fn table(schema: &str, name: &str) -> String {
     format!("{}.{}", identifier(schema), identifier(name))
 }
 
 /// Columns, joined by commas.
-pub fn columns<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+pub(super) fn columns<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     names.into_iter().map(|name| identifier(name)).collect::<Vec<_>>().join(", ")
 }
 

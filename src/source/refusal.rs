@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::SourceError;
+
 /// A state of the server in which the sidecar does not start, because it would lose changes or break
 /// the application's writes.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -34,12 +36,18 @@ impl fmt::Display for Refusal {
 /// Why something could not be done on the server.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
-    /// Somebody must change the server or the settings first.
+    /// The server or the settings must be changed first: exit status 78.
     #[error("{}", sentences(.0))]
     Refused(Vec<Refusal>),
     /// The server or the way to it failed; trying again may help.
     #[error(transparent)]
-    Sql(#[from] tokio_postgres::Error),
+    Source(#[from] SourceError),
+}
+
+impl From<tokio_postgres::Error> for CatalogError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Source(error.into())
+    }
 }
 
 impl From<Refusal> for CatalogError {

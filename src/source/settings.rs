@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use tokio_postgres::{Client, Error};
+use tokio_postgres::Client;
+
+use super::SourceError;
 
 /// The server's settings, by name; those that its version does not have are absent.
 #[derive(Clone, Debug, Default)]
@@ -37,12 +39,12 @@ impl ServerSettings {
 }
 
 /// Reads them.
-pub async fn server_settings(client: &Client) -> Result<ServerSettings, Error> {
+pub async fn server_settings(client: &Client) -> Result<ServerSettings, SourceError> {
     let rows = client.query(include_str!("../../sql/settings.sql"), &[&NAMES]).await?;
     let setting = |row: &tokio_postgres::Row| {
         Ok((row.try_get("name")?, Setting { figure: row.try_get("figure")?, shown: row.try_get("shown")? }))
     };
-    Ok(ServerSettings(rows.iter().map(setting).collect::<Result<_, Error>>()?))
+    Ok(ServerSettings(rows.iter().map(setting).collect::<Result<_, SourceError>>()?))
 }
 
 const NAMES: &[&str] = &[

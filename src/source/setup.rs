@@ -68,15 +68,14 @@ pub fn plan(survey: &Survey, wanted: &Wanted) -> Vec<Step> {
 
 /// The SQL of [`plan`] with the cures of what refuses it, for somebody with more privileges to run.
 pub fn print(survey: &Survey, wanted: &Wanted) -> String {
-    let comment = |text: &str| text.lines().map(|line| format!("-- {line}\n")).collect::<String>();
-    let mut out = String::new();
-    for refusal in survey.refusals(wanted) {
-        out += &format!("{}{}\n", comment(&refusal.what), refusal.cure_sql.unwrap_or_default());
-    }
-    for step in plan(survey, wanted) {
-        out += &format!("{}{}\n", comment(&format!("{}; needs {}", step.what, step.needs)), step.sql);
-    }
-    out
+    let refusals = survey.refusals(wanted).into_iter();
+    let cures = refusals.map(|refusal| (refusal.what, refusal.cure_sql.unwrap_or_default()));
+    let steps = plan(survey, wanted)
+        .into_iter()
+        .map(|step| (format!("{}; needs {}", step.what, step.needs), step.sql));
+    cures.chain(steps).fold(String::new(), |out, (what, sql)| {
+        out + "-- " + &what.replace('\n', "\n-- ") + "\n" + &sql + "\n"
+    })
 }
 
 /// Makes what is missing and returns the steps taken. `watcher` is a second session, on which it is
@@ -140,8 +139,8 @@ pub async fn teardown_plan(client: &Client, wanted: &Wanted) -> Result<Vec<Step>
 /// Removes what [`setup`] makes; refuses while the slot is read, and what is not ours alone.
 pub async fn teardown(client: &Client, wanted: &Wanted) -> Result<Vec<Step>, CatalogError> {
     let steps = teardown_plan(client, wanted).await?;
+    steps.iter().try_for_each(permitted)?;
     for step in &steps {
-        permitted(step)?;
         in_transaction(client, &step.sql).await.map_err(|error| refused(step, error))?;
     }
     Ok(steps)

@@ -3,15 +3,17 @@
 use std::fmt;
 use std::time::Duration;
 
+use tokio_postgres::Client;
 use tokio_postgres::types::PgLsn;
-use tokio_postgres::{Client, Error};
 
+use super::SourceError;
 use super::quote;
 use super::refusal::Refusal;
 use crate::position::Lsn;
 
 /// A replication slot. <https://www.postgresql.org/docs/current/view-pg-replication-slots.html>
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of the catalog, each by itself")]
 pub struct Slot {
     /// The output plugin; `None` of a physical slot.
     pub plugin: Option<String>,
@@ -53,12 +55,13 @@ impl Slot {
 }
 
 /// Reads the slot `name`; `None` where there is none.
-pub async fn slot(client: &Client, name: &str) -> Result<Option<Slot>, Error> {
+pub async fn slot(client: &Client, name: &str) -> Result<Option<Slot>, SourceError> {
     let Some(row) = client.query_opt(include_str!("../../sql/slot.sql"), &[&name]).await? else {
         return Ok(None);
     };
-    let lsn =
-        |column: &str| Ok::<_, Error>(row.try_get::<_, Option<PgLsn>>(column)?.map(|lsn| Lsn(lsn.into())));
+    let lsn = |column: &str| {
+        Ok::<_, SourceError>(row.try_get::<_, Option<PgLsn>>(column)?.map(|lsn| Lsn(lsn.into())))
+    };
     Ok(Some(Slot {
         plugin: row.try_get("plugin")?,
         database: row.try_get("database")?,
@@ -128,7 +131,7 @@ pub struct Waited {
 }
 
 /// Whom the session `pid` waits for while it makes a slot, longest open first. Asked on another session.
-pub async fn waiting_for(client: &Client, pid: i32) -> Result<Vec<Waited>, Error> {
+pub async fn waiting_for(client: &Client, pid: i32) -> Result<Vec<Waited>, SourceError> {
     let rows = client.query(include_str!("../../sql/waiting_for.sql"), &[&pid]).await?;
     rows.iter()
         .map(|row| {

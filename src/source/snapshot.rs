@@ -8,15 +8,14 @@
 
 use futures_util::TryStreamExt as _;
 use tokio_postgres::types::{FromSql, Type};
-use tokio_postgres::{Client, Error, Row};
+use tokio_postgres::{Client, Row};
 
 use super::catalog::{self, Table};
 use super::documents::{self, DocumentKey, ReadColumn, SharedIds};
 use super::quote;
 use super::refusal::CatalogError;
 use super::setup::{Say, while_waiting};
-use super::stream::Connection;
-use super::{Conninfo, SourceError, connect_sql};
+use super::{Connection, Conninfo, SourceError, connect_sql};
 use crate::moment::Moment;
 use crate::position::Lsn;
 
@@ -58,9 +57,9 @@ pub enum SnapshotError {
     Source(#[from] SourceError),
 }
 
-impl From<Error> for SnapshotError {
-    fn from(error: Error) -> Self {
-        Self::Catalog(error.into())
+impl From<tokio_postgres::Error> for SnapshotError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Source(error.into())
     }
 }
 
@@ -72,7 +71,13 @@ pub enum RowsError<E> {
     Stopped(E),
     /// The server or the way to it failed.
     #[error(transparent)]
-    Sql(#[from] Error),
+    Source(#[from] SourceError),
+}
+
+impl<E> From<tokio_postgres::Error> for RowsError<E> {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Source(error.into())
+    }
 }
 
 impl Snapshot {
@@ -140,7 +145,7 @@ impl Snapshot {
     }
 
     /// Counts the live rows that share their project and id.
-    pub async fn shared_ids(&self, key: &DocumentKey) -> Result<SharedIds, Error> {
+    pub async fn shared_ids(&self, key: &DocumentKey) -> Result<SharedIds, SourceError> {
         documents::shared_ids(&self.client, &self.table, key).await
     }
 }
@@ -167,7 +172,7 @@ fn begin(exported: &str) -> String {
     format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {exported};")
 }
 
-fn values<'a>(row: &'a Row, columns: &[ReadColumn]) -> Result<Vec<SqlValue<'a>>, Error> {
+fn values<'a>(row: &'a Row, columns: &[ReadColumn]) -> Result<Vec<SqlValue<'a>>, SourceError> {
     let mut at = 0;
     let mut next = || {
         at += 1;

@@ -1,5 +1,6 @@
 //! A connection to the server that has been let in, over TCP, TLS or a Unix socket.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::pin::Pin;
@@ -52,17 +53,56 @@ pub enum SourceError {
     Unreachable(String),
 }
 
+impl SourceError {
+    /// What an answer to START_REPLICATION says of the slot. Elsewhere the same codes speak of other
+    /// things: a missing publication, a setting that the server does not know.
+    pub(super) fn of_slot(error: ServerError) -> Self {
+        match error.sqlstate.as_str() {
+            "42704" => Self::SlotMissing(error),
+            "55000" => Self::SlotUnusable(error),
+            "55006" => Self::SlotActive(error),
+            _ => error.into(),
+        }
+    }
+
+    /// What an error in the midst of the stream says.
+    pub(super) fn of_stream(error: ServerError) -> Self {
+        match error.sqlstate.as_str() {
+            // The publication is gone, or was made after the slot.
+            "42704" => Self::Refused(error.to_string()),
+            _ => error.into(),
+        }
+    }
+
+    /// What an answer to the start-up message says.
+    fn of_admission(error: ServerError) -> Self {
+        match error.sqlstate.as_str() {
+            // A setting in `options` that the server does not know, or a wrong value for it.
+            "22023" | "42704" => Self::Refused(error.to_string()),
+            "08P01" => Self::Refused(format!(
+                "{error}; where this is a pooler such as PgBouncer: connect to Postgres itself"
+            )),
+            _ => error.into(),
+        }
+    }
+
+    /// The same, where another of several hosts may answer better: with its name.
+    fn unreachable(host: &Host, port: u16, why: impl fmt::Display) -> Self {
+        match host {
+            Host::Tcp(name) => Self::Unreachable(format!("{name}:{port}: {why}")),
+            Host::Unix(folder) => Self::Unreachable(format!("{}:{port}: {why}", folder.display())),
+        }
+    }
+}
+
 impl From<ServerError> for SourceError {
     /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
     fn from(error: ServerError) -> Self {
         match error.sqlstate.as_str() {
-            "55006" => Self::SlotActive(error),
-            "42704" => Self::SlotMissing(error),
-            "55000" => Self::SlotUnusable(error),
             // Starting up, shutting down, too many connections.
-            "57P03" | "57P01" | "57P02" | "53300" => Self::Unreachable(error.to_string()),
+            "53300" | "57P01" | "57P02" | "57P03" => Self::Unreachable(error.to_string()),
             // Wrong password or role, no privilege, no such database.
-            "28000" | "28P01" | "42501" | "3D000" => Self::Refused(error.to_string()),
+            "28000" | "28P01" | "3D000" | "42501" => Self::Refused(error.to_string()),
             _ => Self::Server(error),
         }
     }
@@ -71,7 +111,7 @@ impl From<ServerError> for SourceError {
 impl From<HandshakeError> for SourceError {
     fn from(error: HandshakeError) -> Self {
         match error {
-            HandshakeError::Refused(error) => error.into(),
+            HandshakeError::Refused(error) => Self::of_admission(error),
             HandshakeError::Policy(sentence) => Self::Refused(sentence.to_owned()),
             HandshakeError::Malformed(what) => Self::Malformed { lsn: Lsn(0), what },
         }
@@ -81,32 +121,40 @@ impl From<HandshakeError> for SourceError {
 /// A connection that waits for a command.
 pub(super) struct Admitted {
     pub(super) socket: Socket,
+    /// What came behind the greeting.
     pub(super) inbound: BytesMut,
+    /// What the server said of itself, from AuthenticationOk to ReadyForQuery.
+    pub(super) greeting: BytesMut,
     pub(super) server_version: Option<String>,
 }
 
-/// Tries the hosts in turn; the whole of it takes `connect_timeout` a host at most.
+/// Tries the hosts in turn; each may take `connect_timeout`, from the first packet to the last word
+/// of the handshake.
 pub(super) async fn admit(conninfo: &Conninfo, replication: bool) -> Result<Admitted, SourceError> {
+    let config = tls::client_config(conninfo).map_err(|error| SourceError::Refused(format!("{error:#}")))?;
     let mut last = SourceError::Unreachable("no host is given".into());
     for (host, port) in &conninfo.hosts {
-        let tried =
-            tokio::time::timeout(conninfo.connect_timeout, admit_to(conninfo, host, *port, replication));
-        last = match tried.await {
-            Ok(Err(SourceError::Unreachable(why))) => SourceError::Unreachable(why),
+        let trying = admit_to(conninfo, host, *port, config.clone(), replication);
+        last = match tokio::time::timeout(conninfo.connect_timeout, trying).await {
+            Ok(Err(SourceError::Unreachable(why))) => SourceError::unreachable(host, *port, why),
             Ok(done) => return done,
-            Err(_) => SourceError::Unreachable(format!("no answer within {:?}", conninfo.connect_timeout)),
+            Err(_) => {
+                let why = format_args!("no answer within {:?}", conninfo.connect_timeout);
+                SourceError::unreachable(host, *port, why)
+            }
         };
     }
     Err(last)
 }
 
-pub(super) async fn admit_to(
+async fn admit_to(
     conninfo: &Conninfo,
     host: &Host,
     port: u16,
+    config: Option<Arc<ClientConfig>>,
     replication: bool,
 ) -> Result<Admitted, SourceError> {
-    let (mut socket, channel) = open_configured(conninfo, host, port).await?;
+    let (mut socket, channel) = open(conninfo, host, port, config).await?;
     let mut parameters = vec![
         ("user", conninfo.user.as_str()),
         ("database", &conninfo.dbname),
@@ -118,32 +166,29 @@ pub(super) async fn admit_to(
     }
     parameters.extend(conninfo.options.as_deref().map(|options| ("options", options)));
     let password = passfile::password(conninfo, host, port);
-    let mut handshake = Handshake::new(&conninfo.user, password, channel, parameters)?;
+    let mut handshake =
+        Handshake::new(&conninfo.user, password, channel, conninfo.channel_binding, parameters)?;
     let mut inbound = BytesMut::with_capacity(8 * 1024);
     loop {
         match handshake.advance(&mut inbound)? {
             Next::Ready => break,
             Next::Read => {
-                if socket.read_buf(&mut inbound).await.map_err(unreachable)? == 0 {
+                if socket.read_buf(&mut inbound).await.map_err(broken)? == 0 {
                     return Err(SourceError::Unreachable(
                         "the server closed the connection during the handshake".into(),
                     ));
                 }
             }
-            Next::Send(bytes) => send(&mut socket, bytes).await.map_err(unreachable)?,
+            Next::Send(bytes) => send(&mut socket, bytes).await.map_err(broken)?,
         }
     }
-    Ok(Admitted { socket, inbound, server_version: handshake.server_version })
-}
-
-/// Opens the socket, and TLS over it as the settings say.
-pub(super) async fn open_configured(
-    conninfo: &Conninfo,
-    host: &Host,
-    port: u16,
-) -> Result<(Socket, Channel), SourceError> {
-    let config = tls::client_config(conninfo).map_err(|error| SourceError::Refused(format!("{error:#}")))?;
-    open(conninfo, host, port, config).await
+    if conninfo.primary_only && handshake.standby {
+        return Err(SourceError::Unreachable(
+            "it is a standby, and `target_session_attrs` wants another".into(),
+        ));
+    }
+    let server_version = handshake.server_version.take();
+    Ok(Admitted { socket, inbound, greeting: handshake.into_greeting(), server_version })
 }
 
 /// Opens the socket and, where `config` says so, TLS over it.
@@ -157,16 +202,17 @@ async fn open(
         Host::Unix(folder) => return Ok((Socket::Unix(unix(folder, port).await?), Channel::Plain)),
         Host::Tcp(name) => name,
     };
-    let mut tcp = TcpStream::connect((name.as_str(), port))
-        .await
-        .map_err(|error| SourceError::Unreachable(format!("{name}:{port}: {error}")))?;
-    keep_alive(&tcp).map_err(unreachable)?;
+    let mut tcp = TcpStream::connect((name.as_str(), port)).await.map_err(broken)?;
+    keep_alive(&tcp).map_err(broken)?;
     let Some(config) = config else { return Ok((Socket::Tcp(tcp), Channel::Plain)) };
-    tcp.write_all(SSL_REQUEST).await.map_err(unreachable)?;
-    match tcp.read_u8().await.map_err(unreachable)? {
+    tcp.write_all(SSL_REQUEST).await.map_err(broken)?;
+    // Exactly one byte is read: what else came before TLS would come from somebody in between.
+    match tcp.read_u8().await.map_err(broken)? {
         b'S' => {}
         b'N' if conninfo.sslmode == SslMode::Prefer => return Ok((Socket::Tcp(tcp), Channel::Plain)),
         b'N' => return Err(SourceError::Refused("the server has no TLS, and `sslmode` asks for it".into())),
+        // An error before TLS: the server could not even start a session for us.
+        b'E' => return Err(SourceError::Unreachable("the server has an error for an answer".into())),
         other => {
             let what = format!("{:?} in answer to an SSLRequest", char::from(other));
             return Err(SourceError::Malformed { lsn: Lsn(0), what });
@@ -175,21 +221,15 @@ async fn open(
     let server_name = ServerName::try_from(name.clone())
         .map_err(|_| SourceError::Refused(format!("`{name}` is no name that a certificate can bear")))?;
     let connector = tokio_rustls::TlsConnector::from(config);
-    let stream = connector.connect(server_name, tcp).await.map_err(|error| match error.kind() {
-        // What rustls finds wrong with a certificate will be wrong again.
-        io::ErrorKind::InvalidData => SourceError::Refused(format!("TLS with {name}:{port}: {error}")),
-        _ => SourceError::Unreachable(format!("TLS with {name}:{port}: {error}")),
-    })?;
+    let stream = connector.connect(server_name, tcp).await.map_err(broken)?;
     let certificates = stream.get_ref().1.peer_certificates();
     let end_point = certificates.and_then(|chain| chain.first()).and_then(tls::server_end_point);
-    let channel = Channel::Tls { end_point, binding_required: conninfo.channel_binding_required };
-    Ok((Socket::Tls(Box::new(stream)), channel))
+    Ok((Socket::Tls(Box::new(stream)), Channel::Tls { end_point }))
 }
 
 async fn unix(folder: &Path, port: u16) -> Result<UnixStream, SourceError> {
     let path = folder.join(format!(".s.PGSQL.{port}"));
-    let opened = UnixStream::connect(&path).await;
-    opened.map_err(|error| SourceError::Unreachable(format!("{}: {error}", path.display())))
+    UnixStream::connect(&path).await.map_err(broken)
 }
 
 /// A peer that is gone without a word is found out by the kernel too, not by the watchdog alone.
@@ -201,7 +241,7 @@ fn keep_alive(tcp: &TcpStream) -> io::Result<()> {
     let socket = socket2::SockRef::from(tcp);
     socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(Duration::from_secs(60)))?;
+    socket.set_tcp_user_timeout(Some(Duration::from_mins(1)))?;
     Ok(())
 }
 
@@ -210,8 +250,22 @@ async fn send(socket: &mut Socket, bytes: Bytes) -> io::Result<()> {
     socket.flush().await
 }
 
-fn unreachable(error: io::Error) -> SourceError {
-    SourceError::Unreachable(error.to_string())
+/// What a failing socket means before we are let in.
+fn broken(error: io::Error) -> SourceError {
+    match error.kind() {
+        // What TLS finds wrong, with a certificate say, will be wrong again; with TLS 1.3 the server
+        // tells only now what it finds wrong with ours.
+        io::ErrorKind::InvalidData => SourceError::Refused(format!("TLS: {error}")),
+        _ => SourceError::Unreachable(error.to_string()),
+    }
+}
+
+pub(super) fn malformed(lsn: Lsn, what: impl fmt::Display) -> SourceError {
+    SourceError::Malformed { lsn, what: what.to_string() }
+}
+
+pub(super) fn closed(error: io::Error) -> SourceError {
+    SourceError::Closed(error.to_string())
 }
 
 /// One of three ways to the same bytes.

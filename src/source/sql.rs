@@ -1,61 +1,29 @@
-//! Ordinary sessions, over the same sockets, TLS, passwords and settings as the stream.
+//! Ordinary sessions, let in as the stream is: over the same sockets, TLS, policy and settings.
+//!
+//! The client of ordinary SQL wants to shake hands itself. Ours has done so by then, more strictly;
+//! so it is told again what the server said to us, and its own start-up message goes nowhere.
 
-use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
-use tokio_postgres::{Client, Config};
+use tokio_postgres::{Client, Config, NoTls};
 
-use super::conninfo::{Conninfo, Host};
-use super::handshake::{Channel, ServerError};
-use super::socket::{SESSION, Socket, SourceError};
-use super::{passfile, socket};
+use super::conninfo::Conninfo;
+use super::handshake::ServerError;
+use super::socket::{Admitted, Socket, SourceError, admit};
 
 /// Opens a session. Its connection is driven by a task of its own, which ends with the client.
 pub async fn connect_sql(conninfo: &Conninfo) -> Result<Client, SourceError> {
-    let mut last = SourceError::Unreachable("no host is given".into());
-    for (host, port) in &conninfo.hosts {
-        let tried = tokio::time::timeout(conninfo.connect_timeout, connect_to(conninfo, host, *port));
-        last = match tried.await {
-            Ok(Err(SourceError::Unreachable(why))) => SourceError::Unreachable(why),
-            Ok(done) => return done,
-            Err(_) => SourceError::Unreachable(format!("no answer within {:?}", conninfo.connect_timeout)),
-        };
-    }
-    Err(last)
-}
-
-async fn connect_to(conninfo: &Conninfo, host: &Host, port: u16) -> Result<Client, SourceError> {
-    let (socket, channel) = socket::open_configured(conninfo, host, port).await?;
+    let Admitted { socket, inbound, mut greeting, .. } = admit(conninfo, false).await?;
+    greeting.unsplit(inbound);
     let mut config = Config::new();
-    config.user(&conninfo.user).dbname(&conninfo.dbname).application_name(&conninfo.application_name);
-    if let Some(password) = passfile::password(conninfo, host, port) {
-        config.password(password);
-    }
-    let session = SESSION.iter().map(|(name, value)| format!("-c {name}={value}"));
-    config.options(session.chain(conninfo.options.clone()).collect::<Vec<_>>().join(" "));
-    let end_point = match channel {
-        Channel::Plain => {
-            // This client would send a password in clear text where it is asked to. Ours does not:
-            // it goes first, and says so.
-            drop(socket::admit_to(conninfo, host, port, false).await?);
-            config.ssl_mode(tokio_postgres::config::SslMode::Disable);
-            None
-        }
-        Channel::Tls { end_point, binding_required } => {
-            // TLS is there already. `Direct` is the way to say that there is nothing to negotiate.
-            config.ssl_mode(tokio_postgres::config::SslMode::Require);
-            config.ssl_negotiation(tokio_postgres::config::SslNegotiation::Direct);
-            if binding_required {
-                config.channel_binding(tokio_postgres::config::ChannelBinding::Require);
-            }
-            end_point
-        }
-    };
-    let (client, connection) = config.connect_raw(socket, Already { end_point }).await.map_err(told)?;
+    // Whom the server knows us as was said in our own start-up message.
+    config.user("").ssl_mode(tokio_postgres::config::SslMode::Disable);
+    let admitted = AlreadyIn { socket, greeting, startup: Startup::default() };
+    let (client, connection) = config.connect_raw(admitted, NoTls).await.map_err(SourceError::from)?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!("a session with Postgres ended: {error}");
@@ -64,8 +32,14 @@ async fn connect_to(conninfo: &Conninfo, host: &Host, port: u16) -> Result<Clien
     Ok(client)
 }
 
-/// What a session's error means to its caller.
-pub(super) fn told(error: tokio_postgres::Error) -> SourceError {
+impl From<tokio_postgres::Error> for SourceError {
+    /// What a session's error means to its caller.
+    fn from(error: tokio_postgres::Error) -> Self {
+        told(&error)
+    }
+}
+
+fn told(error: &tokio_postgres::Error) -> SourceError {
     match error.as_db_error() {
         Some(db) => ServerError {
             sqlstate: db.code().code().to_owned(),
@@ -77,48 +51,63 @@ pub(super) fn told(error: tokio_postgres::Error) -> SourceError {
         None if error.is_closed() => SourceError::Closed(error.to_string()),
         None => {
             let cause =
-                std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+                std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
             SourceError::Unreachable(format!("{error}{cause}"))
         }
     }
 }
 
-/// A socket that speaks TLS already, for a client that wants to begin it.
-struct Already {
-    end_point: Option<Vec<u8>>,
-}
-
-/// The same socket, and what binds a password to it.
-struct Encrypted {
+/// A socket behind which the server has let us in, for a client that wants to be.
+struct AlreadyIn {
     socket: Socket,
-    end_point: Option<Vec<u8>>,
+    /// What is read first.
+    greeting: BytesMut,
+    startup: Startup,
 }
 
-impl TlsConnect<Socket> for Already {
-    type Stream = Encrypted;
-    type Error = Infallible;
-    type Future = std::future::Ready<Result<Encrypted, Infallible>>;
+/// What is swallowed of what is written: one message, its length in its first four bytes.
+/// <https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-STARTUPMESSAGE>
+#[derive(Default)]
+struct Startup {
+    length: [u8; 4],
+    seen: usize,
+}
 
-    fn connect(self, socket: Socket) -> Self::Future {
-        std::future::ready(Ok(Encrypted { socket, end_point: self.end_point }))
+impl Startup {
+    /// How many of `bytes` belong to it.
+    fn swallow(&mut self, bytes: &[u8]) -> usize {
+        let before = self.seen;
+        for byte in bytes {
+            if let Some(place) = self.length.get_mut(self.seen) {
+                *place = *byte;
+            } else if self.seen >= u32::from_be_bytes(self.length) as usize {
+                break;
+            }
+            self.seen += 1;
+        }
+        self.seen - before
     }
 }
 
-impl TlsStream for Encrypted {
-    fn channel_binding(&self) -> ChannelBinding {
-        self.end_point.clone().map_or_else(ChannelBinding::none, ChannelBinding::tls_server_end_point)
-    }
-}
-
-impl AsyncRead for Encrypted {
+impl AsyncRead for AlreadyIn {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_read(cx, buf)
+        let this = self.get_mut();
+        if !this.greeting.has_remaining() {
+            return Pin::new(&mut this.socket).poll_read(cx, buf);
+        }
+        let length = this.greeting.len().min(buf.remaining());
+        buf.put_slice(&this.greeting.split_to(length));
+        Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for Encrypted {
+impl AsyncWrite for AlreadyIn {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().socket).poll_write(cx, buf)
+        let this = self.get_mut();
+        match this.startup.swallow(buf) {
+            0 => Pin::new(&mut this.socket).poll_write(cx, buf),
+            swallowed => Poll::Ready(Ok(swallowed)),
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -127,5 +116,20 @@ impl AsyncWrite for Encrypted {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_startup_message_is_swallowed_and_nothing_behind_it() {
+        for cut in 0..=8 {
+            let (mut startup, all) = (Startup::default(), b"\0\0\0\x08bodyQuery");
+            let first = startup.swallow(&all[..cut]);
+            assert_eq!(first + startup.swallow(&all[cut..]), 8);
+            assert_eq!(startup.swallow(b"Query"), 0);
+        }
     }
 }

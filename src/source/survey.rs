@@ -1,8 +1,9 @@
 //! Everything on the server that the sidecar stands on, read at once; and what of it refuses a start.
 //! Reading is SQL, judging is pure.
 
-use tokio_postgres::{Client, Error};
+use tokio_postgres::Client;
 
+use super::SourceError;
 use super::catalog::{self, Generated, Kind, Persistence, ReplicaIdentity, Table};
 use super::publication::{self, PUBLISHES_GENERATED, Publication};
 use super::quote;
@@ -204,7 +205,11 @@ impl Survey {
                 named.setting, named.name
             ))),
         };
-        let mut refusals: Vec<Refusal> = wanted.columns.iter().filter_map(of_named).collect();
+        let identity = identity::choose(table, &wanted.id).unwrap_or_default();
+        let identity =
+            identity.into_iter().map(|name| WantedColumn { setting: "the identity".to_owned(), name });
+        let named: Vec<WantedColumn> = wanted.columns.iter().cloned().chain(identity).collect();
+        let mut refusals: Vec<Refusal> = named.iter().filter_map(of_named).collect();
         let virtual_column = table.columns.iter().find(|column| column.generated == Generated::Virtual);
         if let Some(column) = virtual_column.filter(|_| table.replica_identity == ReplicaIdentity::Full) {
             refusals.push(Refusal::cured_by(
@@ -220,7 +225,7 @@ impl Survey {
 }
 
 /// Reads who answers.
-pub async fn server(client: &Client) -> Result<Server, Error> {
+pub async fn server(client: &Client) -> Result<Server, SourceError> {
     let row = client.query_one(include_str!("../../sql/server.sql"), &[]).await?;
     Ok(Server {
         version: u32::try_from(row.try_get::<_, i32>("version")?).unwrap_or(0),

@@ -4,40 +4,36 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{
+    WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature_with_raw_key,
+};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
-use x509_cert::der::Decode as _;
+use x509_cert::der::{Decode as _, Encode as _};
 
 use super::conninfo::{Conninfo, SslMode};
 
 /// How TLS is done for this `sslmode`; `None` where it is disabled.
 pub(super) fn client_config(conninfo: &Conninfo) -> anyhow::Result<Option<Arc<ClientConfig>>> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let verify = match (conninfo.sslmode, &conninfo.sslrootcert) {
+    let trust = match (conninfo.sslmode, &conninfo.sslrootcert) {
         (SslMode::Disable, _) => return Ok(None),
         // As libpq does: `require` with someone to trust means to ask whether it is them.
-        (SslMode::Prefer, _) | (SslMode::Require, None) => Verify::Nothing,
-        (SslMode::Require | SslMode::VerifyCa, _) => Verify::Chain,
-        (SslMode::VerifyFull, _) => Verify::ChainAndName,
+        (SslMode::Prefer, _) | (SslMode::Require, None) => Trust::Anyone,
+        (SslMode::Require | SslMode::VerifyCa, root) => Trust::AnyName(Roots::load(root.as_deref())?),
+        (SslMode::VerifyFull, root) => Trust::ThisName(Roots::load(root.as_deref())?),
     };
-    let verifier: Arc<dyn ServerCertVerifier> = match verify {
-        Verify::Nothing => Arc::new(Lenient { provider: Arc::clone(&provider), chain: None }),
-        Verify::Chain => {
-            let chain = Some(chain_verifier(conninfo, &provider)?);
-            Arc::new(Lenient { provider: Arc::clone(&provider), chain })
-        }
-        Verify::ChainAndName => chain_verifier(conninfo, &provider)?,
-    };
+    let algorithms = provider.signature_verification_algorithms;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .context("choose TLS versions")?
         .dangerous()
-        .with_custom_certificate_verifier(verifier);
+        .with_custom_certificate_verifier(Arc::new(Verifier { algorithms, trust }));
     let config = match (&conninfo.sslcert, &conninfo.sslkey) {
         (Some(cert), Some(key)) => {
             let key = PrivateKeyDer::from_pem_file(key)
@@ -69,30 +65,69 @@ pub(super) fn server_end_point(certificate: &CertificateDer<'_>) -> Option<Vec<u
     })
 }
 
-enum Verify {
-    Chain,
-    ChainAndName,
-    Nothing,
+/// Whose certificates are taken.
+#[derive(Debug)]
+enum Trust {
+    /// Anyone's: TLS keeps listeners out, not impostors.
+    Anyone,
+    /// Those that come from the roots.
+    AnyName(Roots),
+    /// Those that also bear the host's name.
+    ThisName(Roots),
 }
 
-fn chain_verifier(
-    conninfo: &Conninfo,
-    provider: &Arc<CryptoProvider>,
-) -> anyhow::Result<Arc<WebPkiServerVerifier>> {
-    let mut roots = RootCertStore::empty();
-    match conninfo.sslrootcert.as_deref().filter(|path| *path != Path::new("system")) {
-        Some(path) => {
-            for certificate in certificates(path)? {
-                roots.add(certificate).with_context(|| format!("trust `sslrootcert` {}", path.display()))?;
+#[derive(Debug)]
+struct Roots {
+    store: RootCertStore,
+    /// As `sslrootcert` has them. A server may show the very certificate that is trusted: a
+    /// self-signed one, made by the server's own manual, comes from no authority but itself.
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Roots {
+    fn load(sslrootcert: Option<&Path>) -> anyhow::Result<Self> {
+        let mut roots = Self { store: RootCertStore::empty(), certificates: Vec::new() };
+        match sslrootcert.filter(|path| *path != Path::new("system")) {
+            Some(path) => {
+                roots.certificates = certificates(path)?;
+                for certificate in &roots.certificates {
+                    let added = roots.store.add(certificate.clone());
+                    added.with_context(|| format!("trust `sslrootcert` {}", path.display()))?;
+                }
+            }
+            None => {
+                roots.store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             }
         }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
+        anyhow::ensure!(!roots.store.is_empty(), "no certificate authority to trust: give `sslrootcert`");
+        Ok(roots)
     }
-    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
-        .build()
-        .context("no certificate authority to trust: give `sslrootcert`")
+
+    fn trust(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+        algorithms: &WebPkiSupportedAlgorithms,
+    ) -> Result<(), rustls::Error> {
+        if self.certificates.contains(end_entity) {
+            return in_its_time(end_entity, now);
+        }
+        let parsed = ParsedCertificate::try_from(end_entity)?;
+        verify_server_cert_signed_by_trust_anchor(&parsed, &self.store, intermediates, now, algorithms.all)
+    }
+}
+
+fn in_its_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), rustls::Error> {
+    let parsed = x509_cert::Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    let validity = parsed.tbs_certificate.validity;
+    if now.as_secs() > validity.not_after.to_unix_duration().as_secs() {
+        return Err(CertificateError::Expired.into());
+    }
+    if now.as_secs() < validity.not_before.to_unix_duration().as_secs() {
+        return Err(CertificateError::NotValidYet.into());
+    }
+    Ok(())
 }
 
 fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
@@ -101,30 +136,30 @@ fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
         .with_context(|| format!("read the certificates of {}", path.display()))
 }
 
-/// Checks the chain where there is one to check, and never the name.
 #[derive(Debug)]
-struct Lenient {
-    provider: Arc<CryptoProvider>,
-    chain: Option<Arc<WebPkiServerVerifier>>,
+struct Verifier {
+    algorithms: WebPkiSupportedAlgorithms,
+    trust: Trust,
 }
 
-impl ServerCertVerifier for Lenient {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
-        match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            Err(rustls::Error::InvalidCertificate(
-                rustls::CertificateError::NotValidForName
-                | rustls::CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            verified => verified,
+        match &self.trust {
+            Trust::Anyone => {}
+            Trust::AnyName(roots) => roots.trust(end_entity, intermediates, now, &self.algorithms)?,
+            Trust::ThisName(roots) => {
+                roots.trust(end_entity, intermediates, now, &self.algorithms)?;
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+            }
         }
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -133,21 +168,64 @@ impl ServerCertVerifier for Lenient {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
+        verify_tls12_signature(message, cert, dss, &self.algorithms)
     }
 
+    /// Checked whomever we trust: SCRAM is bound to a certificate that anyone can copy, and only
+    /// this shows that the server has its key.
     fn verify_tls13_signature(
         &self,
         message: &[u8],
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
+        // By the key alone, as certificates of version 1 are still made, and not read by rustls.
+        let key = x509_cert::Certificate::from_der(cert)
+            .and_then(|parsed| parsed.tbs_certificate.subject_public_key_info.to_der())
+            .map_err(|_| CertificateError::BadEncoding)?;
+        verify_tls13_signature_with_raw_key(message, &key.into(), dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+    use std::time::Duration;
+
+    fn self_signed() -> CertificateDer<'static> {
+        let mut params = CertificateParams::new(vec!["db".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
+    }
+
+    fn year(year: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs((year - 1970) * 31_557_600 + 86_400 * 30))
+    }
+
+    #[test]
+    fn a_certificate_that_was_given_itself_is_trusted_in_its_time_and_no_other_like_it() {
+        let certificate = self_signed();
+        let mut store = RootCertStore::empty();
+        store.add(certificate.clone()).unwrap();
+        let roots = Roots { store, certificates: vec![certificate.clone()] };
+        let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+        let trusts = |certificate, now| roots.trust(certificate, &[], now, &algorithms).is_ok();
+        assert!(trusts(&certificate, year(2020)));
+        assert!(!trusts(&certificate, year(2019)), "not yet");
+        assert!(!trusts(&certificate, year(2021)), "no longer");
+        assert!(!trusts(&self_signed(), year(2020)), "another of the same name");
+    }
+
+    #[test]
+    fn the_end_point_is_the_hash_of_the_certificate() {
+        let certificate = self_signed();
+        let hash = Sha256::digest(&certificate).to_vec();
+        assert_eq!(server_end_point(&certificate), Some(hash), "signed with ECDSA and SHA-256");
+        assert_eq!(server_end_point(&CertificateDer::from(b"no certificate".as_slice())), None);
     }
 }

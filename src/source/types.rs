@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use tokio_postgres::{Client, Error};
+use tokio_postgres::Client;
+
+use super::SourceError;
 
 /// The form of a type's text; domains are what they are domains of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,7 +34,7 @@ pub enum Element {
 }
 
 /// The kind of each type of `oids`; a type that is gone is not in the answer.
-pub async fn type_kinds(client: &Client, oids: &[u32]) -> Result<HashMap<u32, TypeKind>, Error> {
+pub async fn type_kinds(client: &Client, oids: &[u32]) -> Result<HashMap<u32, TypeKind>, SourceError> {
     let rows = client.query(include_str!("../../sql/types.sql"), &[&oids]).await?;
     rows.iter()
         .map(|row| {

@@ -281,6 +281,13 @@ impl Store {
         if !self.batches(batch.lane)?.is_empty() {
             return Err(SpoolError::Refused("a lane has one batch in flight"));
         }
+        // A cut that begins further on would pass over records for ever.
+        let cursor = cursor.unwrap_or_default().0.cast_signed();
+        let next = "SELECT min(last) FROM chunk WHERE lane = ?1 AND last > ?2";
+        let next: Option<i64> = self.one(next, [batch.lane.0.cast_signed(), cursor])?;
+        if next.is_none_or(|last| batch.first.0.cast_signed() > last) {
+            return Err(SpoolError::Refused("a batch begins with its lane's first unsettled record"));
+        }
         self.add_batch(batch)?;
         Ok(Done::Ok)
     }
@@ -419,7 +426,7 @@ impl Store {
                 bytes.cast_signed(),
                 reason.name(),
                 at.0,
-                batch.as_ref().map(|id| id.as_bytes()),
+                batch.as_ref().map(uuid::Uuid::as_bytes),
             ],
         )?;
         self.stand.live_bytes += DEAD_COST;

@@ -226,7 +226,7 @@ impl Writer {
         let retain = i64::try_from(self.retain.as_micros()).unwrap_or(i64::MAX);
         match self.store.sweep(Moment(now.0.saturating_sub(retain))) {
             Ok(swept) if swept.records > 0 => {
-                tracing::debug!(records = swept.records, "removed settled records")
+                tracing::debug!(records = swept.records, "removed settled records");
             }
             Ok(_) | Err(SpoolError::DiskFull) => {}
             Err(error @ SpoolError::Unknown(_)) => self.dead = Some(error),

@@ -51,7 +51,7 @@ fn a_redirect_is_a_failure_and_is_not_followed() {
 #[test]
 fn retry_after_is_waited_for() {
     let receiver = Receiver::start([Reply::Answer(429, "retry-after: 1\r\n", "slow down")]);
-    let schedule = vec![Duration::from_millis(20), Duration::from_secs(60)];
+    let schedule = vec![Duration::from_millis(20), Duration::from_mins(1)];
     let limits = Limits { retry_schedule: schedule, ..limits() };
     let mut lab = Setup::new([Webhook { limits, ..webhook(&receiver.url()) }]).start();
     lab.spool(Ingested, &["a"]);

@@ -149,7 +149,7 @@ fn a_paused_lane_sends_nothing_and_goes_on_at_once_when_resumed() {
 #[test]
 fn a_lane_without_a_webhook_keeps_its_records_and_resumes_when_one_returns() {
     let receiver = Receiver::start([Reply::Answer(500, "", "")]);
-    let limits = Limits { retry_schedule: vec![Duration::from_secs(3_600)], ..limits() };
+    let limits = Limits { retry_schedule: vec![Duration::from_hours(1)], ..limits() };
     let failing = Webhook { limits, ..webhook(&receiver.url()) };
     let mut lab = Setup::new([failing.clone()]).start();
     lab.spool(Ingested, &["a"]);
@@ -166,7 +166,7 @@ fn a_lane_without_a_webhook_keeps_its_records_and_resumes_when_one_returns() {
 #[test]
 fn what_a_failing_lane_holds_too_much_of_becomes_a_dead_letter_the_oldest_first() {
     let receiver = Receiver::start(vec![Reply::Answer(500, "", ""); 100]);
-    let limits = Limits { retry_schedule: vec![Duration::from_secs(3_600)], records_max: 1, ..limits() };
+    let limits = Limits { retry_schedule: vec![Duration::from_hours(1)], records_max: 1, ..limits() };
     let mut setup = Setup::new([Webhook { limits, ..webhook(&receiver.url()) }]);
     setup.lane_bytes_max = 60;
     let mut lab = setup.start();

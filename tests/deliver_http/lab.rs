@@ -79,7 +79,7 @@ impl Lab {
     }
 
     fn open(folder: tempfile::TempDir, setup: Setup, epochs: Epochs) -> Self {
-        let options = Options { bytes_max: 1 << 30, retain: Duration::from_secs(3_600) };
+        let options = Options { bytes_max: 1 << 30, retain: Duration::from_hours(1) };
         let Opened { spool, projects, last_seq, running, lanes, .. } =
             Spool::open(&folder.path().join("spool"), options).unwrap();
         let clock = Clock::start(running);

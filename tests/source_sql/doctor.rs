@@ -3,10 +3,11 @@
 use sidecar::source::doctor::{Finding, Severity, doctor, judge, replication_refused};
 use sidecar::source::documents::{DocumentKey, Live};
 use sidecar::source::setup::{Stage, setup};
-use sidecar::source::slot::Waited;
+use sidecar::source::slot::{Waited, slot};
 use sidecar::source::survey::{Survey, Wanted};
 
-use crate::lab::{Lab, on_all_versions};
+use crate::lab::{Lab, VERSIONS, on_all_versions};
+use crate::server::Server;
 
 const DOCUMENTS: &str = "CREATE TABLE public.documents (id int PRIMARY KEY, labels text[], body text)";
 
@@ -84,6 +85,10 @@ on_all_versions! {
         assert_eq!(findings.iter().any(|finding| finding.title == "generated columns: g"), lab.version < 18);
         let generated = examine(&lab, &lab.wanted(&["id", "g"]), &key("id")).await;
         assert_eq!(problems(&generated), usize::from(lab.version < 18), "{generated:#?}");
+        lab.run("DROP TABLE public.child; DROP TABLE public.documents; CREATE TABLE public.documents (id int NOT NULL, g int GENERATED ALWAYS AS (id + 1) STORED PRIMARY KEY); CREATE TABLE public.child ()").await;
+        let identity = examine(&lab, &lab.wanted(&["id"]), &key("id")).await;
+        assert_eq!(problems(&identity), usize::from(lab.version < 18), "{identity:#?}");
+        assert_eq!(identity.iter().any(|finding| finding.title.contains("the identity: g is a generated column")), lab.version < 18);
 
         lab.run("DROP TABLE public.child; DROP TABLE public.documents; CREATE TABLE public.documents (id int PRIMARY KEY) PARTITION BY RANGE (id)").await;
         assert!(find(&examine(&lab, &lab.wanted(&["id"]), &key("id")).await, "is partitioned").explanation.contains("truncated, attached or detached"));
@@ -124,6 +129,33 @@ on_all_versions! {
         warned("idle_replication_slot_timeout is", &|survey| survey.settings.set("idle_replication_slot_timeout", "60"));
         warned("wal_sender_timeout is", &|survey| survey.settings.set("wal_sender_timeout", "2000"));
         lab.close().await;
+    }
+}
+
+/// A slot that the server has really lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_slot_says_from_where_on_nothing_can_be_known() {
+    for version in VERSIONS {
+        let settings = "max_slot_wal_keep_size = '1MB'\nmin_wal_size = '32MB'\nmax_wal_size = '32MB'";
+        let server =
+            tokio::task::spawn_blocking(move || Server::start(version, settings)).await.expect("a server");
+        let lab = Lab::on(&server, version, "t").await;
+        lab.run(DOCUMENTS).await;
+        let wanted = lab.wanted(&["id"]);
+        let watcher = lab.session().await;
+        setup(&lab.client, &watcher, &wanted, Stage::FirstStart, &mut |_: &[Waited]| ()).await.expect("made");
+        let before = slot(&lab.client, &wanted.slot).await.expect("asked").expect("a slot");
+        assert!(!before.lost() && before.safe_wal_size.is_some());
+        for _ in 0..4 {
+            lab.run("CREATE TABLE public.t (); DROP TABLE public.t; SELECT pg_switch_wal()").await;
+        }
+        lab.run("CHECKPOINT").await;
+        let lost = slot(&lab.client, &wanted.slot).await.expect("asked").expect("a slot");
+        assert!(lost.lost(), "{version}: {lost:?}");
+        assert_eq!((lost.confirmed, lost.restart), (before.confirmed, None));
+        let findings = examine(&lab, &wanted, &key("id")).await;
+        let from = before.confirmed.expect("an LSN").slashed();
+        assert!(find(&findings, "is lost").explanation.contains(&from), "{findings:#?}");
     }
 }
 

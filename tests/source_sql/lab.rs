@@ -1,5 +1,6 @@
 //! One database a test, on each version.
 
+use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -8,25 +9,35 @@ use sidecar::source::survey::{Survey, Wanted, WantedColumn, survey};
 use sidecar::source::{Conninfo, connect_sql};
 use tokio_postgres::Client;
 
+use crate::server::Server;
+
 pub(crate) struct Lab {
     pub(crate) version: u32,
     pub(crate) conninfo: Conninfo,
     pub(crate) client: Client,
     pub(crate) name: String,
+    bin: PathBuf,
 }
 
 impl Lab {
-    /// A fresh database on PostgreSQL `version`.
+    /// A fresh database on the shared server of PostgreSQL `version`.
     pub(crate) async fn new(version: u32, test: &str) -> Self {
+        let server = tokio::task::spawn_blocking(move || Server::shared(version)).await.expect("a server");
+        Self::on(server, version, test).await
+    }
+
+    /// A fresh database on `server`.
+    pub(crate) async fn on(server: &Server, version: u32, test: &str) -> Self {
         let at = |dbname: &str, user: &str| {
-            Conninfo(format!("host=127.0.0.1 port={} user={user} dbname={dbname}", 55400 + version))
+            let text = format!("host=127.0.0.1 port={} user={user} dbname={dbname}", server.port);
+            Conninfo::parse(&text, None).expect("a connection string")
         };
         let name = format!("{test}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let maintenance = connect_sql(&at("postgres", "postgres")).await.expect("a server");
+        let maintenance = connected(&at("postgres", "postgres")).await;
         maintenance.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a database");
         let conninfo = at(&name, "postgres");
-        let client = connect_sql(&conninfo).await.expect("a session");
-        Self { version, conninfo, client, name }
+        let client = connected(&conninfo).await;
+        Self { version, conninfo, client, name, bin: server.bin.clone() }
     }
 
     /// Another session.
@@ -41,7 +52,7 @@ impl Lab {
 
     /// The same database for another role.
     pub(crate) fn conninfo_as(&self, role: &str) -> Conninfo {
-        Conninfo(self.conninfo.0.replace("user=postgres", &format!("user={role}")))
+        Conninfo { user: role.to_owned(), ..self.conninfo.clone() }
     }
 
     pub(crate) async fn run(&self, sql: &str) {
@@ -68,8 +79,8 @@ impl Lab {
 
     /// Reads the slot as a sidecar would, until it is dropped.
     pub(crate) async fn read_slot(&self, slot: &str, publication: &str) -> Reader {
-        let port = 55400 + self.version;
-        let child = Command::new("pg_recvlogical")
+        let (_, port) = self.conninfo.hosts[0];
+        let child = Command::new(self.bin.join("pg_recvlogical"))
             .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-U", "postgres", "-d", &self.name])
             .args(["--slot", slot, "--start", "-f", "/dev/null", "-o", "proto_version=1"])
             .args(["-o", &format!("publication_names={publication}")])
@@ -102,6 +113,19 @@ impl Drop for Reader {
     fn drop(&mut self) {
         self.child.kill().and_then(|()| self.child.wait()).expect("the reader ends");
     }
+}
+
+/// The first answers of a server that starts are refusals.
+async fn connected(conninfo: &Conninfo) -> Client {
+    let patient = async {
+        loop {
+            match connect_sql(conninfo).await {
+                Ok(client) => return client,
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), patient).await.expect("a session")
 }
 
 pub(crate) async fn run(client: &Client, sql: &str) {

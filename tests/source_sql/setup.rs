@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use sidecar::source::SourceError;
 use sidecar::source::refusal::CatalogError;
 use sidecar::source::setup::{self, Stage, plan, print, setup, teardown};
 use sidecar::source::slot::{Waited, slot};
@@ -184,7 +185,7 @@ on_all_versions! {
             setup(&lab.client, &watcher, &wanted, Stage::FirstStart, &mut say).await
         };
         let release = async {
-            tokio::time::timeout(std::time::Duration::from_secs(60), async {
+            tokio::time::timeout(std::time::Duration::from_secs(40), async {
                 loop {
                     let heard = said.lock().expect("a lock").clone();
                     if heard.iter().any(|w| w.pid == Some(pid)) && heard.iter().any(|w| w.gid.as_ref() == Some(&gid)) { break }
@@ -205,8 +206,8 @@ on_all_versions! {
         let holder = lab.session().await;
         run(&holder, "BEGIN; LOCK TABLE public.documents IN ACCESS EXCLUSIVE MODE").await;
         let error = make(&lab, &wanted, Stage::FirstStart).await.expect_err("locked");
-        let CatalogError::Sql(error) = error else { panic!("{error:?}") };
-        assert_eq!(error.code(), Some(&tokio_postgres::error::SqlState::LOCK_NOT_AVAILABLE));
+        let CatalogError::Source(SourceError::Server(error)) = error else { panic!("{error:?}") };
+        assert_eq!(error.sqlstate, "55P03");
         run(&holder, "ROLLBACK").await;
         assert_eq!(make(&lab, &wanted, Stage::FirstStart).await.expect("made").len(), 2);
         lab.close().await;

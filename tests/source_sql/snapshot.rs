@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -50,7 +51,7 @@ async fn write(client: Client, seed: u64, next: Arc<AtomicI32>, stop: Arc<Atomic
         let insert = || format!("INSERT INTO public.documents VALUES ({})", id());
         run(&client, &format!("BEGIN; {}", insert())).await;
         match dice.random_range(0..10) {
-            0 => tokio::time::sleep(std::time::Duration::from_millis(dice.random_range(1..30))).await,
+            0 => tokio::time::sleep(Duration::from_millis(dice.random_range(1..30))).await,
             1 => run(&client, &format!("SAVEPOINT a; {}; ROLLBACK TO a; {}", insert(), insert())).await,
             2 => {
                 run(&client, "ROLLBACK").await;
@@ -90,7 +91,7 @@ on_all_versions! {
                 seen.insert(std::str::from_utf8(id).expect("UTF-8").parse::<i32>().expect("an id"));
                 Ok::<_, Infallible>(())
             }).await.expect("rows");
-            assert_eq!(count as usize, seen.len());
+            assert_eq!(usize::try_from(count), Ok(seen.len()));
             snapshots.push((snapshot.at, seen));
         }
         stop.store(true, Ordering::Relaxed);
@@ -114,6 +115,29 @@ on_all_versions! {
             }
             assert!(seen.iter().all(|id| committed.contains_key(id)));
         }
+        lab.close().await;
+    }
+
+    async fn while_a_snapshot_waits_the_transaction_it_waits_for_is_named(lab: Lab) {
+        lab.run("CREATE TABLE public.documents (id int PRIMARY KEY)").await;
+        let holder = lab.session().await;
+        run(&holder, "BEGIN; INSERT INTO public.documents VALUES (1)").await;
+        let pid: i32 = holder.query_one("SELECT pg_backend_pid()", &[]).await.expect("a pid").get(0);
+        let (heard, hears) = tokio::sync::oneshot::channel();
+        let mut heard = Some(heard);
+        let mut say = move |waited: &[Waited]| {
+            if waited.iter().any(|waited| waited.pid == Some(pid)) {
+                heard.take().map(|heard| heard.send(()));
+            }
+        };
+        let taken = Snapshot::take(&lab.conninfo, "public", "documents", &mut say);
+        let release = async {
+            tokio::time::timeout(Duration::from_secs(30), hears).await.expect("named in time").expect("named");
+            run(&holder, "COMMIT").await;
+        };
+        let (snapshot, ()) = tokio::join!(taken, release);
+        let rows = snapshot.expect("a snapshot").rows(&[read("id", None)], |_| Ok::<_, Infallible>(())).await;
+        assert_eq!(rows.expect("rows"), 1, "what was waited for is in it");
         lab.close().await;
     }
 
@@ -236,7 +260,7 @@ on_all_versions! {
         let conninfo = lab.conninfo_as(&role);
         let snapshot = Snapshot::take(&conninfo, "public", "documents", &mut |_: &[Waited]| ()).await.expect("a snapshot");
         let refused = snapshot.rows(&[read("id", None)], |_| Ok::<_, Infallible>(())).await;
-        assert!(matches!(&refused, Err(RowsError::Sql(error)) if format!("{error:?}").contains("row-level security")), "{refused:?}");
+        assert!(matches!(&refused, Err(RowsError::Source(error)) if error.to_string().contains("row-level security")), "{refused:?}");
         lab.close().await;
     }
 }

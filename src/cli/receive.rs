@@ -1,0 +1,185 @@
+//! `sidecar receive`: a receiver that prints what comes.
+
+use std::convert::Infallible;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use super::{Exit, block_on};
+
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct Args {
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    listen: SocketAddr,
+
+    /// The share of requests to answer with 503, from 0.0 to 1.0
+    #[arg(long, default_value_t = 0.0, value_name = "RATE")]
+    fail: f64,
+
+    /// How long to wait before each answer
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    delay_ms: u64,
+
+    /// Print nothing but a line a second with what came
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// What has come.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) requests: AtomicU64,
+    pub(super) records: AtomicU64,
+    pub(super) refused: AtomicU64,
+}
+
+pub(super) fn receive(args: &Args) -> Exit {
+    let args = args.clone();
+    block_on(async move {
+        let listener = match TcpListener::bind(args.listen).await {
+            Ok(listener) => listener,
+            Err(error) => {
+                eprintln!("listen on {}: {error}", args.listen);
+                return Exit::Failed;
+            }
+        };
+        eprintln!("receiving on http://{}", args.listen);
+        let counts = Arc::new(Counts::default());
+        if args.quiet {
+            tokio::spawn(say_rates(Arc::clone(&counts)));
+        }
+        let (fail, delay, quiet) = (args.fail, Duration::from_millis(args.delay_ms), args.quiet);
+        let shown = Arc::clone(&counts);
+        let serving = serve(listener, move |request, body| {
+            let counts = Arc::clone(&shown);
+            async move {
+                tokio::time::sleep(delay).await;
+                answer(&request, &body, fail, quiet, &counts)
+            }
+        });
+        tokio::select! {
+            () = serving => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        eprintln!(
+            "{} requests with {} records, {} refused",
+            count(&counts.requests),
+            count(&counts.records),
+            count(&counts.refused)
+        );
+        Exit::Done
+    })
+}
+
+/// Serves HTTP/1.1 and HTTP/2 until dropped; `answer` gets each request with its body.
+pub(super) async fn serve<A, F>(listener: TcpListener, answer: A)
+where
+    A: Fn(Request<()>, Bytes) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = StatusCode> + Send,
+{
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let _ = stream.set_nodelay(true);
+        let answer = answer.clone();
+        tokio::spawn(async move {
+            let service = service_fn(move |request: Request<Incoming>| {
+                let answer = answer.clone();
+                async move {
+                    let (head, body) = request.into_parts();
+                    let status = match body.collect().await {
+                        Ok(body) => answer(Request::from_parts(head, ()), body.to_bytes()).await,
+                        Err(_) => StatusCode::BAD_REQUEST,
+                    };
+                    let mut response = Response::new(Full::new(Bytes::new()));
+                    *response.status_mut() = status;
+                    Ok::<_, Infallible>(response)
+                }
+            });
+            // A connection that breaks is the sender's to notice.
+            let _ = auto::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
+
+fn answer(request: &Request<()>, body: &Bytes, fail: f64, quiet: bool, counts: &Counts) -> StatusCode {
+    if header(request, "sidecar-test") == "1" {
+        eprintln!("a test request");
+        return StatusCode::NO_CONTENT;
+    }
+    counts.requests.fetch_add(1, Ordering::Relaxed);
+    let dice = uuid::Uuid::new_v4().as_u64_pair().0 >> 32;
+    let refused = f64::from(u32::try_from(dice).unwrap_or_default()) < fail * f64::from(u32::MAX);
+    if refused {
+        counts.refused.fetch_add(1, Ordering::Relaxed);
+    }
+    if quiet {
+        counts.records.fetch_add(records_in(body), Ordering::Relaxed);
+    } else {
+        counts.records.fetch_add(print(request, body, refused), Ordering::Relaxed);
+    }
+    if refused { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::NO_CONTENT }
+}
+
+/// Counts records without reading them: each begins like this, and text cannot.
+pub(super) fn records_in(body: &[u8]) -> u64 {
+    let starts =
+        |pattern: &[u8]| body.windows(pattern.len()).filter(|window| *window == pattern).count() as u64;
+    starts(b"{\"id\":") + starts(b"{\"similar_doc_id\":")
+}
+
+fn print(request: &Request<()>, body: &Bytes, refused: bool) -> u64 {
+    let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
+    let records = parsed.as_object().and_then(|object| object.values().next()).and_then(Value::as_array);
+    let mut out = std::io::stdout().lock();
+    let attempt = header(request, "sidecar-attempt");
+    let mark = if refused { "  -> 503" } else { "" };
+    let _ = writeln!(
+        out,
+        "{} {} {} attempt {attempt}{mark}",
+        header(request, "sidecar-callback"),
+        header(request, "sidecar-project"),
+        header(request, "sidecar-positions"),
+    );
+    for record in records.into_iter().flatten() {
+        let _ = writeln!(out, "    {record}");
+    }
+    records.map_or(0, |records| records.len() as u64)
+}
+
+pub(super) fn header<'a>(request: &'a Request<()>, name: &str) -> &'a str {
+    request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("-")
+}
+
+async fn say_rates(counts: Arc<Counts>) {
+    let mut before = 0;
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let records = counts.records.load(Ordering::Relaxed);
+        if records != before {
+            eprintln!("{} records/s, {records} in all", records - before);
+        }
+        before = records;
+    }
+}
+
+pub(super) const AFTER_HELP: &str = "\
+Examples:
+  sidecar receive                          print every record
+  sidecar receive --fail 0.2               refuse one request of five, to see retries
+  sidecar receive --delay-ms 200 --quiet   a slow receiver, and the rate it gets";

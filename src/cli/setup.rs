@@ -1,0 +1,88 @@
+//! `sidecar setup` and `sidecar teardown`.
+
+use super::{Exit, block_on};
+use crate::service::wanted;
+use crate::settings::Settings;
+use crate::source::refusal::CatalogError;
+use crate::source::setup::{Stage, Step, print, setup as make, teardown as remove, teardown_plan};
+use crate::source::slot::Waited;
+use crate::source::survey::survey;
+use crate::source::{SourceError, connect_sql};
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Print the SQL instead of running it
+    #[arg(long)]
+    print: bool,
+}
+
+pub(super) fn setup(settings: &Settings, args: &Args) -> Exit {
+    block_on(async { told(set_up(settings, args).await) })
+}
+
+pub(super) fn teardown(settings: &Settings, args: &Args) -> Exit {
+    block_on(async { told(tear_down(settings, args).await) })
+}
+
+async fn set_up(settings: &Settings, args: &Args) -> Result<(), CatalogError> {
+    let wanted = wanted(settings);
+    let client = connect_sql(&settings.conninfo).await?;
+    if args.print {
+        let sql = print(&survey(&client, &wanted).await?, &wanted);
+        print!("{}", if sql.is_empty() { "-- all is there\n".to_owned() } else { sql });
+        return Ok(());
+    }
+    let watcher = connect_sql(&settings.conninfo).await?;
+    say_done(&make(&client, &watcher, &wanted, Stage::FirstStart, &mut say_waiting).await?);
+    Ok(())
+}
+
+async fn tear_down(settings: &Settings, args: &Args) -> Result<(), CatalogError> {
+    let wanted = wanted(settings);
+    let client = connect_sql(&settings.conninfo).await?;
+    if args.print {
+        for step in teardown_plan(&client, &wanted).await? {
+            println!("-- {}; needs {}\n{}", step.what, step.needs, step.sql);
+        }
+        return Ok(());
+    }
+    say_done(&remove(&client, &wanted).await?);
+    Ok(())
+}
+
+fn say_done(steps: &[Step]) {
+    for step in steps {
+        println!("done: {}", step.what);
+    }
+    if steps.is_empty() {
+        println!("nothing to do");
+    }
+}
+
+fn say_waiting(waited: &[Waited]) {
+    for waited in waited {
+        match (&waited.gid, waited.pid) {
+            (Some(gid), _) => eprintln!("waiting for the prepared transaction `{gid}`"),
+            (None, Some(pid)) => eprintln!("waiting for the transaction of pid {pid}"),
+            (None, None) => {}
+        }
+    }
+}
+
+fn told(done: Result<(), CatalogError>) -> Exit {
+    match done {
+        Ok(()) => Exit::Done,
+        Err(error @ (CatalogError::Refused(_) | CatalogError::Source(SourceError::Refused(_)))) => {
+            eprintln!("{error}");
+            Exit::Refused
+        }
+        Err(error @ CatalogError::Source(SourceError::Unreachable(_) | SourceError::Closed(_))) => {
+            eprintln!("{error}");
+            Exit::Unreachable
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            Exit::Failed
+        }
+    }
+}

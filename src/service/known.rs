@@ -1,0 +1,51 @@
+//! What the spool remembers of the source, besides positions.
+
+use std::collections::HashMap;
+
+use anyhow::Context as _;
+
+use super::continuity::KnownSource;
+use crate::classify::Mapping;
+use crate::spool::Fact;
+
+/// Source, mapping and identity; all `None` before a first start has ended.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Known {
+    pub(super) source: Option<KnownSource>,
+    pub(super) mapping: Option<Mapping>,
+    pub(super) identity: Option<Vec<String>>,
+}
+
+impl Known {
+    pub(super) fn read(facts: &HashMap<Fact, Vec<u8>>) -> anyhow::Result<Self> {
+        fn json<T: serde::de::DeserializeOwned>(
+            facts: &HashMap<Fact, Vec<u8>>,
+            fact: Fact,
+        ) -> anyhow::Result<Option<T>> {
+            let read = facts.get(&fact).map(|bytes| serde_json::from_slice(bytes)).transpose();
+            read.with_context(|| format!("read the spool's {fact:?}"))
+        }
+        Ok(Self {
+            source: json(facts, Fact::Source)?,
+            mapping: json(facts, Fact::Mapping)?,
+            identity: json(facts, Fact::Identity)?,
+        })
+    }
+
+    /// Whether that changed anything.
+    pub(super) fn learn(&mut self, source: KnownSource, mapping: Mapping, identity: Vec<String>) -> bool {
+        let learned = Self { source: Some(source), mapping: Some(mapping), identity: Some(identity) };
+        let changed = *self != learned;
+        *self = learned;
+        changed
+    }
+
+    /// To be kept in the spool.
+    pub(super) fn facts(&self) -> Vec<(Fact, Option<Vec<u8>>)> {
+        vec![
+            (Fact::Source, self.source.as_ref().and_then(|source| serde_json::to_vec(source).ok())),
+            (Fact::Mapping, self.mapping.as_ref().and_then(|mapping| serde_json::to_vec(mapping).ok())),
+            (Fact::Identity, self.identity.as_ref().and_then(|identity| serde_json::to_vec(identity).ok())),
+        ]
+    }
+}

@@ -1,0 +1,48 @@
+//! Long work, shown to whoever watches the terminal, and said in the log otherwise.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::resync::Watched;
+
+/// A bar that follows by itself until it is finished.
+pub(super) struct Bar {
+    bar: ProgressBar,
+    follower: tokio::task::JoinHandle<()>,
+}
+
+pub(super) fn bar(watched: &Watched, estimate: u64) -> Bar {
+    let bar = ProgressBar::with_draw_target(Some(estimate.max(1)), ProgressDrawTarget::stderr());
+    let style = "{msg} [{bar:40}] {human_pos}/{human_len} documents, {per_sec}, {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        bar.set_style(style);
+    }
+    bar.set_message("first start");
+    let (follow, done, shown) = (bar.clone(), watched.done.clone(), !bar.is_hidden());
+    let follower = tokio::spawn(async move {
+        let mut ticks = 0_u32;
+        loop {
+            tokio::time::sleep(TICK).await;
+            let position = done.load(Ordering::Relaxed);
+            follow.set_length(estimate.max(position));
+            follow.set_position(position);
+            ticks += 1;
+            if !shown && ticks.is_multiple_of(SAY_EVERY_TICKS) {
+                tracing::info!(documents = position, of_about = estimate, "first start");
+            }
+        }
+    });
+    Bar { bar, follower }
+}
+
+impl Bar {
+    pub(super) fn finish(self) {
+        self.follower.abort();
+        self.bar.finish_and_clear();
+    }
+}
+
+const TICK: Duration = Duration::from_millis(200);
+const SAY_EVERY_TICKS: u32 = 50;

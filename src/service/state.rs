@@ -1,0 +1,235 @@
+//! What the sidecar says of itself at any moment.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::admin::{
+    LaneStatus, OpenTransactionStatus, Pending, Progress, Readiness, SourceStatus, SpoolStatus, Status,
+};
+use crate::capture::Capture;
+use crate::clock::Clock;
+use crate::deliver::Deliver;
+use crate::metrics::{Metrics, StateLabel};
+use crate::moment::Moment;
+use crate::resync::Watched;
+use crate::spool::{Reader, Room, Spool};
+
+/// What the source is doing.
+#[derive(Clone, Debug)]
+pub(super) enum Phase {
+    Connecting,
+    Seeding {
+        watched: Watched,
+        estimate: u64,
+    },
+    /// Reading has stopped, for this reason.
+    Stopped(String),
+    Stopping,
+    Streaming,
+    WaitingForPostgres(String),
+    WaitingForSlot(String),
+}
+
+/// What is known of the server.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Server {
+    pub(super) version: Option<String>,
+    pub(super) system_id: Option<String>,
+    pub(super) timeline: Option<u32>,
+    pub(super) lag_bytes: Option<u64>,
+    pub(super) retained_bytes: Option<u64>,
+    pub(super) wal_status: Option<String>,
+    pub(super) last_message_at: Option<Moment>,
+}
+
+/// The state that the supervisor moves and everybody sees.
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub(super) phase: Arc<Mutex<Phase>>,
+    pub(super) server: Arc<Mutex<Server>>,
+}
+
+impl State {
+    pub(super) fn new() -> Self {
+        Self { phase: Arc::new(Mutex::new(Phase::Connecting)), server: Arc::default() }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    }
+
+    pub(super) fn server(&self) -> Server {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn learn(&self, change: impl FnOnce(&mut Server)) {
+        change(&mut self.server.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Phase {
+    /// One word, and the sentence behind it.
+    fn told(&self) -> (&'static str, Option<String>) {
+        match self {
+            Self::Connecting => ("connecting", None),
+            Self::Seeding { .. } => {
+                ("seeding", Some("the first start reads the documents that are there".into()))
+            }
+            Self::Stopped(why) => ("stopped", Some(why.clone())),
+            Self::Stopping => ("stopping", None),
+            Self::Streaming => ("streaming", None),
+            Self::WaitingForPostgres(why) => ("waiting_for_postgres", Some(why.clone())),
+            Self::WaitingForSlot(why) => ("waiting_for_slot", Some(why.clone())),
+        }
+    }
+}
+
+/// All that a status is made of.
+pub(super) struct Viewer {
+    pub(super) state: State,
+    pub(super) capture: Arc<Capture>,
+    pub(super) deliver: Arc<Deliver>,
+    pub(super) spool: Spool,
+    pub(super) reader: Mutex<Reader>,
+    pub(super) metrics: Metrics,
+    pub(super) started_at: Moment,
+    pub(super) database: String,
+    pub(super) slot: String,
+    pub(super) publication: String,
+    pub(super) epoch: uuid::Uuid,
+    pub(super) bytes_max: u64,
+}
+
+impl Viewer {
+    pub(super) fn status(&self) -> Status {
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            started_at: rfc3339(self.started_at),
+            readiness: self.readiness(),
+            source: self.source(),
+            spool: self.spool(),
+            lanes: self.lanes(),
+        }
+    }
+
+    /// Seeded, the stream moving or idle with keepalives, the spool writable.
+    pub(super) fn readiness(&self) -> Readiness {
+        let mut reasons = Vec::new();
+        let phase = self.state.phase();
+        if !matches!(phase, Phase::Streaming) {
+            let (word, sentence) = phase.told();
+            reasons.push(sentence.map_or_else(|| word.to_owned(), |sentence| format!("{word}: {sentence}")));
+        }
+        if self.spool.room() == Room::Full {
+            reasons.push("spool full".to_owned());
+        }
+        Readiness { ready: reasons.is_empty(), reasons }
+    }
+
+    fn source(&self) -> SourceStatus {
+        let (phase, server) = (self.state.phase(), self.state.server());
+        let position = self.capture.position();
+        let (state, detail) = phase.told();
+        SourceStatus {
+            state: state.to_owned(),
+            detail,
+            database: self.database.clone(),
+            server_version: server.version,
+            system_id: server.system_id,
+            timeline: server.timeline,
+            slot: self.slot.clone(),
+            publication: self.publication.clone(),
+            confirmed_lsn: Some(self.capture.confirmed().borrow().to_string()),
+            whole_lsn: position.map(|position| position.whole.to_string()),
+            open_transaction: position.and_then(|position| position.open).map(|open| OpenTransactionStatus {
+                commit_lsn: open.commit.to_string(),
+                changes_applied: open.changes_applied,
+                records_made: open.records_made,
+            }),
+            last_message_at: server.last_message_at.map(rfc3339),
+            confirmed_lag_bytes: server.lag_bytes,
+            retained_bytes: server.retained_bytes,
+            wal_status: server.wal_status,
+            seeding: match phase {
+                Phase::Seeding { watched, estimate } => {
+                    let done = watched.done.load(std::sync::atomic::Ordering::Relaxed);
+                    Some(Progress { done, estimate: estimate.max(done) })
+                }
+                _ => None,
+            },
+        }
+    }
+
+    fn spool(&self) -> SpoolStatus {
+        let usage = self.reader.lock().unwrap_or_else(PoisonError::into_inner).usage().unwrap_or_default();
+        SpoolStatus {
+            path: self.spool.folder().display().to_string(),
+            epoch: self.epoch.to_string(),
+            room: match self.spool.room() {
+                Room::Full => "full",
+                Room::Near => "near",
+                Room::Open => "open",
+            }
+            .to_owned(),
+            live_bytes: usage.live_bytes,
+            bytes_max: self.bytes_max,
+            file_bytes: usage.file_bytes,
+            shadow_documents: usage.shadow_documents,
+            shadow_bytes: usage.shadow_bytes,
+            dead_letter_records: usage.dead_records,
+        }
+    }
+
+    fn lanes(&self) -> Vec<LaneStatus> {
+        let seconds = |duration: Option<std::time::Duration>| duration.map(|duration| duration.as_secs_f64());
+        let lane = |view: crate::deliver::LaneView| LaneStatus {
+            project: view.project,
+            callback: view.lane.callback().name().to_owned(),
+            state: view.state.to_owned(),
+            pending: Pending {
+                records: view.pending_records,
+                bytes: view.pending_bytes,
+                oldest_seconds: seconds(view.oldest),
+            },
+            failures: view.failures,
+            next_attempt_in_seconds: seconds(view.next_attempt),
+            last_outcome: view.last_outcome.map(str::to_owned),
+            reason: view.reason,
+        };
+        self.deliver.view().into_iter().map(lane).collect()
+    }
+
+    /// Brings the gauges up to date.
+    pub(super) fn refresh(&self) {
+        let status = self.status();
+        let metrics = &self.metrics;
+        let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        metrics.spool_bytes.set(gauge(status.spool.live_bytes));
+        metrics.shadow_bytes.set(gauge(status.spool.shadow_bytes));
+        metrics.shadow_documents.set(gauge(status.spool.shadow_documents));
+        metrics.slot_retained_bytes.set(gauge(status.source.retained_bytes.unwrap_or(0)));
+        metrics.slot_confirmed_lag_bytes.set(gauge(status.source.confirmed_lag_bytes.unwrap_or(0)));
+        metrics.ready.set(i64::from(status.readiness.ready));
+        let oldest = status.lanes.iter().filter_map(|lane| lane.pending.oldest_seconds).fold(0.0, f64::max);
+        metrics.oldest_pending_seconds.set(gauge(std::time::Duration::from_secs_f64(oldest).as_secs()));
+        for state in ["idle", "busy", "waiting", "failing", "paused", "without webhook"] {
+            let count = status.lanes.iter().filter(|lane| lane.state == state).count();
+            metrics.lanes.get_or_create(&StateLabel { state }).set(gauge(count as u64));
+        }
+    }
+}
+
+/// UTC, to the millisecond.
+fn rfc3339(moment: Moment) -> String {
+    Timestamp::from_microsecond(moment.0).map(|at| format!("{at:.3}")).unwrap_or_default()
+}
+
+/// When this process started.
+pub(super) fn started_at() -> Moment {
+    Clock::now()
+}

@@ -1,0 +1,587 @@
+//! The connection to Postgres: made, judged, streamed from, and made again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio_postgres::Client;
+
+use super::continuity::{Continuity, FoundSlot, FoundSource, KnownSource, judge};
+use super::known::Known;
+use super::state::{Phase, State};
+use crate::capture::{Answer, Ask, Capture, Documents, Halt, Notice};
+use crate::classify::{ExcludedWhen, Mapping};
+use crate::clock::Clock;
+use crate::deliver::Deliver;
+use crate::metrics::Metrics;
+use crate::resync::{self, FirstStart, ResyncError, Watched};
+use crate::settings::{Initial, OnTruncate, Settings};
+use crate::source::documents::{DocumentKey, Live};
+use crate::source::refusal::CatalogError;
+use crate::source::setup::{Stage, setup};
+use crate::source::slot::Waited;
+use crate::source::snapshot::{Snapshot, SnapshotError};
+use crate::source::survey::{Survey, Wanted, WantedColumn, survey};
+use crate::source::{
+    Connection, Conninfo, Ended, SourceError, StreamOptions, SystemIdentity, catalog, connect_sql, identity,
+    slot, types,
+};
+use crate::spool::{Fact, SpoolError, StreamPosition};
+
+/// Keeps a stream going.
+pub(super) struct Supervisor {
+    pub(super) settings: Arc<Settings>,
+    pub(super) capture: Arc<Capture>,
+    pub(super) deliver: Arc<Deliver>,
+    pub(super) state: State,
+    pub(super) known: Known,
+    pub(super) clock: Clock,
+    pub(super) metrics: Metrics,
+    pub(super) notices: mpsc::UnboundedReceiver<Notice>,
+    pub(super) stop: watch::Receiver<bool>,
+    /// Of connections; the current one's.
+    pub(super) number: u64,
+    /// A stream was under way once: what is wrong now may be cured while we wait.
+    pub(super) has_streamed: bool,
+    pub(super) said: Said,
+}
+
+/// How the supervision ended.
+#[derive(Debug)]
+pub(super) enum Over {
+    /// What a setting or SQL must cure.
+    Refused(String),
+    SpoolFailed(SpoolError),
+    Stopped,
+}
+
+/// Why there is no stream for now.
+#[derive(Debug)]
+enum Trouble {
+    /// It may be over any time.
+    Later(String),
+    /// Somebody must change something; as the sentence says.
+    Refused(String),
+    /// Another process reads from the slot.
+    SlotHeld(String),
+    SpoolFailed(SpoolError),
+    /// Nothing is read until somebody decides; nothing is delivered either where `holds`.
+    Stands {
+        why: String,
+        holds: bool,
+    },
+    Stopped,
+}
+
+/// What was last said of trouble, so that it is said once, and then once a minute.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    sentence: String,
+    at: crate::moment::Running,
+    tries: u32,
+}
+
+impl Supervisor {
+    pub(super) async fn run(mut self) -> Over {
+        loop {
+            let trouble = match self.once().await {
+                Ok(Ended::Stopped) => return Over::Stopped,
+                Ok(Ended::ByServer) => Trouble::Later("the server ended the stream: it shuts down".into()),
+                Err(trouble) => trouble,
+            };
+            let holds = matches!(trouble, Trouble::Stands { holds: true, .. });
+            self.deliver.hold(holds);
+            match trouble {
+                Trouble::Stopped => return Over::Stopped,
+                Trouble::SpoolFailed(error) => return Over::SpoolFailed(error),
+                Trouble::Refused(why) if !self.has_streamed => return Over::Refused(why),
+                Trouble::Later(why) => self.wait(Phase::WaitingForPostgres(why.clone()), &why).await,
+                Trouble::SlotHeld(why) => self.wait(Phase::WaitingForSlot(why.clone()), &why).await,
+                Trouble::Refused(why) | Trouble::Stands { why, .. } => {
+                    self.wait(Phase::Stopped(why.clone()), &why).await;
+                }
+            }
+            if *self.stop.borrow() {
+                return Over::Stopped;
+            }
+        }
+    }
+
+    /// Says the sentence where it is new, or a minute old; and waits, longer each time.
+    async fn wait(&mut self, phase: Phase, why: &str) {
+        self.state.enter(phase);
+        let now = self.clock.running();
+        if self.said.sentence != why {
+            self.said = Said { sentence: why.to_owned(), at: now, tries: 0 };
+            tracing::warn!("{why}");
+        } else if now.since(self.said.at) >= SAY_AGAIN_AFTER {
+            self.said.at = now;
+            tracing::warn!(tries = self.said.tries, "still: {why}");
+        }
+        self.said.tries = self.said.tries.saturating_add(1);
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.said.tries.min(6)).min(LONGEST_PAUSE);
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = told(&mut stop) => {}
+        }
+    }
+
+    /// One connection, from its making to its end.
+    async fn once(&mut self) -> Result<Ended, Trouble> {
+        // What an earlier stream left is made durable before anything is compared with it.
+        let position = self.capture.settle().await;
+        let wanted = wanted(&self.settings);
+        let conninfo = self.settings.conninfo.clone();
+        let client = connect_sql(&conninfo).await?;
+        let found = survey(&client, &wanted).await?;
+        let mut connection = Connection::open(&conninfo).await?;
+        self.metrics.replication_connections.inc();
+        let system = connection.identify_system().await?;
+        self.state.learn(|server| {
+            server.version.clone_from(&connection.server_version);
+            server.system_id = Some(system.system_id.clone());
+            server.timeline = Some(system.timeline);
+        });
+        let source = self.found_source(&found, &system, &mut connection).await?;
+        let known = self.known.source.clone();
+        match judge(known.as_ref().zip(position), &source) {
+            Continuity::FirstStart { drop_slot } => {
+                drop(connection);
+                self.first_start(&client, &wanted, &found, &source.source, drop_slot).await?;
+                // The stream begins on a connection of its own, judged like any other.
+                Box::pin(self.once()).await
+            }
+            Continuity::GoOn(position) => {
+                self.check_mapping(&found)?;
+                self.ready_to_stream(&client, &wanted).await?;
+                self.note_source(&source.source).await?;
+                self.stream(connection, &client, &found, position).await
+            }
+            other => Err(stands(&other, &self.settings.slot)),
+        }
+    }
+
+    async fn found_source(
+        &self,
+        found: &Survey,
+        system: &SystemIdentity,
+        connection: &mut Connection,
+    ) -> Result<FoundSource, Trouble> {
+        let switched_at = match &self.known.source {
+            Some(known) if known.timeline < system.timeline => {
+                connection.switched_at(system.timeline, known.timeline).await?
+            }
+            _ => None,
+        };
+        Ok(FoundSource {
+            source: KnownSource {
+                system_id: system.system_id.clone(),
+                timeline: system.timeline,
+                slot: self.settings.slot.clone(),
+                database: system.dbname.clone(),
+            },
+            flush: system.flush,
+            switched_at,
+            slot: match &found.slot {
+                None => FoundSlot::Missing,
+                Some(slot) if slot.lost() => FoundSlot::Lost,
+                Some(slot) => FoundSlot::Usable { confirmed: slot.confirmed.unwrap_or_default() },
+            },
+        })
+    }
+
+    /// Makes publication and slot, takes a snapshot, and enters every document.
+    async fn first_start(
+        &mut self,
+        client: &Client,
+        wanted: &Wanted,
+        found: &Survey,
+        source: &KnownSource,
+        drop_slot: bool,
+    ) -> Result<(), Trouble> {
+        let watcher = connect_sql(&self.settings.conninfo).await?;
+        if drop_slot {
+            tracing::warn!(slot = %wanted.slot, "the server calls the slot lost: it is dropped and made again");
+            client
+                .batch_execute(&slot::drop(&wanted.slot))
+                .await
+                .map_err(|error| Trouble::Later(error.to_string()))?;
+        } else if found.slot.is_some() {
+            tracing::warn!(
+                slot = %wanted.slot,
+                "the slot is there and the spool is empty: what an earlier spool held, and changes before this start, \
+                 make records only as `documents.initial` says"
+            );
+        }
+        for step in setup(client, &watcher, wanted, Stage::FirstStart, &mut say_waiting).await? {
+            tracing::info!("{}", step.what);
+        }
+        let found = survey(client, wanted).await?;
+        let identity = identity::choose(&found.table, &wanted.id)
+            .map_err(|refusal| Trouble::Refused(refusal.to_string()))?;
+        let snapshot =
+            Snapshot::take(&self.settings.conninfo, &wanted.schema, &wanted.table, &mut say_waiting).await?;
+        self.warn_of_shared_ids(&snapshot, &identity).await;
+        self.known.learn(source.clone(), self.settings.mapping.clone(), identity.clone());
+        let watched = Watched::default();
+        let estimate = found.table.rows.unwrap_or(0);
+        self.state.enter(Phase::Seeding { watched: watched.clone(), estimate });
+        tracing::info!(at = %snapshot.at, estimate, "a first start: reading the documents that are there");
+        let start = FirstStart {
+            generated: found.publication.as_ref().is_some_and(|publication| publication.generated),
+            snapshot,
+            documents: self.documents(identity),
+            ingested: self.settings.initial == Initial::Ingested,
+            facts: self.known.facts(),
+            watched: watched.clone(),
+        };
+        let bar = super::progress::bar(&watched, estimate);
+        let runtime = Handle::current();
+        let done = self.capture.work(move |ledger| start.run(ledger, &runtime)).await;
+        bar.finish();
+        let seeded = done.ok_or(Trouble::Stopped)??;
+        self.capture.seeded(seeded);
+        tracing::info!(
+            documents = watched.done.load(std::sync::atomic::Ordering::Relaxed),
+            "the first start is done"
+        );
+        Ok(())
+    }
+
+    async fn warn_of_shared_ids(&self, snapshot: &Snapshot, identity: &[String]) {
+        let key = document_key(&self.settings.mapping);
+        if key.told_apart_by(identity) {
+            return;
+        }
+        if let Ok(shared) = snapshot.shared_ids(&key).await
+            && shared.ids > 0
+        {
+            tracing::warn!(
+                ids = shared.ids,
+                rows = shared.rows,
+                "several live rows of a project share an id: each row is judged by itself, and receivers cannot tell them apart"
+            );
+        }
+    }
+
+    /// The publication is there and as it must be; an older slot's changes are all in it.
+    async fn ready_to_stream(&self, client: &Client, wanted: &Wanted) -> Result<(), Trouble> {
+        let watcher = connect_sql(&self.settings.conninfo).await?;
+        setup(client, &watcher, wanted, Stage::GoesOn, &mut say_waiting).await?;
+        Ok(())
+    }
+
+    /// The mapping that the shadow was made under must be the settings'. One that only replaces columns
+    /// which are gone is taken over.
+    fn check_mapping(&mut self, found: &Survey) -> Result<(), Trouble> {
+        let now = &self.settings.mapping;
+        let Some(kept) = self.known.mapping.as_ref().filter(|kept| *kept != now) else { return Ok(()) };
+        if only_replaces_missing(kept, now, found) {
+            tracing::info!("the settings name new columns for those that are gone");
+            self.known.mapping = Some(now.clone());
+            return Ok(());
+        }
+        let why = "the mapping in [documents] changed: reading stops, delivery goes on. Set it back, or compare the \
+                   table under the new one with `sidecar resync`";
+        Err(Trouble::Stands { why: why.into(), holds: false })
+    }
+
+    /// A failover's new timeline is remembered before anything is read from it.
+    async fn note_source(&mut self, source: &KnownSource) -> Result<(), Trouble> {
+        let mapping = self.settings.mapping.clone();
+        let identity = self.known.identity.clone().unwrap_or_default();
+        if self.known.learn(source.clone(), mapping, identity) {
+            let facts = self.known.facts();
+            self.note(facts).await?;
+        }
+        Ok(())
+    }
+
+    async fn note(&self, facts: Vec<(Fact, Option<Vec<u8>>)>) -> Result<(), Trouble> {
+        let noted = self.capture.work(move |ledger| {
+            facts.into_iter().for_each(|(fact, value)| ledger.note(fact, value));
+            ledger.submit(None);
+        });
+        noted.await.ok_or(Trouble::Stopped)?;
+        self.capture.settle().await;
+        Ok(())
+    }
+
+    async fn stream(
+        &mut self,
+        connection: Connection,
+        client: &Client,
+        found: &Survey,
+        position: StreamPosition,
+    ) -> Result<Ended, Trouble> {
+        self.number += 1;
+        let number = self.number;
+        let options = StreamOptions {
+            slot: self.settings.slot.clone(),
+            publication: self.settings.publication.clone(),
+            from: position.whole,
+        };
+        let stream = connection.start(&options).await?;
+        let identity = self.known.identity.clone().unwrap_or_default();
+        let ask = ask(self.settings.conninfo.clone(), found.table.schema.clone(), found.table.name.clone());
+        self.capture.connected(number, self.documents(identity), ask, position);
+        self.state.enter(Phase::Streaming);
+        self.deliver.hold(false);
+        tracing::info!(from = %position.whole, slot = %options.slot, "streaming");
+        self.has_streamed = true;
+        self.said = Said::default();
+        let (end, ended) = watch::channel(false);
+        let state = self.state.clone();
+        let mut blocks = self.capture.blocks(number);
+        let hand_over = move |block| {
+            state.learn(|server| server.last_message_at = Some(Clock::now()));
+            blocks(block);
+        };
+        let running = stream.run(self.clock, hand_over, self.capture.confirmed(), ended);
+        tokio::pin!(running);
+        let mut look = tokio::time::interval(LOOK_AT_SLOT_EVERY);
+        let mut halted = None;
+        loop {
+            let mut stop = self.stop.clone();
+            let ending = *end.borrow();
+            tokio::select! {
+                ended = &mut running => return self.after_stream(halted, ended).await,
+                notice = self.notices.recv() => match notice {
+                    Some(Notice::Halted(of, halt)) if of == number => {
+                        halted = Some(halt);
+                        let _ = end.send(true);
+                    }
+                    Some(Notice::SpoolFailed(error)) => return Err(Trouble::SpoolFailed(error)),
+                    Some(_) => {}
+                    None => return Err(Trouble::Stopped),
+                },
+                () = told(&mut stop), if !ending => {
+                    self.state.enter(Phase::Stopping);
+                    let _ = end.send(true);
+                }
+                _ = look.tick() => self.look_at_slot(client).await,
+            }
+        }
+    }
+
+    /// What a stream's end means. Where there was no room, the next one waits until there is.
+    async fn after_stream(
+        &mut self,
+        halted: Option<Halt>,
+        ended: Result<Ended, SourceError>,
+    ) -> Result<Ended, Trouble> {
+        let Some(halt) = halted else { return Ok(ended?) };
+        match &halt {
+            Halt::DiskFull | Halt::SpoolFull => {
+                let why = halt.to_string();
+                tracing::error!("{why}: reading stops, and goes on by itself");
+                self.state.enter(Phase::Stopped(why));
+                self.until_there_is_room().await?;
+                tracing::info!("there is room again: reading goes on");
+                Box::pin(self.once()).await
+            }
+            Halt::Ledger { error: crate::capture::LedgerError::Spool(error), .. } => {
+                Err(Trouble::SpoolFailed(error.clone()))
+            }
+            Halt::Catalog(_) => Err(Trouble::Later(halt.to_string())),
+            _ => Err(Trouble::Stands { why: halt.to_string(), holds: false }),
+        }
+    }
+
+    async fn until_there_is_room(&mut self) -> Result<(), Trouble> {
+        loop {
+            let mut stop = self.stop.clone();
+            tokio::select! {
+                notice = self.notices.recv() => match notice {
+                    Some(Notice::Resumed) => return Ok(()),
+                    Some(Notice::SpoolFailed(error)) => return Err(Trouble::SpoolFailed(error)),
+                    Some(Notice::Halted(..)) => {}
+                    None => return Err(Trouble::Stopped),
+                },
+                () = told(&mut stop) => return Err(Trouble::Stopped),
+            }
+        }
+    }
+
+    async fn look_at_slot(&self, client: &Client) {
+        // A session that is gone is no reason to end a stream that is not.
+        let Ok(Ok(Some(slot))) =
+            tokio::time::timeout(ASK_PATIENCE, slot::slot(client, &self.settings.slot)).await
+        else {
+            return;
+        };
+        self.state.learn(|server| {
+            server.lag_bytes = slot.lag_bytes.and_then(|bytes| u64::try_from(bytes).ok());
+            server.retained_bytes = slot.retained_bytes.and_then(|bytes| u64::try_from(bytes).ok());
+            server.wal_status = slot.wal_status;
+        });
+    }
+
+    fn documents(&self, identity: Vec<String>) -> Documents {
+        Documents {
+            mapping: self.settings.mapping.clone(),
+            identity,
+            exclude_on_truncate: self.settings.on_truncate == OnTruncate::Exclude,
+        }
+    }
+}
+
+/// Waits until we are to stop.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// What the settings name on the server.
+pub fn wanted(settings: &Settings) -> Wanted {
+    let mapping = &settings.mapping;
+    let listed = mapping.content.iter().flatten().map(|column| ("documents.content", column.as_str()));
+    let columns = mapping.roles().into_iter().chain(listed);
+    Wanted {
+        schema: mapping.table.schema.clone(),
+        table: mapping.table.name.clone(),
+        publication: settings.publication.clone(),
+        slot: settings.slot.clone(),
+        id: mapping.id.clone(),
+        columns: columns
+            .map(|(setting, name)| WantedColumn { setting: setting.to_owned(), name: name.to_owned() })
+            .collect(),
+    }
+}
+
+/// What makes two rows one document to a receiver.
+pub fn document_key(mapping: &Mapping) -> DocumentKey {
+    let live = match (&mapping.excluded, &mapping.excluded_when) {
+        (None, _) => Live::Always,
+        (Some(column), ExcludedWhen::NotNull) => Live::WhereNull(column.clone()),
+        (Some(column), ExcludedWhen::True) => {
+            Live::UnlessOneOf(column.clone(), vec!["t".into(), "true".into()])
+        }
+        (Some(column), ExcludedWhen::Values(values)) => Live::UnlessOneOf(column.clone(), values.clone()),
+    };
+    DocumentKey { project: mapping.project.clone(), id: mapping.id.clone(), live }
+}
+
+/// Asks the catalog from the left loop's thread, on a session of its own: it is asked seldom.
+fn ask(conninfo: Conninfo, schema: String, name: String) -> Ask {
+    let runtime = Handle::current();
+    Box::new(move |oids, added| {
+        runtime.block_on(async {
+            let client = connect_sql(&conninfo).await.map_err(|error| error.to_string())?;
+            let kinds = types::type_kinds(&client, oids).await.map_err(|error| error.to_string())?;
+            let table = catalog::table(&client, &schema, &name).await.map_err(|error| error.to_string())?;
+            Ok(Answer {
+                kinds: kinds.into_iter().map(|(oid, kind)| (oid, resync::type_kind(kind))).collect(),
+                defaults: resync::defaults(&table, added),
+            })
+        })
+    })
+}
+
+/// All that differs are roles whose old column the table does not have any more.
+fn only_replaces_missing(kept: &Mapping, now: &Mapping, found: &Survey) -> bool {
+    let (old, new) = (kept.roles(), now.roles());
+    let settings =
+        |roles: &[(&'static str, &str)]| roles.iter().map(|(setting, _)| *setting).collect::<Vec<_>>();
+    let replaced = old.iter().zip(&new).filter(|(old, new)| old.1 != new.1);
+    settings(&old) == settings(&new)
+        && replaced.clone().count() > 0
+        && replaced.clone().all(|(old, _)| found.table.column(old.1).is_none())
+        && kept.table == now.table
+        && kept.excluded_when == now.excluded_when
+        && kept.content == now.content
+        && kept.ignore == now.ignore
+}
+
+fn say_waiting(waited: &[Waited]) {
+    let whom: Vec<String> = waited
+        .iter()
+        .map(|waited| match (&waited.gid, waited.pid) {
+            (Some(gid), _) => format!("the prepared transaction `{gid}`"),
+            (None, Some(pid)) => format!("the transaction of pid {pid}"),
+            (None, None) => "an older transaction".to_owned(),
+        })
+        .collect();
+    if !whom.is_empty() {
+        tracing::info!("the making of a slot waits for {}", whom.join(", "));
+    }
+}
+
+/// What keeps a stream from going on, and the way out.
+fn stands(continuity: &Continuity, slot: &str) -> Trouble {
+    let (why, holds) = match continuity {
+        Continuity::Diverged { why } => (
+            format!(
+                "{why}. Nothing is read or delivered. If this database is the right one: `sidecar resync --adopt`"
+            ),
+            true,
+        ),
+        Continuity::SpoolBehind { confirmed } => (
+            format!(
+                "the slot `{slot}` stands at {}, beyond what the spool holds: the spool was restored, or the slot made \
+                 again. Nothing is read or delivered until `sidecar resync`",
+                confirmed.slashed()
+            ),
+            true,
+        ),
+        Continuity::SlotGone { from, lost } => (
+            format!(
+                "the slot `{slot}` is {}: what changed after {} cannot be known from the stream. Delivery goes on; \
+                 `sidecar resync` compares the table",
+                if *lost { "lost" } else { "missing" },
+                from.slashed()
+            ),
+            false,
+        ),
+        Continuity::FirstStart { .. } | Continuity::GoOn(_) => (String::new(), false),
+    };
+    Trouble::Stands { why, holds }
+}
+
+impl From<SourceError> for Trouble {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Refused(_) => Self::Refused(error.to_string()),
+            SourceError::SlotActive(_) => Self::SlotHeld(error.to_string()),
+            SourceError::Malformed { .. } => Self::Stands { why: error.to_string(), holds: false },
+            _ => Self::Later(error.to_string()),
+        }
+    }
+}
+
+impl From<CatalogError> for Trouble {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::Refused(_) => Self::Refused(error.to_string()),
+            CatalogError::Source(error) => error.into(),
+        }
+    }
+}
+
+impl From<SnapshotError> for Trouble {
+    fn from(error: SnapshotError) -> Self {
+        match error {
+            SnapshotError::Catalog(error) => error.into(),
+            SnapshotError::Source(error) => error.into(),
+            other @ SnapshotError::Answer(_) => Self::Later(other.to_string()),
+        }
+    }
+}
+
+impl From<ResyncError> for Trouble {
+    fn from(error: ResyncError) -> Self {
+        match error {
+            ResyncError::Source(error) => error.into(),
+            ResyncError::Ledger(crate::capture::LedgerError::Spool(error)) => Self::SpoolFailed(error),
+            ResyncError::ColumnMissing(_) => Self::Refused(error.to_string()),
+            _ => Self::Later(error.to_string()),
+        }
+    }
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const SAY_AGAIN_AFTER: Duration = Duration::from_mins(1);
+const LOOK_AT_SLOT_EVERY: Duration = Duration::from_secs(10);
+const ASK_PATIENCE: Duration = Duration::from_secs(5);

@@ -1,0 +1,17 @@
+//! The replication client against real servers, and against one that misbehaves.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "what a test needs and does not get fails it")]
+
+#[path = "support/binaries.rs"]
+mod binaries;
+#[path = "source_client/server.rs"]
+mod server;
+
+#[path = "source_client/admission.rs"]
+mod admission;
+#[path = "source_client/misbehaving.rs"]
+mod misbehaving;
+#[path = "source_client/streaming.rs"]
+mod streaming;
+#[path = "source_client/tls.rs"]
+mod tls;

@@ -1,0 +1,77 @@
+//! TLS, whom it trusts, and what is bound to it.
+
+use sidecar::source::{ChannelBinding, Conninfo, connect_sql};
+
+use crate::admission::{enter, refused};
+use crate::server::Server;
+
+/// The role whose password is proven by SCRAM, over TCP to `host`.
+fn salted(server: &Server, host: &str, more: &str) -> Conninfo {
+    let more = more.replace('@', &format!("{}/", server.folder.display()));
+    server.parse(&format!("host={host} user=salted password=geheim dbname=postgres {more}"))
+}
+
+#[tokio::test]
+async fn each_sslmode_trusts_whom_it_says() {
+    let server = Server::shared(15).await;
+    for (host, mode) in [
+        ("127.0.0.1", "sslmode=prefer"),
+        ("127.0.0.1", "sslmode=require"),
+        ("127.0.0.1", "sslmode=require sslrootcert=@ca.crt"),
+        ("127.0.0.1", "sslmode=verify-ca sslrootcert=@ca.crt"),
+        ("localhost", "sslmode=verify-full sslrootcert=@ca.crt"),
+        // The very certificate that the server shows, as one that signed itself would be.
+        ("localhost", "sslmode=verify-full sslrootcert=@server.crt"),
+    ] {
+        enter(&salted(server, host, mode)).await.expect(mode);
+    }
+    for (host, mode) in [
+        ("127.0.0.1", "sslmode=require sslrootcert=@other-ca.crt"),
+        ("127.0.0.1", "sslmode=verify-ca sslrootcert=@other-ca.crt"),
+        ("localhost", "sslmode=verify-full sslrootcert=@other-ca.crt"),
+        ("127.0.0.1", "sslmode=verify-full sslrootcert=@ca.crt"),
+        ("127.0.0.1", "sslmode=verify-full sslrootcert=@server.crt"),
+    ] {
+        refused(&salted(server, host, mode), "certificate").await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_encrypted_unless_told_otherwise() {
+    let server = Server::shared(15).await;
+    for (mode, encrypted) in [("", true), ("sslmode=disable", false)] {
+        let session = connect_sql(&salted(server, "127.0.0.1", mode)).await.expect("a session");
+        let sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        assert_eq!(session.query_one(sql, &[]).await.expect("an answer").get::<_, bool>(0), encrypted);
+    }
+}
+
+#[tokio::test]
+async fn scram_is_bound_to_the_channel_and_must_be_where_it_is_required() {
+    let server = Server::shared(15).await;
+    let require = "sslmode=require channel_binding=require";
+    enter(&salted(server, "127.0.0.1", require)).await.expect("bound");
+    enter(&salted(server, "127.0.0.1", "sslmode=require channel_binding=disable")).await.expect("unbound");
+    refused(&salted(server, "127.0.0.1", "sslmode=disable channel_binding=require"), "channel_binding").await;
+    for user in ["clear", "hashed", "trusted"] {
+        let other = Conninfo { user: user.to_owned(), ..salted(server, "127.0.0.1", require) };
+        refused(&other, "channel_binding").await;
+        enter(&Conninfo { channel_binding: ChannelBinding::Prefer, ..other }).await.expect(user);
+    }
+}
+
+#[tokio::test]
+async fn a_client_certificate_lets_its_role_in() {
+    let server = Server::shared(15).await;
+    let with = |more: &str| Conninfo { user: "certified".to_owned(), ..salted(server, "127.0.0.1", more) };
+    enter(&with("sslcert=@client.crt sslkey=@client.key")).await.expect("let in");
+    refused(&with(""), "certificate").await;
+    refused(&with("sslcert=@client.crt"), "sslkey").await;
+}
+
+#[tokio::test]
+async fn a_server_without_tls_serves_those_who_only_prefer_it() {
+    let server = Server::shared(18).await;
+    enter(&salted(server, "127.0.0.1", "sslmode=prefer")).await.expect("let in");
+    refused(&salted(server, "127.0.0.1", "sslmode=require"), "no TLS").await;
+}

@@ -1,0 +1,39 @@
+//! What tests against the real program share.
+
+#![allow(
+    dead_code,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test fails loudly, is its own documentation, and uses what it needs of this"
+)]
+
+pub mod binaries;
+pub mod check;
+pub mod database;
+pub mod model;
+pub mod process;
+pub mod receiver;
+pub mod server;
+pub mod workload;
+
+use std::time::{Duration, Instant};
+
+/// Waits for a condition; says what it waited for where it does not come.
+pub async fn until<T>(what: &str, mut met: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        if let Some(found) = met().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited 60 s for {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The versions that are tested.
+pub const VERSIONS: [u32; 2] = [15, 18];

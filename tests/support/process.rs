@@ -1,0 +1,141 @@
+//! The real program, started with settings of its own.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::database::Database;
+use super::until;
+
+pub struct Sidecar {
+    pub folder: tempfile::TempDir,
+    child: Option<Child>,
+}
+
+impl Sidecar {
+    /// Not yet started. `settings` follow those of the database and the spool.
+    pub fn prepare(database: &Database, settings: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("sidecar-test").tempdir().unwrap();
+        let me = Self { folder, child: None };
+        me.configure(database, settings);
+        me
+    }
+
+    /// Writes its settings anew; a restart or SIGHUP applies them.
+    pub fn configure(&self, database: &Database, settings: &str) {
+        let (url, name, spool) = (&database.url, &database.name, self.spool());
+        let text = format!(
+            "[postgres]\nurl = \"{url}\"\nslot = \"s_{name}\"\npublication = \"p_{name}\"\n\
+             [admin]\nlisten = \"127.0.0.1:0\"\n[log]\nlevel = \"info,sidecar=debug\"\n[spool]\npath = \"{}\"\n{settings}",
+            spool.display()
+        );
+        std::fs::write(self.settings(), text).unwrap();
+    }
+
+    /// Started, and ready.
+    pub async fn start(database: &Database, settings: &str) -> Self {
+        let mut me = Self::prepare(database, settings);
+        me.spawn();
+        me.ready().await;
+        me
+    }
+
+    pub fn spawn(&mut self) {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
+        let child = self.command("run").stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        self.child = Some(child);
+    }
+
+    pub fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sidecar"));
+        command.arg(name).arg("--config").arg(self.settings());
+        command
+    }
+
+    pub async fn ready(&self) {
+        until("the sidecar to be ready", async || {
+            self.get("/-/ready").filter(|(status, _)| *status == 200).map(drop)
+        })
+        .await;
+    }
+
+    /// Status and body of what the control socket answers; `None` where nobody does.
+    pub fn get(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = UnixStream::connect(self.spool().join("control.sock")).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let status = answer.split(' ').nth(1)?.parse().ok()?;
+        let body = answer.split_once("\r\n\r\n")?.1.to_owned();
+        Some((status, body))
+    }
+
+    pub fn status(&self) -> Option<Value> {
+        serde_json::from_str(&self.get("/api/v1/status")?.1).ok()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// As the kernel or a power cut would.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+
+    /// SIGTERM, and how it ended.
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.ended().await
+    }
+
+    pub async fn ended(&mut self) -> ExitStatus {
+        until("the sidecar to end", async || self.child.as_mut().unwrap().try_wait().unwrap()).await
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    pub fn spool(&self) -> PathBuf {
+        self.folder.path().join("spool")
+    }
+
+    pub fn settings(&self) -> PathBuf {
+        self.folder.path().join("sidecar.toml")
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let ended = child.wait();
+            if std::thread::panicking() {
+                let signal = ended.ok().and_then(|status| status.signal());
+                eprintln!("--- the sidecar's log (ended by {signal:?}):\n{}", self.log());
+            }
+        }
+    }
+}
