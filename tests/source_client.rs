@@ -2,8 +2,14 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "what a test needs and does not get fails it")]
 
-#[path = "support/binaries.rs"]
-mod binaries;
+#[path = "support/server.rs"]
+#[allow(
+    dead_code,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "shared with tests that use more of it"
+)]
+mod cluster;
 #[path = "source_client/server.rs"]
 mod server;
 

@@ -11,8 +11,6 @@
 #[path = "source_sql/lab.rs"]
 mod lab;
 
-#[path = "support/binaries.rs"]
-mod binaries;
 #[path = "source_sql/catalog.rs"]
 mod catalog;
 #[path = "source_sql/doctor.rs"]

@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod log;
 mod man;
+pub mod postgres;
 mod receive;
 mod run;
 mod setup;

@@ -63,6 +63,10 @@ impl Stream {
         let budget = Arc::new(Semaphore::new(BLOCKS_BYTES_MAX as usize));
         let mut progress = Progress::new(self.from.max(*synced.borrow_and_update()), clock.running());
         let mut permit: Option<OwnedSemaphorePermit> = None;
+        // What came together with the answer to START_REPLICATION.
+        if let Some(ended) = self.hand_over(&mut progress, &mut permit, &mut hand_over)? {
+            return Ok(ended);
+        }
         loop {
             let wake = self.tell(&mut progress, clock).await?;
             if *stop.borrow_and_update() {

@@ -16,7 +16,10 @@ const DATA: &[u8] = b"d\0\0\0\x1dw\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\x09\0\0\0\0\0
 
 /// What becomes of a stream in which the server says `said`, and how many blocks came before.
 async fn stream_of(said: &[u8]) -> (Result<Ended, SourceError>, usize) {
-    let port = serve([LET_IN, COPY_BOTH, said].map(<[u8]>::to_vec).to_vec()).await;
+    stream_from(serve([LET_IN, COPY_BOTH, said].map(<[u8]>::to_vec).to_vec()).await).await
+}
+
+async fn stream_from(port: u16) -> (Result<Ended, SourceError>, usize) {
     let connection = Connection::open(&conninfo(&[port], "")).await.expect("let in");
     let options = StreamOptions { slot: "s".into(), publication: "p".into(), from: Lsn(5) };
     let stream = connection.start(&options).await.expect("a stream");
@@ -71,6 +74,14 @@ async fn an_error_in_the_stream_says_nothing_of_the_slot() {
     assert!(matches!(ended, Err(SourceError::Server(_))), "{ended:?}");
     let (ended, _) = stream_of(b"E\0\0\0\x0eC57P01\0Mp\0\0").await;
     assert!(matches!(ended, Err(SourceError::Unreachable(_))), "{ended:?}");
+}
+
+#[tokio::test]
+async fn what_comes_together_with_the_streams_beginning_is_not_left_lying() {
+    let together = [COPY_BOTH, DATA, b"E\0\0\0\x0eC42704\0Mp\0\0"].concat();
+    let (ended, blocks) = stream_from(serve(vec![LET_IN.to_vec(), together]).await).await;
+    assert!(matches!(ended, Err(SourceError::Refused(_))), "{ended:?}");
+    assert_eq!(blocks, 1);
 }
 
 #[tokio::test]

@@ -1,30 +1,26 @@
-//! A temporary cluster that ends with the process that started it.
+//! A cluster with TLS, a socket, and a role for each way to be let in.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use sidecar::source::{Conninfo, connect_sql};
 use tokio_postgres::Client;
 
-use crate::binaries::{bin, run_as, unprivileged};
+use crate::cluster::{self, run_as, unprivileged};
 
 pub(crate) struct Server {
     pub(crate) version: u32,
-    pub(crate) port: u16,
-    /// Its socket, its log, and where there is TLS: `ca.crt`, `other-ca.crt`, `server.crt`,
-    /// `client.crt` and `client.key` of the role `certified`.
+    /// Its socket, and where there is TLS: `ca.crt`, `other-ca.crt`, `server.crt`, `client.crt` and
+    /// `client.key` of the role `certified`.
     pub(crate) folder: PathBuf,
-    bin: PathBuf,
-    /// Its input is open for as long as we live; at its end it stops the server and cleans up.
-    _keeper: Child,
+    cluster: cluster::Server,
+    /// Its input is open for as long as we live; at its end it removes the folder.
+    _sweeper: Child,
 }
 
 impl Server {
@@ -39,47 +35,33 @@ impl Server {
 
     /// One of its own, for a test that stops it.
     pub(crate) fn start(version: u32) -> Self {
-        let bin = bin(version);
-        let folder = tempfile::Builder::new().prefix("sidecar-pg").tempdir().expect("a folder").keep();
-        let data = folder.join("data");
+        let folder = tempfile::Builder::new().prefix("sidecar-client").tempdir().expect("a folder").keep();
+        let sweeper = Command::new("sh")
+            .args(["-c", "cat >/dev/null; rm -rf \"$0\""])
+            .arg(&folder)
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("sh");
         own(&folder);
-        let made = run_as(&bin.join("initdb"))
-            .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"])
-            .arg(&data)
-            .current_dir("/")
-            .output()
-            .expect("initdb");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let port =
-            TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
-        let mut settings = format!(
-            "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\nfsync = off\n\
-             wal_level = logical\nmax_replication_slots = 30\nmax_wal_senders = 30\nlog_min_messages = fatal\n",
-            folder.display()
-        );
+        let at = |name: &str| folder.join(name).display().to_string();
+        fs::write(at("hba.conf"), hba(version)).expect("hba.conf");
+        own(&folder.join("hba.conf"));
+        let mut settings =
+            format!("unix_socket_directories = '{}'\nhba_file = '{}'\n", folder.display(), at("hba.conf"));
         if has_tls(version) {
             make_certificates(&folder);
-            let at = |name: &str| folder.join(name).display().to_string();
             settings.push_str("ssl = on\n");
             for (setting, file) in [("cert", "server.crt"), ("key", "server.key"), ("ca", "ca.crt")] {
                 settings += &["ssl_", setting, "_file = '", &at(file), "'\n"].concat();
             }
         }
-        fs::write(data.join("postgresql.auto.conf"), settings).expect("settings");
-        fs::write(data.join("pg_hba.conf"), hba(version)).expect("pg_hba.conf");
-        let keeper = run_as(Path::new("sh"))
-            .args(["-c", KEEPER])
-            .arg(&folder)
-            .arg(bin.join("postgres"))
-            .arg("-D")
-            .arg(&data)
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stderr(fs::File::create(folder.join("log")).expect("a log"))
-            .spawn()
-            .expect("postgres");
-        let server = Self { version, port, folder, bin, _keeper: keeper };
-        server.wait_and_make_roles();
+        let cluster = cluster::Server::start(version, &settings);
+        let server = Self { version, folder, cluster, _sweeper: sweeper };
+        let mut psql = run_as(&server.cluster.bin.join("psql"));
+        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres", "-c", ROLES]);
+        psql.arg("-h").arg(&server.folder).args(["-p", &server.cluster.port.to_string()]);
+        let made = psql.current_dir("/").output().expect("psql");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         server
     }
 
@@ -90,7 +72,7 @@ impl Server {
 
     /// `text`, with the port.
     pub(crate) fn parse(&self, text: &str) -> Conninfo {
-        Conninfo::parse(&format!("{text} port={}", self.port), None).expect("a connection string")
+        Conninfo::parse(&format!("{text} port={}", self.cluster.port), None).expect("a connection string")
     }
 
     /// A database of its own, with an empty table `documents`, its publication and a slot, each
@@ -114,29 +96,13 @@ impl Server {
 
     /// Stops it as the administrator does, and waits until it has.
     pub(crate) async fn stop_fast(&self) {
-        let mut stop = run_as(&self.bin.join("pg_ctl"));
-        stop.args(["stop", "-w", "-m", "fast", "-t", "60", "-D"]).arg(self.folder.join("data"));
-        let stopped = tokio::task::spawn_blocking(move || stop.current_dir("/").output()).await;
+        let session = connect_sql(&self.conninfo("postgres")).await.expect("a session");
+        let asked = session.query_one("SHOW data_directory", &[]).await.expect("an answer");
+        let mut stop = run_as(&self.cluster.bin.join("pg_ctl"));
+        stop.args(["stop", "-w", "-m", "fast", "-t", "60", "-D", asked.get(0)]).current_dir("/");
+        let stopped = tokio::task::spawn_blocking(move || stop.output()).await;
         let stopped = stopped.expect("a thread").expect("pg_ctl");
         assert!(stopped.status.success(), "{}", String::from_utf8_lossy(&stopped.stderr));
-    }
-
-    fn wait_and_make_roles(&self) {
-        let socket = self.folder.join(format!(".s.PGSQL.{}", self.port));
-        let roles = || {
-            UnixStream::connect(&socket).ok()?;
-            let mut psql = run_as(&self.bin.join("psql"));
-            psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres", "-c", ROLES]);
-            psql.arg("-h").arg(&self.folder).args(["-p", &self.port.to_string()]).current_dir("/");
-            psql.output().ok().filter(|done| done.status.success())
-        };
-        for _ in 0..500 {
-            if roles().is_some() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("{}", fs::read_to_string(self.folder.join("log")).unwrap_or_default());
     }
 }
 
@@ -212,6 +178,3 @@ const ROLES: &str = "CREATE ROLE clear LOGIN REPLICATION PASSWORD 'geheim';
     CREATE ROLE trusted LOGIN REPLICATION; CREATE ROLE certified LOGIN REPLICATION;
     ALTER ROLE salted SET TimeZone = 'Asia/Tokyo'; ALTER ROLE salted SET statement_timeout = '1h';
     SET password_encryption = 'md5'; CREATE ROLE hashed LOGIN REPLICATION PASSWORD 'geheim'";
-
-/// $0 is the folder, the rest the server's command.
-const KEEPER: &str = r#""$@" </dev/null >/dev/null & server=$!; cat >/dev/null; kill -QUIT $server; wait $server; rm -rf "$0""#;

@@ -12,7 +12,6 @@
     reason = "a test fails loudly, is its own documentation, and uses what it needs of this"
 )]
 
-pub mod binaries;
 pub mod check;
 pub mod database;
 pub mod model;

@@ -1,14 +1,13 @@
 //! A temporary cluster that ends with the process that started it.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
-
-use super::binaries::{bin, run_as, unprivileged};
 
 pub(crate) struct Server {
     pub(crate) port: u16,
@@ -58,7 +57,14 @@ impl Server {
             .stderr(fs::File::create(folder.join("log")).expect("a log"))
             .spawn()
             .expect("postgres");
-        let answers = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+        // It takes connections before it takes sessions.
+        let answers = || {
+            let mut asked = Command::new(bin.join("pg_isready"));
+            asked
+                .args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()])
+                .status()
+                .is_ok_and(|said| said.success())
+        };
         for _ in 0..500 {
             if answers() {
                 break;
@@ -68,6 +74,39 @@ impl Server {
         assert!(answers(), "{}", fs::read_to_string(folder.join("log")).unwrap_or_default());
         Self { port, bin, _keeper: keeper }
     }
+}
+
+fn bin(version: u32) -> PathBuf {
+    let named = [format!("SIDECAR_PG{version}_BIN"), "SIDECAR_PG_BIN".to_owned()]
+        .into_iter()
+        .filter_map(std::env::var_os);
+    let local = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!(".local/pg{version}/bin"));
+    let mut places =
+        named.map(PathBuf::from).chain([local, format!("/usr/lib/postgresql/{version}/bin").into()]);
+    let is_it = |bin: &PathBuf| {
+        let said = Command::new(bin.join("postgres")).arg("--version").output();
+        said.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains(&format!(" {version}.")))
+    };
+    places
+        .find(is_it)
+        .unwrap_or_else(|| panic!("no PostgreSQL {version}: `make tools` installs it, or set SIDECAR_PG{version}_BIN to its bin folder"))
+}
+
+/// Postgres does not run as root; whom it runs as then.
+pub(crate) fn unprivileged() -> Option<u32> {
+    let id = |args: &[&str]| {
+        let said = Command::new("id").args(args).output().ok()?;
+        String::from_utf8_lossy(&said.stdout).trim().parse::<u32>().ok()
+    };
+    (id(&["-u"])? == 0).then(|| id(&["-u", "postgres"]).or_else(|| id(&["-u", "nobody"]))).flatten()
+}
+
+pub(crate) fn run_as(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    if let Some(user) = unprivileged() {
+        command.uid(user).gid(user);
+    }
+    command
 }
 
 /// $0 is the folder, the rest the server's command.

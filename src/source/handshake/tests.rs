@@ -35,7 +35,7 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
 }
 
 fn sasl_offer(mechanisms: &[&str]) -> Vec<u8> {
-    let names = mechanisms.join("\0") + "\0";
+    let names: String = mechanisms.iter().flat_map(|name| [name, "\0"]).collect();
     message(b'R', &[&10_i32.to_be_bytes(), names.as_bytes(), b"\0"].concat())
 }
 

@@ -1,0 +1,215 @@
+//! The imagined application: the archive of three newspapers by the sea, and its documents table.
+//!
+//! The same seed makes the same documents.
+
+use std::fmt::Write as _;
+
+/// Whose documents these are: the projects.
+pub(super) const PROJECTS: [&str; 3] = ["harbour-post", "island-echo", "tide-gazette"];
+
+/// The table as the application made it. Nothing in it is for the sidecar.
+pub(super) const TABLE: &str = "\
+CREATE TABLE documents (
+    id               bigint PRIMARY KEY,
+    key              text NOT NULL,
+    project_id       text NOT NULL,
+    title            text NOT NULL,
+    author           text NOT NULL,
+    body             text NOT NULL,
+    labels           text[] NOT NULL DEFAULT '{}',
+    predicted_labels jsonb,
+    similarity       jsonb,
+    deleted_at       timestamptz,
+    created_at       timestamptz NOT NULL DEFAULT now(),
+    updated_at       timestamptz NOT NULL DEFAULT now()
+)";
+
+/// What the application remembers of a document.
+#[derive(Clone, Debug)]
+pub(super) struct Document {
+    pub(super) id: i64,
+    pub(super) key: String,
+    pub(super) project: &'static str,
+    pub(super) title: String,
+    pub(super) author: &'static str,
+    pub(super) body: String,
+    pub(super) labels: Vec<&'static str>,
+    pub(super) predicted: Vec<&'static str>,
+    pub(super) live: bool,
+}
+
+impl Document {
+    /// The document numbered `id`.
+    pub(super) fn draw(id: i64, dice: &mut Dice) -> Self {
+        let project = dice.pick(&PROJECTS);
+        let (what, topic) = dice.pick(WHAT);
+        let initials: String = project.split('-').filter_map(|word| word.chars().next()).collect();
+        Self {
+            id,
+            key: format!("{}-{}-{id:05}", initials.to_uppercase(), 1994 + dice.below(32)),
+            project,
+            title: format!("{} {} {what}", dice.pick(WHO), dice.pick(DOES)),
+            author: dice.pick(AUTHORS),
+            body: body(what, dice),
+            labels: vec![topic],
+            predicted: Vec::new(),
+            live: true,
+        }
+    }
+
+    /// A second look: one more paragraph.
+    pub(super) fn revise(&mut self, dice: &mut Dice) {
+        let _ = write!(self.body, "\n\nUpdate: {}", dice.pick(SENTENCES));
+    }
+}
+
+/// Labels that differ from `now`, one to three of them.
+pub(super) fn other_labels(now: &[&'static str], dice: &mut Dice) -> Vec<&'static str> {
+    let mut labels = vec![dice.pick(WHAT).1];
+    for _ in 0..=dice.below(2) {
+        let label = dice.pick(LABELS);
+        if !labels.contains(&label) {
+            labels.push(label);
+        }
+    }
+    if labels == now {
+        labels.reverse();
+        labels.push("desk");
+    }
+    labels
+}
+
+fn body(what: &str, dice: &mut Dice) -> String {
+    // One of ten is long enough for Postgres to store it out of line.
+    let paragraphs = if dice.below(10) == 0 { 60 } else { 2 + dice.below(5) };
+    let mut body = format!("It is about {what}, and not for the first time.");
+    for _ in 0..paragraphs {
+        let _ = write!(body, "\n\n{} {}", dice.pick(SENTENCES), dice.pick(SENTENCES));
+    }
+    body
+}
+
+/// Dice that fall the same way from the same seed. <https://prng.di.unimi.it/splitmix64.c>
+#[derive(Clone, Debug)]
+pub(super) struct Dice(pub(super) u64);
+
+impl Dice {
+    /// 0 to `end` - 1; 0 where there is none.
+    pub(super) fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut drawn = self.0;
+        drawn = (drawn ^ (drawn >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        drawn = (drawn ^ (drawn >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        usize::try_from((drawn ^ (drawn >> 31)) >> 16)
+            .unwrap_or_default()
+            .checked_rem(end)
+            .unwrap_or_default()
+    }
+
+    /// One of `these`.
+    pub(super) fn pick<T: Copy + Default>(&mut self, these: &[T]) -> T {
+        these.get(self.below(these.len())).copied().unwrap_or_default()
+    }
+}
+
+const WHO: &[&str] = &[
+    "City archive",
+    "Ferry company",
+    "Fish market",
+    "Harbour council",
+    "Island school",
+    "Lighthouse trust",
+    "Pilots' guild",
+    "Regional court",
+    "Rowing club",
+    "Theatre by the quay",
+    "University of the North",
+    "Weather service",
+];
+
+const DOES: &[&str] = &[
+    "approves",
+    "celebrates",
+    "corrects",
+    "defends",
+    "explains",
+    "opens",
+    "postpones",
+    "publishes",
+    "questions",
+    "rejects",
+    "repairs",
+    "reviews",
+];
+
+/// What an article is about, and the label that its desk gives it.
+const WHAT: &[(&str, &str)] = &[
+    ("a dispute over rents", "housing"),
+    ("a new reading room", "culture"),
+    ("its oldest map", "history"),
+    ("plans for the old pier", "planning"),
+    ("last year's budget", "economy"),
+    ("the herring quota", "fisheries"),
+    ("the lighthouse lamp", "heritage"),
+    ("the night ferry", "transport"),
+    ("the school merger", "education"),
+    ("the storm report", "weather"),
+    ("the winter timetable", "transport"),
+    ("the women's regatta", "sport"),
+];
+
+const LABELS: &[&str] = &["analysis", "front-page", "interview", "long-read", "opinion", "photo", "series"];
+
+const AUTHORS: &[&str] = &[
+    "A. Lindqvist",
+    "B. Okafor",
+    "C. Marchetti",
+    "D. Ferreira",
+    "E. Haugen",
+    "F. Tanaka",
+    "G. Novak",
+    "H. Osei",
+];
+
+const SENTENCES: &[&str] = &[
+    "The decision came late in the evening, after two speakers had asked for another week.",
+    "Nobody at the quay remembers a spring in which the water stood so high for so long.",
+    "The figures were read aloud, and then read aloud again.",
+    "A copy of the letter lies in the archive, between a tide table and a menu.",
+    "The keeper of the light declined to be photographed, but not to be quoted.",
+    "By noon the last boxes had been carried up from the cellar.",
+    "What it will cost is known; who will pay for it is not.",
+    "Three of the five islands have answered, and one of them has answered twice.",
+    "The ferry left on time, which was noted in the log with an exclamation mark.",
+    "Those who were there describe it differently, and agree on the weather.",
+    "A second report is due before the herring return.",
+    "The old timetable remains valid until the new one has been printed.",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_makes_the_same_documents() {
+        let draw = || {
+            let mut dice = Dice(7);
+            (0..50)
+                .map(|id| Document::draw(id, &mut dice))
+                .map(|d| (d.key, d.title, d.body))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(draw(), draw());
+    }
+
+    #[test]
+    fn other_labels_are_other_labels() {
+        let mut dice = Dice(7);
+        let mut labels = Vec::new();
+        for _ in 0..1_000 {
+            let others = other_labels(&labels, &mut dice);
+            assert_ne!(labels, others);
+            labels = others;
+        }
+    }
+}
