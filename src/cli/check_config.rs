@@ -1,16 +1,19 @@
 //! `sidecar check-config` and `sidecar config`.
 
-use super::{Exit, refuse};
+use super::{Exit, refuse, say};
 use crate::settings::{self, Sources, load, without_effect};
 
 pub(super) fn check(sources: &Sources) -> Exit {
     match load(sources) {
         Ok(settings) => {
             for name in without_effect(&settings) {
-                println!("`{name}` is set, and has no effect in this version");
+                say(format_args!("`{name}` is set, and has no effect in this version\n"));
             }
             let webhooks = settings.routes.all().count();
-            println!("the settings are right: {webhooks} webhook{}", if webhooks == 1 { "" } else { "s" });
+            say(format_args!(
+                "the settings are right: {webhooks} webhook{}\n",
+                if webhooks == 1 { "" } else { "s" }
+            ));
             Exit::Done
         }
         Err(wrong) => refuse(&wrong),
@@ -20,7 +23,7 @@ pub(super) fn check(sources: &Sources) -> Exit {
 pub(super) fn show(sources: &Sources) -> Exit {
     match settings::show(sources) {
         Ok(text) => {
-            print!("{text}");
+            say(format_args!("{text}"));
             Exit::Done
         }
         Err(wrong) => refuse(&wrong),

@@ -1,6 +1,7 @@
 //! Speaking to the running sidecar: HTTP over the socket in the spool's folder.
 
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
@@ -32,11 +33,18 @@ pub(super) async fn ask(spool: &Path, path: &str) -> Result<Response<Incoming>, 
 
 /// Asks for `path`, whole.
 pub(super) async fn fetch(spool: &Path, path: &str) -> Result<(StatusCode, Bytes), String> {
+    let whole = tokio::time::timeout(PATIENCE, fetch_all(spool, path)).await;
+    whole.unwrap_or_else(|_| Err(format!("the sidecar does not answer within {PATIENCE:?}")))
+}
+
+async fn fetch_all(spool: &Path, path: &str) -> Result<(StatusCode, Bytes), String> {
     let answer = ask(spool, path).await?;
     let status = answer.status();
     let body = answer.into_body().collect().await.map_err(|error| error.to_string())?;
     Ok((status, body.to_bytes()))
 }
+
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn unreachable(why: &str) -> Exit {
     eprintln!("{why}");

@@ -1,6 +1,6 @@
 //! `sidecar doctor`: connects, and checks everything that can be wrong before it is.
 
-use super::{Exit, block_on};
+use super::{Exit, block_on, say};
 use crate::service::{document_key, wanted};
 use crate::settings::Settings;
 use crate::source::doctor::{Finding, Severity, doctor as examine, replication_refused};
@@ -22,10 +22,10 @@ pub(super) fn doctor(settings: &Settings) -> Exit {
         findings.iter().for_each(show);
         let problems = findings.iter().filter(|finding| finding.severity == Severity::Problem).count();
         if problems > 0 {
-            println!("\n{problems} to be cured before `sidecar run`");
+            say(format_args!("\n{problems} to be cured before `sidecar run`\n"));
             return Exit::Refused;
         }
-        println!("\nready for `sidecar run`");
+        say(format_args!("\nready for `sidecar run`\n"));
         Exit::Done
     })
 }
@@ -47,13 +47,13 @@ fn show(finding: &Finding) {
         Severity::Warning => "warning ",
         Severity::Problem => "PROBLEM ",
     };
-    println!("{mark} {}", finding.title);
+    say(format_args!("{mark} {}\n", finding.title));
     for line in finding.explanation.lines() {
-        println!("         {line}");
+        say(format_args!("         {line}\n"));
     }
     if let Some(sql) = &finding.cure_sql {
         for line in sql.lines() {
-            println!("         cure: {line}");
+            say(format_args!("         cure: {line}\n"));
         }
     }
 }

@@ -143,6 +143,12 @@ fn refuse(wrong: &WrongSettings) -> Exit {
     Exit::Refused
 }
 
+/// Writes to standard output. A reader that went away early is no error of ours.
+fn say(text: impl std::fmt::Display) {
+    use std::io::Write as _;
+    let _ = std::io::stdout().write_fmt(format_args!("{text}"));
+}
+
 /// Runs `work` on a runtime of its own.
 fn block_on(work: impl Future<Output = Exit>) -> Exit {
     match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {

@@ -26,7 +26,7 @@ pub(super) struct Args {
     listen: SocketAddr,
 
     /// The share of requests to answer with 503, from 0.0 to 1.0
-    #[arg(long, default_value_t = 0.0, value_name = "RATE")]
+    #[arg(long, default_value_t = 0.0, value_name = "RATE", value_parser = rate)]
     fail: f64,
 
     /// How long to wait before each answer
@@ -56,7 +56,8 @@ pub(super) fn receive(args: &Args) -> Exit {
                 return Exit::Failed;
             }
         };
-        eprintln!("receiving on http://{}", args.listen);
+        let address = listener.local_addr().unwrap_or(args.listen);
+        eprintln!("receiving on http://{address}");
         let counts = Arc::new(Counts::default());
         if args.quiet {
             tokio::spawn(say_rates(Arc::clone(&counts)));
@@ -83,6 +84,11 @@ pub(super) fn receive(args: &Args) -> Exit {
         );
         Exit::Done
     })
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok().filter(|rate| (0.0..=1.0).contains(rate));
+    rate.ok_or_else(|| format!("`{text}` is no share from 0.0 to 1.0"))
 }
 
 /// Serves HTTP/1.1 and HTTP/2 until dropped; `answer` gets each request with its body.

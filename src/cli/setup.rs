@@ -1,6 +1,6 @@
 //! `sidecar setup` and `sidecar teardown`.
 
-use super::{Exit, block_on};
+use super::{Exit, block_on, say};
 use crate::service::wanted;
 use crate::settings::Settings;
 use crate::source::refusal::CatalogError;
@@ -29,7 +29,7 @@ async fn set_up(settings: &Settings, args: &Args) -> Result<(), CatalogError> {
     let client = connect_sql(&settings.conninfo).await?;
     if args.print {
         let sql = print(&survey(&client, &wanted).await?, &wanted);
-        print!("{}", if sql.is_empty() { "-- all is there\n".to_owned() } else { sql });
+        say(format_args!("{}", if sql.is_empty() { "-- all is there\n".to_owned() } else { sql }));
         return Ok(());
     }
     let watcher = connect_sql(&settings.conninfo).await?;
@@ -42,7 +42,7 @@ async fn tear_down(settings: &Settings, args: &Args) -> Result<(), CatalogError>
     let client = connect_sql(&settings.conninfo).await?;
     if args.print {
         for step in teardown_plan(&client, &wanted).await? {
-            println!("-- {}; needs {}\n{}", step.what, step.needs, step.sql);
+            say(format_args!("-- {}; needs {}\n{}\n", step.what, step.needs, step.sql));
         }
         return Ok(());
     }
@@ -52,10 +52,10 @@ async fn tear_down(settings: &Settings, args: &Args) -> Result<(), CatalogError>
 
 fn say_done(steps: &[Step]) {
     for step in steps {
-        println!("done: {}", step.what);
+        say(format_args!("done: {}\n", step.what));
     }
     if steps.is_empty() {
-        println!("nothing to do");
+        say(format_args!("nothing to do\n"));
     }
 }
 

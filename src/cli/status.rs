@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Exit, block_on, client};
+use super::{Exit, block_on, client, say};
 use crate::settings::Settings;
 
 #[derive(clap::Args, Debug)]
@@ -25,9 +25,9 @@ pub(super) fn status(settings: &Settings, args: &Args) -> Exit {
             return Exit::Failed;
         };
         if args.json {
-            println!("{status:#}");
+            say(format_args!("{status:#}\n"));
         } else {
-            print!("{}", told(&status));
+            say(format_args!("{}", told(&status)));
         }
         Exit::Done
     })

@@ -225,6 +225,9 @@ impl Dispatch {
                 (Fate::Waits, false)
             }
         };
+        if standing.failures == 1 {
+            self.changed(no, now); // From now on, others wait for it no longer than `order_wait`.
+        }
         Some(Decided { fate, halve })
     }
 

@@ -328,7 +328,7 @@ async fn serve(
         refresh: Box::new(move || refresh.refresh()),
         registry,
         tail,
-        token: settings.token.clone(),
+        token: settings.token.clone().map(|token| token.0),
     });
     let listener = TcpListener::bind(settings.listen)
         .await

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::raw::{self, MaybeSize, OneOrMany, OneOrManySecrets, Raw, Similarity};
-use super::{Initial, LogFormat, OnTruncate, Settings};
+use super::{Initial, LogFormat, OnTruncate, Settings, Token};
 use crate::classify::{ExcludedWhen, Mapping, SimilarityColumns};
 use crate::deliver::{Egress, Limits, Proxy, Redacted, Routes, Secret, Webhook, is_reserved};
 use crate::record::Callback;
@@ -29,71 +29,24 @@ impl Wrong {
 
 pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
     let mut wrong = Wrong::default();
-    let conninfo = conninfo(&raw.postgres, &mut wrong);
-    let mapping = mapping(&raw.documents, &mut wrong);
+    check_ranges(raw, &mut wrong);
     let limits = limits(raw, &mut wrong);
     let webhooks =
         raw.webhook.iter().enumerate().filter_map(|(at, hook)| webhook(at, hook, &limits, &mut wrong));
     let webhooks: Vec<Webhook> = webhooks.collect();
-    let routes = wrong.or("webhook", Routes::new(webhooks));
-    let egress = egress(&raw.egress, &mut wrong);
-    let proxy = some(&raw.egress.proxy).and_then(|text| wrong.or("egress.proxy", Proxy::parse(&text)));
     let token = wrong.or("admin.token", raw.admin.token.value()).filter(|token| !token.is_empty());
-    let listen = listen(&raw.admin.listen, token.is_some(), &mut wrong);
-    let bytes_max = raw.spool.bytes_max.0;
-    if bytes_max < 1 << 20 {
-        wrong.note("spool.bytes_max", "at least 1MiB is needed");
-    }
-    if !(0.0..=1.0).contains(&raw.recovery.missing_max) {
-        wrong.note("recovery.missing_max", "a share from 0.0 to 1.0 is expected");
-    }
-    if raw.delivery.in_flight_max == 0 {
-        wrong.note("delivery.in_flight_max", "at least 1 is needed");
-    }
-    let on_truncate = choice(
-        "documents.on_truncate",
-        &raw.documents.on_truncate,
-        &[("exclude", OnTruncate::Exclude), ("ignore", OnTruncate::Ignore)],
-        &mut wrong,
+    let proxy = some(&raw.egress.proxy).and_then(|text| wrong.or("egress.proxy", Proxy::parse(&text)));
+    let egress = egress(&raw.egress, &mut wrong);
+    let lane_bytes_max = lane_bytes_max(&raw.spool, &mut wrong);
+    let found = (
+        conninfo(&raw.postgres, &mut wrong),
+        mapping(&raw.documents, &mut wrong),
+        wrong.or("webhook", Routes::new(webhooks)),
+        listen(&raw.admin.listen, token.is_some(), &mut wrong),
+        choice("documents.on_truncate", &raw.documents.on_truncate, ON_TRUNCATE, &mut wrong),
+        choice("documents.initial", &raw.documents.initial, INITIAL, &mut wrong),
+        choice("log.format", &raw.log.format, FORMATS, &mut wrong),
     );
-    let initial = choice(
-        "documents.initial",
-        &raw.documents.initial,
-        &[("silent", Initial::Silent), ("ingested", Initial::Ingested)],
-        &mut wrong,
-    );
-    let format = choice(
-        "log.format",
-        &raw.log.format,
-        &[("text", LogFormat::Text), ("json", LogFormat::Json)],
-        &mut wrong,
-    );
-    let lane_bytes_max = match &raw.spool.lane_bytes_max {
-        MaybeSize::Size(size) => size.0,
-        MaybeSize::Empty(text) if text.is_empty() => bytes_max / 4,
-        MaybeSize::Empty(text) => {
-            wrong.note(
-                "spool.lane_bytes_max",
-                format!("`{text}` is no size: \"2GiB\", or \"\" for a quarter of bytes_max"),
-            );
-            0
-        }
-    };
-    for (field, name) in
-        [("postgres.slot", &raw.postgres.slot), ("postgres.publication", &raw.postgres.publication)]
-    {
-        if name.is_empty() || name.len() > 63 {
-            wrong.note(field, "a name of 1 to 63 bytes is expected");
-        }
-    }
-    let slot_ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if !raw.postgres.slot.chars().all(slot_ok) {
-        wrong.note("postgres.slot", "a slot's name has lower-case letters, digits and underscores only");
-    }
-    if !wrong.0.is_empty() {
-        return Err(wrong);
-    }
-    let all = (conninfo, mapping, routes, listen, on_truncate, initial, format);
     let (
         Some(conninfo),
         Some(mapping),
@@ -102,10 +55,13 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
         Some(on_truncate),
         Some(initial),
         Some(log_format),
-    ) = all
+    ) = found
     else {
         return Err(wrong);
     };
+    if !wrong.0.is_empty() {
+        return Err(wrong);
+    }
     Ok(Settings {
         conninfo,
         slot: raw.postgres.slot.clone(),
@@ -116,7 +72,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
         routes,
         in_flight_max: raw.delivery.in_flight_max,
         spool_path: raw.spool.path.clone(),
-        spool_bytes_max: bytes_max,
+        spool_bytes_max: raw.spool.bytes_max.0,
         lane_bytes_max,
         retain: raw.spool.retain.0,
         missing_max: raw.recovery.missing_max,
@@ -124,10 +80,61 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
         ca_file: some_path(&raw.egress.ca_file),
         proxy,
         listen,
-        token,
+        token: token.map(Token),
         log_format,
         log_level: raw.log.level.clone(),
     })
+}
+
+/// What a type alone does not say of a value.
+fn check_ranges(raw: &Raw, wrong: &mut Wrong) {
+    let slot_ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let named = |name: &str| (1..=63).contains(&name.len());
+    let level = &raw.log.level;
+    for (right, field, why) in [
+        (raw.spool.bytes_max.0 >= 1 << 20, "spool.bytes_max", "at least 1MiB is needed"),
+        (
+            (0.0..=1.0).contains(&raw.recovery.missing_max),
+            "recovery.missing_max",
+            "a share from 0.0 to 1.0 is expected",
+        ),
+        (raw.delivery.in_flight_max > 0, "delivery.in_flight_max", "at least 1 is needed"),
+        (raw.postgres.connect_timeout_ms > 0, "postgres.connect_timeout_ms", "at least 1 is needed"),
+        (raw.delivery.connect_timeout_ms > 0, "delivery.connect_timeout_ms", "at least 1 is needed"),
+        (named(&raw.postgres.slot), "postgres.slot", "a name of 1 to 63 bytes is expected"),
+        (named(&raw.postgres.publication), "postgres.publication", "a name of 1 to 63 bytes is expected"),
+        (
+            raw.postgres.slot.chars().all(slot_ok),
+            "postgres.slot",
+            "a slot's name has lower-case letters, digits and underscores only",
+        ),
+        (
+            is_level(level),
+            "log.level",
+            "one of error, warn, info, debug, trace and off is expected, or a list like info,sidecar::source=debug",
+        ),
+        (
+            raw.egress.ca_file.as_os_str().is_empty() || raw.egress.ca_file.is_file(),
+            "egress.ca_file",
+            "there is no such file",
+        ),
+    ] {
+        if !right {
+            wrong.note(field, why);
+        }
+    }
+}
+
+fn lane_bytes_max(raw: &raw::Spool, wrong: &mut Wrong) -> u64 {
+    match &raw.lane_bytes_max {
+        MaybeSize::Size(size) => size.0,
+        MaybeSize::Empty(text) if text.is_empty() => raw.bytes_max.0 / 4,
+        MaybeSize::Empty(text) => {
+            let why = format!("`{text}` is no size: \"2GiB\", or \"\" for a quarter of bytes_max");
+            wrong.note("spool.lane_bytes_max", why);
+            0
+        }
+    }
 }
 
 fn conninfo(raw: &raw::Postgres, wrong: &mut Wrong) -> Option<Conninfo> {
@@ -216,8 +223,8 @@ fn check_limits(limits: &Limits, batch: &str, delivery: &str, wrong: &mut Wrong)
     if limits.timeout.is_zero() {
         wrong.note(&format!("{delivery}.timeout_ms"), "at least 1 is needed");
     }
-    if limits.retry_schedule.is_empty() {
-        wrong.note(&format!("{delivery}.retry_schedule"), "at least one wait is needed");
+    if limits.retry_schedule.is_empty() || limits.retry_schedule.iter().any(Duration::is_zero) {
+        wrong.note(&format!("{delivery}.retry_schedule"), "at least one wait is needed, and none of 0");
     }
 }
 
@@ -317,6 +324,13 @@ fn listen(text: &str, has_token: bool, wrong: &mut Wrong) -> Option<SocketAddr> 
     Some(address)
 }
 
+/// A level, or directives like `info,sidecar::source=debug`.
+fn is_level(text: &str) -> bool {
+    let level = |word: &str| ["off", "error", "warn", "info", "debug", "trace"].contains(&word);
+    let directive = |part: &str| part.split_once('=').map_or_else(|| level(part), |(_, word)| level(word));
+    !text.is_empty() && text.split(',').map(str::trim).all(directive)
+}
+
 fn choice<T: Copy>(field: &str, word: &str, choices: &[(&str, T)], wrong: &mut Wrong) -> Option<T> {
     let found = choices.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
     if found.is_none() {
@@ -340,3 +354,8 @@ fn some(text: &str) -> Option<String> {
 fn some_path(path: &std::path::Path) -> Option<std::path::PathBuf> {
     Some(path.to_owned()).filter(|path| !path.as_os_str().is_empty())
 }
+
+const ON_TRUNCATE: &[(&str, OnTruncate)] =
+    &[("exclude", OnTruncate::Exclude), ("ignore", OnTruncate::Ignore)];
+const INITIAL: &[(&str, Initial)] = &[("silent", Initial::Silent), ("ingested", Initial::Ingested)];
+const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];

@@ -38,10 +38,11 @@ impl<P: Provider> Provider for Named<P> {
 
 impl Environment {
     pub(super) fn of_process() -> Self {
-        let named = std::env::vars().filter_map(|(name, value)| {
-            let path = name.strip_prefix("SIDECAR_")?.to_ascii_lowercase();
-            // Names without a section are not settings: SIDECAR_PG_BIN, SIDECAR_LOG.
-            path.contains("__").then(|| (path.replace("__", "."), value))
+        let named = std::env::vars_os().filter_map(|(name, value)| {
+            let path = name.to_str()?.strip_prefix("SIDECAR_")?.to_ascii_lowercase();
+            // Names without a section are not settings: SIDECAR_PG_BIN. All webhooks together are one.
+            let is_setting = path.contains("__") || path == "webhook";
+            is_setting.then(|| (path.replace("__", "."), value.to_string_lossy().into_owned()))
         });
         Self(named.collect())
     }
@@ -103,7 +104,10 @@ fn dict(pairs: &[(String, String)]) -> Result<Map<Profile, Dict>, Error> {
 fn typed(text: &str, default: Option<&toml::Value>) -> Value {
     let plain = || Value::String(Tag::Default, text.to_owned());
     let structured = text.starts_with(['{', '[']);
-    if default.is_some_and(toml::Value::is_str) && !structured {
+    // A size is a text with its unit, or a bare number of bytes.
+    let is_text =
+        default.and_then(toml::Value::as_str).is_some_and(|text| super::units::size(text).is_none());
+    if is_text && !structured {
         return plain();
     }
     let parsed =

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use figment::Figment;
-use figment::error::Kind;
+use figment::error::{Actual, Kind};
 use figment::providers::{Format as _, Toml};
 
 use crate::classify::Mapping;
@@ -61,11 +61,21 @@ pub struct Settings {
     /// `admin.listen`
     pub listen: SocketAddr,
     /// `admin.token`
-    pub token: Option<String>,
+    pub token: Option<Token>,
     /// `log.format`
     pub log_format: LogFormat,
     /// `log.level`
     pub log_level: String,
+}
+
+/// What is asked for on the admin port. Never shown.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Token(pub String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
 }
 
 /// What a TRUNCATE makes.
@@ -136,10 +146,21 @@ fn merged(sources: &Sources) -> Result<Figment, WrongSettings> {
     };
     let mut figment = Figment::from(env::Named::new("defaults", Toml::string(MANUAL)));
     if let Some(path) = file {
-        figment = figment.merge(Toml::file_exact(Path::new(&path)));
+        readable(&path).map_err(|why| WrongSettings(vec![why]))?;
+        figment = figment.merge(Toml::file_exact(&path));
     }
     figment = figment.merge(env::Environment::of_process());
     env::Flags::parse(&sources.set).map(|flags| figment.merge(flags)).map_err(|why| WrongSettings(vec![why]))
+}
+
+/// Whether a file is TOML at all. What is wrong is said without its text: that may be a secret.
+fn readable(path: &Path) -> Result<(), String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("read {}: {error}", path.display()))?;
+    text.parse::<toml::Table>().map(drop).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        format!("{}:{line}: {}", path.display(), error.message())
+    })
 }
 
 /// What is wrong, where, and where that came from.
@@ -147,7 +168,9 @@ fn sentence(error: &figment::Error) -> String {
     let mut path = error.path.clone();
     let said = match &error.kind {
         Kind::UnknownField(name, known) => {
-            path.push(name.clone());
+            if path.last() != Some(name) {
+                path.push(name.clone());
+            }
             let near = crate::source::catalog::nearest(name, known.iter().copied());
             let near = near.first().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
             format!("there is no such setting{near}")
@@ -156,6 +179,10 @@ fn sentence(error: &figment::Error) -> String {
             path.push(name.clone().into_owned());
             "this setting is needed".to_owned()
         }
+        // What was found in place of what is expected may be a secret.
+        Kind::InvalidType(Actual::Str(_), expected) if may_hold_a_secret(&path) => {
+            format!("a text was found, and {expected} is expected")
+        }
         kind => kind.to_string(),
     };
     let origin = error.metadata.as_ref().map(|metadata| match &metadata.source {
@@ -163,6 +190,10 @@ fn sentence(error: &figment::Error) -> String {
         None => format!(" (in the {})", metadata.name),
     });
     format!("`{}`: {said}{}", path.join("."), origin.unwrap_or_default())
+}
+
+fn may_hold_a_secret(path: &[String]) -> bool {
+    path.first().is_some_and(|section| ["admin", "egress", "postgres", "webhook"].contains(&section.as_str()))
 }
 
 const MISSING_MAX_DEFAULT: f64 = 0.5;

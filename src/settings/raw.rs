@@ -1,9 +1,11 @@
 //! The file's shape. An unknown key anywhere is an error.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use super::units::{Size, Span};
 
@@ -167,24 +169,51 @@ pub(super) enum OneOrManySecrets {
 }
 
 /// A value that is never shown.
-#[derive(Clone, Deserialize)]
-#[serde(untagged, expecting = "expected a string, { env = \"NAME\" } or { file = \"PATH\" }")]
+#[derive(Clone)]
 pub(super) enum Secret {
+    FromEnv(String),
+    FromFile(PathBuf),
     Plain(String),
-    FromEnv(FromEnv),
-    FromFile(FromFile),
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FromEnv {
-    env: String,
+impl<'de> Deserialize<'de> for Secret {
+    /// A text or a table, and nothing else: an error must not repeat a secret that it took for a name.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrPlace;
+        impl<'de> Visitor<'de> for TextOrPlace {
+            type Value = Secret;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, { env = \"NAME\" } or { file = \"PATH\" }")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Secret, E> {
+                Ok(Secret::Plain(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Secret, A::Error> {
+                let secret = match map.next_entry::<String, String>()? {
+                    Some((key, name)) if key == "env" => Secret::FromEnv(name),
+                    Some((key, path)) if key == "file" => Secret::FromFile(path.into()),
+                    _ => return Err(A::Error::custom(format!("expected {}", Expecting(&self)))),
+                };
+                match map.next_key::<String>()? {
+                    None => Ok(secret),
+                    Some(_) => Err(A::Error::custom("one of `env` and `file` is enough")),
+                }
+            }
+        }
+        deserializer.deserialize_any(TextOrPlace)
+    }
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FromFile {
-    file: PathBuf,
+/// What a visitor expects, as text.
+struct Expecting<'a, V>(&'a V);
+
+impl<'de, V: Visitor<'de>> fmt::Display for Expecting<'_, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
 }
 
 impl Secret {
@@ -192,22 +221,18 @@ impl Secret {
     pub(super) fn value(&self) -> Result<String, String> {
         match self {
             Self::Plain(text) => Ok(text.clone()),
-            Self::FromEnv(FromEnv { env }) => {
-                std::env::var(env).map_err(|_| format!("the environment has no `{env}`"))
+            Self::FromEnv(name) => {
+                std::env::var(name).map_err(|_| format!("the environment has no `{name}`"))
             }
-            Self::FromFile(FromFile { file }) => std::fs::read_to_string(file)
+            Self::FromFile(file) => std::fs::read_to_string(file)
                 .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
                 .map_err(|error| format!("read {}: {error}", file.display())),
         }
     }
 }
 
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Plain(_) => f.write_str("…"),
-            Self::FromEnv(from) => from.fmt(f),
-            Self::FromFile(from) => from.fmt(f),
-        }
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
     }
 }

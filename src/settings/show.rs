@@ -59,6 +59,11 @@ fn shown(path: &str, value: &Value) -> String {
             format!("{{ {} }}", parts.join(", "))
         }
         Value::String(_, text) if path == "postgres.url" => format!("{:?}", without_password(text)),
+        Value::String(_, text) if path == "egress.proxy" && text.contains('@') => "\"…\"".to_owned(),
+        Value::String(_, text) if path.rsplit('.').next() == Some("url") => {
+            let (place, query) = text.split_once('?').unwrap_or((text, ""));
+            format!("{:?}", if query.is_empty() { place.to_owned() } else { format!("{place}?…") })
+        }
         Value::String(_, text) if is_secret(path) && !text.is_empty() => "\"…\"".to_owned(),
         Value::Array(_, _) if is_secret(path) => "\"…\"".to_owned(),
         Value::String(_, text) => format!("{text:?}"),
@@ -66,7 +71,13 @@ fn shown(path: &str, value: &Value) -> String {
             let items: Vec<String> = items.iter().map(|item| shown(path, item)).collect();
             format!("[{}]", items.join(", "))
         }
-        Value::Num(_, number) => number.to_actual().to_string(),
+        Value::Num(_, number) => {
+            let whole = number
+                .to_i128()
+                .map(|whole| whole.to_string())
+                .or_else(|| number.to_u128().map(|w| w.to_string()));
+            whole.or_else(|| number.to_f64().map(|real| real.to_string())).unwrap_or_default()
+        }
         Value::Bool(_, truth) => truth.to_string(),
         other => format!("{other:?}"),
     }

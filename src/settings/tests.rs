@@ -1,1 +1,98 @@
+use super::*;
 
+/// The settings that a file with this text gives.
+fn loaded(text: &str) -> Result<Settings, WrongSettings> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sidecar.toml");
+    std::fs::write(&file, format!("postgres.url = \"postgres://u@h/d\"\n{text}")).unwrap();
+    load(&Sources { file: Some(file), set: Vec::new() })
+}
+
+fn wrong(text: &str) -> String {
+    loaded(text).expect_err(text).to_string()
+}
+
+#[test]
+fn the_defaults_are_those_of_the_manual() {
+    let settings = loaded("").unwrap();
+    assert_eq!((settings.slot.as_str(), settings.publication.as_str()), ("sidecar", "sidecar"));
+    assert_eq!(settings.mapping.table.to_string(), "public.documents");
+    assert_eq!(settings.mapping.ignore, ["created_at", "updated_at"]);
+    assert_eq!((settings.spool_bytes_max, settings.lane_bytes_max), (10 << 30, 10 << 28));
+    assert_eq!(settings.retain, Duration::from_hours(7 * 24));
+    assert_eq!(settings.routes.all().count(), 0);
+}
+
+#[test]
+fn every_setting_is_told_with_a_comment_above_it() {
+    let lines: Vec<&str> = MANUAL.lines().collect();
+    let settings =
+        lines.iter().enumerate().filter(|(_, line)| line.contains(" = ") && !line.starts_with('#'));
+    let mut count = 0;
+    for (at, line) in settings {
+        count += 1;
+        assert!(at > 0 && lines[at - 1].starts_with('#'), "no comment above `{line}`");
+    }
+    assert!(count > 35, "{count}");
+}
+
+#[test]
+fn an_unknown_key_is_named_with_the_nearest_known_one() {
+    let said = wrong("[batch]\nrecords_maxx = 1");
+    assert!(said.contains("`batch.records_maxx`") && said.contains("`records_max`"), "{said}");
+    assert!(wrong("[bach]\nx = 1").contains("`batch`"));
+}
+
+#[test]
+fn every_wrong_value_is_told_at_once_with_its_field() {
+    let said = wrong(
+        "[delivery]\nin_flight_max = 0\nretry_schedule = [\"0s\"]\n[log]\nlevel = \"infoo\"\n[documents]\ninitial = \"loud\"\n\
+         [admin]\nlisten = \"0.0.0.0:1\"\n[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"ftp://x\"\n\
+         headers = { sidecar-x = \"1\" }",
+    );
+    for field in [
+        "delivery.in_flight_max",
+        "delivery.retry_schedule",
+        "log.level",
+        "documents.initial",
+        "admin.token",
+        "webhook[0].url",
+        "webhook[0].headers.sidecar-x",
+    ] {
+        assert!(said.contains(field), "no {field} in: {said}");
+    }
+}
+
+#[test]
+fn no_error_repeats_a_secret() {
+    let hook = |secret: &str| {
+        format!("[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"http://h/\"\nsecret = {secret}")
+    };
+    assert!(loaded(&hook("[\"whsec_Z2VoZWlt\"]")).is_ok(), "a list of one secret is a list");
+    for text in [
+        hook("[[\"geheim\"]]"),
+        hook("{ envv = \"geheim\" }"),
+        "[admin]\ntoken = \"geheim".to_owned(),
+        "admin = \"geheim\"".to_owned(),
+    ] {
+        let said = wrong(&text);
+        assert!(!said.contains("geheim"), "{said}");
+    }
+    let shown = format!("{:?}", loaded("[admin]\ntoken = \"geheim\"").unwrap());
+    assert!(!shown.contains("geheim"), "{shown}");
+}
+
+#[test]
+fn flags_come_before_the_file_and_a_text_of_digits_stays_a_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sidecar.toml");
+    std::fs::write(&file, "postgres.url = \"postgres://u@h/d\"\nbatch.wait_max_ms = 7\n[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"http://h/\"").unwrap();
+    let set = ["batch.wait_max_ms=9", "postgres.password=007", "spool.bytes_max=2097152", "spool.retain=2d"];
+    let sources = Sources { file: Some(file), set: set.map(str::to_owned).to_vec() };
+    let settings = load(&sources).unwrap();
+    assert_eq!(settings.conninfo.password.as_deref(), Some("007"));
+    assert_eq!((settings.spool_bytes_max, settings.retain), (2 << 20, Duration::from_hours(48)));
+    let waits: Vec<Duration> = settings.routes.all().map(|webhook| webhook.limits.wait_max).collect();
+    assert_eq!(waits, [Duration::from_millis(9)]);
+    assert!(show(&sources).unwrap().contains("batch.wait_max_ms = 9 "));
+}

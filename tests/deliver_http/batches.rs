@@ -69,6 +69,7 @@ fn a_batch_is_the_same_on_every_attempt_also_after_a_death() {
     receiver.wait_for(3);
     lab.wait("the third failure", |lanes| lanes[0].failures == 3);
     let mut lab = lab.restart();
+    assert_eq!(lab.deliver.view()[0].failures, 3, "how a lane stands survives");
     lab.spool(Ingested, &["e", "f"]);
     let received = receiver.wait_for(5);
     lab.settle();

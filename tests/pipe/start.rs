@@ -1,1 +1,74 @@
-//! To come.
+//! Signals: an orderly end, and settings read again.
+
+use std::time::Duration;
+
+use crate::changes::to;
+use crate::support::database::{DOCUMENTS, Database};
+use crate::support::process::Sidecar;
+use crate::support::receiver::{Answer, Receiver};
+use crate::support::until;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_finishes_the_request_in_flight_and_its_outcome_is_kept() {
+    let database = Database::new(15, "term").await;
+    database.run(DOCUMENTS).await;
+    let receiver = Receiver::start().await;
+    let (begun, mut has_begun) = tokio::sync::mpsc::unbounded_channel();
+    receiver.answers(move |_| {
+        let _ = begun.send(());
+        Answer::Slow(200, Duration::from_millis(700))
+    });
+    let mut sidecar = Sidecar::start(&database, &to(&receiver)).await;
+    database.run("INSERT INTO documents (id, project_id) VALUES (1, 'p')").await;
+    has_begun.recv().await.unwrap();
+    let status = sidecar.stop().await;
+    assert!(status.success(), "{status:?}");
+    assert_eq!(receiver.records_taken(), 1, "it was let finish");
+
+    sidecar.spawn();
+    sidecar.ready().await;
+    database.run("INSERT INTO documents (id, project_id) VALUES (2, 'p')").await;
+    until("the second record", async || (receiver.records_taken() >= 2).then_some(())).await;
+    assert_eq!(receiver.received().len(), 2, "the first is not sent again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sighup_applies_webhooks_and_keeps_the_old_where_the_new_are_wrong() {
+    let database = Database::new(15, "hup").await;
+    database.run(DOCUMENTS).await;
+    let (first, second) = (Receiver::start().await, Receiver::start().await);
+    let sidecar = Sidecar::start(&database, &to(&first)).await;
+    database.run("INSERT INTO documents (id, project_id) VALUES (1, 'p')").await;
+    until("the first record", async || (first.records_taken() >= 1).then_some(())).await;
+
+    sidecar.configure(&database, "[batch]\nrecords_maxx = 1\n");
+    sidecar.signal("HUP");
+    until("the complaint", async || sidecar.log().contains("records_max").then_some(())).await;
+    database.run("INSERT INTO documents (id, project_id) VALUES (2, 'p')").await;
+    until("the second record", async || (first.records_taken() >= 2).then_some(())).await;
+
+    sidecar.configure(&database, &to(&second));
+    sidecar.signal("HUP");
+    until("the settings to be read", async || sidecar.log().contains("read again").then_some(())).await;
+    database.run("INSERT INTO documents (id, project_id) VALUES (3, 'p')").await;
+    until("the third record", async || (second.records_taken() >= 1).then_some(())).await;
+    assert_eq!(first.records_taken(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_goes_away_and_comes_back_is_waited_for() {
+    let server = tokio::task::spawn_blocking(|| crate::support::server::Server::start(15, "")).await.unwrap();
+    let database = Database::on(&server, 15, "restart").await;
+    database.run(DOCUMENTS).await;
+    let receiver = Receiver::start().await;
+    let sidecar = Sidecar::start(&database, &to(&receiver)).await;
+    // All sessions are ended, ours too, as by a failing network.
+    let maintenance = database.session().await;
+    maintenance
+        .batch_execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sidecar' AND pid <> pg_backend_pid()")
+        .await
+        .unwrap();
+    maintenance.batch_execute("INSERT INTO documents (id, project_id) VALUES (1, 'p')").await.unwrap();
+    until("the record", async || (receiver.records_taken() >= 1).then_some(())).await;
+    sidecar.ready().await;
+}

@@ -180,6 +180,12 @@ impl World {
             }
         }
         assert!(self.dispatch.deadline().is_none_or(|at| at > self.now), "nothing due is left undone");
+        let waits =
+            |lane: &Lane| lane.blocked.is_some_and(|at| at.until.is_none_or(|until| until > self.now));
+        for (no, lane) in self.dispatch.lanes().filter(|(_, lane)| waits(lane)) {
+            let head = self.disk[no].pending().iter().find(|record| record.seq > lane.cursor);
+            assert!(head.is_none_or(|head| !self.may_go(*no, *head)), "{no} is held back for nothing");
+        }
     }
 
     fn cut(&mut self, no: LaneNo) {

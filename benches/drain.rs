@@ -1,0 +1,269 @@
+//! What the sidecar costs and how fast it is, on this machine, side by side with `pg_recvlogical`.
+//!
+//! Prints a table and fails on nothing: figures from one run, of which the ratios are to be quoted.
+//! `SIDECAR_BENCH_CHANGES` (default 1,000,000) makes it shorter.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a benchmark fails loudly, and its figures are no money"
+)]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::convert::Infallible;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use support::database::{DOCUMENTS, Database};
+use support::process::Sidecar;
+use support::server::Server;
+use tokio::net::TcpListener;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let changes = std::env::var("SIDECAR_BENCH_CHANGES")
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(1_000_000);
+        drain(changes).await;
+        latency().await;
+        large_transaction(changes).await;
+    });
+}
+
+/// (a) A backlog of half inserts, half label updates, in transactions of 100 rows over 20 projects.
+async fn drain(changes: u64) {
+    let server = Server::start(15, "max_wal_size = '16GB'\nshared_buffers = '256MB'");
+    let database = Database::on(&server, 15, "drain").await;
+    database.run(DOCUMENTS).await;
+    let counter = Counter::start().await;
+    let mut sidecar = Sidecar::start(&database, &settings(&counter.url, 500)).await;
+    sidecar.stop().await;
+    println!("making a backlog of {changes} changes ...");
+    database.run(&backlog(changes)).await;
+    let copy = format!("c_{}", database.name);
+    database.run(&format!("SELECT pg_copy_logical_replication_slot('s_{}', '{copy}')", database.name)).await;
+    let end = database.text("SELECT pg_current_wal_flush_lsn()::text").await.unwrap();
+    let bare = recvlogical(&server, &database, &copy, &end).await;
+    let began = Instant::now();
+    sidecar.spawn();
+    let walsender = walsender_of(&database, &format!("s_{}", database.name)).await;
+    let before = cpu_seconds(walsender);
+    counter.until(changes).await;
+    let took = began.elapsed().as_secs_f64();
+    let (sender, own) = (cpu_seconds(walsender) - before.min(0.0), cpu_seconds(sidecar.pid()));
+    let rate = changes as f64 / took;
+    println!(
+        "\n(a) drain of {changes} changes, PostgreSQL 15, default identity, 20 projects, batches of 100"
+    );
+    println!("    pg_recvlogical to /dev/null      {bare:>10.0} changes/s");
+    println!("    sidecar, delivered               {rate:>10.0} changes/s    ratio {:.2}", rate / bare);
+    println!(
+        "    CPU: sidecar {own:.1} s, walsender {sender:.1} s                 ratio {:.2}",
+        own / sender
+    );
+    println!("    peak memory of the sidecar       {:>10.1} MiB", peak_mib(sidecar.pid()));
+}
+
+/// (b) From a statement's sending to its record's arrival, at 200 changes a second.
+async fn latency() {
+    let server = Server::start(15, "");
+    let database = Database::on(&server, 15, "latency").await;
+    database.run(DOCUMENTS).await;
+    let counter = Counter::start().await;
+    let _sidecar = Sidecar::start(&database, &settings(&counter.url, 0)).await;
+    let insert = database
+        .client
+        .prepare("INSERT INTO documents (id, key, project_id, title) VALUES ($1, 'k', 'p' || $1 % 20, 't')")
+        .await
+        .unwrap();
+    let count = 2_000_usize;
+    let mut sent = Vec::with_capacity(count);
+    let mut tick = tokio::time::interval(Duration::from_millis(5));
+    for id in 0..count {
+        tick.tick().await;
+        sent.push(Instant::now());
+        database.client.execute(&insert, &[&(id as i64)]).await.unwrap();
+    }
+    counter.until(count as u64).await;
+    let arrived = counter.arrived.lock().unwrap().clone();
+    let mut took: Vec<f64> =
+        arrived.iter().map(|(id, at)| (*at - sent[*id as usize]).as_secs_f64() * 1e3).collect();
+    took.sort_by(f64::total_cmp);
+    let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
+    println!(
+        "\n(b) latency from a statement's sending to its record's arrival, 200 changes/s, wait_max_ms = 0"
+    );
+    println!(
+        "    p50 {:.2} ms   p95 {:.2} ms   p99 {:.2} ms   max {:.2} ms   ({} records)",
+        at(0.5),
+        at(0.95),
+        at(0.99),
+        at(1.0),
+        took.len()
+    );
+}
+
+/// (c) One transaction.
+async fn large_transaction(rows: u64) {
+    let server = Server::start(15, "max_wal_size = '16GB'");
+    let database = Database::on(&server, 15, "large").await;
+    database.run(DOCUMENTS).await;
+    let counter = Counter::start().await;
+    let sidecar = Sidecar::start(&database, &settings(&counter.url, 500)).await;
+    let began = Instant::now();
+    database
+        .run(&format!(
+            "INSERT INTO documents (id, key, project_id, title, body, labels)
+             SELECT g, 'k' || g, 'p' || g % 20, 't', repeat('x', 1000), '{{a,b}}' FROM generate_series(1, {rows}) g"
+        ))
+        .await;
+    counter.until(rows).await;
+    println!(
+        "\n(c) one transaction of {rows} rows, from its beginning to the last delivery: {:.1} s",
+        began.elapsed().as_secs_f64()
+    );
+    println!("    peak memory of the sidecar       {:>10.1} MiB", peak_mib(sidecar.pid()));
+}
+
+fn settings(url: &str, wait_max_ms: u64) -> String {
+    format!(
+        "[batch]\nwait_max_ms = {wait_max_ms}\n[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"{url}/\"\n"
+    )
+}
+
+fn backlog(changes: u64) -> String {
+    let transactions = changes / 200;
+    format!(
+        "DO $$ BEGIN FOR t IN 1..{transactions} LOOP
+            INSERT INTO documents (id, key, project_id, title, body, labels)
+                SELECT (t - 1) * 100 + g, 'key-' || g, 'project-' || g % 20, 'title ' || t, repeat(md5(t::text), 32), '{{a}}'
+                FROM generate_series(1, 100) g;
+            COMMIT;
+            UPDATE documents SET labels = ARRAY['b', 'l' || t] WHERE id > (t - 1) * 100 AND id <= t * 100;
+            COMMIT;
+        END LOOP; END $$"
+    )
+}
+
+/// Changes a second that the server's own client gets, which throws them away.
+async fn recvlogical(server: &Server, database: &Database, slot: &str, end: &str) -> f64 {
+    let (bin, url, name) = (server.bin.clone(), database.url.clone(), database.name.clone());
+    let (slot, end) = (slot.to_owned(), end.to_owned());
+    let took = tokio::task::spawn_blocking(move || {
+        let began = Instant::now();
+        let done = Command::new(bin.join("pg_recvlogical"))
+            .args(["-d", &url, "-S", &slot, "--start", "-f", "/dev/null", "-E", &end, "-F", "0", "-s", "1"])
+            .args(["-o", "proto_version=1", "-o", &format!("publication_names=p_{name}")])
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(done.success());
+        began.elapsed()
+    });
+    let took = took.await.unwrap();
+    let changes: i64 =
+        database.client.query_one("SELECT count(*) * 2 FROM documents", &[]).await.unwrap().get(0);
+    changes as f64 / took.as_secs_f64()
+}
+
+async fn walsender_of(database: &Database, slot: &str) -> u32 {
+    let sql = format!("SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{slot}'");
+    support::until("the walsender", async || {
+        let row = database.client.query_one(&sql, &[]).await.unwrap();
+        row.get::<_, Option<i32>>(0).map(i32::unsigned_abs)
+    })
+    .await
+}
+
+/// User and system time of a process so far.
+fn cpu_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    // Fields 14 and 15 of proc(5), counted behind the name; a tick is 10 ms on Linux.
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+fn peak_mib(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+}
+
+/// A receiver that counts records, and remembers when the first of each batch came.
+struct Counter {
+    url: String,
+    records: Arc<AtomicU64>,
+    arrived: Arc<Mutex<Vec<(u64, Instant)>>>,
+}
+
+impl Counter {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (records, arrived) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(Vec::new())));
+        let me = Self { url, records: Arc::clone(&records), arrived: Arc::clone(&arrived) };
+        tokio::spawn(async move {
+            loop {
+                let Ok((stream, _)) = listener.accept().await else { continue };
+                let _ = stream.set_nodelay(true);
+                let (records, arrived) = (Arc::clone(&records), Arc::clone(&arrived));
+                tokio::spawn(async move {
+                    let service = service_fn(move |request: Request<Incoming>| {
+                        let (records, arrived) = (Arc::clone(&records), Arc::clone(&arrived));
+                        async move {
+                            let body = request.into_body().collect().await.unwrap().to_bytes();
+                            let count = body.windows(6).filter(|window| window == b"{\"id\":").count() as u64;
+                            records.fetch_add(count, Ordering::Relaxed);
+                            if let Some(id) = first_id(&body).filter(|_| count < 3) {
+                                arrived.lock().unwrap().push((id, Instant::now()));
+                            }
+                            Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+                        }
+                    });
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+        });
+        me
+    }
+
+    async fn until(&self, records: u64) {
+        let deadline = Instant::now() + Duration::from_mins(10);
+        while self.records.load(Ordering::Relaxed) < records {
+            assert!(
+                Instant::now() < deadline,
+                "{} of {records} records came",
+                self.records.load(Ordering::Relaxed)
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+fn first_id(body: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(body).ok()?;
+    text.split("{\"id\":\"").nth(1)?.split('"').next()?.parse().ok()
+}
