@@ -13,8 +13,9 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use tokio::net::UnixStream;
 use tokio::process::ChildStdout;
+
+use crate::source::{Conninfo, connect_sql};
 
 /// The folder with `initdb` and `postgres`: where `SIDECAR_PG_BIN` says, else the newest of those that
 /// `pg_config`, PATH, and the places of Debian, Homebrew and this project's own tools have.
@@ -90,8 +91,9 @@ impl Temporary {
         let mut postgres = command(&bin.join("postgres"), user);
         postgres.arg("-D").arg(&data);
         let mut server = Kept::start(&postgres, user, folder, Ending::Quit)?;
+        let conninfo = conninfo(folder, "postgres")?;
         let answers = async {
-            while UnixStream::connect(folder.join(SOCKET)).await.is_err() {
+            while connect_sql(&conninfo).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
@@ -103,6 +105,11 @@ impl Temporary {
         let version = said(&bin.join("postgres"), user).unwrap_or_default();
         let version = version.split_whitespace().nth(2).unwrap_or("?");
         Ok(Self { host: folder.to_owned(), version: format!("PostgreSQL {version}"), server })
+    }
+
+    /// How to reach one of its databases.
+    pub fn conninfo(&self, database: &str) -> anyhow::Result<Conninfo> {
+        conninfo(&self.host, database)
     }
 
     /// Stops it and removes what it wrote.
@@ -140,11 +147,15 @@ impl Kept {
         ending: Ending,
     ) -> anyhow::Result<Self> {
         let log = fs::File::create(folder.join(LOG)).context("make a log")?;
-        let signal = if ending == Ending::Quit { "QUIT" } else { "TERM" };
+        let signals = match ending {
+            // A shell starts its programs with SIGQUIT ignored, and Postgres takes a moment to listen to it.
+            Ending::Quit => "TERM QUIT",
+            Ending::Terminate => "TERM",
+        };
         let mut shell = command(Path::new("sh"), user)
             .args(["-c", KEEPER])
             .arg(folder)
-            .arg(signal)
+            .arg(signals)
             .arg(program.get_program())
             .args(program.get_args())
             // Ctrl-C at the terminal is for us alone: we end the rest in order.
@@ -177,6 +188,11 @@ pub fn log_of(folder: &Path) -> String {
     let log = fs::read_to_string(folder.join(LOG)).unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
     lines.get(lines.len().saturating_sub(LOG_LINES)..).unwrap_or_default().join("\n")
+}
+
+fn conninfo(folder: &Path, database: &str) -> anyhow::Result<Conninfo> {
+    let text = format!("host={} user=postgres dbname={database}", folder.display());
+    Conninfo::parse(&text, None).context("name the temporary Postgres")
 }
 
 fn places() -> Vec<PathBuf> {
@@ -222,20 +238,19 @@ fn command(program: &Path, user: Option<u32>) -> Command {
     command
 }
 
-/// $0 is the folder, $1 the signal, the rest the program.
+/// $0 is the folder, $1 the signals, the rest the program.
 const KEEPER: &str = r#"
-signal=$1; shift
+signals=$1; shift
 "$@" </dev/null & kept=$!
 exec >/dev/null
 cat
-kill -"$signal" $kept; wait $kept
+for signal in $signals; do kill -"$signal" $kept; done
+wait $kept
 rm -rf "$0""#;
 
 const SETTINGS: &str = "listen_addresses = ''\nport = 5432\nfsync = off\nwal_level = logical\nmax_wal_senders = 10\n\
                         max_replication_slots = 10\n";
 
-/// <https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-UNIX-SOCKET-DIRECTORIES>
-const SOCKET: &str = ".s.PGSQL.5432";
 const LOG: &str = "log";
 const LOG_LINES: usize = 12;
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -40,8 +40,10 @@ pub(super) fn demo(args: &Args) -> Exit {
 async fn play(seconds: Option<u64>) -> anyhow::Result<Exit> {
     let show = Show::new(Clock::now());
     let mut stage = tokio::select! {
-        stage = Stage::set(show) => stage?,
+        // First the ear, then what it may have to end.
+        biased;
         () = asked_to_end() => return Ok(Exit::Done),
+        stage = Stage::set(show) => stage?,
     };
     let played = tokio::select! {
         played = stage.play(seconds.map(Duration::from_secs)) => played,

@@ -44,7 +44,7 @@ impl Show {
             let _ = writeln!(text, "{} {:>11} {:<13} {}", self.at(now), "", "", self.paint(FAINT, &more));
         }
         if attempt != "1" {
-            let again = format!("{} records, at attempt {attempt}", records.len());
+            let again = format!("taken at attempt {attempt}");
             let _ =
                 writeln!(text, "{} {:>11} {project:<13} {}", self.at(now), "", self.paint(YELLOW, &again));
         }

@@ -20,7 +20,7 @@ use crate::cli::postgres::{self, Ending, Kept, Temporary};
 use crate::cli::{client, receive};
 use crate::clock::Clock;
 use crate::moment::Moment;
-use crate::source::{Conninfo, connect_sql};
+use crate::source::connect_sql;
 
 /// Everything that runs. Dropped, it ends.
 #[derive(Debug)]
@@ -50,13 +50,9 @@ impl Stage {
         say("starting a temporary Postgres ...");
         let postgres = Temporary::start().await.context("start a temporary Postgres")?;
         say(format_args!("{} on a socket in {}", postgres.version, postgres.host.display()));
-        let session = |database: &str| {
-            let host = postgres.host.display();
-            Conninfo::parse(&format!("host={host} user=postgres dbname={database}"), None)
-        };
-        let maker = connect_sql(&session("postgres")?).await.context("connect")?;
+        let maker = connect_sql(&postgres.conninfo("postgres")?).await.context("connect")?;
         maker.batch_execute("CREATE DATABASE archive").await.context("make a database")?;
-        let mut client = connect_sql(&session("archive")?).await.context("connect")?;
+        let mut client = connect_sql(&postgres.conninfo("archive")?).await.context("connect")?;
         client.batch_execute("SET search_path = public").await?;
         let application = Application::found(&mut client, DOCUMENTS, SEED).await?;
         say(format_args!("{DOCUMENTS} documents of {} projects", PROJECTS.len()));
