@@ -48,9 +48,6 @@ pub mod deliver;
 /// The table compared with the shadow; the first start is its simplest case.
 pub mod resync;
 
-/// Settled records, delivered again.
-pub mod replay;
-
 /// What every stage says of itself → JSON, metrics, readiness.
 pub mod admin;
 
