@@ -123,6 +123,7 @@ impl Temporary {
 #[derive(Debug)]
 pub struct Kept {
     shell: Child,
+    folder: PathBuf,
     /// Closed, it ends the program.
     leash: Option<ChildStdin>,
     /// Ends with the program.
@@ -167,7 +168,7 @@ impl Kept {
             .with_context(|| format!("start {}", program.get_program().display()))?;
         let breath = shell.stdout.take().context("hear of its end")?;
         let breath = ChildStdout::from_std(breath).context("hear of its end")?;
-        Ok(Self { leash: shell.stdin.take(), shell, breath })
+        Ok(Self { leash: shell.stdin.take(), shell, folder: folder.to_owned(), breath })
     }
 
     /// Returns when the program has ended.
@@ -180,6 +181,8 @@ impl Kept {
     pub fn end(mut self) {
         self.leash = None;
         let _ = self.shell.wait();
+        // The shell may empty it, but not always remove it: that takes rights to what it lies in.
+        let _ = fs::remove_dir_all(self.folder);
     }
 }
 
