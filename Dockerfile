@@ -11,7 +11,7 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin sidecar \
+    && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin sidecar \
     && install -d -o sidecar -g sidecar -m 0700 /var/lib/sidecar \
     && install -d /etc/sidecar
 COPY --from=build /sidecar /usr/local/bin/sidecar
