@@ -65,7 +65,10 @@ impl Dispatch {
 
     pub(super) fn add(&mut self, state: LaneState, webhook: Option<Arc<Webhook>>, now: Running) {
         let no = state.lane;
-        self.lanes.insert(no, Lane::new(state, webhook));
+        let mut lane = Lane::new(state, webhook);
+        // After a death the clock may stand a little behind what it said before.
+        lane.oldest = lane.oldest.map(|oldest| oldest.min(now));
+        self.lanes.insert(no, lane);
         self.look_again(no, now);
     }
 
@@ -257,7 +260,7 @@ impl Dispatch {
         lane.cursor = settled.through;
         lane.pending_records = lane.pending_records.saturating_sub(settled.records);
         lane.pending_bytes = lane.pending_bytes.saturating_sub(settled.bytes);
-        lane.oldest = settled.oldest;
+        lane.oldest = settled.oldest.map(|oldest| oldest.min(now));
         lane.batches.retain(|batch| batch.last > settled.through);
         self.changed(no, now);
     }

@@ -80,6 +80,7 @@ pub(super) struct Shell {
     /// Outcomes that could not be written, to be tried again.
     unwritten: Vec<(Running, Box<Write>)>,
     looked_at: Running,
+    ticked_at: Running,
     stop_by: Option<Running>,
     /// The spool can no longer be written or read: nothing is begun any more.
     failed: bool,
@@ -107,6 +108,7 @@ impl Shell {
             made: HashMap::new(),
             unwritten: Vec::new(),
             looked_at: now,
+            ticked_at: now,
             stop_by: None,
             failed: false,
         };
@@ -121,7 +123,7 @@ impl Shell {
                 self.perform(action, now);
             }
             if self.has_stopped() {
-                return;
+                return self.params.spool.submit(Op::Tick(now), |_| {});
             }
             match happened.recv_timeout(self.patience()) {
                 Ok(event) => self.take_in(event),
@@ -338,5 +340,7 @@ fn webhook_of(params: &Params, lane: LaneNo) -> Option<Arc<Webhook>> {
 /// Recent chunks that need not be read again.
 pub(super) const HEADS_BYTES_MAX: usize = 16 * 1024 * 1024;
 const LOOK_AROUND_EVERY: Duration = Duration::from_secs(1);
+/// An idle sidecar syncs no more often than this.
+const TICK_EVERY: Duration = Duration::from_secs(10);
 const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const EVENTS_AT_ONCE: usize = 1_024;

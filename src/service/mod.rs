@@ -1,10 +1,13 @@
 //! The parts put together: the spool, both loops, the supervisor, the listeners, the signals.
 
 mod continuity;
+mod first_start;
 mod known;
 mod progress;
 mod state;
 mod supervise;
+mod trouble;
+mod wanted;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,7 +33,7 @@ use crate::record::Callback;
 use crate::settings::{self, Settings, Sources};
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
 
-pub use supervise::{document_key, wanted};
+pub use wanted::{document_key, wanted};
 
 /// How a run ended that was not told to end.
 #[derive(Debug, thiserror::Error)]

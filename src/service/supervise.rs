@@ -3,30 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio_postgres::Client;
 
 use super::continuity::{Continuity, FoundSlot, FoundSource, KnownSource, judge};
 use super::known::Known;
 use super::state::{Phase, State};
-use crate::capture::{Answer, Ask, Capture, Documents, Halt, Notice};
-use crate::classify::{ExcludedWhen, Mapping};
+use super::trouble::{Trouble, stands};
+use super::wanted::{ask, only_replaces_missing, say_waiting, wanted};
+use crate::capture::{Capture, Documents, Halt, Notice};
 use crate::clock::Clock;
 use crate::deliver::Deliver;
 use crate::metrics::Metrics;
-use crate::resync::{self, FirstStart, ResyncError, Watched};
-use crate::settings::{Initial, OnTruncate, Settings};
-use crate::source::documents::{DocumentKey, Live};
-use crate::source::refusal::CatalogError;
+use crate::settings::{OnTruncate, Settings};
 use crate::source::setup::{Stage, setup};
-use crate::source::slot::Waited;
-use crate::source::snapshot::{Snapshot, SnapshotError};
-use crate::source::survey::{Survey, Wanted, WantedColumn, survey};
-use crate::source::{
-    Connection, Conninfo, Ended, SourceError, StreamOptions, SystemIdentity, catalog, connect_sql, identity,
-    slot, types,
-};
+use crate::source::survey::{Survey, Wanted, survey};
+use crate::source::{Connection, Ended, SourceError, StreamOptions, SystemIdentity, connect_sql, slot};
 use crate::spool::{Fact, SpoolError, StreamPosition};
 
 /// Keeps a stream going.
@@ -53,24 +45,6 @@ pub(super) enum Over {
     /// What a setting or SQL must cure.
     Refused(String),
     SpoolFailed(SpoolError),
-    Stopped,
-}
-
-/// Why there is no stream for now.
-#[derive(Debug)]
-enum Trouble {
-    /// It may be over any time.
-    Later(String),
-    /// Somebody must change something; as the sentence says.
-    Refused(String),
-    /// Another process reads from the slot.
-    SlotHeld(String),
-    SpoolFailed(SpoolError),
-    /// Nothing is read until somebody decides; nothing is delivered either where `holds`.
-    Stands {
-        why: String,
-        holds: bool,
-    },
     Stopped,
 }
 
@@ -190,80 +164,6 @@ impl Supervisor {
                 Some(slot) => FoundSlot::Usable { confirmed: slot.confirmed.unwrap_or_default() },
             },
         })
-    }
-
-    /// Makes publication and slot, takes a snapshot, and enters every document.
-    async fn first_start(
-        &mut self,
-        client: &Client,
-        wanted: &Wanted,
-        found: &Survey,
-        source: &KnownSource,
-        drop_slot: bool,
-    ) -> Result<(), Trouble> {
-        let watcher = connect_sql(&self.settings.conninfo).await?;
-        if drop_slot {
-            tracing::warn!(slot = %wanted.slot, "the server calls the slot lost: it is dropped and made again");
-            client
-                .batch_execute(&slot::drop(&wanted.slot))
-                .await
-                .map_err(|error| Trouble::Later(error.to_string()))?;
-        } else if found.slot.is_some() {
-            tracing::warn!(
-                slot = %wanted.slot,
-                "the slot is there and the spool is empty: what an earlier spool held, and changes before this start, \
-                 make records only as `documents.initial` says"
-            );
-        }
-        for step in setup(client, &watcher, wanted, Stage::FirstStart, &mut say_waiting).await? {
-            tracing::info!("{}", step.what);
-        }
-        let found = survey(client, wanted).await?;
-        let identity = identity::choose(&found.table, &wanted.id)
-            .map_err(|refusal| Trouble::Refused(refusal.to_string()))?;
-        let snapshot =
-            Snapshot::take(&self.settings.conninfo, &wanted.schema, &wanted.table, &mut say_waiting).await?;
-        self.warn_of_shared_ids(&snapshot, &identity).await;
-        self.known.learn(source.clone(), self.settings.mapping.clone(), identity.clone());
-        let watched = Watched::default();
-        let estimate = found.table.rows.unwrap_or(0);
-        self.state.enter(Phase::Seeding { watched: watched.clone(), estimate });
-        tracing::info!(at = %snapshot.at, estimate, "a first start: reading the documents that are there");
-        let start = FirstStart {
-            generated: found.publication.as_ref().is_some_and(|publication| publication.generated),
-            snapshot,
-            documents: self.documents(identity),
-            ingested: self.settings.initial == Initial::Ingested,
-            facts: self.known.facts(),
-            watched: watched.clone(),
-        };
-        let bar = super::progress::bar(&watched, estimate);
-        let runtime = Handle::current();
-        let done = self.capture.work(move |ledger| start.run(ledger, &runtime)).await;
-        bar.finish();
-        let seeded = done.ok_or(Trouble::Stopped)??;
-        self.capture.seeded(seeded);
-        tracing::info!(
-            documents = watched.done.load(std::sync::atomic::Ordering::Relaxed),
-            "the first start is done"
-        );
-        Ok(())
-    }
-
-    async fn warn_of_shared_ids(&self, snapshot: &Snapshot, identity: &[String]) {
-        let key = document_key(&self.settings.mapping);
-        if key.told_apart_by(identity) {
-            return;
-        }
-        if let Ok(shared) = snapshot.shared_ids(&key).await
-            && shared.ids > 0
-        {
-            tracing::warn!(
-                ids = shared.ids,
-                rows = shared.rows,
-                "several live rows of a project share an id: each row is judged by itself, and receivers cannot tell them apart"
-            );
-        }
     }
 
     /// The publication is there and as it must be; an older slot's changes are all in it.
@@ -419,7 +319,7 @@ impl Supervisor {
         });
     }
 
-    fn documents(&self, identity: Vec<String>) -> Documents {
+    pub(super) fn documents(&self, identity: Vec<String>) -> Documents {
         Documents {
             mapping: self.settings.mapping.clone(),
             identity,
@@ -431,153 +331,6 @@ impl Supervisor {
 /// Waits until we are to stop.
 async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// What the settings name on the server.
-pub fn wanted(settings: &Settings) -> Wanted {
-    let mapping = &settings.mapping;
-    let listed = mapping.content.iter().flatten().map(|column| ("documents.content", column.as_str()));
-    let columns = mapping.roles().into_iter().chain(listed);
-    Wanted {
-        schema: mapping.table.schema.clone(),
-        table: mapping.table.name.clone(),
-        publication: settings.publication.clone(),
-        slot: settings.slot.clone(),
-        id: mapping.id.clone(),
-        columns: columns
-            .map(|(setting, name)| WantedColumn { setting: setting.to_owned(), name: name.to_owned() })
-            .collect(),
-    }
-}
-
-/// What makes two rows one document to a receiver.
-pub fn document_key(mapping: &Mapping) -> DocumentKey {
-    let live = match (&mapping.excluded, &mapping.excluded_when) {
-        (None, _) => Live::Always,
-        (Some(column), ExcludedWhen::NotNull) => Live::WhereNull(column.clone()),
-        (Some(column), ExcludedWhen::True) => {
-            Live::UnlessOneOf(column.clone(), vec!["t".into(), "true".into()])
-        }
-        (Some(column), ExcludedWhen::Values(values)) => Live::UnlessOneOf(column.clone(), values.clone()),
-    };
-    DocumentKey { project: mapping.project.clone(), id: mapping.id.clone(), live }
-}
-
-/// Asks the catalog from the left loop's thread, on a session of its own: it is asked seldom.
-fn ask(conninfo: Conninfo, schema: String, name: String) -> Ask {
-    let runtime = Handle::current();
-    Box::new(move |oids, added| {
-        runtime.block_on(async {
-            let client = connect_sql(&conninfo).await.map_err(|error| error.to_string())?;
-            let kinds = types::type_kinds(&client, oids).await.map_err(|error| error.to_string())?;
-            let table = catalog::table(&client, &schema, &name).await.map_err(|error| error.to_string())?;
-            Ok(Answer {
-                kinds: kinds.into_iter().map(|(oid, kind)| (oid, resync::type_kind(kind))).collect(),
-                defaults: resync::defaults(&table, added),
-            })
-        })
-    })
-}
-
-/// All that differs are roles whose old column the table does not have any more.
-fn only_replaces_missing(kept: &Mapping, now: &Mapping, found: &Survey) -> bool {
-    let (old, new) = (kept.roles(), now.roles());
-    let settings =
-        |roles: &[(&'static str, &str)]| roles.iter().map(|(setting, _)| *setting).collect::<Vec<_>>();
-    let replaced = old.iter().zip(&new).filter(|(old, new)| old.1 != new.1);
-    settings(&old) == settings(&new)
-        && replaced.clone().count() > 0
-        && replaced.clone().all(|(old, _)| found.table.column(old.1).is_none())
-        && kept.table == now.table
-        && kept.excluded_when == now.excluded_when
-        && kept.content == now.content
-        && kept.ignore == now.ignore
-}
-
-fn say_waiting(waited: &[Waited]) {
-    let whom: Vec<String> = waited
-        .iter()
-        .map(|waited| match (&waited.gid, waited.pid) {
-            (Some(gid), _) => format!("the prepared transaction `{gid}`"),
-            (None, Some(pid)) => format!("the transaction of pid {pid}"),
-            (None, None) => "an older transaction".to_owned(),
-        })
-        .collect();
-    if !whom.is_empty() {
-        tracing::info!("the making of a slot waits for {}", whom.join(", "));
-    }
-}
-
-/// What keeps a stream from going on, and the way out.
-fn stands(continuity: &Continuity, slot: &str) -> Trouble {
-    let (why, holds) = match continuity {
-        Continuity::Diverged { why } => (
-            format!(
-                "{why}. Nothing is read or delivered. If this database is the right one: `sidecar resync --adopt`"
-            ),
-            true,
-        ),
-        Continuity::SpoolBehind { confirmed } => (
-            format!(
-                "the slot `{slot}` stands at {}, beyond what the spool holds: the spool was restored, or the slot made \
-                 again. Nothing is read or delivered until `sidecar resync`",
-                confirmed.slashed()
-            ),
-            true,
-        ),
-        Continuity::SlotGone { from, lost } => (
-            format!(
-                "the slot `{slot}` is {}: what changed after {} cannot be known from the stream. Delivery goes on; \
-                 `sidecar resync` compares the table",
-                if *lost { "lost" } else { "missing" },
-                from.slashed()
-            ),
-            false,
-        ),
-        Continuity::FirstStart { .. } | Continuity::GoOn(_) => (String::new(), false),
-    };
-    Trouble::Stands { why, holds }
-}
-
-impl From<SourceError> for Trouble {
-    fn from(error: SourceError) -> Self {
-        match error {
-            SourceError::Refused(_) => Self::Refused(error.to_string()),
-            SourceError::SlotActive(_) => Self::SlotHeld(error.to_string()),
-            SourceError::Malformed { .. } => Self::Stands { why: error.to_string(), holds: false },
-            _ => Self::Later(error.to_string()),
-        }
-    }
-}
-
-impl From<CatalogError> for Trouble {
-    fn from(error: CatalogError) -> Self {
-        match error {
-            CatalogError::Refused(_) => Self::Refused(error.to_string()),
-            CatalogError::Source(error) => error.into(),
-        }
-    }
-}
-
-impl From<SnapshotError> for Trouble {
-    fn from(error: SnapshotError) -> Self {
-        match error {
-            SnapshotError::Catalog(error) => error.into(),
-            SnapshotError::Source(error) => error.into(),
-            other @ SnapshotError::Answer(_) => Self::Later(other.to_string()),
-        }
-    }
-}
-
-impl From<ResyncError> for Trouble {
-    fn from(error: ResyncError) -> Self {
-        match error {
-            ResyncError::Source(error) => error.into(),
-            ResyncError::Ledger(crate::capture::LedgerError::Spool(error)) => Self::SpoolFailed(error),
-            ResyncError::ColumnMissing(_) => Self::Refused(error.to_string()),
-            _ => Self::Later(error.to_string()),
-        }
-    }
 }
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);

@@ -7,15 +7,12 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::lanes::{BatchState, LaneRow, lane_state, open_batches, read_lanes, write_batch};
-use super::ops::{
-    Attempted, Batch, BatchId, Chunk, DeadReason, Done, Fact, Fate, Group, LaneState, Op, OpenTransaction,
-    Room, Standing, StreamPosition,
-};
+use super::ops::{Attempted, Batch, Chunk, Done, Fact, Fate, Group, LaneState, Op, Room, Standing};
 use super::schema::{self, OpenError};
+use super::stand::Stand;
 use crate::classify::Identity;
-use crate::moment::{Moment, Running};
-use crate::position::Lsn;
-use crate::record::{LaneNo, ProjectNo, SUFFIX, Seq};
+use crate::moment::Moment;
+use crate::record::{LaneNo, ProjectNo, Seq};
 
 /// Why an operation was not done. Nothing of it was.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -32,20 +29,6 @@ pub enum SpoolError {
     /// A write or sync failed: nobody knows what the disk holds. Nothing more is written.
     #[error("the state of the spool's disk is unknown: {0}")]
     Unknown(String),
-}
-
-/// What is counted, and how far the stream is applied: one row.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Stand {
-    pub(super) position: Option<StreamPosition>,
-    pub(super) last_seq: Seq,
-    pub(super) running: Running,
-    pub(super) live_bytes: u64,
-    pub(super) shadow_documents: u64,
-    pub(super) shadow_bytes: u64,
-    pub(super) dead_records: u64,
-    /// When the newest of the settled records that retention removed was spooled.
-    pub(super) removed_at: Option<Moment>,
 }
 
 /// The writer's connection and what it holds of the rows.
@@ -292,186 +275,10 @@ impl Store {
         Ok(Done::Ok)
     }
 
-    fn add_batch(&mut self, batch: &Batch) -> Result<(), SpoolError> {
+    pub(super) fn add_batch(&mut self, batch: &Batch) -> Result<(), SpoolError> {
         write_batch(&self.connection, batch, BatchState::Open).map_err(failed)?;
         self.stand.live_bytes += BATCH_COST;
         Ok(())
-    }
-
-    fn attempted(&mut self, attempted: &Attempted) -> Result<Done, SpoolError> {
-        let batch = self.batches(attempted.lane)?.into_iter().next();
-        let batch = batch.filter(|batch| batch.id == attempted.batch);
-        let batch = batch.ok_or(SpoolError::Refused("an attempt is of its lane's first open batch"))?;
-        let batch = Batch { attempts: attempted.number, ..batch };
-        self.log_attempt(attempted)?;
-        self.lane(batch.lane, batch.first).standing = attempted.standing.clone();
-        let state = match attempted.fate {
-            Fate::Delivered => BatchState::Delivered,
-            Fate::Dead(_) => BatchState::Dead,
-            Fate::Waits => BatchState::Open,
-        };
-        write_batch(&self.connection, &batch, state).map_err(failed)?;
-        if let Fate::Dead(reason) = attempted.fate {
-            self.bury(&batch, reason, attempted.started_at)?;
-        }
-        if attempted.fate != Fate::Waits {
-            self.settle(batch.lane, batch.last, u64::from(batch.records), fragment_bytes(&batch));
-        }
-        Ok(Done::Ok)
-    }
-
-    pub(super) fn settle(&mut self, lane: LaneNo, through: Seq, records: u64, bytes: u64) {
-        let row = self.lane(lane, through);
-        row.cursor = row.cursor.max(through);
-        row.pending_records = row.pending_records.saturating_sub(records);
-        row.pending_bytes = row.pending_bytes.saturating_sub(bytes);
-    }
-
-    fn log_attempt(&mut self, attempted: &Attempted) -> Result<(), SpoolError> {
-        self.execute(
-            "INSERT INTO attempt (batch, number, started_at, took_micros, status, outcome, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![
-                attempted.batch.as_bytes(),
-                attempted.number,
-                attempted.started_at.0,
-                attempted.took_micros.cast_signed(),
-                attempted.status,
-                attempted.outcome,
-                attempted.detail,
-            ],
-        )?;
-        self.stand.live_bytes += attempt_cost(attempted.detail.as_ref().map_or(0, String::len));
-        Ok(())
-    }
-
-    fn retire(&mut self, batch: BatchId, successors: &[Batch]) -> Result<Done, SpoolError> {
-        let gapless = successors.iter().zip(successors.iter().skip(1)).all(|(a, b)| a.last < b.first);
-        let (Some(first), Some(last)) = (successors.first(), successors.last()) else {
-            return Err(SpoolError::Refused("a retired batch has successors"));
-        };
-        let old = self.batches(first.lane)?.into_iter().next().filter(|open| open.id == batch);
-        let old = old.ok_or(SpoolError::Refused("only a lane's first open batch is retired"))?;
-        let records: u32 = successors.iter().map(|successor| successor.records).sum();
-        if !gapless || (first.first, last.last, records) != (old.first, old.last, old.records) {
-            return Err(SpoolError::Refused("successors hold the records of the batch that is retired"));
-        }
-        write_batch(&self.connection, &old, BatchState::Retired).map_err(failed)?;
-        successors.iter().try_for_each(|successor| self.add_batch(successor))?;
-        Ok(Done::Ok)
-    }
-
-    fn give_up(
-        &mut self,
-        lane: LaneNo,
-        through: Seq,
-        reason: DeadReason,
-        at: Moment,
-    ) -> Result<Done, SpoolError> {
-        let batches = self.batches(lane)?;
-        if batches.iter().any(|batch| batch.first <= through && through < batch.last) {
-            return Err(SpoolError::Refused("a batch is given up whole"));
-        }
-        let cursor = self.lane(lane, through).cursor;
-        let (mut settled, mut bytes, mut uncut_from) = (0, 0, cursor);
-        for batch in batches.iter().filter(|batch| batch.last <= through) {
-            write_batch(&self.connection, batch, BatchState::Dead).map_err(failed)?;
-            self.bury(batch, reason, at)?;
-            settled += u64::from(batch.records);
-            bytes += fragment_bytes(batch);
-            uncut_from = batch.last;
-        }
-        let uncut = self.measure(lane, uncut_from, through)?;
-        if let Some((first, last)) = uncut.ends {
-            self.add_dead(lane, first, last, uncut.records, uncut.bytes, reason, at, None)?;
-        }
-        settled += uncut.records;
-        bytes += uncut.bytes;
-        self.settle(lane, through, settled, bytes);
-        Ok(Done::Settled { records: settled, bytes })
-    }
-
-    fn bury(&mut self, batch: &Batch, reason: DeadReason, at: Moment) -> Result<(), SpoolError> {
-        let records = u64::from(batch.records);
-        self.add_dead(
-            batch.lane,
-            batch.first,
-            batch.last,
-            records,
-            fragment_bytes(batch),
-            reason,
-            at,
-            Some(batch.id),
-        )
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "one argument a column")]
-    fn add_dead(
-        &mut self,
-        lane: LaneNo,
-        first: Seq,
-        last: Seq,
-        records: u64,
-        bytes: u64,
-        reason: DeadReason,
-        at: Moment,
-        batch: Option<BatchId>,
-    ) -> Result<(), SpoolError> {
-        self.execute(
-            "INSERT INTO dead (lane, first, last, records, bytes, reason, at, batch) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            params![
-                lane.0.cast_signed(),
-                first.0.cast_signed(),
-                last.0.cast_signed(),
-                records.cast_signed(),
-                bytes.cast_signed(),
-                reason.name(),
-                at.0,
-                batch.as_ref().map(uuid::Uuid::as_bytes),
-            ],
-        )?;
-        self.stand.live_bytes += DEAD_COST;
-        self.stand.dead_records += records;
-        Ok(())
-    }
-
-    fn discard(&mut self, lane: LaneNo, through: Seq) -> Result<Done, SpoolError> {
-        let batches = self.batches(lane)?;
-        if batches.iter().any(|batch| batch.first <= through && through < batch.last) {
-            return Err(SpoolError::Refused("a batch is discarded whole"));
-        }
-        let cursor = self.lane(lane, through).cursor;
-        let gone = self.measure(lane, cursor, through)?;
-        for batch in batches.iter().filter(|batch| batch.last <= through) {
-            write_batch(&self.connection, batch, BatchState::Retired).map_err(failed)?;
-        }
-        self.settle(lane, through, gone.records, gone.bytes);
-        // What was discarded is never delivered again: its chunks go at once.
-        let removed: i64 = self.one("SELECT coalesce(sum(length(packed) + ?4), 0) FROM chunk WHERE lane = ?1 AND first > ?2 AND last <= ?3", params![lane.0.cast_signed(), cursor.0.cast_signed(), through.0.cast_signed(), CHUNK_COST.cast_signed()])?;
-        self.execute(
-            "DELETE FROM chunk WHERE lane = ?1 AND first > ?2 AND last <= ?3",
-            params![lane.0.cast_signed(), cursor.0.cast_signed(), through.0.cast_signed()],
-        )?;
-        self.stand.live_bytes = self.stand.live_bytes.saturating_sub(removed.cast_unsigned());
-        Ok(Done::Settled { records: gone.records, bytes: gone.bytes })
-    }
-
-    /// Counts the records of a lane behind `after`, up to `through`.
-    fn measure(&self, lane: LaneNo, after: Seq, through: Seq) -> Result<Measured, SpoolError> {
-        let mut measured = Measured::default();
-        let mut seen = after;
-        while let Some(chunk) = super::reader::chunk_holding(&self.connection, lane, Seq(seen.0 + 1))? {
-            if chunk.first > through {
-                break;
-            }
-            for record in chunk.records() {
-                let record = record.map_err(|error| SpoolError::Damaged(error.to_string()))?;
-                if record.seq > after && record.seq <= through {
-                    measured.add(record.seq, record.fragment.len());
-                }
-            }
-            seen = chunk.last;
-        }
-        Ok(measured)
     }
 
     pub(super) fn batches(&self, lane: LaneNo) -> Result<Vec<Batch>, SpoolError> {
@@ -541,79 +348,6 @@ impl Store {
             .and_then(|mut found| found.query_row(values, |row| row.get(0)))
             .map_err(failed)
     }
-
-    fn write_stand(&self) -> rusqlite::Result<()> {
-        let stand = &self.stand;
-        let position = stand.position.unwrap_or_default();
-        let open = position.open;
-        self.connection
-            .prepare_cached("INSERT OR REPLACE INTO stand VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)")?
-            .execute(params![
-                stand.position.map(|position| position.whole.0.cast_signed()),
-                position.last_end.0.cast_signed(),
-                open.map(|open| open.commit.0.cast_signed()),
-                open.map_or(0, |open| open.changes_applied.cast_signed()),
-                open.map_or(0, |open| open.records_made),
-                stand.last_seq.0.cast_signed(),
-                stand.running.0.cast_signed(),
-                stand.live_bytes.cast_signed(),
-                stand.shadow_documents.cast_signed(),
-                stand.shadow_bytes.cast_signed(),
-                stand.dead_records.cast_signed(),
-                stand.removed_at.map(|at| at.0),
-                stand.sum(),
-            ])?;
-        Ok(())
-    }
-
-    /// `None`: it is not as it was written.
-    fn read_stand(&self) -> rusqlite::Result<Option<Stand>> {
-        self.connection.query_row("SELECT * FROM stand", [], |row| {
-            let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
-            let maybe =
-                |at: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(at)?.map(i64::cast_unsigned));
-            let (last_end, changes_applied, records_made) = (Lsn(number(2)?), number(4)?, row.get(5)?);
-            let open = maybe(3)?.map(|commit| OpenTransaction {
-                commit: Lsn(commit),
-                changes_applied,
-                records_made,
-            });
-            let stand = Stand {
-                position: maybe(1)?.map(|whole| StreamPosition { whole: Lsn(whole), last_end, open }),
-                last_seq: Seq(number(6)?),
-                running: Running(number(7)?),
-                live_bytes: number(8)?,
-                shadow_documents: number(9)?,
-                shadow_bytes: number(10)?,
-                dead_records: number(11)?,
-                removed_at: row.get::<_, Option<i64>>(12)?.map(Moment),
-            };
-            Ok((stand.sum() == row.get::<_, i64>(13)?).then_some(stand))
-        })
-    }
-}
-
-impl Stand {
-    fn sum(&self) -> i64 {
-        let mut hash = Xxh3::new();
-        hash.update(format!("{self:?}").as_bytes());
-        hash.digest().cast_signed()
-    }
-}
-
-#[derive(Default)]
-struct Measured {
-    records: u64,
-    bytes: u64,
-    ends: Option<(Seq, Seq)>,
-}
-
-impl Measured {
-    fn add(&mut self, seq: Seq, bytes: usize) {
-        self.records += 1;
-        self.bytes += bytes as u64;
-        self.ends = Some((self.ends.map_or(seq, |(first, _)| first), seq));
-    }
 }
 
 /// What SQLite's refusal means for the operation.
@@ -633,12 +367,6 @@ pub(super) fn shadow_sum(Identity(identity): &Identity, entry: &[u8]) -> u64 {
     hash.digest()
 }
 
-/// Bytes of a batch's fragments: its body without what stands around and between them.
-fn fragment_bytes(batch: &Batch) -> u64 {
-    let around = batch.lane.callback().prefix().len() + SUFFIX.len();
-    batch.body_bytes.saturating_sub(around as u64 + u64::from(batch.records.saturating_sub(1)))
-}
-
 /// The results of `count` operations of a transaction that was rolled back.
 fn undone(
     mut done: Vec<Result<Done, SpoolError>>,
@@ -655,7 +383,7 @@ fn undone(
 /// What a row takes besides its content, about: pages, indexes and headers.
 pub(super) const BATCH_COST: u64 = 200;
 pub(super) const DEAD_COST: u64 = 120;
-const CHUNK_COST: u64 = 120;
+pub(super) const CHUNK_COST: u64 = 120;
 
 pub(super) fn chunk_cost(packed: usize) -> u64 {
     packed as u64 + CHUNK_COST

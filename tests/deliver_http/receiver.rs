@@ -137,7 +137,9 @@ fn answer(mut stream: &TcpStream, reply: Reply) -> bool {
     match reply {
         Reply::Answer(status, headers, body) => {
             let length = body.len();
-            write!(stream, "HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n{body}").is_ok()
+            // In one piece: many small ones would each wait for the last one's acknowledgement.
+            let head = format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n");
+            stream.write_all((head + body).as_bytes()).is_ok()
         }
         Reply::AnswerAndClose => {
             write!(stream, "HTTP/1.1 200 X\r\ncontent-length: 2\r\n\r\nok").unwrap();

@@ -97,6 +97,18 @@ fn a_lane_is_due_when_it_is_full_or_its_oldest_record_has_waited() {
 }
 
 #[test]
+fn after_a_death_that_set_the_clock_back_nothing_waits_longer() {
+    let oldest = Some((Moment(0), later(SECOND * 10)));
+    let state = LaneState { lane: INGESTED, pending_records: 2, oldest, ..LaneState::default() };
+    let mut dispatch = Dispatch::new(8, 1_000);
+    dispatch.add(state, webhook(limits()), T0);
+    assert_eq!(dispatch.deadline(), Some(later(limits().wait_max)));
+    let settled = Settled { through: Seq(1), records: 1, bytes: 0, oldest: Some(later(SECOND * 10)) };
+    dispatch.settled(INGESTED, settled, T0);
+    assert_eq!(dispatch.deadline(), Some(later(limits().wait_max)));
+}
+
+#[test]
 fn a_batch_has_limits_and_a_larger_record_goes_alone() {
     let dispatch = dispatch();
     let of = |bytes: &[u64]| {

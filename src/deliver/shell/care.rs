@@ -1,6 +1,6 @@
 //! What is looked after besides requests: which lanes may send, what is given up, what is shown.
 
-use super::{Event, LOOK_AROUND_EVERY, Shell, webhook_of};
+use super::{Event, LOOK_AROUND_EVERY, Shell, TICK_EVERY, webhook_of};
 use crate::clock::Clock;
 use crate::deliver::dispatch::Action;
 use crate::deliver::handle::LaneView;
@@ -51,7 +51,10 @@ impl Shell {
             return;
         }
         self.looked_at = now;
-        self.params.spool.submit(Op::Tick(now), |_| {});
+        if now.since(self.ticked_at) >= TICK_EVERY {
+            self.ticked_at = now;
+            self.params.spool.submit(Op::Tick(now), |_| {});
+        }
         let wall = Clock::now();
         let forsaken: Vec<LaneNo> = self
             .dispatch

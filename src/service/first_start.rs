@@ -1,0 +1,92 @@
+//! The first start: what is missing is made, and the documents that are there are entered.
+
+use tokio::runtime::Handle;
+use tokio_postgres::Client;
+
+use super::continuity::KnownSource;
+use super::state::Phase;
+use super::supervise::Supervisor;
+use super::trouble::Trouble;
+use super::wanted::{document_key, say_waiting};
+use crate::resync::{FirstStart, Watched};
+use crate::settings::Initial;
+use crate::source::setup::{Stage, setup};
+use crate::source::snapshot::Snapshot;
+use crate::source::survey::{Survey, Wanted, survey};
+use crate::source::{connect_sql, identity, slot};
+
+impl Supervisor {
+    /// Makes publication and slot, takes a snapshot, and enters every document.
+    pub(super) async fn first_start(
+        &mut self,
+        client: &Client,
+        wanted: &Wanted,
+        found: &Survey,
+        source: &KnownSource,
+        drop_slot: bool,
+    ) -> Result<(), Trouble> {
+        let watcher = connect_sql(&self.settings.conninfo).await?;
+        if drop_slot {
+            tracing::warn!(slot = %wanted.slot, "the server calls the slot lost: it is dropped and made again");
+            client
+                .batch_execute(&slot::drop(&wanted.slot))
+                .await
+                .map_err(|error| Trouble::Later(error.to_string()))?;
+        } else if found.slot.is_some() {
+            tracing::warn!(
+                slot = %wanted.slot,
+                "the slot is there and the spool is empty: what an earlier spool held, and changes before this start, \
+                 make records only as `documents.initial` says"
+            );
+        }
+        for step in setup(client, &watcher, wanted, Stage::FirstStart, &mut say_waiting).await? {
+            tracing::info!("{}", step.what);
+        }
+        let found = survey(client, wanted).await?;
+        let identity = identity::choose(&found.table, &wanted.id)
+            .map_err(|refusal| Trouble::Refused(refusal.to_string()))?;
+        let snapshot =
+            Snapshot::take(&self.settings.conninfo, &wanted.schema, &wanted.table, &mut say_waiting).await?;
+        self.warn_of_shared_ids(&snapshot, &identity).await;
+        self.known.learn(source.clone(), self.settings.mapping.clone(), identity.clone());
+        let watched = Watched::default();
+        let estimate = found.table.rows.unwrap_or(0);
+        self.state.enter(Phase::Seeding { watched: watched.clone(), estimate });
+        tracing::info!(at = %snapshot.at, estimate, "a first start: reading the documents that are there");
+        let start = FirstStart {
+            generated: found.publication.as_ref().is_some_and(|publication| publication.generated),
+            snapshot,
+            documents: self.documents(identity),
+            ingested: self.settings.initial == Initial::Ingested,
+            facts: self.known.facts(),
+            watched: watched.clone(),
+        };
+        let bar = super::progress::bar(&watched, estimate);
+        let runtime = Handle::current();
+        let done = self.capture.work(move |ledger| start.run(ledger, &runtime)).await;
+        bar.finish();
+        let seeded = done.ok_or(Trouble::Stopped)??;
+        self.capture.seeded(seeded);
+        tracing::info!(
+            documents = watched.done.load(std::sync::atomic::Ordering::Relaxed),
+            "the first start is done"
+        );
+        Ok(())
+    }
+
+    async fn warn_of_shared_ids(&self, snapshot: &Snapshot, identity: &[String]) {
+        let key = document_key(&self.settings.mapping);
+        if key.told_apart_by(identity) {
+            return;
+        }
+        if let Ok(shared) = snapshot.shared_ids(&key).await
+            && shared.ids > 0
+        {
+            tracing::warn!(
+                ids = shared.ids,
+                rows = shared.rows,
+                "several live rows of a project share an id: each row is judged by itself, and receivers cannot tell them apart"
+            );
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Why there is no stream, in the words of whoever must do something about it.
+
+use super::continuity::Continuity;
+use crate::capture::LedgerError;
+use crate::resync::ResyncError;
+use crate::source::SourceError;
+use crate::source::refusal::CatalogError;
+use crate::source::snapshot::SnapshotError;
+use crate::spool::SpoolError;
+
+/// Why there is no stream for now.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// It may be over any time.
+    Later(String),
+    /// Somebody must change something; as the sentence says.
+    Refused(String),
+    /// Another process reads from the slot.
+    SlotHeld(String),
+    SpoolFailed(SpoolError),
+    /// Nothing is read until somebody decides; nothing is delivered either where `holds`.
+    Stands {
+        why: String,
+        holds: bool,
+    },
+    Stopped,
+}
+
+/// What keeps a stream from going on, and the way out.
+pub(super) fn stands(continuity: &Continuity, slot: &str) -> Trouble {
+    let (why, holds) = match continuity {
+        Continuity::Diverged { why } => (
+            format!(
+                "{why}. Nothing is read or delivered. If this database is the right one: `sidecar resync --adopt`"
+            ),
+            true,
+        ),
+        Continuity::SpoolBehind { confirmed } => (
+            format!(
+                "the slot `{slot}` stands at {}, beyond what the spool holds: the spool was restored, or the slot made \
+                 again. Nothing is read or delivered until `sidecar resync`",
+                confirmed.slashed()
+            ),
+            true,
+        ),
+        Continuity::SlotGone { from, lost } => (
+            format!(
+                "the slot `{slot}` is {}: what changed after {} cannot be known from the stream. Delivery goes on; \
+                 `sidecar resync` compares the table",
+                if *lost { "lost" } else { "missing" },
+                from.slashed()
+            ),
+            false,
+        ),
+        Continuity::FirstStart { .. } | Continuity::GoOn(_) => (String::new(), false),
+    };
+    Trouble::Stands { why, holds }
+}
+
+impl From<SourceError> for Trouble {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Refused(_) => Self::Refused(error.to_string()),
+            SourceError::SlotActive(_) => Self::SlotHeld(error.to_string()),
+            SourceError::Malformed { .. } => Self::Stands { why: error.to_string(), holds: false },
+            _ => Self::Later(error.to_string()),
+        }
+    }
+}
+
+impl From<CatalogError> for Trouble {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::Refused(_) => Self::Refused(error.to_string()),
+            CatalogError::Source(error) => error.into(),
+        }
+    }
+}
+
+impl From<SnapshotError> for Trouble {
+    fn from(error: SnapshotError) -> Self {
+        match error {
+            SnapshotError::Catalog(error) => error.into(),
+            SnapshotError::Source(error) => error.into(),
+            other @ SnapshotError::Answer(_) => Self::Later(other.to_string()),
+        }
+    }
+}
+
+impl From<ResyncError> for Trouble {
+    fn from(error: ResyncError) -> Self {
+        match error {
+            ResyncError::Source(error) => error.into(),
+            ResyncError::Ledger(LedgerError::Spool(error)) => Self::SpoolFailed(error),
+            ResyncError::ColumnMissing(_) => Self::Refused(error.to_string()),
+            _ => Self::Later(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The settings as questions to the source.
+
+use tokio::runtime::Handle;
+
+use crate::capture::{Answer, Ask};
+use crate::classify::{ExcludedWhen, Mapping};
+use crate::resync;
+use crate::settings::Settings;
+use crate::source::documents::{DocumentKey, Live};
+use crate::source::slot::Waited;
+use crate::source::survey::{Survey, Wanted, WantedColumn};
+use crate::source::{Conninfo, catalog, connect_sql, types};
+
+/// What the settings name on the server.
+pub fn wanted(settings: &Settings) -> Wanted {
+    let mapping = &settings.mapping;
+    let listed = mapping.content.iter().flatten().map(|column| ("documents.content", column.as_str()));
+    let columns = mapping.roles().into_iter().chain(listed);
+    Wanted {
+        schema: mapping.table.schema.clone(),
+        table: mapping.table.name.clone(),
+        publication: settings.publication.clone(),
+        slot: settings.slot.clone(),
+        id: mapping.id.clone(),
+        columns: columns
+            .map(|(setting, name)| WantedColumn { setting: setting.to_owned(), name: name.to_owned() })
+            .collect(),
+    }
+}
+
+/// What makes two rows one document to a receiver.
+pub fn document_key(mapping: &Mapping) -> DocumentKey {
+    let live = match (&mapping.excluded, &mapping.excluded_when) {
+        (None, _) => Live::Always,
+        (Some(column), ExcludedWhen::NotNull) => Live::WhereNull(column.clone()),
+        (Some(column), ExcludedWhen::True) => {
+            Live::UnlessOneOf(column.clone(), vec!["t".into(), "true".into()])
+        }
+        (Some(column), ExcludedWhen::Values(values)) => Live::UnlessOneOf(column.clone(), values.clone()),
+    };
+    DocumentKey { project: mapping.project.clone(), id: mapping.id.clone(), live }
+}
+
+/// Asks the catalog from the left loop's thread, on a session of its own: it is asked seldom.
+pub(super) fn ask(conninfo: Conninfo, schema: String, name: String) -> Ask {
+    let runtime = Handle::current();
+    Box::new(move |oids, added| {
+        runtime.block_on(async {
+            let client = connect_sql(&conninfo).await.map_err(|error| error.to_string())?;
+            let kinds = types::type_kinds(&client, oids).await.map_err(|error| error.to_string())?;
+            let table = catalog::table(&client, &schema, &name).await.map_err(|error| error.to_string())?;
+            Ok(Answer {
+                kinds: kinds.into_iter().map(|(oid, kind)| (oid, resync::type_kind(kind))).collect(),
+                defaults: resync::defaults(&table, added),
+            })
+        })
+    })
+}
+
+/// All that differs are roles whose old column the table does not have any more.
+pub(super) fn only_replaces_missing(kept: &Mapping, now: &Mapping, found: &Survey) -> bool {
+    let (old, new) = (kept.roles(), now.roles());
+    let settings =
+        |roles: &[(&'static str, &str)]| roles.iter().map(|(setting, _)| *setting).collect::<Vec<_>>();
+    let replaced = old.iter().zip(&new).filter(|(old, new)| old.1 != new.1);
+    settings(&old) == settings(&new)
+        && replaced.clone().count() > 0
+        && replaced.clone().all(|(old, _)| found.table.column(old.1).is_none())
+        && kept.table == now.table
+        && kept.excluded_when == now.excluded_when
+        && kept.content == now.content
+        && kept.ignore == now.ignore
+}
+
+/// Says whom the making of a slot waits for.
+pub(super) fn say_waiting(waited: &[Waited]) {
+    let whom: Vec<String> = waited
+        .iter()
+        .map(|waited| match (&waited.gid, waited.pid) {
+            (Some(gid), _) => format!("the prepared transaction `{gid}`"),
+            (None, Some(pid)) => format!("the transaction of pid {pid}"),
+            (None, None) => "an older transaction".to_owned(),
+        })
+        .collect();
+    if !whom.is_empty() {
+        tracing::info!("the making of a slot waits for {}", whom.join(", "));
+    }
+}

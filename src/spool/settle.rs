@@ -1,0 +1,208 @@
+//! How records are settled: delivered, given up, or discarded.
+
+use rusqlite::params;
+
+use super::lanes::{BatchState, write_batch};
+use super::ops::{Attempted, Batch, BatchId, DeadReason, Done, Fate};
+use super::store::{CHUNK_COST, DEAD_COST, SpoolError, Store, attempt_cost, failed};
+use crate::moment::Moment;
+use crate::record::{LaneNo, SUFFIX, Seq};
+
+impl Store {
+    pub(super) fn attempted(&mut self, attempted: &Attempted) -> Result<Done, SpoolError> {
+        let batch = self.batches(attempted.lane)?.into_iter().next();
+        let batch = batch.filter(|batch| batch.id == attempted.batch);
+        let batch = batch.ok_or(SpoolError::Refused("an attempt is of its lane's first open batch"))?;
+        let batch = Batch { attempts: attempted.number, ..batch };
+        self.log_attempt(attempted)?;
+        self.lane(batch.lane, batch.first).standing = attempted.standing.clone();
+        let state = match attempted.fate {
+            Fate::Delivered => BatchState::Delivered,
+            Fate::Dead(_) => BatchState::Dead,
+            Fate::Waits => BatchState::Open,
+        };
+        write_batch(&self.connection, &batch, state).map_err(failed)?;
+        if let Fate::Dead(reason) = attempted.fate {
+            self.bury(&batch, reason, attempted.started_at)?;
+        }
+        if attempted.fate != Fate::Waits {
+            self.settle(batch.lane, batch.last, u64::from(batch.records), fragment_bytes(&batch));
+        }
+        Ok(Done::Ok)
+    }
+
+    pub(super) fn settle(&mut self, lane: LaneNo, through: Seq, records: u64, bytes: u64) {
+        let row = self.lane(lane, through);
+        row.cursor = row.cursor.max(through);
+        row.pending_records = row.pending_records.saturating_sub(records);
+        row.pending_bytes = row.pending_bytes.saturating_sub(bytes);
+    }
+
+    pub(super) fn log_attempt(&mut self, attempted: &Attempted) -> Result<(), SpoolError> {
+        self.execute(
+            "INSERT INTO attempt (batch, number, started_at, took_micros, status, outcome, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                attempted.batch.as_bytes(),
+                attempted.number,
+                attempted.started_at.0,
+                attempted.took_micros.cast_signed(),
+                attempted.status,
+                attempted.outcome,
+                attempted.detail,
+            ],
+        )?;
+        self.stand.live_bytes += attempt_cost(attempted.detail.as_ref().map_or(0, String::len));
+        Ok(())
+    }
+
+    pub(super) fn retire(&mut self, batch: BatchId, successors: &[Batch]) -> Result<Done, SpoolError> {
+        let gapless = successors.iter().zip(successors.iter().skip(1)).all(|(a, b)| a.last < b.first);
+        let (Some(first), Some(last)) = (successors.first(), successors.last()) else {
+            return Err(SpoolError::Refused("a retired batch has successors"));
+        };
+        let old = self.batches(first.lane)?.into_iter().next().filter(|open| open.id == batch);
+        let old = old.ok_or(SpoolError::Refused("only a lane's first open batch is retired"))?;
+        let records: u32 = successors.iter().map(|successor| successor.records).sum();
+        if !gapless || (first.first, last.last, records) != (old.first, old.last, old.records) {
+            return Err(SpoolError::Refused("successors hold the records of the batch that is retired"));
+        }
+        write_batch(&self.connection, &old, BatchState::Retired).map_err(failed)?;
+        successors.iter().try_for_each(|successor| self.add_batch(successor))?;
+        Ok(Done::Ok)
+    }
+
+    pub(super) fn give_up(
+        &mut self,
+        lane: LaneNo,
+        through: Seq,
+        reason: DeadReason,
+        at: Moment,
+    ) -> Result<Done, SpoolError> {
+        let batches = self.batches(lane)?;
+        if batches.iter().any(|batch| batch.first <= through && through < batch.last) {
+            return Err(SpoolError::Refused("a batch is given up whole"));
+        }
+        let cursor = self.lane(lane, through).cursor;
+        let (mut settled, mut bytes, mut uncut_from) = (0, 0, cursor);
+        for batch in batches.iter().filter(|batch| batch.last <= through) {
+            write_batch(&self.connection, batch, BatchState::Dead).map_err(failed)?;
+            self.bury(batch, reason, at)?;
+            settled += u64::from(batch.records);
+            bytes += fragment_bytes(batch);
+            uncut_from = batch.last;
+        }
+        let uncut = self.measure(lane, uncut_from, through)?;
+        if let Some((first, last)) = uncut.ends {
+            self.add_dead(lane, first, last, uncut.records, uncut.bytes, reason, at, None)?;
+        }
+        settled += uncut.records;
+        bytes += uncut.bytes;
+        self.settle(lane, through, settled, bytes);
+        Ok(Done::Settled { records: settled, bytes })
+    }
+
+    fn bury(&mut self, batch: &Batch, reason: DeadReason, at: Moment) -> Result<(), SpoolError> {
+        let records = u64::from(batch.records);
+        self.add_dead(
+            batch.lane,
+            batch.first,
+            batch.last,
+            records,
+            fragment_bytes(batch),
+            reason,
+            at,
+            Some(batch.id),
+        )
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one argument a column")]
+    fn add_dead(
+        &mut self,
+        lane: LaneNo,
+        first: Seq,
+        last: Seq,
+        records: u64,
+        bytes: u64,
+        reason: DeadReason,
+        at: Moment,
+        batch: Option<BatchId>,
+    ) -> Result<(), SpoolError> {
+        self.execute(
+            "INSERT INTO dead (lane, first, last, records, bytes, reason, at, batch) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                lane.0.cast_signed(),
+                first.0.cast_signed(),
+                last.0.cast_signed(),
+                records.cast_signed(),
+                bytes.cast_signed(),
+                reason.name(),
+                at.0,
+                batch.as_ref().map(uuid::Uuid::as_bytes),
+            ],
+        )?;
+        self.stand.live_bytes += DEAD_COST;
+        self.stand.dead_records += records;
+        Ok(())
+    }
+
+    pub(super) fn discard(&mut self, lane: LaneNo, through: Seq) -> Result<Done, SpoolError> {
+        let batches = self.batches(lane)?;
+        if batches.iter().any(|batch| batch.first <= through && through < batch.last) {
+            return Err(SpoolError::Refused("a batch is discarded whole"));
+        }
+        let cursor = self.lane(lane, through).cursor;
+        let gone = self.measure(lane, cursor, through)?;
+        for batch in batches.iter().filter(|batch| batch.last <= through) {
+            write_batch(&self.connection, batch, BatchState::Retired).map_err(failed)?;
+        }
+        self.settle(lane, through, gone.records, gone.bytes);
+        // What was discarded is never delivered again: its chunks go at once.
+        let removed: i64 = self.one("SELECT coalesce(sum(length(packed) + ?4), 0) FROM chunk WHERE lane = ?1 AND first > ?2 AND last <= ?3", params![lane.0.cast_signed(), cursor.0.cast_signed(), through.0.cast_signed(), CHUNK_COST.cast_signed()])?;
+        self.execute(
+            "DELETE FROM chunk WHERE lane = ?1 AND first > ?2 AND last <= ?3",
+            params![lane.0.cast_signed(), cursor.0.cast_signed(), through.0.cast_signed()],
+        )?;
+        self.stand.live_bytes = self.stand.live_bytes.saturating_sub(removed.cast_unsigned());
+        Ok(Done::Settled { records: gone.records, bytes: gone.bytes })
+    }
+
+    /// Counts the records of a lane behind `after`, up to `through`.
+    fn measure(&self, lane: LaneNo, after: Seq, through: Seq) -> Result<Measured, SpoolError> {
+        let mut measured = Measured::default();
+        let mut seen = after;
+        while let Some(chunk) = super::reader::chunk_holding(&self.connection, lane, Seq(seen.0 + 1))? {
+            if chunk.first > through {
+                break;
+            }
+            for record in chunk.records() {
+                let record = record.map_err(|error| SpoolError::Damaged(error.to_string()))?;
+                if record.seq > after && record.seq <= through {
+                    measured.add(record.seq, record.fragment.len());
+                }
+            }
+            seen = chunk.last;
+        }
+        Ok(measured)
+    }
+}
+
+#[derive(Default)]
+struct Measured {
+    records: u64,
+    bytes: u64,
+    ends: Option<(Seq, Seq)>,
+}
+
+impl Measured {
+    fn add(&mut self, seq: Seq, bytes: usize) {
+        self.records += 1;
+        self.bytes += bytes as u64;
+        self.ends = Some((self.ends.map_or(seq, |(first, _)| first), seq));
+    }
+}
+
+/// Bytes of a batch's fragments: its body without what stands around and between them.
+fn fragment_bytes(batch: &Batch) -> u64 {
+    let around = batch.lane.callback().prefix().len() + SUFFIX.len();
+    batch.body_bytes.saturating_sub(around as u64 + u64::from(batch.records.saturating_sub(1)))
+}
