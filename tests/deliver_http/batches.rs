@@ -164,6 +164,27 @@ fn a_lane_without_a_webhook_keeps_its_records_and_resumes_when_one_returns() {
 }
 
 #[test]
+fn what_a_lane_without_a_webhook_has_held_for_retain_is_discarded_and_counted() {
+    let receiver = Receiver::start([Reply::Answer(500, "", "")]);
+    let limits = Limits { retry_schedule: vec![Duration::from_hours(1)], ..limits() };
+    let mut setup = Setup::new([Webhook { limits, ..webhook(&receiver.url()) }]);
+    setup.retain = Duration::from_millis(1_500);
+    let mut lab = setup.start();
+    lab.spool(Ingested, &["a", "b", "c", "d"]);
+    lab.wait("the failure", |lanes| lanes[0].state == "failing");
+    lab.routed(Vec::new());
+    lab.wait("its webhook to go", |lanes| {
+        lanes[0].state == "without webhook" && lanes[0].pending_records == 4
+    });
+    lab.settle();
+    assert_eq!(lab.metrics.records_discarded.get(), 4);
+    assert_eq!(lab.rows("SELECT count(*) FROM chunk", |row| row.get::<_, u32>(0)), [0]);
+    lab.routed(vec![webhook(&receiver.url())]);
+    lab.spool(Ingested, &["e"]);
+    assert_eq!(receiver.wait_for(2)[1].ids(), ["e"]);
+}
+
+#[test]
 fn what_a_failing_lane_holds_too_much_of_becomes_a_dead_letter_the_oldest_first() {
     let receiver = Receiver::start(vec![Reply::Answer(500, "", ""); 100]);
     let limits = Limits { retry_schedule: vec![Duration::from_hours(1)], records_max: 1, ..limits() };

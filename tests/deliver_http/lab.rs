@@ -23,6 +23,7 @@ pub struct Setup {
     pub proxy: Option<Proxy>,
     pub ca_file: Option<std::path::PathBuf>,
     pub lane_bytes_max: u64,
+    pub retain: Duration,
 }
 
 pub struct Lab {
@@ -64,6 +65,7 @@ impl Setup {
             proxy: None,
             ca_file: None,
             lane_bytes_max: 1 << 30,
+            retain: Duration::from_hours(1),
         }
     }
 
@@ -79,7 +81,7 @@ impl Lab {
     }
 
     fn open(folder: tempfile::TempDir, setup: Setup, epochs: Epochs) -> Self {
-        let options = Options { bytes_max: 1 << 30, retain: Duration::from_hours(1) };
+        let options = Options { bytes_max: 1 << 30, retain: setup.retain };
         let Opened { spool, projects, last_seq, running, lanes, .. } =
             Spool::open(&folder.path().join("spool"), options).unwrap();
         let clock = Clock::start(running);
