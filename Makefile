@@ -23,11 +23,10 @@ lint:
 	cargo clippy --all-targets -- -D warnings
 
 bench: tools
-	cargo build --release
 	cargo bench --bench drain
 
 # A minute a target. cargo-fuzz is installed from crates.io where it is missing.
 fuzz:
 	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
-	cd fuzz && for target in decode handshake settings; do \
+	cd fuzz && for target in decode frame conninfo; do \
 		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=60 || exit 1; done

@@ -40,9 +40,7 @@ pub enum Unreadable {
         column: String,
     },
     /// A value that no message tells, of a document that the shadow does not know.
-    #[error(
-        "`{column}` lies out of line and was left out of an UPDATE of a document that is not known: `sidecar resync` goes past it"
-    )]
+    #[error("`{column}` lies out of line and was left out of an UPDATE of a document that is not known")]
     OutOfLine {
         /// Which.
         column: String,

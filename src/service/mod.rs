@@ -51,6 +51,11 @@ pub async fn run(settings: Settings, sources: Sources) -> Result<(), RunError> {
     let mut signals = Signals::listen()?;
     let mut parts = Parts::start(settings, sources).await?;
     let over = parts.until_over(&mut signals).await;
+    match &over {
+        Over::Stopped => tracing::info!("told to stop"),
+        Over::Refused(why) => tracing::error!("{why}"),
+        Over::SpoolFailed(error) => tracing::error!("the spool failed: {error}"),
+    }
     parts.stop(&mut signals).await;
     match over {
         Over::Stopped => Ok(()),

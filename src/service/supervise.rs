@@ -9,7 +9,7 @@ use tokio_postgres::Client;
 use super::continuity::{Continuity, FoundSlot, FoundSource, KnownSource, judge};
 use super::known::Known;
 use super::state::{Phase, State};
-use super::trouble::{Trouble, stands};
+use super::trouble::{ANEW, Trouble, stands};
 use super::wanted::{ask, only_replaces_missing, say_waiting, wanted};
 use crate::capture::{Capture, Documents, Halt, Notice};
 use crate::clock::Clock;
@@ -183,9 +183,11 @@ impl Supervisor {
             self.known.mapping = Some(now.clone());
             return Ok(());
         }
-        let why = "the mapping in [documents] changed: reading stops, delivery goes on. Set it back, or compare the \
-                   table under the new one with `sidecar resync`";
-        Err(Trouble::Stands { why: why.into(), holds: false })
+        let why = format!(
+            "the mapping in [documents] is not the one that the spool was made under: reading stops, delivery goes on. \
+             Set it back, or: {ANEW}"
+        );
+        Err(Trouble::Stands { why, holds: false })
     }
 
     /// A failover's new timeline is remembered before anything is read from it.

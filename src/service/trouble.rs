@@ -29,24 +29,20 @@ pub(super) enum Trouble {
 /// What keeps a stream from going on, and the way out.
 pub(super) fn stands(continuity: &Continuity, slot: &str) -> Trouble {
     let (why, holds) = match continuity {
-        Continuity::Diverged { why } => (
-            format!(
-                "{why}. Nothing is read or delivered. If this database is the right one: `sidecar resync --adopt`"
-            ),
-            true,
-        ),
+        Continuity::Diverged { why } => {
+            (format!("{why}. Nothing is read or delivered. If this database is the right one: {ANEW}"), true)
+        }
         Continuity::SpoolBehind { confirmed } => (
             format!(
                 "the slot `{slot}` stands at {}, beyond what the spool holds: the spool was restored, or the slot made \
-                 again. Nothing is read or delivered until `sidecar resync`",
+                 again. Nothing is read or delivered. {ANEW}",
                 confirmed.slashed()
             ),
             true,
         ),
         Continuity::SlotGone { from, lost } => (
             format!(
-                "the slot `{slot}` is {}: what changed after {} cannot be known from the stream. Delivery goes on; \
-                 `sidecar resync` compares the table",
+                "the slot `{slot}` is {}: what changed after {} cannot be known from the stream. Delivery goes on. {ANEW}",
                 if *lost { "lost" } else { "missing" },
                 from.slashed()
             ),
@@ -56,6 +52,10 @@ pub(super) fn stands(continuity: &Continuity, slot: &str) -> Trouble {
     };
     Trouble::Stands { why, holds }
 }
+
+/// The only way out in this version, which cannot compare the table with what it knows.
+pub(super) const ANEW: &str = "`sidecar teardown`, then `sidecar run` with a new folder in `spool.path`, makes a first \
+                               start: `documents.initial = \"ingested\"` sends every document again";
 
 impl From<SourceError> for Trouble {
     fn from(error: SourceError) -> Self {

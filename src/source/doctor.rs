@@ -224,7 +224,7 @@ fn of_table(table: &Table, version: u32) -> Vec<Finding> {
     if table.kind == Kind::Partitioned {
         findings.push(note(
             format!("{} is partitioned into {}", table.name, table.partitions.len()),
-            "Logical replication does not tell of a partition that is truncated, attached or detached: `sidecar resync` after it.",
+            "Logical replication does not tell of a partition that is truncated, attached or detached: after that, only a first start with a new spool knows the table.",
         ));
     }
     if table.has_children {
