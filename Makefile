@@ -28,5 +28,5 @@ bench: tools
 # A minute a target. cargo-fuzz is installed from crates.io where it is missing.
 fuzz:
 	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
-	cd fuzz && for target in decode frame conninfo; do \
+	cd fuzz && for target in decode frame conninfo judge; do \
 		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=60 || exit 1; done

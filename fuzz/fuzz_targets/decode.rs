@@ -1,6 +1,10 @@
+//! Any bytes as one message of the stream: read or refused, never a panic.
+
 #![no_main]
 
-// Whatever the server sends: a message or an error, never a panic.
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = sidecar::decode::Message::parse(bytes);
+use libfuzzer_sys::fuzz_target;
+use sidecar::decode::Message;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = Message::parse(bytes);
 });

@@ -80,13 +80,15 @@ fn routes(admin: Arc<Admin>) -> Router {
         .route("/-/healthy", get(|| async { "healthy\n" }))
         .route("/-/ready", get(ready))
         .route("/metrics", get(metrics))
-        .route("/api/v1/status", get(|State(admin): State<Arc<Admin>>| async move { Json((admin.status)()) }))
+        .route("/api/v1/status", get(status))
         .route("/api/v1/tail", get(tail))
         .with_state(admin)
 }
 
 async fn ready(State(admin): State<Arc<Admin>>) -> Response {
-    let readiness = (admin.status)().readiness;
+    let Ok(Status { readiness, .. }) = told(admin).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
     if readiness.ready {
         return "ready\n".into_response();
     }
@@ -94,8 +96,23 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         .into_response()
 }
 
+async fn status(State(admin): State<Arc<Admin>>) -> Response {
+    told(admin).await.map_or_else(
+        |_| StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        |status| Json(status).into_response(),
+    )
+}
+
+/// A status asks the loops and the disk, and so may wait: not where sockets are served.
+async fn told(admin: Arc<Admin>) -> Result<Status, tokio::task::JoinError> {
+    tokio::task::spawn_blocking(move || (admin.status)()).await
+}
+
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
-    (admin.refresh)();
+    let refreshed = Arc::clone(&admin);
+    if tokio::task::spawn_blocking(move || (refreshed.refresh)()).await.is_err() {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
     let mut text = String::new();
     if prometheus_client::encoding::text::encode(&mut text, &admin.registry).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();

@@ -25,6 +25,7 @@ impl Supervisor {
         source: &KnownSource,
         drop_slot: bool,
     ) -> Result<(), Trouble> {
+        self.deliver.hold(false);
         let watcher = connect_sql(&self.settings.conninfo).await?;
         if drop_slot {
             tracing::warn!(slot = %wanted.slot, "the server calls the slot lost: it is dropped and made again");
