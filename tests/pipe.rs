@@ -19,7 +19,11 @@ mod cases;
 mod changes;
 #[path = "pipe/crash.rs"]
 mod crash;
+#[path = "pipe/first.rs"]
+mod first;
 #[path = "pipe/isolation.rs"]
 mod isolation;
+#[path = "pipe/mappings.rs"]
+mod mappings;
 #[path = "pipe/start.rs"]
 mod start;

@@ -1,0 +1,241 @@
+//! Tables of other shapes: each role played by columns of other names and types.
+
+use serde_json::{Value, json};
+
+use crate::changes::by_lane;
+use crate::support::database::Database;
+use crate::support::process::Sidecar;
+use crate::support::receiver::Receiver;
+use crate::support::{VERSIONS, until};
+
+struct Shape {
+    name: &'static str,
+    table: &'static str,
+    documents: &'static str,
+    /// Each a transaction.
+    transactions: &'static [&'static str],
+    /// (project, callback, record), in the order of their lanes; sorted by lane.
+    records: &'static [(&'static str, &'static str, &'static str)],
+}
+
+const SHAPES: &[Shape] = &[
+    Shape {
+        name: "other names, a uuid, jsonb labels, a boolean",
+        table: "CREATE TABLE app.\"Items\" (item uuid PRIMARY KEY, slug text, tenant int, tags jsonb, guess text, gone boolean, note text);",
+        documents: "table = 'app.\"Items\"'\nid = \"item\"\nkey = \"slug\"\nproject = \"tenant\"\nlabels = \"tags\"\npredicted_labels = \"guess\"\n\
+                    similarity = \"\"\nexcluded = \"gone\"\nexcluded_when = \"true\"",
+        transactions: &[
+            "INSERT INTO app.\"Items\" VALUES ('00000000-0000-0000-0000-000000000007', 's', 5, '[1]', 'g', false, 'n')",
+            "UPDATE app.\"Items\" SET tags = '{\"a\": [1, 2.50, null]}', guess = 'h\"'",
+            "UPDATE app.\"Items\" SET gone = NULL",
+            "UPDATE app.\"Items\" SET gone = true",
+        ],
+        records: &[
+            ("5", "excluded", r#"{"id":"00000000-0000-0000-0000-000000000007","key":"s"}"#),
+            ("5", "ingested", r#"{"id":"00000000-0000-0000-0000-000000000007","key":"s"}"#),
+            (
+                "5",
+                "modified",
+                r#"{"id":"00000000-0000-0000-0000-000000000007","key":"s","labels":{"a":[1,2.50,null]}}"#,
+            ),
+            (
+                "5",
+                "modified",
+                r#"{"id":"00000000-0000-0000-0000-000000000007","key":"s","predicted_labels":"h\""}"#,
+            ),
+        ],
+    },
+    Shape {
+        name: "several id columns, no project, no key, a status, number and enum labels",
+        table: "CREATE TYPE mood AS ENUM ('glad', 'so so'); \
+                CREATE TABLE documents (a text, b text, state text, n int[], m mood[], body text, PRIMARY KEY (a, b));",
+        documents: "id = [\"a\", \"b\"]\nkey = \"\"\nproject = \"\"\nlabels = \"n\"\npredicted_labels = \"m\"\nsimilarity = \"\"\n\
+                    excluded = \"state\"\nexcluded_when = [\"gone\", \"hidden\"]",
+        transactions: &[
+            "INSERT INTO documents VALUES ('x:y', 'z\\w', 'here', '{1,NULL}', '{glad}', 'b')",
+            "UPDATE documents SET n = '{{1,2},{3,4}}', m = '{\"so so\"}'",
+            "UPDATE documents SET state = 'there'",
+            "UPDATE documents SET state = 'hidden'",
+            "UPDATE documents SET state = 'gone'",
+        ],
+        records: &[
+            ("default", "excluded", r#"{"id":"x\\:y:z\\\\w","key":"x\\:y:z\\\\w"}"#),
+            ("default", "ingested", r#"{"id":"x\\:y:z\\\\w","key":"x\\:y:z\\\\w"}"#),
+            ("default", "modified", r#"{"id":"x\\:y:z\\\\w","key":"x\\:y:z\\\\w","labels":[[1,2],[3,4]]}"#),
+            (
+                "default",
+                "modified",
+                r#"{"id":"x\\:y:z\\\\w","key":"x\\:y:z\\\\w","predicted_labels":["so so"]}"#,
+            ),
+        ],
+    },
+    Shape {
+        name: "a key of (project, id): the same id in two projects",
+        table: "CREATE TABLE documents (project_id text, id int, key text, labels text[], PRIMARY KEY (project_id, id));",
+        documents: "predicted_labels = \"\"\nsimilarity = \"\"\nexcluded = \"\"",
+        transactions: &[
+            "INSERT INTO documents VALUES ('p', 1, 'kp', '{}'), ('q', 1, 'kq', '{}')",
+            "UPDATE documents SET labels = '{x}' WHERE project_id = 'q'",
+            "UPDATE documents SET project_id = 'r' WHERE project_id = 'p'",
+            "DELETE FROM documents WHERE project_id = 'q'",
+        ],
+        records: &[
+            ("p", "excluded", r#"{"id":"1","key":"kp"}"#),
+            ("p", "ingested", r#"{"id":"1","key":"kp"}"#),
+            ("q", "excluded", r#"{"id":"1","key":"kq"}"#),
+            ("q", "ingested", r#"{"id":"1","key":"kq"}"#),
+            ("q", "modified", r#"{"id":"1","key":"kq","labels":["x"]}"#),
+            ("r", "ingested", r#"{"id":"1","key":"kp"}"#),
+        ],
+    },
+    Shape {
+        name: "a table partitioned by date, its key (id, created_at)",
+        table: "CREATE TABLE documents (id bigint, created_at date, key text, project_id text, labels text[], \
+                PRIMARY KEY (id, created_at)) PARTITION BY RANGE (created_at); \
+                CREATE TABLE d1 PARTITION OF documents FOR VALUES FROM ('2026-01-01') TO ('2026-02-01'); \
+                CREATE TABLE d2 PARTITION OF documents FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');",
+        documents: "predicted_labels = \"\"\nsimilarity = \"\"\nexcluded = \"\"",
+        transactions: &[
+            "INSERT INTO documents VALUES (1, '2026-01-05', 'k', 'p', '{}'), (2, '2026-02-05', 'l', 'p', '{}')",
+            "UPDATE documents SET labels = '{x}' WHERE id = 1",
+            "UPDATE documents SET created_at = '2026-01-06' WHERE id = 1",
+            "UPDATE documents SET created_at = '2026-02-06' WHERE id = 1",
+            "DELETE FROM documents WHERE id = 2",
+        ],
+        records: &[
+            ("p", "excluded", r#"{"id":"1","key":"k"}"#),
+            ("p", "excluded", r#"{"id":"2","key":"l"}"#),
+            ("p", "ingested", r#"{"id":"1","key":"k"}"#),
+            ("p", "ingested", r#"{"id":"2","key":"l"}"#),
+            ("p", "ingested", r#"{"id":"1","key":"k"}"#),
+            ("p", "modified", r#"{"id":"1","key":"k","labels":["x"]}"#),
+        ],
+    },
+    Shape {
+        name: "three similarity columns, one of them out of line, content listed, a replica identity by index",
+        table: "CREATE TABLE documents (id int PRIMARY KEY, code text NOT NULL UNIQUE, key text, project_id text, title text, other text, \
+                near text, near_key text, near_label text); \
+                ALTER TABLE documents ALTER near_label SET STORAGE EXTERNAL; \
+                ALTER TABLE documents REPLICA IDENTITY USING INDEX documents_code_key;",
+        documents: "labels = \"\"\npredicted_labels = \"\"\nexcluded = \"\"\ncontent = [\"title\"]\n\
+                    similarity = { id = \"near\", key = \"near_key\", label = \"near_label\" }",
+        transactions: &[
+            "INSERT INTO documents VALUES (1, 'c', 'k', 'p', 't', 'o')",
+            "UPDATE documents SET near = '8', near_label = repeat('ab', 3)",
+            "UPDATE documents SET near_label = repeat('ab', 2)",
+            "UPDATE documents SET near_key = 'nk'",
+            "UPDATE documents SET other = 'untracked', code = 'd'",
+            "UPDATE documents SET title = 'u'",
+            "UPDATE documents SET near = NULL",
+            "DELETE FROM documents",
+        ],
+        records: &[
+            ("p", "excluded", r#"{"id":"1","key":"k"}"#),
+            ("p", "ingested", r#"{"id":"1","key":"k"}"#),
+            ("p", "ingested", r#"{"id":"1","key":"k"}"#),
+            ("p", "modified", r#"{"similar_doc_id":"8","similar_doc_key":null,"similarity_label":"ababab"}"#),
+            ("p", "modified", r#"{"similar_doc_id":"8","similar_doc_key":null,"similarity_label":"abab"}"#),
+            ("p", "modified", r#"{"similar_doc_id":"8","similar_doc_key":"nk","similarity_label":"abab"}"#),
+        ],
+    },
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_every_shape_are_told_alike() {
+    for version in VERSIONS {
+        for shape in SHAPES {
+            shape_is_told(version, shape).await;
+        }
+    }
+}
+
+fn webhook(receiver: &Receiver) -> String {
+    format!(
+        "[batch]\nwait_max_ms = 0\n[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"{}/\"\n",
+        receiver.url
+    )
+}
+
+async fn shape_is_told(version: u32, shape: &Shape) {
+    let database = Database::new(version, "shape").await;
+    database.run("CREATE SCHEMA app").await;
+    database.run(shape.table).await;
+    let receiver = Receiver::start().await;
+    let settings = format!("[documents]\n{}\n{}", shape.documents, webhook(&receiver));
+    let _sidecar = Sidecar::start(&database, &settings).await;
+    for transaction in shape.transactions {
+        database.run(transaction).await;
+    }
+    let mut wanted: std::collections::BTreeMap<_, Vec<Value>> = std::collections::BTreeMap::new();
+    for (project, callback, record) in shape.records {
+        let lane = ((*project).to_owned(), (*callback).to_owned());
+        wanted.entry(lane).or_default().push(serde_json::from_str(record).unwrap());
+    }
+    let what = format!("the records of `{}` on {version}", shape.name);
+    until(&what, async || (receiver.records_taken() >= shape.records.len()).then_some(())).await;
+    assert_eq!(by_lane(&receiver.received()), wanted, "{what}");
+}
+
+const PLAIN: &str =
+    "CREATE TABLE documents (id int PRIMARY KEY, key text, project_id text, title text, labels text[]);";
+const ROLES: &str = "predicted_labels = \"\"\nsimilarity = \"\"\nexcluded = \"\"\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_that_come_go_or_are_renamed_make_no_record_by_themselves() {
+    for version in VERSIONS {
+        let database = Database::new(version, "columns").await;
+        database.run(PLAIN).await;
+        database
+            .run("INSERT INTO documents SELECT g, 'k', 'p', 't', '{}' FROM generate_series(1, 5) g")
+            .await;
+        let receiver = Receiver::start().await;
+        let _sidecar =
+            Sidecar::start(&database, &format!("[documents]\n{ROLES}{}", webhook(&receiver))).await;
+        database.run("ALTER TABLE documents ADD added text DEFAULT 'constant'; ALTER TABLE documents ADD empty int").await;
+        database.run("UPDATE documents SET labels = '{a}' WHERE id = 1").await;
+        database.run("ALTER TABLE documents RENAME added TO renamed; UPDATE documents SET labels = '{b}' WHERE id = 1").await;
+        database
+            .run("ALTER TABLE documents DROP renamed; UPDATE documents SET labels = '{c}' WHERE id = 1")
+            .await;
+        database.run("UPDATE documents SET empty = 5 WHERE id = 2").await;
+        until("what is told", async || (receiver.records_taken() >= 4).then_some(())).await;
+        let lanes = by_lane(&receiver.received());
+        let modified = &lanes[&("p".to_owned(), "modified".to_owned())];
+        let labels: Vec<&Value> = modified.iter().map(|record| &record["labels"]).collect();
+        assert_eq!(labels, [&json!(["a"]), &json!(["b"]), &json!(["c"])], "PostgreSQL {version}");
+        assert_eq!(lanes[&("p".to_owned(), "ingested".to_owned())], [json!({"id": "2", "key": "k"})]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mapped_column_that_goes_stops_the_stream_before_it_and_a_new_name_lets_it_go_on() {
+    let database = Database::new(15, "renamed").await;
+    database.run(PLAIN).await;
+    let receiver = Receiver::start().await;
+    let settings = format!("[documents]\n{ROLES}{}", webhook(&receiver));
+    let mut sidecar = Sidecar::start(&database, &settings).await;
+    database.run("INSERT INTO documents VALUES (1, 'k', 'p', 't', '{a}')").await;
+    until("the first", async || (receiver.records_taken() >= 1).then_some(())).await;
+    database
+        .run("ALTER TABLE documents RENAME labels TO tags; UPDATE documents SET tags = '{b}' WHERE id = 1")
+        .await;
+    let why = until("it to stop", async || {
+        sidecar
+            .get("/-/ready")
+            .filter(|(status, body)| *status == 503 && body.contains("labels"))
+            .map(|(_, body)| body)
+    })
+    .await;
+    println!("{why}");
+    assert_eq!(receiver.records_taken(), 1, "nothing behind the missing column is told");
+    sidecar.stop().await;
+    sidecar.configure(&database, &settings.replace("[documents]", "[documents]\nlabels = \"tags\""));
+    sidecar.spawn();
+    sidecar.ready().await;
+    until("the change", async || (receiver.records_taken() >= 2).then_some(())).await;
+    let lanes = by_lane(&receiver.received());
+    assert_eq!(
+        lanes[&("p".to_owned(), "modified".to_owned())],
+        [json!({"id": "1", "key": "k", "labels": ["b"]})]
+    );
+}
