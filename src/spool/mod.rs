@@ -37,3 +37,6 @@ pub use shadow::Shadow;
 pub use store::SpoolError;
 pub use trail::{Cursors, Trail};
 pub use writer::{Opened, Options, Spool};
+
+#[cfg(test)]
+mod tests;
