@@ -58,7 +58,7 @@ async fn one_receiver_dead_and_one_hanging_delay_nobody_else_and_not_the_slot() 
         slowest = slowest.max(began.elapsed());
     }
     println!("the slowest of 40 records of the healthy project took {slowest:?}");
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
     let sql = format!(
         "SELECT ('{}'::pg_lsn < confirmed_flush_lsn)::text FROM pg_replication_slots WHERE slot_name = 's_{}'",
         before, database.name

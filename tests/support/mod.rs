@@ -29,7 +29,7 @@ pub async fn until<T>(what: &str, mut met: impl AsyncFnMut() -> Option<T>) -> T 
         if let Some(found) = met().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited 60 s for {what}");
+        assert!(Instant::now() < deadline, "waited 120 s for {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
