@@ -301,6 +301,32 @@ fn near_its_limit_delivered_records_go_first_then_the_fullest_dead_then_there_is
 }
 
 #[test]
+fn a_full_disk_changes_nothing_and_the_same_group_is_taken_when_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, _) = store::Store::open(folder.path(), 1 << 30, Moment(1)).unwrap();
+    let mut builder = GroupBuilder::new(Seq(0));
+    let of = lane(Callback::Ingested);
+    let first = Arc::new(group(&mut builder, of, 10, 100, Moment(1)));
+    store.apply(vec![Op::Commit(first)]).remove(0).unwrap();
+    let (stand, lanes) = (store.stand.clone(), store.lanes.clone());
+    let limit = |store: &store::Store, pages: i64| -> i64 {
+        store.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get(0)).unwrap()
+    };
+    limit(&store, 1);
+    let second = Arc::new(group(&mut builder, of, 500, 1_000, Moment(1)));
+    // A small operation handed in together with it is not done either, and is told so.
+    let refused = store.apply(vec![Op::Tick(Running(99)), Op::Commit(Arc::clone(&second))]);
+    assert_eq!(refused, [Err(SpoolError::DiskFull), Err(SpoolError::DiskFull)]);
+    assert_eq!((&store.stand, &store.lanes), (&stand, &lanes));
+    limit(&store, 1_000_000);
+    store.apply(vec![Op::Commit(second)]).remove(0).unwrap();
+    assert_eq!(store.lanes[&of].pending_records, 510);
+    drop(store);
+    let (again, _) = store::Store::open(folder.path(), 1 << 30, Moment(2)).unwrap();
+    assert_eq!(again.lanes[&of].pending_records, 510);
+}
+
+#[test]
 fn age_removes_settled_records_and_never_pending_ones() {
     let folder = tempfile::tempdir().unwrap();
     let old = Moment(1_000);
