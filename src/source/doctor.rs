@@ -249,16 +249,20 @@ fn of_table(table: &Table, version: u32) -> Vec<Finding> {
             "This server does not publish them, so they are no content; the columns that they are made of are.",
         ));
     }
-    let rows = table.rows.map_or_else(|| "an unknown number of".to_owned(), |rows| format!("about {rows}"));
     let tracked = u64::try_from(table.columns.len()).unwrap_or(0);
-    let shadow = table.rows.unwrap_or(0).saturating_mul(SHADOW_ROW + SHADOW_COLUMN * tracked);
-    findings.push(note(
-        format!("{} holds {rows} documents", table.name),
-        format!(
-            "The shadow will take about {} of the spool's disk.",
-            size(i64::try_from(shadow).unwrap_or(i64::MAX))
+    let each = SHADOW_ROW + SHADOW_COLUMN * tracked;
+    let (title, explanation) = match table.rows {
+        Some(rows) => {
+            let shadow = size(i64::try_from(rows.saturating_mul(each)).unwrap_or(i64::MAX));
+            let explanation = format!("Remembering them will take about {shadow} of the spool's disk.");
+            (format!("{} holds about {rows} documents", table.name), explanation)
+        }
+        None => (
+            format!("{} was never analysed: it is not known how many documents it holds", table.name),
+            format!("Remembering them takes about {each} bytes each of the spool's disk."),
         ),
-    ));
+    };
+    findings.push(note(title, explanation));
     findings
 }
 
