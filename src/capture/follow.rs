@@ -291,7 +291,7 @@ fn enter(
     let Some(new) = new else {
         return before.map_or(Ok(()), |before| ledger.remove(&before, places));
     };
-    let row = layout.row(new)?;
+    let row = layout.updated_row(old, new)?;
     let before = match before {
         Some(before) => before,
         None => layout.identity(&row)?,

@@ -138,6 +138,24 @@ const SHAPES: &[Shape] = &[
             ("p", "modified", r#"{"similar_doc_id":"8","similar_doc_key":"nk","similarity_label":"abab"}"#),
         ],
     },
+    Shape {
+        name: "a primary key so long that it lies out of line",
+        table: "CREATE TABLE documents (path text PRIMARY KEY, id int NOT NULL, title text); \
+                ALTER TABLE documents ALTER path SET STORAGE EXTERNAL;",
+        documents: "key = \"\"\nproject = \"\"\nlabels = \"\"\npredicted_labels = \"\"\nsimilarity = \"\"\nexcluded = \"\"\n\
+                    ignore = [\"path\"]",
+        transactions: &[
+            "INSERT INTO documents VALUES (repeat('a', 2600), 1, 't')",
+            "UPDATE documents SET title = 'u'",
+            "UPDATE documents SET path = repeat('b', 2600)",
+            "DELETE FROM documents",
+        ],
+        records: &[
+            ("default", "excluded", r#"{"id":"1","key":"1"}"#),
+            ("default", "ingested", r#"{"id":"1","key":"1"}"#),
+            ("default", "ingested", r#"{"id":"1","key":"1"}"#),
+        ],
+    },
 ];
 
 #[tokio::test(flavor = "multi_thread")]
