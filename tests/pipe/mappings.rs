@@ -122,7 +122,7 @@ const SHAPES: &[Shape] = &[
         transactions: &[
             "INSERT INTO documents VALUES (1, 'c', 'k', 'p', 't', 'o')",
             "UPDATE documents SET near = '8', near_label = repeat('ab', 3)",
-            "UPDATE documents SET near_label = repeat('ab', 2)",
+            "UPDATE documents SET near_label = repeat('ab', 3000)",
             "UPDATE documents SET near_key = 'nk'",
             "UPDATE documents SET other = 'untracked', code = 'd'",
             "UPDATE documents SET title = 'u'",
@@ -134,8 +134,8 @@ const SHAPES: &[Shape] = &[
             ("p", "ingested", r#"{"id":"1","key":"k"}"#),
             ("p", "ingested", r#"{"id":"1","key":"k"}"#),
             ("p", "modified", r#"{"similar_doc_id":"8","similar_doc_key":null,"similarity_label":"ababab"}"#),
-            ("p", "modified", r#"{"similar_doc_id":"8","similar_doc_key":null,"similarity_label":"abab"}"#),
-            ("p", "modified", r#"{"similar_doc_id":"8","similar_doc_key":"nk","similarity_label":"abab"}"#),
+            ("p", "modified", r#"{"similar_doc_id":"8","similar_doc_key":null,"similarity_label":"{long}"}"#),
+            ("p", "modified", r#"{"similar_doc_id":"8","similar_doc_key":"nk","similarity_label":"{long}"}"#),
         ],
     },
     Shape {
@@ -187,7 +187,8 @@ async fn shape_is_told(version: u32, shape: &Shape) {
     let mut wanted: std::collections::BTreeMap<_, Vec<Value>> = std::collections::BTreeMap::new();
     for (project, callback, record) in shape.records {
         let lane = ((*project).to_owned(), (*callback).to_owned());
-        wanted.entry(lane).or_default().push(serde_json::from_str(record).unwrap());
+        let record = record.replace("{long}", &"ab".repeat(3_000));
+        wanted.entry(lane).or_default().push(serde_json::from_str(&record).unwrap());
     }
     let what = format!("the records of `{}` on {version}", shape.name);
     until(&what, async || (receiver.records_taken() >= shape.records.len()).then_some(())).await;
