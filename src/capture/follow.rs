@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::ledger::{Ledger, LedgerError, Records};
+use super::ledger::{Ledger, LedgerError, Records, Silent};
 use super::stand::{OutOfOrder, Stand, Step};
-use crate::classify::{Default as ColumnDefault, Layout, Mapping, TypeKind, TypeKinds, Unresolved};
+use crate::classify::{Layout, Mapping, TypeKinds, Unresolved};
 use crate::decode::{Malformed, Message, OldTuple, Relation, Tuple};
 use crate::metrics::{Metrics, OperationLabel};
 use crate::moment::Moment;
 use crate::position::{Lsn, Position};
+use crate::source::catalog::WhenAdded;
+use crate::source::types::TypeKind;
 use crate::source::{Frame, MalformedFrame};
 use crate::spool::{Fact, StreamPosition};
 
@@ -20,9 +22,9 @@ pub type Ask = Box<dyn Fn(&[u32], &[String]) -> Result<Answer, String> + Send>;
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     /// By OID.
-    pub kinds: Vec<(u32, TypeKind)>,
+    pub kinds: HashMap<u32, TypeKind>,
     /// By column.
-    pub defaults: BTreeMap<String, ColumnDefault>,
+    pub defaults: BTreeMap<String, WhenAdded>,
 }
 
 /// Why the stream stops before a message. Nothing behind it was applied.
@@ -309,15 +311,6 @@ impl Records for Places<'_> {
     fn place(&mut self) -> Result<Option<(Position, Moment)>, String> {
         let position = self.stand.next_record().map_err(|error: OutOfOrder| error.to_string())?;
         Ok(Some((position, self.committed_at)))
-    }
-}
-
-/// No records at all.
-pub(crate) struct Silent;
-
-impl Records for Silent {
-    fn place(&mut self) -> Result<Option<(Position, Moment)>, String> {
-        Ok(None)
     }
 }
 

@@ -208,9 +208,11 @@ impl Ledger {
         limit: u32,
     ) -> Result<Vec<(Identity, Entry)>, LedgerError> {
         let found = self.shadow.on_disk_after(after, limit)?;
-        let decoded =
-            found.into_iter().map(|(identity, bytes)| Ok((Entry::decode(&identity, &bytes)?, identity)));
-        decoded.map(|entry| entry.map(|(entry, identity)| (identity, entry))).collect()
+        let decoded = found.into_iter().map(|(identity, bytes)| {
+            let entry = Entry::decode(&identity, &bytes)?;
+            Ok((identity, entry))
+        });
+        decoded.collect()
     }
 
     /// Which document a row is.
@@ -365,6 +367,15 @@ impl Ledger {
 pub(crate) trait Records {
     /// The next record's position and commit time.
     fn place(&mut self) -> Result<Option<(Position, Moment)>, String>;
+}
+
+/// No records at all.
+pub(crate) struct Silent;
+
+impl Records for Silent {
+    fn place(&mut self) -> Result<Option<(Position, Moment)>, String> {
+        Ok(None)
+    }
 }
 
 /// A group ends with what has come when the last one is synced; with this at the latest.

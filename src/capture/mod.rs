@@ -23,10 +23,9 @@ use crate::position::Lsn;
 use crate::source::Block;
 use crate::spool::{Opened, Room, Spool, SpoolError, StreamPosition};
 
-pub(crate) use follow::Silent;
 pub use follow::{Answer, Ask, Documents, Halt};
-pub(crate) use ledger::Records;
 pub use ledger::{Keep, Ledger, LedgerError, Listeners, Spooled, Watch};
+pub(crate) use ledger::{Records, Silent};
 
 /// Something for the left loop.
 enum Event {

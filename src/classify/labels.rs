@@ -3,33 +3,7 @@
 use std::collections::HashMap;
 
 use crate::record::write_string;
-
-/// What a column's text is, as far as its JSON goes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum TypeKind {
-    /// An array of any number of dimensions.
-    Array {
-        /// Between elements: `,`, and `;` for `box`.
-        delimiter: u8,
-        /// What an element is.
-        element: Element,
-    },
-    /// json or jsonb: passed through.
-    Json,
-    /// Everything else: a string.
-    Text,
-}
-
-/// What an array's element becomes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Element {
-    /// true and false.
-    Bool,
-    /// A number, where JSON has it (it has no NaN); else a string.
-    Number,
-    /// A string.
-    Text,
-}
+use crate::source::types::{Element, TypeKind};
 
 /// What is known of types, by OID: the built-in ones, and those that were asked for.
 #[derive(Clone, Debug, Default)]

@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::entry::Entry;
 use super::fingerprint::Fingerprint;
 use super::identity::Identity;
-use super::labels::{TypeKind, TypeKinds};
+use super::labels::TypeKinds;
 use super::mapping::{Mapping, SimilarityColumns};
 use super::row::{Row, Unreadable, Value};
 use crate::decode::{Cell, OldTuple, Relation, Tuple};
+use crate::source::catalog::WhenAdded;
+use crate::source::types::TypeKind;
 
 /// Where a mapping's columns are in the rows of one relation.
 #[derive(Clone, Debug)]
@@ -62,7 +64,7 @@ enum Held {
 }
 
 /// The sets of content columns that entries were written under. Kept in the spool.
-#[derive(Clone, Debug, std::default::Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Layouts {
     sets: Vec<Vec<ContentColumn>>,
 }
@@ -75,17 +77,6 @@ struct ContentColumn {
     since: u32,
     /// What a document written before holds in it.
     before: u64,
-}
-
-/// What documents hold in a column that was added after them.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Default {
-    /// This constant.
-    Constant(String),
-    /// NULL: no default.
-    Null,
-    /// It cannot be told.
-    Unknown,
 }
 
 /// A relation lacks what the mapping names.
@@ -133,7 +124,7 @@ impl Layouts {
         &mut self,
         mapping: &Mapping,
         relation: &Relation,
-        defaults: &BTreeMap<String, Default>,
+        defaults: &BTreeMap<String, WhenAdded>,
     ) -> u32 {
         let next = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
         let newest = self.sets.last();
@@ -144,9 +135,9 @@ impl Layouts {
                     name: name.to_owned(),
                     since: next,
                     before: match defaults.get(name) {
-                        Some(Default::Constant(text)) => Fingerprint::of_text(text.as_bytes()).0,
-                        Some(Default::Null) => Fingerprint::NULL.0,
-                        Some(Default::Unknown) | None => Fingerprint::UNKNOWN.0,
+                        Some(WhenAdded::Constant(text)) => Fingerprint::of_text(text.as_bytes()).0,
+                        Some(WhenAdded::Null) => Fingerprint::NULL.0,
+                        Some(WhenAdded::Unknown) | None => Fingerprint::UNKNOWN.0,
                     },
                 })
             })
@@ -177,7 +168,7 @@ impl Layout {
         relation: &Relation,
         layouts: &mut Layouts,
         kinds: &TypeKinds,
-        defaults: &BTreeMap<String, Default>,
+        defaults: &BTreeMap<String, WhenAdded>,
     ) -> Result<Self, Unresolved> {
         check(mapping, identity, relation)?;
         let number = layouts.number(mapping, relation, defaults);
@@ -293,8 +284,8 @@ impl Layout {
     fn identity_text<'a>(&self, row: &Row<'a>, at: usize) -> Result<&'a [u8], Unreadable> {
         match self.value(row, at) {
             Value::Text(text) => Ok(text),
-            Value::Unchanged => Err(Unreadable::OutOfLine { column: self.column_name(at) }),
-            Value::Digest(_) | Value::Null => Err(Unreadable::NullId { column: self.column_name(at) }),
+            Value::Unchanged => Err(self.out_of_line(at)),
+            Value::Digest(_) | Value::Null => Err(self.null_id(at)),
         }
     }
 
@@ -303,8 +294,16 @@ impl Layout {
         row.0.get(at).copied().unwrap_or(Value::Unchanged)
     }
 
-    pub(super) fn column_name(&self, at: usize) -> String {
-        self.columns.get(at).map(|column| column.name.clone()).unwrap_or_default()
+    pub(super) fn out_of_line(&self, at: usize) -> Unreadable {
+        Unreadable::OutOfLine { column: self.column_name(at).to_owned() }
+    }
+
+    pub(super) fn null_id(&self, at: usize) -> Unreadable {
+        Unreadable::NullId { column: self.column_name(at).to_owned() }
+    }
+
+    pub(super) fn column_name(&self, at: usize) -> &str {
+        self.columns.get(at).map_or("", |column| column.name.as_str())
     }
 
     /// What an entry, written under whichever layout, holds of this layout's content columns.

@@ -8,13 +8,14 @@ use super::drafts::Drafts;
 use super::entry::{Entry, Similarity};
 use super::fingerprint::Fingerprint;
 use super::identity::document_hash;
-use super::labels::{TypeKind, write_labels_json};
+use super::labels::write_labels_json;
 use super::layout::{Layout, SimilarityAt};
 use super::mapping::ExcludedWhen;
 use super::projects::Projects;
 use super::row::{Row, Unreadable, Value, text};
 use super::similarity::{SimilarityEntries, SimilarityEntry};
 use crate::record::{Callback, LabelProperty, ProjectNo};
+use crate::source::types::TypeKind;
 
 /// Which document a row is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -131,8 +132,8 @@ impl Layout {
             Value::Text(bytes) => {
                 let column = self.column_name(at);
                 let bad =
-                    |_| Unreadable::BadText { column: column.clone(), expected: "the text of an array" };
-                write_labels_json(&mut json, kind, text(bytes, &column)?).map_err(bad)?;
+                    |_| Unreadable::BadText { column: column.to_owned(), expected: "the text of an array" };
+                write_labels_json(&mut json, kind, text(bytes, column)?).map_err(bad)?;
             }
             Value::Digest(_) | Value::Null | Value::Unchanged => json.extend_from_slice(b"null"),
         }
@@ -181,11 +182,11 @@ impl Layout {
 
     fn read_id(&self, before: Option<&Entry>, row: &Row<'_>) -> Result<String, Unreadable> {
         let part = |place: usize, at: usize| match self.value(row, at) {
-            Value::Text(bytes) => text(bytes, &self.column_name(at)).map(str::to_owned),
+            Value::Text(bytes) => text(bytes, self.column_name(at)).map(str::to_owned),
             Value::Unchanged => before
                 .and_then(|entry| id_part(&entry.id, place, self.id.len()))
-                .ok_or_else(|| Unreadable::OutOfLine { column: self.column_name(at) }),
-            Value::Digest(_) | Value::Null => Err(Unreadable::NullId { column: self.column_name(at) }),
+                .ok_or_else(|| self.out_of_line(at)),
+            Value::Digest(_) | Value::Null => Err(self.null_id(at)),
         };
         if let [only] = self.id.as_slice() {
             return part(0, *only);
@@ -202,11 +203,9 @@ impl Layout {
     ) -> Result<Option<String>, Unreadable> {
         let Some(at) = self.key else { return Ok(Some(id.to_owned())) };
         match self.value(row, at) {
-            Value::Text(bytes) => Ok(Some(text(bytes, &self.column_name(at))?.to_owned())),
+            Value::Text(bytes) => Ok(Some(text(bytes, self.column_name(at))?.to_owned())),
             Value::Digest(_) | Value::Null => Ok(None),
-            Value::Unchanged => before
-                .map(|entry| entry.key.clone())
-                .ok_or_else(|| Unreadable::OutOfLine { column: self.column_name(at) }),
+            Value::Unchanged => before.map(|entry| entry.key.clone()).ok_or_else(|| self.out_of_line(at)),
         }
     }
 
@@ -218,11 +217,9 @@ impl Layout {
     ) -> Result<ProjectNo, Unreadable> {
         let Some(at) = self.project else { return Ok(projects.number(Projects::DEFAULT)) };
         match self.value(row, at) {
-            Value::Text(bytes) => Ok(projects.number(text(bytes, &self.column_name(at))?)),
+            Value::Text(bytes) => Ok(projects.number(text(bytes, self.column_name(at))?)),
             Value::Digest(_) | Value::Null => Ok(projects.number(Projects::DEFAULT)),
-            Value::Unchanged => before
-                .map(|entry| entry.project)
-                .ok_or_else(|| Unreadable::OutOfLine { column: self.column_name(at) }),
+            Value::Unchanged => before.map(|entry| entry.project).ok_or_else(|| self.out_of_line(at)),
         }
     }
 
@@ -234,9 +231,7 @@ impl Layout {
             Value::Digest(_) | Value::Null => Ok(when.holds(None)),
             // What lies out of line is not NULL.
             Value::Unchanged if *when == ExcludedWhen::NotNull => Ok(true),
-            Value::Unchanged => before
-                .map(|entry| entry.excluded)
-                .ok_or_else(|| Unreadable::OutOfLine { column: self.column_name(at) }),
+            Value::Unchanged => before.map(|entry| entry.excluded).ok_or_else(|| self.out_of_line(at)),
         }
     }
 
@@ -251,7 +246,7 @@ impl Layout {
             SimilarityAt::Nowhere => Ok((Similarity::Entries(Vec::new()), Vec::new())),
             SimilarityAt::Json(at) => {
                 let json = match self.value(row, at) {
-                    Value::Text(bytes) => Some(text(bytes, &self.column_name(at))?),
+                    Value::Text(bytes) => Some(text(bytes, self.column_name(at))?),
                     Value::Digest(_) | Value::Null => None,
                     Value::Unchanged => {
                         let known = before.map_or(Similarity::Unknown, |entry| entry.similarity.clone());
@@ -280,7 +275,7 @@ impl Layout {
         let mut texts: Box<[Option<String>; 3]> = Box::default();
         for (place, (slot, at)) in texts.iter_mut().zip(columns).enumerate() {
             *slot = match (self.value(row, at), known) {
-                (Value::Text(bytes), _) => Some(text(bytes, &self.column_name(at))?.to_owned()),
+                (Value::Text(bytes), _) => Some(text(bytes, self.column_name(at))?.to_owned()),
                 (Value::Digest(_) | Value::Null, _) => None,
                 (Value::Unchanged, Some(known)) => known.get(place).cloned().flatten(),
                 (Value::Unchanged, None) => return Ok((Similarity::Unknown, Vec::new())),

@@ -61,11 +61,7 @@ fn say_done(steps: &[Step]) {
 
 fn say_waiting(waited: &[Waited]) {
     for waited in waited {
-        match (&waited.gid, waited.pid) {
-            (Some(gid), _) => eprintln!("waiting for the prepared transaction `{gid}`"),
-            (None, Some(pid)) => eprintln!("waiting for the transaction of pid {pid}"),
-            (None, None) => {}
-        }
+        eprintln!("waiting for {waited}");
     }
 }
 

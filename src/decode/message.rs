@@ -4,6 +4,7 @@ use super::reader::{Malformed, Reader};
 use super::tuple::Tuple;
 use crate::moment::Moment;
 use crate::position::Lsn;
+use crate::source::catalog::ReplicaIdentity;
 
 /// One message of the stream.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -86,19 +87,6 @@ pub struct Relation {
     pub replica_identity: ReplicaIdentity,
     /// In the order of the tuples' cells.
     pub columns: Vec<Column>,
-}
-
-/// A relation's replica identity.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ReplicaIdentity {
-    /// The primary key.
-    Default,
-    /// All columns.
-    Full,
-    /// The columns of an index.
-    Index,
-    /// Nothing.
-    Nothing,
 }
 
 /// A column as the stream describes it.

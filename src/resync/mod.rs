@@ -15,10 +15,7 @@ use tokio::runtime::Handle;
 
 use self::seen::{Document, Seen, Sighting};
 use crate::capture::{Documents, Ledger, LedgerError, Records, Silent};
-use crate::classify::{
-    DIGEST_OVER, Default as ColumnDefault, Element, Identity, Layout, Row, TypeKind, TypeKinds, Unresolved,
-    Value,
-};
+use crate::classify::{DIGEST_OVER, Identity, Layout, Row, TypeKinds, Unresolved, Value};
 use crate::decode::{Column, Relation, ReplicaIdentity};
 use crate::moment::Moment;
 use crate::position::{Lsn, Position};
@@ -29,7 +26,7 @@ use crate::source::{SourceError, types};
 use crate::spool::{Fact, Room, SpoolError, StreamPosition};
 
 /// How far it is, for whoever looks.
-#[derive(Clone, Debug, std::default::Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Watched {
     /// Documents compared.
     pub done: Arc<AtomicU64>,
@@ -97,7 +94,7 @@ impl FirstStart {
     async fn enter_all(self, ledger: &mut Ledger) -> Result<StreamPosition, ResyncError> {
         let mut comparison = Comparison {
             layout: layout(&self, ledger).await?,
-            records: if self.ingested { Numbers::of(&self.snapshot) } else { Numbers::silent() },
+            records: if self.ingested { Box::new(Numbers::of(&self.snapshot)) } else { Box::new(Silent) },
             done: Arc::clone(&self.watched.done),
         };
         // A first start that was killed left entries: what is gone since must not stay.
@@ -120,7 +117,8 @@ impl FirstStart {
 
 struct Comparison {
     layout: Layout,
-    records: Numbers,
+    /// Where records get their places from; none where the start is silent.
+    records: Box<dyn Records + Send>,
     done: Arc<AtomicU64>,
 }
 
@@ -157,11 +155,11 @@ impl Comparison {
                 match seen.row(&identity)? {
                     Some(row) if row.document == document && row.live => {}
                     Some(_) if !entry.excluded => {
-                        ledger.exclude(&identity, entry, !shown, &mut self.records)?;
+                        ledger.exclude(&identity, entry, !shown, &mut *self.records)?;
                     }
                     Some(_) => {}
                     None if shown => ledger.remove(&identity, &mut Silent)?,
-                    None => ledger.remove(&identity, &mut self.records)?,
+                    None => ledger.remove(&identity, &mut *self.records)?,
                 }
             }
             // What is left is read from the disk, so it must be there.
@@ -177,7 +175,7 @@ impl Comparison {
         let enter = |values: &[SqlValue<'_>]| -> Result<(), ResyncError> {
             let row = Row(values.iter().map(value).collect());
             let identity = layout.identity(&row).map_err(LedgerError::from)?;
-            ledger.enter(layout, &identity, &row, records)?;
+            ledger.enter(layout, &identity, &row, &mut **records)?;
             done.fetch_add(1, Ordering::Relaxed);
             if ledger.is_full() {
                 hand_in(ledger, None)?;
@@ -213,7 +211,7 @@ async fn layout(start: &FirstStart, ledger: &mut Ledger) -> Result<Layout, Resyn
     let mut kinds = TypeKinds::default();
     let unknown = Layout::unknown_types(mapping, &relation, &kinds);
     for (oid, kind) in types::type_kinds(start.snapshot.client(), &unknown).await? {
-        kinds.learn(oid, type_kind(kind));
+        kinds.learn(oid, kind);
     }
     let added = ledger.layouts.added(mapping, &relation);
     let defaults = defaults(&start.snapshot.table, &added);
@@ -246,29 +244,10 @@ fn relation(table: &Table, generated: bool) -> Relation {
 }
 
 /// What documents hold in columns that were added after them.
-pub fn defaults(table: &Table, added: &[String]) -> BTreeMap<String, ColumnDefault> {
-    let held = |name: &String| match table.column(name).map(|column| &column.when_added) {
-        Some(WhenAdded::Constant(text)) => ColumnDefault::Constant(text.clone()),
-        Some(WhenAdded::Null) => ColumnDefault::Null,
-        Some(WhenAdded::Unknown) | None => ColumnDefault::Unknown,
-    };
+pub fn defaults(table: &Table, added: &[String]) -> BTreeMap<String, WhenAdded> {
+    let held =
+        |name: &String| table.column(name).map_or(WhenAdded::Unknown, |column| column.when_added.clone());
     added.iter().map(|name| (name.clone(), held(name))).collect()
-}
-
-/// The catalog's word for a type, in ours.
-pub fn type_kind(kind: types::TypeKind) -> TypeKind {
-    match kind {
-        types::TypeKind::Array { delimiter, element } => TypeKind::Array {
-            delimiter,
-            element: match element {
-                types::Element::Bool => Element::Bool,
-                types::Element::Number => Element::Number,
-                types::Element::Text => Element::Text,
-            },
-        },
-        types::TypeKind::Json => TypeKind::Json,
-        types::TypeKind::Text => TypeKind::Text,
-    }
 }
 
 fn read_columns(layout: &Layout) -> Vec<ReadColumn> {
@@ -292,24 +271,16 @@ struct Numbers {
     commit: Lsn,
     number: u32,
     at: Moment,
-    silent: bool,
 }
 
 impl Numbers {
     fn of(snapshot: &Snapshot) -> Self {
-        Self { commit: Lsn(snapshot.at.0.saturating_sub(1)), number: 0, at: snapshot.taken_at, silent: false }
-    }
-
-    fn silent() -> Self {
-        Self { commit: Lsn(0), number: 0, at: Moment(0), silent: true }
+        Self { commit: Lsn(snapshot.at.0.saturating_sub(1)), number: 0, at: snapshot.taken_at }
     }
 }
 
 impl Records for Numbers {
     fn place(&mut self) -> Result<Option<(Position, Moment)>, String> {
-        if self.silent {
-            return Ok(None);
-        }
         self.number =
             self.number.checked_add(1).ok_or("more than 4,294,967,295 records in one comparison")?;
         Ok(Some((Position { commit: self.commit, number: self.number }, self.at)))

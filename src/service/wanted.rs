@@ -49,10 +49,7 @@ pub(super) fn ask(conninfo: Conninfo, schema: String, name: String) -> Ask {
             let client = connect_sql(&conninfo).await.map_err(|error| error.to_string())?;
             let kinds = types::type_kinds(&client, oids).await.map_err(|error| error.to_string())?;
             let table = catalog::table(&client, &schema, &name).await.map_err(|error| error.to_string())?;
-            Ok(Answer {
-                kinds: kinds.into_iter().map(|(oid, kind)| (oid, resync::type_kind(kind))).collect(),
-                defaults: resync::defaults(&table, added),
-            })
+            Ok(Answer { kinds, defaults: resync::defaults(&table, added) })
         })
     })
 }
@@ -74,14 +71,7 @@ pub(super) fn only_replaces_missing(kept: &Mapping, now: &Mapping, found: &Surve
 
 /// Says whom the making of a slot waits for.
 pub(super) fn say_waiting(waited: &[Waited]) {
-    let whom: Vec<String> = waited
-        .iter()
-        .map(|waited| match (&waited.gid, waited.pid) {
-            (Some(gid), _) => format!("the prepared transaction `{gid}`"),
-            (None, Some(pid)) => format!("the transaction of pid {pid}"),
-            (None, None) => "an older transaction".to_owned(),
-        })
-        .collect();
+    let whom: Vec<String> = waited.iter().map(ToString::to_string).collect();
     if !whom.is_empty() {
         tracing::info!("the making of a slot waits for {}", whom.join(", "));
     }

@@ -18,7 +18,7 @@ pub enum TypeKind {
     },
     /// json or jsonb.
     Json,
-    /// Anything else.
+    /// Anything else: a string.
     Text,
 }
 
@@ -27,7 +27,7 @@ pub enum TypeKind {
 pub enum Element {
     /// `t` or `f`.
     Bool,
-    /// A number, or a float's or numeric's `NaN` and `Infinity`.
+    /// A number, where JSON has it; a float's or numeric's `NaN` and `Infinity` are strings.
     Number,
     /// A string.
     Text,

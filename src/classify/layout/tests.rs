@@ -17,12 +17,12 @@ impl Table {
         Self { layouts, judge: Judge::new(layout) }
     }
 
-    fn altered(&mut self, columns: &[(&str, u32)], defaults: &[(&str, Default)]) {
+    fn altered(&mut self, columns: &[(&str, u32)], defaults: &[(&str, WhenAdded)]) {
         self.judge.layout = resolve(&mut self.layouts, columns, defaults);
     }
 }
 
-fn resolve(layouts: &mut Layouts, columns: &[(&str, u32)], defaults: &[(&str, Default)]) -> Layout {
+fn resolve(layouts: &mut Layouts, columns: &[(&str, u32)], defaults: &[(&str, WhenAdded)]) -> Layout {
     let defaults = defaults.iter().map(|(name, default)| ((*name).to_owned(), default.clone())).collect();
     let identity = ["id".to_owned()];
     Layout::resolve(&mapping(), &identity, &relation(columns), layouts, &TypeKinds::default(), &defaults)
@@ -93,7 +93,7 @@ fn a_refused_shape_leaves_the_layouts_as_they_were() {
 fn content_is_every_column_without_another_role_that_is_not_ignored() {
     let names = |mapping: &Mapping| -> Vec<String> {
         let layout = layout(mapping, &["id"], &COLUMNS);
-        layout.content.iter().map(|at| layout.column_name(*at)).collect()
+        layout.content.iter().map(|at| layout.column_name(*at).to_owned()).collect()
     };
     assert_eq!(names(&mapping()), ["title", "body"]);
     let mut listed = mapping();
@@ -127,8 +127,8 @@ fn a_dropped_content_column_is_forgotten() {
 #[test]
 fn an_added_column_was_null_or_its_constant_default_and_else_is_learned() {
     for (default, silent, loud) in [
-        (Default::Null, live(), live().with("added", "x")),
-        (Default::Constant("x".to_owned()), live().with("added", "x"), live()),
+        (WhenAdded::Null, live(), live().with("added", "x")),
+        (WhenAdded::Constant("x".to_owned()), live().with("added", "x"), live()),
     ] {
         let mut table = Table::new();
         let before = table.judge.learn(&live());
@@ -139,7 +139,7 @@ fn an_added_column_was_null_or_its_constant_default_and_else_is_learned() {
     }
     let mut table = Table::new();
     let before = table.judge.learn(&live());
-    table.altered(&with("added"), &[("added", Default::Unknown)]);
+    table.altered(&with("added"), &[("added", WhenAdded::Unknown)]);
     let (learned, records) = table.judge.judge(Some(&before), &live().with("added", "x")).unwrap();
     assert_eq!(records, NOTHING);
     assert_eq!(table.judge.records(Some(&learned), &live().with("added", "y")), [INGESTED]);
@@ -151,7 +151,7 @@ fn a_renamed_column_is_a_dropped_and_an_added_one() {
     let before = table.judge.learn(&live());
     let renamed = COLUMNS.map(|(name, oid)| (if name == "title" { "headline" } else { name }, oid));
     assert_eq!(table.layouts.added(&mapping(), &relation(&renamed)), ["headline"]);
-    table.altered(&renamed, &[("headline", Default::Null)]);
+    table.altered(&renamed, &[("headline", WhenAdded::Null)]);
     assert_eq!(table.judge.records(Some(&before), &live().with("headline", "t")), [INGESTED]);
 }
 
@@ -172,7 +172,7 @@ fn a_column_dropped_and_made_again_is_another() {
     let mut table = Table::new();
     let before = table.judge.learn(&live());
     table.altered(&without("title"), &[]);
-    table.altered(&COLUMNS, &[("title", Default::Null)]);
+    table.altered(&COLUMNS, &[("title", WhenAdded::Null)]);
     assert_eq!(table.judge.records(Some(&before), &live().null("title")), NOTHING);
     assert_eq!(table.judge.records(Some(&before), &live()), [INGESTED]);
 }
@@ -180,7 +180,7 @@ fn a_column_dropped_and_made_again_is_another() {
 #[test]
 fn the_same_shape_told_again_is_the_same_layout() {
     let mut table = Table::new();
-    table.altered(&with("added"), &[("added", Default::Null)]);
+    table.altered(&with("added"), &[("added", WhenAdded::Null)]);
     let known = table.layouts.clone();
     table.altered(&with("added"), &[]);
     assert_eq!(table.layouts, known);
