@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::classify::Identity;
 use crate::moment::{Moment, Running};
 use crate::position::Lsn;
-use crate::record::{LaneNo, ProjectNo, Seq};
+use crate::record::{LaneNo, ProjectNo, SUFFIX, Seq};
 
 /// How far the stream has been applied.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -69,10 +69,6 @@ pub enum Fact {
     Mapping,
     /// The layouts that shadow entries were written under, JSON.
     Layouts,
-    /// A first start has finished: its snapshot's moment and LSN, JSON.
-    Seeded,
-    /// A first start or resync under way, JSON; while it stands, it alone decides.
-    Resync,
     /// System identifier, timeline, slot name and database of the source, JSON.
     Source,
 }
@@ -171,6 +167,14 @@ pub struct Batch {
     pub epoch: uuid::Uuid,
     /// Attempts made so far, lost ones included.
     pub attempts: u32,
+}
+
+impl Batch {
+    /// Bytes of its records' fragments: its body without what stands around and between them.
+    pub fn fragment_bytes(&self) -> u64 {
+        let around = self.lane.callback().prefix().len() + SUFFIX.len();
+        self.body_bytes.saturating_sub(around as u64 + u64::from(self.records.saturating_sub(1)))
+    }
 }
 
 /// One attempt, as the log keeps it, and what follows from it.
@@ -285,8 +289,7 @@ pub enum Room {
 
 impl Fact {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Epoch, Self::Identity, Self::Mapping, Self::Layouts, Self::Seeded, Self::Resync, Self::Source];
+    pub const ALL: [Self; 5] = [Self::Epoch, Self::Identity, Self::Mapping, Self::Layouts, Self::Source];
 }
 
 impl DeadReason {

@@ -160,15 +160,13 @@ impl Store {
     }
 
     fn remove_batch(&mut self, id: &[u8]) -> Result<(), SpoolError> {
-        let details: i64 = self.one(
-            "SELECT coalesce(sum(coalesce(length(detail), 0)), 0) FROM attempt WHERE batch = ?1",
-            [id],
+        let attempts: i64 = self.one(
+            "SELECT coalesce(sum(coalesce(length(detail), 0) + ?2), 0) FROM attempt WHERE batch = ?1",
+            params![id, attempt_cost(0).cast_signed()],
         )?;
-        let attempts: i64 = self.one("SELECT count(*) FROM attempt WHERE batch = ?1", [id])?;
         self.execute("DELETE FROM attempt WHERE batch = ?1", [id])?;
         self.execute("DELETE FROM batch WHERE id = ?1", [id])?;
-        let details = usize::try_from(details).unwrap_or(0);
-        self.freed(attempt_cost(0) * attempts.cast_unsigned() + details as u64 + BATCH_COST);
+        self.freed(attempts.cast_unsigned() + BATCH_COST);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use super::lanes::{BatchState, write_batch};
 use super::ops::{Attempted, Batch, BatchId, DeadReason, Done, Fate};
 use super::store::{CHUNK_COST, DEAD_COST, SpoolError, Store, attempt_cost, failed};
 use crate::moment::Moment;
-use crate::record::{LaneNo, SUFFIX, Seq};
+use crate::record::{LaneNo, Seq};
 
 impl Store {
     pub(super) fn attempted(&mut self, attempted: &Attempted) -> Result<Done, SpoolError> {
@@ -26,7 +26,7 @@ impl Store {
             self.bury(&batch, reason, attempted.started_at)?;
         }
         if attempted.fate != Fate::Waits {
-            self.settle(batch.lane, batch.last, u64::from(batch.records), fragment_bytes(&batch));
+            self.settle(batch.lane, batch.last, u64::from(batch.records), batch.fragment_bytes());
         }
         Ok(Done::Ok)
     }
@@ -88,7 +88,7 @@ impl Store {
             write_batch(&self.connection, batch, BatchState::Dead).map_err(failed)?;
             self.bury(batch, reason, at)?;
             settled += u64::from(batch.records);
-            bytes += fragment_bytes(batch);
+            bytes += batch.fragment_bytes();
             uncut_from = batch.last;
         }
         let uncut = self.measure(lane, uncut_from, through)?;
@@ -108,7 +108,7 @@ impl Store {
             batch.first,
             batch.last,
             records,
-            fragment_bytes(batch),
+            batch.fragment_bytes(),
             reason,
             at,
             Some(batch.id),
@@ -199,10 +199,4 @@ impl Measured {
         self.bytes += bytes as u64;
         self.ends = Some((self.ends.map_or(seq, |(first, _)| first), seq));
     }
-}
-
-/// Bytes of a batch's fragments: its body without what stands around and between them.
-fn fragment_bytes(batch: &Batch) -> u64 {
-    let around = batch.lane.callback().prefix().len() + SUFFIX.len();
-    batch.body_bytes.saturating_sub(around as u64 + u64::from(batch.records.saturating_sub(1)))
 }

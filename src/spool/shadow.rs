@@ -16,7 +16,7 @@ type Known = Option<Arc<[u8]>>;
 pub struct Shadow {
     reader: Reader,
     /// Entries of the group that is being filled.
-    open: HashMap<Identity, Change>,
+    open: HashMap<Identity, Known>,
     /// Entries of groups that are handed in and not answered, the oldest first.
     unsynced: VecDeque<HashMap<Identity, Known>>,
     /// Two generations of what was read or synced: when the young one is full it becomes the old
@@ -26,11 +26,6 @@ pub struct Shadow {
     young_bytes: usize,
     bytes_max: usize,
     growth: Growth,
-}
-
-#[derive(Clone, Debug)]
-struct Change {
-    now: Known,
 }
 
 impl Shadow {
@@ -50,13 +45,9 @@ impl Shadow {
 
     /// The entry of `identity` after all changes so far.
     pub fn get(&mut self, identity: &Identity) -> Result<Known, SpoolError> {
-        if let Some(change) = self.open.get(identity) {
-            return Ok(change.now.clone());
-        }
-        if let Some(known) = self.unsynced.iter().rev().find_map(|group| group.get(identity)) {
-            return Ok(known.clone());
-        }
-        if let Some(known) = self.young.get(identity) {
+        let on_its_way = || self.unsynced.iter().rev().find_map(|group| group.get(identity));
+        let at_hand = self.open.get(identity).or_else(on_its_way).or_else(|| self.young.get(identity));
+        if let Some(known) = at_hand {
             return Ok(known.clone());
         }
         let known = match self.old.remove(identity) {
@@ -74,19 +65,13 @@ impl Shadow {
         let now: Known = entry.map(Arc::from);
         self.growth.documents += i64::from(now.is_some()) - i64::from(before.is_some());
         self.growth.bytes += signed(size(&now)) - signed(size(&before));
-        self.open.insert(identity, Change { now });
+        self.open.insert(identity, now);
         Ok(())
-    }
-
-    /// Entries changed in the group that is being filled.
-    pub fn changed(&self) -> usize {
-        self.open.len()
     }
 
     /// Takes the group's changes, sorted by identity. They stay in sight until [`Shadow::synced`].
     pub fn take(&mut self) -> (Vec<(Identity, Option<Box<[u8]>>)>, Growth) {
-        let group: HashMap<Identity, Known> =
-            self.open.drain().map(|(identity, change)| (identity, change.now)).collect();
+        let group = std::mem::take(&mut self.open);
         let boxed = |known: &Known| known.as_ref().map(|entry| Box::from(&**entry));
         let mut changes: Vec<_> =
             group.iter().map(|(identity, known)| (identity.clone(), boxed(known))).collect();

@@ -10,7 +10,7 @@ use crate::deliver::dispatch::Settled;
 use crate::deliver::retry::Outcome;
 use crate::metrics::{AttemptLabel, CallbackLabel, ReasonLabel};
 use crate::moment::{Moment, Running};
-use crate::record::{LaneNo, SUFFIX, Seq};
+use crate::record::{LaneNo, Seq};
 use crate::spool::{Attempted, Batch, DeadReason, Done, Fate, Op, SpoolError, Standing};
 
 /// An attempt that ended.
@@ -91,8 +91,7 @@ impl Shell {
         if let Fate::Dead(reason) = attempted.fate {
             self.count_dead(lane, reason, records);
         }
-        let around = (lane.callback().prefix().len() + SUFFIX.len()) as u64 + records.saturating_sub(1);
-        self.settled(lane, batch.last, records, batch.body_bytes.saturating_sub(around), now);
+        self.settled(lane, batch.last, records, batch.fragment_bytes(), now);
     }
 
     pub(super) fn gave_up(
