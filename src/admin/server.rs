@@ -20,11 +20,13 @@ use serde::Deserialize;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::broadcast;
 
-use super::status::Status;
+use super::status::{Readiness, Status};
 use crate::record::Callback;
 
 /// What the routes answer from.
 pub struct Admin {
+    /// Whether all is well, without a question to the loops or the disk: probes ask often.
+    pub readiness: Box<dyn Fn() -> Readiness + Send + Sync>,
     /// Makes the status of this moment.
     pub status: Box<dyn Fn() -> Status + Send + Sync>,
     /// Brings gauges up to date before they are shown.
@@ -86,9 +88,7 @@ fn routes(admin: Arc<Admin>) -> Router {
 }
 
 async fn ready(State(admin): State<Arc<Admin>>) -> Response {
-    let Ok(Status { readiness, .. }) = told(admin).await else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
+    let readiness = (admin.readiness)();
     if readiness.ready {
         return "ready\n".into_response();
     }
@@ -96,16 +96,12 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         .into_response()
 }
 
-async fn status(State(admin): State<Arc<Admin>>) -> Response {
-    told(admin).await.map_or_else(
-        |_| StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        |status| Json(status).into_response(),
-    )
-}
-
 /// A status asks the loops and the disk, and so may wait: not where sockets are served.
-async fn told(admin: Arc<Admin>) -> Result<Status, tokio::task::JoinError> {
-    tokio::task::spawn_blocking(move || (admin.status)()).await
+async fn status(State(admin): State<Arc<Admin>>) -> Response {
+    match tokio::task::spawn_blocking(move || (admin.status)()).await {
+        Ok(status) => Json(status).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {

@@ -332,8 +332,9 @@ async fn serve(
     registry: Registry,
     tail: Tail,
 ) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
-    let (status, refresh) = (Arc::clone(viewer), Arc::clone(viewer));
+    let (readiness, status, refresh) = (Arc::clone(viewer), Arc::clone(viewer), Arc::clone(viewer));
     let admin = Arc::new(Admin {
+        readiness: Box::new(move || readiness.readiness()),
         status: Box::new(move || status.status()),
         refresh: Box::new(move || refresh.refresh()),
         registry,

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::deliver::Deliver;
 use crate::metrics::Metrics;
 use crate::settings::{OnTruncate, Settings};
-use crate::source::setup::{Stage, setup};
+use crate::source::setup::{Stage, plan, setup};
 use crate::source::survey::{Survey, Wanted, survey};
 use crate::source::{Connection, Ended, SourceError, StreamOptions, SystemIdentity, connect_sql, slot};
 use crate::spool::{Fact, SpoolError, StreamPosition};
@@ -129,7 +129,7 @@ impl Supervisor {
             }
             Continuity::GoOn(position) => {
                 self.check_mapping(&found)?;
-                self.ready_to_stream(&client, &wanted).await?;
+                self.ready_to_stream(&client, &found, &wanted).await?;
                 self.note_source(&source.source).await?;
                 self.stream(connection, &client, &found, position).await
             }
@@ -167,7 +167,10 @@ impl Supervisor {
     }
 
     /// The publication is there and as it must be; an older slot's changes are all in it.
-    async fn ready_to_stream(&self, client: &Client, wanted: &Wanted) -> Result<(), Trouble> {
+    async fn ready_to_stream(&self, client: &Client, found: &Survey, wanted: &Wanted) -> Result<(), Trouble> {
+        if found.refusals(wanted).is_empty() && plan(found, wanted).is_empty() {
+            return Ok(());
+        }
         let watcher = connect_sql(&self.settings.conninfo).await?;
         setup(client, &watcher, wanted, Stage::GoesOn, &mut say_waiting).await?;
         Ok(())
