@@ -18,6 +18,7 @@ pub mod model;
 pub mod process;
 pub mod receiver;
 pub mod server;
+pub mod tmpfs;
 pub mod workload;
 
 use std::time::{Duration, Instant};

@@ -14,6 +14,7 @@ use super::until;
 
 pub struct Sidecar {
     pub folder: tempfile::TempDir,
+    spool: Option<PathBuf>,
     child: Option<Child>,
 }
 
@@ -21,7 +22,15 @@ impl Sidecar {
     /// Not yet started. `settings` follow those of the database and the spool.
     pub fn prepare(database: &Database, settings: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("sidecar-test").tempdir().unwrap();
-        let me = Self { folder, child: None };
+        let me = Self { folder, spool: None, child: None };
+        me.configure(database, settings);
+        me
+    }
+
+    /// Not yet started, its spool elsewhere: on a disk that can be full.
+    pub fn prepare_with_spool(database: &Database, settings: &str, spool: PathBuf) -> Self {
+        let mut me = Self::prepare(database, "");
+        me.spool = Some(spool);
         me.configure(database, settings);
         me
     }
@@ -115,7 +124,7 @@ impl Sidecar {
     }
 
     pub fn spool(&self) -> PathBuf {
-        self.folder.path().join("spool")
+        self.spool.clone().unwrap_or_else(|| self.folder.path().join("spool"))
     }
 
     pub fn settings(&self) -> PathBuf {
