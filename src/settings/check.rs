@@ -7,23 +7,35 @@ use std::time::Duration;
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::raw::{self, MaybeSize, OneOrMany, OneOrManySecrets, Raw, Similarity};
+use super::shape::Fault;
 use super::{Initial, LogFormat, OnTruncate, Settings, Token};
 use crate::classify::{ExcludedWhen, Mapping, SimilarityColumns};
 use crate::deliver::{Egress, Limits, Proxy, Redacted, Routes, Secret, Webhook, is_reserved};
 use crate::record::Callback;
 use crate::source::Conninfo;
 
-/// What is wrong, a sentence each; each names its field.
+/// What is wrong.
 #[derive(Debug, Default)]
-pub(super) struct Wrong(pub(super) Vec<String>);
+pub(super) struct Wrong(pub(super) Vec<Fault>);
 
 impl Wrong {
     fn note(&mut self, field: &str, why: impl std::fmt::Display) {
-        self.0.push(format!("`{field}`: {why}"));
+        self.0.push(Fault { path: path(field), why: why.to_string() });
     }
 
     fn or<T>(&mut self, field: &str, checked: Result<T, impl std::fmt::Display>) -> Option<T> {
         checked.map_err(|why| self.note(field, why)).ok()
+    }
+}
+
+/// `webhook[0].headers.x.y` → `webhook`, `0`, `headers`, `x.y`: a header's name may hold dots.
+fn path(field: &str) -> Vec<String> {
+    let of_webhook = field.strip_prefix("webhook[").and_then(|rest| rest.split_once("]."));
+    match of_webhook {
+        Some((at, rest)) => {
+            ["webhook", at].into_iter().chain(rest.splitn(2, '.')).map(str::to_owned).collect()
+        }
+        None => field.split('.').map(str::to_owned).collect(),
     }
 }
 
@@ -34,7 +46,9 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
     let webhooks =
         raw.webhook.iter().enumerate().filter_map(|(at, hook)| webhook(at, hook, &limits, &mut wrong));
     let webhooks: Vec<Webhook> = webhooks.collect();
-    let token = wrong.or("admin.token", raw.admin.token.value()).filter(|token| !token.is_empty());
+    let token = wrong.or("admin.token", raw.admin.token.value());
+    let lacks_token = token.as_ref().is_some_and(String::is_empty);
+    let token = token.filter(|token| !token.is_empty());
     let proxy = some(&raw.egress.proxy).and_then(|text| wrong.or("egress.proxy", Proxy::parse(&text)));
     let egress = egress(&raw.egress, &mut wrong);
     let lane_bytes_max = lane_bytes_max(&raw.spool, &mut wrong);
@@ -42,7 +56,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
         conninfo(&raw.postgres, &mut wrong),
         mapping(&raw.documents, &mut wrong),
         wrong.or("webhook", Routes::new(webhooks)),
-        listen(&raw.admin.listen, token.is_some(), &mut wrong),
+        listen(&raw.admin.listen, lacks_token, &mut wrong),
         choice("documents.on_truncate", &raw.documents.on_truncate, ON_TRUNCATE, &mut wrong),
         choice("documents.initial", &raw.documents.initial, INITIAL, &mut wrong),
         choice("log.format", &raw.log.format, FORMATS, &mut wrong),
@@ -257,7 +271,15 @@ fn webhook(at: usize, raw: &raw::Webhook, default: &Limits, wrong: &mut Wrong) -
         checked.extend(wrong.or(&field("secret"), parsed));
     }
     let limits = own_limits(raw, default);
-    check_limits(&limits, &format!("webhook[{at}]"), &format!("webhook[{at}]"), wrong);
+    let mut own = Wrong::default();
+    check_limits(&limits, &format!("webhook[{at}]"), &format!("webhook[{at}]"), &mut own);
+    // What it takes from the defaults is told there.
+    let is_own = |fault: &Fault| match fault.path.last().map(String::as_str) {
+        Some("records_max") => raw.records_max.is_some(),
+        Some("timeout_ms") => raw.timeout_ms.is_some(),
+        _ => raw.retry_schedule.is_some(),
+    };
+    wrong.0.extend(own.0.into_iter().filter(is_own));
     Some(Webhook { project, callback, url: url?, headers, secrets: checked, limits })
 }
 
@@ -314,11 +336,11 @@ fn egress(raw: &raw::Egress, wrong: &mut Wrong) -> Egress {
     Egress { allow: nets("egress.allow", &raw.allow, wrong), deny: nets("egress.deny", &raw.deny, wrong) }
 }
 
-fn listen(text: &str, has_token: bool, wrong: &mut Wrong) -> Option<SocketAddr> {
+fn listen(text: &str, lacks_token: bool, wrong: &mut Wrong) -> Option<SocketAddr> {
     let parsed = text.parse::<SocketAddr>();
     let address = wrong
         .or("admin.listen", parsed.map_err(|_| format!("`{text}` is no address like 127.0.0.1:9187")))?;
-    if !address.ip().is_loopback() && !has_token {
+    if !address.ip().is_loopback() && lacks_token {
         wrong.note("admin.listen", "on an address that others reach, `admin.token` must be set");
     }
     Some(address)

@@ -5,21 +5,22 @@
 
 mod check;
 mod env;
+mod merged;
 mod raw;
+mod shape;
 mod show;
 mod units;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
-
-use figment::Figment;
-use figment::error::{Actual, Kind};
-use figment::providers::{Format as _, Toml};
 
 use crate::classify::Mapping;
 use crate::deliver::{Egress, Proxy, Routes};
 use crate::source::Conninfo;
+
+use merged::{Merged, Origin};
+use shape::Fault;
 
 pub use show::show;
 
@@ -121,10 +122,12 @@ pub struct WrongSettings(pub Vec<String>);
 
 /// The settings in force.
 pub fn load(sources: &Sources) -> Result<Settings, WrongSettings> {
-    let raw = merged(sources)?
-        .extract::<raw::Raw>()
-        .map_err(|errors| WrongSettings(errors.into_iter().map(|error| sentence(&error)).collect()))?;
-    check::check(&raw).map_err(|wrong| WrongSettings(wrong.0))
+    settings(&Merged::read(sources)?)
+}
+
+/// The settings that a text like the file's gives over the defaults, without environment and flags.
+pub fn parse(text: &str) -> Result<Settings, WrongSettings> {
+    settings(&Merged::of_text(text)?)
 }
 
 /// Settings that are accepted and checked, and have no effect in this version: said at each start.
@@ -136,68 +139,50 @@ pub fn without_effect(settings: &Settings) -> Vec<&'static str> {
 /// The compiled-in file.
 pub const MANUAL: &str = include_str!("../../sidecar.toml");
 
-fn merged(sources: &Sources) -> Result<Figment, WrongSettings> {
-    let file = match &sources.file {
-        Some(path) if !path.is_file() => {
-            return Err(WrongSettings(vec![format!("`--config`: there is no file {}", path.display())]));
+fn settings(merged: &Merged) -> Result<Settings, WrongSettings> {
+    let (raw, mut faults) = shape::read(merged.root());
+    let misfits = faults.clone();
+    match raw.as_ref().map(check::check) {
+        Some(Ok(settings)) if faults.is_empty() => return Ok(settings),
+        Some(Err(wrong)) => {
+            // A value that did not fit was replaced: what is said of the other one means nothing.
+            let concerns = |fault: &Fault, misfit: &Fault| {
+                fault.path.starts_with(&misfit.path) || misfit.path.starts_with(&fault.path)
+            };
+            let more = wrong.0.into_iter();
+            faults.extend(more.filter(|fault| !misfits.iter().any(|misfit| concerns(fault, misfit))));
         }
-        Some(path) => Some(path.clone()),
-        None => Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.is_file()),
-    };
-    let mut figment = Figment::from(env::Named::new("defaults", Toml::string(MANUAL)));
-    if let Some(path) = file {
-        readable(&path).map_err(|why| WrongSettings(vec![why]))?;
-        figment = figment.merge(Toml::file_exact(&path));
+        Some(Ok(_)) | None => {}
     }
-    figment = figment.merge(env::Environment::of_process());
-    env::Flags::parse(&sources.set).map(|flags| figment.merge(flags)).map_err(|why| WrongSettings(vec![why]))
+    let mut told: Vec<(Option<Origin>, String)> = faults.iter().map(|fault| tell(fault, merged)).collect();
+    // The file's first, in the order of its lines.
+    told.sort_by_key(|(origin, _)| origin.clone().map_or((1, None), |origin| (0, Some(origin))));
+    Err(WrongSettings(told.into_iter().map(|(_, sentence)| sentence).collect()))
 }
 
-/// Whether a file is TOML at all. What is wrong is said without its text: that may be a secret.
-fn readable(path: &Path) -> Result<(), String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("read {}: {error}", path.display()))?;
-    text.parse::<toml::Table>().map(drop).map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        format!("{}:{line}: {}", path.display(), error.message())
-    })
-}
-
-/// What is wrong, where, and where that came from.
-fn sentence(error: &figment::Error) -> String {
-    let mut path = error.path.clone();
-    let said = match &error.kind {
-        Kind::UnknownField(name, known) => {
-            if path.last() != Some(name) {
-                path.push(name.clone());
-            }
-            let near = crate::source::catalog::nearest(name, known.iter().copied());
-            let near = near.first().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            format!("there is no such setting{near}")
-        }
-        Kind::MissingField(name) => {
-            path.push(name.clone().into_owned());
-            "this setting is needed".to_owned()
-        }
-        // What was found in place of what is expected may be a secret.
-        Kind::InvalidType(Actual::Str(_), expected) if may_hold_a_secret(&path) => {
-            format!("a text was found, and {expected} is expected")
-        }
-        kind => kind.to_string(),
+/// Where that was written, what is wrong, and why.
+fn tell(fault: &Fault, merged: &Merged) -> (Option<Origin>, String) {
+    let (origin, name, why) = (merged.origin(&fault.path), named(&fault.path), &fault.why);
+    let sentence = match &origin {
+        Some(origin @ Origin::Line { .. }) => format!("{origin}: `{name}`: {why}"),
+        Some(Origin::Source(source)) if source != "defaults" => format!("`{name}`: {why} (in the {source})"),
+        _ => format!("`{name}`: {why}"),
     };
-    let origin = error.metadata.as_ref().map(|metadata| match &metadata.source {
-        Some(source) => format!(" (in {source})"),
-        None => format!(" (in the {})", metadata.name),
-    });
-    format!("`{}`: {said}{}", path.join("."), origin.unwrap_or_default())
+    (origin, sentence)
 }
 
-fn may_hold_a_secret(path: &[String]) -> bool {
-    path.first().is_some_and(|section| ["admin", "egress", "postgres", "webhook"].contains(&section.as_str()))
+/// `webhook[0].url`
+fn named(path: &[String]) -> String {
+    match path {
+        [section, at, rest @ ..] if section == "webhook" => {
+            let rest: String = rest.iter().map(|part| format!(".{part}")).collect();
+            format!("webhook[{at}]{rest}")
+        }
+        path => path.join("."),
+    }
 }
 
 const MISSING_MAX_DEFAULT: f64 = 0.5;
-const DEFAULT_FILE: &str = "sidecar.toml";
 
 #[cfg(test)]
 mod tests;

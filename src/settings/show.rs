@@ -4,45 +4,47 @@ use std::fmt::Write as _;
 
 use figment::value::{Dict, Value};
 
-use super::{Sources, WrongSettings, load, merged};
+use super::merged::Merged;
+use super::{Sources, WrongSettings, settings};
 
 /// One line a setting: `batch.records_max = 100    # defaults`.
 pub fn show(sources: &Sources) -> Result<String, WrongSettings> {
-    load(sources)?;
-    let figment = merged(sources)?;
-    let all: Dict = figment.extract().map_err(|error| WrongSettings(vec![error.to_string()]))?;
+    let merged = Merged::read(sources)?;
+    settings(&merged)?;
     let mut leaves = Vec::new();
-    for (key, value) in &all {
-        walk(key, value, &mut leaves);
+    for (key, value) in merged.sections() {
+        walk(vec![key.clone()], value, &mut leaves);
     }
-    let width = leaves.iter().map(|(path, value)| path.len() + value.len()).filter(|width| *width < 60).max();
+    let leaves: Vec<(String, String, Vec<String>)> =
+        leaves.into_iter().map(|(path, value)| (path.join("."), value, path)).collect();
+    let widths = leaves.iter().map(|(name, value, _)| name.len() + value.len());
+    let width = widths.filter(|width| *width < 60).max().unwrap_or(0);
     let mut out = String::new();
-    for (path, value) in leaves {
-        let origin = figment.find_metadata(&path).map_or_else(
-            || "file".to_owned(),
-            |metadata| {
-                metadata.source.as_ref().map_or_else(|| metadata.name.to_string(), ToString::to_string)
-            },
-        );
-        let pad = width.unwrap_or(0).saturating_sub(path.len() + value.len());
-        let _ = writeln!(out, "{path} = {value}{:pad$}   # {origin}", "");
+    for (name, value, path) in leaves {
+        let origin = merged.origin(&path).map(|origin| origin.to_string()).unwrap_or_default();
+        let pad = width.saturating_sub(name.len() + value.len());
+        let _ = writeln!(out, "{name} = {value}{:pad$}   # {origin}", "");
     }
     Ok(out)
 }
 
-fn walk(path: &str, value: &Value, leaves: &mut Vec<(String, String)>) {
+fn walk(path: Vec<String>, value: &Value, leaves: &mut Vec<(Vec<String>, String)>) {
+    let below = |key: String| path.iter().cloned().chain([key]).collect();
     match value {
         Value::Dict(_, dict) if !is_reference(dict) => {
             for (key, value) in dict {
-                walk(&format!("{path}.{key}"), value, leaves);
+                walk(below(key.clone()), value, leaves);
             }
         }
         Value::Array(_, items) if items.iter().any(|item| matches!(item, Value::Dict(..))) => {
             for (at, item) in items.iter().enumerate() {
-                walk(&format!("{path}.{at}"), item, leaves);
+                walk(below(at.to_string()), item, leaves);
             }
         }
-        value => leaves.push((path.to_owned(), shown(path, value))),
+        value => {
+            let shown = shown(&path.join("."), value);
+            leaves.push((path, shown));
+        }
     }
 }
 

@@ -2,10 +2,7 @@ use super::*;
 
 /// The settings that a file with this text gives.
 fn loaded(text: &str) -> Result<Settings, WrongSettings> {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("sidecar.toml");
-    std::fs::write(&file, format!("postgres.url = \"postgres://u@h/d\"\n{text}")).unwrap();
-    load(&Sources { file: Some(file), set: Vec::new() })
+    parse(&format!("postgres.url = \"postgres://u@h/d\"\n{text}"))
 }
 
 fn wrong(text: &str) -> String {
@@ -64,6 +61,71 @@ fn every_wrong_value_is_told_at_once_with_its_field() {
 }
 
 #[test]
+fn wrong_types_unknown_keys_and_wrong_values_are_told_together_each_with_its_line() {
+    let text = "\
+postgres.url = \"postgres://u@h/d\"
+batch = { records_max = \"many\", wait_maks_ms = 1 }
+bach.x = 1
+[delivery]
+in_flight_max = 0
+retry_schedule = [
+  \"5 minutes\"]
+[admin]
+listen = \"0.0.0.0:1\"
+token = 12345678
+[[webhook]]
+project = \"a\"
+callback = \"*\"
+url = \"ftp://x\"
+timeout_ms = \"long\"
+headers = { sidecar-x = \"1\", \"x.y\" = 2 }
+[[webhook]]
+project = \"a\"
+callback = \"sometimes\"
+";
+    let said = parse(text).unwrap_err();
+    let wanted = [
+        ("2", "batch.records_max"),
+        ("2", "batch.wait_maks_ms"),
+        ("3", "bach"),
+        ("5", "delivery.in_flight_max"),
+        ("7", "delivery.retry_schedule.0"),
+        ("10", "admin.token"),
+        ("14", "webhook[0].url"),
+        ("15", "webhook[0].timeout_ms"),
+        ("16", "webhook[0].headers.sidecar-x"),
+        ("16", "webhook[0].headers.x.y"),
+        ("17", "webhook[1].url"),
+        ("19", "webhook[1].callback"),
+    ];
+    let told: Vec<(&str, &str)> = said
+        .0
+        .iter()
+        .map(|sentence| {
+            let (line, rest) = sentence.strip_prefix("sidecar.toml:").unwrap().split_once(": `").unwrap();
+            (line, rest.split_once('`').unwrap().0)
+        })
+        .collect();
+    let mut sorted = told.clone();
+    sorted.sort_by_key(|(line, name)| (line.parse::<u32>().unwrap(), *name));
+    assert_eq!(sorted, wanted, "{said}");
+    let lines =
+        |told: &[(&str, &str)]| told.iter().map(|(line, _)| line.parse().unwrap()).collect::<Vec<u32>>();
+    assert!(lines(&told).is_sorted(), "in the order of the file: {said}");
+    assert!(!said.to_string().contains("12345678"), "a secret of digits is one: {said}");
+}
+
+#[test]
+fn a_wrong_default_is_not_told_of_each_webhook() {
+    let hook =
+        |more: &str| format!("[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"http://h/\"\n{more}");
+    let said = loaded(&format!("batch.records_max = 0\n{}", hook(""))).unwrap_err();
+    assert_eq!(said.0, ["sidecar.toml:2: `batch.records_max`: at least 1 is needed"]);
+    let said = loaded(&hook("records_max = 0")).unwrap_err();
+    assert_eq!(said.0, ["sidecar.toml:6: `webhook[0].records_max`: at least 1 is needed"]);
+}
+
+#[test]
 fn no_error_repeats_a_secret() {
     let hook = |secret: &str| {
         format!("[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"http://h/\"\nsecret = {secret}")
@@ -74,6 +136,7 @@ fn no_error_repeats_a_secret() {
         hook("{ envv = \"geheim\" }"),
         "[admin]\ntoken = \"geheim".to_owned(),
         "admin = \"geheim\"".to_owned(),
+        "postgres.password = { file = [\"geheim\"] }".to_owned(),
     ] {
         let said = wrong(&text);
         assert!(!said.contains("geheim"), "{said}");
@@ -94,5 +157,18 @@ fn flags_come_before_the_file_and_a_text_of_digits_stays_a_text() {
     assert_eq!((settings.spool_bytes_max, settings.retain), (2 << 20, Duration::from_hours(48)));
     let waits: Vec<Duration> = settings.routes.all().map(|webhook| webhook.limits.wait_max).collect();
     assert_eq!(waits, [Duration::from_millis(9)]);
-    assert!(show(&sources).unwrap().contains("batch.wait_max_ms = 9 "));
+    let shown = show(&sources).unwrap();
+    let file = sources.file.unwrap().display().to_string();
+    for (name, origin) in [
+        ("batch.wait_max_ms", "flags".to_owned()),
+        ("batch.records_max", "defaults".to_owned()),
+        ("postgres.url", format!("{file}:1")),
+        ("webhook.0.callback", format!("{file}:5")),
+    ] {
+        let line = shown.lines().find(|line| line.starts_with(&format!("{name} = "))).unwrap();
+        assert!(line.ends_with(&format!("# {origin}")), "{line}");
+    }
+    let set = vec!["log.level=infoo".to_owned()];
+    let said = load(&Sources { file: None, set }).unwrap_err().to_string();
+    assert!(said.starts_with("`log.level`: ") && said.ends_with("(in the flags)"), "{said}");
 }

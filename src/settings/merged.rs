@@ -1,0 +1,171 @@
+//! Defaults, file, environment and flags → one tree of values; each knows where it was written.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use figment::Figment;
+use figment::providers::{Format as _, Toml};
+use figment::value::{Dict, Value};
+use toml::de::{DeTable, DeValue};
+
+use super::{MANUAL, Sources, WrongSettings, env};
+
+/// All values, the later sources over the earlier.
+pub(super) struct Merged {
+    figment: Figment,
+    root: Value,
+    file: Option<File>,
+}
+
+/// The file as it was read.
+struct File {
+    name: String,
+    text: String,
+}
+
+/// Where a value was written.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Origin {
+    /// In the file, at this line.
+    Line {
+        /// Which line, from 1.
+        line: usize,
+        /// Which file.
+        file: String,
+    },
+    /// Anywhere else: `defaults`, `environment`, `flags`.
+    Source(String),
+}
+
+impl Merged {
+    /// From all sources.
+    pub(super) fn read(sources: &Sources) -> Result<Self, WrongSettings> {
+        let file = match &sources.file {
+            Some(path) if !path.is_file() => {
+                return Err(WrongSettings(vec![format!("`--config`: there is no file {}", path.display())]));
+            }
+            Some(path) => Some(path.clone()),
+            None => Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.is_file()),
+        };
+        let file = file.map(File::read).transpose().map_err(one)?;
+        let flags = env::Flags::parse(&sources.set).map_err(one)?;
+        let figment = over_defaults(file.as_ref());
+        Self::new(figment.merge(env::Environment::of_process()).merge(flags), file)
+    }
+
+    /// From a text like the file's, over the defaults alone.
+    pub(super) fn of_text(text: &str) -> Result<Self, WrongSettings> {
+        let file = Some(File { name: DEFAULT_FILE.to_owned(), text: text.to_owned() });
+        Self::new(over_defaults(file.as_ref()), file)
+    }
+
+    fn new(figment: Figment, file: Option<File>) -> Result<Self, WrongSettings> {
+        file.as_ref().map_or(Ok(()), File::check).map_err(one)?;
+        let root = figment.find_value("").map_err(|error| one(error.kind.to_string()))?;
+        Ok(Self { figment, root, file })
+    }
+
+    /// All of it: a table.
+    pub(super) fn root(&self) -> &Value {
+        &self.root
+    }
+
+    /// The sections.
+    pub(super) fn sections(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.root.as_dict().into_iter().flat_map(Dict::iter)
+    }
+
+    /// Where the value at `path` was written; where there is none, what should hold it.
+    pub(super) fn origin(&self, path: &[String]) -> Option<Origin> {
+        let mut value = &self.root;
+        for key in path {
+            match step(value, key) {
+                Some(inner) => value = inner,
+                None => break,
+            }
+        }
+        let name = self.figment.get_metadata(value.tag())?.name.to_string();
+        let line = || {
+            let file = self.file.as_ref().filter(|_| name == FILE)?;
+            Some(Origin::Line { line: file.line(path)?, file: file.name.clone() })
+        };
+        Some(line().unwrap_or(Origin::Source(name)))
+    }
+}
+
+impl File {
+    fn read(path: PathBuf) -> Result<Self, String> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| format!("read {name}: {error}"))?;
+        Ok(Self { name, text })
+    }
+
+    /// Whether it is TOML at all. What is wrong is said without its text: that may be a secret.
+    fn check(&self) -> Result<(), String> {
+        DeTable::parse(&self.text).map(drop).map_err(|error| {
+            let line = self.line_at(error.span().map_or(0, |span| span.start));
+            format!("{}:{line}: {}", self.name, error.message())
+        })
+    }
+
+    /// The line of the deepest part of `path` that the file has.
+    fn line(&self, path: &[String]) -> Option<usize> {
+        let table = DeTable::parse(&self.text).ok()?;
+        let (first, rest) = path.split_first()?;
+        let (key, mut value) = table.get_ref().iter().find(|(key, _)| key.get_ref() == first)?;
+        let mut start = key.span().start;
+        for part in rest {
+            let found = match value.get_ref() {
+                DeValue::Table(table) => table
+                    .iter()
+                    .find(|(key, _)| key.get_ref() == part)
+                    .map(|(key, value)| (key.span().start, value)),
+                DeValue::Array(items) => part
+                    .parse::<usize>()
+                    .ok()
+                    .and_then(|at| items.get(at))
+                    .map(|value| (value.span().start, value)),
+                _ => None,
+            };
+            let Some(found) = found else { break };
+            (start, value) = found;
+        }
+        Some(self.line_at(start))
+    }
+
+    fn line_at(&self, byte: usize) -> usize {
+        self.text.get(..byte).unwrap_or_default().matches('\n').count() + 1
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line { line, file } => write!(f, "{file}:{line}"),
+            Self::Source(name) => f.write_str(name),
+        }
+    }
+}
+
+fn over_defaults(file: Option<&File>) -> Figment {
+    let figment = Figment::from(env::Named::new("defaults", Toml::string(MANUAL)));
+    match file {
+        Some(file) => figment.merge(env::Named::new(FILE, Toml::string(&file.text))),
+        None => figment,
+    }
+}
+
+fn step<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+    match value {
+        Value::Dict(_, dict) => dict.get(key),
+        Value::Array(_, items) => items.get(key.parse::<usize>().ok()?),
+        _ => None,
+    }
+}
+
+fn one(why: String) -> WrongSettings {
+    WrongSettings(vec![why])
+}
+
+const DEFAULT_FILE: &str = "sidecar.toml";
+const FILE: &str = "file";

@@ -1,0 +1,133 @@
+//! The tree of values → the file's shape. Every value that does not fit is told, not only the first.
+//!
+//! Deserializing ends at its first error. So what is wrong is noted, a value that fits is put in its
+//! place, and it is tried again: the settings that come out are for further checks, not for use.
+
+use figment::error::{Actual, Kind};
+use figment::value::{Dict, Tag, Value};
+
+use super::MANUAL;
+use super::raw::Raw;
+
+/// A setting that is wrong, and why.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Fault {
+    /// From the section down: `webhook`, `0`, `url`.
+    pub(super) path: Vec<String>,
+    /// What is wrong with it.
+    pub(super) why: String,
+}
+
+/// The shape, where all of it could be read or mended, and what did not fit.
+pub(super) fn read(root: &Value) -> (Option<Raw>, Vec<Fault>) {
+    let mut faults = Vec::new();
+    let mut root = root.clone();
+    for _ in 0..FAULTS_MAX {
+        let errors = match root.deserialize::<Raw>() {
+            Ok(raw) => return (Some(raw), faults),
+            Err(errors) => errors,
+        };
+        for error in errors {
+            let fault = fault(&error);
+            let is_unknown = matches!(error.kind, Kind::UnknownField(..));
+            let mended = mend(&mut root, &fault.path, is_unknown);
+            faults.push(fault);
+            if mended.is_none() {
+                return (None, faults);
+            }
+        }
+    }
+    (None, faults)
+}
+
+fn fault(error: &figment::Error) -> Fault {
+    let mut path = error.path.clone();
+    let why = match &error.kind {
+        Kind::UnknownField(name, known) => {
+            if path.last() != Some(name) {
+                path.push(name.clone());
+            }
+            let near = crate::source::catalog::nearest(name, known.iter().copied());
+            let near = near.first().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            format!("there is no such setting{near}")
+        }
+        Kind::MissingField(name) => {
+            path.push(name.clone().into_owned());
+            "this setting is needed".to_owned()
+        }
+        // What was found in place of what is expected may be a secret.
+        Kind::InvalidType(found, expected) if may_hold_a_secret(&path) => {
+            let found = match found {
+                Actual::Str(_) => "a text",
+                Actual::Bool(_) => "true or false",
+                Actual::Float(_) | Actual::Signed(_) | Actual::Unsigned(_) => "a number",
+                Actual::Seq => "a list",
+                Actual::Map => "a table",
+                _ => "something else",
+            };
+            format!("{found} was found, and {expected} is expected")
+        }
+        kind => kind.to_string(),
+    };
+    Fault { path, why }
+}
+
+fn may_hold_a_secret(path: &[String]) -> bool {
+    path.first().is_some_and(|section| ["admin", "egress", "postgres", "webhook"].contains(&section.as_str()))
+}
+
+/// Puts something that fits in place of what does not. `None`: nothing could be.
+fn mend(root: &mut Value, path: &[String], is_unknown: bool) -> Option<()> {
+    let setting = path.get(..path.len().min(depth(path)))?;
+    let (last, above) = setting.split_last()?;
+    let holder = above.iter().try_fold(root, |value, key| match value {
+        Value::Dict(_, dict) => dict.get_mut(key),
+        Value::Array(_, items) => items.get_mut(key.parse::<usize>().ok()?),
+        _ => None,
+    })?;
+    match (holder, stand_in(setting).filter(|_| !is_unknown)) {
+        (Value::Dict(_, dict), Some(value)) => drop(dict.insert(last.clone(), value)),
+        (Value::Dict(_, dict), None) => drop(dict.remove(last)?),
+        (Value::Array(_, items), Some(value)) => *items.get_mut(last.parse::<usize>().ok()?)? = value,
+        _ => return None,
+    }
+    Some(())
+}
+
+/// How many parts of a path name a setting; what lies deeper is inside it.
+fn depth(path: &[String]) -> usize {
+    let part = |at: usize| path.get(at).map(String::as_str);
+    match (part(0), part(2)) {
+        (Some("webhook"), Some("headers")) => 4,
+        (Some("webhook"), _) => 3,
+        _ => 2,
+    }
+}
+
+/// What a setting can be while the others are looked at: its default, where it has one.
+fn stand_in(path: &[String]) -> Option<Value> {
+    let text = |text: &str| Value::String(Tag::Default, text.to_owned());
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match *path.as_slice() {
+        ["webhook", _] => {
+            let parts = WEBHOOK.iter().map(|(name, value)| ((*name).to_owned(), text(value)));
+            Some(Value::Dict(Tag::Default, parts.collect::<Dict>()))
+        }
+        ["webhook", _, name] => {
+            WEBHOOK.iter().find(|(known, _)| *known == name).map(|(_, value)| text(value))
+        }
+        // Or another setting would seem to lack it.
+        ["admin", "token"] => Some(text("token")),
+        _ => {
+            let defaults = MANUAL.parse::<toml::Table>().ok()?;
+            let (first, rest) = path.split_first()?;
+            let value = rest.iter().try_fold(defaults.get(*first)?, |value, key| value.get(key))?;
+            Value::serialize(value).ok()
+        }
+    }
+}
+
+/// What a webhook needs.
+const WEBHOOK: &[(&str, &str)] = &[("project", "*"), ("callback", "*"), ("url", "http://localhost/")];
+/// More than a person mends at once.
+const FAULTS_MAX: usize = 100;
