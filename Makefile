@@ -25,8 +25,11 @@ lint:
 bench: tools
 	cargo bench --bench drain
 
-# A minute a target. cargo-fuzz is installed from crates.io where it is missing.
+# A minute a target; the manual is what settings begin from. cargo-fuzz is installed from crates.io
+# where it is missing.
+FUZZ_SECONDS ?= 60
 fuzz:
 	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
-	cd fuzz && for target in decode frame conninfo judge; do \
-		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=60 || exit 1; done
+	cd fuzz && for target in decode frame conninfo judge settings; do \
+		seed=; test $$target != settings || seed=-seed_inputs=../sidecar.toml; \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- $$seed -max_total_time=$(FUZZ_SECONDS) || exit 1; done

@@ -175,8 +175,8 @@ fn tell(fault: &Fault, merged: &Merged) -> (Option<Origin>, String) {
 fn named(path: &[String]) -> String {
     match path {
         [section, at, rest @ ..] if section == "webhook" => {
-            let rest: String = rest.iter().map(|part| format!(".{part}")).collect();
-            format!("webhook[{at}]{rest}")
+            let hook = format!("webhook[{at}]");
+            [&[hook], rest].concat().join(".")
         }
         path => path.join("."),
     }
