@@ -53,6 +53,31 @@ fn help_names_every_command_and_ends_well() {
     assert!(told_of(&["man"]).contains(".TH sidecar"));
 }
 
+#[test]
+fn the_manual_has_a_page_a_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man1");
+    told_of(&["man", "--dir", pages.to_str().unwrap()]);
+    let help = told_of(&["--help"]);
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands = commands.take_while(|line| !line.is_empty()).filter_map(|line| {
+        // Two spaces before a command's name, more before what goes on from the line above.
+        line.strip_prefix("  ").filter(|line| !line.starts_with(' '))?.split(' ').next()
+    });
+    let mut count = 0;
+    for command in commands.filter(|command| *command != "help") {
+        let page = std::fs::read_to_string(pages.join(format!("sidecar-{command}.1"))).unwrap();
+        assert!(page.contains(&format!(".TH sidecar-{command}")), "{page}");
+        count += 1;
+    }
+    assert!(count >= 13, "{count}");
+    assert!(pages.join("sidecar.1").is_file());
+    let blocked = folder.path().join("file");
+    std::fs::write(&blocked, "").unwrap();
+    let output = sidecar(&["man", "--dir", blocked.to_str().unwrap()], "", &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+}
+
 fn told_of(args: &[&str]) -> String {
     let output = sidecar(args, "", &[]);
     assert_eq!(output.status.code(), Some(0), "{args:?}: {}", told(&output));

@@ -71,8 +71,8 @@ enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or write a page a command
+    Man(man::Args),
 }
 
 /// Exit statuses, as scripts rely on them.
@@ -123,7 +123,7 @@ fn dispatch(command: Command, sources: &Sources) -> Exit {
         Command::Demo(args) => demo::demo(&args),
         Command::Healthcheck => with(sources, |settings| status::healthcheck(&settings)),
         Command::Completions { shell } => man::completions(shell),
-        Command::Man => man::man(),
+        Command::Man(args) => man::man(&args),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `sidecar receive`: a receiver that prints what comes.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -14,7 +15,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 
 use super::{Exit, block_on};
@@ -134,24 +135,21 @@ fn answer(request: &Request<()>, body: &Bytes, fail: f64, quiet: bool, counts: &
     if refused {
         counts.refused.fetch_add(1, Ordering::Relaxed);
     }
-    if quiet {
-        counts.records.fetch_add(records_in(body), Ordering::Relaxed);
-    } else {
-        counts.records.fetch_add(print(request, body, refused), Ordering::Relaxed);
+    let records = records_in(body);
+    counts.records.fetch_add(records.len() as u64, Ordering::Relaxed);
+    if !quiet {
+        print(request, &records, refused);
     }
     if refused { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::NO_CONTENT }
 }
 
-/// Counts records without reading them: each begins like this, and text cannot.
-pub(super) fn records_in(body: &[u8]) -> u64 {
-    let starts =
-        |pattern: &[u8]| body.windows(pattern.len()).filter(|window| *window == pattern).count() as u64;
-    starts(b"{\"id\":") + starts(b"{\"similar_doc_id\":")
+/// The records of a body, as they are written in it. None where it is no body of ours.
+fn records_in(body: &[u8]) -> Vec<&RawValue> {
+    let lists: Result<BTreeMap<String, Vec<&RawValue>>, _> = serde_json::from_slice(body);
+    lists.unwrap_or_default().into_values().flatten().collect()
 }
 
-fn print(request: &Request<()>, body: &Bytes, refused: bool) -> u64 {
-    let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
-    let records = parsed.as_object().and_then(|object| object.values().next()).and_then(Value::as_array);
+fn print(request: &Request<()>, records: &[&RawValue], refused: bool) {
     let mut out = std::io::stdout().lock();
     let attempt = header(request, "sidecar-attempt");
     let mark = if refused { "  -> 503" } else { "" };
@@ -162,10 +160,9 @@ fn print(request: &Request<()>, body: &Bytes, refused: bool) -> u64 {
         header(request, "sidecar-project"),
         header(request, "sidecar-positions"),
     );
-    for record in records.into_iter().flatten() {
+    for record in records {
         let _ = writeln!(out, "    {record}");
     }
-    records.map_or(0, |records| records.len() as u64)
 }
 
 pub(super) fn header<'a>(request: &'a Request<()>, name: &str) -> &'a str {
@@ -189,3 +186,21 @@ Examples:
   sidecar receive                          print every record
   sidecar receive --fail 0.2               refuse one request of five, to see retries
   sidecar receive --delay-ms 200 --quiet   a slow receiver, and the rate it gets";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_counted_whatever_their_labels_look_like() {
+        let body = br#"{"modified":[{"id":"1","key":"k","labels":[{"id":1},{"similar_doc_id":2}]},{"similar_doc_id":"3"}]}"#;
+        let records: Vec<&str> = records_in(body).into_iter().map(RawValue::get).collect();
+        assert_eq!(
+            records,
+            [r#"{"id":"1","key":"k","labels":[{"id":1},{"similar_doc_id":2}]}"#, r#"{"similar_doc_id":"3"}"#]
+        );
+        for other in ["", "{\"docs\":[]}", "[1, 2]", "{\"docs\":[", "{\"docs\":7}"] {
+            assert_eq!(records_in(other.as_bytes()).len(), 0, "{other}");
+        }
+    }
+}
