@@ -25,5 +25,7 @@ mod first;
 mod isolation;
 #[path = "pipe/mappings.rs"]
 mod mappings;
+#[path = "pipe/room.rs"]
+mod room;
 #[path = "pipe/start.rs"]
 mod start;
