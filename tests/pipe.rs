@@ -19,6 +19,8 @@ mod cases;
 mod changes;
 #[path = "pipe/crash.rs"]
 mod crash;
+#[path = "pipe/disk.rs"]
+mod disk;
 #[path = "pipe/first.rs"]
 mod first;
 #[path = "pipe/isolation.rs"]

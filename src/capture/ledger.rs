@@ -1,6 +1,6 @@
 //! Judged changes → groups → the spool. What the stream and a resync have in common.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -73,18 +73,19 @@ pub struct Ledger {
     changes: usize,
     made: [u64; 3],
     not_kept: [u64; 3],
-    synced: (mpsc::Sender<Synced>, mpsc::Receiver<Synced>),
+    synced: (mpsc::Sender<Answer>, mpsc::Receiver<Answer>),
     /// Wakes whoever waits for events when an answer has come.
     wake: Arc<dyn Fn() + Send + Sync>,
-    in_flight: usize,
-    /// A group that the disk had no room for, to be handed in again.
-    refused: Option<(Running, Arc<Group>)>,
+    /// Groups that are not durable, in their order. Only the first is handed in: where the disk has no
+    /// room for it, none may come before it.
+    waiting: VecDeque<Arc<Group>>,
+    is_handed_in: bool,
+    /// The disk had no room; from then on it is tried again.
+    again_at: Option<Running>,
 }
 
-struct Synced {
-    group: Arc<Group>,
-    done: Result<Done, SpoolError>,
-}
+/// What the spool says of the group that is handed in.
+type Answer = Result<Done, SpoolError>;
 
 /// What a group's sync brought.
 #[derive(Clone, Copy, Debug)]
@@ -134,8 +135,9 @@ impl Ledger {
             not_kept: [0; 3],
             synced: mpsc::channel(),
             wake,
-            in_flight: 0,
-            refused: None,
+            waiting: VecDeque::new(),
+            is_handed_in: false,
+            again_at: None,
         })
     }
 
@@ -246,9 +248,14 @@ impl Ledger {
         self.changes >= GROUP_CHANGES_MAX || self.builder.bytes() >= GROUP_BYTES_MAX
     }
 
-    /// Groups that are handed in and not answered.
+    /// Groups that are not durable yet.
     pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight
+        self.waiting.len()
+    }
+
+    /// The disk has no room for what is in flight.
+    pub(crate) fn lacks_disk(&self) -> bool {
+        self.again_at.is_some()
     }
 
     /// Hands the group in, with the place where it leaves the stream.
@@ -264,34 +271,40 @@ impl Ledger {
         };
         self.changes = 0;
         self.count();
-        self.in_flight += 1;
-        self.hand_in(Arc::new(group));
+        self.waiting.push_back(Arc::new(group));
+        self.hand_in();
     }
 
-    fn hand_in(&self, group: Arc<Group>) {
+    fn hand_in(&mut self) {
+        if self.is_handed_in || self.again_at.is_some_and(|at| self.clock.running() < at) {
+            return;
+        }
+        let Some(group) = self.waiting.front().map(Arc::clone) else { return };
+        self.is_handed_in = true;
         let (told, wake) = (self.synced.0.clone(), Arc::clone(&self.wake));
-        self.spool.submit(Op::Commit(Arc::clone(&group)), move |done| {
-            let _ = told.send(Synced { group, done });
+        self.spool.submit(Op::Commit(group), move |done| {
+            let _ = told.send(done);
             wake();
         });
     }
 
     /// The next answer, if it has come, or where `patience` is given within that time.
     pub(crate) fn landed(&mut self, patience: Duration) -> Result<Option<Landed>, SpoolError> {
-        if let Some((_, group)) = self.refused.take_if(|(again, _)| self.clock.running() >= *again) {
-            self.hand_in(group);
-        }
-        let Ok(Synced { group, done }) = self.synced.1.recv_timeout(patience) else { return Ok(None) };
+        self.hand_in();
+        let Ok(done) = self.synced.1.recv_timeout(patience) else { return Ok(None) };
+        self.is_handed_in = false;
         let room = match done {
             Ok(Done::Committed(room)) => room,
             Ok(_) => Room::Open,
             Err(SpoolError::DiskFull) => {
-                self.refused = Some((self.clock.running().plus(AGAIN_AFTER), group));
+                self.again_at = Some(self.clock.running().plus(AGAIN_AFTER));
                 return Err(SpoolError::DiskFull);
             }
             Err(error) => return Err(error),
         };
-        self.in_flight -= 1;
+        self.again_at = None;
+        let Some(group) = self.waiting.pop_front() else { return Ok(None) };
+        self.hand_in();
         self.shadow.synced();
         if !group.chunks.is_empty() || !group.projects.is_empty() {
             (self.listeners.spooled)(group.projects.clone(), group.chunks.clone());

@@ -196,7 +196,9 @@ impl Loop {
                 Err(mpsc::TryRecvError::Empty) => {
                     // Everything that has come is entered: now is the time to make it durable.
                     self.submit_if_due();
-                    if self.failed || self.stopping && self.ledger.in_flight() == 0 {
+                    // What the disk has no room for is not confirmed, and comes again.
+                    let is_settled = self.ledger.in_flight() == 0 || self.ledger.lacks_disk();
+                    if self.failed || self.stopping && is_settled {
                         return;
                     }
                     match happened.recv_timeout(LOOK_AROUND_EVERY) {
