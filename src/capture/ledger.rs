@@ -76,8 +76,7 @@ pub struct Ledger {
     synced: (mpsc::Sender<Answer>, mpsc::Receiver<Answer>),
     /// Wakes whoever waits for events when an answer has come.
     wake: Arc<dyn Fn() + Send + Sync>,
-    /// Groups that are not durable, in their order. Only the first is handed in: where the disk has no
-    /// room for it, none may come before it.
+    /// Not durable yet, in their order. Only the first is handed in: none may come before it.
     waiting: VecDeque<Arc<Group>>,
     is_handed_in: bool,
     /// The disk had no room; from then on it is tried again.

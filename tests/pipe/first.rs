@@ -104,25 +104,28 @@ async fn a_first_start_that_is_killed_half_way_is_made_again_and_ends_right() {
         }
         sidecar.spawn();
         sidecar.ready().await;
-        let told = if settings == SILENT {
+        if settings == SILENT {
             assert_eq!(receiver.records_taken(), 0, "silent stays silent");
-            BTreeMap::new()
         } else {
-            let live: i64 = database
+            let rows = database
                 .client
-                .query_one("SELECT count(*) FROM documents WHERE deleted_at IS NULL", &[])
+                .query("SELECT project_id, id::text, key FROM documents WHERE deleted_at IS NULL", &[])
                 .await
-                .unwrap()
-                .get(0);
-            until("every live document", async || {
+                .unwrap();
+            let live: BTreeMap<(String, String), String> =
+                rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
+            until("every live document, and no other", async || {
                 let told = last_told(&receiver.received());
-                (i64::try_from(told.len()).unwrap() == live).then_some(told)
+                told.keys().eq(live.keys()).then_some(())
             })
-            .await
-        };
-        if let Some((_, id)) = told.keys().next() {
-            let sql = format!("SELECT deleted_at IS NULL FROM documents WHERE id = {id}");
-            assert!(database.client.query_one(&sql, &[]).await.unwrap().get::<_, bool>(0));
+            .await;
+            for request in receiver.received() {
+                for record in request.records() {
+                    let id = record["id"].as_str().unwrap();
+                    assert_eq!(record, serde_json::json!({"id": id, "key": format!("k{id}")}));
+                    assert_ne!(request.callback(), "modified", "no label changed");
+                }
+            }
         }
         database.run("DELETE FROM documents WHERE id IN (1, 2, 3, 4, 5)").await;
         until("the deletes", async || {

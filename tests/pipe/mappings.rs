@@ -180,7 +180,7 @@ async fn shape_is_told(version: u32, shape: &Shape) {
     database.run(shape.table).await;
     let receiver = Receiver::start().await;
     let settings = format!("[documents]\n{}\n{}", shape.documents, webhook(&receiver));
-    let _sidecar = Sidecar::start(&database, &settings).await;
+    let sidecar = Sidecar::start(&database, &settings).await;
     for transaction in shape.transactions {
         database.run(transaction).await;
     }
@@ -192,7 +192,27 @@ async fn shape_is_told(version: u32, shape: &Shape) {
     }
     let what = format!("the records of `{}` on {version}", shape.name);
     until(&what, async || (receiver.records_taken() >= shape.records.len()).then_some(())).await;
+    nothing_more_can_come(&database, &sidecar).await;
     assert_eq!(by_lane(&receiver.received()), wanted, "{what}");
+}
+
+/// All that was committed until now is read and durable, and no lane has anything pending.
+async fn nothing_more_can_come(database: &Database, sidecar: &Sidecar) {
+    let end = database.text("SELECT pg_current_wal_insert_lsn()::text").await.unwrap();
+    let sql = format!(
+        "SELECT (confirmed_flush_lsn >= '{end}')::text FROM pg_replication_slots WHERE slot_name = 's_{}'",
+        database.name
+    );
+    until("everything to be confirmed", async || {
+        (database.text(&sql).await.as_deref() == Some("true")).then_some(())
+    })
+    .await;
+    until("everything to be settled", async || {
+        let status = sidecar.status()?;
+        let mut lanes = status["lanes"].as_array()?.iter();
+        lanes.all(|lane| lane["pending"]["records"] == 0).then_some(())
+    })
+    .await;
 }
 
 const PLAIN: &str =

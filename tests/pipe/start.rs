@@ -41,9 +41,11 @@ async fn sighup_applies_webhooks_and_keeps_the_old_where_the_new_are_wrong() {
     database.run("INSERT INTO documents (id, project_id) VALUES (1, 'p')").await;
     until("the first record", async || (first.records_taken() >= 1).then_some(())).await;
 
+    let complaint = "`batch.records_maxx`: there is no such setting; did you mean `records_max`?";
+    assert!(!sidecar.log().contains(complaint));
     sidecar.configure(&database, "[batch]\nrecords_maxx = 1\n");
     sidecar.signal("HUP");
-    until("the complaint", async || sidecar.log().contains("records_max").then_some(())).await;
+    until("the complaint", async || sidecar.log().contains(complaint).then_some(())).await;
     database.run("INSERT INTO documents (id, project_id) VALUES (2, 'p')").await;
     until("the second record", async || (first.records_taken() >= 2).then_some(())).await;
 
@@ -69,6 +71,25 @@ async fn a_server_that_goes_away_and_comes_back_is_waited_for() {
         .await
         .unwrap();
     maintenance.batch_execute("INSERT INTO documents (id, project_id) VALUES (1, 'p')").await.unwrap();
+    until("the record", async || (receiver.records_taken() >= 1).then_some(())).await;
+    sidecar.ready().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_sidecar_on_the_same_spool_refuses_and_the_first_goes_on() {
+    let database = Database::new(15, "twice").await;
+    database.run(DOCUMENTS).await;
+    let receiver = Receiver::start().await;
+    let sidecar = Sidecar::start(&database, &to(&receiver)).await;
+    let mut second = sidecar.command("run");
+    let second = tokio::task::spawn_blocking(move || second.output().unwrap()).await.unwrap();
+    let said =
+        String::from_utf8_lossy(&second.stdout).into_owned() + &String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    let why =
+        format!("another sidecar (pid {}) runs on the spool {}", sidecar.pid(), sidecar.spool().display());
+    assert!(said.contains(&why), "{said}");
+    database.run("INSERT INTO documents (id, project_id) VALUES (1, 'p')").await;
     until("the record", async || (receiver.records_taken() >= 1).then_some(())).await;
     sidecar.ready().await;
 }
