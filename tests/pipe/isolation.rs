@@ -164,3 +164,67 @@ async fn a_spool_full_of_healthy_records_stops_reading_loudly_and_resumes_by_its
     assert_eq!(ids, (1..=10_000).collect::<Vec<_>>(), "nothing lost, nothing twice, in order");
     sidecar.ready().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_black_hole_takes_nothing_from_a_project_that_runs_at_full_rate() {
+    let database = Database::new(18, "hole").await;
+    database.run(DOCUMENTS).await;
+    let (hole, healthy) = (Receiver::start().await, Receiver::start().await);
+    hole.answers(|_| Answer::Hang);
+    let settings = format!(
+        "[batch]\nwait_max_ms = 10\n[delivery]\ntimeout_ms = 300\nin_flight_max = 4\nretry_schedule = [\"50ms\"]\n{}{}",
+        webhook("hole", &hole, ""),
+        webhook("healthy", &healthy, "")
+    );
+    let sidecar = Sidecar::start(&database, &settings).await;
+    let began = Instant::now();
+    let (mut next, mut longest, mut came, mut came_at) = (0_usize, Duration::ZERO, 0, Instant::now());
+    while began.elapsed() < Duration::from_secs(20) {
+        database
+            .run(&format!(
+                "INSERT INTO documents (id, key, project_id)
+                 SELECT g, 'k', CASE WHEN g % 100 = 0 THEN 'hole' ELSE 'healthy' END FROM generate_series({} + 1, {} + 500) g",
+                next, next
+            ))
+            .await;
+        next += 500;
+        // As fast as it is delivered, and no faster: what is measured is whether it ever stands still.
+        until("the healthy project to keep up", async || {
+            let taken = taken_of(&healthy, "healthy");
+            if taken > came {
+                longest = longest.max(came_at.elapsed());
+                (came, came_at) = (taken, Instant::now());
+            }
+            (taken + 5_000 >= next).then_some(())
+        })
+        .await;
+    }
+    let (of_healthy, of_hole) = (next / 100 * 99, next / 100);
+    until("all of the healthy project", async || (taken_of(&healthy, "healthy") >= of_healthy).then_some(()))
+        .await;
+    let attempts = hole.received().len();
+    println!(
+        "{of_healthy} records in {:?} beside {attempts} requests without an answer; the longest pause {longest:?}",
+        began.elapsed()
+    );
+    assert!(longest < Duration::from_secs(2), "{longest:?}");
+    assert!(attempts > 20, "the black hole was tried all the time: {attempts}");
+    assert_eq!(taken_of(&hole, "hole"), 0);
+    let end = database.text("SELECT pg_current_wal_insert_lsn()::text").await.unwrap();
+    let passed = format!(
+        "SELECT (confirmed_flush_lsn >= '{end}')::text FROM pg_replication_slots WHERE slot_name = 's_{}'",
+        database.name
+    );
+    until("the slot to be past all of it", async || {
+        (database.text(&passed).await.as_deref() == Some("true")).then_some(())
+    })
+    .await;
+    assert_eq!(sidecar.get("/-/ready").unwrap().0, 200);
+
+    hole.answers(|_| Answer::Status(200));
+    until("what waited", async || (taken_of(&hole, "hole") >= of_hole).then_some(())).await;
+    let lanes = by_lane(&hole.received());
+    let ids: Vec<usize> =
+        lanes.values().flatten().map(|record| record["id"].as_str().unwrap().parse().unwrap()).collect();
+    assert_eq!(ids, (1..=of_hole).map(|number| number * 100).collect::<Vec<_>>());
+}
