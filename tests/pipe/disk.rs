@@ -28,7 +28,7 @@ async fn confirmed(database: &Database) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_stops_both_loops_where_they_must_and_nothing_is_lost() {
-    let Some(disk) = Tmpfs::mount(24 << 20) else { return };
+    let Some(disk) = Tmpfs::mount(96 << 20) else { return };
     let database = Database::new(18, "disk").await;
     database.run(DOCUMENTS).await;
     let receiver = Receiver::start().await;
@@ -67,8 +67,22 @@ async fn a_full_disk_stops_both_loops_where_they_must_and_nothing_is_lost() {
 
     disk.make_room();
     sidecar.ready().await;
-    insert(&database, 9_001, 9_001).await;
-    let last = || by_lane(&receiver.received()).into_values().flatten().any(|record| record["id"] == "9001");
+    until("what was not read", async || (receiver.records_taken() >= 9_000).then_some(())).await;
+
+    // Full again, and told to end: it does not wait for room, and what it could not keep comes again.
+    disk.fill();
+    insert(&database, 9_001, 20_000).await;
+    until("the sidecar to stop reading again", async || {
+        disk.fill();
+        (sidecar.log().matches("reading stops, and goes on by itself").count() == 2).then_some(())
+    })
+    .await;
+    assert!(sidecar.stop().await.success());
+    disk.make_room();
+    sidecar.spawn();
+    sidecar.ready().await;
+    insert(&database, 20_001, 20_001).await;
+    let last = || by_lane(&receiver.received()).into_values().flatten().any(|record| record["id"] == "20001");
     until("the last", async || last().then_some(())).await;
     let mut seen = std::collections::HashSet::new();
     let received = receiver.received();
@@ -81,6 +95,6 @@ async fn a_full_disk_stops_both_loops_where_they_must_and_nothing_is_lost() {
         .flatten()
         .map(|record| record["id"].as_str().unwrap().parse().unwrap())
         .collect();
-    assert_eq!(ids, (1..=9_001).collect::<Vec<_>>(), "nothing lost, nothing made twice, in order");
+    assert_eq!(ids, (1..=20_001).collect::<Vec<_>>(), "nothing lost, nothing made twice, in order");
     assert!(sidecar.stop().await.success());
 }

@@ -183,8 +183,7 @@ async fn a_black_hole_takes_nothing_from_a_project_that_runs_at_full_rate() {
         database
             .run(&format!(
                 "INSERT INTO documents (id, key, project_id)
-                 SELECT g, 'k', CASE WHEN g % 100 = 0 THEN 'hole' ELSE 'healthy' END FROM generate_series({} + 1, {} + 500) g",
-                next, next
+                 SELECT g, 'k', CASE WHEN g % 100 = 0 THEN 'hole' ELSE 'healthy' END FROM generate_series({next} + 1, {next} + 500) g"
             ))
             .await;
         next += 500;
