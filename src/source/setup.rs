@@ -58,7 +58,7 @@ pub fn plan(survey: &Survey, wanted: &Wanted) -> Vec<Step> {
     if survey.slot.is_none() {
         steps.push(Step {
             what: format!("make the replication slot {}", wanted.slot),
-            sql: slot::create(&wanted.slot),
+            sql: slot::create(&wanted.slot, wanted.failover),
             needs: "REPLICATION".to_owned(),
             permitted: survey.server.may_replicate,
         });

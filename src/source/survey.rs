@@ -22,8 +22,12 @@ pub struct Wanted {
     pub publication: String,
     /// `postgres.slot`
     pub slot: String,
+    /// `postgres.failover_slot`
+    pub failover: bool,
     /// The columns of the documents' ids.
     pub id: Vec<String>,
+    /// The column of their projects.
+    pub project: Option<String>,
     /// Every column that is named, the ids' too.
     pub columns: Vec<WantedColumn>,
 }
@@ -98,6 +102,7 @@ impl Survey {
     /// missing: they can be made.
     pub fn refusals(&self, wanted: &Wanted) -> Vec<Refusal> {
         let mut refusals = self.of_server();
+        refusals.extend(slot::no_failover(wanted.failover, self.server.version));
         refusals.extend(self.of_table(wanted));
         refusals.extend(self.of_columns(wanted));
         refusals.extend(self.publication.iter().flat_map(|found| {
