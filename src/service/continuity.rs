@@ -17,6 +17,9 @@ pub(super) struct KnownSource {
     pub slot: String,
     /// The database.
     pub database: String,
+    /// The documents table's oid: one that is dropped and made again has another.
+    #[serde(default)]
+    pub table: Option<u32>,
 }
 
 /// The source as it answers now.
@@ -75,6 +78,11 @@ pub(super) enum Continuity {
         /// `confirmed_flush_lsn`
         confirmed: Lsn,
     },
+    /// The table was dropped and made again, which no stream tells.
+    TableReplaced {
+        /// The last LSN that is known.
+        from: Lsn,
+    },
 }
 
 /// Compares what is known with what was found. `known` and `position` are `None` until a first
@@ -93,6 +101,9 @@ pub(super) fn judge(known: Option<(&KnownSource, StreamPosition)>, found: &Found
         }
         FoundSlot::Usable { confirmed } if confirmed > position.whole => {
             Continuity::SpoolBehind { confirmed }
+        }
+        FoundSlot::Usable { .. } if known.table.is_some() && known.table != found.source.table => {
+            Continuity::TableReplaced { from: position.whole }
         }
         FoundSlot::Usable { .. } => Continuity::GoOn(position),
     }
@@ -157,7 +168,13 @@ mod tests {
     const POSITION: StreamPosition = StreamPosition { whole: Lsn(1_000), last_end: Lsn(900), open: None };
 
     fn known() -> KnownSource {
-        KnownSource { system_id: "7".into(), timeline: 3, slot: "sidecar".into(), database: "app".into() }
+        KnownSource {
+            system_id: "7".into(),
+            timeline: 3,
+            slot: "sidecar".into(),
+            database: "app".into(),
+            table: Some(16_400),
+        }
     }
 
     fn found() -> FoundSource {
@@ -201,6 +218,16 @@ mod tests {
             let judged = judge(Some((&known(), POSITION)), &FoundSource { slot, ..found() });
             assert_eq!(judged, Continuity::SlotGone { from: Lsn(1_000), lost });
         }
+    }
+
+    #[test]
+    fn a_table_that_was_made_again_is_another_one() {
+        let mut again = found();
+        again.source.table = Some(16_500);
+        let judged = |known: &KnownSource| judge(Some((known, POSITION)), &again);
+        assert_eq!(judged(&known()), Continuity::TableReplaced { from: Lsn(1_000) });
+        let not_yet = KnownSource { table: None, ..known() };
+        assert_eq!(judged(&not_yet), Continuity::GoOn(POSITION));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod state;
 mod supervise;
 mod trouble;
 mod wanted;
+mod watch_catalog;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,6 +24,7 @@ use uuid::Uuid;
 use self::known::Known;
 use self::state::{State, Viewer};
 use self::supervise::{Over, Said, Supervisor};
+use self::watch_catalog::CatalogWatch;
 use crate::admin::{self, Admin, SOCKET_NAME, Tail, TailLine};
 use crate::capture::{Capture, Keep, Listeners};
 use crate::clock::Clock;
@@ -163,10 +165,9 @@ impl Parts {
             number: 0,
             has_streamed: false,
             said: Said::default(),
+            watch: CatalogWatch::default(),
         };
-        for name in settings::without_effect(&settings) {
-            tracing::warn!("`{name}` is set, and has no effect in this version");
-        }
+        say_without_effect(&settings);
         tracing::info!(spool = %settings.spool_path.display(), %epoch, "sidecar {}", env!("CARGO_PKG_VERSION"));
         let supervisor = tokio::spawn(supervisor.run());
         let spool = opened.spool;
@@ -246,6 +247,12 @@ impl Parts {
             () = signals.told_to_stop() => tracing::warn!("stopped at once"),
         }
         self.listeners.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+fn say_without_effect(settings: &Settings) {
+    for name in settings::without_effect(settings) {
+        tracing::warn!("`{name}` is set, and has no effect in this version");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::continuity::Continuity;
 use crate::capture::LedgerError;
+use crate::classify::TableName;
 use crate::resync::ResyncError;
 use crate::source::SourceError;
 use crate::source::refusal::CatalogError;
@@ -27,7 +28,7 @@ pub(super) enum Trouble {
 }
 
 /// What keeps a stream from going on, and the way out.
-pub(super) fn stands(continuity: &Continuity, slot: &str) -> Trouble {
+pub(super) fn stands(continuity: &Continuity, slot: &str, table: &TableName) -> Trouble {
     let (why, holds) = match continuity {
         Continuity::Diverged { why } => {
             (format!("{why}. Nothing is read or delivered. If this database is the right one: {ANEW}"), true)
@@ -44,6 +45,14 @@ pub(super) fn stands(continuity: &Continuity, slot: &str) -> Trouble {
             format!(
                 "the slot `{slot}` is {}: what changed after {} cannot be known from the stream. Delivery goes on. {ANEW}",
                 if *lost { "lost" } else { "missing" },
+                from.slashed()
+            ),
+            false,
+        ),
+        Continuity::TableReplaced { from } => (
+            format!(
+                "the table {table} was dropped and made again: the stream tells neither what went with the old one nor all \
+                 that came into the new one after {}. Delivery goes on. {ANEW}",
                 from.slashed()
             ),
             false,

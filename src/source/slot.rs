@@ -117,7 +117,10 @@ pub fn no_failover(wanted: bool, version: u32) -> Option<Refusal> {
 /// The SQL that makes the slot `name`: persistent, not two-phase, and copied to standbys where `failover`.
 pub fn create(name: &str, failover: bool) -> String {
     let more = if failover { ", temporary => false, twophase => false, failover => true" } else { "" };
-    format!("SELECT pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput'{more});", quote::literal(name))
+    format!(
+        "SELECT pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput'{more});",
+        quote::literal(name)
+    )
 }
 
 /// The SQL that drops the slot `name`.

@@ -87,8 +87,11 @@ fn not_marked(found: &Survey, wanted: &Wanted) -> Option<Finding> {
 /// have happened after a failover; where it waits for one that is away, nothing is delivered at all.
 fn held_back(found: &Survey, standbys: &[Standby]) -> Vec<Finding> {
     let setting = found.settings.figure("synchronized_standby_slots");
-    let named: Vec<&str> =
-        setting.split(',').map(|name| name.trim().trim_matches('"')).filter(|name| !name.is_empty()).collect();
+    let named: Vec<&str> = setting
+        .split(',')
+        .map(|name| name.trim().trim_matches('"'))
+        .filter(|name| !name.is_empty())
+        .collect();
     if named.is_empty() && !standbys.is_empty() {
         let names: Vec<&str> = standbys.iter().map(|standby| standby.slot.as_str()).collect();
         return vec![Finding {

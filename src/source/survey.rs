@@ -105,11 +105,19 @@ impl Survey {
         refusals.extend(slot::no_failover(wanted.failover, self.server.version));
         refusals.extend(self.of_table(wanted));
         refusals.extend(self.of_columns(wanted));
-        refusals.extend(self.publication.iter().flat_map(|found| {
-            publication::refusals(&wanted.publication, found, &self.table, self.needs_generated(wanted))
-        }));
+        refusals.extend(self.of_publication(wanted));
         refusals.extend(self.slot.iter().filter_map(|found| slot::refusal(&wanted.slot, found)));
         refusals
+    }
+
+    /// Why the publication does not give all changes of the table; that it is not there is one, here.
+    pub fn publication_refusals(&self, wanted: &Wanted) -> Vec<Refusal> {
+        let create = || publication::create(&wanted.publication, &self.table, self.needs_generated(wanted));
+        let missing = self
+            .publication
+            .is_none()
+            .then(|| Refusal::cured_by(format!("the publication {} is gone", wanted.publication), create()));
+        missing.into_iter().chain(self.of_publication(wanted)).collect()
     }
 
     /// Whether the publication must carry stored generated columns.
@@ -117,6 +125,14 @@ impl Survey {
         let named = wanted.columns.iter().map(|column| column.name.clone());
         let identity = identity::choose(&self.table, &wanted.id).unwrap_or_default();
         publication::needs_generated(self.server.version, &self.table, named.chain(identity))
+    }
+
+    fn of_publication(&self, wanted: &Wanted) -> Vec<Refusal> {
+        let found = self.publication.iter();
+        let generated = self.needs_generated(wanted);
+        found
+            .flat_map(|found| publication::refusals(&wanted.publication, found, &self.table, generated))
+            .collect()
     }
 
     fn of_server(&self) -> Vec<Refusal> {
