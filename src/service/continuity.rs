@@ -20,6 +20,9 @@ pub(super) struct KnownSource {
     /// The documents table's oid: one that is dropped and made again has another.
     #[serde(default)]
     pub table: Option<u32>,
+    /// The publication's.
+    #[serde(default)]
+    pub publication: Option<u32>,
 }
 
 /// The source as it answers now.
@@ -78,11 +81,20 @@ pub(super) enum Continuity {
         /// `confirmed_flush_lsn`
         confirmed: Lsn,
     },
-    /// The table was dropped and made again, which no stream tells.
-    TableReplaced {
+    /// Something was dropped and made again. The stream does not tell what changed meanwhile.
+    Replaced {
+        /// What.
+        what: Part,
         /// The last LSN that is known.
         from: Lsn,
     },
+}
+
+/// What a stream is of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Part {
+    Publication,
+    Table,
 }
 
 /// Compares what is known with what was found. `known` and `position` are `None` until a first
@@ -102,11 +114,20 @@ pub(super) fn judge(known: Option<(&KnownSource, StreamPosition)>, found: &Found
         FoundSlot::Usable { confirmed } if confirmed > position.whole => {
             Continuity::SpoolBehind { confirmed }
         }
-        FoundSlot::Usable { .. } if known.table.is_some() && known.table != found.source.table => {
-            Continuity::TableReplaced { from: position.whole }
-        }
-        FoundSlot::Usable { .. } => Continuity::GoOn(position),
+        FoundSlot::Usable { .. } => match replaced(known, &found.source) {
+            Some(what) => Continuity::Replaced { what, from: position.whole },
+            None => Continuity::GoOn(position),
+        },
     }
+}
+
+/// What bears its name and is another one. What is missing is no other one: it is seen to elsewhere.
+fn replaced(known: &KnownSource, found: &KnownSource) -> Option<Part> {
+    let other = |known: Option<u32>, found| known.zip(found).is_some_and(|(known, found)| known != found);
+    if other(known.table, found.table) {
+        return Some(Part::Table);
+    }
+    other(known.publication, found.publication).then_some(Part::Publication)
 }
 
 /// The position in the found database's own history, or why it has no place there.
@@ -174,6 +195,7 @@ mod tests {
             slot: "sidecar".into(),
             database: "app".into(),
             table: Some(16_400),
+            publication: Some(16_410),
         }
     }
 
@@ -221,13 +243,15 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_was_made_again_is_another_one() {
-        let mut again = found();
-        again.source.table = Some(16_500);
-        let judged = |known: &KnownSource| judge(Some((known, POSITION)), &again);
-        assert_eq!(judged(&known()), Continuity::TableReplaced { from: Lsn(1_000) });
-        let not_yet = KnownSource { table: None, ..known() };
-        assert_eq!(judged(&not_yet), Continuity::GoOn(POSITION));
+    fn a_table_or_publication_that_was_made_again_is_another_one() {
+        let judged =
+            |source: KnownSource| judge(Some((&known(), POSITION)), &FoundSource { source, ..found() });
+        let table = KnownSource { table: Some(16_500), ..known() };
+        assert_eq!(judged(table), Continuity::Replaced { what: Part::Table, from: Lsn(1_000) });
+        let publication = KnownSource { publication: Some(16_500), ..known() };
+        assert_eq!(judged(publication), Continuity::Replaced { what: Part::Publication, from: Lsn(1_000) });
+        let none = KnownSource { publication: None, ..known() };
+        assert_eq!(judged(none), Continuity::GoOn(POSITION), "to be made");
     }
 
     #[test]

@@ -139,7 +139,7 @@ impl Supervisor {
                 self.note_source(&source.source).await?;
                 self.stream(connection, &client, (&wanted, &found), position).await
             }
-            other => Err(stands(&other, &self.settings.slot, &self.settings.mapping.table)),
+            other => Err(stands(&other, &wanted)),
         }
     }
 
@@ -162,6 +162,7 @@ impl Supervisor {
                 slot: self.settings.slot.clone(),
                 database: system.dbname.clone(),
                 table: Some(found.table.oid),
+                publication: found.publication.map(|publication| publication.oid),
             },
             flush: system.flush,
             switched_at,
@@ -243,7 +244,7 @@ impl Supervisor {
         self.deliver.hold(false);
         tracing::info!(from = %position.whole, slot = %options.slot, "streaming");
         self.has_streamed = true;
-        self.said = Said::default();
+        let began = self.clock.running();
         let (end, ended) = watch::channel(false);
         let state = self.state.clone();
         let mut blocks = self.capture.blocks(number);
@@ -284,7 +285,13 @@ impl Supervisor {
                     self.state.enter(Phase::Stopping);
                     let _ = end.send(true);
                 }
-                _ = look.tick() => self.look_at_slot(client).await,
+                _ = look.tick() => {
+                    self.look_at_slot(client).await;
+                    // A stream that ends as soon as it begins is no end of trouble.
+                    if self.clock.running().since(began) >= LOOK_AT_SLOT_EVERY {
+                        self.said = Said::default();
+                    }
+                }
             }
         }
     }

@@ -110,14 +110,23 @@ impl Survey {
         refusals
     }
 
-    /// Why the publication does not give all changes of the table; that it is not there is one, here.
+    /// Why the publication does not give all changes of the table that the slot keeps.
     pub fn publication_refusals(&self, wanted: &Wanted) -> Vec<Refusal> {
-        let create = || publication::create(&wanted.publication, &self.table, self.needs_generated(wanted));
-        let missing = self
-            .publication
-            .is_none()
-            .then(|| Refusal::cured_by(format!("the publication {} is gone", wanted.publication), create()));
-        missing.into_iter().chain(self.of_publication(wanted)).collect()
+        self.publication_gone(wanted).into_iter().chain(self.of_publication(wanted)).collect()
+    }
+
+    /// The slot is there without its publication: one made now is too late for what the slot keeps.
+    pub fn publication_gone(&self, wanted: &Wanted) -> Option<Refusal> {
+        (self.publication.is_none() && self.slot.is_some()).then(|| {
+            let create = publication::create(&wanted.publication, &self.table, self.needs_generated(wanted));
+            Refusal::cured_by(
+                format!(
+                    "the publication {} is gone, and changes made meanwhile are not to be had from the slot {}; without the slot the sidecar compares the table instead",
+                    wanted.publication, wanted.slot
+                ),
+                format!("{} {create}", slot::drop(&wanted.slot)),
+            )
+        })
     }
 
     /// Whether the publication must carry stored generated columns.
