@@ -78,6 +78,11 @@ async fn the_stream_goes_on_at_the_promoted_standby_and_loses_and_doubles_nothin
             writer.transaction(&scene.database.client, 5).await;
         }
         slot_on(version, &primary, &mut standby, false).await;
+        if version >= 17 {
+            let said = scene.sidecar.command("doctor").output().unwrap();
+            let said = String::from_utf8(said.stdout).unwrap();
+            assert!(said.contains("the sidecar does not run ahead of them"), "{said}");
+        }
         // Much is still to be delivered when the primary dies.
         scene.receiver.answers(|_| Answer::Slow(204, Duration::from_millis(30)));
         for _ in 0..100 {
