@@ -29,6 +29,8 @@ async fn copied(primary: &Cluster, standby: &Cluster) {
     until("the standby to copy the slot", async || {
         // What the standby waits for is written only now and then where nothing else is.
         here.run("SELECT pg_log_standby_snapshot()").await;
+        // And what copies it naps for up to half a minute, but for a reload of its settings.
+        there.run("SELECT pg_reload_conf()").await;
         (there.text(&asked).await? == "1").then_some(())
     })
     .await;
