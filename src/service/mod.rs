@@ -128,8 +128,6 @@ impl Parts {
         let (tail, _) = broadcast::channel(TAIL_LINES);
         let (fail, failures) = mpsc::unbounded_channel();
         let deliver = Arc::new(deliver(&settings, &opened, epochs, clock, &metrics, fail)?);
-        // Nothing is delivered before it is known whether the database goes on where it was left.
-        deliver.hold(true);
         let (notice, notices) = mpsc::unbounded_channel();
         let listeners = listeners(&settings.routes, &tail, &deliver);
         let capture =
@@ -283,7 +281,8 @@ fn deliver(
     metrics: &Metrics,
     failed: mpsc::UnboundedSender<SpoolError>,
 ) -> anyhow::Result<Deliver> {
-    Deliver::start(Params {
+    // Nothing is delivered before it is known whether the database goes on where it was left.
+    Deliver::start_held(Params {
         spool: opened.spool.clone(),
         lanes: opened.lanes.clone(),
         projects: opened.projects.clone(),

@@ -66,8 +66,10 @@ impl Supervisor {
                 Ok(Ended::ByServer) => Trouble::Later("the server ended the stream: it shuts down".into()),
                 Err(trouble) => trouble,
             };
-            let holds = matches!(trouble, Trouble::Stands { holds: true, .. });
-            self.deliver.hold(holds);
+            // A database that does not answer is not judged anew: what was found stands.
+            if let Trouble::Stands { holds, .. } = trouble {
+                self.deliver.hold(holds);
+            }
             match trouble {
                 Trouble::Stopped => return Over::Stopped,
                 Trouble::SpoolFailed(error) => return Over::SpoolFailed(error),

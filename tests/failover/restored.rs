@@ -27,15 +27,22 @@ async fn a_restored_copy_of_the_cluster_has_diverged() {
         scene.caught_up().await;
         assert!(scene.sidecar.stop().await.success());
 
+        // Nothing is delivered, either, before it is known what the database is.
         cluster.stop(Stop::Fast);
         cluster.restore();
+        scene.refuses(false);
+        scene.sidecar.spawn();
+        scene.waits_for_postgres().await;
         cluster.start().await;
         scene.moves_to(&cluster).await;
         scene.insert(3).await;
-        scene.refuses(false);
-        scene.sidecar.spawn();
         let said = scene.stands("it is a restored copy").await;
         assert!(said.contains("Nothing is read or delivered"), "{said}");
+        // What was found stands while nobody answers.
+        cluster.stop(Stop::Fast);
+        scene.waits_for_postgres().await;
+        cluster.start().await;
+        scene.stands("it is a restored copy").await;
         assert_eq!(scene.ids(), ["1"], "neither what is pending nor what is new, PostgreSQL {version}");
     }
 }

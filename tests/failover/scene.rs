@@ -96,6 +96,15 @@ impl Scene {
         .await;
     }
 
+    /// Waits until it has found nobody who answers.
+    pub(crate) async fn waits_for_postgres(&self) {
+        until("nobody to answer", async || {
+            let status = self.sidecar.status()?;
+            (status["source"]["state"] == "waiting_for_postgres").then_some(())
+        })
+        .await;
+    }
+
     /// Not ready, for a reason with this in it; and stays so, telling nobody anything.
     pub(crate) async fn stands(&self, because: &str) -> String {
         let before = self.receiver.received().len();
