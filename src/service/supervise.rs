@@ -288,11 +288,8 @@ impl Supervisor {
                     let _ = end.send(true);
                 }
                 _ = look.tick() => {
+                    self.forget_trouble(began);
                     self.look_at_slot(client).await;
-                    // A stream that ends as soon as it begins is no end of trouble.
-                    if self.clock.running().since(began) >= LOOK_AT_SLOT_EVERY {
-                        self.said = Said::default();
-                    }
                 }
             }
         }
@@ -334,6 +331,13 @@ impl Supervisor {
                 },
                 () = told(&mut stop) => return Err(Trouble::Stopped),
             }
+        }
+    }
+
+    /// A stream that ends as soon as it begins is no end of trouble.
+    fn forget_trouble(&mut self, began: crate::moment::Running) {
+        if self.clock.running().since(began) >= LOOK_AT_SLOT_EVERY {
+            self.said = Said::default();
         }
     }
 
