@@ -229,7 +229,10 @@ impl Parts {
         let (capture, deliver, spool) = (self.capture, self.deliver, self.spool);
         let supervisor = self.supervisor;
         let ending = async move {
-            let _ = tokio::time::timeout(LEAST_PATIENCE, supervisor).await;
+            // One that ended by itself was heard, and cannot be heard twice.
+            if !supervisor.is_finished() {
+                let _ = tokio::time::timeout(LEAST_PATIENCE, supervisor).await;
+            }
             let ended = tokio::task::spawn_blocking(move || {
                 capture.stop();
                 deliver.stop(patience);

@@ -172,3 +172,34 @@ async fn where_only_a_keepalive_lies_beyond_the_switch_nothing_is_missed() {
         assert_eq!(scene.ids(), ["1", "2", "3"], "PostgreSQL {version}");
     }
 }
+
+/// What `synchronized_standby_slots` is for: compare with the divergence above.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_standby_has_is_held_back_so_its_loss_is_nobodys() {
+    let mut primary = Cluster::new(18, "synchronized_standby_slots = 'standby'").await;
+    let mut standby = primary.standby(standby_settings(18)).await;
+    let mut scene = Scene::on(&primary, true).await;
+    scene.insert(1).await;
+    scene.told(1).await;
+    slot_on(18, &primary, &mut standby, true).await;
+    scene.insert(2).await;
+    let waits = "SELECT count(*)::text FROM pg_stat_activity WHERE wait_event = 'WaitForStandbyConfirmation'";
+    until("the server to hold the document back", async || {
+        (scene.database.text(waits).await? == "1").then_some(())
+    })
+    .await;
+    let said = scene.sidecar.command("doctor").output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("synchronized_standby_slots names standby, which nobody reads"), "{said}");
+    primary.stop(Stop::Immediate);
+    assert!(scene.sidecar.stop().await.success());
+
+    standby.start().await;
+    standby.promote().await;
+    scene.moves_to(&standby).await;
+    scene.sidecar.spawn();
+    scene.sidecar.ready().await;
+    scene.insert(3).await;
+    scene.told(2).await;
+    assert_eq!(scene.ids(), ["1", "3"], "the second was lost with the primary, and never told");
+}

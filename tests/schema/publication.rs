@@ -43,6 +43,35 @@ async fn gives_less(version: u32, name: &'static str, sql: &'static str, because
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_start_with_a_publication_that_gives_less_is_refused_with_the_cure() {
+    for version in VERSIONS {
+        let receiver = Receiver::start().await;
+        let database = Database::new(version, "less").await;
+        database.run(DOCUMENTS).await;
+        let mut sidecar = Sidecar::start(&database, &to(&receiver)).await;
+        assert!(sidecar.stop().await.success());
+        let publication = format!("p_{}", database.name);
+        database.run(&format!("ALTER PUBLICATION {publication} SET (publish = 'insert')")).await;
+        sidecar.spawn();
+        assert_eq!(sidecar.ended().await.code(), Some(78));
+        let log = sidecar.log();
+        assert!(
+            log.contains("lacks insert, update, delete or truncate")
+                && log.contains("cure: ALTER PUBLICATION"),
+            "{log}"
+        );
+        assert!(log.contains("may never be in the stream"), "{log}");
+        database
+            .run(&format!(
+                "ALTER PUBLICATION {publication} SET (publish = 'insert, update, delete, truncate')"
+            ))
+            .await;
+        sidecar.spawn();
+        sidecar.ready().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_publication_that_is_dropped_is_noticed_and_its_cure_named() {
     for version in VERSIONS {
         let receiver = Receiver::start().await;
