@@ -24,6 +24,8 @@ pub struct Params {
     pub lanes: Vec<LaneState>,
     /// Names of projects, by number.
     pub projects: Vec<String>,
+    /// Nothing is cut or sent before [`Deliver::hold`] lets go.
+    pub held: bool,
     /// The last number that a record was given.
     pub last_seq: Seq,
     /// Which epoch a record is of.
@@ -91,18 +93,9 @@ pub struct LaneView {
 impl Deliver {
     /// Starts the thread.
     pub fn start(params: Params) -> anyhow::Result<Self> {
-        Self::begin(params, false)
-    }
-
-    /// Starts the thread; nothing is cut or sent before [`Deliver::hold`] lets go.
-    pub fn start_held(params: Params) -> anyhow::Result<Self> {
-        Self::begin(params, true)
-    }
-
-    fn begin(params: Params, held: bool) -> anyhow::Result<Self> {
         let (events, happened) = mpsc::channel();
         let handed_in = Arc::new(AtomicUsize::new(0));
-        let shell = Shell::new(params, held, events.clone(), Arc::clone(&handed_in))?;
+        let shell = Shell::new(params, events.clone(), Arc::clone(&handed_in))?;
         let thread =
             std::thread::Builder::new().name("deliver".into()).spawn(move || shell.run(&happened))?;
         Ok(Self { events, handed_in, thread: Mutex::new(Some(thread)) })

@@ -89,14 +89,13 @@ pub(super) struct Shell {
 impl Shell {
     pub(super) fn new(
         mut params: Params,
-        held: bool,
         events: mpsc::Sender<Event>,
         handed_in: Arc<AtomicUsize>,
     ) -> anyhow::Result<Self> {
         let now = params.clock.running();
         let heads = Heads::new(params.spool.reader()?, params.last_seq, HEADS_BYTES_MAX);
         let mut dispatch = Dispatch::new(params.in_flight_max, params.lane_bytes_max);
-        dispatch.hold(held);
+        dispatch.hold(params.held);
         for state in std::mem::take(&mut params.lanes) {
             let webhook = webhook_of(&params, state.lane);
             dispatch.add(state, webhook, now);

@@ -284,11 +284,12 @@ fn deliver(
     metrics: &Metrics,
     failed: mpsc::UnboundedSender<SpoolError>,
 ) -> anyhow::Result<Deliver> {
-    // Nothing is delivered before it is known whether the database goes on where it was left.
-    Deliver::start_held(Params {
+    Deliver::start(Params {
         spool: opened.spool.clone(),
         lanes: opened.lanes.clone(),
         projects: opened.projects.clone(),
+        // Until it is known whether the database goes on where it was left.
+        held: true,
         last_seq: opened.last_seq,
         epochs,
         routes: Arc::new(settings.routes.clone()),
