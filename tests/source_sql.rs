@@ -21,3 +21,5 @@ mod server;
 mod setup;
 #[path = "source_sql/snapshot.rs"]
 mod snapshot;
+#[path = "source_sql/standbys.rs"]
+mod standbys;

@@ -58,6 +58,14 @@ pub enum Halt {
     /// Only records of healthy lanes are left to remove. It goes on by itself.
     #[error("the spool is full: nothing is left in it but records that wait for healthy receivers")]
     SpoolFull,
+    /// Another table bears the name now; what went with the old one was not told.
+    #[error("at {lsn}: the table {table} was dropped and made again")]
+    TableReplaced {
+        /// The transaction.
+        lsn: Lsn,
+        /// Its name.
+        table: String,
+    },
 }
 
 /// The stream, as far as it is applied.
@@ -238,6 +246,11 @@ impl Follow {
         let same = |known: &Known| matches!(known, Known::Documents(known) if known.0 == relation);
         if self.relations.get(&relation.oid).is_some_and(same) {
             return Ok(());
+        }
+        let another =
+            |(oid, known): (&u32, &Known)| matches!(known, Known::Documents(_)) && *oid != relation.oid;
+        if self.relations.iter().any(another) {
+            return Err(Halt::TableReplaced { lsn: self.place, table: table.to_string() });
         }
         let layout = self.resolve(&relation, ledger)?;
         self.relations.insert(relation.oid, Known::Documents(Box::new((relation, layout))));

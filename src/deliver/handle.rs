@@ -24,6 +24,8 @@ pub struct Params {
     pub lanes: Vec<LaneState>,
     /// Names of projects, by number.
     pub projects: Vec<String>,
+    /// Nothing is cut or sent before [`Deliver::hold`] lets go.
+    pub held: bool,
     /// The last number that a record was given.
     pub last_seq: Seq,
     /// Which epoch a record is of.

@@ -95,6 +95,7 @@ impl Shell {
         let now = params.clock.running();
         let heads = Heads::new(params.spool.reader()?, params.last_seq, HEADS_BYTES_MAX);
         let mut dispatch = Dispatch::new(params.in_flight_max, params.lane_bytes_max);
+        dispatch.hold(params.held);
         for state in std::mem::take(&mut params.lanes) {
             let webhook = webhook_of(&params, state.lane);
             dispatch.add(state, webhook, now);

@@ -17,6 +17,12 @@ pub(super) struct KnownSource {
     pub slot: String,
     /// The database.
     pub database: String,
+    /// The documents table's oid: one that is dropped and made again has another.
+    #[serde(default)]
+    pub table: Option<u32>,
+    /// The publication's.
+    #[serde(default)]
+    pub publication: Option<u32>,
 }
 
 /// The source as it answers now.
@@ -75,6 +81,20 @@ pub(super) enum Continuity {
         /// `confirmed_flush_lsn`
         confirmed: Lsn,
     },
+    /// Something was dropped and made again. The stream does not tell what changed meanwhile.
+    Replaced {
+        /// What.
+        what: Part,
+        /// The last LSN that is known.
+        from: Lsn,
+    },
+}
+
+/// What a stream is of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Part {
+    Publication,
+    Table,
 }
 
 /// Compares what is known with what was found. `known` and `position` are `None` until a first
@@ -94,8 +114,20 @@ pub(super) fn judge(known: Option<(&KnownSource, StreamPosition)>, found: &Found
         FoundSlot::Usable { confirmed } if confirmed > position.whole => {
             Continuity::SpoolBehind { confirmed }
         }
-        FoundSlot::Usable { .. } => Continuity::GoOn(position),
+        FoundSlot::Usable { .. } => match replaced(known, &found.source) {
+            Some(what) => Continuity::Replaced { what, from: position.whole },
+            None => Continuity::GoOn(position),
+        },
     }
+}
+
+/// What bears its name and is another one. What is missing is no other one: it is seen to elsewhere.
+fn replaced(known: &KnownSource, found: &KnownSource) -> Option<Part> {
+    let other = |known: Option<u32>, found| known.zip(found).is_some_and(|(known, found)| known != found);
+    if other(known.table, found.table) {
+        return Some(Part::Table);
+    }
+    other(known.publication, found.publication).then_some(Part::Publication)
 }
 
 /// The position in the found database's own history, or why it has no place there.
@@ -157,7 +189,14 @@ mod tests {
     const POSITION: StreamPosition = StreamPosition { whole: Lsn(1_000), last_end: Lsn(900), open: None };
 
     fn known() -> KnownSource {
-        KnownSource { system_id: "7".into(), timeline: 3, slot: "sidecar".into(), database: "app".into() }
+        KnownSource {
+            system_id: "7".into(),
+            timeline: 3,
+            slot: "sidecar".into(),
+            database: "app".into(),
+            table: Some(16_400),
+            publication: Some(16_410),
+        }
     }
 
     fn found() -> FoundSource {
@@ -201,6 +240,18 @@ mod tests {
             let judged = judge(Some((&known(), POSITION)), &FoundSource { slot, ..found() });
             assert_eq!(judged, Continuity::SlotGone { from: Lsn(1_000), lost });
         }
+    }
+
+    #[test]
+    fn a_table_or_publication_that_was_made_again_is_another_one() {
+        let judged =
+            |source: KnownSource| judge(Some((&known(), POSITION)), &FoundSource { source, ..found() });
+        let table = KnownSource { table: Some(16_500), ..known() };
+        assert_eq!(judged(table), Continuity::Replaced { what: Part::Table, from: Lsn(1_000) });
+        let publication = KnownSource { publication: Some(16_500), ..known() };
+        assert_eq!(judged(publication), Continuity::Replaced { what: Part::Publication, from: Lsn(1_000) });
+        let none = KnownSource { publication: None, ..known() };
+        assert_eq!(judged(none), Continuity::GoOn(POSITION), "to be made");
     }
 
     #[test]

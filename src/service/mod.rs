@@ -8,6 +8,7 @@ mod state;
 mod supervise;
 mod trouble;
 mod wanted;
+mod watch_catalog;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,6 +24,7 @@ use uuid::Uuid;
 use self::known::Known;
 use self::state::{State, Viewer};
 use self::supervise::{Over, Said, Supervisor};
+use self::watch_catalog::CatalogWatch;
 use crate::admin::{self, Admin, SOCKET_NAME, Tail, TailLine};
 use crate::capture::{Capture, Keep, Listeners};
 use crate::clock::Clock;
@@ -126,8 +128,6 @@ impl Parts {
         let (tail, _) = broadcast::channel(TAIL_LINES);
         let (fail, failures) = mpsc::unbounded_channel();
         let deliver = Arc::new(deliver(&settings, &opened, epochs, clock, &metrics, fail)?);
-        // Nothing is delivered before it is known whether the database goes on where it was left.
-        deliver.hold(true);
         let (notice, notices) = mpsc::unbounded_channel();
         let listeners = listeners(&settings.routes, &tail, &deliver);
         let capture =
@@ -163,10 +163,9 @@ impl Parts {
             number: 0,
             has_streamed: false,
             said: Said::default(),
+            watch: CatalogWatch::default(),
         };
-        for name in settings::without_effect(&settings) {
-            tracing::warn!("`{name}` is set, and has no effect in this version");
-        }
+        say_without_effect(&settings);
         tracing::info!(spool = %settings.spool_path.display(), %epoch, "sidecar {}", env!("CARGO_PKG_VERSION"));
         let supervisor = tokio::spawn(supervisor.run());
         let spool = opened.spool;
@@ -230,7 +229,10 @@ impl Parts {
         let (capture, deliver, spool) = (self.capture, self.deliver, self.spool);
         let supervisor = self.supervisor;
         let ending = async move {
-            let _ = tokio::time::timeout(LEAST_PATIENCE, supervisor).await;
+            // One that ended by itself was heard, and cannot be heard twice.
+            if !supervisor.is_finished() {
+                let _ = tokio::time::timeout(LEAST_PATIENCE, supervisor).await;
+            }
             let ended = tokio::task::spawn_blocking(move || {
                 capture.stop();
                 deliver.stop(patience);
@@ -246,6 +248,12 @@ impl Parts {
             () = signals.told_to_stop() => tracing::warn!("stopped at once"),
         }
         self.listeners.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+fn say_without_effect(settings: &Settings) {
+    for name in settings::without_effect(settings) {
+        tracing::warn!("`{name}` is set, and has no effect in this version");
     }
 }
 
@@ -280,6 +288,8 @@ fn deliver(
         spool: opened.spool.clone(),
         lanes: opened.lanes.clone(),
         projects: opened.projects.clone(),
+        // Until it is known whether the database goes on where it was left.
+        held: true,
         last_seq: opened.last_seq,
         epochs,
         routes: Arc::new(settings.routes.clone()),

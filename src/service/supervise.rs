@@ -11,6 +11,7 @@ use super::known::Known;
 use super::state::{Phase, State};
 use super::trouble::{ANEW, Trouble, stands};
 use super::wanted::{ask, only_replaces_missing, say_waiting, wanted};
+use super::watch_catalog::{CatalogWatch, until_wrong};
 use crate::capture::{Capture, Documents, Halt, Notice};
 use crate::clock::Clock;
 use crate::deliver::Deliver;
@@ -37,6 +38,7 @@ pub(super) struct Supervisor {
     /// A stream was under way once: what is wrong now may be cured while we wait.
     pub(super) has_streamed: bool,
     pub(super) said: Said,
+    pub(super) watch: CatalogWatch,
 }
 
 /// How the supervision ended.
@@ -64,8 +66,10 @@ impl Supervisor {
                 Ok(Ended::ByServer) => Trouble::Later("the server ended the stream: it shuts down".into()),
                 Err(trouble) => trouble,
             };
-            let holds = matches!(trouble, Trouble::Stands { holds: true, .. });
-            self.deliver.hold(holds);
+            // A database that does not answer is not judged anew: what was found stands.
+            if let Trouble::Stands { holds, .. } = trouble {
+                self.deliver.hold(holds);
+            }
             match trouble {
                 Trouble::Stopped => return Over::Stopped,
                 Trouble::SpoolFailed(error) => return Over::SpoolFailed(error),
@@ -129,11 +133,15 @@ impl Supervisor {
             }
             Continuity::GoOn(position) => {
                 self.check_mapping(&found)?;
-                self.ready_to_stream(&client, &found, &wanted).await?;
+                if let Err(trouble) = self.ready_to_stream(&client, &found, &wanted).await {
+                    let lossy = !found.publication_refusals(&wanted).is_empty();
+                    return Err(if lossy { self.watch.refused(trouble, position.whole) } else { trouble });
+                }
+                self.watch.cured(&wanted, source.flush);
                 self.note_source(&source.source).await?;
-                self.stream(connection, &client, &found, position).await
+                self.stream(connection, &client, (&wanted, &found), position).await
             }
-            other => Err(stands(&other, &self.settings.slot)),
+            other => Err(stands(&other, &wanted)),
         }
     }
 
@@ -155,6 +163,8 @@ impl Supervisor {
                 timeline: system.timeline,
                 slot: self.settings.slot.clone(),
                 database: system.dbname.clone(),
+                table: Some(found.table.oid),
+                publication: found.publication.map(|publication| publication.oid),
             },
             flush: system.flush,
             switched_at,
@@ -218,7 +228,7 @@ impl Supervisor {
         &mut self,
         connection: Connection,
         client: &Client,
-        found: &Survey,
+        (wanted, found): (&Wanted, &Survey),
         position: StreamPosition,
     ) -> Result<Ended, Trouble> {
         self.number += 1;
@@ -236,7 +246,7 @@ impl Supervisor {
         self.deliver.hold(false);
         tracing::info!(from = %position.whole, slot = %options.slot, "streaming");
         self.has_streamed = true;
-        self.said = Said::default();
+        let began = self.clock.running();
         let (end, ended) = watch::channel(false);
         let state = self.state.clone();
         let mut blocks = self.capture.blocks(number);
@@ -248,11 +258,22 @@ impl Supervisor {
         tokio::pin!(running);
         let mut look = tokio::time::interval(LOOK_AT_SLOT_EVERY);
         let mut halted = None;
+        let (conninfo, capture) = (self.settings.conninfo.clone(), Arc::clone(&self.capture));
+        let watching = until_wrong(&conninfo, wanted, found, &capture);
+        tokio::pin!(watching);
+        let mut wrong = None;
         loop {
             let mut stop = self.stop.clone();
             let ending = *end.borrow();
             tokio::select! {
-                ended = &mut running => return self.after_stream(halted, ended).await,
+                ended = &mut running => return match wrong {
+                    Some((trouble, good_at)) if halted.is_none() => Err(self.watch.refused(trouble, good_at)),
+                    _ => self.after_stream(halted, ended).await,
+                },
+                found = &mut watching, if wrong.is_none() => {
+                    wrong = Some(found);
+                    let _ = end.send(true);
+                }
                 notice = self.notices.recv() => match notice {
                     Some(Notice::Halted(of, halt)) if of == number => {
                         halted = Some(halt);
@@ -266,7 +287,10 @@ impl Supervisor {
                     self.state.enter(Phase::Stopping);
                     let _ = end.send(true);
                 }
-                _ = look.tick() => self.look_at_slot(client).await,
+                _ = look.tick() => {
+                    self.forget_trouble(began);
+                    self.look_at_slot(client).await;
+                }
             }
         }
     }
@@ -307,6 +331,13 @@ impl Supervisor {
                 },
                 () = told(&mut stop) => return Err(Trouble::Stopped),
             }
+        }
+    }
+
+    /// A stream that ends as soon as it begins is no end of trouble.
+    fn forget_trouble(&mut self, began: crate::moment::Running) {
+        if self.clock.running().since(began) >= LOOK_AT_SLOT_EVERY {
+            self.said = Said::default();
         }
     }
 

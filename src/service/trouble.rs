@@ -1,11 +1,12 @@
 //! Why there is no stream, in the words of whoever must do something about it.
 
-use super::continuity::Continuity;
+use super::continuity::{Continuity, Part};
 use crate::capture::LedgerError;
 use crate::resync::ResyncError;
 use crate::source::SourceError;
 use crate::source::refusal::CatalogError;
 use crate::source::snapshot::SnapshotError;
+use crate::source::survey::Wanted;
 use crate::spool::SpoolError;
 
 /// Why there is no stream for now.
@@ -27,7 +28,8 @@ pub(super) enum Trouble {
 }
 
 /// What keeps a stream from going on, and the way out.
-pub(super) fn stands(continuity: &Continuity, slot: &str) -> Trouble {
+pub(super) fn stands(continuity: &Continuity, wanted: &Wanted) -> Trouble {
+    let slot = &wanted.slot;
     let (why, holds) = match continuity {
         Continuity::Diverged { why } => {
             (format!("{why}. Nothing is read or delivered. If this database is the right one: {ANEW}"), true)
@@ -44,6 +46,25 @@ pub(super) fn stands(continuity: &Continuity, slot: &str) -> Trouble {
             format!(
                 "the slot `{slot}` is {}: what changed after {} cannot be known from the stream. Delivery goes on. {ANEW}",
                 if *lost { "lost" } else { "missing" },
+                from.slashed()
+            ),
+            false,
+        ),
+        Continuity::Replaced { what: Part::Table, from } => (
+            format!(
+                "the table {}.{} was dropped and made again: the stream tells neither what went with the old one nor all \
+                 that came into the new one after {}. Delivery goes on. {ANEW}",
+                wanted.schema,
+                wanted.table,
+                from.slashed()
+            ),
+            false,
+        ),
+        Continuity::Replaced { what: Part::Publication, from } => (
+            format!(
+                "the publication {} was dropped and made again: the stream does not tell all that changed after {}. \
+                 Delivery goes on. {ANEW}",
+                wanted.publication,
                 from.slashed()
             ),
             false,

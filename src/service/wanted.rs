@@ -21,7 +21,9 @@ pub fn wanted(settings: &Settings) -> Wanted {
         table: mapping.table.name.clone(),
         publication: settings.publication.clone(),
         slot: settings.slot.clone(),
+        failover: settings.failover_slot,
         id: mapping.id.clone(),
+        project: mapping.project.clone(),
         columns: columns
             .map(|(setting, name)| WantedColumn { setting: setting.to_owned(), name: name.to_owned() })
             .collect(),

@@ -79,6 +79,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
     Ok(Settings {
         conninfo,
         slot: raw.postgres.slot.clone(),
+        failover_slot: raw.postgres.failover_slot,
         publication: raw.postgres.publication.clone(),
         mapping,
         on_truncate,

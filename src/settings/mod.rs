@@ -31,6 +31,8 @@ pub struct Settings {
     pub conninfo: Conninfo,
     /// `postgres.slot`
     pub slot: String,
+    /// `postgres.failover_slot`
+    pub failover_slot: bool,
     /// `postgres.publication`
     pub publication: String,
     /// `[documents]`

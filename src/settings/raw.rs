@@ -31,6 +31,7 @@ pub(super) struct Postgres {
     pub(super) url: Secret,
     pub(super) password: Secret,
     pub(super) slot: String,
+    pub(super) failover_slot: bool,
     pub(super) publication: String,
     pub(super) connect_timeout_ms: u64,
 }

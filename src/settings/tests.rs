@@ -13,6 +13,7 @@ fn wrong(text: &str) -> String {
 fn the_defaults_are_those_of_the_manual() {
     let settings = loaded("").unwrap();
     assert_eq!((settings.slot.as_str(), settings.publication.as_str()), ("sidecar", "sidecar"));
+    assert!(!settings.failover_slot);
     assert_eq!(settings.mapping.table.to_string(), "public.documents");
     assert_eq!(settings.mapping.ignore, ["created_at", "updated_at"]);
     assert_eq!((settings.spool_bytes_max, settings.lane_bytes_max), (10 << 30, 10 << 28));

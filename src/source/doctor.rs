@@ -4,13 +4,15 @@
 use tokio_postgres::Client;
 
 use super::SourceError;
-use super::catalog::{Generated, Kind, Table};
+use super::catalog::{Generated, Kind, Table, UniqueIndex};
 use super::documents::{DocumentKey, SharedIds, shared_ids};
 use super::identity;
 use super::publication::PUBLISHES_GENERATED;
+use super::quote;
 use super::refusal::{CatalogError, Refusal};
 use super::setup;
-use super::slot::Slot;
+use super::slot::{FAILOVER_SLOTS, Slot};
+use super::standbys::{self, standbys};
 use super::survey::{Server, Survey, Wanted, survey};
 
 /// One thing that was looked at.
@@ -51,6 +53,7 @@ pub async fn doctor(
         Err(CatalogError::Source(error)) => return Err(error),
     };
     let mut findings = judge(&found, wanted);
+    findings.extend(standbys::judge(&found, wanted, &standbys(client).await?));
     findings.extend(other_slots(client, wanted).await?);
     if findings.iter().all(|finding| finding.severity < Severity::Problem) {
         findings.extend(ids(client, &found, wanted, key).await);
@@ -71,6 +74,7 @@ pub fn judge(found: &Survey, wanted: &Wanted) -> Vec<Finding> {
         .extend(found.slot.as_ref().into_iter().flat_map(|slot| of_slot(wanted, slot, found.server.version)));
     findings.extend(limits(found));
     findings.extend(of_table(&found.table, found.server.version));
+    findings.extend(swapped(&found.table, wanted));
     findings
 }
 
@@ -172,10 +176,10 @@ fn of_slot(wanted: &Wanted, slot: &Slot, version: u32) -> Vec<Finding> {
             "It is not being read, or not fast enough.",
         ));
     }
-    if version >= FAILOVER_SLOTS && !slot.failover {
+    if version >= FAILOVER_SLOTS && !slot.failover && !wanted.failover {
         findings.push(note(
             format!("the slot {name} is not copied to standbys"),
-            "After a failover the sidecar makes a new one and compares the table. To have it copied, make it with failover = true.",
+            "After a failover the sidecar makes a new one and compares the table. To have it copied, set postgres.failover_slot before it is made.",
         ));
     }
     findings
@@ -224,7 +228,7 @@ fn of_table(table: &Table, version: u32) -> Vec<Finding> {
     if table.kind == Kind::Partitioned {
         findings.push(note(
             format!("{} is partitioned into {}", table.name, table.partitions.len()),
-            "Logical replication does not tell of a partition that is truncated, attached or detached: after that, only a first start with a new spool knows the table.",
+            "Logical replication does not tell of a partition that is truncated, attached or detached: after that, `sidecar resync` mends. Making an empty partition, or dropping an empty one, is harmless.",
         ));
     }
     if table.has_children {
@@ -264,6 +268,30 @@ fn of_table(table: &Table, version: u32) -> Vec<Finding> {
     };
     findings.push(note(title, explanation));
     findings
+}
+
+/// Rows may swap their ids within a statement where the constraint that keeps these apart holds only at
+/// its end: each row is judged by itself, and the last word of one of the two ids is `excluded`.
+fn swapped(table: &Table, wanted: &Wanted) -> Option<Finding> {
+    let identity = identity::choose(table, &wanted.id).ok()?;
+    let of_ids = |index: &&UniqueIndex| {
+        let known = |column: &String| wanted.id.contains(column) || wanted.project.as_ref() == Some(column);
+        !index.immediate && index.columns.iter().all(known) && index.columns != identity
+    };
+    let index = table.unique_indexes.iter().find(of_ids)?;
+    let (quoted, name) = (table.quoted(), quote::identifier(&index.name));
+    let kind = if index.primary { "PRIMARY KEY" } else { "UNIQUE" };
+    let columns = quote::columns(&index.columns);
+    Some(Finding {
+        cure_sql: Some(format!(
+            "ALTER TABLE {quoted} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} {kind} ({columns});"
+        )),
+        ..warning(
+            format!("two documents may swap their ids: the constraint {} is deferrable", index.name),
+            "The rows are told apart by other columns, and each row is judged by itself: when two swap their ids in one \
+             statement, a receiver is left without one of them. Not deferrable, it cannot happen.",
+        )
+    })
 }
 
 async fn other_slots(client: &Client, wanted: &Wanted) -> Result<Vec<Finding>, SourceError> {
@@ -315,7 +343,7 @@ fn problem(refusal: Refusal) -> Finding {
     }
 }
 
-fn ok(title: impl Into<String>) -> Finding {
+pub(super) fn ok(title: impl Into<String>) -> Finding {
     Finding { severity: Severity::Ok, title: title.into(), explanation: String::new(), cure_sql: None }
 }
 
@@ -323,7 +351,7 @@ fn note(title: impl Into<String>, explanation: impl Into<String>) -> Finding {
     Finding { severity: Severity::Note, title: title.into(), explanation: explanation.into(), cure_sql: None }
 }
 
-fn warning(title: impl Into<String>, explanation: impl Into<String>) -> Finding {
+pub(super) fn warning(title: impl Into<String>, explanation: impl Into<String>) -> Finding {
     Finding { severity: Severity::Warning, ..note(title, explanation) }
 }
 
@@ -338,8 +366,6 @@ fn size(bytes: i64) -> String {
 
 /// 18, with any minor version.
 const NEWEST_TRIED: u32 = 180_000;
-/// Slots that are copied to standbys came with 17.
-const FAILOVER_SLOTS: u32 = 170_000;
 /// From here on a slot's log is worth a word: 1 GiB.
 const MUCH_LOG: i64 = 1 << 30;
 const SHORT_TIMEOUT_MS: i64 = 10_000;

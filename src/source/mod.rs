@@ -29,6 +29,8 @@ pub mod setup;
 pub mod slot;
 /// The table at one place of the log.
 pub mod snapshot;
+/// The standbys, as a primary sees them.
+pub mod standbys;
 /// All of it, read at once.
 pub mod survey;
 /// The forms of types' texts.

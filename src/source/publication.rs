@@ -12,6 +12,8 @@ use super::refusal::Refusal;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "facts of the catalog, each by itself")]
 pub struct Publication {
+    /// Its oid: one that is dropped and made again has another.
+    pub oid: u32,
     /// FOR ALL TABLES.
     pub all_tables: bool,
     /// It publishes inserts, updates, deletes and truncates.
@@ -45,6 +47,7 @@ pub async fn publication(client: &Client, name: &str, oid: u32) -> Result<Option
     let limit = |column: &str| limits.as_ref().map_or(Ok(false), |row| row.try_get(column));
     let publishes = |column: &str| found.try_get::<_, bool>(column);
     Ok(Some(Publication {
+        oid: own,
         all_tables: found.try_get("all_tables")?,
         publishes_all: publishes("inserts")?
             && publishes("updates")?

@@ -53,6 +53,7 @@ const NAMES: &[&str] = &[
     "max_replication_slots",
     "max_slot_wal_keep_size",
     "max_wal_senders",
+    "synchronized_standby_slots",
     "wal_level",
     "wal_sender_timeout",
 ];

@@ -58,7 +58,7 @@ pub fn plan(survey: &Survey, wanted: &Wanted) -> Vec<Step> {
     if survey.slot.is_none() {
         steps.push(Step {
             what: format!("make the replication slot {}", wanted.slot),
-            sql: slot::create(&wanted.slot),
+            sql: slot::create(&wanted.slot, wanted.failover),
             needs: "REPLICATION".to_owned(),
             permitted: survey.server.may_replicate,
         });
@@ -91,7 +91,9 @@ pub async fn setup(
     loop {
         let found = survey(client, wanted).await?;
         let mut refusals = found.refusals(wanted);
-        refusals.extend(after_its_slot(&found, wanted, stage));
+        if stage == Stage::GoesOn {
+            refusals.extend(found.publication_gone(wanted));
+        }
         if !refusals.is_empty() {
             return Err(CatalogError::Refused(refusals));
         }
@@ -209,20 +211,6 @@ fn refused(step: &Step, error: tokio_postgres::Error) -> CatalogError {
         .into(),
         _ => error.into(),
     }
-}
-
-fn after_its_slot(found: &Survey, wanted: &Wanted, stage: Stage) -> Option<Refusal> {
-    let orphan = found.publication.is_none() && found.slot.is_some() && stage == Stage::GoesOn;
-    orphan.then(|| {
-        let create = publication::create(&wanted.publication, &found.table, found.needs_generated(wanted));
-        Refusal::cured_by(
-            format!(
-                "the publication {} is gone, and changes made meanwhile are not to be had from the slot {}; without the slot the sidecar compares the table instead",
-                wanted.publication, wanted.slot
-            ),
-            format!("{} {create}", slot::drop(&wanted.slot)),
-        )
-    })
 }
 
 fn in_use(name: &str, slot: &Slot) -> Option<Refusal> {

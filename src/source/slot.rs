@@ -103,9 +103,24 @@ pub fn refusal(name: &str, slot: &Slot) -> Option<Refusal> {
     ))
 }
 
-/// The SQL that makes the slot `name`: persistent, and not two-phase.
-pub fn create(name: &str) -> String {
-    format!("SELECT pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput');", quote::literal(name))
+/// Why the server cannot make a slot that standbys copy, where such a one is wanted.
+pub fn no_failover(wanted: bool, version: u32) -> Option<Refusal> {
+    (wanted && version < FAILOVER_SLOTS).then(|| {
+        Refusal::of_a_setting(format!(
+            "postgres.failover_slot: the server is PostgreSQL {}, and standbys copy slots from 17 on: set it to false; \
+             after a failover the table is then compared",
+            version / 10_000
+        ))
+    })
+}
+
+/// The SQL that makes the slot `name`: persistent, not two-phase, and copied to standbys where `failover`.
+pub fn create(name: &str, failover: bool) -> String {
+    let more = if failover { ", temporary => false, twophase => false, failover => true" } else { "" };
+    format!(
+        "SELECT pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput'{more});",
+        quote::literal(name)
+    )
 }
 
 /// The SQL that drops the slot `name`.
@@ -162,3 +177,6 @@ impl fmt::Display for Waited {
         self.open_for.iter().try_for_each(|open| write!(f, ", open for {} s", open.as_secs()))
     }
 }
+
+/// Slots that are copied to standbys came with 17.
+pub(super) const FAILOVER_SLOTS: u32 = 170_000;

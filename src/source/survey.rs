@@ -22,8 +22,12 @@ pub struct Wanted {
     pub publication: String,
     /// `postgres.slot`
     pub slot: String,
+    /// `postgres.failover_slot`
+    pub failover: bool,
     /// The columns of the documents' ids.
     pub id: Vec<String>,
+    /// The column of their projects.
+    pub project: Option<String>,
     /// Every column that is named, the ids' too.
     pub columns: Vec<WantedColumn>,
 }
@@ -98,13 +102,31 @@ impl Survey {
     /// missing: they can be made.
     pub fn refusals(&self, wanted: &Wanted) -> Vec<Refusal> {
         let mut refusals = self.of_server();
+        refusals.extend(slot::no_failover(wanted.failover, self.server.version));
         refusals.extend(self.of_table(wanted));
         refusals.extend(self.of_columns(wanted));
-        refusals.extend(self.publication.iter().flat_map(|found| {
-            publication::refusals(&wanted.publication, found, &self.table, self.needs_generated(wanted))
-        }));
+        refusals.extend(self.of_publication(wanted));
         refusals.extend(self.slot.iter().filter_map(|found| slot::refusal(&wanted.slot, found)));
         refusals
+    }
+
+    /// Why the publication does not give all changes of the table that the slot keeps.
+    pub fn publication_refusals(&self, wanted: &Wanted) -> Vec<Refusal> {
+        self.publication_gone(wanted).into_iter().chain(self.of_publication(wanted)).collect()
+    }
+
+    /// The slot is there without its publication: one made now is too late for what the slot keeps.
+    pub fn publication_gone(&self, wanted: &Wanted) -> Option<Refusal> {
+        (self.publication.is_none() && self.slot.is_some()).then(|| {
+            let create = publication::create(&wanted.publication, &self.table, self.needs_generated(wanted));
+            Refusal::cured_by(
+                format!(
+                    "the publication {} is gone, and changes made meanwhile are not to be had from the slot {}; without the slot the sidecar compares the table instead",
+                    wanted.publication, wanted.slot
+                ),
+                format!("{} {create}", slot::drop(&wanted.slot)),
+            )
+        })
     }
 
     /// Whether the publication must carry stored generated columns.
@@ -112,6 +134,14 @@ impl Survey {
         let named = wanted.columns.iter().map(|column| column.name.clone());
         let identity = identity::choose(&self.table, &wanted.id).unwrap_or_default();
         publication::needs_generated(self.server.version, &self.table, named.chain(identity))
+    }
+
+    fn of_publication(&self, wanted: &Wanted) -> Vec<Refusal> {
+        let found = self.publication.iter();
+        let generated = self.needs_generated(wanted);
+        found
+            .flat_map(|found| publication::refusals(&wanted.publication, found, &self.table, generated))
+            .collect()
     }
 
     fn of_server(&self) -> Vec<Refusal> {

@@ -95,6 +95,7 @@ impl Lab {
             spool: spool.clone(),
             lanes,
             projects,
+            held: false,
             last_seq,
             epochs: epochs.clone(),
             routes: Arc::new(Routes::new(setup.webhooks.clone()).unwrap()),

@@ -68,7 +68,9 @@ impl Lab {
             table: "documents".to_owned(),
             publication: format!("p_{}", self.name),
             slot: format!("s_{}", self.name),
+            failover: false,
             id: vec!["id".to_owned()],
+            project: None,
             columns: columns.iter().map(named).collect(),
         }
     }

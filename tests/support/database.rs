@@ -38,6 +38,11 @@ impl Database {
         Self { version, url: url(&name), name, client }
     }
 
+    /// One that is there already.
+    pub async fn at(version: u32, name: &str, url: &str) -> Self {
+        Self { version, url: url.to_owned(), name: name.to_owned(), client: session(url).await }
+    }
+
     pub async fn run(&self, sql: &str) {
         self.client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }

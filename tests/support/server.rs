@@ -76,7 +76,7 @@ impl Server {
     }
 }
 
-fn bin(version: u32) -> PathBuf {
+pub(crate) fn bin(version: u32) -> PathBuf {
     let named = [format!("SIDECAR_PG{version}_BIN"), "SIDECAR_PG_BIN".to_owned()]
         .into_iter()
         .filter_map(std::env::var_os);

@@ -1,0 +1,119 @@
+//! The catalog, looked at while the stream runs. Postgres does not tell in the stream, or passes over in
+//! silence, that the publication no longer gives all changes, and that the table is another one.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::trouble::Trouble;
+use crate::capture::Capture;
+use crate::position::Lsn;
+use crate::source::catalog::Table;
+use crate::source::refusal::{CatalogError, Refusal};
+use crate::source::survey::{Survey, Wanted, survey};
+use crate::source::{Conninfo, connect_sql};
+
+/// What is remembered between streams.
+#[derive(Debug, Default)]
+pub(super) struct CatalogWatch {
+    /// The publication gave less than all changes from here on, at the earliest; `None` where it is as
+    /// it must be.
+    wrong_since: Option<Lsn>,
+}
+
+impl CatalogWatch {
+    /// What a refused publication left out behind `good_at` does not come back when it is cured: that is
+    /// said with the cure, and again when the stream goes on.
+    pub(super) fn refused(&mut self, trouble: Trouble, good_at: Lsn) -> Trouble {
+        let Trouble::Refused(why) = trouble else { return trouble };
+        self.wrong_since.get_or_insert(good_at);
+        Trouble::Refused(format!("{why}\n{WHAT_IS_MISSED}"))
+    }
+
+    /// A stream begins, so all is as it must be.
+    pub(super) fn cured(&mut self, wanted: &Wanted, log_ends: Lsn) {
+        if let Some(since) = self.wrong_since.take() {
+            tracing::warn!(
+                "the publication {} gives all changes of {} again, and reading goes on. It may have left out some between \
+                 {} and {}: `sidecar resync` sends what they made",
+                wanted.publication,
+                wanted.table,
+                since.slashed(),
+                log_ends.slashed()
+            );
+        }
+    }
+}
+
+/// Looks now and then, on a session of its own, and returns when the stream must end: why, and where it
+/// stood when all was right. A look that fails is made again.
+pub(super) async fn until_wrong(
+    conninfo: &Conninfo,
+    wanted: &Wanted,
+    found: &Survey,
+    capture: &Capture,
+) -> (Trouble, Lsn) {
+    let place = || capture.position().unwrap_or_default().whole;
+    let mut before = found.table.clone();
+    let mut good_at = place();
+    let mut session = None;
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now_at = place();
+        let look = async {
+            let client = match session.take() {
+                Some(client) => client,
+                None => connect_sql(conninfo).await?,
+            };
+            let found = survey(&client, wanted).await;
+            Ok::<_, CatalogError>((client, found?))
+        };
+        match tokio::time::timeout(LOOK_PATIENCE, look).await {
+            Ok(Ok((client, now))) => {
+                if let Some(wrong) = wrong(&before, &now, wanted) {
+                    return (wrong, good_at);
+                }
+                good_at = now_at;
+                tell_partitions(&before, &now.table);
+                before = now.table;
+                session = Some(client);
+            }
+            Ok(Err(error @ CatalogError::Refused(_))) => return (error.into(), good_at),
+            Ok(Err(CatalogError::Source(error))) => tracing::debug!("look at the catalog: {error}"),
+            Err(_) => tracing::debug!("look at the catalog: no answer for {LOOK_PATIENCE:?}"),
+        }
+    }
+}
+
+fn wrong(before: &Table, now: &Survey, wanted: &Wanted) -> Option<Trouble> {
+    if now.table.oid != before.oid {
+        return Some(Trouble::Later(format!("the table {}.{} is another one", wanted.schema, wanted.table)));
+    }
+    let refusals = now.publication_refusals(wanted);
+    (!refusals.is_empty()).then(|| {
+        let sentences: Vec<String> = refusals.iter().map(Refusal::to_string).collect();
+        Trouble::Refused(sentences.join("\n"))
+    })
+}
+
+/// The rows that a partition brings or takes come in no stream; an empty one brings and takes none.
+fn tell_partitions(before: &Table, now: &Table) {
+    let names = |table: &Table| -> BTreeSet<String> {
+        table.partitions.iter().map(|part| format!("{}.{}", part.schema, part.name)).collect()
+    };
+    let (old, new) = (names(before), names(now));
+    for gone in old.difference(&new) {
+        tracing::warn!(
+            "the partition {gone} of {} was detached, dropped or renamed: {ROWS_UNSEEN}",
+            now.name
+        );
+    }
+    for come in new.difference(&old) {
+        tracing::info!("the partition {come} of {} is new: {ROWS_UNSEEN}", now.name);
+    }
+}
+
+const WHAT_IS_MISSED: &str = "What changes until the cure may never be in the stream: after it, reading goes on by itself, and \
+                              `sidecar resync` sends what is missing.";
+const ROWS_UNSEEN: &str = "if there were rows in it, the stream did not tell, and `sidecar resync` does";
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+const LOOK_PATIENCE: Duration = Duration::from_secs(15);
