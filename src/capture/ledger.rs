@@ -255,7 +255,7 @@ impl Ledger {
     pub(crate) fn submit(&mut self, position: Option<StreamPosition>) {
         let (shadow, growth) = self.shadow.take();
         let group = Group {
-            chunks: self.builder.finish(Clock::now(), self.clock.running()),
+            chunks: self.builder.finish(self.clock.wall(), self.clock.running()),
             shadow,
             growth,
             position,
@@ -281,7 +281,12 @@ impl Ledger {
         if let Some((_, group)) = self.refused.take_if(|(again, _)| self.clock.running() >= *again) {
             self.hand_in(group);
         }
-        let Ok(Synced { group, done }) = self.synced.1.recv_timeout(patience) else { return Ok(None) };
+        if !patience.is_zero() {
+            self.spool.turn();
+        }
+        let answer = self.synced.1.try_recv().ok();
+        let answer = answer.or_else(|| self.synced.1.recv_timeout(self.clock.spend(patience)).ok());
+        let Some(Synced { group, done }) = answer else { return Ok(None) };
         let room = match done {
             Ok(Done::Committed(room)) => room,
             Ok(_) => Room::Open,
