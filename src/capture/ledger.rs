@@ -1,6 +1,6 @@
 //! Judged changes → groups → the spool. What the stream and a resync have in common.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -73,17 +73,14 @@ pub struct Ledger {
     changes: usize,
     made: [u64; 3],
     not_kept: [u64; 3],
-    synced: (mpsc::Sender<Synced>, mpsc::Receiver<Synced>),
+    answers: (mpsc::Sender<Result<Done, SpoolError>>, mpsc::Receiver<Result<Done, SpoolError>>),
     /// Wakes whoever waits for events when an answer has come.
     wake: Arc<dyn Fn() + Send + Sync>,
-    in_flight: usize,
-    /// A group that the disk had no room for, to be handed in again.
-    refused: Option<(Running, Arc<Group>)>,
-}
-
-struct Synced {
-    group: Arc<Group>,
-    done: Result<Done, SpoolError>,
+    /// Groups that are not durable yet, in order. **Only the first is with the spool**: were the disk
+    /// full for it and not for the next, that one's position would confirm what is nowhere.
+    unanswered: VecDeque<Arc<Group>>,
+    /// The disk had no room for the first: it is handed in again then.
+    again_at: Option<Running>,
 }
 
 /// What a group's sync brought.
@@ -132,10 +129,10 @@ impl Ledger {
             changes: 0,
             made: [0; 3],
             not_kept: [0; 3],
-            synced: mpsc::channel(),
+            answers: mpsc::channel(),
             wake,
-            in_flight: 0,
-            refused: None,
+            unanswered: VecDeque::new(),
+            again_at: None,
         })
     }
 
@@ -248,7 +245,7 @@ impl Ledger {
 
     /// Groups that are handed in and not answered.
     pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight
+        self.unanswered.len()
     }
 
     /// Hands the group in, with the place where it leaves the stream.
@@ -264,39 +261,43 @@ impl Ledger {
         };
         self.changes = 0;
         self.count();
-        self.in_flight += 1;
-        self.hand_in(Arc::new(group));
+        self.unanswered.push_back(Arc::new(group));
+        if self.unanswered.len() == 1 {
+            self.hand_in();
+        }
     }
 
-    fn hand_in(&self, group: Arc<Group>) {
-        let (told, wake) = (self.synced.0.clone(), Arc::clone(&self.wake));
-        self.spool.submit(Op::Commit(Arc::clone(&group)), move |done| {
-            let _ = told.send(Synced { group, done });
+    fn hand_in(&self) {
+        let Some(group) = self.unanswered.front() else { return };
+        let (told, wake) = (self.answers.0.clone(), Arc::clone(&self.wake));
+        self.spool.submit(Op::Commit(Arc::clone(group)), move |done| {
+            let _ = told.send(done);
             wake();
         });
     }
 
     /// The next answer, if it has come, or where `patience` is given within that time.
     pub(crate) fn landed(&mut self, patience: Duration) -> Result<Option<Landed>, SpoolError> {
-        if let Some((_, group)) = self.refused.take_if(|(again, _)| self.clock.running() >= *again) {
-            self.hand_in(group);
+        if self.again_at.take_if(|again| self.clock.running() >= *again).is_some() {
+            self.hand_in();
         }
         if !patience.is_zero() {
             self.spool.turn();
         }
-        let answer = self.synced.1.try_recv().ok();
-        let answer = answer.or_else(|| self.synced.1.recv_timeout(self.clock.spend(patience)).ok());
-        let Some(Synced { group, done }) = answer else { return Ok(None) };
+        let answer = self.answers.1.try_recv().ok();
+        let answer = answer.or_else(|| self.answers.1.recv_timeout(self.clock.spend(patience)).ok());
+        let Some(done) = answer else { return Ok(None) };
         let room = match done {
             Ok(Done::Committed(room)) => room,
             Ok(_) => Room::Open,
             Err(SpoolError::DiskFull) => {
-                self.refused = Some((self.clock.running().plus(AGAIN_AFTER), group));
+                self.again_at = Some(self.clock.running().plus(AGAIN_AFTER));
                 return Err(SpoolError::DiskFull);
             }
             Err(error) => return Err(error),
         };
-        self.in_flight -= 1;
+        let Some(group) = self.unanswered.pop_front() else { return Ok(None) };
+        self.hand_in();
         self.shadow.synced();
         if !group.chunks.is_empty() || !group.projects.is_empty() {
             (self.listeners.spooled)(group.projects.clone(), group.chunks.clone());

@@ -231,6 +231,11 @@ impl Loop {
         }
     }
 
+    /// Groups that are handed in and not answered.
+    pub fn in_flight(&self) -> usize {
+        self.ledger.in_flight()
+    }
+
     fn take(&mut self, event: Event) {
         match event {
             Event::Block(number, block) => self.block(number, &block),
