@@ -415,6 +415,34 @@ impl WalIndex for SharedIndex {
     }
 }
 
+/// The test of the test: with syncs a commit is there after every loss of power, without them often not.
+#[test]
+fn the_disk_loses_what_was_not_synced_and_nothing_else() {
+    let _alone = crate::alone();
+    mount();
+    let mut lost = [0, 0];
+    for seed in 0..40 {
+        for (synchronous, lost) in ["FULL", "OFF"].into_iter().zip(&mut lost) {
+            disk().format(seed);
+            let connection = rusqlite::Connection::open("some.sqlite").unwrap();
+            connection
+                .execute_batch(&format!(
+                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous};
+                     CREATE TABLE one (n INTEGER); INSERT INTO one VALUES (1);"
+                ))
+                .unwrap();
+            disk().is_dead = true;
+            drop(connection);
+            disk().restart(Death::PowerLost);
+            let connection = rusqlite::Connection::open("some.sqlite").unwrap();
+            let found = connection.query_row("SELECT n FROM one", [], |row| row.get::<_, i64>(0));
+            *lost += usize::from(found != Ok(1));
+        }
+    }
+    println!("lost of 40: {lost:?}");
+    assert!(lost[0] == 0 && lost[1] > 10);
+}
+
 const REGION: usize = 32_768;
 static EMPTY: [u8; REGION] = [0; REGION];
 const SECTOR: usize = 512;

@@ -7,6 +7,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use sidecar::capture::{Answer, Capture, Documents, Listeners, Loop, Notice};
 use sidecar::classify::{ExcludedWhen, Mapping, SimilarityColumns, TableName};
@@ -29,6 +30,33 @@ pub struct Setup {
     pub bytes_max: u64,
     pub wait_max: Duration,
     pub in_flight_max: usize,
+    /// Small in a seed whose receivers are well: then reading stops now and then, and nothing is lost.
+    pub spool_bytes_max: u64,
+    /// How long a record waits for a failing lane of its project.
+    pub order_wait: Duration,
+}
+
+impl Setup {
+    pub fn draw(random: &mut StdRng) -> Self {
+        Self {
+            records_max: random.random_range(1..12),
+            bytes_max: random.random_range(40..2_000),
+            wait_max: Duration::from_millis(*[0, 20, 500].choose(random).unwrap()),
+            in_flight_max: random.random_range(1..6),
+            spool_bytes_max: if random.random_bool(0.15) { CROWDED } else { 1 << 30 },
+            order_wait: if random.random_bool(0.15) { Duration::from_secs(2) } else { FOR_EVER },
+        }
+    }
+
+    /// The spool is so small that what fails would be given up.
+    pub fn is_crowded(&self) -> bool {
+        self.spool_bytes_max == CROWDED
+    }
+
+    /// Order among the callbacks holds however long one of them fails.
+    pub fn is_strict(&self) -> bool {
+        self.order_wait == FOR_EVER
+    }
 }
 
 pub struct Process {
@@ -51,7 +79,7 @@ impl Process {
         seed: u64,
     ) -> anyhow::Result<Self> {
         let clock = Clock::by_hand(hands);
-        let options = Options { bytes_max: 1 << 30, retain: Duration::from_secs(30) };
+        let options = Options { bytes_max: setup.spool_bytes_max, retain: Duration::from_secs(30) };
         let opened = Spool::open_still(folder, options, clock)?;
         hands.set(opened.running, wall);
         let epochs = Epochs::new(Uuid::from_u128(1));
@@ -144,9 +172,9 @@ fn routes(setup: &Setup) -> Routes {
         wait_max: setup.wait_max,
         timeout: Duration::from_secs(15),
         retry_schedule: [1, 2, 5].map(Duration::from_secs).to_vec(),
-        // Long enough that order is kept strictly and nothing is given up.
-        give_up_after: Duration::from_hours(10_000),
-        order_wait: Duration::from_hours(10_000),
+        // Nothing is given up.
+        give_up_after: FOR_EVER,
+        order_wait: setup.order_wait,
         ..Limits::default()
     };
     let webhook = |project: &str| Webhook {
@@ -164,3 +192,6 @@ fn routes(setup: &Setup) -> Routes {
 pub fn hands() -> &'static Hands {
     Box::leak(Box::default())
 }
+
+const FOR_EVER: Duration = Duration::from_hours(10_000);
+const CROWDED: u64 = 6_000;

@@ -56,6 +56,8 @@ struct Waiting {
 #[derive(Default)]
 pub struct Receivers {
     pub moods: HashMap<String, Mood>,
+    /// All of them, always: they take what comes, and say so.
+    are_well: bool,
     pub sent: Vec<Sent>,
     /// Answers that never came to a batch that was taken, by lane.
     pub unheard: HashMap<(String, String), usize>,
@@ -69,6 +71,10 @@ pub struct Receivers {
 type Posted = (Ask, Box<dyn FnOnce(Outcome) + Send>);
 
 impl Receivers {
+    pub fn new(are_well: bool) -> Self {
+        Self { are_well, ..Self::default() }
+    }
+
     pub fn post(&self) -> Post {
         let posted = Arc::clone(&self.posted);
         Box::new(move |ask, told| posted.lock().unwrap().push((ask, told)))
@@ -118,7 +124,7 @@ impl Receivers {
         }
         let Waiting { sent, bytes, told, .. } = self.waiting.swap_remove(at);
         let outcome = match mood {
-            _ if is_late => {
+            _ if is_late && !self.are_well => {
                 if random.random_bool(0.5) {
                     self.take_unheard(sent);
                 }
@@ -133,7 +139,7 @@ impl Receivers {
                 self.sent[sent].refused = true;
                 outcome(Some(413), "status")
             }
-            _ if random.random_bool(0.05) => {
+            _ if !self.are_well && random.random_bool(0.05) => {
                 // It says 2xx and dies, or dies before it says anything.
                 if random.random_bool(0.7) {
                     self.take_unheard(sent);

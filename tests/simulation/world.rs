@@ -27,6 +27,7 @@ pub struct Figures {
     pub duplicates: usize,
     pub failed_syncs: usize,
     pub full_disks: usize,
+    pub full_spools: usize,
     pub disk_steps: u64,
 }
 
@@ -40,6 +41,7 @@ impl Figures {
         self.duplicates += other.duplicates;
         self.failed_syncs += other.failed_syncs;
         self.full_disks += other.full_disks;
+        self.full_spools += other.full_spools;
         self.disk_steps += other.disk_steps;
     }
 }
@@ -64,19 +66,14 @@ pub struct World {
 pub fn run(seed: u64, folder: &Path) -> Result<Figures, String> {
     disk().format(seed);
     let mut random = StdRng::seed_from_u64(seed);
-    let setup = Setup {
-        records_max: random.random_range(1..12),
-        bytes_max: random.random_range(40..2_000),
-        wait_max: Duration::from_millis(*[0, 20, 500].choose(&mut random).unwrap()),
-        in_flight_max: random.random_range(1..6),
-    };
+    let setup = Setup::draw(&mut random);
     let mut world = World {
         folder: folder.to_owned(),
         hands: hands(),
         wall: Moment(1_700_000_000_000_000),
         setup,
         postgres: Postgres::new(),
-        receivers: Receivers::default(),
+        receivers: Receivers::new(setup.is_crowded()),
         process: None,
         waits_for_room: false,
         figures: Figures::default(),
@@ -234,6 +231,7 @@ impl World {
                 self.pass(Duration::ZERO);
             }
             8 => self.stop(),
+            _ if self.setup.is_crowded() => {}
             _ => {
                 let project = (*PROJECTS.choose(&mut self.random).unwrap()).to_owned();
                 let mood = match self.random.random_range(0..6) {
@@ -257,7 +255,8 @@ impl World {
         let notices = self.process.as_ref().map(Process::notices).unwrap_or_default();
         for notice in notices {
             match notice {
-                Notice::Halted(_, Halt::DiskFull | Halt::SpoolFull) => {
+                Notice::Halted(_, halt @ (Halt::DiskFull | Halt::SpoolFull)) => {
+                    self.figures.full_spools += usize::from(matches!(halt, Halt::SpoolFull));
                     self.waits_for_room = true;
                     self.postgres.cut();
                 }
@@ -391,7 +390,11 @@ impl World {
     }
 
     fn judge(&self) -> Result<Figures, String> {
-        let weather = Weather { deaths: self.figures.deaths, unheard: &self.receivers.unheard };
+        let weather = Weather {
+            deaths: self.figures.deaths,
+            unheard: &self.receivers.unheard,
+            strict_order: self.setup.is_strict(),
+        };
         let judged = judge(&self.postgres.model.records, &self.receivers.sent, &weather)?;
         Ok(Figures {
             records: judged.records,
