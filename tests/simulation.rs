@@ -82,4 +82,5 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-const SEEDS: u64 = 1_000;
+/// About a minute.
+const SEEDS: u64 = 800;

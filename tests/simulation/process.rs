@@ -90,6 +90,8 @@ impl Process {
         let metrics = Metrics::unregistered();
         let mut dice = StdRng::seed_from_u64(seed);
         let routes = Arc::new(routes(setup));
+        let notices: Arc<Mutex<Vec<Notice>>> = Arc::default();
+        let (noticed, failed) = (Arc::clone(&notices), Arc::clone(&notices));
         let (deliver, right) = Deliver::still(Params {
             spool: opened.spool.clone(),
             lanes: opened.lanes.clone(),
@@ -105,10 +107,8 @@ impl Process {
             dice: Box::new(move || dice.random()),
             clock,
             metrics: metrics.clone(),
-            on_failure: Box::new(|_| {}),
+            on_failure: Box::new(move |error| failed.lock().unwrap().push(Notice::SpoolFailed(error))),
         })?;
-        let notices: Arc<Mutex<Vec<Notice>>> = Arc::default();
-        let noticed = Arc::clone(&notices);
         let listeners = Listeners {
             keep: Arc::new(move |project, callback| routes.find(project, callback).is_some()),
             watch: Arc::new(|_, _, _, _| {}),

@@ -135,7 +135,8 @@ impl Receivers {
                 Outcome { retry_after: wait, ..outcome(Some(429), "status") }
             }
             Mood::Fails => outcome(Some(500), "status"),
-            Mood::RefusesOver(most) if bytes > most => {
+            // What it took once, it does not refuse as too large the next time.
+            Mood::RefusesOver(most) if bytes > most && !self.has_taken(sent) => {
                 self.sent[sent].refused = true;
                 outcome(Some(413), "status")
             }
@@ -179,6 +180,10 @@ impl Receivers {
         let sent = &mut self.sent[sent];
         sent.taken = Some(self.events);
         self.taken.insert(sent.header("webhook-id").to_owned(), records(sent).len());
+    }
+
+    fn has_taken(&self, sent: usize) -> bool {
+        self.taken.contains_key(self.sent[sent].header("webhook-id"))
     }
 
     fn take_unheard(&mut self, sent: usize) {

@@ -25,6 +25,7 @@ pub struct Figures {
     pub power_losses: usize,
     pub cuts: usize,
     pub duplicates: usize,
+    pub refused: usize,
     pub failed_syncs: usize,
     pub full_disks: usize,
     pub full_spools: usize,
@@ -39,6 +40,7 @@ impl Figures {
         self.power_losses += other.power_losses;
         self.cuts += other.cuts;
         self.duplicates += other.duplicates;
+        self.refused += other.refused;
         self.failed_syncs += other.failed_syncs;
         self.full_disks += other.full_disks;
         self.full_spools += other.full_spools;
@@ -237,7 +239,7 @@ impl World {
                 let mood = match self.random.random_range(0..6) {
                     0 | 1 => Mood::Fails,
                     2 => Mood::Hangs,
-                    3 => Mood::RefusesOver(self.random.random_range(400..900)),
+                    3 => Mood::RefusesOver(self.random.random_range(130..400)),
                     _ => Mood::Well,
                 };
                 self.receivers.moods.insert(project, mood);
@@ -400,6 +402,7 @@ impl World {
             records: judged.records,
             batches: judged.batches,
             duplicates: judged.duplicates,
+            refused: self.receivers.sent.iter().filter(|sent| sent.refused).count(),
             disk_steps: disk().steps,
             ..self.figures
         })
