@@ -1,39 +1,89 @@
 //! The one place that reads clocks. Everything else is given the time.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::moment::{Moment, Running};
 
 /// The wall clock, and the running time of this spool.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    /// Running time of all earlier starts with this spool.
-    before: Running,
-    started: Instant,
+pub struct Clock(Works);
+
+#[derive(Clone, Copy, Debug)]
+enum Works {
+    /// The machine's, over the running time of all earlier starts with this spool.
+    Machine { before: Running, started: Instant },
+    /// It goes as its hands are moved.
+    ByHand(&'static Hands),
+}
+
+/// The hands of a clock that does not go by itself: simulated time.
+#[derive(Debug, Default)]
+pub struct Hands {
+    running: AtomicU64,
+    wall: AtomicI64,
 }
 
 impl Clock {
     /// A process that starts now, with a spool that has seen `before` of running time.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads clocks")]
     pub fn start(before: Running) -> Self {
-        Self { before, started: Instant::now() }
+        Self(Works::Machine { before, started: Instant::now() })
+    }
+
+    /// A clock that goes as these hands are moved.
+    pub fn by_hand(hands: &'static Hands) -> Self {
+        Self(Works::ByHand(hands))
     }
 
     /// Running time: does not step, stands still while no sidecar runs.
     pub fn running(&self) -> Running {
-        self.before.plus(self.started.elapsed())
+        match self.0 {
+            Works::Machine { before, started } => before.plus(started.elapsed()),
+            Works::ByHand(hands) => Running(hands.running.load(Ordering::Relaxed)),
+        }
     }
 
     /// Since this start, to the nanosecond: for how long something took.
-    pub fn elapsed(&self) -> std::time::Duration {
-        self.started.elapsed()
+    pub fn elapsed(&self) -> Duration {
+        match self.0 {
+            Works::Machine { started, .. } => started.elapsed(),
+            Works::ByHand(_) => Duration::from_millis(self.running().0),
+        }
+    }
+
+    /// What of `patience` is to be waited in earnest: a clock by hand is moved on by it instead.
+    pub fn spend(&self, patience: Duration) -> Duration {
+        match self.0 {
+            Works::Machine { .. } => patience,
+            Works::ByHand(hands) => {
+                hands.set(self.running().plus(patience), self.wall().plus(patience));
+                Duration::ZERO
+            }
+        }
     }
 
     /// What the wall clock says.
+    pub fn wall(&self) -> Moment {
+        match self.0 {
+            Works::Machine { .. } => Self::now(),
+            Works::ByHand(hands) => Moment(hands.wall.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// What the machine's wall clock says.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads clocks")]
     pub fn now() -> Moment {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Moment(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX))
+    }
+}
+
+impl Hands {
+    /// Moves both; neither needs to go forward.
+    pub fn set(&self, running: Running, wall: Moment) {
+        self.running.store(running.0, Ordering::Relaxed);
+        self.wall.store(wall.0, Ordering::Relaxed);
     }
 }
 
@@ -46,5 +96,15 @@ mod tests {
         let clock = Clock::start(Running(5_000));
         assert!(clock.running() >= Running(5_000));
         assert!(clock.running() < Running(65_000));
+    }
+
+    #[test]
+    fn a_clock_by_hand_says_what_it_was_set_to() {
+        static HANDS: Hands = Hands { running: AtomicU64::new(0), wall: AtomicI64::new(0) };
+        let clock = Clock::by_hand(&HANDS);
+        HANDS.set(Running(7), Moment(-3));
+        assert_eq!((clock.running(), clock.wall()), (Running(7), Moment(-3)));
+        assert_eq!(clock.spend(Duration::from_millis(2)), Duration::ZERO);
+        assert_eq!((clock.running(), clock.wall()), (Running(9), Moment(1_997)));
     }
 }

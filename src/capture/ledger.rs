@@ -73,18 +73,15 @@ pub struct Ledger {
     changes: usize,
     made: [u64; 3],
     not_kept: [u64; 3],
-    synced: (mpsc::Sender<Answer>, mpsc::Receiver<Answer>),
+    answers: (mpsc::Sender<Result<Done, SpoolError>>, mpsc::Receiver<Result<Done, SpoolError>>),
     /// Wakes whoever waits for events when an answer has come.
     wake: Arc<dyn Fn() + Send + Sync>,
-    /// Not durable yet, in their order. Only the first is handed in: none may come before it.
-    waiting: VecDeque<Arc<Group>>,
-    is_handed_in: bool,
-    /// The disk had no room; from then on it is tried again.
+    /// Groups that are not durable yet, in order. **Only the first is with the spool**: were the disk
+    /// full for it and not for the next, that one's position would confirm what is nowhere.
+    unanswered: VecDeque<Arc<Group>>,
+    /// The disk had no room for the first: it is handed in again then.
     again_at: Option<Running>,
 }
-
-/// What the spool says of the group that is handed in.
-type Answer = Result<Done, SpoolError>;
 
 /// What a group's sync brought.
 #[derive(Clone, Copy, Debug)]
@@ -132,10 +129,9 @@ impl Ledger {
             changes: 0,
             made: [0; 3],
             not_kept: [0; 3],
-            synced: mpsc::channel(),
+            answers: mpsc::channel(),
             wake,
-            waiting: VecDeque::new(),
-            is_handed_in: false,
+            unanswered: VecDeque::new(),
             again_at: None,
         })
     }
@@ -249,7 +245,7 @@ impl Ledger {
 
     /// Groups that are not durable yet.
     pub(crate) fn in_flight(&self) -> usize {
-        self.waiting.len()
+        self.unanswered.len()
     }
 
     /// The disk has no room for what is in flight.
@@ -261,7 +257,7 @@ impl Ledger {
     pub(crate) fn submit(&mut self, position: Option<StreamPosition>) {
         let (shadow, growth) = self.shadow.take();
         let group = Group {
-            chunks: self.builder.finish(Clock::now(), self.clock.running()),
+            chunks: self.builder.finish(self.clock.wall(), self.clock.running()),
             shadow,
             growth,
             position,
@@ -270,18 +266,16 @@ impl Ledger {
         };
         self.changes = 0;
         self.count();
-        self.waiting.push_back(Arc::new(group));
-        self.hand_in();
+        self.unanswered.push_back(Arc::new(group));
+        if self.unanswered.len() == 1 {
+            self.hand_in();
+        }
     }
 
-    fn hand_in(&mut self) {
-        if self.is_handed_in || self.again_at.is_some_and(|at| self.clock.running() < at) {
-            return;
-        }
-        let Some(group) = self.waiting.front().map(Arc::clone) else { return };
-        self.is_handed_in = true;
-        let (told, wake) = (self.synced.0.clone(), Arc::clone(&self.wake));
-        self.spool.submit(Op::Commit(group), move |done| {
+    fn hand_in(&self) {
+        let Some(group) = self.unanswered.front() else { return };
+        let (told, wake) = (self.answers.0.clone(), Arc::clone(&self.wake));
+        self.spool.submit(Op::Commit(Arc::clone(group)), move |done| {
             let _ = told.send(done);
             wake();
         });
@@ -289,9 +283,15 @@ impl Ledger {
 
     /// The next answer, if it has come, or where `patience` is given within that time.
     pub(crate) fn landed(&mut self, patience: Duration) -> Result<Option<Landed>, SpoolError> {
-        self.hand_in();
-        let Ok(done) = self.synced.1.recv_timeout(patience) else { return Ok(None) };
-        self.is_handed_in = false;
+        if self.again_at.take_if(|again| self.clock.running() >= *again).is_some() {
+            self.hand_in();
+        }
+        if !patience.is_zero() {
+            self.spool.turn();
+        }
+        let answer = self.answers.1.try_recv().ok();
+        let answer = answer.or_else(|| self.answers.1.recv_timeout(self.clock.spend(patience)).ok());
+        let Some(done) = answer else { return Ok(None) };
         let room = match done {
             Ok(Done::Committed(room)) => room,
             Ok(_) => Room::Open,
@@ -301,8 +301,7 @@ impl Ledger {
             }
             Err(error) => return Err(error),
         };
-        self.again_at = None;
-        let Some(group) = self.waiting.pop_front() else { return Ok(None) };
+        let Some(group) = self.unanswered.pop_front() else { return Ok(None) };
         self.hand_in();
         self.shadow.synced();
         if !group.chunks.is_empty() || !group.projects.is_empty() {

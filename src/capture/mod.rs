@@ -69,6 +69,20 @@ impl Capture {
         listeners: Listeners,
         notice: impl Fn(Notice) + Send + 'static,
     ) -> anyhow::Result<Self> {
+        let (mut capture, state) = Self::still(opened, clock, metrics, listeners, notice)?;
+        let thread = std::thread::Builder::new().name("capture".into()).spawn(move || state.run())?;
+        capture.thread = Mutex::new(Some(thread));
+        Ok(capture)
+    }
+
+    /// Without a thread: the caller turns the loop.
+    pub fn still(
+        opened: &Opened,
+        clock: Clock,
+        metrics: Metrics,
+        listeners: Listeners,
+        notice: impl Fn(Notice) + Send + 'static,
+    ) -> anyhow::Result<(Self, Loop)> {
         let (events, happened) = mpsc::channel();
         let wake = {
             let events = Mutex::new(events.clone());
@@ -80,6 +94,7 @@ impl Capture {
         let confirmed = Arc::new(watch::Sender::new(opened.position.unwrap_or_default().whole));
         let position = Arc::new(Mutex::new(opened.position));
         let state = Loop {
+            happened,
             ledger,
             spool: opened.spool.clone(),
             clock,
@@ -95,9 +110,7 @@ impl Capture {
             stopping: false,
             failed: false,
         };
-        let thread =
-            std::thread::Builder::new().name("capture".into()).spawn(move || state.run(&happened))?;
-        Ok(Self { events, confirmed, position, thread: Mutex::new(Some(thread)) })
+        Ok((Self { events, confirmed, position, thread: Mutex::new(None) }, state))
     }
 
     /// Ends what is left of a stream, makes durable what was read, and says where that leaves it:
@@ -165,8 +178,10 @@ impl Capture {
     }
 }
 
+/// The left loop's doing: whoever holds it turns it.
 #[expect(clippy::struct_excessive_bools, reason = "each is a state of its own, and any two may hold")]
-struct Loop {
+pub struct Loop {
+    happened: mpsc::Receiver<Event>,
     ledger: Ledger,
     spool: Spool,
     clock: Clock,
@@ -187,29 +202,40 @@ struct Loop {
 }
 
 impl Loop {
-    fn run(mut self, happened: &mpsc::Receiver<Event>) {
-        loop {
-            self.land(Duration::ZERO);
-            let event = match happened.try_recv() {
-                Ok(event) => event,
-                Err(mpsc::TryRecvError::Disconnected) => return,
-                Err(mpsc::TryRecvError::Empty) => {
-                    // Everything that has come is entered: now is the time to make it durable.
-                    self.submit_if_due();
-                    // What the disk has no room for is not confirmed, and comes again.
-                    let is_settled = self.ledger.in_flight() == 0 || self.ledger.lacks_disk();
-                    if self.failed || self.stopping && is_settled {
-                        return;
-                    }
-                    match happened.recv_timeout(LOOK_AROUND_EVERY) {
-                        Ok(event) => event,
-                        Err(mpsc::RecvTimeoutError::Timeout) => continue,
-                        Err(mpsc::RecvTimeoutError::Disconnected) => return,
-                    }
-                }
-            };
-            self.take(event);
+    fn run(mut self) {
+        while let Some(rest) = self.turn() {
+            match self.happened.recv_timeout(rest) {
+                Ok(event) => self.take(event),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            }
         }
+    }
+
+    /// Takes the answers that have come, and one event. Waits for nothing but a sync that must come
+    /// first. Says how long to rest where nothing else comes; `None`: it has ended.
+    pub fn turn(&mut self) -> Option<Duration> {
+        self.land(Duration::ZERO);
+        match self.happened.try_recv() {
+            Ok(event) => {
+                self.take(event);
+                Some(Duration::ZERO)
+            }
+            Err(mpsc::TryRecvError::Disconnected) => None,
+            Err(mpsc::TryRecvError::Empty) => {
+                // Everything that has come is entered: now is the time to make it durable.
+                self.submit_if_due();
+                // What the disk has no room for is not confirmed, and comes again.
+                let is_settled = self.ledger.in_flight() == 0 || self.ledger.lacks_disk();
+                let over = self.failed || self.stopping && is_settled;
+                (!over).then_some(LOOK_AROUND_EVERY)
+            }
+        }
+    }
+
+    /// Groups that are handed in and not answered.
+    pub fn in_flight(&self) -> usize {
+        self.ledger.in_flight()
     }
 
     fn take(&mut self, event: Event) {

@@ -20,6 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::runtime::Handle;
 
 use super::connect::{Guarded, NoSocket, Served};
 use super::egress::Egress;
@@ -40,15 +41,24 @@ pub struct Client {
     pools: Arc<Mutex<HashMap<Duration, Pool<HttpsConnector<Guarded>, Full<Bytes>>>>>,
 }
 
+/// Makes one attempt at a request, and tells how it ended. It must not block.
+pub type Post = Box<dyn Fn(Ask, Box<dyn FnOnce(Outcome) + Send>) + Send>;
+
 /// One request.
 #[derive(Debug)]
-pub(super) struct Ask {
-    pub(super) url: Uri,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-    pub(super) timeout: Duration,
-    pub(super) connect_timeout: Duration,
-    pub(super) response_bytes_max: u64,
+pub struct Ask {
+    /// Where to.
+    pub url: Uri,
+    /// All of them.
+    pub headers: HeaderMap,
+    /// The batch.
+    pub body: Bytes,
+    /// Over the whole exchange.
+    pub timeout: Duration,
+    /// To make the connection.
+    pub connect_timeout: Duration,
+    /// What is read of the answer.
+    pub response_bytes_max: u64,
 }
 
 impl Client {
@@ -76,6 +86,14 @@ impl Client {
             .with_root_certificates(roots)
             .with_no_client_auth();
         Ok(Self { tls, egress: Arc::new(egress), proxy: proxy.map(Arc::new), metrics, pools: Arc::default() })
+    }
+
+    /// Makes requests as tasks of `runtime`.
+    pub fn post(self, runtime: Handle) -> Post {
+        Box::new(move |ask, told| {
+            let client = self.clone();
+            runtime.spawn(async move { told(client.attempt(ask).await) });
+        })
     }
 
     /// Makes one attempt. It is exactly one request on the wire: a pooled connection that is found

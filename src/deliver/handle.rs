@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::client::Client;
+use super::client::Post;
 use super::shell::{Event, HEADS_BYTES_MAX, Shell};
 use super::webhook::Routes;
 use crate::clock::Clock;
@@ -41,9 +40,9 @@ pub struct Params {
     /// How long a lane without a webhook is kept.
     pub retain: Duration,
     /// Makes requests.
-    pub client: Client,
-    /// Where requests run.
-    pub runtime: Handle,
+    pub post: Post,
+    /// Chance for jitter, 0.0..1.0.
+    pub dice: Box<dyn FnMut() -> f64 + Send>,
     /// The time.
     pub clock: Clock,
     /// What is counted.
@@ -93,12 +92,18 @@ pub struct LaneView {
 impl Deliver {
     /// Starts the thread.
     pub fn start(params: Params) -> anyhow::Result<Self> {
+        let (mut deliver, shell) = Self::still(params)?;
+        let thread = std::thread::Builder::new().name("deliver".into()).spawn(move || shell.run())?;
+        deliver.thread = Mutex::new(Some(thread));
+        Ok(deliver)
+    }
+
+    /// Without a thread: the caller turns the loop.
+    pub fn still(params: Params) -> anyhow::Result<(Self, Shell)> {
         let (events, happened) = mpsc::channel();
         let handed_in = Arc::new(AtomicUsize::new(0));
-        let shell = Shell::new(params, events.clone(), Arc::clone(&handed_in))?;
-        let thread =
-            std::thread::Builder::new().name("deliver".into()).spawn(move || shell.run(&happened))?;
-        Ok(Self { events, handed_in, thread: Mutex::new(Some(thread)) })
+        let shell = Shell::new(params, (events.clone(), happened), Arc::clone(&handed_in))?;
+        Ok((Self { events, handed_in, thread: Mutex::new(None) }, shell))
     }
 
     /// Chunks were spooled, durably, and these projects seen for the first time. Those of one group
@@ -162,6 +167,12 @@ impl Deliver {
         // A loop that has ended needs to know nothing more.
         let _ = self.events.send(event);
     }
+}
+
+/// Chance, 0.0..1.0: the random bits of a UUID.
+pub fn dice() -> f64 {
+    let (high, _) = Uuid::new_v4().as_u64_pair();
+    f64::from(u32::try_from(high >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }
 
 const VIEW_PATIENCE: Duration = Duration::from_secs(5);

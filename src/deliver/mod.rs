@@ -18,9 +18,11 @@ mod sign;
 mod turns;
 mod webhook;
 
-pub use client::Client;
+pub use client::{Ask, Client, Post};
 pub use egress::{Denied, Egress};
-pub use handle::{Deliver, LaneView, Params};
+pub use handle::{Deliver, LaneView, Params, dice};
 pub use proxy::{BadProxy, Proxy};
+pub use retry::{DELIVERED, Outcome};
+pub use shell::Shell;
 pub use sign::{BadSecret, Secret};
 pub use webhook::{DuplicateWebhook, Limits, Redacted, Routes, Webhook, is_reserved};

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 /// How one attempt ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Outcome {
+pub struct Outcome {
     /// The answer's status, where there was one.
-    pub(super) status: Option<u16>,
+    pub status: Option<u16>,
     /// `delivered`, or what went wrong: `dns`, `refused`, `unreachable`, `tls`, `reset`, `timeout`,
     /// `redirect`, `status`, `egress`, `proxy`, `protocol`.
-    pub(super) word: &'static str,
+    pub word: &'static str,
     /// The error's sentence, or the beginning of an unwelcome answer.
-    pub(super) detail: Option<String>,
+    pub detail: Option<String>,
     /// What the answer asked for in `retry-after`.
-    pub(super) retry_after: Option<Duration>,
+    pub retry_after: Option<Duration>,
 }
 
 /// What to do.
@@ -46,7 +46,7 @@ pub(super) fn verdict(outcome: &Outcome, failures: u32, schedule: &[Duration], d
 }
 
 /// The word of an attempt that was taken.
-pub(super) const DELIVERED: &str = "delivered";
+pub const DELIVERED: &str = "delivered";
 
 #[cfg(test)]
 mod tests {

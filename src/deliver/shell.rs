@@ -1,4 +1,4 @@
-//! The thread that does what [`Dispatch`] says: reads heads, writes cuts down, has requests made.
+//! Does what [`Dispatch`] says: reads heads, writes cuts down, has requests made. A thread turns it.
 
 mod care;
 mod outcomes;
@@ -18,7 +18,6 @@ use super::handle::{LaneView, Params};
 use super::heads::{Heads, Made};
 use super::request::{About, headers};
 use super::webhook::{Routes, Webhook};
-use crate::clock::Clock;
 use crate::moment::Running;
 use crate::record::{LaneNo, ProjectNo, Seq};
 use crate::spool::{Batch, BatchId, Chunk, DeadReason, Done, LaneState, Op, SpoolError};
@@ -69,9 +68,11 @@ pub(super) enum Event {
     },
 }
 
-pub(super) struct Shell {
+/// The right loop's doing: whoever holds it turns it.
+pub struct Shell {
     params: Params,
     events: mpsc::Sender<Event>,
+    happened: mpsc::Receiver<Event>,
     handed_in: Arc<AtomicUsize>,
     dispatch: Dispatch,
     heads: Heads,
@@ -89,7 +90,7 @@ pub(super) struct Shell {
 impl Shell {
     pub(super) fn new(
         mut params: Params,
-        events: mpsc::Sender<Event>,
+        (events, happened): (mpsc::Sender<Event>, mpsc::Receiver<Event>),
         handed_in: Arc<AtomicUsize>,
     ) -> anyhow::Result<Self> {
         let now = params.clock.running();
@@ -103,6 +104,7 @@ impl Shell {
         let mut shell = Self {
             params,
             events,
+            happened,
             handed_in,
             dispatch,
             heads,
@@ -117,26 +119,34 @@ impl Shell {
         Ok(shell)
     }
 
-    pub(super) fn run(mut self, happened: &mpsc::Receiver<Event>) {
-        loop {
-            let now = self.now();
-            while let Some(action) = self.dispatch.poll(now) {
-                self.perform(action, now);
-            }
-            if self.has_stopped() {
-                return self.params.spool.submit(Op::Tick(now), |_| {});
-            }
-            match happened.recv_timeout(self.patience()) {
+    pub(super) fn run(mut self) {
+        while let Some(rest) = self.turn() {
+            match self.happened.recv_timeout(rest) {
                 Ok(event) => self.take_in(event),
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
-            // What has come meanwhile is taken together.
-            for event in happened.try_iter().take(EVENTS_AT_ONCE) {
-                self.take_in(event);
-            }
-            self.look_around();
         }
+    }
+
+    /// Takes in what has come, and does what is due. Never waits: says how long to rest where
+    /// nothing else comes; `None`: it has stopped.
+    pub fn turn(&mut self) -> Option<Duration> {
+        // What has come meanwhile is taken together.
+        for _ in 0..EVENTS_AT_ONCE {
+            let Ok(event) = self.happened.try_recv() else { break };
+            self.take_in(event);
+        }
+        self.look_around();
+        let now = self.now();
+        while let Some(action) = self.dispatch.poll(now) {
+            self.perform(action, now);
+        }
+        if self.has_stopped() {
+            self.params.spool.submit(Op::Tick(now), |_| {});
+            return None;
+        }
+        Some(self.patience())
     }
 
     fn has_stopped(&self) -> bool {
@@ -221,7 +231,7 @@ impl Shell {
             }
         };
         let made = head.make(records)?;
-        let batch = batch(lane, epoch.id, &made);
+        let batch = self.batch(lane, epoch.id, &made);
         self.made.insert(lane, (batch.id, made));
         let events = self.events.clone();
         self.params.spool.submit(Op::Cut(batch.clone()), move |written| {
@@ -238,7 +248,7 @@ impl Shell {
             Some((_, made)) => made,
             None => self.heads.remake(&batch)?,
         };
-        let started_at = Clock::now();
+        let started_at = self.params.clock.wall();
         let about = About {
             batch: &batch,
             project: self.project(lane),
@@ -255,16 +265,15 @@ impl Shell {
             connect_timeout: webhook.limits.connect_timeout,
             response_bytes_max: webhook.limits.response_bytes_max,
         };
-        let (client, events, committed_at) =
-            (self.params.client.clone(), self.events.clone(), made.committed_at);
+        let (events, committed_at) = (self.events.clone(), made.committed_at);
         let clock = self.params.clock;
-        self.params.runtime.spawn(async move {
-            let began = clock.elapsed();
-            let outcome = client.attempt(ask).await;
+        let began = clock.elapsed();
+        let told = move |outcome| {
             let took = clock.elapsed().saturating_sub(began);
             let ended = Ended { lane, batch, outcome, started_at, took, committed_at };
             let _ = events.send(Event::Ended(Box::new(ended)));
-        });
+        };
+        (self.params.post)(ask, Box::new(told));
         Ok(())
     }
 
@@ -313,23 +322,23 @@ impl Shell {
         }
     }
 
+    fn batch(&self, lane: LaneNo, epoch: Uuid, made: &Made) -> Batch {
+        Batch {
+            id: Uuid::now_v7(),
+            lane,
+            first: made.ends.0,
+            last: made.ends.1,
+            records: made.records,
+            body_bytes: made.body.len() as u64,
+            body_sum: xxh3_64(&made.body),
+            cut_at: self.params.clock.wall(),
+            epoch,
+            attempts: 0,
+        }
+    }
+
     fn project(&self, lane: LaneNo) -> &str {
         self.params.projects.get(lane.project().0 as usize).map_or("", String::as_str)
-    }
-}
-
-fn batch(lane: LaneNo, epoch: Uuid, made: &Made) -> Batch {
-    Batch {
-        id: Uuid::now_v7(),
-        lane,
-        first: made.ends.0,
-        last: made.ends.1,
-        records: made.records,
-        body_bytes: made.body.len() as u64,
-        body_sum: xxh3_64(&made.body),
-        cut_at: Clock::now(),
-        epoch,
-        attempts: 0,
     }
 }
 

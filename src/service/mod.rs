@@ -28,7 +28,7 @@ use self::watch_catalog::CatalogWatch;
 use crate::admin::{self, Admin, SOCKET_NAME, Tail, TailLine};
 use crate::capture::{Capture, Keep, Listeners};
 use crate::clock::Clock;
-use crate::deliver::{Client, Deliver, Params, Routes};
+use crate::deliver::{Client, Deliver, Params, Routes, dice};
 use crate::metrics::Metrics;
 use crate::position::Position;
 use crate::record::Callback;
@@ -297,13 +297,14 @@ fn deliver(
         lane_bytes_max: settings.lane_bytes_max,
         spool_bytes_max: settings.spool_bytes_max,
         retain: settings.retain,
-        client: Client::new(
+        post: Client::new(
             settings.egress.clone(),
             settings.proxy.clone(),
             settings.ca_file.as_deref(),
             metrics.clone(),
-        )?,
-        runtime: Handle::current(),
+        )?
+        .post(Handle::current()),
+        dice: Box::new(dice),
         clock,
         metrics: metrics.clone(),
         on_failure: Box::new(move |error| drop(failed.send(error))),

@@ -220,6 +220,11 @@ impl Stream {
 }
 
 impl Block {
+    /// Whole CopyData messages that come from no connection, and count against nothing.
+    pub fn of(bytes: Bytes) -> Self {
+        Self { bytes, _permit: None }
+    }
+
     /// Its frames, in order.
     pub fn frames(&self) -> impl Iterator<Item = Result<Frame<'_>, MalformedFrame>> {
         let mut rest = &self.bytes[..];

@@ -77,7 +77,8 @@ impl Store {
     }
 
     fn count_lost_attempts(&mut self, now: Moment) -> Result<(), SpoolError> {
-        let lanes: Vec<LaneNo> = self.lanes.keys().copied().collect();
+        let mut lanes: Vec<LaneNo> = self.lanes.keys().copied().collect();
+        lanes.sort_unstable();
         self.begin()?;
         for lane in lanes {
             let Some(batch) = self.batches(lane)?.into_iter().next() else { continue };

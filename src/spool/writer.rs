@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ pub struct Opened {
 pub struct Spool {
     asks: mpsc::Sender<Ask>,
     shared: Arc<Shared>,
+    doer: Arc<Doer>,
 }
 
 #[derive(Debug)]
@@ -59,7 +61,13 @@ struct Shared {
     folder: PathBuf,
     cursors: Cursors,
     room: AtomicU8,
-    thread: std::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Who does what is handed in.
+enum Doer {
+    Thread(Mutex<Option<JoinHandle<()>>>),
+    /// Whoever calls [`Spool::turn`].
+    Caller(Box<Mutex<Writer>>),
 }
 
 type Reply = Box<dyn FnOnce(Result<Done, SpoolError>) + Send>;
@@ -72,8 +80,28 @@ enum Ask {
 impl Spool {
     /// Opens or makes the spool in `folder`, for this process alone, and starts its writer.
     pub fn open(folder: &Path, options: Options) -> Result<Opened, OpenError> {
+        let io = |source| OpenError::Io { path: folder.to_owned(), source };
+        let start = |writer: Writer| {
+            let thread =
+                std::thread::Builder::new().name("spool".into()).spawn(move || writer.run()).map_err(io)?;
+            Ok(Doer::Thread(Mutex::new(Some(thread))))
+        };
+        Self::open_with(folder, options, Clock::start(Running(0)), start)
+    }
+
+    /// The same without a thread: what is handed in is done when somebody turns it, or waits for it.
+    pub fn open_still(folder: &Path, options: Options, clock: Clock) -> Result<Opened, OpenError> {
+        Self::open_with(folder, options, clock, |writer| Ok(Doer::Caller(Box::new(Mutex::new(writer)))))
+    }
+
+    fn open_with(
+        folder: &Path,
+        options: Options,
+        clock: Clock,
+        start: impl FnOnce(Writer) -> Result<Doer, OpenError>,
+    ) -> Result<Opened, OpenError> {
         let lock = schema::lock(folder)?;
-        let (store, is_new) = Store::open(folder, options.bytes_max, Clock::now())?;
+        let (store, is_new) = Store::open(folder, options.bytes_max, clock.wall())?;
         let damaged = |error: SpoolError| OpenError::Damaged {
             path: folder.join(schema::FILE_NAME),
             what: error.to_string(),
@@ -88,23 +116,18 @@ impl Spool {
             folder: folder.to_owned(),
             cursors,
             room: AtomicU8::new(room_code(Room::Open)),
-            thread: std::sync::Mutex::new(None),
         });
         let writer = Writer {
             store,
             asked,
             shared: Arc::clone(&shared),
             retain: options.retain,
+            clock,
+            swept_at: clock.wall(),
             dead: None,
             _lock: lock,
         };
-        let io = |source| OpenError::Io { path: folder.to_owned(), source };
-        let thread =
-            std::thread::Builder::new().name("spool".into()).spawn(move || writer.run()).map_err(io)?;
-        if let Ok(mut slot) = shared.thread.lock() {
-            *slot = Some(thread);
-        }
-        let spool = Self { asks, shared };
+        let spool = Self { asks, shared, doer: Arc::new(start(writer)?) };
         Ok(Opened { spool, facts, projects, position, last_seq, running, lanes, is_new })
     }
 
@@ -119,6 +142,7 @@ impl Spool {
     pub fn apply(&self, op: Op) -> Result<Done, SpoolError> {
         let (told, tell) = mpsc::sync_channel(1);
         self.submit(op, move |done| drop(told.send(done)));
+        self.turn();
         tell.recv().unwrap_or_else(|_| Err(closed()))
     }
 
@@ -149,10 +173,29 @@ impl Spool {
     /// Does what was handed in, and ends the writer. Later operations are refused.
     pub fn close(&self) {
         let _ = self.asks.send(Ask::Close);
-        let thread = self.shared.thread.lock().ok().and_then(|mut slot| slot.take());
-        if let Some(thread) = thread {
-            let _ = thread.join();
+        if let Doer::Thread(slot) = &*self.doer {
+            let thread = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(thread) = thread {
+                let _ = thread.join();
+            }
         }
+        self.turn();
+    }
+
+    /// Does what was handed in, where no thread does. Who waits for an answer calls it.
+    pub fn turn(&self) {
+        if let Doer::Caller(writer) = &*self.doer {
+            let _ = writer.lock().unwrap_or_else(PoisonError::into_inner).turn(None);
+        }
+    }
+}
+
+impl std::fmt::Debug for Doer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Thread(_) => "a thread",
+            Self::Caller(_) => "who calls",
+        })
     }
 }
 
@@ -161,6 +204,8 @@ struct Writer {
     asked: mpsc::Receiver<Ask>,
     shared: Arc<Shared>,
     retain: Duration,
+    clock: Clock,
+    swept_at: Moment,
     /// Why nothing is written any more.
     dead: Option<SpoolError>,
     _lock: File,
@@ -168,40 +213,42 @@ struct Writer {
 
 impl Writer {
     fn run(mut self) {
-        let mut swept_at = Clock::now();
         loop {
-            let first = if self.store.is_near() && self.dead.is_none() {
-                self.asked.recv_timeout(CROWDED_PAUSE)
-            } else {
-                self.asked.recv_timeout(SWEEP_EVERY)
-            };
-            let first = match first {
+            let is_crowded = self.store.is_near() && self.dead.is_none();
+            let patience = if is_crowded { CROWDED_PAUSE } else { SWEEP_EVERY };
+            let first = match self.asked.recv_timeout(patience) {
                 Ok(ask) => Some(ask),
                 Err(mpsc::RecvTimeoutError::Timeout) => None,
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             };
-            let mut closing = false;
-            let (mut ops, mut replies) = (Vec::new(), Vec::new());
-            for ask in first.into_iter().chain(self.asked.try_iter()) {
-                match ask {
-                    Ask::Close => closing = true,
-                    Ask::Do(op, reply) => {
-                        ops.push(op);
-                        replies.push(reply);
-                    }
-                }
-            }
-            if !ops.is_empty() {
-                self.answer(ops, replies);
-            }
-            if closing {
+            if self.turn(first).is_break() {
                 return;
             }
-            if self.store.is_near() || Clock::now().since(swept_at) >= SWEEP_EVERY {
-                swept_at = Clock::now();
-                self.sweep(swept_at);
+        }
+    }
+
+    /// Does `first` and what else has come, together, and makes room. Breaks where it is told to close.
+    fn turn(&mut self, first: Option<Ask>) -> ControlFlow<()> {
+        let mut flow = ControlFlow::Continue(());
+        let (mut ops, mut replies) = (Vec::new(), Vec::new());
+        for ask in first.into_iter().chain(self.asked.try_iter()) {
+            match ask {
+                Ask::Close => flow = ControlFlow::Break(()),
+                Ask::Do(op, reply) => {
+                    ops.push(op);
+                    replies.push(reply);
+                }
             }
         }
+        if !ops.is_empty() {
+            self.answer(ops, replies);
+        }
+        let now = self.clock.wall();
+        if flow.is_continue() && (self.store.is_near() || now.since(self.swept_at) >= SWEEP_EVERY) {
+            self.swept_at = now;
+            self.sweep(now);
+        }
+        flow
     }
 
     fn answer(&mut self, ops: Vec<Op>, replies: Vec<Reply>) {

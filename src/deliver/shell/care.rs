@@ -1,7 +1,6 @@
 //! What is looked after besides requests: which lanes may send, what is given up, what is shown.
 
 use super::{Event, LOOK_AROUND_EVERY, Shell, TICK_EVERY, webhook_of};
-use crate::clock::Clock;
 use crate::deliver::dispatch::Action;
 use crate::deliver::handle::LaneView;
 use crate::deliver::lane::{GiveUp, Phase};
@@ -12,8 +11,9 @@ use crate::spool::{Batch, DeadReason, Op, Room, SpoolError, Standing};
 impl Shell {
     /// Gives every lane the webhook that answers for it now, and notes since when there is none.
     pub(super) fn route_all(&mut self) {
-        let (now, wall) = (self.now(), Clock::now());
-        let lanes: Vec<LaneNo> = self.dispatch.lanes().map(|(no, _)| *no).collect();
+        let (now, wall) = (self.now(), self.params.clock.wall());
+        let mut lanes: Vec<LaneNo> = self.dispatch.lanes().map(|(no, _)| *no).collect();
+        lanes.sort_unstable();
         for lane in lanes {
             let standing = self.dispatch.routed(lane, webhook_of(&self.params, lane), now, wall);
             self.stands(lane, standing);
@@ -55,13 +55,14 @@ impl Shell {
             self.ticked_at = now;
             self.params.spool.submit(Op::Tick(now), |_| {});
         }
-        let wall = Clock::now();
-        let forsaken: Vec<LaneNo> = self
+        let wall = self.params.clock.wall();
+        let mut forsaken: Vec<LaneNo> = self
             .dispatch
             .lanes()
             .filter(|(_, lane)| lane.forsaken(wall, self.params.retain))
             .map(|(no, _)| *no)
             .collect();
+        forsaken.sort_unstable();
         forsaken.into_iter().for_each(|lane| self.discard(lane, now));
         if self.params.spool.room() != Room::Open {
             let piece = self.params.spool_bytes_max / 16;
@@ -95,7 +96,7 @@ impl Shell {
             return Ok(());
         };
         let events = self.events.clone();
-        let op = Op::GiveUp { lane, through, reason, at: Clock::now() };
+        let op = Op::GiveUp { lane, through, reason, at: self.params.clock.wall() };
         self.params.spool.submit(op, move |written| {
             let _ = events.send(Event::GaveUp { lane, through, reason: Some(reason), written });
         });

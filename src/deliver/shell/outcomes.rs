@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use uuid::Uuid;
-
-use super::{Event, Shell, WRITE_AGAIN_AFTER, batch};
-use crate::clock::Clock;
+use super::{Event, Shell, WRITE_AGAIN_AFTER};
 use crate::deliver::dispatch::Settled;
 use crate::deliver::retry::Outcome;
 use crate::metrics::{AttemptLabel, CallbackLabel, ReasonLabel};
@@ -37,7 +34,8 @@ impl Shell {
         let Ended { lane, batch, .. } = &ended;
         let lane = *lane;
         let failed_before = self.standing(lane).failures > 0;
-        let Some(decided) = self.dispatch.ended(lane, &ended.outcome, dice(), now) else { return };
+        let dice = (self.params.dice)();
+        let Some(decided) = self.dispatch.ended(lane, &ended.outcome, dice, now) else { return };
         self.count(&ended, decided.fate);
         self.say_change(&ended, failed_before);
         let successors = match decided.halve.then(|| self.halves(batch)).transpose() {
@@ -135,7 +133,7 @@ impl Shell {
         let first = self.heads.head(whole.lane, after, half, u64::MAX)?.make(half as usize)?;
         let rest = whole.records - half;
         let second = self.heads.head(whole.lane, first.ends.1, rest, u64::MAX)?.make(rest as usize)?;
-        Ok([first, second].iter().map(|made| batch(whole.lane, whole.epoch, made)).collect())
+        Ok([first, second].iter().map(|made| self.batch(whole.lane, whole.epoch, made)).collect())
     }
 
     fn standing(&self, lane: LaneNo) -> Standing {
@@ -149,7 +147,9 @@ impl Shell {
         metrics.attempt_duration.observe(ended.took.as_secs_f64());
         if fate == Fate::Delivered {
             metrics.batches_delivered.get_or_create(&CallbackLabel { callback }).inc();
-            metrics.delivery_latency.observe(Clock::now().since(ended.committed_at).as_secs_f64());
+            metrics
+                .delivery_latency
+                .observe(self.params.clock.wall().since(ended.committed_at).as_secs_f64());
         }
     }
 
@@ -170,10 +170,4 @@ impl Shell {
             tracing::info!(project, %callback, "a webhook works again");
         }
     }
-}
-
-/// Chance for jitter, 0.0..1.0: the random bits of a UUID.
-fn dice() -> f64 {
-    let (high, _) = Uuid::new_v4().as_u64_pair();
-    f64::from(u32::try_from(high >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }

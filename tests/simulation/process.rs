@@ -1,0 +1,198 @@
+//! One life of the sidecar: the shipped loops and spool, turned by hand.
+
+use std::path::Path;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+use sidecar::capture::{Answer, Capture, Documents, Listeners, Loop, Notice};
+use sidecar::classify::{ExcludedWhen, Mapping, SimilarityColumns, TableName};
+use sidecar::clock::{Clock, Hands};
+use sidecar::deliver::{Deliver, Limits, Params, Post, Routes, Shell, Webhook};
+use sidecar::metrics::Metrics;
+use sidecar::moment::Moment;
+use sidecar::position::Lsn;
+use sidecar::source::Block;
+use sidecar::spool::{Epochs, Fact, Group, Op, Options, Spool, StreamPosition};
+use uuid::Uuid;
+
+use crate::postgres::{PROJECTS, START};
+
+/// What a seed's settings are.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_field_names, reason = "as the settings are called")]
+pub struct Setup {
+    pub records_max: u32,
+    pub bytes_max: u64,
+    pub wait_max: Duration,
+    pub in_flight_max: usize,
+    /// Small in a seed whose receivers are well: then reading stops now and then, and nothing is lost.
+    pub spool_bytes_max: u64,
+    /// How long a record waits for a failing lane of its project.
+    pub order_wait: Duration,
+}
+
+impl Setup {
+    pub fn draw(random: &mut StdRng) -> Self {
+        Self {
+            records_max: random.random_range(1..12),
+            bytes_max: random.random_range(40..2_000),
+            wait_max: Duration::from_millis(*[0, 20, 500].choose(random).unwrap()),
+            in_flight_max: random.random_range(1..6),
+            spool_bytes_max: if random.random_bool(0.15) { CROWDED } else { 1 << 30 },
+            order_wait: if random.random_bool(0.15) { Duration::from_secs(2) } else { FOR_EVER },
+        }
+    }
+
+    /// The spool is so small that what fails would be given up.
+    pub fn is_crowded(&self) -> bool {
+        self.spool_bytes_max == CROWDED
+    }
+
+    /// Order among the callbacks holds however long one of them fails.
+    pub fn is_strict(&self) -> bool {
+        self.order_wait == FOR_EVER
+    }
+}
+
+pub struct Process {
+    pub spool: Spool,
+    pub capture: Capture,
+    pub left: Loop,
+    pub right: Shell,
+    notices: Arc<Mutex<Vec<Notice>>>,
+    number: u64,
+}
+
+impl Process {
+    /// Opens the spool and puts both loops together, as the service does.
+    pub fn start(
+        folder: &Path,
+        setup: &Setup,
+        hands: &'static Hands,
+        wall: Moment,
+        post: Post,
+        seed: u64,
+    ) -> anyhow::Result<Self> {
+        let clock = Clock::by_hand(hands);
+        let options = Options { bytes_max: setup.spool_bytes_max, retain: Duration::from_secs(30) };
+        let opened = Spool::open_still(folder, options, clock)?;
+        hands.set(opened.running, wall);
+        let epochs = Epochs::new(Uuid::from_u128(1));
+        if !opened.facts.contains_key(&Fact::Epoch) {
+            let facts = vec![(Fact::Epoch, Some(epochs.to_bytes()))];
+            opened.spool.apply(Op::Commit(Arc::new(Group { facts, ..Group::default() })))?;
+        }
+        let metrics = Metrics::unregistered();
+        let mut dice = StdRng::seed_from_u64(seed);
+        let routes = Arc::new(routes(setup));
+        let notices: Arc<Mutex<Vec<Notice>>> = Arc::default();
+        let (noticed, failed) = (Arc::clone(&notices), Arc::clone(&notices));
+        let (deliver, right) = Deliver::still(Params {
+            held: false,
+            spool: opened.spool.clone(),
+            lanes: opened.lanes.clone(),
+            projects: opened.projects.clone(),
+            last_seq: opened.last_seq,
+            epochs,
+            routes: Arc::clone(&routes),
+            in_flight_max: setup.in_flight_max,
+            lane_bytes_max: 1 << 30,
+            spool_bytes_max: options.bytes_max,
+            retain: options.retain,
+            post,
+            dice: Box::new(move || dice.random()),
+            clock,
+            metrics: metrics.clone(),
+            on_failure: Box::new(move |error| failed.lock().unwrap().push(Notice::SpoolFailed(error))),
+        })?;
+        let listeners = Listeners {
+            keep: Arc::new(move |project, callback| routes.find(project, callback).is_some()),
+            watch: Arc::new(|_, _, _, _| {}),
+            spooled: Arc::new(move |projects, chunks| deliver.appended(projects, chunks)),
+        };
+        let (capture, left) = Capture::still(&opened, clock, metrics, listeners, move |notice| {
+            noticed.lock().unwrap().push(notice);
+        })?;
+        Ok(Self { spool: opened.spool, capture, left, right, notices, number: 0 })
+    }
+
+    /// What the supervisor does before it connects: what an earlier stream left becomes durable.
+    /// Where to start from; `None` where the left loop has ended.
+    pub fn connect(&mut self) -> Option<Lsn> {
+        {
+            let mut settled = pin!(self.capture.settle());
+            let mut context = Context::from_waker(Waker::noop());
+            while settled.as_mut().poll(&mut context).is_pending() {
+                self.left.turn()?;
+            }
+        }
+        self.number += 1;
+        let position = self.capture.position();
+        let position = position.unwrap_or(StreamPosition { whole: START, last_end: START, open: None });
+        let documents =
+            Documents { mapping: mapping(), identity: vec!["id".into()], exclude_on_truncate: true };
+        let ask = Box::new(|_: &[u32], _: &[String]| Ok(Answer::default()));
+        self.capture.connected(self.number, documents, ask, position);
+        Some(position.whole)
+    }
+
+    pub fn hand_over(&self, block: Block) {
+        self.capture.blocks(self.number)(block);
+    }
+
+    pub fn notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut *self.notices.lock().unwrap())
+    }
+}
+
+fn mapping() -> Mapping {
+    Mapping {
+        table: TableName { schema: "public".into(), name: "documents".into() },
+        id: vec!["id".into()],
+        key: Some("key".into()),
+        project: Some("project_id".into()),
+        labels: Some("labels".into()),
+        predicted_labels: Some("predicted_labels".into()),
+        similarity: SimilarityColumns::Json("similarity".into()),
+        excluded: Some("deleted_at".into()),
+        excluded_when: ExcludedWhen::NotNull,
+        content: None,
+        ignore: Vec::new(),
+    }
+}
+
+fn routes(setup: &Setup) -> Routes {
+    let limits = Limits {
+        records_max: setup.records_max,
+        bytes_max: setup.bytes_max,
+        wait_max: setup.wait_max,
+        timeout: Duration::from_secs(15),
+        retry_schedule: [1, 2, 5].map(Duration::from_secs).to_vec(),
+        // Nothing is given up.
+        give_up_after: FOR_EVER,
+        order_wait: setup.order_wait,
+        ..Limits::default()
+    };
+    let webhook = |project: &str| Webhook {
+        project: Some(project.to_owned()),
+        callback: None,
+        url: format!("http://{project}/").parse().unwrap(),
+        headers: Vec::new(),
+        secrets: Vec::new(),
+        limits: limits.clone(),
+    };
+    Routes::new(PROJECTS.map(webhook).to_vec()).unwrap()
+}
+
+/// Every seed's own clock lives as long as the program.
+pub fn hands() -> &'static Hands {
+    Box::leak(Box::default())
+}
+
+const FOR_EVER: Duration = Duration::from_hours(10_000);
+const CROWDED: u64 = 6_000;

@@ -1,0 +1,201 @@
+//! The receivers, and what they saw: every request that left, and whether its batch was taken.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand::Rng as _;
+use rand::rngs::StdRng;
+use sidecar::deliver::{Ask, DELIVERED, Outcome, Post};
+use sidecar::moment::Running;
+
+use crate::judge::records;
+
+/// How a webhook answers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mood {
+    /// 500, taking nothing.
+    Fails,
+    /// No answer, and sometimes takes the batch.
+    Hangs,
+    /// 413 to more than this many bytes.
+    RefusesOver(usize),
+    Well,
+}
+
+/// A request, as it left.
+pub struct Sent {
+    /// Where to: the webhook's project, whatever the headers say.
+    pub host: String,
+    pub headers: HashMap<String, String>,
+    pub body: Bytes,
+    /// When the receiver took it, by the number of the event.
+    pub taken: Option<usize>,
+    /// By the number of the event.
+    pub at: usize,
+    /// Answered with 413.
+    pub refused: bool,
+}
+
+impl Sent {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
+
+/// On the wire: what was sent, how its sender is told, and when it stops to wait.
+struct Waiting {
+    sent: usize,
+    host: String,
+    bytes: usize,
+    told: Box<dyn FnOnce(Outcome) + Send>,
+    deadline: Running,
+}
+
+#[derive(Default)]
+pub struct Receivers {
+    pub moods: HashMap<String, Mood>,
+    /// All of them, always: they take what comes, and say so.
+    are_well: bool,
+    pub sent: Vec<Sent>,
+    /// Answers that never came to a batch that was taken, by lane.
+    pub unheard: HashMap<(String, String), usize>,
+    /// Records of each batch that was taken.
+    taken: HashMap<String, usize>,
+    posted: Arc<Mutex<Vec<Posted>>>,
+    waiting: Vec<Waiting>,
+    events: usize,
+}
+
+type Posted = (Ask, Box<dyn FnOnce(Outcome) + Send>);
+
+impl Receivers {
+    pub fn new(are_well: bool) -> Self {
+        Self { are_well, ..Self::default() }
+    }
+
+    pub fn post(&self) -> Post {
+        let posted = Arc::clone(&self.posted);
+        Box::new(move |ask, told| posted.lock().unwrap().push((ask, told)))
+    }
+
+    /// What the sidecar has just sent is on the wire.
+    pub fn collect(&mut self, now: Running) {
+        let posted = std::mem::take(&mut *self.posted.lock().unwrap());
+        for (ask, told) in posted {
+            self.events += 1;
+            let host = ask.url.host().unwrap().to_owned();
+            let headers = ask.headers.iter();
+            let headers =
+                headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+            self.waiting.push(Waiting {
+                sent: self.sent.len(),
+                host: host.clone(),
+                bytes: ask.body.len(),
+                told,
+                deadline: now.plus(ask.timeout),
+            });
+            self.sent.push(Sent {
+                host,
+                headers,
+                body: ask.body,
+                taken: None,
+                at: self.events,
+                refused: false,
+            });
+        }
+    }
+
+    pub fn on_the_wire(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// One request ends, as its receiver is disposed to.
+    pub fn answer(&mut self, random: &mut StdRng, now: Running) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let at = random.random_range(0..self.waiting.len());
+        let mood = self.moods.get(&self.waiting[at].host).copied().unwrap_or(Mood::Well);
+        let is_late = now >= self.waiting[at].deadline;
+        if mood == Mood::Hangs && !is_late {
+            return;
+        }
+        let Waiting { sent, bytes, told, .. } = self.waiting.swap_remove(at);
+        let outcome = match mood {
+            _ if is_late && !self.are_well => {
+                if random.random_bool(0.5) {
+                    self.take_unheard(sent);
+                }
+                outcome(None, "timeout")
+            }
+            Mood::Fails if random.random_bool(0.2) => {
+                let wait = Some(Duration::from_secs(random.random_range(0..5)));
+                Outcome { retry_after: wait, ..outcome(Some(429), "status") }
+            }
+            Mood::Fails => outcome(Some(500), "status"),
+            // What it took once, it does not refuse as too large the next time.
+            Mood::RefusesOver(most) if bytes > most && !self.has_taken(sent) => {
+                self.sent[sent].refused = true;
+                outcome(Some(413), "status")
+            }
+            _ if !self.are_well && random.random_bool(0.05) => {
+                // It says 2xx and dies, or dies before it says anything.
+                if random.random_bool(0.7) {
+                    self.take_unheard(sent);
+                }
+                outcome(None, "reset")
+            }
+            _ => {
+                self.take(sent);
+                outcome(Some(200), DELIVERED)
+            }
+        };
+        told(outcome);
+    }
+
+    /// The sender dies: some of what is on the wire arrives.
+    pub fn sender_dies(&mut self, random: &mut StdRng) {
+        self.collect(Running(0));
+        for waiting in std::mem::take(&mut self.waiting) {
+            if random.random_bool(0.5) {
+                self.take(waiting.sent);
+            }
+        }
+    }
+
+    /// Records of batches that were taken, each batch once.
+    pub fn taken_records(&self) -> usize {
+        self.taken.values().sum()
+    }
+
+    /// The first moment at which a request stops to wait.
+    pub fn deadline(&self) -> Option<Running> {
+        self.waiting.iter().map(|waiting| waiting.deadline).min()
+    }
+
+    fn take(&mut self, sent: usize) {
+        self.events += 1;
+        let sent = &mut self.sent[sent];
+        sent.taken = Some(self.events);
+        self.taken.insert(sent.header("webhook-id").to_owned(), records(sent).len());
+    }
+
+    fn has_taken(&self, sent: usize) -> bool {
+        self.taken.contains_key(self.sent[sent].header("webhook-id"))
+    }
+
+    fn take_unheard(&mut self, sent: usize) {
+        self.take(sent);
+        let lane = {
+            let sent = &self.sent[sent];
+            (sent.host.clone(), sent.header("sidecar-callback").to_owned())
+        };
+        *self.unheard.entry(lane).or_default() += 1;
+    }
+}
+
+fn outcome(status: Option<u16>, word: &'static str) -> Outcome {
+    Outcome { status, word, detail: None, retry_after: None }
+}

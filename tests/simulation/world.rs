@@ -1,0 +1,413 @@
+//! One seed: weather, then a clear sky under which everything must arrive.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+use sidecar::capture::{Halt, LedgerError, Notice};
+use sidecar::clock::{Clock, Hands};
+use sidecar::moment::{Moment, Running};
+
+use crate::disk::{Death, disk};
+use crate::judge::{Weather, judge};
+use crate::postgres::{PROJECTS, Postgres, START};
+use crate::process::{Process, Setup, hands};
+use crate::receivers::{Mood, Receivers};
+
+/// What a seed came to.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Figures {
+    pub records: usize,
+    pub batches: usize,
+    pub deaths: usize,
+    pub power_losses: usize,
+    pub cuts: usize,
+    pub duplicates: usize,
+    pub refused: usize,
+    pub failed_syncs: usize,
+    pub full_disks: usize,
+    pub full_spools: usize,
+    pub disk_steps: u64,
+}
+
+impl Figures {
+    pub fn add(&mut self, other: &Self) {
+        self.records += other.records;
+        self.batches += other.batches;
+        self.deaths += other.deaths;
+        self.power_losses += other.power_losses;
+        self.cuts += other.cuts;
+        self.duplicates += other.duplicates;
+        self.refused += other.refused;
+        self.failed_syncs += other.failed_syncs;
+        self.full_disks += other.full_disks;
+        self.full_spools += other.full_spools;
+        self.disk_steps += other.disk_steps;
+    }
+}
+
+pub struct World {
+    folder: PathBuf,
+    random: StdRng,
+    hands: &'static Hands,
+    /// As the world's clock shows it: steps of it are weather, too.
+    wall: Moment,
+    setup: Setup,
+    postgres: Postgres,
+    receivers: Receivers,
+    process: Option<Process>,
+    /// The left loop waits for room.
+    waits_for_room: bool,
+    figures: Figures,
+    fault: Option<String>,
+}
+
+/// Runs a seed. What is wrong is an error.
+pub fn run(seed: u64, folder: &Path) -> Result<Figures, String> {
+    disk().format(seed);
+    let mut random = StdRng::seed_from_u64(seed);
+    let setup = Setup::draw(&mut random);
+    let mut world = World {
+        folder: folder.to_owned(),
+        hands: hands(),
+        wall: Moment(1_700_000_000_000_000),
+        setup,
+        postgres: Postgres::new(),
+        receivers: Receivers::new(setup.is_crowded()),
+        process: None,
+        waits_for_room: false,
+        figures: Figures::default(),
+        fault: None,
+        random,
+    };
+    let steps = world.random.random_range(100..900);
+    let ended = (0..steps).try_for_each(|_| world.step()).and_then(|()| world.clear_sky());
+    world.end();
+    ended?;
+    world.judge()
+}
+
+impl World {
+    /// One thing happens.
+    fn step(&mut self) -> Result<(), String> {
+        if self.process.is_none() {
+            self.boot()?;
+        }
+        match self.random.random_range(0..100) {
+            0..12 => self.application(),
+            12..30 => self.server(),
+            30..48 => self.turn_left(),
+            48..60 => self.turn_spool(),
+            60..74 => self.turn_right(),
+            74..84 => self.receiver(),
+            84..92 => self.time(),
+            92..95 => self.network(),
+            _ => self.weather(),
+        }
+        self.look()
+    }
+
+    fn application(&mut self) {
+        let most = *[1, 3, 3, 30].choose(&mut self.random).unwrap();
+        self.postgres.commit(&mut self.random, most, self.wall);
+    }
+
+    fn server(&mut self) {
+        if !self.postgres.is_streaming() {
+            return self.connect();
+        }
+        let block = match self.random.random_range(0..10) {
+            0..2 => {
+                let asks = self.random.random_bool(0.5);
+                self.postgres.keepalive(asks)
+            }
+            2 => {
+                self.postgres.elsewhere(&mut self.random);
+                None
+            }
+            _ => {
+                let messages = self.random.random_range(1..12);
+                self.postgres.send(messages)
+            }
+        };
+        if let (Some(process), Some(block)) = (&self.process, block) {
+            process.hand_over(block);
+        }
+    }
+
+    fn connect(&mut self) {
+        if self.waits_for_room {
+            return;
+        }
+        let Some(process) = &mut self.process else { return };
+        let Some(from) = process.connect() else { return };
+        // While the loop settled, it may have run out of room: nothing is lost, it is read again.
+        if from < self.postgres.confirmed {
+            let confirmed = self.postgres.confirmed;
+            self.fault.get_or_insert(format!("{confirmed} was confirmed, the spool holds all up to {from}"));
+        }
+        self.postgres.start(from);
+    }
+
+    fn turn_left(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.left.turn();
+        }
+        // What is confirmed reaches the server now or later.
+        if self.random.random_bool(0.5) {
+            self.confirm();
+        }
+    }
+
+    fn confirm(&mut self) {
+        if let Some(process) = self.process.as_ref().filter(|_| self.postgres.is_streaming()) {
+            let confirmed = *process.capture.confirmed().borrow();
+            self.postgres.hear(confirmed.max(START));
+        }
+    }
+
+    fn turn_spool(&mut self) {
+        if let Some(process) = &self.process {
+            process.spool.turn();
+        }
+    }
+
+    fn turn_right(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.right.turn();
+        }
+        self.receivers.collect(self.now());
+    }
+
+    fn receiver(&mut self) {
+        let now = self.now();
+        self.receivers.answer(&mut self.random, now);
+    }
+
+    fn time(&mut self) {
+        let most = *[20, 600, 20_000].choose(&mut self.random).unwrap();
+        let passed = self.random.random_range(0..most);
+        self.pass(Duration::from_millis(passed));
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.wall = self.wall.plus(time);
+        self.hands.set(self.now().plus(time), self.wall);
+    }
+
+    fn now(&self) -> Running {
+        Clock::by_hand(self.hands).running()
+    }
+
+    fn network(&mut self) {
+        self.figures.cuts += 1;
+        self.postgres.cut();
+    }
+
+    fn weather(&mut self) {
+        match self.random.random_range(0..12) {
+            0 => {
+                let death = if self.random.random_bool(0.5) { Death::Killed } else { Death::PowerLost };
+                self.die(death);
+            }
+            1 | 2 => {
+                // In the midst of what it writes next.
+                let mut disk = disk();
+                disk.dies_at = Some(disk.steps + self.random.random_range(1..30));
+            }
+            3 => {
+                let mut disk = disk();
+                disk.sync_fails_at = Some(disk.steps + self.random.random_range(1..30));
+            }
+            4 => {
+                self.figures.full_disks += 1;
+                disk().fill(Clock::by_hand(self.hands), Duration::from_secs(3));
+            }
+            5 => self.postgres.crash(),
+            6 => self.postgres.checkpoint(),
+            7 => {
+                let step = self.random.random_range(-3_600_000_000..3_600_000_000_i64);
+                self.wall = Moment(self.wall.0 + step);
+                self.pass(Duration::ZERO);
+            }
+            8 => self.stop(),
+            _ if self.setup.is_crowded() => {}
+            _ => {
+                let project = (*PROJECTS.choose(&mut self.random).unwrap()).to_owned();
+                let mood = match self.random.random_range(0..6) {
+                    0 | 1 => Mood::Fails,
+                    2 => Mood::Hangs,
+                    3 => Mood::RefusesOver(self.random.random_range(130..400)),
+                    _ => Mood::Well,
+                };
+                self.receivers.moods.insert(project, mood);
+            }
+        }
+    }
+
+    /// What follows from the last step: notices, room, deaths.
+    fn look(&mut self) -> Result<(), String> {
+        let (is_dead, sync_failed) = {
+            let disk = disk();
+            (disk.is_dead, disk.sync_failed)
+        };
+        let mut must_end = is_dead || sync_failed;
+        let notices = self.process.as_ref().map(Process::notices).unwrap_or_default();
+        for notice in notices {
+            match notice {
+                Notice::Halted(_, halt @ (Halt::DiskFull | Halt::SpoolFull)) => {
+                    self.figures.full_spools += usize::from(matches!(halt, Halt::SpoolFull));
+                    self.waits_for_room = true;
+                    self.postgres.cut();
+                }
+                Notice::Resumed => self.waits_for_room = false,
+                Notice::SpoolFailed(_)
+                | Notice::Halted(_, Halt::Ledger { error: LedgerError::Spool(_), .. })
+                    if must_end => {}
+                wrong => {
+                    self.fault.get_or_insert(format!("{wrong:?}"));
+                }
+            }
+        }
+        if self.receivers.on_the_wire() > self.setup.in_flight_max {
+            self.fault.get_or_insert(format!("{} requests in flight", self.receivers.on_the_wire()));
+        }
+        if self.process.as_ref().is_some_and(|process| process.left.in_flight() > 2) {
+            self.fault.get_or_insert("more than two groups wait for the disk".to_owned());
+        }
+        if sync_failed {
+            self.figures.failed_syncs += 1;
+            must_end = true;
+        }
+        if must_end {
+            let death = if self.random.random_bool(0.5) { Death::Killed } else { Death::PowerLost };
+            self.die(death);
+        }
+        self.fault.take().map_or(Ok(()), Err)
+    }
+
+    /// The process is gone, and all it held in memory.
+    fn die(&mut self, death: Death) {
+        self.receivers.collect(self.now());
+        self.receivers.sender_dies(&mut self.random);
+        self.postgres.cut();
+        disk().is_dead = true;
+        self.process = None;
+        disk().restart(death);
+        self.waits_for_room = false;
+        self.figures.deaths += 1;
+        self.figures.power_losses += usize::from(death == Death::PowerLost);
+    }
+
+    /// It is told to stop, and ends as it should: SQLite carries its log over.
+    fn stop(&mut self) {
+        self.receivers.collect(self.now());
+        self.receivers.sender_dies(&mut self.random);
+        self.postgres.cut();
+        if let Some(process) = self.process.take() {
+            process.spool.close();
+        }
+        let death = if self.random.random_bool(0.5) { Death::Killed } else { Death::PowerLost };
+        disk().restart(death);
+        self.waits_for_room = false;
+        self.figures.deaths += 1;
+    }
+
+    fn boot(&mut self) -> Result<(), String> {
+        let seed = self.random.random();
+        let post = self.receivers.post();
+        match Process::start(&self.folder, &self.setup, self.hands, self.wall, post, seed) {
+            Ok(process) => self.process = Some(process),
+            Err(error) => {
+                let weather = {
+                    let disk = disk();
+                    disk.is_dead || disk.sync_failed || disk.is_full()
+                };
+                if !weather {
+                    return Err(format!("the spool cannot be opened: {error:#}"));
+                }
+                self.die(Death::PowerLost);
+            }
+        }
+        Ok(())
+    }
+
+    /// Faults end. Everything committed must arrive, and be confirmed.
+    fn clear_sky(&mut self) -> Result<(), String> {
+        self.receivers.moods.clear();
+        disk().clear_sky();
+        for _ in 0..ROUNDS_MAX {
+            if self.process.is_none() {
+                self.boot()?;
+            }
+            if !self.postgres.is_streaming() {
+                self.connect();
+            }
+            if let Some(process) = &self.process {
+                while let Some(block) = self.postgres.send(64) {
+                    process.hand_over(block);
+                }
+                self.postgres.keepalive(true).into_iter().for_each(|block| process.hand_over(block));
+            }
+            for _ in 0..8 {
+                self.turn_left();
+                self.turn_spool();
+                self.turn_right();
+                while self.receivers.on_the_wire() > 0 {
+                    self.receiver();
+                    self.turn_right();
+                    if self.receivers.deadline().is_none_or(|deadline| deadline > self.now()) {
+                        break;
+                    }
+                }
+                self.confirm();
+                self.look()?;
+            }
+            if self.is_done() {
+                return Ok(());
+            }
+            self.pass(Duration::from_millis(600));
+        }
+        Err(format!(
+            "after {ROUNDS_MAX} rounds of clear sky something has not arrived: {}, confirmed {} of {}",
+            self.judge().err().unwrap_or_default(),
+            self.postgres.confirmed,
+            self.postgres.wal
+        ))
+    }
+
+    fn is_done(&self) -> bool {
+        let taken = self.receivers.taken_records();
+        taken >= self.postgres.model.records.len()
+            && self.receivers.on_the_wire() == 0
+            && self.postgres.confirmed == self.postgres.wal
+    }
+
+    fn end(&mut self) {
+        disk().is_dead = true;
+        self.process = None;
+        disk().restart(Death::Killed);
+    }
+
+    fn judge(&self) -> Result<Figures, String> {
+        let weather = Weather {
+            deaths: self.figures.deaths,
+            unheard: &self.receivers.unheard,
+            strict_order: self.setup.is_strict(),
+        };
+        let judged = judge(&self.postgres.model.records, &self.receivers.sent, &weather)?;
+        Ok(Figures {
+            records: judged.records,
+            batches: judged.batches,
+            duplicates: judged.duplicates,
+            refused: self.receivers.sent.iter().filter(|sent| sent.refused).count(),
+            disk_steps: disk().steps,
+            ..self.figures
+        })
+    }
+}
+
+/// Each passes more than half a second.
+const ROUNDS_MAX: usize = 3_000;
