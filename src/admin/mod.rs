@@ -1,12 +1,14 @@
 //! What every stage says of itself → JSON, metrics, readiness, and the running sidecar's own words
 //! to its commands.
 //!
-//! Served on `admin.listen` and on a socket in the spool's folder. Nothing here decides or
-//! changes anything; every answer is a function of a [`Status`].
+//! Served on `admin.listen` and on a socket in the spool's folder. Nothing here decides
+//! anything: answers are functions of a [`Status`], and what is asked for goes to the supervisor.
 
+mod resync;
 mod server;
 mod status;
 
+pub use resync::{ResyncAsked, ResyncStatus};
 pub use server::{Admin, SOCKET_NAME, Tail, TailLine, serve_socket, serve_tcp};
 pub use status::{
     LaneStatus, OpenTransactionStatus, Pending, Progress, Readiness, SourceStatus, SpoolStatus, Status,

@@ -20,6 +20,7 @@ use serde::Deserialize;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::broadcast;
 
+use super::resync::ResyncAsked;
 use super::status::{Readiness, Status};
 use crate::record::Callback;
 
@@ -31,6 +32,8 @@ pub struct Admin {
     pub status: Box<dyn Fn() -> Status + Send + Sync>,
     /// Brings gauges up to date before they are shown.
     pub refresh: Box<dyn Fn() + Send + Sync>,
+    /// Asks for a resync, and says its number, or why there can be none.
+    pub resync: Box<dyn Fn(ResyncAsked) -> Result<u64, String> + Send + Sync>,
     /// Every figure.
     pub registry: Registry,
     /// Records as they are classified.
@@ -84,6 +87,7 @@ fn routes(admin: Arc<Admin>) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/v1/status", get(status))
         .route("/api/v1/tail", get(tail))
+        .merge(super::resync::routes())
         .with_state(admin)
 }
 

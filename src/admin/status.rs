@@ -5,6 +5,8 @@
 
 use serde::Serialize;
 
+use super::resync::ResyncStatus;
+
 /// Everything that `sidecar status` and `/api/v1/status` show.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
@@ -64,8 +66,10 @@ pub struct SourceStatus {
     pub retained_bytes: Option<u64>,
     /// As the server calls it: `reserved`, `extended`, `unreserved`, `lost`.
     pub wal_status: Option<String>,
-    /// Of the first start.
+    /// Of the first start or a resync.
     pub seeding: Option<Progress>,
+    /// The last resync since the start.
+    pub resync: Option<ResyncStatus>,
 }
 
 /// A transaction in the middle.

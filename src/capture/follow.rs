@@ -39,6 +39,9 @@ pub enum Halt {
     /// The disk has no room. It goes on by itself.
     #[error("the spool's disk is full")]
     DiskFull,
+    /// The place that was asked for: all before it is applied, nothing behind it.
+    #[error("reached {0}")]
+    Reached(Lsn),
     /// The ledger.
     #[error("at {lsn}: {error}")]
     Ledger {
@@ -76,6 +79,8 @@ pub(super) struct Follow {
     ask: Ask,
     kinds: TypeKinds,
     pub(super) stand: Stand,
+    /// The stream ends before the first transaction that is committed here or later.
+    until: Option<Lsn>,
     /// By OID; what else the publication holds is counted and passed over.
     relations: HashMap<u32, Known>,
     metrics: Metrics,
@@ -108,6 +113,8 @@ pub struct Documents {
     pub identity: Vec<String>,
     /// Whether a TRUNCATE makes records.
     pub exclude_on_truncate: bool,
+    /// Where reading ends, where it does: before the first transaction that is committed here or later.
+    pub until: Option<Lsn>,
 }
 
 impl Follow {
@@ -119,6 +126,7 @@ impl Follow {
             ask,
             kinds: TypeKinds::default(),
             stand: Stand::new(position),
+            until: documents.until,
             relations: HashMap::new(),
             metrics,
             counts: [0; 4],
@@ -138,6 +146,9 @@ impl Follow {
             }
             Frame::Keepalive { end, reply_requested } => {
                 self.stand.keepalive(end);
+                if let Some(until) = self.until.filter(|until| self.stand.position().whole >= *until) {
+                    return Err(Halt::Reached(until));
+                }
                 Ok(if reply_requested { After::Answer } else { After::Nothing })
             }
         }
@@ -146,6 +157,9 @@ impl Follow {
     fn message(&mut self, message: Message<'_>, ledger: &mut Ledger) -> Result<After, Halt> {
         match message {
             Message::Begin { commit, committed_at, .. } => {
+                if let Some(until) = self.until.filter(|until| commit >= *until) {
+                    return Err(Halt::Reached(until));
+                }
                 self.stand.begin(commit, committed_at).map_err(|error| self.malformed(&error))?;
                 self.place = commit;
             }
@@ -311,7 +325,7 @@ fn enter(
         Some(before) => before,
         None => layout.identity(&row)?,
     };
-    ledger.enter(layout, &before, &row, places)
+    ledger.enter(layout, &before, &row, places).map(drop)
 }
 
 /// Places of the transaction that is being applied.

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::metrics::{CallbackLabel, Metrics};
 use crate::moment::{Moment, Running};
 use crate::position::Position;
-use crate::record::{Callback, LaneNo, ProjectNo};
+use crate::record::{Callback, LaneNo, ProjectNo, Seq};
 use crate::spool::{
     Chunk, Done, Fact, Group, GroupBuilder, Op, Opened, Room, Shadow, Spool, SpoolError, StreamPosition,
     Trail,
@@ -136,19 +136,62 @@ impl Ledger {
         })
     }
 
-    /// A row as it is now. `before` is the identity that it had, `place` gives each record's position.
+    /// A row as it is now. `before` is the identity that it had, `records` gives each record's place.
+    /// Says how many records the rules make of it, by [`Callback::index`].
     pub(crate) fn enter(
         &mut self,
         layout: &Layout,
         before: &Identity,
         row: &Row<'_>,
         records: &mut dyn Records,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<[u64; 3], LedgerError> {
         let known = self.entry(before)?;
+        self.enter_over(known.as_ref(), layout, before, row, records)
+    }
+
+    /// A row as it is now: where it is a document of `project`, as one that was never seen.
+    pub(crate) fn enter_anew(
+        &mut self,
+        layout: &Layout,
+        identity: &Identity,
+        row: &Row<'_>,
+        project: ProjectNo,
+        records: &mut dyn Records,
+    ) -> Result<[u64; 3], LedgerError> {
+        if self.sight(layout, row)?.project != project {
+            return Ok([0; 3]);
+        }
+        self.enter_over(None, layout, identity, row, records)
+    }
+
+    /// How many records a row would make, by [`Callback::index`]. Nothing is remembered of it.
+    pub(crate) fn would_make(
+        &mut self,
+        layout: &Layout,
+        identity: &Identity,
+        row: &Row<'_>,
+    ) -> Result<[u64; 3], LedgerError> {
+        let known = self.entry(identity)?;
         let judged = layout.judge(known.as_ref(), row, &mut self.projects, &mut self.drafts);
+        let made = self.drafts.counts();
+        self.drafts.clear();
+        judged?;
+        Ok(made)
+    }
+
+    fn enter_over(
+        &mut self,
+        known: Option<&Entry>,
+        layout: &Layout,
+        before: &Identity,
+        row: &Row<'_>,
+        records: &mut dyn Records,
+    ) -> Result<[u64; 3], LedgerError> {
+        let judged = layout.judge(known, row, &mut self.projects, &mut self.drafts);
         let entry = self.whole_or_nothing(judged)?;
         let after = layout.identity(row);
         let after = self.whole_or_nothing(after)?;
+        let made = self.drafts.counts();
         self.take_drafts(records)?;
         if after != *before && known.is_some() {
             self.shadow.put(before.clone(), None)?;
@@ -156,7 +199,7 @@ impl Ledger {
         let bytes = entry.encode(&after);
         self.shadow.put(after, Some(bytes))?;
         self.changes += 1;
-        Ok(())
+        Ok(made)
     }
 
     /// The row of `identity` is gone.
@@ -192,6 +235,22 @@ impl Ledger {
         Ok(())
     }
 
+    /// What was remembered under `before` is remembered under `now`, where nothing is yet.
+    pub(crate) fn move_entry(
+        &mut self,
+        before: &Identity,
+        now: Identity,
+        entry: &Entry,
+    ) -> Result<(), LedgerError> {
+        if self.entry(&now)?.is_none() {
+            let bytes = entry.encode(&now);
+            self.shadow.put(now, Some(bytes))?;
+        }
+        self.shadow.put(before.clone(), None)?;
+        self.changes += 1;
+        Ok(())
+    }
+
     /// What is remembered of `identity`.
     pub(crate) fn entry(&mut self, identity: &Identity) -> Result<Option<Entry>, LedgerError> {
         let bytes = self.shadow.get(identity)?;
@@ -215,6 +274,16 @@ impl Ledger {
     /// Which document a row is.
     pub(crate) fn sight(&mut self, layout: &Layout, row: &Row<'_>) -> Result<Sight, LedgerError> {
         Ok(layout.sight(row, &mut self.projects)?)
+    }
+
+    /// The number of a project, given now where it is new.
+    pub(crate) fn project(&mut self, name: &str) -> ProjectNo {
+        self.projects.number(name)
+    }
+
+    /// The last number that a record was given.
+    pub(crate) fn last_seq(&self) -> Seq {
+        self.builder.last()
     }
 
     /// Where scratch files go.

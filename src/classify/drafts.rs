@@ -45,6 +45,17 @@ impl Drafts {
         self.fragments.clear();
     }
 
+    /// How many records there are, by [`Callback::index`].
+    pub fn counts(&self) -> [u64; 3] {
+        let mut counts = [0; 3];
+        for draft in &self.list {
+            if let Some(count) = counts.get_mut(draft.callback.index()) {
+                *count += 1;
+            }
+        }
+        counts
+    }
+
     pub(super) fn mark(&self) -> Mark {
         Mark { list: self.list.len(), fragments: self.fragments.len(), skipped: self.similarities_skipped }
     }

@@ -8,6 +8,7 @@ mod log;
 mod man;
 pub mod postgres;
 mod receive;
+mod resync;
 mod run;
 mod setup;
 mod status;
@@ -59,6 +60,9 @@ enum Command {
     Status(status::Args),
     /// Print the running sidecar's records as NDJSON, as they are made
     Tail(tail::Args),
+    /// Compare the table with what is remembered of it, and send the differences
+    #[command(after_help = resync::AFTER_HELP)]
+    Resync(resync::Args),
     /// A receiver that prints what comes
     #[command(after_help = receive::AFTER_HELP)]
     Receive(receive::Args),
@@ -119,6 +123,7 @@ fn dispatch(command: Command, sources: &Sources) -> Exit {
         Command::Config => check_config::show(sources),
         Command::Status(args) => with(sources, |settings| status::status(&settings, &args)),
         Command::Tail(args) => with(sources, |settings| tail::tail(&settings, &args)),
+        Command::Resync(args) => with(sources, |settings| resync::resync(&settings, &args)),
         Command::Receive(args) => receive::receive(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Healthcheck => with(sources, |settings| status::healthcheck(&settings)),

@@ -266,11 +266,11 @@ impl Dispatch {
     }
 
     /// The lane that should give up records for want of room: the largest of those that fail, are
-    /// paused or have no webhook, and are not just at work.
-    pub(super) fn largest_ailing(&self) -> Option<LaneNo> {
+    /// paused or have no webhook. One that is at work is waited for, unless it `presses`.
+    pub(super) fn largest_ailing(&self, presses: bool) -> Option<LaneNo> {
         self.lanes
             .iter()
-            .filter(|(_, lane)| lane.pending_bytes > 0 && lane.phase == Phase::Idle)
+            .filter(|(_, lane)| lane.pending_bytes > 0 && (!presses || lane.phase == Phase::Idle))
             .filter(|(_, lane)| lane.is_failing() || lane.stands_still())
             .max_by_key(|(no, lane)| (lane.pending_bytes, **no))
             .map(|(no, _)| *no)

@@ -15,10 +15,11 @@ use tokio::runtime::Handle;
 
 use self::seen::{Document, Seen, Sighting};
 use crate::capture::{Documents, Ledger, LedgerError, Records, Silent};
-use crate::classify::{DIGEST_OVER, Identity, Layout, Row, TypeKinds, Unresolved, Value};
+use crate::classify::{DIGEST_OVER, Entry, Identity, Layout, Row, TypeKinds, Unresolved, Value};
 use crate::decode::{Column, Relation, ReplicaIdentity};
 use crate::moment::Moment;
 use crate::position::{Lsn, Position};
+use crate::record::{Callback, ProjectNo};
 use crate::source::catalog::{Table, WhenAdded};
 use crate::source::documents::ReadColumn;
 use crate::source::snapshot::{RowsError, Snapshot, SqlValue};
@@ -32,16 +33,35 @@ pub struct Watched {
     pub done: Arc<AtomicU64>,
 }
 
-/// A first start.
-pub struct FirstStart {
+/// What a comparison makes of the differences that it finds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Makes {
+    /// Their records; where so many documents are gone that it cannot be right, none at all.
+    Records {
+        /// More gone documents than this share of the live ones, and than [`MISSING_ALWAYS`], are
+        /// too many; `None`: never.
+        missing_max: Option<f64>,
+    },
+    /// Nothing: they are taken over.
+    Silence,
+    /// Nothing, and nothing is remembered: they are counted.
+    Counts,
+    /// An `ingested` for every live document of this project, and nothing else.
+    Ingested(ProjectNo),
+}
+
+/// The table, to be compared with what is remembered of it.
+pub struct Comparison {
     /// The table as of a consistent point.
     pub snapshot: Snapshot,
     /// What the documents are.
     pub documents: Documents,
     /// Generated columns are in the stream, and so are read.
     pub generated: bool,
-    /// What is there makes an `ingested` each.
-    pub ingested: bool,
+    /// What the differences make.
+    pub makes: Makes,
+    /// Where the stream stands in the same history; the position does not fall behind it.
+    pub applied: Lsn,
     /// Facts that become true with its last commit.
     pub facts: Vec<(Fact, Option<Vec<u8>>)>,
     /// How far it is.
@@ -57,6 +77,16 @@ pub enum ResyncError {
     /// A row or entry cannot be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// More documents are gone than `recovery.missing_max` lets pass. Nothing was made.
+    #[error(
+        "{gone} of {live} live documents are gone from the table, more than `recovery.missing_max` lets pass"
+    )]
+    TooManyGone {
+        /// Documents that no row shows any more.
+        gone: u64,
+        /// Documents that were live.
+        live: u64,
+    },
     /// Its scratch file.
     #[error("write the scratch file of the comparison: {0}")]
     Scratch(#[from] rusqlite::Error),
@@ -83,49 +113,75 @@ impl From<SpoolError> for ResyncError {
     }
 }
 
-impl FirstStart {
-    /// Enters every document. The position becomes the snapshot's with the last commit.
+impl Comparison {
+    /// Compares every document. The position becomes the snapshot's with the last commit.
     ///
     /// Blocks on `runtime`: runs on the left loop's thread, while no stream does.
-    pub fn run(self, ledger: &mut Ledger, runtime: &Handle) -> Result<StreamPosition, ResyncError> {
-        runtime.block_on(self.enter_all(ledger))
+    pub fn run(
+        self,
+        ledger: &mut Ledger,
+        runtime: &Handle,
+    ) -> Result<(StreamPosition, Differences), ResyncError> {
+        runtime.block_on(self.compare(ledger))
     }
 
-    async fn enter_all(self, ledger: &mut Ledger) -> Result<StreamPosition, ResyncError> {
-        let mut comparison = Comparison {
+    async fn compare(self, ledger: &mut Ledger) -> Result<(StreamPosition, Differences), ResyncError> {
+        let at = self.snapshot.at;
+        let position = StreamPosition { whole: at.max(self.applied), last_end: at, open: None };
+        let mut passes = Passes {
             layout: layout(&self, ledger).await?,
-            records: if self.ingested { Box::new(Numbers::of(&self.snapshot)) } else { Box::new(Silent) },
+            makes: self.makes,
+            records: match self.makes {
+                Makes::Records { .. } | Makes::Ingested(_) => Box::new(Numbers::of(&self.snapshot)),
+                Makes::Silence | Makes::Counts => Box::new(Silent),
+            },
+            found: Differences::default(),
             done: Arc::clone(&self.watched.done),
         };
-        // A first start that was killed left entries: what is gone since must not stay.
-        let interrupted = !ledger.on_disk_after(None, 1)?.is_empty();
-        if interrupted {
-            comparison.exclude_gone(&self.snapshot, ledger).await?;
-            comparison.done.store(0, Ordering::Relaxed);
+        // Where nothing is remembered, nothing can be gone.
+        let remembers = !ledger.on_disk_after(None, 1)?.is_empty();
+        if remembers && !matches!(self.makes, Makes::Ingested(_)) {
+            let seen = passes.see_all(&self.snapshot, ledger).await?;
+            passes.judge_gone(&seen, ledger)?;
+            if self.makes != Makes::Counts {
+                passes.exclude_gone(&seen, ledger)?;
+            }
+            passes.done.store(0, Ordering::Relaxed);
         }
-        comparison.enter_rows(&self.snapshot, ledger).await?;
-        let at = self.snapshot.at;
-        let position = StreamPosition { whole: at, last_end: at, open: None };
-        for (fact, value) in self.facts {
-            ledger.note(fact, value);
+        passes.enter_rows(&self.snapshot, ledger).await?;
+        if self.makes == Makes::Counts {
+            return Ok((position, passes.found));
         }
+        self.facts.into_iter().for_each(|(fact, value)| ledger.note(fact, value));
         hand_in(ledger, Some(position))?;
         land_all(ledger)?;
-        Ok(position)
+        Ok((position, passes.found))
     }
 }
 
-struct Comparison {
+/// What a comparison found.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Differences {
+    /// Documents that the table holds.
+    pub rows: u64,
+    /// Live documents that it does not show any more.
+    pub gone: u64,
+    /// Records made, or that would be, by [`Callback::index`].
+    pub records: [u64; 3],
+}
+
+struct Passes {
     layout: Layout,
-    /// Where records get their places from; none where the start is silent.
+    makes: Makes,
+    /// Where records get their places from; none where nothing is told.
     records: Box<dyn Records + Send>,
+    found: Differences,
     done: Arc<AtomicU64>,
 }
 
-impl Comparison {
-    /// The first pass: makes every `excluded`, and leaves in the shadow as excluded what is still there
-    /// but is another document now.
-    async fn exclude_gone(&mut self, snapshot: &Snapshot, ledger: &mut Ledger) -> Result<(), ResyncError> {
+impl Passes {
+    /// The first pass: identity, document and state of every row.
+    async fn see_all(&mut self, snapshot: &Snapshot, ledger: &mut Ledger) -> Result<Seen, ResyncError> {
         let seen = Seen::create(ledger.folder())?;
         let roles: Vec<bool> = self.layout.columns().iter().map(|column| !column.digestible).collect();
         let columns: Vec<ReadColumn> =
@@ -144,6 +200,33 @@ impl Comparison {
             Ok(())
         };
         snapshot.rows(&columns, look).await?;
+        Ok(seen)
+    }
+
+    /// Counts the live documents that no row shows, **before any record is made**: where that cannot be
+    /// right, it ends here.
+    fn judge_gone(&mut self, seen: &Seen, ledger: &Ledger) -> Result<(), ResyncError> {
+        let (mut gone, mut live) = (0_u64, 0_u64);
+        for_each_entry(ledger, |_, entry| {
+            if !entry.excluded {
+                live += 1;
+                gone += u64::from(!seen.is_live(Document::of(entry.project, &entry.id))?);
+            }
+            Ok(())
+        })?;
+        self.found.gone = gone;
+        if self.makes == Makes::Counts {
+            self.add(Callback::Excluded, gone);
+        }
+        let Makes::Records { missing_max: Some(share) } = self.makes else { return Ok(()) };
+        #[expect(clippy::cast_precision_loss, reason = "a share")]
+        let too_many = gone > MISSING_ALWAYS && gone as f64 > live as f64 * share;
+        if too_many { Err(ResyncError::TooManyGone { gone, live }) } else { Ok(()) }
+    }
+
+    /// Makes every `excluded`, and leaves in the shadow as excluded what is still there but is another
+    /// document now.
+    fn exclude_gone(&mut self, seen: &Seen, ledger: &mut Ledger) -> Result<(), ResyncError> {
         let mut after: Option<Identity> = None;
         loop {
             let entries = ledger.on_disk_after(after.as_ref(), STEP)?;
@@ -152,15 +235,20 @@ impl Comparison {
             for (identity, entry) in entries {
                 let document = Document::of(entry.project, &entry.id);
                 let shown = seen.is_live(document)?;
-                match seen.row(&identity)? {
-                    Some(row) if row.document == document && row.live => {}
-                    Some(_) if !entry.excluded => {
-                        ledger.exclude(&identity, entry, !shown, &mut *self.records)?;
-                    }
-                    Some(_) => {}
-                    None if shown => ledger.remove(&identity, &mut Silent)?,
+                let row = seen.row(&identity)?;
+                let told = !entry.excluded && !shown;
+                match row {
+                    Some(row) if row.document == document && row.live => continue,
+                    Some(_) if entry.excluded => continue,
+                    Some(_) => ledger.exclude(&identity, entry, told, &mut *self.records)?,
+                    // Its identity changed: what is remembered of it is the same document's.
+                    None if shown => match seen.identity_of(document)? {
+                        Some(now) => ledger.move_entry(&identity, now, &entry)?,
+                        None => ledger.remove(&identity, &mut Silent)?,
+                    },
                     None => ledger.remove(&identity, &mut *self.records)?,
                 }
+                self.add(Callback::Excluded, u64::from(told));
             }
             // What is left is read from the disk, so it must be there.
             hand_in(ledger, None)?;
@@ -171,12 +259,22 @@ impl Comparison {
     /// The second pass: every row against what is remembered of it.
     async fn enter_rows(&mut self, snapshot: &Snapshot, ledger: &mut Ledger) -> Result<(), ResyncError> {
         let columns = read_columns(&self.layout);
-        let Self { layout, records, done } = self;
+        let Self { layout, makes, records, found, done } = self;
         let enter = |values: &[SqlValue<'_>]| -> Result<(), ResyncError> {
             let row = Row(values.iter().map(value).collect());
             let identity = layout.identity(&row).map_err(LedgerError::from)?;
-            ledger.enter(layout, &identity, &row, &mut **records)?;
+            found.rows += 1;
             done.fetch_add(1, Ordering::Relaxed);
+            let made = match makes {
+                Makes::Counts => ledger.would_make(layout, &identity, &row)?,
+                Makes::Ingested(project) => {
+                    ledger.enter_anew(layout, &identity, &row, *project, &mut **records)?
+                }
+                Makes::Records { .. } | Makes::Silence => {
+                    ledger.enter(layout, &identity, &row, &mut **records)?
+                }
+            };
+            found.records.iter_mut().zip(made).for_each(|(sum, made)| *sum += made);
             if ledger.is_full() {
                 hand_in(ledger, None)?;
             }
@@ -184,6 +282,26 @@ impl Comparison {
         };
         snapshot.rows(&columns, enter).await?;
         Ok(())
+    }
+
+    fn add(&mut self, callback: Callback, records: u64) {
+        if let Some(sum) = self.found.records.get_mut(callback.index()) {
+            *sum += records;
+        }
+    }
+}
+
+/// Shows every entry of the shadow that is on the disk.
+fn for_each_entry(
+    ledger: &Ledger,
+    mut show: impl FnMut(&Identity, &Entry) -> Result<(), ResyncError>,
+) -> Result<(), ResyncError> {
+    let mut after: Option<Identity> = None;
+    loop {
+        let entries = ledger.on_disk_after(after.as_ref(), STEP)?;
+        let Some((last, _)) = entries.last() else { return Ok(()) };
+        after = Some(last.clone());
+        entries.iter().try_for_each(|(identity, entry)| show(identity, entry))?;
     }
 }
 
@@ -205,7 +323,7 @@ fn land_all(ledger: &mut Ledger) -> Result<(), ResyncError> {
     Ok(())
 }
 
-async fn layout(start: &FirstStart, ledger: &mut Ledger) -> Result<Layout, ResyncError> {
+async fn layout(start: &Comparison, ledger: &mut Ledger) -> Result<Layout, ResyncError> {
     let relation = relation(&start.snapshot.table, start.generated);
     let mapping = &start.documents.mapping;
     let mut kinds = TypeKinds::default();
@@ -287,5 +405,7 @@ impl Records for Numbers {
     }
 }
 
+/// So few may be gone whatever their share.
+pub const MISSING_ALWAYS: u64 = 1_000;
 /// Entries of the shadow that one group compares.
 const STEP: u32 = 2_000;

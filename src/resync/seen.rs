@@ -49,7 +49,7 @@ impl Seen {
         scratch.execute_batch(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8192;
              CREATE TABLE row (identity BLOB PRIMARY KEY, document BLOB NOT NULL, live INTEGER NOT NULL) WITHOUT ROWID;
-             CREATE TABLE live (document BLOB PRIMARY KEY) WITHOUT ROWID;
+             CREATE TABLE live (document BLOB PRIMARY KEY, identity BLOB NOT NULL) WITHOUT ROWID;
              BEGIN;",
         )?;
         Ok(Self { scratch, path })
@@ -63,7 +63,9 @@ impl Seen {
             sighting.live
         ])?;
         if sighting.live {
-            self.scratch.prepare_cached("INSERT OR IGNORE INTO live VALUES (?1)")?.execute([document])?;
+            self.scratch
+                .prepare_cached("INSERT OR IGNORE INTO live VALUES (?1, ?2)")?
+                .execute(params![document, &identity.0[..]])?;
         }
         Ok(())
     }
@@ -75,6 +77,14 @@ impl Seen {
             .query_row([hashed(identity)], |row| {
                 Ok(Sighting { document: Document(row.get(0)?), live: row.get(1)? })
             })
+            .optional()
+    }
+
+    /// The identity of a live row that shows `document`.
+    pub(super) fn identity_of(&self, Document(document): Document) -> rusqlite::Result<Option<Identity>> {
+        self.scratch
+            .prepare_cached("SELECT identity FROM live WHERE document = ?1")?
+            .query_row([document], |row| Ok(Identity(row.get::<_, Vec<u8>>(0)?.into())))
             .optional()
     }
 

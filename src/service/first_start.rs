@@ -8,7 +8,8 @@ use super::state::Phase;
 use super::supervise::Supervisor;
 use super::trouble::Trouble;
 use super::wanted::{document_key, say_waiting};
-use crate::resync::{FirstStart, Watched};
+use crate::position::Lsn;
+use crate::resync::{Comparison, Makes, Watched};
 use crate::settings::Initial;
 use crate::source::setup::{Stage, setup};
 use crate::source::snapshot::Snapshot;
@@ -54,19 +55,23 @@ impl Supervisor {
         let estimate = found.table.rows.unwrap_or(0);
         self.state.enter(Phase::Seeding { watched: watched.clone(), estimate });
         tracing::info!(at = %snapshot.at, estimate, "a first start: reading the documents that are there");
-        let start = FirstStart {
+        let start = Comparison {
             generated: found.publication.as_ref().is_some_and(|publication| publication.generated),
             snapshot,
             documents: self.documents(identity),
-            ingested: self.settings.initial == Initial::Ingested,
+            makes: match self.settings.initial {
+                Initial::Ingested => Makes::Records { missing_max: None },
+                Initial::Silent => Makes::Silence,
+            },
+            applied: Lsn(0),
             facts: self.known.facts(),
             watched: watched.clone(),
         };
-        let bar = super::progress::bar(&watched, estimate);
+        let bar = super::progress::bar("first start", &watched, estimate);
         let runtime = Handle::current();
         let done = self.capture.work(move |ledger| start.run(ledger, &runtime)).await;
         bar.finish();
-        let seeded = done.ok_or(Trouble::Stopped)??;
+        let (seeded, _) = done.ok_or(Trouble::Stopped)??;
         self.capture.seeded(seeded);
         tracing::info!(
             documents = watched.done.load(std::sync::atomic::Ordering::Relaxed),

@@ -5,15 +5,18 @@ use std::collections::HashMap;
 use anyhow::Context as _;
 
 use super::continuity::KnownSource;
+use super::mark::Mark;
 use crate::classify::Mapping;
 use crate::spool::Fact;
 
-/// Source, mapping and identity; all `None` before a first start has ended.
+/// Source, mapping and identity: all `None` before a first start has ended.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Known {
     pub(super) source: Option<KnownSource>,
     pub(super) mapping: Option<Mapping>,
     pub(super) identity: Option<Vec<String>>,
+    /// A resync that has begun and not ended.
+    pub(super) mark: Option<Mark>,
 }
 
 impl Known {
@@ -29,18 +32,20 @@ impl Known {
             source: json(facts, Fact::Source)?,
             mapping: json(facts, Fact::Mapping)?,
             identity: json(facts, Fact::Identity)?,
+            mark: json(facts, Fact::Resync)?,
         })
     }
 
     /// Whether that changed anything.
     pub(super) fn learn(&mut self, source: KnownSource, mapping: Mapping, identity: Vec<String>) -> bool {
-        let learned = Self { source: Some(source), mapping: Some(mapping), identity: Some(identity) };
+        let mark = self.mark.clone();
+        let learned = Self { source: Some(source), mapping: Some(mapping), identity: Some(identity), mark };
         let changed = *self != learned;
         *self = learned;
         changed
     }
 
-    /// To be kept in the spool.
+    /// Source, mapping and identity, to be kept in the spool.
     pub(super) fn facts(&self) -> Vec<(Fact, Option<Vec<u8>>)> {
         vec![
             (Fact::Source, self.source.as_ref().and_then(|source| serde_json::to_vec(source).ok())),

@@ -3,7 +3,10 @@
 mod continuity;
 mod first_start;
 mod known;
+mod mark;
 mod progress;
+mod resync;
+mod resyncs;
 mod state;
 mod supervise;
 mod trouble;
@@ -127,7 +130,7 @@ impl Parts {
         metrics.config_last_reload_successful.set(1);
         let (tail, _) = broadcast::channel(TAIL_LINES);
         let (fail, failures) = mpsc::unbounded_channel();
-        let deliver = Arc::new(deliver(&settings, &opened, epochs, clock, &metrics, fail)?);
+        let deliver = Arc::new(deliver(&settings, &opened, epochs.clone(), clock, &metrics, fail)?);
         let (notice, notices) = mpsc::unbounded_channel();
         let listeners = listeners(&settings.routes, &tail, &deliver);
         let capture =
@@ -147,6 +150,10 @@ impl Parts {
             publication: settings.publication.clone(),
             epoch,
             bytes_max: settings.spool_bytes_max,
+            keeps: {
+                let settings = Arc::clone(&settings);
+                Box::new(move |project| settings.routes.find(project, Callback::Ingested).is_some())
+            },
         });
         let listeners = serve(&settings, &viewer, registry, tail).await?;
         let (stop, stopped) = watch::channel(false);
@@ -164,6 +171,8 @@ impl Parts {
             has_streamed: false,
             said: Said::default(),
             watch: CatalogWatch::default(),
+            epochs,
+            held: None,
         };
         say_without_effect(&settings);
         tracing::info!(spool = %settings.spool_path.display(), %epoch, "sidecar {}", env!("CARGO_PKG_VERSION"));
@@ -344,10 +353,12 @@ async fn serve(
     tail: Tail,
 ) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
     let (readiness, status, refresh) = (Arc::clone(viewer), Arc::clone(viewer), Arc::clone(viewer));
+    let resync = Arc::clone(viewer);
     let admin = Arc::new(Admin {
         readiness: Box::new(move || readiness.readiness()),
         status: Box::new(move || status.status()),
         refresh: Box::new(move || refresh.refresh()),
+        resync: Box::new(move |asked| resync.resync(asked)),
         registry,
         tail,
         token: settings.token.clone().map(|token| token.0),

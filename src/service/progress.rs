@@ -13,13 +13,13 @@ pub(super) struct Bar {
     follower: tokio::task::JoinHandle<()>,
 }
 
-pub(super) fn bar(watched: &Watched, estimate: u64) -> Bar {
+pub(super) fn bar(what: &'static str, watched: &Watched, estimate: u64) -> Bar {
     let bar = ProgressBar::with_draw_target(Some(estimate.max(1)), ProgressDrawTarget::stderr());
     let style = "{msg} [{bar:40}] {human_pos}/{human_len} documents, {per_sec}, {eta} left";
     if let Ok(style) = ProgressStyle::with_template(style) {
         bar.set_style(style);
     }
-    bar.set_message("first start");
+    bar.set_message(what);
     let (follow, done, shown) = (bar.clone(), watched.done.clone(), !bar.is_hidden());
     let follower = tokio::spawn(async move {
         let mut ticks = 0_u32;
@@ -30,7 +30,7 @@ pub(super) fn bar(watched: &Watched, estimate: u64) -> Bar {
             follow.set_position(position);
             ticks += 1;
             if !shown && ticks.is_multiple_of(SAY_EVERY_TICKS) {
-                tracing::info!(documents = position, of_about = estimate, "first start");
+                tracing::info!(documents = position, of_about = estimate, "{what}");
             }
         }
     });

@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
+use super::resyncs::Resyncs;
 use crate::admin::{
-    LaneStatus, OpenTransactionStatus, Pending, Progress, Readiness, SourceStatus, SpoolStatus, Status,
+    LaneStatus, OpenTransactionStatus, Pending, Progress, Readiness, ResyncAsked, SourceStatus, SpoolStatus,
+    Status,
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
@@ -19,6 +21,11 @@ use crate::spool::{Reader, Room, Spool};
 #[derive(Clone, Debug)]
 pub(super) enum Phase {
     Connecting,
+    Resyncing {
+        watched: Watched,
+        estimate: u64,
+        why: String,
+    },
     Seeding {
         watched: Watched,
         estimate: u64,
@@ -41,6 +48,8 @@ pub(super) struct Server {
     pub(super) retained_bytes: Option<u64>,
     pub(super) wal_status: Option<String>,
     pub(super) last_message_at: Option<Moment>,
+    /// The epoch that began since the start.
+    pub(super) epoch: Option<uuid::Uuid>,
 }
 
 /// The state that the supervisor moves and everybody sees.
@@ -48,11 +57,16 @@ pub(super) struct Server {
 pub(super) struct State {
     pub(super) phase: Arc<Mutex<Phase>>,
     pub(super) server: Arc<Mutex<Server>>,
+    pub(super) resyncs: Arc<Resyncs>,
 }
 
 impl State {
     pub(super) fn new() -> Self {
-        Self { phase: Arc::new(Mutex::new(Phase::Connecting)), server: Arc::default() }
+        Self {
+            phase: Arc::new(Mutex::new(Phase::Connecting)),
+            server: Arc::default(),
+            resyncs: Arc::default(),
+        }
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -77,6 +91,7 @@ impl Phase {
     fn told(&self) -> (&'static str, Option<String>) {
         match self {
             Self::Connecting => ("connecting", None),
+            Self::Resyncing { why, .. } => ("resyncing", Some(why.clone())),
             Self::Seeding { .. } => {
                 ("seeding", Some("the first start reads the documents that are there".into()))
             }
@@ -103,6 +118,8 @@ pub(super) struct Viewer {
     pub(super) publication: String,
     pub(super) epoch: uuid::Uuid,
     pub(super) bytes_max: u64,
+    /// Whether a project's `ingested` has a webhook.
+    pub(super) keeps: Box<dyn Fn(&str) -> bool + Send + Sync>,
 }
 
 impl Viewer {
@@ -115,6 +132,19 @@ impl Viewer {
             spool: self.spool(),
             lanes: self.lanes(),
         }
+    }
+
+    /// Asks for a resync, and says its number.
+    pub(super) fn resync(&self, asked: ResyncAsked) -> Result<u64, String> {
+        if self.capture.position().is_none() {
+            return Err("the first start has not ended: there is nothing to compare with".to_owned());
+        }
+        if let Some(project) = &asked.as_ingested
+            && !(self.keeps)(project)
+        {
+            return Err(format!("no webhook is set for `ingested` of the project `{project}`"));
+        }
+        self.state.resyncs.ask(asked)
     }
 
     /// Seeded, the stream moving or idle with keepalives, the spool writable.
@@ -156,12 +186,13 @@ impl Viewer {
             retained_bytes: server.retained_bytes,
             wal_status: server.wal_status,
             seeding: match phase {
-                Phase::Seeding { watched, estimate } => {
+                Phase::Seeding { watched, estimate } | Phase::Resyncing { watched, estimate, .. } => {
                     let done = watched.done.load(std::sync::atomic::Ordering::Relaxed);
                     Some(Progress { done, estimate: estimate.max(done) })
                 }
                 _ => None,
             },
+            resync: self.state.resyncs.last(),
         }
     }
 
@@ -169,7 +200,7 @@ impl Viewer {
         let usage = self.reader.lock().unwrap_or_else(PoisonError::into_inner).usage().unwrap_or_default();
         SpoolStatus {
             path: self.spool.folder().display().to_string(),
-            epoch: self.epoch.to_string(),
+            epoch: self.state.server().epoch.unwrap_or(self.epoch).to_string(),
             room: match self.spool.room() {
                 Room::Full => "full",
                 Room::Near => "near",

@@ -8,8 +8,9 @@ use tokio_postgres::Client;
 
 use super::continuity::{Continuity, FoundSlot, FoundSource, KnownSource, judge};
 use super::known::Known;
+use super::resync::Mend;
 use super::state::{Phase, State};
-use super::trouble::{ANEW, Trouble, stands};
+use super::trouble::{Trouble, stands};
 use super::wanted::{ask, only_replaces_missing, say_waiting, wanted};
 use super::watch_catalog::{CatalogWatch, until_wrong};
 use crate::capture::{Capture, Documents, Halt, Notice};
@@ -20,7 +21,7 @@ use crate::settings::{OnTruncate, Settings};
 use crate::source::setup::{Stage, plan, setup};
 use crate::source::survey::{Survey, Wanted, survey};
 use crate::source::{Connection, Ended, SourceError, StreamOptions, SystemIdentity, connect_sql, slot};
-use crate::spool::{Fact, SpoolError, StreamPosition};
+use crate::spool::{Epochs, Fact, SpoolError, StreamPosition};
 
 /// Keeps a stream going.
 pub(super) struct Supervisor {
@@ -38,6 +39,9 @@ pub(super) struct Supervisor {
     /// A stream was under way once: what is wrong now may be cured while we wait.
     pub(super) has_streamed: bool,
     pub(super) said: Said,
+    pub(super) epochs: Epochs,
+    /// Why a resync waits for `--force`.
+    pub(super) held: Option<String>,
     pub(super) watch: CatalogWatch,
 }
 
@@ -75,6 +79,7 @@ impl Supervisor {
                 Trouble::SpoolFailed(error) => return Over::SpoolFailed(error),
                 Trouble::Refused(why) if !self.has_streamed => return Over::Refused(why),
                 Trouble::Later(why) => self.wait(Phase::WaitingForPostgres(why.clone()), &why).await,
+                Trouble::TooManyGone(why) => self.wait(Phase::Stopped(why.clone()), &why).await,
                 Trouble::SlotHeld(why) => self.wait(Phase::WaitingForSlot(why.clone()), &why).await,
                 Trouble::Refused(why) | Trouble::Stands { why, .. } => {
                     self.wait(Phase::Stopped(why.clone()), &why).await;
@@ -103,6 +108,7 @@ impl Supervisor {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = told(&mut stop) => {}
+            () = self.state.resyncs.told.notified() => {}
         }
     }
 
@@ -124,7 +130,16 @@ impl Supervisor {
         });
         let source = self.found_source(&found, &system, &mut connection).await?;
         let known = self.known.source.clone();
-        match judge(known.as_ref().zip(position), &source) {
+        let judged = judge(known.as_ref().zip(position), &source);
+        if let Some(position) = position
+            && let Mend::Resync { mark, dry_run } = self.mend(&judged, position, &wanted)?
+        {
+            drop(connection);
+            self.deliver.hold(false);
+            self.resync(mark, dry_run, &client, &wanted, source.source).await?;
+            return Box::pin(self.once()).await;
+        }
+        match judged {
             Continuity::FirstStart { drop_slot } => {
                 drop(connection);
                 self.first_start(&client, &wanted, &found, &source.source, drop_slot).await?;
@@ -196,9 +211,9 @@ impl Supervisor {
             self.known.mapping = Some(now.clone());
             return Ok(());
         }
-        let why = format!(
+        let why = String::from(
             "the mapping in [documents] is not the one that the spool was made under: reading stops, delivery goes on. \
-             Set it back, or: {ANEW}"
+             Set it back, or: `sidecar resync` sends the differences, `sidecar resync --learn` takes them over silently",
         );
         Err(Trouble::Stands { why, holds: false })
     }
@@ -214,7 +229,7 @@ impl Supervisor {
         Ok(())
     }
 
-    async fn note(&self, facts: Vec<(Fact, Option<Vec<u8>>)>) -> Result<(), Trouble> {
+    pub(super) async fn note(&self, facts: Vec<(Fact, Option<Vec<u8>>)>) -> Result<(), Trouble> {
         let noted = self.capture.work(move |ledger| {
             facts.into_iter().for_each(|(fact, value)| ledger.note(fact, value));
             ledger.submit(None);
@@ -262,11 +277,16 @@ impl Supervisor {
         let watching = until_wrong(&conninfo, wanted, found, &capture);
         tokio::pin!(watching);
         let mut wrong = None;
+        let (resyncs, mut asked) = (Arc::clone(&self.state.resyncs), false);
         loop {
             let mut stop = self.stop.clone();
             let ending = *end.borrow();
             tokio::select! {
                 ended = &mut running => return match wrong {
+                    _ if asked && halted.is_none() && !*self.stop.borrow() => {
+                        ended?;
+                        Box::pin(self.once()).await
+                    }
                     Some((trouble, good_at)) if halted.is_none() => Err(self.watch.refused(trouble, good_at)),
                     _ => self.after_stream(halted, ended).await,
                 },
@@ -283,6 +303,10 @@ impl Supervisor {
                     Some(_) => {}
                     None => return Err(Trouble::Stopped),
                 },
+                () = resyncs.told.notified(), if !ending => {
+                    asked = true;
+                    let _ = end.send(true);
+                }
                 () = told(&mut stop), if !ending => {
                     self.state.enter(Phase::Stopping);
                     let _ = end.send(true);
@@ -360,6 +384,7 @@ impl Supervisor {
             mapping: self.settings.mapping.clone(),
             identity,
             exclude_on_truncate: self.settings.on_truncate == OnTruncate::Exclude,
+            until: None,
         }
     }
 }

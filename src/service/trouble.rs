@@ -1,6 +1,7 @@
 //! Why there is no stream, in the words of whoever must do something about it.
 
 use super::continuity::{Continuity, Part};
+use super::mark::Mark;
 use crate::capture::LedgerError;
 use crate::resync::ResyncError;
 use crate::source::SourceError;
@@ -25,58 +26,57 @@ pub(super) enum Trouble {
         holds: bool,
     },
     Stopped,
+    /// A resync found more documents gone than may be.
+    TooManyGone(String),
 }
 
-/// What keeps a stream from going on, and the way out.
-pub(super) fn stands(continuity: &Continuity, wanted: &Wanted) -> Trouble {
-    let slot = &wanted.slot;
-    let (why, holds) = match continuity {
-        Continuity::Diverged { why } => {
-            (format!("{why}. Nothing is read or delivered. If this database is the right one: {ANEW}"), true)
+/// The resync that a state of the source calls for by itself.
+pub(super) fn gap(continuity: &Continuity, wanted: &Wanted) -> Option<Mark> {
+    let (from, why, drops_slot) = match continuity {
+        Continuity::SlotGone { from, lost } => {
+            let is = if *lost { "lost" } else { "missing" };
+            (*from, format!("the slot `{}` is {is}: what changed after", wanted.slot), *lost)
         }
-        Continuity::SpoolBehind { confirmed } => (
-            format!(
-                "the slot `{slot}` stands at {}, beyond what the spool holds: the spool was restored, or the slot made \
-                 again. Nothing is read or delivered. {ANEW}",
-                confirmed.slashed()
-            ),
-            true,
-        ),
-        Continuity::SlotGone { from, lost } => (
-            format!(
-                "the slot `{slot}` is {}: what changed after {} cannot be known from the stream. Delivery goes on. {ANEW}",
-                if *lost { "lost" } else { "missing" },
-                from.slashed()
-            ),
-            false,
-        ),
-        Continuity::Replaced { what: Part::Table, from } => (
-            format!(
-                "the table {}.{} was dropped and made again: the stream tells neither what went with the old one nor all \
-                 that came into the new one after {}. Delivery goes on. {ANEW}",
-                wanted.schema,
-                wanted.table,
-                from.slashed()
-            ),
-            false,
-        ),
-        Continuity::Replaced { what: Part::Publication, from } => (
-            format!(
-                "the publication {} was dropped and made again: the stream does not tell all that changed after {}. \
-                 Delivery goes on. {ANEW}",
-                wanted.publication,
-                from.slashed()
-            ),
-            false,
-        ),
-        Continuity::FirstStart { .. } | Continuity::GoOn(_) => (String::new(), false),
+        Continuity::Replaced { what: Part::Table, from } => {
+            let table = format!("{}.{}", wanted.schema, wanted.table);
+            (*from, format!("the table {table} was dropped and made again: what changed after"), false)
+        }
+        Continuity::Replaced { what: Part::Publication, from } => {
+            let publication = &wanted.publication;
+            (
+                *from,
+                format!("the publication {publication} was dropped and made again: what changed after"),
+                false,
+            )
+        }
+        Continuity::Diverged { .. }
+        | Continuity::FirstStart { .. }
+        | Continuity::GoOn(_)
+        | Continuity::SpoolBehind { .. } => return None,
     };
-    Trouble::Stands { why, holds }
+    let why = format!("{why} {} cannot be known from the stream", from.slashed());
+    Some(Mark::of_gap(why, from, drops_slot))
 }
 
-/// The only way out in this version, which cannot compare the table with what it knows.
-pub(super) const ANEW: &str = "`sidecar teardown`, then `sidecar run` with a new folder in `spool.path`, makes a first \
-                               start: `documents.initial = \"ingested\"` sends every document again";
+/// What keeps a stream from going on until somebody decides, and the way out.
+pub(super) fn stands(continuity: &Continuity, wanted: &Wanted) -> Trouble {
+    let why = match continuity {
+        Continuity::Diverged { why } => format!(
+            "{why}. Nothing is read or delivered. If this database is the right one: `sidecar resync --adopt`"
+        ),
+        Continuity::SpoolBehind { confirmed } => format!(
+            "the slot `{}` stands at {}, beyond what the spool holds: the spool was restored, or the slot made again. \
+             Nothing is read or delivered. `sidecar resync` sends what is different",
+            wanted.slot,
+            confirmed.slashed()
+        ),
+        Continuity::FirstStart { .. }
+        | Continuity::GoOn(_)
+        | Continuity::Replaced { .. }
+        | Continuity::SlotGone { .. } => String::new(),
+    };
+    Trouble::Stands { why, holds: true }
+}
 
 impl From<SourceError> for Trouble {
     fn from(error: SourceError) -> Self {

@@ -69,6 +69,8 @@ pub enum Fact {
     Mapping,
     /// The layouts that shadow entries were written under, JSON.
     Layouts,
+    /// The resync that is under way, JSON: while it stands, it alone decides.
+    Resync,
     /// System identifier, timeline, slot name and database of the source, JSON.
     Source,
 }
@@ -289,7 +291,8 @@ pub enum Room {
 
 impl Fact {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Epoch, Self::Identity, Self::Mapping, Self::Layouts, Self::Source];
+    pub const ALL: [Self; 6] =
+        [Self::Epoch, Self::Identity, Self::Mapping, Self::Layouts, Self::Resync, Self::Source];
 }
 
 impl DeadReason {

@@ -91,15 +91,21 @@ async fn a_first_start_that_is_killed_half_way_is_made_again_and_ends_right() {
     println!("seed {seed}");
     let mut dice = StdRng::seed_from_u64(seed);
     for (settings, name) in [(SILENT, "killedsilent"), (INGESTED, "killedingested")] {
-        let database = with_documents(15, name, 40_000).await;
+        let database = with_documents(15, name, 100_000).await;
         let receiver = Receiver::start().await;
         let mut sidecar = Sidecar::prepare(&database, &format!("{settings}{}", to(&receiver)));
-        for _ in 0..6 {
+        for killed in 0..6 {
             sidecar.spawn();
-            tokio::time::sleep(Duration::from_millis(dice.random_range(150..900))).await;
+            until("it to read the documents", async || {
+                let begun = sidecar.log().matches("reading the documents that are there").count();
+                (begun > killed).then_some(())
+            })
+            .await;
+            tokio::time::sleep(Duration::from_millis(dice.random_range(0..300))).await;
             sidecar.kill();
+            assert!(!sidecar.log().contains("the first start is done"), "it was not half-way");
             // What changes between two tries is seen by the second.
-            let id = dice.random_range(100..20_000) * 5 + 1;
+            let id = dice.random_range(100..15_000) * 5 + 1;
             database.run(&format!("DELETE FROM documents WHERE id = {id}")).await;
         }
         sidecar.spawn();

@@ -134,8 +134,12 @@ impl Process {
         self.number += 1;
         let position = self.capture.position();
         let position = position.unwrap_or(StreamPosition { whole: START, last_end: START, open: None });
-        let documents =
-            Documents { mapping: mapping(), identity: vec!["id".into()], exclude_on_truncate: true };
+        let documents = Documents {
+            mapping: mapping(),
+            identity: vec!["id".into()],
+            exclude_on_truncate: true,
+            until: None,
+        };
         let ask = Box::new(|_: &[u32], _: &[String]| Ok(Answer::default()));
         self.capture.connected(self.number, documents, ask, position);
         Some(position.whole)

@@ -284,7 +284,7 @@ fn a_healthy_lane_gives_nothing_up_however_old_or_much_it_is() {
     dispatch.hold(true);
     dispatch.appended(INGESTED, 900, 900_000, T0, T0);
     assert_eq!(dispatch.poll(later(limits().give_up_after * 10)), None);
-    assert_eq!(dispatch.largest_ailing(), None);
+    assert_eq!(dispatch.largest_ailing(true), None);
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn a_paused_lane_gives_up_what_it_holds_too_much_of_and_the_largest_for_want_of_
     dispatch.pause(INGESTED, String::new(), T0);
     dispatch.pause(MODIFIED, String::new(), T0);
     assert_eq!(dispatch.poll(T0), None);
-    assert_eq!(dispatch.largest_ailing(), Some(MODIFIED));
+    assert_eq!(dispatch.largest_ailing(true), Some(MODIFIED));
     dispatch.appended(INGESTED, 11, 110, T0, T0);
     assert_eq!(dispatch.poll(T0), Some(Action::GiveUp(INGESTED, GiveUp::Bytes(10, DeadReason::LaneFull))));
 }

@@ -64,9 +64,13 @@ impl Shell {
             .collect();
         forsaken.sort_unstable();
         forsaken.into_iter().for_each(|lane| self.discard(lane, now));
-        if self.params.spool.room() != Room::Open {
+        let room = self.params.spool.room();
+        if room != Room::Open {
+            let presses = room == Room::Full;
             let piece = self.params.spool_bytes_max / 16;
-            if let Some(lane) = self.dispatch.largest_ailing().filter(|lane| self.dispatch.seize(*lane)) {
+            if let Some(lane) =
+                self.dispatch.largest_ailing(presses).filter(|lane| self.dispatch.seize(*lane))
+            {
                 self.perform(Action::GiveUp(lane, GiveUp::Bytes(piece, DeadReason::SpoolFull)), now);
             }
         }

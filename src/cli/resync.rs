@@ -1,0 +1,109 @@
+//! `sidecar resync`: asks the running sidecar to compare the table with what it remembers.
+
+use std::time::Duration;
+
+use hyper::Method;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
+
+use super::{Exit, block_on, client, say};
+use crate::admin::ResyncAsked;
+use crate::settings::Settings;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Count what would be sent; send and remember nothing
+    #[arg(long, conflicts_with_all = ["learn", "adopt", "as_ingested"])]
+    dry_run: bool,
+
+    /// Also where more documents are gone than `recovery.missing_max` lets pass
+    #[arg(long)]
+    force: bool,
+
+    /// Take the differences over without sending anything
+    #[arg(long, conflicts_with = "as_ingested")]
+    learn: bool,
+
+    /// Take a database over that is not the one known so far; a new epoch begins
+    #[arg(long, conflicts_with = "as_ingested")]
+    adopt: bool,
+
+    /// Send every live document of --project as `ingested`, and nothing else
+    #[arg(long, requires = "project")]
+    as_ingested: bool,
+
+    /// The project of --as-ingested
+    #[arg(long, requires = "as_ingested")]
+    project: Option<String>,
+}
+
+pub(super) fn resync(settings: &Settings, args: &Args) -> Exit {
+    let asked = ResyncAsked {
+        dry_run: args.dry_run,
+        force: args.force,
+        learn: args.learn,
+        adopt: args.adopt,
+        as_ingested: args.project.clone(),
+    };
+    block_on(async {
+        let body = serde_json::to_vec(&asked).unwrap_or_default();
+        let (status, answer) =
+            match client::call(&settings.spool_path, Method::POST, "/api/v1/resync", body.into()).await {
+                Ok(answered) => answered,
+                Err(why) => return client::unreachable(&why),
+            };
+        let number = serde_json::from_slice::<Value>(&answer).ok().and_then(|json| json["number"].as_u64());
+        match number.filter(|_| status.is_success()) {
+            Some(number) => follow(settings, number).await,
+            None => {
+                eprint!("{}", String::from_utf8_lossy(&answer));
+                Exit::Failed
+            }
+        }
+    })
+}
+
+/// Shows how far it is until it has ended.
+async fn follow(settings: &Settings, number: u64) -> Exit {
+    let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
+    if let Ok(style) =
+        ProgressStyle::with_template("resync [{bar:40}] {human_pos}/{human_len} documents, {per_sec}")
+    {
+        bar.set_style(style);
+    }
+    loop {
+        let status = match client::fetch(&settings.spool_path, "/api/v1/status").await {
+            Ok((_, body)) => serde_json::from_slice::<Value>(&body).unwrap_or_default(),
+            Err(why) => return client::unreachable(&why),
+        };
+        let (source, last) = (&status["source"], &status["source"]["resync"]);
+        let estimate = source["seeding"]["estimate"].as_u64().unwrap_or(1);
+        bar.set_length(estimate);
+        bar.set_position(source["seeding"]["done"].as_u64().unwrap_or(0));
+        let state = last["state"].as_str().unwrap_or_default();
+        if last["number"].as_u64() >= Some(number) && state != "running" {
+            bar.finish_and_clear();
+            let result = last["result"].as_str().unwrap_or_default();
+            if state == "done" {
+                say(format_args!("{result}\n"));
+                return Exit::Done;
+            }
+            eprintln!("{result}");
+            return Exit::Failed;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+pub(super) const AFTER_HELP: &str = "\
+Sends exactly what is different: excluded for documents that are gone, ingested and modified as the rules
+say. It mends a lost slot by itself; by hand it is for a changed mapping, a restored spool, a database that
+was replaced (--adopt), or partitions that came and went, of which the stream does not tell.
+
+  sidecar resync --dry-run                       what would it send?
+  sidecar resync --learn                         know the table as it is, and send nothing
+  sidecar resync --as-ingested --project acme    send a new webhook what exists
+
+Interrupting this command does not stop the resync: `sidecar status` shows how far it is.";

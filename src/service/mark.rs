@@ -1,0 +1,58 @@
+//! What resync is under way, or asked for. Pure.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::admin::ResyncAsked;
+use crate::position::Lsn;
+
+/// A resync, kept in the spool from before it changes anything until its last commit: a killed one
+/// starts again.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Mark {
+    /// Why, as a sentence without its end.
+    pub(super) why: String,
+    /// What the stream told last, as the gap begins there.
+    pub(super) from: u64,
+    /// The stream is applied up to the snapshot first: nothing is missing in it.
+    pub(super) catches_up: bool,
+    /// A slot that the server calls lost is dropped.
+    pub(super) drops_slot: bool,
+    /// However many documents are gone.
+    pub(super) forced: bool,
+    /// Differences are taken over silently.
+    pub(super) learns: bool,
+    /// The epoch that begins with it.
+    pub(super) epoch: Option<Uuid>,
+    /// Every live document of this project makes an `ingested`, and nothing else.
+    pub(super) as_ingested: Option<String>,
+}
+
+impl Mark {
+    /// One that mends what cannot be known from the stream.
+    pub(super) fn of_gap(why: String, from: Lsn, drops_slot: bool) -> Self {
+        Self {
+            why,
+            from: from.0,
+            catches_up: false,
+            drops_slot,
+            forced: false,
+            learns: false,
+            epoch: None,
+            as_ingested: None,
+        }
+    }
+
+    /// One that a user asked for.
+    pub(super) fn asked(asked: &ResyncAsked, from: Lsn) -> Self {
+        Self {
+            why: "`sidecar resync` was asked for".to_owned(),
+            catches_up: true,
+            forced: asked.force,
+            learns: asked.learn,
+            epoch: asked.adopt.then(Uuid::now_v7),
+            as_ingested: asked.as_ingested.clone(),
+            ..Self::of_gap(String::new(), from, false)
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! A resync: what is made, dropped and read for it, and what it leaves.
+
+use std::sync::atomic::Ordering;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio_postgres::Client;
+
+use super::continuity::{Continuity, KnownSource};
+use super::mark::Mark;
+use super::state::Phase;
+use super::supervise::Supervisor;
+use super::trouble::{Trouble, gap};
+use super::wanted::{ask, say_waiting};
+use crate::admin::ResyncAsked;
+use crate::capture::{Documents, Halt, Notice};
+use crate::position::Lsn;
+use crate::resync::{Comparison, Differences, Makes, ResyncError, Watched};
+use crate::source::setup::{Stage, setup};
+use crate::source::snapshot::Snapshot;
+use crate::source::survey::{Survey, Wanted, survey};
+use crate::source::{Connection, StreamOptions, connect_sql, identity, slot};
+use crate::spool::{Epochs, Fact, StreamPosition};
+
+/// What there is to do before a stream can go on.
+pub(super) enum Mend {
+    /// Nothing.
+    No,
+    /// Compare; of a dry run nothing is remembered.
+    Resync { mark: Mark, dry_run: bool },
+}
+
+impl Supervisor {
+    /// What is asked for, what a killed resync left, or what the source's state calls for.
+    pub(super) fn mend(
+        &mut self,
+        judged: &Continuity,
+        position: StreamPosition,
+        wanted: &Wanted,
+    ) -> Result<Mend, Trouble> {
+        let asked = self.state.resyncs.take();
+        let standing = self.known.mark.clone();
+        let dry_run = asked.as_ref().is_some_and(|asked| asked.dry_run);
+        let mark = match (standing, asked) {
+            (Some(mark), None) => match &self.held {
+                Some(why) => return Err(Trouble::Stands { why: why.clone(), holds: mark.epoch.is_some() }),
+                None => mark,
+            },
+            (Some(mark), Some(asked)) => Mark { forced: asked.force, learns: asked.learn, ..mark },
+            (None, None) => match gap(judged, wanted) {
+                Some(mark) => mark,
+                None => return Ok(Mend::No),
+            },
+            (None, Some(asked)) => match self.mark_of(&asked, judged, position, wanted) {
+                Ok(mark) => mark,
+                Err(why) => {
+                    self.state.resyncs.refuse(why);
+                    return Ok(Mend::No);
+                }
+            },
+        };
+        self.held = None;
+        Ok(Mend::Resync { mark, dry_run })
+    }
+
+    fn mark_of(
+        &self,
+        asked: &ResyncAsked,
+        judged: &Continuity,
+        position: StreamPosition,
+        wanted: &Wanted,
+    ) -> Result<Mark, String> {
+        let mark = Mark::asked(asked, position.whole);
+        match judged {
+            Continuity::Diverged { why } if !asked.adopt => {
+                Err(format!("{why}. If this database is the right one: `sidecar resync --adopt`"))
+            }
+            Continuity::Diverged { .. } | Continuity::SpoolBehind { .. } => {
+                Ok(Mark { catches_up: false, ..mark })
+            }
+            Continuity::GoOn(_) | Continuity::FirstStart { .. } => Ok(mark),
+            Continuity::Replaced { .. } | Continuity::SlotGone { .. } => match gap(judged, wanted) {
+                Some(gap) => Ok(Mark { catches_up: false, drops_slot: gap.drops_slot, why: gap.why, ..mark }),
+                None => Ok(mark),
+            },
+        }
+    }
+
+    /// Compares the table with what is remembered of it. The stream goes on from the snapshot.
+    pub(super) async fn resync(
+        &mut self,
+        mark: Mark,
+        dry_run: bool,
+        client: &Client,
+        wanted: &Wanted,
+        source: KnownSource,
+    ) -> Result<(), Trouble> {
+        self.state.resyncs.begin(&mark);
+        tracing::warn!("{}: the table is compared with what is remembered of it", mark.why);
+        if !dry_run {
+            // Synced before a slot is dropped or made: while it stands, it alone decides.
+            self.known.mark = Some(mark.clone());
+            self.note(vec![(Fact::Resync, serde_json::to_vec(&mark).ok())]).await?;
+            self.make_ready(&mark, client, wanted).await?;
+        }
+        let made = self.compare(&mark, dry_run, client, wanted, source).await;
+        match made {
+            Ok((at, found)) => {
+                let (ingested, modified, excluded) = match found.records {
+                    [excluded, ingested, modified] => (ingested, modified, excluded),
+                };
+                let did = if dry_run {
+                    "would send"
+                } else if mark.learns {
+                    "took over silently"
+                } else {
+                    "sends"
+                };
+                let result = format!(
+                    "compared {} documents as of {}: {did} {ingested} ingested, {modified} modified, {excluded} excluded; \
+                     {} documents are gone",
+                    found.rows,
+                    at.slashed(),
+                    found.gone
+                );
+                tracing::warn!(from = %Lsn(mark.from), to = %at, "{result}");
+                self.state.resyncs.compared(at, &found);
+                self.state.resyncs.end("done", result);
+                Ok(())
+            }
+            Err(Trouble::TooManyGone(why)) => self.too_many_gone(mark, dry_run, why).await,
+            Err(trouble) => {
+                if dry_run {
+                    self.state.resyncs.end("failed", format!("{trouble:?}"));
+                }
+                Err(trouble)
+            }
+        }
+    }
+
+    /// One that was asked for ends there and the stream goes on; one that mends a gap waits.
+    async fn too_many_gone(&mut self, mark: Mark, dry_run: bool, why: String) -> Result<(), Trouble> {
+        let why = format!("{why}: nothing is sent. If that is right: `sidecar resync --force`");
+        if dry_run || mark.catches_up {
+            self.state.resyncs.end("failed", why.clone());
+            self.known.mark = None;
+            tracing::warn!("{why}");
+            return self.note(vec![(Fact::Resync, None)]).await;
+        }
+        self.state.resyncs.end("held", why.clone());
+        self.held = Some(why.clone());
+        Err(Trouble::Stands { why, holds: mark.epoch.is_some() })
+    }
+
+    /// Slot, publication and epoch are there, durably, before anything is compared.
+    async fn make_ready(&mut self, mark: &Mark, client: &Client, wanted: &Wanted) -> Result<(), Trouble> {
+        let later = |error: tokio_postgres::Error| Trouble::Later(error.to_string());
+        let lost = slot::slot(client, &wanted.slot).await?.is_some_and(|slot| slot.lost());
+        if mark.drops_slot && lost {
+            tracing::warn!(slot = %wanted.slot, "the server calls the slot lost: it is dropped and made again");
+            client.batch_execute(&slot::drop(&wanted.slot)).await.map_err(later)?;
+        }
+        let watcher = connect_sql(&self.settings.conninfo).await?;
+        let stage = if mark.catches_up { Stage::GoesOn } else { Stage::FirstStart };
+        for step in setup(client, &watcher, wanted, stage, &mut say_waiting).await? {
+            tracing::info!("{}", step.what);
+        }
+        let Some(epoch) = mark.epoch.filter(|epoch| *epoch != self.epochs.current()) else { return Ok(()) };
+        let after = self.capture.work(|ledger| ledger.last_seq()).await.ok_or(Trouble::Stopped)?;
+        let mut epochs: Epochs = self.epochs.clone();
+        epochs.begin(after, epoch);
+        self.note(vec![(Fact::Epoch, Some(epochs.to_bytes()))]).await?;
+        self.epochs = epochs;
+        self.deliver.begin_epoch(after, epoch);
+        self.state.learn(|server| server.epoch = Some(epoch));
+        tracing::warn!(%epoch, "a new epoch begins");
+        Ok(())
+    }
+
+    async fn compare(
+        &mut self,
+        mark: &Mark,
+        dry_run: bool,
+        client: &Client,
+        wanted: &Wanted,
+        source: KnownSource,
+    ) -> Result<(Lsn, Differences), Trouble> {
+        let found = survey(client, wanted).await?;
+        let identity = identity::choose(&found.table, &wanted.id)
+            .map_err(|refusal| Trouble::Refused(refusal.to_string()))?;
+        let snapshot =
+            Snapshot::take(&self.settings.conninfo, &wanted.schema, &wanted.table, &mut say_waiting).await?;
+        let at = snapshot.at;
+        let applied = if mark.catches_up { self.catch_up(at, &found).await? } else { Lsn(0) };
+        let publication = found.publication.as_ref();
+        let source = KnownSource { publication: publication.map(|publication| publication.oid), ..source };
+        let mut known = self.known.clone();
+        known.learn(source, self.settings.mapping.clone(), identity.clone());
+        known.mark = None;
+        let makes = self.makes(mark, dry_run).await?;
+        let (watched, estimate) = (Watched::default(), found.table.rows.unwrap_or(0));
+        self.state.enter(Phase::Resyncing { watched: watched.clone(), estimate, why: mark.why.clone() });
+        let facts = known.facts().into_iter().chain([(Fact::Resync, None)]).collect();
+        let comparison = Comparison {
+            generated: publication.is_some_and(|publication| publication.generated),
+            snapshot,
+            documents: self.documents(identity),
+            makes,
+            applied,
+            facts,
+            watched: watched.clone(),
+        };
+        let bar = super::progress::bar("resync", &watched, estimate);
+        let runtime = Handle::current();
+        let done = self.capture.work(move |ledger| comparison.run(ledger, &runtime)).await;
+        bar.finish();
+        let (position, found) = match done.ok_or(Trouble::Stopped)? {
+            Err(error @ ResyncError::TooManyGone { .. }) => {
+                return Err(Trouble::TooManyGone(error.to_string()));
+            }
+            done => done?,
+        };
+        tracing::debug!(rows = watched.done.load(Ordering::Relaxed), "compared");
+        if !dry_run {
+            self.known = known;
+            self.capture.seeded(position);
+        }
+        Ok((at, found))
+    }
+
+    async fn makes(&self, mark: &Mark, dry_run: bool) -> Result<Makes, Trouble> {
+        if let Some(project) = mark.as_ingested.clone() {
+            let number = self.capture.work(move |ledger| ledger.project(&project)).await;
+            return number.map(Makes::Ingested).ok_or(Trouble::Stopped);
+        }
+        let missing_max = (!mark.forced).then_some(self.settings.missing_max);
+        Ok(match (dry_run, mark.learns) {
+            (true, _) => Makes::Counts,
+            (false, true) => Makes::Silence,
+            (false, false) => Makes::Records { missing_max },
+        })
+    }
+
+    /// Applies the stream up to the snapshot, under the mapping that the shadow was made under. Where it
+    /// stands before what it cannot read, that is passed over, and said. Where the stream then stands.
+    async fn catch_up(&mut self, until: Lsn, found: &Survey) -> Result<Lsn, Trouble> {
+        let Some(position) = self.capture.settle().await else { return Ok(Lsn(0)) };
+        let (identity, mapping) = (self.known.identity.clone(), self.known.mapping.clone());
+        let documents = Documents {
+            mapping: mapping.unwrap_or_else(|| self.settings.mapping.clone()),
+            until: Some(until),
+            ..self.documents(identity.unwrap_or_default())
+        };
+        let options = StreamOptions {
+            slot: self.settings.slot.clone(),
+            publication: self.settings.publication.clone(),
+            from: position.whole,
+        };
+        let connection = Connection::open(&self.settings.conninfo).await?;
+        let stream = connection.start(&options).await?;
+        self.number += 1;
+        let number = self.number;
+        let ask = ask(self.settings.conninfo.clone(), found.table.schema.clone(), found.table.name.clone());
+        self.capture.connected(number, documents, ask, position);
+        let (end, ended) = watch::channel(false);
+        let running = stream.run(self.clock, self.capture.blocks(number), self.capture.confirmed(), ended);
+        tokio::pin!(running);
+        let mut halted = None;
+        loop {
+            tokio::select! {
+                over = &mut running => match halted {
+                    Some(halt) => break self.caught_up(halt, until).await,
+                    None => {
+                        over?;
+                        return Err(Trouble::Later("the stream ended before the snapshot was reached".to_owned()));
+                    }
+                },
+                notice = self.notices.recv() => match notice {
+                    Some(Notice::Halted(of, halt)) if of == number => {
+                        halted = Some(halt);
+                        let _ = end.send(true);
+                    }
+                    Some(Notice::SpoolFailed(error)) => return Err(Trouble::SpoolFailed(error)),
+                    Some(_) => {}
+                    None => return Err(Trouble::Stopped),
+                },
+            }
+        }
+    }
+
+    async fn caught_up(&self, halt: Halt, until: Lsn) -> Result<Lsn, Trouble> {
+        let position = self.capture.settle().await.unwrap_or_default();
+        match halt {
+            Halt::Reached(_) => Ok(position.whole),
+            Halt::ColumnMissing(_) | Halt::Malformed { .. } | Halt::TableReplaced { .. } => {
+                tracing::warn!(
+                    "{halt}: what changed from {} to {} is not read, and the table is compared instead",
+                    position.whole.slashed(),
+                    until.slashed()
+                );
+                Ok(Lsn(0))
+            }
+            other => Err(Trouble::Later(other.to_string())),
+        }
+    }
+}

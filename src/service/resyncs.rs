@@ -1,0 +1,88 @@
+//! Resyncs as users ask for them and see them.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::mark::Mark;
+use crate::admin::{ResyncAsked, ResyncStatus};
+use crate::position::Lsn;
+use crate::record::Callback;
+use crate::resync::Differences;
+
+/// The one that is asked for, and the one that was made last.
+#[derive(Debug, Default)]
+pub(super) struct Resyncs {
+    state: Mutex<Asks>,
+    /// Wakes whoever has to make it.
+    pub(super) told: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Asks {
+    pending: Option<ResyncAsked>,
+    last: ResyncStatus,
+}
+
+impl Resyncs {
+    /// Says the number under which it is seen, or why there can be none.
+    pub(super) fn ask(&self, asked: ResyncAsked) -> Result<u64, String> {
+        let mut state = self.state();
+        if state.pending.is_some() || state.last.state == RUNNING {
+            return Err("a resync is under way: `sidecar status` shows how far it is".to_owned());
+        }
+        state.pending = Some(asked);
+        self.told.notify_one();
+        Ok(state.last.number + 1)
+    }
+
+    pub(super) fn take(&self) -> Option<ResyncAsked> {
+        self.state().pending.take()
+    }
+
+    pub(super) fn last(&self) -> Option<ResyncStatus> {
+        Some(self.state().last.clone()).filter(|last| last.number > 0)
+    }
+
+    pub(super) fn begin(&self, mark: &Mark) {
+        let last = &mut self.state().last;
+        let number = last.number + u64::from(last.state != RUNNING);
+        let from_lsn = Lsn(mark.from).to_string();
+        *last = ResyncStatus {
+            number,
+            state: RUNNING.to_owned(),
+            why: mark.why.clone(),
+            from_lsn,
+            ..ResyncStatus::default()
+        };
+    }
+
+    pub(super) fn compared(&self, at: Lsn, found: &Differences) {
+        let last = &mut self.state().last;
+        let of = |callback: Callback| found.records.get(callback.index()).copied().unwrap_or_default();
+        last.to_lsn = Some(at.to_string());
+        (last.rows, last.gone) = (found.rows, found.gone);
+        last.ingested = of(Callback::Ingested);
+        last.modified = of(Callback::Modified);
+        last.excluded = of(Callback::Excluded);
+    }
+
+    /// `state`: `done`, `failed` or `held`.
+    pub(super) fn end(&self, state: &str, result: String) {
+        let last = &mut self.state().last;
+        last.state = state.to_owned();
+        last.result = Some(result);
+    }
+
+    /// One that was asked for cannot be made.
+    pub(super) fn refuse(&self, why: String) {
+        self.state().last.number += 1;
+        self.end("failed", why);
+    }
+
+    fn state(&self) -> MutexGuard<'_, Asks> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const RUNNING: &str = "running";

@@ -1,0 +1,129 @@
+//! `sidecar resync` on demand, and what it is told to do otherwise.
+
+use crate::scene::{Scene, Told};
+use crate::support::database::Database;
+use crate::support::process::Sidecar;
+use crate::support::server::Server;
+use crate::support::{VERSIONS, until};
+
+/// A partition that was attached, or a change that no stream told: made without the publication's seeing it.
+async fn unseen(scene: &Scene, sql: &str) {
+    let session = scene.database.session().await;
+    let publication = format!("p_{}", scene.database.name);
+    let hidden = format!(
+        "BEGIN; ALTER PUBLICATION {publication} DROP TABLE documents; {sql}; \
+         ALTER PUBLICATION {publication} ADD TABLE documents; COMMIT"
+    );
+    session.batch_execute(&hidden).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_demand_exactly_what_the_stream_did_not_tell_goes_out_and_a_dry_run_only_counts() {
+    for version in VERSIONS {
+        let scene = Scene::new(version, "demand", 200).await;
+        // What the stream tells is known before anything is compared, and not told again.
+        scene.database.run("UPDATE documents SET labels = '{new}' WHERE id = 9").await;
+        unseen(
+            &scene,
+            "UPDATE documents SET labels = '{unseen}' WHERE id = 10; DELETE FROM documents WHERE id = 11",
+        )
+        .await;
+        until("the first record", async || (scene.receiver.records_taken() > 0).then_some(())).await;
+        let told: Vec<Told> = scene.told();
+        let dry = scene.resync(&["--dry-run"]).await;
+        assert!(dry.status.success(), "{dry:?}");
+        let counts = String::from_utf8_lossy(&dry.stdout).into_owned();
+        let unseen_is_unseen = told.len() == 1;
+        scene.sidecar.ready().await;
+        assert_eq!(scene.told(), told, "a dry run sends nothing");
+        let done = scene.resync(&[]).await;
+        assert!(done.status.success(), "{done:?}");
+        let differences = if unseen_is_unseen {
+            "0 ingested, 1 modified, 1 excluded"
+        } else {
+            "0 ingested, 0 modified, 0 excluded"
+        };
+        assert!(counts.contains(&format!("would send {differences}")), "{counts}");
+        assert!(String::from_utf8_lossy(&done.stdout).contains(&format!("sends {differences}")), "{done:?}");
+        scene.sidecar.ready().await;
+        assert_eq!(scene.told_before(9_000).await.len(), 3);
+        let again = scene.resync(&[]).await;
+        assert!(
+            String::from_utf8_lossy(&again.stdout).contains("0 ingested, 0 modified, 0 excluded"),
+            "{again:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_live_document_of_one_project_is_sent_where_that_is_asked() {
+    let scene = Scene::new(15, "asingested", 200).await;
+    let done = scene.resync(&["--as-ingested", "--project", "p1"]).await;
+    assert!(done.status.success(), "{done:?}");
+    scene.sidecar.ready().await;
+    let told = scene.told_before(9_000).await;
+    assert_eq!(told.len(), 100);
+    assert!(told.iter().all(|(project, callback, _)| project == "p1" && callback == "ingested"));
+    // And what is remembered is right: a change is told as what it is.
+    scene.database.run("UPDATE documents SET labels = '{new}' WHERE id = 1").await;
+    until("the change", async || {
+        scene.told().iter().any(|(_, callback, _)| callback == "modified").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_mapping_stops_reading_until_it_is_compared_or_learned() {
+    for (learn, name) in [(false, "mapping"), (true, "learned")] {
+        let mut scene = Scene::new(15, name, 100).await;
+        assert!(scene.sidecar.stop().await.success());
+        scene.database.run("ALTER TABLE documents ADD COLUMN tags text[]; UPDATE documents SET tags = '{t}' WHERE id = 5").await;
+        scene
+            .sidecar
+            .configure(&scene.database, &format!("[documents]\nlabels = \"tags\"\n{}", scene.settings()));
+        scene.sidecar.spawn();
+        scene.stands("sidecar resync --learn").await;
+        let done = scene.resync(if learn { &["--learn"] } else { &[] }).await;
+        assert!(done.status.success(), "{done:?}");
+        scene.sidecar.ready().await;
+        let told = scene.told_before(9_000).await;
+        let of_tags = told
+            .iter()
+            .filter(|(_, callback, record)| callback == "modified" && record.get("labels").is_some())
+            .count();
+        // Every other document's tags are NULL now, and were `["old"]` under the other column.
+        assert_eq!(of_tags, if learn { 0 } else { 100 }, "{told:?}");
+        scene.database.run("UPDATE documents SET tags = '{u}' WHERE id = 6").await;
+        until("the change", async || {
+            scene.told().iter().any(|(.., record)| record["labels"] == serde_json::json!(["u"])).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_cluster_is_adopted_with_a_new_epoch_and_the_differences() {
+    let mut scene = Scene::new(15, "adopt", 100).await;
+    scene.database.run("UPDATE documents SET labels = '{new}' WHERE id = 9").await;
+    until("a record", async || (scene.receiver.records_taken() > 0).then_some(())).await;
+    assert!(scene.sidecar.stop().await.success());
+    let server = tokio::task::spawn_blocking(|| Server::start(15, "")).await.unwrap();
+    let other = Scene::on(Database::on(&server, 15, "adopt").await, 100).await;
+    drop(other.sidecar);
+    other.database.run(&format!("SELECT pg_drop_replication_slot('{}')", scene.slot())).await;
+    other.database.run("UPDATE documents SET title = 'u' WHERE id = 5").await;
+    scene.sidecar.configure(&other.database, &scene.settings());
+    scene.sidecar.spawn();
+    scene.stands("sidecar resync --adopt").await;
+    let refused = scene.resync(&[]).await;
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let before = scene.receiver.received().len();
+    let done = scene.resync(&["--adopt"]).await;
+    assert!(done.status.success(), "{done:?}");
+    assert!(String::from_utf8_lossy(&done.stdout).contains("1 ingested, 1 modified, 0 excluded"), "{done:?}");
+    scene.sidecar.ready().await;
+    until("the differences", async || (scene.receiver.received().len() >= before + 2).then_some(())).await;
+    let requests = scene.receiver.received();
+    assert_ne!(requests[0].header("sidecar-epoch"), requests[before].header("sidecar-epoch"));
+    scene.sidecar = Sidecar::prepare(&scene.database, "");
+}
