@@ -14,6 +14,7 @@ use super::Admin;
 /// What is asked for.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "the command's flags")]
 pub struct ResyncAsked {
     /// Only counts.
     #[serde(default)]

@@ -1,14 +1,11 @@
 //! `sidecar check-config` and `sidecar config`.
 
 use super::{Exit, refuse, say};
-use crate::settings::{self, Sources, load, without_effect};
+use crate::settings::{self, Sources, load};
 
 pub(super) fn check(sources: &Sources) -> Exit {
     match load(sources) {
         Ok(settings) => {
-            for name in without_effect(&settings) {
-                say(format_args!("`{name}` is set, and has no effect in this version\n"));
-            }
             let webhooks = settings.routes.all().count();
             say(format_args!(
                 "the settings are right: {webhooks} webhook{}\n",

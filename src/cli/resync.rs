@@ -11,6 +11,7 @@ use crate::admin::ResyncAsked;
 use crate::settings::Settings;
 
 #[derive(clap::Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "flags")]
 pub(super) struct Args {
     /// Count what would be sent; send and remember nothing
     #[arg(long, conflicts_with_all = ["learn", "adopt", "as_ingested"])]
@@ -52,14 +53,13 @@ pub(super) fn resync(settings: &Settings, args: &Args) -> Exit {
                 Ok(answered) => answered,
                 Err(why) => return client::unreachable(&why),
             };
-        let number = serde_json::from_slice::<Value>(&answer).ok().and_then(|json| json["number"].as_u64());
-        match number.filter(|_| status.is_success()) {
-            Some(number) => follow(settings, number).await,
-            None => {
-                eprint!("{}", String::from_utf8_lossy(&answer));
-                Exit::Failed
-            }
+        let json = serde_json::from_slice::<Value>(&answer).unwrap_or_default();
+        let number = json.get("number").and_then(Value::as_u64);
+        if let Some(number) = number.filter(|_| status.is_success()) {
+            return follow(settings, number).await;
         }
+        eprint!("{}", String::from_utf8_lossy(&answer));
+        Exit::Failed
     })
 }
 
@@ -76,14 +76,14 @@ async fn follow(settings: &Settings, number: u64) -> Exit {
             Ok((_, body)) => serde_json::from_slice::<Value>(&body).unwrap_or_default(),
             Err(why) => return client::unreachable(&why),
         };
-        let (source, last) = (&status["source"], &status["source"]["resync"]);
-        let estimate = source["seeding"]["estimate"].as_u64().unwrap_or(1);
-        bar.set_length(estimate);
-        bar.set_position(source["seeding"]["done"].as_u64().unwrap_or(0));
-        let state = last["state"].as_str().unwrap_or_default();
-        if last["number"].as_u64() >= Some(number) && state != "running" {
+        let count = |pointer: &str| status.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+        let text = |pointer: &str| status.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        bar.set_length(count("/source/seeding/estimate").max(1));
+        bar.set_position(count("/source/seeding/done"));
+        let state = text("/source/resync/state");
+        if count("/source/resync/number") >= number && state != "running" {
             bar.finish_and_clear();
-            let result = last["result"].as_str().unwrap_or_default();
+            let result = text("/source/resync/result");
             if state == "done" {
                 say(format_args!("{result}\n"));
                 return Exit::Done;

@@ -5,8 +5,8 @@
 //! two that were swapped, would end as excluded. Memory does not grow with the table.
 
 mod seen;
+mod table;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,16 +14,17 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use self::seen::{Document, Seen, Sighting};
+use self::table::{layout, read_columns, value};
+
+pub use self::table::defaults;
 use crate::capture::{Documents, Ledger, LedgerError, Records, Silent};
-use crate::classify::{DIGEST_OVER, Entry, Identity, Layout, Row, TypeKinds, Unresolved, Value};
-use crate::decode::{Column, Relation, ReplicaIdentity};
+use crate::classify::{Entry, Identity, Layout, Row, Unresolved, Value};
 use crate::moment::Moment;
 use crate::position::{Lsn, Position};
 use crate::record::{Callback, ProjectNo};
-use crate::source::catalog::{Table, WhenAdded};
+use crate::source::SourceError;
 use crate::source::documents::ReadColumn;
 use crate::source::snapshot::{RowsError, Snapshot, SqlValue};
-use crate::source::{SourceError, types};
 use crate::spool::{Fact, Room, SpoolError, StreamPosition};
 
 /// How far it is, for whoever looks.
@@ -321,67 +322,6 @@ fn land_all(ledger: &mut Ledger) -> Result<(), ResyncError> {
         }
     }
     Ok(())
-}
-
-async fn layout(start: &Comparison, ledger: &mut Ledger) -> Result<Layout, ResyncError> {
-    let relation = relation(&start.snapshot.table, start.generated);
-    let mapping = &start.documents.mapping;
-    let mut kinds = TypeKinds::default();
-    let unknown = Layout::unknown_types(mapping, &relation, &kinds);
-    for (oid, kind) in types::type_kinds(start.snapshot.client(), &unknown).await? {
-        kinds.learn(oid, kind);
-    }
-    let added = ledger.layouts.added(mapping, &relation);
-    let defaults = defaults(&start.snapshot.table, &added);
-    let layout = Layout::resolve(
-        mapping,
-        &start.documents.identity,
-        &relation,
-        &mut ledger.layouts,
-        &kinds,
-        &defaults,
-    )?;
-    ledger.note(Fact::Layouts, serde_json::to_vec(&ledger.layouts).ok());
-    Ok(layout)
-}
-
-/// The table as the stream describes it.
-fn relation(table: &Table, generated: bool) -> Relation {
-    let column = |column: &crate::source::catalog::Column| Column {
-        name: column.name.clone(),
-        type_oid: column.type_oid,
-        part_of_key: false,
-    };
-    Relation {
-        oid: table.oid,
-        schema: table.schema.clone(),
-        name: table.name.clone(),
-        replica_identity: ReplicaIdentity::Default,
-        columns: table.published_columns(generated).map(column).collect(),
-    }
-}
-
-/// What documents hold in columns that were added after them.
-pub fn defaults(table: &Table, added: &[String]) -> BTreeMap<String, WhenAdded> {
-    let held =
-        |name: &String| table.column(name).map_or(WhenAdded::Unknown, |column| column.when_added.clone());
-    added.iter().map(|name| (name.clone(), held(name))).collect()
-}
-
-fn read_columns(layout: &Layout) -> Vec<ReadColumn> {
-    let read = |column: &crate::classify::LayoutColumn| ReadColumn {
-        name: column.name.clone(),
-        digest_over: column.digestible.then_some(DIGEST_OVER),
-    };
-    layout.columns().iter().map(read).collect()
-}
-
-fn value<'a>(value: &'a SqlValue<'_>) -> Value<'a> {
-    match value {
-        SqlValue::Digest(sha256) => Value::Digest(sha256),
-        SqlValue::Null => Value::Null,
-        SqlValue::Text(text) => Value::Text(text),
-    }
 }
 
 /// Places above every commit of the snapshot, and below one exactly at its point.

@@ -9,6 +9,7 @@ use crate::position::Lsn;
 /// A resync, kept in the spool from before it changes anything until its last commit: a killed one
 /// starts again.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(super) struct Mark {
     /// Why, as a sentence without its end.
     pub(super) why: String,

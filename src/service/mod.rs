@@ -8,6 +8,7 @@ mod progress;
 mod resync;
 mod resyncs;
 mod state;
+mod streaming;
 mod supervise;
 mod trouble;
 mod wanted;
@@ -150,10 +151,7 @@ impl Parts {
             publication: settings.publication.clone(),
             epoch,
             bytes_max: settings.spool_bytes_max,
-            keeps: {
-                let settings = Arc::clone(&settings);
-                Box::new(move |project| settings.routes.find(project, Callback::Ingested).is_some())
-            },
+            keep: keep(&Arc::new(settings.routes.clone())),
         });
         let listeners = serve(&settings, &viewer, registry, tail).await?;
         let (stop, stopped) = watch::channel(false);
@@ -174,7 +172,6 @@ impl Parts {
             epochs,
             held: None,
         };
-        say_without_effect(&settings);
         tracing::info!(spool = %settings.spool_path.display(), %epoch, "sidecar {}", env!("CARGO_PKG_VERSION"));
         let supervisor = tokio::spawn(supervisor.run());
         let spool = opened.spool;
@@ -257,12 +254,6 @@ impl Parts {
             () = signals.told_to_stop() => tracing::warn!("stopped at once"),
         }
         self.listeners.iter().for_each(tokio::task::JoinHandle::abort);
-    }
-}
-
-fn say_without_effect(settings: &Settings) {
-    for name in settings::without_effect(settings) {
-        tracing::warn!("`{name}` is set, and has no effect in this version");
     }
 }
 

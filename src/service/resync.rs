@@ -19,7 +19,7 @@ use crate::resync::{Comparison, Differences, Makes, ResyncError, Watched};
 use crate::source::setup::{Stage, setup};
 use crate::source::snapshot::Snapshot;
 use crate::source::survey::{Survey, Wanted, survey};
-use crate::source::{Connection, StreamOptions, connect_sql, identity, slot};
+use crate::source::{Connection, connect_sql, identity, slot};
 use crate::spool::{Epochs, Fact, StreamPosition};
 
 /// What there is to do before a stream can go on.
@@ -51,7 +51,7 @@ impl Supervisor {
                 Some(mark) => mark,
                 None => return Ok(Mend::No),
             },
-            (None, Some(asked)) => match self.mark_of(&asked, judged, position, wanted) {
+            (None, Some(asked)) => match mark_of(&asked, judged, position, wanted) {
                 Ok(mark) => mark,
                 Err(why) => {
                     self.state.resyncs.refuse(why);
@@ -61,29 +61,6 @@ impl Supervisor {
         };
         self.held = None;
         Ok(Mend::Resync { mark, dry_run })
-    }
-
-    fn mark_of(
-        &self,
-        asked: &ResyncAsked,
-        judged: &Continuity,
-        position: StreamPosition,
-        wanted: &Wanted,
-    ) -> Result<Mark, String> {
-        let mark = Mark::asked(asked, position.whole);
-        match judged {
-            Continuity::Diverged { why } if !asked.adopt => {
-                Err(format!("{why}. If this database is the right one: `sidecar resync --adopt`"))
-            }
-            Continuity::Diverged { .. } | Continuity::SpoolBehind { .. } => {
-                Ok(Mark { catches_up: false, ..mark })
-            }
-            Continuity::GoOn(_) | Continuity::FirstStart { .. } => Ok(mark),
-            Continuity::Replaced { .. } | Continuity::SlotGone { .. } => match gap(judged, wanted) {
-                Some(gap) => Ok(Mark { catches_up: false, drops_slot: gap.drops_slot, why: gap.why, ..mark }),
-                None => Ok(mark),
-            },
-        }
     }
 
     /// Compares the table with what is remembered of it. The stream goes on from the snapshot.
@@ -251,13 +228,8 @@ impl Supervisor {
             until: Some(until),
             ..self.documents(identity.unwrap_or_default())
         };
-        let options = StreamOptions {
-            slot: self.settings.slot.clone(),
-            publication: self.settings.publication.clone(),
-            from: position.whole,
-        };
         let connection = Connection::open(&self.settings.conninfo).await?;
-        let stream = connection.start(&options).await?;
+        let stream = connection.start(&self.options(position)).await?;
         self.number += 1;
         let number = self.number;
         let ask = ask(self.settings.conninfo.clone(), found.table.schema.clone(), found.table.name.clone());
@@ -268,13 +240,13 @@ impl Supervisor {
         let mut halted = None;
         loop {
             tokio::select! {
-                over = &mut running => match halted {
-                    Some(halt) => break self.caught_up(halt, until).await,
-                    None => {
-                        over?;
-                        return Err(Trouble::Later("the stream ended before the snapshot was reached".to_owned()));
+                over = &mut running => {
+                    if let Some(halt) = halted {
+                        break self.caught_up(halt, until).await;
                     }
-                },
+                    over?;
+                    break Err(Trouble::Later("the stream ended before the snapshot was reached".to_owned()));
+                }
                 notice = self.notices.recv() => match notice {
                     Some(Notice::Halted(of, halt)) if of == number => {
                         halted = Some(halt);
@@ -302,5 +274,28 @@ impl Supervisor {
             }
             other => Err(Trouble::Later(other.to_string())),
         }
+    }
+}
+
+/// The resync that a user asks for, or why there can be none.
+fn mark_of(
+    asked: &ResyncAsked,
+    judged: &Continuity,
+    position: StreamPosition,
+    wanted: &Wanted,
+) -> Result<Mark, String> {
+    let mark = Mark::asked(asked, position.whole);
+    match judged {
+        Continuity::Diverged { why } if !asked.adopt => {
+            Err(format!("{why}. If this database is the right one: `sidecar resync --adopt`"))
+        }
+        Continuity::Diverged { .. } | Continuity::SpoolBehind { .. } => {
+            Ok(Mark { catches_up: false, ..mark })
+        }
+        Continuity::GoOn(_) | Continuity::FirstStart { .. } => Ok(mark),
+        Continuity::Replaced { .. } | Continuity::SlotGone { .. } => match gap(judged, wanted) {
+            Some(gap) => Ok(Mark { catches_up: false, drops_slot: gap.drops_slot, why: gap.why, ..mark }),
+            None => Ok(mark),
+        },
     }
 }

@@ -70,7 +70,7 @@ impl Resyncs {
     /// `state`: `done`, `failed` or `held`.
     pub(super) fn end(&self, state: &str, result: String) {
         let last = &mut self.state().last;
-        last.state = state.to_owned();
+        state.clone_into(&mut last.state);
         last.result = Some(result);
     }
 

@@ -9,11 +9,12 @@ use crate::admin::{
     LaneStatus, OpenTransactionStatus, Pending, Progress, Readiness, ResyncAsked, SourceStatus, SpoolStatus,
     Status,
 };
-use crate::capture::Capture;
+use crate::capture::{Capture, Keep};
 use crate::clock::Clock;
 use crate::deliver::Deliver;
 use crate::metrics::{Metrics, StateLabel};
 use crate::moment::Moment;
+use crate::record::Callback;
 use crate::resync::Watched;
 use crate::spool::{Reader, Room, Spool};
 
@@ -118,8 +119,7 @@ pub(super) struct Viewer {
     pub(super) publication: String,
     pub(super) epoch: uuid::Uuid,
     pub(super) bytes_max: u64,
-    /// Whether a project's `ingested` has a webhook.
-    pub(super) keeps: Box<dyn Fn(&str) -> bool + Send + Sync>,
+    pub(super) keep: Keep,
 }
 
 impl Viewer {
@@ -140,7 +140,7 @@ impl Viewer {
             return Err("the first start has not ended: there is nothing to compare with".to_owned());
         }
         if let Some(project) = &asked.as_ingested
-            && !(self.keeps)(project)
+            && !(self.keep)(project, Callback::Ingested)
         {
             return Err(format!("no webhook is set for `ingested` of the project `{project}`"));
         }

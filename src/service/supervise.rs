@@ -11,17 +11,17 @@ use super::known::Known;
 use super::resync::Mend;
 use super::state::{Phase, State};
 use super::trouble::{Trouble, stands};
-use super::wanted::{ask, only_replaces_missing, say_waiting, wanted};
-use super::watch_catalog::{CatalogWatch, until_wrong};
-use crate::capture::{Capture, Documents, Halt, Notice};
+use super::wanted::{only_replaces_missing, say_waiting, wanted};
+use super::watch_catalog::CatalogWatch;
+use crate::capture::{Capture, Documents, Notice};
 use crate::clock::Clock;
 use crate::deliver::Deliver;
 use crate::metrics::Metrics;
 use crate::settings::{OnTruncate, Settings};
 use crate::source::setup::{Stage, plan, setup};
 use crate::source::survey::{Survey, Wanted, survey};
-use crate::source::{Connection, Ended, SourceError, StreamOptions, SystemIdentity, connect_sql, slot};
-use crate::spool::{Epochs, Fact, SpoolError, StreamPosition};
+use crate::source::{Connection, Ended, SystemIdentity, connect_sql};
+use crate::spool::{Epochs, Fact, SpoolError};
 
 /// Keeps a stream going.
 pub(super) struct Supervisor {
@@ -113,7 +113,7 @@ impl Supervisor {
     }
 
     /// One connection, from its making to its end.
-    async fn once(&mut self) -> Result<Ended, Trouble> {
+    pub(super) async fn once(&mut self) -> Result<Ended, Trouble> {
         // What an earlier stream left is made durable before anything is compared with it.
         let position = self.capture.settle().await;
         let wanted = wanted(&self.settings);
@@ -239,146 +239,6 @@ impl Supervisor {
         Ok(())
     }
 
-    async fn stream(
-        &mut self,
-        connection: Connection,
-        client: &Client,
-        (wanted, found): (&Wanted, &Survey),
-        position: StreamPosition,
-    ) -> Result<Ended, Trouble> {
-        self.number += 1;
-        let number = self.number;
-        let options = StreamOptions {
-            slot: self.settings.slot.clone(),
-            publication: self.settings.publication.clone(),
-            from: position.whole,
-        };
-        let stream = connection.start(&options).await?;
-        let identity = self.known.identity.clone().unwrap_or_default();
-        let ask = ask(self.settings.conninfo.clone(), found.table.schema.clone(), found.table.name.clone());
-        self.capture.connected(number, self.documents(identity), ask, position);
-        self.state.enter(Phase::Streaming);
-        self.deliver.hold(false);
-        tracing::info!(from = %position.whole, slot = %options.slot, "streaming");
-        self.has_streamed = true;
-        let began = self.clock.running();
-        let (end, ended) = watch::channel(false);
-        let state = self.state.clone();
-        let mut blocks = self.capture.blocks(number);
-        let hand_over = move |block| {
-            state.learn(|server| server.last_message_at = Some(Clock::now()));
-            blocks(block);
-        };
-        let running = stream.run(self.clock, hand_over, self.capture.confirmed(), ended);
-        tokio::pin!(running);
-        let mut look = tokio::time::interval(LOOK_AT_SLOT_EVERY);
-        let mut halted = None;
-        let (conninfo, capture) = (self.settings.conninfo.clone(), Arc::clone(&self.capture));
-        let watching = until_wrong(&conninfo, wanted, found, &capture);
-        tokio::pin!(watching);
-        let mut wrong = None;
-        let (resyncs, mut asked) = (Arc::clone(&self.state.resyncs), false);
-        loop {
-            let mut stop = self.stop.clone();
-            let ending = *end.borrow();
-            tokio::select! {
-                ended = &mut running => return match wrong {
-                    _ if asked && halted.is_none() && !*self.stop.borrow() => {
-                        ended?;
-                        Box::pin(self.once()).await
-                    }
-                    Some((trouble, good_at)) if halted.is_none() => Err(self.watch.refused(trouble, good_at)),
-                    _ => self.after_stream(halted, ended).await,
-                },
-                found = &mut watching, if wrong.is_none() => {
-                    wrong = Some(found);
-                    let _ = end.send(true);
-                }
-                notice = self.notices.recv() => match notice {
-                    Some(Notice::Halted(of, halt)) if of == number => {
-                        halted = Some(halt);
-                        let _ = end.send(true);
-                    }
-                    Some(Notice::SpoolFailed(error)) => return Err(Trouble::SpoolFailed(error)),
-                    Some(_) => {}
-                    None => return Err(Trouble::Stopped),
-                },
-                () = resyncs.told.notified(), if !ending => {
-                    asked = true;
-                    let _ = end.send(true);
-                }
-                () = told(&mut stop), if !ending => {
-                    self.state.enter(Phase::Stopping);
-                    let _ = end.send(true);
-                }
-                _ = look.tick() => {
-                    self.forget_trouble(began);
-                    self.look_at_slot(client).await;
-                }
-            }
-        }
-    }
-
-    /// What a stream's end means. Where there was no room, the next one waits until there is.
-    async fn after_stream(
-        &mut self,
-        halted: Option<Halt>,
-        ended: Result<Ended, SourceError>,
-    ) -> Result<Ended, Trouble> {
-        let Some(halt) = halted else { return Ok(ended?) };
-        match &halt {
-            Halt::DiskFull | Halt::SpoolFull => {
-                let why = halt.to_string();
-                tracing::error!("{why}: reading stops, and goes on by itself");
-                self.state.enter(Phase::Stopped(why));
-                self.until_there_is_room().await?;
-                tracing::info!("there is room again: reading goes on");
-                Box::pin(self.once()).await
-            }
-            Halt::Ledger { error: crate::capture::LedgerError::Spool(error), .. } => {
-                Err(Trouble::SpoolFailed(error.clone()))
-            }
-            Halt::Catalog(_) => Err(Trouble::Later(halt.to_string())),
-            _ => Err(Trouble::Stands { why: halt.to_string(), holds: false }),
-        }
-    }
-
-    async fn until_there_is_room(&mut self) -> Result<(), Trouble> {
-        loop {
-            let mut stop = self.stop.clone();
-            tokio::select! {
-                notice = self.notices.recv() => match notice {
-                    Some(Notice::Resumed) => return Ok(()),
-                    Some(Notice::SpoolFailed(error)) => return Err(Trouble::SpoolFailed(error)),
-                    Some(Notice::Halted(..)) => {}
-                    None => return Err(Trouble::Stopped),
-                },
-                () = told(&mut stop) => return Err(Trouble::Stopped),
-            }
-        }
-    }
-
-    /// A stream that ends as soon as it begins is no end of trouble.
-    fn forget_trouble(&mut self, began: crate::moment::Running) {
-        if self.clock.running().since(began) >= LOOK_AT_SLOT_EVERY {
-            self.said = Said::default();
-        }
-    }
-
-    async fn look_at_slot(&self, client: &Client) {
-        // A session that is gone is no reason to end a stream that is not.
-        let Ok(Ok(Some(slot))) =
-            tokio::time::timeout(ASK_PATIENCE, slot::slot(client, &self.settings.slot)).await
-        else {
-            return;
-        };
-        self.state.learn(|server| {
-            server.lag_bytes = slot.lag_bytes.and_then(|bytes| u64::try_from(bytes).ok());
-            server.retained_bytes = slot.retained_bytes.and_then(|bytes| u64::try_from(bytes).ok());
-            server.wal_status = slot.wal_status;
-        });
-    }
-
     pub(super) fn documents(&self, identity: Vec<String>) -> Documents {
         Documents {
             mapping: self.settings.mapping.clone(),
@@ -390,12 +250,10 @@ impl Supervisor {
 }
 
 /// Waits until we are to stop.
-async fn told(stop: &mut watch::Receiver<bool>) {
+pub(super) async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const SAY_AGAIN_AFTER: Duration = Duration::from_mins(1);
-const LOOK_AT_SLOT_EVERY: Duration = Duration::from_secs(10);
-const ASK_PATIENCE: Duration = Duration::from_secs(5);

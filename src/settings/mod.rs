@@ -132,12 +132,6 @@ pub fn parse(text: &str) -> Result<Settings, WrongSettings> {
     settings(&Merged::of_text(text)?)
 }
 
-/// Settings that are accepted and checked, and have no effect in this version: said at each start.
-pub fn without_effect(settings: &Settings) -> Vec<&'static str> {
-    let changed = (settings.missing_max - MISSING_MAX_DEFAULT).abs() > f64::EPSILON;
-    changed.then_some("recovery.missing_max").into_iter().collect()
-}
-
 /// The compiled-in file.
 pub const MANUAL: &str = include_str!("../../sidecar.toml");
 
@@ -183,8 +177,6 @@ fn named(path: &[String]) -> String {
         path => path.join("."),
     }
 }
-
-const MISSING_MAX_DEFAULT: f64 = 0.5;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,6 @@
 
 use crate::scene::{Scene, Told};
 use crate::support::database::Database;
-use crate::support::process::Sidecar;
 use crate::support::server::Server;
 use crate::support::{VERSIONS, until};
 
@@ -108,9 +107,10 @@ async fn another_cluster_is_adopted_with_a_new_epoch_and_the_differences() {
     until("a record", async || (scene.receiver.records_taken() > 0).then_some(())).await;
     assert!(scene.sidecar.stop().await.success());
     let server = tokio::task::spawn_blocking(|| Server::start(15, "")).await.unwrap();
-    let other = Scene::on(Database::on(&server, 15, "adopt").await, 100).await;
-    drop(other.sidecar);
-    other.database.run(&format!("SELECT pg_drop_replication_slot('{}')", scene.slot())).await;
+    let mut other = Scene::on(Database::on(&server, 15, "adopt").await, 100).await;
+    let slot = other.slot();
+    assert!(other.sidecar.stop().await.success());
+    other.database.run(&format!("SELECT pg_drop_replication_slot('{slot}')")).await;
     other.database.run("UPDATE documents SET title = 'u' WHERE id = 5").await;
     scene.sidecar.configure(&other.database, &scene.settings());
     scene.sidecar.spawn();
@@ -125,5 +125,4 @@ async fn another_cluster_is_adopted_with_a_new_epoch_and_the_differences() {
     until("the differences", async || (scene.receiver.received().len() >= before + 2).then_some(())).await;
     let requests = scene.receiver.received();
     assert_ne!(requests[0].header("sidecar-epoch"), requests[before].header("sidecar-epoch"));
-    scene.sidecar = Sidecar::prepare(&scene.database, "");
 }

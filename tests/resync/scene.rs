@@ -9,22 +9,22 @@ use crate::support::process::Sidecar;
 use crate::support::receiver::Receiver;
 use crate::support::until;
 
-pub struct Scene {
-    pub database: Database,
-    pub receiver: Receiver,
-    pub sidecar: Sidecar,
+pub(crate) struct Scene {
+    pub(crate) database: Database,
+    pub(crate) receiver: Receiver,
+    pub(crate) sidecar: Sidecar,
 }
 
 /// (project, callback, record) as taken.
-pub type Told = (String, String, Value);
+pub(crate) type Told = (String, String, Value);
 
 impl Scene {
     /// Documents 1 to `documents`, in projects `p0` and `p1`, labelled `["old"]`, known and told to nobody.
-    pub async fn new(version: u32, name: &str, documents: u32) -> Self {
+    pub(crate) async fn new(version: u32, name: &str, documents: u32) -> Self {
         Self::on(Database::new(version, name).await, documents).await
     }
 
-    pub async fn on(database: Database, documents: u32) -> Self {
+    pub(crate) async fn on(database: Database, documents: u32) -> Self {
         database.run(DOCUMENTS).await;
         database
             .run(&format!(
@@ -37,17 +37,17 @@ impl Scene {
         Self { database, receiver, sidecar }
     }
 
-    pub fn settings(&self) -> String {
+    pub(crate) fn settings(&self) -> String {
         settings(&self.receiver)
     }
 
-    pub fn slot(&self) -> String {
+    pub(crate) fn slot(&self) -> String {
         format!("s_{}", self.database.name)
     }
 
     /// Of every kind a difference: one gone, excluded, new, relabelled, rewritten, moved away, and two
     /// whose ids were swapped.
-    pub async fn change(&self) {
+    pub(crate) async fn change(&self) {
         self.database
             .run(
                 "DELETE FROM documents WHERE id = 1;
@@ -63,7 +63,7 @@ impl Scene {
     }
 
     /// What those make, sorted.
-    pub fn differences() -> Vec<Told> {
+    pub(crate) fn differences() -> Vec<Told> {
         let document = |id: u32| json!({"id": id.to_string(), "key": format!("k{id}")});
         let told = |project: &str, callback: &str, record: Value| (project.into(), callback.into(), record);
         let mut all = vec![
@@ -80,7 +80,7 @@ impl Scene {
     }
 
     /// Everything that was taken, sorted.
-    pub fn told(&self) -> Vec<Told> {
+    pub(crate) fn told(&self) -> Vec<Told> {
         let mut all = Vec::new();
         for request in self.receiver.received().iter().filter(|request| request.taken()) {
             let (project, callback) = (request.project().to_owned(), request.callback().to_owned());
@@ -94,7 +94,7 @@ impl Scene {
 
     /// Tells one more document, which comes behind everything else in its lane, and waits for it and
     /// for every lane to be empty; says what else was told.
-    pub async fn told_before(&self, id: u32) -> Vec<Told> {
+    pub(crate) async fn told_before(&self, id: u32) -> Vec<Told> {
         self.database
             .run(&format!("INSERT INTO documents (id, key, project_id) VALUES ({id}, 'z', 'z')"))
             .await;
@@ -109,13 +109,13 @@ impl Scene {
     }
 
     /// `sidecar resync` with these arguments, to its end.
-    pub async fn resync(&self, arguments: &[&str]) -> Output {
+    pub(crate) async fn resync(&self, arguments: &[&str]) -> Output {
         let mut command = self.sidecar.command("resync");
         command.args(arguments);
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
-    pub async fn stands(&self, because: &str) {
+    pub(crate) async fn stands(&self, because: &str) {
         until(because, async || {
             let (status, body) = self.sidecar.get("/-/ready")?;
             (status == 503 && body.contains(because)).then_some(())
@@ -124,7 +124,7 @@ impl Scene {
     }
 }
 
-pub fn settings(receiver: &Receiver) -> String {
+pub(crate) fn settings(receiver: &Receiver) -> String {
     format!(
         "[batch]\nwait_max_ms = 5\n[delivery]\nretry_schedule = [\"50ms\"]\n\
          [[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"{}/\"\n",

@@ -1,0 +1,74 @@
+//! The table's columns, as the stream would describe and carry them.
+
+use std::collections::BTreeMap;
+
+use super::{Comparison, ResyncError};
+use crate::capture::Ledger;
+use crate::classify::{DIGEST_OVER, Layout, TypeKinds, Value};
+use crate::decode::{Column, Relation, ReplicaIdentity};
+use crate::source::catalog::{Table, WhenAdded};
+use crate::source::documents::ReadColumn;
+use crate::source::snapshot::SqlValue;
+use crate::source::types;
+use crate::spool::Fact;
+
+pub(super) async fn layout(start: &Comparison, ledger: &mut Ledger) -> Result<Layout, ResyncError> {
+    let relation = relation(&start.snapshot.table, start.generated);
+    let mapping = &start.documents.mapping;
+    let mut kinds = TypeKinds::default();
+    let unknown = Layout::unknown_types(mapping, &relation, &kinds);
+    for (oid, kind) in types::type_kinds(start.snapshot.client(), &unknown).await? {
+        kinds.learn(oid, kind);
+    }
+    let added = ledger.layouts.added(mapping, &relation);
+    let defaults = defaults(&start.snapshot.table, &added);
+    let layout = Layout::resolve(
+        mapping,
+        &start.documents.identity,
+        &relation,
+        &mut ledger.layouts,
+        &kinds,
+        &defaults,
+    )?;
+    ledger.note(Fact::Layouts, serde_json::to_vec(&ledger.layouts).ok());
+    Ok(layout)
+}
+
+/// The table as the stream describes it.
+fn relation(table: &Table, generated: bool) -> Relation {
+    let column = |column: &crate::source::catalog::Column| Column {
+        name: column.name.clone(),
+        type_oid: column.type_oid,
+        part_of_key: false,
+    };
+    Relation {
+        oid: table.oid,
+        schema: table.schema.clone(),
+        name: table.name.clone(),
+        replica_identity: ReplicaIdentity::Default,
+        columns: table.published_columns(generated).map(column).collect(),
+    }
+}
+
+/// What documents hold in columns that were added after them.
+pub fn defaults(table: &Table, added: &[String]) -> BTreeMap<String, WhenAdded> {
+    let held =
+        |name: &String| table.column(name).map_or(WhenAdded::Unknown, |column| column.when_added.clone());
+    added.iter().map(|name| (name.clone(), held(name))).collect()
+}
+
+pub(super) fn read_columns(layout: &Layout) -> Vec<ReadColumn> {
+    let read = |column: &crate::classify::LayoutColumn| ReadColumn {
+        name: column.name.clone(),
+        digest_over: column.digestible.then_some(DIGEST_OVER),
+    };
+    layout.columns().iter().map(read).collect()
+}
+
+pub(super) fn value<'a>(value: &'a SqlValue<'_>) -> Value<'a> {
+    match value {
+        SqlValue::Digest(sha256) => Value::Digest(sha256),
+        SqlValue::Null => Value::Null,
+        SqlValue::Text(text) => Value::Text(text),
+    }
+}

@@ -1,0 +1,169 @@
+//! One stream, from its start to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_postgres::Client;
+
+use super::state::Phase;
+use super::supervise::{Said, Supervisor, told};
+use super::trouble::Trouble;
+use super::wanted::ask;
+use super::watch_catalog::until_wrong;
+use crate::capture::{Halt, Notice};
+use crate::clock::Clock;
+use crate::source::survey::{Survey, Wanted};
+use crate::source::{Block, Connection, Ended, SourceError, StreamOptions, slot};
+use crate::spool::StreamPosition;
+
+impl Supervisor {
+    pub(super) async fn stream(
+        &mut self,
+        connection: Connection,
+        client: &Client,
+        (wanted, found): (&Wanted, &Survey),
+        position: StreamPosition,
+    ) -> Result<Ended, Trouble> {
+        self.number += 1;
+        let number = self.number;
+        let stream = connection.start(&self.options(position)).await?;
+        let identity = self.known.identity.clone().unwrap_or_default();
+        let ask = ask(self.settings.conninfo.clone(), found.table.schema.clone(), found.table.name.clone());
+        self.capture.connected(number, self.documents(identity), ask, position);
+        self.state.enter(Phase::Streaming);
+        self.deliver.hold(false);
+        tracing::info!(from = %position.whole, slot = %self.settings.slot, "streaming");
+        self.has_streamed = true;
+        let began = self.clock.running();
+        let (end, ended) = watch::channel(false);
+        let running = stream.run(self.clock, self.hand_over(number), self.capture.confirmed(), ended);
+        tokio::pin!(running);
+        let mut look = tokio::time::interval(LOOK_AT_SLOT_EVERY);
+        let mut halted = None;
+        let (conninfo, capture) = (self.settings.conninfo.clone(), Arc::clone(&self.capture));
+        let watching = until_wrong(&conninfo, wanted, found, &capture);
+        tokio::pin!(watching);
+        let mut wrong = None;
+        let (resyncs, mut asked) = (Arc::clone(&self.state.resyncs), false);
+        loop {
+            let mut stop = self.stop.clone();
+            let ending = *end.borrow();
+            tokio::select! {
+                ended = &mut running => return match wrong {
+                    _ if asked && halted.is_none() && !*self.stop.borrow() => {
+                        ended?;
+                        Box::pin(self.once()).await
+                    }
+                    Some((trouble, good_at)) if halted.is_none() => Err(self.watch.refused(trouble, good_at)),
+                    _ => self.after_stream(halted, ended).await,
+                },
+                found = &mut watching, if wrong.is_none() => {
+                    wrong = Some(found);
+                    let _ = end.send(true);
+                }
+                notice = self.notices.recv() => match notice {
+                    Some(Notice::Halted(of, halt)) if of == number => {
+                        halted = Some(halt);
+                        let _ = end.send(true);
+                    }
+                    Some(Notice::SpoolFailed(error)) => return Err(Trouble::SpoolFailed(error)),
+                    Some(_) => {}
+                    None => return Err(Trouble::Stopped),
+                },
+                () = resyncs.told.notified(), if !ending => {
+                    asked = true;
+                    let _ = end.send(true);
+                }
+                () = told(&mut stop), if !ending => {
+                    self.state.enter(Phase::Stopping);
+                    let _ = end.send(true);
+                }
+                _ = look.tick() => {
+                    self.forget_trouble(began);
+                    self.look_at_slot(client).await;
+                }
+            }
+        }
+    }
+
+    /// What is asked for at START_REPLICATION.
+    pub(super) fn options(&self, position: StreamPosition) -> StreamOptions {
+        StreamOptions {
+            slot: self.settings.slot.clone(),
+            publication: self.settings.publication.clone(),
+            from: position.whole,
+        }
+    }
+
+    fn hand_over(&self, number: u64) -> impl FnMut(Block) + Send + use<> {
+        let (state, mut blocks) = (self.state.clone(), self.capture.blocks(number));
+        move |block| {
+            state.learn(|server| server.last_message_at = Some(Clock::now()));
+            blocks(block);
+        }
+    }
+
+    /// What a stream's end means. Where there was no room, the next one waits until there is.
+    pub(super) async fn after_stream(
+        &mut self,
+        halted: Option<Halt>,
+        ended: Result<Ended, SourceError>,
+    ) -> Result<Ended, Trouble> {
+        let Some(halt) = halted else { return Ok(ended?) };
+        match &halt {
+            Halt::DiskFull | Halt::SpoolFull => {
+                let why = halt.to_string();
+                tracing::error!("{why}: reading stops, and goes on by itself");
+                self.state.enter(Phase::Stopped(why));
+                self.until_there_is_room().await?;
+                tracing::info!("there is room again: reading goes on");
+                Box::pin(self.once()).await
+            }
+            Halt::Ledger { error: crate::capture::LedgerError::Spool(error), .. } => {
+                Err(Trouble::SpoolFailed(error.clone()))
+            }
+            Halt::Catalog(_) => Err(Trouble::Later(halt.to_string())),
+            _ => Err(Trouble::Stands { why: halt.to_string(), holds: false }),
+        }
+    }
+
+    async fn until_there_is_room(&mut self) -> Result<(), Trouble> {
+        loop {
+            let mut stop = self.stop.clone();
+            tokio::select! {
+                notice = self.notices.recv() => match notice {
+                    Some(Notice::Resumed) => return Ok(()),
+                    Some(Notice::SpoolFailed(error)) => return Err(Trouble::SpoolFailed(error)),
+                    Some(Notice::Halted(..)) => {}
+                    None => return Err(Trouble::Stopped),
+                },
+                () = told(&mut stop) => return Err(Trouble::Stopped),
+            }
+        }
+    }
+
+    /// A stream that ends as soon as it begins is no end of trouble.
+    fn forget_trouble(&mut self, began: crate::moment::Running) {
+        if self.clock.running().since(began) >= LOOK_AT_SLOT_EVERY {
+            self.said = Said::default();
+        }
+    }
+
+    async fn look_at_slot(&self, client: &Client) {
+        // A session that is gone is no reason to end a stream that is not.
+        let Ok(Ok(Some(slot))) =
+            tokio::time::timeout(ASK_PATIENCE, slot::slot(client, &self.settings.slot)).await
+        else {
+            return;
+        };
+        self.state.learn(|server| {
+            server.lag_bytes = slot.lag_bytes.and_then(|bytes| u64::try_from(bytes).ok());
+            server.retained_bytes = slot.retained_bytes.and_then(|bytes| u64::try_from(bytes).ok());
+            server.wal_status = slot.wal_status;
+        });
+    }
+}
+
+const LOOK_AT_SLOT_EVERY: Duration = Duration::from_secs(10);
+const ASK_PATIENCE: Duration = Duration::from_secs(5);
