@@ -24,6 +24,7 @@ lint:
 
 bench: tools
 	cargo bench --bench drain
+	cargo bench --bench resync
 
 # A minute a target; the manual is what settings begin from. cargo-fuzz is installed from crates.io
 # where it is missing.

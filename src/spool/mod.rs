@@ -10,6 +10,7 @@
 //! 3. A record's bytes, once spooled, never change; what is read back is checked by checksum.
 
 mod chunk;
+mod cut;
 mod epochs;
 mod group;
 mod lanes;

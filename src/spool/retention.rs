@@ -159,9 +159,9 @@ impl Store {
         gone.into_iter().try_for_each(|id| self.remove_batch(&id))
     }
 
-    fn remove_batch(&mut self, id: &[u8]) -> Result<(), SpoolError> {
+    pub(super) fn remove_batch(&mut self, id: &[u8]) -> Result<(), SpoolError> {
         let attempts: i64 = self.one(
-            "SELECT coalesce(sum(coalesce(length(detail), 0) + ?2), 0) FROM attempt WHERE batch = ?1",
+            "SELECT coalesce(sum(coalesce(length(CAST(detail AS BLOB)), 0) + ?2), 0) FROM attempt WHERE batch = ?1",
             params![id, attempt_cost(0).cast_signed()],
         )?;
         self.execute("DELETE FROM attempt WHERE batch = ?1", [id])?;
@@ -183,8 +183,8 @@ impl Store {
             params![cutoff.0, STEP_ROWS],
         )?;
         for no in &attempts {
-            let detail: i64 =
-                self.one("SELECT coalesce(length(detail), 0) FROM attempt WHERE no = ?1", [no])?;
+            let detail: i64 = self
+                .one("SELECT coalesce(length(CAST(detail AS BLOB)), 0) FROM attempt WHERE no = ?1", [no])?;
             self.execute("DELETE FROM attempt WHERE no = ?1", [no])?;
             self.freed(attempt_cost(usize::try_from(detail).unwrap_or(0)));
         }

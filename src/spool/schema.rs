@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::store::{SpoolError, failed};
+
 /// Why a spool cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -37,6 +39,20 @@ pub enum OpenError {
         /// Whose, where it says so.
         pid: Option<String>,
     },
+    /// The disk has no room for what a start writes.
+    #[error("the disk of the spool {} is full: make room on it, and start again", path.display())]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A write or sync failed.
+    #[error("the spool {} cannot be written ({what}): look after its disk, and start again", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        what: String,
+    },
     /// Written by a later version.
     #[error("the spool {} has format {found}, and this sidecar knows {FORMAT}: run the version that wrote it, or a later one", path.display())]
     Newer {
@@ -51,6 +67,19 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+}
+
+impl OpenError {
+    /// Why the file at `path` cannot be opened, when an operation on it failed so.
+    pub(super) fn of(path: PathBuf, error: &SpoolError) -> Self {
+        match error {
+            SpoolError::DiskFull => Self::DiskFull { path },
+            SpoolError::Unknown(what) => Self::Unwritable { path, what: what.clone() },
+            SpoolError::Damaged(_) | SpoolError::Refused(_) => {
+                Self::Damaged { path, what: error.to_string() }
+            }
+        }
+    }
 }
 
 /// Takes the folder for this process alone: held while the file lives.
@@ -98,7 +127,8 @@ pub(super) fn open(folder: &Path) -> Result<(Connection, bool), OpenError> {
     connection.execute_batch(SETTINGS).map_err(damaged)?;
     connection.set_prepared_statement_cache_capacity(64);
     if is_new {
-        connection.execute_batch(&format!("BEGIN; {TABLES} COMMIT;")).map_err(damaged)?;
+        let made = connection.execute_batch(&format!("BEGIN; {TABLES} COMMIT;"));
+        made.map_err(|error| OpenError::of(path, &failed(error)))?;
     }
     Ok((connection, is_new))
 }
@@ -151,7 +181,7 @@ CREATE TABLE stand (
 -- What is remembered by name: epoch, identity, mapping, source, marks.
 CREATE TABLE fact (name TEXT PRIMARY KEY, value BLOB NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
-CREATE TABLE project (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE project (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sum INTEGER NOT NULL) STRICT;
 
 -- One (project, callback): project = no / 3; callback = no % 3: excluded, ingested, modified.
 -- Records up to cursor are settled.

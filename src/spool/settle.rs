@@ -82,6 +82,9 @@ impl Store {
         if batches.iter().any(|batch| batch.first <= through && through < batch.last) {
             return Err(SpoolError::Refused("a batch is given up whole"));
         }
+        if through > self.stand.last_seq {
+            return Err(SpoolError::Refused("only what was spooled is given up"));
+        }
         let cursor = self.lane(lane, through).cursor;
         let (mut settled, mut bytes, mut uncut_from) = (0, 0, cursor);
         for batch in batches.iter().filter(|batch| batch.last <= through) {
@@ -150,10 +153,13 @@ impl Store {
         if batches.iter().any(|batch| batch.first <= through && through < batch.last) {
             return Err(SpoolError::Refused("a batch is discarded whole"));
         }
+        if through > self.stand.last_seq {
+            return Err(SpoolError::Refused("only what was spooled is discarded"));
+        }
         let cursor = self.lane(lane, through).cursor;
         let gone = self.measure(lane, cursor, through)?;
         for batch in batches.iter().filter(|batch| batch.last <= through) {
-            write_batch(&self.connection, batch, BatchState::Retired).map_err(failed)?;
+            self.remove_batch(batch.id.as_bytes())?;
         }
         self.settle(lane, through, gone.records, gone.bytes);
         // What was discarded is never delivered again: its chunks go at once.

@@ -12,7 +12,7 @@ use super::schema::{self, OpenError};
 use super::stand::Stand;
 use crate::classify::Identity;
 use crate::moment::Moment;
-use crate::record::{LaneNo, ProjectNo, Seq};
+use crate::record::{LaneNo, Seq};
 
 /// Why an operation was not done. Nothing of it was.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -66,13 +66,13 @@ impl Store {
             before: None,
         };
         if is_new {
-            store.write_stand().map_err(sql)?;
+            store.write_stand().map_err(|error| OpenError::of(path.clone(), &failed(error)))?;
             return Ok((store, true));
         }
         store.stand = store.read_stand().map_err(sql)?.ok_or_else(|| damaged("the stand".into()))?;
         let lanes = read_lanes(&store.connection).map_err(sql)?.ok_or_else(|| damaged("a lane".into()))?;
         store.lanes = lanes.into_iter().collect();
-        store.count_lost_attempts(now).map_err(|error| damaged(error.to_string()))?;
+        store.count_lost_attempts(now).map_err(|error| OpenError::of(path.clone(), &error))?;
         Ok((store, false))
     }
 
@@ -196,7 +196,10 @@ impl Store {
             self.add_chunk(chunk)?;
         }
         for (no, name) in &group.projects {
-            self.execute("INSERT INTO project VALUES (?1, ?2)", params![no.0, name])?;
+            self.execute(
+                "INSERT INTO project VALUES (?1, ?2, ?3)",
+                params![no.0, name, project_sum(no.0, name)],
+            )?;
         }
         for (identity, entry) in &group.shadow {
             self.write_shadow(identity, entry.as_deref())?;
@@ -257,31 +260,6 @@ impl Store {
         }
     }
 
-    fn cut(&mut self, batch: &Batch) -> Result<Done, SpoolError> {
-        let cursor = self.lanes.get(&batch.lane).map(|lane| lane.cursor);
-        if cursor.is_none_or(|cursor| cursor >= batch.first) || batch.first > batch.last {
-            return Err(SpoolError::Refused("a cut batch lies behind its lane's cursor"));
-        }
-        if !self.batches(batch.lane)?.is_empty() {
-            return Err(SpoolError::Refused("a lane has one batch in flight"));
-        }
-        // A cut that begins further on would pass over records for ever.
-        let cursor = cursor.unwrap_or_default().0.cast_signed();
-        let next = "SELECT min(last) FROM chunk WHERE lane = ?1 AND last > ?2";
-        let next: Option<i64> = self.one(next, [batch.lane.0.cast_signed(), cursor])?;
-        if next.is_none_or(|last| batch.first.0.cast_signed() > last) {
-            return Err(SpoolError::Refused("a batch begins with its lane's first unsettled record"));
-        }
-        self.add_batch(batch)?;
-        Ok(Done::Ok)
-    }
-
-    pub(super) fn add_batch(&mut self, batch: &Batch) -> Result<(), SpoolError> {
-        write_batch(&self.connection, batch, BatchState::Open).map_err(failed)?;
-        self.stand.live_bytes += BATCH_COST;
-        Ok(())
-    }
-
     pub(super) fn batches(&self, lane: LaneNo) -> Result<Vec<Batch>, SpoolError> {
         open_batches(&self.connection, lane)
             .map_err(failed)?
@@ -319,12 +297,15 @@ impl Store {
 
     pub(super) fn projects(&self) -> Result<Vec<String>, SpoolError> {
         let mut names = Vec::new();
-        let mut rows =
-            self.connection.prepare_cached("SELECT no, name FROM project ORDER BY no").map_err(failed)?;
-        for row in rows.query_map([], |row| Ok((row.get::<_, u32>(0)?, row.get(1)?))).map_err(failed)? {
-            let (no, name) = row.map_err(failed)?;
-            if ProjectNo(no).0 as usize != names.len() {
-                return Err(SpoolError::Damaged("the projects' numbers".into()));
+        let mut rows = self
+            .connection
+            .prepare_cached("SELECT no, name, sum FROM project ORDER BY no")
+            .map_err(failed)?;
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?));
+        for row in rows.query_map([], read).map_err(failed)? {
+            let (no, name, sum): (u32, String, i64) = row.map_err(failed)?;
+            if no as usize != names.len() || project_sum(no, &name) != sum {
+                return Err(SpoolError::Damaged("the name of a project".into()));
             }
             names.push(name);
         }
@@ -356,8 +337,18 @@ pub(super) fn failed(error: rusqlite::Error) -> SpoolError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => SpoolError::DiskFull,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => SpoolError::Damaged(error.to_string()),
-        _ => SpoolError::Unknown(error.to_string()),
+        // A value of a kind that was never written.
+        None => SpoolError::Damaged(error.to_string()),
+        Some(_) => SpoolError::Unknown(error.to_string()),
     }
+}
+
+/// The checksum of a project's name: **a name that is read as another would send its records there.**
+fn project_sum(no: u32, name: &str) -> i64 {
+    let mut hash = Xxh3::new();
+    hash.update(&no.to_le_bytes());
+    hash.update(name.as_bytes());
+    hash.digest().cast_signed()
 }
 
 /// The checksum behind a shadow entry.

@@ -133,6 +133,8 @@ fn cuts_and_outcomes_that_do_not_fit_are_refused_and_change_nothing() {
     commit(&spool, group(&mut builder, ingested, 5, 100, Moment(5))).unwrap();
     let refused = |op| matches!(spool.apply(op), Err(SpoolError::Refused(_)));
     assert!(refused(Op::Cut(batch(ingested, 6, 8))), "it would pass over records");
+    assert!(refused(Op::Cut(batch(ingested, 2, 4))), "it would pass over a record of the same chunk");
+    assert!(refused(Op::Cut(batch(ingested, 1, 11))), "there is no eleventh record");
     let cut = batch(ingested, 1, 5);
     spool.apply(Op::Cut(cut.clone())).unwrap();
     assert!(refused(Op::Cut(batch(ingested, 6, 8))), "one batch in flight");
@@ -140,12 +142,52 @@ fn cuts_and_outcomes_that_do_not_fit_are_refused_and_change_nothing() {
     let give_up =
         |through| Op::GiveUp { lane: ingested, through, reason: DeadReason::GivenUp, at: Moment(9) };
     assert!(refused(give_up(Seq(3))), "a batch is given up whole");
+    assert!(refused(give_up(Seq(11))), "there is no eleventh record");
     spool.apply(attempted(&cut, Fate::Delivered)).unwrap();
     let state = &spool.reader().unwrap().lanes().unwrap()[0];
     assert_eq!((state.cursor, state.pending_records, state.pending_bytes), (Seq(5), 5, 500));
     let given_up = spool.apply(give_up(Seq(8))).unwrap();
     assert_eq!(given_up, Done::Settled { records: 3, bytes: 300 });
     assert_eq!(spool.reader().unwrap().usage().unwrap().dead_records, 3);
+}
+
+#[test]
+fn what_is_discarded_leaves_nothing_behind_and_a_cut_inside_a_chunk_begins_where_the_last_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, _) = store::Store::open(folder.path(), 1 << 30, Moment(1)).unwrap();
+    let mut builder = GroupBuilder::new(Seq(0));
+    let of = lane(Callback::Ingested);
+    let mut apply = |op: Op| store.apply(vec![op]).remove(0);
+    apply(Op::Commit(Arc::new(group(&mut builder, of, 10, 100, Moment(1))))).unwrap();
+    let first = batch(of, 1, 4);
+    apply(Op::Cut(first.clone())).unwrap();
+    apply(attempted(&first, Fate::Delivered)).unwrap();
+    assert!(matches!(apply(Op::Cut(batch(of, 6, 8))), Err(SpoolError::Refused(_))), "5 would be passed over");
+    apply(Op::Commit(Arc::new(group(&mut builder, of, 10, 100, Moment(1))))).unwrap();
+    let second = batch(of, 5, 10);
+    apply(Op::Cut(second.clone())).unwrap();
+    let Op::Attempted(failed) = attempted(&second, Fate::Waits) else { unreachable!() };
+    let detail = Some("schön".to_owned());
+    apply(Op::Attempted(Attempted { detail, ..failed })).unwrap();
+    let gone = apply(Op::Discard { lane: of, through: Seq(20) }).unwrap();
+    assert_eq!(gone, Done::Settled { records: 16, bytes: 1_600 });
+    while store.sweep(Moment(i64::MAX)).unwrap().more {}
+    for table in ["chunk", "batch", "attempt"] {
+        assert_eq!(store.one::<i64>(&format!("SELECT count(*) FROM {table}"), []).unwrap(), 0, "{table}");
+    }
+    assert_eq!(store.stand.live_bytes, 0, "what went is counted as it came");
+}
+
+#[test]
+fn a_name_that_is_damaged_is_refused_and_never_read_as_another_project() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = open(folder.path()).spool;
+    commit(&spool, Group { projects: vec![(ProjectNo(0), "acme".into())], ..Group::default() }).unwrap();
+    spool.close();
+    let file = rusqlite::Connection::open(folder.path().join(schema::FILE_NAME)).unwrap();
+    file.execute("UPDATE project SET name = 'acne'", []).unwrap();
+    let refused = Spool::open(folder.path(), OPTIONS).unwrap_err();
+    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
 }
 
 #[test]
@@ -226,8 +268,11 @@ fn damage_is_refused_or_harmless_and_never_read_as_other_content() {
             (Identity(vec![round, number].into()), Some(entry))
         });
         let callback = Callback::ALL[usize::from(round) % 3];
-        let group =
-            Group { shadow: shadow.collect(), ..group(&mut builder, lane(callback), 20, 200, Moment(5)) };
+        let group = Group {
+            shadow: shadow.collect(),
+            projects: vec![(ProjectNo(u32::from(round)), format!("a project named {round}"))],
+            ..group(&mut builder, lane(callback), 20, 200, Moment(5))
+        };
         commit(&spool, group).unwrap();
     }
     spool.apply(Op::Cut(batch(lane(Callback::Excluded), 1, 9))).unwrap();

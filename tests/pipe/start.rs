@@ -93,3 +93,45 @@ async fn a_second_sidecar_on_the_same_spool_refuses_and_the_first_goes_on() {
     until("the record", async || (receiver.records_taken() >= 1).then_some(())).await;
     sidecar.ready().await;
 }
+
+/// Stopped, the server neither answers nor closes anything: longer than a session waits to be made, and
+/// then as if nothing had been.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_stopped_dead_is_waited_for_and_nothing_is_lost() {
+    let server = tokio::task::spawn_blocking(|| crate::support::server::Server::start(15, "")).await.unwrap();
+    let database = Database::on(&server, 15, "stopped").await;
+    database.run(DOCUMENTS).await;
+    let receiver = Receiver::start().await;
+    let sidecar = Sidecar::start(&database, &to(&receiver)).await;
+    let pids = database.client.query("SELECT pid FROM pg_stat_activity", &[]).await.unwrap();
+    let mut pids: Vec<String> = pids.iter().map(|row| row.get::<_, i32>(0).to_string()).collect();
+    pids.push(
+        database.text("SELECT (regexp_match(pg_read_file('postmaster.pid'), '^\\d+'))[1]").await.unwrap(),
+    );
+    let signal = |name: &str| {
+        assert!(std::process::Command::new("kill").arg(name).args(&pids).status().unwrap().success());
+    };
+    for round in 0..3 {
+        let insert = format!(
+            "INSERT INTO documents (id, project_id) SELECT {round} * 1000 + g, 'p' FROM generate_series(1, 500) g"
+        );
+        database.run(&insert).await;
+        signal("-STOP");
+        let began = std::time::Instant::now();
+        until("five seconds of silence, with answers to whoever asks us", async || {
+            assert!(sidecar.status().is_some());
+            (began.elapsed() >= Duration::from_secs(5)).then_some(())
+        })
+        .await;
+        signal("-CONT");
+    }
+    until("every record", async || (receiver.records_taken() >= 1_500).then_some(())).await;
+    sidecar.ready().await;
+    let ids: std::collections::BTreeSet<String> = receiver
+        .received()
+        .iter()
+        .flat_map(|request| request.records())
+        .map(|record| record["id"].to_string())
+        .collect();
+    assert_eq!((ids.len(), receiver.records_taken()), (1_500, 1_500), "each once");
+}
