@@ -43,8 +43,8 @@ impl Store {
         }
         // Part of the chunk is settled: which record comes next stands in it alone.
         let chunk = chunk_holding(&self.connection, lane, Seq(cursor.0 + 1))?;
-        let seqs = chunk.iter().flat_map(Chunk::records).map(|record| record.map(|record| record.seq));
-        let next = seqs.filter(|seq| seq.as_ref().map_or(true, |seq| *seq > cursor)).next().transpose();
+        let mut seqs = chunk.iter().flat_map(Chunk::records).map(|record| record.map(|record| record.seq));
+        let next = seqs.find(|seq| seq.as_ref().map_or(true, |seq| *seq > cursor)).transpose();
         next.map_err(|error| SpoolError::Damaged(error.to_string()))
     }
 

@@ -336,9 +336,10 @@ impl Store {
 pub(super) fn failed(error: rusqlite::Error) -> SpoolError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => SpoolError::DiskFull,
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => SpoolError::Damaged(error.to_string()),
-        // A value of a kind that was never written.
-        None => SpoolError::Damaged(error.to_string()),
+        // Without a code: a value of a kind that was never written.
+        None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            SpoolError::Damaged(error.to_string())
+        }
         Some(_) => SpoolError::Unknown(error.to_string()),
     }
 }
