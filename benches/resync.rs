@@ -63,14 +63,14 @@ async fn compare(documents: u64) {
     let took = began.elapsed().as_secs_f64();
     let differing: BTreeSet<String> =
         (1..=documents).filter(|id| id % step == 0).map(|id| id.to_string()).collect();
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while receiver.records_taken() < differing.len() && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let told: Vec<String> = receiver
         .received()
         .iter()
-        .flat_map(|request| request.records())
+        .flat_map(support::receiver::Received::records)
         .map(|record| record["id"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(told.len(), differing.len(), "each once");
@@ -93,7 +93,7 @@ async fn copy(database: &Database) -> f64 {
 }
 
 async fn state(sidecar: &Sidecar, what: &str, met: impl Fn(&serde_json::Value) -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(600);
+    let deadline = Instant::now() + Duration::from_mins(10);
     while !sidecar.status().is_some_and(|status| met(&status)) {
         assert!(Instant::now() < deadline, "{what} within ten minutes");
         tokio::time::sleep(Duration::from_millis(50)).await;

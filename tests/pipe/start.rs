@@ -130,7 +130,7 @@ async fn a_server_that_is_stopped_dead_is_waited_for_and_nothing_is_lost() {
     let ids: std::collections::BTreeSet<String> = receiver
         .received()
         .iter()
-        .flat_map(|request| request.records())
+        .flat_map(crate::support::receiver::Received::records)
         .map(|record| record["id"].to_string())
         .collect();
     assert_eq!((ids.len(), receiver.records_taken()), (1_500, 1_500), "each once");
