@@ -57,8 +57,17 @@ pub struct Metrics {
     pub config_last_reload_successful: Gauge,
     /// Connections opened for replication.
     pub replication_connections: Counter,
+    /// Comparisons of the table, by how they ended: `done`, `failed` or `held`.
+    pub resyncs: Family<OutcomeLabel, Counter>,
     /// 1 when `/-/ready` says yes.
     pub ready: Gauge,
+}
+
+/// `outcome="done"`
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct OutcomeLabel {
+    /// `done`, `failed` or `held`.
+    pub outcome: &'static str,
 }
 
 /// `operation="insert"`
@@ -143,6 +152,7 @@ impl Metrics {
             http_connections: Family::default(),
             config_last_reload_successful: Gauge::default(),
             replication_connections: Counter::default(),
+            resyncs: Family::default(),
             ready: Gauge::default(),
         }
     }
@@ -159,6 +169,11 @@ impl Metrics {
             "sidecar_similarities_skipped",
             "Similarity entries that are no object or lack similar_doc_id",
             self.similarities_skipped.clone(),
+        );
+        registry.register(
+            "sidecar_resyncs",
+            "Comparisons of the table, by how they ended",
+            self.resyncs.clone(),
         );
         registry.register(
             "sidecar_replication_connections",

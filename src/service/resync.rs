@@ -14,6 +14,7 @@ use super::trouble::{Trouble, gap};
 use super::wanted::{ask, say_waiting};
 use crate::admin::ResyncAsked;
 use crate::capture::{Documents, Halt, Notice};
+use crate::metrics::OutcomeLabel;
 use crate::position::Lsn;
 use crate::resync::{Comparison, Differences, Makes, ResyncError, Watched};
 use crate::source::setup::{Stage, setup};
@@ -102,29 +103,34 @@ impl Supervisor {
                 );
                 tracing::warn!(from = %Lsn(mark.from), to = %at, "{result}");
                 self.state.resyncs.compared(at, &found);
-                self.state.resyncs.end("done", result);
+                self.end_resync("done", result);
                 Ok(())
             }
             Err(Trouble::TooManyGone(why)) => self.too_many_gone(mark, dry_run, why).await,
             Err(trouble) => {
                 if dry_run {
-                    self.state.resyncs.end("failed", format!("{trouble:?}"));
+                    self.end_resync("failed", format!("{trouble:?}"));
                 }
                 Err(trouble)
             }
         }
     }
 
+    fn end_resync(&self, outcome: &'static str, result: String) {
+        self.metrics.resyncs.get_or_create(&OutcomeLabel { outcome }).inc();
+        self.state.resyncs.end(outcome, result);
+    }
+
     /// One that was asked for ends there and the stream goes on; one that mends a gap waits.
     async fn too_many_gone(&mut self, mark: Mark, dry_run: bool, why: String) -> Result<(), Trouble> {
         let why = format!("{why}: nothing is sent. If that is right: `sidecar resync --force`");
         if dry_run || mark.catches_up {
-            self.state.resyncs.end("failed", why.clone());
+            self.end_resync("failed", why.clone());
             self.known.mark = None;
             tracing::warn!("{why}");
             return self.note(vec![(Fact::Resync, None)]).await;
         }
-        self.state.resyncs.end("held", why.clone());
+        self.end_resync("held", why.clone());
         self.held = Some(why.clone());
         Err(Trouble::Stands { why, holds: mark.epoch.is_some() })
     }
