@@ -18,3 +18,5 @@ mod asked;
 mod gaps;
 #[path = "resync/scene.rs"]
 mod scene;
+#[path = "resync/writers.rs"]
+mod writers;

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio_postgres::Client;
 
 use super::state::Phase;
-use super::supervise::{Said, Supervisor, told};
+use super::supervise::{Next, Said, Supervisor, told};
 use super::trouble::Trouble;
 use super::wanted::ask;
 use super::watch_catalog::until_wrong;
@@ -24,7 +24,7 @@ impl Supervisor {
         client: &Client,
         (wanted, found): (&Wanted, &Survey),
         position: StreamPosition,
-    ) -> Result<Ended, Trouble> {
+    ) -> Result<Next, Trouble> {
         self.number += 1;
         let number = self.number;
         let stream = connection.start(&self.options(position)).await?;
@@ -53,7 +53,7 @@ impl Supervisor {
                 ended = &mut running => return match wrong {
                     _ if asked && halted.is_none() && !*self.stop.borrow() => {
                         ended?;
-                        Box::pin(self.once()).await
+                        Ok(Next::Again)
                     }
                     Some((trouble, good_at)) if halted.is_none() => Err(self.watch.refused(trouble, good_at)),
                     _ => self.after_stream(halted, ended).await,
@@ -109,8 +109,8 @@ impl Supervisor {
         &mut self,
         halted: Option<Halt>,
         ended: Result<Ended, SourceError>,
-    ) -> Result<Ended, Trouble> {
-        let Some(halt) = halted else { return Ok(ended?) };
+    ) -> Result<Next, Trouble> {
+        let Some(halt) = halted else { return Ok(Next::Over(ended?)) };
         match &halt {
             Halt::DiskFull | Halt::SpoolFull => {
                 let why = halt.to_string();
@@ -118,7 +118,7 @@ impl Supervisor {
                 self.state.enter(Phase::Stopped(why));
                 self.until_there_is_room().await?;
                 tracing::info!("there is room again: reading goes on");
-                Box::pin(self.once()).await
+                Ok(Next::Again)
             }
             Halt::Ledger { error: crate::capture::LedgerError::Spool(error), .. } => {
                 Err(Trouble::SpoolFailed(error.clone()))

@@ -45,6 +45,14 @@ pub(super) struct Supervisor {
     pub(super) watch: CatalogWatch,
 }
 
+/// What follows a connection's end where there is no trouble.
+pub(super) enum Next {
+    /// Another connection, judged like any other.
+    Again,
+    /// The stream ended.
+    Over(Ended),
+}
+
 /// How the supervision ended.
 #[derive(Debug)]
 pub(super) enum Over {
@@ -66,8 +74,11 @@ impl Supervisor {
     pub(super) async fn run(mut self) -> Over {
         loop {
             let trouble = match self.once().await {
-                Ok(Ended::Stopped) => return Over::Stopped,
-                Ok(Ended::ByServer) => Trouble::Later("the server ended the stream: it shuts down".into()),
+                Ok(Next::Again) => continue,
+                Ok(Next::Over(Ended::Stopped)) => return Over::Stopped,
+                Ok(Next::Over(Ended::ByServer)) => {
+                    Trouble::Later("the server ended the stream: it shuts down".into())
+                }
                 Err(trouble) => trouble,
             };
             // A database that does not answer is not judged anew: what was found stands.
@@ -113,7 +124,7 @@ impl Supervisor {
     }
 
     /// One connection, from its making to its end.
-    pub(super) async fn once(&mut self) -> Result<Ended, Trouble> {
+    async fn once(&mut self) -> Result<Next, Trouble> {
         // What an earlier stream left is made durable before anything is compared with it.
         let position = self.capture.settle().await;
         let wanted = wanted(&self.settings);
@@ -137,14 +148,14 @@ impl Supervisor {
             drop(connection);
             self.deliver.hold(false);
             self.resync(mark, dry_run, &client, &wanted, source.source).await?;
-            return Box::pin(self.once()).await;
+            return Ok(Next::Again);
         }
         match judged {
             Continuity::FirstStart { drop_slot } => {
                 drop(connection);
                 self.first_start(&client, &wanted, &found, &source.source, drop_slot).await?;
                 // The stream begins on a connection of its own, judged like any other.
-                Box::pin(self.once()).await
+                Ok(Next::Again)
             }
             Continuity::GoOn(position) => {
                 self.check_mapping(&found)?;
