@@ -110,11 +110,11 @@ pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
 pub(super) fn open(folder: &Path) -> Result<(Connection, bool), OpenError> {
     let path = folder.join(FILE_NAME);
     let existed = path.metadata().is_ok_and(|file| file.len() > 0);
-    let damaged = |error: rusqlite::Error| OpenError::Damaged { path: path.clone(), what: error.to_string() };
-    let connection = Connection::open(&path).map_err(damaged)?;
+    let refused = |error: rusqlite::Error| OpenError::of(path.clone(), &failed(error));
+    let connection = Connection::open(&path).map_err(refused)?;
     let io = |source| OpenError::Io { path: path.clone(), source };
     std::fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(io)?;
-    let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0)).map_err(damaged);
+    let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0)).map_err(refused);
     let (application, format) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
     // A new file is one in which the schema's transaction never ended.
     let is_new = (application, format) == (0, 0) && number("SELECT count(*) FROM sqlite_schema")? == 0;
@@ -124,11 +124,10 @@ pub(super) fn open(folder: &Path) -> Result<(Connection, bool), OpenError> {
     if existed && format > FORMAT {
         return Err(OpenError::Newer { path, found: format });
     }
-    connection.execute_batch(SETTINGS).map_err(damaged)?;
+    connection.execute_batch(SETTINGS).map_err(refused)?;
     connection.set_prepared_statement_cache_capacity(64);
     if is_new {
-        let made = connection.execute_batch(&format!("BEGIN; {TABLES} COMMIT;"));
-        made.map_err(|error| OpenError::of(path, &failed(error)))?;
+        connection.execute_batch(&format!("BEGIN; {TABLES} COMMIT;")).map_err(refused)?;
     }
     Ok((connection, is_new))
 }
