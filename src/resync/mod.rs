@@ -267,7 +267,12 @@ impl Passes {
             found.rows += 1;
             done.fetch_add(1, Ordering::Relaxed);
             let made = match makes {
-                Makes::Counts => ledger.would_make(layout, &identity, &row)?,
+                Makes::Counts => {
+                    // The first pass counted every `excluded`.
+                    let mut made = ledger.would_make(layout, &identity, &row)?;
+                    made.get_mut(Callback::Excluded.index()).into_iter().for_each(|made| *made = 0);
+                    made
+                }
                 Makes::Ingested(project) => {
                     ledger.enter_anew(layout, &identity, &row, *project, &mut **records)?
                 }

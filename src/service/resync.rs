@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_postgres::Client;
+use uuid::Uuid;
 
 use super::continuity::{Continuity, KnownSource};
 use super::mark::Mark;
 use super::state::Phase;
 use super::supervise::Supervisor;
-use super::trouble::{Trouble, gap};
+use super::trouble::{Trouble, gap, stands};
 use super::wanted::{ask, say_waiting};
 use crate::admin::ResyncAsked;
 use crate::capture::{Documents, Halt, Notice};
@@ -39,15 +40,28 @@ impl Supervisor {
         position: StreamPosition,
         wanted: &Wanted,
     ) -> Result<Mend, Trouble> {
-        let asked = self.state.resyncs.take();
         let standing = self.known.mark.clone();
+        let asked = self.fit(standing.as_ref(), judged);
         let dry_run = asked.as_ref().is_some_and(|asked| asked.dry_run);
+        // A mark that was made for another database does not adopt this one.
+        let adopts = standing.as_ref().is_none_or(|mark| mark.epoch.is_some())
+            || asked.as_ref().is_some_and(|asked| asked.adopt);
+        if matches!(judged, Continuity::Diverged { .. }) && !adopts {
+            if asked.is_some() {
+                self.state.resyncs.refuse(DIVERGED.to_owned());
+            }
+            return Err(stands(judged, wanted));
+        }
         let mark = match (standing, asked) {
             (Some(mark), None) => match &self.held {
                 Some(why) => return Err(Trouble::Stands { why: why.clone(), holds: mark.epoch.is_some() }),
                 None => mark,
             },
-            (Some(mark), Some(asked)) => Mark { forced: asked.force, learns: asked.learn, ..mark },
+            (Some(mark), Some(asked)) => {
+                let epoch = mark.epoch.or_else(|| asked.adopt.then(Uuid::now_v7));
+                let catches_up = mark.catches_up && !matches!(judged, Continuity::Diverged { .. });
+                Mark { forced: asked.force, learns: asked.learn, epoch, catches_up, ..mark }
+            }
             (None, None) => match gap(judged, wanted) {
                 Some(mark) => mark,
                 None => return Ok(Mend::No),
@@ -62,6 +76,20 @@ impl Supervisor {
         };
         self.held = None;
         Ok(Mend::Resync { mark, dry_run })
+    }
+
+    /// What is asked for. `--as-ingested` makes no other record, so it must not pass over a difference.
+    fn fit(&self, standing: Option<&Mark>, judged: &Continuity) -> Option<ResyncAsked> {
+        let asked = self.state.resyncs.take()?;
+        let mapping_changed = self.known.mapping.as_ref().is_some_and(|kept| *kept != self.settings.mapping);
+        let goes_on = matches!(judged, Continuity::GoOn(_)) && standing.is_none() && !mapping_changed;
+        if asked.as_ingested.is_none() || goes_on {
+            return Some(asked);
+        }
+        self.state
+            .resyncs
+            .refuse("--as-ingested needs a stream that goes on: `sidecar resync` first".to_owned());
+        None
     }
 
     /// Compares the table with what is remembered of it. The stream goes on from the snapshot.
@@ -305,3 +333,6 @@ fn mark_of(
         },
     }
 }
+
+const DIVERGED: &str =
+    "this is another database than the one that is known: `sidecar resync --adopt` if it is the right one";

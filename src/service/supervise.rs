@@ -146,7 +146,10 @@ impl Supervisor {
             && let Mend::Resync { mark, dry_run } = self.mend(&judged, position, &wanted)?
         {
             drop(connection);
-            self.deliver.hold(false);
+            // One that only counts sends nothing, not even what was held.
+            if !dry_run {
+                self.deliver.hold(false);
+            }
             self.resync(mark, dry_run, &client, &wanted, source.source).await?;
             return Ok(Next::Again);
         }

@@ -24,7 +24,8 @@ async fn on_demand_exactly_what_the_stream_did_not_tell_goes_out_and_a_dry_run_o
         scene.database.run("UPDATE documents SET labels = '{new}' WHERE id = 9").await;
         unseen(
             &scene,
-            "UPDATE documents SET labels = '{unseen}' WHERE id = 10; DELETE FROM documents WHERE id = 11",
+            "UPDATE documents SET labels = '{unseen}' WHERE id = 10; DELETE FROM documents WHERE id = 11; \
+             UPDATE documents SET deleted_at = now() WHERE id = 12; UPDATE documents SET project_id = 'p9' WHERE id = 13",
         )
         .await;
         until("the first record", async || (scene.receiver.records_taken() > 0).then_some(())).await;
@@ -38,14 +39,14 @@ async fn on_demand_exactly_what_the_stream_did_not_tell_goes_out_and_a_dry_run_o
         let done = scene.resync(&[]).await;
         assert!(done.status.success(), "{done:?}");
         let differences = if unseen_is_unseen {
-            "0 ingested, 1 modified, 1 excluded"
+            "1 ingested, 1 modified, 3 excluded"
         } else {
             "0 ingested, 0 modified, 0 excluded"
         };
         assert!(counts.contains(&format!("would send {differences}")), "{counts}");
         assert!(String::from_utf8_lossy(&done.stdout).contains(&format!("sends {differences}")), "{done:?}");
         scene.sidecar.ready().await;
-        assert_eq!(scene.told_before(9_000).await.len(), 3);
+        assert_eq!(scene.told_before(9_000).await.len(), 6);
         let again = scene.resync(&[]).await;
         assert!(
             String::from_utf8_lossy(&again.stdout).contains("0 ingested, 0 modified, 0 excluded"),
