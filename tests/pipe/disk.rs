@@ -70,10 +70,12 @@ async fn a_full_disk_stops_both_loops_where_they_must_and_nothing_is_lost() {
     until("what was not read", async || (receiver.records_taken() >= 9_000).then_some(())).await;
 
     // Full again, and told to end: it does not wait for room, and what it could not keep comes again.
-    disk.fill();
-    insert(&database, 9_001, 20_000).await;
+    // SQLite uses its log again where all of it was carried over, so how much it takes is its own affair.
+    let mut last = 9_000;
     until("the sidecar to stop reading again", async || {
         disk.fill();
+        insert(&database, last + 1, last + 1_000).await;
+        last += 1_000;
         (sidecar.log().matches("reading stops, and goes on by itself").count() == 2).then_some(())
     })
     .await;
@@ -81,9 +83,11 @@ async fn a_full_disk_stops_both_loops_where_they_must_and_nothing_is_lost() {
     disk.make_room();
     sidecar.spawn();
     sidecar.ready().await;
-    insert(&database, 20_001, 20_001).await;
-    let last = || by_lane(&receiver.received()).into_values().flatten().any(|record| record["id"] == "20001");
-    until("the last", async || last().then_some(())).await;
+    last += 1;
+    insert(&database, last, last).await;
+    let id = last.to_string();
+    let came = || by_lane(&receiver.received()).into_values().flatten().any(|record| record["id"] == id);
+    until("the last", async || came().then_some(())).await;
     let mut seen = std::collections::HashSet::new();
     let received = receiver.received();
     let once: Vec<_> = received
@@ -95,6 +99,6 @@ async fn a_full_disk_stops_both_loops_where_they_must_and_nothing_is_lost() {
         .flatten()
         .map(|record| record["id"].as_str().unwrap().parse().unwrap())
         .collect();
-    assert_eq!(ids, (1..=20_001).collect::<Vec<_>>(), "nothing lost, nothing made twice, in order");
+    assert_eq!(ids, (1..=last).collect::<Vec<_>>(), "nothing lost, nothing made twice, in order");
     assert!(sidecar.stop().await.success());
 }
