@@ -59,6 +59,16 @@ pub struct Metrics {
     pub replication_connections: Counter,
     /// Comparisons of the table, by how they ended: `done`, `failed` or `held`.
     pub resyncs: Family<OutcomeLabel, Counter>,
+    /// `sidecar_replays_total`: replays that ended.
+    pub replays: Family<OutcomeLabel, Counter>,
+    /// `sidecar_records_replayed_total`
+    pub records_replayed: Counter,
+    /// `sidecar_replays_running`
+    pub replays_running: Gauge,
+    /// `sidecar_replay_pending_records`: what running replays have left to send.
+    pub replay_pending_records: Gauge,
+    /// `sidecar_replay_window_start_timestamp_seconds`: since when records can be replayed.
+    pub replay_window_start: Gauge,
     /// 1 when `/-/ready` says yes.
     pub ready: Gauge,
 }
@@ -125,6 +135,7 @@ impl Metrics {
         metrics.register_capture(registry);
         metrics.register_delivery(registry);
         metrics.register_standing(registry);
+        metrics.register_replays(registry);
         metrics
     }
 
@@ -153,6 +164,11 @@ impl Metrics {
             config_last_reload_successful: Gauge::default(),
             replication_connections: Counter::default(),
             resyncs: Family::default(),
+            replays: Family::default(),
+            records_replayed: Counter::default(),
+            replays_running: Gauge::default(),
+            replay_pending_records: Gauge::default(),
+            replay_window_start: Gauge::default(),
             ready: Gauge::default(),
         }
     }
@@ -220,6 +236,26 @@ impl Metrics {
             "sidecar_http_connections",
             "Connections used for attempts",
             self.http_connections.clone(),
+        );
+    }
+
+    fn register_replays(&self, registry: &mut Registry) {
+        registry.register("sidecar_replays", "Replays that ended, by how", self.replays.clone());
+        registry.register(
+            "sidecar_records_replayed",
+            "Records that a replay sent",
+            self.records_replayed.clone(),
+        );
+        registry.register("sidecar_replays_running", "Replays that run", self.replays_running.clone());
+        registry.register(
+            "sidecar_replay_pending_records",
+            "Records that running replays have left to send",
+            self.replay_pending_records.clone(),
+        );
+        registry.register(
+            "sidecar_replay_window_start_timestamp_seconds",
+            "Records committed after this can be replayed; seconds since 1970, 0 before the first start ended",
+            self.replay_window_start.clone(),
         );
     }
 

@@ -32,6 +32,18 @@ pub struct Place {
     pub number: Option<u32>,
 }
 
+impl Place {
+    /// The first record that it means.
+    pub fn first(self) -> Position {
+        Position { commit: self.commit, number: self.number.unwrap_or(1) }
+    }
+
+    /// The last record that it means.
+    pub fn last(self) -> Position {
+        Position { commit: self.commit, number: self.number.unwrap_or(u32::MAX) }
+    }
+}
+
 /// Why a text is no LSN or position.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("`{0}` is not an LSN: expected `0/16B3748`, `0-16B3748` or `0-16B3748/3`")]

@@ -112,6 +112,14 @@ impl LaneNo {
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Seq(pub u64);
 
+impl Seq {
+    /// The number before it; 0 has none.
+    #[must_use]
+    pub fn before(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+}
+
 /// The last records of the same document id in each of its project's lanes, by
 /// [`Callback::index`]; `Seq(0)` where there is none. The record's own lane is always `Seq(0)`.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]

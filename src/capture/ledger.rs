@@ -72,6 +72,7 @@ pub struct Ledger {
     builder: GroupBuilder,
     drafts: Drafts,
     facts: Vec<(Fact, Option<Vec<u8>>)>,
+    taken_at: Option<Moment>,
     changes: usize,
     made: [u64; 3],
     not_kept: [u64; 3],
@@ -128,6 +129,7 @@ impl Ledger {
             kept_lanes: HashMap::new(),
             drafts: Drafts::default(),
             facts: Vec::new(),
+            taken_at: None,
             changes: 0,
             made: [0; 3],
             not_kept: [0; 3],
@@ -177,6 +179,11 @@ impl Ledger {
         self.facts.push((fact, value));
     }
 
+    /// The next position handed in is that of a snapshot taken then.
+    pub(crate) fn note_snapshot(&mut self, taken_at: Moment) {
+        self.taken_at = Some(taken_at);
+    }
+
     /// The webhooks changed.
     pub(crate) fn keep(&mut self, keep: Keep) {
         self.listeners.keep = keep;
@@ -213,6 +220,7 @@ impl Ledger {
             position,
             projects: self.projects.take_new(),
             facts: std::mem::take(&mut self.facts),
+            taken_at: self.taken_at.take(),
         };
         self.changes = 0;
         self.count();

@@ -9,8 +9,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::lane::{Due, GiveUp, Lane, Phase};
-use super::retry::{Outcome, Verdict, verdict};
+use super::lane::{Due, GiveUp, Lane, Paces, Phase, Work};
+use super::retry::{DELIVERED, Outcome, Verdict, verdict};
 use super::turns::Turns;
 use super::webhook::Webhook;
 use crate::moment::{Moment, Running};
@@ -18,6 +18,7 @@ use crate::record::{Callback, LaneNo, Seq};
 use crate::spool::{Batch, DeadReason, Fate, LaneState, Standing};
 
 mod order;
+mod replay;
 
 pub(super) use order::{Head, Run};
 
@@ -26,6 +27,8 @@ pub(super) use order::{Head, Run};
 pub(super) enum Action {
     /// Read the lane's head, ask [`Dispatch::run`] how much of it may go, and write the cut down.
     Cut(LaneNo),
+    /// Make the one more attempt of the lane's next dead letter that is asked for.
+    Redeliver(LaneNo),
     /// Give up what is pending in the lane as told.
     GiveUp(LaneNo, GiveUp),
     /// Make the request.
@@ -47,6 +50,8 @@ pub(super) struct Dispatch {
     /// One entry a lane: when it is to be looked at next.
     timers: BTreeSet<(Running, LaneNo)>,
     turns: Turns,
+    /// Of the replays that run.
+    paces: Paces,
     lane_bytes_max: u64,
     /// Nothing new is begun.
     held: bool,
@@ -58,6 +63,7 @@ impl Dispatch {
             lanes: HashMap::new(),
             timers: BTreeSet::new(),
             turns: Turns::new(in_flight_max),
+            paces: Paces::new(),
             lane_bytes_max,
             held: false,
         }
@@ -68,6 +74,9 @@ impl Dispatch {
         let mut lane = Lane::new(state, webhook);
         // After a death the clock may stand a little behind what it said before.
         lane.oldest = lane.oldest.map(|oldest| oldest.min(now));
+        for part in &lane.parts {
+            self.paces.entry(part.replay).or_default().parts += 1;
+        }
         self.lanes.insert(no, lane);
         self.look_again(no, now);
     }
@@ -182,8 +191,21 @@ impl Dispatch {
     pub(super) fn cut(&mut self, no: LaneNo, batch: Batch, now: Running) {
         self.release(no);
         let Some(lane) = self.lanes.get_mut(&no) else { return };
-        lane.batches.push_back(batch);
-        lane.blocked = None;
+        match batch.replay {
+            None => {
+                lane.batches.push_back(batch);
+                lane.blocked = None;
+            }
+            Some(replay) => {
+                if let Some(pace) = self.paces.get_mut(&replay) {
+                    pace.cut(batch.records, now);
+                }
+                if let Some(part) = lane.parts.front_mut().filter(|part| part.replay == replay) {
+                    part.batches.push_back(batch);
+                    part.blocked = None;
+                }
+            }
+        }
         self.turns.enqueue(no, lane, true); // It keeps its turn.
         self.look_again(no, now);
     }
@@ -207,9 +229,20 @@ impl Dispatch {
         now: Running,
     ) -> Option<Decided> {
         let lane = self.lanes.get_mut(&no)?;
-        let records = lane.batches.front()?.records;
         lane.phase = Phase::Settling;
         lane.last_outcome = Some(outcome.word);
+        let records = match lane.work {
+            Work::Live => lane.batches.front()?.records,
+            // One that was cancelled meanwhile is not cut in two any more.
+            Work::Replay(replay) => lane.batch_of(replay).map_or(1, |batch| batch.records),
+            Work::Redelivery => {
+                let taken = outcome.word == DELIVERED;
+                return Some(Decided {
+                    fate: if taken { Fate::Delivered } else { Fate::Waits },
+                    halve: false,
+                });
+            }
+        };
         let schedule = lane.webhook.as_ref().map_or(&[][..], |webhook| &webhook.limits.retry_schedule);
         let verdict = verdict(outcome, lane.standing.failures, schedule, dice);
         let standing = &mut lane.standing;
@@ -237,15 +270,16 @@ impl Dispatch {
     /// A failed attempt is written down; `successors` stand in for the batch where it was retired.
     pub(super) fn tried(&mut self, no: LaneNo, successors: Option<Vec<Batch>>, now: Running) {
         self.release(no);
-        let Some(lane) = self.lanes.get_mut(&no) else { return };
-        match successors {
-            Some(successors) => {
-                lane.batches.pop_front();
-                successors.into_iter().rev().for_each(|batch| lane.batches.push_front(batch));
-            }
-            None => {
-                if let Some(batch) = lane.batches.front_mut() {
-                    batch.attempts = batch.attempts.saturating_add(1);
+        if let Some(batches) = self.lanes.get_mut(&no).and_then(Lane::batches_at_work) {
+            match successors {
+                Some(successors) => {
+                    batches.pop_front();
+                    successors.into_iter().rev().for_each(|batch| batches.push_front(batch));
+                }
+                None => {
+                    if let Some(batch) = batches.front_mut() {
+                        batch.attempts = batch.attempts.saturating_add(1);
+                    }
                 }
             }
         }
@@ -297,14 +331,19 @@ impl Dispatch {
             let no = self.turns.next()?;
             let Some(lane) = self.lanes.get_mut(&no) else { continue };
             lane.queued = false;
-            if lane.due(now) != Due::Now {
+            let Due::Now(work) = lane.due(&self.paces, now) else {
                 self.look_again(no, now);
                 continue;
-            }
+            };
             self.turns.take(lane);
-            if let Some(batch) = lane.batches.front() {
+            lane.work = work;
+            if work == Work::Redelivery {
                 lane.phase = Phase::InFlight;
-                return Some(Action::Send(no, batch.clone()));
+                return Some(Action::Redeliver(no));
+            }
+            if let Some(batch) = lane.batches_at_work().and_then(|batches| batches.front().cloned()) {
+                lane.phase = Phase::InFlight;
+                return Some(Action::Send(no, batch));
             }
             lane.phase = Phase::Cutting;
             return Some(Action::Cut(no));
@@ -317,6 +356,7 @@ impl Dispatch {
             let sibling = LaneNo::new(no.project(), callback);
             if let Some(lane) = self.lanes.get_mut(&sibling) {
                 lane.blocked = None;
+                lane.parts.iter_mut().for_each(|part| part.blocked = None);
                 self.look_again(sibling, now);
             }
         }
@@ -332,10 +372,10 @@ impl Dispatch {
     fn look_again(&mut self, no: LaneNo, now: Running) {
         let Some(lane) = self.lanes.get_mut(&no) else { return };
         let give_up = lane.next_give_up(self.lane_bytes_max, now);
-        let due = lane.due(now);
+        let due = lane.due(&self.paces, now);
         let at = match due {
             Due::At(at) => Some(give_up.map_or(at, |give_up| give_up.min(at))),
-            Due::Never | Due::Now => give_up,
+            Due::Never | Due::Now(_) => give_up,
         };
         if lane.timer != at {
             self.timers.extend(at.map(|at| (at, no)));
@@ -343,7 +383,7 @@ impl Dispatch {
                 self.timers.remove(&(earlier, no));
             }
         }
-        if due == Due::Now {
+        if matches!(due, Due::Now(_)) {
             self.turns.enqueue(no, lane, false);
         }
     }

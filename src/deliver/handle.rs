@@ -13,7 +13,7 @@ use super::webhook::Routes;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::record::{LaneNo, ProjectNo, Seq};
-use crate::spool::{Chunk, Epochs, LaneState, Spool, SpoolError};
+use crate::spool::{Chunk, Epochs, LaneState, Part, ReplayNo, Spool, SpoolError};
 
 /// What the right loop starts from.
 pub struct Params {
@@ -77,6 +77,8 @@ pub struct LaneView {
     pub pending_records: u64,
     /// Bytes of their fragments.
     pub pending_bytes: u64,
+    /// Ranges of replays that are left to send.
+    pub replay_parts: usize,
     /// For how long the oldest has waited.
     pub oldest: Option<Duration>,
     /// Failed attempts since the last success.
@@ -140,6 +142,24 @@ impl Deliver {
     /// Goes on with these lanes, at once.
     pub fn resume(&self, lanes: Vec<LaneNo>) {
         self.tell(Event::Resume { lanes });
+    }
+
+    /// A replay is durable: it enters its lanes at their next batch.
+    pub fn replay(&self, replay: ReplayNo, id: Uuid, rate: Option<u32>, parts: Vec<Part>) {
+        self.tell(Event::Replay { replay, id, rate, parts });
+    }
+
+    /// Sends nothing more of a replay, and waits until that is durable. What is on the wire ends.
+    pub fn cancel_replay(&self, replay: ReplayNo) -> Result<(), SpoolError> {
+        let (told, tell) = mpsc::sync_channel(1);
+        self.tell(Event::CancelReplay { replay, told: Some(told) });
+        let ended = || SpoolError::Unknown("the delivery loop does not answer".into());
+        tell.recv_timeout(VIEW_PATIENCE).unwrap_or_else(|_| Err(ended()))
+    }
+
+    /// Dead letters of these lanes are marked for one more attempt.
+    pub fn redeliver(&self, lanes: Vec<LaneNo>) {
+        self.tell(Event::Redeliver { lanes });
     }
 
     /// The settings are these from now on.

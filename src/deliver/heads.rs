@@ -32,6 +32,15 @@ struct Recent {
     complete_from: Seq,
 }
 
+/// Which of a lane's records are read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    /// Those behind its cursor.
+    Pending,
+    /// Any: what was settled is not among the recent chunks, and is read from the disk.
+    Settled,
+}
+
 /// The first records of a lane, as chunks that hold them.
 #[derive(Debug)]
 pub(super) struct LaneHead {
@@ -101,6 +110,7 @@ impl Heads {
     /// At least `records` records, or `bytes` of fragments, behind `after`, where there are as many.
     pub(super) fn head(
         &mut self,
+        kind: Kind,
         lane: LaneNo,
         after: Seq,
         records: u32,
@@ -109,7 +119,7 @@ impl Heads {
         let mut head = LaneHead { chunks: Vec::new(), after };
         let (mut counted, mut measured, mut seq) = (0_u64, 0_u64, Seq(after.0 + 1));
         while counted < u64::from(records) && measured < bytes {
-            let Some(chunk) = self.chunk_holding(lane, seq)? else { break };
+            let Some(chunk) = self.chunk_holding(kind, lane, seq)? else { break };
             seq = Seq(chunk.last.0 + 1);
             if chunk.first > after {
                 counted += u64::from(chunk.records);
@@ -127,21 +137,22 @@ impl Heads {
     }
 
     /// The body of a batch that was cut before; that it is the same is checked.
-    pub(super) fn remake(&mut self, batch: &Batch) -> Result<Made, SpoolError> {
+    pub(super) fn remake(&mut self, kind: Kind, batch: &Batch) -> Result<Made, SpoolError> {
         let after = Seq(batch.first.0.saturating_sub(1));
-        let made = self.head(batch.lane, after, batch.records, u64::MAX)?.make(batch.records as usize)?;
+        let made =
+            self.head(kind, batch.lane, after, batch.records, u64::MAX)?.make(batch.records as usize)?;
         let same = xxh3_64(&made.body) == batch.body_sum && made.ends == (batch.first, batch.last);
         if same { Ok(made) } else { Err(SpoolError::Damaged(format!("the records of batch {}", batch.id))) }
     }
 
     /// When the first record behind `after` was spooled.
     pub(super) fn oldest(&mut self, lane: LaneNo, after: Seq) -> Result<Option<Running>, SpoolError> {
-        Ok(self.chunk_holding(lane, Seq(after.0 + 1))?.map(|chunk| chunk.spooled_running))
+        Ok(self.chunk_holding(Kind::Pending, lane, Seq(after.0 + 1))?.map(|chunk| chunk.spooled_running))
     }
 
-    fn chunk_holding(&mut self, lane: LaneNo, seq: Seq) -> Result<Option<Chunk>, SpoolError> {
+    fn chunk_holding(&mut self, kind: Kind, lane: LaneNo, seq: Seq) -> Result<Option<Chunk>, SpoolError> {
         let recent = recent(&mut self.recent, lane, self.since);
-        if seq >= recent.complete_from {
+        if kind == Kind::Pending && seq >= recent.complete_from {
             let at = recent.chunks.partition_point(|chunk| chunk.last < seq);
             return Ok(recent.chunks.get(at).cloned());
         }
@@ -274,7 +285,8 @@ mod tests {
                 let (skipped, take) = (rng.random_range(0..=most), rng.random_range(1..6));
                 let after = skipped.checked_sub(1).map_or(cursors[lane], |before| left[before].0);
                 let expected: Vec<_> = left.iter().skip(skipped).take(take).collect();
-                let head = heads.head(no, after, u32::try_from(take).unwrap(), u64::MAX).unwrap();
+                let head =
+                    heads.head(Kind::Pending, no, after, u32::try_from(take).unwrap(), u64::MAX).unwrap();
                 let fragments = expected.iter().map(|(_, fragment)| fragment.as_bytes());
                 let made = head.make(take).unwrap();
                 assert_eq!(made.body, body(no.callback(), fragments));

@@ -1,13 +1,14 @@
 //! One lane as the right loop holds it: of fixed size, however much waits in it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::heads::Kind;
 use super::webhook::Webhook;
 use crate::moment::{Moment, Running};
 use crate::record::Seq;
-use crate::spool::{Batch, DeadReason, LaneState, Standing};
+use crate::spool::{Batch, DeadReason, LaneState, Part, ReplayNo, Standing};
 
 /// A lane, with what decides when it is due.
 #[derive(Clone, Debug)]
@@ -23,6 +24,12 @@ pub(super) struct Lane {
     /// Cut and not settled; **the first alone may be in flight**.
     pub(super) batches: VecDeque<Batch>,
     pub(super) phase: Phase,
+    /// What it is or was at work on.
+    pub(super) work: Work,
+    /// What replays send of it, in order; only the first is at work.
+    pub(super) parts: VecDeque<LanePart>,
+    /// Dead letters wait for one more attempt.
+    pub(super) redeliveries: bool,
     pub(super) standing: Standing,
     /// Its head waits for other lanes: not to be looked at before this, or before one of them moves.
     pub(super) blocked: Option<Blocked>,
@@ -50,6 +57,66 @@ pub(super) enum Phase {
     Settling,
 }
 
+/// Which of a lane's ranges of records a cut or request is of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Work {
+    /// What is pending.
+    Live,
+    /// A dead letter, once more.
+    Redelivery,
+    Replay(ReplayNo),
+}
+
+/// What a replay sends of a lane.
+#[derive(Clone, Debug)]
+pub(super) struct LanePart {
+    pub(super) replay: ReplayNo,
+    pub(super) first: Seq,
+    pub(super) last: Seq,
+    /// Up to here it was sent, or refused as too large.
+    pub(super) cursor: Seq,
+    /// Cut and not settled.
+    pub(super) batches: VecDeque<Batch>,
+    /// Its head waits for the same replay's records in other lanes.
+    pub(super) blocked: Option<Blocked>,
+}
+
+/// How fast the running replays may go, and until when each rests.
+pub(super) type Paces = BTreeMap<ReplayNo, Pace>;
+
+/// How fast one replay may go, over all its lanes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    /// Records a second; `None`: as fast as receivers take them.
+    pub(super) rate: Option<u32>,
+    /// Nothing of it is cut before this.
+    pub(super) next_at: Running,
+    /// Parts that are not at their end.
+    pub(super) parts: usize,
+}
+
+impl Pace {
+    /// So many records were cut.
+    pub(super) fn cut(&mut self, records: u32, now: Running) {
+        if let Some(rate) = self.rate {
+            let rest = Duration::from_secs(u64::from(records)) / rate.max(1);
+            self.next_at = self.next_at.max(now).plus(rest);
+        }
+    }
+}
+
+impl LanePart {
+    fn due(&self, not_before: Option<Running>, now: Running) -> Due {
+        let free = || not_before.filter(|at| *at > now).map_or(Due::Now(Work::Replay(self.replay)), Due::At);
+        still_blocked(self.blocked, now).unwrap_or_else(free)
+    }
+
+    pub(super) fn new(part: &Part, batches: Vec<Batch>) -> Self {
+        let Part { replay, first, last, cursor, .. } = *part;
+        Self { replay, first, last, cursor, batches: batches.into(), blocked: None }
+    }
+}
+
 /// Which records of a lane are given up.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum GiveUp {
@@ -66,13 +133,13 @@ pub(super) struct Blocked {
     pub(super) until: Option<Running>,
 }
 
-/// When a lane is to be looked at.
+/// When a lane is to be looked at, and for what.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Due {
     At(Running),
     /// Not before something happens to it.
     Never,
-    Now,
+    Now(Work),
 }
 
 impl Lane {
@@ -85,6 +152,9 @@ impl Lane {
             oldest: state.oldest.map(|(_, running)| running),
             batches: state.batches.into(),
             phase: Phase::Idle,
+            work: Work::Live,
+            parts: state.parts.iter().map(|(part, batches)| LanePart::new(part, batches.clone())).collect(),
+            redeliveries: state.redeliveries,
             standing: state.standing,
             blocked: None,
             give_up_at: None,
@@ -106,28 +176,89 @@ impl Lane {
         self.webhook.is_none() || self.standing.paused.is_some()
     }
 
-    /// When its next request is due.
-    pub(super) fn due(&self, now: Running) -> Due {
+    /// When its next request is due, and for what: a batch that was cut goes first, then dead letters
+    /// that are asked for (each in turn with the rest), then replays, then what is pending.
+    pub(super) fn due(&self, paces: &Paces, now: Running) -> Due {
         let Some(webhook) = &self.webhook else { return Due::Never };
         if self.phase != Phase::Idle || self.stands_still() {
             return Due::Never;
         }
-        let retry_at = self.standing.retry_at.max(self.not_before).filter(|at| *at > now);
-        if !self.batches.is_empty() {
-            return retry_at.map_or(Due::Now, Due::At);
+        let ahead = |at: Option<Running>| at.filter(|at| *at > now);
+        let due = |work: Work, at: Option<Running>| ahead(at).map_or(Due::Now(work), Due::At);
+        let retry_at = self.standing.retry_at.max(self.not_before);
+        let redelivery = if self.redeliveries { due(Work::Redelivery, self.not_before) } else { Due::Never };
+        let part = self.parts.front();
+        let cut = match part.filter(|part| !part.batches.is_empty()) {
+            _ if !self.batches.is_empty() => Some(due(Work::Live, retry_at)),
+            Some(part) => Some(due(Work::Replay(part.replay), retry_at)),
+            None => None,
+        };
+        // Nothing else is cut while a batch waits for its next attempt.
+        let ways = match cut {
+            Some(cut) => [cut, redelivery, Due::Never],
+            None => {
+                let replay = part.map_or(Due::Never, |part| {
+                    let rest = paces.get(&part.replay).map(|pace| pace.next_at);
+                    part.due(retry_at.max(rest), now)
+                });
+                let live = self.live_due(webhook, retry_at, now);
+                let after_redelivery = self.work == Work::Redelivery;
+                if after_redelivery { [replay, live, redelivery] } else { [redelivery, replay, live] }
+            }
+        };
+        let first_now = ways.into_iter().find(|way| matches!(way, Due::Now(_)));
+        let earliest =
+            ways.into_iter().filter_map(|way| if let Due::At(at) = way { Some(at) } else { None }).min();
+        first_now.or(earliest.map(Due::At)).unwrap_or(Due::Never)
+    }
+
+    /// The batches of what it is or was at work on; none where that was cancelled, or is a dead letter.
+    pub(super) fn batches_at_work(&mut self) -> Option<&mut VecDeque<Batch>> {
+        match self.work {
+            Work::Live => Some(&mut self.batches),
+            Work::Redelivery => None,
+            Work::Replay(replay) => {
+                self.parts.front_mut().filter(|part| part.replay == replay).map(|part| &mut part.batches)
+            }
         }
+    }
+
+    /// What is cut next of what it is at work on: of which kind and replay, behind which record, up to
+    /// which. `None`: it was cancelled.
+    pub(super) fn range_at_work(&self) -> Option<(Kind, Option<ReplayNo>, Seq, Option<Seq>)> {
+        match self.work {
+            Work::Live => Some((Kind::Pending, None, self.cursor, None)),
+            Work::Redelivery => None,
+            Work::Replay(replay) => {
+                let part = self.parts.front().filter(|part| part.replay == replay)?;
+                Some((Kind::Settled, Some(replay), part.cursor, Some(part.last)))
+            }
+        }
+    }
+
+    /// The batch of a replay that is in flight.
+    pub(super) fn batch_of(&self, replay: ReplayNo) -> Option<&Batch> {
+        self.parts.front().filter(|part| part.replay == replay)?.batches.front()
+    }
+
+    /// When what is pending is to be cut.
+    fn live_due(&self, webhook: &Webhook, retry_at: Option<Running>, now: Running) -> Due {
         let Some(oldest) = self.oldest else { return Due::Never };
-        match self.blocked {
-            Some(Blocked { until: None }) => return Due::Never,
-            Some(Blocked { until: Some(until) }) if until > now => return Due::At(until),
-            _ => {}
+        if let Some(blocked) = still_blocked(self.blocked, now) {
+            return blocked;
         }
         let limits = &webhook.limits;
         let full =
             self.pending_records >= u64::from(limits.records_max) || self.pending_bytes >= limits.bytes_max;
         let ripe = if full { now } else { oldest.plus(limits.wait_max) };
-        let due = retry_at.map_or(ripe, |retry| retry.max(ripe));
-        if due > now { Due::At(due) } else { Due::Now }
+        let at = retry_at.map_or(ripe, |retry| retry.max(ripe));
+        if at > now { Due::At(at) } else { Due::Now(Work::Live) }
+    }
+
+    /// Whether a record of `replay` up to `seq` is still to be sent from here.
+    pub(super) fn replays_up_to(&self, replay: ReplayNo, seq: Seq) -> bool {
+        let mut parts = self.parts.iter().filter(|part| part.replay == replay);
+        parts.any(|part| part.first <= seq && part.cursor < part.last.min(seq))
     }
 
     /// When something of it may have to be given up next, by age or by size.
@@ -203,6 +334,14 @@ impl Lane {
     pub(super) fn forsaken(&self, now: Moment, retain: Duration) -> bool {
         let since = self.standing.without_webhook;
         self.pending_records > 0 && since.is_some_and(|since| now.since(since) >= retain)
+    }
+}
+
+/// When a head that waits for other lanes is to be looked at; `None`: it waits no more.
+fn still_blocked(blocked: Option<Blocked>, now: Running) -> Option<Due> {
+    match blocked? {
+        Blocked { until: None } => Some(Due::Never),
+        Blocked { until: Some(until) } => (until > now).then_some(Due::At(until)),
     }
 }
 

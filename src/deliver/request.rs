@@ -18,6 +18,8 @@ pub(super) struct About<'a> {
     pub(super) last: Position,
     /// 1, 2, …
     pub(super) attempt: u32,
+    /// The replay or redelivery that it is of.
+    pub(super) replay: Option<uuid::Uuid>,
     pub(super) now: Moment,
 }
 
@@ -47,6 +49,9 @@ pub(super) fn headers(webhook: &Webhook, about: &About<'_>, body: &[u8]) -> Head
     set("sidecar-attempt", &about.attempt.to_string());
     set("sidecar-epoch", &about.batch.epoch.to_string());
     set("sidecar-positions", &format!("{}..{}", about.first, about.last));
+    if let Some(replay) = about.replay {
+        set("sidecar-replay", &replay.to_string());
+    }
     headers
 }
 
@@ -87,6 +92,7 @@ mod tests {
             cut_at: Moment(0),
             epoch: uuid::Uuid::nil(),
             attempts: 2,
+            replay: None,
         };
         let position = |number| Position { commit: Lsn(0x16B_3748), number };
         let (first, last) = (position(1), position(3));
@@ -96,6 +102,7 @@ mod tests {
             first,
             last,
             attempt: 3,
+            replay: None,
             now: Moment(1_999_999),
         };
         let headers = headers(&webhook, &about, b"{}");
@@ -118,5 +125,7 @@ mod tests {
         }
         assert!(headers["webhook-signature"].to_str().unwrap().starts_with("v1,"));
         assert_eq!(headers.len(), 11);
+        let replayed = About { replay: Some(uuid::Uuid::nil()), ..about };
+        assert_eq!(super::headers(&webhook, &replayed, b"{}")["sidecar-replay"], nil);
     }
 }

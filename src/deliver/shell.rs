@@ -1,9 +1,10 @@
 //! Does what [`Dispatch`] says: reads heads, writes cuts down, has requests made. A thread turns it.
 
+mod again;
 mod care;
 mod outcomes;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -11,16 +12,19 @@ use std::time::Duration;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
-use self::outcomes::{Ended, Write};
+use self::again::Redelivery;
+use self::outcomes::{Ended, Unwritten, Write};
 use super::client::Ask;
 use super::dispatch::{Action, Dispatch, Run};
 use super::handle::{LaneView, Params};
-use super::heads::{Heads, Made};
+use super::heads::{Heads, Kind, Made};
 use super::request::{About, headers};
 use super::webhook::{Routes, Webhook};
 use crate::moment::Running;
 use crate::record::{LaneNo, ProjectNo, Seq};
-use crate::spool::{Batch, BatchId, Chunk, DeadReason, Done, LaneState, Op, SpoolError};
+use crate::spool::{
+    Batch, BatchId, Chunk, DeadNo, DeadReason, Done, LaneState, Op, Part, ReplayNo, SpoolError,
+};
 
 /// What happened.
 pub(super) enum Event {
@@ -28,9 +32,23 @@ pub(super) enum Event {
         projects: Vec<(ProjectNo, String)>,
         chunks: Vec<Chunk>,
     },
+    CancelReplay {
+        replay: ReplayNo,
+        told: Option<mpsc::SyncSender<Result<(), SpoolError>>>,
+    },
+    Cancelled {
+        replay: ReplayNo,
+        told: Option<mpsc::SyncSender<Result<(), SpoolError>>>,
+        written: Result<Done, SpoolError>,
+    },
     Cut {
         lane: LaneNo,
         batch: Batch,
+        written: Result<Done, SpoolError>,
+    },
+    /// A dead letter was cut, to be sent once more.
+    DeadCut {
+        lane: LaneNo,
         written: Result<Done, SpoolError>,
     },
     Ended(Box<Ended>),
@@ -49,6 +67,20 @@ pub(super) enum Event {
     Pause {
         lanes: Vec<LaneNo>,
         reason: String,
+    },
+    /// Dead letters of these lanes wait for one more attempt.
+    Redeliver {
+        lanes: Vec<LaneNo>,
+    },
+    Redelivered {
+        write: Box<Redelivery>,
+        written: Result<Done, SpoolError>,
+    },
+    Replay {
+        replay: ReplayNo,
+        id: Uuid,
+        rate: Option<u32>,
+        parts: Vec<Part>,
     },
     Resume {
         lanes: Vec<LaneNo>,
@@ -79,7 +111,9 @@ pub struct Shell {
     /// Bodies that were just cut, until they are sent.
     made: HashMap<LaneNo, (BatchId, Made)>,
     /// Outcomes that could not be written, to be tried again.
-    unwritten: Vec<(Running, Box<Write>)>,
+    unwritten: Vec<(Running, Unwritten)>,
+    /// The ids of running replays, as requests bear them.
+    replays: BTreeMap<ReplayNo, Uuid>,
     looked_at: Running,
     ticked_at: Running,
     stop_by: Option<Running>,
@@ -110,11 +144,13 @@ impl Shell {
             heads,
             made: HashMap::new(),
             unwritten: Vec::new(),
+            replays: BTreeMap::new(),
             looked_at: now,
             ticked_at: now,
             stop_by: None,
             failed: false,
         };
+        shell.resume_replays()?;
         shell.route_all();
         Ok(shell)
     }
@@ -169,11 +205,15 @@ impl Shell {
         let now = self.now();
         match event {
             Event::Appended { projects, chunks } => self.appended(projects, chunks, now),
+            Event::CancelReplay { replay, told } => self.cancel_replay(replay, told, now),
+            Event::Cancelled { replay, told, written } => self.cancelled(replay, told, written, now),
             Event::Cut { lane, batch, written: Ok(_) } => self.dispatch.cut(lane, batch, now),
             Event::Cut { lane, written: Err(error), .. } => {
                 self.made.remove(&lane);
                 self.not_written(lane, error, now);
             }
+            Event::DeadCut { lane, written: Ok(_) } => self.dispatch.unseize(lane, now),
+            Event::DeadCut { lane, written: Err(error) } => self.not_written(lane, error, now),
             Event::Ended(ended) => self.ended(*ended, now),
             Event::Epoch { after, epoch } => self.params.epochs.begin(after, epoch),
             Event::GaveUp { lane, through, reason, written } => {
@@ -183,6 +223,11 @@ impl Shell {
             Event::Pause { lanes, reason } => {
                 lanes.into_iter().for_each(|lane| self.pause(lane, &reason, now));
             }
+            Event::Redeliver { lanes } => {
+                lanes.into_iter().for_each(|lane| self.dispatch.redeliveries(lane, true, now));
+            }
+            Event::Redelivered { write, written } => self.redelivered(write, written, now),
+            Event::Replay { replay, id, rate, parts } => self.replay(replay, id, rate, &parts, now),
             Event::Resume { lanes } => lanes.into_iter().for_each(|lane| self.resume(lane, now)),
             Event::Routed { routes, in_flight_max, lane_bytes_max } => {
                 self.params.routes = routes;
@@ -202,6 +247,7 @@ impl Shell {
         let (lane, done) = match action {
             Action::Cut(lane) => (lane, self.cut(lane, now)),
             Action::GiveUp(lane, what) => (lane, self.give_up(lane, what, now)),
+            Action::Redeliver(lane) => (lane, self.redeliver(lane, now)),
             Action::Send(lane, batch) => (lane, self.send(lane, batch)),
         };
         if let Err(error) = done {
@@ -215,13 +261,22 @@ impl Shell {
             .webhook
             .as_ref()
             .map_or((1, 1), |webhook| (webhook.limits.records_max, webhook.limits.bytes_max));
-        let head = self.heads.head(lane, state.cursor, records_max, bytes_max)?;
+        let (kind, replay, cursor, last) = match state.range_at_work() {
+            Some(range) => range,
+            // The replay was cancelled meanwhile.
+            None => {
+                self.dispatch.unseize(lane, now);
+                return Ok(());
+            }
+        };
+        let head = self.heads.head(kind, lane, cursor, records_max, bytes_max)?;
         let Some(first) = head.first()? else {
-            let lost = format!("the records of lane {lane} behind {}", state.cursor.0);
+            let lost = format!("the records of lane {lane} behind {}", cursor.0);
             return Err(SpoolError::Damaged(lost));
         };
         let epoch = self.params.epochs.of(first);
-        let heads = head.heads(records_max, epoch.last)?;
+        let last = epoch.last.into_iter().chain(last).min();
+        let heads = head.heads(records_max, last)?;
         let records = match self.dispatch.run(lane, &heads, now) {
             Run::Records(records) => records,
             Run::Blocked => {
@@ -231,7 +286,7 @@ impl Shell {
             }
         };
         let made = head.make(records)?;
-        let batch = self.batch(lane, epoch.id, &made);
+        let batch = Batch { replay, ..self.batch(lane, epoch.id, &made) };
         self.made.insert(lane, (batch.id, made));
         let events = self.events.clone();
         self.params.spool.submit(Op::Cut(batch.clone()), move |written| {
@@ -246,8 +301,26 @@ impl Shell {
         };
         let made = match self.made.remove(&lane).filter(|(id, _)| *id == batch.id) {
             Some((_, made)) => made,
-            None => self.heads.remake(&batch)?,
+            None => {
+                let kind = if batch.replay.is_some() { Kind::Settled } else { Kind::Pending };
+                self.heads.remake(kind, &batch)?
+            }
         };
+        let replay = batch.replay.and_then(|replay| self.replays.get(&replay).copied());
+        self.request(webhook, batch, made, replay, None);
+        Ok(())
+    }
+
+    /// Makes the request. `dead` is the dead letter that it is one more attempt of.
+    fn request(
+        &mut self,
+        webhook: Arc<Webhook>,
+        batch: Batch,
+        made: Made,
+        replay: Option<Uuid>,
+        dead: Option<DeadNo>,
+    ) {
+        let lane = batch.lane;
         let started_at = self.params.clock.wall();
         let about = About {
             batch: &batch,
@@ -255,6 +328,7 @@ impl Shell {
             first: made.first,
             last: made.last,
             attempt: batch.attempts.saturating_add(1),
+            replay,
             now: started_at,
         };
         let ask = Ask {
@@ -270,11 +344,10 @@ impl Shell {
         let began = clock.elapsed();
         let told = move |outcome| {
             let took = clock.elapsed().saturating_sub(began);
-            let ended = Ended { lane, batch, outcome, started_at, took, committed_at };
+            let ended = Ended { lane, batch, dead, outcome, started_at, took, committed_at };
             let _ = events.send(Event::Ended(Box::new(ended)));
         };
         (self.params.post)(ask, Box::new(told));
-        Ok(())
     }
 
     fn appended(&mut self, projects: Vec<(ProjectNo, String)>, chunks: Vec<Chunk>, now: Running) {
@@ -334,6 +407,7 @@ impl Shell {
             cut_at: self.params.clock.wall(),
             epoch,
             attempts: 0,
+            replay: None,
         }
     }
 

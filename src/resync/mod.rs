@@ -154,6 +154,7 @@ impl Comparison {
             return Ok((position, passes.found));
         }
         self.facts.into_iter().for_each(|(fact, value)| ledger.note(fact, value));
+        ledger.note_snapshot(self.snapshot.taken_at);
         hand_in(ledger, Some(position))?;
         land_all(ledger)?;
         Ok((position, passes.found))

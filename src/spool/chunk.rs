@@ -41,9 +41,19 @@ impl Chunk {
     /// The checksum that stands beside it on the disk.
     pub(super) fn sum(&self) -> u64 {
         let mut hash = Xxh3::new();
-        for number in [self.lane.0, self.first.0, self.last.0, u64::from(self.records), self.fragment_bytes] {
-            hash.update(&number.to_le_bytes());
-        }
+        let numbers = [
+            self.lane.0,
+            self.first.0,
+            self.last.0,
+            u64::from(self.records),
+            self.fragment_bytes,
+            self.spooled_at.0.cast_unsigned(),
+            self.spooled_running.0,
+            self.last_position.commit.0,
+            u64::from(self.last_position.number),
+            self.committed_max.0.cast_unsigned(),
+        ];
+        numbers.iter().for_each(|number| hash.update(&number.to_le_bytes()));
         hash.update(&self.packed);
         hash.digest()
     }
@@ -157,6 +167,8 @@ mod tests {
             fragment_bytes: 0,
             spooled_at: Moment(0),
             spooled_running: Running(0),
+            last_position: Position::default(),
+            committed_max: Moment(0),
             packed: packed.into(),
         }
     }

@@ -26,6 +26,8 @@ struct OpenChunk {
     last: Seq,
     records: u32,
     fragment_bytes: u64,
+    last_position: Position,
+    committed_max: Moment,
     before: Before,
     packed: Vec<u8>,
 }
@@ -58,6 +60,8 @@ impl GroupBuilder {
         self.bytes += chunk.packed.len() - before;
         self.records += 1;
         chunk.last = seq;
+        chunk.last_position = position;
+        chunk.committed_max = chunk.committed_max.max(committed_at);
         chunk.records += 1;
         chunk.fragment_bytes += fragment.len() as u64;
         if chunk.packed.len() >= CHUNK_BYTES_MAX || chunk.records >= CHUNK_RECORDS_MAX {
@@ -96,6 +100,8 @@ impl GroupBuilder {
             fragment_bytes: open.fragment_bytes,
             spooled_at: now,
             spooled_running: running,
+            last_position: open.last_position,
+            committed_max: open.committed_max,
             packed: open.packed.into(),
         };
         chunks.into_iter().map(spooled).collect()
@@ -105,7 +111,17 @@ impl GroupBuilder {
 impl OpenChunk {
     fn new(lane: LaneNo, first: Seq) -> Self {
         let (before, packed) = (Before::default(), Vec::new());
-        Self { lane, first, last: first, records: 0, fragment_bytes: 0, before, packed }
+        Self {
+            lane,
+            first,
+            last: first,
+            records: 0,
+            fragment_bytes: 0,
+            last_position: Position::default(),
+            committed_max: Moment(i64::MIN),
+            before,
+            packed,
+        }
     }
 }
 

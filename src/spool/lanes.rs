@@ -3,7 +3,9 @@
 use rusqlite::{Connection, Row, params};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::dead::dead_asked;
 use super::ops::{Batch, LaneState, Standing};
+use super::replays::{ReplayNo, running_parts};
 use crate::moment::{Moment, Running};
 use crate::record::{LaneNo, Seq};
 
@@ -96,7 +98,9 @@ pub(super) fn lane_state(
     lane: LaneNo,
     row: LaneRow,
 ) -> rusqlite::Result<Option<LaneState>> {
-    let Some(batches) = open_batches(connection, lane)? else { return Ok(None) };
+    let Some(batches) = open_batches(connection, lane, None)? else { return Ok(None) };
+    let Some(parts) = running_parts(connection, lane)? else { return Ok(None) };
+    let redeliveries = dead_asked(connection, lane)?;
     let oldest = connection
         .prepare_cached("SELECT spooled_at, spooled_running FROM chunk WHERE lane = ?1 AND last > ?2 ORDER BY last LIMIT 1")?
         .query_map([lane.0.cast_signed(), row.cursor.0.cast_signed()], |chunk| {
@@ -105,21 +109,36 @@ pub(super) fn lane_state(
         .next()
         .transpose()?;
     let LaneRow { cursor, pending_records, pending_bytes, standing } = row;
-    Ok(Some(LaneState { lane, cursor, pending_records, pending_bytes, oldest, batches, standing }))
+    Ok(Some(LaneState {
+        lane,
+        cursor,
+        pending_records,
+        pending_bytes,
+        oldest,
+        batches,
+        standing,
+        parts,
+        redeliveries,
+    }))
 }
 
-/// The batches of a lane that are not settled, in order. `None`: one is not as it was written.
-pub(super) fn open_batches(connection: &Connection, lane: LaneNo) -> rusqlite::Result<Option<Vec<Batch>>> {
+/// The batches of a lane, or of what a replay sends of it, that are not settled, in order. `None`: one
+/// is not as it was written.
+pub(super) fn open_batches(
+    connection: &Connection,
+    lane: LaneNo,
+    replay: Option<ReplayNo>,
+) -> rusqlite::Result<Option<Vec<Batch>>> {
     connection
-        .prepare_cached("SELECT * FROM batch WHERE lane = ?1 AND state = 0 ORDER BY first")?
-        .query_map([lane.0.cast_signed()], read_batch)?
+        .prepare_cached("SELECT * FROM batch WHERE lane = ?1 AND state = 0 AND replay IS ?2 ORDER BY first")?
+        .query_map(params![lane.0.cast_signed(), replay.map(|replay| replay.0.cast_signed())], read_batch)?
         .collect()
 }
 
 pub(super) fn write_batch(connection: &Connection, batch: &Batch, state: BatchState) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO batch VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            "INSERT OR REPLACE INTO batch VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             batch.id.as_bytes(),
@@ -133,9 +152,21 @@ pub(super) fn write_batch(connection: &Connection, batch: &Batch, state: BatchSt
             batch.epoch.as_bytes(),
             batch.attempts,
             state as u8,
+            batch.replay.map(|replay| replay.0.cast_signed()),
             batch_sum(batch),
         ])?;
     Ok(())
+}
+
+/// `None`: it is not as it was written.
+pub(super) fn read_batch_and_state(row: &Row<'_>) -> rusqlite::Result<Option<(Batch, BatchState)>> {
+    let state = match row.get::<_, i64>(10)? {
+        0 => BatchState::Open,
+        1 => BatchState::Delivered,
+        2 => BatchState::Dead,
+        _ => BatchState::Retired,
+    };
+    Ok(read_batch(row)?.map(|batch| (batch, state)))
 }
 
 /// `None`: it is not as it was written.
@@ -152,8 +183,9 @@ pub(super) fn read_batch(row: &Row<'_>) -> rusqlite::Result<Option<Batch>> {
         cut_at: Moment(row.get(7)?),
         epoch: uuid::Uuid::from_bytes(row.get(8)?),
         attempts: row.get(9)?,
+        replay: row.get::<_, Option<i64>>(11)?.map(|no| ReplayNo(no.cast_unsigned())),
     };
-    Ok((batch_sum(&batch) == row.get::<_, i64>(11)?).then_some(batch))
+    Ok((batch_sum(&batch) == row.get::<_, i64>(12)?).then_some(batch))
 }
 
 /// Of all that never changes. The count of attempts does, and a wrong one sends nothing wrong.
@@ -168,6 +200,7 @@ fn batch_sum(batch: &Batch) -> i64 {
         u64::from(batch.records),
         batch.body_bytes,
         batch.body_sum,
+        batch.replay.map_or(0, |replay| replay.0),
     ];
     numbers.iter().for_each(|number| hash.update(&number.to_le_bytes()));
     hash.digest().cast_signed()

@@ -11,13 +11,16 @@
 
 mod chunk;
 mod cut;
+mod dead;
 mod epochs;
 mod group;
 mod lanes;
 mod ops;
 mod reader;
+mod replays;
 mod retention;
 mod schema;
+mod search;
 mod settle;
 mod shadow;
 mod stand;
@@ -26,6 +29,7 @@ mod trail;
 mod writer;
 
 pub use chunk::{DamagedChunk, Records};
+pub use dead::{DeadLetter, DeadNo};
 pub use epochs::{Epoch, Epochs};
 pub use group::GroupBuilder;
 pub use ops::{
@@ -33,8 +37,11 @@ pub use ops::{
     OpenTransaction, Room, Standing, StreamPosition,
 };
 pub use reader::{Reader, Usage};
+pub use replays::{NewReplay, Part, Replay, ReplayNo, ReplayState};
 pub use schema::OpenError;
+pub use search::{AttemptRow, Found, From, Search, Span, Window};
 pub use shadow::Shadow;
+pub use stand::Floor;
 pub use store::SpoolError;
 pub use trail::{Cursors, Trail};
 pub use writer::{Opened, Options, Spool};

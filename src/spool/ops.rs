@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::dead::DeadNo;
+use super::replays::{NewReplay, Part, ReplayNo};
 use crate::classify::Identity;
 use crate::moment::{Moment, Running};
-use crate::position::Lsn;
+use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, ProjectNo, SUFFIX, Seq};
 
 /// How far the stream has been applied.
@@ -47,6 +49,8 @@ pub struct Group {
     pub facts: Vec<(Fact, Option<Vec<u8>>)>,
     /// What `shadow` does to the shadow's size.
     pub growth: Growth,
+    /// When the snapshot was taken for which `position` stands; `None`: it is the stream's.
+    pub taken_at: Option<Moment>,
 }
 
 /// A change of the shadow's size.
@@ -92,6 +96,10 @@ pub struct Chunk {
     pub spooled_at: Moment,
     /// The same in running time.
     pub spooled_running: Running,
+    /// The place of the last record.
+    pub last_position: Position,
+    /// The latest time at which one of its transactions was committed.
+    pub committed_max: Moment,
     /// The packed records.
     pub packed: Bytes,
 }
@@ -139,6 +147,41 @@ pub enum Op {
         /// From now on.
         standing: Standing,
     },
+    /// Settled records are sent again: all lanes enter it together.
+    Replay(NewReplay),
+    /// A replay sends nothing more.
+    CancelReplay {
+        /// Which.
+        replay: ReplayNo,
+        /// When.
+        at: Moment,
+    },
+    /// These dead letters get one more attempt.
+    Redeliver {
+        /// Which; those that are gone are passed over.
+        dead: Vec<DeadNo>,
+        /// The redelivery's id, as requests bear it.
+        id: uuid::Uuid,
+    },
+    /// The first records of a dead letter that was never cut are this batch, and a dead letter of their own.
+    CutDead {
+        /// Which.
+        dead: DeadNo,
+        /// Its first records, or all of them.
+        batch: Batch,
+    },
+    /// Right loop: the one more attempt of a dead letter ended.
+    Redelivered {
+        /// Which; where it is gone meanwhile, the attempt is logged.
+        dead: DeadNo,
+        /// How it ended. The lane's standing in it is not looked at.
+        attempted: Attempted,
+    },
+    /// These dead letters are dropped: no replay sends their records.
+    DiscardDead {
+        /// Which; those that are gone are passed over.
+        dead: Vec<DeadNo>,
+    },
     /// The running time so far, now and then, so that a crash loses little of it.
     Tick(Running),
 }
@@ -169,6 +212,8 @@ pub struct Batch {
     pub epoch: uuid::Uuid,
     /// Attempts made so far, lost ones included.
     pub attempts: u32,
+    /// The replay that it is of; `None`: it is of the lane itself.
+    pub replay: Option<ReplayNo>,
 }
 
 impl Batch {
@@ -260,6 +305,10 @@ pub struct LaneState {
     pub batches: Vec<Batch>,
     /// How it stands.
     pub standing: Standing,
+    /// What running replays send of it, in order, each with its batches that are cut and not settled.
+    pub parts: Vec<(Part, Vec<Batch>)>,
+    /// Dead letters wait for one more attempt.
+    pub redeliveries: bool,
 }
 
 /// What an operation came to; returned in the order of the operations.
@@ -267,7 +316,18 @@ pub struct LaneState {
 pub enum Done {
     /// Of a Commit.
     Committed(Room),
-    /// Of a GiveUp or Discard.
+    /// Of a Replay: its number.
+    Replaying(ReplayNo),
+    /// Of a Replay: what it was made from has changed meanwhile, and is to be read again.
+    Outdated,
+    /// Of a Redeliver: the lanes of the dead letters that were there, and how many these are.
+    Asked {
+        /// Each once.
+        lanes: Vec<LaneNo>,
+        /// Dead letters.
+        dead: u64,
+    },
+    /// Of a GiveUp, Discard or DiscardDead.
     Settled {
         /// How many records.
         records: u64,
@@ -296,6 +356,9 @@ impl Fact {
 }
 
 impl DeadReason {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::GivenUp, Self::LaneFull, Self::SpoolFull, Self::TooLarge];
+
     /// As the spool, metrics and commands write it.
     pub fn name(self) -> &'static str {
         match self {

@@ -10,12 +10,13 @@ use super::schema::open_reader;
 use super::store::{SpoolError, failed, shadow_sum};
 use crate::classify::Identity;
 use crate::moment::{Moment, Running};
+use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
 
 /// A connection of its own; each question sees everything that was committed before it.
 #[derive(Debug)]
 pub struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 /// How much there is of everything.
@@ -183,9 +184,11 @@ fn read_chunk(row: &Row<'_>) -> rusqlite::Result<(Chunk, u64)> {
         fragment_bytes: number(4)?,
         spooled_at: Moment(row.get(5)?),
         spooled_running: Running(number(6)?),
-        packed: row.get::<_, Vec<u8>>(8)?.into(),
+        last_position: Position { commit: Lsn(number(7)?), number: row.get(8)? },
+        committed_max: Moment(row.get(9)?),
+        packed: row.get::<_, Vec<u8>>(11)?.into(),
     };
-    Ok((chunk, number(7)?))
+    Ok((chunk, number(10)?))
 }
 
 /// An entry without the checksum behind it.

@@ -1,19 +1,23 @@
 //! What is removed, and in which order. Never a record that is not settled, or a cut batch.
 //!
 //! By age: settled records, dead letters and attempts past `retain`. By size, near `bytes_max`:
-//! delivered records, oldest first; then the oldest dead letters of the lane that holds most. What
-//! is left then are pending records: the right loop gives up those of lanes that fail, are paused
-//! or have no webhook, and only where none of these is left is there no room.
+//! delivered records, oldest first, but those that a running replay needs: the right loop cancels
+//! replays, the newest first. Then the oldest dead letters of the lane that holds most. What is left
+//! then are pending records: the right loop gives up those of lanes that fail, are paused or have no
+//! webhook, and only where none of these is left is there no room.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use rusqlite::{OptionalExtension as _, params};
 
+use super::dead::{DeadNo, find_dead};
 use super::lanes::BatchState;
 use super::ops::Room;
-use super::store::{BATCH_COST, DEAD_COST, SpoolError, Store, attempt_cost, chunk_cost, failed};
+use super::stand::Floor;
+use super::store::{BATCH_COST, SpoolError, Store, attempt_cost, chunk_cost, failed};
 use crate::moment::Moment;
+use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
 
 /// What one step did.
@@ -33,6 +37,8 @@ struct Head {
     records: u64,
     cost: u64,
     spooled_at: Moment,
+    last_position: Position,
+    committed_max: Moment,
 }
 
 impl Store {
@@ -88,7 +94,9 @@ impl Store {
             self.remove_chunk(head)?;
             heads.extend(self.head_after(head.lane, head.last)?.map(Reverse));
         }
-        if self.stand.live_bytes > self.removing_from() && heads.is_empty() && self.remove_fullest_dead()? {
+        let crowded = self.stand.live_bytes > self.removing_from() && heads.is_empty();
+        // Dead letters go only where no replay is left that could go.
+        if crowded && !self.is_replaying()? && self.remove_fullest_dead()? {
             swept.more = true;
         }
         Ok(swept)
@@ -103,14 +111,15 @@ impl Store {
         Ok(heads)
     }
 
-    /// The first chunk of `lane` behind `seq` that is settled and holds no dead letter.
+    /// The first chunk of `lane` behind `seq` that is settled, holds no dead letter, and is not needed
+    /// by a running replay.
     fn head_after(&self, lane: LaneNo, mut seq: Seq) -> Result<Option<Head>, SpoolError> {
         let Some(cursor) = self.lanes.get(&lane).map(|row| row.cursor) else { return Ok(None) };
         loop {
             let found = self
                 .connection
                 .prepare_cached(
-                    "SELECT last, first, records, length(packed), spooled_at FROM chunk \
+                    "SELECT last, first, records, length(packed), spooled_at, last_commit, last_number, committed_max FROM chunk \
                      WHERE lane = ?1 AND last > ?2 AND last <= ?3 ORDER BY last LIMIT 1",
                 )
                 .and_then(|mut found| {
@@ -120,37 +129,49 @@ impl Store {
                             |row| {
                                 let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
                                 let packed = usize::try_from(number(3)?).unwrap_or(usize::MAX);
-                                let (last, cost, spooled_at) =
-                                    (Seq(number(0)?), chunk_cost(packed), Moment(row.get(4)?));
-                                Ok((
-                                    Head { last, lane, records: number(2)?, cost, spooled_at },
-                                    Seq(number(1)?),
-                                ))
+                                let head = Head {
+                                    last: Seq(number(0)?),
+                                    lane,
+                                    records: number(2)?,
+                                    cost: chunk_cost(packed),
+                                    spooled_at: Moment(row.get(4)?),
+                                    last_position: Position { commit: Lsn(number(5)?), number: row.get(6)? },
+                                    committed_max: Moment(row.get(7)?),
+                                };
+                                Ok((head, Seq(number(1)?)))
                             },
                         )
                         .optional()
                 })
                 .map_err(failed)?;
             let Some((head, first)) = found else { return Ok(None) };
-            match self.dead_overlapping(lane, first, head.last)? {
-                Some(dead_until) => seq = head.last.max(dead_until),
+            match self.needed_until(lane, first, head.last)? {
+                Some(until) => seq = head.last.max(until),
                 None => return Ok(Some(head)),
             }
         }
     }
 
-    fn dead_overlapping(&self, lane: LaneNo, first: Seq, last: Seq) -> Result<Option<Seq>, SpoolError> {
+    fn needed_until(&self, lane: LaneNo, first: Seq, last: Seq) -> Result<Option<Seq>, SpoolError> {
         let numbers = [lane.0.cast_signed(), first.0.cast_signed(), last.0.cast_signed()];
-        let until: Option<i64> =
-            self.one("SELECT max(last) FROM dead WHERE lane = ?1 AND last >= ?2 AND first <= ?3", numbers)?;
-        // Chunks that lie wholly inside the dead letter are passed over with it.
+        let until: Option<i64> = self.one(
+            "SELECT max(last) FROM (
+                 SELECT last FROM dead WHERE lane = ?1 AND last >= ?2 AND first <= ?3
+                 UNION ALL
+                 SELECT last FROM replay_part
+                 WHERE running = 1 AND lane = ?1 AND last >= ?2 AND max(first, cursor + 1) <= ?3
+             )",
+            numbers,
+        )?;
+        // Chunks that lie wholly inside are passed over with it.
         Ok(until.map(|until| Seq(until.cast_unsigned().saturating_sub(1))))
     }
 
     fn remove_chunk(&mut self, head: Head) -> Result<(), SpoolError> {
         self.execute("DELETE FROM chunk WHERE last = ?1", [head.last.0.cast_signed()])?;
         self.freed(head.cost);
-        self.stand.removed_at = self.stand.removed_at.max(Some(head.spooled_at));
+        let gone = Floor { seq: head.last, position: head.last_position, at: head.committed_max };
+        self.stand.floor.get_or_insert(gone).raise(gone);
         // The batches that told of its records, and their attempts, go with it.
         let gone = self.ids(
             "SELECT id FROM batch WHERE lane = ?1 AND last <= ?2 AND state IN (1, 3)",
@@ -177,6 +198,9 @@ impl Store {
             params![cutoff.0, STEP_ROWS],
         )?;
         dead.iter().try_for_each(|no| self.remove_dead(*no))?;
+        self.forget_replays(cutoff)?;
+        let floor = self.stand.floor.map_or(0, |floor| floor.seq.0.cast_signed());
+        self.execute("DELETE FROM discarded WHERE last <= ?1", [floor])?;
         // Attempts are numbered in the order of time; those of a batch that still waits may be old.
         let attempts = self.numbers(
             "SELECT no FROM (SELECT no, started_at FROM attempt ORDER BY no LIMIT ?2) WHERE started_at < ?1",
@@ -202,18 +226,11 @@ impl Store {
 
     /// Its records become settled ones like any other, and go as such.
     fn remove_dead(&mut self, no: i64) -> Result<(), SpoolError> {
-        let records: i64 = self.one("SELECT records FROM dead WHERE no = ?1", [no])?;
-        let batch = self.ids("SELECT batch FROM dead WHERE no = ?1 AND batch IS NOT NULL", [no])?;
-        self.execute("DELETE FROM dead WHERE no = ?1", [no])?;
-        self.stand.dead_records = self.stand.dead_records.saturating_sub(records.cast_unsigned());
-        self.freed(DEAD_COST);
-        for id in batch {
-            self.execute(
-                "UPDATE batch SET state = ?2 WHERE id = ?1",
-                params![id, BatchState::Retired as u8],
-            )?;
-        }
-        Ok(())
+        let Some(letter) = find_dead(&self.connection, DeadNo(no))? else { return Ok(()) };
+        self.drop_dead(&letter)?;
+        let Some(batch) = letter.batch else { return Ok(()) };
+        let retired = params![batch.as_bytes(), BatchState::Retired as u8];
+        self.execute("UPDATE batch SET state = ?2 WHERE id = ?1", retired)
     }
 
     fn freed(&mut self, bytes: u64) {

@@ -174,7 +174,8 @@ CREATE TABLE stand (
     open_commit INTEGER, open_changes INTEGER NOT NULL, open_records INTEGER NOT NULL,
     last_seq INTEGER NOT NULL, running INTEGER NOT NULL,
     live_bytes INTEGER NOT NULL, shadow_documents INTEGER NOT NULL, shadow_bytes INTEGER NOT NULL,
-    dead_records INTEGER NOT NULL, removed_at INTEGER, sum INTEGER NOT NULL
+    dead_records INTEGER NOT NULL, floor_seq INTEGER, floor_commit INTEGER, floor_number INTEGER,
+    floor_at INTEGER, sum INTEGER NOT NULL
 ) STRICT;
 
 -- What is remembered by name: epoch, identity, mapping, source, marks.
@@ -195,15 +196,18 @@ CREATE TABLE lane (
 CREATE TABLE chunk (
     last INTEGER PRIMARY KEY, lane INTEGER NOT NULL, first INTEGER NOT NULL, records INTEGER NOT NULL,
     fragment_bytes INTEGER NOT NULL, spooled_at INTEGER NOT NULL, spooled_running INTEGER NOT NULL,
+    last_commit INTEGER NOT NULL, last_number INTEGER NOT NULL, committed_max INTEGER NOT NULL,
     sum INTEGER NOT NULL, packed BLOB NOT NULL
 ) STRICT;
 CREATE INDEX chunk_of_lane ON chunk (lane, last);
+CREATE INDEX chunk_committed ON chunk (committed_max, last);
 
 -- Consecutive records that go out as one request. State: 0 open, 1 delivered, 2 dead, 3 retired.
+-- `replay` is the one that it is of; none: it is of the lane itself.
 CREATE TABLE batch (
     id BLOB PRIMARY KEY, lane INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
     records INTEGER NOT NULL, body_bytes INTEGER NOT NULL, body_sum INTEGER NOT NULL, cut_at INTEGER NOT NULL,
-    epoch BLOB NOT NULL, attempts INTEGER NOT NULL, state INTEGER NOT NULL, sum INTEGER NOT NULL
+    epoch BLOB NOT NULL, attempts INTEGER NOT NULL, state INTEGER NOT NULL, replay INTEGER, sum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX batch_of_lane ON batch (lane, last);
 CREATE INDEX batch_open ON batch (lane, first) WHERE state = 0;
@@ -215,12 +219,37 @@ CREATE TABLE attempt (
 ) STRICT;
 CREATE INDEX attempt_of_batch ON attempt (batch);
 
--- Records given up: a batch, or a range that was never cut.
+-- Records given up: a batch, or a range that was never cut. `redelivery` is set from the moment
+-- when one more attempt was asked for until it ended.
 CREATE TABLE dead (
     no INTEGER PRIMARY KEY AUTOINCREMENT, lane INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-    records INTEGER NOT NULL, bytes INTEGER NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, batch BLOB
+    records INTEGER NOT NULL, bytes INTEGER NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, batch BLOB,
+    redelivery BLOB, sum INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX dead_of_lane ON dead (lane, last);
+CREATE INDEX dead_asked ON dead (lane, first) WHERE redelivery IS NOT NULL;
+
+-- Records that were discarded while their chunk stays: no replay sends them.
+CREATE TABLE discarded (
+    lane INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, sum INTEGER NOT NULL,
+    PRIMARY KEY (lane, first)
+) STRICT, WITHOUT ROWID;
+
+-- Settled records that are sent again. State: 0 running, 1 done, 2 cancelled; rate: records a second.
+CREATE TABLE replay (
+    no INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL, asked TEXT NOT NULL, asked_at INTEGER NOT NULL,
+    rate INTEGER, state INTEGER NOT NULL, ended_at INTEGER, sum INTEGER NOT NULL
+) STRICT;
+
+-- What a replay sends of one lane: a range without gaps. Records up to cursor were sent, or refused as
+-- too large; `running` ends with the last of them, or with the replay.
+CREATE TABLE replay_part (
+    replay INTEGER NOT NULL, lane INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    cursor INTEGER NOT NULL, records INTEGER NOT NULL, sent INTEGER NOT NULL, refused INTEGER NOT NULL,
+    running INTEGER NOT NULL, sum INTEGER NOT NULL,
+    PRIMARY KEY (replay, lane, first)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX replay_part_running ON replay_part (lane, last) WHERE running = 1;
 
 -- What is remembered of each document; each entry ends with the xxh3 of identity and entry.
 CREATE TABLE shadow (identity BLOB PRIMARY KEY, entry BLOB NOT NULL) STRICT, WITHOUT ROWID;

@@ -2,14 +2,20 @@
 
 use rusqlite::params;
 
-use super::lanes::{BatchState, write_batch};
+use super::dead::{DeadLetter, DeadNo};
+use super::lanes::{BatchState, open_batches, write_batch};
 use super::ops::{Attempted, Batch, BatchId, DeadReason, Done, Fate};
-use super::store::{CHUNK_COST, DEAD_COST, SpoolError, Store, attempt_cost, failed};
+use super::store::{CHUNK_COST, SpoolError, Store, attempt_cost, failed};
 use crate::moment::Moment;
 use crate::record::{LaneNo, Seq};
 
 impl Store {
     pub(super) fn attempted(&mut self, attempted: &Attempted) -> Result<Done, SpoolError> {
+        if let Some((batch, state)) = self.batch(&attempted.batch)?
+            && let Some(replay) = batch.replay
+        {
+            return self.attempted_of_replay(attempted, (batch, state), replay);
+        }
         let batch = self.batches(attempted.lane)?.into_iter().next();
         let batch = batch.filter(|batch| batch.id == attempted.batch);
         let batch = batch.ok_or(SpoolError::Refused("an attempt is of its lane's first open batch"))?;
@@ -60,7 +66,9 @@ impl Store {
         let (Some(first), Some(last)) = (successors.first(), successors.last()) else {
             return Err(SpoolError::Refused("a retired batch has successors"));
         };
-        let old = self.batches(first.lane)?.into_iter().next().filter(|open| open.id == batch);
+        let open = open_batches(&self.connection, first.lane, first.replay).map_err(failed)?;
+        let open = open.ok_or_else(|| SpoolError::Damaged("a batch".into()))?;
+        let old = open.into_iter().next().filter(|open| open.id == batch);
         let old = old.ok_or(SpoolError::Refused("only a lane's first open batch is retired"))?;
         let records: u32 = successors.iter().map(|successor| successor.records).sum();
         if !gapless || (first.first, last.last, records) != (old.first, old.last, old.records) {
@@ -96,56 +104,23 @@ impl Store {
         }
         let uncut = self.measure(lane, uncut_from, through)?;
         if let Some((first, last)) = uncut.ends {
-            self.add_dead(lane, first, last, uncut.records, uncut.bytes, reason, at, None)?;
+            self.add_dead(&DeadLetter {
+                no: DeadNo::default(),
+                lane,
+                first,
+                last,
+                records: uncut.records,
+                bytes: uncut.bytes,
+                reason,
+                at,
+                batch: None,
+                redelivery: None,
+            })?;
         }
         settled += uncut.records;
         bytes += uncut.bytes;
         self.settle(lane, through, settled, bytes);
         Ok(Done::Settled { records: settled, bytes })
-    }
-
-    fn bury(&mut self, batch: &Batch, reason: DeadReason, at: Moment) -> Result<(), SpoolError> {
-        let records = u64::from(batch.records);
-        self.add_dead(
-            batch.lane,
-            batch.first,
-            batch.last,
-            records,
-            batch.fragment_bytes(),
-            reason,
-            at,
-            Some(batch.id),
-        )
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "one argument a column")]
-    fn add_dead(
-        &mut self,
-        lane: LaneNo,
-        first: Seq,
-        last: Seq,
-        records: u64,
-        bytes: u64,
-        reason: DeadReason,
-        at: Moment,
-        batch: Option<BatchId>,
-    ) -> Result<(), SpoolError> {
-        self.execute(
-            "INSERT INTO dead (lane, first, last, records, bytes, reason, at, batch) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            params![
-                lane.0.cast_signed(),
-                first.0.cast_signed(),
-                last.0.cast_signed(),
-                records.cast_signed(),
-                bytes.cast_signed(),
-                reason.name(),
-                at.0,
-                batch.as_ref().map(uuid::Uuid::as_bytes),
-            ],
-        )?;
-        self.stand.live_bytes += DEAD_COST;
-        self.stand.dead_records += records;
-        Ok(())
     }
 
     pub(super) fn discard(&mut self, lane: LaneNo, through: Seq) -> Result<Done, SpoolError> {
@@ -162,7 +137,11 @@ impl Store {
             self.remove_batch(batch.id.as_bytes())?;
         }
         self.settle(lane, through, gone.records, gone.bytes);
-        // What was discarded is never delivered again: its chunks go at once.
+        // What was discarded is never delivered again: its chunks go at once. Part of the first and the
+        // last may stay.
+        if let Some((first, last)) = gone.ends {
+            self.note_discarded(lane, first, last)?;
+        }
         let removed: i64 = self.one("SELECT coalesce(sum(length(packed) + ?4), 0) FROM chunk WHERE lane = ?1 AND first > ?2 AND last <= ?3", params![lane.0.cast_signed(), cursor.0.cast_signed(), through.0.cast_signed(), CHUNK_COST.cast_signed()])?;
         self.execute(
             "DELETE FROM chunk WHERE lane = ?1 AND first > ?2 AND last <= ?3",

@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::ops::{OpenTransaction, StreamPosition};
 use super::store::Store;
 use crate::moment::{Moment, Running};
-use crate::position::Lsn;
+use crate::position::{Lsn, Position};
 use crate::record::Seq;
 
 /// What is counted, and how far the stream is applied: one row.
@@ -19,8 +19,29 @@ pub(super) struct Stand {
     pub(super) shadow_documents: u64,
     pub(super) shadow_bytes: u64,
     pub(super) dead_records: u64,
-    /// When the newest of the settled records that retention removed was spooled.
-    pub(super) removed_at: Option<Moment>,
+    /// What lies here or before is no longer there; `None` before a first start ended.
+    pub(super) floor: Option<Floor>,
+}
+
+/// The end of what a replay can no longer reach: records, places and times up to here.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Floor {
+    /// Of the last record that was removed; 0 where none was.
+    pub seq: Seq,
+    /// Its place; before one was removed, the one before the first start's snapshot.
+    pub position: Position,
+    /// The latest time at which something removed was committed, or the snapshot was taken.
+    pub at: Moment,
+}
+
+impl Floor {
+    /// Everything up to `other` is gone as well.
+    pub(super) fn raise(&mut self, other: Self) {
+        if other.seq > self.seq {
+            (self.seq, self.position) = (other.seq, other.position);
+        }
+        self.at = self.at.max(other.at);
+    }
 }
 
 impl Store {
@@ -29,7 +50,7 @@ impl Store {
         let position = stand.position.unwrap_or_default();
         let open = position.open;
         self.connection
-            .prepare_cached("INSERT OR REPLACE INTO stand VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)")?
+            .prepare_cached("INSERT OR REPLACE INTO stand VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)")?
             .execute(params![
                 stand.position.map(|position| position.whole.0.cast_signed()),
                 position.last_end.0.cast_signed(),
@@ -42,7 +63,10 @@ impl Store {
                 stand.shadow_documents.cast_signed(),
                 stand.shadow_bytes.cast_signed(),
                 stand.dead_records.cast_signed(),
-                stand.removed_at.map(|at| at.0),
+                stand.floor.map(|floor| floor.seq.0.cast_signed()),
+                stand.floor.map(|floor| floor.position.commit.0.cast_signed()),
+                stand.floor.map(|floor| floor.position.number),
+                stand.floor.map(|floor| floor.at.0),
                 stand.sum(),
             ])?;
         Ok(())
@@ -68,9 +92,16 @@ impl Store {
                 shadow_documents: number(9)?,
                 shadow_bytes: number(10)?,
                 dead_records: number(11)?,
-                removed_at: row.get::<_, Option<i64>>(12)?.map(Moment),
+                floor: match (maybe(12)?, maybe(13)?, row.get(14)?, row.get(15)?) {
+                    (Some(seq), Some(commit), Some(number), Some(at)) => Some(Floor {
+                        seq: Seq(seq),
+                        position: Position { commit: Lsn(commit), number },
+                        at: Moment(at),
+                    }),
+                    _ => None,
+                },
             };
-            Ok((stand.sum() == row.get::<_, i64>(13)?).then_some(stand))
+            Ok((stand.sum() == row.get::<_, i64>(16)?).then_some(stand))
         })
     }
 }

@@ -8,10 +8,12 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::lanes::{BatchState, LaneRow, lane_state, open_batches, read_lanes, write_batch};
 use super::ops::{Attempted, Batch, Chunk, Done, Fact, Fate, Group, LaneState, Op, Room, Standing};
+use super::replays::running_parts;
 use super::schema::{self, OpenError};
-use super::stand::Stand;
+use super::stand::{Floor, Stand};
 use crate::classify::Identity;
 use crate::moment::Moment;
+use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
 
 /// Why an operation was not done. Nothing of it was.
@@ -81,7 +83,12 @@ impl Store {
         lanes.sort_unstable();
         self.begin()?;
         for lane in lanes {
-            let Some(batch) = self.batches(lane)?.into_iter().next() else { continue };
+            let parts = running_parts(&self.connection, lane).map_err(failed)?;
+            let parts = parts.ok_or_else(|| SpoolError::Damaged("a replay".into()))?;
+            let of_replay = parts.into_iter().find_map(|(_, batches)| batches.into_iter().next());
+            // One of them was in flight at most, and the lane's own goes first.
+            let found = self.batches(lane)?.into_iter().next().or(of_replay);
+            let Some(batch) = found else { continue };
             let batch = Batch { attempts: batch.attempts + 1, ..batch };
             write_batch(&self.connection, &batch, BatchState::Open).map_err(failed)?;
             let lost = Attempted {
@@ -174,8 +181,14 @@ impl Store {
     fn perform(&mut self, op: Op) -> Result<Done, SpoolError> {
         match op {
             Op::Attempted(attempted) => self.attempted(&attempted),
+            Op::CancelReplay { replay, at } => self.cancel_replay(replay, at),
             Op::Commit(group) => self.commit_group(&group),
             Op::Cut(batch) => self.cut(&batch),
+            Op::CutDead { dead, batch } => self.cut_dead(dead, &batch),
+            Op::DiscardDead { dead } => self.discard_dead(&dead),
+            Op::Redeliver { dead, id } => self.redeliver(&dead, id),
+            Op::Redelivered { dead, attempted } => self.redelivered(dead, &attempted),
+            Op::Replay(replay) => self.begin_replay(&replay),
             Op::Discard { lane, through } => self.discard(lane, through),
             Op::GiveUp { lane, through, reason, at } => self.give_up(lane, through, reason, at),
             Op::Retire { batch, successors } => self.retire(batch, &successors),
@@ -210,6 +223,12 @@ impl Store {
         let grown = |size: u64, by: i64| size.saturating_add_signed(by);
         self.stand.shadow_documents = grown(self.stand.shadow_documents, group.growth.documents);
         self.stand.shadow_bytes = grown(self.stand.shadow_bytes, group.growth.bytes);
+        if let (None, Some(begun), Some(at)) = (self.stand.position, group.position, group.taken_at) {
+            // A first start ended: what can be replayed begins with its snapshot's records.
+            let position = Position { commit: Lsn(begun.whole.0.saturating_sub(1)), number: 0 };
+            let before = Moment(at.0.saturating_sub(1));
+            self.stand.floor.get_or_insert(Floor { seq: Seq(0), position, at: before });
+        }
         if let Some(position) = group.position {
             self.stand.position = Some(position);
         }
@@ -218,7 +237,7 @@ impl Store {
 
     fn add_chunk(&mut self, chunk: &Chunk) -> Result<(), SpoolError> {
         self.execute(
-            "INSERT INTO chunk VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO chunk VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
                 chunk.last.0.cast_signed(),
                 chunk.lane.0.cast_signed(),
@@ -227,6 +246,9 @@ impl Store {
                 chunk.fragment_bytes.cast_signed(),
                 chunk.spooled_at.0,
                 chunk.spooled_running.0.cast_signed(),
+                chunk.last_position.commit.0.cast_signed(),
+                chunk.last_position.number,
+                chunk.committed_max.0,
                 chunk.sum().cast_signed(),
                 &chunk.packed[..],
             ],
@@ -260,8 +282,9 @@ impl Store {
         }
     }
 
+    /// The lane's own, no replay's.
     pub(super) fn batches(&self, lane: LaneNo) -> Result<Vec<Batch>, SpoolError> {
-        open_batches(&self.connection, lane)
+        open_batches(&self.connection, lane, None)
             .map_err(failed)?
             .ok_or_else(|| SpoolError::Damaged("a batch".into()))
     }

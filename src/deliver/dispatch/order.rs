@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Dispatch;
-use crate::deliver::lane::{Blocked, Lane};
+use crate::deliver::lane::{Blocked, Lane, Work};
 use crate::moment::Running;
 use crate::record::{After, Callback, LaneNo};
 
@@ -26,9 +26,8 @@ pub(in crate::deliver) enum Run {
 impl Dispatch {
     /// How much of a lane's head may go: the longest run of sendable records, up to the limits.
     pub(in crate::deliver) fn run(&self, no: LaneNo, head: &[Head], now: Running) -> Run {
-        let Some(limits) =
-            self.lanes.get(&no).and_then(|lane| lane.webhook.as_ref()).map(|webhook| &webhook.limits)
-        else {
+        let Some(lane) = self.lanes.get(&no) else { return Run::Blocked };
+        let Some(limits) = lane.webhook.as_ref().map(|webhook| &webhook.limits) else {
             return Run::Blocked;
         };
         let mut bytes = 0_u64;
@@ -36,7 +35,7 @@ impl Dispatch {
         for record in head.iter().take(usize::try_from(limits.records_max).unwrap_or(usize::MAX)) {
             bytes = bytes.saturating_add(record.bytes);
             let fits = records == 0 || bytes <= limits.bytes_max;
-            if !fits || !self.is_sendable(no, record.after, limits.order_wait, now) {
+            if !fits || !self.is_sendable(no, lane.work, record.after, limits.order_wait, now) {
                 break;
             }
             records += 1;
@@ -47,33 +46,44 @@ impl Dispatch {
     /// Nothing was cut: the head with this `after` waits for other lanes.
     pub(in crate::deliver) fn blocked(&mut self, no: LaneNo, after: After, now: Running) {
         self.release(no);
+        let Some(work) = self.lanes.get(&no).map(|lane| lane.work) else { return };
         let wait = self
             .lanes
             .get(&no)
             .and_then(|lane| lane.webhook.as_ref())
             .map(|webhook| webhook.limits.order_wait);
-        let until = self.unsettled(no, after).filter_map(|other| other.standing.failing_since).max();
+        let until = self.unsettled(no, work, after).filter_map(|other| other.standing.failing_since).max();
         let until = until.zip(wait).map(|(since, wait)| since.plus(wait));
         // Where one of those it waits for does not fail, only that lane's progress helps.
-        let all_fail = self.unsettled(no, after).all(Lane::is_failing);
+        let all_fail = self.unsettled(no, work, after).all(Lane::is_failing);
         if let Some(lane) = self.lanes.get_mut(&no) {
-            lane.blocked = Some(Blocked { until: until.filter(|_| all_fail) });
+            let blocked = Some(Blocked { until: until.filter(|_| all_fail) });
+            match lane.parts.front_mut().filter(|part| work == Work::Replay(part.replay)) {
+                Some(part) => part.blocked = blocked,
+                None if work == Work::Live => lane.blocked = blocked,
+                None => {}
+            }
         }
         self.look_again(no, now);
     }
 
     /// Whether everything that must be settled before a record is, or its wait is over.
-    fn is_sendable(&self, no: LaneNo, after: After, order_wait: Duration, now: Running) -> bool {
-        self.unsettled(no, after)
+    fn is_sendable(&self, no: LaneNo, work: Work, after: After, order_wait: Duration, now: Running) -> bool {
+        self.unsettled(no, work, after)
             .all(|other| other.standing.failing_since.is_some_and(|since| now.since(since) >= order_wait))
     }
 
     /// The lanes that a record with this `after` still waits for, were no wait ever over. One that is
-    /// paused, without a webhook or unknown is waited for not at all.
-    fn unsettled(&self, no: LaneNo, after: After) -> impl Iterator<Item = &Lane> {
+    /// paused, without a webhook or unknown is waited for not at all. What a replay sends waits for the
+    /// same replay alone, what is pending for what is pending.
+    fn unsettled(&self, no: LaneNo, work: Work, after: After) -> impl Iterator<Item = &Lane> {
         Callback::ALL.into_iter().zip(after.0).filter_map(move |(callback, seq)| {
             let other = self.lanes.get(&LaneNo::new(no.project(), callback))?;
-            (callback != no.callback() && other.cursor < seq && !other.stands_still()).then_some(other)
+            let is_behind = match work {
+                Work::Replay(replay) => other.replays_up_to(replay, seq),
+                Work::Live | Work::Redelivery => other.cursor < seq,
+            };
+            (callback != no.callback() && is_behind && !other.stands_still()).then_some(other)
         })
     }
 }

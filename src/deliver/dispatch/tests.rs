@@ -36,6 +36,7 @@ fn batch(lane: LaneNo, first: u64, last: u64, records: u32) -> Batch {
         cut_at: Moment(0),
         epoch: BatchId::nil(),
         attempts: 0,
+        replay: None,
     }
 }
 

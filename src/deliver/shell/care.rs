@@ -1,5 +1,6 @@
 //! What is looked after besides requests: which lanes may send, what is given up, what is shown.
 
+use super::outcomes::Unwritten;
 use super::{Event, LOOK_AROUND_EVERY, Shell, TICK_EVERY, webhook_of};
 use crate::deliver::dispatch::Action;
 use crate::deliver::handle::LaneView;
@@ -46,7 +47,13 @@ impl Shell {
     pub(super) fn look_around(&mut self) {
         let now = self.now();
         let again: Vec<_> = self.unwritten.extract_if(.., |(at, _)| *at <= now).collect();
-        again.into_iter().for_each(|(_, write)| self.write(write));
+        for (_, what) in again {
+            match what {
+                Unwritten::Cancel(replay) => self.cancel_replay(replay, None, now),
+                Unwritten::Outcome(write) => self.write(write),
+                Unwritten::Redelivered(write) => self.write_redelivered(write),
+            }
+        }
         if now.since(self.looked_at) < LOOK_AROUND_EVERY || self.failed {
             return;
         }
@@ -65,7 +72,7 @@ impl Shell {
         forsaken.sort_unstable();
         forsaken.into_iter().for_each(|lane| self.discard(lane, now));
         let room = self.params.spool.room();
-        if room != Room::Open {
+        if room != Room::Open && !self.cancel_newest(now) {
             let presses = room == Room::Full;
             let piece = self.params.spool_bytes_max / 16;
             if let Some(lane) =
@@ -138,6 +145,7 @@ impl Shell {
                 in_flight: lane.phase == Phase::InFlight,
                 pending_records: lane.pending_records,
                 pending_bytes: lane.pending_bytes,
+                replay_parts: lane.parts.len(),
                 oldest: lane.oldest.map(|oldest| now.since(oldest)),
                 failures: lane.standing.failures,
                 next_attempt: lane.standing.retry_at.map(|at| at.since(now)),

@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
+use super::again::Redelivery;
 use super::{Event, Shell, WRITE_AGAIN_AFTER};
 use crate::deliver::dispatch::Settled;
+use crate::deliver::heads::Kind;
 use crate::deliver::retry::Outcome;
 use crate::metrics::{AttemptLabel, CallbackLabel, ReasonLabel};
 use crate::moment::{Moment, Running};
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Attempted, Batch, DeadReason, Done, Fate, Op, SpoolError, Standing};
+use crate::spool::{Attempted, Batch, DeadNo, DeadReason, Done, Fate, Op, ReplayNo, SpoolError, Standing};
 
 /// An attempt that ended.
 pub(in crate::deliver) struct Ended {
     pub(super) lane: LaneNo,
     pub(super) batch: Batch,
+    /// The dead letter that it was one more attempt of.
+    pub(super) dead: Option<DeadNo>,
     pub(super) outcome: Outcome,
     pub(super) started_at: Moment,
     pub(super) took: Duration,
@@ -29,6 +33,13 @@ pub(in crate::deliver) struct Write {
     successors: Option<Vec<Batch>>,
 }
 
+/// What could not be written for want of room, and is written again later.
+pub(super) enum Unwritten {
+    Cancel(ReplayNo),
+    Outcome(Box<Write>),
+    Redelivered(Box<Redelivery>),
+}
+
 impl Shell {
     pub(super) fn ended(&mut self, ended: Ended, now: Running) {
         let Ended { lane, batch, .. } = &ended;
@@ -37,12 +48,21 @@ impl Shell {
         let dice = (self.params.dice)();
         let Some(decided) = self.dispatch.ended(lane, &ended.outcome, dice, now) else { return };
         self.count(&ended, decided.fate);
+        if let Some(dead) = ended.dead {
+            return self.tried_again(ended, dead, decided.fate);
+        }
         self.say_change(&ended, failed_before);
         let successors = match decided.halve.then(|| self.halves(batch)).transpose() {
             Ok(successors) => successors,
             Err(error) => return self.not_written(lane, error, now),
         };
-        let Ended { batch, outcome, started_at, took, .. } = ended;
+        let (batch, attempted) = self.attempted(ended, decided.fate);
+        self.write(Box::new(Write { attempted, batch, successors }));
+    }
+
+    /// As it is written down.
+    pub(super) fn attempted(&self, ended: Ended, fate: Fate) -> (Batch, Attempted) {
+        let Ended { lane, batch, outcome, started_at, took, .. } = ended;
         let attempted = Attempted {
             batch: batch.id,
             lane,
@@ -52,15 +72,23 @@ impl Shell {
             status: outcome.status,
             outcome: outcome.word,
             detail: outcome.detail,
-            fate: decided.fate,
+            fate,
             standing: self.standing(lane),
         };
-        self.write(Box::new(Write { attempted, batch, successors }));
+        (batch, attempted)
+    }
+
+    pub(super) fn write_again(&mut self, what: Unwritten, now: Running) {
+        self.unwritten.push((now.plus(WRITE_AGAIN_AFTER), what));
     }
 
     /// Hands an outcome in, with the standing that the lane has now.
     pub(super) fn write(&self, mut write: Box<Write>) {
         write.attempted.standing = self.standing(write.attempted.lane);
+        if write.batch.replay.is_some_and(|replay| !self.replays.contains_key(&replay)) {
+            // It was cancelled meanwhile: nothing takes its place.
+            write.successors = None;
+        }
         let events = self.events.clone();
         let retire =
             write.successors.clone().map(|successors| Op::Retire { batch: write.batch.id, successors });
@@ -78,13 +106,16 @@ impl Shell {
     pub(super) fn written(&mut self, write: Box<Write>, written: Result<Done, SpoolError>, now: Running) {
         match written {
             Ok(_) => {}
-            Err(SpoolError::DiskFull) => return self.unwritten.push((now.plus(WRITE_AGAIN_AFTER), write)),
+            Err(SpoolError::DiskFull) => return self.write_again(Unwritten::Outcome(write), now),
             Err(error) => return self.fail(error),
         }
         let Write { attempted, batch, successors } = *write;
         let (lane, records) = (attempted.lane, u64::from(batch.records));
         if attempted.fate == Fate::Waits {
             return self.dispatch.tried(lane, successors, now);
+        }
+        if let Some(replay) = batch.replay {
+            return self.replayed(lane, replay, &batch, attempted.fate, now);
         }
         if let Fate::Dead(reason) = attempted.fate {
             self.count_dead(lane, reason, records);
@@ -130,10 +161,12 @@ impl Shell {
     fn halves(&mut self, whole: &Batch) -> Result<Vec<Batch>, SpoolError> {
         let half = whole.records / 2;
         let after = Seq(whole.first.0.saturating_sub(1));
-        let first = self.heads.head(whole.lane, after, half, u64::MAX)?.make(half as usize)?;
+        let kind = if whole.replay.is_some() { Kind::Settled } else { Kind::Pending };
+        let first = self.heads.head(kind, whole.lane, after, half, u64::MAX)?.make(half as usize)?;
         let rest = whole.records - half;
-        let second = self.heads.head(whole.lane, first.ends.1, rest, u64::MAX)?.make(rest as usize)?;
-        Ok([first, second].iter().map(|made| self.batch(whole.lane, whole.epoch, made)).collect())
+        let second = self.heads.head(kind, whole.lane, first.ends.1, rest, u64::MAX)?.make(rest as usize)?;
+        let batch = |made| Batch { replay: whole.replay, ..self.batch(whole.lane, whole.epoch, made) };
+        Ok([first, second].iter().map(batch).collect())
     }
 
     fn standing(&self, lane: LaneNo) -> Standing {
@@ -147,9 +180,11 @@ impl Shell {
         metrics.attempt_duration.observe(ended.took.as_secs_f64());
         if fate == Fate::Delivered {
             metrics.batches_delivered.get_or_create(&CallbackLabel { callback }).inc();
-            metrics
-                .delivery_latency
-                .observe(self.params.clock.wall().since(ended.committed_at).as_secs_f64());
+            // How late a record is that is sent again says nothing.
+            if ended.batch.replay.is_none() && ended.dead.is_none() {
+                let latency = self.params.clock.wall().since(ended.committed_at);
+                metrics.delivery_latency.observe(latency.as_secs_f64());
+            }
         }
     }
 

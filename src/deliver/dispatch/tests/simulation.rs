@@ -132,6 +132,7 @@ impl World {
                 oldest: pending.first().map(|record| (Moment(0), record.at)),
                 batches: stored.batches.clone(),
                 standing: stored.standing.clone(),
+                ..LaneState::default()
             };
             self.dispatch.add(state, webhook(world_limits()), self.now);
         }
@@ -176,6 +177,7 @@ impl World {
             match action {
                 Action::Cut(no) => self.cut(no),
                 Action::GiveUp(no, what) => self.give_up(no, what),
+                Action::Redeliver(no) => panic!("{no} has no dead letters"),
                 Action::Send(no, batch) => self.send(no, &batch),
             }
         }

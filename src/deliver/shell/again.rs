@@ -1,0 +1,192 @@
+//! What is sent again: replays, and dead letters that get one more attempt.
+
+use std::sync::mpsc::SyncSender;
+
+use uuid::Uuid;
+
+use super::outcomes::{Ended, Unwritten};
+use super::{Event, Shell};
+use crate::deliver::heads::Kind;
+use crate::metrics::OutcomeLabel;
+use crate::moment::Running;
+use crate::record::{LaneNo, Seq};
+use crate::spool::{
+    Attempted, Batch, DeadLetter, DeadNo, Done, Fate, Op, Part, ReplayNo, ReplayState, SpoolError,
+};
+
+/// The outcome of a dead letter's one more attempt, on its way to the disk.
+pub(in crate::deliver) struct Redelivery {
+    dead: DeadNo,
+    attempted: Attempted,
+}
+
+impl Shell {
+    /// Goes on with the replays that an earlier process left.
+    pub(super) fn resume_replays(&mut self) -> Result<(), SpoolError> {
+        let all = self.heads.reader().replays()?;
+        for replay in all.into_iter().filter(|replay| replay.state == ReplayState::Running) {
+            self.replays.insert(replay.no, replay.id);
+            self.dispatch.pace(replay.no, replay.rate);
+        }
+        Ok(())
+    }
+
+    /// A replay is durable: it enters its lanes.
+    pub(super) fn replay(
+        &mut self,
+        replay: ReplayNo,
+        id: Uuid,
+        rate: Option<u32>,
+        parts: &[Part],
+        now: Running,
+    ) {
+        self.replays.insert(replay, id);
+        self.dispatch.replay(replay, rate, parts, now);
+    }
+
+    /// Nothing more of it is cut from now on; `told` hears when that is durable.
+    pub(super) fn cancel_replay(
+        &mut self,
+        replay: ReplayNo,
+        told: Option<SyncSender<Result<(), SpoolError>>>,
+        now: Running,
+    ) {
+        self.replays.remove(&replay);
+        if self.dispatch.cancel(replay, now) {
+            self.count_replay("cancelled");
+        }
+        let events = self.events.clone();
+        let op = Op::CancelReplay { replay, at: self.params.clock.wall() };
+        self.params.spool.submit(op, move |written| {
+            let _ = events.send(Event::Cancelled { replay, told, written });
+        });
+    }
+
+    pub(super) fn cancelled(
+        &mut self,
+        replay: ReplayNo,
+        told: Option<SyncSender<Result<(), SpoolError>>>,
+        written: Result<Done, SpoolError>,
+        now: Running,
+    ) {
+        if let Some(told) = told {
+            let _ = told.send(written.clone().map(drop));
+        }
+        match written {
+            Ok(_) => {}
+            Err(SpoolError::DiskFull) => self.write_again(Unwritten::Cancel(replay), now),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// For want of room. `false`: none runs.
+    pub(super) fn cancel_newest(&mut self, now: Running) -> bool {
+        let Some(replay) = self.dispatch.newest_replay() else { return false };
+        let id = self.replays.get(&replay).map(Uuid::to_string).unwrap_or_default();
+        tracing::warn!(replay = id, "the spool is near `spool.bytes_max`: the newest replay is cancelled");
+        self.cancel_replay(replay, None, now);
+        true
+    }
+
+    /// A batch of a replay is sent, or passed over as too large.
+    pub(super) fn replayed(
+        &mut self,
+        lane: LaneNo,
+        replay: ReplayNo,
+        batch: &Batch,
+        fate: Fate,
+        now: Running,
+    ) {
+        self.made.remove(&lane);
+        if fate == Fate::Delivered {
+            self.params.metrics.records_replayed.inc_by(u64::from(batch.records));
+        }
+        if self.dispatch.advanced(lane, replay, batch.last, now) {
+            let id = self.replays.remove(&replay).map(|id| id.to_string()).unwrap_or_default();
+            tracing::info!(replay = id, "the replay is done");
+            self.count_replay("done");
+        }
+    }
+
+    /// Sends the next dead letter of a lane that is asked for, or cuts it first.
+    pub(super) fn redeliver(&mut self, lane: LaneNo, now: Running) -> Result<(), SpoolError> {
+        let webhook = self.dispatch.lane(lane).and_then(|lane| lane.webhook.clone());
+        let letter = self.heads.reader().next_redelivery(lane)?;
+        let (Some(webhook), Some(letter)) = (webhook, letter) else {
+            self.dispatch.redeliveries(lane, false, now);
+            self.dispatch.unseize(lane, now);
+            return Ok(());
+        };
+        let done = match letter.batch {
+            None => self.cut_dead(&letter, webhook.limits.records_max, webhook.limits.bytes_max),
+            Some(batch) => {
+                let batch = self.heads.reader().batch(&batch)?;
+                let batch =
+                    batch.ok_or_else(|| SpoolError::Damaged("a dead letter without its batch".into()));
+                batch.and_then(|batch| Ok((self.heads.remake(Kind::Settled, &batch)?, batch))).map(
+                    |(made, batch)| self.request(webhook, batch, made, letter.redelivery, Some(letter.no)),
+                )
+            }
+        };
+        match done {
+            // It was removed, with its records, while it was read.
+            Err(_) if self.heads.reader().dead_letter(letter.no)?.is_none() => {
+                self.dispatch.unseize(lane, now);
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    /// The first records of a dead letter that was never cut become a batch.
+    fn cut_dead(&mut self, letter: &DeadLetter, records_max: u32, bytes_max: u64) -> Result<(), SpoolError> {
+        let lane = letter.lane;
+        let head = self.heads.head(Kind::Settled, lane, letter.first.before(), records_max, bytes_max)?;
+        let epoch = self.params.epochs.of(letter.first);
+        let last: Seq = epoch.last.map_or(letter.last, |last| last.min(letter.last));
+        let mut bytes = 0_u64;
+        let heads = head.heads(records_max, Some(last))?;
+        let fits = heads.iter().take_while(|head| {
+            bytes = bytes.saturating_add(head.bytes);
+            bytes <= bytes_max
+        });
+        let records = fits.count().max(1);
+        let batch = self.batch(lane, epoch.id, &head.make(records)?);
+        let events = self.events.clone();
+        self.params.spool.submit(Op::CutDead { dead: letter.no, batch }, move |written| {
+            let _ = events.send(Event::DeadCut { lane, written });
+        });
+        Ok(())
+    }
+
+    /// The one more attempt ended.
+    pub(super) fn tried_again(&self, ended: Ended, dead: DeadNo, fate: Fate) {
+        let (_, attempted) = self.attempted(ended, fate);
+        self.write_redelivered(Box::new(Redelivery { dead, attempted }));
+    }
+
+    pub(super) fn write_redelivered(&self, write: Box<Redelivery>) {
+        let events = self.events.clone();
+        let op = Op::Redelivered { dead: write.dead, attempted: write.attempted.clone() };
+        self.params.spool.submit(op, move |written| {
+            let _ = events.send(Event::Redelivered { write, written });
+        });
+    }
+
+    pub(super) fn redelivered(
+        &mut self,
+        write: Box<Redelivery>,
+        written: Result<Done, SpoolError>,
+        now: Running,
+    ) {
+        match written {
+            Ok(_) => self.dispatch.unseize(write.attempted.lane, now),
+            Err(SpoolError::DiskFull) => self.write_again(Unwritten::Redelivered(write), now),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn count_replay(&self, outcome: &'static str) {
+        self.params.metrics.replays.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+}

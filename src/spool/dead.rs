@@ -1,0 +1,291 @@
+//! Dead letters: records that were given up, and what their keeper asks for them: one more attempt of
+//! the same batch, or that they are dropped.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use uuid::Uuid;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::cut::first_behind;
+use super::lanes::{BatchState, write_batch};
+use super::ops::{Attempted, Batch, BatchId, DeadReason, Done, Fate};
+use super::store::{BATCH_COST, DEAD_COST, SpoolError, Store, failed};
+use crate::moment::Moment;
+use crate::record::{LaneNo, Seq};
+
+/// The number of a dead letter in this spool.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct DeadNo(pub i64);
+
+/// Records that were given up together: a batch, or a range that was never cut.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DeadLetter {
+    /// Its number.
+    pub no: DeadNo,
+    /// Whose records.
+    pub lane: LaneNo,
+    /// Its first record.
+    pub first: Seq,
+    /// Its last record.
+    pub last: Seq,
+    /// How many records.
+    pub records: u64,
+    /// Bytes of their fragments.
+    pub bytes: u64,
+    /// Why it was given up.
+    pub reason: DeadReason,
+    /// When.
+    pub at: Moment,
+    /// `None`: it was never cut.
+    pub batch: Option<BatchId>,
+    /// One more attempt was asked for, under this id.
+    pub redelivery: Option<Uuid>,
+}
+
+impl DeadLetter {
+    /// The mark of a redelivery comes and goes, and a wrong one sends nothing wrong.
+    fn sum(&self) -> i64 {
+        let Self { no: _, lane, first, last, records, bytes, reason, at, batch, redelivery: _ } = self;
+        let mut hash = Xxh3::new();
+        hash.update(
+            format!("{lane} {first:?} {last:?} {records} {bytes} {reason:?} {at:?} {batch:?}").as_bytes(),
+        );
+        hash.digest().cast_signed()
+    }
+}
+
+impl Store {
+    /// Adds a dead letter; its number, where it has none, is drawn.
+    pub(super) fn add_dead(&mut self, letter: &DeadLetter) -> Result<(), SpoolError> {
+        self.execute(
+            "INSERT INTO dead VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            params![
+                Some(letter.no.0).filter(|no| *no > 0),
+                letter.lane.0.cast_signed(),
+                letter.first.0.cast_signed(),
+                letter.last.0.cast_signed(),
+                letter.records.cast_signed(),
+                letter.bytes.cast_signed(),
+                letter.reason.name(),
+                letter.at.0,
+                letter.batch.as_ref().map(Uuid::as_bytes),
+                letter.redelivery.as_ref().map(Uuid::as_bytes),
+                letter.sum(),
+            ],
+        )?;
+        self.stand.live_bytes += DEAD_COST;
+        self.stand.dead_records += letter.records;
+        Ok(())
+    }
+
+    /// A batch is a dead letter from now on.
+    pub(super) fn bury(&mut self, batch: &Batch, reason: DeadReason, at: Moment) -> Result<(), SpoolError> {
+        self.add_dead(&DeadLetter {
+            no: DeadNo::default(),
+            lane: batch.lane,
+            first: batch.first,
+            last: batch.last,
+            records: u64::from(batch.records),
+            bytes: batch.fragment_bytes(),
+            reason,
+            at,
+            batch: Some(batch.id),
+            redelivery: None,
+        })
+    }
+
+    /// Its records become settled ones like any other. What has become of its batch is the caller's.
+    pub(super) fn drop_dead(&mut self, letter: &DeadLetter) -> Result<(), SpoolError> {
+        self.execute("DELETE FROM dead WHERE no = ?1", [letter.no.0])?;
+        self.stand.dead_records = self.stand.dead_records.saturating_sub(letter.records);
+        self.stand.live_bytes = self.stand.live_bytes.saturating_sub(DEAD_COST);
+        Ok(())
+    }
+
+    pub(super) fn redeliver(&mut self, dead: &[DeadNo], id: Uuid) -> Result<Done, SpoolError> {
+        let (mut lanes, mut count) = (Vec::new(), 0);
+        for no in dead {
+            let Some(letter) = find_dead(&self.connection, *no)? else { continue };
+            self.execute(
+                "UPDATE dead SET redelivery = coalesce(redelivery, ?2) WHERE no = ?1",
+                params![no.0, id.as_bytes()],
+            )?;
+            lanes.push(letter.lane);
+            count += 1;
+        }
+        lanes.sort_unstable();
+        lanes.dedup();
+        Ok(Done::Asked { lanes, dead: count })
+    }
+
+    /// One that is gone or cut meanwhile stays as it is.
+    pub(super) fn cut_dead(&mut self, dead: DeadNo, batch: &Batch) -> Result<Done, SpoolError> {
+        let letter = find_dead(&self.connection, dead)?.filter(|letter| letter.batch.is_none());
+        let Some(letter) = letter else { return Ok(Done::Ok) };
+        let inside = batch.first == letter.first && batch.last <= letter.last;
+        if batch.lane != letter.lane || !inside || u64::from(batch.records) > letter.records {
+            return Err(SpoolError::Refused("a dead letter is cut from its first record on"));
+        }
+        write_batch(&self.connection, batch, BatchState::Dead).map_err(failed)?;
+        self.stand.live_bytes += BATCH_COST;
+        self.drop_dead(&letter)?;
+        let bytes = batch.fragment_bytes();
+        let rest = first_behind(&self.connection, letter.lane, batch.last)?;
+        let mut cut_no = letter.no;
+        if let Some(first) = rest.filter(|first| *first <= letter.last) {
+            // What is left keeps the number, so that its keeper finds it again.
+            cut_no = DeadNo::default();
+            let records = letter.records.saturating_sub(u64::from(batch.records));
+            let bytes = letter.bytes.saturating_sub(bytes);
+            self.add_dead(&DeadLetter { first, records, bytes, ..letter.clone() })?;
+        }
+        self.add_dead(&DeadLetter {
+            no: cut_no,
+            last: batch.last,
+            records: u64::from(batch.records),
+            bytes,
+            batch: Some(batch.id),
+            ..letter
+        })?;
+        Ok(Done::Ok)
+    }
+
+    pub(super) fn redelivered(&mut self, dead: DeadNo, attempted: &Attempted) -> Result<Done, SpoolError> {
+        self.log_attempt(attempted)?;
+        let letter = find_dead(&self.connection, dead)?;
+        let Some(letter) = letter.filter(|letter| letter.batch == Some(attempted.batch)) else {
+            return Ok(Done::Ok);
+        };
+        let Some((batch, _)) = self.batch(&attempted.batch)? else {
+            return Err(SpoolError::Damaged("a dead letter without its batch".into()));
+        };
+        let batch = Batch { attempts: attempted.number, ..batch };
+        if attempted.fate == Fate::Delivered {
+            write_batch(&self.connection, &batch, BatchState::Delivered).map_err(failed)?;
+            self.drop_dead(&letter)?;
+            return Ok(Done::Ok);
+        }
+        write_batch(&self.connection, &batch, BatchState::Dead).map_err(failed)?;
+        self.execute("UPDATE dead SET redelivery = NULL WHERE no = ?1", [dead.0])?;
+        Ok(Done::Ok)
+    }
+
+    pub(super) fn discard_dead(&mut self, dead: &[DeadNo]) -> Result<Done, SpoolError> {
+        let (mut records, mut bytes) = (0, 0);
+        for no in dead {
+            let Some(letter) = find_dead(&self.connection, *no)? else { continue };
+            self.drop_dead(&letter)?;
+            self.note_discarded(letter.lane, letter.first, letter.last)?;
+            if let Some((batch, _)) = letter.batch.map(|id| self.batch(&id)).transpose()?.flatten() {
+                write_batch(&self.connection, &batch, BatchState::Retired).map_err(failed)?;
+            }
+            records += letter.records;
+            bytes += letter.bytes;
+        }
+        Ok(Done::Settled { records, bytes })
+    }
+
+    /// No replay sends these records.
+    pub(super) fn note_discarded(&self, lane: LaneNo, first: Seq, last: Seq) -> Result<(), SpoolError> {
+        self.execute(
+            "INSERT OR REPLACE INTO discarded VALUES (?1, ?2, ?3, ?4)",
+            params![
+                lane.0.cast_signed(),
+                first.0.cast_signed(),
+                last.0.cast_signed(),
+                discarded_sum(lane, first, last)
+            ],
+        )
+    }
+}
+
+/// Whether dead letters of a lane wait for one more attempt.
+pub(super) fn dead_asked(connection: &Connection, lane: LaneNo) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM dead WHERE lane = ?1 AND redelivery IS NOT NULL)")?
+        .query_row([lane.0.cast_signed()], |row| row.get(0))
+}
+
+/// The next dead letter of a lane that waits for one more attempt: in the order of records.
+pub(super) fn next_asked(connection: &Connection, lane: LaneNo) -> Result<Option<DeadLetter>, SpoolError> {
+    let sql = "SELECT * FROM dead WHERE lane = ?1 AND redelivery IS NOT NULL ORDER BY first LIMIT 1";
+    one_dead(connection, sql, lane.0.cast_signed())
+}
+
+pub(super) fn find_dead(connection: &Connection, no: DeadNo) -> Result<Option<DeadLetter>, SpoolError> {
+    one_dead(connection, "SELECT * FROM dead WHERE no = ?1", no.0)
+}
+
+/// Up to `limit` dead letters behind `after`, in the order of their numbers.
+pub(super) fn dead_after(
+    connection: &Connection,
+    after: DeadNo,
+    limit: u32,
+) -> Result<Vec<DeadLetter>, SpoolError> {
+    let mut found =
+        connection.prepare_cached("SELECT * FROM dead WHERE no > ?1 ORDER BY no LIMIT ?2").map_err(failed)?;
+    let rows: Option<Vec<_>> =
+        found.query_map(params![after.0, limit], read_dead).and_then(Iterator::collect).map_err(failed)?;
+    rows.ok_or_else(damaged)
+}
+
+/// What of `first..=last` was discarded, in order.
+pub(super) fn discarded_within(
+    connection: &Connection,
+    lane: LaneNo,
+    first: Seq,
+    last: Seq,
+) -> Result<Vec<(Seq, Seq)>, SpoolError> {
+    let mut found = connection
+        .prepare_cached(
+            "SELECT first, last, sum FROM discarded WHERE lane = ?1 AND last >= ?2 AND first <= ?3 ORDER BY first",
+        )
+        .map_err(failed)?;
+    let numbers = [lane.0.cast_signed(), first.0.cast_signed(), last.0.cast_signed()];
+    let rows = found.query_map(numbers, |row| {
+        let seq = |at: usize| row.get::<_, i64>(at).map(|seq| Seq(seq.cast_unsigned()));
+        let (first, last) = (seq(0)?, seq(1)?);
+        Ok((discarded_sum(lane, first, last) == row.get::<_, i64>(2)?).then_some((first, last)))
+    });
+    let ranges: Option<Vec<_>> = rows.and_then(Iterator::collect).map_err(failed)?;
+    ranges.ok_or_else(|| SpoolError::Damaged("what was discarded".into()))
+}
+
+fn one_dead(connection: &Connection, sql: &str, number: i64) -> Result<Option<DeadLetter>, SpoolError> {
+    let found = connection
+        .prepare_cached(sql)
+        .and_then(|mut found| found.query_row([number], read_dead).optional())
+        .map_err(failed)?;
+    found.map(|letter| letter.ok_or_else(damaged)).transpose()
+}
+
+fn read_dead(row: &Row<'_>) -> rusqlite::Result<Option<DeadLetter>> {
+    let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
+    let id = |at: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<[u8; 16]>>(at)?.map(Uuid::from_bytes));
+    let name: String = row.get(6)?;
+    let Some(reason) = DeadReason::ALL.into_iter().find(|reason| reason.name() == name) else {
+        return Ok(None);
+    };
+    let letter = DeadLetter {
+        no: DeadNo(row.get(0)?),
+        lane: LaneNo(number(1)?),
+        first: Seq(number(2)?),
+        last: Seq(number(3)?),
+        records: number(4)?,
+        bytes: number(5)?,
+        reason,
+        at: Moment(row.get(7)?),
+        batch: id(8)?,
+        redelivery: id(9)?,
+    };
+    Ok((letter.sum() == row.get::<_, i64>(10)?).then_some(letter))
+}
+
+fn discarded_sum(lane: LaneNo, first: Seq, last: Seq) -> i64 {
+    let mut hash = Xxh3::new();
+    [lane.0, first.0, last.0].iter().for_each(|number| hash.update(&number.to_le_bytes()));
+    hash.digest().cast_signed()
+}
+
+fn damaged() -> SpoolError {
+    SpoolError::Damaged("a dead letter".into())
+}

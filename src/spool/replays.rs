@@ -1,0 +1,368 @@
+//! Replays: settled records that are sent again, a range of numbers a lane.
+//!
+//! 1. A replay enters all its lanes in one transaction, and only where nothing was removed since its
+//!    ranges were read.
+//! 2. What a running part still needs stays: age waits for it, only its cancellation ends that.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use uuid::Uuid;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::lanes::{BatchState, open_batches, read_batch_and_state, write_batch};
+use super::ops::{Attempted, Batch, BatchId, Done, Fate};
+use super::stand::Floor;
+use super::store::{SpoolError, Store, failed};
+use crate::moment::Moment;
+use crate::record::{LaneNo, Seq};
+
+/// The number of a replay in this spool: the lower is served first.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ReplayNo(pub u64);
+
+/// A replay that is asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NewReplay {
+    /// Drawn when it was asked for: `sidecar-replay`.
+    pub id: Uuid,
+    /// What was asked for, as JSON, to be shown.
+    pub asked: String,
+    /// When.
+    pub asked_at: Moment,
+    /// Records a second over all lanes; `None`: as fast as receivers take them.
+    pub rate: Option<u32>,
+    /// What it sends. Not empty.
+    pub parts: Vec<Part>,
+    /// The floor that stood when its parts were read.
+    pub floor: Option<Floor>,
+}
+
+/// A replay as the spool keeps it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Replay {
+    /// Its number.
+    pub no: ReplayNo,
+    /// As requests bear it.
+    pub id: Uuid,
+    /// What was asked for, as JSON.
+    pub asked: String,
+    /// When.
+    pub asked_at: Moment,
+    /// Records a second over all lanes.
+    pub rate: Option<u32>,
+    /// What has become of it.
+    pub state: ReplayState,
+    /// When it was done or cancelled.
+    pub ended_at: Option<Moment>,
+}
+
+/// What has become of a replay.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ReplayState {
+    /// Records are left to send.
+    Running = 0,
+    /// All were sent.
+    Done = 1,
+    /// Somebody asked for its end, or there was no room for what it needs.
+    Cancelled = 2,
+}
+
+/// What a replay sends of one lane: a range without gaps, from an actual record to an actual one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Part {
+    /// Of which replay.
+    pub replay: ReplayNo,
+    /// Whose records.
+    pub lane: LaneNo,
+    /// Its first record.
+    pub first: Seq,
+    /// Its last record.
+    pub last: Seq,
+    /// Up to here they were sent, or refused as too large.
+    pub cursor: Seq,
+    /// How many records it has.
+    pub records: u64,
+    /// How many were sent.
+    pub sent: u64,
+    /// How many were refused as too large, and passed over.
+    pub refused: u64,
+}
+
+impl ReplayState {
+    /// As commands and metrics write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl Part {
+    fn sum(&self) -> i64 {
+        let mut hash = Xxh3::new();
+        hash.update(format!("{self:?}").as_bytes());
+        hash.digest().cast_signed()
+    }
+
+    pub(super) fn write(&self, connection: &Connection, running: bool) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO replay_part VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?
+            .execute(params![
+                self.replay.0.cast_signed(),
+                self.lane.0.cast_signed(),
+                self.first.0.cast_signed(),
+                self.last.0.cast_signed(),
+                self.cursor.0.cast_signed(),
+                self.records.cast_signed(),
+                self.sent.cast_signed(),
+                self.refused.cast_signed(),
+                running,
+                self.sum(),
+            ])?;
+        Ok(())
+    }
+}
+
+impl Replay {
+    fn sum(&self) -> i64 {
+        let mut hash = Xxh3::new();
+        hash.update(format!("{self:?}").as_bytes());
+        hash.digest().cast_signed()
+    }
+
+    fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO replay VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+            .execute(params![
+            self.no.0.cast_signed(),
+            self.id.as_bytes(),
+            self.asked,
+            self.asked_at.0,
+            self.rate,
+            self.state as u8,
+            self.ended_at.map(|at| at.0),
+            self.sum(),
+        ])?;
+        Ok(())
+    }
+}
+
+impl Store {
+    pub(super) fn begin_replay(&mut self, new: &NewReplay) -> Result<Done, SpoolError> {
+        if self.stand.floor != new.floor {
+            return Ok(Done::Outdated);
+        }
+        let settled = |part: &Part| self.lanes.get(&part.lane).is_some_and(|lane| part.last <= lane.cursor);
+        let sound = |part: &Part| part.first <= part.last && part.cursor < part.first && settled(part);
+        if new.parts.is_empty() || !new.parts.iter().all(sound) {
+            return Err(SpoolError::Refused("a replay covers settled records"));
+        }
+        let last: i64 =
+            self.one("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'replay'", [])?;
+        let no = ReplayNo(last.cast_unsigned() + 1);
+        let replay = Replay {
+            no,
+            id: new.id,
+            asked: new.asked.clone(),
+            asked_at: new.asked_at,
+            rate: new.rate,
+            state: ReplayState::Running,
+            ended_at: None,
+        };
+        replay.write(&self.connection).map_err(failed)?;
+        for part in &new.parts {
+            Part { replay: no, ..*part }.write(&self.connection, true).map_err(failed)?;
+        }
+        Ok(Done::Replaying(no))
+    }
+
+    /// One that has ended already stays as it is.
+    pub(super) fn cancel_replay(&mut self, replay: ReplayNo, at: Moment) -> Result<Done, SpoolError> {
+        let found = find_replay(&self.connection, replay)?;
+        let Some(found) = found.filter(|found| found.state == ReplayState::Running) else {
+            return Ok(Done::Ok);
+        };
+        let cancelled = Replay { state: ReplayState::Cancelled, ended_at: Some(at), ..found };
+        cancelled.write(&self.connection).map_err(failed)?;
+        let no = [replay.0.cast_signed()];
+        self.execute("UPDATE replay_part SET running = 0 WHERE replay = ?1", no)?;
+        self.execute("UPDATE batch SET state = 3 WHERE state = 0 AND replay = ?1", no)?;
+        Ok(Done::Ok)
+    }
+
+    /// The part of `replay` in `lane` that is at work.
+    pub(super) fn part_at_work(&self, lane: LaneNo, replay: ReplayNo) -> Result<Option<Part>, SpoolError> {
+        let parts = running_parts(&self.connection, lane).map_err(failed)?.ok_or_else(damaged)?;
+        Ok(parts.into_iter().map(|(part, _)| part).find(|part| part.replay == replay))
+    }
+
+    pub(super) fn attempted_of_replay(
+        &mut self,
+        attempted: &Attempted,
+        (batch, state): (Batch, BatchState),
+        replay: ReplayNo,
+    ) -> Result<Done, SpoolError> {
+        if state != BatchState::Open {
+            // The replay was cancelled while the request was on the wire.
+            self.log_attempt(attempted)?;
+            self.lane(batch.lane, batch.first).standing = attempted.standing.clone();
+            return Ok(Done::Ok);
+        }
+        let open = open_batches(&self.connection, batch.lane, Some(replay)).map_err(failed)?;
+        let is_first = open.ok_or_else(damaged)?.first().is_some_and(|first| first.id == batch.id);
+        let part = self.part_at_work(batch.lane, replay)?.filter(|part| batch.last <= part.last);
+        let (true, Some(part)) = (is_first, part) else {
+            return Err(SpoolError::Refused("an attempt is of its replay's first open batch"));
+        };
+        self.log_attempt(attempted)?;
+        self.lane(batch.lane, batch.first).standing = attempted.standing.clone();
+        let records = u64::from(batch.records);
+        let batch = Batch { attempts: attempted.number, ..batch };
+        let (state, sent, refused) = match attempted.fate {
+            Fate::Waits => {
+                return write_batch(&self.connection, &batch, BatchState::Open)
+                    .map_err(failed)
+                    .map(|()| Done::Ok);
+            }
+            Fate::Delivered => (BatchState::Delivered, records, 0),
+            Fate::Dead(_) => (BatchState::Retired, 0, records),
+        };
+        write_batch(&self.connection, &batch, state).map_err(failed)?;
+        let part =
+            Part { cursor: batch.last, sent: part.sent + sent, refused: part.refused + refused, ..part };
+        part.write(&self.connection, part.cursor < part.last).map_err(failed)?;
+        if part.cursor >= part.last {
+            self.end_replay(replay, attempted)?;
+        }
+        Ok(Done::Ok)
+    }
+
+    /// Where no part is left, the replay is done.
+    fn end_replay(&self, replay: ReplayNo, with: &Attempted) -> Result<(), SpoolError> {
+        let left: i64 = self.one(
+            "SELECT count(*) FROM replay_part WHERE replay = ?1 AND running = 1",
+            [replay.0.cast_signed()],
+        )?;
+        let found = find_replay(&self.connection, replay)?.filter(|_| left == 0);
+        let Some(found) = found else { return Ok(()) };
+        let took = std::time::Duration::from_micros(with.took_micros);
+        let ended_at = Some(with.started_at.plus(took));
+        Replay { state: ReplayState::Done, ended_at, ..found }.write(&self.connection).map_err(failed)
+    }
+
+    /// Replays that ended before `cutoff` are forgotten.
+    pub(super) fn forget_replays(&self, cutoff: Moment) -> Result<(), SpoolError> {
+        let ended = "SELECT no FROM replay WHERE state <> 0 AND ended_at < ?1";
+        self.execute(&format!("DELETE FROM replay_part WHERE replay IN ({ended})"), [cutoff.0])?;
+        self.execute("DELETE FROM replay WHERE state <> 0 AND ended_at < ?1", [cutoff.0])
+    }
+
+    pub(super) fn is_replaying(&self) -> Result<bool, SpoolError> {
+        self.one("SELECT EXISTS (SELECT 1 FROM replay_part WHERE running = 1)", [])
+    }
+
+    /// A batch, whatever has become of it.
+    pub(super) fn batch(&self, id: &BatchId) -> Result<Option<(Batch, BatchState)>, SpoolError> {
+        find_batch(&self.connection, id)
+    }
+}
+
+/// A batch, whatever has become of it.
+pub(super) fn find_batch(
+    connection: &Connection,
+    id: &BatchId,
+) -> Result<Option<(Batch, BatchState)>, SpoolError> {
+    let found = connection
+        .prepare_cached("SELECT * FROM batch WHERE id = ?1")
+        .and_then(|mut found| found.query_row([id.as_bytes()], read_batch_and_state).optional())
+        .map_err(failed)?;
+    found.map(|batch| batch.ok_or_else(|| SpoolError::Damaged("a batch".into()))).transpose()
+}
+
+/// What running replays send of a lane, in order. `None`: something is not as it was written.
+pub(super) fn running_parts(
+    connection: &Connection,
+    lane: LaneNo,
+) -> rusqlite::Result<Option<Vec<(Part, Vec<Batch>)>>> {
+    let parts: Option<Vec<Part>> = connection
+        .prepare_cached("SELECT * FROM replay_part WHERE lane = ?1 AND running = 1 ORDER BY replay, first")?
+        .query_map([lane.0.cast_signed()], read_part)?
+        .collect::<rusqlite::Result<_>>()?;
+    let Some(parts) = parts else { return Ok(None) };
+    let mut all: Vec<(Part, Vec<Batch>)> = Vec::with_capacity(parts.len());
+    for part in parts {
+        // Batches are cut of the first part alone.
+        let is_first = all.last().is_none_or(|(before, _)| before.replay != part.replay);
+        let batches =
+            if is_first { open_batches(connection, lane, Some(part.replay))? } else { Some(vec![]) };
+        let Some(batches) = batches else { return Ok(None) };
+        all.push((part, batches));
+    }
+    Ok(Some(all))
+}
+
+/// All replays, the newest first.
+pub(super) fn all_replays(connection: &Connection) -> Result<Vec<Replay>, SpoolError> {
+    let mut found = connection.prepare_cached("SELECT * FROM replay ORDER BY no DESC").map_err(failed)?;
+    let rows: Option<Vec<Replay>> =
+        found.query_map([], read_replay).and_then(Iterator::collect).map_err(failed)?;
+    rows.ok_or_else(damaged)
+}
+
+/// The parts of a replay, ended ones included.
+pub(super) fn parts_of(connection: &Connection, replay: ReplayNo) -> Result<Vec<Part>, SpoolError> {
+    let mut found = connection
+        .prepare_cached("SELECT * FROM replay_part WHERE replay = ?1 ORDER BY lane, first")
+        .map_err(failed)?;
+    let rows: Option<Vec<Part>> =
+        found.query_map([replay.0.cast_signed()], read_part).and_then(Iterator::collect).map_err(failed)?;
+    rows.ok_or_else(damaged)
+}
+
+pub(super) fn find_replay(connection: &Connection, replay: ReplayNo) -> Result<Option<Replay>, SpoolError> {
+    let found = connection
+        .prepare_cached("SELECT * FROM replay WHERE no = ?1")
+        .and_then(|mut found| found.query_row([replay.0.cast_signed()], read_replay).optional())
+        .map_err(failed)?;
+    found.map(|replay| replay.ok_or_else(damaged)).transpose()
+}
+
+fn read_replay(row: &Row<'_>) -> rusqlite::Result<Option<Replay>> {
+    let replay = Replay {
+        no: ReplayNo(row.get::<_, i64>(0)?.cast_unsigned()),
+        id: Uuid::from_bytes(row.get(1)?),
+        asked: row.get(2)?,
+        asked_at: Moment(row.get(3)?),
+        rate: row.get(4)?,
+        state: match row.get::<_, i64>(5)? {
+            0 => ReplayState::Running,
+            1 => ReplayState::Done,
+            2 => ReplayState::Cancelled,
+            _ => return Ok(None),
+        },
+        ended_at: row.get::<_, Option<i64>>(6)?.map(Moment),
+    };
+    Ok((replay.sum() == row.get::<_, i64>(7)?).then_some(replay))
+}
+
+fn read_part(row: &Row<'_>) -> rusqlite::Result<Option<Part>> {
+    let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
+    let part = Part {
+        replay: ReplayNo(number(0)?),
+        lane: LaneNo(number(1)?),
+        first: Seq(number(2)?),
+        last: Seq(number(3)?),
+        cursor: Seq(number(4)?),
+        records: number(5)?,
+        sent: number(6)?,
+        refused: number(7)?,
+    };
+    Ok((part.sum() == row.get::<_, i64>(9)?).then_some(part))
+}
+
+fn damaged() -> SpoolError {
+    SpoolError::Damaged("a replay".into())
+}
