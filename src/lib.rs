@@ -48,6 +48,9 @@ pub mod deliver;
 /// The table compared with the shadow; the first start is its simplest case.
 pub mod resync;
 
+/// What has settled, sent again from a place or time on.
+pub mod replay;
+
 /// What every stage says of itself → JSON, metrics, readiness.
 pub mod admin;
 

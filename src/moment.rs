@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// A point of wall-clock time: microseconds since 1970-01-01 00:00 UTC.
 ///
 /// For people, headers and retention by age. It may step; what must not step is measured in
@@ -26,6 +28,16 @@ impl Moment {
     /// Whole seconds since 1970, rounded down: the form of `webhook-timestamp`.
     pub fn unix_seconds(self) -> i64 {
         self.0.div_euclid(1_000_000)
+    }
+
+    /// RFC 3339 in UTC, to the millisecond; empty beyond the year 9999.
+    pub fn to_rfc3339(self) -> String {
+        Timestamp::from_microsecond(self.0).map(|at| format!("{at:.3}")).unwrap_or_default()
+    }
+
+    /// The moment that an RFC 3339 text names, with whatever offset.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        text.parse::<Timestamp>().ok().map(|at| Self(at.as_microsecond()))
     }
 
     /// This, `wait` later.
@@ -77,6 +89,14 @@ mod tests {
     fn postgres_counts_from_the_year_2000() {
         assert_eq!(Moment::from_postgres(0).unix_seconds(), 946_684_800);
         assert_eq!(Moment::from_postgres(17).to_postgres(), 17);
+    }
+
+    #[test]
+    fn a_moment_is_written_and_read_as_rfc_3339() {
+        let at = Moment(1_700_000_000_123_000);
+        assert_eq!(at.to_rfc3339(), "2023-11-14T22:13:20.123Z");
+        assert_eq!(Moment::from_rfc3339("2023-11-14T23:13:20.123+01:00"), Some(at));
+        assert_eq!(Moment::from_rfc3339("2023-11-14 yesterday"), None);
     }
 
     #[test]

@@ -4,10 +4,16 @@
 //! Served on `admin.listen` and on a socket in the spool's folder. Nothing here decides
 //! anything: answers are functions of a [`Status`], and what is asked for goes to the supervisor.
 
+mod again;
 mod resync;
 mod server;
 mod status;
 
+pub use again::{
+    Again, DeadLetterShown, DeadLetterStatus, DeadLettersAsked, DeadLettersDone, DeadLettersPage,
+    DeadLettersPicked, LaneCount, Refusal, ReplayAnswer, ReplayStatus, ReplaysStatus, ShownAttempt,
+    ShownRecord, WaitingLane, WindowStatus,
+};
 pub use resync::{ResyncAsked, ResyncStatus};
 pub use server::{Admin, SOCKET_NAME, Tail, TailLine, serve_socket, serve_tcp};
 pub use status::{

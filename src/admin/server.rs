@@ -20,6 +20,7 @@ use serde::Deserialize;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::broadcast;
 
+use super::again::Again;
 use super::resync::ResyncAsked;
 use super::status::{Readiness, Status};
 use crate::record::Callback;
@@ -34,6 +35,8 @@ pub struct Admin {
     pub refresh: Box<dyn Fn() + Send + Sync>,
     /// Asks for a resync, and says its number, or why there can be none.
     pub resync: Box<dyn Fn(ResyncAsked) -> Result<u64, String> + Send + Sync>,
+    /// Replays and dead letters.
+    pub again: Arc<dyn Again>,
     /// Every figure.
     pub registry: Registry,
     /// Records as they are classified.
@@ -88,6 +91,7 @@ fn routes(admin: Arc<Admin>) -> Router {
         .route("/api/v1/status", get(status))
         .route("/api/v1/tail", get(tail))
         .merge(super::resync::routes())
+        .merge(super::again::routes())
         .with_state(admin)
 }
 

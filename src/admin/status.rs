@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::again::{ReplayStatus, WindowStatus};
 use super::resync::ResyncStatus;
 
 /// Everything that `sidecar status` and `/api/v1/status` show.
@@ -22,6 +23,8 @@ pub struct Status {
     pub spool: SpoolStatus,
     /// The right side.
     pub lanes: Vec<LaneStatus>,
+    /// Replays that run, the newest first.
+    pub replays: Vec<ReplayStatus>,
 }
 
 /// The answer of `/-/ready`.
@@ -113,6 +116,8 @@ pub struct SpoolStatus {
     pub shadow_bytes: u64,
     /// Records that are dead letters.
     pub dead_letter_records: u64,
+    /// What can be replayed; none before the first start has ended.
+    pub window: Option<WindowStatus>,
 }
 
 /// One lane.

@@ -8,6 +8,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde_json::Value;
 use tokio::net::UnixStream;
 
 use super::Exit;
@@ -54,17 +56,48 @@ pub(super) async fn call(
     path: &str,
     body: Bytes,
 ) -> Result<(StatusCode, Bytes), String> {
+    call_within(spool, method, path, body, PATIENCE).await
+}
+
+async fn call_within(
+    spool: &Path,
+    method: Method,
+    path: &str,
+    body: Bytes,
+    patience: Duration,
+) -> Result<(StatusCode, Bytes), String> {
     let whole = async {
         let answer = send(spool, method, path, body).await?;
         let status = answer.status();
         let body = answer.into_body().collect().await.map_err(|error| error.to_string())?;
         Ok((status, body.to_bytes()))
     };
-    let whole = tokio::time::timeout(PATIENCE, whole).await;
-    whole.unwrap_or_else(|_| Err(format!("the sidecar does not answer within {PATIENCE:?}")))
+    let whole = tokio::time::timeout(patience, whole).await;
+    whole.unwrap_or_else(|_| Err(format!("the sidecar does not answer within {patience:?}")))
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Sends `body`, and reads the answer as JSON. An unwelcome answer is said, and is an exit status.
+pub(super) async fn json(
+    spool: &Path,
+    method: Method,
+    path: &str,
+    body: &impl Serialize,
+    patience: Duration,
+) -> Result<Value, Exit> {
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    let answered = call_within(spool, method, path, body.into(), patience).await;
+    let (status, answer) = answered.map_err(|why| unreachable(&why))?;
+    if !status.is_success() {
+        eprint!("{}", String::from_utf8_lossy(&answer));
+        return Err(if status == StatusCode::BAD_REQUEST { Exit::Usage } else { Exit::Failed });
+    }
+    serde_json::from_slice(&answer).map_err(|_| {
+        eprintln!("the sidecar's answer is not JSON");
+        Exit::Failed
+    })
+}
+
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn unreachable(why: &str) -> Exit {
     eprintln!("{why}");

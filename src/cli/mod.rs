@@ -2,12 +2,14 @@
 
 mod check_config;
 mod client;
+mod dead_letters;
 mod demo;
 mod doctor;
 mod log;
 mod man;
 pub mod postgres;
 mod receive;
+mod replay;
 mod resync;
 mod run;
 mod setup;
@@ -60,6 +62,12 @@ enum Command {
     Status(status::Args),
     /// Print the running sidecar's records as NDJSON, as they are made
     Tail(tail::Args),
+    /// Send again what was sent, from an LSN or a time on
+    #[command(after_help = replay::AFTER_HELP)]
+    Replay(replay::Args),
+    /// Look at what was given up, send it once more, or drop it
+    #[command(after_help = dead_letters::AFTER_HELP)]
+    DeadLetters(dead_letters::Args),
     /// Compare the table with what is remembered of it, and send the differences
     #[command(after_help = resync::AFTER_HELP)]
     Resync(resync::Args),
@@ -123,6 +131,8 @@ fn dispatch(command: Command, sources: &Sources) -> Exit {
         Command::Config => check_config::show(sources),
         Command::Status(args) => with(sources, |settings| status::status(&settings, &args)),
         Command::Tail(args) => with(sources, |settings| tail::tail(&settings, &args)),
+        Command::Replay(args) => with(sources, |settings| replay::replay(&settings, &args)),
+        Command::DeadLetters(args) => with(sources, |settings| dead_letters::dead_letters(&settings, &args)),
         Command::Resync(args) => with(sources, |settings| resync::resync(&settings, &args)),
         Command::Receive(args) => receive::receive(&args),
         Command::Demo(args) => demo::demo(&args),

@@ -92,6 +92,19 @@ fn told(status: &Value) -> String {
         size("/spool/shadow_bytes"),
         text("/spool/dead_letter_records")
     );
+    if status.pointer("/spool/window").is_some_and(Value::is_object) {
+        let _ = writeln!(
+            out,
+            "         can be replayed: from {} to {}, committed after {}",
+            text("/spool/window/from_lsn"),
+            text("/spool/window/to_lsn"),
+            text("/spool/window/after")
+        );
+    }
+    let replays = status.pointer("/replays").and_then(Value::as_array).cloned().unwrap_or_default();
+    replays.iter().for_each(|replay| {
+        let _ = writeln!(out, "replay   {}", super::replay::line(replay));
+    });
     let lanes = status.pointer("/lanes").and_then(Value::as_array).cloned().unwrap_or_default();
     if !lanes.is_empty() {
         let _ = writeln!(
@@ -127,7 +140,7 @@ fn reasons(status: &Value) -> String {
     reasons.into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join("; ")
 }
 
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
     let unit = units.into_iter().find(|(_, shift)| bytes >> shift > 0);
     match unit {

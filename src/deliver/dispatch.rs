@@ -356,7 +356,13 @@ impl Dispatch {
             let sibling = LaneNo::new(no.project(), callback);
             if let Some(lane) = self.lanes.get_mut(&sibling) {
                 lane.blocked = None;
-                lane.parts.iter_mut().for_each(|part| part.blocked = None);
+            }
+            if self.part_moves_on(sibling)
+                && let Some(part) = self.lanes.get_mut(&sibling).and_then(|lane| lane.parts.front_mut())
+            {
+                part.blocked = None;
+            }
+            if self.lanes.contains_key(&sibling) {
                 self.look_again(sibling, now);
             }
         }

@@ -67,6 +67,8 @@ pub struct LaneView {
     pub lane: LaneNo,
     /// Its project's name.
     pub project: String,
+    /// Whether a webhook answers for it.
+    pub has_webhook: bool,
     /// `idle`, `busy`, `waiting`, `failing`, `paused` or `without webhook`.
     pub state: &'static str,
     /// Every record up to here is settled.

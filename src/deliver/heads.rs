@@ -145,6 +145,28 @@ impl Heads {
         if same { Ok(made) } else { Err(SpoolError::Damaged(format!("the records of batch {}", batch.id))) }
     }
 
+    /// The records of a lane behind `after` and before `until`, `limit` of them at most.
+    pub(super) fn documents(
+        &mut self,
+        lane: LaneNo,
+        after: Seq,
+        until: Seq,
+        limit: usize,
+    ) -> Result<Vec<(u64, Seq)>, SpoolError> {
+        let (mut found, mut seq) = (Vec::new(), Seq(after.0 + 1));
+        while let Some(chunk) = self.chunk_holding(Kind::Settled, lane, seq)? {
+            for record in records_of(&chunk, after) {
+                let record = record?;
+                if record.seq >= until || found.len() >= limit {
+                    return Ok(found);
+                }
+                found.push((record.document, record.seq));
+            }
+            seq = Seq(chunk.last.0 + 1);
+        }
+        Ok(found)
+    }
+
     /// When the first record behind `after` was spooled.
     pub(super) fn oldest(&mut self, lane: LaneNo, after: Seq) -> Result<Option<Running>, SpoolError> {
         Ok(self.chunk_holding(Kind::Pending, lane, Seq(after.0 + 1))?.map(|chunk| chunk.spooled_running))
@@ -189,7 +211,12 @@ impl Recent {
 impl LaneHead {
     /// What the decision needs to know of each record, up to `last`, of so many at most.
     pub(super) fn heads(&self, records: u32, last: Option<Seq>) -> Result<Vec<Head>, SpoolError> {
-        let head = |record: Record<'_>| Head { after: record.after, bytes: record.fragment.len() as u64 };
+        let head = |record: Record<'_>| Head {
+            seq: record.seq,
+            document: record.document,
+            after: record.after,
+            bytes: record.fragment.len() as u64,
+        };
         let within = |record: &Result<Record<'_>, _>| {
             record.as_ref().map_or(true, |record| last.is_none_or(|last| record.seq <= last))
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::heads::Kind;
 use super::webhook::Webhook;
 use crate::moment::{Moment, Running};
-use crate::record::Seq;
+use crate::record::{After, Seq};
 use crate::spool::{Batch, DeadReason, LaneState, Part, ReplayNo, Standing};
 
 /// A lane, with what decides when it is due.
@@ -77,8 +77,8 @@ pub(super) struct LanePart {
     pub(super) cursor: Seq,
     /// Cut and not settled.
     pub(super) batches: VecDeque<Batch>,
-    /// Its head waits for the same replay's records in other lanes.
-    pub(super) blocked: Option<Blocked>,
+    /// Its head waits for these of the same replay's records in other lanes.
+    pub(super) blocked: Option<(After, Blocked)>,
 }
 
 /// How fast the running replays may go, and until when each rests.
@@ -108,7 +108,7 @@ impl Pace {
 impl LanePart {
     fn due(&self, not_before: Option<Running>, now: Running) -> Due {
         let free = || not_before.filter(|at| *at > now).map_or(Due::Now(Work::Replay(self.replay)), Due::At);
-        still_blocked(self.blocked, now).unwrap_or_else(free)
+        still_blocked(self.blocked.map(|(_, blocked)| blocked), now).unwrap_or_else(free)
     }
 
     pub(super) fn new(part: &Part, batches: Vec<Batch>) -> Self {

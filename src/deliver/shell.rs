@@ -276,7 +276,10 @@ impl Shell {
         };
         let epoch = self.params.epochs.of(first);
         let last = epoch.last.into_iter().chain(last).min();
-        let heads = head.heads(records_max, last)?;
+        let mut heads = head.heads(records_max, last)?;
+        if let Some(replay) = replay {
+            self.order_of_replay(lane, replay, &mut heads)?;
+        }
         let records = match self.dispatch.run(lane, &heads, now) {
             Run::Records(records) => records,
             Run::Blocked => {

@@ -1,6 +1,8 @@
 //! The parts put together: the spool, both loops, the supervisor, the listeners, the signals.
 
+mod again;
 mod continuity;
+mod dead_letters;
 mod first_start;
 mod known;
 mod mark;
@@ -25,6 +27,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
+use self::again::SendsAgain;
 use self::known::Known;
 use self::state::{State, Viewer};
 use self::supervise::{Over, Said, Supervisor};
@@ -153,7 +156,7 @@ impl Parts {
             bytes_max: settings.spool_bytes_max,
             keep: keep(&Arc::new(settings.routes.clone())),
         });
-        let listeners = serve(&settings, &viewer, registry, tail).await?;
+        let listeners = serve(&settings, &viewer, registry, tail, clock).await?;
         let (stop, stopped) = watch::channel(false);
         let supervisor = Supervisor {
             settings: Arc::clone(&settings),
@@ -342,14 +345,22 @@ async fn serve(
     viewer: &Arc<Viewer>,
     registry: Registry,
     tail: Tail,
+    clock: Clock,
 ) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
     let (readiness, status, refresh) = (Arc::clone(viewer), Arc::clone(viewer), Arc::clone(viewer));
     let resync = Arc::clone(viewer);
+    let again = SendsAgain {
+        spool: viewer.spool.clone(),
+        capture: Arc::clone(&viewer.capture),
+        deliver: Arc::clone(&viewer.deliver),
+        clock,
+    };
     let admin = Arc::new(Admin {
         readiness: Box::new(move || readiness.readiness()),
         status: Box::new(move || status.status()),
         refresh: Box::new(move || refresh.refresh()),
         resync: Box::new(move |asked| resync.resync(asked)),
+        again: Arc::new(again),
         registry,
         tail,
         token: settings.token.clone().map(|token| token.0),

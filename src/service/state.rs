@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::Timestamp;
-
+use super::again::{Lanes, running, window};
 use super::resyncs::Resyncs;
 use crate::admin::{
-    LaneStatus, OpenTransactionStatus, Pending, Progress, Readiness, ResyncAsked, SourceStatus, SpoolStatus,
-    Status,
+    LaneStatus, OpenTransactionStatus, Pending, Progress, Readiness, ReplayStatus, ResyncAsked, SourceStatus,
+    SpoolStatus, Status,
 };
 use crate::capture::{Capture, Keep};
 use crate::clock::Clock;
@@ -126,11 +125,12 @@ impl Viewer {
     pub(super) fn status(&self) -> Status {
         Status {
             version: env!("CARGO_PKG_VERSION"),
-            started_at: rfc3339(self.started_at),
+            started_at: self.started_at.to_rfc3339(),
             readiness: self.readiness(),
             source: self.source(),
             spool: self.spool(),
             lanes: self.lanes(),
+            replays: self.replays(),
         }
     }
 
@@ -181,7 +181,7 @@ impl Viewer {
                 changes_applied: open.changes_applied,
                 records_made: open.records_made,
             }),
-            last_message_at: server.last_message_at.map(rfc3339),
+            last_message_at: server.last_message_at.map(Moment::to_rfc3339),
             confirmed_lag_bytes: server.lag_bytes,
             retained_bytes: server.retained_bytes,
             wal_status: server.wal_status,
@@ -197,7 +197,8 @@ impl Viewer {
     }
 
     fn spool(&self) -> SpoolStatus {
-        let usage = self.reader.lock().unwrap_or_else(PoisonError::into_inner).usage().unwrap_or_default();
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let usage = reader.usage().unwrap_or_default();
         SpoolStatus {
             path: self.spool.folder().display().to_string(),
             epoch: self.state.server().epoch.unwrap_or(self.epoch).to_string(),
@@ -213,7 +214,14 @@ impl Viewer {
             shadow_documents: usage.shadow_documents,
             shadow_bytes: usage.shadow_bytes,
             dead_letter_records: usage.dead_records,
+            window: window(&reader, &self.capture).unwrap_or_default(),
         }
+    }
+
+    fn replays(&self) -> Vec<ReplayStatus> {
+        let lanes = Lanes(self.deliver.view().into_iter().map(|view| (view.lane, view)).collect());
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        running(&reader, &lanes).unwrap_or_default()
     }
 
     fn lanes(&self) -> Vec<LaneStatus> {
@@ -245,6 +253,11 @@ impl Viewer {
         metrics.shadow_documents.set(gauge(status.spool.shadow_documents));
         metrics.slot_retained_bytes.set(gauge(status.source.retained_bytes.unwrap_or(0)));
         metrics.slot_confirmed_lag_bytes.set(gauge(status.source.confirmed_lag_bytes.unwrap_or(0)));
+        metrics.replays_running.set(gauge(status.replays.len() as u64));
+        let left = |replay: &ReplayStatus| replay.waiting.iter().map(|lane| lane.records).sum::<u64>();
+        metrics.replay_pending_records.set(gauge(status.replays.iter().map(left).sum()));
+        let after = status.spool.window.and_then(|window| Moment::from_rfc3339(&window.after));
+        metrics.replay_window_start.set(after.map_or(0, Moment::unix_seconds));
         metrics.ready.set(i64::from(status.readiness.ready));
         let oldest = status.lanes.iter().filter_map(|lane| lane.pending.oldest_seconds).fold(0.0, f64::max);
         metrics.oldest_pending_seconds.set(gauge(std::time::Duration::from_secs_f64(oldest).as_secs()));
@@ -253,11 +266,6 @@ impl Viewer {
             metrics.lanes.get_or_create(&StateLabel { state }).set(gauge(count as u64));
         }
     }
-}
-
-/// UTC, to the millisecond.
-fn rfc3339(moment: Moment) -> String {
-    Timestamp::from_microsecond(moment.0).map(|at| format!("{at:.3}")).unwrap_or_default()
 }
 
 /// When this process started.

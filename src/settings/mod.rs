@@ -23,6 +23,7 @@ use merged::{Merged, Origin};
 use shape::Fault;
 
 pub use show::show;
+pub(crate) use units::span;
 
 /// Settings that can be used as they are.
 #[derive(Clone, Debug)]

@@ -13,8 +13,8 @@ pub(super) struct Span(pub Duration);
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Size(pub u64);
 
-/// The duration that `text` names.
-pub(super) fn span(text: &str) -> Option<Duration> {
+/// The duration that `text` names: `90s`, `72h`.
+pub(crate) fn span(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let millis = match unit {
         "ms" => 1,

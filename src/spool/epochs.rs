@@ -37,6 +37,11 @@ impl Epochs {
         self.later.last().map_or(self.first, |(_, epoch)| *epoch)
     }
 
+    /// The last record before the current epoch; 0 where there was none before it.
+    pub fn current_after(&self) -> Seq {
+        self.later.last().map_or(Seq(0), |(after, _)| *after)
+    }
+
     /// The epoch of a record.
     pub fn of(&self, seq: Seq) -> Epoch {
         let begun = self.later.partition_point(|(after, _)| *after < seq);

@@ -5,9 +5,9 @@ use std::path::Path;
 use rusqlite::{Connection, Row, params};
 
 use super::lanes::{LaneRow, lane_state, read_lanes};
-use super::ops::{Chunk, LaneState};
+use super::ops::{Chunk, Fact, LaneState};
 use super::schema::open_reader;
-use super::store::{SpoolError, failed, shadow_sum};
+use super::store::{SpoolError, failed, read_fact, shadow_sum};
 use crate::classify::Identity;
 use crate::moment::{Moment, Running};
 use crate::position::{Lsn, Position};
@@ -81,6 +81,11 @@ impl Reader {
             freed += row.get::<_, i64>(1).map_err(failed)?.cast_unsigned();
         }
         Ok(through)
+    }
+
+    /// What is remembered by this name.
+    pub fn fact(&self, fact: Fact) -> Result<Option<Vec<u8>>, SpoolError> {
+        read_fact(&self.connection, fact)
     }
 
     /// How much there is of everything.

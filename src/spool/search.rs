@@ -70,6 +70,8 @@ pub struct Window {
     pub first: Position,
     /// Times after this one can be asked for.
     pub after: Moment,
+    /// What lies here or before is no longer there.
+    pub floor: Floor,
 }
 
 /// A request that was on the wire, as it was logged.
@@ -95,13 +97,13 @@ impl Reader {
         let Some(floor) = self.floor()? else { return Ok(None) };
         if floor.seq >= epoch_after {
             let first = Position { number: floor.position.number.saturating_add(1), ..floor.position };
-            return Ok(Some(Window { first, after: floor.at }));
+            return Ok(Some(Window { first, after: floor.at, floor }));
         }
         // Places began anew with the epoch: its first record's is the first.
         let of_epoch = self.chunk_from(Seq(epoch_after.0 + 1))?;
         let record = of_epoch.as_ref().and_then(|chunk| records(chunk).next()).transpose()?;
         let first = record.map_or(Position { commit: Lsn(0), number: 1 }, |record| record.position);
-        Ok(Some(Window { first, after: floor.at }))
+        Ok(Some(Window { first, after: floor.at, floor }))
     }
 
     /// Settled records in the lanes that `wants`, all seen at one moment.
@@ -350,6 +352,12 @@ impl Reader {
     /// Up to `limit` dead letters behind `after`, in the order of their numbers.
     pub fn dead_letters(&self, after: DeadNo, limit: u32) -> Result<Vec<DeadLetter>, SpoolError> {
         dead_after(&self.connection, after, limit)
+    }
+
+    /// The number of the dead letter that came last; 0 where there is none.
+    pub fn last_dead(&self) -> Result<DeadNo, SpoolError> {
+        let last = "SELECT coalesce(max(no), 0) FROM dead";
+        self.connection.query_row(last, [], |row| row.get(0).map(DeadNo)).map_err(failed)
     }
 
     /// One dead letter.

@@ -302,17 +302,8 @@ impl Store {
     pub(super) fn facts(&self) -> Result<HashMap<Fact, Vec<u8>>, SpoolError> {
         let mut facts = HashMap::new();
         for fact in Fact::ALL {
-            let row: Option<(Vec<u8>, i64)> = self
-                .connection
-                .prepare_cached("SELECT value, sum FROM fact WHERE name = ?1")
-                .and_then(|mut found| {
-                    found.query_row([format!("{fact:?}")], |row| Ok((row.get(0)?, row.get(1)?))).optional()
-                })
-                .map_err(failed)?;
-            match row {
-                Some((value, sum)) if xxh3_64(&value).cast_signed() == sum => drop(facts.insert(fact, value)),
-                Some(_) => return Err(SpoolError::Damaged(format!("the fact {fact:?}"))),
-                None => {}
+            if let Some(value) = read_fact(&self.connection, fact)? {
+                facts.insert(fact, value);
             }
         }
         Ok(facts)
@@ -352,6 +343,21 @@ impl Store {
             .prepare_cached(sql)
             .and_then(|mut found| found.query_row(values, |row| row.get(0)))
             .map_err(failed)
+    }
+}
+
+/// What is remembered by this name.
+pub(super) fn read_fact(connection: &Connection, fact: Fact) -> Result<Option<Vec<u8>>, SpoolError> {
+    let row: Option<(Vec<u8>, i64)> = connection
+        .prepare_cached("SELECT value, sum FROM fact WHERE name = ?1")
+        .and_then(|mut found| {
+            found.query_row([format!("{fact:?}")], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })
+        .map_err(failed)?;
+    match row {
+        Some((value, sum)) if xxh3_64(&value).cast_signed() == sum => Ok(Some(value)),
+        Some(_) => Err(SpoolError::Damaged(format!("the fact {fact:?}"))),
+        None => Ok(None),
     }
 }
 

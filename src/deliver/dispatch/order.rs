@@ -5,11 +5,14 @@ use std::time::Duration;
 use super::Dispatch;
 use crate::deliver::lane::{Blocked, Lane, Work};
 use crate::moment::Running;
-use crate::record::{After, Callback, LaneNo};
+use crate::record::{After, Callback, LaneNo, Seq};
 
 /// What a record of a lane's head means to the decision.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::deliver) struct Head {
+    pub(in crate::deliver) seq: Seq,
+    /// Which document it is about.
+    pub(in crate::deliver) document: u64,
     pub(in crate::deliver) after: After,
     pub(in crate::deliver) bytes: u64,
 }
@@ -59,12 +62,26 @@ impl Dispatch {
         if let Some(lane) = self.lanes.get_mut(&no) {
             let blocked = Some(Blocked { until: until.filter(|_| all_fail) });
             match lane.parts.front_mut().filter(|part| work == Work::Replay(part.replay)) {
-                Some(part) => part.blocked = blocked,
+                Some(part) => part.blocked = blocked.map(|blocked| (after, blocked)),
                 None if work == Work::Live => lane.blocked = blocked,
                 None => {}
             }
         }
         self.look_again(no, now);
+    }
+
+    /// Whether the head of what a replay sends of a lane waits no more: what it waited for is sent, or
+    /// stands still.
+    pub(super) fn part_moves_on(&self, no: LaneNo) -> bool {
+        let part = self.lanes.get(&no).and_then(|lane| lane.parts.front());
+        let Some((part, (after, _))) = part.and_then(|part| Some((part, part.blocked?))) else {
+            return false;
+        };
+        let all_failing = Blocked { until: None };
+        let mut waits = self.unsettled(no, Work::Replay(part.replay), after).peekable();
+        // Where all that it waits for begins to fail, the wait gets an end.
+        waits.peek().is_none()
+            || part.blocked.is_some_and(|(_, b)| b == all_failing) && waits.all(Lane::is_failing)
     }
 
     /// Whether everything that must be settled before a record is, or its wait is over.

@@ -46,7 +46,7 @@ fn outcome(status: u16) -> Outcome {
 }
 
 fn head(after: [u64; 3]) -> Head {
-    Head { after: After(after.map(Seq)), bytes: 10 }
+    Head { seq: Seq(0), document: 0, after: After(after.map(Seq)), bytes: 10 }
 }
 
 fn later(wait: Duration) -> Running {

@@ -1,15 +1,17 @@
 //! What is sent again: replays, and dead letters that get one more attempt.
 
+use std::collections::HashMap;
 use std::sync::mpsc::SyncSender;
 
 use uuid::Uuid;
 
 use super::outcomes::{Ended, Unwritten};
 use super::{Event, Shell};
+use crate::deliver::dispatch::Head;
 use crate::deliver::heads::Kind;
 use crate::metrics::OutcomeLabel;
 use crate::moment::Running;
-use crate::record::{LaneNo, Seq};
+use crate::record::{Callback, LaneNo, Seq};
 use crate::spool::{
     Attempted, Batch, DeadLetter, DeadNo, Done, Fate, Op, Part, ReplayNo, ReplayState, SpoolError,
 };
@@ -108,6 +110,46 @@ impl Shell {
         }
     }
 
+    /// What each of these records waits for within a replay. A record knows what it had to wait for when
+    /// it was made; what had settled by then is found anew: the records of its document that come before
+    /// it in the other lanes and are not sent. So many of these are looked at; behind them it waits.
+    pub(super) fn order_of_replay(
+        &mut self,
+        lane: LaneNo,
+        replay: ReplayNo,
+        heads: &mut [Head],
+    ) -> Result<(), SpoolError> {
+        let Some(until) = heads.last().map(|head| head.seq) else { return Ok(()) };
+        for callback in Callback::ALL.into_iter().filter(|callback| *callback != lane.callback()) {
+            let other = LaneNo::new(lane.project(), callback);
+            let ranges: Vec<(Seq, Seq)> = self.dispatch.lane(other).map_or_else(Vec::new, |other| {
+                let of_replay = other.parts.iter().filter(|part| part.replay == replay);
+                of_replay.map(|part| (part.cursor, part.last)).collect()
+            });
+            let mut before: HashMap<u64, Vec<Seq>> = HashMap::new();
+            let (mut left, mut looked_up_to) = (LOOK_BACK, None);
+            for (cursor, last) in ranges.into_iter().filter(|(cursor, _)| *cursor < until) {
+                let until = until.min(Seq(last.0 + 1));
+                let found = self.heads.documents(other, cursor, until, left)?;
+                left -= found.len();
+                looked_up_to = found.last().map(|(_, seq)| *seq).filter(|_| left == 0);
+                found.into_iter().for_each(|(document, seq)| before.entry(document).or_default().push(seq));
+                if left == 0 {
+                    break;
+                }
+            }
+            for head in heads.iter_mut() {
+                let of_document = before.get(&head.document);
+                let last = of_document.and_then(|seqs| seqs.iter().rfind(|seq| **seq < head.seq));
+                let unseen = looked_up_to.filter(|seq| *seq < head.seq);
+                if let Some(slot) = head.after.0.get_mut(callback.index()) {
+                    *slot = (*slot).max(last.copied().unwrap_or_default()).max(unseen.unwrap_or_default());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Sends the next dead letter of a lane that is asked for, or cuts it first.
     pub(super) fn redeliver(&mut self, lane: LaneNo, now: Running) -> Result<(), SpoolError> {
         let webhook = self.dispatch.lane(lane).and_then(|lane| lane.webhook.clone());
@@ -190,3 +232,6 @@ impl Shell {
         self.params.metrics.replays.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 }
+
+/// A lane of a replay runs ahead of the others of its project by so many of their records at most.
+const LOOK_BACK: usize = 4_096;

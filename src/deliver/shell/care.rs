@@ -140,6 +140,7 @@ impl Shell {
             .map(|(no, lane)| LaneView {
                 lane: *no,
                 project: self.project(*no).to_owned(),
+                has_webhook: lane.webhook.is_some(),
                 state: lane.state(),
                 cursor: lane.cursor,
                 in_flight: lane.phase == Phase::InFlight,

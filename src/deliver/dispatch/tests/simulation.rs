@@ -196,7 +196,10 @@ impl World {
         let stored = &self.disk[&no];
         assert_eq!(lane.cursor, stored.cursor, "the cursor is the one that is durable");
         let head: Vec<Spooled> = stored.pending().iter().take(10).copied().collect();
-        let heads: Vec<Head> = head.iter().map(|record| Head { after: record.after, bytes: 10 }).collect();
+        let heads: Vec<Head> = head
+            .iter()
+            .map(|record| Head { seq: record.seq, document: 0, after: record.after, bytes: 10 })
+            .collect();
         match self.dispatch.run(no, &heads, self.now) {
             Run::Blocked => {
                 assert!(!self.may_go(no, head[0]), "{no} is held back for nothing");

@@ -1,0 +1,243 @@
+//! `sidecar dead-letters`: what was given up.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use hyper::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use super::{Exit, block_on, client, say};
+use crate::admin::DeadLettersPicked;
+use crate::record::Callback;
+use crate::settings::Settings;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// List them
+    List {
+        #[command(flatten)]
+        filter: Filter,
+
+        /// As JSON, one a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one, with its records and attempts
+    Show {
+        /// Its number, as `list` shows it
+        number: i64,
+
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make one more attempt for each: of the same batch, with the same id
+    Redeliver {
+        #[command(flatten)]
+        picked: Picked,
+    },
+    /// Drop them: they are not sent again, by no replay either
+    Discard {
+        #[command(flatten)]
+        picked: Picked,
+
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(clap::Args, Debug)]
+struct Filter {
+    /// Only this project's
+    #[arg(long)]
+    project: Option<String>,
+
+    /// Only this callback's: ingested, modified or excluded
+    #[arg(long)]
+    callback: Option<Callback>,
+
+    /// Only those given up for this reason
+    #[arg(long, value_parser = ["given_up", "lane_full", "spool_full", "too_large"])]
+    reason: Option<String>,
+}
+
+#[derive(clap::Args, Debug)]
+struct Picked {
+    /// Their numbers, as `list` shows them
+    #[arg(conflicts_with_all = ["project", "callback", "reason", "all"])]
+    numbers: Vec<i64>,
+
+    #[command(flatten)]
+    filter: Filter,
+
+    /// All of them
+    #[arg(long, conflicts_with_all = ["project", "callback", "reason"])]
+    all: bool,
+}
+
+impl Picked {
+    fn asked(&self) -> DeadLettersPicked {
+        DeadLettersPicked {
+            numbers: self.numbers.clone(),
+            project: self.filter.project.clone(),
+            callback: self.filter.callback.map(|callback| callback.name().to_owned()),
+            reason: self.filter.reason.clone(),
+            all: self.all,
+        }
+    }
+}
+
+pub(super) fn dead_letters(settings: &Settings, args: &Args) -> Exit {
+    let done = async {
+        match &args.action {
+            Action::List { filter, json } => list(settings, filter, *json).await,
+            Action::Show { number, json } => show(settings, *number, *json).await,
+            Action::Redeliver { picked } => redeliver(settings, picked).await,
+            Action::Discard { picked, yes } => discard(settings, picked, *yes).await,
+        }
+    };
+    block_on(async { done.await.unwrap_or_else(|exit| exit) })
+}
+
+async fn list(settings: &Settings, filter: &Filter, json: bool) -> Result<Exit, Exit> {
+    let callback = filter.callback.map(|callback| callback.name().to_owned());
+    let given = [("project", &filter.project), ("callback", &callback), ("reason", &filter.reason)];
+    let given = given.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    let query: String = given
+        .map(|(name, value)| format!("&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
+        .collect();
+    let mut after = 0;
+    if !json {
+        say(format_args!(
+            "{:>6} {:<24} {:<9} {:<10} {:>9} {:<24}  batch\n",
+            "number", "project", "callback", "reason", "records", "given up"
+        ));
+    }
+    loop {
+        let path = format!("/api/v1/dead-letters?after={after}{query}");
+        let page = get(settings, &path).await?;
+        let letters = page.get("dead_letters").and_then(Value::as_array).cloned().unwrap_or_default();
+        letters.iter().for_each(|letter| {
+            if json { say(format_args!("{letter}\n")) } else { say(format_args!("{}\n", line(letter))) }
+        });
+        match page.get("next").and_then(Value::as_i64) {
+            Some(next) => after = next,
+            None => return Ok(Exit::Done),
+        }
+    }
+}
+
+fn line(letter: &Value) -> String {
+    let text = |name: &str| letter.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let redelivering = letter.get("redelivering").and_then(Value::as_bool) == Some(true);
+    format!(
+        "{:>6} {:<24} {:<9} {:<10} {:>9} {:<24}  {}{}",
+        letter.get("no").and_then(Value::as_i64).unwrap_or(0),
+        text("project"),
+        text("callback"),
+        text("reason"),
+        letter.get("records").and_then(Value::as_u64).unwrap_or(0),
+        text("at"),
+        text("batch"),
+        if redelivering { "  (one more attempt is asked for)" } else { "" }
+    )
+}
+
+async fn show(settings: &Settings, number: i64, json: bool) -> Result<Exit, Exit> {
+    let letter = get(settings, &format!("/api/v1/dead-letters/{number}")).await?;
+    if json {
+        say(format_args!("{letter:#}\n"));
+        return Ok(Exit::Done);
+    }
+    say(format_args!("{}\n", line(&letter)));
+    let all = |name: &str| letter.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let records = all("first_records");
+    let shown = records.len() as u64;
+    for record in &records {
+        let position = record.get("position").and_then(Value::as_str).unwrap_or("-");
+        say(format_args!("  {position:<22} {}\n", record.get("record").unwrap_or(&Value::Null)));
+    }
+    let of = letter.get("records").and_then(Value::as_u64).unwrap_or(0);
+    if of > shown {
+        say(format_args!("  and {} more records\n", of - shown));
+    }
+    for attempt in all("attempts") {
+        let text = |name: &str| match attempt.get(name) {
+            Some(Value::String(text)) => text.clone(),
+            None | Some(Value::Null) => "-".to_owned(),
+            Some(other) => other.to_string(),
+        };
+        say(format_args!(
+            "  attempt {} at {}: {} {} {}\n",
+            text("number"),
+            text("started_at"),
+            text("outcome"),
+            text("status"),
+            text("detail")
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+async fn redeliver(settings: &Settings, picked: &Picked) -> Result<Exit, Exit> {
+    let done = post(settings, "/api/v1/dead-letters/redeliver", &picked.asked()).await?;
+    let count = done.get("dead_letters").and_then(Value::as_u64).unwrap_or(0);
+    say(format_args!(
+        "one more attempt is made for {count} dead letters: `list` shows which of them are left\n"
+    ));
+    Ok(Exit::Done)
+}
+
+async fn discard(settings: &Settings, picked: &Picked, yes: bool) -> Result<Exit, Exit> {
+    if !yes && !confirmed() {
+        eprintln!("nothing was discarded: say --yes to do it without being asked");
+        return Err(Exit::Usage);
+    }
+    let done = post(settings, "/api/v1/dead-letters/discard", &picked.asked()).await?;
+    let number = |name: &str| done.get(name).and_then(Value::as_u64).unwrap_or(0);
+    say(format_args!(
+        "{} dead letters with {} records were discarded\n",
+        number("dead_letters"),
+        number("records")
+    ));
+    Ok(Exit::Done)
+}
+
+/// Asks a person; where there is none, the answer is no.
+fn confirmed() -> bool {
+    if !std::io::stdin().is_terminal() {
+        return false;
+    }
+    eprint!("Discard them? They are not sent again, by no replay either. [y/N] ");
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+async fn get(settings: &Settings, path: &str) -> Result<Value, Exit> {
+    client::json(&settings.spool_path, Method::GET, path, &json!({}), client::PATIENCE).await
+}
+
+async fn post(settings: &Settings, path: &str, asked: &DeadLettersPicked) -> Result<Value, Exit> {
+    let patience = client::PATIENCE * 6;
+    client::json(&settings.spool_path, Method::POST, path, asked, patience).await
+}
+
+pub(super) const AFTER_HELP: &str = "\
+A batch is a dead letter when its webhook failed for `delivery.give_up_after`, when its lane or the spool
+held too much, or when a single record was refused as too large. They are kept for `spool.retain`.
+
+  sidecar dead-letters list --project acme        what was given up?
+  sidecar dead-letters show 12                    with its records and attempts
+  sidecar dead-letters redeliver --project acme   the receiver is back: once more, each
+  sidecar dead-letters discard 12 13              these are not wanted any more
+
+One more attempt changes nothing of how the lane stands; where it fails, the dead letter stays.";

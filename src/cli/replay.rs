@@ -1,0 +1,282 @@
+//! `sidecar replay`: sends again what was sent, and shows how far it is.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use hyper::Method;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::{Exit, block_on, client, say};
+use crate::clock::Clock;
+use crate::moment::Moment;
+use crate::position::Place;
+use crate::record::Callback;
+use crate::replay::ReplayAsked;
+use crate::settings::{Settings, span};
+
+#[derive(clap::Args, Debug)]
+#[command(subcommand_negates_reqs = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
+
+    #[command(flatten)]
+    asked: Asked,
+}
+
+#[derive(clap::Args, Debug)]
+struct Asked {
+    /// From this place on: 0/16B3748, 0-16B3748, or with one record's number 0-16B3748/3
+    #[arg(long, value_name = "LSN", value_parser = place, required_unless_present = "since", conflicts_with = "since")]
+    from_lsn: Option<String>,
+
+    /// From the first transaction committed then on: RFC 3339, or so long ago (90s, 2h, 3d)
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<String>,
+
+    /// The last place that is sent; without a record's number, the whole transaction
+    #[arg(long, value_name = "LSN", value_parser = place)]
+    to_lsn: Option<String>,
+
+    /// Only this project's
+    #[arg(long)]
+    project: Option<String>,
+
+    /// Only this callback's: ingested, modified or excluded
+    #[arg(long)]
+    callback: Option<Callback>,
+
+    /// Send no more records a second than this, over all lanes; live records go out in between
+    #[arg(long, value_name = "RECORDS", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+
+    /// Only say what would be sent
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Asked {
+    fn is_given(&self) -> bool {
+        let Self { from_lsn, since, to_lsn, project, callback, rate, dry_run } = self;
+        let texts = [from_lsn, since, to_lsn, project].into_iter().any(Option::is_some);
+        texts || callback.is_some() || rate.is_some() || *dry_run
+    }
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Show the replays that run, and those that ended within `spool.retain`
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send nothing more of a replay
+    Cancel {
+        /// Its number, as `list` shows it
+        number: u64,
+    },
+}
+
+pub(super) fn replay(settings: &Settings, args: &Args) -> Exit {
+    if args.action.is_some() && args.asked.is_given() {
+        eprintln!("`list` and `cancel` take no range: say either");
+        return Exit::Usage;
+    }
+    let done = async {
+        match &args.action {
+            None => begin(settings, &args.asked).await,
+            Some(Action::List { json }) => list(settings, *json).await,
+            Some(Action::Cancel { number }) => cancel(settings, *number).await,
+        }
+    };
+    block_on(async { done.await.unwrap_or_else(|exit| exit) })
+}
+
+async fn begin(settings: &Settings, args: &Asked) -> Result<Exit, Exit> {
+    let asked = ReplayAsked {
+        from_lsn: args.from_lsn.clone(),
+        since: args.since.clone(),
+        to_lsn: args.to_lsn.clone(),
+        project: args.project.clone(),
+        callback: args.callback.map(|callback| callback.name().to_owned()),
+        rate: args.rate,
+        dry_run: args.dry_run,
+    };
+    let answer =
+        client::json(&settings.spool_path, Method::POST, "/api/v1/replays", &asked, SEARCH_PATIENCE).await?;
+    say(told(&answer, args.dry_run));
+    match answer.get("no").and_then(Value::as_u64) {
+        Some(no) => follow(settings, no).await,
+        None => Ok(Exit::Done),
+    }
+}
+
+/// Lane by lane, and the total.
+fn told(answer: &Value, dry_run: bool) -> String {
+    let mut out = String::new();
+    for lane in lanes(answer, "lanes") {
+        let _ = writeln!(out, "{lane}");
+    }
+    for lane in lanes(answer, "without_webhook") {
+        let _ = writeln!(out, "{lane}: takes no part, as no webhook answers for it");
+    }
+    let records = answer.get("records").and_then(Value::as_u64).unwrap_or(0);
+    let size = super::status::size(answer.get("bytes").and_then(Value::as_u64).unwrap_or(0));
+    let verb = if dry_run { "would be sent again" } else { "to send again" };
+    let _ = writeln!(out, "total: {records} records, {size}, {verb}");
+    if let Some(newer) = answer.get("documents_with_newer_records").and_then(Value::as_u64) {
+        let _ = writeln!(
+            out,
+            "{newer} of these documents have newer records, which would not be sent again after them"
+        );
+    }
+    out
+}
+
+fn lanes(answer: &Value, of: &str) -> Vec<String> {
+    let line = |lane: &Value| {
+        let text = |name: &str| lane.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let records = lane.get("records").and_then(Value::as_u64).unwrap_or(0);
+        format!("{:<24} {:<9} {records:>10} records", text("project"), text("callback"))
+    };
+    answer.get(of).and_then(Value::as_array).into_iter().flatten().map(line).collect()
+}
+
+/// Shows how far it is until it has ended.
+async fn follow(settings: &Settings, no: u64) -> Result<Exit, Exit> {
+    let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
+    let style = format!("replay {no} [{{bar:40}}] {{human_pos}}/{{human_len}} records, {{per_sec}} {{msg}}");
+    if let Ok(style) = ProgressStyle::with_template(&style) {
+        bar.set_style(style);
+    }
+    loop {
+        let status = fetch(settings).await?;
+        let found = replays(&status).into_iter().find(|replay| number(replay, "no") == no);
+        let Some(found) = found else {
+            eprintln!("replay {no} is not known any more");
+            return Err(Exit::Failed);
+        };
+        let (sent, refused) = (number(&found, "sent"), number(&found, "refused"));
+        bar.set_length(number(&found, "records").max(1));
+        bar.set_position(sent + refused);
+        bar.set_message(hindered(&found));
+        let state = found.get("state").and_then(Value::as_str).unwrap_or_default();
+        if state != "running" {
+            bar.finish_and_clear();
+            say(format_args!("{}\n", line(&found)));
+            return Ok(if state == "done" && refused == 0 { Exit::Done } else { Exit::Failed });
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn list(settings: &Settings, json: bool) -> Result<Exit, Exit> {
+    let status = fetch(settings).await?;
+    if json {
+        say(format_args!("{status:#}\n"));
+        return Ok(Exit::Done);
+    }
+    let text = |pointer: &str| status.pointer(pointer).and_then(Value::as_str).unwrap_or("-").to_owned();
+    say(format_args!(
+        "can be replayed: from {} to {}, committed after {}\n",
+        text("/window/from_lsn"),
+        text("/window/to_lsn"),
+        text("/window/after")
+    ));
+    replays(&status).iter().for_each(|replay| say(format_args!("{}\n", line(replay))));
+    Ok(Exit::Done)
+}
+
+async fn cancel(settings: &Settings, no: u64) -> Result<Exit, Exit> {
+    let path = format!("/api/v1/replays/{no}");
+    let replay =
+        client::json(&settings.spool_path, Method::DELETE, &path, &json!({}), client::PATIENCE).await?;
+    say(format_args!("{}\n", line(&replay)));
+    Ok(Exit::Done)
+}
+
+async fn fetch(settings: &Settings) -> Result<Value, Exit> {
+    client::json(&settings.spool_path, Method::GET, "/api/v1/replays", &json!({}), client::PATIENCE).await
+}
+
+fn replays(status: &Value) -> Vec<Value> {
+    status.get("replays").and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+/// One replay, for people.
+pub(super) fn line(replay: &Value) -> String {
+    let text = |name: &str| replay.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let mut out = format!(
+        "{:>3} {:<9} {} of {} records sent",
+        number(replay, "no"),
+        text("state"),
+        number(replay, "sent"),
+        number(replay, "records")
+    );
+    let refused = number(replay, "refused");
+    if refused > 0 {
+        let _ = write!(out, ", {refused} passed over as too large");
+    }
+    let asked = replay.get("asked").and_then(Value::as_object);
+    for (name, value) in asked.into_iter().flatten() {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let _ = write!(out, ", {} {value}", name.replace('_', "-"));
+    }
+    let _ = write!(out, ", asked for {}", text("asked_at"));
+    let hindered = hindered(replay);
+    if !hindered.is_empty() {
+        let _ = write!(out, " {hindered}");
+    }
+    out
+}
+
+/// Lanes in which nothing moves, and how they stand.
+fn hindered(replay: &Value) -> String {
+    let waiting = replay.get("waiting").and_then(Value::as_array).into_iter().flatten();
+    let text = |lane: &Value, name: &str| lane.get(name).and_then(Value::as_str).unwrap_or("").to_owned();
+    let lanes = waiting
+        .filter(|lane| matches!(text(lane, "state").as_str(), "failing" | "paused" | "without webhook"))
+        .map(|lane| {
+            format!("{}/{} is {}", text(lane, "project"), text(lane, "callback"), text(lane, "state"))
+        });
+    let lanes = lanes.collect::<Vec<_>>().join(", ");
+    if lanes.is_empty() { lanes } else { format!("({lanes})") }
+}
+
+fn number(of: &Value, name: &str) -> u64 {
+    of.get(name).and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn place(text: &str) -> Result<String, String> {
+    text.parse::<Place>().map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// RFC 3339, from that or from how long ago it was.
+fn since(text: &str) -> Result<String, String> {
+    if let Some(ago) = span(text) {
+        let micros = i64::try_from(ago.as_micros()).unwrap_or(i64::MAX);
+        return Ok(Moment(Clock::now().0.saturating_sub(micros)).to_rfc3339());
+    }
+    Moment::from_rfc3339(text).map(|_| text.to_owned()).ok_or_else(|| {
+        format!("`{text}` is no time: expected RFC 3339 as in `2026-01-31T09:00:00Z`, or so long ago as in `90s`, `2h`, `3d`")
+    })
+}
+
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Counting what lies behind a place may read much of a large spool.
+const SEARCH_PATIENCE: Duration = Duration::from_mins(10);
+
+pub(super) const AFTER_HELP: &str = "\
+What was delivered, or given up, is sent again as batches of their own, which bear `sidecar-replay`. Order
+holds as ever; what is pending goes out once, as always. In each lane a replay goes before live records,
+unless --rate leaves room between. `sidecar status` shows what can be replayed.
+
+  sidecar replay --since 2h --dry-run                         what would be sent?
+  sidecar replay --since 2h --project acme                    a receiver lost two hours
+  sidecar replay --from-lsn 0/16B3748 --to-lsn 0/16C0000      exactly these transactions
+  sidecar replay list                                         how far are they?
+  sidecar replay cancel 3                                     that is enough
+
+Interrupting this command does not stop the replay, and a restart of the sidecar goes on with it.";

@@ -1,0 +1,250 @@
+//! Dead letters as users see them, send them once more, or drop them.
+
+use uuid::Uuid;
+
+use super::again::Lanes;
+use crate::admin::{
+    DeadLetterShown, DeadLetterStatus, DeadLettersAsked, DeadLettersDone, DeadLettersPage, DeadLettersPicked,
+    Refusal, ShownAttempt, ShownRecord,
+};
+use crate::deliver::Deliver;
+use crate::record::Callback;
+use crate::spool::{AttemptRow, DeadLetter, DeadNo, DeadReason, Done, Op, Reader, Spool, SpoolError};
+
+/// Some, in the order of their numbers.
+pub(super) fn page(
+    reader: &Reader,
+    lanes: &Lanes,
+    asked: &DeadLettersAsked,
+) -> Result<DeadLettersPage, Refusal> {
+    let filter = Filter::new(&asked.project, &asked.callback, &asked.reason)?;
+    let limit = asked.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX) as usize;
+    let mut found = Vec::new();
+    let mut walk = Walk { reader, after: DeadNo(asked.after.unwrap_or(0)) };
+    while let Some(some) = walk.next()? {
+        found.extend(some.into_iter().filter(|letter| filter.takes(letter, lanes)));
+        if found.len() > limit {
+            break;
+        }
+    }
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().map(|letter| letter.no.0).filter(|_| more);
+    Ok(DeadLettersPage { dead_letters: found.iter().map(|letter| status(letter, lanes)).collect(), next })
+}
+
+/// One, with its first records and its attempts.
+pub(super) fn shown(reader: &Reader, lanes: &Lanes, no: i64) -> Result<DeadLetterShown, Refusal> {
+    let letter = reader.dead_letter(DeadNo(no))?.ok_or_else(|| missing(no))?;
+    let mut first_records = Vec::new();
+    let mut from = letter.first;
+    'read: while let Some(chunk) = reader.chunk_holding(letter.lane, from)? {
+        for record in chunk.records() {
+            let record = record.map_err(|error| SpoolError::Damaged(error.to_string()))?;
+            if record.seq > letter.last || first_records.len() >= RECORDS_SHOWN {
+                break 'read;
+            }
+            if record.seq >= letter.first {
+                let fragment = String::from_utf8_lossy(record.fragment).into_owned();
+                first_records.push(ShownRecord {
+                    position: record.position.to_string(),
+                    committed_at: record.committed_at.to_rfc3339(),
+                    record: serde_json::value::RawValue::from_string(fragment)
+                        .map_err(|error| SpoolError::Damaged(format!("a record: {error}")))?,
+                });
+            }
+        }
+        from = crate::record::Seq(chunk.last.0 + 1);
+    }
+    let attempts = match &letter.batch {
+        Some(batch) => reader.attempts(batch)?,
+        None => Vec::new(),
+    };
+    Ok(DeadLetterShown {
+        dead_letter: status(&letter, lanes),
+        first_records,
+        attempts: attempts.into_iter().map(attempt).collect(),
+    })
+}
+
+/// One more attempt for each. All bear one id.
+pub(super) fn redeliver(
+    reader: &Reader,
+    spool: &Spool,
+    deliver: &Deliver,
+    asked: &DeadLettersPicked,
+) -> Result<DeadLettersDone, Refusal> {
+    let lanes = Lanes(deliver.view().into_iter().map(|view| (view.lane, view)).collect());
+    let id = Uuid::now_v7();
+    let mut done = DeadLettersDone::default();
+    each_picked(reader, &lanes, asked, &mut |some| {
+        if let Some(without) = some.iter().find(|letter| !has_webhook(letter, &lanes)) {
+            return Err(Refusal::Conflict(format!(
+                "dead letter {}: no webhook answers for `{}` of `{}`: set one first",
+                without.no.0,
+                without.lane.callback(),
+                lanes.project(without.lane)
+            )));
+        }
+        let dead = some.iter().map(|letter| letter.no).collect();
+        if let Done::Asked { lanes, dead } = spool.apply(Op::Redeliver { dead, id })? {
+            done.dead_letters += dead;
+            deliver.redeliver(lanes);
+        }
+        Ok(())
+    })?;
+    Ok(done)
+}
+
+/// They are dropped, and no replay sends their records.
+pub(super) fn discard(
+    reader: &Reader,
+    spool: &Spool,
+    lanes: &Lanes,
+    asked: &DeadLettersPicked,
+) -> Result<DeadLettersDone, Refusal> {
+    let mut done = DeadLettersDone::default();
+    each_picked(reader, lanes, asked, &mut |some| {
+        let dead: Vec<DeadNo> = some.iter().map(|letter| letter.no).collect();
+        let count = dead.len() as u64;
+        if let Done::Settled { records, .. } = spool.apply(Op::DiscardDead { dead })? {
+            done.dead_letters += count;
+            done.records += records;
+        }
+        Ok(())
+    })?;
+    tracing::warn!(dead_letters = done.dead_letters, records = done.records, "dead letters were discarded");
+    Ok(done)
+}
+
+/// Those that are asked for, some at a time. A number that is not there is an error before anything
+/// is done.
+fn each_picked(
+    reader: &Reader,
+    lanes: &Lanes,
+    asked: &DeadLettersPicked,
+    told: &mut dyn FnMut(&[DeadLetter]) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let filter = Filter::new(&asked.project, &asked.callback, &asked.reason)?;
+    if !asked.numbers.is_empty() {
+        if filter.is_set() || asked.all {
+            return Err(Refusal::Wrong("name dead letters by number or by filter, not by both".to_owned()));
+        }
+        let found =
+            asked.numbers.iter().map(|no| reader.dead_letter(DeadNo(*no))?.ok_or_else(|| missing(*no)));
+        let found = found.collect::<Result<Vec<_>, Refusal>>()?;
+        return found.chunks(AT_ONCE as usize).try_for_each(told);
+    }
+    if !filter.is_set() && !asked.all {
+        return Err(Refusal::Wrong(
+            "say which: numbers, a project, a callback, a reason, or all of them".to_owned(),
+        ));
+    }
+    // Those that come while it works are not meant.
+    let last = reader.last_dead()?;
+    let mut walk = Walk { reader, after: DeadNo(0) };
+    while let Some(some) = walk.next()? {
+        let picked: Vec<DeadLetter> =
+            some.into_iter().filter(|letter| letter.no <= last && filter.takes(letter, lanes)).collect();
+        if !picked.is_empty() {
+            told(&picked)?;
+        }
+    }
+    Ok(())
+}
+
+/// Which dead letters are meant.
+struct Filter<'a> {
+    project: Option<&'a str>,
+    callback: Option<Callback>,
+    reason: Option<DeadReason>,
+}
+
+impl<'a> Filter<'a> {
+    fn new(
+        project: &'a Option<String>,
+        callback: &Option<String>,
+        reason: &Option<String>,
+    ) -> Result<Self, Refusal> {
+        let callback = callback.as_deref().map(str::parse::<Callback>).transpose();
+        let reason = reason.as_deref().map(|name| {
+            let known = DeadReason::ALL.into_iter().find(|reason| reason.name() == name);
+            known.ok_or_else(|| {
+                let names = DeadReason::ALL.map(|reason| format!("`{}`", reason.name())).join(", ");
+                Refusal::Wrong(format!("`reason`: `{name}` is none: there are {names}"))
+            })
+        });
+        Ok(Self {
+            project: project.as_deref(),
+            callback: callback.map_err(|error| Refusal::Wrong(format!("`callback`: {error}")))?,
+            reason: reason.transpose()?,
+        })
+    }
+
+    fn is_set(&self) -> bool {
+        self.project.is_some() || self.callback.is_some() || self.reason.is_some()
+    }
+
+    fn takes(&self, letter: &DeadLetter, lanes: &Lanes) -> bool {
+        self.project.is_none_or(|project| project == lanes.project(letter.lane))
+            && self.callback.is_none_or(|callback| callback == letter.lane.callback())
+            && self.reason.is_none_or(|reason| reason == letter.reason)
+    }
+}
+
+/// All dead letters, some at a time.
+struct Walk<'a> {
+    reader: &'a Reader,
+    after: DeadNo,
+}
+
+impl Walk<'_> {
+    fn next(&mut self) -> Result<Option<Vec<DeadLetter>>, SpoolError> {
+        let some = self.reader.dead_letters(self.after, AT_ONCE)?;
+        let Some(last) = some.last() else { return Ok(None) };
+        self.after = last.no;
+        Ok(Some(some))
+    }
+}
+
+fn status(letter: &DeadLetter, lanes: &Lanes) -> DeadLetterStatus {
+    DeadLetterStatus {
+        no: letter.no.0,
+        project: lanes.project(letter.lane).to_owned(),
+        callback: letter.lane.callback().name(),
+        reason: letter.reason.name(),
+        at: letter.at.to_rfc3339(),
+        records: letter.records,
+        bytes: letter.bytes,
+        batch: letter.batch.map(|batch| batch.to_string()),
+        redelivering: letter.redelivery.is_some(),
+    }
+}
+
+fn attempt(row: AttemptRow) -> ShownAttempt {
+    ShownAttempt {
+        number: row.number,
+        started_at: row.started_at.to_rfc3339(),
+        took_seconds: std::time::Duration::from_micros(row.took_micros).as_secs_f64(),
+        status: row.status,
+        outcome: row.outcome,
+        detail: row.detail,
+    }
+}
+
+fn has_webhook(letter: &DeadLetter, lanes: &Lanes) -> bool {
+    lanes.0.get(&letter.lane).is_some_and(|view| view.has_webhook)
+}
+
+fn missing(no: i64) -> Refusal {
+    Refusal::Missing(format!(
+        "there is no dead letter {no}: `sidecar dead-letters list` shows those that there are"
+    ))
+}
+
+const PAGE: u32 = 100;
+const PAGE_MAX: u32 = 1_000;
+/// One operation of the spool changes so many.
+const AT_ONCE: u32 = 500;
+/// As many as a batch has by default.
+const RECORDS_SHOWN: usize = 100;

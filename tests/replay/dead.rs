@@ -1,0 +1,120 @@
+//! What was given up: listed, shown, sent once more, dropped.
+
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, stderr, stdout};
+use crate::support::receiver::Answer;
+use crate::support::until;
+
+/// Five records of project `p`, given up: the first batch was tried, the others were never cut.
+async fn given_up(name: &str) -> Scene {
+    let scene = Scene::new(15, name, 0, "", "give_up_after = \"300ms\"\n[batch]\nrecords_max = 2").await;
+    scene.receiver.answers(|r| Answer::Status(if r.project() == "p" { 500 } else { 204 }));
+    for id in 1..=5 {
+        scene.database.run(&format!("INSERT INTO documents (id, project_id) VALUES ({id}, 'p')")).await;
+    }
+    until("five dead records", async || {
+        (scene.sidecar.status()?["spool"]["dead_letter_records"] == 5).then_some(())
+    })
+    .await;
+    scene.settled().await;
+    scene
+}
+
+fn letters(scene: &Scene, query: &str) -> Vec<Value> {
+    let (status, body) = scene.sidecar.get(&format!("/api/v1/dead-letters{query}")).unwrap();
+    assert_eq!(status, 200, "{body}");
+    serde_json::from_str::<Value>(&body).unwrap()["dead_letters"].as_array().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn they_are_listed_by_filter_and_shown_with_records_and_attempts() {
+    let scene = given_up("dead_list").await;
+    let all = letters(&scene, "");
+    assert_eq!(all.iter().map(|letter| letter["records"].as_u64().unwrap()).sum::<u64>(), 5);
+    assert!(all.iter().all(|letter| letter["reason"] == "given_up" && letter["project"] == "p"));
+    assert_eq!(letters(&scene, "?project=p&callback=ingested&reason=given_up"), all);
+    assert!(letters(&scene, "?project=q").is_empty() && letters(&scene, "?reason=too_large").is_empty());
+    let page = letters(&scene, "?limit=1");
+    assert_eq!(page, all[..1]);
+    let tried = all.iter().find(|letter| !letter["batch"].is_null()).expect("a batch that was tried");
+    let output = scene.run("dead-letters", &["show", &tried["no"].to_string(), "--json"]).await;
+    let shown: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(shown["first_records"][0]["record"], json!({"id": "1", "key": null}));
+    assert_eq!(
+        (&shown["attempts"][0]["outcome"], &shown["attempts"][0]["status"]),
+        (&json!("status"), &json!(500))
+    );
+    for arguments in [vec!["list"], vec!["list", "--project", "p"], vec!["show", "1"]] {
+        let output = scene.run("dead-letters", &arguments).await;
+        assert!(output.status.success() && stdout(&output).contains("given_up"), "{arguments:?}");
+    }
+    for (arguments, status, part) in [
+        (vec!["show", "99"], 1, "there is no dead letter 99"),
+        (vec!["redeliver"], 64, "say which"),
+        (vec!["redeliver", "1", "--all"], 64, "cannot be used with"),
+        (vec!["list", "--reason", "bored"], 64, "too_large"),
+        (vec!["discard", "1"], 64, "--yes"),
+    ] {
+        let output = scene.run("dead-letters", &arguments).await;
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(part), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_more_attempt_is_of_the_same_batch_and_what_was_never_cut_is_cut() {
+    let mut scene = given_up("dead_again").await;
+    let tried = scene.receiver.received()[0].clone();
+    let attempts = scene.receiver.received().len();
+    // It fails once more: the letter stays, and the lane stands as it stood.
+    let output = scene.run("dead-letters", &["redeliver", "--project", "p"]).await;
+    assert!(output.status.success(), "{}", stderr(&output));
+    until("all attempts", async || {
+        let ended = letters(&scene, "").iter().all(|letter| letter["redelivering"] == false);
+        (ended && scene.receiver.received().len() >= attempts + 3).then_some(())
+    })
+    .await;
+    assert_eq!(scene.receiver.received().len(), attempts + 3, "one attempt a batch: 2, 2 and 1 records");
+    let left = letters(&scene, "");
+    assert_eq!(left.len(), 3, "{left:?}");
+    assert!(left.iter().all(|letter| !letter["batch"].is_null()), "all are cut now: {left:?}");
+    // A killed process goes on with what was asked for.
+    scene.receiver.answers(|_| Answer::Hang);
+    scene.post("/api/v1/dead-letters/redeliver", &json!({"all": true})).unwrap();
+    until("a request that hangs", async || (scene.receiver.received().len() > attempts + 3).then_some(()))
+        .await;
+    scene.sidecar.kill();
+    scene.receiver.answers(|_| Answer::Status(204));
+    scene.sidecar.spawn();
+    scene.sidecar.ready().await;
+    until("no dead letter", async || {
+        (scene.sidecar.status()?["spool"]["dead_letter_records"] == 0).then_some(())
+    })
+    .await;
+    assert!(letters(&scene, "").is_empty());
+    let taken: Vec<_> = scene.receiver.received().into_iter().filter(|request| request.taken()).collect();
+    let records: Vec<_> = taken.iter().flat_map(|request| request.records()).collect();
+    let wanted: Vec<_> = (1..=5).map(|id| json!({"id": id.to_string(), "key": null})).collect();
+    assert_eq!(records, wanted, "in the order of the lane");
+    let again = taken.iter().find(|request| request.records() == tried.records()).unwrap();
+    assert_eq!((again.header("webhook-id"), &again.body), (tried.header("webhook-id"), &tried.body));
+    assert_ne!(again.header("sidecar-replay"), "");
+    assert_ne!(again.header("sidecar-attempt"), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_discarded_is_sent_by_no_replay_and_what_was_given_up_is() {
+    let scene = given_up("dead_gone").await;
+    scene.receiver.answers(|_| Answer::Status(204));
+    let first = letters(&scene, "")[0].clone();
+    let gone = first["records"].as_u64().unwrap();
+    let output = scene.run("dead-letters", &["discard", &first["no"].to_string(), "--yes"]).await;
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains(&format!("1 dead letters with {gone} records")), "{}", stdout(&output));
+    let (no, id) = scene.replay(&json!({"from_lsn": scene.window()}));
+    let ended = scene.ends(no, "done").await;
+    assert_eq!(ended["sent"], 5 - gone);
+    let records: usize = scene.replayed(&id).iter().map(|request| request.records().len()).sum();
+    assert_eq!(records as u64, 5 - gone);
+}

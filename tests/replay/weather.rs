@@ -1,0 +1,182 @@
+//! Replays in bad weather: a dying process, failing and paused receivers, a full spool, no database.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::scene::{Scene, settings};
+use crate::support::check::check;
+use crate::support::receiver::Answer;
+use crate::support::until;
+
+const SLOW: Answer = Answer::Slow(204, Duration::from_millis(20));
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_replay_goes_on_and_repeats_one_batch_a_lane_at_most() {
+    let mut scene = Scene::new(15, "replay_killed", 100, "", "[batch]\nrecords_max = 3").await;
+    let lanes = scene.sidecar.status().unwrap()["lanes"].as_array().unwrap().len();
+    scene.receiver.answers(|_| SLOW);
+    let (no, id) = scene.replay(&json!({"from_lsn": scene.window()}));
+    let mut kills = 0;
+    for quarter in 1..=3 {
+        let enough = scene.expected().len() * quarter / 4;
+        until("part of the replay", async || {
+            let taken: usize = scene.replayed(&id).iter().map(|r| r.records().len()).sum();
+            (taken >= enough).then_some(())
+        })
+        .await;
+        scene.sidecar.kill();
+        scene.sidecar.spawn();
+        scene.sidecar.ready().await;
+        kills += 1;
+    }
+    scene.ends(no, "done").await;
+    let report = check(scene.expected(), &scene.replayed(&id));
+    println!("{} records over {kills} kills: {report:?}", scene.expected().len());
+    assert!(report.is_clean() && report.records == scene.expected().len(), "{report:?}");
+    assert!(report.duplicates <= kills * lanes, "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_records_go_out_once_beside_replays_and_replays_follow_one_another() {
+    let mut scene = Scene::new(15, "replay_live", 60, "", "[batch]\nrecords_max = 3").await;
+    scene.receiver.answers(|_| SLOW);
+    let covered = scene.expected().to_vec();
+    let window = scene.window();
+    let asked = [json!({"from_lsn": window}), json!({"from_lsn": window, "rate": 2_000})];
+    let replays: Vec<_> = asked.iter().map(|asked| scene.replay(asked)).collect();
+    scene.write(30).await;
+    for (no, id) in &replays {
+        scene.ends(*no, "done").await;
+        let report = check(&covered, &scene.replayed(id));
+        assert!(report.is_clean() && report.duplicates == 0 && report.records == covered.len(), "{report:?}");
+    }
+    let report = check(scene.expected(), &scene.live());
+    assert!(report.is_clean() && report.duplicates == 0, "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_replay_leaves_room_for_live_records() {
+    let mut scene = Scene::new(15, "replay_rate", 40, "", "[batch]\nrecords_max = 1").await;
+    let (no, id) = scene.replay(&json!({"from_lsn": scene.window(), "rate": 5}));
+    scene.write(10).await;
+    let replay = scene.listed(no).unwrap();
+    assert_eq!(replay["state"], "running", "live records did not wait for it: {replay}");
+    let left = replay["records"].as_u64().unwrap() - replay["sent"].as_u64().unwrap();
+    let status = scene.sidecar.status().unwrap();
+    assert!(left > 0 && status["replays"][0]["no"] == no, "{status}");
+    let (status, cancelled) = scene.sidecar.ask("DELETE", &format!("/api/v1/replays/{no}"), "").unwrap();
+    assert_eq!(status, 200, "{cancelled}");
+    scene.ends(no, "cancelled").await;
+    let sent = scene.replayed(&id).len();
+    scene.write(10).await;
+    assert!(scene.replayed(&id).len() <= sent + 1, "nothing of a cancelled replay is begun any more");
+    assert!(check(scene.expected(), &scene.live()).is_clean());
+    let again = scene.sidecar.ask("DELETE", &format!("/api/v1/replays/{no}"), "").unwrap();
+    assert_eq!(again.0, 409, "{}", again.1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_waits_for_a_failing_lane_without_hurting_another_project() {
+    let scene = Scene::new(15, "replay_fails", 80, "", "[batch]\nrecords_max = 3").await;
+    let failing = scene.live()[0].project().to_owned();
+    let of = failing.clone();
+    scene.receiver.answers(move |r| Answer::Status(if r.project() == of { 500 } else { 204 }));
+    let (no, id) = scene.replay(&json!({"from_lsn": scene.window()}));
+    let waiting = until("all but the failing project's", async || {
+        let replay = scene.listed(no)?;
+        let waiting = replay["waiting"].as_array()?.clone();
+        let only = waiting.iter().all(|lane| lane["project"] == failing.as_str());
+        let fails = waiting.iter().any(|lane| lane["state"] == "failing");
+        (only && fails).then_some(waiting)
+    })
+    .await;
+    println!("{waiting:?}");
+    scene.receiver.answers(|_| Answer::Status(204));
+    scene.ends(no, "done").await;
+    let report = check(scene.expected(), &scene.replayed(&id));
+    assert!(report.is_clean() && report.records == scene.expected().len(), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_too_large_for_a_receiver_is_passed_over_and_counted() {
+    let scene = Scene::new(15, "replay_large", 40, "", "[batch]\nrecords_max = 5").await;
+    let victim = scene.live()[0].records()[0].to_string();
+    let large = victim.clone();
+    scene.receiver.answers(move |r| {
+        let holds = r.records().iter().any(|record| record.to_string() == large);
+        Answer::Status(if holds && r.header("sidecar-replay") != "" { 413 } else { 204 })
+    });
+    let (no, id) = scene.replay(&json!({"from_lsn": scene.window()}));
+    let ended = scene.ends(no, "done").await;
+    let alike = scene.expected().iter().filter(|record| record.json.to_string() == victim).count() as u64;
+    assert_eq!(ended["refused"], alike);
+    assert_eq!(ended["sent"], scene.expected().len() as u64 - alike);
+    let report = check(scene.expected(), &scene.replayed(&id));
+    assert_eq!((report.lost as u64, report.unexpected, report.lane_inversions), (alike, 0, 0), "{report:?}");
+    assert_eq!(scene.sidecar.status().unwrap()["spool"]["dead_letter_records"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_needs_no_database() {
+    let scene = Scene::new(15, "replay_alone", 30, "", "").await;
+    scene
+        .database
+        .run("ALTER TABLE documents DROP COLUMN labels; INSERT INTO documents (id) VALUES (7)")
+        .await;
+    until("the stream to stop", async || {
+        scene.sidecar.get("/-/ready").filter(|(status, _)| *status == 503).map(drop)
+    })
+    .await;
+    let (_, report) = scene.replay_all().await;
+    assert!(report.is_clean(), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn near_its_limit_the_spool_cancels_the_newest_replay_before_it_gives_anything_up() {
+    let mut scene = Scene::new(15, "replay_full", 0, "", "").await;
+    let spool = "bytes_max = \"1MiB\"\nlane_bytes_max = \"1MiB\"";
+    scene.sidecar.stop().await;
+    scene.sidecar.configure(&scene.database, &settings(&scene.receiver, spool, "[batch]\nrecords_max = 50"));
+    scene.sidecar.spawn();
+    scene.sidecar.ready().await;
+    let insert = |from: u32, to: u32| {
+        format!(
+            "INSERT INTO documents (id, key, project_id) SELECT g, repeat('k', 200), 'p' FROM generate_series({from}, {to}) g"
+        )
+    };
+    scene.database.run(&insert(1, 2_800)).await;
+    until("the first records", async || (scene.receiver.records_taken() >= 2_800).then_some(())).await;
+    scene.settled().await;
+    let window = scene.window();
+    // Live records pile up from now on, in a lane that does not fail.
+    scene.receiver.answers(|r| match r.header("sidecar-replay") {
+        "" => Answer::Slow(204, Duration::from_millis(500)),
+        _ => Answer::Status(204),
+    });
+    let replays: Vec<u64> = (0..2).map(|_| scene.replay(&json!({"from_lsn": window, "rate": 1})).0).collect();
+    let mut last = 2_800;
+    let newest = until("the newest replay to be cancelled", async || {
+        let newest = scene.listed(replays[1])?;
+        if newest["state"] == "running" {
+            scene.database.run(&insert(last + 1, last + 100)).await;
+            last += 100;
+            return None;
+        }
+        Some(newest)
+    })
+    .await;
+    println!("after {last} documents: {newest}");
+    assert_eq!(newest["state"], "cancelled");
+    let older = scene.listed(replays[0]).unwrap();
+    assert!(older["ended_at"].is_null() || older["ended_at"].as_str() >= newest["ended_at"].as_str());
+    scene.receiver.answers(|_| Answer::Status(204));
+    until("every live record", async || {
+        let taken: usize = scene.live().iter().map(|r| r.records().len()).sum();
+        (taken >= last as usize).then_some(())
+    })
+    .await;
+    let status = scene.sidecar.status().unwrap();
+    assert_eq!(status["spool"]["dead_letter_records"], 0, "nothing was given up");
+    assert!(scene.sidecar.log().contains("the newest replay is cancelled"));
+}

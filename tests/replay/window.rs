@@ -1,0 +1,112 @@
+//! What can be asked for, and what is refused, with the valid form or range.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, stderr};
+use crate::support::until;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_makes_no_sense_is_refused_with_the_valid_form_or_range() {
+    let scene = Scene::new(15, "replay_wrong", 10, "", "").await;
+    let window = scene.window();
+    let cases: [(Value, u16, &[&str]); 12] = [
+        (json!({}), 400, &["`from_lsn`", "`since`"]),
+        (json!({"from_lsn": window, "since": "2020-01-01T00:00:00Z"}), 400, &["one of"]),
+        (json!({"from_lsn": "16B3748"}), 400, &["`16B3748` is not an LSN", "0/16B3748"]),
+        (
+            json!({"from_lsn": "FFFFFFFF/0"}),
+            400,
+            &["`from_lsn`", "lies ahead of the stream, which is read up to"],
+        ),
+        (json!({"from_lsn": window, "to_lsn": "FFFFFFFF/0"}), 400, &["`to_lsn`", "lies ahead"]),
+        (json!({"from_lsn": window, "to_lsn": "0/1"}), 400, &["the end 0-1 lies before the start"]),
+        (json!({"from_lsn": window, "to_lsn": "x"}), 400, &["`to_lsn`", "not an LSN"]),
+        (json!({"since": "yesterday"}), 400, &["RFC 3339"]),
+        (json!({"since": "2999-01-01T00:00:00Z"}), 400, &["lies in the future"]),
+        (json!({"from_lsn": window, "project": "nobody"}), 400, &["`nobody`", "there are `w1-0`"]),
+        (json!({"from_lsn": window, "callback": "deleted"}), 400, &["`deleted` is not a callback"]),
+        (json!({"from_lsn": window, "rate": 0}), 400, &["at least 1"]),
+    ];
+    for (asked, status, sentences) in cases {
+        let (got, told) = scene.asked(&asked).expect_err("a refusal");
+        assert_eq!(got, status, "{asked}: {told}");
+        sentences.iter().for_each(|part| assert!(told.contains(part), "{asked}: `{part}` is not in: {told}"));
+    }
+    assert_eq!(scene.receiver.received().len(), scene.live().len(), "nothing of it is sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_refuses_wrong_use_with_64_and_what_is_gone_with_1() {
+    let scene = Scene::new(15, "replay_use", 5, "", "").await;
+    for (arguments, status, part) in [
+        (vec![], 64, "--from-lsn"),
+        (vec!["--from-lsn", "12"], 64, "`12` is not an LSN"),
+        (vec!["--since", "2 fortnights"], 64, "2026-01-31T09:00:00Z"),
+        (vec!["--since", "1h", "--rate", "0"], 64, "--rate"),
+        (vec!["--since", "1h", "--callback", "x"], 64, "`x` is not a callback"),
+        (vec!["--from-lsn", "0/1"], 1, "the spool no longer holds that: what can be replayed begins with"),
+        (vec!["--since", "30d"], 1, "committed after"),
+        (vec!["cancel", "7"], 1, "there is no replay 7"),
+    ] {
+        let output = scene.run("replay", &arguments).await;
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(part), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_window_begins_with_the_first_start_and_moves_with_what_retention_removes() {
+    let mut scene = Scene::new(15, "replay_window", 20, "retain = \"2s\"", "").await;
+    let first = scene.window();
+    let (_, report) = scene.replay_all().await;
+    assert!(report.is_clean(), "{report:?}");
+    // What was spooled is removed when it is old enough; the window says so.
+    let moved = until("retention", async || Some(scene.window()).filter(|window| *window != first)).await;
+    let (status, told) = scene.asked(&json!({ "from_lsn": first })).expect_err("it is gone");
+    assert_eq!(status, 409);
+    let named = told.split("begins with ").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    assert!(told.contains("committed after 2"), "{told}");
+    println!("window {first} → {moved}: {told}");
+    scene.asked(&json!({ "from_lsn": named, "dry_run": true })).expect("the place that was named is there");
+    let metrics = scene.sidecar.get("/metrics").unwrap().1;
+    let start =
+        metrics.lines().find(|l| l.starts_with("sidecar_replay_window_start_timestamp_seconds ")).unwrap();
+    assert!(!start.ends_with(" 0"), "{start}");
+    // It goes on with what comes.
+    scene.writer.model.records.clear();
+    scene.write_anew(10).await;
+}
+
+impl Scene {
+    /// More transactions; what came before is not looked at.
+    async fn write_anew(&mut self, transactions: usize) {
+        let before = self.live().len();
+        for _ in 0..transactions {
+            self.writer.transaction(&self.database.client, 4).await;
+        }
+        let wanted = self.expected().len();
+        until("new records", async || {
+            let taken: usize =
+                self.live()[before..].iter().filter(|r| r.taken()).map(|r| r.records().len()).sum();
+            (taken >= wanted).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn age_waits_for_a_running_replay() {
+    let scene = Scene::new(15, "replay_keeps", 40, "retain = \"2s\"", "[batch]\nrecords_max = 1").await;
+    let records = scene.expected().len();
+    let rate = u32::try_from(records / 14).unwrap().max(1);
+    let (no, id) = scene.replay(&json!({"from_lsn": scene.window(), "rate": rate}));
+    // Retention looks every ten seconds: the replay goes on for longer than that.
+    let began = std::time::Instant::now();
+    scene.ends(no, "done").await;
+    assert!(began.elapsed() > Duration::from_secs(12), "{:?}", began.elapsed());
+    let report = crate::support::check::check(scene.expected(), &scene.replayed(&id));
+    assert!(report.is_clean() && report.records == records, "{report:?}");
+    println!("{records} records at {rate} a second in {:?}", began.elapsed());
+}
