@@ -1,5 +1,6 @@
 //! `sidecar dead-letters`: what was given up.
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 
 use hyper::Method;
@@ -110,9 +111,10 @@ async fn list(settings: &Settings, filter: &Filter, json: bool) -> Result<Exit, 
     let callback = filter.callback.map(|callback| callback.name().to_owned());
     let given = [("project", &filter.project), ("callback", &callback), ("reason", &filter.reason)];
     let given = given.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-    let query: String = given
-        .map(|(name, value)| format!("&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
-        .collect();
+    let mut query = String::new();
+    for (name, value) in given {
+        let _ = write!(query, "&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
+    }
     let mut after = 0;
     if !json {
         say(format_args!(

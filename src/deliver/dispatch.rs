@@ -13,12 +13,13 @@ use super::lane::{Due, GiveUp, Lane, Paces, Phase, Work};
 use super::retry::{DELIVERED, Outcome, Verdict, verdict};
 use super::turns::Turns;
 use super::webhook::Webhook;
-use crate::moment::{Moment, Running};
+use crate::moment::Running;
 use crate::record::{Callback, LaneNo, Seq};
-use crate::spool::{Batch, DeadReason, Fate, LaneState, Standing};
+use crate::spool::{Batch, DeadReason, Fate, LaneState};
 
 mod order;
 mod replay;
+mod standing;
 
 pub(super) use order::{Head, Run};
 
@@ -111,55 +112,6 @@ impl Dispatch {
         lane.pending_bytes += bytes;
         lane.oldest.get_or_insert(spooled);
         self.look_again(no, now);
-    }
-
-    /// The lane's webhook is this one from now on. The standing that follows, where it changed, is to
-    /// be written down.
-    ///
-    /// One that comes back starts anew, as the time without it is not held against it; one that was
-    /// changed is tried at once: what failed may be what was mended.
-    pub(super) fn routed(
-        &mut self,
-        no: LaneNo,
-        webhook: Option<Arc<Webhook>>,
-        now: Running,
-        wall: Moment,
-    ) -> Option<Standing> {
-        let lane = self.lanes.get_mut(&no)?;
-        let before = lane.standing.clone();
-        match (&webhook, before.without_webhook) {
-            (None, since) => lane.standing.without_webhook = since.or(Some(wall)),
-            (Some(_), Some(_)) => {
-                let paused = lane.standing.paused.take().map(|(_, reason)| (now, reason));
-                lane.standing = Standing { paused, ..Standing::default() };
-            }
-            (Some(_), None) if lane.webhook != webhook => lane.standing.retry_at = None,
-            (Some(_), None) => {}
-        }
-        lane.webhook = webhook;
-        let changed = (lane.standing != before).then(|| lane.standing.clone());
-        self.changed(no, now);
-        changed
-    }
-
-    /// Nothing is sent from the lane any more, for this reason. The standing is to be written down.
-    pub(super) fn pause(&mut self, no: LaneNo, reason: String, now: Running) -> Option<Standing> {
-        let lane = self.lanes.get_mut(&no)?;
-        let since = lane.standing.paused.as_ref().map_or(now, |(since, _)| *since);
-        lane.standing.paused = Some((since, reason));
-        let standing = lane.standing.clone();
-        self.changed(no, now);
-        Some(standing)
-    }
-
-    /// The lane goes on, at once. The standing is to be written down.
-    pub(super) fn resume(&mut self, no: LaneNo, now: Running) -> Option<Standing> {
-        let lane = self.lanes.get_mut(&no)?;
-        lane.standing.paused.take()?;
-        lane.standing.retry_at = None;
-        let standing = lane.standing.clone();
-        self.changed(no, now);
-        Some(standing)
     }
 
     /// The next thing to do, if there is one now.

@@ -194,17 +194,16 @@ impl Lane {
             None => None,
         };
         // Nothing else is cut while a batch waits for its next attempt.
-        let ways = match cut {
-            Some(cut) => [cut, redelivery, Due::Never],
-            None => {
-                let replay = part.map_or(Due::Never, |part| {
-                    let rest = paces.get(&part.replay).map(|pace| pace.next_at);
-                    part.due(retry_at.max(rest), now)
-                });
-                let live = self.live_due(webhook, retry_at, now);
-                let after_redelivery = self.work == Work::Redelivery;
-                if after_redelivery { [replay, live, redelivery] } else { [redelivery, replay, live] }
-            }
+        let ways = if let Some(cut) = cut {
+            [cut, redelivery, Due::Never]
+        } else {
+            let replay = part.map_or(Due::Never, |part| {
+                let rest = paces.get(&part.replay).map(|pace| pace.next_at);
+                part.due(retry_at.max(rest), now)
+            });
+            let live = self.live_due(webhook, retry_at, now);
+            let after_redelivery = self.work == Work::Redelivery;
+            if after_redelivery { [replay, live, redelivery] } else { [redelivery, replay, live] }
         };
         let first_now = ways.into_iter().find(|way| matches!(way, Due::Now(_)));
         let earliest =

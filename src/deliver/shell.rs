@@ -3,6 +3,7 @@
 mod again;
 mod care;
 mod outcomes;
+mod send;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,21 +11,16 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use uuid::Uuid;
-use xxhash_rust::xxh3::xxh3_64;
 
 use self::again::Redelivery;
 use self::outcomes::{Ended, Unwritten, Write};
-use super::client::Ask;
-use super::dispatch::{Action, Dispatch, Run};
+use super::dispatch::{Action, Dispatch};
 use super::handle::{LaneView, Params};
-use super::heads::{Heads, Kind, Made};
-use super::request::{About, headers};
+use super::heads::{Heads, Made};
 use super::webhook::{Routes, Webhook};
 use crate::moment::Running;
 use crate::record::{LaneNo, ProjectNo, Seq};
-use crate::spool::{
-    Batch, BatchId, Chunk, DeadNo, DeadReason, Done, LaneState, Op, Part, ReplayNo, SpoolError,
-};
+use crate::spool::{Batch, BatchId, Chunk, DeadReason, Done, LaneState, Op, Part, ReplayNo, SpoolError};
 
 /// What happened.
 pub(super) enum Event {
@@ -255,104 +251,6 @@ impl Shell {
         }
     }
 
-    fn cut(&mut self, lane: LaneNo, now: Running) -> Result<(), SpoolError> {
-        let Some(state) = self.dispatch.lane(lane) else { return Ok(()) };
-        let (records_max, bytes_max) = state
-            .webhook
-            .as_ref()
-            .map_or((1, 1), |webhook| (webhook.limits.records_max, webhook.limits.bytes_max));
-        let (kind, replay, cursor, last) = match state.range_at_work() {
-            Some(range) => range,
-            // The replay was cancelled meanwhile.
-            None => {
-                self.dispatch.unseize(lane, now);
-                return Ok(());
-            }
-        };
-        let head = self.heads.head(kind, lane, cursor, records_max, bytes_max)?;
-        let Some(first) = head.first()? else {
-            let lost = format!("the records of lane {lane} behind {}", cursor.0);
-            return Err(SpoolError::Damaged(lost));
-        };
-        let epoch = self.params.epochs.of(first);
-        let last = epoch.last.into_iter().chain(last).min();
-        let mut heads = head.heads(records_max, last)?;
-        if let Some(replay) = replay {
-            self.order_of_replay(lane, replay, &mut heads)?;
-        }
-        let records = match self.dispatch.run(lane, &heads, now) {
-            Run::Records(records) => records,
-            Run::Blocked => {
-                let after = heads.first().map(|head| head.after).unwrap_or_default();
-                self.dispatch.blocked(lane, after, now);
-                return Ok(());
-            }
-        };
-        let made = head.make(records)?;
-        let batch = Batch { replay, ..self.batch(lane, epoch.id, &made) };
-        self.made.insert(lane, (batch.id, made));
-        let events = self.events.clone();
-        self.params.spool.submit(Op::Cut(batch.clone()), move |written| {
-            let _ = events.send(Event::Cut { lane, batch, written });
-        });
-        Ok(())
-    }
-
-    fn send(&mut self, lane: LaneNo, batch: Batch) -> Result<(), SpoolError> {
-        let Some(webhook) = self.dispatch.lane(lane).and_then(|lane| lane.webhook.clone()) else {
-            return Ok(());
-        };
-        let made = match self.made.remove(&lane).filter(|(id, _)| *id == batch.id) {
-            Some((_, made)) => made,
-            None => {
-                let kind = if batch.replay.is_some() { Kind::Settled } else { Kind::Pending };
-                self.heads.remake(kind, &batch)?
-            }
-        };
-        let replay = batch.replay.and_then(|replay| self.replays.get(&replay).copied());
-        self.request(webhook, batch, made, replay, None);
-        Ok(())
-    }
-
-    /// Makes the request. `dead` is the dead letter that it is one more attempt of.
-    fn request(
-        &mut self,
-        webhook: Arc<Webhook>,
-        batch: Batch,
-        made: Made,
-        replay: Option<Uuid>,
-        dead: Option<DeadNo>,
-    ) {
-        let lane = batch.lane;
-        let started_at = self.params.clock.wall();
-        let about = About {
-            batch: &batch,
-            project: self.project(lane),
-            first: made.first,
-            last: made.last,
-            attempt: batch.attempts.saturating_add(1),
-            replay,
-            now: started_at,
-        };
-        let ask = Ask {
-            headers: headers(&webhook, &about, &made.body),
-            url: webhook.url.clone(),
-            body: made.body,
-            timeout: webhook.limits.timeout,
-            connect_timeout: webhook.limits.connect_timeout,
-            response_bytes_max: webhook.limits.response_bytes_max,
-        };
-        let (events, committed_at) = (self.events.clone(), made.committed_at);
-        let clock = self.params.clock;
-        let began = clock.elapsed();
-        let told = move |outcome| {
-            let took = clock.elapsed().saturating_sub(began);
-            let ended = Ended { lane, batch, dead, outcome, started_at, took, committed_at };
-            let _ = events.send(Event::Ended(Box::new(ended)));
-        };
-        (self.params.post)(ask, Box::new(told));
-    }
-
     fn appended(&mut self, projects: Vec<(ProjectNo, String)>, chunks: Vec<Chunk>, now: Running) {
         for (no, name) in projects {
             let at = no.0 as usize;
@@ -395,22 +293,6 @@ impl Shell {
         self.dispatch.hold(true);
         if !std::mem::replace(&mut self.failed, true) {
             (self.params.on_failure)(error);
-        }
-    }
-
-    fn batch(&self, lane: LaneNo, epoch: Uuid, made: &Made) -> Batch {
-        Batch {
-            id: Uuid::now_v7(),
-            lane,
-            first: made.ends.0,
-            last: made.ends.1,
-            records: made.records,
-            body_bytes: made.body.len() as u64,
-            body_sum: xxh3_64(&made.body),
-            cut_at: self.params.clock.wall(),
-            epoch,
-            attempts: 0,
-            replay: None,
         }
     }
 

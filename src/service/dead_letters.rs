@@ -17,7 +17,7 @@ pub(super) fn page(
     lanes: &Lanes,
     asked: &DeadLettersAsked,
 ) -> Result<DeadLettersPage, Refusal> {
-    let filter = Filter::new(&asked.project, &asked.callback, &asked.reason)?;
+    let filter = Filter::new(asked.project.as_deref(), asked.callback.as_deref(), asked.reason.as_deref())?;
     let limit = asked.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX) as usize;
     let mut found = Vec::new();
     let mut walk = Walk { reader, after: DeadNo(asked.after.unwrap_or(0)) };
@@ -125,7 +125,7 @@ fn each_picked(
     asked: &DeadLettersPicked,
     told: &mut dyn FnMut(&[DeadLetter]) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
-    let filter = Filter::new(&asked.project, &asked.callback, &asked.reason)?;
+    let filter = Filter::new(asked.project.as_deref(), asked.callback.as_deref(), asked.reason.as_deref())?;
     if !asked.numbers.is_empty() {
         if filter.is_set() || asked.all {
             return Err(Refusal::Wrong("name dead letters by number or by filter, not by both".to_owned()));
@@ -161,13 +161,9 @@ struct Filter<'a> {
 }
 
 impl<'a> Filter<'a> {
-    fn new(
-        project: &'a Option<String>,
-        callback: &Option<String>,
-        reason: &Option<String>,
-    ) -> Result<Self, Refusal> {
-        let callback = callback.as_deref().map(str::parse::<Callback>).transpose();
-        let reason = reason.as_deref().map(|name| {
+    fn new(project: Option<&'a str>, callback: Option<&str>, reason: Option<&str>) -> Result<Self, Refusal> {
+        let callback = callback.map(str::parse::<Callback>).transpose();
+        let reason = reason.map(|name| {
             let known = DeadReason::ALL.into_iter().find(|reason| reason.name() == name);
             known.ok_or_else(|| {
                 let names = DeadReason::ALL.map(|reason| format!("`{}`", reason.name())).join(", ");
@@ -175,7 +171,7 @@ impl<'a> Filter<'a> {
             })
         });
         Ok(Self {
-            project: project.as_deref(),
+            project,
             callback: callback.map_err(|error| Refusal::Wrong(format!("`callback`: {error}")))?,
             reason: reason.transpose()?,
         })

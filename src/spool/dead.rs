@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::cut::first_behind;
 use super::lanes::{BatchState, write_batch};
 use super::ops::{Attempted, Batch, BatchId, DeadReason, Done, Fate};
+use super::reader::Reader;
 use super::store::{BATCH_COST, DEAD_COST, SpoolError, Store, failed};
 use crate::moment::Moment;
 use crate::record::{LaneNo, Seq};
@@ -195,6 +196,29 @@ impl Store {
                 discarded_sum(lane, first, last)
             ],
         )
+    }
+}
+
+impl Reader {
+    /// Up to `limit` dead letters behind `after`, in the order of their numbers.
+    pub fn dead_letters(&self, after: DeadNo, limit: u32) -> Result<Vec<DeadLetter>, SpoolError> {
+        dead_after(&self.connection, after, limit)
+    }
+
+    /// The number of the dead letter that came last; 0 where there is none.
+    pub fn last_dead(&self) -> Result<DeadNo, SpoolError> {
+        let last = "SELECT coalesce(max(no), 0) FROM dead";
+        self.connection.query_row(last, [], |row| row.get(0).map(DeadNo)).map_err(failed)
+    }
+
+    /// One dead letter.
+    pub fn dead_letter(&self, no: DeadNo) -> Result<Option<DeadLetter>, SpoolError> {
+        find_dead(&self.connection, no)
+    }
+
+    /// The next dead letter of a lane that waits for one more attempt.
+    pub fn next_redelivery(&self, lane: LaneNo) -> Result<Option<DeadLetter>, SpoolError> {
+        next_asked(&self.connection, lane)
     }
 }
 

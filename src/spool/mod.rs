@@ -9,10 +9,12 @@
 //! 2. Shadow, records and position of a [`Group`] change together or not at all.
 //! 3. A record's bytes, once spooled, never change; what is read back is checked by checksum.
 
+mod attempts;
 mod chunk;
 mod cut;
 mod dead;
 mod epochs;
+mod facts;
 mod group;
 mod lanes;
 mod ops;
@@ -28,6 +30,7 @@ mod store;
 mod trail;
 mod writer;
 
+pub use attempts::AttemptRow;
 pub use chunk::{DamagedChunk, Records};
 pub use dead::{DeadLetter, DeadNo};
 pub use epochs::{Epoch, Epochs};
@@ -39,7 +42,7 @@ pub use ops::{
 pub use reader::{Reader, Usage};
 pub use replays::{NewReplay, Part, Replay, ReplayNo, ReplayState};
 pub use schema::OpenError;
-pub use search::{AttemptRow, Found, From, Search, Span, Window};
+pub use search::{Found, From, Search, Span, Window};
 pub use shadow::Shadow;
 pub use stand::Floor;
 pub use store::SpoolError;

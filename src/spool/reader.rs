@@ -4,10 +4,11 @@ use std::path::Path;
 
 use rusqlite::{Connection, Row, params};
 
+use super::facts::read_fact;
 use super::lanes::{LaneRow, lane_state, read_lanes};
 use super::ops::{Chunk, Fact, LaneState};
 use super::schema::open_reader;
-use super::store::{SpoolError, failed, read_fact, shadow_sum};
+use super::store::{SpoolError, failed, shadow_sum};
 use crate::classify::Identity;
 use crate::moment::{Moment, Running};
 use crate::position::{Lsn, Position};

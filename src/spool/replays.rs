@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::lanes::{BatchState, open_batches, read_batch_and_state, write_batch};
 use super::ops::{Attempted, Batch, BatchId, Done, Fate};
+use super::reader::Reader;
 use super::stand::Floor;
 use super::store::{SpoolError, Store, failed};
 use crate::moment::Moment;
@@ -267,6 +268,23 @@ impl Store {
     /// A batch, whatever has become of it.
     pub(super) fn batch(&self, id: &BatchId) -> Result<Option<(Batch, BatchState)>, SpoolError> {
         find_batch(&self.connection, id)
+    }
+}
+
+impl Reader {
+    /// All replays, the newest first.
+    pub fn replays(&self) -> Result<Vec<Replay>, SpoolError> {
+        all_replays(&self.connection)
+    }
+
+    /// One replay.
+    pub fn replay(&self, no: ReplayNo) -> Result<Option<Replay>, SpoolError> {
+        find_replay(&self.connection, no)
+    }
+
+    /// What a replay sends, lane by lane.
+    pub fn parts(&self, replay: ReplayNo) -> Result<Vec<Part>, SpoolError> {
+        parts_of(&self.connection, replay)
     }
 }
 

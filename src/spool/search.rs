@@ -4,13 +4,12 @@
 //! server's clock steps, and commits overtake each other), so "the first committed at T or later" is
 //! asked of an index.
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::OptionalExtension as _;
 
-use super::dead::{DeadLetter, DeadNo, dead_after, discarded_within, find_dead, next_asked};
-use super::lanes::{BatchState, read_lanes};
-use super::ops::{Batch, BatchId, Chunk};
+use super::dead::discarded_within;
+use super::lanes::read_lanes;
+use super::ops::Chunk;
 use super::reader::{Reader, chunk_holding};
-use super::replays::{Part, Replay, ReplayNo, all_replays, find_batch, find_replay, parts_of};
 use super::stand::Floor;
 use super::store::{SpoolError, failed};
 use crate::moment::Moment;
@@ -72,23 +71,6 @@ pub struct Window {
     pub after: Moment,
     /// What lies here or before is no longer there.
     pub floor: Floor,
-}
-
-/// A request that was on the wire, as it was logged.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AttemptRow {
-    /// 1, 2, …
-    pub number: u32,
-    /// When it began.
-    pub started_at: Moment,
-    /// How long it took.
-    pub took_micros: u64,
-    /// The answer's status, where there was one.
-    pub status: Option<u16>,
-    /// `delivered`, or the word for what went wrong.
-    pub outcome: String,
-    /// The error's sentence, or the beginning of the answer.
-    pub detail: Option<String>,
 }
 
 impl Reader {
@@ -294,8 +276,7 @@ impl Reader {
             .and_then(|mut found| {
                 let range = [lane.0.cast_signed(), first.0.cast_signed(), last.0.cast_signed()];
                 found.query_row(range, |row| {
-                    let seq = |at: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(at)?);
-                    let ends = seq(0)?.zip(seq(1)?);
+                    let ends = row.get::<_, Option<i64>>(0)?.zip(row.get::<_, Option<i64>>(1)?);
                     Ok((ends, row.get::<_, i64>(2)?.cast_unsigned(), row.get::<_, i64>(3)?.cast_unsigned()))
                 })
             })
@@ -332,69 +313,6 @@ impl Reader {
             .map_err(failed)?;
         let Some(lane) = lane else { return Ok(None) };
         chunk_holding(&self.connection, LaneNo(lane.cast_unsigned()), from)
-    }
-
-    /// All replays, the newest first.
-    pub fn replays(&self) -> Result<Vec<Replay>, SpoolError> {
-        all_replays(&self.connection)
-    }
-
-    /// One replay.
-    pub fn replay(&self, no: ReplayNo) -> Result<Option<Replay>, SpoolError> {
-        find_replay(&self.connection, no)
-    }
-
-    /// What a replay sends, lane by lane.
-    pub fn parts(&self, replay: ReplayNo) -> Result<Vec<Part>, SpoolError> {
-        parts_of(&self.connection, replay)
-    }
-
-    /// Up to `limit` dead letters behind `after`, in the order of their numbers.
-    pub fn dead_letters(&self, after: DeadNo, limit: u32) -> Result<Vec<DeadLetter>, SpoolError> {
-        dead_after(&self.connection, after, limit)
-    }
-
-    /// The number of the dead letter that came last; 0 where there is none.
-    pub fn last_dead(&self) -> Result<DeadNo, SpoolError> {
-        let last = "SELECT coalesce(max(no), 0) FROM dead";
-        self.connection.query_row(last, [], |row| row.get(0).map(DeadNo)).map_err(failed)
-    }
-
-    /// One dead letter.
-    pub fn dead_letter(&self, no: DeadNo) -> Result<Option<DeadLetter>, SpoolError> {
-        find_dead(&self.connection, no)
-    }
-
-    /// The next dead letter of a lane that waits for one more attempt.
-    pub fn next_redelivery(&self, lane: LaneNo) -> Result<Option<DeadLetter>, SpoolError> {
-        next_asked(&self.connection, lane)
-    }
-
-    /// A batch, whatever has become of it.
-    pub fn batch(&self, id: &BatchId) -> Result<Option<Batch>, SpoolError> {
-        let found: Option<(Batch, BatchState)> = find_batch(&self.connection, id)?;
-        Ok(found.map(|(batch, _)| batch))
-    }
-
-    /// The attempts of a batch that are still remembered, in order.
-    pub fn attempts(&self, batch: &BatchId) -> Result<Vec<AttemptRow>, SpoolError> {
-        let mut found = self
-            .connection
-            .prepare_cached(
-                "SELECT number, started_at, took_micros, status, outcome, detail FROM attempt WHERE batch = ?1 ORDER BY no",
-            )
-            .map_err(failed)?;
-        let rows = found.query_map(params![batch.as_bytes()], |row| {
-            Ok(AttemptRow {
-                number: row.get(0)?,
-                started_at: Moment(row.get(1)?),
-                took_micros: row.get::<_, i64>(2)?.cast_unsigned(),
-                status: row.get(3)?,
-                outcome: row.get(4)?,
-                detail: row.get(5)?,
-            })
-        });
-        rows.and_then(Iterator::collect).map_err(failed)
     }
 }
 

@@ -73,7 +73,7 @@ enum Doer {
 type Reply = Box<dyn FnOnce(Result<Done, SpoolError>) + Send>;
 
 enum Ask {
-    Do(Op, Reply),
+    Do(Box<Op>, Reply),
     Close,
 }
 
@@ -133,7 +133,9 @@ impl Spool {
 
     /// Hands an operation in. `reply` is called once it is durable, or was not done; it must not block.
     pub fn submit(&self, op: Op, reply: impl FnOnce(Result<Done, SpoolError>) + Send + 'static) {
-        if let Err(mpsc::SendError(Ask::Do(_, reply))) = self.asks.send(Ask::Do(op, Box::new(reply))) {
+        if let Err(mpsc::SendError(Ask::Do(_, reply))) =
+            self.asks.send(Ask::Do(Box::new(op), Box::new(reply)))
+        {
             reply(Err(closed()));
         }
     }
@@ -235,7 +237,7 @@ impl Writer {
             match ask {
                 Ask::Close => flow = ControlFlow::Break(()),
                 Ask::Do(op, reply) => {
-                    ops.push(op);
+                    ops.push(*op);
                     replies.push(reply);
                 }
             }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, stderr, stdout};
-use crate::support::receiver::Answer;
+use crate::support::receiver::{Answer, Received};
 use crate::support::until;
 
 /// Five records of project `p`, given up: the first batch was tried, the others were never cut.
@@ -93,8 +93,8 @@ async fn one_more_attempt_is_of_the_same_batch_and_what_was_never_cut_is_cut() {
     })
     .await;
     assert!(letters(&scene, "").is_empty());
-    let taken: Vec<_> = scene.receiver.received().into_iter().filter(|request| request.taken()).collect();
-    let records: Vec<_> = taken.iter().flat_map(|request| request.records()).collect();
+    let taken: Vec<_> = scene.receiver.received().into_iter().filter(Received::taken).collect();
+    let records: Vec<_> = taken.iter().flat_map(Received::records).collect();
     let wanted: Vec<_> = (1..=5).map(|id| json!({"id": id.to_string(), "key": null})).collect();
     assert_eq!(records, wanted, "in the order of the lane");
     let again = taken.iter().find(|request| request.records() == tried.records()).unwrap();

@@ -168,6 +168,6 @@ async fn lanes_without_a_webhook_take_no_part_and_are_named() {
     assert!(of_b.contains("takes no part, as no webhook answers for it"), "{told}");
     assert!(told.contains("total: 1 records"), "{told}");
     let replayed: Vec<_> =
-        scene.receiver.received().into_iter().filter(|r| r.header("sidecar-replay") != "").collect();
+        scene.receiver.received().into_iter().filter(|r| !r.header("sidecar-replay").is_empty()).collect();
     assert_eq!(replayed.iter().map(Received::project).collect::<Vec<_>>(), ["a"]);
 }

@@ -65,7 +65,7 @@ impl Scene {
         self.receiver
             .received()
             .into_iter()
-            .filter(|request| request.header("sidecar-replay") == "")
+            .filter(|request| request.header("sidecar-replay").is_empty())
             .collect()
     }
 

@@ -6,8 +6,9 @@ use hyper::Uri;
 
 use super::*;
 use crate::deliver::webhook::Limits;
+use crate::moment::Moment;
 use crate::record::{After, ProjectNo};
-use crate::spool::BatchId;
+use crate::spool::{BatchId, Standing};
 
 const INGESTED: LaneNo = LaneNo(1);
 const MODIFIED: LaneNo = LaneNo(2);
