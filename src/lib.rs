@@ -27,6 +27,9 @@ pub mod metrics;
 /// The one place that reads clocks.
 pub mod clock;
 
+/// Where tests let the process die.
+pub mod failpoint;
+
 /// Postgres → frames.
 pub mod source;
 

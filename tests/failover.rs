@@ -13,8 +13,6 @@
 
 mod support;
 
-#[path = "failover/cluster.rs"]
-mod cluster;
 #[path = "failover/promoted.rs"]
 mod promoted;
 #[path = "failover/restored.rs"]

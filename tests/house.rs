@@ -16,8 +16,24 @@ use std::path::{Path, PathBuf};
 
 /// The rooms in the order in which a change meets them. A room may use only those before it.
 const FLOW: &[&str] = &[
-    "moment", "position", "record", "metrics", "clock", "source", "decode", "classify", "spool", "capture",
-    "deliver", "resync", "replay", "admin", "settings", "service", "cli",
+    "moment",
+    "position",
+    "record",
+    "metrics",
+    "clock",
+    "failpoint",
+    "source",
+    "decode",
+    "classify",
+    "spool",
+    "capture",
+    "deliver",
+    "resync",
+    "replay",
+    "admin",
+    "settings",
+    "service",
+    "cli",
 ];
 
 /// Files and folders that do no I/O and read no clock: time is an argument, the next wake-up is a result.

@@ -17,6 +17,7 @@ use super::handshake::server_error;
 use super::progress::{Next, Progress};
 use super::socket::{Socket, SourceError, closed, malformed};
 use crate::clock::Clock;
+use crate::failpoint::{self, Side};
 use crate::moment::Running;
 use crate::position::Lsn;
 
@@ -113,8 +114,10 @@ impl Stream {
                 Next::GiveUp => return Err(SourceError::Closed("no answer to a question for 30 s".into())),
                 Next::Tell { synced, reply_requested } => {
                     let update = status_update(synced, Clock::now(), reply_requested);
+                    failpoint::reach("confirm", Side::Before);
                     self.socket.write_all(&update).await.map_err(closed)?;
                     self.socket.flush().await.map_err(closed)?;
+                    failpoint::reach("confirm", Side::After);
                 }
             }
         }

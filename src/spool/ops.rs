@@ -355,6 +355,29 @@ impl Fact {
         [Self::Epoch, Self::Identity, Self::Mapping, Self::Layouts, Self::Resync, Self::Source];
 }
 
+impl Op {
+    /// The name of its edge between what is durable and what is not.
+    pub(super) fn edge(&self) -> &'static str {
+        match self {
+            Self::Attempted(_) => "settle",
+            Self::CancelReplay { .. } => "cancel",
+            Self::Commit(group) if group.taken_at.is_some() => "seed",
+            Self::Commit(_) => "group",
+            Self::Cut(_) => "cut",
+            Self::CutDead { .. } => "cut_dead",
+            Self::Discard { .. } => "discard",
+            Self::DiscardDead { .. } => "discard_dead",
+            Self::GiveUp { .. } => "give_up",
+            Self::Redeliver { .. } => "redeliver",
+            Self::Redelivered { .. } => "redelivered",
+            Self::Replay(_) => "replay",
+            Self::Retire { .. } => "retire",
+            Self::Standing { .. } => "standing",
+            Self::Tick(_) => "tick",
+        }
+    }
+}
+
 impl DeadReason {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::GivenUp, Self::LaneFull, Self::SpoolFull, Self::TooLarge];

@@ -12,6 +12,7 @@ use super::replays::running_parts;
 use super::schema::{self, OpenError};
 use super::stand::{Floor, Stand};
 use crate::classify::Identity;
+use crate::failpoint::{self, Side};
 use crate::moment::Moment;
 use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
@@ -115,6 +116,7 @@ impl Store {
             return vec![Err(error); count];
         }
         let mut all = Vec::with_capacity(count);
+        let edges: Vec<&'static str> = ops.iter().map(Op::edge).collect();
         for op in ops {
             // A refused operation is refused before it changes anything.
             all.push(self.perform(op));
@@ -127,10 +129,12 @@ impl Store {
                 return undone(all, count, &error);
             }
         }
+        edges.iter().for_each(|edge| failpoint::reach(edge, Side::Before));
         if let Err(error) = self.commit() {
             self.roll_back();
             return undone(all, count, &error);
         }
+        edges.iter().for_each(|edge| failpoint::reach(edge, Side::After));
         all
     }
 

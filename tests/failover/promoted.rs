@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::cluster::{Cluster, Stop};
 use crate::scene::{APP, SLOT, Scene, application, parsed};
 use crate::support::check::check;
+use crate::support::cluster::{Cluster, Stop};
 use crate::support::receiver::Answer;
 use crate::support::workload::Writer;
 use crate::support::{VERSIONS, until};

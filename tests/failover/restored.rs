@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::cluster::{Cluster, Stop};
 use crate::scene::{SLOT, Scene, application};
 use crate::support::VERSIONS;
+use crate::support::cluster::{Cluster, Stop};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restored_copy_of_the_cluster_has_diverged() {

@@ -13,9 +13,11 @@
 )]
 
 pub mod check;
+pub mod cluster;
 pub mod database;
 pub mod model;
 pub mod process;
+pub mod proxy;
 pub mod receiver;
 pub mod server;
 pub mod tmpfs;

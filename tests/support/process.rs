@@ -55,8 +55,19 @@ impl Sidecar {
     }
 
     pub fn spawn(&mut self) {
+        self.spawn_with(&[]);
+    }
+
+    /// With these variables in its environment.
+    pub fn spawn_with(&mut self, variables: &[(&str, &str)]) {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
-        let child = self.command("run").stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let child = self
+            .command("run")
+            .envs(variables.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
         self.child = Some(child);
     }
 

@@ -91,6 +91,11 @@ impl Receiver {
         self.received.lock().unwrap().clone()
     }
 
+    /// Forgets what came.
+    pub fn forget(&self) {
+        self.received.lock().unwrap().clear();
+    }
+
     /// Records that were taken, repetitions included.
     pub fn records_taken(&self) -> usize {
         let received = self.received.lock().unwrap();

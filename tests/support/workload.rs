@@ -31,6 +31,13 @@ impl Writer {
 
     /// Commits one transaction of up to `changes` changes, or rolls it back.
     pub async fn transaction(&mut self, client: &Client, changes: usize) {
+        let (sql, planned) = self.plan(changes, "");
+        self.model = planned;
+        client.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+
+    /// One transaction as SQL, and the model after it. `with` is committed with it.
+    pub fn plan(&mut self, changes: usize, with: &str) -> (String, Model) {
         let mut planned = self.model.clone();
         let mut sql = String::from("BEGIN;");
         for _ in 0..self.rng.random_range(1..=changes) {
@@ -47,11 +54,11 @@ impl Writer {
         }
         if self.rng.random_bool(0.05) {
             sql += "ROLLBACK;";
-        } else {
-            sql += "COMMIT;";
-            self.model = planned;
+            return (sql, self.model.clone());
         }
-        client.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        sql += with;
+        sql += "COMMIT;";
+        (sql, planned)
     }
 
     /// One change of one row, as SQL and in the model.

@@ -12,6 +12,7 @@ use crate::deliver::dispatch::Run;
 use crate::deliver::heads::{Kind, Made};
 use crate::deliver::request::{About, headers};
 use crate::deliver::webhook::Webhook;
+use crate::failpoint::{self, Side};
 use crate::moment::Running;
 use crate::record::LaneNo;
 use crate::spool::{Batch, DeadNo, Op, SpoolError};
@@ -103,7 +104,9 @@ impl Shell {
         let (events, committed_at) = (self.events.clone(), made.committed_at);
         let clock = self.params.clock;
         let began = clock.elapsed();
+        failpoint::reach("send", Side::Before);
         let told = move |outcome| {
+            failpoint::reach("send", Side::After);
             let took = clock.elapsed().saturating_sub(began);
             let ended = Ended { lane, batch, dead, outcome, started_at, took, committed_at };
             let _ = events.send(Event::Ended(Box::new(ended)));

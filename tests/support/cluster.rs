@@ -7,13 +7,13 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::support::database::Database;
-use crate::support::server::{bin, run_as, unprivileged};
-use crate::support::until;
+use super::database::Database;
+use super::server::{bin, run_as, unprivileged};
+use super::until;
 
-pub(crate) struct Cluster {
+pub struct Cluster {
     version: u32,
-    pub(crate) port: u16,
+    pub port: u16,
     folder: PathBuf,
     /// While it runs: a shell that ends it when told to, or with us.
     keeper: Option<Child>,
@@ -21,7 +21,7 @@ pub(crate) struct Cluster {
 
 /// How a server is told to stop.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Stop {
+pub enum Stop {
     /// In order: everything it wrote reaches whoever reads.
     Fast,
     /// As a crash would.
@@ -30,7 +30,7 @@ pub(crate) enum Stop {
 
 impl Cluster {
     /// A new cluster, running.
-    pub(crate) async fn new(version: u32, settings: &str) -> Self {
+    pub async fn new(version: u32, settings: &str) -> Self {
         let mut cluster = Self::unmade(version);
         let mut initdb = cluster.program("initdb");
         initdb.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"]);
@@ -44,7 +44,7 @@ impl Cluster {
     }
 
     /// A standby of this one, running. It reads through a slot of the name `standby`.
-    pub(crate) async fn standby(&self, settings: &str) -> Self {
+    pub async fn standby(&self, settings: &str) -> Self {
         let mut standby = Self::unmade(self.version);
         let mut copy = standby.program("pg_basebackup");
         copy.args([
@@ -80,14 +80,14 @@ impl Cluster {
     }
 
     /// Settings that follow those that are there; a start applies them.
-    pub(crate) fn set(&self, settings: &str) {
+    pub fn set(&self, settings: &str) {
         let file = self.data().join("postgresql.auto.conf");
         let before = fs::read_to_string(&file).unwrap_or_default();
         fs::write(file, format!("{before}port = {}\n{settings}\n", self.port)).unwrap();
     }
 
     /// Starts it, and waits until it answers.
-    pub(crate) async fn start(&mut self) {
+    pub async fn start(&mut self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log")).unwrap();
         let mut shell = run_as(Path::new("sh"));
         shell.args(["-c", KEEPER]).arg(&self.folder).arg(bin(self.version).join("postgres")).arg("-D");
@@ -102,7 +102,7 @@ impl Cluster {
         .await;
     }
 
-    pub(crate) fn stop(&mut self, how: Stop) {
+    pub fn stop(&mut self, how: Stop) {
         let mut keeper = self.keeper.take().expect("it runs");
         let signal = match how {
             Stop::Fast => "INT",
@@ -112,14 +112,23 @@ impl Cluster {
         keeper.wait().unwrap();
     }
 
+    /// Every process of it, the first of all included.
+    pub fn pids(&self) -> Vec<String> {
+        let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
+        let Some(first) = file.lines().next().map(str::to_owned) else { return Vec::new() };
+        let children = Command::new("ps").args(["-o", "pid=", "--ppid", &first]).output().unwrap();
+        let children = String::from_utf8_lossy(&children.stdout).into_owned();
+        std::iter::once(first).chain(children.split_whitespace().map(str::to_owned)).collect()
+    }
+
     /// The data of the stopped cluster, beside it.
-    pub(crate) fn copy(&self) {
+    pub fn copy(&self) {
         assert!(self.keeper.is_none(), "a running cluster cannot be copied");
         done(run_as(Path::new("cp")).arg("-a").arg(self.data()).arg(self.folder.join("copy")));
     }
 
     /// The stopped cluster is what it was when it was copied.
-    pub(crate) fn restore(&self) {
+    pub fn restore(&self) {
         assert!(self.keeper.is_none(), "a running cluster cannot be restored");
         fs::remove_dir_all(self.data()).unwrap();
         fs::rename(self.folder.join("copy"), self.data()).unwrap();
@@ -127,23 +136,23 @@ impl Cluster {
 
     /// The state of a slot goes over, file by file, as tools do where standbys cannot copy slots. The
     /// other one is stopped.
-    pub(crate) fn copy_slot_to(&self, other: &Self, slot: &str) {
+    pub fn copy_slot_to(&self, other: &Self, slot: &str) {
         let place = |cluster: &Self| cluster.data().join("pg_replslot").join(slot);
         let _ = fs::remove_dir_all(place(other));
         done(run_as(Path::new("cp")).arg("-a").arg(place(self)).arg(place(other)));
     }
 
-    pub(crate) async fn promote(&self) {
+    pub async fn promote(&self) {
         let database = self.database("postgres").await;
         database.run("SELECT pg_promote(true, 60)").await;
     }
 
-    pub(crate) fn url(&self, dbname: &str) -> String {
+    pub fn url(&self, dbname: &str) -> String {
         format!("postgresql://postgres@127.0.0.1:{}/{dbname}", self.port)
     }
 
     /// A session with a database that is there.
-    pub(crate) async fn database(&self, dbname: &str) -> Database {
+    pub async fn database(&self, dbname: &str) -> Database {
         Database::at(self.version, dbname, &self.url(dbname)).await
     }
 

@@ -1,0 +1,61 @@
+//! Every kind of fault, so many times, and what came of it: `make torture` makes it long.
+
+use std::io::Write as _;
+
+use crate::fault::Fault;
+use crate::storm::Storm;
+
+/// Faults over all kinds; a short cut where nothing is said.
+fn wanted() -> usize {
+    std::env::var("SIDECAR_TORTURE").ok().and_then(|text| text.parse().ok()).unwrap_or(Fault::ALL.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_fails_nothing_is_lost_changed_misplaced_or_out_of_order() {
+    let seed = std::env::var("SIDECAR_TEST_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = seed.unwrap_or_else(rand::random::<u64>);
+    println!("seed {seed} (SIDECAR_TEST_SEED={seed} runs it again)");
+    let wanted = wanted();
+    let only = std::env::var("SIDECAR_FAULT").ok();
+    let version = if seed % 2 == 0 { 15 } else { 18 };
+    let mut storm = Storm::new(version, seed).await;
+    let mut rows = Vec::new();
+    for fault in Fault::ALL.into_iter().filter(|f| only.as_ref().is_none_or(|only| f.name().contains(only))) {
+        let times = (wanted / Fault::ALL.len()).max(1);
+        let times = if fault.is_slow() { times.div_ceil(2) } else { times };
+        let began = std::time::Instant::now();
+        let Some((times, report)) = storm.weather(fault, times).await else { continue };
+        println!("{}: {times} times in {:?}: {report:?}", fault.name(), began.elapsed());
+        let allowed = times * storm.lanes();
+        assert!(report.is_clean(), "{}, seed {seed}: {report:?}", fault.name());
+        assert!(report.duplicates <= allowed, "{}, seed {seed}: {report:?} of {allowed}", fault.name());
+        assert_eq!(storm.dead_letters(), 0, "{}, seed {seed}: nothing is given up early", fault.name());
+        rows.push((fault.name(), times, report));
+    }
+    let sum = |of: &dyn Fn(&(String, usize, crate::support::check::Report)) -> usize| {
+        rows.iter().map(of).sum::<usize>()
+    };
+    let (times, records) = (sum(&|row| row.1), sum(&|row| row.2.records));
+    let duplicates = sum(&|row| row.2.duplicates);
+    let mut matrix = format!(
+        "PostgreSQL {version}, seed {seed}\n\n| fault | times | records | lost | in the wrong project | out of order | changed | batches repeated |\n|---|--:|--:|--:|--:|--:|--:|--:|\n"
+    );
+    for (name, times, report) in &rows {
+        matrix += &format!(
+            "| {name} | {times} | {} | {} | {} | {} | {} | {} |\n",
+            report.records,
+            report.lost + report.unexpected,
+            report.wrong_project,
+            report.lane_inversions + report.document_inversions,
+            report.changed_batches,
+            report.duplicates
+        );
+    }
+    matrix += &format!(
+        "| **all** | **{times}** | **{records}** | **0** | **0** | **0** | **0** | **{duplicates}** |\n"
+    );
+    println!("{matrix}");
+    if let Some(path) = std::env::var_os("SIDECAR_FIGURES") {
+        std::fs::File::create(path).unwrap().write_all(matrix.as_bytes()).unwrap();
+    }
+}
