@@ -2,10 +2,12 @@
 #
 #   make demo    see it work on a temporary Postgres (SECONDS=30 ends it by itself)
 #   make test    install what is missing, check the shape of the code, run every test
+#   make torture 500 real faults and 20,000 simulated histories, half an hour; writes the figures of
+#                docs/guarantees.md
 
 SECONDS ?=
 
-.PHONY: demo test tools lint bench fuzz
+.PHONY: demo test tools lint bench fuzz torture
 
 demo:
 	scripts/tools.sh demo
@@ -25,6 +27,16 @@ lint:
 bench: tools
 	cargo bench --bench drain
 	cargo bench --bench resync
+
+# What is tested with a few faults and histories by `make test`, at length.
+TORTURE_FAULTS ?= 528
+TORTURE_SEEDS ?= 20000
+torture: tools
+	SIDECAR_TORTURE=$(TORTURE_FAULTS) SIDECAR_DAMAGE=100 SIDECAR_FIGURES=target/figures-faults.md \
+		cargo test --test crash -- --nocapture
+	SIDECAR_SIM_SEEDS=$(TORTURE_SEEDS) SIDECAR_FIGURES=target/figures-simulation.md \
+		cargo test --release --test simulation -- --nocapture
+	python3 scripts/figures.py target/figures-faults.md target/figures-simulation.md
 
 # A minute a target; the manual is what settings begin from. cargo-fuzz is installed from crates.io
 # where it is missing.

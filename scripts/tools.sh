@@ -2,7 +2,7 @@
 # Installs what building, testing and the demo need, where it is missing. As root, or with sudo.
 #
 #   scripts/tools.sh demo    a C compiler and one PostgreSQL
-#   scripts/tools.sh test    and PostgreSQL 15 and 18
+#   scripts/tools.sh test    and PostgreSQL 15 and 18, and libfaketime for a clock that steps
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:-test}
@@ -81,6 +81,8 @@ demo)
 test)
     debian_postgres 15 || { say "PostgreSQL 15 is missing, and there is no apt-get to install it"; exit 1; }
     wheel
+    ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || apt_install libfaketime ||
+        say "no libfaketime: the test of a stepped clock is skipped"
     ;;
 *)
     say "unknown: $what"

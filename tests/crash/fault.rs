@@ -1,6 +1,5 @@
 //! The kinds of faults, and what each does.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -186,18 +185,17 @@ impl Storm {
 
     /// Days forwards and back, under the eyes of a running process.
     async fn step_clock(&mut self) -> bool {
-        const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
-        if !Path::new(LIBRARY).exists() {
+        let Some(library) = faketime() else {
             eprintln!("SKIPPED: no libfaketime, and a stepped clock needs it (`make tools`)");
             return false;
-        }
+        };
         let file = self.sidecar.folder.path().join("clock");
         let step = |by: &str| std::fs::write(&file, by).unwrap();
         step("+0");
         self.sidecar.kill();
         let file_name = file.to_str().unwrap().to_owned();
         let variables = [
-            ("LD_PRELOAD", LIBRARY),
+            ("LD_PRELOAD", library.as_str()),
             ("FAKETIME_TIMESTAMP_FILE", file_name.as_str()),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
             ("FAKETIME_CACHE_DURATION", "1"),
@@ -221,6 +219,13 @@ impl Storm {
         })
         .await
     }
+}
+
+/// The library under which a process sees the wall clock that a file says.
+fn faketime() -> Option<String> {
+    let machines = std::fs::read_dir("/usr/lib").ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut libraries = machines.map(|machine| machine.join("faketime/libfaketime.so.1"));
+    libraries.find(|library| library.exists())?.to_str().map(str::to_owned)
 }
 
 async fn disturb(proxy: &FaultyProxy, network: Network, short: Duration) {

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use crate::fault::Fault;
 use crate::storm::Storm;
+use crate::support::check::Report;
 
 /// Faults over all kinds; a short cut where nothing is said.
 fn wanted() -> usize {
@@ -17,7 +18,7 @@ async fn whatever_fails_nothing_is_lost_changed_misplaced_or_out_of_order() {
     println!("seed {seed} (SIDECAR_TEST_SEED={seed} runs it again)");
     let wanted = wanted();
     let only = std::env::var("SIDECAR_FAULT").ok();
-    let version = if seed % 2 == 0 { 15 } else { 18 };
+    let version = if seed.is_multiple_of(2) { 15 } else { 18 };
     let mut storm = Storm::new(version, seed).await;
     let mut rows = Vec::new();
     for fault in Fault::ALL.into_iter().filter(|f| only.as_ref().is_none_or(|only| f.name().contains(only))) {
@@ -32,30 +33,40 @@ async fn whatever_fails_nothing_is_lost_changed_misplaced_or_out_of_order() {
         assert_eq!(storm.dead_letters(), 0, "{}, seed {seed}: nothing is given up early", fault.name());
         rows.push((fault.name(), times, report));
     }
-    let sum = |of: &dyn Fn(&(String, usize, crate::support::check::Report)) -> usize| {
-        rows.iter().map(of).sum::<usize>()
+    let matrix = table(&format!("PostgreSQL {version}, seed {seed}"), &rows);
+    println!("{matrix}");
+    if let Some(path) = std::env::var_os("SIDECAR_FIGURES") {
+        std::fs::File::create(path).unwrap().write_all(matrix.as_bytes()).unwrap();
+    }
+}
+
+type Row = (String, usize, Report);
+
+/// For people: a table of Markdown, its last row the sum.
+fn table(title: &str, rows: &[Row]) -> String {
+    let line = |name: &str, figures: [usize; 7]| {
+        figures.iter().fold(format!("| {name} |"), |line, figure| format!("{line} {figure} |")) + "\n"
     };
-    let (times, records) = (sum(&|row| row.1), sum(&|row| row.2.records));
-    let duplicates = sum(&|row| row.2.duplicates);
-    let mut matrix = format!(
-        "PostgreSQL {version}, seed {seed}\n\n| fault | times | records | lost | in the wrong project | out of order | changed | batches repeated |\n|---|--:|--:|--:|--:|--:|--:|--:|\n"
-    );
-    for (name, times, report) in &rows {
-        matrix += &format!(
-            "| {name} | {times} | {} | {} | {} | {} | {} | {} |\n",
+    let figures = |(_, times, report): &Row| {
+        [
+            *times,
             report.records,
             report.lost + report.unexpected,
             report.wrong_project,
             report.lane_inversions + report.document_inversions,
             report.changed_batches,
-            report.duplicates
-        );
-    }
-    matrix += &format!(
-        "| **all** | **{times}** | **{records}** | **0** | **0** | **0** | **0** | **{duplicates}** |\n"
+            report.duplicates,
+        ]
+    };
+    let mut sums = [0; 7];
+    let mut table = format!(
+        "{title}\n\n| fault | times | records | lost | in the wrong project | out of order | changed | batches repeated |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|\n"
     );
-    println!("{matrix}");
-    if let Some(path) = std::env::var_os("SIDECAR_FIGURES") {
-        std::fs::File::create(path).unwrap().write_all(matrix.as_bytes()).unwrap();
+    for row in rows {
+        let figures = figures(row);
+        sums.iter_mut().zip(figures).for_each(|(sum, figure)| *sum += figure);
+        table += &line(&row.0, figures);
     }
+    table + &line("**all**", sums)
 }
