@@ -31,6 +31,8 @@ mod postgres;
 mod process;
 #[path = "simulation/receivers.rs"]
 mod receivers;
+#[path = "simulation/replays.rs"]
+mod replays;
 #[path = "simulation/world.rs"]
 mod world;
 

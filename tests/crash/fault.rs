@@ -97,6 +97,14 @@ impl Fault {
         }
     }
 
+    /// How often the sidecar dies of it: started to die, it is killed before.
+    pub(crate) fn deaths(self) -> usize {
+        match self {
+            Self::SidecarDiesAt(_) | Self::ClockStepped => 2,
+            _ => 1,
+        }
+    }
+
     /// What a torture run costs less of, as it takes long.
     pub(crate) fn is_slow(self) -> bool {
         matches!(self, Self::WalsenderKilled | Self::PostgresCrashed | Self::DiskFull)

@@ -22,13 +22,13 @@ pub struct Judged {
     pub duplicates: usize,
 }
 
-type Lane = (String, String);
+pub type Lane = (String, String);
 
 /// When a record was first sent, and first taken.
 #[derive(Clone, Copy)]
-struct Seen {
-    sent: usize,
-    taken: usize,
+pub struct Seen {
+    pub sent: usize,
+    pub taken: usize,
 }
 
 pub fn judge(expected: &[Expected], sent: &[Sent], weather: &Weather<'_>) -> Result<Judged, String> {
@@ -39,7 +39,7 @@ pub fn judge(expected: &[Expected], sent: &[Sent], weather: &Weather<'_>) -> Res
         wanted.entry((record.project.clone(), record.callback.to_owned())).or_default().push((at, record));
     }
     let mut seen: Vec<Option<Seen>> = vec![None; expected.len()];
-    let taken = taken_once(sent)?;
+    let taken = taken_once(sent, "")?;
     for (lane, batches) in &taken {
         let wanted = wanted.remove(lane).unwrap_or_default();
         let got = batches.iter().flat_map(|batch| batch.records.iter().map(move |record| (batch, record)));
@@ -67,21 +67,23 @@ pub fn judge(expected: &[Expected], sent: &[Sent], weather: &Weather<'_>) -> Res
     Ok(Judged { records: expected.len(), batches, duplicates })
 }
 
-struct Batch {
-    records: Vec<Value>,
+pub struct Batch {
+    pub records: Vec<Value>,
+    pub ends: (Position, Position),
     /// The first of its requests left then.
-    sent: usize,
-    taken: usize,
+    pub sent: usize,
+    pub taken: usize,
 }
 
-/// Of each lane its batches, in the order in which they were first taken.
-fn taken_once(sent: &[Sent]) -> Result<BTreeMap<Lane, Vec<Batch>>, String> {
+/// Of each lane its batches of one replay, or of none, in the order in which they were first taken.
+pub fn taken_once(sent: &[Sent], replay: &str) -> Result<BTreeMap<Lane, Vec<Batch>>, String> {
     let mut first_sent: HashMap<&str, usize> = HashMap::new();
-    for request in sent {
+    let of = |request: &&Sent| request.header("sidecar-replay") == replay;
+    for request in sent.iter().filter(of) {
         first_sent.entry(request.header("webhook-id")).or_insert(request.at);
     }
     let mut taken: Vec<(usize, &Sent)> =
-        sent.iter().filter_map(|request| Some((request.taken?, request))).collect();
+        sent.iter().filter(of).filter_map(|request| Some((request.taken?, request))).collect();
     taken.sort_unstable_by_key(|(at, _)| *at);
     let mut lanes: BTreeMap<Lane, Vec<Batch>> = BTreeMap::new();
     let mut ids = std::collections::HashSet::new();
@@ -103,7 +105,7 @@ fn taken_once(sent: &[Sent]) -> Result<BTreeMap<Lane, Vec<Batch>>, String> {
         if last.insert(lane.clone(), to).is_some_and(|last| last >= from) {
             return Err(format!("positions do not grow in {lane:?} at {from}"));
         }
-        let batch = Batch { records: records(request), sent: first_sent[id], taken: at };
+        let batch = Batch { records: records(request), ends: (from, to), sent: first_sent[id], taken: at };
         lanes.entry(lane).or_default().push(batch);
     }
     Ok(lanes)
@@ -132,12 +134,13 @@ pub fn records(request: &Sent) -> Vec<Value> {
 /// unless that one was refused as too large.
 fn same_batches(sent: &[Sent]) -> Result<(), String> {
     let mut first: HashMap<&str, (&Sent, u32)> = HashMap::new();
-    let mut holders: HashMap<(&str, &str, Position), &str> = HashMap::new();
+    let mut holders: HashMap<((&str, &str), &str, Position), &str> = HashMap::new();
     let mut refused = std::collections::HashSet::new();
     for request in sent {
         let id = request.header("webhook-id");
         let attempt: u32 = request.header("sidecar-attempt").parse().unwrap_or(0);
-        let stable = ["sidecar-project", "sidecar-callback", "sidecar-positions", "sidecar-epoch"];
+        let stable =
+            ["sidecar-project", "sidecar-callback", "sidecar-positions", "sidecar-epoch", "sidecar-replay"];
         let (before, attempts) = first.entry(id).or_insert((request, 0));
         if before.body != request.body
             || stable.iter().any(|name| before.header(name) != request.header(name))
@@ -150,7 +153,8 @@ fn same_batches(sent: &[Sent]) -> Result<(), String> {
         *attempts = attempt;
         let (from, to) = positions(request)?;
         for end in [from, to] {
-            let place = (request.host.as_str(), request.header("sidecar-callback"), end);
+            let of = (request.host.as_str(), request.header("sidecar-callback"));
+            let place = (of, request.header("sidecar-replay"), end);
             let holder = holders.insert(place, id).unwrap_or(id);
             if holder != id && !refused.contains(holder) {
                 return Err(format!("the record at {end} was in batch {holder}, and then in {id}"));
@@ -185,7 +189,7 @@ fn duplicates(sent: &[Sent], weather: &Weather<'_>) -> Result<usize, String> {
 }
 
 /// A record is not sent before the earlier records of its document are taken, whatever their callback.
-fn documents_in_order(expected: &[Expected], seen: &[Option<Seen>]) -> Result<(), String> {
+pub fn documents_in_order(expected: &[Expected], seen: &[Option<Seen>]) -> Result<(), String> {
     let mut last: HashMap<(&str, &str), (&Expected, Seen)> = HashMap::new();
     for (record, seen) in expected.iter().zip(seen) {
         let Some(seen) = *seen else { continue };

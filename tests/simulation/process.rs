@@ -17,7 +17,7 @@ use sidecar::metrics::Metrics;
 use sidecar::moment::Moment;
 use sidecar::position::Lsn;
 use sidecar::source::Block;
-use sidecar::spool::{Epochs, Fact, Group, Op, Options, Spool, StreamPosition};
+use sidecar::spool::{Epochs, Fact, Group, Op, Options, Reader, Spool, StreamPosition};
 use uuid::Uuid;
 
 use crate::postgres::{PROJECTS, START};
@@ -64,6 +64,10 @@ pub struct Process {
     pub capture: Capture,
     pub left: Loop,
     pub right: Shell,
+    pub deliver: Arc<Deliver>,
+    pub reader: Reader,
+    pub clock: Clock,
+    deliver_names: Arc<Mutex<Vec<String>>>,
     notices: Arc<Mutex<Vec<Notice>>>,
     number: u64,
 }
@@ -85,7 +89,10 @@ impl Process {
         let epochs = Epochs::new(Uuid::from_u128(1));
         if !opened.facts.contains_key(&Fact::Epoch) {
             let facts = vec![(Fact::Epoch, Some(epochs.to_bytes()))];
-            opened.spool.apply(Op::Commit(Arc::new(Group { facts, ..Group::default() })))?;
+            // The first start's end, with what can be replayed: before anything that is streamed.
+            let position = Some(StreamPosition { whole: START, last_end: START, open: None });
+            let group = Group { facts, position, taken_at: Some(wall), ..Group::default() };
+            opened.spool.apply(Op::Commit(Arc::new(group)))?;
         }
         let metrics = Metrics::unregistered();
         let mut dice = StdRng::seed_from_u64(seed);
@@ -110,15 +117,34 @@ impl Process {
             metrics: metrics.clone(),
             on_failure: Box::new(move |error| failed.lock().unwrap().push(Notice::SpoolFailed(error))),
         })?;
+        let deliver = Arc::new(deliver);
+        let told = Arc::clone(&deliver);
+        let deliver_names = Arc::new(Mutex::new(opened.projects.clone()));
+        let names = Arc::clone(&deliver_names);
         let listeners = Listeners {
             keep: Arc::new(move |project, callback| routes.find(project, callback).is_some()),
             watch: Arc::new(|_, _, _, _| {}),
-            spooled: Arc::new(move |projects, chunks| deliver.appended(projects, chunks)),
+            spooled: Arc::new(move |projects, chunks| {
+                names.lock().unwrap().extend(projects.iter().map(|(_, name)| name.clone()));
+                told.appended(projects, chunks);
+            }),
         };
         let (capture, left) = Capture::still(&opened, clock, metrics, listeners, move |notice| {
             noticed.lock().unwrap().push(notice);
         })?;
-        Ok(Self { spool: opened.spool, capture, left, right, notices, number: 0 })
+        let reader = opened.spool.reader()?;
+        Ok(Self {
+            spool: opened.spool,
+            capture,
+            left,
+            right,
+            deliver,
+            reader,
+            clock,
+            deliver_names,
+            notices,
+            number: 0,
+        })
     }
 
     /// What the supervisor does before it connects: what an earlier stream left becomes durable.
@@ -147,6 +173,11 @@ impl Process {
 
     pub fn hand_over(&self, block: Block) {
         self.capture.blocks(self.number)(block);
+    }
+
+    /// Names of the projects that have had records, by number.
+    pub fn projects(&self) -> Vec<String> {
+        self.deliver_names.lock().unwrap().clone()
     }
 
     pub fn notices(&self) -> Vec<Notice> {

@@ -1,5 +1,6 @@
 //! One seed: weather, then a clear sky under which everything must arrive.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,12 +10,14 @@ use rand::{Rng as _, SeedableRng as _};
 use sidecar::capture::{Halt, LedgerError, Notice};
 use sidecar::clock::{Clock, Hands};
 use sidecar::moment::{Moment, Running};
+use sidecar::spool::{Replay, ReplayState};
 
 use crate::disk::{Death, disk};
 use crate::judge::{Weather, judge};
 use crate::postgres::{PROJECTS, Postgres, START};
 use crate::process::{Process, Setup, hands};
 use crate::receivers::{Mood, Receivers};
+use crate::replays::{Entered, judge_replays};
 
 /// What a seed came to.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -30,6 +33,8 @@ pub struct Figures {
     pub full_disks: usize,
     pub full_spools: usize,
     pub disk_steps: u64,
+    pub replays: usize,
+    pub replayed: usize,
 }
 
 impl Figures {
@@ -45,21 +50,25 @@ impl Figures {
         self.full_disks += other.full_disks;
         self.full_spools += other.full_spools;
         self.disk_steps += other.disk_steps;
+        self.replays += other.replays;
+        self.replayed += other.replayed;
     }
 }
 
 pub struct World {
     folder: PathBuf,
-    random: StdRng,
+    pub(super) random: StdRng,
     hands: &'static Hands,
     /// As the world's clock shows it: steps of it are weather, too.
     wall: Moment,
-    setup: Setup,
+    pub(super) setup: Setup,
     postgres: Postgres,
-    receivers: Receivers,
-    process: Option<Process>,
+    pub(super) receivers: Receivers,
+    pub(super) process: Option<Process>,
     /// The left loop waits for room.
     waits_for_room: bool,
+    /// Those that were entered, by their ids.
+    pub(super) replays: BTreeMap<String, Entered>,
     figures: Figures,
     fault: Option<String>,
 }
@@ -78,6 +87,7 @@ pub fn run(seed: u64, folder: &Path) -> Result<Figures, String> {
         receivers: Receivers::new(setup.is_crowded()),
         process: None,
         waits_for_room: false,
+        replays: BTreeMap::new(),
         figures: Figures::default(),
         fault: None,
         random,
@@ -104,6 +114,7 @@ impl World {
             74..84 => self.receiver(),
             84..92 => self.time(),
             92..95 => self.network(),
+            95 => self.ask_replay(),
             _ => self.weather(),
         }
         self.look()
@@ -319,7 +330,10 @@ impl World {
         let seed = self.random.random();
         let post = self.receivers.post();
         match Process::start(&self.folder, &self.setup, self.hands, self.wall, post, seed) {
-            Ok(process) => self.process = Some(process),
+            Ok(process) => {
+                self.process = Some(process);
+                self.know_replays();
+            }
             Err(error) => {
                 let weather = {
                     let disk = disk();
@@ -380,7 +394,12 @@ impl World {
 
     fn is_done(&self) -> bool {
         let taken = self.receivers.taken_records();
-        taken >= self.postgres.model.records.len()
+        let replays = |process: &Process| {
+            let running = |replay: &Replay| replay.state == ReplayState::Running;
+            process.reader.replays().is_ok_and(|replays| !replays.iter().any(running))
+        };
+        self.process.as_ref().is_some_and(replays)
+            && taken >= self.postgres.model.records.len()
             && self.receivers.on_the_wire() == 0
             && self.postgres.confirmed == self.postgres.wal
     }
@@ -398,12 +417,16 @@ impl World {
             strict_order: self.setup.is_strict(),
         };
         let judged = judge(&self.postgres.model.records, &self.receivers.sent, &weather)?;
+        let replayed =
+            judge_replays(&self.postgres.model.records, &self.receivers.sent, &self.replays, &weather)?;
         Ok(Figures {
             records: judged.records,
             batches: judged.batches,
             duplicates: judged.duplicates,
             refused: self.receivers.sent.iter().filter(|sent| sent.refused).count(),
             disk_steps: disk().steps,
+            replays: self.replays.len(),
+            replayed,
             ..self.figures
         })
     }

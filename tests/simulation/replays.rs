@@ -1,0 +1,177 @@
+//! Replays that users ask for in the midst of the weather, and what must have come of them.
+
+use std::collections::{BTreeMap, HashSet};
+
+use rand::Rng as _;
+use rand::seq::IndexedRandom as _;
+use sidecar::position::{Place, Position};
+use sidecar::record::Seq;
+use sidecar::replay::{Known, KnownLane, ReplayAsked, ReplayError, plan};
+use sidecar::spool::{Done, NewReplay, Op, Part, Reader, Replay, ReplayNo, SpoolError};
+use uuid::Uuid;
+
+use crate::judge::{Seen, Weather, documents_in_order, taken_once};
+use crate::model::Expected;
+use crate::postgres::PROJECTS;
+use crate::receivers::Sent;
+use crate::world::World;
+
+/// A replay that the spool took in.
+pub struct Entered {
+    from: Position,
+    to: Option<Position>,
+    records: u64,
+}
+
+impl World {
+    /// Somebody asks for a replay of what was taken.
+    pub(super) fn ask_replay(&mut self) {
+        let Some(process) = self.process.as_ref().filter(|_| !self.setup.is_crowded()) else { return };
+        let taken: Vec<&Sent> = self.receivers.sent.iter().filter(|sent| sent.taken.is_some()).collect();
+        let Some(from) = taken.choose(&mut self.random) else { return };
+        let (first, _) = from.header("sidecar-positions").split_once("..").unwrap();
+        let to = taken.choose(&mut self.random).filter(|_| self.random.random_bool(0.3));
+        let to = to.and_then(|sent| Some(sent.header("sidecar-positions").split_once("..")?.1.to_owned()));
+        let asked = ReplayAsked {
+            from_lsn: Some(first.to_owned()),
+            to_lsn: to,
+            project: self.random.random_bool(0.3).then(|| from.host.clone()),
+            rate: self.random.random_bool(0.2).then(|| self.random.random_range(1..50)),
+            ..ReplayAsked::default()
+        };
+        let views = PROJECTS.iter().zip(0..).flat_map(|(_, no)| (0..3).map(move |callback| (no, callback)));
+        let lanes: Vec<KnownLane> = views
+            .filter_map(|(no, callback)| {
+                let lane = sidecar::record::LaneNo(no * 3 + callback);
+                let project = process.projects().get(usize::try_from(no).unwrap())?.clone();
+                Some(KnownLane { lane, project, has_webhook: true })
+            })
+            .collect();
+        let known = Known {
+            now: process.clock.wall(),
+            position: process.capture.position(),
+            epoch_after: Seq(0),
+            lanes: &lanes,
+        };
+        let plan = match plan(&process.reader, &asked, &known) {
+            Ok(plan) => plan,
+            // Too old, backwards, or a disk that is dying.
+            Err(ReplayError::Wrong(_) | ReplayError::Refused(_) | ReplayError::Spool(_)) => return,
+        };
+        if plan.spans.is_empty() {
+            return;
+        }
+        let part = |span: &sidecar::spool::Span| Part {
+            replay: ReplayNo(0),
+            lane: span.lane,
+            first: span.first,
+            last: span.last,
+            cursor: span.first.before(),
+            records: span.records,
+            sent: 0,
+            refused: 0,
+        };
+        let new = NewReplay {
+            id: Uuid::from_u128(self.random.random()),
+            asked: serde_json::to_string(&asked).unwrap(),
+            asked_at: known.now,
+            rate: asked.rate,
+            parts: plan.spans.iter().map(part).collect(),
+            floor: Some(plan.window.floor),
+        };
+        let (id, rate) = (new.id, new.rate);
+        if let Ok(Done::Replaying(no)) = process.spool.apply(Op::Replay(new)) {
+            let parts = plan.spans.iter().map(|span| Part { replay: no, ..part(span) }).collect();
+            process.deliver.replay(no, id, rate, parts);
+        }
+        self.know_replays();
+    }
+
+    /// Those that are on the disk, whoever was told of it.
+    pub(super) fn know_replays(&mut self) {
+        let Some(process) = &self.process else { return };
+        for replay in process.reader.replays().unwrap_or_default() {
+            if let Ok(entered) = entered(&process.reader, &replay) {
+                self.replays.entry(replay.id.to_string()).or_insert(entered);
+            }
+        }
+    }
+}
+
+fn entered(reader: &Reader, replay: &Replay) -> Result<Entered, SpoolError> {
+    let asked: ReplayAsked = serde_json::from_str(&replay.asked).unwrap();
+    let place = |text: String| text.parse::<Place>().unwrap();
+    Ok(Entered {
+        from: place(asked.from_lsn.unwrap()).first(),
+        to: asked.to_lsn.map(|text| place(text).last()),
+        records: reader.parts(replay.no)?.iter().map(|part| part.records).sum(),
+    })
+}
+
+/// Each replay sent exactly so many records as were entered, in each lane a stretch of what the model
+/// says, in order, that begins and ends where it was asked to; and each document's in order.
+pub fn judge_replays(
+    expected: &[Expected],
+    sent: &[Sent],
+    replays: &BTreeMap<String, Entered>,
+    weather: &Weather<'_>,
+) -> Result<usize, String> {
+    let live = taken_once(sent, "")?;
+    let known: HashSet<&str> =
+        sent.iter().map(|request| request.header("sidecar-replay")).filter(|id| !id.is_empty()).collect();
+    if let Some(unknown) = known.iter().find(|id| !replays.contains_key(**id)) {
+        return Err(format!("nobody asked for the replay {unknown}"));
+    }
+    let mut all = 0;
+    for (id, entered) in replays {
+        let mut seen: Vec<Option<Seen>> = vec![None; expected.len()];
+        let mut count = 0;
+        for (lane, batches) in taken_once(sent, id)? {
+            let of_lane: Vec<(usize, &Expected)> = expected
+                .iter()
+                .enumerate()
+                .filter(|(_, record)| record.project == lane.0 && record.callback == lane.1)
+                .collect();
+            // Where each live batch begins among the lane's records.
+            let mut begins = Vec::new();
+            let mut at = 0;
+            for batch in live.get(&lane).into_iter().flatten() {
+                begins.push((at, batch.ends, batch.records.len()));
+                at += batch.records.len();
+            }
+            let inside = |ends: &(Position, Position)| ends.1 >= entered.from;
+            let (start, _, length) = begins
+                .iter()
+                .find(|(_, ends, _)| inside(ends))
+                .ok_or_else(|| format!("replay {id} sent what no live batch of {lane:?} held"))?;
+            let got: Vec<_> = batches.iter().flat_map(|b| b.records.iter().map(move |r| (b, r))).collect();
+            let fits = |from: usize| {
+                of_lane.len() >= from + got.len()
+                    && got.iter().zip(&of_lane[from..]).all(|((_, record), (_, e))| **record == e.json)
+            };
+            // It may begin in the midst of the first batch that reaches so far.
+            let from = (*start..start + length).find(|from| fits(*from));
+            let from =
+                from.ok_or_else(|| format!("replay {id}: {lane:?} got {} other records", got.len()))?;
+            for ((batch, _), (at, _)) in got.iter().zip(&of_lane[from..]) {
+                seen[*at] = Some(Seen { sent: batch.sent, taken: batch.taken });
+            }
+            let (first, last) = (batches[0].ends.0, batches[batches.len() - 1].ends.1);
+            if first < entered.from || entered.to.is_some_and(|to| last > to) {
+                return Err(format!(
+                    "replay {id} from {} to {:?}: {lane:?} got {first} to {last}",
+                    entered.from, entered.to
+                ));
+            }
+            count += got.len();
+        }
+        if count as u64 != entered.records {
+            return Err(format!("replay {id} sent {count} of {} records", entered.records));
+        }
+        if weather.strict_order {
+            documents_in_order(expected, &seen)?;
+        }
+        all += count;
+    }
+    Ok(all)
+}
