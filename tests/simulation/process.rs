@@ -34,6 +34,8 @@ pub struct Setup {
     pub spool_bytes_max: u64,
     /// How long a record waits for a failing lane of its project.
     pub order_wait: Duration,
+    /// How long settled records are kept.
+    pub retain: Duration,
 }
 
 impl Setup {
@@ -45,6 +47,7 @@ impl Setup {
             in_flight_max: random.random_range(1..6),
             spool_bytes_max: if random.random_bool(0.15) { CROWDED } else { 1 << 30 },
             order_wait: if random.random_bool(0.15) { Duration::from_secs(2) } else { FOR_EVER },
+            retain: if random.random_bool(0.4) { Duration::from_secs(30) } else { Duration::from_hours(24) },
         }
     }
 
@@ -83,7 +86,7 @@ impl Process {
         seed: u64,
     ) -> anyhow::Result<Self> {
         let clock = Clock::by_hand(hands);
-        let options = Options { bytes_max: setup.spool_bytes_max, retain: Duration::from_secs(30) };
+        let options = Options { bytes_max: setup.spool_bytes_max, retain: setup.retain };
         let opened = Spool::open_still(folder, options, clock)?;
         hands.set(opened.running, wall);
         let epochs = Epochs::new(Uuid::from_u128(1));
