@@ -8,7 +8,7 @@ use rand::Rng as _;
 use crate::storm::Storm;
 use crate::support::cluster::Stop;
 use crate::support::proxy::{FaultyProxy, Weather};
-use crate::support::receiver::Answer;
+use crate::support::receiver::{Answer, Received};
 use crate::support::until;
 
 /// What goes wrong.
@@ -151,7 +151,7 @@ impl Storm {
             Fault::Source(network) => disturb(&self.source.clone(), network, short).await,
             Fault::Receiver(network) => disturb(&self.network.clone(), network, short).await,
             Fault::ReceiverRefusesLarge => {
-                self.receiver.answers(|r| Answer::Status(if r.records().len() > 3 { 413 } else { 204 }));
+                self.receiver.answers(refuses_large);
                 tokio::time::sleep(short).await;
                 self.receiver.answers(|_| Answer::Status(204));
             }
@@ -178,7 +178,7 @@ impl Storm {
     async fn die_at(&mut self, edge: &str) {
         let large = edge.starts_with("retire");
         if large {
-            self.receiver.answers(|r| Answer::Status(if r.records().len() > 3 { 413 } else { 204 }));
+            self.receiver.answers(refuses_large);
         }
         self.sidecar.kill();
         let at = format!("{edge}:{}", self.dice.random_range(1..6));
@@ -227,6 +227,12 @@ impl Storm {
         })
         .await
     }
+}
+
+/// 413 to more than a few records; but what it may have taken once, it does not refuse.
+fn refuses_large(request: &Received) -> Answer {
+    let is_new = request.header("sidecar-attempt") == "1";
+    Answer::Status(if is_new && request.records().len() > 3 { 413 } else { 204 })
 }
 
 /// The library under which a process sees the wall clock that a file says.
