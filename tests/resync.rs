@@ -14,6 +14,8 @@ mod support;
 
 #[path = "resync/asked.rs"]
 mod asked;
+#[path = "resync/corners.rs"]
+mod corners;
 #[path = "resync/gaps.rs"]
 mod gaps;
 #[path = "resync/scene.rs"]

@@ -38,7 +38,8 @@ pub struct ResyncAsked {
 pub struct ResyncStatus {
     /// Counts them since the start of the process.
     pub number: u64,
-    /// `running`, `done`, `failed`, or `held` where it waits for `--force`.
+    /// `running`, `done`, `failed`; `held` where it waits for `--force`, `refused` where a setting or SQL
+    /// must cure something first, `waiting` where Postgres does not answer: these go on by themselves.
     pub state: String,
     /// Why it was made.
     pub why: String,

@@ -81,7 +81,7 @@ async fn follow(settings: &Settings, number: u64) -> Exit {
         bar.set_length(count("/source/seeding/estimate").max(1));
         bar.set_position(count("/source/seeding/done"));
         let state = text("/source/resync/state");
-        if count("/source/resync/number") >= number && state != "running" {
+        if count("/source/resync/number") >= number && state != "running" && state != "waiting" {
             bar.finish_and_clear();
             let result = text("/source/resync/result");
             if state == "done" {
@@ -89,6 +89,10 @@ async fn follow(settings: &Settings, number: u64) -> Exit {
                 return Exit::Done;
             }
             eprintln!("{result}");
+            if state == "refused" {
+                eprintln!("the resync is made when that is cured: `sidecar status` shows it");
+                return Exit::Refused;
+            }
             return Exit::Failed;
         }
         tokio::time::sleep(LOOK_EVERY).await;

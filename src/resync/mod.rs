@@ -8,7 +8,7 @@ mod seen;
 mod table;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -32,6 +32,24 @@ use crate::spool::{Fact, Room, SpoolError, StreamPosition};
 pub struct Watched {
     /// Documents compared.
     pub done: Arc<AtomicU64>,
+    /// It is to end before its end.
+    ends: Arc<AtomicBool>,
+}
+
+impl Watched {
+    /// The comparison ends with [`ResyncError::Stopped`] before it looks at another row.
+    pub fn stop(&self) {
+        self.ends.store(true, Ordering::Relaxed);
+    }
+
+    fn row(&self) -> Result<(), ResyncError> {
+        self.done.fetch_add(1, Ordering::Relaxed);
+        self.goes_on()
+    }
+
+    fn goes_on(&self) -> Result<(), ResyncError> {
+        if self.ends.load(Ordering::Relaxed) { Err(ResyncError::Stopped) } else { Ok(()) }
+    }
 }
 
 /// What a comparison makes of the differences that it finds.
@@ -75,6 +93,9 @@ pub enum ResyncError {
     /// A column that the mapping names is not there.
     #[error(transparent)]
     ColumnMissing(#[from] Unresolved),
+    /// It was told to end.
+    #[error("told to end")]
+    Stopped,
     /// A row or entry cannot be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -123,7 +144,13 @@ impl Comparison {
         ledger: &mut Ledger,
         runtime: &Handle,
     ) -> Result<(StreamPosition, Differences), ResyncError> {
-        runtime.block_on(self.compare(ledger))
+        // One that only counts remembers nothing.
+        let layouts = (self.makes == Makes::Counts).then(|| ledger.layouts.clone());
+        let done = runtime.block_on(self.compare(ledger));
+        if let Some(layouts) = layouts {
+            ledger.layouts = layouts;
+        }
+        done
     }
 
     async fn compare(self, ledger: &mut Ledger) -> Result<(StreamPosition, Differences), ResyncError> {
@@ -137,19 +164,21 @@ impl Comparison {
                 Makes::Silence | Makes::Counts => Box::new(Silent),
             },
             found: Differences::default(),
-            done: Arc::clone(&self.watched.done),
+            watched: self.watched.clone(),
         };
         // Where nothing is remembered, nothing can be gone.
         let remembers = !ledger.on_disk_after(None, 1)?.is_empty();
+        let mut first_pass = None;
         if remembers && !matches!(self.makes, Makes::Ingested(_)) {
             let seen = passes.see_all(&self.snapshot, ledger).await?;
             passes.judge_gone(&seen, ledger)?;
             if self.makes != Makes::Counts {
                 passes.exclude_gone(&seen, ledger)?;
             }
-            passes.done.store(0, Ordering::Relaxed);
+            self.watched.done.store(0, Ordering::Relaxed);
+            first_pass = Some(seen).filter(|_| self.makes == Makes::Counts);
         }
-        passes.enter_rows(&self.snapshot, ledger).await?;
+        passes.enter_rows(&self.snapshot, ledger, first_pass.as_ref()).await?;
         if self.makes == Makes::Counts {
             return Ok((position, passes.found));
         }
@@ -178,7 +207,7 @@ struct Passes {
     /// Where records get their places from; none where nothing is told.
     records: Box<dyn Records + Send>,
     found: Differences,
-    done: Arc<AtomicU64>,
+    watched: Watched,
 }
 
 impl Passes {
@@ -198,8 +227,7 @@ impl Passes {
             let sight = ledger.sight(&self.layout, &row)?;
             let document = Document::of(sight.project, &sight.id);
             seen.note(&identity, Sighting { document, live: !sight.excluded })?;
-            self.done.fetch_add(1, Ordering::Relaxed);
-            Ok(())
+            self.watched.row()
         };
         snapshot.rows(&columns, look).await?;
         Ok(seen)
@@ -209,10 +237,17 @@ impl Passes {
     /// right, it ends here.
     fn judge_gone(&mut self, seen: &Seen, ledger: &Ledger) -> Result<(), ResyncError> {
         let (mut gone, mut live) = (0_u64, 0_u64);
-        for_each_entry(ledger, |_, entry| {
+        for_each_entry(ledger, |identity, entry| {
+            self.watched.goes_on()?;
+            let document = Document::of(entry.project, &entry.id);
+            let shown = seen.is_live(document)?;
             if !entry.excluded {
                 live += 1;
-                gone += u64::from(!seen.is_live(Document::of(entry.project, &entry.id))?);
+                gone += u64::from(!shown);
+            }
+            // What a pass that makes records moves to another identity, one that counts finds there.
+            if self.makes == Makes::Counts && shown && seen.row(identity)?.is_none() {
+                seen.note_move(identity, document)?;
             }
             Ok(())
         })?;
@@ -234,6 +269,7 @@ impl Passes {
             let entries = ledger.on_disk_after(after.as_ref(), STEP)?;
             let Some((last, _)) = entries.last() else { return Ok(()) };
             after = Some(last.clone());
+            self.watched.goes_on()?;
             for (identity, entry) in entries {
                 let document = Document::of(entry.project, &entry.id);
                 let shown = seen.is_live(document)?;
@@ -259,18 +295,25 @@ impl Passes {
     }
 
     /// The second pass: every row against what is remembered of it.
-    async fn enter_rows(&mut self, snapshot: &Snapshot, ledger: &mut Ledger) -> Result<(), ResyncError> {
+    /// `first_pass` is of a comparison that only counts.
+    async fn enter_rows(
+        &mut self,
+        snapshot: &Snapshot,
+        ledger: &mut Ledger,
+        first_pass: Option<&Seen>,
+    ) -> Result<(), ResyncError> {
         let columns = read_columns(&self.layout);
-        let Self { layout, makes, records, found, done } = self;
+        let Self { layout, makes, records, found, watched } = self;
         let enter = |values: &[SqlValue<'_>]| -> Result<(), ResyncError> {
             let row = Row(values.iter().map(value).collect());
             let identity = layout.identity(&row).map_err(LedgerError::from)?;
             found.rows += 1;
-            done.fetch_add(1, Ordering::Relaxed);
+            watched.row()?;
             let made = match makes {
                 Makes::Counts => {
                     // The first pass counted every `excluded`.
-                    let mut made = ledger.would_make(layout, &identity, &row)?;
+                    let moved = first_pass.map(|seen| seen.moved_from(&identity)).transpose()?.flatten();
+                    let mut made = ledger.would_make(layout, moved.as_ref().unwrap_or(&identity), &row)?;
                     made.get_mut(Callback::Excluded.index()).into_iter().for_each(|made| *made = 0);
                     made
                 }

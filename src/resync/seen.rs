@@ -49,6 +49,7 @@ impl Seen {
         scratch.execute_batch(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8192;
              CREATE TABLE row (identity BLOB PRIMARY KEY, document BLOB NOT NULL, live INTEGER NOT NULL) WITHOUT ROWID;
+             CREATE TABLE moved (identity BLOB PRIMARY KEY, before BLOB NOT NULL) WITHOUT ROWID;
              CREATE TABLE live (document BLOB PRIMARY KEY, identity BLOB NOT NULL) WITHOUT ROWID;
              BEGIN;",
         )?;
@@ -85,6 +86,23 @@ impl Seen {
         self.scratch
             .prepare_cached("SELECT identity FROM live WHERE document = ?1")?
             .query_row([document], |row| Ok(Identity(row.get::<_, Vec<u8>>(0)?.into())))
+            .optional()
+    }
+
+    /// What is remembered under `before` is of a document that is shown under another identity.
+    pub(super) fn note_move(&self, before: &Identity, document: Document) -> rusqlite::Result<()> {
+        let Some(now) = self.identity_of(document)? else { return Ok(()) };
+        self.scratch
+            .prepare_cached("INSERT OR IGNORE INTO moved VALUES (?1, ?2)")?
+            .execute(params![hashed(&now), &before.0[..]])?;
+        Ok(())
+    }
+
+    /// Under which identity the document of `now` is remembered, where that is another.
+    pub(super) fn moved_from(&self, now: &Identity) -> rusqlite::Result<Option<Identity>> {
+        self.scratch
+            .prepare_cached("SELECT before FROM moved WHERE identity = ?1")?
+            .query_row([hashed(now)], |row| Ok(Identity(row.get::<_, Vec<u8>>(0)?.into())))
             .optional()
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Comparison, ResyncError};
+use super::{Comparison, Makes, ResyncError};
 use crate::capture::Ledger;
 use crate::classify::{DIGEST_OVER, Layout, TypeKinds, Value};
 use crate::decode::{Column, Relation, ReplicaIdentity};
@@ -30,7 +30,9 @@ pub(super) async fn layout(start: &Comparison, ledger: &mut Ledger) -> Result<La
         &kinds,
         &defaults,
     )?;
-    ledger.note(Fact::Layouts, serde_json::to_vec(&ledger.layouts).ok());
+    if start.makes != Makes::Counts {
+        ledger.note(Fact::Layouts, serde_json::to_vec(&ledger.layouts).ok());
+    }
     Ok(layout)
 }
 

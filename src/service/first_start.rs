@@ -69,7 +69,7 @@ impl Supervisor {
         };
         let bar = super::progress::bar("first start", &watched, estimate);
         let runtime = Handle::current();
-        let done = self.capture.work(move |ledger| start.run(ledger, &runtime)).await;
+        let done = self.until_told(&watched, move |ledger| start.run(ledger, &runtime)).await;
         bar.finish();
         let (seeded, _) = done.ok_or(Trouble::Stopped)??;
         self.capture.seeded(seeded);

@@ -25,6 +25,9 @@ pub(super) struct Mark {
     pub(super) learns: bool,
     /// The epoch that begins with it.
     pub(super) epoch: Option<Uuid>,
+    /// Nothing is delivered while it waits for a decision.
+    #[serde(default)]
+    pub(super) holds: bool,
     /// Every live document of this project makes an `ingested`, and nothing else.
     pub(super) as_ingested: Option<String>,
 }
@@ -40,6 +43,7 @@ impl Mark {
             forced: false,
             learns: false,
             epoch: None,
+            holds: false,
             as_ingested: None,
         }
     }

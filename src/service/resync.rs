@@ -9,12 +9,13 @@ use uuid::Uuid;
 
 use super::continuity::{Continuity, KnownSource};
 use super::mark::Mark;
+use super::resyncs::{REFUSED, WAITING};
 use super::state::Phase;
-use super::supervise::Supervisor;
+use super::supervise::{Supervisor, told};
 use super::trouble::{Trouble, gap, stands};
 use super::wanted::{ask, say_waiting};
 use crate::admin::ResyncAsked;
-use crate::capture::{Documents, Halt, Notice};
+use crate::capture::{Documents, Halt, Ledger, Notice};
 use crate::metrics::OutcomeLabel;
 use crate::position::Lsn;
 use crate::resync::{Comparison, Differences, Makes, ResyncError, Watched};
@@ -54,13 +55,16 @@ impl Supervisor {
         }
         let mark = match (standing, asked) {
             (Some(mark), None) => match &self.held {
-                Some(why) => return Err(Trouble::Stands { why: why.clone(), holds: mark.epoch.is_some() }),
+                Some(why) => return Err(Trouble::Stands { why: why.clone(), holds: mark.holds }),
                 None => mark,
             },
             (Some(mark), Some(asked)) => {
                 let epoch = mark.epoch.or_else(|| asked.adopt.then(Uuid::now_v7));
                 let catches_up = mark.catches_up && !matches!(judged, Continuity::Diverged { .. });
-                Mark { forced: asked.force, learns: asked.learn, epoch, catches_up, ..mark }
+                // What it was to take over silently it does not send.
+                let learns = mark.learns || asked.learn;
+                let holds = mark.holds || epoch.is_some();
+                Mark { forced: asked.force, learns, epoch, catches_up, holds, ..mark }
             }
             (None, None) => match gap(judged, wanted) {
                 Some(mark) => mark,
@@ -74,7 +78,10 @@ impl Supervisor {
                 }
             },
         };
-        self.held = None;
+        // Counting decides nothing.
+        if !dry_run {
+            self.held = None;
+        }
         Ok(Mend::Resync { mark, dry_run })
     }
 
@@ -107,10 +114,8 @@ impl Supervisor {
             // Synced before a slot is dropped or made: while it stands, it alone decides.
             self.known.mark = Some(mark.clone());
             self.note(vec![(Fact::Resync, serde_json::to_vec(&mark).ok())]).await?;
-            self.make_ready(&mark, client, wanted).await?;
         }
-        let made = self.compare(&mark, dry_run, client, wanted, source).await;
-        match made {
+        match self.compare(&mark, dry_run, client, wanted, source).await {
             Ok((at, found)) => {
                 let (ingested, modified, excluded) = match found.records {
                     [excluded, ingested, modified] => (ingested, modified, excluded),
@@ -135,9 +140,18 @@ impl Supervisor {
                 Ok(())
             }
             Err(Trouble::TooManyGone(why)) => self.too_many_gone(mark, dry_run, why).await,
+            Err(Trouble::Unfit(why)) => self.end_unmade(why).await,
             Err(trouble) => {
-                if dry_run {
-                    self.end_resync("failed", format!("{trouble:?}"));
+                match &trouble {
+                    Trouble::Later(why) | Trouble::Refused(why) if dry_run => {
+                        self.end_resync("failed", why.clone());
+                    }
+                    // It is made when that is over.
+                    Trouble::Later(why) | Trouble::SlotHeld(why) => self.state.resyncs.waits(WAITING, why),
+                    Trouble::Refused(why) | Trouble::Stands { why, .. } => {
+                        self.state.resyncs.waits(REFUSED, why);
+                    }
+                    _ => {}
                 }
                 Err(trouble)
             }
@@ -152,15 +166,24 @@ impl Supervisor {
     /// One that was asked for ends there and the stream goes on; one that mends a gap waits.
     async fn too_many_gone(&mut self, mark: Mark, dry_run: bool, why: String) -> Result<(), Trouble> {
         let why = format!("{why}: nothing is sent. If that is right: `sidecar resync --force`");
-        if dry_run || mark.catches_up {
-            self.end_resync("failed", why.clone());
-            self.known.mark = None;
-            tracing::warn!("{why}");
-            return self.note(vec![(Fact::Resync, None)]).await;
+        if dry_run {
+            self.end_resync("failed", why);
+            return Ok(());
+        }
+        if mark.catches_up {
+            return self.end_unmade(why).await;
         }
         self.end_resync("held", why.clone());
         self.held = Some(why.clone());
-        Err(Trouble::Stands { why, holds: mark.epoch.is_some() })
+        Err(Trouble::Stands { why, holds: mark.holds })
+    }
+
+    /// One that was asked for ends there, and the stream goes on.
+    async fn end_unmade(&mut self, why: String) -> Result<(), Trouble> {
+        tracing::warn!("{why}");
+        self.end_resync("failed", why);
+        self.known.mark = None;
+        self.note(vec![(Fact::Resync, None)]).await
     }
 
     /// Slot, publication and epoch are there, durably, before anything is compared.
@@ -196,13 +219,16 @@ impl Supervisor {
         wanted: &Wanted,
         source: KnownSource,
     ) -> Result<(Lsn, Differences), Trouble> {
+        if !dry_run {
+            self.make_ready(mark, client, wanted).await?;
+        }
         let found = survey(client, wanted).await?;
         let identity = identity::choose(&found.table, &wanted.id)
             .map_err(|refusal| Trouble::Refused(refusal.to_string()))?;
         let snapshot =
             Snapshot::take(&self.settings.conninfo, &wanted.schema, &wanted.table, &mut say_waiting).await?;
         let at = snapshot.at;
-        let applied = if mark.catches_up { self.catch_up(at, &found).await? } else { Lsn(0) };
+        let applied = if mark.catches_up { self.catch_up(at, &found, mark).await? } else { Lsn(0) };
         let publication = found.publication.as_ref();
         let source = KnownSource { publication: publication.map(|publication| publication.oid), ..source };
         let mut known = self.known.clone();
@@ -223,7 +249,7 @@ impl Supervisor {
         };
         let bar = super::progress::bar("resync", &watched, estimate);
         let runtime = Handle::current();
-        let done = self.capture.work(move |ledger| comparison.run(ledger, &runtime)).await;
+        let done = self.until_told(&watched, move |ledger| comparison.run(ledger, &runtime)).await;
         bar.finish();
         let (position, found) = match done.ok_or(Trouble::Stopped)? {
             Err(error @ ResyncError::TooManyGone { .. }) => {
@@ -237,6 +263,22 @@ impl Supervisor {
             self.capture.seeded(position);
         }
         Ok((at, found))
+    }
+
+    /// Long work of the left loop. Told to stop, it ends before its end.
+    pub(super) async fn until_told<T: Send + 'static>(
+        &self,
+        watched: &Watched,
+        work: impl FnOnce(&mut Ledger) -> T + Send + 'static,
+    ) -> Option<T> {
+        let mut stop = self.stop.clone();
+        let work = self.capture.work(work);
+        tokio::pin!(work);
+        tokio::select! {
+            done = &mut work => return done,
+            () = told(&mut stop) => watched.stop(),
+        }
+        work.await
     }
 
     async fn makes(&self, mark: &Mark, dry_run: bool) -> Result<Makes, Trouble> {
@@ -254,7 +296,7 @@ impl Supervisor {
 
     /// Applies the stream up to the snapshot, under the mapping that the shadow was made under. Where it
     /// stands before what it cannot read, that is passed over, and said. Where the stream then stands.
-    async fn catch_up(&mut self, until: Lsn, found: &Survey) -> Result<Lsn, Trouble> {
+    async fn catch_up(&mut self, until: Lsn, found: &Survey, mark: &Mark) -> Result<Lsn, Trouble> {
         let Some(position) = self.capture.settle().await else { return Ok(Lsn(0)) };
         let (identity, mapping) = (self.known.identity.clone(), self.known.mapping.clone());
         let documents = Documents {
@@ -276,7 +318,7 @@ impl Supervisor {
             tokio::select! {
                 over = &mut running => {
                     if let Some(halt) = halted {
-                        break self.caught_up(halt, until).await;
+                        break self.caught_up(halt, until, mark).await;
                     }
                     over?;
                     break Err(Trouble::Later("the stream ended before the snapshot was reached".to_owned()));
@@ -294,10 +336,18 @@ impl Supervisor {
         }
     }
 
-    async fn caught_up(&self, halt: Halt, until: Lsn) -> Result<Lsn, Trouble> {
+    async fn caught_up(&self, halt: Halt, until: Lsn, mark: &Mark) -> Result<Lsn, Trouble> {
         let position = self.capture.settle().await.unwrap_or_default();
         match halt {
             Halt::Reached(_) => Ok(position.whole),
+            // Other differences would be passed over.
+            Halt::ColumnMissing(_) | Halt::Malformed { .. } | Halt::TableReplaced { .. }
+                if mark.as_ingested.is_some() =>
+            {
+                Err(Trouble::Unfit(format!(
+                    "{halt}: --as-ingested needs a stream that goes on: `sidecar resync` first"
+                )))
+            }
             Halt::ColumnMissing(_) | Halt::Malformed { .. } | Halt::TableReplaced { .. } => {
                 tracing::warn!(
                     "{halt}: what changed from {} to {} is not read, and the table is compared instead",
@@ -324,7 +374,7 @@ fn mark_of(
             Err(format!("{why}. If this database is the right one: `sidecar resync --adopt`"))
         }
         Continuity::Diverged { .. } | Continuity::SpoolBehind { .. } => {
-            Ok(Mark { catches_up: false, ..mark })
+            Ok(Mark { catches_up: false, holds: true, ..mark })
         }
         Continuity::GoOn(_) | Continuity::FirstStart { .. } => Ok(mark),
         Continuity::Replaced { .. } | Continuity::SlotGone { .. } => match gap(judged, wanted) {

@@ -33,6 +33,11 @@ impl Resyncs {
         }
         state.pending = Some(asked);
         self.told.notify_one();
+        if state.last.waits() {
+            // It is made now, as this one asks.
+            WAITING.clone_into(&mut state.last.state);
+            return Ok(state.last.number);
+        }
         Ok(state.last.number + 1)
     }
 
@@ -46,7 +51,9 @@ impl Resyncs {
 
     pub(super) fn begin(&self, mark: &Mark) {
         let last = &mut self.state().last;
-        let number = last.number + u64::from(last.state != RUNNING);
+        // One that waits is the same when it is tried again.
+        let goes_on = last.state == RUNNING || last.waits();
+        let number = last.number + u64::from(!goes_on);
         let from_lsn = Lsn(mark.from).to_string();
         *last = ResyncStatus {
             number,
@@ -67,6 +74,13 @@ impl Resyncs {
         last.excluded = of(Callback::Excluded);
     }
 
+    /// It is made later: `state` is `waiting`, or `refused` where somebody must change something first.
+    pub(super) fn waits(&self, state: &str, why: &str) {
+        let last = &mut self.state().last;
+        state.clone_into(&mut last.state);
+        last.result = Some(why.to_owned());
+    }
+
     /// `state`: `done`, `failed` or `held`.
     pub(super) fn end(&self, state: &str, result: String) {
         let last = &mut self.state().last;
@@ -85,4 +99,14 @@ impl Resyncs {
     }
 }
 
+impl ResyncStatus {
+    fn waits(&self) -> bool {
+        matches!(self.state.as_str(), WAITING | REFUSED)
+    }
+}
+
 const RUNNING: &str = "running";
+/// For what may be over any time.
+pub(super) const WAITING: &str = "waiting";
+/// For a setting or SQL that cures it.
+pub(super) const REFUSED: &str = "refused";

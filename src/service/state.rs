@@ -139,6 +139,11 @@ impl Viewer {
         if self.capture.position().is_none() {
             return Err("the first start has not ended: there is nothing to compare with".to_owned());
         }
+        if asked.dry_run && asked.as_ingested.is_some() {
+            return Err(
+                "`dry_run` counts differences, and `as_ingested` makes none: ask for one of them".to_owned()
+            );
+        }
         if let Some(project) = &asked.as_ingested
             && !(self.keep)(project, Callback::Ingested)
         {

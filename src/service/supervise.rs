@@ -92,7 +92,7 @@ impl Supervisor {
                 Trouble::Later(why) => self.wait(Phase::WaitingForPostgres(why.clone()), &why).await,
                 Trouble::TooManyGone(why) => self.wait(Phase::Stopped(why.clone()), &why).await,
                 Trouble::SlotHeld(why) => self.wait(Phase::WaitingForSlot(why.clone()), &why).await,
-                Trouble::Refused(why) | Trouble::Stands { why, .. } => {
+                Trouble::Refused(why) | Trouble::Unfit(why) | Trouble::Stands { why, .. } => {
                     self.wait(Phase::Stopped(why.clone()), &why).await;
                 }
             }

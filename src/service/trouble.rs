@@ -28,6 +28,8 @@ pub(super) enum Trouble {
     Stopped,
     /// A resync found more documents gone than may be.
     TooManyGone(String),
+    /// A resync that was asked for cannot be made, and ends there.
+    Unfit(String),
 }
 
 /// The resync that a state of the source calls for by itself.
@@ -114,6 +116,7 @@ impl From<ResyncError> for Trouble {
             ResyncError::Source(error) => error.into(),
             ResyncError::Ledger(LedgerError::Spool(error)) => Self::SpoolFailed(error),
             ResyncError::ColumnMissing(_) => Self::Refused(error.to_string()),
+            ResyncError::Stopped => Self::Stopped,
             _ => Self::Later(error.to_string()),
         }
     }

@@ -64,7 +64,9 @@ impl Writer {
     /// One change of one row, as SQL and in the model.
     fn statement(&mut self, model: &mut Model) -> String {
         let known: Vec<i64> = model.rows.keys().copied().collect();
-        let Some(id) = known.choose(&mut self.rng).copied().filter(|_| !self.rng.random_bool(0.3)) else {
+        // The table grows to some hundreds of rows, and no further.
+        let grows = if known.len() < ROWS_ABOUT { 0.3 } else { 0.05 };
+        let Some(id) = known.choose(&mut self.rng).copied().filter(|_| !self.rng.random_bool(grows)) else {
             return self.insert(model);
         };
         let mut row = model.rows[&id].clone();
@@ -181,6 +183,8 @@ impl Writer {
         others.into_iter().map(entry).collect()
     }
 }
+
+const ROWS_ABOUT: usize = 300;
 
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
