@@ -80,7 +80,30 @@ async fn drain(changes: u64) {
         "    CPU: sidecar {own:.1} s, walsender {sender:.1} s                 ratio {:.2}",
         own / sender
     );
-    println!("    peak memory of the sidecar       {:>10.1} MiB", peak_mib(sidecar.pid()));
+    let peak = peak_mib(sidecar.pid());
+    println!("    peak memory of the sidecar       {peak:>10.1} MiB");
+    replay(&sidecar, &counter, changes, rate, peak).await;
+}
+
+/// (d) All of it once more, in the same run.
+async fn replay(sidecar: &Sidecar, counter: &Counter, changes: u64, live: f64, peak: f64) {
+    let window = sidecar.status().unwrap()["spool"]["window"]["from_lsn"].as_str().unwrap().to_owned();
+    let asked = format!(r#"{{"from_lsn":"{window}"}}"#);
+    let began = Instant::now();
+    let (status, answer) = sidecar.ask("POST", "/api/v1/replays", &asked).unwrap();
+    assert_eq!(status, 200, "{answer}");
+    let entered = began.elapsed();
+    counter.until(changes * 2).await;
+    let rate = changes as f64 / began.elapsed().as_secs_f64();
+    println!("\n(d) replay of these {changes} records from {window}, entered in {entered:.0?}");
+    println!(
+        "    sidecar, delivered again         {rate:>10.0} records/s    ratio to the live drain {:.2}",
+        rate / live
+    );
+    println!(
+        "    peak memory of the sidecar       {:>10.1} MiB     before it {peak:.1} MiB",
+        peak_mib(sidecar.pid())
+    );
 }
 
 /// (b) From a statement's sending to its record's arrival, at 200 changes a second.

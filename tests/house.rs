@@ -114,6 +114,30 @@ fn files_and_functions_stay_small() {
     }));
 }
 
+/// A promise without its test is none: every test that the page names is there.
+#[test]
+fn every_test_that_the_guarantees_name_is_there() {
+    let page = fs::read_to_string(root().join("docs/guarantees.md")).unwrap();
+    let is_test = |name: &&str| {
+        let parts: Vec<_> = name.split("::").collect();
+        let plain = |part: &&str| part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        parts.len() > 1 && parts.iter().all(plain)
+    };
+    let named: Vec<&str> = page.split('`').skip(1).step_by(2).filter(is_test).collect();
+    assert!(named.len() > 40, "{named:?}");
+    report(named.iter().filter_map(|name| {
+        let (path, test) = name.rsplit_once("::").unwrap();
+        let path = path.replace("::", "/");
+        let places = [format!("tests/{path}.rs"), format!("src/{path}.rs")];
+        let has = |place: &String| {
+            let code = fs::read_to_string(root().join(place)).unwrap_or_default();
+            code.contains(&format!("fn {test}("))
+        };
+        (!places.iter().any(has))
+            .then(|| format!("docs/guarantees.md names {name}, and there is no such test"))
+    }));
+}
+
 #[test]
 fn nothing_is_left_to_do_and_no_code_is_commented_out() {
     let leftover = |line: &str| {
