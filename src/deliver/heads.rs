@@ -23,6 +23,9 @@ pub(super) struct Heads {
     bytes_max: usize,
     /// Everything spooled after this is offered.
     since: Seq,
+    /// Up to here it was. **Nothing pending behind it is read**: it is on the disk a moment before the
+    /// loop is told of its group, and may wait for a record in a lane that the loop does not know yet.
+    offered: Seq,
 }
 
 #[derive(Debug)]
@@ -70,6 +73,7 @@ impl Heads {
             read_bytes: 0,
             bytes_max,
             since,
+            offered: since,
         }
     }
 
@@ -80,6 +84,7 @@ impl Heads {
     /// A chunk was spooled. Its bytes may have been left out.
     pub(super) fn offer(&mut self, chunk: Chunk) {
         let bytes = chunk.packed.len();
+        self.offered = self.offered.max(chunk.last);
         if self.recent_bytes + bytes > self.bytes_max {
             self.recent.values_mut().for_each(Recent::forget);
             self.recent_bytes = 0;
@@ -182,6 +187,7 @@ impl Heads {
             return Ok(Some(read.clone()));
         }
         let found = self.reader.chunk_holding(lane, seq)?;
+        let found = found.filter(|chunk| kind == Kind::Settled || chunk.last <= self.offered);
         if let Some(chunk) = &found {
             if self.read_bytes + chunk.packed.len() > self.bytes_max {
                 self.read.clear();
@@ -273,6 +279,29 @@ mod tests {
     use crate::position::Lsn;
     use crate::record::{After, Callback, ProjectNo};
     use crate::spool::{Group, GroupBuilder, Op, Options, Spool};
+
+    /// A group is on the disk before the loop is told of it.
+    #[test]
+    fn what_was_not_offered_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { bytes_max: 1 << 30, retain: std::time::Duration::from_secs(1) };
+        let spool = Spool::open(folder.path(), options).unwrap().spool;
+        let lane = LaneNo::new(ProjectNo(0), Callback::Ingested);
+        let mut builder = GroupBuilder::new(Seq(0));
+        let mut spooled = || {
+            builder.push(lane, Position::default(), Moment(0), After::default(), 0, b"{}");
+            let chunks = builder.finish(Moment(0), Running(0));
+            let group = Group { chunks: chunks.clone(), ..Group::default() };
+            spool.apply(Op::Commit(Arc::new(group))).unwrap();
+            chunks
+        };
+        let (_, second, _) = (spooled(), spooled(), spooled());
+        // An earlier process spooled the first; of the third nobody was told yet.
+        let mut heads = Heads::new(spool.reader().unwrap(), Seq(1), 0);
+        second.into_iter().for_each(|chunk| heads.offer(chunk));
+        let head = heads.head(Kind::Pending, lane, Seq(0), 10, u64::MAX).unwrap();
+        assert_eq!(head.make(10).unwrap().ends, (Seq(1), Seq(2)));
+    }
 
     /// Lanes fill and are cut, settled and cut again, with room for a few chunks only, some of which
     /// came without their bytes: what is read is always what was spooled.

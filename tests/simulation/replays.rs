@@ -169,7 +169,7 @@ pub fn judge_replays(
             return Err(format!("replay {id} sent {count} of {} records", entered.records));
         }
         if weather.strict_order {
-            documents_in_order(expected, &seen)?;
+            documents_in_order(expected, &seen).map_err(|wrong| format!("replay {id}: {wrong}"))?;
         }
         all += count;
     }
