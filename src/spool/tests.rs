@@ -1,5 +1,7 @@
 //! The spool on a real disk.
 
+mod again;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
