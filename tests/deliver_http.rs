@@ -16,6 +16,8 @@ mod lab;
 #[path = "deliver_http/receiver.rs"]
 mod receiver;
 
+#[path = "deliver_http/again.rs"]
+mod again;
 #[path = "deliver_http/answers.rs"]
 mod answers;
 #[path = "deliver_http/batches.rs"]

@@ -45,10 +45,10 @@ impl Again for SendsAgain {
                 };
                 return Ok(answer);
             }
+            self.check_room(&reader)?;
             if plan.spans.is_empty() {
                 return Ok(answer);
             }
-            self.check_room(&reader)?;
             let new = NewReplay {
                 id: Uuid::now_v7(),
                 asked: serde_json::to_string(&asked).unwrap_or_default(),

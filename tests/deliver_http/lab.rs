@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 use sidecar::clock::Clock;
 use sidecar::deliver::{Client, Deliver, Egress, LaneView, Limits, Params, Proxy, Routes, Webhook};
 use sidecar::metrics::Metrics;
-use sidecar::position::{Lsn, Position};
+use sidecar::position::{Lsn, Place, Position};
 use sidecar::record::{After, Callback, LaneNo, ProjectNo, Seq, write_document};
-use sidecar::spool::{Epochs, Group, GroupBuilder, Op, Opened, Options, Spool};
+use sidecar::spool::{
+    DeadNo, Done, Epochs, From, Group, GroupBuilder, NewReplay, Op, Opened, Options, Part, ReplayNo, Search,
+    Span, Spool,
+};
 use uuid::Uuid;
 
 /// The one project's name.
@@ -147,6 +150,44 @@ impl Lab {
         self.spool.apply(Op::Commit(Arc::new(group))).unwrap();
         self.deliver.appended(projects, chunks);
         last
+    }
+
+    /// All that is settled of these callbacks, once more. Says the replay's id.
+    pub fn replay(&self, callbacks: &[Callback], rate: Option<u32>) -> String {
+        let reader = self.spool.reader().unwrap();
+        let all = Search {
+            from: From::Place(Place { commit: Lsn(0), number: None }),
+            to: None,
+            epoch_after: Seq(0),
+        };
+        let found = reader.search(&all, &mut |lane| callbacks.contains(&lane.callback())).unwrap();
+        let part = |span: &Span| Part {
+            replay: ReplayNo(0),
+            lane: span.lane,
+            first: span.first,
+            last: span.last,
+            cursor: span.first.before(),
+            records: span.records,
+            sent: 0,
+            refused: 0,
+        };
+        let parts: Vec<Part> = found.spans.iter().map(part).collect();
+        let id = Uuid::now_v7();
+        let (asked, asked_at) = ("{}".to_owned(), Clock::now());
+        let new = NewReplay { id, asked, asked_at, rate, parts: parts.clone(), floor: found.floor };
+        let Done::Replaying(no) = self.spool.apply(Op::Replay(new)).unwrap() else { panic!("it is entered") };
+        let parts = parts.into_iter().map(|part| Part { replay: no, ..part }).collect();
+        self.deliver.replay(no, id, rate, parts);
+        id.to_string()
+    }
+
+    /// One more attempt for every dead letter.
+    pub fn redeliver_all(&self) {
+        let letters = self.spool.reader().unwrap().dead_letters(DeadNo(0), 1_000).unwrap();
+        let dead = letters.iter().map(|letter| letter.no).collect();
+        let asked = self.spool.apply(Op::Redeliver { dead, id: Uuid::now_v7() }).unwrap();
+        let Done::Asked { lanes, .. } = asked else { panic!("they are asked for") };
+        self.deliver.redeliver(lanes);
     }
 
     /// Records from now on are of another epoch.

@@ -180,3 +180,39 @@ async fn near_its_limit_the_spool_cancels_the_newest_replay_before_it_gives_anyt
     assert_eq!(status["spool"]["dead_letter_records"], 0, "nothing was given up");
     assert!(scene.sidecar.log().contains("the newest replay is cancelled"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_spool_is_near_its_limit_no_replay_is_entered() {
+    let spool = "bytes_max = \"1MiB\"\nlane_bytes_max = \"1MiB\"";
+    let scene = Scene::new(15, "replay_near", 0, spool, "[batch]\nrecords_max = 50").await;
+    let insert = |from: u32, to: u32| {
+        format!(
+            "INSERT INTO documents (id, key, project_id) SELECT g, repeat('k', 200), 'p' FROM generate_series({from}, {to}) g"
+        )
+    };
+    scene.database.run(&insert(1, 50)).await;
+    until("the first records", async || (scene.receiver.records_taken() >= 50).then_some(())).await;
+    scene.settled().await;
+    // A receiver that takes its time is no failing one: what is pending stays.
+    scene.receiver.answers(|_| Answer::Slow(204, Duration::from_secs(2)));
+    let mut last = 50;
+    until("the spool to be near its limit", async || {
+        if scene.sidecar.status()?["spool"]["room"] != "open" {
+            return Some(());
+        }
+        scene.database.run(&insert(last + 1, last + 100)).await;
+        last += 100;
+        None
+    })
+    .await;
+    // What was delivered goes meanwhile, and the window with it.
+    let (status, told) = until("a refusal", async || {
+        scene
+            .asked(&json!({"from_lsn": scene.window()}))
+            .err()
+            .filter(|(_, told)| !told.contains("no longer"))
+    })
+    .await;
+    assert_eq!(status, 409, "{told}");
+    assert!(told.contains("near `spool.bytes_max`"), "{told}");
+}
