@@ -1,5 +1,8 @@
 //! `sidecar doctor`: connects, and checks everything that can be wrong before it is.
 
+use std::path::Path;
+
+use super::status::size;
 use super::{Exit, block_on, say};
 use crate::service::{document_key, wanted};
 use crate::settings::Settings;
@@ -36,9 +39,42 @@ async fn findings(settings: &Settings) -> Result<Vec<Finding>, SourceError> {
     if let Err(error) = Connection::open(&settings.conninfo).await {
         findings.push(replication_refused(&error.to_string()));
     }
+    findings.extend(disk(settings));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(findings)
 }
+
+/// Whether the spool's disk has room for all that the spool may hold. `None`: nobody says.
+fn disk(settings: &Settings) -> Option<Finding> {
+    let folder = settings.spool_path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    let taken = |file: &str| settings.spool_path.join(file).metadata().map_or(0, |file| file.len());
+    let taken = taken("spool.sqlite") + taken("spool.sqlite-wal");
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    Some(room(folder, free.saturating_add(taken), settings.spool_bytes_max))
+}
+
+/// `there` is free or the spool's already.
+fn room(folder: &Path, there: u64, bytes_max: u64) -> Finding {
+    let wanted = bytes_max.saturating_add(LOG_BYTES);
+    let (has, wants) = (size(there), size(wanted));
+    let folder = folder.display();
+    if there >= wanted {
+        let title = format!("the disk of {folder} has {has} for a spool of up to {wants}");
+        return Finding { severity: Severity::Ok, title, explanation: String::new(), cure_sql: None };
+    }
+    Finding {
+        severity: Severity::Warning,
+        title: format!("the disk of {folder} has {has} for a spool of up to {wants}"),
+        explanation: "`spool.bytes_max`, and 64 MiB for SQLite's log; what is remembered of documents comes on top. Where the disk\n\
+             fills, reading stops until it has room. Give it more, or lower `spool.bytes_max`."
+            .to_owned(),
+        cure_sql: None,
+    }
+}
+
+/// What SQLite's log takes at most, beside its file.
+const LOG_BYTES: u64 = 64 << 20;
 
 fn show(finding: &Finding) {
     let mark = match finding.severity {
@@ -61,3 +97,17 @@ fn show(finding: &Finding) {
 pub(super) const AFTER_HELP: &str = "\
 Nothing is written to the server. Each problem and warning comes with the SQL that cures it.
 Exit status: 0 where `sidecar run` would start; 78 where it would refuse; 69 where nobody answers.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_cannot_hold_what_the_spool_may_grow_to_is_warned_of() {
+        let room = |there| room(Path::new("/spool"), there, 1 << 30);
+        assert_eq!(room((1 << 30) + LOG_BYTES).severity, Severity::Ok);
+        let short = room(1 << 30);
+        assert_eq!(short.severity, Severity::Warning);
+        assert!(short.title.contains("has 1.0 GiB for a spool of up to 1.0 GiB"), "{}", short.title);
+    }
+}
