@@ -101,6 +101,8 @@ async fn a_changed_mapping_stops_reading_until_it_is_compared_or_learned() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_cluster_is_adopted_with_a_new_epoch_and_the_differences() {
     let mut scene = Scene::new(15, "adopt", 100).await;
+    let now = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
+    let since = scene.database.text(now).await.unwrap();
     scene.database.run("UPDATE documents SET labels = '{new}' WHERE id = 9").await;
     until("a record", async || (scene.receiver.records_taken() > 0).then_some(())).await;
     assert!(scene.sidecar.stop().await.success());
@@ -122,5 +124,15 @@ async fn another_cluster_is_adopted_with_a_new_epoch_and_the_differences() {
     scene.sidecar.ready().await;
     until("the differences", async || (scene.receiver.received().len() >= before + 2).then_some(())).await;
     let requests = scene.receiver.received();
-    assert_ne!(requests[0].header("sidecar-epoch"), requests[before].header("sidecar-epoch"));
+    let (old, new) = (requests[0].header("sidecar-epoch"), requests[before].header("sidecar-epoch"));
+    assert_ne!(old, new);
+    // A replay's LSNs are of the new epoch; what came before it is reached by a time.
+    let refused = scene.sidecar.command("replay").args(["--from-lsn", "0/1"]).output().unwrap();
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(why.contains("LSNs are of the current epoch, and earlier ones are reached by a time"), "{why}");
+    let replayed = scene.sidecar.command("replay").args(["--since", &since]).output().unwrap();
+    assert!(String::from_utf8_lossy(&replayed.stdout).contains("total: 3 records"), "{replayed:?}");
+    let again: Vec<_> = scene.receiver.received().split_off(requests.len());
+    let of = |epoch: &str| again.iter().filter(|request| request.header("sidecar-epoch") == epoch).count();
+    assert_eq!((of(old), of(new)), (1, 2), "a batch is of one epoch: {again:?}");
 }
