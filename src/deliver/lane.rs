@@ -269,10 +269,9 @@ impl Lane {
         if self.phase != Phase::Idle || self.pending_records == 0 {
             return None;
         }
-        if self.overflows(lane_bytes_max) {
-            return Some(self.not_before.map_or(now, |at| at.max(now)));
-        }
-        self.give_up_at
+        let at = if self.overflows(lane_bytes_max) { Some(now) } else { self.give_up_at };
+        // After a write that failed nothing is tried before its time, this no more than a cut.
+        at.map(|at| at.max(self.not_before.unwrap_or_default()))
     }
 
     /// What it has to give up now.

@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode, params};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::dead::next_asked;
 use super::lanes::{BatchState, LaneRow, lane_state, open_batches, read_lanes, write_batch};
 use super::ops::{Attempted, Batch, Chunk, Done, Fate, Group, LaneState, Op, Room, Standing};
 use super::replays::running_parts;
@@ -89,24 +90,33 @@ impl Store {
             let of_replay = parts.into_iter().find_map(|(_, batches)| batches.into_iter().next());
             // One of them was in flight at most, and the lane's own goes first.
             let found = self.batches(lane)?.into_iter().next().or(of_replay);
-            let Some(batch) = found else { continue };
-            let batch = Batch { attempts: batch.attempts + 1, ..batch };
-            write_batch(&self.connection, &batch, BatchState::Open).map_err(failed)?;
-            let lost = Attempted {
-                batch: batch.id,
-                lane,
-                number: batch.attempts,
-                started_at: now,
-                took_micros: 0,
-                status: None,
-                outcome: "lost",
-                detail: None,
-                fate: Fate::Waits,
-                standing: Standing::default(),
-            };
-            self.log_attempt(&lost)?;
+            let open = found.map(|batch| (batch, BatchState::Open));
+            // So was a dead letter's one more attempt, perhaps.
+            let asked = next_asked(&self.connection, lane)?.and_then(|letter| letter.batch);
+            let asked = asked.map(|id| self.batch(&id)).transpose()?.flatten();
+            for (batch, state) in open.into_iter().chain(asked) {
+                self.count_lost_attempt(batch, state, now)?;
+            }
         }
         self.commit()
+    }
+
+    fn count_lost_attempt(&mut self, batch: Batch, state: BatchState, now: Moment) -> Result<(), SpoolError> {
+        let batch = Batch { attempts: batch.attempts + 1, ..batch };
+        write_batch(&self.connection, &batch, state).map_err(failed)?;
+        let lost = Attempted {
+            batch: batch.id,
+            lane: batch.lane,
+            number: batch.attempts,
+            started_at: now,
+            took_micros: 0,
+            status: None,
+            outcome: "lost",
+            detail: None,
+            fate: Fate::Waits,
+            standing: Standing::default(),
+        };
+        self.log_attempt(&lost)
     }
 
     /// Does all of `ops` in one transaction, or, where one of them is refused, the others without it.

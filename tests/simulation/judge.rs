@@ -1,6 +1,6 @@
 //! What arrived against what must have: the guarantees, one by one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 use sidecar::position::{Place, Position};
@@ -40,20 +40,34 @@ pub fn judge(expected: &[Expected], sent: &[Sent], weather: &Weather<'_>) -> Res
     }
     let mut seen: Vec<Option<Seen>> = vec![None; expected.len()];
     let taken = taken_once(sent, "")?;
-    for (lane, batches) in &taken {
+    let given_up = redelivered(sent, &taken)?;
+    let lanes: BTreeSet<&Lane> = taken.keys().chain(given_up.keys()).collect();
+    for lane in lanes {
         let wanted = wanted.remove(lane).unwrap_or_default();
-        let got = batches.iter().flat_map(|batch| batch.records.iter().map(move |record| (batch, record)));
-        let mut got = got.peekable();
+        // What was given up and then taken closes the gaps that it left.
+        let live = taken.get(lane).into_iter().flatten().map(|batch| (batch, true));
+        let again = given_up.get(lane).into_iter().flatten().map(|batch| (batch, false));
+        let mut batches: Vec<(&Batch, bool)> = live.chain(again).collect();
+        batches.sort_unstable_by_key(|(batch, _)| batch.ends);
+        if let Some(pair) = batches.windows(2).find(|pair| pair[0].0.ends.1 >= pair[1].0.ends.0) {
+            return Err(format!("two batches of {lane:?} hold {}", pair[1].0.ends.0));
+        }
+        let records = |(batch, live)| {
+            let of = |batch: &'_ Batch| batch.records.clone();
+            of(batch).into_iter().map(move |record| (batch, live, record))
+        };
+        let mut got = batches.into_iter().flat_map(records).peekable();
         for (at, record) in wanted {
-            let Some((batch, value)) = got.next() else {
+            let Some((batch, is_live, value)) = got.next() else {
                 return Err(format!("lost in {lane:?}: {record:?}"));
             };
-            if *value != record.json {
+            if value != record.json {
                 return Err(format!("in {lane:?} {value} came where {record:?} was due"));
             }
-            seen[at] = Some(Seen { sent: batch.sent, taken: batch.taken });
+            // One more attempt knows no order.
+            seen[at] = is_live.then_some(Seen { sent: batch.sent, taken: batch.taken });
         }
-        if let Some((_, value)) = got.next() {
+        if let Some((.., value)) = got.next() {
             return Err(format!("unexpected in {lane:?}: {value}"));
         }
     }
@@ -68,6 +82,7 @@ pub fn judge(expected: &[Expected], sent: &[Sent], weather: &Weather<'_>) -> Res
 }
 
 pub struct Batch {
+    pub id: String,
     pub records: Vec<Value>,
     pub ends: (Position, Position),
     /// The first of its requests left then.
@@ -86,7 +101,7 @@ pub fn taken_once(sent: &[Sent], replay: &str) -> Result<BTreeMap<Lane, Vec<Batc
         sent.iter().filter(of).filter_map(|request| Some((request.taken?, request))).collect();
     taken.sort_unstable_by_key(|(at, _)| *at);
     let mut lanes: BTreeMap<Lane, Vec<Batch>> = BTreeMap::new();
-    let mut ids = std::collections::HashSet::new();
+    let mut ids = HashSet::new();
     let mut last: HashMap<Lane, Position> = HashMap::new();
     for (at, request) in taken {
         let id = request.header("webhook-id");
@@ -105,7 +120,36 @@ pub fn taken_once(sent: &[Sent], replay: &str) -> Result<BTreeMap<Lane, Vec<Batc
         if last.insert(lane.clone(), to).is_some_and(|last| last >= from) {
             return Err(format!("positions do not grow in {lane:?} at {from}"));
         }
-        let batch = Batch { records: records(request), ends: (from, to), sent: first_sent[id], taken: at };
+        let batch = Batch {
+            id: id.to_owned(),
+            records: records(request),
+            ends: (from, to),
+            sent: first_sent[id],
+            taken: at,
+        };
+        lanes.entry(lane).or_default().push(batch);
+    }
+    Ok(lanes)
+}
+
+/// Of each lane the dead letters that were taken when they were tried once more, and not before.
+pub fn redelivered(
+    sent: &[Sent],
+    live: &BTreeMap<Lane, Vec<Batch>>,
+) -> Result<BTreeMap<Lane, Vec<Batch>>, String> {
+    let mut known: HashSet<&str> = live.values().flatten().map(|batch| batch.id.as_str()).collect();
+    let mut lanes: BTreeMap<Lane, Vec<Batch>> = BTreeMap::new();
+    for request in sent.iter().filter(|request| request.is_redelivered()) {
+        let Some(taken) = request.taken.filter(|_| known.insert(request.header("webhook-id"))) else {
+            continue;
+        };
+        let lane = (request.host.clone(), request.header("sidecar-callback").to_owned());
+        if request.header("sidecar-project") != request.host {
+            return Err(format!("a dead letter of {} went elsewhere", request.header("sidecar-project")));
+        }
+        let id = request.header("webhook-id").to_owned();
+        let batch =
+            Batch { id, records: records(request), ends: positions(request)?, sent: request.at, taken };
         lanes.entry(lane).or_default().push(batch);
     }
     Ok(lanes)
@@ -135,12 +179,11 @@ pub fn records(request: &Sent) -> Vec<Value> {
 fn same_batches(sent: &[Sent]) -> Result<(), String> {
     let mut first: HashMap<&str, (&Sent, u32)> = HashMap::new();
     let mut holders: HashMap<((&str, &str), &str, Position), &str> = HashMap::new();
-    let mut refused = std::collections::HashSet::new();
+    let mut refused = HashSet::new();
     for request in sent {
         let id = request.header("webhook-id");
         let attempt: u32 = request.header("sidecar-attempt").parse().unwrap_or(0);
-        let stable =
-            ["sidecar-project", "sidecar-callback", "sidecar-positions", "sidecar-epoch", "sidecar-replay"];
+        let stable = ["sidecar-project", "sidecar-callback", "sidecar-positions", "sidecar-epoch"];
         let (before, attempts) = first.entry(id).or_insert((request, 0));
         if before.body != request.body
             || stable.iter().any(|name| before.header(name) != request.header(name))

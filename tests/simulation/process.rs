@@ -36,10 +36,20 @@ pub struct Setup {
     pub order_wait: Duration,
     /// How long settled records are kept.
     pub retain: Duration,
+    /// When what a failing lane holds becomes dead letters.
+    pub give_up_after: Duration,
 }
 
 impl Setup {
     pub fn draw(random: &mut StdRng) -> Self {
+        let drawn = Self::any(random);
+        // What is given up is kept, so that nothing is lost of it.
+        let gives_up = !drawn.is_crowded() && random.random_bool(0.25);
+        let give_up_after = Duration::from_secs(random.random_range(2..60));
+        if gives_up { Self { give_up_after, retain: FOR_EVER, ..drawn } } else { drawn }
+    }
+
+    fn any(random: &mut StdRng) -> Self {
         Self {
             records_max: random.random_range(1..12),
             bytes_max: random.random_range(40..2_000),
@@ -48,12 +58,18 @@ impl Setup {
             spool_bytes_max: if random.random_bool(0.15) { CROWDED } else { 1 << 30 },
             order_wait: if random.random_bool(0.15) { Duration::from_secs(2) } else { FOR_EVER },
             retain: if random.random_bool(0.4) { Duration::from_secs(30) } else { Duration::from_hours(24) },
+            give_up_after: FOR_EVER,
         }
     }
 
     /// The spool is so small that what fails would be given up.
     pub fn is_crowded(&self) -> bool {
         self.spool_bytes_max == CROWDED
+    }
+
+    /// What fails for long becomes dead letters.
+    pub fn gives_up(&self) -> bool {
+        self.give_up_after != FOR_EVER
     }
 
     /// Order among the callbacks holds however long one of them fails.
@@ -211,8 +227,7 @@ fn routes(setup: &Setup) -> Routes {
         wait_max: setup.wait_max,
         timeout: Duration::from_secs(15),
         retry_schedule: [1, 2, 5].map(Duration::from_secs).to_vec(),
-        // Nothing is given up.
-        give_up_after: FOR_EVER,
+        give_up_after: setup.give_up_after,
         order_wait: setup.order_wait,
         ..Limits::default()
     };

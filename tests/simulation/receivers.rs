@@ -40,7 +40,12 @@ pub struct Sent {
 
 impl Sent {
     pub fn is_replayed(&self) -> bool {
-        self.headers.contains_key("sidecar-replay")
+        self.headers.contains_key("sidecar-replay") && !self.is_redelivered()
+    }
+
+    /// A dead letter, once more: those that ask count their ids from 1.
+    pub fn is_redelivered(&self) -> bool {
+        self.header("sidecar-replay").starts_with("00000000-0000-0000")
     }
 
     pub fn header(&self, name: &str) -> &str {

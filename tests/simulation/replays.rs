@@ -7,10 +7,10 @@ use rand::seq::IndexedRandom as _;
 use sidecar::position::{Place, Position};
 use sidecar::record::Seq;
 use sidecar::replay::{Known, KnownLane, ReplayAsked, ReplayError, plan};
-use sidecar::spool::{Done, NewReplay, Op, Part, Reader, Replay, ReplayNo, SpoolError};
+use sidecar::spool::{DeadNo, Done, NewReplay, Op, Part, Reader, Replay, ReplayNo, SpoolError};
 use uuid::Uuid;
 
-use crate::judge::{Seen, Weather, documents_in_order, taken_once};
+use crate::judge::{Seen, Weather, documents_in_order, redelivered, taken_once};
 use crate::model::Expected;
 use crate::postgres::PROJECTS;
 use crate::receivers::Sent;
@@ -87,6 +87,21 @@ impl World {
         self.know_replays();
     }
 
+    /// Somebody asks for one more attempt of all that was given up.
+    pub(super) fn ask_redelivery(&mut self) {
+        let Some(process) = &self.process else { return };
+        let letters = process.reader.dead_letters(DeadNo(0), 10_000).unwrap_or_default();
+        if letters.is_empty() {
+            return;
+        }
+        self.redeliveries += 1;
+        let id = Uuid::from_u128(self.redeliveries);
+        let dead = letters.iter().map(|letter| letter.no).collect();
+        if let Ok(Done::Asked { lanes, .. }) = process.spool.apply(Op::Redeliver { dead, id }) {
+            process.deliver.redeliver(lanes);
+        }
+    }
+
     /// Those that are on the disk, whoever was told of it.
     pub(super) fn know_replays(&mut self) {
         let Some(process) = &self.process else { return };
@@ -116,9 +131,14 @@ pub fn judge_replays(
     replays: &BTreeMap<String, Entered>,
     weather: &Weather<'_>,
 ) -> Result<usize, String> {
-    let live = taken_once(sent, "")?;
+    // In the order of their lane, whether they were taken at first or as dead letters.
+    let mut all_taken = taken_once(sent, "")?;
+    for (lane, batches) in redelivered(sent, &all_taken)? {
+        all_taken.entry(lane).or_default().extend(batches);
+    }
+    all_taken.values_mut().for_each(|batches| batches.sort_unstable_by_key(|batch| batch.ends));
     let known: HashSet<&str> =
-        sent.iter().map(|request| request.header("sidecar-replay")).filter(|id| !id.is_empty()).collect();
+        sent.iter().filter(|sent| sent.is_replayed()).map(|sent| sent.header("sidecar-replay")).collect();
     if let Some(unknown) = known.iter().find(|id| !replays.contains_key(**id)) {
         return Err(format!("nobody asked for the replay {unknown}"));
     }
@@ -135,7 +155,7 @@ pub fn judge_replays(
             // Where each live batch begins among the lane's records.
             let mut begins = Vec::new();
             let mut at = 0;
-            for batch in live.get(&lane).into_iter().flatten() {
+            for batch in all_taken.get(&lane).into_iter().flatten() {
                 begins.push((at, batch.ends, batch.records.len()));
                 at += batch.records.len();
             }

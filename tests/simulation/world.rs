@@ -35,6 +35,7 @@ pub struct Figures {
     pub disk_steps: u64,
     pub replays: usize,
     pub replayed: usize,
+    pub redelivered: usize,
 }
 
 impl Figures {
@@ -52,6 +53,7 @@ impl Figures {
         self.disk_steps += other.disk_steps;
         self.replays += other.replays;
         self.replayed += other.replayed;
+        self.redelivered += other.redelivered;
     }
 }
 
@@ -69,6 +71,7 @@ pub struct World {
     waits_for_room: bool,
     /// Those that were entered, by their ids.
     pub(super) replays: BTreeMap<String, Entered>,
+    pub(super) redeliveries: u128,
     figures: Figures,
     fault: Option<String>,
 }
@@ -88,6 +91,7 @@ pub fn run(seed: u64, folder: &Path) -> Result<Figures, String> {
         process: None,
         waits_for_room: false,
         replays: BTreeMap::new(),
+        redeliveries: 0,
         figures: Figures::default(),
         fault: None,
         random,
@@ -115,6 +119,7 @@ impl World {
             84..92 => self.time(),
             92..95 => self.network(),
             95 => self.ask_replay(),
+            96 if self.setup.gives_up() => self.ask_redelivery(),
             _ => self.weather(),
         }
         self.look()
@@ -382,6 +387,9 @@ impl World {
             if self.is_done() {
                 return Ok(());
             }
+            if self.receivers.on_the_wire() == 0 {
+                self.ask_redelivery();
+            }
             self.pass(Duration::from_millis(600));
         }
         Err(format!(
@@ -426,6 +434,7 @@ impl World {
             refused: self.receivers.sent.iter().filter(|sent| sent.refused).count(),
             disk_steps: disk().steps,
             replays: self.replays.len(),
+            redelivered: self.receivers.sent.iter().filter(|sent| sent.is_redelivered()).count(),
             replayed,
             ..self.figures
         })

@@ -370,3 +370,19 @@ fn ready_lanes_are_served_in_turn() {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn what_could_not_be_given_up_for_want_of_room_is_given_up_later_and_nothing_spins() {
+    let mut dispatch = dispatch();
+    dispatch.appended(INGESTED, 3, 30, T0, T0);
+    assert_eq!(deliver(&mut dispatch, batch(INGESTED, 1, 3, 3), 500, T0).fate, Fate::Waits);
+    let over = T0.plus(limits().give_up_after);
+    // What was begun half a second before could not be written, and is begun again in a second.
+    let before = Running(over.0 - 500);
+    assert!(matches!(dispatch.poll(before), Some(Action::Send(INGESTED, _))));
+    dispatch.not_written(INGESTED, SECOND, before);
+    assert_eq!(dispatch.poll(over), None, "nothing is begun before that");
+    let again = before.plus(SECOND);
+    assert_eq!(dispatch.deadline(), Some(again));
+    assert!(matches!(dispatch.poll(again), Some(Action::GiveUp(INGESTED, GiveUp::SpooledBy(_)))));
+}
