@@ -21,5 +21,7 @@ mod edges;
 mod fault;
 #[path = "crash/matrix.rs"]
 mod matrix;
+#[path = "crash/slot.rs"]
+mod slot;
 #[path = "crash/storm.rs"]
 mod storm;

@@ -219,7 +219,7 @@ impl Storm {
     }
 
     /// The first column of the first row, where Postgres answers.
-    async fn on_postgres(&self, sql: &str) -> Vec<String> {
+    pub(crate) async fn on_postgres(&self, sql: &str) -> Vec<String> {
         until("Postgres to answer", async || {
             let client = self.session().await?;
             let rows = client.query(sql, &[]).await.ok()?;

@@ -19,7 +19,7 @@ async fn whatever_fails_nothing_is_lost_changed_misplaced_or_out_of_order() {
     let wanted = wanted();
     let only = std::env::var("SIDECAR_FAULT").ok();
     let version = if seed.is_multiple_of(2) { 15 } else { 18 };
-    let mut storm = Storm::new(version, seed).await;
+    let mut storm = Storm::new(version, seed, "").await;
     let mut rows = Vec::new();
     for fault in Fault::ALL.into_iter().filter(|f| only.as_ref().is_none_or(|only| f.name().contains(only))) {
         let times = (wanted / Fault::ALL.len()).max(1);

@@ -13,7 +13,7 @@ use tokio_postgres::Client;
 use crate::support::check::{Report, check};
 use crate::support::cluster::Cluster;
 use crate::support::database::{DOCUMENTS, Database};
-use crate::support::model::Expected;
+use crate::support::model::{Document, Expected};
 use crate::support::process::Sidecar;
 use crate::support::proxy::{FaultyProxy, Weather};
 use crate::support::receiver::Receiver;
@@ -23,6 +23,12 @@ use crate::support::workload::Writer;
 
 const WRITERS: i64 = 2;
 const DBNAME: &str = "storm";
+
+/// Writers at work.
+pub(crate) struct Writing {
+    stop: watch::Sender<bool>,
+    tasks: Vec<tokio::task::JoinHandle<Writer>>,
+}
 
 pub(crate) struct Storm {
     pub(crate) cluster: Arc<Mutex<Cluster>>,
@@ -38,8 +44,8 @@ pub(crate) struct Storm {
 }
 
 impl Storm {
-    pub(crate) async fn new(version: u32, seed: u64) -> Self {
-        let cluster = Cluster::new(version, "").await;
+    pub(crate) async fn new(version: u32, seed: u64, server: &str) -> Self {
+        let cluster = Cluster::new(version, server).await;
         cluster.database("postgres").await.run(&format!("CREATE DATABASE {DBNAME}")).await;
         let mut database = cluster.database(DBNAME).await;
         database.run(DOCUMENTS).await;
@@ -79,7 +85,7 @@ impl Storm {
         self.is_ready(variables).await;
     }
 
-    async fn is_ready(&mut self, variables: &[(&str, &str)]) {
+    pub(crate) async fn is_ready(&mut self, variables: &[(&str, &str)]) {
         let sidecar = &mut self.sidecar;
         until("the sidecar to be ready", async || {
             if !sidecar.is_running() {
@@ -100,13 +106,7 @@ impl Storm {
         fault: crate::fault::Fault,
         times: usize,
     ) -> Option<(usize, Report)> {
-        let (stop, stopped) = watch::channel(false);
-        let writers = std::mem::take(&mut self.writers);
-        let start = |(number, writer)| {
-            let (url, stopped, runtime) = (self.url.clone(), stopped.clone(), Handle::current());
-            tokio::task::spawn_blocking(move || runtime.block_on(write(writer, url, number, stopped)))
-        };
-        let tasks: Vec<_> = (1..).zip(writers).map(start).collect();
+        let writing = self.writers_write();
         let mut struck = 0;
         for _ in 0..times {
             if !self.strike(fault).await {
@@ -115,10 +115,7 @@ impl Storm {
             struck += 1;
             self.is_ready(&[]).await;
         }
-        stop.send(true).unwrap();
-        for task in tasks {
-            self.writers.push(task.await.unwrap());
-        }
+        self.writers_end(writing).await;
         self.source.set(Weather::Clear);
         self.network.set(Weather::Clear);
         let expected: Vec<Expected> =
@@ -129,19 +126,45 @@ impl Storm {
         (struck > 0).then_some((struck, report))
     }
 
+    /// The application writes until told to end.
+    pub(crate) fn writers_write(&mut self) -> Writing {
+        let (stop, stopped) = watch::channel(false);
+        let start = |(number, writer)| {
+            let (url, stopped, runtime) = (self.url.clone(), stopped.clone(), Handle::current());
+            tokio::task::spawn_blocking(move || runtime.block_on(write(writer, url, number, stopped)))
+        };
+        let tasks = (1..).zip(self.writers.drain(..)).map(start).collect();
+        Writing { stop, tasks }
+    }
+
+    pub(crate) async fn writers_end(&mut self, writing: Writing) {
+        writing.stop.send(true).unwrap();
+        for task in writing.tasks {
+            self.writers.push(task.await.unwrap());
+        }
+    }
+
+    /// The rows of the table, as the writers left them.
+    pub(crate) fn rows(&self) -> Vec<Document> {
+        self.writers.iter().flat_map(|writer| writer.model.rows.values().cloned()).collect()
+    }
+
+    /// Waits until nothing is pending.
+    pub(crate) async fn settled(&self) {
+        until("all lanes to be empty", async || {
+            let status = self.sidecar.status()?;
+            let idle = |lane: &serde_json::Value| lane["pending"]["records"] == 0;
+            status["lanes"].as_array()?.iter().all(idle).then_some(())
+        })
+        .await;
+    }
+
     async fn all_arrive(&mut self, expected: &[Expected]) -> Report {
         self.is_ready(&[]).await;
-        let sidecar = &self.sidecar;
         // What is lost never comes: the deadline says so, and the report what it was.
         let deadline = std::time::Instant::now() + Duration::from_mins(2);
         loop {
-            let settled = async || {
-                let status = sidecar.status()?;
-                let lanes = status["lanes"].as_array()?;
-                let idle = |lane: &serde_json::Value| lane["pending"]["records"] == 0;
-                (lanes.iter().all(idle)).then_some(())
-            };
-            until("all lanes to be empty", settled).await;
+            self.settled().await;
             let report = check(expected, &self.receiver.received());
             if report.lost == 0 || std::time::Instant::now() > deadline {
                 return report;
