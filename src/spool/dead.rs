@@ -229,6 +229,14 @@ pub(super) fn dead_asked(connection: &Connection, lane: LaneNo) -> rusqlite::Res
         .query_row([lane.0.cast_signed()], |row| row.get(0))
 }
 
+/// The batches of a lane's dead letters that wait for one more attempt.
+pub(super) fn all_asked(connection: &Connection, lane: LaneNo) -> Result<Vec<BatchId>, SpoolError> {
+    let sql = "SELECT batch FROM dead WHERE lane = ?1 AND redelivery IS NOT NULL AND batch IS NOT NULL";
+    let mut found = connection.prepare_cached(sql).map_err(failed)?;
+    let ids = found.query_map([lane.0.cast_signed()], |row| row.get(0).map(Uuid::from_bytes));
+    ids.and_then(Iterator::collect).map_err(failed)
+}
+
 /// The next dead letter of a lane that waits for one more attempt: in the order of records.
 pub(super) fn next_asked(connection: &Connection, lane: LaneNo) -> Result<Option<DeadLetter>, SpoolError> {
     let sql = "SELECT * FROM dead WHERE lane = ?1 AND redelivery IS NOT NULL ORDER BY first LIMIT 1";

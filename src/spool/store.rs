@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode, params};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::dead::next_asked;
+use super::dead::all_asked;
 use super::lanes::{BatchState, LaneRow, lane_state, open_batches, read_lanes, write_batch};
 use super::ops::{Attempted, Batch, Chunk, Done, Fate, Group, LaneState, Op, Room, Standing};
 use super::replays::running_parts;
@@ -91,10 +91,10 @@ impl Store {
             // One of them was in flight at most, and the lane's own goes first.
             let found = self.batches(lane)?.into_iter().next().or(of_replay);
             let open = found.map(|batch| (batch, BatchState::Open));
-            // So was a dead letter's one more attempt, perhaps.
-            let asked = next_asked(&self.connection, lane)?.and_then(|letter| letter.batch);
-            let asked = asked.map(|id| self.batch(&id)).transpose()?.flatten();
-            for (batch, state) in open.into_iter().chain(asked) {
+            // Of the dead letters that are asked for, too, one was in flight, and nobody knows which.
+            let asked = all_asked(&self.connection, lane)?;
+            let asked = asked.iter().map(|id| self.batch(id)).collect::<Result<Vec<_>, _>>()?;
+            for (batch, state) in open.into_iter().chain(asked.into_iter().flatten()) {
                 self.count_lost_attempt(batch, state, now)?;
             }
         }
