@@ -234,8 +234,9 @@ async fn post(settings: &Settings, path: &str, asked: &DeadLettersPicked) -> Res
 }
 
 pub(super) const AFTER_HELP: &str = "\
-A batch is a dead letter when its webhook failed for `delivery.give_up_after`, when its lane or the spool
-held too much, or when a single record was refused as too large. They are kept for `spool.retain`.
+Records become dead letters when their webhook failed for `delivery.give_up_after`, when their
+lane or the spool held too much, or when a single one was refused as too large. They are kept for
+`spool.retain`.
 
   sidecar dead-letters list --project acme        what was given up?
   sidecar dead-letters show 12                    with its records and attempts

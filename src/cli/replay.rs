@@ -269,9 +269,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const SEARCH_PATIENCE: Duration = Duration::from_mins(10);
 
 pub(super) const AFTER_HELP: &str = "\
-What was delivered, or given up, is sent again as batches of their own, which bear `sidecar-replay`. Order
-holds as ever; what is pending goes out once, as always. In each lane a replay goes before live records,
-unless --rate leaves room between. `sidecar status` shows what can be replayed.
+What was delivered, or given up, is sent again as batches of their own, which bear
+`sidecar-replay`. Order holds as ever; what is pending goes out once, as always. In each lane a
+replay goes before live records, unless --rate leaves room between. `sidecar status` shows what
+can be replayed.
 
   sidecar replay --since 2h --dry-run                         what would be sent?
   sidecar replay --since 2h --project acme                    a receiver lost two hours

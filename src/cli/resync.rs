@@ -102,9 +102,10 @@ async fn follow(settings: &Settings, number: u64) -> Exit {
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) const AFTER_HELP: &str = "\
-Sends exactly what is different: excluded for documents that are gone, ingested and modified as the rules
-say. It mends a lost slot by itself; by hand it is for a changed mapping, a restored spool, a database that
-was replaced (--adopt), or partitions that came and went, of which the stream does not tell.
+Sends exactly what is different: excluded for documents that are gone, ingested and modified as
+the rules say. A lost slot is mended by itself; by hand it is for a changed mapping, a restored
+spool, a database that was replaced (--adopt), or partitions that came and went, of which the
+stream does not tell.
 
   sidecar resync --dry-run                       what would it send?
   sidecar resync --learn                         know the table as it is, and send nothing

@@ -122,7 +122,9 @@ impl Shell {
         let Some(until) = heads.last().map(|head| head.seq) else { return Ok(()) };
         for callback in Callback::ALL.into_iter().filter(|callback| *callback != lane.callback()) {
             let other = LaneNo::new(lane.project(), callback);
-            let ranges: Vec<(Seq, Seq)> = self.dispatch.lane(other).map_or_else(Vec::new, |other| {
+            // One that stands still is not waited for.
+            let moving = self.dispatch.lane(other).filter(|other| !other.stands_still());
+            let ranges: Vec<(Seq, Seq)> = moving.map_or_else(Vec::new, |other| {
                 let of_replay = other.parts.iter().filter(|part| part.replay == replay);
                 of_replay.map(|part| (part.cursor, part.last)).collect()
             });
