@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::scene::{Scene, settings};
+use crate::scene::{Scene, settings, stdout};
 use crate::support::check::check;
 use crate::support::receiver::Answer;
 use crate::support::until;
@@ -65,9 +65,25 @@ async fn a_slow_replay_leaves_room_for_live_records() {
     let left = replay["records"].as_u64().unwrap() - replay["sent"].as_u64().unwrap();
     let status = scene.sidecar.status().unwrap();
     assert!(left > 0 && status["replays"][0]["no"] == no, "{status}");
+    let told = stdout(&scene.run("status", &[]).await);
+    assert!(told.contains(&format!("can be replayed: from {}", scene.window())), "{told}");
+    assert!(told.contains("records sent, from-lsn"), "{told}");
+    let (_, metrics) = scene.sidecar.get("/metrics").unwrap();
+    let metric =
+        |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+    assert_eq!(metric("sidecar_replays_running"), Some(1), "{metrics}");
+    assert!(
+        metric("sidecar_replay_pending_records") > Some(0)
+            && metric("sidecar_records_replayed_total") > Some(0)
+    );
+    assert!(metric("sidecar_replay_window_start_timestamp_seconds") > Some(1_700_000_000), "{metrics}");
     let (status, cancelled) = scene.sidecar.ask("DELETE", &format!("/api/v1/replays/{no}"), "").unwrap();
     assert_eq!(status, 200, "{cancelled}");
     scene.ends(no, "cancelled").await;
+    let (_, metrics) = scene.sidecar.get("/metrics").unwrap();
+    assert!(metrics.contains("sidecar_replays_total{outcome=\"cancelled\"} 1"), "{metrics}");
+    let list = stdout(&scene.run("replay", &["list"]).await);
+    assert!(list.contains("cancelled") && list.contains("can be replayed: from"), "{list}");
     let sent = scene.replayed(&id).len();
     scene.write(10).await;
     assert!(scene.replayed(&id).len() <= sent + 1, "nothing of a cancelled replay is begun any more");
