@@ -65,7 +65,7 @@ fn every_guarantee_holds_in_every_weather() {
 fn told(seeds: u64, sum: &Figures) -> String {
     format!(
         "{seeds} simulated histories: {} records in {} batches; the process died {} times, {} of them with the power; {} connections were cut, \
-         {} syncs failed, the disk was full {} times and the spool {} times; {} replays sent {} records again. Lost, changed, misplaced or out of \
+         {} syncs failed, the disk was full {} times and the spool {} times; {} replays sent {} records again, and {} dead letters were tried once more. Lost, changed, misplaced or out of \
          order: 0. Batches repeated: {}, none beyond one a lane and death or unheard answer.\n",
         sum.records,
         sum.batches,
@@ -77,6 +77,7 @@ fn told(seeds: u64, sum: &Figures) -> String {
         sum.full_spools,
         sum.replays,
         sum.replayed,
+        sum.redelivered,
         sum.duplicates
     )
 }
