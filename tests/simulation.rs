@@ -108,5 +108,5 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// About a minute.
-const SEEDS: u64 = 800;
+/// About two minutes.
+const SEEDS: u64 = 2_000;

@@ -142,3 +142,54 @@ async fn a_replay_is_entered_and_cancelled_whole_or_not_at_all() {
         assert_eq!(state, if side == "after" { "cancelled" } else { "running" });
     }
 }
+
+/// A process of its own, so that all of it can be stopped: the kernel still takes its connections.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_is_stopped_dead_for_a_while_loses_nothing() {
+    let database = crate::storm::database(15, "edge_stopped").await;
+    let folder = tempfile::tempdir().unwrap();
+    let (out, told) = (folder.path().join("out"), folder.path().join("told"));
+    let mut receiver = std::process::Command::new(env!("CARGO_BIN_EXE_sidecar"))
+        .args(["receive", "--listen", "127.0.0.1:0"])
+        .stdout(std::fs::File::create(&out).unwrap())
+        .stderr(std::fs::File::create(&told).unwrap())
+        .spawn()
+        .unwrap();
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default();
+    let url = until("its address", async || {
+        let told = read(&told);
+        Some(told.split("receiving on ").nth(1)?.lines().next()?.to_owned())
+    })
+    .await;
+    let settings = format!(
+        "[batch]\nwait_max_ms = 5\nrecords_max = 10\n[delivery]\ntimeout_ms = 500\nretry_schedule = [\"20ms\"]\n\
+         [[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"{url}/\"\n"
+    );
+    let sidecar = Sidecar::start(&database, &settings).await;
+    let signal = |name: &str| {
+        let pid = receiver.id().to_string();
+        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+    };
+    let lane = |sidecar: &Sidecar| -> Option<Value> {
+        Some(sidecar.status()?["lanes"].as_array()?.first()?.clone())
+    };
+    for round in 0..3 {
+        insert(&database, round * 100 + 1, round * 100 + 50).await;
+        signal("-STOP");
+        insert(&database, round * 100 + 51, round * 100 + 100).await;
+        until("it to be found silent", async || (lane(&sidecar)?["last_outcome"] == "timeout").then_some(()))
+            .await;
+        signal("-CONT");
+        until("the lane to be empty", async || (lane(&sidecar)?["pending"]["records"] == 0).then_some(()))
+            .await;
+    }
+    let shown = read(&out);
+    let id = |line: &str| line.split(r#""id":""#).nth(1)?.split('"').next()?.parse::<u32>().ok();
+    let mut ids: Vec<u32> = shown.lines().filter_map(id).collect();
+    println!("{} records shown for 300 made", ids.len());
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids, (1..=300).collect::<Vec<_>>(), "{shown}");
+    let _ = receiver.kill();
+    let _ = receiver.wait();
+}
