@@ -82,6 +82,16 @@ fn told(seeds: u64, sum: &Figures) -> String {
     )
 }
 
+/// The ledger asserts that no more groups wait than may.
+#[test]
+fn groups_of_a_large_transaction_wait_for_each_other() {
+    let _alone = alone();
+    let folder = folder();
+    disk::mount();
+    let figures = world::flood(1, folder.path(), 45_000).unwrap();
+    assert!(figures.records >= 40_000, "{figures:?}");
+}
+
 /// Where it did not, no seed could be run again.
 #[test]
 fn a_seed_comes_to_the_same_every_time() {

@@ -225,6 +225,8 @@ impl Ledger {
         self.changes = 0;
         self.count();
         self.unanswered.push_back(Arc::new(group));
+        // Memory does not grow with a transaction: groups wait for each other.
+        debug_assert!(self.unanswered.len() <= GROUPS_WAITING_MAX, "{} groups wait", self.unanswered.len());
         if self.unanswered.len() == 1 {
             self.hand_in();
         }
@@ -349,6 +351,8 @@ impl Records for Silent {
 
 /// A group ends with what has come when the last one is synced; with this at the latest.
 const GROUP_CHANGES_MAX: usize = 10_000;
+/// One that is being written, and one with what a halt or a stop left.
+const GROUPS_WAITING_MAX: usize = 2;
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Entries of the shadow that need not be read again.
 const SHADOW_BYTES_MAX: usize = 24 * 1024 * 1024;

@@ -84,6 +84,19 @@ impl Postgres {
         }
     }
 
+    /// One transaction that inserts so many documents.
+    pub fn flood(&mut self, random: &mut StdRng, rows: usize, now: Moment) {
+        let insert = |_| {
+            let row = self.new_document(random);
+            self.model.change(None, Some(row.clone()));
+            Change::Row(Box::new((None, Some(row))))
+        };
+        let changes = (0..rows).map(insert).collect();
+        let (commit, end) = (self.wal, Lsn(self.wal.0 + 48));
+        self.wal = end;
+        self.transactions.push(Transaction { commit, end, committed_at: now, changes });
+    }
+
     /// Another database writes to the log.
     pub fn elsewhere(&mut self, random: &mut StdRng) {
         self.wal = Lsn(self.wal.0 + random.random_range(1..1_000));

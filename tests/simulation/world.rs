@@ -78,24 +78,7 @@ pub struct World {
 
 /// Runs a seed. What is wrong is an error.
 pub fn run(seed: u64, folder: &Path) -> Result<Figures, String> {
-    disk().format(seed);
-    let mut random = StdRng::seed_from_u64(seed);
-    let setup = Setup::draw(&mut random);
-    let mut world = World {
-        folder: folder.to_owned(),
-        hands: hands(),
-        wall: Moment(1_700_000_000_000_000),
-        setup,
-        postgres: Postgres::new(),
-        receivers: Receivers::new(setup.is_crowded()),
-        process: None,
-        waits_for_room: false,
-        replays: BTreeMap::new(),
-        redeliveries: 0,
-        figures: Figures::default(),
-        fault: None,
-        random,
-    };
+    let mut world = World::new(seed, folder);
     let steps = world.random.random_range(100..900);
     let ended = (0..steps).try_for_each(|_| world.step()).and_then(|()| world.clear_sky());
     world.end();
@@ -103,7 +86,44 @@ pub fn run(seed: u64, folder: &Path) -> Result<Figures, String> {
     world.judge()
 }
 
+/// One transaction of many groups comes at once, in one piece.
+pub fn flood(seed: u64, folder: &Path, rows: usize) -> Result<Figures, String> {
+    let mut world = World::new(seed, folder);
+    world.setup = Setup { spool_bytes_max: 1 << 30, records_max: 500, bytes_max: 1 << 20, ..world.setup };
+    world.boot()?;
+    world.connect();
+    world.postgres.flood(&mut world.random, rows, world.wall);
+    while let Some(block) = world.postgres.send(usize::MAX) {
+        world.process.as_ref().expect("it was booted").hand_over(block);
+    }
+    let ended = world.clear_sky();
+    world.end();
+    ended?;
+    world.judge()
+}
+
 impl World {
+    fn new(seed: u64, folder: &Path) -> Self {
+        disk().format(seed);
+        let mut random = StdRng::seed_from_u64(seed);
+        let setup = Setup::draw(&mut random);
+        Self {
+            folder: folder.to_owned(),
+            hands: hands(),
+            wall: Moment(1_700_000_000_000_000),
+            setup,
+            postgres: Postgres::new(),
+            receivers: Receivers::new(setup.is_crowded()),
+            process: None,
+            waits_for_room: false,
+            replays: BTreeMap::new(),
+            redeliveries: 0,
+            figures: Figures::default(),
+            fault: None,
+            random,
+        }
+    }
+
     /// One thing happens.
     fn step(&mut self) -> Result<(), String> {
         if self.process.is_none() {
