@@ -2,7 +2,8 @@
 #
 #   make demo    see it work on a temporary Postgres (SECONDS=30 ends it by itself)
 #   make test    install what is missing, check the shape of the code, run every test
-#   make torture 500 real faults and 20,000 simulated histories, half an hour; writes the figures of
+#   make torture 650 real faults, over 500 of them deaths of a process, and 20,000 simulated
+#                histories, half an hour; writes the figures of
 #                docs/guarantees.md
 
 SECONDS ?=
@@ -29,7 +30,7 @@ bench: tools
 	cargo bench --bench resync
 
 # What is tested with a few faults and histories by `make test`, at length.
-TORTURE_FAULTS ?= 528
+TORTURE_FAULTS ?= 660
 TORTURE_SEEDS ?= 20000
 torture: tools
 	SIDECAR_TORTURE=$(TORTURE_FAULTS) SIDECAR_DAMAGE=100 SIDECAR_FIGURES=target/figures-faults.md \
