@@ -135,3 +135,44 @@ async fn a_server_that_is_stopped_dead_is_waited_for_and_nothing_is_lost() {
         .collect();
     assert_eq!((ids.len(), receiver.records_taken()), (1_500, 1_500), "each once");
 }
+
+/// What the database holds besides the documents: tables with their replica identity, triggers, rules,
+/// columns, and the documents themselves.
+const HELD: &str = "
+    SELECT concat_ws('; ',
+        (SELECT string_agg(concat_ws(' ', oid, relname, relkind, relreplident, relhastriggers, relhasrules), ',' ORDER BY oid)
+         FROM pg_class WHERE relnamespace = 'public'::regnamespace),
+        (SELECT string_agg(nspname, ',' ORDER BY oid) FROM pg_namespace),
+        (SELECT count(*) FROM pg_trigger), (SELECT count(*) FROM pg_proc), (SELECT count(*) FROM pg_event_trigger),
+        (SELECT string_agg(concat_ws(' ', attname, atttypid, attnotnull, atthasdef), ',' ORDER BY attnum)
+         FROM pg_attribute WHERE attrelid = 'documents'::regclass),
+        (SELECT md5(string_agg(d.xmin::text || d::text, ',' ORDER BY id)) FROM documents d))";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_gets_one_publication_and_one_slot_and_nothing_else() {
+    let database = Database::new(15, "notouch").await;
+    database.run(DOCUMENTS).await;
+    database.run("INSERT INTO documents (id, project_id) SELECT g, 'p' FROM generate_series(1, 50) g").await;
+    let made = format!(
+        "SELECT concat_ws(' ', (SELECT string_agg(pubname, ',') FROM pg_publication),
+             (SELECT string_agg(slot_name, ',') FROM pg_replication_slots WHERE database = '{}'))",
+        database.name
+    );
+    let before = database.text(HELD).await;
+    let receiver = Receiver::start().await;
+    let settings = format!(
+        "[documents]\ninitial = \"ingested\"\n[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"{}/\"\nwait_max_ms = 5\n",
+        receiver.url
+    );
+    let mut sidecar = Sidecar::start(&database, &settings).await;
+    until("every document", async || (receiver.records_taken() >= 50).then_some(())).await;
+    assert!(sidecar.command("resync").output().unwrap().status.success());
+    sidecar.ready().await;
+    assert_eq!(database.text(HELD).await, before);
+    let name = &database.name;
+    assert_eq!(database.text(&made).await, Some(format!("p_{name} s_{name}")));
+    assert!(sidecar.stop().await.success());
+    assert!(sidecar.command("teardown").output().unwrap().status.success());
+    assert_eq!(database.text(&made).await.as_deref(), Some(""));
+    assert_eq!(database.text(HELD).await, before);
+}
