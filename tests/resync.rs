@@ -18,6 +18,8 @@ mod asked;
 mod corners;
 #[path = "resync/gaps.rs"]
 mod gaps;
+#[path = "resync/halts.rs"]
+mod halts;
 #[path = "resync/scene.rs"]
 mod scene;
 #[path = "resync/writers.rs"]

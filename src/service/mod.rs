@@ -1,6 +1,7 @@
 //! The parts put together: the spool, both loops, the supervisor, the listeners, the signals.
 
 mod again;
+mod catch_up;
 mod continuity;
 mod dead_letters;
 mod first_start;
@@ -174,6 +175,7 @@ impl Parts {
             watch: CatalogWatch::default(),
             epochs,
             held: None,
+            catch_ups_failed: 0,
         };
         tracing::info!(spool = %settings.spool_path.display(), %epoch, "sidecar {}", env!("CARGO_PKG_VERSION"));
         let supervisor = tokio::spawn(supervisor.run());

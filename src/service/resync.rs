@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
@@ -13,16 +12,16 @@ use super::resyncs::{REFUSED, WAITING};
 use super::state::Phase;
 use super::supervise::{Supervisor, told};
 use super::trouble::{Trouble, gap, stands};
-use super::wanted::{ask, say_waiting};
+use super::wanted::say_waiting;
 use crate::admin::ResyncAsked;
-use crate::capture::{Documents, Halt, Ledger, Notice};
+use crate::capture::Ledger;
 use crate::metrics::OutcomeLabel;
 use crate::position::Lsn;
 use crate::resync::{Comparison, Differences, Makes, ResyncError, Watched};
 use crate::source::setup::{Stage, setup};
 use crate::source::snapshot::Snapshot;
-use crate::source::survey::{Survey, Wanted, survey};
-use crate::source::{Connection, connect_sql, identity, slot};
+use crate::source::survey::{Wanted, survey};
+use crate::source::{connect_sql, identity, slot};
 use crate::spool::{Epochs, Fact, StreamPosition};
 
 /// What there is to do before a stream can go on.
@@ -135,6 +134,7 @@ impl Supervisor {
                     found.gone
                 );
                 tracing::warn!(from = %Lsn(mark.from), to = %at, "{result}");
+                self.catch_ups_failed = 0;
                 self.state.resyncs.compared(at, &found);
                 self.end_resync("done", result);
                 Ok(())
@@ -292,72 +292,6 @@ impl Supervisor {
             (false, true) => Makes::Silence,
             (false, false) => Makes::Records { missing_max },
         })
-    }
-
-    /// Applies the stream up to the snapshot, under the mapping that the shadow was made under. Where it
-    /// stands before what it cannot read, that is passed over, and said. Where the stream then stands.
-    async fn catch_up(&mut self, until: Lsn, found: &Survey, mark: &Mark) -> Result<Lsn, Trouble> {
-        let Some(position) = self.capture.settle().await else { return Ok(Lsn(0)) };
-        let (identity, mapping) = (self.known.identity.clone(), self.known.mapping.clone());
-        let documents = Documents {
-            mapping: mapping.unwrap_or_else(|| self.settings.mapping.clone()),
-            until: Some(until),
-            ..self.documents(identity.unwrap_or_default())
-        };
-        let connection = Connection::open(&self.settings.conninfo).await?;
-        let stream = connection.start(&self.options(position)).await?;
-        self.number += 1;
-        let number = self.number;
-        let ask = ask(self.settings.conninfo.clone(), found.table.schema.clone(), found.table.name.clone());
-        self.capture.connected(number, documents, ask, position);
-        let (end, ended) = watch::channel(false);
-        let running = stream.run(self.clock, self.capture.blocks(number), self.capture.confirmed(), ended);
-        tokio::pin!(running);
-        let mut halted = None;
-        loop {
-            tokio::select! {
-                over = &mut running => {
-                    if let Some(halt) = halted {
-                        break self.caught_up(halt, until, mark).await;
-                    }
-                    over?;
-                    break Err(Trouble::Later("the stream ended before the snapshot was reached".to_owned()));
-                }
-                notice = self.notices.recv() => match notice {
-                    Some(Notice::Halted(of, halt)) if of == number => {
-                        halted = Some(halt);
-                        let _ = end.send(true);
-                    }
-                    Some(Notice::SpoolFailed(error)) => return Err(Trouble::SpoolFailed(error)),
-                    Some(_) => {}
-                    None => return Err(Trouble::Stopped),
-                },
-            }
-        }
-    }
-
-    async fn caught_up(&self, halt: Halt, until: Lsn, mark: &Mark) -> Result<Lsn, Trouble> {
-        let position = self.capture.settle().await.unwrap_or_default();
-        match halt {
-            Halt::Reached(_) => Ok(position.whole),
-            // Other differences would be passed over.
-            Halt::ColumnMissing(_) | Halt::Malformed { .. } | Halt::TableReplaced { .. }
-                if mark.as_ingested.is_some() =>
-            {
-                Err(Trouble::Unfit(format!(
-                    "{halt}: --as-ingested needs a stream that goes on: `sidecar resync` first"
-                )))
-            }
-            Halt::ColumnMissing(_) | Halt::Malformed { .. } | Halt::TableReplaced { .. } => {
-                tracing::warn!(
-                    "{halt}: what changed from {} to {} is not read, and the table is compared instead",
-                    position.whole.slashed(),
-                    until.slashed()
-                );
-                Ok(Lsn(0))
-            }
-            other => Err(Trouble::Later(other.to_string())),
-        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_postgres::Client;
 
+use super::catch_up::Obstacle;
 use super::state::Phase;
 use super::supervise::{Next, Said, Supervisor, told};
 use super::trouble::Trouble;
@@ -124,7 +125,13 @@ impl Supervisor {
                 Err(Trouble::SpoolFailed(error.clone()))
             }
             Halt::Catalog(_) => Err(Trouble::Later(halt.to_string())),
-            _ => Err(Trouble::Stands { why: halt.to_string(), holds: false }),
+            _ => {
+                let mut why = halt.to_string();
+                if Obstacle::of_halt(&halt) == Obstacle::Permanent {
+                    why.push_str(". `sidecar resync` goes past it: it compares the table instead");
+                }
+                Err(Trouble::Stands { why, holds: false })
+            }
         }
     }
 

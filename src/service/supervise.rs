@@ -42,6 +42,8 @@ pub(super) struct Supervisor {
     pub(super) epochs: Epochs,
     /// Why a resync waits for `--force`.
     pub(super) held: Option<String>,
+    /// Tries of the resync under way that failed before its snapshot for no clear reason.
+    pub(super) catch_ups_failed: u32,
     pub(super) watch: CatalogWatch,
 }
 

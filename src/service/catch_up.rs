@@ -1,0 +1,208 @@
+//! The stream, applied up to the snapshot that a resync compares the table as of.
+//!
+//! Whatever stops the stream before that place must not stop the resync as well: it is the way past. What
+//! is over any time is waited for; what will be the same at the next try is passed over, and said.
+
+use tokio::sync::watch;
+
+use super::mark::Mark;
+use super::supervise::Supervisor;
+use super::trouble::Trouble;
+use super::wanted::ask;
+use crate::capture::{Documents, Halt, LedgerError, Notice};
+use crate::position::Lsn;
+use crate::source::survey::Survey;
+use crate::source::{Connection, SourceError};
+
+/// What a resync does where the stream stopped before its snapshot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Obstacle {
+    /// It may be over at the next try.
+    Passing,
+    /// It is the same at each try: the table is compared instead.
+    Permanent,
+    /// It looks like one that passes. After [`TRIES_MAX`] tries it is taken for a permanent one.
+    Unclear,
+}
+
+impl Obstacle {
+    /// Of a halt that is none at the place asked for.
+    pub(super) fn of_halt(halt: &Halt) -> Self {
+        match halt {
+            Halt::ColumnMissing(_)
+            | Halt::Malformed { .. }
+            | Halt::TableReplaced { .. }
+            | Halt::Ledger { error: LedgerError::Order(_) | LedgerError::Unreadable(_), .. } => {
+                Self::Permanent
+            }
+            Halt::Catalog(_) => Self::Unclear,
+            Halt::DiskFull
+            | Halt::Reached(_)
+            | Halt::SpoolFull
+            | Halt::Ledger { error: LedgerError::Damaged(_) | LedgerError::Spool(_), .. } => Self::Passing,
+        }
+    }
+
+    /// Of an error of the connection. One of the slot is judged at the next connection.
+    fn of_error(error: &SourceError) -> Self {
+        match error {
+            SourceError::Malformed { .. } => Self::Permanent,
+            SourceError::Closed(_) | SourceError::Server(_) => Self::Unclear,
+            SourceError::Refused(_)
+            | SourceError::SlotActive(_)
+            | SourceError::SlotMissing(_)
+            | SourceError::SlotUnusable(_)
+            | SourceError::Unreachable(_) => Self::Passing,
+        }
+    }
+}
+
+/// How the stream ended before a comparison.
+enum Stopped {
+    Halted(Halt),
+    Failed(SourceError),
+}
+
+impl Supervisor {
+    /// Applies the stream up to the snapshot, under the mapping that the shadow was made under. Where it
+    /// stands before what it cannot read, that is passed over, and said. Where the stream then stands.
+    pub(super) async fn catch_up(
+        &mut self,
+        until: Lsn,
+        found: &Survey,
+        mark: &Mark,
+    ) -> Result<Lsn, Trouble> {
+        let stopped = match self.stream_until(until, found).await? {
+            Stopped::Halted(Halt::Reached(_)) => {
+                return Ok(self.capture.settle().await.unwrap_or_default().whole);
+            }
+            Stopped::Halted(Halt::Ledger { error: LedgerError::Spool(error), .. }) => {
+                return Err(Trouble::SpoolFailed(error));
+            }
+            stopped => stopped,
+        };
+        let (obstacle, why, trouble) = match stopped {
+            Stopped::Halted(halt) => {
+                (Obstacle::of_halt(&halt), halt.to_string(), Trouble::Later(halt.to_string()))
+            }
+            Stopped::Failed(error) => (Obstacle::of_error(&error), error.to_string(), error.into()),
+        };
+        self.catch_ups_failed += u32::from(obstacle == Obstacle::Unclear);
+        let passes = match obstacle {
+            Obstacle::Passing => false,
+            Obstacle::Permanent => true,
+            Obstacle::Unclear => self.catch_ups_failed >= TRIES_MAX,
+        };
+        if !passes {
+            return Err(trouble);
+        }
+        // Other differences would be passed over.
+        if mark.as_ingested.is_some() {
+            return Err(Trouble::Unfit(format!(
+                "{why}: --as-ingested needs a stream that goes on: `sidecar resync` first"
+            )));
+        }
+        let position = self.capture.settle().await.unwrap_or_default();
+        tracing::warn!(
+            "{why}: what changed from {} to {} is not read, and the table is compared instead",
+            position.whole.slashed(),
+            until.slashed()
+        );
+        Ok(Lsn(0))
+    }
+
+    async fn stream_until(&mut self, until: Lsn, found: &Survey) -> Result<Stopped, Trouble> {
+        let Some(position) = self.capture.settle().await else {
+            return Ok(Stopped::Halted(Halt::Reached(Lsn(0))));
+        };
+        let (identity, mapping) = (self.known.identity.clone(), self.known.mapping.clone());
+        let documents = Documents {
+            mapping: mapping.unwrap_or_else(|| self.settings.mapping.clone()),
+            until: Some(until),
+            ..self.documents(identity.unwrap_or_default())
+        };
+        let connection = Connection::open(&self.settings.conninfo).await?;
+        let stream = match connection.start(&self.options(position)).await {
+            Ok(stream) => stream,
+            Err(error) => return Ok(Stopped::Failed(error)),
+        };
+        self.number += 1;
+        let number = self.number;
+        let ask = ask(self.settings.conninfo.clone(), found.table.schema.clone(), found.table.name.clone());
+        self.capture.connected(number, documents, ask, position);
+        let (end, ended) = watch::channel(false);
+        let running = stream.run(self.clock, self.capture.blocks(number), self.capture.confirmed(), ended);
+        tokio::pin!(running);
+        let mut halted = None;
+        loop {
+            tokio::select! {
+                over = &mut running => {
+                    if let Some(halt) = halted {
+                        break Ok(Stopped::Halted(halt));
+                    }
+                    break match over {
+                        Err(error) => Ok(Stopped::Failed(error)),
+                        Ok(_) => Err(Trouble::Later("the stream ended before the snapshot was reached".to_owned())),
+                    };
+                }
+                notice = self.notices.recv() => match notice {
+                    Some(Notice::Halted(of, halt)) if of == number => {
+                        halted = Some(halt);
+                        let _ = end.send(true);
+                    }
+                    Some(Notice::SpoolFailed(error)) => return Err(Trouble::SpoolFailed(error)),
+                    Some(_) => {}
+                    None => return Err(Trouble::Stopped),
+                },
+            }
+        }
+    }
+}
+
+/// Tries of one resync, each a connection, with the pauses of [`Supervisor::run`] in between: about half a
+/// minute.
+const TRIES_MAX: u32 = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::ServerError;
+
+    /// One of each kind of halt that the stream knows, but the place that was asked for.
+    fn halts() -> Vec<(Halt, Obstacle)> {
+        let ledger = |error| Halt::Ledger { lsn: Lsn(7), error };
+        let null = crate::classify::Unreadable::NullId { column: "id".into() };
+        vec![
+            (Halt::Catalog("no answer".into()), Obstacle::Unclear),
+            (Halt::DiskFull, Obstacle::Passing),
+            (Halt::SpoolFull, Obstacle::Passing),
+            (Halt::Malformed { lsn: Lsn(7), what: "tag".into() }, Obstacle::Permanent),
+            (Halt::TableReplaced { lsn: Lsn(7), table: "t".into() }, Obstacle::Permanent),
+            (ledger(LedgerError::Order("twice".into())), Obstacle::Permanent),
+            (ledger(LedgerError::Unreadable(null)), Obstacle::Permanent),
+            (ledger(LedgerError::Spool(crate::spool::SpoolError::DiskFull)), Obstacle::Passing),
+        ]
+    }
+
+    #[test]
+    fn a_resync_passes_every_halt_that_a_next_try_would_meet_again() {
+        for (halt, obstacle) in halts() {
+            assert_eq!(Obstacle::of_halt(&halt), obstacle, "{halt}");
+        }
+    }
+
+    #[test]
+    fn what_the_connection_says_of_the_stream_is_passed_and_of_the_slot_is_judged_anew() {
+        let server = || ServerError { sqlstate: "XX000".into(), ..ServerError::default() };
+        let errors = [
+            (SourceError::Malformed { lsn: Lsn(7), what: "tag".into() }, Obstacle::Permanent),
+            (SourceError::Server(server()), Obstacle::Unclear),
+            (SourceError::Closed("by the server".into()), Obstacle::Unclear),
+            (SourceError::SlotMissing(server()), Obstacle::Passing),
+            (SourceError::Unreachable("refused".into()), Obstacle::Passing),
+        ];
+        for (error, obstacle) in errors {
+            assert_eq!(Obstacle::of_error(&error), obstacle, "{error}");
+        }
+    }
+}
