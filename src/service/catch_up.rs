@@ -66,12 +66,7 @@ enum Stopped {
 impl Supervisor {
     /// Applies the stream up to the snapshot, under the mapping that the shadow was made under. Where it
     /// stands before what it cannot read, that is passed over, and said. Where the stream then stands.
-    pub(super) async fn catch_up(
-        &mut self,
-        until: Lsn,
-        found: &Survey,
-        mark: &Mark,
-    ) -> Result<Lsn, Trouble> {
+    pub(super) async fn catch_up(&mut self, until: Lsn, found: &Survey, mark: &Mark) -> Result<Lsn, Trouble> {
         let stopped = match self.stream_until(until, found).await? {
             Stopped::Halted(Halt::Reached(_)) => {
                 return Ok(self.capture.settle().await.unwrap_or_default().whole);
