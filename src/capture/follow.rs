@@ -75,6 +75,7 @@ pub enum Halt {
 pub(super) struct Follow {
     mapping: Mapping,
     identity: Vec<String>,
+    table: Option<u32>,
     exclude_on_truncate: bool,
     ask: Ask,
     kinds: TypeKinds,
@@ -111,6 +112,8 @@ pub struct Documents {
     pub mapping: Mapping,
     /// What tells one row from another.
     pub identity: Vec<String>,
+    /// The table's OID, which stays the same when it is renamed. `None` where only its name is known.
+    pub table: Option<u32>,
     /// Whether a TRUNCATE makes records.
     pub exclude_on_truncate: bool,
     /// Where reading ends, where it does: before the first transaction that is committed here or later.
@@ -122,6 +125,7 @@ impl Follow {
         Self {
             mapping: documents.mapping,
             identity: documents.identity,
+            table: documents.table,
             exclude_on_truncate: documents.exclude_on_truncate,
             ask,
             kinds: TypeKinds::default(),
@@ -253,7 +257,13 @@ impl Follow {
     fn relation(&mut self, relation: Relation, ledger: &mut Ledger) -> Result<(), Halt> {
         // An empty schema is pg_catalog's, and never ours.
         let table = &self.mapping.table;
-        if (&relation.schema, &relation.name) != (&table.schema, &table.name) {
+        let is_named = (&relation.schema, &relation.name) == (&table.schema, &table.name);
+        // A table that was renamed, or moved to another schema, is the same one, and its changes count.
+        let is_documents = self.table.map_or(is_named, |oid| relation.oid == oid);
+        if is_named && !is_documents {
+            return Err(Halt::TableReplaced { lsn: self.place, table: table.to_string() });
+        }
+        if !is_documents {
             self.relations.insert(relation.oid, Known::Other);
             return Ok(());
         }

@@ -259,6 +259,7 @@ impl Supervisor {
         Documents {
             mapping: self.settings.mapping.clone(),
             identity,
+            table: self.known.source.as_ref().and_then(|source| source.table),
             exclude_on_truncate: self.settings.on_truncate == OnTruncate::Exclude,
             until: None,
         }
