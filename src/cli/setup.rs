@@ -41,12 +41,18 @@ async fn tear_down(settings: &Settings, args: &Args) -> Result<(), CatalogError>
     let wanted = wanted(settings);
     let client = connect_sql(&settings.conninfo).await?;
     if args.print {
-        for step in teardown_plan(&client, &wanted).await? {
+        let plan = teardown_plan(&client, &wanted).await?;
+        for step in plan.steps {
             say(format_args!("-- {}; needs {}\n{}\n", step.what, step.needs, step.sql));
         }
+        plan.left.iter().for_each(|left| eprintln!("{left}"));
         return Ok(());
     }
-    say_done(&remove(&client, &wanted).await?);
+    let gone = remove(&client, &wanted).await?;
+    say_done(&gone.steps);
+    for left in &gone.left {
+        eprintln!("left, and costs the server nothing: {left}");
+    }
     Ok(())
 }
 

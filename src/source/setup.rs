@@ -106,8 +106,17 @@ pub async fn setup(
     }
 }
 
+/// What [`teardown`] does, or would do.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Teardown {
+    /// In this order: the slot goes first, since one that nobody reads keeps the server's log.
+    pub steps: Vec<Step>,
+    /// What stays, and the SQL for whoever may remove it. It costs the server nothing.
+    pub left: Vec<Refusal>,
+}
+
 /// What [`teardown`] would do: the slot goes first, since it cannot be read without its publication.
-pub async fn teardown_plan(client: &Client, wanted: &Wanted) -> Result<Vec<Step>, CatalogError> {
+pub async fn teardown_plan(client: &Client, wanted: &Wanted) -> Result<Teardown, CatalogError> {
     let role = server(client).await?;
     let oid = match catalog::table(client, &wanted.schema, &wanted.table).await {
         Ok(table) => table.oid,
@@ -116,36 +125,40 @@ pub async fn teardown_plan(client: &Client, wanted: &Wanted) -> Result<Vec<Step>
     };
     let slot = slot::slot(client, &wanted.slot).await?;
     let publication = publication::publication(client, &wanted.publication, oid).await?;
-    let mut steps = Vec::new();
+    let mut plan = Teardown::default();
     if let Some(slot) = slot {
         in_use(&wanted.slot, &slot).map_or(Ok(()), Err)?;
-        steps.push(Step {
+        plan.steps.push(Step {
             what: format!("drop the replication slot {}", wanted.slot),
             sql: slot::drop(&wanted.slot),
             needs: "REPLICATION".to_owned(),
             permitted: role.may_replicate,
         });
     }
-    if let Some(publication) = publication {
-        shared(&wanted.publication, &publication).map_or(Ok(()), Err)?;
-        steps.push(Step {
-            what: format!("drop the publication {}", wanted.publication),
-            sql: format!("DROP PUBLICATION {};", quote::identifier(&wanted.publication)),
-            needs: "ownership of the publication".to_owned(),
-            permitted: publication.owned,
-        });
+    let Some(publication) = publication else { return Ok(plan) };
+    let step = Step {
+        what: format!("drop the publication {}", wanted.publication),
+        sql: format!("DROP PUBLICATION {};", quote::identifier(&wanted.publication)),
+        needs: "ownership of the publication".to_owned(),
+        permitted: publication.owned,
+    };
+    let kept = shared(&wanted.publication, &publication).or_else(|| permitted(&step).err());
+    match kept {
+        Some(refusal) => plan.left.push(refusal),
+        None => plan.steps.push(step),
     }
-    Ok(steps)
+    Ok(plan)
 }
 
-/// Removes what [`setup`] makes; refuses while the slot is read, and what is not ours alone.
-pub async fn teardown(client: &Client, wanted: &Wanted) -> Result<Vec<Step>, CatalogError> {
-    let steps = teardown_plan(client, wanted).await?;
-    steps.iter().try_for_each(permitted)?;
-    for step in &steps {
+/// Removes what [`setup`] makes; refuses while the slot is read, and leaves what is not ours alone or not
+/// ours to drop.
+pub async fn teardown(client: &Client, wanted: &Wanted) -> Result<Teardown, CatalogError> {
+    let plan = teardown_plan(client, wanted).await?;
+    plan.steps.iter().try_for_each(permitted)?;
+    for step in &plan.steps {
         in_transaction(client, &step.sql).await.map_err(|error| refused(step, error))?;
     }
-    Ok(steps)
+    Ok(plan)
 }
 
 /// Waits for `making`, which makes a slot on session `pid`, and says every five seconds whom it waits for.

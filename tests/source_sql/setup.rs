@@ -51,8 +51,8 @@ on_all_versions! {
         assert!(found.refusals(&wanted).is_empty(), "{:?}", found.refusals(&wanted));
         assert!(found.slot.is_some_and(|slot| slot.confirmed.is_some() && !slot.lost() && slot.active_pid.is_none()));
 
-        assert_eq!(teardown(&lab.client, &wanted).await.expect("removed").len(), 2);
-        assert_eq!(teardown(&lab.client, &wanted).await.expect("removed").len(), 0);
+        assert_eq!(teardown(&lab.client, &wanted).await.expect("removed").steps.len(), 2);
+        assert_eq!(teardown(&lab.client, &wanted).await.expect("removed").steps.len(), 0);
         let gone = lab.survey(&wanted).await;
         assert!(gone.slot.is_none() && gone.publication.is_none());
         lab.close().await;
@@ -139,17 +139,30 @@ on_all_versions! {
         let wanted = lab.wanted(&["id"]);
         make(&lab, &wanted, Stage::FirstStart).await.expect("made");
         lab.run(&format!("CREATE TABLE public.other (id int PRIMARY KEY); ALTER PUBLICATION {} ADD TABLE public.other", wanted.publication)).await;
-        let refused = teardown(&lab.client, &wanted).await.expect_err("refused").to_string();
-        assert!(refused.contains("other tables too"), "{refused}");
-        assert!(slot(&lab.client, &wanted.slot).await.expect("asked").is_some(), "refused before anything is dropped");
-        lab.run(&format!("ALTER PUBLICATION {} DROP TABLE public.other", wanted.publication)).await;
-
         let reader = lab.read_slot(&wanted.slot, &wanted.publication).await;
         let refused = teardown(&lab.client, &wanted).await.expect_err("refused").to_string();
         assert!(refused.contains(&format!("read by the process {}", reader.pid)), "{refused}");
         drop(reader);
         until(&lab.client, &format!("SELECT active_pid IS NULL FROM pg_replication_slots WHERE slot_name = '{}'", wanted.slot)).await;
-        teardown(&lab.client, &wanted).await.expect("removed");
+        let gone = teardown(&lab.client, &wanted).await.expect("removed");
+        assert_eq!((gone.steps.len(), gone.left.len()), (1, 1), "the slot goes, whatever becomes of the publication");
+        assert!(gone.left[0].what.contains("other tables too"), "{}", gone.left[0]);
+        lab.close().await;
+    }
+
+    async fn teardown_by_a_role_that_owns_nothing_drops_the_slot_and_says_who_drops_the_publication(lab: Lab) {
+        lab.run(DOCUMENTS).await;
+        let wanted = lab.wanted(&["id"]);
+        make(&lab, &wanted, Stage::FirstStart).await.expect("made");
+        let role = format!("leaver_{}", wanted.slot);
+        lab.run(&format!("CREATE ROLE {role} REPLICATION; GRANT SELECT ON public.documents TO {role}")).await;
+        lab.run(&format!("SET ROLE {role}")).await;
+        let gone = teardown(&lab.client, &wanted).await.expect("removed");
+        lab.run("RESET ROLE").await;
+        assert_eq!(gone.steps.len(), 1);
+        assert!(gone.left[0].cure_sql.as_ref().is_some_and(|sql| sql.starts_with("DROP PUBLICATION")), "{}", gone.left[0]);
+        assert!(slot(&lab.client, &wanted.slot).await.expect("asked").is_none());
+        lab.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
         lab.close().await;
     }
 
