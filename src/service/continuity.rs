@@ -15,8 +15,11 @@ pub(super) struct KnownSource {
     pub timeline: u32,
     /// The replication slot.
     pub slot: String,
-    /// The database.
+    /// The database's name, for people: it may be renamed.
     pub database: String,
+    /// The database's oid, which stays the same.
+    #[serde(default)]
+    pub database_oid: Option<u32>,
     /// The documents table's oid: one that is dropped and made again has another.
     #[serde(default)]
     pub table: Option<u32>,
@@ -136,14 +139,18 @@ fn same_history(
     position: StreamPosition,
     found: &FoundSource,
 ) -> Result<StreamPosition, String> {
-    let KnownSource { system_id, timeline, database, .. } = &found.source;
+    let KnownSource { system_id, timeline, database, database_oid, .. } = &found.source;
     if *system_id != known.system_id {
         return Err(format!(
             "the database cluster is another one: its system id is {system_id}, the spool knows {}",
             known.system_id
         ));
     }
-    if *database != known.database {
+    let is_same = match known.database_oid.zip(*database_oid) {
+        Some((known, found)) => known == found,
+        None => *database == known.database,
+    };
+    if !is_same {
         return Err(format!("the database is `{database}`, the spool knows `{}`", known.database));
     }
     if *timeline != known.timeline {
@@ -194,6 +201,7 @@ mod tests {
             timeline: 3,
             slot: "sidecar".into(),
             database: "app".into(),
+            database_oid: Some(16_390),
             table: Some(16_400),
             publication: Some(16_410),
         }
@@ -220,6 +228,20 @@ mod tests {
         assert_eq!(judge(None, &found()), Continuity::FirstStart { drop_slot: false });
         let lost = FoundSource { slot: FoundSlot::Lost, ..found() };
         assert_eq!(judge(None, &lost), Continuity::FirstStart { drop_slot: true });
+    }
+
+    #[test]
+    fn a_database_is_known_by_its_oid_where_there_is_one() {
+        let named = |name: &str, oid| {
+            let database = name.to_owned();
+            FoundSource { source: KnownSource { database, database_oid: oid, ..known() }, ..found() }
+        };
+        let is_same =
+            |found: &FoundSource| judge(Some((&known(), POSITION)), found) == Continuity::GoOn(POSITION);
+        assert!(is_same(&named("renamed", Some(16_390))));
+        assert!(!is_same(&named("app", Some(16_391))));
+        assert!(is_same(&named("app", None)));
+        assert!(!is_same(&named("renamed", None)));
     }
 
     #[test]

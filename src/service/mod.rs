@@ -13,6 +13,7 @@ mod resyncs;
 mod state;
 mod streaming;
 mod supervise;
+mod tail_line;
 mod trouble;
 mod wanted;
 mod watch_catalog;
@@ -32,14 +33,13 @@ use self::again::SendsAgain;
 use self::known::Known;
 use self::state::{State, Viewer};
 use self::supervise::{Over, Said, Supervisor};
+use self::tail_line::tail_line;
 use self::watch_catalog::CatalogWatch;
 use crate::admin::{self, Admin, SOCKET_NAME, Tail, TailLine};
 use crate::capture::{Capture, Keep, Listeners};
 use crate::clock::Clock;
 use crate::deliver::{Client, Deliver, Params, Routes, dice};
 use crate::metrics::Metrics;
-use crate::position::Position;
-use crate::record::Callback;
 use crate::settings::{self, Settings, Sources};
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
 
@@ -333,13 +333,6 @@ fn listeners(routes: &Routes, tail: &Tail, deliver: &Arc<Deliver>) -> Listeners 
         }),
         spooled: Arc::new(move |projects, chunks| deliver.appended(projects, chunks)),
     }
-}
-
-fn tail_line(project: &str, callback: Callback, position: Position, fragment: &[u8]) -> String {
-    let project = serde_json::Value::from(project);
-    let record = String::from_utf8_lossy(fragment);
-    format!(r#"{{"position":"{position}","project":{project},"callback":"{callback}","record":{record}}}"#)
-        + "\n"
 }
 
 async fn serve(

@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::settings::{OnTruncate, Settings};
 use crate::source::setup::{Stage, plan, setup};
 use crate::source::survey::{Survey, Wanted, survey};
-use crate::source::{Connection, Ended, SystemIdentity, connect_sql};
+use crate::source::{Connection, Ended, SourceError, SystemIdentity, connect_sql};
 use crate::spool::{Epochs, Fact, SpoolError};
 
 /// Keeps a stream going.
@@ -141,7 +141,7 @@ impl Supervisor {
             server.system_id = Some(system.system_id.clone());
             server.timeline = Some(system.timeline);
         });
-        let source = self.found_source(&found, &system, &mut connection).await?;
+        let source = self.found_source(&client, &found, &system, &mut connection).await?;
         let known = self.known.source.clone();
         let judged = judge(known.as_ref().zip(position), &source);
         if let Some(position) = position
@@ -178,6 +178,7 @@ impl Supervisor {
 
     async fn found_source(
         &self,
+        client: &Client,
         found: &Survey,
         system: &SystemIdentity,
         connection: &mut Connection,
@@ -194,6 +195,7 @@ impl Supervisor {
                 timeline: system.timeline,
                 slot: self.settings.slot.clone(),
                 database: system.dbname.clone(),
+                database_oid: Some(database_oid(client).await?),
                 table: Some(found.table.oid),
                 publication: found.publication.map(|publication| publication.oid),
             },
@@ -264,6 +266,11 @@ impl Supervisor {
             until: None,
         }
     }
+}
+
+async fn database_oid(client: &Client) -> Result<u32, SourceError> {
+    let asked = "SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()";
+    Ok(client.query_one(asked, &[]).await?.try_get(0)?)
 }
 
 /// Waits until we are to stop.

@@ -1,0 +1,28 @@
+//! A record as `sidecar tail` prints it: one line of NDJSON. Pure.
+
+use crate::position::Position;
+use crate::record::Callback;
+
+pub(super) fn tail_line(project: &str, callback: Callback, position: Position, fragment: &[u8]) -> String {
+    let project = serde_json::Value::from(project);
+    // A json label is passed through as it was written, with its line breaks. Inside of a JSON string none
+    // stands as it is, so they are white space.
+    let record = String::from_utf8_lossy(fragment).replace(['\n', '\r'], " ");
+    format!(r#"{{"position":"{position}","project":{project},"callback":"{callback}","record":{record}}}"#)
+        + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_one_line_however_its_label_was_written() {
+        let fragment = b"{\"id\":\"1\",\"labels\":{\r\n  \"a\": \"x\\n\"\n}}";
+        let line = tail_line("p\nq", Callback::Modified, Position::default(), fragment);
+        assert_eq!(line.matches(['\n', '\r']).count(), 1, "{line}");
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read["record"], serde_json::json!({"id": "1", "labels": {"a": "x\n"}}));
+        assert_eq!(read["project"], "p\nq");
+    }
+}
