@@ -282,7 +282,7 @@ mod tests {
         other.source.system_id = "8".into();
         assert!(diverged(&other, POSITION).contains("system id is 8"));
         let mut other = found();
-        other.source.database = "copy".into();
+        (other.source.database, other.source.database_oid) = ("copy".into(), Some(16_391));
         assert!(diverged(&other, POSITION).contains("`copy`"));
         let restored = FoundSource { flush: Lsn(999), ..found() };
         assert!(diverged(&restored, POSITION).contains("restored copy"));
