@@ -38,12 +38,9 @@ fn statements(way: &str) -> Vec<String> {
 async fn what_is_changed_under_another_name_of_the_table_is_delivered() {
     for version in VERSIONS {
         for (name, way) in WAYS {
-            for (how, running, one_transaction) in [
-                ("running", true, false),
-                ("stopped", false, false),
-                ("running in one", true, true),
-                ("stopped in one", false, true),
-            ] {
+            for (how, running, one_transaction) in
+                [("stopped", false, false), ("running in one", true, true), ("stopped in one", false, true)]
+            {
                 let database = Database::new(version, name).await;
                 database.run(DOCUMENTS).await;
                 database.run("INSERT INTO documents (id, key, project_id) VALUES (1, 'k', 'p')").await;
