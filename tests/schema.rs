@@ -17,7 +17,5 @@ mod support;
 mod columns;
 #[path = "schema/publication.rs"]
 mod publication;
-#[path = "schema/renamed.rs"]
-mod renamed;
 #[path = "schema/told.rs"]
 mod told;
