@@ -17,5 +17,7 @@ mod support;
 mod columns;
 #[path = "schema/publication.rs"]
 mod publication;
+#[path = "schema/renamed.rs"]
+mod renamed;
 #[path = "schema/told.rs"]
 mod told;

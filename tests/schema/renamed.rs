@@ -1,0 +1,70 @@
+//! The table is renamed, or moved to another schema, and changed under its other name: it is the same table.
+
+use crate::support::database::{DOCUMENTS, Database};
+use crate::support::process::Sidecar;
+use crate::support::receiver::Receiver;
+use crate::support::{VERSIONS, until};
+use crate::told::{to, told_until_now, wanted};
+
+/// A name and how the table is given another one; `{}` is where it is changed under that.
+const WAYS: [(&str, &str); 4] = [
+    ("rename", "ALTER TABLE documents RENAME TO other; {other}; ALTER TABLE other RENAME TO documents"),
+    (
+        "move",
+        "CREATE SCHEMA away; ALTER TABLE documents SET SCHEMA away; {away.documents}; ALTER TABLE away.documents SET SCHEMA public",
+    ),
+    (
+        "both",
+        "CREATE SCHEMA away; ALTER TABLE documents SET SCHEMA away; ALTER TABLE away.documents RENAME TO other; {away.other};
+         ALTER TABLE away.other SET SCHEMA public; ALTER TABLE other RENAME TO documents",
+    ),
+    (
+        "schema",
+        "ALTER SCHEMA public RENAME TO away; {away.documents}; ALTER SCHEMA away RENAME TO public",
+    ),
+];
+
+/// The statements, with an UPDATE of document 1 in the middle of them.
+fn statements(way: &str) -> Vec<String> {
+    way.split(';')
+        .map(|statement| match statement.trim().strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            Some(name) => format!("UPDATE {name} SET labels = '{{a}}' WHERE id = 1"),
+            None => statement.trim().to_owned(),
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_changed_under_another_name_of_the_table_is_delivered() {
+    for version in VERSIONS {
+        for (name, way) in WAYS {
+            for (how, running, one_transaction) in
+                [("stopped", false, false), ("running in one", true, true), ("stopped in one", false, true)]
+            {
+                let database = Database::new(version, name).await;
+                database.run(DOCUMENTS).await;
+                database.run("INSERT INTO documents (id, key, project_id) VALUES (1, 'k', 'p')").await;
+                let receiver = Receiver::start().await;
+                let mut sidecar = Sidecar::start(&database, &to(&receiver)).await;
+                if !running {
+                    assert!(sidecar.stop().await.success());
+                }
+                if one_transaction {
+                    database.run(&statements(way).join(";")).await;
+                } else {
+                    for statement in statements(way) {
+                        database.run(&statement).await;
+                    }
+                }
+                if !running {
+                    sidecar.spawn();
+                    sidecar.ready().await;
+                }
+                until("the change", async || (receiver.records_taken() > 0).then_some(())).await;
+                let told = told_until_now(&database, &receiver).await;
+                let expected = [("modified", r#"{"id":"1","key":"k","labels":["a"]}"#)];
+                assert_eq!(told, wanted(&expected), "{name}, {how}, PostgreSQL {version}");
+            }
+        }
+    }
+}
