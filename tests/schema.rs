@@ -15,6 +15,8 @@ mod support;
 
 #[path = "schema/columns.rs"]
 mod columns;
+#[path = "schema/identity.rs"]
+mod identity;
 #[path = "schema/publication.rs"]
 mod publication;
 #[path = "schema/renamed.rs"]

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::carried::{Carried, Lacking};
 use super::ledger::{Ledger, LedgerError, Records, Silent};
 use super::stand::{OutOfOrder, Stand, Step};
-use crate::classify::{Layout, Mapping, TypeKinds, Unresolved};
+use crate::classify::{Layout, Mapping, TypeKinds, Unreadable, Unresolved};
 use crate::decode::{Malformed, Message, OldTuple, Relation, Tuple};
 use crate::metrics::{Metrics, OperationLabel};
 use crate::moment::Moment;
@@ -58,6 +59,14 @@ pub enum Halt {
         /// What is wrong.
         what: String,
     },
+    /// The log does not tell which document a row was.
+    #[error("at {lsn}: {lacking}")]
+    NotCarried {
+        /// The transaction.
+        lsn: Lsn,
+        /// Whose replica identity it is, and what it lacks.
+        lacking: Lacking,
+    },
     /// Only records of healthy lanes are left to remove. It goes on by itself.
     #[error("the spool is full: nothing is left in it but records that wait for healthy receivers")]
     SpoolFull,
@@ -84,6 +93,7 @@ pub(super) struct Follow {
     until: Option<Lsn>,
     /// By OID; what else the publication holds is counted and passed over.
     relations: HashMap<u32, Known>,
+    carried: Carried,
     metrics: Metrics,
     counts: [u64; 4],
     /// The last place that was understood.
@@ -132,6 +142,7 @@ impl Follow {
             stand: Stand::new(position),
             until: documents.until,
             relations: HashMap::new(),
+            carried: Carried::default(),
             metrics,
             counts: [0; 4],
             place: position.whole,
@@ -159,6 +170,9 @@ impl Follow {
     }
 
     fn message(&mut self, message: Message<'_>, ledger: &mut Ledger) -> Result<After, Halt> {
+        if matches!(message, Message::Begin { .. } | Message::Commit { .. } | Message::Truncate { .. }) {
+            self.carried.other();
+        }
         match message {
             Message::Begin { commit, committed_at, .. } => {
                 if let Some(until) = self.until.filter(|until| commit >= *until) {
@@ -172,11 +186,11 @@ impl Follow {
                 self.place = end;
             }
             Message::Relation(relation) => self.relation(relation, ledger)?,
-            Message::Insert { relation, new } => self.changed(relation, None, Some(&new), 0, ledger)?,
+            Message::Insert { relation, new } => self.changed(relation, None, Some(&new), INSERT, ledger)?,
             Message::Update { relation, old, new } => {
-                self.changed(relation, old.as_ref(), Some(&new), 1, ledger)?;
+                self.changed(relation, old.as_ref(), Some(&new), UPDATE, ledger)?;
             }
-            Message::Delete { relation, old } => self.changed(relation, Some(&old), None, 2, ledger)?,
+            Message::Delete { relation, old } => self.changed(relation, Some(&old), None, DELETE, ledger)?,
             Message::Truncate { relations } => return self.truncated(&relations),
             Message::Logical | Message::Origin | Message::Type => {}
         }
@@ -192,6 +206,10 @@ impl Follow {
         operation: usize,
         ledger: &mut Ledger,
     ) -> Result<(), Halt> {
+        match self.relations.get(&relation) {
+            Some(Known::Documents(_)) => self.carried.row(),
+            Some(Known::Other) | None => self.carried.other(),
+        }
         let Step::Apply(committed_at) = self.stand.change().map_err(|error| self.malformed(&error))? else {
             return Ok(());
         };
@@ -203,11 +221,19 @@ impl Follow {
             }
             Some(Known::Other) => {}
             Some(Known::Documents(known)) => {
-                let layout = &known.1;
+                let (layout, lsn, lacking) = (&known.1, self.place, self.carried.lacking().cloned());
+                // Without an old row, what is not in the replica identity may have changed.
+                if let Some(lacking) = lacking.clone().filter(|_| operation == UPDATE && old.is_none()) {
+                    return Err(Halt::NotCarried { lsn, lacking });
+                }
                 let mut places = Places { stand: &mut self.stand, committed_at };
                 let entered = enter(layout, old, new, ledger, &mut places);
-                let lsn = self.place;
-                entered.map_err(|error| Halt::Ledger { lsn, error })?;
+                entered.map_err(|error| match (error, lacking) {
+                    (LedgerError::Unreadable(Unreadable::NullId { .. }), Some(lacking)) if old.is_some() => {
+                        Halt::NotCarried { lsn, lacking }
+                    }
+                    (error, _) => Halt::Ledger { lsn, error },
+                })?;
                 if let Some(count) = self.counts.get_mut(operation) {
                     *count += 1;
                 }
@@ -260,6 +286,7 @@ impl Follow {
         let is_named = (&relation.schema, &relation.name) == (&table.schema, &table.name);
         // A table that was renamed, or moved to another schema, is the same one, and its changes count.
         let is_documents = self.table.map_or(is_named, |oid| relation.oid == oid);
+        self.carried.relation(&relation, is_documents, &self.identity);
         if is_named && !is_documents {
             return Err(Halt::TableReplaced { lsn: self.place, table: table.to_string() });
         }
@@ -351,5 +378,8 @@ impl Records for Places<'_> {
     }
 }
 
+const INSERT: usize = 0;
+const UPDATE: usize = 1;
+const DELETE: usize = 2;
 /// Documents that one group of a TRUNCATE removes.
 const TRUNCATE_STEP: u32 = 5_000;

@@ -5,6 +5,7 @@
 //!    the spool has answered for it.
 //! 2. A keepalive's LSN goes the same way: behind everything that was received before it.
 
+mod carried;
 mod follow;
 mod ledger;
 mod stand;
@@ -23,6 +24,7 @@ use crate::position::Lsn;
 use crate::source::Block;
 use crate::spool::{Opened, Room, Spool, SpoolError, StreamPosition};
 
+pub use carried::Lacking;
 pub use follow::{Answer, Ask, Documents, Halt};
 pub use ledger::{Keep, Ledger, LedgerError, Listeners, Spooled, Watch};
 pub(crate) use ledger::{Records, Silent};

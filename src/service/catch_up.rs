@@ -31,6 +31,7 @@ impl Obstacle {
         match halt {
             Halt::ColumnMissing(_)
             | Halt::Malformed { .. }
+            | Halt::NotCarried { .. }
             | Halt::TableReplaced { .. }
             | Halt::Ledger { error: LedgerError::Order(_) | LedgerError::Unreadable(_), .. } => {
                 Self::Permanent
@@ -167,11 +168,13 @@ mod tests {
     fn halts() -> Vec<(Halt, Obstacle)> {
         let ledger = |error| Halt::Ledger { lsn: Lsn(7), error };
         let null = crate::classify::Unreadable::NullId { column: "id".into() };
+        let lacking = crate::capture::Lacking { table: ("s".into(), "t".into()), columns: vec!["id".into()] };
         vec![
             (Halt::Catalog("no answer".into()), Obstacle::Unclear),
             (Halt::DiskFull, Obstacle::Passing),
             (Halt::SpoolFull, Obstacle::Passing),
             (Halt::Malformed { lsn: Lsn(7), what: "tag".into() }, Obstacle::Permanent),
+            (Halt::NotCarried { lsn: Lsn(7), lacking }, Obstacle::Permanent),
             (Halt::TableReplaced { lsn: Lsn(7), table: "t".into() }, Obstacle::Permanent),
             (ledger(LedgerError::Order("twice".into())), Obstacle::Permanent),
             (ledger(LedgerError::Unreadable(null)), Obstacle::Permanent),

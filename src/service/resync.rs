@@ -107,6 +107,8 @@ impl Supervisor {
         wanted: &Wanted,
         source: KnownSource,
     ) -> Result<(), Trouble> {
+        // The identity is chosen anew.
+        let wanted = &Wanted { identity: None, ..wanted.clone() };
         self.state.resyncs.begin(&mark);
         tracing::warn!("{}: the table is compared with what is remembered of it", mark.why);
         if !dry_run {

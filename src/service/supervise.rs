@@ -129,7 +129,7 @@ impl Supervisor {
     async fn once(&mut self) -> Result<Next, Trouble> {
         // What an earlier stream left is made durable before anything is compared with it.
         let position = self.capture.settle().await;
-        let wanted = wanted(&self.settings);
+        let wanted = Wanted { identity: self.known.identity.clone(), ..wanted(&self.settings) };
         let conninfo = self.settings.conninfo.clone();
         let client = connect_sql(&conninfo).await?;
         let found = survey(&client, &wanted).await?;
@@ -169,6 +169,7 @@ impl Supervisor {
                     return Err(if lossy { self.watch.refused(trouble, position.whole) } else { trouble });
                 }
                 self.watch.cured(&wanted, source.flush);
+                self.watch.tell_identity(&found.table, &wanted);
                 self.note_source(&source.source).await?;
                 self.stream(connection, &client, (&wanted, &found), position).await
             }

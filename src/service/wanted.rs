@@ -23,6 +23,7 @@ pub fn wanted(settings: &Settings) -> Wanted {
         slot: settings.slot.clone(),
         failover: settings.failover_slot,
         id: mapping.id.clone(),
+        identity: None,
         project: mapping.project.clone(),
         columns: columns
             .map(|(setting, name)| WantedColumn { setting: setting.to_owned(), name: name.to_owned() })

@@ -10,7 +10,7 @@ use crate::position::Lsn;
 use crate::source::catalog::Table;
 use crate::source::refusal::{CatalogError, Refusal};
 use crate::source::survey::{Survey, Wanted, survey};
-use crate::source::{Conninfo, connect_sql};
+use crate::source::{Conninfo, connect_sql, identity};
 
 /// What is remembered between streams.
 #[derive(Debug, Default)]
@@ -18,6 +18,27 @@ pub(super) struct CatalogWatch {
     /// The publication gave less than all changes from here on, at the earliest; `None` where it is as
     /// it must be.
     wrong_since: Option<Lsn>,
+    identity: IdentityWatch,
+}
+
+/// What was last said of a replica identity that no longer serves.
+#[derive(Clone, Debug, Default)]
+struct IdentityWatch(Option<String>);
+
+impl IdentityWatch {
+    fn of(table: &Table, wanted: &Wanted) -> Self {
+        Self(identity::choose(table, &wanted.id).err().map(|refusal| refusal.to_string()))
+    }
+
+    /// Says it where it is new: the stream stops before the first change that it does not tell, and what
+    /// is changed before the cure is not to be had from it.
+    fn tell(&mut self, table: &Table, wanted: &Wanted) {
+        let now = Self::of(table, wanted);
+        if let Some(wrong) = now.0.as_ref().filter(|wrong| self.0.as_ref() != Some(wrong)) {
+            tracing::warn!("{wrong}");
+        }
+        *self = now;
+    }
 }
 
 impl CatalogWatch {
@@ -27,6 +48,11 @@ impl CatalogWatch {
         let Trouble::Refused(why) = trouble else { return trouble };
         self.wrong_since.get_or_insert(good_at);
         Trouble::Refused(format!("{why}\n{WHAT_IS_MISSED}"))
+    }
+
+    /// A stream begins.
+    pub(super) fn tell_identity(&mut self, table: &Table, wanted: &Wanted) {
+        self.identity.tell(table, wanted);
     }
 
     /// A stream begins, so all is as it must be.
@@ -54,6 +80,7 @@ pub(super) async fn until_wrong(
 ) -> (Trouble, Lsn) {
     let place = || capture.position().unwrap_or_default().whole;
     let mut before = found.table.clone();
+    let mut identity = IdentityWatch::of(&before, wanted);
     let mut good_at = place();
     let mut session = None;
     loop {
@@ -74,6 +101,7 @@ pub(super) async fn until_wrong(
                 }
                 good_at = now_at;
                 tell_partitions(&before, &now.table);
+                identity.tell(&now.table, wanted);
                 before = now.table;
                 session = Some(client);
             }

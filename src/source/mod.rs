@@ -18,7 +18,7 @@ pub mod identity;
 /// The publication.
 pub mod publication;
 /// Names and texts as SQL writes them.
-mod quote;
+pub(crate) mod quote;
 /// What is wrong, and what cures it.
 pub mod refusal;
 /// The server's settings.

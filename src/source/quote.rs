@@ -18,7 +18,7 @@ pub(super) fn literal(text: &str) -> String {
 }
 
 /// A table's name with its schema's.
-pub(super) fn table(schema: &str, name: &str) -> String {
+pub(crate) fn table(schema: &str, name: &str) -> String {
     format!("{}.{}", identifier(schema), identifier(name))
 }
 

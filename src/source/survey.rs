@@ -26,6 +26,8 @@ pub struct Wanted {
     pub failover: bool,
     /// The columns of the documents' ids.
     pub id: Vec<String>,
+    /// The identity that documents are known by. `None` before a first start, which chooses it.
+    pub identity: Option<Vec<String>>,
     /// The column of their projects.
     pub project: Option<String>,
     /// Every column that is named, the ids' too.
@@ -129,10 +131,16 @@ impl Survey {
         })
     }
 
+    /// The identity that documents are known by, or would be. One that is known already is not refused:
+    /// the stream tells whether it carries it, change by change.
+    fn identity(&self, wanted: &Wanted) -> Result<Vec<String>, Refusal> {
+        wanted.identity.clone().map_or_else(|| identity::choose(&self.table, &wanted.id), Ok)
+    }
+
     /// Whether the publication must carry stored generated columns.
     pub fn needs_generated(&self, wanted: &Wanted) -> bool {
         let named = wanted.columns.iter().map(|column| column.name.clone());
-        let identity = identity::choose(&self.table, &wanted.id).unwrap_or_default();
+        let identity = self.identity(wanted).unwrap_or_default();
         publication::needs_generated(self.server.version, &self.table, named.chain(identity))
     }
 
@@ -200,7 +208,7 @@ impl Survey {
                 )
             })
             .collect();
-        refusals.extend(identity::choose(table, &wanted.id).err());
+        refusals.extend(self.identity(wanted).err());
         let role = quote::identifier(&self.server.role);
         if table.row_security {
             refusals.push(Refusal::cured_by(
@@ -235,7 +243,7 @@ impl Survey {
                 named.setting, named.name
             ))),
         };
-        let identity = identity::choose(table, &wanted.id).unwrap_or_default();
+        let identity = self.identity(wanted).unwrap_or_default();
         let identity =
             identity.into_iter().map(|name| WantedColumn { setting: "the identity".to_owned(), name });
         let named: Vec<WantedColumn> = wanted.columns.iter().cloned().chain(identity).collect();

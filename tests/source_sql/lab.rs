@@ -70,6 +70,7 @@ impl Lab {
             slot: format!("s_{}", self.name),
             failover: false,
             id: vec!["id".to_owned()],
+            identity: None,
             project: None,
             columns: columns.iter().map(named).collect(),
         }

@@ -1,0 +1,148 @@
+//! Which columns of the identity the stream carries: of the table, and of each of its partitions.
+//!
+//! A changed row is logged by the replica identity of the partition that holds it, and told as the root's.
+//! Where a partition is told of for the first time, or has changed, its Relation message comes directly
+//! behind the root's, and a change of the root directly behind both
+//! (`maybe_send_schema` in the server's `pgoutput.c`; seen on 15 and 18).
+
+use std::collections::BTreeMap;
+
+use crate::decode::Relation;
+use crate::source::quote;
+
+/// What is known of the table and its partitions.
+#[derive(Debug, Default)]
+pub(super) struct Carried {
+    /// By OID: those whose old rows do not tell the whole identity.
+    lacking: BTreeMap<u32, Lacking>,
+    described: Described,
+}
+
+/// A replica identity that does not tell which document a row was.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "the replica identity of {}.{} lacks `{}`, so the stream does not tell which document was changed. Before the next changes: \
+     ALTER TABLE {} REPLICA IDENTITY FULL; (or USING INDEX, with one that has it)",
+    table.0,
+    table.1,
+    columns.join("`, `"),
+    quote::table(&table.0, &table.1)
+)]
+pub struct Lacking {
+    /// Schema and name of the table, or of its partition.
+    pub table: (String, String),
+    /// Columns of the identity that its replica identity lacks.
+    pub columns: Vec<String>,
+}
+
+/// What the messages before this one described.
+#[derive(Debug, Default)]
+enum Described {
+    #[default]
+    Nothing,
+    /// The table. Of a partitioned one its own replica identity counts for nothing.
+    Table(u32, Option<Lacking>),
+    /// The table, and then another relation: its partition, if a change of the table follows.
+    Both(u32, Option<Lacking>),
+}
+
+impl Carried {
+    /// A Relation message came.
+    pub(super) fn relation(&mut self, relation: &Relation, is_documents: bool, identity: &[String]) {
+        self.described = match self.described {
+            _ if is_documents => Described::Table(relation.oid, lacking(relation, identity)),
+            Described::Table(..) => Described::Both(relation.oid, lacking(relation, identity)),
+            Described::Nothing | Described::Both(..) => Described::Nothing,
+        };
+    }
+
+    /// A row of the table came, changed or went.
+    pub(super) fn row(&mut self) {
+        let (Described::Table(oid, lacking) | Described::Both(oid, lacking)) =
+            std::mem::take(&mut self.described)
+        else {
+            return;
+        };
+        match lacking {
+            Some(lacking) => self.lacking.insert(oid, lacking),
+            None => self.lacking.remove(&oid),
+        };
+    }
+
+    /// A message came that tells of no single row of the table.
+    pub(super) fn other(&mut self) {
+        self.described = Described::Nothing;
+    }
+
+    /// What keeps an UPDATE without an old row from being understood: it may have changed the identity.
+    pub(super) fn lacking(&self) -> Option<&Lacking> {
+        self.lacking.values().next()
+    }
+}
+
+fn lacking(relation: &Relation, identity: &[String]) -> Option<Lacking> {
+    let carries =
+        |name: &String| relation.columns.iter().any(|column| column.part_of_key && column.name == *name);
+    let columns: Vec<String> = identity.iter().filter(|name| !carries(name)).cloned().collect();
+    let table = (relation.schema.clone(), relation.name.clone());
+    (!columns.is_empty()).then_some(Lacking { table, columns })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::Column;
+    use crate::source::catalog::ReplicaIdentity;
+
+    const TABLE: u32 = 1;
+    const PART: u32 = 2;
+
+    fn relation(oid: u32, key: &str) -> Relation {
+        let column = |name: &str| Column { name: name.into(), type_oid: 25, part_of_key: key.contains(name) };
+        Relation {
+            oid,
+            schema: "s".into(),
+            name: format!("t{oid}"),
+            replica_identity: ReplicaIdentity::Index,
+            columns: vec![column("a"), column("b")],
+        }
+    }
+
+    /// Messages: a relation as its OID and key columns, `row` as 0, anything else as 9. Whose replica
+    /// identity lacks a column then.
+    fn after(messages: &[(u32, &str)]) -> Option<String> {
+        let mut carried = Carried::default();
+        for (oid, key) in messages {
+            match oid {
+                0 => carried.row(),
+                9 => carried.other(),
+                oid => carried.relation(&relation(*oid, key), *oid == TABLE, &["a".to_owned()]),
+            }
+        }
+        carried.lacking().map(|lacking| lacking.table.1.clone())
+    }
+
+    #[test]
+    fn the_flags_of_whatever_holds_the_row_count() {
+        const ROW: (u32, &str) = (0, "");
+        const OTHER: (u32, &str) = (9, "");
+        let (good, bad) = ((TABLE, "a"), (TABLE, "b"));
+        let (good_part, bad_part) = ((PART, "ab"), (PART, "b"));
+        let cases: [(&[(u32, &str)], Option<&str>); 10] = [
+            (&[good, ROW], None),
+            (&[bad, ROW], Some("t1")),
+            (&[bad, ROW, ROW], Some("t1")),
+            (&[bad, ROW, good, ROW], None),
+            (&[bad, good_part, ROW], None),
+            (&[good, bad_part, ROW], Some("t2")),
+            (&[good, bad_part, ROW, good, (3, "a"), ROW], Some("t2")),
+            (&[good, bad_part, ROW, good, good_part, ROW], None),
+            // Another table of the publication.
+            (&[good, bad_part, OTHER, ROW], None),
+            (&[good, ROW, bad_part, ROW], None),
+        ];
+        for (messages, lacks) in cases {
+            assert_eq!(after(messages).as_deref(), lacks, "{messages:?}");
+        }
+    }
+}
