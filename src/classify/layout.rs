@@ -11,7 +11,7 @@ use super::labels::TypeKinds;
 use super::mapping::{Mapping, SimilarityColumns};
 use super::row::{Row, Unreadable, Value};
 use crate::decode::{Cell, OldTuple, Relation, Tuple};
-use crate::source::catalog::WhenAdded;
+use crate::source::added::{Files, WhenAdded};
 use crate::source::types::TypeKind;
 
 /// Where a mapping's columns are in the rows of one relation.
@@ -67,6 +67,9 @@ enum Held {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Layouts {
     sets: Vec<Vec<ContentColumn>>,
+    /// The table's files when the newest set was made.
+    #[serde(default)]
+    pub files: Files,
 }
 
 /// A content column since it came: one that is dropped and made again is another.

@@ -16,7 +16,6 @@ use tokio::runtime::Handle;
 use self::seen::{Document, Seen, Sighting};
 use self::table::{layout, read_columns, value};
 
-pub use self::table::defaults;
 use crate::capture::{Documents, Ledger, LedgerError, Records, Silent};
 use crate::classify::{Entry, Identity, Layout, Row, Unresolved, Value};
 use crate::moment::Moment;

@@ -124,7 +124,7 @@ impl Supervisor {
         };
         self.number += 1;
         let number = self.number;
-        let ask = ask(self.settings.conninfo.clone(), found.table.schema.clone(), found.table.name.clone());
+        let ask = ask(self.settings.conninfo.clone(), found.table.oid);
         self.capture.connected(number, documents, ask, position);
         let (end, ended) = watch::channel(false);
         let running = stream.run(self.clock, self.capture.blocks(number), self.capture.confirmed(), ended);

@@ -30,7 +30,7 @@ impl Supervisor {
         let number = self.number;
         let stream = connection.start(&self.options(position)).await?;
         let identity = self.known.identity.clone().unwrap_or_default();
-        let ask = ask(self.settings.conninfo.clone(), found.table.schema.clone(), found.table.name.clone());
+        let ask = ask(self.settings.conninfo.clone(), found.table.oid);
         self.capture.connected(number, self.documents(identity), ask, position);
         self.state.enter(Phase::Streaming);
         self.deliver.hold(false);

@@ -7,6 +7,8 @@
 //! What is asked on such a session: [`survey`] reads all that the sidecar stands on, [`setup`] makes
 //! what is missing, [`doctor`] judges, [`snapshot`] reads the table.
 
+/// What rows hold in columns that were added after them.
+pub mod added;
 /// What the catalog says of a table.
 pub mod catalog;
 /// What can be wrong on the server, before it is.
