@@ -10,7 +10,7 @@ use crate::decode::{Malformed, Message, OldTuple, Relation, Tuple};
 use crate::metrics::{Metrics, OperationLabel};
 use crate::moment::Moment;
 use crate::position::{Lsn, Position};
-use crate::source::added::Added;
+use crate::source::added::{Added, At};
 use crate::source::types::TypeKind;
 use crate::source::{Frame, MalformedFrame};
 use crate::spool::{Fact, StreamPosition};
@@ -322,7 +322,9 @@ impl Follow {
             self.kinds.learn(oid, kind);
         }
         let before = ledger.layouts.clone();
-        let defaults = answer.added.certain(&ledger.layouts.files, Some(self.xid));
+        let columns: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();
+        let at = At { xid: self.xid, columns: &columns };
+        let defaults = answer.added.certain(&ledger.layouts.files, Some(at));
         let layout = Layout::resolve(
             &self.mapping,
             &self.identity,
