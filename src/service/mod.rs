@@ -363,7 +363,7 @@ async fn serve(
     let listener = TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("listen on `admin.listen` {}", settings.listen))?;
-    let socket = settings.spool_path.join(SOCKET_NAME);
+    let socket = admin::bind_socket(&settings.spool_path)?;
     let say = |served: anyhow::Result<()>| {
         if let Err(error) = served {
             tracing::error!("{error:#}");
@@ -372,7 +372,7 @@ async fn serve(
     let (on_port, on_socket) = (Arc::clone(&admin), admin);
     Ok(vec![
         tokio::spawn(async move { say(admin::serve_tcp(on_port, listener).await) }),
-        tokio::spawn(async move { say(admin::serve_socket(on_socket, &socket).await) }),
+        tokio::spawn(async move { say(admin::serve_socket(on_socket, socket).await) }),
     ])
 }
 
