@@ -1,6 +1,6 @@
 //! The state of the whole sidecar at one moment, as its users are told it.
 //!
-//! Field names are the JSON's and stay; LSNs are texts (`0-16B3748`), times RFC 3339 in UTC,
+//! Field names are the JSON's and stay; LSNs are texts as Postgres writes them (`0/16B3748`), times RFC 3339 in UTC,
 //! sizes bytes, durations seconds.
 
 use serde::Serialize;

@@ -163,7 +163,8 @@ async fn show(settings: &Settings, number: i64, json: bool) -> Result<Exit, Exit
     let records = all("first_records");
     let shown = records.len() as u64;
     for record in &records {
-        let position = record.get("position").and_then(Value::as_str).unwrap_or("-");
+        // As `replay` takes it, its LSN as Postgres writes it.
+        let position = record.get("position").and_then(Value::as_str).unwrap_or("-").replacen('-', "/", 1);
         say(format_args!("  {position:<22} {}\n", record.get("record").unwrap_or(&Value::Null)));
     }
     let of = letter.get("records").and_then(Value::as_u64).unwrap_or(0);

@@ -42,6 +42,19 @@ pub struct ReplayAsked {
     pub dry_run: bool,
 }
 
+impl ReplayAsked {
+    /// With its places as they are shown.
+    #[must_use]
+    pub fn normalised(mut self) -> Self {
+        for text in [&mut self.from_lsn, &mut self.to_lsn].into_iter().flatten() {
+            if let Ok(place) = text.parse::<Place>() {
+                *text = place.to_string();
+            }
+        }
+        self
+    }
+}
+
 /// Why there is no replay.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
@@ -211,6 +224,9 @@ fn check_not_ahead(name: &str, place: Place, read_up_to: Lsn) -> Result<(), Repl
 
 fn check_within(from: From, window: &Window, epoch_after: Seq) -> Result<(), ReplayError> {
     let is_within = match from {
+        // The LSN that the window is shown to begin with is one that can be asked for, also where
+        // retention removed the first records of its transaction.
+        From::Place(Place { commit, number: None }) => commit >= window.first.commit,
         From::Place(place) => place.first() >= window.first,
         From::Since(at) => at > window.after,
     };
@@ -224,7 +240,7 @@ fn check_within(from: From, window: &Window, epoch_after: Seq) -> Result<(), Rep
     };
     Err(ReplayError::Refused(format!(
         "the spool no longer holds that: what can be replayed begins with {}, committed after {}{earlier}",
-        window.first,
+        window.first.commit,
         window.after.to_rfc3339()
     )))
 }
