@@ -14,5 +14,7 @@ mod support;
 
 #[path = "manners/lsns.rs"]
 mod lsns;
+#[path = "manners/not_kept.rs"]
+mod not_kept;
 #[path = "manners/scene.rs"]
 mod scene;

@@ -17,5 +17,6 @@ pub use again::{
 pub use resync::{ResyncAsked, ResyncStatus};
 pub use server::{Admin, SOCKET_NAME, Tail, TailLine, serve_socket, serve_tcp};
 pub use status::{
-    LaneStatus, OpenTransactionStatus, Pending, Progress, Readiness, SourceStatus, SpoolStatus, Status,
+    LaneStatus, NotKeptLane, NotKeptStatus, OpenTransactionStatus, Pending, Progress, Readiness,
+    SourceStatus, SpoolStatus, Status,
 };

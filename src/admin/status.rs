@@ -23,8 +23,32 @@ pub struct Status {
     pub spool: SpoolStatus,
     /// The right side.
     pub lanes: Vec<LaneStatus>,
+    /// Records that no webhook takes, since the start.
+    pub not_kept: NotKeptStatus,
     /// Replays that run, the newest first.
     pub replays: Vec<ReplayStatus>,
+}
+
+/// Records that were dropped, as no webhook takes them.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct NotKeptStatus {
+    /// All of them.
+    pub records: u64,
+    /// Projects and callbacks, those with the most records first; at most 100.
+    pub lanes: Vec<NotKeptLane>,
+    /// Projects and callbacks that are not listed.
+    pub more_lanes: u64,
+}
+
+/// Records of one (project, callback) that were dropped.
+#[derive(Clone, Debug, Serialize)]
+pub struct NotKeptLane {
+    /// Whose.
+    pub project: String,
+    /// `ingested`, `modified` or `excluded`.
+    pub callback: &'static str,
+    /// How many.
+    pub records: u64,
 }
 
 /// The answer of `/-/ready`.

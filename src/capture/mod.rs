@@ -7,6 +7,7 @@
 
 mod follow;
 mod ledger;
+mod not_kept;
 mod stand;
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -26,6 +27,7 @@ use crate::spool::{Opened, Room, Spool, SpoolError, StreamPosition};
 pub use follow::{Answer, Ask, Documents, Halt};
 pub use ledger::{Keep, Ledger, LedgerError, Listeners, Spooled, Watch};
 pub(crate) use ledger::{Records, Silent};
+pub use not_kept::{Dropped, NotKept};
 
 /// Something for the left loop.
 enum Event {
@@ -57,6 +59,7 @@ pub struct Capture {
     events: mpsc::Sender<Event>,
     confirmed: Arc<watch::Sender<Lsn>>,
     position: Arc<Mutex<Option<StreamPosition>>>,
+    not_kept: NotKept,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -93,6 +96,7 @@ impl Capture {
         let ledger = Ledger::open(opened, clock, metrics.clone(), listeners, wake)?;
         let confirmed = Arc::new(watch::Sender::new(opened.position.unwrap_or_default().whole));
         let position = Arc::new(Mutex::new(opened.position));
+        let not_kept = ledger.not_kept();
         let state = Loop {
             happened,
             ledger,
@@ -110,7 +114,7 @@ impl Capture {
             stopping: false,
             failed: false,
         };
-        Ok((Self { events, confirmed, position, thread: Mutex::new(None) }, state))
+        Ok((Self { events, confirmed, position, not_kept, thread: Mutex::new(None) }, state))
     }
 
     /// Ends what is left of a stream, makes durable what was read, and says where that leaves it:
@@ -146,6 +150,11 @@ impl Capture {
     /// Where the stream stands, durably.
     pub fn position(&self) -> Option<StreamPosition> {
         *self.position.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records that no webhook takes.
+    pub fn not_kept(&self) -> &NotKept {
+        &self.not_kept
     }
 
     /// The webhooks changed.
