@@ -12,6 +12,8 @@
 
 mod support;
 
+#[path = "manners/commands.rs"]
+mod commands;
 #[path = "manners/lsns.rs"]
 mod lsns;
 #[path = "manners/not_kept.rs"]

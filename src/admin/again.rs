@@ -58,6 +58,8 @@ pub struct ReplayAnswer {
     pub lanes: Vec<LaneCount>,
     /// Lanes that would have records and take no part, as no webhook answers for them.
     pub without_webhook: Vec<LaneCount>,
+    /// What was committed up to then is no longer there, though it was asked for.
+    pub begins_late: Option<String>,
     /// Of a dry run with an end: documents that have newer records than what would be sent.
     pub documents_with_newer_records: Option<u64>,
 }

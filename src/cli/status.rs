@@ -1,11 +1,11 @@
 //! `sidecar status` and `sidecar healthcheck`.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::Value;
 
 use super::{Exit, block_on, client, say};
-use crate::settings::Settings;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -14,9 +14,9 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn status(settings: &Settings, args: &Args) -> Exit {
+pub(super) fn status(spool: &Path, args: &Args) -> Exit {
     block_on(async {
-        let body = match client::fetch(&settings.spool_path, "/api/v1/status").await {
+        let body = match client::fetch(spool, "/api/v1/status").await {
             Ok((_, body)) => body,
             Err(why) => return client::unreachable(&why),
         };
@@ -33,9 +33,9 @@ pub(super) fn status(settings: &Settings, args: &Args) -> Exit {
     })
 }
 
-pub(super) fn healthcheck(settings: &Settings) -> Exit {
+pub(super) fn healthcheck(spool: &Path) -> Exit {
     block_on(async {
-        match client::fetch(&settings.spool_path, "/-/ready").await {
+        match client::fetch(spool, "/-/ready").await {
             Ok((status, _)) if status.is_success() => Exit::Done,
             Ok((_, body)) => {
                 eprint!("{}", String::from_utf8_lossy(&body));

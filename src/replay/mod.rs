@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::moment::Moment;
 use crate::position::{Lsn, Place};
 use crate::record::{Callback, LaneNo, Seq};
-use crate::spool::{From, Reader, Search, Span, SpoolError, StreamPosition, Window};
+use crate::spool::{Found, From, Reader, Search, Span, SpoolError, StreamPosition, Window};
 
 pub use newer::documents_with_newer_records;
 
@@ -104,6 +104,8 @@ pub struct Plan {
     pub without_webhook: Vec<Span>,
     /// The last record that is in its range, where an end was asked for.
     pub end: Option<Seq>,
+    /// What was asked for lies before the window in part: it begins with the window.
+    pub begins_late: bool,
 }
 
 /// Finds what is asked for, or says why it cannot be had.
@@ -146,9 +148,10 @@ pub fn plan(reader: &Reader, asked: &ReplayAsked, known: &Known<'_>) -> Result<P
     let wanted: Vec<&KnownLane> = known.lanes.iter().filter(wanted).collect();
     let found = find(reader, &search, &mut |no| wanted.iter().any(|lane| lane.lane == no))?;
     let has_webhook = |span: &Span| wanted.iter().any(|lane| lane.lane == span.lane && lane.has_webhook);
-    let (window, spans, end) = found;
-    let (spans, without_webhook) = spans.into_iter().partition(has_webhook);
-    Ok(Plan { window, spans, without_webhook, end })
+    let (window, found) = found;
+    let begins_late = matches!(from, From::Since(at) if at <= window.after);
+    let (spans, without_webhook) = found.spans.into_iter().partition(has_webhook);
+    Ok(Plan { window, spans, without_webhook, end: found.end, begins_late })
 }
 
 /// The window and what was found are of one moment.
@@ -156,16 +159,20 @@ fn find(
     reader: &Reader,
     search: &Search,
     wants: &mut dyn FnMut(LaneNo) -> bool,
-) -> Result<(Window, Vec<Span>, Option<Seq>), ReplayError> {
+) -> Result<(Window, Found), ReplayError> {
     loop {
         let window = reader.window(search.epoch_after)?;
         let window =
             window.ok_or_else(|| ReplayError::Refused("the first start has not ended".to_owned()))?;
         check_within(search.from, &window, search.epoch_after)?;
-        let found = reader.search(search, wants)?;
+        let from = match search.from {
+            From::Since(at) => From::Since(at.max(Moment(window.after.0.saturating_add(1)))),
+            place @ From::Place(_) => place,
+        };
+        let found = reader.search(&Search { from, ..*search }, wants)?;
         // Retention may have removed something in between.
         if found.floor == Some(window.floor) {
-            return Ok((window, found.spans, found.end));
+            return Ok((window, found));
         }
     }
 }
@@ -228,7 +235,8 @@ fn check_within(from: From, window: &Window, epoch_after: Seq) -> Result<(), Rep
         // retention removed the first records of its transaction.
         From::Place(Place { commit, number: None }) => commit >= window.first.commit,
         From::Place(place) => place.first() >= window.first,
-        From::Since(at) => at > window.after,
+        // A time is a question for what is there from then on; that it is less is said.
+        From::Since(_) => true,
     };
     if is_within {
         return Ok(());

@@ -185,6 +185,7 @@ fn answer(plan: &Plan, lanes: &Lanes) -> ReplayAnswer {
         bytes: plan.spans.iter().map(|span| span.bytes).sum(),
         lanes: counts(&plan.spans, lanes),
         without_webhook: counts(&plan.without_webhook, lanes),
+        begins_late: plan.begins_late.then(|| plan.window.after.to_rfc3339()),
         documents_with_newer_records: None,
     }
 }

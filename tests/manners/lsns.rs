@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::scene::Scene;
+use crate::scene::{Scene, release};
 use crate::support::receiver::Answer;
 use crate::support::{VERSIONS, until};
 
@@ -56,6 +56,7 @@ async fn no_output_writes_an_lsn_that_sql_does_not_take() {
         told.push(("status --json after a gap".to_owned(), sidecar.get("/api/v1/status").unwrap().1));
         tokio::time::timeout(Duration::from_secs(30), sidecar.stop()).await.unwrap();
         told.push(("the log".to_owned(), sidecar.log()));
+        release(&scene.database).await;
         let mut seen = 0;
         for (what, text) in &told {
             let wrong: Vec<&str> = hyphenated(text).collect();

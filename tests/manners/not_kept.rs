@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::scene::{run, told};
+use crate::scene::{release, run, told};
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::Receiver;
@@ -133,9 +133,4 @@ async fn a_first_start_a_reload_and_many_projects_are_counted_too() {
     assert!(text.contains("no [[webhook]] is set"), "{text}");
     sidecar.stop().await;
     release(&database).await;
-}
-
-async fn release(database: &Database) {
-    let slot = format!("SELECT pg_drop_replication_slot('s_{}')", database.name);
-    until("the slot to be free", async || database.client.batch_execute(&slot).await.ok()).await;
 }

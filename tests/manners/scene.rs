@@ -5,6 +5,7 @@ use std::process::Output;
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::Receiver;
+use crate::support::until;
 
 pub(crate) struct Scene {
     pub(crate) database: Database,
@@ -47,4 +48,10 @@ pub(crate) async fn run(sidecar: &Sidecar, arguments: &[&str]) -> Output {
 
 pub(crate) fn told(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// Gives the slot back to the server that the tests share.
+pub(crate) async fn release(database: &Database) {
+    let slot = format!("SELECT pg_drop_replication_slot('s_{}')", database.name);
+    until("the slot to be free", async || database.client.batch_execute(&slot).await.ok()).await;
 }
