@@ -19,5 +19,6 @@ pub use resync::{ResyncAsked, ResyncStatus};
 pub use server::{Admin, Tail, TailLine, serve_socket, serve_tcp};
 pub use socket::{SOCKET_NAME, bind as bind_socket, connect as connect_socket};
 pub use status::{
-    LaneStatus, OpenTransactionStatus, Pending, Progress, Readiness, SourceStatus, SpoolStatus, Status,
+    LaneStatus, NotKeptLane, NotKeptStatus, OpenTransactionStatus, Pending, Progress, Readiness,
+    SourceStatus, SpoolStatus, Status,
 };
