@@ -85,7 +85,9 @@ impl From<SourceError> for Trouble {
         match error {
             SourceError::Refused(_) => Self::Refused(error.to_string()),
             SourceError::SlotActive(_) => Self::SlotHeld(error.to_string()),
-            SourceError::Malformed { .. } => Self::Stands { why: error.to_string(), holds: false },
+            SourceError::Malformed { .. } | SourceError::Unreadable { .. } => {
+                Self::Stands { why: error.to_string(), holds: false }
+            }
             _ => Self::Later(error.to_string()),
         }
     }

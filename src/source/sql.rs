@@ -12,8 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::conninfo::Conninfo;
-use super::handshake::ServerError;
-use super::socket::{Admitted, Socket, SourceError, admit};
+use super::error::SourceError;
+use super::handshake::{ServerError, detail};
+use super::socket::{Admitted, Socket, admit};
 
 /// Opens a session. Its connection is driven by a task of its own, which ends with the client.
 pub async fn connect_sql(conninfo: &Conninfo) -> Result<Client, SourceError> {
@@ -44,7 +45,7 @@ fn told(error: &tokio_postgres::Error) -> SourceError {
         Some(db) => ServerError {
             sqlstate: db.code().code().to_owned(),
             message: db.message().to_owned(),
-            detail: db.detail().map(str::to_owned),
+            detail: detail(db.detail(), db.table(), db.column(), db.where_()),
             hint: db.hint().map(str::to_owned),
         }
         .into(),
