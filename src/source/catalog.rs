@@ -6,6 +6,7 @@ use tokio_postgres::{Client, Row};
 use super::SourceError;
 use super::quote;
 use super::refusal::{CatalogError, Refusal};
+use super::sql::Bytes;
 
 /// A table, as it stands in the catalog.
 #[derive(Clone, Debug)]
@@ -114,7 +115,7 @@ pub enum Generated {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum WhenAdded {
     /// A constant default, in the text that the stream would carry.
-    Constant(String),
+    Constant(Vec<u8>),
     /// NULL.
     Null,
     /// What a volatile default, a generation expression or a rewrite put there.
@@ -258,9 +259,10 @@ fn column(row: &Row) -> Result<Column, SourceError> {
         "v" => Generated::Virtual,
         _ => Generated::No,
     };
-    let missing: Option<String> = row.try_get("missing")?;
+    // Of any bytes, as what is in the column.
+    let missing: Option<Bytes<'_>> = row.try_get("missing")?;
     let when_added = match missing {
-        Some(text) if row.try_get("has_missing")? => WhenAdded::Constant(text),
+        Some(Bytes(text)) if row.try_get("has_missing")? => WhenAdded::Constant(text.to_owned()),
         _ if row.try_get("has_default")? => WhenAdded::Unknown,
         _ => WhenAdded::Null,
     };

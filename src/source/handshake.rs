@@ -36,6 +36,8 @@ pub(super) struct Handshake {
     greeting: BytesMut,
     /// The server's version, once it said.
     pub(super) server_version: Option<String>,
+    /// What the database's texts lie in, once the server said.
+    pub(super) server_encoding: Option<String>,
     /// It is a standby, and says so; from PostgreSQL 14 on.
     pub(super) standby: bool,
 }
@@ -107,6 +109,7 @@ impl Handshake {
             proof: Proof::Open,
             greeting: BytesMut::new(),
             server_version: None,
+            server_encoding: None,
             standby: false,
         })
     }
@@ -137,6 +140,9 @@ impl Handshake {
                 Message::ParameterStatus(body) => {
                     match (body.name(), body.value()) {
                         (Ok("server_version"), Ok(version)) => self.server_version = Some(version.to_owned()),
+                        (Ok("server_encoding"), Ok(encoding)) => {
+                            self.server_encoding = Some(encoding.to_owned());
+                        }
                         (Ok("in_hot_standby"), Ok(value)) => self.standby = value == "on",
                         _ => {}
                     }

@@ -47,6 +47,7 @@ mod socket;
 mod sql;
 mod sqlstate;
 mod stream;
+mod texts;
 mod tls;
 
 pub use connection::{Connection, StreamOptions, SystemIdentity};

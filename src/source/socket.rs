@@ -9,6 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use postgres_protocol::message::backend::Message;
+use postgres_protocol::message::frontend;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
@@ -16,7 +18,8 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::conninfo::{Conninfo, Host, SslMode};
 use super::error::SourceError;
-use super::handshake::{Channel, Handshake, Next};
+use super::frame::message_length;
+use super::handshake::{Channel, Handshake, Next, server_error};
 use super::{passfile, tls};
 use crate::position::Lsn;
 
@@ -89,8 +92,37 @@ async fn admit_to(
             "it is a standby, and `target_session_attrs` wants another".into(),
         ));
     }
+    if handshake.server_encoding.as_deref() == Some("SQL_ASCII") {
+        take_raw_texts(&mut socket, &mut inbound).await?;
+    }
     let server_version = handshake.server_version.take();
     Ok(Admitted { socket, inbound, greeting: handshake.into_greeting(), server_version })
+}
+
+/// Of texts in SQL_ASCII the server does not know the encoding. It would only refuse those that are not
+/// UTF-8; whether they must be is known here.
+async fn take_raw_texts(socket: &mut Socket, inbound: &mut BytesMut) -> Result<(), SourceError> {
+    let mut out = BytesMut::new();
+    frontend::query("SET client_encoding = 'SQL_ASCII'", &mut out).map_err(broken)?;
+    send(socket, out.freeze()).await.map_err(broken)?;
+    loop {
+        let length = message_length(inbound).map_err(|error| malformed(Lsn(0), error))?;
+        let Some((kind, length)) = length.filter(|(_, length)| inbound.len() >= *length) else {
+            if socket.read_buf(inbound).await.map_err(broken)? == 0 {
+                return Err(SourceError::Closed("by the server".into()));
+            }
+            continue;
+        };
+        let mut message = inbound.split_to(length);
+        match kind {
+            b'E' => match Message::parse(&mut message) {
+                Ok(Some(Message::ErrorResponse(body))) => return Err(server_error(&body).into()),
+                _ => return Err(malformed(Lsn(0), "an ErrorResponse")),
+            },
+            b'Z' => return Ok(()),
+            _ => {}
+        }
+    }
 }
 
 /// Opens the socket and, where `config` says so, TLS over it.
@@ -215,7 +247,8 @@ impl AsyncWrite for Socket {
 }
 
 /// A value's text, and so its fingerprint, is the same wherever and whenever it is read; and no
-/// session of ours is ended by a timeout that was meant for the application's.
+/// session of ours is ended by a timeout, or kept from writing or made to wait by a default of
+/// transactions, that was meant for the application's.
 pub(super) const SESSION: &[(&str, &str)] = &[
     ("client_encoding", "UTF8"),
     ("TimeZone", "UTC"),
@@ -228,6 +261,9 @@ pub(super) const SESSION: &[(&str, &str)] = &[
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_read_only", "off"),
+    ("default_transaction_deferrable", "off"),
 ];
 
 /// <https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-SSLREQUEST>
