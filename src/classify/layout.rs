@@ -138,7 +138,7 @@ impl Layouts {
                     name: name.to_owned(),
                     since: next,
                     before: match defaults.get(name) {
-                        Some(WhenAdded::Constant(text)) => Fingerprint::of_text(text.as_bytes()).0,
+                        Some(WhenAdded::Constant(text)) => Fingerprint::of_text(text).0,
                         Some(WhenAdded::Null) => Fingerprint::NULL.0,
                         Some(WhenAdded::Unknown) | None => Fingerprint::UNKNOWN.0,
                     },
@@ -282,6 +282,19 @@ impl Layout {
     pub fn old_identity(&self, old: &OldTuple<'_>) -> Result<Identity, Unreadable> {
         let (OldTuple::Full(tuple) | OldTuple::Key(tuple)) = old;
         self.identity(&self.row(tuple)?)
+    }
+
+    /// The identity for people, whatever is in it.
+    pub fn shown_identity(&self, row: &Row<'_>) -> String {
+        let shown = |at: &usize| {
+            let name = self.column_name(*at);
+            match self.value(row, *at) {
+                Value::Text(text) => format!("{name} {}", String::from_utf8_lossy(text).escape_debug()),
+                Value::Null => format!("{name} NULL"),
+                Value::Digest(_) | Value::Unchanged => format!("an unknown {name}"),
+            }
+        };
+        self.identity.iter().map(shown).collect::<Vec<_>>().join(", ")
     }
 
     fn identity_text<'a>(&self, row: &Row<'a>, at: usize) -> Result<&'a [u8], Unreadable> {

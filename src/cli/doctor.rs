@@ -18,7 +18,7 @@ pub(super) fn doctor(settings: &Settings) -> Exit {
     block_on(async {
         let findings = match findings(settings).await {
             Ok(findings) => findings,
-            Err(error @ SourceError::Refused(_)) => {
+            Err(error @ (SourceError::Refused(_) | SourceError::Unreadable { .. })) => {
                 eprintln!("{error}");
                 return Exit::Refused;
             }

@@ -10,6 +10,7 @@ mod mark;
 mod progress;
 mod resync;
 mod resyncs;
+mod said;
 mod state;
 mod streaming;
 mod supervise;
@@ -31,8 +32,9 @@ use uuid::Uuid;
 
 use self::again::SendsAgain;
 use self::known::Known;
+use self::said::Said;
 use self::state::{State, Viewer};
-use self::supervise::{Over, Said, Supervisor};
+use self::supervise::{Over, Supervisor};
 use self::tail_line::tail_line;
 use self::watch_catalog::CatalogWatch;
 use crate::admin::{self, Admin, SOCKET_NAME, Tail, TailLine};

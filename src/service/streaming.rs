@@ -7,8 +7,9 @@ use tokio::sync::watch;
 use tokio_postgres::Client;
 
 use super::catch_up::Obstacle;
+use super::said::Said;
 use super::state::Phase;
-use super::supervise::{Next, Said, Supervisor, told};
+use super::supervise::{Next, Supervisor, told};
 use super::trouble::Trouble;
 use super::wanted::ask;
 use super::watch_catalog::until_wrong;

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use tokio_postgres::{Client, Row};
 
 use super::SourceError;
+use super::sql::Bytes;
 
 /// What rows that were there before a column was added hold in it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum WhenAdded {
     /// A constant default, in the text that the stream would carry.
-    Constant(String),
+    Constant(Vec<u8>),
     /// NULL.
     Null,
     /// What a volatile default, a generation expression or a rewrite put there.
@@ -101,9 +102,10 @@ pub async fn files(client: &Client, oid: u32) -> Result<Files, SourceError> {
 }
 
 fn column(row: &Row) -> Result<(String, AddedColumn), SourceError> {
-    let missing: Option<String> = row.try_get("missing")?;
+    // Of any bytes, as what is in the column.
+    let missing: Option<Bytes<'_>> = row.try_get("missing")?;
     let held = match missing {
-        Some(text) if row.try_get("same_missing")? => WhenAdded::Constant(text),
+        Some(Bytes(text)) if row.try_get("same_missing")? => WhenAdded::Constant(text.to_owned()),
         _ if row.try_get("some_missing")? || row.try_get("has_default")? => WhenAdded::Unknown,
         _ => WhenAdded::Null,
     };

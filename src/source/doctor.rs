@@ -14,6 +14,7 @@ use super::setup;
 use super::slot::{FAILOVER_SLOTS, Slot};
 use super::standbys::{self, standbys};
 use super::survey::{Server, Survey, Wanted, survey};
+use super::texts;
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -56,6 +57,7 @@ pub async fn doctor(
     findings.extend(standbys::judge(&found, wanted, &standbys(client).await?));
     findings.extend(other_slots(client, wanted).await?);
     if findings.iter().all(|finding| finding.severity < Severity::Problem) {
+        findings.extend(texts::findings(client, &found, wanted).await?);
         findings.extend(ids(client, &found, wanted, key).await);
     }
     Ok(findings)
@@ -347,7 +349,7 @@ pub(super) fn ok(title: impl Into<String>) -> Finding {
     Finding { severity: Severity::Ok, title: title.into(), explanation: String::new(), cure_sql: None }
 }
 
-fn note(title: impl Into<String>, explanation: impl Into<String>) -> Finding {
+pub(super) fn note(title: impl Into<String>, explanation: impl Into<String>) -> Finding {
     Finding { severity: Severity::Note, title: title.into(), explanation: explanation.into(), cure_sql: None }
 }
 

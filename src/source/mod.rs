@@ -40,19 +40,22 @@ pub mod types;
 
 mod connection;
 mod conninfo;
+mod error;
 mod frame;
 mod handshake;
 mod passfile;
 mod progress;
 mod socket;
 mod sql;
+mod sqlstate;
 mod stream;
+mod texts;
 mod tls;
 
 pub use connection::{Connection, StreamOptions, SystemIdentity};
 pub use conninfo::{BadConninfo, ChannelBinding, Conninfo, Host, SslMode};
+pub use error::SourceError;
 pub use frame::{Frame, MalformedFrame};
 pub use handshake::ServerError;
-pub use socket::SourceError;
 pub use sql::connect_sql;
 pub use stream::{Block, Ended, Stream};

@@ -134,7 +134,7 @@ on_all_versions! {
         )
         .await;
         let found = table(&lab.client, "public", "d").await.expect("the table");
-        let text = |text: &str| WhenAdded::Constant(text.to_owned());
+        let text = |text: &str| WhenAdded::Constant(text.as_bytes().to_vec());
         let expected = [
             ("n", WhenAdded::Null),
             ("c", text("it's {a,\"b\"}")),
