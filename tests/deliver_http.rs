@@ -24,3 +24,5 @@ mod answers;
 mod batches;
 #[path = "deliver_http/network.rs"]
 mod network;
+#[path = "deliver_http/status.rs"]
+mod status;
