@@ -51,7 +51,8 @@ pub(super) struct Unanswered {
 impl Wire {
     /// Speaks HTTP over a socket.
     pub(super) async fn over(opened: Opened) -> hyper::Result<Self> {
-        let (seen, tasks) = (Seen::default(), Tasks::default());
+        let seen = if opened.http2 { Seen::http2() } else { Seen::http1() };
+        let tasks = Tasks::default();
         let io = TokioIo::new(Tapped::new(opened.socket, seen.clone()));
         let sender =
             if opened.http2 { Self::http2(io, &tasks).await? } else { Self::http1(io, &tasks).await? };
@@ -133,10 +134,7 @@ impl Wire {
         // forgotten, ends at the next request without a byte. The batch's id tells the receiver that
         // it is the same one, should it have come after all.
         let broke_off = error.is_closed() || error.is_canceled() || error.is_incomplete_message();
-        let stale = match &self.sender {
-            Sender::Http1(_) => self.reused && !self.seen.any() && (broke_off || is_io(&error)),
-            Sender::Http2(_) => self.reused && (broke_off || is_io(&error)),
-        };
+        let stale = self.reused && !self.seen.any() && (broke_off || is_io(&error));
         let is_untouched = status.is_none() && (unsent || stale || is_refused(&error));
         Unanswered { error, status, is_untouched }
     }

@@ -1,6 +1,8 @@
 //! What a receiver said, read beside the library that speaks HTTP: it gives up on an answer whose
 //! head it cannot take, and with it on the status, which decides.
 
+mod frames;
+
 use std::io::{Error, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,9 +10,17 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use self::frames::Frames;
+
 /// What came since the request began.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Seen(Arc<Mutex<Scan>>);
+
+#[derive(Debug)]
+enum Scan {
+    Frames(Frames),
+    Lines(Lines),
+}
 
 /// A connection whose incoming bytes are looked at.
 pub(super) struct Tapped<S> {
@@ -20,7 +30,7 @@ pub(super) struct Tapped<S> {
 
 /// The status line of an answer over HTTP/1, found in bytes as they come.
 #[derive(Debug, Default)]
-struct Scan {
+struct Lines {
     any: bool,
     status: Option<u16>,
     /// The line that is being read, up to a length.
@@ -32,19 +42,43 @@ struct Scan {
 }
 
 impl Seen {
+    pub(super) fn http1() -> Self {
+        Self(Arc::new(Mutex::new(Scan::Lines(Lines::default()))))
+    }
+
+    pub(super) fn http2() -> Self {
+        Self(Arc::new(Mutex::new(Scan::Frames(Frames::default()))))
+    }
+
     /// A request begins: what came before is not its answer.
     pub(super) fn begin(&self) {
-        *self.lock() = Scan::default();
+        match &mut *self.lock() {
+            Scan::Frames(frames) => frames.begin(),
+            Scan::Lines(lines) => *lines = Lines::default(),
+        }
     }
 
     /// Whether anything came.
     pub(super) fn any(&self) -> bool {
-        self.lock().any
+        match &*self.lock() {
+            Scan::Frames(frames) => frames.any(),
+            Scan::Lines(lines) => lines.any,
+        }
     }
 
-    /// The status of the final answer, where its line has come.
+    /// The status of the final answer, where it has come.
     pub(super) fn status(&self) -> Option<u16> {
-        self.lock().status
+        match &*self.lock() {
+            Scan::Frames(frames) => frames.status(),
+            Scan::Lines(lines) => lines.status,
+        }
+    }
+
+    fn take_in(&self, bytes: &[u8]) {
+        match &mut *self.lock() {
+            Scan::Frames(frames) => frames.take_in(bytes),
+            Scan::Lines(lines) => lines.take_in(bytes),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Scan> {
@@ -52,7 +86,7 @@ impl Seen {
     }
 }
 
-impl Scan {
+impl Lines {
     fn take_in(&mut self, bytes: &[u8]) {
         self.any |= !bytes.is_empty();
         for byte in bytes {
@@ -108,7 +142,7 @@ impl<S: AsyncRead + Unpin> Tapped<S> {
             if !matches!(read, Poll::Ready(Ok(()))) || buffer.filled().is_empty() {
                 return;
             }
-            self.seen.lock().take_in(buffer.filled());
+            self.seen.take_in(buffer.filled());
         }
     }
 }
@@ -122,7 +156,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tapped<S> {
         let this = self.get_mut();
         let before = buf.filled().len();
         let read = Pin::new(&mut this.inner).poll_read(cx, buf);
-        this.seen.lock().take_in(buf.filled().get(before..).unwrap_or_default());
+        this.seen.take_in(buf.filled().get(before..).unwrap_or_default());
         read
     }
 }
@@ -185,7 +219,7 @@ mod tests {
             ("ICY 200 OK\r\nHTTP/1.1 200 OK\r\n", None),
         ] {
             for size in [1, 2, 7, 100] {
-                let mut scan = Scan::default();
+                let mut scan = Lines::default();
                 answer.as_bytes().chunks(size).for_each(|bytes| scan.take_in(bytes));
                 assert_eq!(scan.status, status, "{answer:?} in pieces of {size}");
             }
