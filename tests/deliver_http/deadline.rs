@@ -154,3 +154,17 @@ fn whatever_hangs_behind_tls_ends_with_its_attempt() {
         check(&format!("{protocol} after {bytes:x?}"), server.address.port(), server.setup(), 0);
     }
 }
+
+#[test]
+fn what_is_never_read_behind_tls_ends_with_its_attempt() {
+    for (protocol, bytes) in
+        [("http/1.1", &b""[..]), ("h2", &[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0x7F, 0xFF, 0xFF, 0xFF])]
+    {
+        let server = TlsServer::start(protocol, move |_, mut stream| async move {
+            let _ = stream.write_all(bytes).await;
+            let _ = stream.flush().await;
+            std::future::pending::<()>().await;
+        });
+        check(&format!("{protocol} that is not read"), server.address.port(), server.setup(), 0);
+    }
+}
