@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::status::size;
 use super::{Exit, block_on, say};
-use crate::service::{document_key, wanted};
+use crate::service::wanted;
 use crate::settings::Settings;
 use crate::source::doctor::{Finding, Severity, doctor as examine, replication_refused};
 use crate::source::{Connection, SourceError, connect_sql};
@@ -35,7 +35,7 @@ pub(super) fn doctor(settings: &Settings) -> Exit {
 
 async fn findings(settings: &Settings) -> Result<Vec<Finding>, SourceError> {
     let client = connect_sql(&settings.conninfo).await?;
-    let mut findings = examine(&client, &wanted(settings), &document_key(&settings.mapping)).await?;
+    let mut findings = examine(&client, &wanted(settings)).await?;
     if let Err(error) = Connection::open(&settings.conninfo).await {
         findings.push(replication_refused(&error.to_string()));
     }

@@ -9,10 +9,14 @@
 
 /// What the catalog says of a table.
 pub mod catalog;
+/// What columns are by their types.
+pub mod column_types;
 /// What can be wrong on the server, before it is.
 pub mod doctor;
 /// SELECTs over the documents table.
 pub mod documents;
+/// What tells an excluded document from a live one.
+pub mod excluded;
 /// Which columns tell one row from another.
 pub mod identity;
 /// The publication.
@@ -21,6 +25,8 @@ pub mod publication;
 pub(crate) mod quote;
 /// What is wrong, and what cures it.
 pub mod refusal;
+/// Which types fit which role.
+pub mod roles;
 /// The server's settings.
 pub mod settings;
 /// Makes and removes publication and slot.
@@ -35,6 +41,8 @@ pub mod standbys;
 pub mod survey;
 /// The forms of types' texts.
 pub mod types;
+/// The values that tell excluded documents, as the server writes them.
+pub mod values;
 
 mod connection;
 mod conninfo;
