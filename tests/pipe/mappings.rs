@@ -182,7 +182,7 @@ const SHAPES: &[Shape] = &[
         table: "CREATE TABLE documents (id int PRIMARY KEY, key text, project_id text, deleted_at numeric(20, 2) NOT NULL DEFAULT 0);",
         documents: "labels = \"\"\npredicted_labels = \"\"\nsimilarity = \"\"\nlive_when = [\"0\"]",
         transactions: &[
-            "INSERT INTO documents VALUES (1, 'k', 'p'), (2, 'l', 'p', 5)",
+            "INSERT INTO documents VALUES (1, 'k', 'p', 0), (2, 'l', 'p', 5)",
             "UPDATE documents SET deleted_at = 1700000000",
             "UPDATE documents SET deleted_at = 0 WHERE id = 2",
         ],
