@@ -23,7 +23,10 @@ WITH RECURSIVE base (asked, oid, typbasetype) AS (
 SELECT b.asked AS asked,
        b.oid AS base,
        e.oid AS element,
-       e.delimiter::text AS delimiter
+       e.delimiter::text AS delimiter,
+       EXISTS (
+           SELECT FROM pg_catalog.pg_type AS t WHERE t.oid = b.oid AND t.typname = 'citext'
+       ) AS folded
 FROM base AS b
 LEFT JOIN element AS e ON e.asked = b.asked AND e.typbasetype = 0
 WHERE b.typbasetype = 0

@@ -11,7 +11,7 @@ use crate::metrics::{Metrics, OperationLabel};
 use crate::moment::Moment;
 use crate::position::{Lsn, Position};
 use crate::source::added::{Added, At};
-use crate::source::types::TypeKind;
+use crate::source::types::TypeForm;
 use crate::source::{Frame, MalformedFrame};
 use crate::spool::{Fact, StreamPosition};
 
@@ -23,7 +23,7 @@ pub type Ask = Box<dyn Fn(&[u32], &[String]) -> Result<Answer, String> + Send>;
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     /// By OID.
-    pub kinds: HashMap<u32, TypeKind>,
+    pub kinds: HashMap<u32, TypeForm>,
     /// Of the columns.
     pub added: Added,
 }
@@ -124,6 +124,8 @@ pub struct Documents {
     pub mapping: Mapping,
     /// What tells one row from another.
     pub identity: Vec<String>,
+    /// The type of the column that tells excluded documents, as the mapping was read for it. `None`: any.
+    pub excluded_type: Option<TypeForm>,
     /// The table's OID, which stays the same when it is renamed. `None` where only its name is known.
     pub table: Option<u32>,
     /// Whether a TRUNCATE makes records.
@@ -140,7 +142,7 @@ impl Follow {
             table: documents.table,
             exclude_on_truncate: documents.exclude_on_truncate,
             ask,
-            kinds: TypeKinds::default(),
+            kinds: TypeKinds::read_for(documents.excluded_type),
             stand: Stand::new(position),
             until: documents.until,
             relations: HashMap::new(),
@@ -318,8 +320,8 @@ impl Follow {
         if !types.is_empty() || !added.is_empty() {
             answer = (self.ask)(&types, &added).map_err(Halt::Catalog)?;
         }
-        for (oid, kind) in answer.kinds {
-            self.kinds.learn(oid, kind);
+        for (oid, form) in answer.kinds {
+            self.kinds.learn(oid, form);
         }
         let before = ledger.layouts.clone();
         let columns: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use crate::record::write_string;
-use crate::source::types::{Element, TypeKind};
+use crate::source::excluded::ExcludedWhen;
+use crate::source::types::{Element, TypeForm, TypeKind, canonical};
 
 /// What is known of types, by OID: the built-in ones, and those that were asked for.
 #[derive(Clone, Debug, Default)]
 pub struct TypeKinds {
-    learned: HashMap<u32, TypeKind>,
+    learned: HashMap<u32, TypeForm>,
+    read_for: Option<TypeForm>,
 }
 
 /// A text that is no array, though its type is one.
@@ -23,13 +25,25 @@ impl TypeKinds {
     }
 
     /// What the server said.
-    pub fn learn(&mut self, type_oid: u32, kind: TypeKind) {
-        self.learned.insert(type_oid, kind);
+    pub fn learn(&mut self, type_oid: u32, form: TypeForm) {
+        self.learned.insert(type_oid, form);
     }
 
     /// What the type is; text where nothing else is known.
     pub fn kind(&self, type_oid: u32) -> TypeKind {
-        self.learned.get(&type_oid).copied().unwrap_or_else(|| built_in(type_oid))
+        self.learned.get(&type_oid).map_or_else(|| built_in(type_oid), |form| form.kind)
+    }
+
+    /// Nothing but the type for which it was read what tells an excluded document; `None` where that is not known.
+    pub fn read_for(form: Option<TypeForm>) -> Self {
+        Self { read_for: form, ..Self::default() }
+    }
+
+    /// Whether what tells an excluded document means the same for a column of this type.
+    pub(super) fn is_read_for(&self, when: &ExcludedWhen, type_oid: u32) -> bool {
+        let base = self.learned.get(&type_oid).map_or(type_oid, |form| form.base);
+        let here = TypeForm { base, kind: self.kind(type_oid) };
+        self.read_for.is_none_or(|known| when.means_the_same(known, here))
     }
 }
 
@@ -38,7 +52,8 @@ pub(super) fn write_labels_json(out: &mut Vec<u8>, kind: TypeKind, text: &str) -
     match kind {
         TypeKind::Array { delimiter, element } => write_array(out, delimiter, element, text)?,
         TypeKind::Json => out.extend_from_slice(text.as_bytes()),
-        TypeKind::Text => write_string(out, text),
+        TypeKind::Padded => write_string(out, &canonical(kind, text)),
+        TypeKind::Folded | TypeKind::Number | TypeKind::Text => write_string(out, text),
     }
     Ok(())
 }
@@ -112,7 +127,7 @@ impl Array<'_> {
             self.quoted()?;
             let text = std::str::from_utf8(&self.unescaped).map_err(|_| ArrayText)?;
             // Numbers are never quoted, but a user's type may be: then it is a text.
-            write_string(out, text);
+            write_string(out, &self.cut(text));
             return Ok(());
         }
         let end =
@@ -129,9 +144,15 @@ impl Array<'_> {
             ("t", Element::Bool) => out.extend_from_slice(b"true"),
             ("f", Element::Bool) => out.extend_from_slice(b"false"),
             (number, Element::Number) if is_json_number(number) => out.extend_from_slice(number.as_bytes()),
-            (text, _) => write_string(out, text),
+            (text, _) => write_string(out, &self.cut(text)),
         }
         Ok(())
+    }
+
+    /// An element without blanks that mean nothing.
+    fn cut<'t>(&self, text: &'t str) -> std::borrow::Cow<'t, str> {
+        let kind = if self.element == Element::Padded { TypeKind::Padded } else { TypeKind::Text };
+        canonical(kind, text)
     }
 
     /// Up to the closing quote, without the backslashes that escape.
@@ -189,7 +210,10 @@ fn is_json_number(text: &str) -> bool {
 fn built_in(type_oid: u32) -> TypeKind {
     let array = |element| TypeKind::Array { delimiter: b',', element };
     match type_oid {
+        20 | 21 | 23 | 26 | 700 | 701 | 1700 => TypeKind::Number,
         114 | 3802 => TypeKind::Json,
+        1042 => TypeKind::Padded,
+        1014 => array(Element::Padded),
         1000 => array(Element::Bool),
         // int2[], int4[], oid[], int8[], float4[], float8[], numeric[]
         1005 | 1007 | 1028 | 1016 | 1021 | 1022 | 1231 => array(Element::Number),
@@ -202,10 +226,10 @@ fn built_in(type_oid: u32) -> TypeKind {
 
 /// Every other built-in array that a table may have: its elements are strings.
 const TEXT_ARRAYS: &[u32] = &[
-    143, 199, 271, 629, 651, 719, 775, 791, 1001, 1002, 1003, 1006, 1008, 1009, 1010, 1011, 1012, 1013, 1014,
-    1015, 1017, 1018, 1019, 1027, 1034, 1040, 1041, 1115, 1182, 1183, 1185, 1187, 1263, 1270, 1561, 1563,
-    2201, 2207, 2208, 2209, 2210, 2211, 2949, 2951, 3221, 3643, 3644, 3645, 3735, 3770, 3807, 3905, 3907,
-    3909, 3911, 3913, 3927, 4073, 4090, 4097, 4192, 5039, 6150, 6151, 6152, 6153, 6155, 6157,
+    143, 199, 271, 629, 651, 719, 775, 791, 1001, 1002, 1003, 1006, 1008, 1009, 1010, 1011, 1012, 1013, 1015,
+    1017, 1018, 1019, 1027, 1034, 1040, 1041, 1115, 1182, 1183, 1185, 1187, 1263, 1270, 1561, 1563, 2201,
+    2207, 2208, 2209, 2210, 2211, 2949, 2951, 3221, 3643, 3644, 3645, 3735, 3770, 3807, 3905, 3907, 3909,
+    3911, 3913, 3927, 4073, 4090, 4097, 4192, 5039, 6150, 6151, 6152, 6153, 6155, 6157,
 ];
 
 /// FirstNormalObjectId: lower OIDs are the server's own.
@@ -244,6 +268,8 @@ mod tests {
             ),
             (Element::Bool, "{t,f,NULL}", "[true,false,null]"),
             (Element::Text, "{t,1}", r#"["t","1"]"#),
+            (Element::Text, r#"{"a  "}"#, r#"["a  "]"#),
+            (Element::Padded, r#"{"a  ",b,NULL}"#, r#"["a","b",null]"#),
         ] {
             assert_eq!(array(element, text).as_deref(), Ok(json), "{text}");
         }

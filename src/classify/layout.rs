@@ -46,6 +46,8 @@ pub struct LayoutColumn {
     pub digestible: bool,
     /// Its place in the relation's tuples.
     cell: usize,
+    /// The form of its text.
+    kind: TypeKind,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -90,6 +92,8 @@ pub struct Unresolved {
     pub missing: Vec<(String, String)>,
     /// Identity columns that the stream does not carry.
     pub identity_missing: Vec<String>,
+    /// The column of `documents.excluded`, where it is of another type than `documents.excluded_when` was read for.
+    pub retyped: Option<String>,
     /// The columns there are.
     pub found: Vec<String>,
 }
@@ -107,6 +111,15 @@ fn sentence(unresolved: &Unresolved) -> String {
             "the stream no longer carries the identity's `{}`",
             unresolved.identity_missing.join("`, `")
         ));
+    }
+    if let Some(column) = &unresolved.retyped {
+        parts.push(format!(
+            "`documents.excluded` names the column `{column}`, which is of another type here than \
+             `documents.excluded_when` and `documents.live_when` were read for"
+        ));
+        if parts.len() == 1 {
+            return parts.concat();
+        }
     }
     format!("{}; its columns are: {}", parts.join("; "), unresolved.found.join(", "))
 }
@@ -173,7 +186,7 @@ impl Layout {
         kinds: &TypeKinds,
         defaults: &BTreeMap<String, WhenAdded>,
     ) -> Result<Self, Unresolved> {
-        check(mapping, identity, relation)?;
+        check(mapping, identity, relation, kinds)?;
         let number = layouts.number(mapping, relation, defaults);
         let roles: BTreeSet<&str> = mapping
             .roles()
@@ -190,15 +203,13 @@ impl Layout {
                 name: column.name.clone(),
                 digestible: !roles.contains(column.name.as_str()),
                 cell,
+                kind: kinds.kind(column.type_oid),
             })
             .collect();
         // Every name was found by `check`.
         let at = |name: &str| columns.iter().position(|column| column.name == name).unwrap_or(usize::MAX);
-        let with_kind = |name: &String| {
-            let type_oid =
-                relation.columns.iter().find(|column| column.name == *name).map_or(0, |c| c.type_oid);
-            (at(name), kinds.kind(type_oid))
-        };
+        let kind = |at: usize| columns.get(at).map_or(TypeKind::Text, |column| column.kind);
+        let with_kind = |name: &String| (at(name), kind(at(name)));
         Ok(Self {
             width: relation.columns.len(),
             identity: identity.iter().map(|name| at(name)).collect(),
@@ -223,11 +234,12 @@ impl Layout {
         })
     }
 
-    /// The OIDs of types of this relation's label columns of which `kinds` knows nothing: to be asked
+    /// The OIDs of types of this relation's columns with a role of which `kinds` knows nothing: to be asked
     /// of the server before [`Layout::resolve`].
     pub fn unknown_types(mapping: &Mapping, relation: &Relation, kinds: &TypeKinds) -> Vec<u32> {
-        let labels = [&mapping.labels, &mapping.predicted_labels];
-        let columns = relation.columns.iter().filter(|column| labels.contains(&&Some(column.name.clone())));
+        let roles = mapping.roles();
+        let columns =
+            relation.columns.iter().filter(|column| roles.iter().any(|(_, name)| *name == column.name));
         columns.map(|column| column.type_oid).filter(|oid| !kinds.knows(*oid)).collect()
     }
 
@@ -318,6 +330,10 @@ impl Layout {
         Unreadable::NullId { column: self.column_name(at).to_owned() }
     }
 
+    pub(super) fn kind(&self, at: usize) -> TypeKind {
+        self.columns.get(at).map_or(TypeKind::Text, |column| column.kind)
+    }
+
     pub(super) fn column_name(&self, at: usize) -> &str {
         self.columns.get(at).map_or("", |column| column.name.as_str())
     }
@@ -341,7 +357,12 @@ fn content_names<'a>(mapping: &'a Mapping, relation: &'a Relation) -> impl Itera
     relation.columns.iter().map(|column| column.name.as_str()).filter(|name| mapping.is_content(name))
 }
 
-fn check(mapping: &Mapping, identity: &[String], relation: &Relation) -> Result<(), Unresolved> {
+fn check(
+    mapping: &Mapping,
+    identity: &[String],
+    relation: &Relation,
+    kinds: &TypeKinds,
+) -> Result<(), Unresolved> {
     let found: Vec<String> = relation.columns.iter().map(|column| column.name.clone()).collect();
     let lacks = |column: &str| !found.iter().any(|found| found == column);
     let listed = mapping.content.iter().flatten().map(|column| ("documents.content", column.as_str()));
@@ -353,10 +374,14 @@ fn check(mapping: &Mapping, identity: &[String], relation: &Relation) -> Result<
         .map(|(setting, column)| (setting.to_owned(), column.to_owned()))
         .collect();
     let identity_missing: Vec<String> = identity.iter().filter(|column| lacks(column)).cloned().collect();
-    if missing.is_empty() && identity_missing.is_empty() {
+    let excluded = relation.columns.iter().find(|column| mapping.excluded.as_ref() == Some(&column.name));
+    let retyped = excluded
+        .filter(|column| !kinds.is_read_for(&mapping.excluded_when, column.type_oid))
+        .map(|column| column.name.clone());
+    if missing.is_empty() && identity_missing.is_empty() && retyped.is_none() {
         return Ok(());
     }
-    Err(Unresolved { missing, identity_missing, found })
+    Err(Unresolved { missing, identity_missing, retyped, found })
 }
 
 #[cfg(test)]

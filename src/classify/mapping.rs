@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::source::excluded::ExcludedWhen;
+use crate::source::types::TypeForm;
+
 /// The roles of the table's columns. Kept in the spool: the shadow is worth what its mapping is.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Mapping {
@@ -51,18 +54,6 @@ pub enum SimilarityColumns {
     None,
 }
 
-/// When a document is excluded.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ExcludedWhen {
-    /// The column holds anything.
-    NotNull,
-    /// The column is true.
-    True,
-    /// The column holds one of these.
-    Values(Vec<String>),
-}
-
 /// A table's schema and name, as the catalog has them.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub struct TableName {
@@ -97,6 +88,17 @@ impl Mapping {
         roles
     }
 
+    /// One of all spellings that mean the same, where the column of `excluded` is of this type.
+    #[must_use]
+    pub fn canonical(mut self, excluded: Option<TypeForm>) -> Self {
+        if self.excluded.is_none() {
+            self.excluded_when = ExcludedWhen::NotNull;
+        } else if let Some(form) = excluded {
+            self.excluded_when = self.excluded_when.canonical(form);
+        }
+        self
+    }
+
     /// Whether `column` is content by `content` and `ignore`.
     pub(super) fn is_content(&self, column: &str) -> bool {
         match &self.content {
@@ -105,18 +107,6 @@ impl Mapping {
                 !self.ignore.iter().any(|ignored| ignored == column)
                     && !self.roles().iter().any(|(_, taken)| *taken == column)
             }
-        }
-    }
-}
-
-impl ExcludedWhen {
-    /// Whether a document whose column has this text (`None`: NULL) is excluded.
-    pub(super) fn holds(&self, text: Option<&[u8]>) -> bool {
-        let Some(text) = text else { return false };
-        match self {
-            Self::NotNull => true,
-            Self::True => text == b"t" || text == b"true",
-            Self::Values(values) => values.iter().any(|value| value.as_bytes() == text),
         }
     }
 }
@@ -186,13 +176,5 @@ mod tests {
         for wrong in ["", ".", "a.", ".b", "a.b.c", "a b", r#""a"#, r#""""#, r#""a"b"#] {
             assert!(wrong.parse::<TableName>().is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn excluded_is_told_by_presence_truth_or_value() {
-        assert!(ExcludedWhen::NotNull.holds(Some(b"")) && !ExcludedWhen::NotNull.holds(None));
-        assert!(ExcludedWhen::True.holds(Some(b"t")) && !ExcludedWhen::True.holds(Some(b"f")));
-        let values = ExcludedWhen::Values(vec!["gone".into(), "hidden".into()]);
-        assert!(values.holds(Some(b"hidden")) && !values.holds(Some(b"here")) && !values.holds(None));
     }
 }

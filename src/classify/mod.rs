@@ -22,13 +22,14 @@ mod similarity;
 #[cfg(test)]
 mod specimen;
 
+pub use crate::source::excluded::ExcludedWhen;
 pub use drafts::{Draft, Drafts};
 pub use entry::{Damaged, Entry, Similarity};
 pub use fingerprint::{DIGEST_OVER, Fingerprint};
 pub use identity::{Identity, document_hash};
 pub use labels::{ArrayText, TypeKinds};
 pub use layout::{Layout, LayoutColumn, Layouts, Unresolved};
-pub use mapping::{ExcludedWhen, Mapping, NotATable, SimilarityColumns, TableName};
+pub use mapping::{Mapping, NotATable, SimilarityColumns, TableName};
 pub use projects::Projects;
 pub use row::{Row, Unreadable, Value};
 pub use rules::{Sight, draft_removed};

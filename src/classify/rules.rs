@@ -2,6 +2,7 @@
 //!
 //! What counts is the shadow, not the operation, and each change is judged by itself.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::drafts::Drafts;
@@ -10,12 +11,12 @@ use super::fingerprint::Fingerprint;
 use super::identity::document_hash;
 use super::labels::write_labels_json;
 use super::layout::{Layout, SimilarityAt};
-use super::mapping::ExcludedWhen;
 use super::projects::Projects;
 use super::row::{Row, Unreadable, Value, text};
 use super::similarity::{SimilarityEntries, SimilarityEntry};
 use crate::record::{Callback, LabelProperty, ProjectNo};
-use crate::source::types::TypeKind;
+use crate::source::excluded::ExcludedWhen;
+use crate::source::types::{TypeKind, canonical};
 
 /// Which document a row is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -182,7 +183,7 @@ impl Layout {
 
     fn read_id(&self, before: Option<&Entry>, row: &Row<'_>) -> Result<String, Unreadable> {
         let part = |place: usize, at: usize| match self.value(row, at) {
-            Value::Text(bytes) => text(bytes, self.column_name(at)).map(str::to_owned),
+            Value::Text(bytes) => self.name(at, bytes).map(Cow::into_owned),
             Value::Unchanged => before
                 .and_then(|entry| id_part(&entry.id, place, self.id.len()))
                 .ok_or_else(|| self.out_of_line(at)),
@@ -203,7 +204,7 @@ impl Layout {
     ) -> Result<Option<String>, Unreadable> {
         let Some(at) = self.key else { return Ok(Some(id.to_owned())) };
         match self.value(row, at) {
-            Value::Text(bytes) => Ok(Some(text(bytes, self.column_name(at))?.to_owned())),
+            Value::Text(bytes) => Ok(Some(self.name(at, bytes)?.into_owned())),
             Value::Digest(_) | Value::Null => Ok(None),
             Value::Unchanged => before.map(|entry| entry.key.clone()).ok_or_else(|| self.out_of_line(at)),
         }
@@ -217,7 +218,7 @@ impl Layout {
     ) -> Result<ProjectNo, Unreadable> {
         let Some(at) = self.project else { return Ok(projects.number(Projects::DEFAULT)) };
         match self.value(row, at) {
-            Value::Text(bytes) => Ok(projects.number(text(bytes, self.column_name(at))?)),
+            Value::Text(bytes) => Ok(projects.number(&self.name(at, bytes)?)),
             Value::Digest(_) | Value::Null => Ok(projects.number(Projects::DEFAULT)),
             Value::Unchanged => before.map(|entry| entry.project).ok_or_else(|| self.out_of_line(at)),
         }
@@ -226,13 +227,25 @@ impl Layout {
     fn read_excluded(&self, before: Option<&Entry>, row: &Row<'_>) -> Result<bool, Unreadable> {
         let Some(at) = self.excluded else { return Ok(false) };
         let when = &self.mapping.excluded_when;
+        let kind = self.kind(at);
         match self.value(row, at) {
-            Value::Text(bytes) => Ok(when.holds(Some(bytes))),
-            Value::Digest(_) | Value::Null => Ok(when.holds(None)),
+            Value::Text(_) if *when == ExcludedWhen::NotNull => Ok(true),
+            Value::Text(bytes) => Ok(when.holds(kind, Some(text(bytes, self.column_name(at))?))),
+            Value::Digest(_) | Value::Null => Ok(when.holds(kind, None)),
             // What lies out of line is not NULL.
             Value::Unchanged if *when == ExcludedWhen::NotNull => Ok(true),
             Value::Unchanged => before.map(|entry| entry.excluded).ok_or_else(|| self.out_of_line(at)),
         }
+    }
+
+    /// A text that receivers know a document or project by: without the blanks that `char(n)` adds, as SQL's
+    /// own equality has it. Nothing else is changed: the case of citext, the zeros of a number are part of it.
+    fn name<'a>(&self, at: usize, bytes: &'a [u8]) -> Result<Cow<'a, str>, Unreadable> {
+        let whole = text(bytes, self.column_name(at))?;
+        Ok(match self.kind(at) {
+            kind @ TypeKind::Padded => canonical(kind, whole),
+            _ => whole.into(),
+        })
     }
 
     /// What to remember, and the entries that may make records.
@@ -275,7 +288,7 @@ impl Layout {
         let mut texts: Box<[Option<String>; 3]> = Box::default();
         for (place, (slot, at)) in texts.iter_mut().zip(columns).enumerate() {
             *slot = match (self.value(row, at), known) {
-                (Value::Text(bytes), _) => Some(text(bytes, self.column_name(at))?.to_owned()),
+                (Value::Text(bytes), _) => Some(self.name(at, bytes)?.into_owned()),
                 (Value::Digest(_) | Value::Null, _) => None,
                 (Value::Unchanged, Some(known)) => known.get(place).cloned().flatten(),
                 (Value::Unchanged, None) => return Ok((Similarity::Unknown, Vec::new())),

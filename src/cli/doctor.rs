@@ -9,7 +9,7 @@ use super::status::size;
 use super::{Exit, block_on, client, say};
 use crate::deliver::Routes;
 use crate::record::Callback;
-use crate::service::{document_key, wanted};
+use crate::service::wanted;
 use crate::settings::Settings;
 use crate::source::doctor::{Finding, Severity, doctor as examine, replication_refused};
 use crate::source::{Connection, SourceError, connect_sql};
@@ -40,7 +40,7 @@ pub(super) fn doctor(settings: &Settings) -> Exit {
 
 async fn findings(settings: &Settings) -> Result<Vec<Finding>, SourceError> {
     let client = connect_sql(&settings.conninfo).await?;
-    let mut findings = examine(&client, &wanted(settings), &document_key(&settings.mapping)).await?;
+    let mut findings = examine(&client, &wanted(settings)).await?;
     if let Err(error) = Connection::open(&settings.conninfo).await {
         findings.push(replication_refused(&error.to_string()));
     }

@@ -14,10 +14,10 @@ use crate::spool::Fact;
 pub(super) async fn layout(start: &Comparison, ledger: &mut Ledger) -> Result<Layout, ResyncError> {
     let relation = relation(&start.snapshot.table, start.generated);
     let mapping = &start.documents.mapping;
-    let mut kinds = TypeKinds::default();
+    let mut kinds = TypeKinds::read_for(start.documents.excluded_type);
     let unknown = Layout::unknown_types(mapping, &relation, &kinds);
-    for (oid, kind) in types::type_kinds(start.snapshot.client(), &unknown).await? {
-        kinds.learn(oid, kind);
+    for (oid, form) in types::type_forms(start.snapshot.client(), &unknown).await? {
+        kinds.learn(oid, form);
     }
     let (client, oid) = (start.snapshot.client(), start.snapshot.table.oid);
     let names = ledger.layouts.added(mapping, &relation);

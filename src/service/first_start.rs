@@ -7,10 +7,11 @@ use super::continuity::KnownSource;
 use super::state::Phase;
 use super::supervise::Supervisor;
 use super::trouble::Trouble;
-use super::wanted::{document_key, say_waiting};
+use super::wanted::say_waiting;
 use crate::position::Lsn;
 use crate::resync::{Comparison, Makes, Watched};
 use crate::settings::Initial;
+use crate::source::documents::DocumentKey;
 use crate::source::setup::{Stage, setup};
 use crate::source::snapshot::Snapshot;
 use crate::source::survey::{Survey, Wanted, survey};
@@ -42,12 +43,13 @@ impl Supervisor {
             tracing::info!("{}", step.what);
         }
         let found = survey(client, wanted).await?;
+        self.read_mapping(&found);
         let identity = identity::choose(&found.table, &wanted.id)
             .map_err(|refusal| Trouble::Refused(refusal.to_string()))?;
         let snapshot =
             Snapshot::take(&self.settings.conninfo, &wanted.schema, &wanted.table, &mut say_waiting).await?;
-        self.warn_of_shared_ids(&snapshot, &identity).await;
-        self.known.learn(source.clone(), self.settings.mapping.clone(), identity.clone());
+        self.warn_of_shared_ids(&snapshot, &DocumentKey::of(wanted, &found.told), &identity).await;
+        self.known.learn(source.clone(), self.mapping.clone(), identity.clone());
         let watched = Watched::default();
         let estimate = found.table.rows.unwrap_or(0);
         self.state.enter(Phase::Seeding { watched: watched.clone(), estimate });
@@ -77,12 +79,11 @@ impl Supervisor {
         Ok(())
     }
 
-    async fn warn_of_shared_ids(&self, snapshot: &Snapshot, identity: &[String]) {
-        let key = document_key(&self.settings.mapping);
+    async fn warn_of_shared_ids(&self, snapshot: &Snapshot, key: &DocumentKey, identity: &[String]) {
         if key.told_apart_by(identity) {
             return;
         }
-        if let Ok(shared) = snapshot.shared_ids(&key).await
+        if let Ok(shared) = snapshot.shared_ids(key).await
             && shared.ids > 0
         {
             tracing::warn!(

@@ -45,7 +45,7 @@ use crate::metrics::Metrics;
 use crate::settings::{self, Settings, Sources};
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
 
-pub use wanted::{document_key, wanted};
+pub use wanted::wanted;
 
 /// How a run ended that was not told to end.
 #[derive(Debug, thiserror::Error)]
@@ -167,6 +167,8 @@ impl Parts {
             deliver: Arc::clone(&deliver),
             state,
             known: Known::read(&opened.facts)?,
+            mapping: settings.mapping.clone(),
+            excluded_type: None,
             clock,
             metrics: metrics.clone(),
             notices,

@@ -18,6 +18,7 @@ use crate::capture::Ledger;
 use crate::metrics::OutcomeLabel;
 use crate::position::Lsn;
 use crate::resync::{Comparison, Differences, Makes, ResyncError, Watched};
+use crate::source::refusal::CatalogError;
 use crate::source::setup::{Stage, setup};
 use crate::source::snapshot::Snapshot;
 use crate::source::survey::{Wanted, survey};
@@ -87,7 +88,7 @@ impl Supervisor {
     /// What is asked for. `--as-ingested` makes no other record, so it must not pass over a difference.
     fn fit(&self, standing: Option<&Mark>, judged: &Continuity) -> Option<ResyncAsked> {
         let asked = self.state.resyncs.take()?;
-        let mapping_changed = self.known.mapping.as_ref().is_some_and(|kept| *kept != self.settings.mapping);
+        let mapping_changed = self.known.mapping.as_ref().is_some_and(|kept| *kept != self.mapping);
         let goes_on = matches!(judged, Continuity::GoOn(_)) && standing.is_none() && !mapping_changed;
         if asked.as_ingested.is_none() || goes_on {
             return Some(asked);
@@ -224,6 +225,11 @@ impl Supervisor {
             self.make_ready(mark, client, wanted).await?;
         }
         let found = survey(client, wanted).await?;
+        let unfit = found.of_roles(wanted);
+        if !unfit.is_empty() {
+            return Err(CatalogError::Refused(unfit).into());
+        }
+        self.read_mapping(&found);
         let identity = identity::choose(&found.table, &wanted.id)
             .map_err(|refusal| Trouble::Refused(refusal.to_string()))?;
         let snapshot =
@@ -233,7 +239,7 @@ impl Supervisor {
         let publication = found.publication.as_ref();
         let source = KnownSource { publication: publication.map(|publication| publication.oid), ..source };
         let mut known = self.known.clone();
-        known.learn(source, self.settings.mapping.clone(), identity.clone());
+        known.learn(source, self.mapping.clone(), identity.clone());
         known.mark = None;
         let makes = self.makes(mark, dry_run).await?;
         let (watched, estimate) = (Watched::default(), found.table.rows.unwrap_or(0));

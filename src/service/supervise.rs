@@ -15,12 +15,14 @@ use super::trouble::{Trouble, stands};
 use super::wanted::{only_replaces_missing, say_waiting, wanted};
 use super::watch_catalog::CatalogWatch;
 use crate::capture::{Capture, Documents, Notice};
+use crate::classify::Mapping;
 use crate::clock::Clock;
 use crate::deliver::Deliver;
 use crate::metrics::Metrics;
 use crate::settings::{OnTruncate, Settings};
 use crate::source::setup::{Stage, plan, setup};
 use crate::source::survey::{Survey, Wanted, survey};
+use crate::source::types::TypeForm;
 use crate::source::{Connection, Ended, SourceError, SystemIdentity, connect_sql};
 use crate::spool::{Epochs, Fact, SpoolError};
 
@@ -31,6 +33,10 @@ pub(super) struct Supervisor {
     pub(super) deliver: Arc<Deliver>,
     pub(super) state: State,
     pub(super) known: Known,
+    /// The settings' mapping on the table that was found last.
+    pub(super) mapping: Mapping,
+    /// The type of the column that tells excluded documents, as the mapping was read for it.
+    pub(super) excluded_type: Option<TypeForm>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
     pub(super) notices: mpsc::UnboundedReceiver<Notice>,
@@ -122,6 +128,7 @@ impl Supervisor {
         let conninfo = self.settings.conninfo.clone();
         let client = connect_sql(&conninfo).await?;
         let found = survey(&client, &wanted).await?;
+        self.read_mapping(&found);
         let mut connection = Connection::open(&conninfo).await?;
         self.metrics.replication_connections.inc();
         let system = connection.identify_system().await?;
@@ -209,10 +216,24 @@ impl Supervisor {
         Ok(())
     }
 
+    /// What tells excluded documents depends on the type of their column. Where it cannot be told on this table,
+    /// what the shadow was made under stands.
+    pub(super) fn read_mapping(&mut self, found: &Survey) {
+        let kept = self.known.mapping.take().map(|kept| kept.canonical(found.told.form));
+        let before = kept.as_ref().map(|kept| kept.excluded_when.clone());
+        let mut mapping = self.settings.mapping.clone();
+        if let Some(when) = found.told.when.clone().or(before) {
+            mapping.excluded_when = when;
+        }
+        self.mapping = mapping.canonical(found.told.form);
+        self.excluded_type = found.told.form;
+        self.known.mapping = kept;
+    }
+
     /// The mapping that the shadow was made under must be the settings'. One that only replaces columns
     /// which are gone is taken over.
     fn check_mapping(&mut self, found: &Survey) -> Result<(), Trouble> {
-        let now = &self.settings.mapping;
+        let now = &self.mapping;
         let Some(kept) = self.known.mapping.as_ref().filter(|kept| *kept != now) else { return Ok(()) };
         if only_replaces_missing(kept, now, found) {
             tracing::info!("the settings name new columns for those that are gone");
@@ -228,7 +249,7 @@ impl Supervisor {
 
     /// A failover's new timeline is remembered before anything is read from it.
     async fn note_source(&mut self, source: &KnownSource) -> Result<(), Trouble> {
-        let mapping = self.settings.mapping.clone();
+        let mapping = self.mapping.clone();
         let identity = self.known.identity.clone().unwrap_or_default();
         if self.known.learn(source.clone(), mapping, identity) {
             let facts = self.known.facts();
@@ -249,8 +270,9 @@ impl Supervisor {
 
     pub(super) fn documents(&self, identity: Vec<String>) -> Documents {
         Documents {
-            mapping: self.settings.mapping.clone(),
+            mapping: self.mapping.clone(),
             identity,
+            excluded_type: self.excluded_type,
             table: self.known.source.as_ref().and_then(|source| source.table),
             exclude_on_truncate: self.settings.on_truncate == OnTruncate::Exclude,
             until: None,

@@ -3,10 +3,9 @@
 use tokio::runtime::Handle;
 
 use crate::capture::{Answer, Ask};
-use crate::classify::{ExcludedWhen, Mapping};
+use crate::classify::Mapping;
 use crate::settings::Settings;
 use crate::source::added::added;
-use crate::source::documents::{DocumentKey, Live};
 use crate::source::slot::Waited;
 use crate::source::survey::{Survey, Wanted, WantedColumn};
 use crate::source::{Conninfo, connect_sql, types};
@@ -28,20 +27,10 @@ pub fn wanted(settings: &Settings) -> Wanted {
         columns: columns
             .map(|(setting, name)| WantedColumn { setting: setting.to_owned(), name: name.to_owned() })
             .collect(),
+        excluded_when: mapping.excluded_when.clone(),
+        content: mapping.content.clone(),
+        ignore: mapping.ignore.clone(),
     }
-}
-
-/// What makes two rows one document to a receiver.
-pub fn document_key(mapping: &Mapping) -> DocumentKey {
-    let live = match (&mapping.excluded, &mapping.excluded_when) {
-        (None, _) => Live::Always,
-        (Some(column), ExcludedWhen::NotNull) => Live::WhereNull(column.clone()),
-        (Some(column), ExcludedWhen::True) => {
-            Live::UnlessOneOf(column.clone(), vec!["t".into(), "true".into()])
-        }
-        (Some(column), ExcludedWhen::Values(values)) => Live::UnlessOneOf(column.clone(), values.clone()),
-    };
-    DocumentKey { project: mapping.project.clone(), id: mapping.id.clone(), live }
 }
 
 /// Asks the catalog from the left loop's thread, on a session of its own: it is asked seldom.
@@ -50,7 +39,7 @@ pub(super) fn ask(conninfo: Conninfo, table: u32) -> Ask {
     Box::new(move |oids, names| {
         runtime.block_on(async {
             let client = connect_sql(&conninfo).await.map_err(|error| error.to_string())?;
-            let kinds = types::type_kinds(&client, oids).await.map_err(|error| error.to_string())?;
+            let kinds = types::type_forms(&client, oids).await.map_err(|error| error.to_string())?;
             let added = added(&client, table, names).await.map_err(|error| error.to_string())?;
             Ok(Answer { kinds, added })
         })

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use hyper::header::{HeaderName, HeaderValue};
 
-use super::raw::{self, MaybeSize, OneOrMany, OneOrManySecrets, Raw, Similarity};
+use super::documents::mapping;
+use super::raw::{self, MaybeSize, OneOrManySecrets, Raw};
 use super::shape::Fault;
 use super::{Initial, LogFormat, OnTruncate, Settings, Token};
-use crate::classify::{ExcludedWhen, Mapping, SimilarityColumns};
 use crate::deliver::{Egress, Limits, Proxy, Redacted, Routes, Secret, Webhook, is_reserved};
 use crate::record::Callback;
 use crate::source::Conninfo;
@@ -19,11 +19,11 @@ use crate::source::Conninfo;
 pub(super) struct Wrong(pub(super) Vec<Fault>);
 
 impl Wrong {
-    fn note(&mut self, field: &str, why: impl std::fmt::Display) {
+    pub(super) fn note(&mut self, field: &str, why: impl std::fmt::Display) {
         self.0.push(Fault { path: path(field), why: why.to_string() });
     }
 
-    fn or<T>(&mut self, field: &str, checked: Result<T, impl std::fmt::Display>) -> Option<T> {
+    pub(super) fn or<T>(&mut self, field: &str, checked: Result<T, impl std::fmt::Display>) -> Option<T> {
         checked.map_err(|why| self.note(field, why)).ok()
     }
 }
@@ -178,42 +178,6 @@ fn os_user() -> Option<String> {
     by_uid.or_else(|| std::env::var("USER").ok())
 }
 
-fn mapping(raw: &raw::Documents, wrong: &mut Wrong) -> Option<Mapping> {
-    let table = wrong.or("documents.table", raw.table.parse());
-    let id = many(&raw.id);
-    if id.is_empty() || id.iter().any(String::is_empty) {
-        wrong.note("documents.id", "a document needs an id: name its column, or a list of columns");
-    }
-    Some(Mapping {
-        table: table?,
-        id,
-        key: some(&raw.key),
-        project: some(&raw.project),
-        labels: some(&raw.labels),
-        predicted_labels: some(&raw.predicted_labels),
-        similarity: match &raw.similarity {
-            Similarity::Json(column) if column.is_empty() => SimilarityColumns::None,
-            Similarity::Json(column) => SimilarityColumns::Json(column.clone()),
-            Similarity::Columns(raw::SimilarityColumns { id, key, label }) => {
-                SimilarityColumns::Columns { id: id.clone(), key: key.clone(), label: label.clone() }
-            }
-        },
-        excluded: some(&raw.excluded),
-        excluded_when: match &raw.excluded_when {
-            OneOrMany::One(word) if word == "not_null" => ExcludedWhen::NotNull,
-            OneOrMany::One(word) if word == "true" => ExcludedWhen::True,
-            OneOrMany::One(word) => {
-                let why = format!("`{word}` is neither \"not_null\" nor \"true\" nor a list of values");
-                wrong.note("documents.excluded_when", why);
-                return None;
-            }
-            OneOrMany::Many(values) => ExcludedWhen::Values(values.clone()),
-        },
-        content: Some(raw.content.clone()).filter(|content| !content.is_empty()),
-        ignore: raw.ignore.clone(),
-    })
-}
-
 fn limits(raw: &Raw, wrong: &mut Wrong) -> Limits {
     let (batch, delivery) = (&raw.batch, &raw.delivery);
     let limits = Limits {
@@ -363,14 +327,7 @@ fn choice<T: Copy>(field: &str, word: &str, choices: &[(&str, T)], wrong: &mut W
     found
 }
 
-fn many(one_or_many: &OneOrMany) -> Vec<String> {
-    match one_or_many {
-        OneOrMany::One(one) => vec![one.clone()],
-        OneOrMany::Many(many) => many.clone(),
-    }
-}
-
-fn some(text: &str) -> Option<String> {
+pub(super) fn some(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.is_empty())
 }
 

@@ -4,6 +4,7 @@
 //! setting has a default anywhere else.
 
 mod check;
+mod documents;
 mod env;
 mod merged;
 mod raw;

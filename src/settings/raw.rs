@@ -48,6 +48,7 @@ pub(super) struct Documents {
     pub(super) similarity: Similarity,
     pub(super) excluded: String,
     pub(super) excluded_when: OneOrMany,
+    pub(super) live_when: Vec<String>,
     pub(super) content: Vec<String>,
     pub(super) ignore: Vec<String>,
     pub(super) on_truncate: String,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::classify::ExcludedWhen;
 
 /// The settings that a file with this text gives.
 fn loaded(text: &str) -> Result<Settings, WrongSettings> {
@@ -16,9 +17,28 @@ fn the_defaults_are_those_of_the_manual() {
     assert!(!settings.failover_slot);
     assert_eq!(settings.mapping.table.to_string(), "public.documents");
     assert_eq!(settings.mapping.ignore, ["created_at", "updated_at"]);
+    assert_eq!(settings.mapping.excluded_when, ExcludedWhen::ByType);
     assert_eq!((settings.spool_bytes_max, settings.lane_bytes_max), (10 << 30, 10 << 28));
     assert_eq!(settings.retain, Duration::from_hours(7 * 24));
     assert_eq!(settings.routes.all().count(), 0);
+}
+
+#[test]
+fn what_tells_an_excluded_document_is_said_once() {
+    let when = |text: &str| loaded(&format!("[documents]\n{text}")).map(|read| read.mapping.excluded_when);
+    let values = vec!["0".to_owned()];
+    assert_eq!(when("excluded_when = \"not_null\""), Ok(ExcludedWhen::NotNull));
+    assert_eq!(when("excluded_when = [\"0\"]"), Ok(ExcludedWhen::Values(values.clone())));
+    assert_eq!(when("live_when = [\"0\"]"), Ok(ExcludedWhen::Unless(values)));
+    for (text, said) in [
+        ("excluded_when = []", "documents.excluded_when"),
+        ("excluded_when = \"false\"", "documents.excluded_when"),
+        ("excluded_when = \"true\"\nlive_when = [\"0\"]", "keep one of them"),
+        ("excluded = \"\"\nlive_when = [\"0\"]", "documents.live_when"),
+    ] {
+        let wrong = when(text).expect_err(text).to_string();
+        assert!(wrong.contains(said), "{wrong}");
+    }
 }
 
 #[test]

@@ -42,12 +42,8 @@ pub enum Severity {
     Problem,
 }
 
-/// Asks everything. `key` says which rows would be one document to a receiver.
-pub async fn doctor(
-    client: &Client,
-    wanted: &Wanted,
-    key: &DocumentKey,
-) -> Result<Vec<Finding>, SourceError> {
+/// Asks everything.
+pub async fn doctor(client: &Client, wanted: &Wanted) -> Result<Vec<Finding>, SourceError> {
     let found = match survey(client, wanted).await {
         Ok(found) => found,
         Err(CatalogError::Refused(refusals)) => return Ok(refusals.into_iter().map(problem).collect()),
@@ -58,7 +54,7 @@ pub async fn doctor(
     findings.extend(other_slots(client, wanted).await?);
     if findings.iter().all(|finding| finding.severity < Severity::Problem) {
         findings.extend(texts::findings(client, &found, wanted).await?);
-        findings.extend(ids(client, &found, wanted, key).await);
+        findings.extend(ids(client, &found, wanted).await);
     }
     Ok(findings)
 }
@@ -311,13 +307,14 @@ async fn other_slots(client: &Client, wanted: &Wanted) -> Result<Vec<Finding>, S
 
 /// A count over the whole table, unless the identity makes it needless. One that takes longer than a
 /// minute is given up, and said.
-async fn ids(client: &Client, found: &Survey, wanted: &Wanted, key: &DocumentKey) -> Vec<Finding> {
+async fn ids(client: &Client, found: &Survey, wanted: &Wanted) -> Vec<Finding> {
+    let key = DocumentKey::of(wanted, &found.told);
     let told_apart =
         identity::choose(&found.table, &wanted.id).is_ok_and(|columns| key.told_apart_by(&columns));
     if told_apart {
         return vec![ok("no two documents of a project can share an id")];
     }
-    match counted(client, &found.table, key).await {
+    match counted(client, &found.table, &key).await {
         Ok(SharedIds { ids: 0, .. }) => vec![ok("no two live documents of a project share an id")],
         Ok(SharedIds { ids, rows }) => vec![warning(
             format!("{ids} ids are shared by {rows} live documents of the same project"),

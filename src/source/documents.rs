@@ -7,17 +7,45 @@ use tokio_postgres::Client;
 
 use super::SourceError;
 use super::catalog::Table;
+use super::excluded::ExcludedWhen;
 use super::quote;
+use super::survey::Wanted;
+use super::types::TypeKind;
+use super::values::Told;
 
 /// Which rows are live.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Live {
     /// All.
     Always,
-    /// Those whose column's text is none of these; NULL is none.
-    UnlessOneOf(String, Vec<String>),
-    /// Those with a NULL in this column.
-    WhereNull(String),
+    /// By the text of this column, which has this form.
+    Told(String, ExcludedWhen, TypeKind),
+}
+
+impl Live {
+    /// Whether the row `t` is live, as SQL.
+    pub(super) fn sql(&self) -> String {
+        let Self::Told(column, when, kind) = self else { return "true".to_owned() };
+        let column = of("t", column);
+        let text = format!("pg_catalog.concat({column})");
+        // As `types::canonical` has it, or near it: this counts, and decides nothing.
+        let text = match kind {
+            TypeKind::Folded => format!("pg_catalog.lower({text})"),
+            TypeKind::Number => format!("CAST(nullif({text}, '') AS pg_catalog.float8)"),
+            TypeKind::Padded => format!("pg_catalog.rtrim({text}, ' ')"),
+            TypeKind::Array { .. } | TypeKind::Json | TypeKind::Text => text,
+        };
+        let values = when.values().iter().map(|value| quote::literal(value)).collect::<Vec<_>>().join(", ");
+        match when {
+            ExcludedWhen::ByType => "true".to_owned(),
+            ExcludedWhen::NotNull => format!("{column} IS NOT DISTINCT FROM NULL"),
+            ExcludedWhen::True => format!("{text} NOT IN ('t', 'true')"),
+            ExcludedWhen::Unless(_) => format!("({column} IS DISTINCT FROM NULL AND {text} IN ({values}))"),
+            ExcludedWhen::Values(_) => {
+                format!("({column} IS NOT DISTINCT FROM NULL OR {text} NOT IN ({values}))")
+            }
+        }
+    }
 }
 
 /// What makes two rows the same document to a receiver.
@@ -32,6 +60,15 @@ pub struct DocumentKey {
 }
 
 impl DocumentKey {
+    /// As the settings say, on the table that was found.
+    pub fn of(wanted: &Wanted, told: &Told) -> Self {
+        let live = match (wanted.excluded(), &told.when, told.form) {
+            (Some(column), Some(when), Some(form)) => Live::Told(column.to_owned(), when.clone(), form.kind),
+            _ => Live::Always,
+        };
+        Self { project: wanted.project.clone(), id: wanted.id.clone(), live }
+    }
+
     /// Its identity already keeps rows from sharing an id: nothing needs to be counted.
     pub fn told_apart_by(&self, identity: &[String]) -> bool {
         identity.iter().all(|column| self.id.contains(column) || self.project.as_ref() == Some(column))
@@ -39,19 +76,7 @@ impl DocumentKey {
 
     /// Counts the ids that several live rows share, and those rows.
     fn shared_ids(&self, table: &Table) -> String {
-        let live = match &self.live {
-            Live::Always => "true".to_owned(),
-            Live::UnlessOneOf(column, values) => {
-                let values = values.iter().map(|value| quote::literal(value)).collect::<Vec<_>>().join(", ");
-                let column = of("t", column);
-                if values.is_empty() {
-                    "true".to_owned()
-                } else {
-                    format!("pg_catalog.concat({column}) NOT IN ({values})")
-                }
-            }
-            Live::WhereNull(column) => format!("{} IS NOT DISTINCT FROM NULL", of("t", column)),
-        };
+        let live = self.live.sql();
         let project = self
             .project
             .as_ref()

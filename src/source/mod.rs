@@ -11,10 +11,14 @@
 pub mod added;
 /// What the catalog says of a table.
 pub mod catalog;
+/// What columns are by their types.
+pub mod column_types;
 /// What can be wrong on the server, before it is.
 pub mod doctor;
 /// SELECTs over the documents table.
 pub mod documents;
+/// What tells an excluded document from a live one.
+pub mod excluded;
 /// Which columns tell one row from another.
 pub mod identity;
 /// The publication.
@@ -23,6 +27,8 @@ pub mod publication;
 pub(crate) mod quote;
 /// What is wrong, and what cures it.
 pub mod refusal;
+/// Which types fit which role.
+pub mod roles;
 /// The server's settings.
 pub mod settings;
 /// Makes and removes publication and slot.
@@ -37,6 +43,8 @@ pub mod standbys;
 pub mod survey;
 /// The forms of types' texts.
 pub mod types;
+/// The values that tell excluded documents, as the server writes them.
+pub mod values;
 
 mod connection;
 mod conninfo;

@@ -1,15 +1,20 @@
 //! Everything on the server that the sidecar stands on, read at once; and what of it refuses a start.
 //! Reading is SQL, judging is pure.
 
+use std::collections::BTreeMap;
+
 use tokio_postgres::Client;
 
 use super::SourceError;
 use super::catalog::{self, Generated, Kind, Persistence, ReplicaIdentity, Table};
+use super::column_types::{ColumnType, column_types};
+use super::excluded::ExcludedWhen;
 use super::publication::{self, PUBLISHES_GENERATED, Publication};
 use super::quote;
 use super::refusal::{CatalogError, Refusal};
 use super::slot::{self, Slot};
-use super::{identity, settings};
+use super::values::{self, Told};
+use super::{identity, roles, settings};
 
 /// What the settings name on the server.
 #[derive(Clone, Debug)]
@@ -32,6 +37,24 @@ pub struct Wanted {
     pub project: Option<String>,
     /// Every column that is named, the ids' too.
     pub columns: Vec<WantedColumn>,
+    /// `documents.excluded_when` or `documents.live_when`, as it was written.
+    pub excluded_when: ExcludedWhen,
+    /// `documents.content`; every column without another role where `None`.
+    pub content: Option<Vec<String>>,
+    /// `documents.ignore`
+    pub ignore: Vec<String>,
+}
+
+impl Wanted {
+    /// The column of a setting, where it names one.
+    pub fn named(&self, setting: &str) -> Option<&str> {
+        self.columns.iter().find(|column| column.setting == setting).map(|column| column.name.as_str())
+    }
+
+    /// The column that tells excluded documents.
+    pub fn excluded(&self) -> Option<&str> {
+        self.named("documents.excluded")
+    }
 }
 
 /// A column that a setting names.
@@ -73,6 +96,10 @@ pub struct Survey {
     pub settings: settings::ServerSettings,
     /// The documents table.
     pub table: Table,
+    /// The types of its columns.
+    pub types: BTreeMap<String, ColumnType>,
+    /// What tells an excluded document.
+    pub told: Told,
     /// The publication, where there is one.
     pub publication: Option<Publication>,
     /// The slot, where there is one.
@@ -85,7 +112,10 @@ pub async fn survey(client: &Client, wanted: &Wanted) -> Result<Survey, CatalogE
     client.batch_execute("BEGIN READ ONLY; SET LOCAL lock_timeout = '5s'").await?;
     let found = read(client, wanted).await;
     client.batch_execute("ROLLBACK").await?;
-    found
+    let mut found = found?;
+    // What is no value of its type is an error, and would end the transaction.
+    found.told = values::told(client, &found.table, &found.types, wanted).await?;
+    Ok(found)
 }
 
 async fn read(client: &Client, wanted: &Wanted) -> Result<Survey, CatalogError> {
@@ -95,6 +125,8 @@ async fn read(client: &Client, wanted: &Wanted) -> Result<Survey, CatalogError> 
         settings: settings::server_settings(client).await?,
         publication: publication::publication(client, &wanted.publication, table.oid).await?,
         slot: slot::slot(client, &wanted.slot).await?,
+        types: column_types(client, table.oid).await?,
+        told: Told::default(),
         table,
     })
 }
@@ -107,6 +139,7 @@ impl Survey {
         refusals.extend(slot::no_failover(wanted.failover, self.server.version));
         refusals.extend(self.of_table(wanted));
         refusals.extend(self.of_columns(wanted));
+        refusals.extend(self.of_roles(wanted));
         refusals.extend(self.of_publication(wanted));
         refusals.extend(self.slot.iter().filter_map(|found| slot::refusal(&wanted.slot, found)));
         refusals
@@ -232,16 +265,22 @@ impl Survey {
         refusals
     }
 
+    /// Columns whose type does not fit what they are for.
+    pub fn of_roles(&self, wanted: &Wanted) -> Vec<Refusal> {
+        let of_named = |named: &WantedColumn| {
+            let (column, of) = self.table.column(&named.name).zip(self.types.get(&named.name))?;
+            roles::refusal(named, column, of)
+        };
+        wanted.columns.iter().filter_map(of_named).chain(self.told.refusal.clone()).collect()
+    }
+
     fn of_columns(&self, wanted: &Wanted) -> Vec<Refusal> {
         let (table, shown) = (&self.table, format!("{}.{}", self.table.schema, self.table.name));
         let of_named = |named: &WantedColumn| match table.column(&named.name).map(|column| column.generated) {
             None => Some(missing(named, table, &shown)),
             Some(Generated::No) => None,
             Some(Generated::Stored) if self.server.version >= PUBLISHES_GENERATED => None,
-            Some(_) => Some(Refusal::of_a_setting(format!(
-                "{}: {} is a generated column, which this server does not publish; name the columns that it is made of",
-                named.setting, named.name
-            ))),
+            Some(generated) => Some(generated_column(named, generated)),
         };
         let identity = self.identity(wanted).unwrap_or_default();
         let identity =
@@ -275,6 +314,17 @@ pub async fn server(client: &Client) -> Result<Server, SourceError> {
         slots: row.try_get("slots")?,
         senders: row.try_get("senders")?,
     })
+}
+
+fn generated_column(named: &WantedColumn, generated: Generated) -> Refusal {
+    let (what, why) = match generated {
+        Generated::Virtual => ("virtual ", "logical replication never carries"),
+        Generated::Stored | Generated::No => ("", "PostgreSQL before 18 does not publish"),
+    };
+    Refusal::of_a_setting(format!(
+        "{}: {} is a {what}generated column, which {why}; name the columns that it is made of, or have the application write it",
+        named.setting, named.name
+    ))
 }
 
 fn missing(named: &WantedColumn, table: &Table, shown: &str) -> Refusal {

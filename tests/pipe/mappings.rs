@@ -156,6 +156,71 @@ const SHAPES: &[Shape] = &[
             ("default", "ingested", r#"{"id":"1","key":"1"}"#),
         ],
     },
+    Shape {
+        name: "a boolean of which nothing is said, names padded with blanks",
+        table: "CREATE TABLE documents (id char(4) PRIMARY KEY, key char(4), project_id char(10), gone boolean NOT NULL DEFAULT false, \
+                tags char(3)[], body text);",
+        documents: "labels = \"tags\"\npredicted_labels = \"\"\nsimilarity = \"\"\nexcluded = \"gone\"",
+        transactions: &[
+            "INSERT INTO documents VALUES ('a', 'k', 'acme', false, '{x}', 'b')",
+            "UPDATE documents SET tags = '{y,zzz}'",
+            "UPDATE documents SET gone = true",
+            "UPDATE documents SET body = 'c'",
+            "UPDATE documents SET gone = false",
+            "DELETE FROM documents",
+        ],
+        records: &[
+            ("acme", "excluded", r#"{"id":"a","key":"k"}"#),
+            ("acme", "excluded", r#"{"id":"a","key":"k"}"#),
+            ("acme", "ingested", r#"{"id":"a","key":"k"}"#),
+            ("acme", "ingested", r#"{"id":"a","key":"k"}"#),
+            ("acme", "modified", r#"{"id":"a","key":"k","labels":["y","zzz"]}"#),
+        ],
+    },
+    Shape {
+        name: "a number that is 0 while the document lives",
+        table: "CREATE TABLE documents (id int PRIMARY KEY, key text, project_id text, deleted_at numeric(20, 2) NOT NULL DEFAULT 0);",
+        documents: "labels = \"\"\npredicted_labels = \"\"\nsimilarity = \"\"\nlive_when = [\"0\"]",
+        transactions: &[
+            "INSERT INTO documents VALUES (1, 'k', 'p', 0), (2, 'l', 'p', 5)",
+            "UPDATE documents SET deleted_at = 1700000000",
+            "UPDATE documents SET deleted_at = 0 WHERE id = 2",
+        ],
+        records: &[
+            ("p", "excluded", r#"{"id":"1","key":"k"}"#),
+            ("p", "ingested", r#"{"id":"1","key":"k"}"#),
+            ("p", "ingested", r#"{"id":"2","key":"l"}"#),
+        ],
+    },
+    Shape {
+        name: "a time that is infinite while the document lives",
+        table: "CREATE TABLE documents (id int PRIMARY KEY, key text, project_id text, deleted_at timestamptz NOT NULL DEFAULT 'infinity');",
+        documents: "labels = \"\"\npredicted_labels = \"\"\nsimilarity = \"\"\nlive_when = [\"Infinity\"]",
+        transactions: &[
+            "INSERT INTO documents VALUES (1, 'k', 'p')",
+            "UPDATE documents SET deleted_at = now()",
+        ],
+        records: &[
+            ("p", "excluded", r#"{"id":"1","key":"k"}"#),
+            ("p", "ingested", r#"{"id":"1","key":"k"}"#),
+        ],
+    },
+    Shape {
+        name: "values in another spelling than the server's",
+        table: "CREATE TYPE state AS ENUM ('Live', 'Gone'); CREATE DOMAIN visible AS boolean; \
+                CREATE TABLE documents (id int PRIMARY KEY, key text, project_id text, shown visible, state state);",
+        documents: "labels = \"\"\npredicted_labels = \"state\"\nsimilarity = \"\"\nexcluded = \"shown\"\nexcluded_when = [\"no\"]",
+        transactions: &[
+            "INSERT INTO documents VALUES (1, 'k', 'p', true, 'Live')",
+            "UPDATE documents SET shown = NULL, state = 'Gone'",
+            "UPDATE documents SET shown = false",
+        ],
+        records: &[
+            ("p", "excluded", r#"{"id":"1","key":"k"}"#),
+            ("p", "ingested", r#"{"id":"1","key":"k"}"#),
+            ("p", "modified", r#"{"id":"1","key":"k","predicted_labels":"Gone"}"#),
+        ],
+    },
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -277,4 +342,79 @@ async fn a_mapped_column_that_goes_stops_the_stream_before_it_and_a_new_name_let
         lanes[&("p".to_owned(), "modified".to_owned())],
         [json!({"id": "1", "key": "k", "labels": ["b"]})]
     );
+}
+
+const STATES: &str =
+    "CREATE TABLE documents (id int PRIMARY KEY, key text, project_id char(10), gone boolean);";
+
+fn states(when: &str, receiver: &Receiver) -> String {
+    format!(
+        "[documents]\nlabels = \"\"\npredicted_labels = \"\"\nsimilarity = \"\"\nexcluded = \"gone\"\n{when}\n\
+         [batch]\nwait_max_ms = 0\n[[webhook]]\nproject = \"acme\"\ncallback = \"*\"\nurl = \"{}/\"\n",
+        receiver.url
+    )
+}
+
+/// A webhook of a project by its name, whose column is padded; and a mapping that the spool keeps.
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_mean_the_same_are_no_other_mapping_and_another_meaning_is() {
+    for version in VERSIONS {
+        let database = Database::new(version, "spelling").await;
+        database.run(STATES).await;
+        let receiver = Receiver::start().await;
+        let mut sidecar = Sidecar::start(&database, &states("excluded_when = \"true\"", &receiver)).await;
+        for (number, when) in
+            ["", "excluded_when = [\"yes\"]", "excluded_when = [\"on\", \"t\"]", "excluded_when = \"true\""]
+                .into_iter()
+                .enumerate()
+        {
+            sidecar.stop().await;
+            sidecar.configure(&database, &states(when, &receiver));
+            sidecar.spawn();
+            sidecar.ready().await;
+            database.run(&format!("INSERT INTO documents VALUES ({number}, 'k', 'acme', false)")).await;
+            until("the document", async || (receiver.records_taken() > number).then_some(())).await;
+        }
+        sidecar.stop().await;
+        sidecar.configure(&database, &states("live_when = [\"f\"]", &receiver));
+        sidecar.spawn();
+        until("another mapping to be seen", async || {
+            sidecar.get("/-/ready").filter(|(status, body)| *status == 503 && body.contains("sidecar resync"))
+        })
+        .await;
+        sidecar.stop().await;
+        let mut teardown = sidecar.command("teardown");
+        assert!(teardown.output().unwrap().status.success());
+    }
+}
+
+/// The column becomes another while the sidecar runs: what was read for the old type does not pass for the new.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_of_another_type_stops_the_stream_and_a_resync_goes_past() {
+    for version in VERSIONS {
+        let database = Database::new(version, "retyped").await;
+        database.run(STATES).await;
+        let receiver = Receiver::start().await;
+        let mut sidecar = Sidecar::start(&database, &states("", &receiver)).await;
+        database.run("INSERT INTO documents VALUES (1, 'k', 'acme', false), (2, 'l', 'acme', NULL)").await;
+        until("the documents", async || (receiver.records_taken() == 2).then_some(())).await;
+        database
+            .run(
+                "ALTER TABLE documents ALTER gone TYPE timestamptz USING CASE WHEN gone THEN now() END; \
+                 UPDATE documents SET gone = now() WHERE id = 1",
+            )
+            .await;
+        until("it to stop", async || {
+            sidecar.get("/-/ready").filter(|(status, body)| *status == 503 && body.contains("sidecar resync"))
+        })
+        .await;
+        let resync = sidecar.command("resync").output().unwrap();
+        assert!(resync.status.success(), "{}", String::from_utf8_lossy(&resync.stderr));
+        until("the excluded one", async || (receiver.records_taken() == 3).then_some(())).await;
+        let lanes = by_lane(&receiver.received());
+        assert_eq!(lanes[&("acme".to_owned(), "excluded".to_owned())], [json!({"id": "1", "key": "k"})]);
+        sidecar.stop().await;
+        let mut teardown = sidecar.command("teardown");
+        assert!(teardown.output().unwrap().status.success());
+    }
 }

@@ -181,6 +181,7 @@ impl Process {
         let position = position.unwrap_or(StreamPosition { whole: START, last_end: START, open: None });
         let documents = Documents {
             mapping: mapping(),
+            excluded_type: None,
             table: None,
             identity: vec!["id".into()],
             exclude_on_truncate: true,

@@ -3,7 +3,7 @@
 use sidecar::source::added::{Files, WhenAdded, added};
 use sidecar::source::catalog::table;
 use sidecar::source::identity;
-use sidecar::source::types::{Element, TypeKind, type_kinds};
+use sidecar::source::types::{Element, TypeKind, type_forms};
 
 use crate::lab::on_all_versions;
 
@@ -160,20 +160,20 @@ on_all_versions! {
             "CREATE DOMAIN public.grade AS int; CREATE DOMAIN public.tags AS text[]; CREATE DOMAIN public.doc AS jsonb;
              CREATE TYPE public.colour AS ENUM ('red');
              CREATE TABLE public.d (a int[], b bool[], c text[], e box[], f public.colour[], g public.grade[], h public.tags,
-                 i public.doc, j json, k money[], l int2vector, m public.tags[], n text, o float8[])",
+                 i public.doc, j json, k money[], l int2vector, m public.tags[], n text, o float8[], p char(3)[], q char(3), r public.grade)",
         )
         .await;
         let found = table(&lab.client, "public", "d").await.expect("the table");
         let oids: Vec<u32> = found.columns.iter().map(|column| column.type_oid).collect();
-        let kinds = type_kinds(&lab.client, &oids).await.expect("kinds");
+        let kinds = type_forms(&lab.client, &oids).await.expect("kinds");
         let array = |element| TypeKind::Array { delimiter: b',', element };
         let expected = [
             array(Element::Number), array(Element::Bool), array(Element::Text),
             TypeKind::Array { delimiter: b';', element: Element::Text },
             array(Element::Text), array(Element::Number), array(Element::Text), TypeKind::Json, TypeKind::Json,
-            array(Element::Text), TypeKind::Text, array(Element::Text), TypeKind::Text, array(Element::Number),
+            array(Element::Text), TypeKind::Text, array(Element::Text), TypeKind::Text, array(Element::Number), array(Element::Padded), TypeKind::Padded, TypeKind::Number,
         ];
-        let given: Vec<_> = oids.iter().map(|oid| kinds[oid]).collect();
+        let given: Vec<_> = oids.iter().map(|oid| kinds[oid].kind).collect();
         assert_eq!(given, expected);
         lab.close().await;
     }

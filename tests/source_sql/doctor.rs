@@ -1,7 +1,6 @@
 //! The doctor's findings, one by one.
 
 use sidecar::source::doctor::{Finding, Severity, doctor, judge, replication_refused};
-use sidecar::source::documents::{DocumentKey, Live};
 use sidecar::source::setup::{Stage, setup};
 use sidecar::source::slot::{Waited, slot};
 use sidecar::source::survey::{Survey, Wanted};
@@ -11,12 +10,8 @@ use crate::server::Server;
 
 const DOCUMENTS: &str = "CREATE TABLE public.documents (id int PRIMARY KEY, labels text[], body text)";
 
-fn key(id: &str) -> DocumentKey {
-    DocumentKey { project: None, id: vec![id.to_owned()], live: Live::Always }
-}
-
-async fn examine(lab: &Lab, wanted: &Wanted, key: &DocumentKey) -> Vec<Finding> {
-    doctor(&lab.client, wanted, key).await.expect("findings")
+async fn examine(lab: &Lab, wanted: &Wanted) -> Vec<Finding> {
+    doctor(&lab.client, wanted).await.expect("findings")
 }
 
 fn find<'a>(findings: &'a [Finding], title: &str) -> &'a Finding {
@@ -34,7 +29,7 @@ on_all_versions! {
     async fn a_healthy_database_has_no_problem_and_nothing_is_written_to_it(lab: Lab) {
         lab.run(DOCUMENTS).await;
         let wanted = lab.wanted(&["id", "labels"]);
-        let before = examine(&lab, &wanted, &key("id")).await;
+        let before = examine(&lab, &wanted).await;
         assert_eq!(problems(&before), 0, "{before:#?}");
         assert!(find(&before, "make the publication").cure_sql.as_ref().is_some_and(|sql| sql.starts_with("CREATE PUBLICATION")));
         let found = lab.survey(&wanted).await;
@@ -42,7 +37,7 @@ on_all_versions! {
 
         let watcher = lab.session().await;
         setup(&lab.client, &watcher, &wanted, Stage::FirstStart, &mut |_: &[Waited]| ()).await.expect("made");
-        let after = examine(&lab, &wanted, &key("id")).await;
+        let after = examine(&lab, &wanted).await;
         assert_eq!(problems(&after), 0, "{after:#?}");
         for title in ["PostgreSQL", "told apart by (id)", "replication slots", "walsenders", "no two documents", "max_slot_wal_keep_size is not set", "logical_decoding_work_mem"] {
             find(&after, title);
@@ -63,12 +58,12 @@ on_all_versions! {
         ];
         for (ddl, title, curable) in cases {
             lab.run(ddl).await;
-            let findings = examine(&lab, &wanted, &key("id")).await;
+            let findings = examine(&lab, &wanted).await;
             let finding = find(&findings, title);
             assert_eq!((finding.severity, finding.cure_sql.is_some()), (Severity::Problem, curable), "{findings:#?}");
             if let Some(cure) = &finding.cure_sql {
                 lab.run(cure).await;
-                let cured = examine(&lab, &wanted, &key("id")).await;
+                let cured = examine(&lab, &wanted).await;
                 assert_eq!(problems(&cured), 0, "{cured:#?}");
             }
         }
@@ -78,20 +73,20 @@ on_all_versions! {
     async fn what_may_go_wrong_later_is_a_warning_or_a_note(lab: Lab) {
         lab.run("CREATE TABLE public.documents (k int PRIMARY KEY, id int NOT NULL, g int GENERATED ALWAYS AS (k + 1) STORED); CREATE TABLE public.child () INHERITS (public.documents);
                  INSERT INTO public.documents VALUES (1, 1), (2, 1), (3, 2); ANALYZE public.documents").await;
-        let findings = examine(&lab, &lab.wanted(&["id"]), &key("id")).await;
+        let findings = examine(&lab, &lab.wanted(&["id"])).await;
         assert_eq!(find(&findings, "1 ids are shared by 2 live documents").severity, Severity::Warning);
         assert_eq!(find(&findings, "other tables inherit").severity, Severity::Warning);
         assert_eq!(find(&findings, "holds about 3 documents").severity, Severity::Note);
         assert_eq!(findings.iter().any(|finding| finding.title == "generated columns: g"), lab.version < 18);
-        let generated = examine(&lab, &lab.wanted(&["id", "g"]), &key("id")).await;
+        let generated = examine(&lab, &lab.wanted(&["id", "g"])).await;
         assert_eq!(problems(&generated), usize::from(lab.version < 18), "{generated:#?}");
         lab.run("DROP TABLE public.child; DROP TABLE public.documents; CREATE TABLE public.documents (id int NOT NULL, g int GENERATED ALWAYS AS (id + 1) STORED PRIMARY KEY); CREATE TABLE public.child ()").await;
-        let identity = examine(&lab, &lab.wanted(&["id"]), &key("id")).await;
+        let identity = examine(&lab, &lab.wanted(&["id"])).await;
         assert_eq!(problems(&identity), usize::from(lab.version < 18), "{identity:#?}");
         assert_eq!(identity.iter().any(|finding| finding.title.contains("the identity: g is a generated column")), lab.version < 18);
 
         lab.run("DROP TABLE public.child; DROP TABLE public.documents; CREATE TABLE public.documents (id int PRIMARY KEY) PARTITION BY RANGE (id)").await;
-        assert!(find(&examine(&lab, &lab.wanted(&["id"]), &key("id")).await, "is partitioned").explanation.contains("truncated, attached or detached"));
+        assert!(find(&examine(&lab, &lab.wanted(&["id"])).await, "is partitioned").explanation.contains("truncated, attached or detached"));
         lab.close().await;
     }
 
@@ -153,7 +148,7 @@ async fn a_lost_slot_says_from_where_on_nothing_can_be_known() {
         let lost = slot(&lab.client, &wanted.slot).await.expect("asked").expect("a slot");
         assert!(lost.lost(), "{version}: {lost:?}");
         assert_eq!((lost.confirmed, lost.restart), (before.confirmed, None));
-        let findings = examine(&lab, &wanted, &key("id")).await;
+        let findings = examine(&lab, &wanted).await;
         let from = before.confirmed.expect("an LSN").slashed();
         assert!(find(&findings, "is lost").explanation.contains(&from), "{findings:#?}");
     }

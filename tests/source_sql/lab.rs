@@ -5,6 +5,7 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use sidecar::source::excluded::ExcludedWhen;
 use sidecar::source::survey::{Survey, Wanted, WantedColumn, survey};
 use sidecar::source::{Conninfo, connect_sql};
 use tokio_postgres::Client;
@@ -73,6 +74,9 @@ impl Lab {
             identity: None,
             project: None,
             columns: columns.iter().map(named).collect(),
+            excluded_when: ExcludedWhen::ByType,
+            content: None,
+            ignore: Vec::new(),
         }
     }
 

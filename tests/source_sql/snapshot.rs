@@ -12,10 +12,12 @@ use sha2::{Digest as _, Sha256};
 use sidecar::decode::{Cell, Message};
 use sidecar::position::Lsn;
 use sidecar::source::documents::{DocumentKey, Live, ReadColumn};
+use sidecar::source::excluded::ExcludedWhen;
 use sidecar::source::setup::{Stage, setup};
 use sidecar::source::slot::Waited;
 use sidecar::source::snapshot::{RowsError, Snapshot, SqlValue};
 use sidecar::source::survey::Wanted;
+use sidecar::source::types::TypeKind;
 use tokio_postgres::Client;
 
 use crate::lab::{Lab, on_all_versions, run};
@@ -245,9 +247,25 @@ on_all_versions! {
         let snapshot = take(&lab).await;
         let key = |live| DocumentKey { project: Some("p".to_owned()), id: vec!["id".to_owned()], live };
         let count = async |live| { let shared = snapshot.shared_ids(&key(live)).await.expect("a count"); (shared.ids, shared.rows) };
-        assert_eq!(count(Live::WhereNull("gone".to_owned())).await, (2, 5));
+        let told = |column: &str, when, kind| Live::Told(column.to_owned(), when, kind);
+        let values = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
+        assert_eq!(count(told("gone", ExcludedWhen::NotNull, TypeKind::Text)).await, (2, 5));
         assert_eq!(count(Live::Always).await, (3, 7));
-        assert_eq!(count(Live::UnlessOneOf("state".to_owned(), vec!["off".to_owned()])).await, (2, 5));
+        for when in [ExcludedWhen::Values(values(&["off", "o"])), ExcludedWhen::Unless(values(&["on"]))] {
+            assert_eq!(count(told("state", when, TypeKind::Text)).await, (2, 5));
+        }
+        lab.run("ALTER TABLE public.documents ADD n numeric(4, 2) DEFAULT 0, ADD c char(4) DEFAULT 'on', ADD b boolean DEFAULT false").await;
+        lab.run("UPDATE public.documents SET n = 1, c = 'off', b = true WHERE state = 'off'").await;
+        let snapshot = take(&lab).await;
+        let count = async |live| { let shared = snapshot.shared_ids(&key(live)).await.expect("a count"); (shared.ids, shared.rows) };
+        for live in [
+            told("n", ExcludedWhen::Unless(values(&["0"])), TypeKind::Number),
+            told("n", ExcludedWhen::Values(values(&["1"])), TypeKind::Number),
+            told("c", ExcludedWhen::Unless(values(&["on"])), TypeKind::Padded),
+            told("b", ExcludedWhen::True, TypeKind::Text),
+        ] {
+            assert_eq!(count(live.clone()).await, (2, 5), "{live:?}");
+        }
         let by_id = DocumentKey { project: None, id: vec!["id".to_owned()], live: Live::Always };
         assert_eq!(snapshot.shared_ids(&by_id).await.expect("a count").rows, 8);
         lab.close().await;

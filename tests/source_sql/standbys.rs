@@ -2,7 +2,6 @@
 
 use sidecar::source::Connection;
 use sidecar::source::doctor::{Finding, Severity, doctor};
-use sidecar::source::documents::{DocumentKey, Live};
 use sidecar::source::setup::{Stage, print, setup};
 use sidecar::source::slot::{Waited, slot};
 use sidecar::source::standbys::{Standby, judge};
@@ -12,8 +11,7 @@ use crate::lab::{Lab, VERSIONS};
 use crate::server::Server;
 
 async fn examine(lab: &Lab, wanted: &Wanted) -> Vec<Finding> {
-    let key = DocumentKey { project: wanted.project.clone(), id: wanted.id.clone(), live: Live::Always };
-    doctor(&lab.client, wanted, &key).await.expect("findings")
+    doctor(&lab.client, wanted).await.expect("findings")
 }
 
 fn find<'a>(findings: &'a [Finding], title: &str) -> &'a Finding {

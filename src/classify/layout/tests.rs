@@ -1,5 +1,7 @@
 use super::super::specimen::{COLUMNS, Doc, Judge, layout, live, mapping, relation};
 use super::*;
+use crate::classify::ExcludedWhen;
+use crate::source::types::TypeForm;
 
 const INGESTED: &str = r#"p ingested {"id":"1","key":"k"}"#;
 const NOTHING: [&str; 0] = [];
@@ -197,7 +199,7 @@ fn an_entry_of_an_unknown_layout_is_learned_anew() {
 }
 
 #[test]
-fn only_label_columns_of_users_types_are_asked_about() {
+fn only_columns_with_a_role_and_a_users_type_are_asked_about() {
     let mut table = COLUMNS.map(|(name, oid)| (name, if name == "title" { 20_000 } else { oid }));
     let mut kinds = TypeKinds::default();
     let unknown =
@@ -205,7 +207,7 @@ fn only_label_columns_of_users_types_are_asked_about() {
     assert_eq!(unknown(&table, &kinds), Vec::<u32>::new());
     table[5].1 = 20_001;
     assert_eq!(unknown(&table, &kinds), [20_001]);
-    kinds.learn(20_001, TypeKind::Json);
+    kinds.learn(20_001, TypeForm { base: 3802, kind: TypeKind::Json });
     assert_eq!(unknown(&table, &kinds), Vec::<u32>::new());
 }
 
@@ -256,4 +258,28 @@ fn a_row_is_the_same_whatever_else_the_table_has() {
     let ignored: Vec<(&str, u32)> = [("created_at", 1184)].into_iter().chain(COLUMNS).collect();
     let wide = layout(&mapping(), &["id"], &ignored);
     assert_eq!(doc.row(&narrow), doc.row(&wide));
+}
+
+#[test]
+fn a_column_of_another_type_than_its_values_were_read_for_stops_the_stream() {
+    let form = |base, kind| TypeForm { base, kind };
+    let resolved = |when: &ExcludedWhen, known, oid| {
+        let table = COLUMNS.map(|(name, was)| (name, if name == "deleted_at" { oid } else { was }));
+        let mapping = Mapping { excluded_when: when.clone(), ..mapping() };
+        let kinds = TypeKinds::read_for(Some(known));
+        let id = ["id".to_owned()];
+        Layout::resolve(&mapping, &id, &relation(&table), &mut Layouts::default(), &kinds, &BTreeMap::new())
+    };
+    let values = ExcludedWhen::Values(vec!["0".to_owned()]);
+    let (number, text) = (form(23, TypeKind::Number), form(1043, TypeKind::Text));
+    assert!(resolved(&values, number, 1700).is_ok() && resolved(&values, text, 25).is_ok());
+    assert!(resolved(&ExcludedWhen::NotNull, form(1114, TypeKind::Text), 1184).is_ok());
+    for (when, known, oid) in [
+        (&values, number, 25),
+        (&ExcludedWhen::True, form(16, TypeKind::Text), 1184),
+        (&values, form(1114, TypeKind::Text), 1184),
+    ] {
+        let unresolved = resolved(when, known, oid).unwrap_err();
+        assert!(unresolved.to_string().contains("`deleted_at`, which is of another type"), "{unresolved}");
+    }
 }

@@ -260,6 +260,32 @@ fn a_state_out_of_line_is_excluded_where_any_value_is_and_else_as_it_was() {
 }
 
 #[test]
+fn blanks_that_a_padded_column_adds_are_no_part_of_a_name() {
+    let padded = COLUMNS.map(|(name, oid)| (name, if oid == 25 || name == "id" { 1042 } else { oid }));
+    let mut judge = Judge::new(layout(&mapping(), &["id"], &padded));
+    let doc = live().with("id", "1  ").with("key", "k ").with("project_id", "p   ");
+    let before = judge.learn(&doc);
+    assert_eq!(judge.told(), [INGESTED]);
+    assert_eq!(judge.records(Some(&before), &doc.with("project_id", "p").with("key", "k")), NOTHING);
+    assert_eq!(
+        judge.records(None, &live().with("project_id", "   ")),
+        [r#"default ingested {"id":"1","key":"k"}"#]
+    );
+}
+
+#[test]
+fn a_live_document_is_told_by_the_values_that_it_may_hold() {
+    let table = COLUMNS.map(|(name, oid)| (name, if name == "deleted_at" { 1700 } else { oid }));
+    let mut mapping = mapping();
+    mapping.excluded_when = ExcludedWhen::Unless(vec!["0".to_owned()]);
+    let mut judge = Judge::new(layout(&mapping, &["id"], &table));
+    let before = judge.learn(&live().with("deleted_at", "0.00"));
+    assert_eq!(judge.records(Some(&before), &live().with("deleted_at", "0")), NOTHING);
+    assert_eq!(judge.records(Some(&before), &live().with("deleted_at", "1700000000")), [EXCLUDED]);
+    assert_eq!(judge.records(Some(&before), &live().null("deleted_at")), [EXCLUDED]);
+}
+
+#[test]
 fn a_change_that_cannot_be_read_leaves_no_record() {
     let mut judge = Judge::by_default();
     let before = judge.learn(&live());
