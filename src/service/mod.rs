@@ -182,16 +182,14 @@ impl Parts {
             catch_ups_failed: 0,
         };
         tracing::info!(spool = %settings.spool_path.display(), %epoch, "sidecar {}", env!("CARGO_PKG_VERSION"));
-        let supervisor = tokio::spawn(supervisor.run());
-        let spool = opened.spool;
         Ok(Self {
             settings,
             sources,
-            spool,
+            spool: opened.spool,
             capture,
             deliver,
             metrics,
-            supervisor,
+            supervisor: tokio::spawn(supervisor.run()),
             failures,
             stop,
             listeners,
