@@ -10,7 +10,7 @@ use postgres_protocol::authentication::sasl::{self, SCRAM_SHA_256, SCRAM_SHA_256
 use postgres_protocol::message::backend::{ErrorResponseBody, Message};
 use postgres_protocol::message::frontend;
 
-use super::conninfo::ChannelBinding;
+use super::conninfo::{ChannelBinding, RequireAuth};
 use super::frame::message_length;
 
 /// What to do next.
@@ -29,7 +29,7 @@ pub(super) struct Handshake {
     user: String,
     password: Option<String>,
     channel: Channel,
-    binding: ChannelBinding,
+    policy: Policy,
     startup: Option<Bytes>,
     proof: Proof,
     /// What the server said of itself, from AuthenticationOk to ReadyForQuery, as it came.
@@ -40,6 +40,14 @@ pub(super) struct Handshake {
     pub(super) server_encoding: Option<String>,
     /// It is a standby, and says so; from PostgreSQL 14 on.
     pub(super) standby: bool,
+}
+
+/// What we put up with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Policy {
+    pub(super) binding: ChannelBinding,
+    /// The ways in which the server may let us in.
+    pub(super) may: RequireAuth,
 }
 
 /// How far the two have come in proving who they are.
@@ -95,7 +103,7 @@ impl Handshake {
         user: &str,
         password: Option<String>,
         channel: Channel,
-        binding: ChannelBinding,
+        policy: Policy,
         parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, HandshakeError> {
         let mut startup = BytesMut::new();
@@ -104,7 +112,7 @@ impl Handshake {
             user: user.to_owned(),
             password,
             channel,
-            binding,
+            policy,
             startup: Some(startup.freeze()),
             proof: Proof::Open,
             greeting: BytesMut::new(),
@@ -168,9 +176,10 @@ impl Handshake {
         let bound = match self.proof {
             Proof::Begun { .. } => return Err(HandshakeError::Policy(IMPOSTOR)),
             Proof::Mutual { bound } => bound,
+            Proof::Open if !self.policy.may.none => return Err(HandshakeError::Policy(NOT_REQUIRED)),
             Proof::Done | Proof::Open | Proof::Password => false,
         };
-        if self.binding == ChannelBinding::Require && !bound {
+        if self.policy.binding == ChannelBinding::Require && !bound {
             return Err(HandshakeError::Policy(UNBOUND));
         }
         self.proof = Proof::Done;
@@ -178,7 +187,16 @@ impl Handshake {
     }
 
     fn authenticate(&mut self, message: Message) -> Result<Bytes, HandshakeError> {
-        let mut out = BytesMut::new();
+        let (mut out, may) = (BytesMut::new(), self.policy.may);
+        let is_allowed = match &message {
+            Message::AuthenticationCleartextPassword => may.password,
+            Message::AuthenticationMd5Password(_) => may.md5,
+            Message::AuthenticationSasl(_) => may.scram,
+            _ => true,
+        };
+        if !is_allowed {
+            return Err(HandshakeError::Policy(NOT_REQUIRED));
+        }
         match (message, std::mem::replace(&mut self.proof, Proof::Password)) {
             (Message::AuthenticationCleartextPassword, Proof::Open) => {
                 if matches!(self.channel, Channel::Plain) {
@@ -219,7 +237,9 @@ impl Handshake {
 
     fn begin_scram(&mut self, mechanisms: &[&str], out: &mut BytesMut) -> Result<(), HandshakeError> {
         let end_point = match &self.channel {
-            Channel::Tls { end_point: Some(hash) } if self.binding != ChannelBinding::Disable => Some(hash),
+            Channel::Tls { end_point: Some(hash) } if self.policy.binding != ChannelBinding::Disable => {
+                Some(hash)
+            }
             Channel::Tls { .. } | Channel::Plain => None,
         };
         let (mechanism, bound, data) = match end_point {
@@ -229,7 +249,7 @@ impl Handshake {
             Some(_) => (SCRAM_SHA_256, false, sasl::ChannelBinding::unrequested()),
             None => (SCRAM_SHA_256, false, sasl::ChannelBinding::unsupported()),
         };
-        if self.binding == ChannelBinding::Require && !bound {
+        if self.policy.binding == ChannelBinding::Require && !bound {
             return Err(HandshakeError::Policy(UNBOUND));
         }
         if !mechanisms.contains(&mechanism) {
@@ -243,7 +263,7 @@ impl Handshake {
 
     /// The password, to be sent in a way that nothing binds to the channel.
     fn unbound_password(&self) -> Result<&str, HandshakeError> {
-        match self.binding {
+        match self.policy.binding {
             ChannelBinding::Require => Err(HandshakeError::Policy(UNBOUND)),
             ChannelBinding::Disable | ChannelBinding::Prefer => self.password(),
         }
@@ -308,6 +328,8 @@ const IMPOSTOR: &str = "the server does not prove that it knows the password whi
      it is not the server it claims to be";
 const NO_PASSWORD: &str = "the server asks for a password, and none is given: \
      set `postgres.password`, or add a line to ~/.pgpass";
+const NOT_REQUIRED: &str = "the server lets us in, or asks for a password, in a way that `require_auth` forbids: \
+     look at pg_hba.conf, and at whether this is the server";
 const UNBOUND: &str = "`channel_binding` is `require`, and the server lets us in without it: \
      it needs TLS, and scram-sha-256 in pg_hba.conf and for the role's password";
 const UNKNOWN_KIND: &str = "the server asks for a kind of authentication other than a password or certificate \

@@ -61,7 +61,9 @@ mod texts;
 mod tls;
 
 pub use connection::{Connection, StreamOptions, SystemIdentity};
-pub use conninfo::{BadConninfo, ChannelBinding, Conninfo, Host, SslMode};
+pub use conninfo::{
+    BadConninfo, ChannelBinding, Conninfo, Host, KeepAlive, Negotiation, Place, RequireAuth, SslMode,
+};
 pub use error::SourceError;
 pub use frame::{Frame, MalformedFrame};
 pub use handshake::ServerError;

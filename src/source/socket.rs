@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,13 +14,14 @@ use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use socket2::TcpKeepalive;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::conninfo::{Conninfo, Host, SslMode};
+use super::conninfo::{Conninfo, Host, KeepAlive, Negotiation, Place, SslMode};
 use super::error::SourceError;
 use super::frame::message_length;
-use super::handshake::{Channel, Handshake, Next, server_error};
+use super::handshake::{Channel, Handshake, Next, Policy, server_error};
 use super::{passfile, tls};
 use crate::position::Lsn;
 
@@ -33,33 +35,82 @@ pub(super) struct Admitted {
     pub(super) server_version: Option<String>,
 }
 
-/// Tries the hosts in turn; each may take `connect_timeout`, from the first packet to the last word
-/// of the handshake.
+/// Tries the places in turn, and of each all its addresses; each address may take `connect_timeout`, from
+/// the first packet to the last word of the handshake.
 pub(super) async fn admit(conninfo: &Conninfo, replication: bool) -> Result<Admitted, SourceError> {
     let config = tls::client_config(conninfo).map_err(|error| SourceError::Refused(format!("{error:#}")))?;
     let mut last = SourceError::Unreachable("no host is given".into());
-    for (host, port) in &conninfo.hosts {
-        let trying = admit_to(conninfo, host, *port, config.clone(), replication);
-        last = match tokio::time::timeout(conninfo.connect_timeout, trying).await {
-            Ok(Err(SourceError::Unreachable(why))) => SourceError::unreachable(host, *port, why),
-            Ok(done) => return done,
-            Err(_) => {
-                let why = format_args!("no answer within {:?}", conninfo.connect_timeout);
-                SourceError::unreachable(host, *port, why)
+    for place in &conninfo.places {
+        let unreachable = |why: String| SourceError::unreachable(&place.host, place.port, why);
+        let addresses = match tokio::time::timeout(conninfo.connect_timeout, addresses(place)).await {
+            Ok(Ok(addresses)) => addresses,
+            Ok(Err(error)) => {
+                last = unreachable(error.to_string());
+                continue;
             }
+            Err(_) => {
+                last = unreachable(silent(conninfo));
+                continue;
+            }
+        };
+        match admit_at(conninfo, place, &addresses, config.as_ref(), replication).await {
+            Err(error @ SourceError::Unreachable(_)) => last = error,
+            done => return done,
+        }
+    }
+    Err(last)
+}
+
+/// Tries the addresses of a place in turn.
+async fn admit_at(
+    conninfo: &Conninfo,
+    place: &Place,
+    addresses: &[Address],
+    config: Option<&Arc<ClientConfig>>,
+    replication: bool,
+) -> Result<Admitted, SourceError> {
+    let unreachable = |why: String| SourceError::unreachable(&place.host, place.port, why);
+    let mut last = unreachable("the name has no address".into());
+    for address in addresses {
+        let trying = admit_to(conninfo, place, address, config.cloned(), replication);
+        last = match tokio::time::timeout(conninfo.connect_timeout, trying).await {
+            Ok(Err(SourceError::Unreachable(why))) => unreachable(why),
+            Ok(done) => return done,
+            Err(_) => unreachable(silent(conninfo)),
         };
     }
     Err(last)
 }
 
+fn silent(conninfo: &Conninfo) -> String {
+    format!("no answer within {:?}", conninfo.connect_timeout)
+}
+
+/// Where to connect to.
+enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+async fn addresses(place: &Place) -> io::Result<Vec<Address>> {
+    match (&place.host, place.address) {
+        (Host::Unix(folder), _) => Ok(vec![Address::Unix(folder.join(format!(".s.PGSQL.{}", place.port)))]),
+        (Host::Tcp(_), Some(address)) => Ok(vec![Address::Tcp(SocketAddr::new(address, place.port))]),
+        (Host::Tcp(name), None) => {
+            let found = tokio::net::lookup_host((name.as_str(), place.port)).await?;
+            Ok(found.map(Address::Tcp).collect())
+        }
+    }
+}
+
 async fn admit_to(
     conninfo: &Conninfo,
-    host: &Host,
-    port: u16,
+    place: &Place,
+    address: &Address,
     config: Option<Arc<ClientConfig>>,
     replication: bool,
 ) -> Result<Admitted, SourceError> {
-    let (mut socket, channel) = open(conninfo, host, port, config).await?;
+    let (mut socket, channel) = open(conninfo, place, address, config).await?;
     let mut parameters = vec![
         ("user", conninfo.user.as_str()),
         ("database", &conninfo.dbname),
@@ -70,9 +121,9 @@ async fn admit_to(
         parameters.push(("replication", "database"));
     }
     parameters.extend(conninfo.options.as_deref().map(|options| ("options", options)));
-    let password = passfile::password(conninfo, host, port);
-    let mut handshake =
-        Handshake::new(&conninfo.user, password, channel, conninfo.channel_binding, parameters)?;
+    let password = passfile::password(conninfo, &place.host, place.port);
+    let policy = Policy { binding: conninfo.channel_binding, may: conninfo.require_auth };
+    let mut handshake = Handshake::new(&conninfo.user, password, channel, policy, parameters)?;
     let mut inbound = BytesMut::with_capacity(8 * 1024);
     loop {
         match handshake.advance(&mut inbound)? {
@@ -128,30 +179,27 @@ async fn take_raw_texts(socket: &mut Socket, inbound: &mut BytesMut) -> Result<(
 /// Opens the socket and, where `config` says so, TLS over it.
 async fn open(
     conninfo: &Conninfo,
-    host: &Host,
-    port: u16,
+    place: &Place,
+    address: &Address,
     config: Option<Arc<ClientConfig>>,
 ) -> Result<(Socket, Channel), SourceError> {
-    let name = match host {
-        Host::Unix(folder) => return Ok((Socket::Unix(unix(folder, port).await?), Channel::Plain)),
-        Host::Tcp(name) => name,
-    };
-    let mut tcp = TcpStream::connect((name.as_str(), port)).await.map_err(broken)?;
-    keep_alive(&tcp).map_err(broken)?;
-    let Some(config) = config else { return Ok((Socket::Tcp(tcp), Channel::Plain)) };
-    tcp.write_all(SSL_REQUEST).await.map_err(broken)?;
-    // Exactly one byte is read: what else came before TLS would come from somebody in between.
-    match tcp.read_u8().await.map_err(broken)? {
-        b'S' => {}
-        b'N' if conninfo.sslmode == SslMode::Prefer => return Ok((Socket::Tcp(tcp), Channel::Plain)),
-        b'N' => return Err(SourceError::Refused("the server has no TLS, and `sslmode` asks for it".into())),
-        // An error before TLS: the server could not even start a session for us.
-        b'E' => return Err(SourceError::Unreachable("the server has an error for an answer".into())),
-        other => {
-            let what = format!("{:?} in answer to an SSLRequest", char::from(other));
-            return Err(SourceError::Malformed { lsn: Lsn(0), what });
+    let address = match address {
+        Address::Tcp(address) => *address,
+        Address::Unix(path) => {
+            let socket = UnixStream::connect(path).await.map_err(broken)?;
+            return Ok((Socket::Unix(socket), Channel::Plain));
         }
+    };
+    let mut tcp = TcpStream::connect(address).await.map_err(broken)?;
+    keep_alive(&tcp, conninfo.keep_alive).map_err(broken)?;
+    let Some(config) = config else { return Ok((Socket::Tcp(tcp), Channel::Plain)) };
+    if conninfo.negotiation == Negotiation::Postgres && !speaks_tls(&mut tcp, conninfo.sslmode).await? {
+        return Ok((Socket::Tcp(tcp), Channel::Plain));
     }
+    let name = match &place.host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(_) => address.ip().to_string(),
+    };
     let server_name = ServerName::try_from(name.clone())
         .map_err(|_| SourceError::Refused(format!("`{name}` is no name that a certificate can bear")))?;
     let connector = tokio_rustls::TlsConnector::from(config);
@@ -161,21 +209,38 @@ async fn open(
     Ok((Socket::Tls(Box::new(stream)), Channel::Tls { end_point }))
 }
 
-async fn unix(folder: &Path, port: u16) -> Result<UnixStream, SourceError> {
-    let path = folder.join(format!(".s.PGSQL.{port}"));
-    UnixStream::connect(&path).await.map_err(broken)
+/// Asks for TLS. Says whether the server has it; where it must, an error.
+async fn speaks_tls(tcp: &mut TcpStream, mode: SslMode) -> Result<bool, SourceError> {
+    tcp.write_all(SSL_REQUEST).await.map_err(broken)?;
+    // Exactly one byte is read: what else came before TLS would come from somebody in between.
+    match tcp.read_u8().await.map_err(broken)? {
+        b'S' => Ok(true),
+        b'N' if mode == SslMode::Prefer => Ok(false),
+        b'N' => Err(SourceError::Refused("the server has no TLS, and `sslmode` asks for it".into())),
+        // An error before TLS: the server could not even start a session for us.
+        b'E' => Err(SourceError::Unreachable("the server has an error for an answer".into())),
+        other => {
+            let what = format!("{:?} in answer to an SSLRequest", char::from(other));
+            Err(SourceError::Malformed { lsn: Lsn(0), what })
+        }
+    }
 }
 
 /// A peer that is gone without a word is found out by the kernel too, not by the watchdog alone.
-fn keep_alive(tcp: &TcpStream) -> io::Result<()> {
+fn keep_alive(tcp: &TcpStream, how: KeepAlive) -> io::Result<()> {
     tcp.set_nodelay(true)?;
-    let keepalive = socket2::TcpKeepalive::new()
-        .with_time(Duration::from_secs(30))
-        .with_interval(Duration::from_secs(10));
     let socket = socket2::SockRef::from(tcp);
-    socket.set_tcp_keepalive(&keepalive)?;
+    if how.on {
+        let with = |keepalive, time: Option<Duration>, set: fn(TcpKeepalive, Duration) -> TcpKeepalive| {
+            time.map_or(Clone::clone(&keepalive), |time| set(keepalive, time))
+        };
+        let keepalive = with(TcpKeepalive::new(), how.idle, TcpKeepalive::with_time);
+        let keepalive = with(keepalive, how.interval, TcpKeepalive::with_interval);
+        let keepalive = how.count.map_or(keepalive.clone(), |count| keepalive.with_retries(count));
+        socket.set_tcp_keepalive(&keepalive)?;
+    }
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(Duration::from_mins(1)))?;
+    socket.set_tcp_user_timeout(how.user_timeout)?;
     Ok(())
 }
 
@@ -268,3 +333,24 @@ pub(super) const SESSION: &[(&str, &str)] = &[
 
 /// <https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-SSLREQUEST>
 const SSL_REQUEST: &[u8] = b"\0\0\0\x08\x04\xd2\x16\x2f";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_costs_the_connect_timeout_and_the_next_of_the_name_is_asked() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let closing = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addresses = [&silent, &closing].map(|listener| Address::Tcp(listener.local_addr().unwrap()));
+        let conninfo = Conninfo::parse("host=db user=u sslmode=disable connect_timeout=1", None).unwrap();
+        let closed = tokio::spawn(async move { closing.accept().await.map(drop) });
+        let tried = admit_at(&conninfo, &conninfo.places[0], &addresses, None, false).await;
+        closed.await.unwrap().unwrap();
+        match tried.map(|_| ()) {
+            // Of the last one.
+            Err(SourceError::Unreachable(why)) => assert!(!why.contains("no answer"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}

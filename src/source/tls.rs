@@ -12,11 +12,15 @@ use rustls::crypto::{
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion,
+};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use x509_cert::der::{Decode as _, Encode as _};
 
-use super::conninfo::{Conninfo, SslMode};
+use super::conninfo::{Conninfo, Negotiation, SslMode};
 
 /// How TLS is done for this `sslmode`; `None` where it is disabled.
 pub(super) fn client_config(conninfo: &Conninfo) -> anyhow::Result<Option<Arc<ClientConfig>>> {
@@ -29,12 +33,17 @@ pub(super) fn client_config(conninfo: &Conninfo) -> anyhow::Result<Option<Arc<Cl
         (SslMode::VerifyFull, root) => Trust::ThisName(Roots::load(root.as_deref())?),
     };
     let algorithms = provider.signature_verification_algorithms;
+    let versions: &[&SupportedProtocolVersion] = match conninfo.tls_versions {
+        (true, false) => &[&TLS12],
+        (false, true) => &[&TLS13],
+        _ => &[&TLS12, &TLS13],
+    };
     let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .context("choose TLS versions")?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Verifier { algorithms, trust }));
-    let config = match (&conninfo.sslcert, &conninfo.sslkey) {
+    let mut config = match (&conninfo.sslcert, &conninfo.sslkey) {
         (Some(cert), Some(key)) => {
             let key = PrivateKeyDer::from_pem_file(key)
                 .with_context(|| format!("read `sslkey` {}", key.display()))?;
@@ -43,6 +52,11 @@ pub(super) fn client_config(conninfo: &Conninfo) -> anyhow::Result<Option<Arc<Cl
         (None, None) => builder.with_no_client_auth(),
         _ => anyhow::bail!("`sslcert` and `sslkey` are given together or not at all"),
     };
+    config.enable_sni = conninfo.sni;
+    if conninfo.negotiation == Negotiation::Direct {
+        // Without it, what speaks another protocol over TLS could be talked to by mistake.
+        config.alpn_protocols = vec![b"postgresql".to_vec()];
+    }
     Ok(Some(Arc::new(config)))
 }
 

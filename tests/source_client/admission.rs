@@ -100,9 +100,9 @@ on_all_versions! {
             Err(SourceError::Unreachable(why)) => assert!(why.contains("no answer within 1s"), "{why}"),
             other => panic!("{other:?}"),
         }
-        let (mut hosts, real) = (conninfo.hosts.clone(), server.parse("host=127.0.0.1 user=u").hosts);
-        hosts.extend(real);
-        enter(&Conninfo { hosts, ..conninfo }).await.expect("the second host lets us in");
+        let (mut places, real) = (conninfo.places.clone(), server.parse("host=127.0.0.1 user=u").places);
+        places.extend(real);
+        enter(&Conninfo { places, ..conninfo }).await.expect("the second host lets us in");
     }
 }
 

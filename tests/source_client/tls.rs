@@ -75,3 +75,52 @@ async fn a_server_without_tls_serves_those_who_only_prefer_it() {
     enter(&salted(server, "127.0.0.1", "sslmode=prefer")).await.expect("let in");
     refused(&salted(server, "127.0.0.1", "sslmode=require"), "no TLS").await;
 }
+
+#[tokio::test]
+async fn a_certificate_and_the_password_file_go_by_the_host_and_the_socket_by_its_address() {
+    let server = Server::shared(15).await;
+    let with = |host: &str, more: &str| salted(server, host, &format!("hostaddr=127.0.0.1 {more}"));
+    let full = "sslmode=verify-full sslrootcert=@ca.crt";
+    enter(&with("localhost", full)).await.expect("its name");
+    refused(&with("db.invalid", full), "certificate").await;
+    enter(&with("db.invalid", "sslmode=require")).await.expect("no question to DNS");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "db.invalid:*:*:salted:geheim\n").expect("a line");
+    let conninfo = with("db.invalid", &format!("passfile={}", file.path().display()));
+    enter(&Conninfo { password: None, ..conninfo }).await.expect("the host's password");
+}
+
+#[tokio::test]
+async fn what_require_auth_forbids_is_refused_and_the_versions_of_tls_are_those_that_are_allowed() {
+    let server = Server::shared(15).await;
+    enter(&salted(server, "127.0.0.1", "require_auth=scram-sha-256,none")).await.expect("SCRAM");
+    refused(&salted(server, "127.0.0.1", "require_auth=!scram-sha-256"), "`require_auth`").await;
+    for user in ["clear", "hashed", "trusted"] {
+        let other = salted(server, "127.0.0.1", "sslmode=require require_auth=scram-sha-256");
+        refused(&Conninfo { user: user.to_owned(), ..other }, "`require_auth`").await;
+    }
+    for (more, version) in
+        [("ssl_max_protocol_version=TLSv1.2", "TLSv1.2"), ("ssl_min_protocol_version=TLSv1.3", "TLSv1.3")]
+    {
+        let session = connect_sql(&salted(server, "127.0.0.1", more)).await.expect(more);
+        let sql = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        assert_eq!(session.query_one(sql, &[]).await.expect("an answer").get::<_, String>(0), version);
+    }
+}
+
+#[tokio::test]
+async fn tls_may_begin_at_once_and_names_the_protocol() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+    let port = listener.local_addr().expect("an address").port();
+    let text = format!("host=127.0.0.1 port={port} user=u sslmode=require sslnegotiation=direct");
+    let conninfo = Conninfo::parse(&text, None).expect("a connection string");
+    let connecting = tokio::spawn(async move { connect_sql(&conninfo).await.map(|_| ()) });
+    let (mut socket, _) = listener.accept().await.expect("a connection");
+    let mut hello = vec![0; 4_096];
+    let length = tokio::io::AsyncReadExt::read(&mut socket, &mut hello).await.expect("bytes");
+    hello.truncate(length);
+    drop(socket);
+    assert_eq!(hello.first(), Some(&0x16), "a handshake of TLS, and no question before it");
+    assert!(hello.windows(10).any(|bytes| bytes == b"postgresql"), "its protocol is named");
+    assert!(connecting.await.expect("a task").is_err());
+}

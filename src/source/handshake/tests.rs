@@ -3,7 +3,8 @@ use proptest::prelude::*;
 
 fn handshake(channel: Channel, binding: ChannelBinding) -> Handshake {
     let password = Some("geheim".into());
-    let mut handshake = Handshake::new("u", password, channel, binding, [("user", "u")]).unwrap();
+    let policy = Policy { binding, may: RequireAuth::default() };
+    let mut handshake = Handshake::new("u", password, channel, policy, [("user", "u")]).unwrap();
     let first = handshake.advance(&mut BytesMut::new());
     assert!(matches!(first, Ok(Next::Send(_))), "first the start-up message");
     handshake
@@ -128,5 +129,30 @@ proptest! {
         prop_assert!(matches!(handshake.advance(&mut inbound), Ok(Next::Read)));
         inbound.extend_from_slice(&all[at..]);
         prop_assert!(matches!(handshake.advance(&mut inbound), Ok(Next::Ready)));
+    }
+}
+
+#[test]
+fn what_require_auth_forbids_ends_the_handshake_before_a_password_is_sent() {
+    let (ok, clear) = (b"R\0\0\0\x08\0\0\0\0".as_slice(), b"R\0\0\0\x08\0\0\0\x03".as_slice());
+    let md5 = b"R\0\0\0\x0c\0\0\0\x05salt".as_slice();
+    let scram = b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0".as_slice();
+    let nothing = RequireAuth { password: false, md5: false, scram: false, none: false };
+    let cases = [
+        (ok, RequireAuth { none: true, ..nothing }),
+        (clear, RequireAuth { password: true, ..nothing }),
+        (md5, RequireAuth { md5: true, ..nothing }),
+        (scram, RequireAuth { scram: true, ..nothing }),
+    ];
+    for (at, (message, _)) in cases.iter().enumerate() {
+        for (other, (_, may)) in cases.iter().enumerate() {
+            let policy = Policy { binding: ChannelBinding::Prefer, may: *may };
+            let channel = Channel::Tls { end_point: None };
+            let mut handshake =
+                Handshake::new("u", Some("p".into()), channel, policy, [("user", "u")]).unwrap();
+            assert!(handshake.advance(&mut BytesMut::new()).is_ok());
+            let next = handshake.advance(&mut BytesMut::from(*message));
+            assert_eq!(next.is_ok(), at == other, "{message:?}, {may:?}: {next:?}");
+        }
     }
 }
