@@ -24,6 +24,7 @@ use tokio::runtime::Handle;
 
 use super::connect::{Guarded, NoSocket, Served};
 use super::egress::Egress;
+use super::location::location;
 use super::proxy::Proxy;
 use super::retry::{DELIVERED, Outcome};
 use crate::clock::Clock;
@@ -121,6 +122,7 @@ impl Client {
         let reused = answer.extensions().get::<Served>().is_some_and(Served::again);
         self.metrics.http_connections.get_or_create(&ReusedLabel { reused: Truth(reused) }).inc();
         let status = answer.status();
+        let location = location(answer.headers());
         let retry_after = answer
             .headers()
             .get(RETRY_AFTER)
@@ -152,7 +154,10 @@ impl Client {
             300..=399 => "redirect",
             _ => "status",
         };
-        let detail = (word != DELIVERED).then(|| String::from_utf8_lossy(&kept).into_owned());
+        let detail = match location {
+            Some(place) if word == "redirect" => Some(format!("redirects to {place}, and is not followed")),
+            _ => (word != DELIVERED).then(|| String::from_utf8_lossy(&kept).into_owned()),
+        };
         Outcome { status: Some(status.as_u16()), word, detail, retry_after }
     }
 

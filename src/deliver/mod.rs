@@ -10,6 +10,8 @@ mod egress;
 mod handle;
 mod heads;
 mod lane;
+mod location;
+mod outage;
 mod proxy;
 mod request;
 mod retry;

@@ -51,7 +51,7 @@ impl Shell {
         if let Some(dead) = ended.dead {
             return self.tried_again(ended, dead, decided.fate);
         }
-        self.say_change(&ended, failed_before);
+        self.say_outage(&ended, failed_before, now);
         let successors = match decided.halve.then(|| self.halves(batch)).transpose() {
             Ok(successors) => successors,
             Err(error) => return self.not_written(lane, error, now),
@@ -169,7 +169,7 @@ impl Shell {
         Ok([first, second].iter().map(batch).collect())
     }
 
-    fn standing(&self, lane: LaneNo) -> Standing {
+    pub(super) fn standing(&self, lane: LaneNo) -> Standing {
         self.dispatch.lane(lane).map(|lane| lane.standing.clone()).unwrap_or_default()
     }
 
@@ -192,17 +192,5 @@ impl Shell {
         let (project, callback, why) = (self.project(lane), lane.callback(), reason.name());
         tracing::warn!(project, %callback, records, reason = why, "records were given up and are dead letters");
         self.params.metrics.dead_letters.get_or_create(&ReasonLabel { reason: why }).inc_by(records);
-    }
-
-    /// A change is said once; its repetitions are counted.
-    fn say_change(&self, Ended { lane, outcome, .. }: &Ended, failed_before: bool) {
-        let fails = self.standing(*lane).failures > 0;
-        let (project, callback) = (self.project(*lane), lane.callback());
-        if fails && !failed_before {
-            let Outcome { status, word, detail, .. } = outcome;
-            tracing::warn!(project, %callback, outcome = word, status, detail, "a webhook fails, and is tried again");
-        } else if failed_before && !fails {
-            tracing::info!(project, %callback, "a webhook works again");
-        }
     }
 }
