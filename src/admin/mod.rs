@@ -8,6 +8,7 @@ mod again;
 mod resync;
 mod server;
 mod status;
+mod text;
 
 pub use again::{
     Again, DeadLetterShown, DeadLetterStatus, DeadLettersAsked, DeadLettersDone, DeadLettersPage,
@@ -20,3 +21,4 @@ pub use status::{
     LaneStatus, NotKeptLane, NotKeptStatus, OpenTransactionStatus, Pending, Progress, Readiness,
     SourceStatus, SpoolStatus, Status,
 };
+pub use text::{json, lines, plain, pretty_json};
