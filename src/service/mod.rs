@@ -18,6 +18,7 @@ mod trouble;
 mod wanted;
 mod watch_catalog;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -173,6 +174,7 @@ impl Parts {
             has_streamed: false,
             said: Said::default(),
             watch: CatalogWatch::default(),
+            warned: BTreeSet::new(),
             epochs,
             held: None,
             catch_ups_failed: 0,
