@@ -1,5 +1,17 @@
 -- The partitions of table $1 that hold rows, each with the columns that its own replica identity
--- carries: a changed row is logged by its partition's identity, not by the root's. All versions.
+-- carries: a changed row is logged by its partition's identity, not by the root's. They are found in
+-- pg_inherits, which locks none of them; one that is being detached (14+) is none. All versions.
+WITH RECURSIVE tree (relid, relkind) AS (
+    SELECT c.oid, c.relkind
+    FROM pg_catalog.pg_class AS c
+    WHERE c.oid = $1::oid
+    UNION ALL
+    SELECT c.oid, c.relkind
+    FROM tree AS t
+    JOIN pg_catalog.pg_inherits AS i ON i.inhparent = t.relid
+    JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
+    WHERE t.relkind = 'p' AND NOT coalesce((pg_catalog.to_jsonb(i) ->> 'inhdetachpending')::bool, false)
+)
 SELECT n.nspname::text AS schema,
        c.relname::text AS name,
        c.relkind::text AS kind,
@@ -18,8 +30,8 @@ SELECT n.nspname::text AS schema,
                  END
            ORDER BY k.n
        ) AS carried
-FROM pg_catalog.pg_partition_tree($1::oid::regclass) AS t
+FROM tree AS t
 JOIN pg_catalog.pg_class AS c ON c.oid = t.relid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE t.isleaf AND c.oid <> $1::oid
+WHERE c.relkind <> 'p' AND c.oid <> $1::oid
 ORDER BY n.nspname, c.relname

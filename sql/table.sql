@@ -1,4 +1,5 @@
--- The relation $1.$2, whatever its kind. All versions.
+-- The relation $1.$2, whatever its kind. Rows and bytes are as the last VACUUM or ANALYZE found them, and
+-- partitions are found in pg_inherits: functions that tell more lock each partition. All versions.
 SELECT c.oid AS oid,
        c.relkind::text AS kind,
        c.relpersistence::text AS persistence,
@@ -11,16 +12,26 @@ SELECT c.oid AS oid,
            SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = c.oid
        ) AS has_children,
        -- Of a partitioned table the partitions hold the rows; -1 says "never counted".
-       (SELECT pg_catalog.sum(greatest(l.reltuples, 0))
-        FROM pg_catalog.pg_class AS l
-        WHERE l.oid = c.oid
-           OR l.oid IN (SELECT t.relid FROM pg_catalog.pg_partition_tree(c.oid) AS t WHERE t.isleaf)
-       )::float8 AS rows,
-       (SELECT pg_catalog.sum(pg_catalog.pg_table_size(l.oid))
-        FROM pg_catalog.pg_class AS l
-        WHERE l.oid = c.oid
-           OR l.oid IN (SELECT t.relid FROM pg_catalog.pg_partition_tree(c.oid) AS t WHERE t.isleaf)
-       )::int8 AS bytes
+       size.rows AS rows,
+       size.bytes AS bytes
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL (
+    WITH RECURSIVE tree (relid, relkind) AS (
+        SELECT c.oid, c.relkind
+        UNION ALL
+        SELECT p.oid, p.relkind
+        FROM tree AS t
+        JOIN pg_catalog.pg_inherits AS i ON i.inhparent = t.relid
+        JOIN pg_catalog.pg_class AS p ON p.oid = i.inhrelid
+        WHERE t.relkind = 'p'
+    )
+    SELECT pg_catalog.sum(greatest(l.reltuples, 0))::float8 AS rows,
+           (pg_catalog.sum(l.relpages::int8 + coalesce(o.relpages, 0))
+            * pg_catalog.current_setting('block_size')::int8)::int8 AS bytes
+    FROM tree AS t
+    JOIN pg_catalog.pg_class AS l ON l.oid = t.relid
+    LEFT JOIN pg_catalog.pg_class AS o ON o.oid = l.reltoastrelid
+    WHERE l.oid = c.oid OR l.relkind <> 'p'
+) AS size
 WHERE n.nspname = $1::text AND c.relname = $2::text

@@ -50,6 +50,7 @@ const PURE: &[&str] = &[
     "classify/",
     "deliver/dispatch",
     "deliver/lane",
+    "deliver/outage",
     "deliver/retry",
     "deliver/sign",
 ];

@@ -9,6 +9,7 @@ mod resync;
 mod server;
 mod socket;
 mod status;
+mod text;
 
 pub use again::{
     Again, DeadLetterShown, DeadLetterStatus, DeadLettersAsked, DeadLettersDone, DeadLettersPage,
@@ -22,3 +23,4 @@ pub use status::{
     LaneStatus, NotKeptLane, NotKeptStatus, OpenTransactionStatus, Pending, Progress, Readiness,
     SourceStatus, SpoolStatus, Status,
 };
+pub use text::{json, lines, plain, pretty_json};

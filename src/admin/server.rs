@@ -1,10 +1,12 @@
 //! The routes, and the two listeners they are served on.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::extract::{Query, Request, State};
+use axum::http::uri::Authority;
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -59,7 +61,10 @@ pub struct TailLine {
 
 /// Serves on a port until the future is dropped.
 pub async fn serve_tcp(admin: Arc<Admin>, listener: TcpListener) -> anyhow::Result<()> {
-    let router = routes(Arc::clone(&admin)).layer(middleware::from_fn_with_state(admin, ask_for_token));
+    let listens_at = listener.local_addr().context("the admin port's address")?.ip();
+    let router = routes(Arc::clone(&admin))
+        .layer(middleware::from_fn_with_state(Arc::clone(&admin), ask_for_token))
+        .layer(middleware::from_fn_with_state((admin, listens_at), refuse_foreign_hosts));
     axum::serve(listener, router).await.context("serve the admin port")
 }
 
@@ -146,15 +151,50 @@ async fn tail(State(admin): State<Arc<Admin>>, Query(query): Query<TailQuery>) -
     ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
 }
 
+/// A page whose name was made to lead here (DNS rebinding) asks under that name. One that knows the token
+/// may use any.
+async fn refuse_foreign_hosts(
+    State((admin, listens_at)): State<(Arc<Admin>, IpAddr)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let named = request.headers().get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or_default());
+    let named = named.chain(request.uri().authority().map(Authority::as_str));
+    let is_ours = named.into_iter().all(|host| is_own(host, listens_at));
+    if is_ours || admin.token.as_ref().is_some_and(|token| bears(&request, token)) {
+        return next.run(request).await;
+    }
+    let why = "the admin port answers under `localhost` and its own address, or to who bears its token\n";
+    (StatusCode::MISDIRECTED_REQUEST, why).into_response()
+}
+
+/// Whether a host, with or without a port, can only mean us.
+fn is_own(host: &str, listens_at: IpAddr) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    if authority.as_str().contains('@') {
+        return false;
+    }
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    match name.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback() || address == listens_at || listens_at.is_unspecified(),
+        Err(_) => {
+            let name = name.trim_end_matches('.').to_ascii_lowercase();
+            name == "localhost" || name.ends_with(".localhost")
+        }
+    }
+}
+
+fn bears(request: &Request, token: &str) -> bool {
+    let given = request.headers().get(header::AUTHORIZATION);
+    let given = given.and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    given.is_some_and(|given| equal(given, token.as_bytes()))
+}
+
 /// Probes are answered without a token: they tell nothing but yes or no and why.
 async fn ask_for_token(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
     let open = request.uri().path().starts_with("/-/");
-    let given = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
     match &admin.token {
-        Some(token) if !open && !given.is_some_and(|given| equal(given, token.as_bytes())) => (
+        Some(token) if !open && !bears(&request, token) => (
             StatusCode::UNAUTHORIZED,
             [(header::WWW_AUTHENTICATE, "Bearer")],
             "send `authorization: Bearer TOKEN` with the token of `admin.token`\n",

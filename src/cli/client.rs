@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Exit;
+use super::{Exit, complain};
 use crate::admin::{SOCKET_NAME, connect_socket};
 
 /// Asks for `path`; the answer's head has come.
@@ -83,22 +83,34 @@ pub(super) async fn json(
     body: &impl Serialize,
     patience: Duration,
 ) -> Result<Value, Exit> {
-    let body = serde_json::to_vec(body).unwrap_or_default();
-    let answered = call_within(spool, method, path, body.into(), patience).await;
-    let (status, answer) = answered.map_err(|why| unreachable(&why))?;
-    if !status.is_success() {
-        eprint!("{}", String::from_utf8_lossy(&answer));
-        return Err(if status == StatusCode::BAD_REQUEST { Exit::Usage } else { Exit::Failed });
-    }
-    serde_json::from_slice(&answer).map_err(|_| {
+    let answer = text(spool, method, path, body, patience).await?;
+    serde_json::from_str(&answer).map_err(|_| {
         eprintln!("the sidecar's answer is not JSON");
         Exit::Failed
     })
 }
 
+/// The same, as the text that came: its records may hold what no [`Value`] can.
+pub(super) async fn text(
+    spool: &Path,
+    method: Method,
+    path: &str,
+    body: &impl Serialize,
+    patience: Duration,
+) -> Result<String, Exit> {
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    let answered = call_within(spool, method, path, body.into(), patience).await;
+    let (status, answer) = answered.map_err(|why| unreachable(&why))?;
+    if !status.is_success() {
+        complain(String::from_utf8_lossy(&answer));
+        return Err(if status == StatusCode::BAD_REQUEST { Exit::Usage } else { Exit::Failed });
+    }
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn unreachable(why: &str) -> Exit {
-    eprintln!("{why}");
+    complain(why);
     Exit::Unreachable
 }

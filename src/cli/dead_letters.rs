@@ -1,15 +1,19 @@
 //! `sidecar dead-letters`: what was given up.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use hyper::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{Exit, block_on, client, say};
+use super::{Exit, block_on, client, complain, say};
 use crate::admin::DeadLettersPicked;
+use crate::admin::{self, plain, pretty_json};
 use crate::record::Callback;
 
 #[derive(clap::Args, Debug)]
@@ -127,7 +131,8 @@ async fn list(spool: &Path, filter: &Filter, json: bool) -> Result<Exit, Exit> {
         let page = get(spool, &path).await?;
         let letters = page.get("dead_letters").and_then(Value::as_array).cloned().unwrap_or_default();
         letters.iter().for_each(|letter| {
-            if json { say(format_args!("{letter}\n")) } else { say(format_args!("{}\n", line(letter))) }
+            let shown = if json { admin::json(&letter.to_string()) } else { line(letter) };
+            say(format_args!("{shown}\n"));
         });
         match page.get("next").and_then(Value::as_i64) {
             Some(next) => after = next,
@@ -137,7 +142,7 @@ async fn list(spool: &Path, filter: &Filter, json: bool) -> Result<Exit, Exit> {
 }
 
 fn line(letter: &Value) -> String {
-    let text = |name: &str| letter.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let text = |name: &str| plain(letter.get(name).and_then(Value::as_str).unwrap_or("-"));
     let redelivering = letter.get("redelivering").and_then(Value::as_bool) == Some(true);
     format!(
         "{:>6} {:<24} {:<9} {:<10} {:>9} {:<24}  {}{}",
@@ -153,19 +158,23 @@ fn line(letter: &Value) -> String {
 }
 
 async fn show(spool: &Path, number: i64, json: bool) -> Result<Exit, Exit> {
-    let letter = get(spool, &format!("/api/v1/dead-letters/{number}")).await?;
+    let path = format!("/api/v1/dead-letters/{number}");
+    let answer = client::text(spool, Method::GET, &path, &json!({}), client::PATIENCE).await?;
     if json {
-        say(format_args!("{letter:#}\n"));
+        say(format_args!("{}\n", pretty_json(&answer)));
         return Ok(Exit::Done);
     }
+    let Some((letter, records)) = read(&answer) else {
+        complain("the sidecar's answer is not JSON");
+        return Ok(Exit::Failed);
+    };
     say(format_args!("{}\n", line(&letter)));
     let all = |name: &str| letter.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
-    let records = all("first_records");
     let shown = records.len() as u64;
-    for record in &records {
+    for Shown { position, record } in &records {
         // As `replay` takes it, its LSN as Postgres writes it.
-        let position = record.get("position").and_then(Value::as_str).unwrap_or("-").replacen('-', "/", 1);
-        say(format_args!("  {position:<22} {}\n", record.get("record").unwrap_or(&Value::Null)));
+        let position = plain(&position.replacen('-', "/", 1));
+        say(format_args!("  {position:<22} {}\n", admin::json(record.get()).replace(['\n', '\r'], " ")));
     }
     let of = letter.get("records").and_then(Value::as_u64).unwrap_or(0);
     if of > shown {
@@ -173,7 +182,7 @@ async fn show(spool: &Path, number: i64, json: bool) -> Result<Exit, Exit> {
     }
     for attempt in all("attempts") {
         let text = |name: &str| match attempt.get(name) {
-            Some(Value::String(text)) => text.clone(),
+            Some(Value::String(text)) => plain(text),
             None | Some(Value::Null) => "-".to_owned(),
             Some(other) => other.to_string(),
         };
@@ -187,6 +196,24 @@ async fn show(spool: &Path, number: i64, json: bool) -> Result<Exit, Exit> {
         ));
     }
     Ok(Exit::Done)
+}
+
+/// A record of a dead letter: what a tenant wrote in it may be more than a [`Value`] holds, as 1e999.
+#[derive(Deserialize)]
+struct Shown {
+    position: String,
+    record: Box<RawValue>,
+}
+
+/// All but the records, and the records.
+fn read(answer: &str) -> Option<(Value, Vec<Shown>)> {
+    let mut fields: BTreeMap<String, Box<RawValue>> = serde_json::from_str(answer).ok()?;
+    let records = fields.remove("first_records")?;
+    let rest = fields.into_iter().filter_map(|(name, value)| {
+        let value = serde_json::from_str::<Value>(value.get()).ok()?;
+        Some((name, value))
+    });
+    Some((Value::Object(rest.collect()), serde_json::from_str(records.get()).ok()?))
 }
 
 async fn redeliver(spool: &Path, picked: &Picked) -> Result<Exit, Exit> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::status::size;
-use super::{Exit, block_on, client, say};
+use super::{Exit, block_on, client, complain, say};
 use crate::deliver::Routes;
 use crate::record::Callback;
 use crate::service::wanted;
@@ -19,11 +19,11 @@ pub(super) fn doctor(settings: &Settings) -> Exit {
         let findings = match findings(settings).await {
             Ok(findings) => findings,
             Err(error @ (SourceError::Refused(_) | SourceError::Unreadable { .. })) => {
-                eprintln!("{error}");
+                complain(error);
                 return Exit::Refused;
             }
             Err(error) => {
-                eprintln!("{error}");
+                complain(error);
                 return Exit::Unreachable;
             }
         };

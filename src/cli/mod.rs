@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::admin::lines;
 use crate::settings::{Settings, Sources, WrongSettings, load, spool_path};
 
 /// Webhooks for the documents table of a Postgres database, with no change to the application.
@@ -161,15 +162,21 @@ fn at_spool(sources: &Sources, command: impl FnOnce(&Path) -> Exit) -> Exit {
 fn refuse(wrong: &WrongSettings) -> Exit {
     eprintln!("wrong settings:");
     for sentence in &wrong.0 {
-        eprintln!("  {sentence}");
+        complain(format_args!("  {sentence}"));
     }
     Exit::Refused
 }
 
-/// Writes to standard output. A reader that went away early is no error of ours.
+/// Writes to standard output, nothing in it that acts on a terminal. A reader that went away early is no
+/// error of ours.
 fn say(text: impl std::fmt::Display) {
     use std::io::Write as _;
-    let _ = std::io::stdout().write_fmt(format_args!("{text}"));
+    let _ = std::io::stdout().write_all(lines(&text.to_string()).as_bytes());
+}
+
+/// The same to standard error, as a line of its own.
+fn complain(text: impl std::fmt::Display) {
+    eprintln!("{}", lines(text.to_string().trim_end_matches('\n')));
 }
 
 /// Runs `work` on a runtime of its own.

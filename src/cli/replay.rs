@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::{Exit, block_on, client, say};
+use crate::admin::{plain, pretty_json};
 use crate::clock::Clock;
 use crate::moment::Moment;
 use crate::position::Place;
@@ -141,7 +142,7 @@ fn told(answer: &Value, dry_run: bool) -> String {
 
 fn lanes(answer: &Value, of: &str) -> Vec<String> {
     let line = |lane: &Value| {
-        let text = |name: &str| lane.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |name: &str| plain(lane.get(name).and_then(Value::as_str).unwrap_or_default());
         let records = lane.get("records").and_then(Value::as_u64).unwrap_or(0);
         format!("{:<24} {:<9} {records:>10} records", text("project"), text("callback"))
     };
@@ -179,10 +180,10 @@ async fn follow(spool: &Path, no: u64) -> Result<Exit, Exit> {
 async fn list(spool: &Path, json: bool) -> Result<Exit, Exit> {
     let status = fetch(spool).await?;
     if json {
-        say(format_args!("{status:#}\n"));
+        say(format_args!("{}\n", pretty_json(&status.to_string())));
         return Ok(Exit::Done);
     }
-    let text = |pointer: &str| status.pointer(pointer).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let text = |pointer: &str| plain(status.pointer(pointer).and_then(Value::as_str).unwrap_or("-"));
     say(format_args!(
         "can be replayed: from {} to {}, committed after {}\n",
         text("/window/from_lsn"),
@@ -210,7 +211,7 @@ fn replays(status: &Value) -> Vec<Value> {
 
 /// One replay, for people.
 pub(super) fn line(replay: &Value) -> String {
-    let text = |name: &str| replay.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let text = |name: &str| plain(replay.get(name).and_then(Value::as_str).unwrap_or("-"));
     let mut out = format!(
         "{:>3} {:<9} {} of {} records sent",
         number(replay, "no"),
@@ -224,7 +225,7 @@ pub(super) fn line(replay: &Value) -> String {
     }
     let asked = replay.get("asked").and_then(Value::as_object);
     for (name, value) in asked.into_iter().flatten() {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let value = value.as_str().map_or_else(|| value.to_string(), plain);
         let _ = write!(out, ", {} {value}", name.replace('_', "-"));
     }
     let _ = write!(out, ", asked for {}", text("asked_at"));
@@ -238,7 +239,7 @@ pub(super) fn line(replay: &Value) -> String {
 /// Lanes in which nothing moves, and how they stand.
 fn hindered(replay: &Value) -> String {
     let waiting = replay.get("waiting").and_then(Value::as_array).into_iter().flatten();
-    let text = |lane: &Value, name: &str| lane.get(name).and_then(Value::as_str).unwrap_or("").to_owned();
+    let text = |lane: &Value, name: &str| plain(lane.get(name).and_then(Value::as_str).unwrap_or(""));
     let lanes = waiting
         .filter(|lane| matches!(text(lane, "state").as_str(), "failing" | "paused" | "without webhook"))
         .map(|lane| {

@@ -7,7 +7,7 @@ use hyper::Method;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
-use super::{Exit, block_on, client, say};
+use super::{Exit, block_on, client, complain, say};
 use crate::admin::ResyncAsked;
 
 #[derive(clap::Args, Debug)]
@@ -57,7 +57,7 @@ pub(super) fn resync(spool: &Path, args: &Args) -> Exit {
         if let Some(number) = number.filter(|_| status.is_success()) {
             return follow(spool, number).await;
         }
-        eprint!("{}", String::from_utf8_lossy(&answer));
+        complain(String::from_utf8_lossy(&answer));
         Exit::Failed
     })
 }
@@ -87,7 +87,7 @@ async fn follow(spool: &Path, number: u64) -> Exit {
                 say(format_args!("{result}\n"));
                 return Exit::Done;
             }
-            eprintln!("{result}");
+            complain(result);
             if state == "refused" {
                 eprintln!("the resync is made when that is cured: `sidecar status` shows it");
                 return Exit::Refused;

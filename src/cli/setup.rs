@@ -1,6 +1,6 @@
 //! `sidecar setup` and `sidecar teardown`.
 
-use super::{Exit, block_on, say};
+use super::{Exit, block_on, complain, say};
 use crate::service::wanted;
 use crate::settings::Settings;
 use crate::source::refusal::CatalogError;
@@ -78,15 +78,15 @@ fn told(done: Result<(), CatalogError>) -> Exit {
             error @ (CatalogError::Refused(_)
             | CatalogError::Source(SourceError::Refused(_) | SourceError::Unreadable { .. })),
         ) => {
-            eprintln!("{error}");
+            complain(error);
             Exit::Refused
         }
         Err(error @ CatalogError::Source(SourceError::Unreachable(_) | SourceError::Closed(_))) => {
-            eprintln!("{error}");
+            complain(error);
             Exit::Unreachable
         }
         Err(error) => {
-            eprintln!("{error}");
+            complain(error);
             Exit::Failed
         }
     }

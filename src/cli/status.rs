@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Exit, block_on, client, say};
+use super::{Exit, block_on, client, complain, say};
+use crate::admin::{plain, pretty_json};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -25,7 +26,7 @@ pub(super) fn status(spool: &Path, args: &Args) -> Exit {
             return Exit::Failed;
         };
         if args.json {
-            say(format_args!("{status:#}\n"));
+            say(format_args!("{}\n", pretty_json(&String::from_utf8_lossy(&body))));
         } else {
             say(format_args!("{}", told(&status)));
         }
@@ -38,7 +39,7 @@ pub(super) fn healthcheck(spool: &Path) -> Exit {
         match client::fetch(spool, "/-/ready").await {
             Ok((status, _)) if status.is_success() => Exit::Done,
             Ok((_, body)) => {
-                eprint!("{}", String::from_utf8_lossy(&body));
+                complain(String::from_utf8_lossy(&body));
                 Exit::Failed
             }
             Err(why) => client::unreachable(&why),
@@ -49,7 +50,7 @@ pub(super) fn healthcheck(spool: &Path) -> Exit {
 /// For people. What is missing is a dash.
 fn told(status: &Value) -> String {
     let text = |pointer: &str| match status.pointer(pointer) {
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => plain(text),
         None | Some(Value::Null) => "-".to_owned(),
         Some(other) => other.to_string(),
     };
@@ -128,7 +129,7 @@ fn write_not_kept(out: &mut String, status: &Value) {
     let _ = writeln!(out, "\nDROPPED  {records} records since the start, as no [[webhook]] takes them:");
     let lanes = status.pointer("/not_kept/lanes").and_then(Value::as_array).into_iter().flatten();
     for lane in lanes {
-        let text = |name: &str| lane.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+        let text = |name: &str| plain(lane.get(name).and_then(Value::as_str).unwrap_or("-"));
         let _ = writeln!(
             out,
             "{:<24} {:<9} {:>26} records",
@@ -144,7 +145,7 @@ fn write_not_kept(out: &mut String, status: &Value) {
 }
 
 fn write_lane(out: &mut String, lane: &Value) {
-    let text = |name: &str| lane.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let text = |name: &str| plain(lane.get(name).and_then(Value::as_str).unwrap_or("-"));
     let number = |pointer: &str| lane.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
     let oldest = lane.pointer("/pending/oldest_seconds").and_then(Value::as_f64);
     let oldest = oldest.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1} s"));
@@ -163,7 +164,7 @@ fn write_lane(out: &mut String, lane: &Value) {
 
 fn reasons(status: &Value) -> String {
     let reasons = status.pointer("/readiness/reasons").and_then(Value::as_array);
-    reasons.into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join("; ")
+    reasons.into_iter().flatten().filter_map(Value::as_str).map(plain).collect::<Vec<_>>().join("; ")
 }
 
 pub(super) fn size(bytes: u64) -> String {

@@ -11,6 +11,7 @@ use hyper::header::RETRY_AFTER;
 use tokio::time::{Instant, timeout_at};
 
 use super::connect::NotOpened;
+use super::location::location;
 use super::retry::{DELIVERED, Outcome};
 use super::wire::{Unanswered, causes};
 use crate::clock::Clock;
@@ -19,6 +20,8 @@ use crate::moment::Moment;
 /// An answer with a status, which decides; the rest may be broken.
 pub(super) struct Answer {
     status: u16,
+    /// Where a redirect leads, for people.
+    location: Option<String>,
     retry_after: Option<Duration>,
     body: Option<Incoming>,
     /// The beginning of the body.
@@ -33,6 +36,7 @@ impl Answer {
         let value = answer.headers().get(RETRY_AFTER);
         Self {
             status: answer.status().as_u16(),
+            location: location(answer.headers()),
             retry_after: value.and_then(|value| retry_after(value.to_str().ok()?, Clock::now())),
             body: Some(answer.into_body()),
             kept: BytesMut::new(),
@@ -42,7 +46,14 @@ impl Answer {
 
     /// One of which nothing more than the status could be read.
     pub(super) fn broken(status: u16, why: &str) -> Self {
-        Self { status, retry_after: None, body: None, kept: BytesMut::new(), fault: Some(why.to_owned()) }
+        Self {
+            status,
+            location: None,
+            retry_after: None,
+            body: None,
+            kept: BytesMut::new(),
+            fault: Some(why.to_owned()),
+        }
     }
 
     /// Reads the body, as far as it comes and may be read.
@@ -76,13 +87,16 @@ impl Answer {
     }
 
     pub(super) fn outcome(self) -> Outcome {
-        let Self { status, retry_after, kept, fault, .. } = self;
+        let Self { status, location, retry_after, kept, fault, .. } = self;
         let word = match status {
             200..=299 => DELIVERED,
             300..=399 => "redirect",
             _ => "status",
         };
-        let kept = (word != DELIVERED).then(|| String::from_utf8_lossy(&kept).into_owned());
+        let kept = match location {
+            Some(place) if word == "redirect" => Some(format!("redirects to {place}, and is not followed")),
+            _ => (word != DELIVERED).then(|| String::from_utf8_lossy(&kept).into_owned()),
+        };
         let fault = fault.map(|fault| format!("the answer has a fault: {fault}"));
         let detail = match (kept, fault) {
             (Some(kept), Some(fault)) if kept.is_empty() => Some(fault),

@@ -11,6 +11,8 @@ mod egress;
 mod handle;
 mod heads;
 mod lane;
+mod location;
+mod outage;
 mod proxy;
 mod request;
 mod retry;

@@ -37,16 +37,19 @@ pub(super) enum NoTunnel {
 impl Proxy {
     /// `http://[USER:PASSWORD@]HOST[:PORT]`; the port is 3128 where none is named.
     pub fn parse(text: &str) -> Result<Self, BadProxy> {
+        // A port that is none would else be taken for a missing one.
+        url::Url::parse(text).map_err(|_| BadProxy)?;
         let uri: Uri = text.parse().map_err(|_| BadProxy)?;
         let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http")).ok_or(BadProxy)?;
         let user = authority.as_str().rsplit_once('@').map(|(user, _)| user);
         let authorization = user
             .map(|user| format!("Basic {}", STANDARD.encode(percent_decode_str(user).collect::<Vec<u8>>())));
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        if host.is_empty() || !matches!(uri.path(), "" | "/") {
+        let port = authority.port_u16().unwrap_or(3128);
+        if host.is_empty() || port == 0 || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(BadProxy);
         }
-        Ok(Self { host, port: authority.port_u16().unwrap_or(3128), authorization })
+        Ok(Self { host, port, authorization })
     }
 
     /// Where it listens.
@@ -110,7 +113,28 @@ mod tests {
         assert_eq!(proxy.authorization.as_deref(), Some("Basic dXNlcjpwYXNz"));
         assert_eq!(format!("{proxy:?}"), "Proxy(proxy:8080)");
         assert_eq!(Proxy::parse("http://[::1]/").unwrap().address(), ("::1", 3128));
-        for text in ["proxy:8080", "https://proxy:1", "socks5://proxy:1", "http://proxy/path", ""] {
+        assert_eq!(Proxy::parse("http://proxy:80").unwrap().address(), ("proxy", 80));
+        assert_eq!(Proxy::parse("http://proxy:").unwrap().address(), ("proxy", 3128));
+        for text in [
+            "proxy:8080",
+            "https://proxy:1",
+            "socks5://proxy:1",
+            "http://proxy/path",
+            "http://proxy/?a=b",
+            "http://proxy:99999",
+            "http://proxy:65536/",
+            "http://proxy:0",
+            "http://proxy:-1",
+            "http://proxy:31z8",
+            "http://u:p@proxy:99999",
+            "http://pro xy:1",
+            "http://[::1:1",
+            "http://[zz]:1",
+            "http://256.1.1.1:1",
+            "http://:3128",
+            "http:///proxy",
+            "",
+        ] {
             assert_eq!(Proxy::parse(text), Err(BadProxy), "{text}");
         }
     }

@@ -3,6 +3,7 @@
 mod again;
 mod care;
 mod outcomes;
+mod say;
 mod send;
 
 use std::collections::{BTreeMap, HashMap};
@@ -17,6 +18,7 @@ use self::outcomes::{Ended, Unwritten, Write};
 use super::dispatch::{Action, Dispatch};
 use super::handle::{LaneView, Params};
 use super::heads::{Heads, Made};
+use super::outage::Outages;
 use super::webhook::{Routes, Webhook};
 use crate::moment::Running;
 use crate::record::{LaneNo, ProjectNo, Seq};
@@ -110,6 +112,7 @@ pub struct Shell {
     unwritten: Vec<(Running, Unwritten)>,
     /// The ids of running replays, as requests bear them.
     replays: BTreeMap<ReplayNo, Uuid>,
+    outages: Outages,
     looked_at: Running,
     ticked_at: Running,
     stop_by: Option<Running>,
@@ -141,6 +144,7 @@ impl Shell {
             made: HashMap::new(),
             unwritten: Vec::new(),
             replays: BTreeMap::new(),
+            outages: Outages::default(),
             looked_at: now,
             ticked_at: now,
             stop_by: None,
@@ -227,6 +231,7 @@ impl Shell {
             Event::Resume { lanes } => lanes.into_iter().for_each(|lane| self.resume(lane, now)),
             Event::Routed { routes, in_flight_max, lane_bytes_max } => {
                 self.params.routes = routes;
+                self.outages.clear();
                 self.dispatch.set_limits(in_flight_max, lane_bytes_max);
                 self.route_all();
             }

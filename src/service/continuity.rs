@@ -46,8 +46,8 @@ pub(super) struct FoundSource {
 /// What there is of the slot.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum FoundSlot {
-    /// The server calls it lost or invalidated.
-    Lost,
+    /// The server calls it lost or invalidated, for this reason.
+    Lost(&'static str),
     /// None of this name.
     Missing,
     /// It serves from `confirmed` on.
@@ -76,8 +76,8 @@ pub(super) enum Continuity {
     SlotGone {
         /// The last LSN that is known.
         from: Lsn,
-        /// The slot is there, but the server calls it lost.
-        lost: bool,
+        /// The slot is there, but the server calls it lost: why.
+        lost: Option<&'static str>,
     },
     /// The slot has forgotten changes that the spool never saw.
     SpoolBehind {
@@ -104,16 +104,15 @@ pub(super) enum Part {
 /// start has finished.
 pub(super) fn judge(known: Option<(&KnownSource, StreamPosition)>, found: &FoundSource) -> Continuity {
     let Some((known, position)) = known else {
-        return Continuity::FirstStart { drop_slot: found.slot == FoundSlot::Lost };
+        return Continuity::FirstStart { drop_slot: matches!(found.slot, FoundSlot::Lost(_)) };
     };
     let position = match same_history(known, position, found) {
         Ok(position) => position,
         Err(why) => return Continuity::Diverged { why },
     };
     match found.slot {
-        FoundSlot::Lost | FoundSlot::Missing => {
-            Continuity::SlotGone { from: position.whole, lost: found.slot == FoundSlot::Lost }
-        }
+        FoundSlot::Lost(why) => Continuity::SlotGone { from: position.whole, lost: Some(why) },
+        FoundSlot::Missing => Continuity::SlotGone { from: position.whole, lost: None },
         FoundSlot::Usable { confirmed } if confirmed > position.whole => {
             Continuity::SpoolBehind { confirmed }
         }
@@ -226,7 +225,7 @@ mod tests {
     #[test]
     fn an_empty_spool_makes_a_first_start_and_drops_only_a_slot_that_is_lost() {
         assert_eq!(judge(None, &found()), Continuity::FirstStart { drop_slot: false });
-        let lost = FoundSource { slot: FoundSlot::Lost, ..found() };
+        let lost = FoundSource { slot: FoundSlot::Lost("why"), ..found() };
         assert_eq!(judge(None, &lost), Continuity::FirstStart { drop_slot: true });
     }
 
@@ -258,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_slot_that_is_gone_leaves_a_gap_from_the_position_on() {
-        for (slot, lost) in [(FoundSlot::Missing, false), (FoundSlot::Lost, true)] {
+        for (slot, lost) in [(FoundSlot::Missing, None), (FoundSlot::Lost("why"), Some("why"))] {
             let judged = judge(Some((&known(), POSITION)), &FoundSource { slot, ..found() });
             assert_eq!(judged, Continuity::SlotGone { from: Lsn(1_000), lost });
         }

@@ -32,15 +32,13 @@ impl Supervisor {
         if drop_slot {
             tracing::warn!(slot = %wanted.slot, "the server calls the slot lost: it is dropped and made again");
             client.batch_execute(&slot::drop(&wanted.slot)).await.map_err(SourceError::from)?;
-        } else if found.slot.is_some() {
-            tracing::warn!(
-                slot = %wanted.slot,
-                "the slot is there and the spool is empty: what an earlier spool held, and changes before this start, \
-                 make records only as `documents.initial` says"
-            );
+        } else if found.slot.is_some() && self.warned.insert(SLOT_IS_THERE.to_owned()) {
+            say_slot_is_there(client, found, wanted).await;
         }
         for step in setup(client, &watcher, wanted, Stage::FirstStart, &mut say_waiting).await? {
             tracing::info!("{}", step.what);
+            // One that we made ourselves is none of an earlier spool when we try again.
+            self.warned.insert(SLOT_IS_THERE.to_owned());
         }
         let found = survey(client, wanted).await?;
         self.read_mapping(&found);
@@ -79,18 +77,48 @@ impl Supervisor {
         Ok(())
     }
 
-    async fn warn_of_shared_ids(&self, snapshot: &Snapshot, key: &DocumentKey, identity: &[String]) {
+    async fn warn_of_shared_ids(&mut self, snapshot: &Snapshot, key: &DocumentKey, identity: &[String]) {
         if key.told_apart_by(identity) {
             return;
         }
         if let Ok(shared) = snapshot.shared_ids(key).await
             && shared.ids > 0
+            && self.warned.insert(IDS_ARE_SHARED.to_owned())
         {
-            tracing::warn!(
-                ids = shared.ids,
-                rows = shared.rows,
-                "several live rows of a project share an id: each row is judged by itself, and receivers cannot tell them apart"
-            );
+            tracing::warn!(ids = shared.ids, rows = shared.rows, "{IDS_ARE_SHARED}");
         }
     }
 }
+
+/// A slot that was read from belonged to a spool that is gone; one that was not was made for this start.
+async fn say_slot_is_there(client: &Client, found: &Survey, wanted: &Wanted) {
+    let slot = &wanted.slot;
+    if was_read(client, found, slot).await {
+        tracing::warn!(%slot, "{SLOT_IS_THERE}");
+    } else {
+        tracing::info!(%slot, "the slot is there, as `sidecar setup` makes it");
+    }
+}
+
+/// Whether the server ever decoded a transaction for it. Before 14 nobody knows, and it is taken to be so
+/// where its log is long.
+async fn was_read(client: &Client, found: &Survey, slot: &str) -> bool {
+    if found.server.version < COUNTS_TRANSACTIONS {
+        return found
+            .slot
+            .as_ref()
+            .and_then(|slot| slot.retained_bytes)
+            .is_some_and(|bytes| bytes > MUCH_LOG);
+    }
+    let asked = "SELECT total_txns > 0 FROM pg_catalog.pg_stat_get_replication_slot($1::text)";
+    let row = client.query_opt(asked, &[&slot]).await;
+    row.is_ok_and(|row| row.is_some_and(|row| row.try_get::<_, Option<bool>>(0).ok().flatten() == Some(true)))
+}
+
+const SLOT_IS_THERE: &str = "the slot is there and the spool is empty: what an earlier spool held, and changes before this start, \
+                             make records only as `documents.initial` says";
+const IDS_ARE_SHARED: &str = "several live rows of a project share an id: each row is judged by itself, and receivers cannot tell them apart";
+/// 14.0.
+const COUNTS_TRANSACTIONS: u32 = 140_000;
+/// 64 MiB.
+const MUCH_LOG: i64 = 64 << 20;

@@ -19,6 +19,7 @@ mod trouble;
 mod wanted;
 mod watch_catalog;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -177,6 +178,7 @@ impl Parts {
             has_streamed: false,
             said: Said::default(),
             watch: CatalogWatch::default(),
+            warned: BTreeSet::new(),
             epochs,
             held: None,
             catch_ups_failed: 0,

@@ -111,7 +111,9 @@ impl Supervisor {
         // The identity is chosen anew.
         let wanted = &Wanted { identity: None, ..wanted.clone() };
         self.state.resyncs.begin(&mark);
-        tracing::warn!("{}: the table is compared with what is remembered of it", mark.why);
+        if self.warned.insert(mark.why.clone()) {
+            tracing::warn!("{}: the table is compared with what is remembered of it", mark.why);
+        }
         if !dry_run {
             // Synced before a slot is dropped or made: while it stands, it alone decides.
             self.known.mark = Some(mark.clone());
@@ -161,7 +163,8 @@ impl Supervisor {
         }
     }
 
-    fn end_resync(&self, outcome: &'static str, result: String) {
+    fn end_resync(&mut self, outcome: &'static str, result: String) {
+        self.warned.clear();
         self.metrics.resyncs.get_or_create(&OutcomeLabel { outcome }).inc();
         self.state.resyncs.end(outcome, result);
     }

@@ -1,5 +1,6 @@
 //! The connection to Postgres: made, judged, streamed from, and made again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::clock::Clock;
 use crate::deliver::Deliver;
 use crate::metrics::Metrics;
 use crate::settings::{OnTruncate, Settings};
+use crate::source::refusal::CatalogError;
 use crate::source::setup::{Stage, plan, setup};
 use crate::source::survey::{Survey, Wanted, survey};
 use crate::source::types::TypeForm;
@@ -52,6 +54,8 @@ pub(super) struct Supervisor {
     /// Tries of the resync under way that failed before its snapshot for no clear reason.
     pub(super) catch_ups_failed: u32,
     pub(super) watch: CatalogWatch,
+    /// Warnings of a start or resync that is tried again: each is said once.
+    pub(super) warned: BTreeSet<String>,
 }
 
 /// What follows a connection's end where there is no trouble.
@@ -160,6 +164,7 @@ impl Supervisor {
             }
             Continuity::GoOn(position) => {
                 self.check_mapping(&found)?;
+                check_columns(&found, &wanted)?;
                 if let Err(trouble) = self.ready_to_stream(&client, &found, &wanted).await {
                     let lossy = !found.publication_refusals(&wanted).is_empty();
                     return Err(if lossy { self.watch.refused(trouble, position.whole) } else { trouble });
@@ -200,8 +205,10 @@ impl Supervisor {
             switched_at,
             slot: match &found.slot {
                 None => FoundSlot::Missing,
-                Some(slot) if slot.lost() => FoundSlot::Lost,
-                Some(slot) => FoundSlot::Usable { confirmed: slot.confirmed.unwrap_or_default() },
+                Some(slot) => match slot.lost_because() {
+                    Some(why) => FoundSlot::Lost(why),
+                    None => FoundSlot::Usable { confirmed: slot.confirmed.unwrap_or_default() },
+                },
             },
         })
     }
@@ -278,6 +285,17 @@ impl Supervisor {
             until: None,
         }
     }
+}
+
+/// A column that the settings name may be gone, and come back: as for a stream under way, delivery goes
+/// on meanwhile. Where more than that is wrong, all of it is told as at any start.
+fn check_columns(found: &Survey, wanted: &Wanted) -> Result<(), Trouble> {
+    let refusals = found.column_refusals(wanted);
+    if refusals.is_empty() || refusals.len() < found.refusals(wanted).len() {
+        return Ok(());
+    }
+    let why = CatalogError::Refused(refusals).to_string();
+    Err(Trouble::Stands { why: format!("{why}. Reading waits for that, delivery goes on"), holds: false })
 }
 
 async fn database_oid(client: &Client) -> Result<u32, SourceError> {

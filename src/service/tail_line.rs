@@ -1,5 +1,6 @@
 //! A record as `sidecar tail` prints it: one line of NDJSON. Pure.
 
+use crate::admin::json;
 use crate::position::Position;
 use crate::record::Callback;
 
@@ -8,8 +9,11 @@ pub(super) fn tail_line(project: &str, callback: Callback, position: Position, f
     // A json label is passed through as it was written, with its line breaks. Inside of a JSON string none
     // stands as it is, so they are white space.
     let record = String::from_utf8_lossy(fragment).replace(['\n', '\r'], " ");
-    format!(r#"{{"position":"{position}","project":{project},"callback":"{callback}","record":{record}}}"#)
-        + "\n"
+    let line = format!(
+        r#"{{"position":"{position}","project":{project},"callback":"{callback}","record":{record}}}"#
+    );
+    // It is looked at in a terminal.
+    json(&line) + "\n"
 }
 
 #[cfg(test)]

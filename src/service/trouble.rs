@@ -36,8 +36,11 @@ pub(super) enum Trouble {
 pub(super) fn gap(continuity: &Continuity, wanted: &Wanted) -> Option<Mark> {
     let (from, why, drops_slot) = match continuity {
         Continuity::SlotGone { from, lost } => {
-            let is = if *lost { "lost" } else { "missing" };
-            (*from, format!("the slot `{}` is {is}: what changed after", wanted.slot), *lost)
+            let is = lost.map_or_else(
+                || "missing (it was dropped, or the server was restored without it)".to_owned(),
+                |why| format!("lost ({why})"),
+            );
+            (*from, format!("the slot `{}` is {is}: what changed after", wanted.slot), lost.is_some())
         }
         Continuity::Replaced { what: Part::Table, from } => {
             let table = format!("{}.{}", wanted.schema, wanted.table);

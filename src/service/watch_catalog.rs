@@ -9,7 +9,7 @@ use crate::capture::Capture;
 use crate::position::Lsn;
 use crate::source::catalog::Table;
 use crate::source::refusal::{CatalogError, Refusal};
-use crate::source::survey::{Survey, Wanted, survey};
+use crate::source::survey::{Survey, Wanted, survey, version};
 use crate::source::{Conninfo, connect_sql, identity};
 
 /// What is remembered between streams.
@@ -83,6 +83,7 @@ pub(super) async fn until_wrong(
     let mut identity = IdentityWatch::of(&before, wanted);
     let mut good_at = place();
     let mut session = None;
+    let mut seen = None;
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let now_at = place();
@@ -91,19 +92,24 @@ pub(super) async fn until_wrong(
                 Some(client) => client,
                 None => connect_sql(conninfo).await?,
             };
-            let found = survey(&client, wanted).await;
-            Ok::<_, CatalogError>((client, found?))
+            // What is read first is no newer than what is surveyed: a change in between is found next time.
+            let version = version(&client, wanted).await?;
+            let same = version.is_some() && version == seen;
+            let found = if same { None } else { Some(survey(&client, wanted).await?) };
+            Ok::<_, CatalogError>((client, version, found))
         };
         match tokio::time::timeout(LOOK_PATIENCE, look).await {
-            Ok(Ok((client, now))) => {
-                if let Some(wrong) = wrong(&before, &now, wanted) {
-                    return (wrong, good_at);
+            Ok(Ok((client, version, now))) => {
+                if let Some(now) = now {
+                    if let Some(wrong) = wrong(&before, &now, wanted) {
+                        return (wrong, good_at);
+                    }
+                    tell_partitions(&before, &now.table);
+                    identity.tell(&now.table, wanted);
+                    before = now.table;
                 }
                 good_at = now_at;
-                tell_partitions(&before, &now.table);
-                identity.tell(&now.table, wanted);
-                before = now.table;
-                session = Some(client);
+                (seen, session) = (version, Some(client));
             }
             Ok(Err(error @ CatalogError::Refused(_))) => return (error.into(), good_at),
             Ok(Err(CatalogError::Source(error))) => tracing::debug!("look at the catalog: {error}"),

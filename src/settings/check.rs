@@ -9,6 +9,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use super::documents::mapping;
 use super::raw::{self, MaybeSize, OneOrManySecrets, Raw};
 use super::shape::Fault;
+use super::url::url;
 use super::{Initial, LogFormat, OnTruncate, Settings, Token};
 use crate::deliver::{Egress, Limits, Proxy, Redacted, Routes, Secret, Webhook, is_reserved};
 use crate::record::Callback;
@@ -262,18 +263,6 @@ fn own_limits(raw: &raw::Webhook, default: &Limits) -> Limits {
         order_wait: raw.order_wait.map_or(default.order_wait, |span| span.0),
         response_bytes_max: raw.response_bytes_max.map_or(default.response_bytes_max, |size| size.0),
     }
-}
-
-fn url(text: &str) -> Result<hyper::Uri, String> {
-    let url: hyper::Uri = text.parse().map_err(|error| format!("`{text}` is no URL: {error}"))?;
-    match (url.scheme_str(), url.host()) {
-        (Some("http" | "https"), Some(host)) if !host.is_empty() => {}
-        _ => return Err(format!("`{text}` should begin with http:// or https:// and a host")),
-    }
-    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err("a login in a URL ends up in logs: give it in `headers` as `authorization`".into());
-    }
-    Ok(url)
 }
 
 fn header(name: &str, value: &raw::Secret) -> Result<(HeaderName, Redacted), String> {

@@ -54,8 +54,11 @@ impl Flags {
             let (path, value) = text.split_once('=')?;
             path.contains('.').then(|| (path.trim().to_owned(), value.to_owned()))
         };
-        let wrong =
-            |text: &String| format!("`--set {text}`: expected section.name=value, like batch.wait_max_ms=0");
+        // The value may be a secret, and is not repeated.
+        let wrong = |text: &String| {
+            let name = text.split('=').next().filter(|name| !name.contains([':', '@'])).unwrap_or("…");
+            format!("`--set {name}`: expected section.name=value, like batch.wait_max_ms=0")
+        };
         set.iter().map(|text| pair(text).ok_or_else(|| wrong(text))).collect::<Result<_, _>>().map(Self)
     }
 }

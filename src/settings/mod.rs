@@ -11,6 +11,7 @@ mod raw;
 mod shape;
 mod show;
 mod units;
+mod url;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

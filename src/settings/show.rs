@@ -63,8 +63,7 @@ fn shown(path: &str, value: &Value) -> String {
         Value::String(_, text) if path == "postgres.url" => format!("{:?}", without_password(text)),
         Value::String(_, text) if path == "egress.proxy" && text.contains('@') => "\"…\"".to_owned(),
         Value::String(_, text) if path.rsplit('.').next() == Some("url") => {
-            let (place, query) = text.split_once('?').unwrap_or((text, ""));
-            format!("{:?}", if query.is_empty() { place.to_owned() } else { format!("{place}?…") })
+            format!("{:?}", without_path(text))
         }
         Value::String(_, text) if is_secret(path) && !text.is_empty() => "\"…\"".to_owned(),
         Value::Array(_, _) if is_secret(path) => "\"…\"".to_owned(),
@@ -88,6 +87,15 @@ fn shown(path: &str, value: &Value) -> String {
 fn is_secret(path: &str) -> bool {
     let last = path.rsplit('.').next().unwrap_or_default();
     matches!(last, "password" | "token" | "secret") || path.contains(".headers.") || path.contains(".secret.")
+}
+
+/// A receiver's URL without its path and query: many are secrets as a whole.
+fn without_path(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return "…".to_owned() };
+    let host = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let more = rest.trim_start_matches(host).trim_start_matches('/');
+    format!("{scheme}://{host}/{}", if more.is_empty() { "" } else { "…" })
 }
 
 /// A connection string with its password left out.

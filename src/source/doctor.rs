@@ -145,13 +145,14 @@ fn room(found: &Survey) -> Vec<Finding> {
 
 fn of_slot(wanted: &Wanted, slot: &Slot, version: u32) -> Vec<Finding> {
     let name = &wanted.slot;
-    if slot.lost() {
+    if let Some(why) = slot.lost_because() {
         let reason = slot.invalidation_reason.as_deref().or(slot.wal_status.as_deref()).unwrap_or("conflict");
         let from = slot.confirmed.map_or_else(|| "?".to_owned(), crate::position::Lsn::slashed);
         return vec![warning(
             format!("the slot {name} is lost ({reason})"),
             format!(
-                "Nothing after {from} is to be had from it. `sidecar run` makes a new one and compares the table."
+                "It is so because {why}. Nothing after {from} is to be had from it. `sidecar run` makes a new one and \
+                 compares the table."
             ),
         )];
     }

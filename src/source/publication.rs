@@ -42,7 +42,7 @@ pub async fn publication(client: &Client, name: &str, oid: u32) -> Result<Option
         return Ok(None);
     };
     let own: u32 = found.try_get("oid")?;
-    let tables = client.query_one(include_str!("../../sql/publication_tables.sql"), &[&name, &oid]).await?;
+    let tables = client.query_one(include_str!("../../sql/publication_tables.sql"), &[&own, &oid]).await?;
     let limits = client.query_opt(include_str!("../../sql/publication_limits.sql"), &[&own, &oid]).await?;
     let limit = |column: &str| limits.as_ref().map_or(Ok(false), |row| row.try_get(column));
     let publishes = |column: &str| found.try_get::<_, bool>(column);

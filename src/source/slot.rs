@@ -50,9 +50,26 @@ pub struct Slot {
 impl Slot {
     /// The server itself says that it can never again be read from. Only then may it be dropped.
     pub fn lost(&self) -> bool {
-        self.wal_status.as_deref() == Some("lost") || self.invalidation_reason.is_some() || self.conflicting
+        self.lost_because().is_some()
+    }
+
+    /// Why it is lost; `None` where it is not.
+    /// <https://www.postgresql.org/docs/current/view-pg-replication-slots.html>
+    pub fn lost_because(&self) -> Option<&'static str> {
+        Some(match self.invalidation_reason.as_deref() {
+            Some("wal_removed") => REMOVED,
+            Some("rows_removed") => "rows of the server's catalog that it needed were removed on a standby",
+            Some("wal_level_insufficient") => "wal_level was below logical for a while",
+            Some("idle_timeout") => "nobody read from it for longer than idle_replication_slot_timeout",
+            Some(_) => "the server invalidated it",
+            None if self.conflicting => "it was in the way of recovery on a standby",
+            None if self.wal_status.as_deref() == Some("lost") => REMOVED,
+            None => return None,
+        })
     }
 }
+
+const REMOVED: &str = "the server removed log that it needed: it kept more than max_slot_wal_keep_size";
 
 /// Reads the slot `name`; `None` where there is none.
 pub async fn slot(client: &Client, name: &str) -> Result<Option<Slot>, SourceError> {
@@ -180,3 +197,43 @@ impl fmt::Display for Waited {
 
 /// Slots that are copied to standbys came with 17.
 pub(super) const FAILOVER_SLOTS: u32 = 170_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_slot_says_which_setting_or_event_lost_it() {
+        let slot = |wal_status: &str, reason: Option<&str>, conflicting| Slot {
+            plugin: Some("pgoutput".to_owned()),
+            database: Some("d".to_owned()),
+            here: true,
+            temporary: false,
+            two_phase: false,
+            failover: false,
+            active_pid: None,
+            confirmed: None,
+            restart: None,
+            wal_status: Some(wal_status.to_owned()),
+            safe_wal_size: None,
+            invalidation_reason: reason.map(str::to_owned),
+            conflicting,
+            retained_bytes: None,
+            lag_bytes: None,
+        };
+        for (found, wanted) in [
+            (slot("lost", None, false), "max_slot_wal_keep_size"),
+            (slot("lost", Some("wal_removed"), false), "max_slot_wal_keep_size"),
+            (slot("lost", Some("idle_timeout"), false), "idle_replication_slot_timeout"),
+            (slot("lost", Some("wal_level_insufficient"), true), "wal_level"),
+            (slot("lost", Some("rows_removed"), true), "rows"),
+            (slot("reserved", None, true), "recovery"),
+            (slot("lost", Some("something new"), false), "invalidated"),
+        ] {
+            assert!(found.lost_because().is_some_and(|why| why.contains(wanted)), "{found:?}");
+        }
+        for status in ["reserved", "extended", "unreserved"] {
+            assert_eq!(slot(status, None, false).lost_because(), None);
+        }
+    }
+}

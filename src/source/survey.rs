@@ -118,6 +118,17 @@ pub async fn survey(client: &Client, wanted: &Wanted) -> Result<Survey, CatalogE
     Ok(found)
 }
 
+/// Something that changes whenever a survey may find another table or publication; `None` where there is
+/// no such table. It is small: to be asked again and again.
+pub async fn version(client: &Client, wanted: &Wanted) -> Result<Option<String>, SourceError> {
+    let names = [&wanted.schema, &wanted.table, &wanted.publication];
+    let [schema, table, publication] = names.map(String::as_str);
+    let row = client
+        .query_one(include_str!("../../sql/catalog_version.sql"), &[&schema, &table, &publication])
+        .await?;
+    Ok(row.try_get(0)?)
+}
+
 async fn read(client: &Client, wanted: &Wanted) -> Result<Survey, CatalogError> {
     let table = catalog::table(client, &wanted.schema, &wanted.table).await?;
     Ok(Survey {
@@ -143,6 +154,12 @@ impl Survey {
         refusals.extend(self.of_publication(wanted));
         refusals.extend(self.slot.iter().filter_map(|found| slot::refusal(&wanted.slot, found)));
         refusals
+    }
+
+    /// What the table lacks of the columns that the settings name, or to tell its rows apart by. All
+    /// that it lacks may be put right while the sidecar waits: what was read is delivered meanwhile.
+    pub fn column_refusals(&self, wanted: &Wanted) -> Vec<Refusal> {
+        identity::choose(&self.table, &wanted.id).err().into_iter().chain(self.of_columns(wanted)).collect()
     }
 
     /// Why the publication does not give all changes of the table that the slot keeps.

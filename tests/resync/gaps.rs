@@ -19,7 +19,7 @@ async fn a_slot_that_is_gone_is_made_again_and_exactly_the_differences_go_out() 
         assert_eq!(scene.told_before(9_000).await, Scene::differences());
         let last = &scene.sidecar.status().unwrap()["source"]["resync"];
         assert_eq!((&last["state"], &last["gone"]), (&"done".into(), &3.into()), "{last}");
-        assert!(scene.sidecar.log().contains("is missing: what changed after"), "the gap is said");
+        assert!(scene.sidecar.log().contains("is missing (it was dropped"), "the gap is said");
         let (_, metrics) = scene.sidecar.get("/metrics").unwrap();
         assert!(metrics.contains("sidecar_resyncs_total{outcome=\"done\"} 1"), "{metrics}");
     }

@@ -52,7 +52,8 @@ impl Shell {
         if let Some(dead) = ended.dead {
             return self.tried_again(ended, dead, decided.fate);
         }
-        self.say_change(&ended, failed_before, odd_before);
+        self.say_outage(&ended, failed_before, now);
+        self.say_odd(&ended, odd_before);
         let successors = match decided.halve.then(|| self.halves(batch)).transpose() {
             Ok(successors) => successors,
             Err(error) => return self.not_written(lane, error, now),
@@ -170,7 +171,7 @@ impl Shell {
         Ok([first, second].iter().map(batch).collect())
     }
 
-    fn standing(&self, lane: LaneNo) -> Standing {
+    pub(super) fn standing(&self, lane: LaneNo) -> Standing {
         self.dispatch.lane(lane).map(|lane| lane.standing.clone()).unwrap_or_default()
     }
 
@@ -195,18 +196,11 @@ impl Shell {
         self.params.metrics.dead_letters.get_or_create(&ReasonLabel { reason: why }).inc_by(records);
     }
 
-    /// A change is said once; its repetitions are counted.
-    fn say_change(&self, Ended { lane, outcome, .. }: &Ended, failed_before: bool, odd_before: bool) {
-        let fails = self.standing(*lane).failures > 0;
+    /// An answer that breaks the protocol behind its status is said once, and its repetitions are counted.
+    fn say_odd(&self, Ended { lane, outcome, .. }: &Ended, odd_before: bool) {
         let is_odd = self.dispatch.lane(*lane).is_some_and(|lane| lane.has_odd_answers);
-        let (project, callback) = (self.project(*lane), lane.callback());
-        if fails && !failed_before {
-            let Outcome { status, word, detail, .. } = outcome;
-            tracing::warn!(project, %callback, outcome = word, status, detail, "a webhook fails, and is tried again");
-        } else if failed_before && !fails {
-            tracing::info!(project, %callback, "a webhook works again");
-        }
         if is_odd && !odd_before {
+            let (project, callback) = (self.project(*lane), lane.callback());
             let Outcome { status, detail, .. } = outcome;
             tracing::warn!(project, %callback, status, detail, "a webhook takes records, but its answer has a fault");
         }

@@ -1,0 +1,213 @@
+//! What there is to say of receivers that fail: one line a minute for each host and kind of failure,
+//! however many lanes fail. A value: time is an argument.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use super::retry::Outcome;
+use crate::moment::Running;
+use crate::record::LaneNo;
+
+/// Hosts that fail, or did a moment ago.
+#[derive(Debug, Default)]
+pub(super) struct Outages {
+    hosts: HashMap<String, Host>,
+}
+
+#[derive(Debug, Default)]
+struct Host {
+    failing: BTreeSet<LaneNo>,
+    /// What was said, by class.
+    classes: HashMap<Class, Said>,
+    /// Lanes whose end of failing nobody was told of.
+    mended: usize,
+    mended_at: Option<Running>,
+    /// A failure was said since the host last worked for all.
+    told: bool,
+}
+
+/// A change of it is news: the answer's status, or what went wrong before there was one.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+struct Class {
+    word: &'static str,
+    status: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    at: Running,
+    /// Attempts since then that ended the same.
+    more: u64,
+}
+
+/// A line that says that a host fails.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Fails {
+    /// Lanes that fail with it now.
+    pub(super) lanes: usize,
+    /// Attempts that ended the same since the last such line.
+    pub(super) more_attempts: u64,
+}
+
+/// A line that says that it works again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Works {
+    /// Lanes that it works for again since the last such line.
+    pub(super) lanes: usize,
+    /// Lanes that still fail.
+    pub(super) failing: usize,
+}
+
+impl Outages {
+    /// A lane's attempt failed. `None`: as much was said within the last minute.
+    pub(super) fn failed(
+        &mut self,
+        host: &str,
+        lane: LaneNo,
+        outcome: &Outcome,
+        now: Running,
+    ) -> Option<Fails> {
+        if !self.hosts.contains_key(host) {
+            self.hosts.retain(|_, host| host.is_news(now));
+        }
+        let host = self.hosts.entry(host.to_owned()).or_default();
+        host.failing.insert(lane);
+        let class = Class { word: outcome.word, status: outcome.status };
+        let said = host.classes.entry(class);
+        let fresh = matches!(said, std::collections::hash_map::Entry::Vacant(_));
+        let said = said.or_insert(Said { at: now, more: 0 });
+        if !fresh && now.since(said.at) < SAY_AGAIN_AFTER {
+            said.more = said.more.saturating_add(1);
+            return None;
+        }
+        let more_attempts = std::mem::take(&mut said.more);
+        said.at = now;
+        if !std::mem::replace(&mut host.told, true) {
+            host.mended = 0;
+        }
+        Some(Fails { lanes: host.failing.len(), more_attempts })
+    }
+
+    /// A lane that failed was taken from. `None`: it is said with the others of its host.
+    pub(super) fn works(&mut self, host: &str, lane: LaneNo, now: Running) -> Option<Works> {
+        // One that is not known failed before the start, or before the webhooks changed.
+        let unknown = || Host { told: true, ..Host::default() };
+        let host = self.hosts.entry(host.to_owned()).or_insert_with(unknown);
+        host.failing.remove(&lane);
+        host.mended += 1;
+        let all = host.failing.is_empty();
+        let rested = host.mended_at.is_none_or(|at| now.since(at) >= SAY_AGAIN_AFTER);
+        if !(all || rested) || !host.told {
+            return None;
+        }
+        host.told = !all;
+        host.mended_at = Some(now);
+        Some(Works { lanes: std::mem::take(&mut host.mended), failing: host.failing.len() })
+    }
+
+    /// The webhooks changed: what fails is said anew.
+    pub(super) fn clear(&mut self) {
+        self.hosts.clear();
+    }
+}
+
+impl Host {
+    /// It fails, or something was said of it that is not to be repeated.
+    fn is_news(&self, now: Running) -> bool {
+        let recent = |said: &Said| now.since(said.at) < SAY_AGAIN_AFTER;
+        !self.failing.is_empty() || self.classes.values().any(recent)
+    }
+}
+
+const SAY_AGAIN_AFTER: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Callback, ProjectNo};
+
+    fn lane(project: u32) -> LaneNo {
+        LaneNo::new(ProjectNo(project), Callback::Modified)
+    }
+
+    fn outcome(status: Option<u16>, word: &'static str) -> Outcome {
+        Outcome { status, word, detail: None, retry_after: None }
+    }
+
+    fn second(second: u64) -> Running {
+        Running::default().plus(Duration::from_secs(second))
+    }
+
+    #[test]
+    fn three_hundred_lanes_behind_a_dead_host_are_one_line_a_minute() {
+        let (mut outages, refused) = (Outages::default(), outcome(None, "refused"));
+        let mut lines = Vec::new();
+        for at in 0..300 {
+            for project in 0..300 {
+                lines.extend(
+                    outages.failed("h:443", lane(project), &refused, second(at)).map(|said| (at, said)),
+                );
+            }
+        }
+        let starts: Vec<u64> = lines.iter().map(|(at, _)| *at).collect();
+        assert_eq!(starts, [0, 60, 120, 180, 240]);
+        assert_eq!(lines[1].1, Fails { lanes: 300, more_attempts: 60 * 300 - 1 });
+        let works: Vec<Works> =
+            (0..300).filter_map(|project| outages.works("h:443", lane(project), second(300))).collect();
+        assert_eq!(works, [Works { lanes: 1, failing: 299 }, Works { lanes: 299, failing: 0 }]);
+    }
+
+    #[test]
+    fn a_change_of_class_is_a_line_at_once_and_each_class_one_a_minute() {
+        let mut outages = Outages::default();
+        let classes = [
+            outcome(Some(500), "status"),
+            outcome(Some(503), "status"),
+            outcome(None, "timeout"),
+            outcome(None, "refused"),
+            outcome(Some(200), "timeout"),
+        ];
+        for again in 0..50 {
+            for class in &classes {
+                let said = outages.failed("h", lane(1), class, second(again));
+                assert_eq!(said.is_some(), again == 0, "{class:?} at {again}");
+            }
+        }
+        assert!(
+            outages.failed("other", lane(2), &classes[0], second(50)).is_some(),
+            "another host is another"
+        );
+        assert!(outages.failed("h", lane(1), &classes[0], second(60)).is_some());
+    }
+
+    #[test]
+    fn a_receiver_that_fails_every_other_time_does_not_fill_the_log() {
+        let (mut outages, broken) = (Outages::default(), outcome(Some(502), "status"));
+        let lines: usize = (0..600)
+            .map(|at| {
+                let failed = outages.failed("h", lane(1), &broken, second(at)).is_some();
+                let works = outages.works("h", lane(1), second(at)).is_some();
+                usize::from(failed) + usize::from(works)
+            })
+            .sum();
+        assert_eq!(lines, 20, "ten minutes, a failure and an end each");
+    }
+
+    #[test]
+    fn what_works_is_forgotten() {
+        let (mut outages, broken) = (Outages::default(), outcome(None, "dns"));
+        for host in 0..1_000_u32 {
+            let at = second(u64::from(host) * 120);
+            outages.failed(&host.to_string(), lane(1), &broken, at);
+            outages.works(&host.to_string(), lane(1), at);
+        }
+        assert!(outages.hosts.len() <= 2, "{}", outages.hosts.len());
+    }
+
+    #[test]
+    fn lanes_that_failed_before_the_start_are_one_line_when_they_work() {
+        let mut outages = Outages::default();
+        let lines = (0..300).filter_map(|project| outages.works("h", lane(project), second(1))).count();
+        assert_eq!(lines, 1);
+    }
+}
