@@ -175,13 +175,12 @@ fn is_own(host: &str, listens_at: IpAddr) -> bool {
         return false;
     }
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    match name.parse::<IpAddr>() {
-        Ok(address) => address.is_loopback() || address == listens_at || listens_at.is_unspecified(),
-        Err(_) => {
-            let name = name.trim_end_matches('.').to_ascii_lowercase();
-            name == "localhost" || name.ends_with(".localhost")
-        }
+    // An address was looked up nowhere: no name leads a page to it.
+    if let Ok(address) = name.parse::<IpAddr>() {
+        return address.is_loopback() || address == listens_at || listens_at.is_unspecified();
     }
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 fn bears(request: &Request, token: &str) -> bool {

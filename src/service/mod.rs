@@ -141,9 +141,8 @@ impl Parts {
         let deliver = Arc::new(deliver(&settings, &opened, epochs.clone(), clock, &metrics, fail)?);
         let (notice, notices) = mpsc::unbounded_channel();
         let listeners = listeners(&settings.routes, &tail, &deliver);
-        let capture =
-            Capture::start(&opened, clock, metrics.clone(), listeners, move |told| drop(notice.send(told)))?;
-        let capture = Arc::new(capture);
+        let notify = move |told| drop(notice.send(told));
+        let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, notify)?);
         let state = State::new();
         let viewer = Arc::new(Viewer {
             state: state.clone(),

@@ -57,7 +57,7 @@ impl Merged {
     pub(super) fn outside_the_file(sources: &Sources, path: &str) -> Result<Option<String>, WrongSettings> {
         let flags = env::Flags::parse(&sources.set).map_err(one)?;
         let given = Figment::from(env::Environment::of_process()).merge(flags);
-        Ok(given.find_value(path).ok().and_then(|value| value.into_string()))
+        Ok(given.find_value(path).ok().and_then(figment::value::Value::into_string))
     }
 
     /// From a text like the file's, over the defaults alone.
