@@ -43,6 +43,7 @@ use crate::clock::Clock;
 use crate::deliver::{Client, Deliver, Params, Routes, dice};
 use crate::metrics::Metrics;
 use crate::settings::{self, Settings, Sources};
+use crate::source::Patience;
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
 
 pub use wanted::{document_key, wanted};
@@ -178,6 +179,7 @@ impl Parts {
             epochs,
             held: None,
             catch_ups_failed: 0,
+            patience: Patience::default(),
         };
         tracing::info!(spool = %settings.spool_path.display(), %epoch, "sidecar {}", env!("CARGO_PKG_VERSION"));
         let supervisor = tokio::spawn(supervisor.run());

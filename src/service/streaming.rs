@@ -29,7 +29,7 @@ impl Supervisor {
     ) -> Result<Next, Trouble> {
         self.number += 1;
         let number = self.number;
-        let stream = connection.start(&self.options(position)).await?;
+        let stream = connection.start(&self.options(position, found)).await?;
         let identity = self.known.identity.clone().unwrap_or_default();
         let ask = ask(self.settings.conninfo.clone(), found.table.schema.clone(), found.table.name.clone());
         self.capture.connected(number, self.documents(identity), ask, position);
@@ -90,8 +90,10 @@ impl Supervisor {
     }
 
     /// What is asked for at START_REPLICATION.
-    pub(super) fn options(&self, position: StreamPosition) -> StreamOptions {
+    pub(super) fn options(&mut self, position: StreamPosition, found: &Survey) -> StreamOptions {
+        let place = (position.whole, position.open.map_or(0, |open| open.changes_applied));
         StreamOptions {
+            patience: self.patience.at(place, found.settings.milliseconds("wal_sender_timeout")),
             slot: self.settings.slot.clone(),
             publication: self.settings.publication.clone(),
             from: position.whole,
@@ -112,6 +114,9 @@ impl Supervisor {
         halted: Option<Halt>,
         ended: Result<Ended, SourceError>,
     ) -> Result<Next, Trouble> {
+        if let Err(SourceError::Silent { .. }) = &ended {
+            self.patience.gave_up();
+        }
         let Some(halt) = halted else { return Ok(Next::Over(ended?)) };
         match &halt {
             Halt::DiskFull | Halt::SpoolFull => {

@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::settings::{OnTruncate, Settings};
 use crate::source::setup::{Stage, plan, setup};
 use crate::source::survey::{Survey, Wanted, survey};
-use crate::source::{Connection, Ended, SourceError, SystemIdentity, connect_sql};
+use crate::source::{Connection, Ended, Patience, SourceError, SystemIdentity, connect_sql};
 use crate::spool::{Epochs, Fact, SpoolError};
 
 /// Keeps a stream going.
@@ -46,6 +46,7 @@ pub(super) struct Supervisor {
     /// Tries of the resync under way that failed before its snapshot for no clear reason.
     pub(super) catch_ups_failed: u32,
     pub(super) watch: CatalogWatch,
+    pub(super) patience: Patience,
 }
 
 /// What follows a connection's end where there is no trouble.

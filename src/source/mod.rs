@@ -55,5 +55,6 @@ pub use conninfo::{BadConninfo, ChannelBinding, Conninfo, Host, SslMode};
 pub use error::SourceError;
 pub use frame::{Frame, MalformedFrame};
 pub use handshake::ServerError;
+pub use progress::{Patience, Place};
 pub use sql::connect_sql;
 pub use stream::{Block, Ended, Stream};

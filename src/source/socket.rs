@@ -166,12 +166,14 @@ async fn unix(folder: &Path, port: u16) -> Result<UnixStream, SourceError> {
     UnixStream::connect(&path).await.map_err(broken)
 }
 
-/// A peer that is gone without a word is found out by the kernel too, not by the watchdog alone.
+/// A peer that is gone without a word is found out by the kernel, within about a minute. One that lives and
+/// only has nothing to say is left to the watchdog, which is patient.
 fn keep_alive(tcp: &TcpStream) -> io::Result<()> {
     tcp.set_nodelay(true)?;
     let keepalive = socket2::TcpKeepalive::new()
         .with_time(Duration::from_secs(30))
-        .with_interval(Duration::from_secs(10));
+        .with_interval(Duration::from_secs(10))
+        .with_retries(3);
     let socket = socket2::SockRef::from(tcp);
     socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(target_os = "linux")]
