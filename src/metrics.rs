@@ -48,9 +48,9 @@ pub struct Metrics {
     /// Records and dead letters that retention removed.
     pub records_removed: Counter,
     /// Log that the slot keeps on the server.
-    pub slot_retained_bytes: Gauge,
+    pub slot_retained_bytes: Figure,
     /// From the confirmed LSN to the end of the server's log.
-    pub slot_confirmed_lag_bytes: Gauge,
+    pub slot_confirmed_lag_bytes: Figure,
     /// Connections to receivers, by whether a pooled one served.
     pub http_connections: Family<ReusedLabel, Counter>,
     /// 1 where the last reading of the settings went well.
@@ -71,6 +71,25 @@ pub struct Metrics {
     pub replay_window_start: Gauge,
     /// 1 when `/-/ready` says yes.
     pub ready: Gauge,
+}
+
+/// A gauge that is absent while nobody knows its figure.
+#[derive(Clone, Debug, Default)]
+pub struct Figure(Family<NoLabel, Gauge>);
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct NoLabel {}
+
+impl Figure {
+    /// Shows it, or takes it away.
+    pub fn show(&self, figure: Option<u64>) {
+        match figure {
+            Some(figure) => {
+                self.0.get_or_create(&NoLabel {}).set(i64::try_from(figure).unwrap_or(i64::MAX));
+            }
+            None => self.0.clear(),
+        }
+    }
 }
 
 /// `outcome="done"`
@@ -136,6 +155,8 @@ impl Metrics {
         metrics.register_delivery(registry);
         metrics.register_standing(registry);
         metrics.register_replays(registry);
+        // Nothing runs before its settings were read.
+        metrics.config_last_reload_successful.set(1);
         metrics
     }
 
@@ -158,8 +179,8 @@ impl Metrics {
             dead_letters: Family::default(),
             records_discarded: Counter::default(),
             records_removed: Counter::default(),
-            slot_retained_bytes: Gauge::default(),
-            slot_confirmed_lag_bytes: Gauge::default(),
+            slot_retained_bytes: Figure::default(),
+            slot_confirmed_lag_bytes: Figure::default(),
             http_connections: Family::default(),
             config_last_reload_successful: Gauge::default(),
             replication_connections: Counter::default(),
@@ -199,12 +220,12 @@ impl Metrics {
         registry.register(
             "sidecar_slot_retained_bytes",
             "Log that the slot keeps on the server",
-            self.slot_retained_bytes.clone(),
+            self.slot_retained_bytes.0.clone(),
         );
         registry.register(
             "sidecar_slot_confirmed_lag_bytes",
             "From the confirmed LSN to the end of the server's log",
-            self.slot_confirmed_lag_bytes.clone(),
+            self.slot_confirmed_lag_bytes.0.clone(),
         );
     }
 

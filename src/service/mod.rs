@@ -1,6 +1,7 @@
 //! The parts put together: the spool, both loops, the supervisor, the listeners, the signals.
 
 mod again;
+mod authorities;
 mod catch_up;
 mod continuity;
 mod dead_letters;
@@ -18,6 +19,7 @@ mod tail_line;
 mod trouble;
 mod wanted;
 mod watch_catalog;
+mod watch_slot;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -31,6 +33,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
 use self::again::SendsAgain;
+use self::authorities::Authorities;
 use self::known::Known;
 use self::said::Said;
 use self::state::{State, Viewer};
@@ -40,7 +43,7 @@ use self::watch_catalog::CatalogWatch;
 use crate::admin::{self, Admin, SOCKET_NAME, Tail, TailLine};
 use crate::capture::{Capture, Keep, Listeners};
 use crate::clock::Clock;
-use crate::deliver::{Client, Deliver, Params, Routes, dice};
+use crate::deliver::{Deliver, Params, Routes, dice};
 use crate::metrics::Metrics;
 use crate::settings::{self, Settings, Sources};
 use crate::source::Patience;
@@ -115,6 +118,7 @@ enum Told {
 struct Parts {
     settings: Arc<Settings>,
     sources: Sources,
+    authorities: Authorities,
     spool: Spool,
     capture: Arc<Capture>,
     deliver: Arc<Deliver>,
@@ -135,15 +139,15 @@ impl Parts {
         let epoch = epochs.current();
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        metrics.config_last_reload_successful.set(1);
         let (tail, _) = broadcast::channel(TAIL_LINES);
         let (fail, failures) = mpsc::unbounded_channel();
-        let deliver = Arc::new(deliver(&settings, &opened, epochs.clone(), clock, &metrics, fail)?);
+        let authorities = Authorities::read(&settings, &metrics)?;
+        let deliver =
+            Arc::new(deliver(&settings, &opened, epochs.clone(), clock, &metrics, fail, &authorities)?);
         let (notice, notices) = mpsc::unbounded_channel();
         let listeners = listeners(&settings.routes, &tail, &deliver);
-        let capture =
-            Capture::start(&opened, clock, metrics.clone(), listeners, move |told| drop(notice.send(told)))?;
-        let capture = Arc::new(capture);
+        let notify = move |told| drop(notice.send(told));
+        let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, notify)?);
         let state = State::new();
         let viewer = Arc::new(Viewer {
             state: state.clone(),
@@ -182,16 +186,15 @@ impl Parts {
             patience: Patience::default(),
         };
         tracing::info!(spool = %settings.spool_path.display(), %epoch, "sidecar {}", env!("CARGO_PKG_VERSION"));
-        let supervisor = tokio::spawn(supervisor.run());
-        let spool = opened.spool;
         Ok(Self {
             settings,
             sources,
-            spool,
+            authorities,
+            spool: opened.spool,
             capture,
             deliver,
             metrics,
-            supervisor,
+            supervisor: tokio::spawn(supervisor.run()),
             failures,
             stop,
             listeners,
@@ -217,7 +220,8 @@ impl Parts {
 
     /// Reads the settings again. Wrong ones change nothing.
     fn reload(&mut self) {
-        match settings::load(&self.sources) {
+        let read = settings::load(&self.sources).map_err(anyhow::Error::from);
+        match read.and_then(|read| self.authorities.read_again().map(|()| read)) {
             Ok(read) => {
                 let routes = Arc::new(read.routes.clone());
                 self.capture.keep(keep(&routes));
@@ -229,7 +233,7 @@ impl Parts {
             }
             Err(wrong) => {
                 self.metrics.config_last_reload_successful.set(0);
-                tracing::error!("the settings are wrong, and those in force are kept:\n{wrong}");
+                tracing::error!("the settings are wrong, and those in force are kept:\n{wrong:#}");
             }
         }
     }
@@ -292,6 +296,7 @@ fn deliver(
     clock: Clock,
     metrics: &Metrics,
     failed: mpsc::UnboundedSender<SpoolError>,
+    authorities: &Authorities,
 ) -> anyhow::Result<Deliver> {
     Deliver::start(Params {
         spool: opened.spool.clone(),
@@ -306,13 +311,7 @@ fn deliver(
         lane_bytes_max: settings.lane_bytes_max,
         spool_bytes_max: settings.spool_bytes_max,
         retain: settings.retain,
-        post: Client::new(
-            settings.egress.clone(),
-            settings.proxy.clone(),
-            settings.ca_file.as_deref(),
-            metrics.clone(),
-        )?
-        .post(Handle::current()),
+        post: authorities.post(Handle::current()),
         dice: Box::new(dice),
         clock,
         metrics: metrics.clone(),

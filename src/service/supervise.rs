@@ -123,6 +123,7 @@ impl Supervisor {
         let conninfo = self.settings.conninfo.clone();
         let client = connect_sql(&conninfo).await?;
         let found = survey(&client, &wanted).await?;
+        self.state.learn_slot(found.slot.as_ref());
         let mut connection = Connection::open(&conninfo).await?;
         self.metrics.replication_connections.inc();
         let system = connection.identify_system().await?;
@@ -160,7 +161,7 @@ impl Supervisor {
                 }
                 self.watch.cured(&wanted, source.flush);
                 self.note_source(&source.source).await?;
-                self.stream(connection, &client, (&wanted, &found), position).await
+                self.stream(connection, client, (&wanted, &found), position).await
             }
             other => Err(stands(&other, &wanted)),
         }

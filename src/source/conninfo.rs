@@ -16,6 +16,8 @@ pub struct Conninfo {
     pub user: String,
     /// From the string or the setting; `.pgpass` is asked where there is none.
     pub password: Option<String>,
+    /// Where that is read anew at each connection, as it may be another by then.
+    pub secret_file: Option<SecretFile>,
     /// The database.
     pub dbname: String,
     /// How much TLS.
@@ -38,6 +40,15 @@ pub struct Conninfo {
     pub connect_timeout: Duration,
     /// Where passwords are; `~/.pgpass` where there is none.
     pub passfile: Option<PathBuf>,
+}
+
+/// A file that holds a password.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SecretFile {
+    /// And nothing else.
+    Password(PathBuf),
+    /// In a URL or `key=value` string.
+    Url(PathBuf),
 }
 
 /// One place to look for the server.
@@ -111,6 +122,7 @@ impl Conninfo {
             hosts: hosts(last("hostaddr").or_else(|| last("host")), last("port"))?,
             user: user.to_owned(),
             password: last("password").map(str::to_owned),
+            secret_file: None,
             dbname: last("dbname").unwrap_or(user).to_owned(),
             sslmode: sslmode(last("sslmode"), of_the_system)?,
             sslrootcert,

@@ -70,7 +70,7 @@ async fn admit_to(
         parameters.push(("replication", "database"));
     }
     parameters.extend(conninfo.options.as_deref().map(|options| ("options", options)));
-    let password = passfile::password(conninfo, host, port);
+    let password = passfile::password(conninfo, host, port)?;
     let mut handshake =
         Handshake::new(&conninfo.user, password, channel, conninfo.channel_binding, parameters)?;
     let mut inbound = BytesMut::with_capacity(8 * 1024);
@@ -92,18 +92,36 @@ async fn admit_to(
             "it is a standby, and `target_session_attrs` wants another".into(),
         ));
     }
-    if handshake.server_encoding.as_deref() == Some("SQL_ASCII") {
-        take_raw_texts(&mut socket, &mut inbound).await?;
-    }
     let server_version = handshake.server_version.take();
+    if let Some(settings) = later_settings(server_version.as_deref(), handshake.server_encoding.as_deref()) {
+        set(&mut socket, &mut inbound, &settings).await?;
+    }
     Ok(Admitted { socket, inbound, greeting: handshake.into_greeting(), server_version })
 }
 
-/// Of texts in SQL_ASCII the server does not know the encoding. It would only refuse those that are not
-/// UTF-8; whether they must be is known here.
-async fn take_raw_texts(socket: &mut Socket, inbound: &mut BytesMut) -> Result<(), SourceError> {
+/// What can be set only once the server has said what it is: a setting that it does not know would keep us
+/// out. Pure.
+fn later_settings(version: Option<&str>, encoding: Option<&str>) -> Option<String> {
+    let digits = version.unwrap_or_default().split(|c: char| !c.is_ascii_digit()).next();
+    let major: u32 = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
+    let mut settings = Vec::new();
+    // Of texts in SQL_ASCII the server does not know the encoding, and would only refuse those that are not
+    // UTF-8. Whether they must be is known here.
+    if encoding == Some("SQL_ASCII") {
+        settings.push("SET client_encoding = 'SQL_ASCII'");
+    }
+    if major >= 14 {
+        settings.push("SET idle_session_timeout = 0");
+    }
+    if major >= 17 {
+        settings.push("SET transaction_timeout = 0");
+    }
+    (!settings.is_empty()).then(|| settings.join("; "))
+}
+
+async fn set(socket: &mut Socket, inbound: &mut BytesMut, settings: &str) -> Result<(), SourceError> {
     let mut out = BytesMut::new();
-    frontend::query("SET client_encoding = 'SQL_ASCII'", &mut out).map_err(broken)?;
+    frontend::query(settings, &mut out).map_err(broken)?;
     send(socket, out.freeze()).await.map_err(broken)?;
     loop {
         let length = message_length(inbound).map_err(|error| malformed(Lsn(0), error))?;
@@ -270,3 +288,19 @@ pub(super) const SESSION: &[(&str, &str)] = &[
 
 /// <https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-SSLREQUEST>
 const SSL_REQUEST: &[u8] = b"\0\0\0\x08\x04\xd2\x16\x2f";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_does_not_know_is_not_set() {
+        let set = |version: &str, encoding: &str| later_settings(Some(version), Some(encoding));
+        assert_eq!(later_settings(None, None), None);
+        assert_eq!(set("13.14", "UTF8"), None);
+        assert_eq!(set("14beta2", "LATIN1").as_deref(), Some("SET idle_session_timeout = 0"));
+        let all =
+            "SET client_encoding = 'SQL_ASCII'; SET idle_session_timeout = 0; SET transaction_timeout = 0";
+        assert_eq!(set("18.6 (Debian 18.6-1)", "SQL_ASCII").as_deref(), Some(all));
+    }
+}
