@@ -3,10 +3,15 @@
 //! Base units; no URL, key or secret ever becomes a label. Projects are no labels either: their
 //! number has no bound. A stage on the hot path counts by itself and adds once a group.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric as _, LabelValueEncoder,
+};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
@@ -75,20 +80,32 @@ pub struct Metrics {
 
 /// A gauge that is absent while nobody knows its figure.
 #[derive(Clone, Debug, Default)]
-pub struct Figure(Family<NoLabel, Gauge>);
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct NoLabel {}
+pub struct Figure(Arc<Mutex<Option<u64>>>);
 
 impl Figure {
     /// Shows it, or takes it away.
     pub fn show(&self, figure: Option<u64>) {
-        match figure {
-            Some(figure) => {
-                self.0.get_or_create(&NoLabel {}).set(i64::try_from(figure).unwrap_or(i64::MAX));
-            }
-            None => self.0.clear(),
-        }
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = figure;
+    }
+
+    fn register(&self, registry: &mut Registry, name: &'static str, help: &'static str) {
+        registry.register_collector(Box::new(Shown { name, help, figure: self.clone() }));
+    }
+}
+
+#[derive(Debug)]
+struct Shown {
+    name: &'static str,
+    help: &'static str,
+    figure: Figure,
+}
+
+impl Collector for Shown {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let figure = *self.figure.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(figure) = figure else { return Ok(()) };
+        let gauge = ConstGauge::new(i64::try_from(figure).unwrap_or(i64::MAX));
+        gauge.encode(encoder.encode_descriptor(self.name, self.help, None, gauge.metric_type())?)
     }
 }
 
@@ -217,15 +234,15 @@ impl Metrics {
             "Connections opened for replication",
             self.replication_connections.clone(),
         );
-        registry.register(
+        self.slot_retained_bytes.register(
+            registry,
             "sidecar_slot_retained_bytes",
-            "Log that the slot keeps on the server",
-            self.slot_retained_bytes.0.clone(),
+            "Log that the slot keeps on the server.",
         );
-        registry.register(
+        self.slot_confirmed_lag_bytes.register(
+            registry,
             "sidecar_slot_confirmed_lag_bytes",
-            "From the confirmed LSN to the end of the server's log",
-            self.slot_confirmed_lag_bytes.0.clone(),
+            "From the confirmed LSN to the end of the server's log.",
         );
     }
 
@@ -353,5 +370,21 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "no `{line}` in\n{text}");
         }
+    }
+
+    #[test]
+    fn a_figure_that_nobody_knows_is_absent() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let lines = || {
+            let mut text = String::new();
+            prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+            text.lines().filter(|line| line.contains("sidecar_slot_retained_bytes")).count()
+        };
+        assert_eq!(lines(), 0);
+        metrics.slot_retained_bytes.show(Some(7));
+        assert_eq!(lines(), 3, "help, type and figure");
+        metrics.slot_retained_bytes.show(None);
+        assert_eq!(lines(), 0);
     }
 }

@@ -55,3 +55,35 @@ fn client(settings: &Settings, metrics: &Metrics) -> anyhow::Result<Client> {
 fn bytes(settings: &Settings) -> Vec<u8> {
     settings.ca_file.as_ref().and_then(|path| std::fs::read(path).ok()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn certificate() -> String {
+        rcgen::generate_simple_self_signed(["receiver".to_owned()]).unwrap().cert.pem()
+    }
+
+    #[test]
+    fn a_file_that_holds_something_else_is_read_again_and_a_wrong_one_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let settings = format!(
+            "postgres.url = \"postgres://u@h/d\"\negress.ca_file = {:?}\n[[webhook]]\nproject = \"*\"\n\
+             callback = \"*\"\nurl = \"https://h/\"",
+            path.display().to_string()
+        );
+        std::fs::write(&path, certificate()).unwrap();
+        let settings = Arc::new(crate::settings::parse(&settings).unwrap());
+        let mut authorities = Authorities::read(&settings, &Metrics::unregistered()).unwrap();
+        let first = authorities.file.clone();
+        authorities.read_again().unwrap();
+        std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+        authorities.read_again().unwrap_err();
+        assert_eq!(authorities.file, first, "it is tried again at the next signal");
+        let second = certificate();
+        std::fs::write(&path, &second).unwrap();
+        authorities.read_again().unwrap();
+        assert_eq!(authorities.file, second.as_bytes());
+    }
+}
