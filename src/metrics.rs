@@ -3,10 +3,15 @@
 //! Base units; no URL, key or secret ever becomes a label. Projects are no labels either: their
 //! number has no bound. A stage on the hot path counts by itself and adds once a group.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric as _, LabelValueEncoder,
+};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
@@ -48,9 +53,9 @@ pub struct Metrics {
     /// Records and dead letters that retention removed.
     pub records_removed: Counter,
     /// Log that the slot keeps on the server.
-    pub slot_retained_bytes: Gauge,
+    pub slot_retained_bytes: Figure,
     /// From the confirmed LSN to the end of the server's log.
-    pub slot_confirmed_lag_bytes: Gauge,
+    pub slot_confirmed_lag_bytes: Figure,
     /// Connections to receivers, by whether a pooled one served.
     pub http_connections: Family<ReusedLabel, Counter>,
     /// 1 where the last reading of the settings went well.
@@ -71,6 +76,37 @@ pub struct Metrics {
     pub replay_window_start: Gauge,
     /// 1 when `/-/ready` says yes.
     pub ready: Gauge,
+}
+
+/// A gauge that is absent while nobody knows its figure.
+#[derive(Clone, Debug, Default)]
+pub struct Figure(Arc<Mutex<Option<u64>>>);
+
+impl Figure {
+    /// Shows it, or takes it away.
+    pub fn show(&self, figure: Option<u64>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = figure;
+    }
+
+    fn register(&self, registry: &mut Registry, name: &'static str, help: &'static str) {
+        registry.register_collector(Box::new(Shown { name, help, figure: self.clone() }));
+    }
+}
+
+#[derive(Debug)]
+struct Shown {
+    name: &'static str,
+    help: &'static str,
+    figure: Figure,
+}
+
+impl Collector for Shown {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let figure = *self.figure.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(figure) = figure else { return Ok(()) };
+        let gauge = ConstGauge::new(i64::try_from(figure).unwrap_or(i64::MAX));
+        gauge.encode(encoder.encode_descriptor(self.name, self.help, None, gauge.metric_type())?)
+    }
 }
 
 /// `outcome="done"`
@@ -136,6 +172,8 @@ impl Metrics {
         metrics.register_delivery(registry);
         metrics.register_standing(registry);
         metrics.register_replays(registry);
+        // Nothing runs before its settings were read.
+        metrics.config_last_reload_successful.set(1);
         metrics
     }
 
@@ -158,8 +196,8 @@ impl Metrics {
             dead_letters: Family::default(),
             records_discarded: Counter::default(),
             records_removed: Counter::default(),
-            slot_retained_bytes: Gauge::default(),
-            slot_confirmed_lag_bytes: Gauge::default(),
+            slot_retained_bytes: Figure::default(),
+            slot_confirmed_lag_bytes: Figure::default(),
             http_connections: Family::default(),
             config_last_reload_successful: Gauge::default(),
             replication_connections: Counter::default(),
@@ -196,15 +234,15 @@ impl Metrics {
             "Connections opened for replication",
             self.replication_connections.clone(),
         );
-        registry.register(
+        self.slot_retained_bytes.register(
+            registry,
             "sidecar_slot_retained_bytes",
-            "Log that the slot keeps on the server",
-            self.slot_retained_bytes.clone(),
+            "Log that the slot keeps on the server.",
         );
-        registry.register(
+        self.slot_confirmed_lag_bytes.register(
+            registry,
             "sidecar_slot_confirmed_lag_bytes",
-            "From the confirmed LSN to the end of the server's log",
-            self.slot_confirmed_lag_bytes.clone(),
+            "From the confirmed LSN to the end of the server's log.",
         );
     }
 
@@ -332,5 +370,21 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "no `{line}` in\n{text}");
         }
+    }
+
+    #[test]
+    fn a_figure_that_nobody_knows_is_absent() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let lines = || {
+            let mut text = String::new();
+            prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+            text.lines().filter(|line| line.contains("sidecar_slot_retained_bytes")).count()
+        };
+        assert_eq!(lines(), 0);
+        metrics.slot_retained_bytes.show(Some(7));
+        assert_eq!(lines(), 3, "help, type and figure");
+        metrics.slot_retained_bytes.show(None);
+        assert_eq!(lines(), 0);
     }
 }

@@ -17,6 +17,8 @@ mod support;
 mod encoding;
 #[path = "databases/read_only.rs"]
 mod read_only;
+#[path = "databases/session.rs"]
+mod session;
 #[path = "databases/told.rs"]
 mod told;
 #[path = "databases/wide.rs"]

@@ -17,6 +17,8 @@ mod server;
 mod admission;
 #[path = "source_client/misbehaving.rs"]
 mod misbehaving;
+#[path = "source_client/rotation.rs"]
+mod rotation;
 #[path = "source_client/streaming.rs"]
 mod streaming;
 #[path = "source_client/tls.rs"]

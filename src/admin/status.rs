@@ -87,12 +87,15 @@ pub struct SourceStatus {
     pub open_transaction: Option<OpenTransactionStatus>,
     /// When the last bytes came from the server.
     pub last_message_at: Option<String>,
-    /// From the confirmed LSN to the end of the server's log.
+    /// From the confirmed LSN to the end of the server's log. This and the next two are of `slot_asked_at`,
+    /// and absent where that is more than a minute ago.
     pub confirmed_lag_bytes: Option<u64>,
     /// Log that the slot keeps on the server.
     pub retained_bytes: Option<u64>,
     /// As the server calls it: `reserved`, `extended`, `unreserved`, `lost`.
     pub wal_status: Option<String>,
+    /// When the server last described the slot.
+    pub slot_asked_at: Option<String>,
     /// Of the first start or a resync.
     pub seeding: Option<Progress>,
     /// The last resync since the start.

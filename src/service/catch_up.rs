@@ -48,7 +48,10 @@ impl Obstacle {
     fn of_error(error: &SourceError) -> Self {
         match error {
             SourceError::Malformed { .. } | SourceError::Unreadable { .. } => Self::Permanent,
-            SourceError::Closed(_) | SourceError::Refused(_) | SourceError::Server(_) => Self::Unclear,
+            SourceError::Closed(_)
+            | SourceError::Refused(_)
+            | SourceError::Server(_)
+            | SourceError::Silent { .. } => Self::Unclear,
             SourceError::SlotActive(_)
             | SourceError::SlotMissing(_)
             | SourceError::SlotUnusable(_)
@@ -119,7 +122,7 @@ impl Supervisor {
             ..self.documents(identity.unwrap_or_default())
         };
         let connection = Connection::open(&self.settings.conninfo).await?;
-        let stream = match connection.start(&self.options(position)).await {
+        let stream = match connection.start(&self.options(position, found)).await {
             Ok(stream) => stream,
             Err(error) => return Ok(Stopped::Failed(error)),
         };
@@ -138,7 +141,12 @@ impl Supervisor {
                         break Ok(Stopped::Halted(halt));
                     }
                     break match over {
-                        Err(error) => Ok(Stopped::Failed(error)),
+                        Err(error) => {
+                            if let SourceError::Silent { .. } = &error {
+                                self.patience.gave_up();
+                            }
+                            Ok(Stopped::Failed(error))
+                        }
                         Ok(_) => Err(Trouble::Later("the stream ended before the snapshot was reached".to_owned())),
                     };
                 }

@@ -1,6 +1,7 @@
 //! The parts put together: the spool, both loops, the supervisor, the listeners, the signals.
 
 mod again;
+mod authorities;
 mod catch_up;
 mod continuity;
 mod dead_letters;
@@ -18,6 +19,7 @@ mod tail_line;
 mod trouble;
 mod wanted;
 mod watch_catalog;
+mod watch_slot;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -32,6 +34,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
 use self::again::SendsAgain;
+use self::authorities::Authorities;
 use self::known::Known;
 use self::said::Said;
 use self::state::{State, Viewer};
@@ -41,9 +44,10 @@ use self::watch_catalog::CatalogWatch;
 use crate::admin::{self, Admin, SOCKET_NAME, Tail, TailLine};
 use crate::capture::{Capture, Keep, Listeners};
 use crate::clock::Clock;
-use crate::deliver::{Client, Deliver, Params, Routes, dice};
+use crate::deliver::{Deliver, Params, Routes, dice};
 use crate::metrics::Metrics;
 use crate::settings::{self, Settings, Sources};
+use crate::source::Patience;
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
 
 pub use wanted::wanted;
@@ -115,6 +119,7 @@ enum Told {
 struct Parts {
     settings: Arc<Settings>,
     sources: Sources,
+    authorities: Authorities,
     spool: Spool,
     capture: Arc<Capture>,
     deliver: Arc<Deliver>,
@@ -135,10 +140,11 @@ impl Parts {
         let epoch = epochs.current();
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        metrics.config_last_reload_successful.set(1);
         let (tail, _) = broadcast::channel(TAIL_LINES);
         let (fail, failures) = mpsc::unbounded_channel();
-        let deliver = Arc::new(deliver(&settings, &opened, epochs.clone(), clock, &metrics, fail)?);
+        let authorities = Authorities::read(&settings, &metrics)?;
+        let deliver =
+            Arc::new(deliver(&settings, &opened, epochs.clone(), clock, &metrics, fail, &authorities)?);
         let (notice, notices) = mpsc::unbounded_channel();
         let listeners = listeners(&settings.routes, &tail, &deliver);
         let notify = move |told| drop(notice.send(told));
@@ -181,11 +187,13 @@ impl Parts {
             epochs,
             held: None,
             catch_ups_failed: 0,
+            patience: Patience::default(),
         };
         tracing::info!(spool = %settings.spool_path.display(), %epoch, "sidecar {}", env!("CARGO_PKG_VERSION"));
         Ok(Self {
             settings,
             sources,
+            authorities,
             spool: opened.spool,
             capture,
             deliver,
@@ -216,7 +224,8 @@ impl Parts {
 
     /// Reads the settings again. Wrong ones change nothing.
     fn reload(&mut self) {
-        match settings::load(&self.sources) {
+        let read = settings::load(&self.sources).map_err(anyhow::Error::from);
+        match read.and_then(|read| self.authorities.read_again().map(|()| read)) {
             Ok(read) => {
                 let routes = Arc::new(read.routes.clone());
                 self.capture.keep(keep(&routes));
@@ -228,7 +237,7 @@ impl Parts {
             }
             Err(wrong) => {
                 self.metrics.config_last_reload_successful.set(0);
-                tracing::error!("the settings are wrong, and those in force are kept:\n{wrong}");
+                tracing::error!("the settings are wrong, and those in force are kept:\n{wrong:#}");
             }
         }
     }
@@ -291,6 +300,7 @@ fn deliver(
     clock: Clock,
     metrics: &Metrics,
     failed: mpsc::UnboundedSender<SpoolError>,
+    authorities: &Authorities,
 ) -> anyhow::Result<Deliver> {
     Deliver::start(Params {
         spool: opened.spool.clone(),
@@ -305,13 +315,7 @@ fn deliver(
         lane_bytes_max: settings.lane_bytes_max,
         spool_bytes_max: settings.spool_bytes_max,
         retain: settings.retain,
-        post: Client::new(
-            settings.egress.clone(),
-            settings.proxy.clone(),
-            settings.ca_file.as_deref(),
-            metrics.clone(),
-        )?
-        .post(Handle::current()),
+        post: authorities.post(Handle::current()),
         dice: Box::new(dice),
         clock,
         metrics: metrics.clone(),

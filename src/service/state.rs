@@ -1,6 +1,7 @@
 //! What the sidecar says of itself at any moment.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::again::{Lanes, running, window};
 use super::resyncs::Resyncs;
@@ -15,6 +16,7 @@ use crate::metrics::{Metrics, StateLabel};
 use crate::moment::Moment;
 use crate::record::Callback;
 use crate::resync::Watched;
+use crate::source::slot::Slot;
 use crate::spool::{Reader, Room, Spool};
 
 /// What the source is doing.
@@ -44,12 +46,28 @@ pub(super) struct Server {
     pub(super) version: Option<String>,
     pub(super) system_id: Option<String>,
     pub(super) timeline: Option<u32>,
-    pub(super) lag_bytes: Option<u64>,
-    pub(super) retained_bytes: Option<u64>,
-    pub(super) wal_status: Option<String>,
+    /// What the slot costs the server, and when it was asked.
+    pub(super) slot: Option<(SlotFigures, Moment)>,
     pub(super) last_message_at: Option<Moment>,
     /// The epoch that began since the start.
     pub(super) epoch: Option<uuid::Uuid>,
+}
+
+/// What the slot costs the server.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SlotFigures {
+    pub(super) lag_bytes: Option<u64>,
+    pub(super) retained_bytes: Option<u64>,
+    pub(super) wal_status: Option<String>,
+}
+
+impl Server {
+    /// Figures that are not current are worse than none.
+    fn slot_figures(&self, now: Moment) -> (SlotFigures, Option<Moment>) {
+        let current = self.slot.as_ref().filter(|(_, asked_at)| now.since(*asked_at) < CURRENT_FOR);
+        let asked_at = self.slot.as_ref().map(|(_, asked_at)| *asked_at);
+        (current.map(|(figures, _)| figures.clone()).unwrap_or_default(), asked_at)
+    }
 }
 
 /// The state that the supervisor moves and everybody sees.
@@ -83,6 +101,17 @@ impl State {
 
     pub(super) fn learn(&self, change: impl FnOnce(&mut Server)) {
         change(&mut self.server.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The slot as the server describes it now; `None` where there is none.
+    pub(super) fn learn_slot(&self, slot: Option<&Slot>) {
+        let figure = |bytes: Option<i64>| bytes.and_then(|bytes| u64::try_from(bytes).ok());
+        let figures = slot.map(|slot| SlotFigures {
+            lag_bytes: figure(slot.lag_bytes),
+            retained_bytes: figure(slot.retained_bytes),
+            wal_status: slot.wal_status.clone(),
+        });
+        self.learn(|server| server.slot = Some((figures.unwrap_or_default(), Clock::now())));
     }
 }
 
@@ -184,6 +213,7 @@ impl Viewer {
         let (phase, server) = (self.state.phase(), self.state.server());
         let position = self.capture.position();
         let (state, detail) = phase.told();
+        let (slot, slot_asked_at) = server.slot_figures(Clock::now());
         SourceStatus {
             state: state.to_owned(),
             detail,
@@ -201,9 +231,10 @@ impl Viewer {
                 records_made: open.records_made,
             }),
             last_message_at: server.last_message_at.map(Moment::to_rfc3339),
-            confirmed_lag_bytes: server.lag_bytes,
-            retained_bytes: server.retained_bytes,
-            wal_status: server.wal_status,
+            confirmed_lag_bytes: slot.lag_bytes,
+            retained_bytes: slot.retained_bytes,
+            wal_status: slot.wal_status,
+            slot_asked_at: slot_asked_at.map(Moment::to_rfc3339),
             seeding: match phase {
                 Phase::Seeding { watched, estimate } | Phase::Resyncing { watched, estimate, .. } => {
                     let done = watched.done.load(std::sync::atomic::Ordering::Relaxed);
@@ -270,8 +301,8 @@ impl Viewer {
         metrics.spool_bytes.set(gauge(status.spool.live_bytes));
         metrics.shadow_bytes.set(gauge(status.spool.shadow_bytes));
         metrics.shadow_documents.set(gauge(status.spool.shadow_documents));
-        metrics.slot_retained_bytes.set(gauge(status.source.retained_bytes.unwrap_or(0)));
-        metrics.slot_confirmed_lag_bytes.set(gauge(status.source.confirmed_lag_bytes.unwrap_or(0)));
+        metrics.slot_retained_bytes.show(status.source.retained_bytes);
+        metrics.slot_confirmed_lag_bytes.show(status.source.confirmed_lag_bytes);
         metrics.replays_running.set(gauge(status.replays.len() as u64));
         let left = |replay: &ReplayStatus| replay.waiting.iter().map(|lane| lane.records).sum::<u64>();
         metrics.replay_pending_records.set(gauge(status.replays.iter().map(left).sum()));
@@ -287,9 +318,32 @@ impl Viewer {
     }
 }
 
+/// A few questions may go without an answer.
+const CURRENT_FOR: Duration = Duration::from_mins(1);
+
 /// When this process started.
 pub(super) fn started_at() -> Moment {
     Clock::now()
 }
 
 const NOT_KEPT_SHOWN: usize = 100;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_of_the_slot_are_shown_while_they_are_current_and_then_only_when_they_were() {
+        let asked_at = Clock::now();
+        let figures =
+            SlotFigures { lag_bytes: Some(1), retained_bytes: Some(2), wal_status: Some("lost".into()) };
+        let server = Server { slot: Some((figures, asked_at)), ..Server::default() };
+        let shown = |after: Duration| {
+            let (figures, at) = server.slot_figures(asked_at.plus(after));
+            assert_eq!(at, Some(asked_at));
+            (figures.lag_bytes, figures.retained_bytes, figures.wal_status)
+        };
+        assert_eq!(shown(CURRENT_FOR / 2), (Some(1), Some(2), Some("lost".into())));
+        assert_eq!(shown(CURRENT_FOR), (None, None, None));
+        assert_eq!(Server::default().slot_figures(asked_at).1, None);
+    }
+}

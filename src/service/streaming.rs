@@ -1,7 +1,6 @@
 //! One stream, from its start to its end.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_postgres::Client;
@@ -13,23 +12,24 @@ use super::supervise::{Next, Supervisor, told};
 use super::trouble::Trouble;
 use super::wanted::ask;
 use super::watch_catalog::until_wrong;
+use super::watch_slot::{LOOK_AT_SLOT_EVERY, look_at_slot};
 use crate::capture::{Halt, Notice};
 use crate::clock::Clock;
 use crate::source::survey::{Survey, Wanted};
-use crate::source::{Block, Connection, Ended, SourceError, StreamOptions, slot};
+use crate::source::{Block, Connection, Ended, SourceError, StreamOptions};
 use crate::spool::StreamPosition;
 
 impl Supervisor {
     pub(super) async fn stream(
         &mut self,
         connection: Connection,
-        client: &Client,
+        client: Client,
         (wanted, found): (&Wanted, &Survey),
         position: StreamPosition,
     ) -> Result<Next, Trouble> {
         self.number += 1;
         let number = self.number;
-        let stream = connection.start(&self.options(position)).await?;
+        let stream = connection.start(&self.options(position, found)).await?;
         let identity = self.known.identity.clone().unwrap_or_default();
         let ask = ask(self.settings.conninfo.clone(), found.table.oid);
         self.capture.connected(number, self.documents(identity), ask, position);
@@ -46,6 +46,9 @@ impl Supervisor {
         let (conninfo, capture) = (self.settings.conninfo.clone(), Arc::clone(&self.capture));
         let watching = until_wrong(&conninfo, wanted, found, &capture);
         tokio::pin!(watching);
+        let state = self.state.clone();
+        let looking = look_at_slot(&conninfo, client, &wanted.slot, &state);
+        tokio::pin!(looking);
         let mut wrong = None;
         let (resyncs, mut asked) = (Arc::clone(&self.state.resyncs), false);
         loop {
@@ -81,17 +84,17 @@ impl Supervisor {
                     self.state.enter(Phase::Stopping);
                     let _ = end.send(true);
                 }
-                _ = look.tick() => {
-                    self.forget_trouble(began);
-                    self.look_at_slot(client).await;
-                }
+                _ = look.tick() => self.forget_trouble(began),
+                never = &mut looking => match never {},
             }
         }
     }
 
     /// What is asked for at START_REPLICATION.
-    pub(super) fn options(&self, position: StreamPosition) -> StreamOptions {
+    pub(super) fn options(&mut self, position: StreamPosition, found: &Survey) -> StreamOptions {
+        let place = (position.whole, position.open.map_or(0, |open| open.changes_applied));
         StreamOptions {
+            patience: self.patience.at(place, found.settings.milliseconds("wal_sender_timeout")),
             slot: self.settings.slot.clone(),
             publication: self.settings.publication.clone(),
             from: position.whole,
@@ -112,6 +115,9 @@ impl Supervisor {
         halted: Option<Halt>,
         ended: Result<Ended, SourceError>,
     ) -> Result<Next, Trouble> {
+        if let Err(SourceError::Silent { .. }) = &ended {
+            self.patience.gave_up();
+        }
         let Some(halt) = halted else { return Ok(Next::Over(ended?)) };
         match &halt {
             Halt::DiskFull | Halt::SpoolFull => {
@@ -157,21 +163,4 @@ impl Supervisor {
             self.said = Said::default();
         }
     }
-
-    async fn look_at_slot(&self, client: &Client) {
-        // A session that is gone is no reason to end a stream that is not.
-        let Ok(Ok(Some(slot))) =
-            tokio::time::timeout(ASK_PATIENCE, slot::slot(client, &self.settings.slot)).await
-        else {
-            return;
-        };
-        self.state.learn(|server| {
-            server.lag_bytes = slot.lag_bytes.and_then(|bytes| u64::try_from(bytes).ok());
-            server.retained_bytes = slot.retained_bytes.and_then(|bytes| u64::try_from(bytes).ok());
-            server.wal_status = slot.wal_status;
-        });
-    }
 }
-
-const LOOK_AT_SLOT_EVERY: Duration = Duration::from_secs(10);
-const ASK_PATIENCE: Duration = Duration::from_secs(5);

@@ -25,7 +25,7 @@ use crate::source::refusal::CatalogError;
 use crate::source::setup::{Stage, plan, setup};
 use crate::source::survey::{Survey, Wanted, survey};
 use crate::source::types::TypeForm;
-use crate::source::{Connection, Ended, SourceError, SystemIdentity, connect_sql};
+use crate::source::{Connection, Ended, Patience, SourceError, SystemIdentity, connect_sql};
 use crate::spool::{Epochs, Fact, SpoolError};
 
 /// Keeps a stream going.
@@ -56,6 +56,7 @@ pub(super) struct Supervisor {
     pub(super) watch: CatalogWatch,
     /// Warnings of a start or resync that is tried again: each is said once.
     pub(super) warned: BTreeSet<String>,
+    pub(super) patience: Patience,
 }
 
 /// What follows a connection's end where there is no trouble.
@@ -133,6 +134,7 @@ impl Supervisor {
         let client = connect_sql(&conninfo).await?;
         let found = survey(&client, &wanted).await?;
         self.read_mapping(&found);
+        self.state.learn_slot(found.slot.as_ref());
         let mut connection = Connection::open(&conninfo).await?;
         self.metrics.replication_connections.inc();
         let system = connection.identify_system().await?;
@@ -172,7 +174,7 @@ impl Supervisor {
                 self.watch.cured(&wanted, source.flush);
                 self.watch.tell_identity(&found.table, &wanted);
                 self.note_source(&source.source).await?;
-                self.stream(connection, &client, (&wanted, &found), position).await
+                self.stream(connection, client, (&wanted, &found), position).await
             }
             other => Err(stands(&other, &wanted)),
         }

@@ -13,7 +13,7 @@ use super::url::url;
 use super::{Initial, LogFormat, OnTruncate, Settings, Token};
 use crate::deliver::{Egress, Limits, Proxy, Redacted, Routes, Secret, Webhook, is_reserved};
 use crate::record::Callback;
-use crate::source::Conninfo;
+use crate::source::{Conninfo, SecretFile};
 
 /// What is wrong.
 #[derive(Debug, Default)]
@@ -158,8 +158,12 @@ fn conninfo(raw: &raw::Postgres, wrong: &mut Wrong) -> Option<Conninfo> {
     let password = wrong.or("postgres.password", raw.password.value())?;
     let user = std::env::var("PGUSER").ok().or_else(os_user);
     let mut conninfo = wrong.or("postgres.url", Conninfo::parse(&url, user.as_deref()))?;
+    if conninfo.password.is_some() {
+        conninfo.secret_file = raw.url.file().cloned().map(SecretFile::Url);
+    }
     if !password.is_empty() {
         conninfo.password = Some(password);
+        conninfo.secret_file = raw.password.file().cloned().map(SecretFile::Password);
     }
     if !url.contains("connect_timeout") {
         conninfo.connect_timeout = Duration::from_millis(raw.connect_timeout_ms);

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use super::units::{Size, Span};
+use crate::source::read_secret;
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -226,9 +227,15 @@ impl Secret {
             Self::FromEnv(name) => {
                 std::env::var(name).map_err(|_| format!("the environment has no `{name}`"))
             }
-            Self::FromFile(file) => std::fs::read_to_string(file)
-                .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-                .map_err(|error| format!("read {}: {error}", file.display())),
+            Self::FromFile(file) => read_secret(file),
+        }
+    }
+
+    /// The file that it is kept in.
+    pub(super) fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::FromFile(file) => Some(file),
+            Self::FromEnv(_) | Self::Plain(_) => None,
         }
     }
 }

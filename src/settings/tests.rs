@@ -1,5 +1,6 @@
 use super::*;
 use crate::classify::ExcludedWhen;
+use crate::source::SecretFile;
 
 /// The settings that a file with this text gives.
 fn loaded(text: &str) -> Result<Settings, WrongSettings> {
@@ -192,4 +193,25 @@ fn flags_come_before_the_file_and_a_text_of_digits_stays_a_text() {
     let set = vec!["log.level=infoo".to_owned()];
     let said = load(&Sources { file: None, set }).unwrap_err().to_string();
     assert!(said.starts_with("`log.level`: ") && said.ends_with("(in the flags)"), "{said}");
+}
+
+#[test]
+fn a_password_in_a_file_is_read_there_again_and_no_other_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, password) = (folder.path().join("url"), folder.path().join("password"));
+    std::fs::write(&url, "postgres://u:one@h/d\n").unwrap();
+    std::fs::write(&password, "two\n").unwrap();
+    let file = |path: &std::path::Path| format!("{{ file = {:?} }}", path.display().to_string());
+    let read = |url: &str, password: &str| {
+        let hook = "[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"http://h/\"";
+        let text = format!("[postgres]\nurl = {url}\npassword = {password}\n{hook}");
+        let conninfo = parse(&text).unwrap().conninfo;
+        (conninfo.password.unwrap_or_default(), conninfo.secret_file)
+    };
+    let (plain, none) = ("\"postgres://u:one@h/d\"", "\"\"");
+    assert_eq!(read(plain, none), ("one".into(), None));
+    assert_eq!(read(plain, &file(&password)), ("two".into(), Some(SecretFile::Password(password.clone()))));
+    assert_eq!(read(&file(&url), none), ("one".into(), Some(SecretFile::Url(url.clone()))));
+    assert_eq!(read(&file(&url), "\"three\""), ("three".into(), None));
+    assert_eq!(read(&file(&url), &file(&password)), ("two".into(), Some(SecretFile::Password(password))));
 }

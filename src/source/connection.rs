@@ -1,6 +1,8 @@
 //! A replication connection: the protocol's commands, and the start of a stream.
 //! <https://www.postgresql.org/docs/current/protocol-replication.html>
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::Message;
@@ -45,6 +47,8 @@ pub struct StreamOptions {
     pub publication: String,
     /// From here on. The server silently serves from the slot's own LSN where that lies later.
     pub from: Lsn,
+    /// How long the server may leave a question unanswered.
+    pub patience: Duration,
 }
 
 impl Connection {
@@ -105,7 +109,7 @@ impl Connection {
 
     /// Starts the stream: pgoutput, protocol 1.
     pub async fn start(mut self, options: &StreamOptions) -> Result<Stream, SourceError> {
-        let StreamOptions { slot, publication, from } = options;
+        let StreamOptions { slot, publication, from, patience } = options;
         let quoted = publication.replace('"', "\"\"").replace('\'', "''");
         self.send_query(&format!(
             "START_REPLICATION SLOT \"{}\" LOGICAL {} (proto_version '1', publication_names '\"{quoted}\"')",
@@ -122,7 +126,7 @@ impl Connection {
                 _ => return Err(malformed(*from, "no CopyBothResponse to START_REPLICATION")),
             }
         }
-        Ok(Stream::new(self.socket, self.inbound, *from))
+        Ok(Stream::new(self.socket, self.inbound, *from, *patience))
     }
 
     async fn send_query(&mut self, command: &str) -> Result<(), SourceError> {

@@ -13,11 +13,13 @@ use std::time::Duration;
 #[derive(Clone, Eq, PartialEq)]
 pub struct Conninfo {
     /// Tried in this order.
-    pub places: Vec<Place>,
+    pub endpoints: Vec<Endpoint>,
     /// The role.
     pub user: String,
     /// From the string or the setting; `.pgpass` is asked where there is none.
     pub password: Option<String>,
+    /// Where that is read anew at each connection, as it may be another by then.
+    pub secret_file: Option<SecretFile>,
     /// The database.
     pub dbname: String,
     /// How much TLS.
@@ -52,9 +54,18 @@ pub struct Conninfo {
     pub passfile: Option<PathBuf>,
 }
 
+/// A file that holds a password.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SecretFile {
+    /// And nothing else.
+    Password(PathBuf),
+    /// In a URL or `key=value` string.
+    Url(PathBuf),
+}
+
 /// One place to look for the server.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Place {
+pub struct Endpoint {
     /// What certificates and the password file call it.
     pub host: Host,
     /// Where it is, without a question to DNS.
@@ -63,7 +74,7 @@ pub struct Place {
     pub port: u16,
 }
 
-/// What a place is called.
+/// What an endpoint is called.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Host {
     /// A name or address.
@@ -178,9 +189,10 @@ impl Conninfo {
         let (sslcert, sslkey) = values::certificate(last("sslcertmode"), path("sslcert"), path("sslkey"))?;
         let application_name = last("application_name").or_else(|| last("fallback_application_name"));
         Ok(Self {
-            places: values::places(last("host"), last("hostaddr"), last("port"))?,
+            endpoints: values::endpoints(last("host"), last("hostaddr"), last("port"))?,
             user: user.to_owned(),
             password: last("password").map(str::to_owned),
+            secret_file: None,
             dbname: last("dbname").unwrap_or(user).to_owned(),
             sslmode,
             sslrootcert,
@@ -206,11 +218,11 @@ impl Conninfo {
     /// Where it leads, without a password: for people.
     pub fn redacted(&self) -> String {
         let hosts: Vec<String> = self
-            .places
+            .endpoints
             .iter()
-            .map(|place| match &place.host {
-                Host::Tcp(name) => format!("{name}:{}", place.port),
-                Host::Unix(folder) => format!("{}:{}", folder.display(), place.port),
+            .map(|endpoint| match &endpoint.host {
+                Host::Tcp(name) => format!("{name}:{}", endpoint.port),
+                Host::Unix(folder) => format!("{}:{}", folder.display(), endpoint.port),
             })
             .collect();
         format!("{}@{}/{}", self.user, hosts.join(","), self.dbname)

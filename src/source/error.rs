@@ -1,6 +1,7 @@
 //! Why the source cannot be read, and what the server's errors mean where they come. Pure.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::conninfo::Host;
 use super::handshake::{HandshakeError, ServerError};
@@ -27,6 +28,12 @@ pub enum SourceError {
     /// An error of the server that passes, or may pass, by itself.
     #[error("Postgres says: {0}")]
     Server(ServerError),
+    /// It did not answer a question for so long: it works on something large, or is gone.
+    #[error("Postgres has not answered for {} s, though the connection stands", patience.as_secs())]
+    Silent {
+        /// For how long it was waited.
+        patience: Duration,
+    },
     /// Another process reads from the slot.
     #[error("{0}")]
     SlotActive(ServerError),

@@ -62,10 +62,13 @@ mod tls;
 
 pub use connection::{Connection, StreamOptions, SystemIdentity};
 pub use conninfo::{
-    BadConninfo, ChannelBinding, Conninfo, Host, KeepAlive, Negotiation, Place, RequireAuth, SslMode,
+    BadConninfo, ChannelBinding, Conninfo, Endpoint, Host, KeepAlive, Negotiation, RequireAuth, SecretFile,
+    SslMode,
 };
 pub use error::SourceError;
 pub use frame::{Frame, MalformedFrame};
 pub use handshake::ServerError;
+pub use passfile::read_secret;
+pub use progress::{Patience, Place};
 pub use sql::connect_sql;
 pub use stream::{Block, Ended, Stream};

@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use super::conninfo::{Conninfo, Host};
+use super::conninfo::{Conninfo, Host, SecretFile};
+use super::error::SourceError;
 
 /// The password for `host`, from the text of a password file. Pure.
 fn find(text: &str, host: &str, port: u16, dbname: &str, user: &str) -> Option<String> {
@@ -37,12 +38,32 @@ fn fields(line: &str) -> Vec<String> {
     fields
 }
 
-/// The password for one of the hosts: given, or in the password file. A file that others may read
-/// is passed over, as libpq does.
-pub(super) fn password(conninfo: &Conninfo, host: &Host, port: u16) -> Option<String> {
-    if conninfo.password.is_some() {
-        return conninfo.password.clone();
+/// The password for one of the hosts: given, in the file that is given, or in the password file. Files are
+/// read at each connection. A password file that others may read is passed over, as libpq does.
+pub(super) fn password(conninfo: &Conninfo, host: &Host, port: u16) -> Result<Option<String>, SourceError> {
+    // A file that is written anew at this moment may be whole at the next try.
+    let unread = SourceError::Unreachable;
+    match &conninfo.secret_file {
+        Some(SecretFile::Password(path)) => read_secret(path).map(Some).map_err(unread),
+        Some(SecretFile::Url(path)) => {
+            let url = read_secret(path).map_err(unread)?;
+            let parsed = Conninfo::parse(&url, Some(&conninfo.user));
+            let parsed = parsed.map_err(|why| unread(format!("{}: {why}", path.display())))?;
+            Ok(parsed.password.or_else(|| in_passfile(conninfo, host, port)))
+        }
+        None if conninfo.password.is_some() => Ok(conninfo.password.clone()),
+        None => Ok(in_passfile(conninfo, host, port)),
     }
+}
+
+/// The secret that a file holds, without the line break at its end.
+pub fn read_secret(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path)
+        .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+        .map_err(|error| format!("read {}: {error}", path.display()))
+}
+
+fn in_passfile(conninfo: &Conninfo, host: &Host, port: u16) -> Option<String> {
     let path = conninfo
         .passfile
         .clone()

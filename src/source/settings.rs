@@ -1,6 +1,7 @@
 //! The server's settings that matter here.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio_postgres::Client;
 
@@ -25,6 +26,11 @@ impl ServerSettings {
     /// The figure as a number.
     pub fn number(&self, name: &str) -> Option<i64> {
         self.figure(name).parse().ok()
+    }
+
+    /// A setting whose base unit is the millisecond; zero where there is none.
+    pub fn milliseconds(&self, name: &str) -> Duration {
+        Duration::from_millis(self.number(name).and_then(|number| u64::try_from(number).ok()).unwrap_or(0))
     }
 
     /// The same with another figure, to judge what the server at hand does not say.

@@ -18,7 +18,7 @@ use socket2::TcpKeepalive;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::conninfo::{Conninfo, Host, KeepAlive, Negotiation, Place, SslMode};
+use super::conninfo::{Conninfo, Endpoint, Host, KeepAlive, Negotiation, SslMode};
 use super::error::SourceError;
 use super::frame::message_length;
 use super::handshake::{Channel, Handshake, Next, Policy, server_error};
@@ -35,14 +35,14 @@ pub(super) struct Admitted {
     pub(super) server_version: Option<String>,
 }
 
-/// Tries the places in turn, and of each all its addresses; each address may take `connect_timeout`, from
+/// Tries the endpoints in turn, and of each all its addresses; each address may take `connect_timeout`, from
 /// the first packet to the last word of the handshake.
 pub(super) async fn admit(conninfo: &Conninfo, replication: bool) -> Result<Admitted, SourceError> {
     let config = tls::client_config(conninfo).map_err(|error| SourceError::Refused(format!("{error:#}")))?;
     let mut last = SourceError::Unreachable("no host is given".into());
-    for place in &conninfo.places {
-        let unreachable = |why: String| SourceError::unreachable(&place.host, place.port, why);
-        let addresses = match tokio::time::timeout(conninfo.connect_timeout, addresses(place)).await {
+    for endpoint in &conninfo.endpoints {
+        let unreachable = |why: String| SourceError::unreachable(&endpoint.host, endpoint.port, why);
+        let addresses = match tokio::time::timeout(conninfo.connect_timeout, addresses(endpoint)).await {
             Ok(Ok(addresses)) => addresses,
             Ok(Err(error)) => {
                 last = unreachable(error.to_string());
@@ -53,7 +53,7 @@ pub(super) async fn admit(conninfo: &Conninfo, replication: bool) -> Result<Admi
                 continue;
             }
         };
-        match admit_at(conninfo, place, &addresses, config.as_ref(), replication).await {
+        match admit_at(conninfo, endpoint, &addresses, config.as_ref(), replication).await {
             Err(error @ SourceError::Unreachable(_)) => last = error,
             done => return done,
         }
@@ -61,18 +61,18 @@ pub(super) async fn admit(conninfo: &Conninfo, replication: bool) -> Result<Admi
     Err(last)
 }
 
-/// Tries the addresses of a place in turn.
+/// Tries the addresses of an endpoint in turn.
 async fn admit_at(
     conninfo: &Conninfo,
-    place: &Place,
+    endpoint: &Endpoint,
     addresses: &[Address],
     config: Option<&Arc<ClientConfig>>,
     replication: bool,
 ) -> Result<Admitted, SourceError> {
-    let unreachable = |why: String| SourceError::unreachable(&place.host, place.port, why);
+    let unreachable = |why: String| SourceError::unreachable(&endpoint.host, endpoint.port, why);
     let mut last = unreachable("the name has no address".into());
     for address in addresses {
-        let trying = admit_to(conninfo, place, address, config.cloned(), replication);
+        let trying = admit_to(conninfo, endpoint, address, config.cloned(), replication);
         last = match tokio::time::timeout(conninfo.connect_timeout, trying).await {
             Ok(Err(SourceError::Unreachable(why))) => unreachable(why),
             Ok(done) => return done,
@@ -92,12 +92,14 @@ enum Address {
     Unix(PathBuf),
 }
 
-async fn addresses(place: &Place) -> io::Result<Vec<Address>> {
-    match (&place.host, place.address) {
-        (Host::Unix(folder), _) => Ok(vec![Address::Unix(folder.join(format!(".s.PGSQL.{}", place.port)))]),
-        (Host::Tcp(_), Some(address)) => Ok(vec![Address::Tcp(SocketAddr::new(address, place.port))]),
+async fn addresses(endpoint: &Endpoint) -> io::Result<Vec<Address>> {
+    match (&endpoint.host, endpoint.address) {
+        (Host::Unix(folder), _) => {
+            Ok(vec![Address::Unix(folder.join(format!(".s.PGSQL.{}", endpoint.port)))])
+        }
+        (Host::Tcp(_), Some(address)) => Ok(vec![Address::Tcp(SocketAddr::new(address, endpoint.port))]),
         (Host::Tcp(name), None) => {
-            let found = tokio::net::lookup_host((name.as_str(), place.port)).await?;
+            let found = tokio::net::lookup_host((name.as_str(), endpoint.port)).await?;
             Ok(found.map(Address::Tcp).collect())
         }
     }
@@ -105,12 +107,12 @@ async fn addresses(place: &Place) -> io::Result<Vec<Address>> {
 
 async fn admit_to(
     conninfo: &Conninfo,
-    place: &Place,
+    endpoint: &Endpoint,
     address: &Address,
     config: Option<Arc<ClientConfig>>,
     replication: bool,
 ) -> Result<Admitted, SourceError> {
-    let (mut socket, channel) = open(conninfo, place, address, config).await?;
+    let (mut socket, channel) = open(conninfo, endpoint, address, config).await?;
     let mut parameters = vec![
         ("user", conninfo.user.as_str()),
         ("database", &conninfo.dbname),
@@ -121,7 +123,7 @@ async fn admit_to(
         parameters.push(("replication", "database"));
     }
     parameters.extend(conninfo.options.as_deref().map(|options| ("options", options)));
-    let password = passfile::password(conninfo, &place.host, place.port);
+    let password = passfile::password(conninfo, &endpoint.host, endpoint.port)?;
     let policy = Policy { binding: conninfo.channel_binding, may: conninfo.require_auth };
     let mut handshake = Handshake::new(&conninfo.user, password, channel, policy, parameters)?;
     let mut inbound = BytesMut::with_capacity(8 * 1024);
@@ -143,18 +145,36 @@ async fn admit_to(
             "it is a standby, and `target_session_attrs` wants another".into(),
         ));
     }
-    if handshake.server_encoding.as_deref() == Some("SQL_ASCII") {
-        take_raw_texts(&mut socket, &mut inbound).await?;
-    }
     let server_version = handshake.server_version.take();
+    if let Some(settings) = later_settings(server_version.as_deref(), handshake.server_encoding.as_deref()) {
+        set(&mut socket, &mut inbound, &settings).await?;
+    }
     Ok(Admitted { socket, inbound, greeting: handshake.into_greeting(), server_version })
 }
 
-/// Of texts in SQL_ASCII the server does not know the encoding. It would only refuse those that are not
-/// UTF-8; whether they must be is known here.
-async fn take_raw_texts(socket: &mut Socket, inbound: &mut BytesMut) -> Result<(), SourceError> {
+/// What can be set only once the server has said what it is: a setting that it does not know would keep us
+/// out. Pure.
+fn later_settings(version: Option<&str>, encoding: Option<&str>) -> Option<String> {
+    let digits = version.unwrap_or_default().split(|c: char| !c.is_ascii_digit()).next();
+    let major: u32 = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
+    let mut settings = Vec::new();
+    // Of texts in SQL_ASCII the server does not know the encoding, and would only refuse those that are not
+    // UTF-8. Whether they must be is known here.
+    if encoding == Some("SQL_ASCII") {
+        settings.push("SET client_encoding = 'SQL_ASCII'");
+    }
+    if major >= 14 {
+        settings.push("SET idle_session_timeout = 0");
+    }
+    if major >= 17 {
+        settings.push("SET transaction_timeout = 0");
+    }
+    (!settings.is_empty()).then(|| settings.join("; "))
+}
+
+async fn set(socket: &mut Socket, inbound: &mut BytesMut, settings: &str) -> Result<(), SourceError> {
     let mut out = BytesMut::new();
-    frontend::query("SET client_encoding = 'SQL_ASCII'", &mut out).map_err(broken)?;
+    frontend::query(settings, &mut out).map_err(broken)?;
     send(socket, out.freeze()).await.map_err(broken)?;
     loop {
         let length = message_length(inbound).map_err(|error| malformed(Lsn(0), error))?;
@@ -179,7 +199,7 @@ async fn take_raw_texts(socket: &mut Socket, inbound: &mut BytesMut) -> Result<(
 /// Opens the socket and, where `config` says so, TLS over it.
 async fn open(
     conninfo: &Conninfo,
-    place: &Place,
+    endpoint: &Endpoint,
     address: &Address,
     config: Option<Arc<ClientConfig>>,
 ) -> Result<(Socket, Channel), SourceError> {
@@ -196,7 +216,7 @@ async fn open(
     if conninfo.negotiation == Negotiation::Postgres && !speaks_tls(&mut tcp, conninfo.sslmode).await? {
         return Ok((Socket::Tcp(tcp), Channel::Plain));
     }
-    let name = match &place.host {
+    let name = match &endpoint.host {
         Host::Tcp(name) => name.clone(),
         Host::Unix(_) => address.ip().to_string(),
     };
@@ -226,7 +246,8 @@ async fn speaks_tls(tcp: &mut TcpStream, mode: SslMode) -> Result<bool, SourceEr
     }
 }
 
-/// A peer that is gone without a word is found out by the kernel too, not by the watchdog alone.
+/// A peer that is gone without a word is found out by the kernel, within about a minute. One that lives and
+/// only has nothing to say is left to the watchdog, which is patient.
 fn keep_alive(tcp: &TcpStream, how: KeepAlive) -> io::Result<()> {
     tcp.set_nodelay(true)?;
     let socket = socket2::SockRef::from(tcp);
@@ -345,12 +366,23 @@ mod tests {
         let addresses = [&silent, &closing].map(|listener| Address::Tcp(listener.local_addr().unwrap()));
         let conninfo = Conninfo::parse("host=db user=u sslmode=disable connect_timeout=1", None).unwrap();
         let closed = tokio::spawn(async move { closing.accept().await.map(drop) });
-        let tried = admit_at(&conninfo, &conninfo.places[0], &addresses, None, false).await;
+        let tried = admit_at(&conninfo, &conninfo.endpoints[0], &addresses, None, false).await;
         closed.await.unwrap().unwrap();
         match tried.map(|_| ()) {
             // Of the last one.
             Err(SourceError::Unreachable(why)) => assert!(!why.contains("no answer"), "{why}"),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn what_a_server_does_not_know_is_not_set() {
+        let set = |version: &str, encoding: &str| later_settings(Some(version), Some(encoding));
+        assert_eq!(later_settings(None, None), None);
+        assert_eq!(set("13.14", "UTF8"), None);
+        assert_eq!(set("14beta2", "LATIN1").as_deref(), Some("SET idle_session_timeout = 0"));
+        let all =
+            "SET client_encoding = 'SQL_ASCII'; SET idle_session_timeout = 0; SET transaction_timeout = 0";
+        assert_eq!(set("18.6 (Debian 18.6-1)", "SQL_ASCII").as_deref(), Some(all));
     }
 }

@@ -29,6 +29,7 @@ pub struct Stream {
     from: Lsn,
     /// The last place in the log that a message bore: where to look when one is malformed.
     seen: Lsn,
+    patience: Duration,
 }
 
 /// Whole CopyData messages, as many as had come. While a block lives it counts against the bytes
@@ -49,8 +50,8 @@ pub enum Ended {
 }
 
 impl Stream {
-    pub(super) fn new(socket: Socket, inbound: BytesMut, from: Lsn) -> Self {
-        Self { socket, inbound, from, seen: from }
+    pub(super) fn new(socket: Socket, inbound: BytesMut, from: Lsn, patience: Duration) -> Self {
+        Self { socket, inbound, from, seen: from, patience }
     }
 
     /// Reads until `stop` is true, or nobody is left to say so or what is synced, or the connection
@@ -63,7 +64,8 @@ impl Stream {
         mut stop: watch::Receiver<bool>,
     ) -> Result<Ended, SourceError> {
         let budget = Arc::new(Semaphore::new(BLOCKS_BYTES_MAX as usize));
-        let mut progress = Progress::new(self.from.max(*synced.borrow_and_update()), clock.running());
+        let confirmed = self.from.max(*synced.borrow_and_update());
+        let mut progress = Progress::new(confirmed, clock.running(), self.patience);
         let mut permit: Option<OwnedSemaphorePermit> = None;
         // What came together with the answer to START_REPLICATION.
         if let Some(ended) = self.hand_over(&mut progress, &mut permit, &mut hand_over)? {
@@ -112,7 +114,7 @@ impl Stream {
         loop {
             match progress.poll(clock.running()) {
                 Next::Wait(until) => return Ok(until),
-                Next::GiveUp => return Err(SourceError::Closed("no answer to a question for 30 s".into())),
+                Next::GiveUp => return Err(SourceError::Silent { patience: self.patience }),
                 Next::Tell { synced, reply_requested } => {
                     let update = status_update(synced, Clock::now(), reply_requested);
                     failpoint::reach("confirm", Side::Before);

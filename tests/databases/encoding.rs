@@ -2,7 +2,7 @@
 
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
-use crate::support::receiver::Receiver;
+use crate::support::receiver::{Received, Receiver};
 use crate::support::{VERSIONS, until};
 use crate::told::{close, ingested, to, told_before};
 
@@ -94,9 +94,7 @@ async fn what_receivers_are_told_must_be_utf_8_and_the_halt_names_the_place_and_
             assert!(said.contains(&format!("{column} is not UTF-8 in 1 rows of public.documents")), "{said}");
 
             // Corrected, the comparison goes past the log.
-            database
-                .run(&format!("DELETE FROM documents WHERE id <> '2'; UPDATE documents SET title = 't'"))
-                .await;
+            database.run("DELETE FROM documents WHERE id <> '2'; UPDATE documents SET title = 't'").await;
             let mut resync = sidecar.command("resync");
             let resync = tokio::task::spawn_blocking(move || resync.output().unwrap()).await.unwrap();
             assert!(resync.status.success(), "{}", String::from_utf8_lossy(&resync.stderr));
@@ -159,7 +157,7 @@ async fn texts_in_latin_1_are_told_in_utf_8() {
         let keys: Vec<_> = receiver
             .received()
             .iter()
-            .flat_map(|request| request.records())
+            .flat_map(Received::records)
             .map(|record| record["key"].clone())
             .collect();
         assert_eq!(keys, ["é", "é"]);

@@ -100,9 +100,9 @@ on_all_versions! {
             Err(SourceError::Unreachable(why)) => assert!(why.contains("no answer within 1s"), "{why}"),
             other => panic!("{other:?}"),
         }
-        let (mut places, real) = (conninfo.places.clone(), server.parse("host=127.0.0.1 user=u").places);
-        places.extend(real);
-        enter(&Conninfo { places, ..conninfo }).await.expect("the second host lets us in");
+        let (mut endpoints, real) = (conninfo.endpoints.clone(), server.parse("host=127.0.0.1 user=u").endpoints);
+        endpoints.extend(real);
+        enter(&Conninfo { endpoints, ..conninfo }).await.expect("the second host lets us in");
     }
 }
 

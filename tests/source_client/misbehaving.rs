@@ -5,7 +5,7 @@ use std::time::Duration;
 use sidecar::clock::Clock;
 use sidecar::moment::Running;
 use sidecar::position::Lsn;
-use sidecar::source::{Connection, Conninfo, Ended, SourceError, StreamOptions};
+use sidecar::source::{Connection, Conninfo, Ended, Patience, SourceError, StreamOptions};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -20,8 +20,12 @@ async fn stream_of(said: &[u8]) -> (Result<Ended, SourceError>, usize) {
 }
 
 async fn stream_from(port: u16) -> (Result<Ended, SourceError>, usize) {
+    patient_stream_from(port, Duration::from_secs(30)).await
+}
+
+async fn patient_stream_from(port: u16, patience: Duration) -> (Result<Ended, SourceError>, usize) {
     let connection = Connection::open(&conninfo(&[port], "")).await.expect("let in");
-    let options = StreamOptions { slot: "s".into(), publication: "p".into(), from: Lsn(5) };
+    let options = StreamOptions { slot: "s".into(), publication: "p".into(), from: Lsn(5), patience };
     let stream = connection.start(&options).await.expect("a stream");
     let (_synced, synced) = watch::channel(Lsn(5));
     let (_stop, stop) = watch::channel(false);
@@ -99,4 +103,48 @@ async fn a_standby_is_passed_over_where_the_primary_is_wanted() {
     let both = [serve(vec![standby.clone()]).await, serve(vec![LET_IN.to_vec()]).await];
     Connection::open(&conninfo(&both, more)).await.expect("the second lets us in");
     Connection::open(&conninfo(&[serve(vec![standby]).await], "")).await.expect("any will do");
+}
+
+/// A server that works through the same large transaction on each connection, silent all the while, and
+/// then says `said`.
+async fn busy(works_for: Duration, said: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut inbound = [0; 4096];
+                for answer in [LET_IN, COPY_BOTH] {
+                    let _question = socket.read(&mut inbound).await.expect("a message");
+                    socket.write_all(answer).await.expect("an answer");
+                }
+                tokio::time::sleep(works_for).await;
+                let _gone = socket.write_all(said).await;
+                while socket.read(&mut inbound).await.is_ok_and(|length| length > 0) {}
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_server_that_is_silent_for_longer_than_the_first_patience_delivers_in_the_end() {
+    let port = busy(Duration::from_millis(1_500), &[DATA, b"c\0\0\0\x04"].concat().leak()[..]).await;
+    let first = Duration::from_millis(300);
+    let (mut patience, mut tries) = (Patience::at_least(first), Vec::new());
+    loop {
+        let now = patience.at((Lsn(5), 0), first);
+        tries.push(now);
+        match patient_stream_from(port, now).await {
+            (Err(SourceError::Silent { patience: waited }), 0) => assert_eq!(waited, now),
+            (ended, blocks) => {
+                assert_eq!((ended.expect("an end"), blocks), (Ended::ByServer, 1));
+                break;
+            }
+        }
+        patience.gave_up();
+        assert!(tries.len() < 10, "{tries:?}");
+    }
+    assert!(tries.len() > 1, "{tries:?}");
+    assert_eq!(patience.at((Lsn(7), 0), first), first, "the next place is begun with the first patience");
 }

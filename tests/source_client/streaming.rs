@@ -40,7 +40,12 @@ impl Streaming {
     async fn try_start(server: &Server, slot: &str, publication: &str) -> Result<Self, SourceError> {
         let dbname = publication.split('-').next().unwrap_or(publication);
         let connection = Connection::open(&server.conninfo(dbname)).await.expect("a connection");
-        let options = StreamOptions { slot: slot.into(), publication: publication.into(), from: Lsn(0) };
+        let options = StreamOptions {
+            slot: slot.into(),
+            publication: publication.into(),
+            from: Lsn(0),
+            patience: DEADLINE,
+        };
         let stream = connection.start(&options).await?;
         let (into_blocks, blocks) = mpsc::channel();
         let (synced, of_synced) = watch::channel(Lsn(0));

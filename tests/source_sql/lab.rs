@@ -86,7 +86,7 @@ impl Lab {
 
     /// Reads the slot as a sidecar would, until it is dropped.
     pub(crate) async fn read_slot(&self, slot: &str, publication: &str) -> Reader {
-        let port = self.conninfo.places[0].port;
+        let port = self.conninfo.endpoints[0].port;
         let child = Command::new(self.bin.join("pg_recvlogical"))
             .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-U", "postgres", "-d", &self.name])
             .args(["--slot", slot, "--start", "-f", "/dev/null", "-o", "proto_version=1"])

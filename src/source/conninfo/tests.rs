@@ -1,9 +1,9 @@
 use super::*;
 use proptest::prelude::*;
 
-/// Host and port of each place.
+/// Host and port of each endpoint.
 fn hosts(info: &Conninfo) -> Vec<(Host, u16)> {
-    info.places.iter().map(|place| (place.host.clone(), place.port)).collect()
+    info.endpoints.iter().map(|endpoint| (endpoint.host.clone(), endpoint.port)).collect()
 }
 
 fn parsed(text: &str) -> Conninfo {
@@ -85,16 +85,16 @@ fn the_systems_authorities_are_trusted_for_the_very_name_only() {
 
 #[test]
 fn an_address_is_where_a_host_is_and_not_what_it_is_called() {
-    let place = |text: &str| parsed(text).places.remove(0);
-    let of = |host: &str, address: Option<&str>| Place {
+    let endpoint = |text: &str| parsed(text).endpoints.remove(0);
+    let of = |host: &str, address: Option<&str>| Endpoint {
         host: Host::Tcp(host.into()),
         address: address.map(|address| address.parse().unwrap()),
         port: 5432,
     };
-    assert_eq!(place("host=db hostaddr=10.0.0.1"), of("db", Some("10.0.0.1")));
-    assert_eq!(place("hostaddr=::1"), of("::1", Some("::1")));
-    assert_eq!(place("postgres://db/app?hostaddr=10.0.0.1"), of("db", Some("10.0.0.1")));
-    assert_eq!(parsed("host=a,b hostaddr=10.0.0.1,").places[1], of("b", None));
+    assert_eq!(endpoint("host=db hostaddr=10.0.0.1"), of("db", Some("10.0.0.1")));
+    assert_eq!(endpoint("hostaddr=::1"), of("::1", Some("::1")));
+    assert_eq!(endpoint("postgres://db/app?hostaddr=10.0.0.1"), of("db", Some("10.0.0.1")));
+    assert_eq!(parsed("host=a,b hostaddr=10.0.0.1,").endpoints[1], of("b", None));
 }
 
 #[test]
@@ -271,12 +271,12 @@ fn compare(text: &str) {
         other::Host::Unix(folder) => Host::Unix(folder.clone()),
     };
     if !theirs.get_hosts().is_empty() {
-        let names: Vec<Host> = ours.places.iter().map(|place| place.host.clone()).collect();
+        let names: Vec<Host> = ours.endpoints.iter().map(|endpoint| endpoint.host.clone()).collect();
         assert_eq!(theirs.get_hosts().iter().map(host).collect::<Vec<_>>(), names, "{text}");
     }
-    let addresses: Vec<_> = ours.places.iter().filter_map(|place| place.address).collect();
+    let addresses: Vec<_> = ours.endpoints.iter().filter_map(|endpoint| endpoint.address).collect();
     assert_eq!(theirs.get_hostaddrs(), addresses, "{text}");
-    let ports: Vec<u16> = ours.places.iter().map(|place| place.port).collect();
+    let ports: Vec<u16> = ours.endpoints.iter().map(|endpoint| endpoint.port).collect();
     let port = |at: usize| theirs.get_ports().get(at).or(theirs.get_ports().first()).copied().unwrap_or(5432);
     assert_eq!((0..ports.len()).map(port).collect::<Vec<_>>(), ports, "{text}");
 }

@@ -6,18 +6,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    BadConninfo, ChannelBinding, ENCODE, Host, KeepAlive, Negotiation, Place, RequireAuth, SslMode, bad,
+    BadConninfo, ChannelBinding, ENCODE, Endpoint, Host, KeepAlive, Negotiation, RequireAuth, SslMode, bad,
 };
 
 /// A value, or `None` where it is not given or empty.
 pub(super) type Value<'a> = Option<&'a str>;
 
 /// Each host with its address and port. One port stands for all.
-pub(super) fn places(
+pub(super) fn endpoints(
     hosts: Value<'_>,
     addresses: Value<'_>,
     ports: Value<'_>,
-) -> Result<Vec<Place>, BadConninfo> {
+) -> Result<Vec<Endpoint>, BadConninfo> {
     let ports: Vec<u16> = ports
         .unwrap_or("5432")
         .split(',')
@@ -45,13 +45,13 @@ pub(super) fn places(
         (folder, None) if folder.starts_with('/') => Host::Unix(folder.into()),
         (name, _) => Host::Tcp(name.to_owned()),
     };
-    let place = |(at, (name, address)): (usize, (&&str, Option<IpAddr>))| {
+    let endpoint = |(at, (name, address)): (usize, (&&str, Option<IpAddr>))| {
         if name.starts_with('@') {
             return Err(bad("`host` is an abstract socket, and those are not connected to".into()));
         }
-        Ok(Place { host: host(name, address), address, port: port(at) })
+        Ok(Endpoint { host: host(name, address), address, port: port(at) })
     };
-    names.iter().zip(addresses).enumerate().map(place).collect()
+    names.iter().zip(addresses).enumerate().map(endpoint).collect()
 }
 
 fn address(text: &str) -> Result<Option<IpAddr>, BadConninfo> {
@@ -198,7 +198,8 @@ pub(super) fn keep_alive<'a>(value: impl Fn(&str) -> Value<'a>) -> Result<KeepAl
         on,
         idle: seconds("keepalives_idle", 30)?,
         interval: seconds("keepalives_interval", 10)?,
-        count: number("keepalives_count", "a number, or 0 for the system's own")?.filter(|count| *count > 0),
+        count: number("keepalives_count", "a number, or 0 for the system's own")?
+            .map_or(Some(3), |count| (count > 0).then_some(count)),
         user_timeout: match user_timeout {
             None => Some(USER_TIMEOUT),
             Some(0) => None,

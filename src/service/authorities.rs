@@ -1,0 +1,89 @@
+//! Requests to receivers, with the certificate authorities of `egress.ca_file`, which SIGHUP reads again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::runtime::Handle;
+
+use crate::deliver::{Client, Post};
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+
+/// The client in use, and what its authorities were read from.
+pub(super) struct Authorities {
+    settings: Arc<Settings>,
+    metrics: Metrics,
+    client: Arc<Mutex<Client>>,
+    file: Vec<u8>,
+}
+
+impl Authorities {
+    pub(super) fn read(settings: &Arc<Settings>, metrics: &Metrics) -> anyhow::Result<Self> {
+        let file = bytes(settings);
+        let client = Arc::new(Mutex::new(client(settings, metrics)?));
+        Ok(Self { settings: Arc::clone(settings), metrics: metrics.clone(), client, file })
+    }
+
+    /// Makes each request with the client that is in use by then.
+    pub(super) fn post(&self, runtime: Handle) -> Post {
+        let client = Arc::clone(&self.client);
+        Box::new(move |ask, told| {
+            let client = client.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            client.post(runtime.clone())(ask, told);
+        })
+    }
+
+    /// Where the file holds something else by now, new connections trust what it holds. Requests under way
+    /// end as they began.
+    pub(super) fn read_again(&mut self) -> anyhow::Result<()> {
+        let file = bytes(&self.settings);
+        if file != self.file {
+            *self.client.lock().unwrap_or_else(PoisonError::into_inner) =
+                client(&self.settings, &self.metrics)?;
+            self.file = file;
+            tracing::info!("`egress.ca_file` was read again");
+        }
+        Ok(())
+    }
+}
+
+fn client(settings: &Settings, metrics: &Metrics) -> anyhow::Result<Client> {
+    let (egress, proxy) = (settings.egress.clone(), settings.proxy.clone());
+    Client::new(egress, proxy, settings.ca_file.as_deref(), metrics.clone())
+}
+
+/// One that cannot be read is as one that is empty: the client says why.
+fn bytes(settings: &Settings) -> Vec<u8> {
+    settings.ca_file.as_ref().and_then(|path| std::fs::read(path).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn certificate() -> String {
+        rcgen::generate_simple_self_signed(["receiver".to_owned()]).unwrap().cert.pem()
+    }
+
+    #[test]
+    fn a_file_that_holds_something_else_is_read_again_and_a_wrong_one_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let settings = format!(
+            "postgres.url = \"postgres://u@h/d\"\negress.ca_file = {:?}\n[[webhook]]\nproject = \"*\"\n\
+             callback = \"*\"\nurl = \"https://h/\"",
+            path.display().to_string()
+        );
+        std::fs::write(&path, certificate()).unwrap();
+        let settings = Arc::new(crate::settings::parse(&settings).unwrap());
+        let mut authorities = Authorities::read(&settings, &Metrics::unregistered()).unwrap();
+        let first = authorities.file.clone();
+        authorities.read_again().unwrap();
+        std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+        authorities.read_again().unwrap_err();
+        assert_eq!(authorities.file, first, "it is tried again at the next signal");
+        let second = certificate();
+        std::fs::write(&path, &second).unwrap();
+        authorities.read_again().unwrap();
+        assert_eq!(authorities.file, second.as_bytes());
+    }
+}
