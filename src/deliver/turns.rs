@@ -5,7 +5,8 @@
 //! 1. Lanes that fail hold a quarter at most; with those that are not proven, three quarters.
 //! 2. A host never holds all. It may take more only while it holds less than a share of what is free,
 //!    so that, however many hosts hang, each new one finds a slot.
-//! 3. Waiting hosts are served in turn, and the lanes of each in the order in which they became ready.
+//! 3. Waiting hosts are served in turn, and the lanes of each in the order in which they became ready;
+//!    lanes that fail and others take turns.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -45,9 +46,12 @@ pub(super) struct Turns {
     failing: Held,
     /// Those of lanes that fail or are not proven.
     doubtful: Held,
+    /// They go on with what they have begun, before all others.
+    begun: VecDeque<(Place, LaneNo)>,
     queues: [Queue; 3],
-    /// Whose queue was served last.
-    last: usize,
+    failing_was_last: bool,
+    /// How many lanes have waited so far.
+    tickets: u64,
     /// Until when a host counts as one that takes records.
     proven_hosts: HashMap<Host, Running>,
 }
@@ -62,11 +66,17 @@ struct Held {
 /// Lanes of one class that wait.
 #[derive(Debug, Default)]
 struct Queue {
-    /// They go on with what they have begun.
-    begun: VecDeque<(Host, LaneNo)>,
     /// Hosts in turn: each once, exactly those in `waiting`.
     hosts: VecDeque<Host>,
-    waiting: HashMap<Host, VecDeque<LaneNo>>,
+    waiting: HashMap<Host, VecDeque<(u64, LaneNo)>>,
+}
+
+/// A lane that may go.
+struct First {
+    class: Class,
+    /// Its host's place in the queue.
+    at: usize,
+    ticket: u64,
 }
 
 impl Turns {
@@ -76,8 +86,10 @@ impl Turns {
             all: Held::default(),
             failing: Held::default(),
             doubtful: Held::default(),
+            begun: VecDeque::new(),
             queues: Default::default(),
-            last: 2,
+            failing_was_last: false,
+            tickets: 0,
             proven_hosts: HashMap::new(),
         }
     }
@@ -106,12 +118,12 @@ impl Turns {
         if std::mem::replace(&mut lane.queued, true) {
             return;
         }
-        let Place { class, host } = Place::of(lane, now);
-        let Some(queue) = self.queues.get_mut(class as usize) else { return };
+        let place = Place::of(lane, now);
         if first {
-            queue.begun.push_back((host, no));
-        } else {
-            queue.enqueue(host, no);
+            self.begun.push_back((place, no));
+        } else if let Some(queue) = self.queues.get_mut(place.class as usize) {
+            self.tickets += 1;
+            queue.enqueue(place.host, (self.tickets, no));
         }
     }
 
@@ -120,20 +132,26 @@ impl Turns {
         if self.taken() >= self.max {
             return None;
         }
-        for step in 1..=CLASSES.len() {
-            let at = (self.last + step) % CLASSES.len();
-            let Some(class) = CLASSES.get(at).copied() else { continue };
-            let mut queue = self.queues.get_mut(at).map(std::mem::take).unwrap_or_default();
-            let next = queue.next(|host| self.may_take(class, host, now));
-            if let Some(place) = self.queues.get_mut(at) {
-                *place = queue;
-            }
-            if let Some((host, no)) = next {
-                self.last = at;
-                return Some((no, Place { class, host }));
-            }
+        let may = |(place, _): &(Place, LaneNo)| self.may_take(place.class, &place.host, now);
+        if let Some((place, no)) = self.begun.iter().position(may).and_then(|at| self.begun.remove(at)) {
+            return Some((no, place));
         }
-        None
+        let well = [Class::Proven, Class::Unproven].into_iter().filter_map(|class| self.first(class, now));
+        let well = well.min_by_key(|first| first.ticket);
+        let failing = self.first(Class::Failing, now).filter(|_| well.is_none() || !self.failing_was_last);
+        self.failing_was_last = failing.is_some();
+        let First { class, at, .. } = failing.or(well)?;
+        let (host, no) = self.queues.get_mut(class as usize)?.take(at)?;
+        Some((no, Place { class, host }))
+    }
+
+    /// The first lane of a class that may go. Only hosts that hold slots are passed over: no more than
+    /// there are slots.
+    fn first(&self, class: Class, now: Running) -> Option<First> {
+        let queue = self.queues.get(class as usize).filter(|_| self.has_room(class))?;
+        let at = queue.hosts.iter().position(|host| self.may_take(class, host, now))?;
+        let (ticket, _) = queue.waiting.get(queue.hosts.get(at)?)?.front()?;
+        Some(First { class, at, ticket: *ticket })
     }
 
     pub(super) fn take(&mut self, lane: &mut Lane, now: Running) {
@@ -165,45 +183,43 @@ impl Turns {
         std::iter::once(&mut self.all).chain(doubtful).chain(failing)
     }
 
+    /// Whether a host that holds none may take one.
+    fn has_room(&self, class: Class) -> bool {
+        let reserve = self.max / 4;
+        (class == Class::Proven || self.doubtful.all < self.max - reserve)
+            && (class != Class::Failing || self.failing.all < reserve.max(1))
+    }
+
     fn may_take(&self, class: Class, host: &Host, now: Running) -> bool {
         let reserve = self.max / 4;
-        let never_all = self.max.saturating_sub(1).max(1);
         let is_proven = self.proven_hosts.get(host).is_some_and(|until| *until > now);
-        let share = if is_proven { MOST } else { HALF };
-        self.all.of(host) < never_all
-            && self.all.leaves_room(host, self.max, MOST)
+        let share = if is_proven { TWO_THIRDS } else { HALF };
+        self.all.leaves_room(host, self.max, MOST)
             && (class == Class::Proven || self.doubtful.leaves_room(host, self.max - reserve, share))
             && (class != Class::Failing || self.failing.leaves_room(host, reserve.max(1), HALF))
     }
 }
 
 impl Held {
-    fn of(&self, host: &Host) -> usize {
-        self.hosts.get(host).copied().unwrap_or_default()
-    }
-
     /// The more hosts hold as much as they may, the less each does, and the rest stays free.
     fn leaves_room(&self, host: &Host, max: usize, times: usize) -> bool {
-        self.of(host) < times * max.saturating_sub(self.all)
+        let never_all = max.saturating_sub(1).max(1);
+        let held = self.hosts.get(host).copied().unwrap_or_default();
+        held < never_all && held < times * max.saturating_sub(self.all)
     }
 }
 
 impl Queue {
-    fn enqueue(&mut self, host: Host, no: LaneNo) {
+    fn enqueue(&mut self, host: Host, lane: (u64, LaneNo)) {
         let lanes = self.waiting.entry(Arc::clone(&host)).or_insert_with(|| {
             self.hosts.push_back(host);
             VecDeque::new()
         });
-        lanes.push_back(no);
+        lanes.push_back(lane);
     }
 
-    /// Takes the first whose host may. Only hosts that hold slots are passed over, so the search is
-    /// no longer than there are slots.
-    fn next(&mut self, may: impl Fn(&Host) -> bool) -> Option<(Host, LaneNo)> {
-        if let Some(at) = self.begun.iter().position(|(host, _)| may(host)) {
-            return self.begun.remove(at);
-        }
-        let at = self.hosts.iter().position(may)?;
+    /// The first lane of the host at this place, which goes to the end.
+    fn take(&mut self, at: usize) -> Option<(Host, LaneNo)> {
         let host = self.hosts.remove(at)?;
         let lanes = self.waiting.get_mut(&host)?;
         let no = lanes.pop_front();
@@ -212,7 +228,7 @@ impl Queue {
         } else {
             self.hosts.push_back(Arc::clone(&host));
         }
-        no.map(|no| (host, no))
+        no.map(|(_, no)| (host, no))
     }
 }
 
@@ -228,12 +244,13 @@ impl Place {
     }
 }
 
-const CLASSES: [Class; 3] = [Class::Failing, Class::Proven, Class::Unproven];
 /// How long a success tells that the next request will not hang.
 const PROVEN_FOR: Duration = Duration::from_mins(10);
 /// Hosts that are remembered before old ones are forgotten.
 const HOSTS_MAX: usize = 4_096;
 /// As much as is left free: a host alone takes half.
 const HALF: usize = 1;
+/// Twice what is left free.
+const TWO_THIRDS: usize = 2;
 /// Three times what is left free: a host alone takes three quarters.
 const MOST: usize = 3;

@@ -27,7 +27,7 @@ struct World {
 }
 
 const TIMEOUT: Duration = Duration::from_secs(15);
-const ROUND_TRIP: Duration = Duration::from_millis(20);
+const ROUND_TRIP: Duration = Duration::from_millis(50);
 
 impl World {
     fn new(slots: usize) -> Self {
@@ -111,7 +111,7 @@ fn check(slots: usize, hosts: usize, lanes: usize, past: Past, other: Past) {
         world.append(*no);
     }
     if past == Past::Proven || other == Past::Proven {
-        world.pass(SECOND * 60);
+        world.pass(SECOND * 2);
     }
     hanging.iter().for_each(|no| *world.hanging.get_mut(no).unwrap() = true);
     // What is on the wire already hangs, too.
@@ -123,12 +123,12 @@ fn check(slots: usize, hosts: usize, lanes: usize, past: Past, other: Past) {
         world.append(new);
         new
     });
-    for second in 0..180 {
+    for second in 0..35 {
         let before = world.delivered.get(&healthy).copied().unwrap_or_default();
         world.pass(SECOND);
         let came = world.delivered.get(&healthy).copied().unwrap_or_default() - before;
         assert!(
-            came >= 40,
+            came >= 16,
             "in second {second}, {came} batches: {slots} slots, {lanes} {past:?} lanes hang on {hosts} hosts, {other:?} elsewhere"
         );
         assert!(world.dispatch.under_way() <= slots);
@@ -140,7 +140,7 @@ fn whatever_number_of_lanes_hangs_a_lane_elsewhere_finds_a_slot() {
     for (slots, hosts) in
         [(4, 1), (8, 1), (8, 2), (16, 1), (16, 3), (16, 4), (64, 1), (64, 2), (64, 10), (64, 16)]
     {
-        for lanes in [hosts, 40, 320] {
+        for lanes in [hosts, 320] {
             for past in [Past::Failing, Past::New, Past::Proven] {
                 for other in [Past::New, Past::Proven] {
                     check(slots, hosts, lanes, past, other);
@@ -164,11 +164,11 @@ fn whatever_number_of_new_hosts_hangs_a_proven_lane_finds_a_slot() {
                 world.hanging.insert(no, true);
                 world.append(no);
             }
-            for second in 0..180 {
+            for second in 0..35 {
                 let before = world.delivered[&healthy];
                 world.pass(SECOND);
                 let came = world.delivered[&healthy] - before;
-                assert!(came >= 40, "in second {second}, {came} batches: {slots} slots, {past:?}");
+                assert!(came >= 16, "in second {second}, {came} batches: {slots} slots, {past:?}");
             }
         }
     }
@@ -182,9 +182,9 @@ fn a_host_alone_takes_most_slots() {
             let no = world.add("only", Past::New);
             world.append(no);
         }
-        world.pass(SECOND * 30);
+        world.pass(ROUND_TRIP * 320 * 2 / u32::try_from(at_least).unwrap());
         assert_eq!(world.wire.len(), at_least, "{slots} slots");
         let least = (0..320).map(|no| world.delivered.get(&LaneNo::new(ProjectNo(no), Callback::Ingested)));
-        assert!(least.min().flatten() > Some(&2), "each lane has its turn");
+        assert!(least.min().flatten() > Some(&0), "each lane has its turn");
     }
 }
