@@ -68,6 +68,36 @@ impl fmt::Debug for Redacted {
     }
 }
 
+/// A text is no URL of a webhook.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BadUrl {
+    /// It has a name and a password.
+    #[error("a login in a URL ends up in logs: give it in `headers` as `authorization`")]
+    Login,
+    /// By the standard that browsers follow.
+    #[error("no URL: {0}")]
+    Malformed(String),
+    /// It begins otherwise.
+    #[error("a URL should begin with http:// or https:// and a host")]
+    NotHttp,
+}
+
+/// A webhook's URL, as browsers read it: <https://url.spec.whatwg.org>. A host in letters of any script
+/// becomes the name that the DNS knows.
+pub fn parse_url(text: &str) -> Result<hyper::Uri, BadUrl> {
+    let text = text.trim();
+    let begins =
+        |scheme: &str| text.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
+    if !begins("http://") && !begins("https://") {
+        return Err(BadUrl::NotHttp);
+    }
+    let url = url::Url::parse(text).map_err(|error| BadUrl::Malformed(error.to_string()))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(BadUrl::Login);
+    }
+    url.as_str().parse().map_err(|error: hyper::http::uri::InvalidUri| BadUrl::Malformed(error.to_string()))
+}
+
 /// Two webhooks for the same records.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("two webhooks are for project `{project}` and callback `{callback}`: keep one, or name others")]
@@ -190,6 +220,46 @@ mod tests {
         assert_eq!(found("b", Callback::Modified), Some(all[0].clone()));
         let some = Routes::new(vec![all[3].clone()]).unwrap();
         assert_eq!(some.find("a", Callback::Excluded), None);
+    }
+
+    #[test]
+    fn a_url_is_read_as_browsers_read_it() {
+        for (text, read) in [
+            ("http://host", "http://host/"),
+            ("HTTPS://Host.Example:443/A?b=%20c#d", "https://host.example/A?b=%20c"),
+            ("http://host:8080/x", "http://host:8080/x"),
+            ("https://münchen.example/straße?q=ü", "https://xn--mnchen-3ya.example/stra%C3%9Fe?q=%C3%BC"),
+            ("https://日本語.example/", "https://xn--wgv71a119e.example/"),
+            ("https://xn--mnchen-3ya.example/", "https://xn--mnchen-3ya.example/"),
+            ("https://bücher。example/", "https://xn--bcher-kva.example/"),
+            ("http://[::FFFF:127.0.0.1]:1/", "http://[::ffff:7f00:1]:1/"),
+            ("http://2130706433/", "http://127.0.0.1/"),
+            (" http://host/a b ", "http://host/a%20b"),
+        ] {
+            assert_eq!(parse_url(text).map(|url| url.to_string()), Ok(read.to_owned()), "{text}");
+        }
+        for text in [
+            "host",
+            "ftp://host/",
+            "http:host",
+            "",
+            "http://",
+            "http:///",
+            "http://host:99999/",
+            "http://host:x/",
+            "http://ho st/",
+            "http://a<b/",
+            "http://[::1/",
+            "http://1.2.3.4.5/",
+            "http://256.1.1.1/",
+            "http://%00/",
+            "http://xn--a/",
+            "http://u@host/",
+            "http://u:p@host/",
+            "http://:p@host/",
+        ] {
+            assert!(parse_url(text).is_err(), "{text}");
+        }
     }
 
     #[test]

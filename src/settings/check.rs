@@ -10,7 +10,7 @@ use super::raw::{self, MaybeSize, OneOrMany, OneOrManySecrets, Raw, Similarity};
 use super::shape::Fault;
 use super::{Initial, LogFormat, OnTruncate, Settings, Token};
 use crate::classify::{ExcludedWhen, Mapping, SimilarityColumns};
-use crate::deliver::{Egress, Limits, Proxy, Redacted, Routes, Secret, Webhook, is_reserved};
+use crate::deliver::{Egress, Limits, Proxy, Redacted, Routes, Secret, Webhook, is_reserved, parse_url};
 use crate::record::Callback;
 use crate::source::Conninfo;
 
@@ -253,7 +253,7 @@ fn webhook(at: usize, raw: &raw::Webhook, default: &Limits, wrong: &mut Wrong) -
     if project.as_deref() == Some("") {
         wrong.note(&field("project"), "a project's name or \"*\" is expected");
     }
-    let url = url(&raw.url).map_err(|why| wrong.note(&field("url"), why)).ok();
+    let url = wrong.or(&field("url"), parse_url(&raw.url));
     let mut headers = Vec::new();
     for (name, value) in &raw.headers {
         match header(name, value) {
@@ -298,18 +298,6 @@ fn own_limits(raw: &raw::Webhook, default: &Limits) -> Limits {
         order_wait: raw.order_wait.map_or(default.order_wait, |span| span.0),
         response_bytes_max: raw.response_bytes_max.map_or(default.response_bytes_max, |size| size.0),
     }
-}
-
-fn url(text: &str) -> Result<hyper::Uri, String> {
-    let url: hyper::Uri = text.parse().map_err(|error| format!("`{text}` is no URL: {error}"))?;
-    match (url.scheme_str(), url.host()) {
-        (Some("http" | "https"), Some(host)) if !host.is_empty() => {}
-        _ => return Err(format!("`{text}` should begin with http:// or https:// and a host")),
-    }
-    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err("a login in a URL ends up in logs: give it in `headers` as `authorization`".into());
-    }
-    Ok(url)
 }
 
 fn header(name: &str, value: &raw::Secret) -> Result<(HeaderName, Redacted), String> {

@@ -220,13 +220,15 @@ impl<'de, V: Visitor<'de>> fmt::Display for Expecting<'_, V> {
 impl Secret {
     /// Its value, from wherever it is kept.
     pub(super) fn value(&self) -> Result<String, String> {
+        // What writes a secret to a file or a variable often ends it with a line break.
+        let cut = |text: String| text.trim_end_matches(['\r', '\n']).to_owned();
         match self {
             Self::Plain(text) => Ok(text.clone()),
             Self::FromEnv(name) => {
-                std::env::var(name).map_err(|_| format!("the environment has no `{name}`"))
+                std::env::var(name).map(cut).map_err(|_| format!("the environment has no `{name}`"))
             }
             Self::FromFile(file) => std::fs::read_to_string(file)
-                .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+                .map(cut)
                 .map_err(|error| format!("read {}: {error}", file.display())),
         }
     }

@@ -54,3 +54,4 @@ pub use handshake::ServerError;
 pub use socket::SourceError;
 pub use sql::connect_sql;
 pub use stream::{Block, Ended, Stream};
+pub(crate) use tls::in_its_time;
