@@ -158,12 +158,19 @@ fn told(error: &(dyn std::error::Error + 'static)) -> String {
     told.join(": ")
 }
 
-/// Seconds, or a date. <https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>
+/// Seconds, or a date in any of HTTP's three forms.
+/// <https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>
 fn retry_after(value: &str, now: Moment) -> Option<Duration> {
     let value = value.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More than a number holds is longer than anybody waits.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::from(u32::MAX))));
     }
+    if let Ok(date) = httpdate::parse_http_date(value) {
+        let since_epoch = date.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        return Some(Moment(i64::try_from(since_epoch.as_micros()).ok()?).since(now));
+    }
+    // With another zone than GMT, as mail has them.
     let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
     Some(Moment(date.as_microsecond()).since(now))
 }
@@ -179,8 +186,22 @@ mod tests {
     fn retry_after_is_seconds_or_a_date() {
         let now = Moment(1_700_000_000_000_000);
         assert_eq!(retry_after(" 7 ", now), Some(Duration::from_secs(7)));
-        assert_eq!(retry_after("Tue, 14 Nov 2023 22:13:30 GMT", now), Some(Duration::from_secs(10)));
-        assert_eq!(retry_after("Tue, 14 Nov 2023 22:13:00 GMT", now), Some(Duration::ZERO));
-        assert_eq!(retry_after("soon", now), None);
+        assert_eq!(retry_after("007", now), Some(Duration::from_secs(7)));
+        assert!(retry_after("99999999999999999999", now) > Some(Duration::from_hours(24)));
+        for (date, seconds) in [
+            ("Tue, 14 Nov 2023 22:13:30 GMT", 10),
+            ("Tue, 14 Nov 2023 22:13:00 GMT", 0),
+            ("Tuesday, 14-Nov-23 22:13:30 GMT", 10),
+            ("Tue Nov 14 22:13:30 2023", 10),
+            ("Fri Dec  1 00:00:00 2023", 1_388_800),
+            ("Friday, 01-Dec-23 00:00:00 GMT", 1_388_800),
+            ("Tue, 14 Nov 2023 23:13:30 +0100", 10),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ] {
+            assert_eq!(retry_after(date, now), Some(Duration::from_secs(seconds)), "{date}");
+        }
+        for text in ["soon", "", "-1", "1.5", "7s", "14 Nov"] {
+            assert_eq!(retry_after(text, now), None, "{text}");
+        }
     }
 }

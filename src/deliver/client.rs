@@ -7,14 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::HeaderMap;
 use hyper::{Method, Request, Uri};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
@@ -23,6 +19,7 @@ use super::connect::Connector;
 use super::egress::Egress;
 use super::proxy::Proxy;
 use super::retry::Outcome;
+use super::trust;
 use super::wire::{Key, Pool, Wire};
 use crate::metrics::{Metrics, ReusedLabel, Truth};
 
@@ -62,23 +59,7 @@ impl Client {
         ca_file: Option<&std::path::Path>,
         metrics: Metrics,
     ) -> anyhow::Result<Self> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if let Some(path) = ca_file {
-            let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            for certificate in read.with_context(|| format!("read `egress.ca_file` {}", path.display()))? {
-                roots
-                    .add(certificate)
-                    .with_context(|| format!("trust `egress.ca_file` {}", path.display()))?;
-            }
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .context("choose TLS versions")?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let tls = trust::client_config(ca_file)?;
         let connector = Arc::new(Connector { egress, proxy, tls: Arc::new(tls) });
         Ok(Self { connector, pool: Pool::default(), metrics })
     }

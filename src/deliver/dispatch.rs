@@ -3,7 +3,7 @@
 //! 1. A lane has one batch in flight, and its cursor moves only over settled records.
 //! 2. Only sendable records are cut: a batch never waits for another lane once it is cut. The
 //!    earliest unsettled record of a project is always sendable, so no two lanes wait on each other.
-//! 3. Lanes that fail share a quarter of the requests in flight; ready lanes are served in turn.
+//! 3. Whoever fails or hangs leaves slots for requests to others: [`Turns`].
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::lane::{Due, GiveUp, Lane, Paces, Phase, Work};
 use super::retry::{DELIVERED, Outcome, Verdict, verdict};
-use super::turns::Turns;
+use super::turns::{Place, Turns};
 use super::webhook::Webhook;
 use crate::moment::Running;
 use crate::record::{Callback, LaneNo, Seq};
@@ -123,7 +123,7 @@ impl Dispatch {
             }
             let lane_bytes_max = self.lane_bytes_max;
             if let Some(what) = self.lanes.get_mut(&no).and_then(|lane| lane.give_up(lane_bytes_max, now)) {
-                self.seize(no);
+                self.seize(no, now);
                 return Some(Action::GiveUp(no, what));
             }
             self.look_again(no, now);
@@ -158,7 +158,7 @@ impl Dispatch {
                 }
             }
         }
-        self.turns.enqueue(no, lane, true); // It keeps its turn.
+        self.turns.enqueue(no, lane, true, now); // It keeps its turn.
         self.look_again(no, now);
     }
 
@@ -190,6 +190,9 @@ impl Dispatch {
             Work::Replay(replay) => lane.batch_of(replay).map_or(1, |batch| batch.records),
             Work::Redelivery => {
                 let taken = outcome.word == DELIVERED;
+                if taken {
+                    self.turns.prove(lane, now);
+                }
                 return Some(Decided {
                     fate: if taken { Fate::Delivered } else { Fate::Waits },
                     halve: false,
@@ -198,23 +201,24 @@ impl Dispatch {
         };
         let schedule = lane.webhook.as_ref().map_or(&[][..], |webhook| &webhook.limits.retry_schedule);
         let verdict = verdict(outcome, lane.standing.failures, schedule, dice);
-        let standing = &mut lane.standing;
-        standing.retry_at = None;
+        lane.standing.retry_at = None;
         let (fate, halve) = match verdict {
             Verdict::Delivered => {
-                (standing.failures, standing.failing_since) = (0, None);
+                (lane.standing.failures, lane.standing.failing_since) = (0, None);
+                self.turns.prove(lane, now);
                 (Fate::Delivered, false)
             }
             Verdict::TooLarge if records > 1 => (Fate::Waits, true),
             Verdict::TooLarge => (Fate::Dead(DeadReason::TooLarge), false),
             Verdict::RetryIn(wait) => {
+                let standing = &mut lane.standing;
                 standing.failures = standing.failures.saturating_add(1);
                 standing.failing_since.get_or_insert(now);
                 standing.retry_at = Some(now.plus(wait));
                 (Fate::Waits, false)
             }
         };
-        if standing.failures == 1 {
+        if lane.standing.failures == 1 {
             self.changed(no, now); // From now on, others wait for it no longer than `order_wait`.
         }
         Some(Decided { fate, halve })
@@ -264,12 +268,12 @@ impl Dispatch {
     }
 
     /// Takes a lane for an operation of its own; `false` where it is at work.
-    pub(super) fn seize(&mut self, no: LaneNo) -> bool {
+    pub(super) fn seize(&mut self, no: LaneNo, now: Running) -> bool {
         let Some(lane) = self.lanes.get_mut(&no).filter(|lane| lane.phase == Phase::Idle) else {
             return false;
         };
         lane.phase = Phase::Settling;
-        self.turns.take(lane);
+        self.turns.take(lane, now);
         true
     }
 
@@ -281,14 +285,18 @@ impl Dispatch {
 
     fn next_ready(&mut self, now: Running) -> Option<Action> {
         loop {
-            let no = self.turns.next()?;
+            let (no, place) = self.turns.next(now)?;
             let Some(lane) = self.lanes.get_mut(&no) else { continue };
             lane.queued = false;
+            if Place::of(lane, now) != place {
+                self.look_again(no, now); // It became another while it waited.
+                continue;
+            }
             let Due::Now(work) = lane.due(&self.paces, now) else {
                 self.look_again(no, now);
                 continue;
             };
-            self.turns.take(lane);
+            self.turns.take(lane, now);
             lane.work = work;
             if work == Work::Redelivery {
                 lane.phase = Phase::InFlight;
@@ -343,7 +351,7 @@ impl Dispatch {
             }
         }
         if matches!(due, Due::Now(_)) {
-            self.turns.enqueue(no, lane, false);
+            self.turns.enqueue(no, lane, false, now);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::heads::Kind;
+use super::turns::{Host, Place};
 use super::webhook::Webhook;
 use crate::moment::{Moment, Running};
 use crate::record::{After, Seq};
@@ -38,8 +39,12 @@ pub(super) struct Lane {
     pub(super) last_outcome: Option<&'static str>,
     /// Behind the status of the last answer that was a success, something was wrong.
     pub(super) has_odd_answers: bool,
-    /// The slot for requests that it holds: as a failing lane or not. `Some` exactly when at work.
-    pub(super) slot: Option<bool>,
+    /// The slot for requests that it holds, and as what. `Some` exactly when at work.
+    pub(super) slot: Option<Place>,
+    /// Where its requests go.
+    pub(super) host: Host,
+    /// Its last success is not long ago. `None`: it had none since the start, or at this webhook.
+    pub(super) proven_until: Option<Running>,
     /// After a write that failed: nothing is begun before this.
     pub(super) not_before: Option<Running>,
     /// The one place in the index of timers.
@@ -147,6 +152,8 @@ pub(super) enum Due {
 impl Lane {
     pub(super) fn new(state: LaneState, webhook: Option<Arc<Webhook>>) -> Self {
         Self {
+            host: webhook.as_ref().map(|webhook| webhook.host()).unwrap_or_default(),
+            proven_until: None,
             webhook,
             cursor: state.cursor,
             pending_records: state.pending_records,

@@ -18,6 +18,7 @@ mod request;
 mod retry;
 mod shell;
 mod sign;
+mod trust;
 mod turns;
 mod webhook;
 mod wire;

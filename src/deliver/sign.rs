@@ -4,7 +4,9 @@
 use std::fmt;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
@@ -24,10 +26,15 @@ pub enum BadSecret {
 }
 
 impl Secret {
-    /// `whsec_` and base64, or any other text as its bytes.
+    /// `whsec_` and base64, padded or not, of either alphabet and behind its version or not; or any
+    /// other text as its bytes.
     pub fn parse(text: &str) -> Result<Self, BadSecret> {
-        let bytes = match text.strip_prefix("whsec_") {
-            Some(encoded) => STANDARD.decode(encoded).map_err(|_| BadSecret::NotBase64)?,
+        let bytes = match text.strip_prefix("v1,").unwrap_or(text).strip_prefix("whsec_") {
+            Some(encoded) => {
+                let decoded = FORGIVING.decode(encoded.trim_end());
+                let decoded = decoded.or_else(|_| FORGIVING_URL_SAFE.decode(encoded.trim_end()));
+                decoded.map_err(|_| BadSecret::NotBase64)?
+            }
             None => text.as_bytes().to_vec(),
         };
         if bytes.is_empty() { Err(BadSecret::Empty) } else { Ok(Self(bytes)) }
@@ -55,6 +62,12 @@ pub(super) fn signatures(secrets: &[Secret], id: &str, timestamp: i64, body: &[u
     (!signed.is_empty()).then(|| signed.join(" "))
 }
 
+const FORGIVING: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, FORGIVING_CONFIG);
+const FORGIVING_URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, FORGIVING_CONFIG);
+const FORGIVING_CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_allow_trailing_bits(true)
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +87,27 @@ mod tests {
         let each: Vec<String> = secrets.iter().map(|secret| secret.sign("id", 1, b"{}")).collect();
         assert_eq!(both, each.join(" "));
         assert_eq!(signatures(&[], "id", 1, b"{}"), None);
+    }
+
+    #[test]
+    fn a_secret_is_the_same_however_its_base64_is_written() {
+        let key = Secret(vec![0xFB, 0xEF, 0xFF, 0x00]);
+        for text in [
+            "whsec_++//AA==",
+            "whsec_++//AA",
+            "whsec_++//AA=",
+            "whsec_--__AA==",
+            "whsec_--__AA",
+            "v1,whsec_++//AA==",
+            "v1,whsec_++//AA",
+            "v1,whsec_--__AA",
+            "whsec_++//AA==\n",
+        ] {
+            assert_eq!(Secret::parse(text), Ok(key.clone()), "{text:?}");
+        }
+        assert_eq!(Secret::parse("v1,plain"), Ok(Secret(b"v1,plain".to_vec())));
+        assert_eq!(Secret::parse("v1,whsec_!"), Err(BadSecret::NotBase64));
+        assert_eq!(Secret::parse("v1,whsec_"), Err(BadSecret::Empty));
     }
 
     #[test]

@@ -26,6 +26,15 @@ pub struct Webhook {
     pub limits: Limits,
 }
 
+impl Webhook {
+    /// The host and port that requests go to.
+    pub(super) fn host(&self) -> Arc<str> {
+        let default_port = if self.url.scheme_str() == Some("https") { 443 } else { 80 };
+        let port = self.url.port_u16().unwrap_or(default_port);
+        format!("{}:{port}", self.url.host().unwrap_or_default().to_ascii_lowercase()).into()
+    }
+}
+
 /// How requests are made and retried.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {

@@ -222,7 +222,7 @@ fn webhook(at: usize, raw: &raw::Webhook, default: &Limits, wrong: &mut Wrong) -
     if project.as_deref() == Some("") {
         wrong.note(&field("project"), "a project's name or \"*\" is expected");
     }
-    let url = url(&raw.url).map_err(|why| wrong.note(&field("url"), why)).ok();
+    let url = wrong.or(&field("url"), url(&raw.url));
     let mut headers = Vec::new();
     for (name, value) in &raw.headers {
         match header(name, value) {

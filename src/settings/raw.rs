@@ -225,7 +225,7 @@ impl Secret {
         match self {
             Self::Plain(text) => Ok(text.clone()),
             Self::FromEnv(name) => {
-                std::env::var(name).map_err(|_| format!("the environment has no `{name}`"))
+                std::env::var(name).map(cut).map_err(|_| format!("the environment has no `{name}`"))
             }
             Self::FromFile(file) => read_secret(file),
         }
@@ -240,8 +240,30 @@ impl Secret {
     }
 }
 
+/// What writes a secret to a file or a variable often ends it with a line break.
+fn cut(text: String) -> String {
+    text.trim_end_matches(['\r', '\n']).to_owned()
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_break_at_the_end_of_a_secret_is_cut_wherever_it_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        for (number, end) in ["", "\n", "\r\n", "\n\n"].into_iter().enumerate() {
+            let file = folder.path().join(number.to_string());
+            std::fs::write(&file, format!(" a\nb {end}")).unwrap();
+            assert_eq!(Secret::FromFile(file).value().unwrap(), " a\nb ");
+            // A test sets no variables of its own process: the function is the same for both.
+            assert_eq!(cut(format!(" a\nb {end}")), " a\nb ");
+        }
     }
 }

@@ -72,3 +72,4 @@ pub use passfile::read_secret;
 pub use progress::{Patience, Place};
 pub use sql::connect_sql;
 pub use stream::{Block, Ended, Stream};
+pub(crate) use tls::in_its_time;

@@ -132,7 +132,8 @@ impl Roots {
     }
 }
 
-fn in_its_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), rustls::Error> {
+/// Whether a certificate is valid now.
+pub(crate) fn in_its_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), rustls::Error> {
     let parsed = x509_cert::Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
     let validity = parsed.tbs_certificate.validity;
     if now.as_secs() > validity.not_after.to_unix_duration().as_secs() {

@@ -230,3 +230,23 @@ fn while_held_nothing_is_sent() {
     lab.deliver.hold(false);
     lab.settle();
 }
+
+#[test]
+fn hundreds_of_webhooks_that_hang_on_one_host_hold_up_nobody_elsewhere() {
+    let hanging = Receiver::start(vec![Reply::Hang; 10_000]);
+    let healthy = Receiver::start([]);
+    let slow = Limits { timeout: Duration::from_secs(30), ..limits() };
+    let own = Webhook { project: Some(crate::lab::PROJECT.into()), ..webhook(&healthy.url()) };
+    let mut lab = Setup::new([own, Webhook { limits: slow, ..webhook(&hanging.url()) }]).start();
+    lab.spool(Excluded, &["first"]);
+    lab.settle();
+    let names: Vec<String> = (0..320).map(|number| format!("hangs{number}")).collect();
+    lab.spool_projects(&names);
+    hanging.wait_for(3);
+    for id in 0..20 {
+        let began = Instant::now();
+        lab.spool(Ingested, &[&id.to_string()]);
+        healthy.wait_for(id + 2);
+        assert!(began.elapsed() < Duration::from_secs(5), "record {id} took {:?}", began.elapsed());
+    }
+}

@@ -152,6 +152,24 @@ impl Lab {
         last
     }
 
+    /// One record for each of these projects, which are new: their numbers follow the first's.
+    pub fn spool_projects(&mut self, names: &[String]) {
+        self.commit += 1;
+        let first = u32::from(self.is_known);
+        let projects: Vec<_> = (first..).map(ProjectNo).zip(names.iter().cloned()).collect();
+        for (number, (project, _)) in (1..).zip(&projects) {
+            let mut fragment = Vec::new();
+            write_document(&mut fragment, "a", None);
+            let position = Position { commit: Lsn(self.commit), number };
+            let lane = LaneNo::new(*project, Callback::Ingested);
+            self.builder.push(lane, position, Clock::now(), After::default(), 0, &fragment);
+        }
+        let chunks = self.builder.finish(Clock::now(), self.clock.running());
+        let group = Group { chunks: chunks.clone(), projects: projects.clone(), ..Group::default() };
+        self.spool.apply(Op::Commit(Arc::new(group))).unwrap();
+        self.deliver.appended(projects, chunks);
+    }
+
     /// All that is settled of these callbacks, once more. Says the replay's id.
     pub fn replay(&self, callbacks: &[Callback], rate: Option<u32>) -> String {
         let reader = self.spool.reader().unwrap();

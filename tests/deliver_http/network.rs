@@ -236,3 +236,74 @@ fn through_a_proxy_plain_text_is_a_request_to_the_proxy() {
     setup.egress = Egress { allow: Vec::new(), deny: vec!["127.0.0.0/8".parse().unwrap()] };
     assert_eq!(first_attempt(setup).0, "egress", "an address is checked here all the same");
 }
+
+/// A server that shows a certificate of its own making, and that certificate.
+fn self_signed(
+    runtime: &tokio::runtime::Runtime,
+    is_ca: bool,
+    years: std::ops::Range<i32>,
+) -> (SocketAddr, rcgen::Certificate) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
+    (params.not_before, params.not_after) =
+        (rcgen::date_time_ymd(years.start, 1, 1), rcgen::date_time_ymd(years.end, 1, 1));
+    if is_ca {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    }
+    let certificate = params.self_signed(&key).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    runtime.spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let Ok(stream) = acceptor.accept(stream).await else { continue };
+            let answer = |_: Request<hyper::body::Incoming>| async {
+                Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::default()))
+            };
+            let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+            let service = hyper::service::service_fn(answer);
+            tokio::spawn(async move { drop(server.serve_connection(TokioIo::new(stream), service).await) });
+        }
+    });
+    (address, certificate)
+}
+
+#[test]
+fn a_self_signed_certificate_is_trusted_where_it_is_given_itself_for_its_name_and_time() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = folder.path().join("ca.pem");
+    for is_ca in [true, false] {
+        let (address, certificate) = self_signed(&runtime, is_ca, 2020..2090);
+        std::fs::write(&ca_file, certificate.pem()).unwrap();
+        let to = |host: &str, ca_file: &std::path::Path| {
+            let mut setup = Setup::new([webhook(&format!("https://{host}:{}/", address.port()))]);
+            setup.ca_file = Some(ca_file.to_owned());
+            setup
+        };
+        let mut lab = to("localhost", &ca_file).start();
+        lab.spool(Ingested, &["a"]);
+        lab.settle();
+        assert_eq!(lab.attempts().len(), 1, "a certificate of an authority: {is_ca}");
+        assert_eq!(first_attempt(to("127.0.0.1", &ca_file)).0, "tls", "it is for its name alone");
+        let (_, other) = self_signed(&runtime, is_ca, 2020..2090);
+        std::fs::write(&ca_file, other.pem()).unwrap();
+        assert_eq!(first_attempt(to("localhost", &ca_file)).0, "tls", "another like it is not trusted");
+        let (address, expired) = self_signed(&runtime, is_ca, 2020..2021);
+        std::fs::write(&ca_file, expired.pem()).unwrap();
+        let mut setup = Setup::new([webhook(&format!("https://localhost:{}/", address.port()))]);
+        setup.ca_file = Some(ca_file.clone());
+        assert_eq!(first_attempt(setup).0, "tls", "nor one whose time is over");
+    }
+}

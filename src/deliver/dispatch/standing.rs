@@ -32,6 +32,10 @@ impl Dispatch {
             (Some(_), None) if lane.webhook != webhook => lane.standing.retry_at = None,
             (Some(_), None) => {}
         }
+        let host = webhook.as_ref().map(|webhook| webhook.host()).unwrap_or_default();
+        if lane.host != host {
+            (lane.host, lane.proven_until) = (host, None);
+        }
         lane.webhook = webhook;
         let changed = (lane.standing != before).then(|| lane.standing.clone());
         self.changed(no, now);

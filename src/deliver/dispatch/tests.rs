@@ -1,5 +1,6 @@
 //! The rules, one by one. `simulation` holds them together under random weather.
 
+mod bulkheads;
 mod simulation;
 
 use hyper::Uri;
@@ -14,9 +15,13 @@ const INGESTED: LaneNo = LaneNo(1);
 const MODIFIED: LaneNo = LaneNo(2);
 const T0: Running = Running(1_000_000);
 
-#[expect(clippy::unnecessary_wraps, reason = "a lane may have none")]
 fn webhook(limits: Limits) -> Option<Arc<Webhook>> {
-    let url = Uri::from_static("http://localhost/");
+    webhook_at("localhost", limits)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a lane may have none")]
+fn webhook_at(host: &str, limits: Limits) -> Option<Arc<Webhook>> {
+    let url: Uri = format!("http://{host}/").parse().unwrap();
     let (headers, secrets) = (Vec::new(), Vec::new());
     Some(Arc::new(Webhook { project: None, callback: None, url, headers, secrets, limits }))
 }
@@ -202,7 +207,9 @@ fn failing_lanes_share_a_quarter_of_the_requests() {
     for number in 0..20 {
         let lane = LaneNo::new(ProjectNo(number), Callback::Ingested);
         let standing = if number < 10 { failing.clone() } else { Standing::default() };
-        dispatch.add(LaneState { lane, standing, ..LaneState::default() }, webhook(limits()), T0);
+        let webhook = webhook_at(&format!("host{number}"), limits());
+        dispatch.add(LaneState { lane, standing, ..LaneState::default() }, webhook, T0);
+        dispatch.lanes.get_mut(&lane).unwrap().proven_until = Some(later(SECOND));
         dispatch.appended(lane, 3, 30, T0, T0);
     }
     let begun: Vec<LaneNo> = std::iter::from_fn(|| dispatch.poll(T0))

@@ -76,7 +76,7 @@ impl Shell {
             let presses = room == Room::Full;
             let piece = self.params.spool_bytes_max / 16;
             if let Some(lane) =
-                self.dispatch.largest_ailing(presses).filter(|lane| self.dispatch.seize(*lane))
+                self.dispatch.largest_ailing(presses).filter(|lane| self.dispatch.seize(*lane, now))
             {
                 self.perform(Action::GiveUp(lane, GiveUp::Bytes(piece, DeadReason::SpoolFull)), now);
             }
@@ -115,7 +115,7 @@ impl Shell {
     }
 
     fn discard(&mut self, lane: LaneNo, now: Running) {
-        if !self.dispatch.seize(lane) {
+        if !self.dispatch.seize(lane, now) {
             return;
         }
         match self.heads.reader().last_spooled_by(lane, Running(u64::MAX >> 1)) {

@@ -63,6 +63,8 @@ struct World {
     wire: BTreeMap<LaneNo, Running>,
     /// The model's own view of who fails, ahead of the disk.
     failing_since: BTreeMap<LaneNo, Running>,
+    /// Those that had a success since the start.
+    proven: BTreeSet<LaneNo>,
     /// Broken receivers.
     broken: BTreeSet<LaneNo>,
     routes: BTreeSet<LaneNo>,
@@ -74,6 +76,11 @@ struct World {
 
 const PROJECTS: u32 = 3;
 const SLOTS: usize = 5;
+
+/// Where the lanes of a project send.
+fn host(no: LaneNo) -> &'static str {
+    if no.project().0 == 0 { "a" } else { "b" }
+}
 
 fn world_limits() -> Limits {
     Limits {
@@ -99,6 +106,7 @@ impl World {
             writes: VecDeque::new(),
             wire: BTreeMap::new(),
             failing_since: BTreeMap::new(),
+            proven: BTreeSet::new(),
             broken: BTreeSet::new(),
             routes: lanes.collect(),
             paused: BTreeSet::new(),
@@ -116,6 +124,7 @@ impl World {
         self.wire.clear();
         self.dispatch = Dispatch::new(SLOTS, 1_000);
         self.failing_since.clear();
+        self.proven.clear();
         self.paused.clear();
         for (no, stored) in &mut self.disk {
             if let Some(batch) = stored.batches.first_mut() {
@@ -134,18 +143,21 @@ impl World {
                 standing: stored.standing.clone(),
                 ..LaneState::default()
             };
-            self.dispatch.add(state, webhook(world_limits()), self.now);
+            self.dispatch.add(state, webhook_at(host(*no), world_limits()), self.now);
         }
         let lanes: Vec<LaneNo> = self.disk.keys().copied().collect();
         lanes.into_iter().for_each(|no| self.route(no));
     }
 
     fn route(&mut self, no: LaneNo) {
-        let webhook = if self.routes.contains(&no) { webhook(world_limits()) } else { None };
+        let webhook = if self.routes.contains(&no) { webhook_at(host(no), world_limits()) } else { None };
         let before = self.dispatch.lane(no).unwrap().standing.without_webhook;
         let standing = self.dispatch.routed(no, webhook, self.now, Moment(0));
         if before.is_some() && self.routes.contains(&no) {
             self.failing_since.remove(&no);
+        }
+        if !self.routes.contains(&no) {
+            self.proven.remove(&no);
         }
         self.writes.extend(standing.map(|standing| Write::Standing(no, self.stands(no, standing))));
     }
@@ -240,8 +252,13 @@ impl World {
         assert_eq!(*ends, (batch.first, batch.last), "a batch never changes");
         let ends_at = self.now.plus(Duration::from_millis(self.rng.random_range(1..3_000)));
         assert_eq!(self.wire.insert(no, ends_at), None, "a lane has one batch in flight");
-        let failing = self.wire.keys().filter(|no| self.failing_since.contains_key(no)).count();
+        let on_the_wire = |of: &dyn Fn(&LaneNo) -> bool| self.wire.keys().filter(|no| of(no)).count();
+        let failing = on_the_wire(&|no| self.failing_since.contains_key(no));
         assert!(self.wire.len() <= SLOTS && failing <= (SLOTS / 4).max(1), "{:?}", self.wire);
+        let doubtful = on_the_wire(&|no| self.failing_since.contains_key(no) || !self.proven.contains(no));
+        assert!(doubtful <= SLOTS - SLOTS / 4, "{:?}", self.wire);
+        let most = ["a", "b"].map(|one| on_the_wire(&|no| host(*no) == one)).into_iter().max();
+        assert!(most < Some(SLOTS), "one host has all: {:?}", self.wire);
     }
 
     fn answer(&mut self, no: LaneNo) {
@@ -254,7 +271,10 @@ impl World {
         let batch = self.dispatch.lane(no).unwrap().batches[0].clone();
         let decided = self.dispatch.ended(no, &outcome(status), 0.5, self.now).unwrap();
         match status {
-            200 => drop(self.failing_since.remove(&no)),
+            200 => {
+                self.failing_since.remove(&no);
+                self.proven.extend(self.routes.contains(&no).then_some(no));
+            }
             500 => drop(self.failing_since.entry(no).or_insert(self.now)),
             _ => {}
         }
