@@ -174,6 +174,7 @@ impl Parts {
             number: 0,
             has_streamed: false,
             said: Said::default(),
+            told_taken: false,
             watch: CatalogWatch::default(),
             epochs,
             held: None,

@@ -45,6 +45,8 @@ pub(super) struct Supervisor {
     /// A stream was under way once: what is wrong now may be cured while we wait.
     pub(super) has_streamed: bool,
     pub(super) said: Said,
+    /// What each column is taken for was said.
+    pub(super) told_taken: bool,
     pub(super) epochs: Epochs,
     /// Why a resync waits for `--force`.
     pub(super) held: Option<String>,

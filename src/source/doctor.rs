@@ -10,10 +10,12 @@ use super::identity;
 use super::publication::PUBLISHES_GENERATED;
 use super::quote;
 use super::refusal::{CatalogError, Refusal};
+use super::sample;
 use super::setup;
 use super::slot::{FAILOVER_SLOTS, Slot};
 use super::standbys::{self, standbys};
 use super::survey::{Server, Survey, Wanted, survey};
+use super::taken;
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -53,6 +55,7 @@ pub async fn doctor(client: &Client, wanted: &Wanted) -> Result<Vec<Finding>, So
     findings.extend(other_slots(client, wanted).await?);
     if findings.iter().all(|finding| finding.severity < Severity::Problem) {
         findings.extend(ids(client, &found, wanted).await);
+        findings.extend(sample::look(client, &found, wanted).await?);
     }
     Ok(findings)
 }
@@ -71,6 +74,8 @@ pub fn judge(found: &Survey, wanted: &Wanted) -> Vec<Finding> {
     findings.extend(limits(found));
     findings.extend(of_table(&found.table, found.server.version));
     findings.extend(swapped(&found.table, wanted));
+    findings.push(taken::finding(found, wanted));
+    findings.extend(taken::suspicions(found, wanted));
     findings
 }
 
@@ -306,7 +311,7 @@ async fn other_slots(client: &Client, wanted: &Wanted) -> Result<Vec<Finding>, S
 /// A count over the whole table, unless the identity makes it needless. One that takes longer than a
 /// minute is given up, and said.
 async fn ids(client: &Client, found: &Survey, wanted: &Wanted) -> Vec<Finding> {
-    let key = DocumentKey::of(wanted, &found.told);
+    let key = DocumentKey::of(wanted, found);
     let told_apart =
         identity::choose(&found.table, &wanted.id).is_ok_and(|columns| key.told_apart_by(&columns));
     if told_apart {
@@ -344,7 +349,7 @@ pub(super) fn ok(title: impl Into<String>) -> Finding {
     Finding { severity: Severity::Ok, title: title.into(), explanation: String::new(), cure_sql: None }
 }
 
-fn note(title: impl Into<String>, explanation: impl Into<String>) -> Finding {
+pub(super) fn note(title: impl Into<String>, explanation: impl Into<String>) -> Finding {
     Finding { severity: Severity::Note, title: title.into(), explanation: explanation.into(), cure_sql: None }
 }
 

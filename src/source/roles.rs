@@ -190,7 +190,7 @@ fn holds_labels(of: &ColumnType) -> bool {
 fn is_scalar(of: &ColumnType) -> bool {
     match of.sort {
         Sort::Enum => true,
-        Sort::Base => of.form.base >= FIRST_USER_OID || SCALARS.contains(&of.form.base) || is_named(of),
+        Sort::Base => of.is_of_extension() || SCALARS.contains(&of.form.base) || is_named(of),
         Sort::Array | Sort::Composite | Sort::Pseudo | Sort::Range => false,
     }
 }
@@ -215,5 +215,3 @@ const SCALARS: &[u32] = &[
 /// regproc, regprocedure, regoper, regoperator, regclass, regtype, regconfig, regdictionary, regnamespace,
 /// regrole, regcollation.
 const REG: &[u32] = &[24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191];
-/// FirstNormalObjectId.
-const FIRST_USER_OID: u32 = 16_384;
