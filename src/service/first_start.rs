@@ -53,7 +53,7 @@ impl Supervisor {
         let snapshot =
             Snapshot::take(&self.settings.conninfo, &wanted.schema, &wanted.table, &mut say_waiting).await?;
         self.warn_of_shared_ids(&snapshot, &DocumentKey::of(wanted, &found), &identity).await;
-        self.known.learn(source.clone(), self.mapping.clone(), identity.clone());
+        self.known.learn(source.clone(), self.on_table.mapping.clone(), identity.clone());
         let watched = Watched::default();
         let estimate = found.table.rows.unwrap_or(0);
         self.state.enter(Phase::Seeding { watched: watched.clone(), estimate });
@@ -85,7 +85,7 @@ impl Supervisor {
 
     /// Once, however often the first start is tried.
     async fn say_taken(&mut self, client: &Client, found: &Survey, wanted: &Wanted) -> Result<(), Trouble> {
-        if std::mem::replace(&mut self.told_taken, true) {
+        if std::mem::replace(&mut self.on_table.said, true) {
             return Ok(());
         }
         for line in taken::lines(found, wanted) {

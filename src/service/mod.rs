@@ -32,7 +32,7 @@ use uuid::Uuid;
 use self::again::SendsAgain;
 use self::known::Known;
 use self::state::{State, Viewer};
-use self::supervise::{Over, Said, Supervisor};
+use self::supervise::{OnTable, Over, Said, Supervisor};
 use self::tail_line::tail_line;
 use self::watch_catalog::CatalogWatch;
 use crate::admin::{self, Admin, SOCKET_NAME, Tail, TailLine};
@@ -138,9 +138,8 @@ impl Parts {
         let deliver = Arc::new(deliver(&settings, &opened, epochs.clone(), clock, &metrics, fail)?);
         let (notice, notices) = mpsc::unbounded_channel();
         let listeners = listeners(&settings.routes, &tail, &deliver);
-        let capture =
-            Capture::start(&opened, clock, metrics.clone(), listeners, move |told| drop(notice.send(told)))?;
-        let capture = Arc::new(capture);
+        let heard = move |told| drop(notice.send(told));
+        let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, heard)?);
         let state = State::new();
         let viewer = Arc::new(Viewer {
             state: state.clone(),
@@ -165,8 +164,7 @@ impl Parts {
             deliver: Arc::clone(&deliver),
             state,
             known: Known::read(&opened.facts)?,
-            mapping: settings.mapping.clone(),
-            excluded_type: None,
+            on_table: OnTable::of(settings.mapping.clone()),
             clock,
             metrics: metrics.clone(),
             notices,
@@ -174,7 +172,6 @@ impl Parts {
             number: 0,
             has_streamed: false,
             said: Said::default(),
-            told_taken: false,
             watch: CatalogWatch::default(),
             epochs,
             held: None,

@@ -43,15 +43,15 @@ impl Role {
 pub fn refusal(wanted: &WantedColumn, column: &Column, of: &ColumnType) -> Option<Refusal> {
     let role = Role::of(&wanted.setting);
     let why = match role {
-        Role::Content | Role::Excluded => return None,
-        Role::Id if is_named(of) => NAMED,
-        Role::Project if is_named(of) => NAMED,
+        Role::Id | Role::Project if is_named(of) => NAMED,
         Role::Project if !is_scalar(of) => "and a project is a single name",
         Role::Labels if !holds_labels(of) => "and an array, json, jsonb, text or enum column is expected",
         Role::Similarity if of.form.kind != TypeKind::Json => {
             "and a json or jsonb column is expected, or three columns: { id = \"…\", key = \"…\", label = \"…\" }"
         }
-        Role::Id | Role::Labels | Role::Project | Role::Similarity => return None,
+        Role::Content | Role::Excluded | Role::Id | Role::Labels | Role::Project | Role::Similarity => {
+            return None;
+        }
     };
     let none = match (role, wanted.setting.as_str()) {
         (_, "documents.id") | (Role::Id, _) => String::new(),

@@ -442,7 +442,7 @@ async fn a_column_that_cannot_play_its_role_is_refused_by_every_command_before_a
         let settings = |documents: &str| {
             let absent = ["labels", "predicted_labels", "similarity"].into_iter();
             let absent = absent.filter(|role| !documents.contains(&format!("{role} =")));
-            let absent: String = absent.map(|role| format!("{role} = \"\"\n")).collect();
+            let absent = absent.fold(String::new(), |text, role| text + role + " = \"\"\n");
             format!("[documents]\n{absent}{documents}\n{}", webhook(&receiver))
         };
         let mut sidecar = Sidecar::prepare(&database, "");
