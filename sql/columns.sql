@@ -9,17 +9,7 @@ SELECT a.attname::text AS name,
              AND a.attnum = ANY (k.conkey) AND NOT k.convalidated
        ) AS not_null,
        a.attgenerated::text AS generated,
-       a.attidentity <> '' OR a.atthasdef AS has_default,
-       a.atthasmissing AS has_missing,
-       -- An array of one element. Only box has another delimiter than the comma, and its text
-       -- holds commas and never quotes.
-       CASE
-           WHEN NOT a.atthasmissing THEN NULL
-           WHEN t.typdelim = ',' THEN (a.attmissingval::text::text[])[1]
-           ELSE pg_catalog.btrim(a.attmissingval::text, '{}')
-       END AS missing,
        pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS readable
 FROM pg_catalog.pg_attribute AS a
-JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
 WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum

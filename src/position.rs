@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 /// A place in the write-ahead log.
 ///
-/// Written `0-16B3748` in headers and output; read as that or as Postgres writes it, `0/16B3748`.
+/// Written as Postgres writes it, `0/16B3748`, so that it can be pasted into SQL; read as that or as
+/// the first half of a [`Position`], `0-16B3748`.
 /// <https://www.postgresql.org/docs/current/datatype-pg-lsn.html>
 #[derive(Clone, Copy, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Lsn(pub u64);
@@ -14,7 +15,7 @@ pub struct Lsn(pub u64);
 /// record, as Begin gives it, and its number among that transaction's records, over all lanes,
 /// from 1. No two records of an epoch share one.
 ///
-/// Written `0-16B3748/3`.
+/// Written `0-16B3748/3`: receivers and scripts split it at the slash.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Position {
     /// The LSN of the transaction's commit record.
@@ -52,13 +53,13 @@ pub struct NotAnLsn(String);
 impl Lsn {
     /// As Postgres writes it, `0/16B3748`.
     pub fn slashed(self) -> String {
-        format!("{:X}/{:X}", self.0 >> 32, self.0 & 0xFFFF_FFFF)
+        self.to_string()
     }
 }
 
 impl fmt::Display for Lsn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:X}-{:X}", self.0 >> 32, self.0 & 0xFFFF_FFFF)
+        write!(f, "{:X}/{:X}", self.0 >> 32, self.0 & 0xFFFF_FFFF)
     }
 }
 
@@ -84,7 +85,16 @@ impl FromStr for Lsn {
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.commit, self.number)
+        write!(f, "{:X}-{:X}/{}", self.commit.0 >> 32, self.commit.0 & 0xFFFF_FFFF, self.number)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.number {
+            None => self.commit.fmt(f),
+            Some(number) => Position { commit: self.commit, number }.fmt(f),
+        }
     }
 }
 
@@ -108,11 +118,12 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn an_lsn_is_read_with_slash_or_hyphen_and_written_with_a_hyphen() {
+    fn an_lsn_is_read_with_slash_or_hyphen_and_written_with_a_slash() {
         let lsn = Lsn(0x1_016B_3748);
         assert_eq!("1/16B3748".parse(), Ok(Lsn(0x0000_0001_016B_3748)));
         assert_eq!("1-16b3748".parse(), Ok(lsn));
-        assert_eq!((lsn.to_string(), lsn.slashed()), ("1-16B3748".to_owned(), "1/16B3748".to_owned()));
+        assert_eq!((lsn.to_string(), lsn.slashed()), ("1/16B3748".to_owned(), "1/16B3748".to_owned()));
+        assert_eq!(Position { commit: lsn, number: 3 }.to_string(), "1-16B3748/3");
     }
 
     #[test]
@@ -148,7 +159,8 @@ mod tests {
         fn what_is_written_is_read_back(lsn: u64, number: u32) {
             let position = Position { commit: Lsn(lsn), number };
             prop_assert_eq!(Lsn(lsn).to_string().parse(), Ok(Lsn(lsn)));
-            prop_assert_eq!(Lsn(lsn).slashed().parse(), Ok(Lsn(lsn)));
+            let place = Place { commit: Lsn(lsn), number: (number > 0).then_some(number) };
+            prop_assert_eq!(place.to_string().parse(), Ok(place));
             prop_assert_eq!(position.to_string().parse(), Ok(Place { commit: Lsn(lsn), number: Some(number) }));
         }
     }

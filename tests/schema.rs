@@ -21,5 +21,7 @@ mod identity;
 mod publication;
 #[path = "schema/renamed.rs"]
 mod renamed;
+#[path = "schema/rewrites.rs"]
+mod rewrites;
 #[path = "schema/told.rs"]
 mod told;

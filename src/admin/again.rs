@@ -58,6 +58,8 @@ pub struct ReplayAnswer {
     pub lanes: Vec<LaneCount>,
     /// Lanes that would have records and take no part, as no webhook answers for them.
     pub without_webhook: Vec<LaneCount>,
+    /// What was committed up to then is no longer there, though it was asked for.
+    pub begins_late: Option<String>,
     /// Of a dry run with an end: documents that have newer records than what would be sent.
     pub documents_with_newer_records: Option<u64>,
 }
@@ -87,7 +89,7 @@ pub struct ReplaysStatus {
 /// What can be replayed.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct WindowStatus {
-    /// The first place that can be asked for.
+    /// The first LSN that can be asked for.
     pub from_lsn: String,
     /// Times after this one can be asked for.
     pub after: String,
@@ -219,8 +221,10 @@ pub struct DeadLetterShown {
 /// A record, as it is shown.
 #[derive(Clone, Debug, Serialize)]
 pub struct ShownRecord {
-    /// Its place.
+    /// Its place, as `sidecar-positions` gives it.
     pub position: String,
+    /// The LSN of its transaction's commit record.
+    pub commit_lsn: String,
     /// When its transaction was committed.
     pub committed_at: String,
     /// As receivers are sent it.

@@ -7,6 +7,7 @@
 mod again;
 mod resync;
 mod server;
+mod socket;
 mod status;
 
 pub use again::{
@@ -15,7 +16,9 @@ pub use again::{
     ShownRecord, WaitingLane, WindowStatus,
 };
 pub use resync::{ResyncAsked, ResyncStatus};
-pub use server::{Admin, SOCKET_NAME, Tail, TailLine, serve_socket, serve_tcp};
+pub use server::{Admin, Tail, TailLine, serve_socket, serve_tcp};
+pub use socket::{SOCKET_NAME, bind as bind_socket, connect as connect_socket};
 pub use status::{
-    LaneStatus, OpenTransactionStatus, Pending, Progress, Readiness, SourceStatus, SpoolStatus, Status,
+    LaneStatus, NotKeptLane, NotKeptStatus, OpenTransactionStatus, Pending, Progress, Readiness,
+    SourceStatus, SpoolStatus, Status,
 };

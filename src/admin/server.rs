@@ -1,8 +1,6 @@
 //! The routes, and the two listeners they are served on.
 
 use std::convert::Infallible;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -59,27 +57,14 @@ pub struct TailLine {
     pub json: String,
 }
 
-/// The name of the socket in the spool's folder.
-pub const SOCKET_NAME: &str = "control.sock";
-
 /// Serves on a port until the future is dropped.
 pub async fn serve_tcp(admin: Arc<Admin>, listener: TcpListener) -> anyhow::Result<()> {
     let router = routes(Arc::clone(&admin)).layer(middleware::from_fn_with_state(admin, ask_for_token));
     axum::serve(listener, router).await.context("serve the admin port")
 }
 
-/// Serves on the socket at `path` (0600) until the future is dropped. The caller holds the spool's
-/// lock, so a socket that is there already was left by a process that is gone.
-pub async fn serve_socket(admin: Arc<Admin>, path: &Path) -> anyhow::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(error).with_context(|| format!("remove the old socket {}", path.display()));
-        }
-        _ => {}
-    }
-    let listener = UnixListener::bind(path).with_context(|| format!("listen on {}", path.display()))?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
-        .with_context(|| format!("protect {}", path.display()))?;
+/// Serves on the socket until the future is dropped.
+pub async fn serve_socket(admin: Arc<Admin>, listener: UnixListener) -> anyhow::Result<()> {
     axum::serve(listener, routes(admin)).await.context("serve the control socket")
 }
 

@@ -1,6 +1,6 @@
 //! The state of the whole sidecar at one moment, as its users are told it.
 //!
-//! Field names are the JSON's and stay; LSNs are texts (`0-16B3748`), times RFC 3339 in UTC,
+//! Field names are the JSON's and stay; LSNs are texts as Postgres writes them (`0/16B3748`), times RFC 3339 in UTC,
 //! sizes bytes, durations seconds.
 
 use serde::Serialize;
@@ -23,8 +23,32 @@ pub struct Status {
     pub spool: SpoolStatus,
     /// The right side.
     pub lanes: Vec<LaneStatus>,
+    /// Records that no webhook takes, since the start.
+    pub not_kept: NotKeptStatus,
     /// Replays that run, the newest first.
     pub replays: Vec<ReplayStatus>,
+}
+
+/// Records that were dropped, as no webhook takes them.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct NotKeptStatus {
+    /// All of them.
+    pub records: u64,
+    /// Projects and callbacks, those with the most records first; at most 100.
+    pub lanes: Vec<NotKeptLane>,
+    /// Projects and callbacks that are not listed.
+    pub more_lanes: u64,
+}
+
+/// Records of one (project, callback) that were dropped.
+#[derive(Clone, Debug, Serialize)]
+pub struct NotKeptLane {
+    /// Whose.
+    pub project: String,
+    /// `ingested`, `modified` or `excluded`.
+    pub callback: &'static str,
+    /// How many.
+    pub records: u64,
 }
 
 /// The answer of `/-/ready`.

@@ -1,6 +1,6 @@
 //! The stream's messages, entered in their order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::carried::{Carried, Lacking};
 use super::ledger::{Ledger, LedgerError, Records, Silent};
@@ -10,7 +10,7 @@ use crate::decode::{Malformed, Message, OldTuple, Relation, Tuple};
 use crate::metrics::{Metrics, OperationLabel};
 use crate::moment::Moment;
 use crate::position::{Lsn, Position};
-use crate::source::catalog::WhenAdded;
+use crate::source::added::{Added, At};
 use crate::source::types::TypeForm;
 use crate::source::{Frame, MalformedFrame};
 use crate::spool::{Fact, StreamPosition};
@@ -24,8 +24,8 @@ pub type Ask = Box<dyn Fn(&[u32], &[String]) -> Result<Answer, String> + Send>;
 pub struct Answer {
     /// By OID.
     pub kinds: HashMap<u32, TypeForm>,
-    /// By column.
-    pub defaults: BTreeMap<String, WhenAdded>,
+    /// Of the columns.
+    pub added: Added,
 }
 
 /// Why the stream stops before a message. Nothing behind it was applied.
@@ -98,6 +98,8 @@ pub(super) struct Follow {
     counts: [u64; 4],
     /// The last place that was understood.
     place: Lsn,
+    /// The transaction that the stream stands in.
+    xid: u32,
 }
 
 enum Known {
@@ -148,6 +150,7 @@ impl Follow {
             metrics,
             counts: [0; 4],
             place: position.whole,
+            xid: 0,
         }
     }
 
@@ -176,12 +179,12 @@ impl Follow {
             self.carried.other();
         }
         match message {
-            Message::Begin { commit, committed_at, .. } => {
+            Message::Begin { commit, committed_at, xid } => {
                 if let Some(until) = self.until.filter(|until| commit >= *until) {
                     return Err(Halt::Reached(until));
                 }
                 self.stand.begin(commit, committed_at).map_err(|error| self.malformed(&error))?;
-                self.place = commit;
+                (self.place, self.xid) = (commit, xid);
             }
             Message::Commit { commit, end, .. } => {
                 self.stand.commit(commit, end).map_err(|error| self.malformed(&error))?;
@@ -321,15 +324,21 @@ impl Follow {
             self.kinds.learn(oid, form);
         }
         let before = ledger.layouts.clone();
+        let columns: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();
+        let at = At { xid: self.xid, columns: &columns };
+        let defaults = answer.added.certain(&ledger.layouts.files, Some(at));
         let layout = Layout::resolve(
             &self.mapping,
             &self.identity,
             relation,
             &mut ledger.layouts,
             &self.kinds,
-            &answer.defaults,
+            &defaults,
         );
         let layout = layout.map_err(Halt::ColumnMissing)?;
+        if !added.is_empty() {
+            ledger.layouts.files = answer.added.files;
+        }
         if ledger.layouts != before {
             ledger.note(Fact::Layouts, serde_json::to_vec(&ledger.layouts).ok());
         }

@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use super::not_kept::NotKept;
 use crate::classify::{
     Damaged, Draft, Drafts, Entry, Identity, Layout, Layouts, Projects, Row, Sight, Unreadable,
 };
@@ -75,7 +76,9 @@ pub struct Ledger {
     taken_at: Option<Moment>,
     changes: usize,
     made: [u64; 3],
-    not_kept: [u64; 3],
+    /// Of the group, by lane.
+    not_kept: HashMap<LaneNo, u64>,
+    dropped: NotKept,
     answers: (mpsc::Sender<Result<Done, SpoolError>>, mpsc::Receiver<Result<Done, SpoolError>>),
     /// Wakes whoever waits for events when an answer has come.
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -132,7 +135,8 @@ impl Ledger {
             taken_at: None,
             changes: 0,
             made: [0; 3],
-            not_kept: [0; 3],
+            not_kept: HashMap::new(),
+            dropped: NotKept::default(),
             answers: mpsc::channel(),
             wake,
             unanswered: VecDeque::new(),
@@ -186,8 +190,14 @@ impl Ledger {
 
     /// The webhooks changed.
     pub(crate) fn keep(&mut self, keep: Keep) {
+        self.dropped.webhooks_changed(&*keep);
         self.listeners.keep = keep;
         self.kept_lanes.clear();
+    }
+
+    /// What is dropped for want of a webhook.
+    pub(super) fn not_kept(&self) -> NotKept {
+        self.dropped.clone()
     }
 
     /// Something was entered that is not handed in.
@@ -299,9 +309,7 @@ impl Ledger {
         }
         let keep = &self.listeners.keep;
         if !*self.kept_lanes.entry(lane).or_insert_with(|| keep(name, draft.callback)) {
-            if let Some(not_kept) = self.not_kept.get_mut(at) {
-                *not_kept += 1;
-            }
+            *self.not_kept.entry(lane).or_default() += 1;
             return Ok(());
         }
         let mut after = self.trail.after(draft.project, draft.callback, draft.document)?;
@@ -327,9 +335,14 @@ impl Ledger {
     fn count(&mut self) {
         for callback in Callback::ALL {
             let label = CallbackLabel { callback };
-            let take = |counts: &mut [u64; 3]| counts.get_mut(callback.index()).map_or(0, std::mem::take);
-            self.metrics.records.get_or_create(&label).inc_by(take(&mut self.made));
-            self.metrics.records_not_kept.get_or_create(&label).inc_by(take(&mut self.not_kept));
+            let made = self.made.get_mut(callback.index()).map_or(0, std::mem::take);
+            self.metrics.records.get_or_create(&label).inc_by(made);
+            self.metrics.records_not_kept.get_or_create(&label).inc_by(0);
+        }
+        for (lane, records) in self.not_kept.drain() {
+            let callback = lane.callback();
+            self.metrics.records_not_kept.get_or_create(&CallbackLabel { callback }).inc_by(records);
+            self.dropped.add(self.projects.name(lane.project()), callback, records);
         }
     }
 }

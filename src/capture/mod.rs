@@ -8,6 +8,7 @@
 mod carried;
 mod follow;
 mod ledger;
+mod not_kept;
 mod stand;
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -28,6 +29,7 @@ pub use carried::Lacking;
 pub use follow::{Answer, Ask, Documents, Halt};
 pub use ledger::{Keep, Ledger, LedgerError, Listeners, Spooled, Watch};
 pub(crate) use ledger::{Records, Silent};
+pub use not_kept::{Dropped, NotKept};
 
 /// Something for the left loop.
 enum Event {
@@ -59,6 +61,7 @@ pub struct Capture {
     events: mpsc::Sender<Event>,
     confirmed: Arc<watch::Sender<Lsn>>,
     position: Arc<Mutex<Option<StreamPosition>>>,
+    not_kept: NotKept,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -95,6 +98,7 @@ impl Capture {
         let ledger = Ledger::open(opened, clock, metrics.clone(), listeners, wake)?;
         let confirmed = Arc::new(watch::Sender::new(opened.position.unwrap_or_default().whole));
         let position = Arc::new(Mutex::new(opened.position));
+        let not_kept = ledger.not_kept();
         let state = Loop {
             happened,
             ledger,
@@ -112,7 +116,7 @@ impl Capture {
             stopping: false,
             failed: false,
         };
-        Ok((Self { events, confirmed, position, thread: Mutex::new(None) }, state))
+        Ok((Self { events, confirmed, position, not_kept, thread: Mutex::new(None) }, state))
     }
 
     /// Ends what is left of a stream, makes durable what was read, and says where that leaves it:
@@ -148,6 +152,11 @@ impl Capture {
     /// Where the stream stands, durably.
     pub fn position(&self) -> Option<StreamPosition> {
         *self.position.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records that no webhook takes.
+    pub fn not_kept(&self) -> &NotKept {
+        &self.not_kept
     }
 
     /// The webhooks changed.

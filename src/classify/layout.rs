@@ -11,7 +11,7 @@ use super::labels::TypeKinds;
 use super::mapping::{Mapping, SimilarityColumns};
 use super::row::{Row, Unreadable, Value};
 use crate::decode::{Cell, OldTuple, Relation, Tuple};
-use crate::source::catalog::WhenAdded;
+use crate::source::added::{Files, WhenAdded};
 use crate::source::types::TypeKind;
 
 /// Where a mapping's columns are in the rows of one relation.
@@ -69,6 +69,9 @@ enum Held {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Layouts {
     sets: Vec<Vec<ContentColumn>>,
+    /// The table's files when the newest set was made.
+    #[serde(default)]
+    pub files: Files,
 }
 
 /// A content column since it came: one that is dropped and made again is another.
@@ -148,7 +151,7 @@ impl Layouts {
                     name: name.to_owned(),
                     since: next,
                     before: match defaults.get(name) {
-                        Some(WhenAdded::Constant(text)) => Fingerprint::of_text(text.as_bytes()).0,
+                        Some(WhenAdded::Constant(text)) => Fingerprint::of_text(text).0,
                         Some(WhenAdded::Null) => Fingerprint::NULL.0,
                         Some(WhenAdded::Unknown) | None => Fingerprint::UNKNOWN.0,
                     },
@@ -291,6 +294,19 @@ impl Layout {
     pub fn old_identity(&self, old: &OldTuple<'_>) -> Result<Identity, Unreadable> {
         let (OldTuple::Full(tuple) | OldTuple::Key(tuple)) = old;
         self.identity(&self.row(tuple)?)
+    }
+
+    /// The identity for people, whatever is in it.
+    pub fn shown_identity(&self, row: &Row<'_>) -> String {
+        let shown = |at: &usize| {
+            let name = self.column_name(*at);
+            match self.value(row, *at) {
+                Value::Text(text) => format!("{name} {}", String::from_utf8_lossy(text).escape_debug()),
+                Value::Null => format!("{name} NULL"),
+                Value::Digest(_) | Value::Unchanged => format!("an unknown {name}"),
+            }
+        };
+        self.identity.iter().map(shown).collect::<Vec<_>>().join(", ")
     }
 
     fn identity_text<'a>(&self, row: &Row<'a>, at: usize) -> Result<&'a [u8], Unreadable> {

@@ -21,7 +21,7 @@ pub struct Row<'a>(pub Vec<Value<'a>>);
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Unreadable {
     /// A text is not what its type promises.
-    #[error("the value of `{column}` is not {expected}")]
+    #[error("the value of `{column}` is not {expected}: correct it in the table")]
     BadText {
         /// Of which column.
         column: String,
@@ -55,7 +55,7 @@ pub enum Unreadable {
     },
 }
 
-/// `bytes` as text: the session's client_encoding is UTF8, so anything else is malformed.
+/// `bytes` as text, which receivers are told: in UTF-8. Of a SQL_ASCII database they may be anything.
 pub(super) fn text<'a>(bytes: &'a [u8], column: &str) -> Result<&'a str, Unreadable> {
     std::str::from_utf8(bytes)
         .map_err(|_| Unreadable::BadText { column: column.to_owned(), expected: "UTF-8" })

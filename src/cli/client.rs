@@ -10,10 +10,9 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::net::UnixStream;
 
 use super::Exit;
-use crate::admin::SOCKET_NAME;
+use crate::admin::{SOCKET_NAME, connect_socket};
 
 /// Asks for `path`; the answer's head has come.
 pub(super) async fn ask(spool: &Path, path: &str) -> Result<Response<Incoming>, String> {
@@ -34,7 +33,7 @@ pub(super) async fn send(
             socket.display()
         )
     };
-    let stream = UnixStream::connect(&socket).await.map_err(|error| unreachable(error.to_string()))?;
+    let stream = connect_socket(spool).await.map_err(|error| unreachable(error.to_string()))?;
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(|error| unreachable(error.to_string()))?;
     tokio::spawn(connection);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
 
 use hyper::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -10,7 +11,6 @@ use serde_json::{Value, json};
 use super::{Exit, block_on, client, say};
 use crate::admin::DeadLettersPicked;
 use crate::record::Callback;
-use crate::settings::Settings;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -95,19 +95,19 @@ impl Picked {
     }
 }
 
-pub(super) fn dead_letters(settings: &Settings, args: &Args) -> Exit {
+pub(super) fn dead_letters(spool: &Path, args: &Args) -> Exit {
     let done = async {
         match &args.action {
-            Action::List { filter, json } => list(settings, filter, *json).await,
-            Action::Show { number, json } => show(settings, *number, *json).await,
-            Action::Redeliver { picked } => redeliver(settings, picked).await,
-            Action::Discard { picked, yes } => discard(settings, picked, *yes).await,
+            Action::List { filter, json } => list(spool, filter, *json).await,
+            Action::Show { number, json } => show(spool, *number, *json).await,
+            Action::Redeliver { picked } => redeliver(spool, picked).await,
+            Action::Discard { picked, yes } => discard(spool, picked, *yes).await,
         }
     };
     block_on(async { done.await.unwrap_or_else(|exit| exit) })
 }
 
-async fn list(settings: &Settings, filter: &Filter, json: bool) -> Result<Exit, Exit> {
+async fn list(spool: &Path, filter: &Filter, json: bool) -> Result<Exit, Exit> {
     let callback = filter.callback.map(|callback| callback.name().to_owned());
     let given = [("project", &filter.project), ("callback", &callback), ("reason", &filter.reason)];
     let given = given.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
@@ -124,7 +124,7 @@ async fn list(settings: &Settings, filter: &Filter, json: bool) -> Result<Exit, 
     }
     loop {
         let path = format!("/api/v1/dead-letters?after={after}{query}");
-        let page = get(settings, &path).await?;
+        let page = get(spool, &path).await?;
         let letters = page.get("dead_letters").and_then(Value::as_array).cloned().unwrap_or_default();
         letters.iter().for_each(|letter| {
             if json { say(format_args!("{letter}\n")) } else { say(format_args!("{}\n", line(letter))) }
@@ -152,8 +152,8 @@ fn line(letter: &Value) -> String {
     )
 }
 
-async fn show(settings: &Settings, number: i64, json: bool) -> Result<Exit, Exit> {
-    let letter = get(settings, &format!("/api/v1/dead-letters/{number}")).await?;
+async fn show(spool: &Path, number: i64, json: bool) -> Result<Exit, Exit> {
+    let letter = get(spool, &format!("/api/v1/dead-letters/{number}")).await?;
     if json {
         say(format_args!("{letter:#}\n"));
         return Ok(Exit::Done);
@@ -163,7 +163,8 @@ async fn show(settings: &Settings, number: i64, json: bool) -> Result<Exit, Exit
     let records = all("first_records");
     let shown = records.len() as u64;
     for record in &records {
-        let position = record.get("position").and_then(Value::as_str).unwrap_or("-");
+        // As `replay` takes it, its LSN as Postgres writes it.
+        let position = record.get("position").and_then(Value::as_str).unwrap_or("-").replacen('-', "/", 1);
         say(format_args!("  {position:<22} {}\n", record.get("record").unwrap_or(&Value::Null)));
     }
     let of = letter.get("records").and_then(Value::as_u64).unwrap_or(0);
@@ -188,8 +189,8 @@ async fn show(settings: &Settings, number: i64, json: bool) -> Result<Exit, Exit
     Ok(Exit::Done)
 }
 
-async fn redeliver(settings: &Settings, picked: &Picked) -> Result<Exit, Exit> {
-    let done = post(settings, "/api/v1/dead-letters/redeliver", &picked.asked()).await?;
+async fn redeliver(spool: &Path, picked: &Picked) -> Result<Exit, Exit> {
+    let done = post(spool, "/api/v1/dead-letters/redeliver", &picked.asked()).await?;
     let count = done.get("dead_letters").and_then(Value::as_u64).unwrap_or(0);
     say(format_args!(
         "one more attempt is made for {count} dead letters: `list` shows which of them are left\n"
@@ -197,12 +198,12 @@ async fn redeliver(settings: &Settings, picked: &Picked) -> Result<Exit, Exit> {
     Ok(Exit::Done)
 }
 
-async fn discard(settings: &Settings, picked: &Picked, yes: bool) -> Result<Exit, Exit> {
+async fn discard(spool: &Path, picked: &Picked, yes: bool) -> Result<Exit, Exit> {
     if !yes && !confirmed() {
         eprintln!("nothing was discarded: say --yes to do it without being asked");
         return Err(Exit::Usage);
     }
-    let done = post(settings, "/api/v1/dead-letters/discard", &picked.asked()).await?;
+    let done = post(spool, "/api/v1/dead-letters/discard", &picked.asked()).await?;
     let number = |name: &str| done.get(name).and_then(Value::as_u64).unwrap_or(0);
     say(format_args!(
         "{} dead letters with {} records were discarded\n",
@@ -224,13 +225,13 @@ fn confirmed() -> bool {
     read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
-async fn get(settings: &Settings, path: &str) -> Result<Value, Exit> {
-    client::json(&settings.spool_path, Method::GET, path, &json!({}), client::PATIENCE).await
+async fn get(spool: &Path, path: &str) -> Result<Value, Exit> {
+    client::json(spool, Method::GET, path, &json!({}), client::PATIENCE).await
 }
 
-async fn post(settings: &Settings, path: &str, asked: &DeadLettersPicked) -> Result<Value, Exit> {
+async fn post(spool: &Path, path: &str, asked: &DeadLettersPicked) -> Result<Value, Exit> {
     let patience = client::PATIENCE * 6;
-    client::json(&settings.spool_path, Method::POST, path, asked, patience).await
+    client::json(spool, Method::POST, path, asked, patience).await
 }
 
 pub(super) const AFTER_HELP: &str = "\

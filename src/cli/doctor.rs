@@ -1,9 +1,14 @@
 //! `sidecar doctor`: connects, and checks everything that can be wrong before it is.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::status::size;
-use super::{Exit, block_on, say};
+use super::{Exit, block_on, client, say};
+use crate::deliver::Routes;
+use crate::record::Callback;
 use crate::service::wanted;
 use crate::settings::Settings;
 use crate::source::doctor::{Finding, Severity, doctor as examine, replication_refused};
@@ -13,7 +18,7 @@ pub(super) fn doctor(settings: &Settings) -> Exit {
     block_on(async {
         let findings = match findings(settings).await {
             Ok(findings) => findings,
-            Err(error @ SourceError::Refused(_)) => {
+            Err(error @ (SourceError::Refused(_) | SourceError::Unreadable { .. })) => {
                 eprintln!("{error}");
                 return Exit::Refused;
             }
@@ -40,6 +45,8 @@ async fn findings(settings: &Settings) -> Result<Vec<Finding>, SourceError> {
         findings.push(replication_refused(&error.to_string()));
     }
     findings.extend(disk(settings));
+    findings.extend(webhooks(&settings.routes));
+    findings.extend(dropped(settings).await);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(findings)
 }
@@ -73,6 +80,50 @@ fn room(folder: &Path, there: u64, bytes_max: u64) -> Finding {
     }
 }
 
+/// Which records no webhook takes, as the settings have it.
+fn webhooks(routes: &Routes) -> Vec<Finding> {
+    if routes.all().next().is_none() {
+        let why = "Records are made and dropped: `sidecar tail` shows them.";
+        return vec![finding(Severity::Warning, "no [[webhook]] is set: every record is dropped", why)];
+    }
+    let unheard = |callback: Callback| {
+        let takers = routes.all().filter(|webhook| webhook.callback.is_none_or(|takes| takes == callback));
+        let projects: Option<BTreeSet<&str>> = takers.map(|webhook| webhook.project.as_deref()).collect();
+        let projects = projects?;
+        let of = match projects.len() {
+            0 => String::new(),
+            1..=PROJECTS_NAMED => {
+                let named: Vec<String> =
+                    projects.iter().map(|name| format!("`{}`", name.escape_debug())).collect();
+                format!(" of other projects than {}", named.join(", "))
+            }
+            more => format!(" of other projects than the {more} that have one"),
+        };
+        let title = format!("`{callback}` records{of} are dropped: no [[webhook]] takes them");
+        Some(finding(Severity::Note, &title, "`sidecar status` counts them."))
+    };
+    let unheard: Vec<Finding> = Callback::ALL.into_iter().filter_map(unheard).collect();
+    if unheard.is_empty() {
+        return vec![finding(Severity::Ok, "every record has a [[webhook]] that takes it", "")];
+    }
+    unheard
+}
+
+/// What the running sidecar dropped. `None`: none runs, or nothing was.
+async fn dropped(settings: &Settings) -> Option<Finding> {
+    let (_, body) = client::fetch(&settings.spool_path, "/api/v1/status").await.ok()?;
+    let status: Value = serde_json::from_slice(&body).ok()?;
+    let records = status.pointer("/not_kept/records")?.as_u64().filter(|records| *records > 0)?;
+    let title =
+        format!("{records} records were dropped since the sidecar was started: no [[webhook]] takes them");
+    Some(finding(Severity::Warning, &title, "`sidecar status` says of which projects and callbacks."))
+}
+
+fn finding(severity: Severity, title: &str, explanation: &str) -> Finding {
+    Finding { severity, title: title.to_owned(), explanation: explanation.to_owned(), cure_sql: None }
+}
+
+const PROJECTS_NAMED: usize = 8;
 /// What SQLite's log takes at most, beside its file.
 const LOG_BYTES: u64 = 64 << 20;
 

@@ -16,12 +16,12 @@ mod setup;
 mod status;
 mod tail;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::settings::{Settings, Sources, WrongSettings, load};
+use crate::settings::{Settings, Sources, WrongSettings, load, spool_path};
 
 /// Webhooks for the documents table of a Postgres database, with no change to the application.
 ///
@@ -129,14 +129,14 @@ fn dispatch(command: Command, sources: &Sources) -> Exit {
         Command::Doctor => with(sources, |settings| doctor::doctor(&settings)),
         Command::CheckConfig => check_config::check(sources),
         Command::Config => check_config::show(sources),
-        Command::Status(args) => with(sources, |settings| status::status(&settings, &args)),
-        Command::Tail(args) => with(sources, |settings| tail::tail(&settings, &args)),
-        Command::Replay(args) => with(sources, |settings| replay::replay(&settings, &args)),
-        Command::DeadLetters(args) => with(sources, |settings| dead_letters::dead_letters(&settings, &args)),
-        Command::Resync(args) => with(sources, |settings| resync::resync(&settings, &args)),
+        Command::Status(args) => at_spool(sources, |spool| status::status(spool, &args)),
+        Command::Tail(args) => at_spool(sources, |spool| tail::tail(spool, &args)),
+        Command::Replay(args) => at_spool(sources, |spool| replay::replay(spool, &args)),
+        Command::DeadLetters(args) => at_spool(sources, |spool| dead_letters::dead_letters(spool, &args)),
+        Command::Resync(args) => at_spool(sources, |spool| resync::resync(spool, &args)),
         Command::Receive(args) => receive::receive(&args),
         Command::Demo(args) => demo::demo(&args),
-        Command::Healthcheck => with(sources, |settings| status::healthcheck(&settings)),
+        Command::Healthcheck => at_spool(sources, status::healthcheck),
         Command::Completions { shell } => man::completions(shell),
         Command::Man(args) => man::man(&args),
     }
@@ -146,6 +146,14 @@ fn dispatch(command: Command, sources: &Sources) -> Exit {
 fn with(sources: &Sources, command: impl FnOnce(Settings) -> Exit) -> Exit {
     match load(sources) {
         Ok(settings) => command(settings),
+        Err(wrong) => refuse(&wrong),
+    }
+}
+
+/// Finds the running sidecar, or says what is wrong with where it should be.
+fn at_spool(sources: &Sources, command: impl FnOnce(&Path) -> Exit) -> Exit {
+    match spool_path(sources) {
+        Ok(path) => command(&path),
         Err(wrong) => refuse(&wrong),
     }
 }

@@ -1,6 +1,7 @@
 //! `sidecar replay`: sends again what was sent, and shows how far it is.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use hyper::Method;
@@ -13,7 +14,7 @@ use crate::moment::Moment;
 use crate::position::Place;
 use crate::record::Callback;
 use crate::replay::ReplayAsked;
-use crate::settings::{Settings, span};
+use crate::settings::span;
 
 #[derive(clap::Args, Debug)]
 #[command(subcommand_negates_reqs = true)]
@@ -79,22 +80,22 @@ enum Action {
     },
 }
 
-pub(super) fn replay(settings: &Settings, args: &Args) -> Exit {
+pub(super) fn replay(spool: &Path, args: &Args) -> Exit {
     if args.action.is_some() && args.asked.is_given() {
         eprintln!("`list` and `cancel` take no range: say either");
         return Exit::Usage;
     }
     let done = async {
         match &args.action {
-            None => begin(settings, &args.asked).await,
-            Some(Action::List { json }) => list(settings, *json).await,
-            Some(Action::Cancel { number }) => cancel(settings, *number).await,
+            None => begin(spool, &args.asked).await,
+            Some(Action::List { json }) => list(spool, *json).await,
+            Some(Action::Cancel { number }) => cancel(spool, *number).await,
         }
     };
     block_on(async { done.await.unwrap_or_else(|exit| exit) })
 }
 
-async fn begin(settings: &Settings, args: &Asked) -> Result<Exit, Exit> {
+async fn begin(spool: &Path, args: &Asked) -> Result<Exit, Exit> {
     let asked = ReplayAsked {
         from_lsn: args.from_lsn.clone(),
         since: args.since.clone(),
@@ -104,11 +105,10 @@ async fn begin(settings: &Settings, args: &Asked) -> Result<Exit, Exit> {
         rate: args.rate,
         dry_run: args.dry_run,
     };
-    let answer =
-        client::json(&settings.spool_path, Method::POST, "/api/v1/replays", &asked, SEARCH_PATIENCE).await?;
+    let answer = client::json(spool, Method::POST, "/api/v1/replays", &asked, SEARCH_PATIENCE).await?;
     say(told(&answer, args.dry_run));
     match answer.get("no").and_then(Value::as_u64) {
-        Some(no) => follow(settings, no).await,
+        Some(no) => follow(spool, no).await,
         None => Ok(Exit::Done),
     }
 }
@@ -121,6 +121,10 @@ fn told(answer: &Value, dry_run: bool) -> String {
     }
     for lane in lanes(answer, "without_webhook") {
         let _ = writeln!(out, "{lane}: takes no part, as no webhook answers for it");
+    }
+    if let Some(after) = answer.get("begins_late").and_then(Value::as_str) {
+        let _ =
+            writeln!(out, "what was committed up to {after} is no longer in the spool: it begins after that");
     }
     let records = answer.get("records").and_then(Value::as_u64).unwrap_or(0);
     let size = super::status::size(answer.get("bytes").and_then(Value::as_u64).unwrap_or(0));
@@ -145,14 +149,14 @@ fn lanes(answer: &Value, of: &str) -> Vec<String> {
 }
 
 /// Shows how far it is until it has ended.
-async fn follow(settings: &Settings, no: u64) -> Result<Exit, Exit> {
+async fn follow(spool: &Path, no: u64) -> Result<Exit, Exit> {
     let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
     let style = format!("replay {no} [{{bar:40}}] {{human_pos}}/{{human_len}} records, {{per_sec}} {{msg}}");
     if let Ok(style) = ProgressStyle::with_template(&style) {
         bar.set_style(style);
     }
     loop {
-        let status = fetch(settings).await?;
+        let status = fetch(spool).await?;
         let found = replays(&status).into_iter().find(|replay| number(replay, "no") == no);
         let Some(found) = found else {
             eprintln!("replay {no} is not known any more");
@@ -172,8 +176,8 @@ async fn follow(settings: &Settings, no: u64) -> Result<Exit, Exit> {
     }
 }
 
-async fn list(settings: &Settings, json: bool) -> Result<Exit, Exit> {
-    let status = fetch(settings).await?;
+async fn list(spool: &Path, json: bool) -> Result<Exit, Exit> {
+    let status = fetch(spool).await?;
     if json {
         say(format_args!("{status:#}\n"));
         return Ok(Exit::Done);
@@ -189,16 +193,15 @@ async fn list(settings: &Settings, json: bool) -> Result<Exit, Exit> {
     Ok(Exit::Done)
 }
 
-async fn cancel(settings: &Settings, no: u64) -> Result<Exit, Exit> {
+async fn cancel(spool: &Path, no: u64) -> Result<Exit, Exit> {
     let path = format!("/api/v1/replays/{no}");
-    let replay =
-        client::json(&settings.spool_path, Method::DELETE, &path, &json!({}), client::PATIENCE).await?;
+    let replay = client::json(spool, Method::DELETE, &path, &json!({}), client::PATIENCE).await?;
     say(format_args!("{}\n", line(&replay)));
     Ok(Exit::Done)
 }
 
-async fn fetch(settings: &Settings) -> Result<Value, Exit> {
-    client::json(&settings.spool_path, Method::GET, "/api/v1/replays", &json!({}), client::PATIENCE).await
+async fn fetch(spool: &Path) -> Result<Value, Exit> {
+    client::json(spool, Method::GET, "/api/v1/replays", &json!({}), client::PATIENCE).await
 }
 
 fn replays(status: &Value) -> Vec<Value> {

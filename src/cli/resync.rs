@@ -1,5 +1,6 @@
 //! `sidecar resync`: asks the running sidecar to compare the table with what it remembers.
 
+use std::path::Path;
 use std::time::Duration;
 
 use hyper::Method;
@@ -8,7 +9,6 @@ use serde_json::Value;
 
 use super::{Exit, block_on, client, say};
 use crate::admin::ResyncAsked;
-use crate::settings::Settings;
 
 #[derive(clap::Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "flags")]
@@ -38,7 +38,7 @@ pub(super) struct Args {
     project: Option<String>,
 }
 
-pub(super) fn resync(settings: &Settings, args: &Args) -> Exit {
+pub(super) fn resync(spool: &Path, args: &Args) -> Exit {
     let asked = ResyncAsked {
         dry_run: args.dry_run,
         force: args.force,
@@ -48,15 +48,14 @@ pub(super) fn resync(settings: &Settings, args: &Args) -> Exit {
     };
     block_on(async {
         let body = serde_json::to_vec(&asked).unwrap_or_default();
-        let (status, answer) =
-            match client::call(&settings.spool_path, Method::POST, "/api/v1/resync", body.into()).await {
-                Ok(answered) => answered,
-                Err(why) => return client::unreachable(&why),
-            };
+        let (status, answer) = match client::call(spool, Method::POST, "/api/v1/resync", body.into()).await {
+            Ok(answered) => answered,
+            Err(why) => return client::unreachable(&why),
+        };
         let json = serde_json::from_slice::<Value>(&answer).unwrap_or_default();
         let number = json.get("number").and_then(Value::as_u64);
         if let Some(number) = number.filter(|_| status.is_success()) {
-            return follow(settings, number).await;
+            return follow(spool, number).await;
         }
         eprint!("{}", String::from_utf8_lossy(&answer));
         Exit::Failed
@@ -64,7 +63,7 @@ pub(super) fn resync(settings: &Settings, args: &Args) -> Exit {
 }
 
 /// Shows how far it is until it has ended.
-async fn follow(settings: &Settings, number: u64) -> Exit {
+async fn follow(spool: &Path, number: u64) -> Exit {
     let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
     if let Ok(style) =
         ProgressStyle::with_template("resync [{bar:40}] {human_pos}/{human_len} documents, {per_sec}")
@@ -72,7 +71,7 @@ async fn follow(settings: &Settings, number: u64) -> Exit {
         bar.set_style(style);
     }
     loop {
-        let status = match client::fetch(&settings.spool_path, "/api/v1/status").await {
+        let status = match client::fetch(spool, "/api/v1/status").await {
             Ok((_, body)) => serde_json::from_slice::<Value>(&body).unwrap_or_default(),
             Err(why) => return client::unreachable(&why),
         };

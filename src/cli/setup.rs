@@ -74,7 +74,10 @@ fn say_waiting(waited: &[Waited]) {
 fn told(done: Result<(), CatalogError>) -> Exit {
     match done {
         Ok(()) => Exit::Done,
-        Err(error @ (CatalogError::Refused(_) | CatalogError::Source(SourceError::Refused(_)))) => {
+        Err(
+            error @ (CatalogError::Refused(_)
+            | CatalogError::Source(SourceError::Refused(_) | SourceError::Unreadable { .. })),
+        ) => {
             eprintln!("{error}");
             Exit::Refused
         }

@@ -1,11 +1,11 @@
 //! `sidecar status` and `sidecar healthcheck`.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::Value;
 
 use super::{Exit, block_on, client, say};
-use crate::settings::Settings;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -14,9 +14,9 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn status(settings: &Settings, args: &Args) -> Exit {
+pub(super) fn status(spool: &Path, args: &Args) -> Exit {
     block_on(async {
-        let body = match client::fetch(&settings.spool_path, "/api/v1/status").await {
+        let body = match client::fetch(spool, "/api/v1/status").await {
             Ok((_, body)) => body,
             Err(why) => return client::unreachable(&why),
         };
@@ -33,9 +33,9 @@ pub(super) fn status(settings: &Settings, args: &Args) -> Exit {
     })
 }
 
-pub(super) fn healthcheck(settings: &Settings) -> Exit {
+pub(super) fn healthcheck(spool: &Path) -> Exit {
     block_on(async {
-        match client::fetch(&settings.spool_path, "/-/ready").await {
+        match client::fetch(spool, "/-/ready").await {
             Ok((status, _)) if status.is_success() => Exit::Done,
             Ok((_, body)) => {
                 eprint!("{}", String::from_utf8_lossy(&body));
@@ -114,7 +114,33 @@ fn told(status: &Value) -> String {
         );
     }
     lanes.iter().for_each(|lane| write_lane(&mut out, lane));
+    write_not_kept(&mut out, status);
     out
+}
+
+/// What is dropped for want of a webhook.
+fn write_not_kept(out: &mut String, status: &Value) {
+    let count = |of: &Value, pointer: &str| of.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+    let records = count(status, "/not_kept/records");
+    if records == 0 {
+        return;
+    }
+    let _ = writeln!(out, "\nDROPPED  {records} records since the start, as no [[webhook]] takes them:");
+    let lanes = status.pointer("/not_kept/lanes").and_then(Value::as_array).into_iter().flatten();
+    for lane in lanes {
+        let text = |name: &str| lane.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+        let _ = writeln!(
+            out,
+            "{:<24} {:<9} {:>26} records",
+            text("project"),
+            text("callback"),
+            count(lane, "/records")
+        );
+    }
+    let more = count(status, "/not_kept/more_lanes");
+    if more > 0 {
+        let _ = writeln!(out, "and {more} more projects and callbacks");
+    }
 }
 
 fn write_lane(out: &mut String, lane: &Value) {

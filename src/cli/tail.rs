@@ -1,13 +1,13 @@
 //! `sidecar tail`: the running sidecar's records, as they are made.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use http_body_util::BodyExt as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Exit, block_on, client};
 use crate::record::Callback;
-use crate::settings::Settings;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -20,7 +20,7 @@ pub(super) struct Args {
     callback: Option<Callback>,
 }
 
-pub(super) fn tail(settings: &Settings, args: &Args) -> Exit {
+pub(super) fn tail(spool: &Path, args: &Args) -> Exit {
     let mut path = "/api/v1/tail?".to_owned();
     if let Some(project) = &args.project {
         path.extend(["project=", &utf8_percent_encode(project, NON_ALPHANUMERIC).to_string(), "&"]);
@@ -29,7 +29,7 @@ pub(super) fn tail(settings: &Settings, args: &Args) -> Exit {
         path.extend(["callback=", callback.name()]);
     }
     block_on(async {
-        let answer = match client::ask(&settings.spool_path, &path).await {
+        let answer = match client::ask(spool, &path).await {
             Ok(answer) => answer,
             Err(why) => return client::unreachable(&why),
         };

@@ -1,44 +1,37 @@
 //! One attempt on the wire: a request in, how it ended out.
 //!
-//! One pool of connections for all webhooks; one deadline over the whole exchange; redirects are
-//! answers like others; of a body no more is read than is allowed. A 2xx is a success once its
-//! answer has come whole, or as far as it is read; one that does not end in time is a `timeout`.
+//! One deadline over the whole exchange, and nothing that was begun for it lives longer. The status
+//! decides: of what follows it as much is read as comes and is allowed, and what is wrong with it is
+//! told. Redirects are answers like others.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper::header::{HeaderMap, RETRY_AFTER};
-use hyper::{Method, Request, Response, Uri};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::{Client as Pool, Error as PoolError};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::HeaderMap;
+use hyper::{Method, Request, Uri};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
 
-use super::connect::{Guarded, NoSocket, Served};
+use super::answer::{Answer, failed, not_opened, unsent};
+use super::connect::Connector;
 use super::egress::Egress;
 use super::proxy::Proxy;
-use super::retry::{DELIVERED, Outcome};
-use crate::clock::Clock;
+use super::retry::Outcome;
+use super::wire::{Key, Pool, Wire};
 use crate::metrics::{Metrics, ReusedLabel, Truth};
-use crate::moment::Moment;
 
 /// Makes requests.
 #[derive(Clone)]
 pub struct Client {
-    tls: ClientConfig,
-    egress: Arc<Egress>,
-    proxy: Option<Arc<Proxy>>,
+    connector: Arc<Connector>,
+    pool: Pool,
     metrics: Metrics,
-    /// One pool for each `connect_timeout` that a webhook has: the connector's only setting.
-    pools: Arc<Mutex<HashMap<Duration, Pool<HttpsConnector<Guarded>, Full<Bytes>>>>>,
 }
 
 /// Makes one attempt at a request, and tells how it ended. It must not block.
@@ -80,12 +73,14 @@ impl Client {
             }
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
+        let mut tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .context("choose TLS versions")?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self { tls, egress: Arc::new(egress), proxy: proxy.map(Arc::new), metrics, pools: Arc::default() })
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let connector = Arc::new(Connector { egress, proxy, tls: Arc::new(tls) });
+        Ok(Self { connector, pool: Pool::default(), metrics })
     }
 
     /// Makes requests as tasks of `runtime`.
@@ -96,165 +91,74 @@ impl Client {
         })
     }
 
-    /// Makes one attempt. It is exactly one request on the wire: a pooled connection that is found
-    /// closed before a byte was written is replaced, and does not count.
+    /// Makes one attempt. Where a receiver has not looked at the request, as a connection that had
+    /// rested was closed or the receiver says so itself, it is made once more at once, over a new
+    /// connection, and both count as one.
     pub(super) async fn attempt(&self, ask: Ask) -> Outcome {
-        let bytes_max = ask.response_bytes_max;
-        let timeout = ask.timeout;
-        let exchange = async {
-            let pool = self.pool(ask.connect_timeout);
-            let mut request = Request::new(Full::new(ask.body));
-            *request.method_mut() = Method::POST;
-            *request.uri_mut() = ask.url;
-            *request.headers_mut() = ask.headers;
-            match pool.request(request).await {
-                Ok(answer) => self.read(answer, bytes_max).await,
-                Err(error) => failed(&error),
-            }
-        };
-        tokio::time::timeout(timeout, exchange)
-            .await
-            .unwrap_or_else(|_| unsent("timeout", format!("no whole answer within {timeout:?}")))
-    }
-
-    async fn read(&self, answer: Response<Incoming>, bytes_max: u64) -> Outcome {
-        let reused = answer.extensions().get::<Served>().is_some_and(Served::again);
-        self.metrics.http_connections.get_or_create(&ReusedLabel { reused: Truth(reused) }).inc();
-        let status = answer.status();
-        let retry_after = answer
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| retry_after(value.to_str().ok()?, Clock::now()));
-        let mut body = answer.into_body();
-        let mut kept = BytesMut::new();
-        let mut read = 0_u64;
-        // A success is one only when its answer has come whole, or as far as it is read.
-        while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else {
-                return Outcome {
-                    status: Some(status.as_u16()),
-                    word: "reset",
-                    detail: Some("the answer broke off".into()),
-                    retry_after,
-                };
+        let deadline = tokio::time::sleep(ask.timeout).deadline();
+        let late = || unsent("timeout", format!("no answer within {:?}", ask.timeout));
+        let key = key(&ask.url);
+        let mut rested = self.pool.take(&key);
+        let mut is_second = false;
+        loop {
+            let wire = match rested.take() {
+                Some(wire) => Ok(wire),
+                None => match timeout_at(deadline, self.connect(&key, ask.connect_timeout)).await {
+                    Ok(wire) => wire,
+                    Err(_) => return late(),
+                },
             };
-            let Some(data) = frame.data_ref() else { continue };
-            read += data.len() as u64;
-            kept.extend_from_slice(
-                data.get(..data.len().min(DETAIL_BYTES.saturating_sub(kept.len()))).unwrap_or_default(),
-            );
-            if read >= bytes_max {
-                break;
+            let mut wire = match wire {
+                Ok(wire) => wire,
+                Err(outcome) => return outcome,
+            };
+            let error = match timeout_at(deadline, wire.send(request(&ask))).await {
+                Ok(Ok(answer)) => {
+                    let mut answer = Answer::new(answer);
+                    answer.read(ask.response_bytes_max, deadline).await;
+                    return self.answered(key, wire, answer, deadline).await;
+                }
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    let head =
+                        wire.status().map(|status| Answer::broken(status, "its head did not end in time"));
+                    return head.map_or_else(late, Answer::outcome);
+                }
+            };
+            if let Some(status) = error.status {
+                return Answer::broken(status, &error.told()).outcome();
+            }
+            if !error.is_untouched || std::mem::replace(&mut is_second, true) {
+                return failed(&error.error);
             }
         }
-        let word = match status.as_u16() {
-            200..=299 => DELIVERED,
-            300..=399 => "redirect",
-            _ => "status",
-        };
-        let detail = (word != DELIVERED).then(|| String::from_utf8_lossy(&kept).into_owned());
-        Outcome { status: Some(status.as_u16()), word, detail, retry_after }
     }
 
-    fn pool(&self, connect_timeout: Duration) -> Pool<HttpsConnector<Guarded>, Full<Bytes>> {
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        pools
-            .entry(connect_timeout)
-            .or_insert_with(|| {
-                let (egress, proxy) = (Arc::clone(&self.egress), self.proxy.clone());
-                let guarded = Guarded { egress, proxy, timeout: connect_timeout };
-                let connector = hyper_rustls::HttpsConnectorBuilder::new()
-                    .with_tls_config(self.tls.clone())
-                    .https_or_http()
-                    .enable_http1()
-                    .enable_http2()
-                    .wrap_connector(guarded);
-                Pool::builder(TokioExecutor::new())
-                    .pool_idle_timeout(POOL_IDLE)
-                    .pool_timer(TokioTimer::new())
-                    .timer(TokioTimer::new())
-                    // A peer that has vanished is found out within one attempt; else every later one
-                    // would go into the same dead connection.
-                    .http2_keep_alive_interval(HTTP2_PING)
-                    .http2_keep_alive_timeout(HTTP2_PING)
-                    .build(connector)
-            })
-            .clone()
+    async fn connect(&self, key: &Key, timeout: Duration) -> Result<Wire, Outcome> {
+        let opened = self.connector.open(key, timeout).await.map_err(|error| not_opened(&error))?;
+        Wire::over(opened).await.map_err(|error| failed(&error))
     }
-}
 
-/// The word for an error: the most telling of its causes decides. What goes wrong between having a
-/// socket and having a connection is TLS.
-fn failed(error: &PoolError) -> Outcome {
-    let mut word = if error.is_connect() { "tls" } else { "protocol" };
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    let mut told = Vec::new();
-    while let Some(error) = cause {
-        told.push(error.to_string());
-        if let Some(telling) = telling(error) {
-            word = telling;
+    /// An answer was read: its connection serves again where it may.
+    async fn answered(&self, key: Key, mut wire: Wire, answer: Answer, deadline: Instant) -> Outcome {
+        self.metrics.http_connections.get_or_create(&ReusedLabel { reused: Truth(wire.reused) }).inc();
+        if answer.is_whole() && timeout_at(deadline, wire.is_free()).await == Ok(true) {
+            self.pool.put(key, wire);
         }
-        cause = error.source();
+        answer.outcome()
     }
-    told.dedup();
-    unsent(word, told.join(": "))
 }
 
-fn telling(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
-    use std::io::ErrorKind;
-    if let Some(error) = error.downcast_ref::<NoSocket>() {
-        return Some(match error {
-            NoSocket::Denied(_) => "egress",
-            NoSocket::Dns(..) => "dns",
-            NoSocket::Io(_, error) if error.kind() == ErrorKind::ConnectionRefused => "refused",
-            NoSocket::Io(..) => "unreachable",
-            NoSocket::Proxy(_) => "proxy",
-            NoSocket::Timeout(_) => "timeout",
-        });
-    }
-    if let Some(error) = error.downcast_ref::<hyper::Error>() {
-        return (error.is_incomplete_message() || error.is_closed() || error.is_canceled())
-            .then_some("reset");
-    }
-    let error = error.downcast_ref::<std::io::Error>()?;
-    let reset = [
-        ErrorKind::ConnectionReset,
-        ErrorKind::BrokenPipe,
-        ErrorKind::UnexpectedEof,
-        ErrorKind::ConnectionAborted,
-    ];
-    reset.contains(&error.kind()).then_some("reset")
+fn request(ask: &Ask) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(ask.body.clone()));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = ask.url.clone();
+    *request.headers_mut() = ask.headers.clone();
+    request
 }
 
-fn unsent(word: &'static str, detail: String) -> Outcome {
-    Outcome { status: None, word, detail: Some(detail), retry_after: None }
-}
-
-/// Seconds, or a date. <https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>
-fn retry_after(value: &str, now: Moment) -> Option<Duration> {
-    let value = value.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
-    Some(Moment(date.as_microsecond()).since(now))
-}
-
-/// What an attempt's log keeps of an unwelcome answer.
-const DETAIL_BYTES: usize = 512;
-const POOL_IDLE: Duration = Duration::from_mins(1);
-const HTTP2_PING: Duration = Duration::from_secs(5);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = Moment(1_700_000_000_000_000);
-        assert_eq!(retry_after(" 7 ", now), Some(Duration::from_secs(7)));
-        assert_eq!(retry_after("Tue, 14 Nov 2023 22:13:30 GMT", now), Some(Duration::from_secs(10)));
-        assert_eq!(retry_after("Tue, 14 Nov 2023 22:13:00 GMT", now), Some(Duration::ZERO));
-        assert_eq!(retry_after("soon", now), None);
-    }
+fn key(url: &Uri) -> Key {
+    let https = url.scheme_str() == Some("https");
+    let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
+    Key { https, host, port: url.port_u16().unwrap_or(if https { 443 } else { 80 }) }
 }

@@ -183,6 +183,7 @@ impl Dispatch {
         let lane = self.lanes.get_mut(&no)?;
         lane.phase = Phase::Settling;
         lane.last_outcome = Some(outcome.word);
+        lane.has_odd_answers = outcome.word == DELIVERED && outcome.detail.is_some();
         let records = match lane.work {
             Work::Live => lane.batches.front()?.records,
             // One that was cancelled meanwhile is not cut in two any more.

@@ -36,6 +36,8 @@ pub(super) struct Lane {
     /// When what waits too long is next given up.
     pub(super) give_up_at: Option<Running>,
     pub(super) last_outcome: Option<&'static str>,
+    /// Behind the status of the last answer that was a success, something was wrong.
+    pub(super) has_odd_answers: bool,
     /// The slot for requests that it holds: as a failing lane or not. `Some` exactly when at work.
     pub(super) slot: Option<bool>,
     /// After a write that failed: nothing is begun before this.
@@ -159,6 +161,7 @@ impl Lane {
             blocked: None,
             give_up_at: None,
             last_outcome: None,
+            has_odd_answers: false,
             slot: None,
             not_before: None,
             timer: None,

@@ -3,6 +3,7 @@
 //! [`dispatch`] decides, as pure values; a thread does what it says: reads heads, writes cuts and
 //! outcomes down, and has the runtime make the requests.
 
+mod answer;
 mod client;
 mod connect;
 mod dispatch;
@@ -17,6 +18,7 @@ mod shell;
 mod sign;
 mod turns;
 mod webhook;
+mod wire;
 
 pub use client::{Ask, Client, Post};
 pub use egress::{Denied, Egress};

@@ -1,11 +1,13 @@
-//! An HTTP proxy: every connection to a receiver is a tunnel through it.
-//! <https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6>
+//! An HTTP proxy. TLS goes through a tunnel, <https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6>;
+//! a request in plain text is given to the proxy itself, as it makes tunnels to TLS ports alone:
+//! <https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2>
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::Uri;
+use hyper::header::HeaderValue;
 use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -50,6 +52,13 @@ impl Proxy {
     /// Where it listens.
     pub(super) fn address(&self) -> (&str, u16) {
         (&self.host, self.port)
+    }
+
+    /// What it is told of who asks.
+    pub(super) fn authorization(&self) -> Option<HeaderValue> {
+        let mut value = HeaderValue::from_str(self.authorization.as_deref()?).ok()?;
+        value.set_sensitive(true);
+        Some(value)
     }
 
     /// Makes a connection to the proxy one to `host`.

@@ -10,7 +10,8 @@ pub struct Outcome {
     /// `delivered`, or what went wrong: `dns`, `refused`, `unreachable`, `tls`, `reset`, `timeout`,
     /// `redirect`, `status`, `egress`, `proxy`, `protocol`.
     pub word: &'static str,
-    /// The error's sentence, or the beginning of an unwelcome answer.
+    /// The error's sentence, the beginning of an unwelcome answer, or what is wrong with one behind its
+    /// status.
     pub detail: Option<String>,
     /// What the answer asked for in `retry-after`.
     pub retry_after: Option<Duration>,
@@ -33,7 +34,7 @@ pub(super) enum Verdict {
 /// A `retry-after` is honoured where it is longer, up to the schedule's longest wait.
 pub(super) fn verdict(outcome: &Outcome, failures: u32, schedule: &[Duration], dice: f64) -> Verdict {
     match outcome.status {
-        Some(200..=299) if outcome.word == DELIVERED => return Verdict::Delivered,
+        Some(200..=299) => return Verdict::Delivered,
         Some(413) => return Verdict::TooLarge,
         _ => {}
     }
@@ -67,8 +68,8 @@ mod tests {
         for status in [100, 301, 304, 400, 404, 410, 429, 500, 503] {
             assert_eq!(verdict(&outcome(status), 0, SCHEDULE, 0.5), Verdict::RetryIn(Duration::from_secs(1)));
         }
-        let cut_off = Outcome { word: "timeout", ..outcome(200) };
-        assert_eq!(verdict(&cut_off, 0, SCHEDULE, 0.5), Verdict::RetryIn(Duration::from_secs(1)));
+        let lost = Outcome { status: None, ..outcome(0) };
+        assert_eq!(verdict(&lost, 0, SCHEDULE, 0.5), Verdict::RetryIn(Duration::from_secs(1)));
         assert_eq!(verdict(&outcome(413), 0, SCHEDULE, 0.5), Verdict::TooLarge);
     }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::moment::Moment;
 use crate::position::{Lsn, Place};
 use crate::record::{Callback, LaneNo, Seq};
-use crate::spool::{From, Reader, Search, Span, SpoolError, StreamPosition, Window};
+use crate::spool::{Found, From, Reader, Search, Span, SpoolError, StreamPosition, Window};
 
 pub use newer::documents_with_newer_records;
 
@@ -40,6 +40,19 @@ pub struct ReplayAsked {
     /// Only counts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
+}
+
+impl ReplayAsked {
+    /// With its places as they are shown.
+    #[must_use]
+    pub fn normalised(mut self) -> Self {
+        for text in [&mut self.from_lsn, &mut self.to_lsn].into_iter().flatten() {
+            if let Ok(place) = text.parse::<Place>() {
+                *text = place.to_string();
+            }
+        }
+        self
+    }
 }
 
 /// Why there is no replay.
@@ -91,6 +104,8 @@ pub struct Plan {
     pub without_webhook: Vec<Span>,
     /// The last record that is in its range, where an end was asked for.
     pub end: Option<Seq>,
+    /// What was asked for lies before the window in part: it begins with the window.
+    pub begins_late: bool,
 }
 
 /// Finds what is asked for, or says why it cannot be had.
@@ -133,9 +148,10 @@ pub fn plan(reader: &Reader, asked: &ReplayAsked, known: &Known<'_>) -> Result<P
     let wanted: Vec<&KnownLane> = known.lanes.iter().filter(wanted).collect();
     let found = find(reader, &search, &mut |no| wanted.iter().any(|lane| lane.lane == no))?;
     let has_webhook = |span: &Span| wanted.iter().any(|lane| lane.lane == span.lane && lane.has_webhook);
-    let (window, spans, end) = found;
-    let (spans, without_webhook) = spans.into_iter().partition(has_webhook);
-    Ok(Plan { window, spans, without_webhook, end })
+    let (window, found) = found;
+    let begins_late = matches!(from, From::Since(at) if at <= window.after);
+    let (spans, without_webhook) = found.spans.into_iter().partition(has_webhook);
+    Ok(Plan { window, spans, without_webhook, end: found.end, begins_late })
 }
 
 /// The window and what was found are of one moment.
@@ -143,16 +159,20 @@ fn find(
     reader: &Reader,
     search: &Search,
     wants: &mut dyn FnMut(LaneNo) -> bool,
-) -> Result<(Window, Vec<Span>, Option<Seq>), ReplayError> {
+) -> Result<(Window, Found), ReplayError> {
     loop {
         let window = reader.window(search.epoch_after)?;
         let window =
             window.ok_or_else(|| ReplayError::Refused("the first start has not ended".to_owned()))?;
         check_within(search.from, &window, search.epoch_after)?;
-        let found = reader.search(search, wants)?;
+        let from = match search.from {
+            From::Since(at) => From::Since(at.max(Moment(window.after.0.saturating_add(1)))),
+            place @ From::Place(_) => place,
+        };
+        let found = reader.search(&Search { from, ..*search }, wants)?;
         // Retention may have removed something in between.
         if found.floor == Some(window.floor) {
-            return Ok((window, found.spans, found.end));
+            return Ok((window, found));
         }
     }
 }
@@ -211,8 +231,12 @@ fn check_not_ahead(name: &str, place: Place, read_up_to: Lsn) -> Result<(), Repl
 
 fn check_within(from: From, window: &Window, epoch_after: Seq) -> Result<(), ReplayError> {
     let is_within = match from {
+        // The LSN that the window is shown to begin with is one that can be asked for, also where
+        // retention removed the first records of its transaction.
+        From::Place(Place { commit, number: None }) => commit >= window.first.commit,
         From::Place(place) => place.first() >= window.first,
-        From::Since(at) => at > window.after,
+        // A time is a question for what is there from then on; that it is less is said.
+        From::Since(_) => true,
     };
     if is_within {
         return Ok(());
@@ -224,7 +248,7 @@ fn check_within(from: From, window: &Window, epoch_after: Seq) -> Result<(), Rep
     };
     Err(ReplayError::Refused(format!(
         "the spool no longer holds that: what can be replayed begins with {}, committed after {}{earlier}",
-        window.first,
+        window.first.commit,
         window.after.to_rfc3339()
     )))
 }

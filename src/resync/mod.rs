@@ -4,6 +4,7 @@
 //! `excluded` records; the second makes all others. Row by row, an id that changed its identity, or
 //! two that were swapped, would end as excluded. Memory does not grow with the table.
 
+mod error;
 mod seen;
 mod table;
 
@@ -16,15 +17,14 @@ use tokio::runtime::Handle;
 use self::seen::{Document, Seen, Sighting};
 use self::table::{layout, read_columns, value};
 
-pub use self::table::defaults;
-use crate::capture::{Documents, Ledger, LedgerError, Records, Silent};
-use crate::classify::{Entry, Identity, Layout, Row, Unresolved, Value};
+pub use self::error::ResyncError;
+use crate::capture::{Documents, Ledger, Records, Silent};
+use crate::classify::{Entry, Identity, Layout, Row, Value};
 use crate::moment::Moment;
 use crate::position::{Lsn, Position};
 use crate::record::{Callback, ProjectNo};
-use crate::source::SourceError;
 use crate::source::documents::ReadColumn;
-use crate::source::snapshot::{RowsError, Snapshot, SqlValue};
+use crate::source::snapshot::{Snapshot, SqlValue};
 use crate::spool::{Fact, Room, SpoolError, StreamPosition};
 
 /// How far it is, for whoever looks.
@@ -85,54 +85,6 @@ pub struct Comparison {
     pub facts: Vec<(Fact, Option<Vec<u8>>)>,
     /// How far it is.
     pub watched: Watched,
-}
-
-/// Why a comparison ended early. What it made durable is made good use of by the next.
-#[derive(Debug, thiserror::Error)]
-pub enum ResyncError {
-    /// A column that the mapping names is not there.
-    #[error(transparent)]
-    ColumnMissing(#[from] Unresolved),
-    /// It was told to end.
-    #[error("told to end")]
-    Stopped,
-    /// A row or entry cannot be read.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// More documents are gone than `recovery.missing_max` lets pass. Nothing was made.
-    #[error(
-        "{gone} of {live} live documents are gone from the table, more than `recovery.missing_max` lets pass"
-    )]
-    TooManyGone {
-        /// Documents that no row shows any more.
-        gone: u64,
-        /// Documents that were live.
-        live: u64,
-    },
-    /// Its scratch file.
-    #[error("write the scratch file of the comparison: {0}")]
-    Scratch(#[from] rusqlite::Error),
-    /// There is no room: the snapshot is given up, and taken anew later.
-    #[error("the spool is full")]
-    SpoolFull,
-    /// The server or the way to it.
-    #[error("read the table: {0}")]
-    Source(#[from] SourceError),
-}
-
-impl From<RowsError<ResyncError>> for ResyncError {
-    fn from(error: RowsError<ResyncError>) -> Self {
-        match error {
-            RowsError::Stopped(error) => error,
-            RowsError::Source(error) => Self::Source(error),
-        }
-    }
-}
-
-impl From<SpoolError> for ResyncError {
-    fn from(error: SpoolError) -> Self {
-        Self::Ledger(error.into())
-    }
 }
 
 impl Comparison {
@@ -223,8 +175,9 @@ impl Passes {
                 .iter()
                 .map(|role| role.then(|| given.next()).flatten().unwrap_or(Value::Unchanged))
                 .collect());
-            let identity = self.layout.identity(&row).map_err(LedgerError::from)?;
-            let sight = ledger.sight(&self.layout, &row)?;
+            let of_row = |error| ResyncError::of_row(error, &self.layout, &row);
+            let identity = self.layout.identity(&row).map_err(|error| of_row(error.into()))?;
+            let sight = ledger.sight(&self.layout, &row).map_err(of_row)?;
             let document = Document::of(sight.project, &sight.id);
             seen.note(&identity, Sighting { document, live: !sight.excluded })?;
             self.watched.row()
@@ -306,22 +259,25 @@ impl Passes {
         let Self { layout, makes, records, found, watched } = self;
         let enter = |values: &[SqlValue<'_>]| -> Result<(), ResyncError> {
             let row = Row(values.iter().map(value).collect());
-            let identity = layout.identity(&row).map_err(LedgerError::from)?;
+            let of_row = |error| ResyncError::of_row(error, layout, &row);
+            let identity = layout.identity(&row).map_err(|error| of_row(error.into()))?;
             found.rows += 1;
             watched.row()?;
             let made = match makes {
                 Makes::Counts => {
                     // The first pass counted every `excluded`.
                     let moved = first_pass.map(|seen| seen.moved_from(&identity)).transpose()?.flatten();
-                    let mut made = ledger.would_make(layout, moved.as_ref().unwrap_or(&identity), &row)?;
+                    let mut made = ledger
+                        .would_make(layout, moved.as_ref().unwrap_or(&identity), &row)
+                        .map_err(of_row)?;
                     made.get_mut(Callback::Excluded.index()).into_iter().for_each(|made| *made = 0);
                     made
                 }
                 Makes::Ingested(project) => {
-                    ledger.enter_anew(layout, &identity, &row, *project, &mut **records)?
+                    ledger.enter_anew(layout, &identity, &row, *project, &mut **records).map_err(of_row)?
                 }
                 Makes::Records { .. } | Makes::Silence => {
-                    ledger.enter(layout, &identity, &row, &mut **records)?
+                    ledger.enter(layout, &identity, &row, &mut **records).map_err(of_row)?
                 }
             };
             found.records.iter_mut().zip(made).for_each(|(sum, made)| *sum += made);

@@ -1,12 +1,11 @@
 //! The table's columns, as the stream would describe and carry them.
 
-use std::collections::BTreeMap;
-
 use super::{Comparison, Makes, ResyncError};
 use crate::capture::Ledger;
 use crate::classify::{DIGEST_OVER, Layout, TypeKinds, Value};
 use crate::decode::{Column, Relation, ReplicaIdentity};
-use crate::source::catalog::{Table, WhenAdded};
+use crate::source::added::added;
+use crate::source::catalog::Table;
 use crate::source::documents::ReadColumn;
 use crate::source::snapshot::SqlValue;
 use crate::source::types;
@@ -20,8 +19,10 @@ pub(super) async fn layout(start: &Comparison, ledger: &mut Ledger) -> Result<La
     for (oid, form) in types::type_forms(start.snapshot.client(), &unknown).await? {
         kinds.learn(oid, form);
     }
-    let added = ledger.layouts.added(mapping, &relation);
-    let defaults = defaults(&start.snapshot.table, &added);
+    let (client, oid) = (start.snapshot.client(), start.snapshot.table.oid);
+    let names = ledger.layouts.added(mapping, &relation);
+    let added = added(client, oid, &names).await?;
+    let defaults = added.certain(&ledger.layouts.files, None);
     let layout = Layout::resolve(
         mapping,
         &start.documents.identity,
@@ -30,6 +31,7 @@ pub(super) async fn layout(start: &Comparison, ledger: &mut Ledger) -> Result<La
         &kinds,
         &defaults,
     )?;
+    ledger.layouts.files = added.files;
     if start.makes != Makes::Counts {
         ledger.note(Fact::Layouts, serde_json::to_vec(&ledger.layouts).ok());
     }
@@ -50,13 +52,6 @@ fn relation(table: &Table, generated: bool) -> Relation {
         replica_identity: ReplicaIdentity::Default,
         columns: table.published_columns(generated).map(column).collect(),
     }
-}
-
-/// What documents hold in columns that were added after them.
-pub fn defaults(table: &Table, added: &[String]) -> BTreeMap<String, WhenAdded> {
-    let held =
-        |name: &String| table.column(name).map_or(WhenAdded::Unknown, |column| column.when_added.clone());
-    added.iter().map(|name| (name.clone(), held(name))).collect()
 }
 
 pub(super) fn read_columns(layout: &Layout) -> Vec<ReadColumn> {

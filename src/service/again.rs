@@ -31,6 +31,7 @@ pub(super) struct SendsAgain {
 impl Again for SendsAgain {
     fn replay(&self, asked: ReplayAsked) -> Result<ReplayAnswer, Refusal> {
         let reader = self.reader()?;
+        let asked = asked.normalised();
         loop {
             let views = self.lanes();
             let plan = self.plan(&reader, &asked, &views)?;
@@ -184,6 +185,7 @@ fn answer(plan: &Plan, lanes: &Lanes) -> ReplayAnswer {
         bytes: plan.spans.iter().map(|span| span.bytes).sum(),
         lanes: counts(&plan.spans, lanes),
         without_webhook: counts(&plan.without_webhook, lanes),
+        begins_late: plan.begins_late.then(|| plan.window.after.to_rfc3339()),
         documents_with_newer_records: None,
     }
 }
@@ -213,7 +215,7 @@ fn counts(spans: &[Span], lanes: &Lanes) -> Vec<LaneCount> {
 pub(super) fn window(reader: &Reader, capture: &Capture) -> Result<Option<WindowStatus>, SpoolError> {
     let window = reader.window(epochs(reader)?.current_after())?;
     Ok(window.zip(capture.position()).map(|(window, position)| WindowStatus {
-        from_lsn: window.first.to_string(),
+        from_lsn: window.first.commit.to_string(),
         after: window.after.to_rfc3339(),
         to_lsn: position.whole.to_string(),
     }))

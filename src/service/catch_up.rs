@@ -47,10 +47,9 @@ impl Obstacle {
     /// Of an error of the connection. One of the slot is judged at the next connection.
     fn of_error(error: &SourceError) -> Self {
         match error {
-            SourceError::Malformed { .. } => Self::Permanent,
-            SourceError::Closed(_) | SourceError::Server(_) => Self::Unclear,
-            SourceError::Refused(_)
-            | SourceError::SlotActive(_)
+            SourceError::Malformed { .. } | SourceError::Unreadable { .. } => Self::Permanent,
+            SourceError::Closed(_) | SourceError::Refused(_) | SourceError::Server(_) => Self::Unclear,
+            SourceError::SlotActive(_)
             | SourceError::SlotMissing(_)
             | SourceError::SlotUnusable(_)
             | SourceError::Unreachable(_) => Self::Passing,
@@ -126,7 +125,7 @@ impl Supervisor {
         };
         self.number += 1;
         let number = self.number;
-        let ask = ask(self.settings.conninfo.clone(), found.table.schema.clone(), found.table.name.clone());
+        let ask = ask(self.settings.conninfo.clone(), found.table.oid);
         self.capture.connected(number, documents, ask, position);
         let (end, ended) = watch::channel(false);
         let running = stream.run(self.clock, self.capture.blocks(number), self.capture.confirmed(), ended);
@@ -196,6 +195,8 @@ mod tests {
         let server = || ServerError { sqlstate: "XX000".into(), ..ServerError::default() };
         let errors = [
             (SourceError::Malformed { lsn: Lsn(7), what: "tag".into() }, Obstacle::Permanent),
+            (SourceError::Unreadable { lsn: None, what: "2".into() }, Obstacle::Permanent),
+            (SourceError::Refused("gone".into()), Obstacle::Unclear),
             (SourceError::Server(server()), Obstacle::Unclear),
             (SourceError::Closed("by the server".into()), Obstacle::Unclear),
             (SourceError::SlotMissing(server()), Obstacle::Passing),

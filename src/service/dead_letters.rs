@@ -48,6 +48,7 @@ pub(super) fn shown(reader: &Reader, lanes: &Lanes, no: i64) -> Result<DeadLette
                 let fragment = String::from_utf8_lossy(record.fragment).into_owned();
                 first_records.push(ShownRecord {
                     position: record.position.to_string(),
+                    commit_lsn: record.position.commit.to_string(),
                     committed_at: record.committed_at.to_rfc3339(),
                     record: serde_json::value::RawValue::from_string(fragment)
                         .map_err(|error| SpoolError::Damaged(format!("a record: {error}")))?,

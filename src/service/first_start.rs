@@ -15,7 +15,7 @@ use crate::source::documents::DocumentKey;
 use crate::source::setup::{Stage, setup};
 use crate::source::snapshot::Snapshot;
 use crate::source::survey::{Survey, Wanted, survey};
-use crate::source::{connect_sql, identity, sample, slot, taken};
+use crate::source::{SourceError, connect_sql, identity, sample, slot, taken};
 
 impl Supervisor {
     /// Makes publication and slot, takes a snapshot, and enters every document.
@@ -31,10 +31,7 @@ impl Supervisor {
         let watcher = connect_sql(&self.settings.conninfo).await?;
         if drop_slot {
             tracing::warn!(slot = %wanted.slot, "the server calls the slot lost: it is dropped and made again");
-            client
-                .batch_execute(&slot::drop(&wanted.slot))
-                .await
-                .map_err(|error| Trouble::Later(error.to_string()))?;
+            client.batch_execute(&slot::drop(&wanted.slot)).await.map_err(SourceError::from)?;
         } else if found.slot.is_some() {
             tracing::warn!(
                 slot = %wanted.slot,

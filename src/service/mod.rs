@@ -10,6 +10,7 @@ mod mark;
 mod progress;
 mod resync;
 mod resyncs;
+mod said;
 mod state;
 mod streaming;
 mod supervise;
@@ -31,8 +32,9 @@ use uuid::Uuid;
 
 use self::again::SendsAgain;
 use self::known::Known;
+use self::said::Said;
 use self::state::{State, Viewer};
-use self::supervise::{OnTable, Over, Said, Supervisor};
+use self::supervise::{OnTable, Over, Supervisor};
 use self::tail_line::tail_line;
 use self::watch_catalog::CatalogWatch;
 use crate::admin::{self, Admin, SOCKET_NAME, Tail, TailLine};
@@ -178,16 +180,14 @@ impl Parts {
             catch_ups_failed: 0,
         };
         tracing::info!(spool = %settings.spool_path.display(), %epoch, "sidecar {}", env!("CARGO_PKG_VERSION"));
-        let supervisor = tokio::spawn(supervisor.run());
-        let spool = opened.spool;
         Ok(Self {
             settings,
             sources,
-            spool,
+            spool: opened.spool,
             capture,
             deliver,
             metrics,
-            supervisor,
+            supervisor: tokio::spawn(supervisor.run()),
             failures,
             stop,
             listeners,
@@ -363,7 +363,7 @@ async fn serve(
     let listener = TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("listen on `admin.listen` {}", settings.listen))?;
-    let socket = settings.spool_path.join(SOCKET_NAME);
+    let socket = admin::bind_socket(&settings.spool_path)?;
     let say = |served: anyhow::Result<()>| {
         if let Err(error) = served {
             tracing::error!("{error:#}");
@@ -372,7 +372,7 @@ async fn serve(
     let (on_port, on_socket) = (Arc::clone(&admin), admin);
     Ok(vec![
         tokio::spawn(async move { say(admin::serve_tcp(on_port, listener).await) }),
-        tokio::spawn(async move { say(admin::serve_socket(on_socket, &socket).await) }),
+        tokio::spawn(async move { say(admin::serve_socket(on_socket, socket).await) }),
     ])
 }
 

@@ -22,7 +22,7 @@ use crate::source::refusal::CatalogError;
 use crate::source::setup::{Stage, setup};
 use crate::source::snapshot::Snapshot;
 use crate::source::survey::{Wanted, survey};
-use crate::source::{connect_sql, identity, slot};
+use crate::source::{SourceError, connect_sql, identity, slot};
 use crate::spool::{Epochs, Fact, StreamPosition};
 
 /// What there is to do before a stream can go on.
@@ -146,7 +146,7 @@ impl Supervisor {
             Err(Trouble::Unfit(why)) => self.end_unmade(why).await,
             Err(trouble) => {
                 match &trouble {
-                    Trouble::Later(why) | Trouble::Refused(why) if dry_run => {
+                    Trouble::Later(why) | Trouble::Refused(why) | Trouble::Stands { why, .. } if dry_run => {
                         self.end_resync("failed", why.clone());
                     }
                     // It is made when that is over.
@@ -191,11 +191,10 @@ impl Supervisor {
 
     /// Slot, publication and epoch are there, durably, before anything is compared.
     async fn make_ready(&mut self, mark: &Mark, client: &Client, wanted: &Wanted) -> Result<(), Trouble> {
-        let later = |error: tokio_postgres::Error| Trouble::Later(error.to_string());
         let lost = slot::slot(client, &wanted.slot).await?.is_some_and(|slot| slot.lost());
         if mark.drops_slot && lost {
             tracing::warn!(slot = %wanted.slot, "the server calls the slot lost: it is dropped and made again");
-            client.batch_execute(&slot::drop(&wanted.slot)).await.map_err(later)?;
+            client.batch_execute(&slot::drop(&wanted.slot)).await.map_err(SourceError::from)?;
         }
         let watcher = connect_sql(&self.settings.conninfo).await?;
         let stage = if mark.catches_up { Stage::GoesOn } else { Stage::FirstStart };

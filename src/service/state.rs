@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::again::{Lanes, running, window};
 use super::resyncs::Resyncs;
 use crate::admin::{
-    LaneStatus, OpenTransactionStatus, Pending, Progress, Readiness, ReplayStatus, ResyncAsked, SourceStatus,
-    SpoolStatus, Status,
+    LaneStatus, NotKeptLane, NotKeptStatus, OpenTransactionStatus, Pending, Progress, Readiness,
+    ReplayStatus, ResyncAsked, SourceStatus, SpoolStatus, Status,
 };
 use crate::capture::{Capture, Keep};
 use crate::clock::Clock;
@@ -130,8 +130,22 @@ impl Viewer {
             source: self.source(),
             spool: self.spool(),
             lanes: self.lanes(),
+            not_kept: self.not_kept(),
             replays: self.replays(),
         }
+    }
+
+    fn not_kept(&self) -> NotKeptStatus {
+        let mut dropped = self.capture.not_kept().dropped();
+        dropped.sort_by_key(|lane| std::cmp::Reverse(lane.records));
+        let records = dropped.iter().map(|lane| lane.records).sum();
+        let more_lanes = dropped.len().saturating_sub(NOT_KEPT_SHOWN) as u64;
+        let shown = dropped.into_iter().take(NOT_KEPT_SHOWN).map(|lane| NotKeptLane {
+            project: lane.project,
+            callback: lane.callback.name(),
+            records: lane.records,
+        });
+        NotKeptStatus { records, lanes: shown.collect(), more_lanes }
     }
 
     /// Asks for a resync, and says its number.
@@ -277,3 +291,5 @@ impl Viewer {
 pub(super) fn started_at() -> Moment {
     Clock::now()
 }
+
+const NOT_KEPT_SHOWN: usize = 100;

@@ -7,8 +7,9 @@ use tokio::sync::watch;
 use tokio_postgres::Client;
 
 use super::catch_up::Obstacle;
+use super::said::Said;
 use super::state::Phase;
-use super::supervise::{Next, Said, Supervisor, told};
+use super::supervise::{Next, Supervisor, told};
 use super::trouble::Trouble;
 use super::wanted::ask;
 use super::watch_catalog::until_wrong;
@@ -30,7 +31,7 @@ impl Supervisor {
         let number = self.number;
         let stream = connection.start(&self.options(position)).await?;
         let identity = self.known.identity.clone().unwrap_or_default();
-        let ask = ask(self.settings.conninfo.clone(), found.table.schema.clone(), found.table.name.clone());
+        let ask = ask(self.settings.conninfo.clone(), found.table.oid);
         self.capture.connected(number, self.documents(identity), ask, position);
         self.state.enter(Phase::Streaming);
         self.deliver.hold(false);

@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 use super::continuity::{Continuity, FoundSlot, FoundSource, KnownSource, judge};
 use super::known::Known;
 use super::resync::Mend;
+use super::said::{Said, Say};
 use super::state::{Phase, State};
 use super::trouble::{Trouble, stands};
 use super::wanted::{only_replaces_missing, say_waiting, wanted};
@@ -83,14 +84,6 @@ pub(super) enum Over {
     Stopped,
 }
 
-/// What was last said of trouble, so that it is said once, and then once a minute.
-#[derive(Debug, Default)]
-pub(super) struct Said {
-    sentence: String,
-    at: crate::moment::Running,
-    tries: u32,
-}
-
 impl Supervisor {
     pub(super) async fn run(mut self) -> Over {
         loop {
@@ -123,19 +116,15 @@ impl Supervisor {
         }
     }
 
-    /// Says the sentence where it is new, or a minute old; and waits, longer each time.
+    /// Says the sentence where its class is new, or a minute old; and waits, longer each time.
     async fn wait(&mut self, phase: Phase, why: &str) {
         self.state.enter(phase);
-        let now = self.clock.running();
-        if self.said.sentence != why {
-            self.said = Said { sentence: why.to_owned(), at: now, tries: 0 };
-            tracing::warn!("{why}");
-        } else if now.since(self.said.at) >= SAY_AGAIN_AFTER {
-            self.said.at = now;
-            tracing::warn!(tries = self.said.tries, "still: {why}");
+        match self.said.failed(why, self.clock.running()) {
+            Say::First => tracing::warn!("{why}"),
+            Say::Nothing => tracing::debug!("again: {why}"),
+            Say::Still(tries) => tracing::warn!(tries, "still: {why}"),
         }
-        self.said.tries = self.said.tries.saturating_add(1);
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.said.tries.min(6)).min(LONGEST_PAUSE);
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.said.tries().min(6)).min(LONGEST_PAUSE);
         let mut stop = self.stop.clone();
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
@@ -316,4 +305,3 @@ pub(super) async fn told(stop: &mut watch::Receiver<bool>) {
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-const SAY_AGAIN_AFTER: Duration = Duration::from_mins(1);

@@ -85,7 +85,9 @@ impl From<SourceError> for Trouble {
         match error {
             SourceError::Refused(_) => Self::Refused(error.to_string()),
             SourceError::SlotActive(_) => Self::SlotHeld(error.to_string()),
-            SourceError::Malformed { .. } => Self::Stands { why: error.to_string(), holds: false },
+            SourceError::Malformed { .. } | SourceError::Unreadable { .. } => {
+                Self::Stands { why: error.to_string(), holds: false }
+            }
             _ => Self::Later(error.to_string()),
         }
     }
@@ -116,7 +118,9 @@ impl From<ResyncError> for Trouble {
             ResyncError::Source(error) => error.into(),
             ResyncError::Ledger(LedgerError::Spool(error)) => Self::SpoolFailed(error),
             // The row, or what is remembered of it, stays as it is until somebody changes it.
-            ResyncError::Ledger(_) => Self::Stands { why: error.to_string(), holds: false },
+            ResyncError::Ledger(_) | ResyncError::Row { .. } => {
+                Self::Stands { why: error.to_string(), holds: false }
+            }
             ResyncError::ColumnMissing(_) => Self::Refused(error.to_string()),
             ResyncError::Stopped => Self::Stopped,
             _ => Self::Later(error.to_string()),

@@ -4,11 +4,11 @@ use tokio::runtime::Handle;
 
 use crate::capture::{Answer, Ask};
 use crate::classify::Mapping;
-use crate::resync;
 use crate::settings::Settings;
+use crate::source::added::added;
 use crate::source::slot::Waited;
 use crate::source::survey::{Survey, Wanted, WantedColumn};
-use crate::source::{Conninfo, catalog, connect_sql, types};
+use crate::source::{Conninfo, connect_sql, types};
 
 /// What the settings name on the server.
 pub fn wanted(settings: &Settings) -> Wanted {
@@ -35,14 +35,14 @@ pub fn wanted(settings: &Settings) -> Wanted {
 }
 
 /// Asks the catalog from the left loop's thread, on a session of its own: it is asked seldom.
-pub(super) fn ask(conninfo: Conninfo, schema: String, name: String) -> Ask {
+pub(super) fn ask(conninfo: Conninfo, table: u32) -> Ask {
     let runtime = Handle::current();
-    Box::new(move |oids, added| {
+    Box::new(move |oids, names| {
         runtime.block_on(async {
             let client = connect_sql(&conninfo).await.map_err(|error| error.to_string())?;
             let kinds = types::type_forms(&client, oids).await.map_err(|error| error.to_string())?;
-            let table = catalog::table(&client, &schema, &name).await.map_err(|error| error.to_string())?;
-            Ok(Answer { kinds, defaults: resync::defaults(&table, added) })
+            let added = added(&client, table, names).await.map_err(|error| error.to_string())?;
+            Ok(Answer { kinds, added })
         })
     })
 }

@@ -53,6 +53,13 @@ impl Merged {
         Self::new(figment.merge(env::Environment::of_process()).merge(flags), file)
     }
 
+    /// The text at `path` that a flag or else the environment gives: whatever the file says.
+    pub(super) fn outside_the_file(sources: &Sources, path: &str) -> Result<Option<String>, WrongSettings> {
+        let flags = env::Flags::parse(&sources.set).map_err(one)?;
+        let given = Figment::from(env::Environment::of_process()).merge(flags);
+        Ok(given.find_value(path).ok().and_then(|value| value.into_string()))
+    }
+
     /// From a text like the file's, over the defaults alone.
     pub(super) fn of_text(text: &str) -> Result<Self, WrongSettings> {
         let file = Some(File { name: DEFAULT_FILE.to_owned(), text: text.to_owned() });

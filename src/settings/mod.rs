@@ -129,6 +129,19 @@ pub fn load(sources: &Sources) -> Result<Settings, WrongSettings> {
     settings(&Merged::read(sources)?)
 }
 
+/// `spool.path` alone, for commands that speak to the running sidecar: they need no secret, and none of
+/// the other settings to be right.
+pub fn spool_path(sources: &Sources) -> Result<PathBuf, WrongSettings> {
+    if let Some(path) = Merged::outside_the_file(sources, "spool.path")? {
+        return Ok(path.into());
+    }
+    let merged = Merged::read(sources)?;
+    let section = merged.sections().find(|(name, _)| *name == "spool");
+    let path = section.and_then(|(_, section)| section.as_dict()?.get("path")?.as_str());
+    let expected = || WrongSettings(vec!["`spool.path`: a folder's path is expected".to_owned()]);
+    path.map(PathBuf::from).ok_or_else(expected)
+}
+
 /// The settings that a text like the file's gives over the defaults, without environment and flags.
 pub fn parse(text: &str) -> Result<Settings, WrongSettings> {
     settings(&Merged::of_text(text)?)

@@ -93,8 +93,6 @@ pub struct Column {
     pub not_null: bool,
     /// Whether and how it is computed.
     pub generated: Generated,
-    /// What rows that are older than the column hold in it.
-    pub when_added: WhenAdded,
     /// Our role may read it.
     pub readable: bool,
 }
@@ -108,17 +106,6 @@ pub enum Generated {
     Stored,
     /// Computed when read (18+): never published.
     Virtual,
-}
-
-/// What rows that were there before a column was added hold in it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum WhenAdded {
-    /// A constant default, in the text that the stream would carry.
-    Constant(String),
-    /// NULL.
-    Null,
-    /// What a volatile default, a generation expression or a rewrite put there.
-    Unknown,
 }
 
 /// A unique index.
@@ -258,19 +245,12 @@ fn column(row: &Row) -> Result<Column, SourceError> {
         "v" => Generated::Virtual,
         _ => Generated::No,
     };
-    let missing: Option<String> = row.try_get("missing")?;
-    let when_added = match missing {
-        Some(text) if row.try_get("has_missing")? => WhenAdded::Constant(text),
-        _ if row.try_get("has_default")? => WhenAdded::Unknown,
-        _ => WhenAdded::Null,
-    };
     Ok(Column {
         name: row.try_get("name")?,
         type_oid: row.try_get("type_oid")?,
         type_name: row.try_get("type_name")?,
         not_null: row.try_get("not_null")?,
         generated,
-        when_added,
         readable: row.try_get("readable")?,
     })
 }

@@ -8,9 +8,10 @@ use postgres_protocol::message::frontend;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::conninfo::Conninfo;
+use super::error::SourceError;
 use super::frame::message_length;
 use super::handshake::server_error;
-use super::socket::{Admitted, Socket, SourceError, admit, closed, malformed};
+use super::socket::{Admitted, Socket, admit, closed, malformed};
 use super::stream::Stream;
 use crate::position::Lsn;
 

@@ -16,6 +16,7 @@ use super::slot::{FAILOVER_SLOTS, Slot};
 use super::standbys::{self, standbys};
 use super::survey::{Server, Survey, Wanted, survey};
 use super::taken;
+use super::texts;
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -54,6 +55,7 @@ pub async fn doctor(client: &Client, wanted: &Wanted) -> Result<Vec<Finding>, So
     findings.extend(standbys::judge(&found, wanted, &standbys(client).await?));
     findings.extend(other_slots(client, wanted).await?);
     if findings.iter().all(|finding| finding.severity < Severity::Problem) {
+        findings.extend(texts::findings(client, &found, wanted).await?);
         findings.extend(ids(client, &found, wanted).await);
         findings.extend(sample::look(client, &found, wanted).await?);
     }

@@ -133,16 +133,50 @@ pub async fn shared_ids(client: &Client, table: &Table, key: &DocumentKey) -> Re
 pub struct ReadColumn {
     /// Its name.
     pub name: String,
-    /// Texts of more bytes of UTF-8 than this come as their SHA-256, so large bodies need not travel.
+    /// Texts of more bytes than this come as their SHA-256, so large bodies need not travel.
     pub digest_over: Option<usize>,
 }
 
-/// Reads `columns` of every row. A column that may come as a digest makes two columns of the result:
-/// its text, and the digest of one that is too long; at most one of them is not NULL.
+/// The bytes that texts travel in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Encoding {
+    /// The server converts its own to UTF-8.
+    Converted,
+    /// SQL_ASCII: any bytes, of which the server knows no encoding.
+    Raw,
+    /// As they lie.
+    Utf8,
+}
+
+impl Encoding {
+    pub(super) fn of_database(name: &str) -> Self {
+        match name {
+            "SQL_ASCII" => Self::Raw,
+            "UTF8" => Self::Utf8,
+            _ => Self::Converted,
+        }
+    }
+
+    /// `value`'s bytes as they travel.
+    fn bytes(self, value: &str) -> String {
+        let encoding = if self == Self::Raw { "SQL_ASCII" } else { "UTF8" };
+        format!("pg_catalog.convert_to({value}, '{encoding}')")
+    }
+
+    /// How many they are.
+    fn length(self, value: &str) -> String {
+        let bytes = if self == Self::Converted { self.bytes(value) } else { value.to_owned() };
+        format!("pg_catalog.octet_length({bytes})")
+    }
+}
+
+/// Reads `columns` of every row: as many columns, and behind them an array that says of each that may
+/// come as a digest whether it did: as the digest's hexadecimal text. So the result is never wider than
+/// a SELECT may be (1,664 columns), as a table has 1,600 at most.
 ///
 /// OFFSET 0 keeps the planner from pulling the inner SELECT up, which would compute each text thrice.
-pub(super) fn rows(table: &Table, columns: &[ReadColumn], server_is_utf8: bool) -> String {
-    let (mut outer, mut inner) = (Vec::new(), Vec::new());
+pub(super) fn rows(table: &Table, columns: &[ReadColumn], encoding: Encoding) -> String {
+    let (mut outer, mut inner, mut digested) = (Vec::new(), Vec::new(), Vec::new());
     for (number, column) in columns.iter().enumerate() {
         let (name, value) = (of("t", &column.name), format!("r.c{number}"));
         // For a composite value IS NULL asks about its members; this asks about the value.
@@ -153,11 +187,12 @@ pub(super) fn rows(table: &Table, columns: &[ReadColumn], server_is_utf8: bool) 
             outer.push(value);
             continue;
         };
-        let utf8 = format!("pg_catalog.convert_to({value}, 'UTF8')");
-        let bytes = format!("pg_catalog.octet_length({})", if server_is_utf8 { &value } else { &utf8 });
-        outer.push(format!("CASE WHEN {bytes} <= {limit} THEN {value} END"));
-        outer.push(format!("CASE WHEN {bytes} > {limit} THEN pg_catalog.sha256({utf8}) END"));
+        let (bytes, is_long) = (encoding.bytes(&value), format!("{} > {limit}", encoding.length(&value)));
+        let digest = format!("pg_catalog.encode(pg_catalog.sha256({bytes}), 'hex')");
+        outer.push(format!("CASE WHEN {is_long} THEN {digest} ELSE {value} END"));
+        digested.push(is_long);
     }
+    outer.push(format!("ARRAY[{}]::pg_catalog.bool[]", digested.join(", ")));
     format!(
         "SELECT {} FROM (SELECT {} FROM {} AS t OFFSET 0) AS r",
         outer.join(", "),

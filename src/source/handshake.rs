@@ -36,6 +36,8 @@ pub(super) struct Handshake {
     greeting: BytesMut,
     /// The server's version, once it said.
     pub(super) server_version: Option<String>,
+    /// What the database's texts lie in, once the server said.
+    pub(super) server_encoding: Option<String>,
     /// It is a standby, and says so; from PostgreSQL 14 on.
     pub(super) standby: bool,
 }
@@ -71,7 +73,7 @@ pub struct ServerError {
     pub sqlstate: String,
     /// The sentence.
     pub message: String,
-    /// More of it.
+    /// More of it: with the table, the column and the call, where the server says so.
     pub detail: Option<String>,
     /// What the server advises.
     pub hint: Option<String>,
@@ -107,6 +109,7 @@ impl Handshake {
             proof: Proof::Open,
             greeting: BytesMut::new(),
             server_version: None,
+            server_encoding: None,
             standby: false,
         })
     }
@@ -137,6 +140,9 @@ impl Handshake {
                 Message::ParameterStatus(body) => {
                     match (body.name(), body.value()) {
                         (Ok("server_version"), Ok(version)) => self.server_version = Some(version.to_owned()),
+                        (Ok("server_encoding"), Ok(encoding)) => {
+                            self.server_encoding = Some(encoding.to_owned());
+                        }
                         (Ok("in_hot_standby"), Ok(value)) => self.standby = value == "on",
                         _ => {}
                     }
@@ -251,6 +257,7 @@ impl Handshake {
 /// The fields of an ErrorResponse.
 pub(super) fn server_error(body: &ErrorResponseBody) -> ServerError {
     let mut error = ServerError::default();
+    let (mut table, mut column, mut context) = (None, None, None);
     let mut fields = body.fields();
     while let Ok(Some(field)) = fields.next() {
         let value = String::from_utf8_lossy(field.value_bytes()).into_owned();
@@ -259,10 +266,28 @@ pub(super) fn server_error(body: &ErrorResponseBody) -> ServerError {
             b'M' => error.message = value,
             b'D' => error.detail = Some(value),
             b'H' => error.hint = Some(value),
+            b't' => table = Some(value),
+            b'c' => column = Some(value),
+            b'W' => context = Some(value),
             _ => {}
         }
     }
+    error.detail = detail(error.detail.as_deref(), table.as_deref(), column.as_deref(), context.as_deref());
     error
+}
+
+/// What an error is about, in one line.
+pub(super) fn detail(
+    detail: Option<&str>,
+    table: Option<&str>,
+    column: Option<&str>,
+    context: Option<&str>,
+) -> Option<String> {
+    let named = |what: &str, name: Option<&str>| Some(format!("{what} {}", name?));
+    let parts = [detail.map(str::to_owned), named("table", table), named("column", column)];
+    let context = context.map(|text| text.replace('\n', ", "));
+    let parts: Vec<String> = parts.into_iter().chain([context]).flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn malformed(what: impl fmt::Display) -> HandshakeError {

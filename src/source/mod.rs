@@ -7,6 +7,8 @@
 //! What is asked on such a session: [`survey`] reads all that the sidecar stands on, [`setup`] makes
 //! what is missing, [`doctor`] judges, [`snapshot`] reads the table.
 
+/// What rows hold in columns that were added after them.
+pub mod added;
 /// What the catalog says of a table.
 pub mod catalog;
 /// What columns are by their types.
@@ -50,19 +52,22 @@ pub mod values;
 
 mod connection;
 mod conninfo;
+mod error;
 mod frame;
 mod handshake;
 mod passfile;
 mod progress;
 mod socket;
 mod sql;
+mod sqlstate;
 mod stream;
+mod texts;
 mod tls;
 
 pub use connection::{Connection, StreamOptions, SystemIdentity};
 pub use conninfo::{BadConninfo, ChannelBinding, Conninfo, Host, SslMode};
+pub use error::SourceError;
 pub use frame::{Frame, MalformedFrame};
 pub use handshake::ServerError;
-pub use socket::SourceError;
 pub use sql::connect_sql;
 pub use stream::{Block, Ended, Stream};

@@ -7,14 +7,14 @@
 //! Rows are read in constant memory, each value as the stream would carry it.
 
 use futures_util::TryStreamExt as _;
-use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::{Client, Row};
 
 use super::catalog::{self, Table};
-use super::documents::{self, DocumentKey, ReadColumn, SharedIds};
+use super::documents::{self, DocumentKey, Encoding, ReadColumn, SharedIds};
 use super::quote;
 use super::refusal::CatalogError;
 use super::setup::{Say, while_waiting};
+use super::sql::Bytes;
 use super::{Connection, Conninfo, SourceError, connect_sql};
 use crate::moment::Moment;
 use crate::position::Lsn;
@@ -29,17 +29,17 @@ pub struct Snapshot {
     pub taken_at: Moment,
     /// The table's columns at that point.
     pub table: Table,
-    server_is_utf8: bool,
+    encoding: Encoding,
 }
 
 /// One value of a row.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SqlValue<'a> {
-    /// The SHA-256 of a text of more bytes than the column's `digest_over`, in UTF-8.
+    /// The SHA-256 of a text of more bytes than the column's `digest_over`.
     Digest([u8; 32]),
     /// NULL.
     Null,
-    /// The type's output, as pgoutput sends it, in UTF-8.
+    /// The type's output, as pgoutput sends it: in UTF-8, but of a SQL_ASCII database as it lies.
     Text(&'a [u8]),
 }
 
@@ -105,7 +105,7 @@ impl Snapshot {
         Ok(Self {
             at,
             taken_at: Moment(facts.try_get("taken_at")?),
-            server_is_utf8: facts.try_get("server_is_utf8")?,
+            encoding: Encoding::of_database(facts.try_get("encoding")?),
             table: catalog::table(&client, schema, name).await?,
             client,
         })
@@ -123,7 +123,7 @@ impl Snapshot {
         columns: &[ReadColumn],
         mut each: impl FnMut(&[SqlValue<'_>]) -> Result<(), E>,
     ) -> Result<u64, RowsError<E>> {
-        let select = documents::rows(&self.table, columns, self.server_is_utf8);
+        let select = documents::rows(&self.table, columns, self.encoding);
         // An earlier reading that was dropped left its cursor open.
         self.client
             .batch_execute(&format!("CLOSE ALL; DECLARE sidecar_rows NO SCROLL CURSOR FOR {select}"))
@@ -173,35 +173,32 @@ fn begin(exported: &str) -> String {
 }
 
 fn values<'a>(row: &'a Row, columns: &[ReadColumn]) -> Result<Vec<SqlValue<'a>>, SourceError> {
-    let mut at = 0;
-    let mut next = || {
-        at += 1;
-        row.try_get::<_, Option<Bytes<'a>>>(at - 1)
-    };
-    let value = |column: &ReadColumn| {
-        let text = next()?;
-        let digest = if column.digest_over.is_some() { next()? } else { None };
-        Ok(match (text, digest) {
-            (Some(Bytes(text)), _) => SqlValue::Text(text),
+    let digested: Vec<Option<bool>> = row.try_get(columns.len())?;
+    let mut digested = digested.into_iter();
+    let value = |(at, column): (usize, &ReadColumn)| {
+        let text = row.try_get::<_, Option<Bytes<'a>>>(at)?;
+        let is_digest = column.digest_over.is_some() && digested.next().flatten().unwrap_or(false);
+        Ok(match text {
             // The server's sha256() is 32 bytes long; anything else cannot be a digest.
-            (None, Some(Bytes(digest))) => digest.try_into().map_or(SqlValue::Text(digest), SqlValue::Digest),
-            (None, None) => SqlValue::Null,
+            Some(Bytes(text)) if is_digest => digest(text).map_or(SqlValue::Text(text), SqlValue::Digest),
+            Some(Bytes(text)) => SqlValue::Text(text),
+            None => SqlValue::Null,
         })
     };
-    columns.iter().map(value).collect()
+    columns.iter().enumerate().map(value).collect()
 }
 
-/// A text's or a bytea's bytes as they came, unchecked.
-struct Bytes<'a>(&'a [u8]);
-
-impl<'a> FromSql<'a> for Bytes<'a> {
-    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(Self(raw))
+/// Of 64 hexadecimal digits.
+fn digest(text: &[u8]) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    let (pairs, rest) = text.as_chunks::<2>();
+    if pairs.len() != digest.len() || !rest.is_empty() {
+        return None;
     }
-
-    fn accepts(ty: &Type) -> bool {
-        matches!(*ty, Type::BYTEA | Type::TEXT)
+    for (byte, pair) in digest.iter_mut().zip(pairs) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
     }
+    Some(digest)
 }
 
 /// Rows asked for at a time: what is still read when nobody wants them any more.

@@ -9,114 +9,19 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use postgres_protocol::message::backend::Message;
+use postgres_protocol::message::frontend;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::conninfo::{Conninfo, Host, SslMode};
-use super::handshake::{Channel, Handshake, HandshakeError, Next, ServerError};
+use super::error::SourceError;
+use super::frame::message_length;
+use super::handshake::{Channel, Handshake, Next, server_error};
 use super::{passfile, tls};
 use crate::position::Lsn;
-
-/// Why the source cannot be read. What follows differs by kind.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum SourceError {
-    /// The connection ended.
-    #[error("the connection to Postgres ended: {0}")]
-    Closed(String),
-    /// The stream holds what cannot be understood. Nothing behind it was read.
-    #[error("malformed bytes after {lsn}: {what}")]
-    Malformed {
-        /// The last place that was understood.
-        lsn: Lsn,
-        /// What is wrong.
-        what: String,
-    },
-    /// Settings or the server's must be changed first.
-    #[error("Postgres refuses: {0}")]
-    Refused(String),
-    /// An error of the server with no meaning of its own here.
-    #[error("Postgres says: {0}")]
-    Server(ServerError),
-    /// Another process reads from the slot.
-    #[error("{0}")]
-    SlotActive(ServerError),
-    /// There is no such slot.
-    #[error("{0}")]
-    SlotMissing(ServerError),
-    /// The slot cannot be read: ask `pg_replication_slots` why.
-    #[error("{0}")]
-    SlotUnusable(ServerError),
-    /// Nobody answers.
-    #[error("Postgres cannot be reached: {0}")]
-    Unreachable(String),
-}
-
-impl SourceError {
-    /// What an answer to START_REPLICATION says of the slot. Elsewhere the same codes speak of other
-    /// things: a missing publication, a setting that the server does not know.
-    pub(super) fn of_slot(error: ServerError) -> Self {
-        match error.sqlstate.as_str() {
-            "42704" => Self::SlotMissing(error),
-            "55000" => Self::SlotUnusable(error),
-            "55006" => Self::SlotActive(error),
-            _ => error.into(),
-        }
-    }
-
-    /// What an error in the midst of the stream says.
-    pub(super) fn of_stream(error: ServerError) -> Self {
-        match error.sqlstate.as_str() {
-            // The publication is gone, or was made after the slot.
-            "42704" => Self::Refused(error.to_string()),
-            _ => error.into(),
-        }
-    }
-
-    /// What an answer to the start-up message says.
-    fn of_admission(error: ServerError) -> Self {
-        match error.sqlstate.as_str() {
-            // A setting in `options` that the server does not know, or a wrong value for it.
-            "22023" | "42704" => Self::Refused(error.to_string()),
-            "08P01" => Self::Refused(format!(
-                "{error}; where this is a pooler such as PgBouncer: connect to Postgres itself"
-            )),
-            _ => error.into(),
-        }
-    }
-
-    /// The same, where another of several hosts may answer better: with its name.
-    fn unreachable(host: &Host, port: u16, why: impl fmt::Display) -> Self {
-        match host {
-            Host::Tcp(name) => Self::Unreachable(format!("{name}:{port}: {why}")),
-            Host::Unix(folder) => Self::Unreachable(format!("{}:{port}: {why}", folder.display())),
-        }
-    }
-}
-
-impl From<ServerError> for SourceError {
-    /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-    fn from(error: ServerError) -> Self {
-        match error.sqlstate.as_str() {
-            // Starting up, shutting down, too many connections.
-            "53300" | "57P01" | "57P02" | "57P03" => Self::Unreachable(error.to_string()),
-            // Wrong password or role, no privilege, no such database.
-            "28000" | "28P01" | "3D000" | "42501" => Self::Refused(error.to_string()),
-            _ => Self::Server(error),
-        }
-    }
-}
-
-impl From<HandshakeError> for SourceError {
-    fn from(error: HandshakeError) -> Self {
-        match error {
-            HandshakeError::Refused(error) => Self::of_admission(error),
-            HandshakeError::Policy(sentence) => Self::Refused(sentence.to_owned()),
-            HandshakeError::Malformed(what) => Self::Malformed { lsn: Lsn(0), what },
-        }
-    }
-}
 
 /// A connection that waits for a command.
 pub(super) struct Admitted {
@@ -187,8 +92,37 @@ async fn admit_to(
             "it is a standby, and `target_session_attrs` wants another".into(),
         ));
     }
+    if handshake.server_encoding.as_deref() == Some("SQL_ASCII") {
+        take_raw_texts(&mut socket, &mut inbound).await?;
+    }
     let server_version = handshake.server_version.take();
     Ok(Admitted { socket, inbound, greeting: handshake.into_greeting(), server_version })
+}
+
+/// Of texts in SQL_ASCII the server does not know the encoding. It would only refuse those that are not
+/// UTF-8; whether they must be is known here.
+async fn take_raw_texts(socket: &mut Socket, inbound: &mut BytesMut) -> Result<(), SourceError> {
+    let mut out = BytesMut::new();
+    frontend::query("SET client_encoding = 'SQL_ASCII'", &mut out).map_err(broken)?;
+    send(socket, out.freeze()).await.map_err(broken)?;
+    loop {
+        let length = message_length(inbound).map_err(|error| malformed(Lsn(0), error))?;
+        let Some((kind, length)) = length.filter(|(_, length)| inbound.len() >= *length) else {
+            if socket.read_buf(inbound).await.map_err(broken)? == 0 {
+                return Err(SourceError::Closed("by the server".into()));
+            }
+            continue;
+        };
+        let mut message = inbound.split_to(length);
+        match kind {
+            b'E' => match Message::parse(&mut message) {
+                Ok(Some(Message::ErrorResponse(body))) => return Err(server_error(&body).into()),
+                _ => return Err(malformed(Lsn(0), "an ErrorResponse")),
+            },
+            b'Z' => return Ok(()),
+            _ => {}
+        }
+    }
 }
 
 /// Opens the socket and, where `config` says so, TLS over it.
@@ -313,7 +247,8 @@ impl AsyncWrite for Socket {
 }
 
 /// A value's text, and so its fingerprint, is the same wherever and whenever it is read; and no
-/// session of ours is ended by a timeout that was meant for the application's.
+/// session of ours is ended by a timeout, or kept from writing or made to wait by a default of
+/// transactions, that was meant for the application's.
 pub(super) const SESSION: &[(&str, &str)] = &[
     ("client_encoding", "UTF8"),
     ("TimeZone", "UTC"),
@@ -326,6 +261,9 @@ pub(super) const SESSION: &[(&str, &str)] = &[
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_read_only", "off"),
+    ("default_transaction_deferrable", "off"),
 ];
 
 /// <https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-SSLREQUEST>

@@ -9,11 +9,13 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::conninfo::Conninfo;
-use super::handshake::ServerError;
-use super::socket::{Admitted, Socket, SourceError, admit};
+use super::error::SourceError;
+use super::handshake::{ServerError, detail};
+use super::socket::{Admitted, Socket, admit};
 
 /// Opens a session. Its connection is driven by a task of its own, which ends with the client.
 pub async fn connect_sql(conninfo: &Conninfo) -> Result<Client, SourceError> {
@@ -44,16 +46,38 @@ fn told(error: &tokio_postgres::Error) -> SourceError {
         Some(db) => ServerError {
             sqlstate: db.code().code().to_owned(),
             message: db.message().to_owned(),
-            detail: db.detail().map(str::to_owned),
+            detail: detail(db.detail(), db.table(), db.column(), db.where_()),
             hint: db.hint().map(str::to_owned),
         }
         .into(),
         None if error.is_closed() => SourceError::Closed(error.to_string()),
+        None if is_no_utf8(error) => SourceError::Unreadable {
+            lsn: None,
+            what: "a name or a text in the catalog is not UTF-8: rename what bears it".to_owned(),
+        },
         None => {
             let cause =
                 std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
             SourceError::Unreachable(format!("{error}{cause}"))
         }
+    }
+}
+
+/// A SQL_ASCII database holds any bytes.
+fn is_no_utf8(error: &tokio_postgres::Error) -> bool {
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::str::Utf8Error>)
+}
+
+/// A text's bytes as they came, unchecked.
+pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
+
+impl<'a> FromSql<'a> for Bytes<'a> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(raw))
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::TEXT
     }
 }
 

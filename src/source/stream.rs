@@ -12,10 +12,11 @@ use postgres_protocol::message::frontend;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::error::SourceError;
 use super::frame::{Frame, MalformedFrame, message_length, status_update};
 use super::handshake::server_error;
 use super::progress::{Next, Progress};
-use super::socket::{Socket, SourceError, closed, malformed};
+use super::socket::{Socket, closed, malformed};
 use crate::clock::Clock;
 use crate::failpoint::{self, Side};
 use crate::moment::Running;
@@ -188,7 +189,9 @@ impl Stream {
             b'c' | b'C' | b'Z' => Ok(Some(Ended::ByServer)),
             b'N' | b'S' => Ok(None),
             b'E' => match Message::parse(&mut whole) {
-                Ok(Some(Message::ErrorResponse(body))) => Err(SourceError::of_stream(server_error(&body))),
+                Ok(Some(Message::ErrorResponse(body))) => {
+                    Err(SourceError::of_stream(server_error(&body), self.seen))
+                }
                 _ => Err(malformed(self.seen, "an ErrorResponse")),
             },
             other => Err(malformed(

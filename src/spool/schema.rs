@@ -86,11 +86,11 @@ impl OpenError {
 pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
     let io = |source| OpenError::Io { path: folder.to_owned(), source };
     std::fs::create_dir_all(folder).map_err(io)?;
-    std::fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(io)?;
+    protect(folder, 0o700).map_err(io)?;
     let path = folder.join(LOCK_NAME);
     let mut file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
-    file.set_permissions(Permissions::from_mode(0o600)).map_err(io)?;
+    protect(&path, 0o600).map_err(io)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(std::fs::TryLockError::WouldBlock) => {
@@ -106,6 +106,24 @@ pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
+/// Shuts out everybody else. What belongs to another user and is written by its group (a volume of
+/// Kubernetes with `fsGroup`, a file restored from a backup) is not ours to change: it does where others
+/// are shut out already.
+fn protect(path: &Path, mode: u32) -> std::io::Result<()> {
+    match std::fs::set_permissions(path, Permissions::from_mode(mode)) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            let found = path.metadata()?.permissions().mode() & 0o777;
+            if found & OTHERS == 0 {
+                return Ok(());
+            }
+            let why =
+                format!("it belongs to another user, and its mode {found:o} lets everybody in: chmod o-rwx");
+            Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, why))
+        }
+        done => done,
+    }
+}
+
 /// Opens the file for writing, making it where there is none. Says whether it is new.
 pub(super) fn open(folder: &Path) -> Result<(Connection, bool), OpenError> {
     let path = folder.join(FILE_NAME);
@@ -113,7 +131,7 @@ pub(super) fn open(folder: &Path) -> Result<(Connection, bool), OpenError> {
     let refused = |error: rusqlite::Error| OpenError::of(path.clone(), &failed(error));
     let connection = Connection::open(&path).map_err(refused)?;
     let io = |source| OpenError::Io { path: path.clone(), source };
-    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(io)?;
+    protect(&path, 0o600).map_err(io)?;
     let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0)).map_err(refused);
     let (application, format) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
     // A new file is one in which the schema's transaction never ended.
@@ -148,6 +166,7 @@ const LOCK_NAME: &str = "lock";
 /// "sdcr", in SQLite's header, so that `file` and we tell a spool from any other database.
 const APPLICATION: i64 = 0x7364_6372;
 const FORMAT: i64 = 1;
+const OTHERS: u32 = 0o007;
 
 /// FULL: every commit is synced before it is answered. The log is carried over into the file every
 /// 32 MiB, so that a busy spool does so seldom.

@@ -219,6 +219,11 @@ impl Lab {
         }
     }
 
+    /// What runs for requests.
+    pub fn tasks(&self) -> usize {
+        self.runtime.metrics().num_alive_tasks()
+    }
+
     /// The log of attempts: number, status, outcome.
     pub fn attempts(&self) -> Vec<(u32, Option<u16>, String)> {
         let sql = "SELECT number, status, outcome FROM attempt ORDER BY no";

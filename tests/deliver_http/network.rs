@@ -151,7 +151,8 @@ fn over_tls_http_2_is_spoken_where_the_authority_is_trusted() {
     assert!(word == "tls", "a certificate is for its name alone: {word}: {detail}");
 }
 
-/// A proxy that makes tunnels, and keeps what it was asked.
+/// A proxy that makes tunnels to TLS and passes requests in plain text on, as squid does by default. It
+/// keeps what it was asked.
 fn proxy(refuse: bool) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     use std::io::{BufRead as _, Write as _};
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -172,8 +173,16 @@ fn proxy(refuse: bool) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
                 write!(stream, "HTTP/1.1 403 No\r\n\r\n").unwrap();
                 continue;
             }
-            let target = TcpStream::connect(lines[0].split(' ').nth(1).unwrap()).unwrap();
-            write!(stream, "HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            let target = lines[0].split(' ').nth(1).unwrap();
+            let plain = target.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+            let mut target = TcpStream::connect(plain.unwrap_or(target)).unwrap();
+            match plain {
+                Some(_) => {
+                    target.write_all(lines.concat().as_bytes()).unwrap();
+                    target.write_all(reader.buffer()).unwrap();
+                }
+                None => write!(stream, "HTTP/1.1 200 OK\r\n\r\n").unwrap(),
+            }
             let (mut from, mut to) = (stream.try_clone().unwrap(), target.try_clone().unwrap());
             std::thread::spawn(move || std::io::copy(&mut from, &mut to));
             let (mut from, mut to) = (target, stream);
@@ -184,23 +193,46 @@ fn proxy(refuse: bool) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
 }
 
 #[test]
-fn through_a_proxy_every_connection_is_a_tunnel() {
+fn through_a_proxy_tls_is_a_tunnel() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (to, authority, versions) = tls_server(&runtime);
+    let folder = tempfile::tempdir().unwrap();
+    let (address, asked) = proxy(false);
+    let mut setup = Setup::new([webhook(&format!("https://localhost:{}/", to.port()))]);
+    setup.ca_file = Some(folder.path().join("ca.pem"));
+    std::fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
+    setup.proxy = Some(Proxy::parse(&format!("http://user:pass@{address}")).unwrap());
+    let mut lab = setup.clone().start();
+    lab.spool(Ingested, &["a"]);
+    lab.settle();
+    let to = format!("localhost:{}", to.port());
+    let expected =
+        format!("CONNECT {to} HTTP/1.1\r\nhost: {to}\r\nproxy-authorization: Basic dXNlcjpwYXNz\r\n\r\n");
+    assert_eq!(*asked.lock().unwrap(), [expected]);
+    assert_eq!(*versions.lock().unwrap(), [Version::HTTP_2]);
+    let (address, _) = proxy(true);
+    setup.proxy = Some(Proxy::parse(&format!("http://{address}")).unwrap());
+    let (word, detail) = first_attempt(setup);
+    assert!(word == "proxy" && detail.contains("403 No"), "{word}: {detail}");
+}
+
+/// A proxy makes tunnels to TLS ports alone, by default: it refuses one to port 80.
+#[test]
+fn through_a_proxy_plain_text_is_a_request_to_the_proxy() {
     let receiver = Receiver::start([]);
     let (address, asked) = proxy(false);
     let mut setup = Setup::new([webhook(&receiver.url())]);
     setup.proxy = Some(Proxy::parse(&format!("http://user:pass@{address}")).unwrap());
     let mut lab = setup.clone().start();
-    lab.spool(Ingested, &["a"]);
-    lab.settle();
-    let to = receiver.address;
-    let expected =
-        format!("CONNECT {to} HTTP/1.1\r\nhost: {to}\r\nproxy-authorization: Basic dXNlcjpwYXNz\r\n\r\n");
-    assert_eq!(*asked.lock().unwrap(), [expected]);
+    for id in ["a", "b"] {
+        lab.spool(Ingested, &[id]);
+        lab.settle();
+    }
+    let (to, first) = (receiver.address, asked.lock().unwrap().concat());
+    assert!(first.starts_with(&format!("POST http://{to}/hook?a=b HTTP/1.1\r\n")), "{first}");
+    let headers = [format!("\r\nhost: {to}\r\n"), "\r\nproxy-authorization: Basic dXNlcjpwYXNz\r\n".into()];
+    assert!(headers.iter().all(|header| first.contains(header)), "{first}");
+    assert_eq!((receiver.received().len(), receiver.connections()), (2, 1), "a connection serves again");
     setup.egress = Egress { allow: Vec::new(), deny: vec!["127.0.0.0/8".parse().unwrap()] };
-    assert_eq!(first_attempt(setup.clone()).0, "egress", "an address is checked here all the same");
-    setup.egress = Egress::default();
-    let (address, _) = proxy(true);
-    setup.proxy = Some(Proxy::parse(&format!("http://{address}")).unwrap());
-    let (word, detail) = first_attempt(setup);
-    assert!(word == "proxy" && detail.contains("403 No"), "{word}: {detail}");
+    assert_eq!(first_attempt(setup).0, "egress", "an address is checked here all the same");
 }

@@ -21,6 +21,12 @@ pub enum Reply {
     },
     /// Nothing, until the client goes.
     Hang,
+    /// These bytes, and then the connection is closed.
+    Raw(&'static [u8]),
+    /// These bytes, and then nothing, until the client goes.
+    RawAndHang(&'static [u8]),
+    /// These bytes, and then the connection is reset.
+    RawAndReset(&'static [u8]),
     /// The connection is reset.
     Reset,
 }
@@ -155,6 +161,24 @@ fn answer(mut stream: &TcpStream, reply: Reply) -> bool {
         }
         Reply::Hang => {
             let _ = stream.read(&mut [0]);
+            false
+        }
+        Reply::Raw(bytes) => {
+            let _ = stream.write_all(bytes);
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+            false
+        }
+        Reply::RawAndHang(bytes) => {
+            let _ = stream.write_all(bytes);
+            let _ = stream.read(&mut [0]);
+            false
+        }
+        Reply::RawAndReset(bytes) => {
+            stream.write_all(bytes).unwrap();
+            // What is reset at once may never be read.
+            let _ = stream.set_read_timeout(Some(Duration::from_millis(50)));
+            let _ = stream.read(&mut [0]);
+            socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)).unwrap();
             false
         }
         Reply::Reset => {

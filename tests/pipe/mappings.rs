@@ -477,3 +477,43 @@ async fn a_column_that_cannot_play_its_role_is_refused_by_every_command_before_a
         assert!(sidecar.command("teardown").output().unwrap().status.success());
     }
 }
+
+/// Nothing in the stream tells that a label of an enum has another name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_that_is_renamed_stops_the_stream_and_a_resync_sends_what_was_missed() {
+    let database = Database::new(18, "label").await;
+    database
+        .run("CREATE TYPE state AS ENUM ('on', 'off'); CREATE TABLE documents (id int PRIMARY KEY, key text, project_id text, state state)")
+        .await;
+    let receiver = Receiver::start().await;
+    let settings = |label: &str| {
+        format!(
+            "[documents]\nlabels = \"\"\npredicted_labels = \"\"\nsimilarity = \"\"\nexcluded = \"state\"\nexcluded_when = [\"{label}\"]\n{}",
+            webhook(&receiver)
+        )
+    };
+    let mut sidecar = Sidecar::start(&database, &settings("off")).await;
+    database.run("INSERT INTO documents VALUES (1, 'k', 'p', 'on')").await;
+    until("the document", async || (receiver.records_taken() == 1).then_some(())).await;
+    database.run("ALTER TYPE state RENAME VALUE 'off' TO 'gone'; UPDATE documents SET state = 'gone'").await;
+    until("it to stop", async || {
+        sidecar
+            .get("/-/ready")
+            .filter(|(status, body)| *status == 503 && body.contains("its labels are on, gone"))
+    })
+    .await;
+    sidecar.stop().await;
+    sidecar.configure(&database, &settings("gone"));
+    sidecar.spawn();
+    until("the other mapping to be seen", async || {
+        sidecar.get("/-/ready").filter(|(status, body)| *status == 503 && body.contains("sidecar resync"))
+    })
+    .await;
+    let resync = sidecar.command("resync").output().unwrap();
+    assert!(resync.status.success(), "{}", String::from_utf8_lossy(&resync.stderr));
+    until("the excluded one", async || (receiver.records_taken() == 2).then_some(())).await;
+    let lanes = by_lane(&receiver.received());
+    assert_eq!(lanes[&("p".to_owned(), "excluded".to_owned())], [json!({"id": "1", "key": "k"})]);
+    sidecar.stop().await;
+    assert!(sidecar.command("teardown").output().unwrap().status.success());
+}

@@ -1,5 +1,7 @@
 //! Signals: an orderly end, and settings read again.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::time::Duration;
 
 use crate::changes::to;
@@ -176,3 +178,72 @@ async fn the_database_gets_one_publication_and_one_slot_and_nothing_else() {
     assert_eq!(database.text(&made).await.as_deref(), Some(""));
     assert_eq!(database.text(HELD).await, before);
 }
+
+/// What `sidecar status` ends with, tried until somebody answers.
+async fn status_answers(sidecar: &Sidecar) {
+    until("an answer to `sidecar status`", async || {
+        let mut command = sidecar.command("status");
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        output.status.success().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_reach_a_sidecar_whatever_the_length_of_its_spools_path() {
+    let database = Database::new(15, "long").await;
+    database.run(DOCUMENTS).await;
+    let folder = tempfile::tempdir().unwrap();
+    for length in [70, 100, 200] {
+        let spool = folder.path().join("x".repeat(length));
+        let mut sidecar = Sidecar::prepare_with_spool(&database, "", spool);
+        sidecar.spawn();
+        status_answers(&sidecar).await;
+        assert!(sidecar.stop().await.success());
+        database.run(&format!("SELECT pg_drop_replication_slot('s_{}')", database.name)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_its_group_writes_will_do_and_one_that_everybody_enters_will_not() {
+    // Another owner than the sidecar's user takes root to make.
+    let root = tempfile::tempdir().unwrap();
+    if std::os::unix::fs::chown(root.path(), None, Some(NOBODY)).is_err() {
+        return;
+    }
+    let database = Database::new(15, "group").await;
+    database.run(DOCUMENTS).await;
+    open_to_all(root.path(), 0o755);
+    let folder = root.path().join("spool");
+    std::fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::chown(&folder, None, Some(NOBODY)).unwrap();
+    let binary = root.path().join("sidecar");
+    std::fs::copy(env!("CARGO_BIN_EXE_sidecar"), &binary).unwrap();
+    let settings = Sidecar::prepare_with_spool(&database, "", folder.clone());
+    open_to_all(settings.folder.path(), 0o755);
+    let run = |mode| {
+        open_to_all(&folder, mode);
+        std::process::Command::new(&binary)
+            .args(["run", "--config"])
+            .arg(settings.settings())
+            .uid(NOBODY)
+            .gid(NOBODY)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let refused = run(0o2777).wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("chmod o-rwx"), "{said}");
+    let mut taken = run(0o2770);
+    status_answers(&settings).await;
+    taken.kill().unwrap();
+    taken.wait().unwrap();
+}
+
+fn open_to_all(path: &std::path::Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+const NOBODY: u32 = 65_534;

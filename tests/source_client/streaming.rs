@@ -154,7 +154,7 @@ on_all_versions! {
         let (name, _client) = server.database().await;
         let mut connection = Connection::open(&server.conninfo(&name)).await.expect("a connection");
         let failed = connection.simple("DROP_REPLICATION_SLOT no_such_slot").await;
-        assert!(matches!(failed, Err(SourceError::Server(_))), "{failed:?}");
+        assert!(matches!(failed, Err(SourceError::Refused(_))), "{failed:?}");
         assert_eq!(connection.simple("SELECT 1, NULL").await.expect("a row"), [[Some("1".to_owned()), None]]);
     }
 

@@ -13,7 +13,7 @@ use sidecar::source::column_types::ColumnType;
 use sidecar::source::excluded::ExcludedWhen;
 use sidecar::source::refusal::Refusal;
 use sidecar::source::roles;
-use sidecar::source::survey::{Survey, Wanted, WantedColumn};
+use sidecar::source::survey::{Survey, Wanted, WantedColumn, survey};
 use sidecar::source::types::type_forms;
 use sidecar::source::values::told;
 
@@ -514,6 +514,25 @@ on_all_versions! {
             let wanted = Wanted { excluded_when: ExcludedWhen::Unless(vec![value.to_owned(), value.to_owned()]), ..excluded_by(&lab, column) };
             assert_eq!(lab.survey(&wanted).await.told.when, Some(ExcludedWhen::Unless(vec![texts.to_owned()])), "{column} {value}");
         }
+        lab.close().await;
+    }
+
+    async fn a_type_of_a_schema_that_the_role_may_not_use_is_read_where_it_can_be(lab: Lab) {
+        lab.run("CREATE SCHEMA hidden; CREATE TYPE hidden.mood AS ENUM ('glad', 'sad'); CREATE DOMAIN hidden.yes AS boolean;
+                 CREATE TABLE public.documents (id int PRIMARY KEY, m hidden.mood, y hidden.yes)").await;
+        let role = format!("r_{}", lab.name);
+        lab.run(&format!("CREATE ROLE {role} LOGIN REPLICATION; GRANT SELECT ON public.documents TO {role}")).await;
+        let client = lab.session_as(&role).await;
+        for (column, value, read) in [("m", "sad", Ok("sad")), ("m", "no", Err("its labels are glad, sad")), ("y", "t", Err("GRANT USAGE ON SCHEMA"))] {
+            let wanted = Wanted { excluded_when: ExcludedWhen::Values(vec![value.to_owned()]), ..excluded_by(&lab, column) };
+            let told = survey(&client, &wanted).await.expect("a survey").told;
+            match read {
+                Ok(value) => assert_eq!(told.when, Some(ExcludedWhen::Values(vec![value.to_owned()]))),
+                Err(why) => assert!(told.refusal.as_ref().is_some_and(|refusal| refusal.what.contains(why)), "{column} {value}: {told:?}"),
+            }
+        }
+        drop(client);
+        lab.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
         lab.close().await;
     }
 

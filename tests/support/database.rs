@@ -28,12 +28,23 @@ impl Database {
         Self::on(server, version, test).await
     }
 
+    /// One whose texts lie in another encoding than UTF-8.
+    pub async fn encoded(version: u32, test: &str, encoding: &str) -> Self {
+        let server = tokio::task::spawn_blocking(move || Server::shared(version)).await.unwrap();
+        Self::created(server, version, test, &format!("ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"))
+            .await
+    }
+
     pub async fn on(server: &Server, version: u32, test: &str) -> Self {
+        Self::created(server, version, test, "").await
+    }
+
+    async fn created(server: &Server, version: u32, test: &str, how: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{test}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let url = |dbname: &str| format!("postgresql://postgres@127.0.0.1:{}/{dbname}", server.port);
         let maintenance = session(&url("postgres")).await;
-        maintenance.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+        maintenance.batch_execute(&format!("CREATE DATABASE {name} {how}")).await.unwrap();
         let client = session(&url(&name)).await;
         Self { version, url: url(&name), name, client }
     }

@@ -130,7 +130,7 @@ fn a_dropped_content_column_is_forgotten() {
 fn an_added_column_was_null_or_its_constant_default_and_else_is_learned() {
     for (default, silent, loud) in [
         (WhenAdded::Null, live(), live().with("added", "x")),
-        (WhenAdded::Constant("x".to_owned()), live().with("added", "x"), live()),
+        (WhenAdded::Constant(b"x".to_vec()), live().with("added", "x"), live()),
     ] {
         let mut table = Table::new();
         let before = table.judge.learn(&live());

@@ -45,13 +45,14 @@ impl Shell {
         let Ended { lane, batch, .. } = &ended;
         let lane = *lane;
         let failed_before = self.standing(lane).failures > 0;
+        let odd_before = self.dispatch.lane(lane).is_some_and(|lane| lane.has_odd_answers);
         let dice = (self.params.dice)();
         let Some(decided) = self.dispatch.ended(lane, &ended.outcome, dice, now) else { return };
         self.count(&ended, decided.fate);
         if let Some(dead) = ended.dead {
             return self.tried_again(ended, dead, decided.fate);
         }
-        self.say_change(&ended, failed_before);
+        self.say_change(&ended, failed_before, odd_before);
         let successors = match decided.halve.then(|| self.halves(batch)).transpose() {
             Ok(successors) => successors,
             Err(error) => return self.not_written(lane, error, now),
@@ -195,14 +196,19 @@ impl Shell {
     }
 
     /// A change is said once; its repetitions are counted.
-    fn say_change(&self, Ended { lane, outcome, .. }: &Ended, failed_before: bool) {
+    fn say_change(&self, Ended { lane, outcome, .. }: &Ended, failed_before: bool, odd_before: bool) {
         let fails = self.standing(*lane).failures > 0;
+        let is_odd = self.dispatch.lane(*lane).is_some_and(|lane| lane.has_odd_answers);
         let (project, callback) = (self.project(*lane), lane.callback());
         if fails && !failed_before {
             let Outcome { status, word, detail, .. } = outcome;
             tracing::warn!(project, %callback, outcome = word, status, detail, "a webhook fails, and is tried again");
         } else if failed_before && !fails {
             tracing::info!(project, %callback, "a webhook works again");
+        }
+        if is_odd && !odd_before {
+            let Outcome { status, detail, .. } = outcome;
+            tracing::warn!(project, %callback, status, detail, "a webhook takes records, but its answer has a fault");
         }
     }
 }

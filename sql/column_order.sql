@@ -1,0 +1,6 @@
+-- The names of the columns of table $1 in their order, and the transactions that dropped others. All
+-- versions.
+SELECT coalesce(pg_catalog.array_agg(a.attname::text ORDER BY a.attnum) FILTER (WHERE NOT a.attisdropped), '{}') AS names,
+       coalesce(pg_catalog.array_agg(a.xmin::text::int8) FILTER (WHERE a.attisdropped), '{}') AS dropped_by
+FROM pg_catalog.pg_attribute AS a
+WHERE a.attrelid = $1::oid AND a.attnum > 0

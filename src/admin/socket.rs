@@ -1,0 +1,80 @@
+//! The socket in the spool's folder, however long the folder's path is.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use tokio::net::{UnixListener, UnixStream};
+
+/// The name of the socket in the spool's folder.
+pub const SOCKET_NAME: &str = "control.sock";
+
+/// Listens on the socket in `folder` (0600). The caller holds the spool's lock, so a socket that is there
+/// already was left by a process that is gone.
+pub fn bind(folder: &Path) -> anyhow::Result<UnixListener> {
+    let path = folder.join(SOCKET_NAME);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("remove the old socket {}", path.display()));
+        }
+        _ => {}
+    }
+    let address = Address::of(folder).with_context(|| format!("open {}", folder.display()))?;
+    let listener =
+        UnixListener::bind(address.path).with_context(|| format!("listen on {}", path.display()))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
+        .with_context(|| format!("protect {}", path.display()))?;
+    Ok(listener)
+}
+
+/// Connects to the socket in `folder`.
+pub async fn connect(folder: &Path) -> io::Result<UnixStream> {
+    let address = Address::of(folder)?;
+    UnixStream::connect(&address.path).await
+}
+
+/// A path to the socket that a socket's address has room for.
+struct Address {
+    path: PathBuf,
+    /// The folder, open while the path goes by its descriptor.
+    _folder: Option<File>,
+}
+
+impl Address {
+    fn of(folder: &Path) -> io::Result<Self> {
+        let path = folder.join(SOCKET_NAME);
+        if path.as_os_str().len() <= ADDRESS_MAX {
+            return Ok(Self { path, _folder: None });
+        }
+        let folder = File::open(folder)?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}/{SOCKET_NAME}", folder.as_raw_fd()));
+        Ok(Self { path, _folder: Some(folder) })
+    }
+}
+
+/// Bytes of a path in a socket's address, its ending zero apart.
+/// <https://man7.org/linux/man-pages/man7/unix.7.html>
+const ADDRESS_MAX: usize = 107;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_folder_of_any_length_has_a_socket() {
+        let root = tempfile::tempdir().unwrap();
+        let about = root.path().as_os_str().len() + SOCKET_NAME.len() + 2;
+        for length in (ADDRESS_MAX - about - 2)..(ADDRESS_MAX - about + 3) {
+            let folder = root.path().join("x".repeat(length));
+            std::fs::create_dir(&folder).unwrap();
+            for _ in 0..2 {
+                let listener = bind(&folder).unwrap();
+                let (connected, accepted) = tokio::join!(connect(&folder), listener.accept());
+                assert!(connected.is_ok() && accepted.is_ok(), "{length}");
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! How an attempt ended, in a word and a sentence: from an answer, as far as it came, or from what was
+//! in the way of one.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use http_body_util::BodyExt as _;
+use hyper::Response;
+use hyper::body::Incoming;
+use hyper::header::RETRY_AFTER;
+use tokio::time::{Instant, timeout_at};
+
+use super::connect::NotOpened;
+use super::retry::{DELIVERED, Outcome};
+use super::wire::{Unanswered, causes};
+use crate::clock::Clock;
+use crate::moment::Moment;
+
+/// An answer with a status, which decides; the rest may be broken.
+pub(super) struct Answer {
+    status: u16,
+    retry_after: Option<Duration>,
+    body: Option<Incoming>,
+    /// The beginning of the body.
+    kept: BytesMut,
+    /// What is wrong behind the status.
+    fault: Option<String>,
+}
+
+impl Answer {
+    /// One whose head has come.
+    pub(super) fn new(answer: Response<Incoming>) -> Self {
+        let value = answer.headers().get(RETRY_AFTER);
+        Self {
+            status: answer.status().as_u16(),
+            retry_after: value.and_then(|value| retry_after(value.to_str().ok()?, Clock::now())),
+            body: Some(answer.into_body()),
+            kept: BytesMut::new(),
+            fault: None,
+        }
+    }
+
+    /// One of which nothing more than the status could be read.
+    pub(super) fn broken(status: u16, why: &str) -> Self {
+        Self { status, retry_after: None, body: None, kept: BytesMut::new(), fault: Some(why.to_owned()) }
+    }
+
+    /// Reads the body, as far as it comes and may be read.
+    pub(super) async fn read(&mut self, bytes_max: u64, deadline: Instant) {
+        let mut read = 0_u64;
+        while let Some(body) = &mut self.body {
+            match timeout_at(deadline, body.frame()).await {
+                Ok(None) => return,
+                Ok(Some(Ok(frame))) => {
+                    let Some(data) = frame.data_ref() else { continue };
+                    read += data.len() as u64;
+                    let room = DETAIL_BYTES.saturating_sub(self.kept.len());
+                    self.kept.extend_from_slice(data.get(..data.len().min(room)).unwrap_or_default());
+                    if read >= bytes_max {
+                        self.fault =
+                            Some(format!("its body is longer than the {bytes_max} bytes that are read"));
+                    }
+                }
+                Ok(Some(Err(error))) => self.fault = Some(format!("its body broke off: {}", told(&error))),
+                Err(_) => self.fault = Some("its body did not end in time".into()),
+            }
+            if self.fault.is_some() {
+                self.body = None;
+            }
+        }
+    }
+
+    /// Nothing of it is left on the connection.
+    pub(super) fn is_whole(&self) -> bool {
+        self.fault.is_none()
+    }
+
+    pub(super) fn outcome(self) -> Outcome {
+        let Self { status, retry_after, kept, fault, .. } = self;
+        let word = match status {
+            200..=299 => DELIVERED,
+            300..=399 => "redirect",
+            _ => "status",
+        };
+        let kept = (word != DELIVERED).then(|| String::from_utf8_lossy(&kept).into_owned());
+        let fault = fault.map(|fault| format!("the answer has a fault: {fault}"));
+        let detail = match (kept, fault) {
+            (Some(kept), Some(fault)) if kept.is_empty() => Some(fault),
+            (Some(kept), Some(fault)) => Some(format!("{kept} ({fault})")),
+            (kept, fault) => kept.or(fault),
+        };
+        Outcome { status: Some(status), word, detail, retry_after }
+    }
+}
+
+impl Unanswered {
+    /// Its sentence.
+    pub(super) fn told(&self) -> String {
+        told(&self.error)
+    }
+}
+
+/// Why there is no connection.
+pub(super) fn not_opened(error: &NotOpened) -> Outcome {
+    let word = match error {
+        NotOpened::Denied(_) => "egress",
+        NotOpened::Dns(..) => "dns",
+        NotOpened::Io(_, error) if error.kind() == std::io::ErrorKind::ConnectionRefused => "refused",
+        NotOpened::Io(..) => "unreachable",
+        NotOpened::Proxy(_) => "proxy",
+        NotOpened::Timeout(_) => "timeout",
+        NotOpened::Tls(_) => "tls",
+    };
+    unsent(word, error.to_string())
+}
+
+/// Why there is no answer.
+pub(super) fn failed(error: &hyper::Error) -> Outcome {
+    let broke_off = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
+    let is_reset = broke_off || causes(error).any(is_reset);
+    unsent(if is_reset { "reset" } else { "protocol" }, told(error))
+}
+
+pub(super) fn unsent(word: &'static str, detail: String) -> Outcome {
+    Outcome { status: None, word, detail: Some(detail), retry_after: None }
+}
+
+fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {
+    use std::io::ErrorKind;
+    let resets = [
+        ErrorKind::ConnectionReset,
+        ErrorKind::BrokenPipe,
+        ErrorKind::UnexpectedEof,
+        ErrorKind::ConnectionAborted,
+    ];
+    let is_h2 = error.downcast_ref::<h2::Error>().is_some_and(|error| error.is_remote() || error.is_io());
+    is_h2 || error.downcast_ref::<std::io::Error>().is_some_and(|error| resets.contains(&error.kind()))
+}
+
+/// An error with what it comes from.
+fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut told: Vec<String> = causes(error).map(ToString::to_string).collect();
+    told.dedup();
+    told.join(": ")
+}
+
+/// Seconds, or a date. <https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>
+fn retry_after(value: &str, now: Moment) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
+    Some(Moment(date.as_microsecond()).since(now))
+}
+
+/// What an attempt's log keeps of an unwelcome answer.
+const DETAIL_BYTES: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = Moment(1_700_000_000_000_000);
+        assert_eq!(retry_after(" 7 ", now), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after("Tue, 14 Nov 2023 22:13:30 GMT", now), Some(Duration::from_secs(10)));
+        assert_eq!(retry_after("Tue, 14 Nov 2023 22:13:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(retry_after("soon", now), None);
+    }
+}

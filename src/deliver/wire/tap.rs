@@ -1,0 +1,228 @@
+//! What a receiver said, read beside the library that speaks HTTP: it gives up on an answer whose
+//! head it cannot take, and with it on the status, which decides.
+
+mod frames;
+
+use std::io::{Error, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use self::frames::Frames;
+
+/// What came since the request began.
+#[derive(Clone, Debug)]
+pub(super) struct Seen(Arc<Mutex<Scan>>);
+
+#[derive(Debug)]
+enum Scan {
+    Frames(Frames),
+    Lines(Lines),
+}
+
+/// A connection whose incoming bytes are looked at.
+pub(super) struct Tapped<S> {
+    inner: S,
+    seen: Seen,
+}
+
+/// The status line of an answer over HTTP/1, found in bytes as they come.
+#[derive(Debug, Default)]
+struct Lines {
+    any: bool,
+    status: Option<u16>,
+    /// The line that is being read, up to a length.
+    line: Vec<u8>,
+    /// Behind an interim answer's status line: its header lines are skipped.
+    interim: bool,
+    /// No answer of HTTP/1 stands here.
+    gave_up: bool,
+}
+
+impl Seen {
+    pub(super) fn http1() -> Self {
+        Self(Arc::new(Mutex::new(Scan::Lines(Lines::default()))))
+    }
+
+    pub(super) fn http2() -> Self {
+        Self(Arc::new(Mutex::new(Scan::Frames(Frames::default()))))
+    }
+
+    /// A request begins: what came before is not its answer.
+    pub(super) fn begin(&self) {
+        match &mut *self.lock() {
+            Scan::Frames(frames) => frames.begin(),
+            Scan::Lines(lines) => *lines = Lines::default(),
+        }
+    }
+
+    /// Whether anything came.
+    pub(super) fn any(&self) -> bool {
+        match &*self.lock() {
+            Scan::Frames(frames) => frames.any(),
+            Scan::Lines(lines) => lines.any,
+        }
+    }
+
+    /// The status of the final answer, where it has come.
+    pub(super) fn status(&self) -> Option<u16> {
+        match &*self.lock() {
+            Scan::Frames(frames) => frames.status(),
+            Scan::Lines(lines) => lines.status,
+        }
+    }
+
+    fn take_in(&self, bytes: &[u8]) {
+        match &mut *self.lock() {
+            Scan::Frames(frames) => frames.take_in(bytes),
+            Scan::Lines(lines) => lines.take_in(bytes),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Scan> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lines {
+    fn take_in(&mut self, bytes: &[u8]) {
+        self.any |= !bytes.is_empty();
+        for byte in bytes {
+            if self.status.is_some() || self.gave_up {
+                return;
+            }
+            if *byte == b'\n' {
+                let line = std::mem::take(&mut self.line);
+                self.take_line(line.strip_suffix(b"\r").unwrap_or(&line));
+            } else if self.line.len() < LINE_BYTES_MAX {
+                self.line.push(*byte);
+            }
+        }
+    }
+
+    fn take_line(&mut self, line: &[u8]) {
+        if self.interim {
+            self.interim = !line.is_empty();
+        } else if !line.is_empty() {
+            match status_of(line) {
+                Some(101 | 200..) => self.status = status_of(line),
+                Some(_) => self.interim = true,
+                None => self.gave_up = true,
+            }
+        }
+    }
+}
+
+/// `HTTP/1.1 200 OK`, of any version and reason.
+fn status_of(line: &[u8]) -> Option<u16> {
+    let line = String::from_utf8_lossy(line);
+    let mut words = line.split_ascii_whitespace();
+    let version = words.next()?.strip_prefix("HTTP/")?;
+    let code = words.next().filter(|code| code.len() == 3)?;
+    let is_version = !version.is_empty() && version.bytes().all(|byte| byte == b'.' || byte.is_ascii_digit());
+    code.parse().ok().filter(|code| is_version && (100..600).contains(code))
+}
+
+impl<S> Tapped<S> {
+    pub(super) fn new(inner: S, seen: Seen) -> Self {
+        Self { inner, seen }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Tapped<S> {
+    /// A receiver may answer and close before it has read the whole request: writing fails then, and
+    /// the answer lies unread.
+    fn read_what_is_there(&mut self, cx: &mut Context<'_>) {
+        let mut space = [0; 1024];
+        loop {
+            let mut buffer = ReadBuf::new(&mut space);
+            let read = Pin::new(&mut self.inner).poll_read(cx, &mut buffer);
+            if !matches!(read, Poll::Ready(Ok(()))) || buffer.filled().is_empty() {
+                return;
+            }
+            self.seen.take_in(buffer.filled());
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Tapped<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<Result<(), Error>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.inner).poll_read(cx, buf);
+        this.seen.take_in(buf.filled().get(before..).unwrap_or_default());
+        read
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Tapped<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.inner).poll_write(cx, buf);
+        if matches!(written, Poll::Ready(Err(_))) {
+            this.read_what_is_there(cx);
+        }
+        written
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<Result<usize, Error>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
+        if matches!(written, Poll::Ready(Err(_))) {
+            this.read_what_is_there(cx);
+        }
+        written
+    }
+}
+
+const LINE_BYTES_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_is_that_of_the_final_answer_however_its_bytes_come() {
+        for (answer, status) in [
+            ("HTTP/1.1 200 OK\r\n", Some(200)),
+            ("HTTP/1.0 503\r\n", Some(503)),
+            ("HTTP/2 204 \n", Some(204)),
+            ("\r\nHTTP/1.1 201 Created\r\n", Some(201)),
+            ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 X\r\nbad\r\n", Some(202)),
+            ("HTTP/1.1 103 Hints\r\nlink: HTTP/1.1 200\r\nHTTP/1.1 200 OK\r\n", None),
+            ("HTTP/1.1 101 Switching\r\n", Some(101)),
+            ("HTTP/1.1 200", None),
+            ("HTTP/1.1 20\r\n", None),
+            ("HTTP/1.1 2000 OK\r\n", None),
+            ("ICY 200 OK\r\nHTTP/1.1 200 OK\r\n", None),
+        ] {
+            for size in [1, 2, 7, 100] {
+                let mut scan = Lines::default();
+                answer.as_bytes().chunks(size).for_each(|bytes| scan.take_in(bytes));
+                assert_eq!(scan.status, status, "{answer:?} in pieces of {size}");
+            }
+        }
+    }
+}
