@@ -15,6 +15,8 @@ mod lab;
 mod catalog;
 #[path = "source_sql/doctor.rs"]
 mod doctor;
+#[path = "source_sql/roles.rs"]
+mod roles;
 #[path = "support/server.rs"]
 mod server;
 #[path = "source_sql/setup.rs"]

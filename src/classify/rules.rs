@@ -229,11 +229,10 @@ impl Layout {
         let when = &self.mapping.excluded_when;
         let kind = self.kind(at);
         match self.value(row, at) {
-            Value::Text(_) if *when == ExcludedWhen::NotNull => Ok(true),
+            // What lies out of line is not NULL.
+            Value::Text(_) | Value::Unchanged if *when == ExcludedWhen::NotNull => Ok(true),
             Value::Text(bytes) => Ok(when.holds(kind, Some(text(bytes, self.column_name(at))?))),
             Value::Digest(_) | Value::Null => Ok(when.holds(kind, None)),
-            // What lies out of line is not NULL.
-            Value::Unchanged if *when == ExcludedWhen::NotNull => Ok(true),
             Value::Unchanged => before.map(|entry| entry.excluded).ok_or_else(|| self.out_of_line(at)),
         }
     }

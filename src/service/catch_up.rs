@@ -115,7 +115,7 @@ impl Supervisor {
         };
         let (identity, mapping) = (self.known.identity.clone(), self.known.mapping.clone());
         let documents = Documents {
-            mapping: mapping.unwrap_or_else(|| self.mapping.clone()),
+            mapping: mapping.unwrap_or_else(|| self.on_table.mapping.clone()),
             // The comparison that follows mends what another type may have made of it.
             excluded_type: None,
             until: Some(until),

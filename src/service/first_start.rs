@@ -15,7 +15,7 @@ use crate::source::documents::DocumentKey;
 use crate::source::setup::{Stage, setup};
 use crate::source::snapshot::Snapshot;
 use crate::source::survey::{Survey, Wanted, survey};
-use crate::source::{SourceError, connect_sql, identity, slot};
+use crate::source::{SourceError, connect_sql, identity, sample, slot, taken};
 
 impl Supervisor {
     /// Makes publication and slot, takes a snapshot, and enters every document.
@@ -42,12 +42,13 @@ impl Supervisor {
         }
         let found = survey(client, wanted).await?;
         self.read_mapping(&found);
+        self.say_taken(client, &found, wanted).await?;
         let identity = identity::choose(&found.table, &wanted.id)
             .map_err(|refusal| Trouble::Refused(refusal.to_string()))?;
         let snapshot =
             Snapshot::take(&self.settings.conninfo, &wanted.schema, &wanted.table, &mut say_waiting).await?;
-        self.warn_of_shared_ids(&snapshot, &DocumentKey::of(wanted, &found.told), &identity).await;
-        self.known.learn(source.clone(), self.mapping.clone(), identity.clone());
+        self.warn_of_shared_ids(&snapshot, &DocumentKey::of(wanted, &found), &identity).await;
+        self.known.learn(source.clone(), self.on_table.mapping.clone(), identity.clone());
         let watched = Watched::default();
         let estimate = found.table.rows.unwrap_or(0);
         self.state.enter(Phase::Seeding { watched: watched.clone(), estimate });
@@ -74,6 +75,22 @@ impl Supervisor {
             documents = watched.done.load(std::sync::atomic::Ordering::Relaxed),
             "the first start is done"
         );
+        Ok(())
+    }
+
+    /// Once, however often the first start is tried.
+    async fn say_taken(&mut self, client: &Client, found: &Survey, wanted: &Wanted) -> Result<(), Trouble> {
+        if std::mem::replace(&mut self.on_table.said, true) {
+            return Ok(());
+        }
+        for line in taken::lines(found, wanted) {
+            tracing::info!("{line}");
+        }
+        let seldom_meant =
+            taken::suspicions(found, wanted).into_iter().chain(sample::look(client, found, wanted).await?);
+        for finding in seldom_meant {
+            tracing::warn!("{}. {}", finding.title, finding.explanation);
+        }
         Ok(())
     }
 

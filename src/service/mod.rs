@@ -38,7 +38,7 @@ use self::authorities::Authorities;
 use self::known::Known;
 use self::said::Said;
 use self::state::{State, Viewer};
-use self::supervise::{Over, Supervisor};
+use self::supervise::{OnTable, Over, Supervisor};
 use self::tail_line::tail_line;
 use self::watch_catalog::CatalogWatch;
 use crate::admin::{self, Admin, SOCKET_NAME, Tail, TailLine};
@@ -147,8 +147,8 @@ impl Parts {
             Arc::new(deliver(&settings, &opened, epochs.clone(), clock, &metrics, fail, &authorities)?);
         let (notice, notices) = mpsc::unbounded_channel();
         let listeners = listeners(&settings.routes, &tail, &deliver);
-        let notify = move |told| drop(notice.send(told));
-        let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, notify)?);
+        let heard = move |told| drop(notice.send(told));
+        let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, heard)?);
         let state = State::new();
         let viewer = Arc::new(Viewer {
             state: state.clone(),
@@ -173,8 +173,7 @@ impl Parts {
             deliver: Arc::clone(&deliver),
             state,
             known: Known::read(&opened.facts)?,
-            mapping: settings.mapping.clone(),
-            excluded_type: None,
+            on_table: OnTable::of(settings.mapping.clone()),
             clock,
             metrics: metrics.clone(),
             notices,

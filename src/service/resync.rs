@@ -88,7 +88,7 @@ impl Supervisor {
     /// What is asked for. `--as-ingested` makes no other record, so it must not pass over a difference.
     fn fit(&self, standing: Option<&Mark>, judged: &Continuity) -> Option<ResyncAsked> {
         let asked = self.state.resyncs.take()?;
-        let mapping_changed = self.known.mapping.as_ref().is_some_and(|kept| *kept != self.mapping);
+        let mapping_changed = self.known.mapping.as_ref().is_some_and(|kept| *kept != self.on_table.mapping);
         let goes_on = matches!(judged, Continuity::GoOn(_)) && standing.is_none() && !mapping_changed;
         if asked.as_ingested.is_none() || goes_on {
             return Some(asked);
@@ -242,7 +242,7 @@ impl Supervisor {
         let publication = found.publication.as_ref();
         let source = KnownSource { publication: publication.map(|publication| publication.oid), ..source };
         let mut known = self.known.clone();
-        known.learn(source, self.mapping.clone(), identity.clone());
+        known.learn(source, self.on_table.mapping.clone(), identity.clone());
         known.mark = None;
         let makes = self.makes(mark, dry_run).await?;
         let (watched, estimate) = (Watched::default(), found.table.rows.unwrap_or(0));

@@ -35,10 +35,7 @@ pub(super) struct Supervisor {
     pub(super) deliver: Arc<Deliver>,
     pub(super) state: State,
     pub(super) known: Known,
-    /// The settings' mapping on the table that was found last.
-    pub(super) mapping: Mapping,
-    /// The type of the column that tells excluded documents, as the mapping was read for it.
-    pub(super) excluded_type: Option<TypeForm>,
+    pub(super) on_table: OnTable,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
     pub(super) notices: mpsc::UnboundedReceiver<Notice>,
@@ -57,6 +54,22 @@ pub(super) struct Supervisor {
     /// Warnings of a start or resync that is tried again: each is said once.
     pub(super) warned: BTreeSet<String>,
     pub(super) patience: Patience,
+}
+
+/// The settings' mapping, as the table that was found last makes of it.
+pub(super) struct OnTable {
+    pub(super) mapping: Mapping,
+    /// The type of the column that tells excluded documents, as the mapping was read for it.
+    pub(super) excluded_type: Option<TypeForm>,
+    /// What each column is taken for was said.
+    pub(super) said: bool,
+}
+
+impl OnTable {
+    /// Before any table is found.
+    pub(super) fn of(mapping: Mapping) -> Self {
+        Self { mapping, excluded_type: None, said: false }
+    }
 }
 
 /// What follows a connection's end where there is no trouble.
@@ -234,15 +247,15 @@ impl Supervisor {
         if let Some(when) = found.told.when.clone().or(before) {
             mapping.excluded_when = when;
         }
-        self.mapping = mapping.canonical(found.told.form);
-        self.excluded_type = found.told.form;
+        self.on_table.mapping = mapping.canonical(found.told.form);
+        self.on_table.excluded_type = found.told.form;
         self.known.mapping = kept;
     }
 
     /// The mapping that the shadow was made under must be the settings'. One that only replaces columns
     /// which are gone is taken over.
     fn check_mapping(&mut self, found: &Survey) -> Result<(), Trouble> {
-        let now = &self.mapping;
+        let now = &self.on_table.mapping;
         let Some(kept) = self.known.mapping.as_ref().filter(|kept| *kept != now) else { return Ok(()) };
         if only_replaces_missing(kept, now, found) {
             tracing::info!("the settings name new columns for those that are gone");
@@ -258,7 +271,7 @@ impl Supervisor {
 
     /// A failover's new timeline is remembered before anything is read from it.
     async fn note_source(&mut self, source: &KnownSource) -> Result<(), Trouble> {
-        let mapping = self.mapping.clone();
+        let mapping = self.on_table.mapping.clone();
         let identity = self.known.identity.clone().unwrap_or_default();
         if self.known.learn(source.clone(), mapping, identity) {
             let facts = self.known.facts();
@@ -279,9 +292,9 @@ impl Supervisor {
 
     pub(super) fn documents(&self, identity: Vec<String>) -> Documents {
         Documents {
-            mapping: self.mapping.clone(),
+            mapping: self.on_table.mapping.clone(),
             identity,
-            excluded_type: self.excluded_type,
+            excluded_type: self.on_table.excluded_type,
             table: self.known.source.as_ref().and_then(|source| source.table),
             exclude_on_truncate: self.settings.on_truncate == OnTruncate::Exclude,
             until: None,

@@ -30,6 +30,7 @@ pub fn wanted(settings: &Settings) -> Wanted {
         excluded_when: mapping.excluded_when.clone(),
         content: mapping.content.clone(),
         ignore: mapping.ignore.clone(),
+        webhooks: settings.routes.all().map(|webhook| webhook.project.clone()).collect(),
     }
 }
 

@@ -101,7 +101,8 @@ pub(super) async fn until_wrong(
         match tokio::time::timeout(LOOK_PATIENCE, look).await {
             Ok(Ok((client, version, now))) => {
                 if let Some(now) = now {
-                    if let Some(wrong) = wrong(&before, &now, wanted) {
+                    if let Some(wrong) = wrong(&before, &now, wanted).or_else(|| retold(found, &now, wanted))
+                    {
                         return (wrong, good_at);
                     }
                     tell_partitions(&before, &now.table);
@@ -116,6 +117,16 @@ pub(super) async fn until_wrong(
             Err(_) => tracing::debug!("look at the catalog: no answer for {LOOK_PATIENCE:?}"),
         }
     }
+}
+
+/// A label that was renamed, a domain that checks more: what tells excluded documents tells others now. Nothing in
+/// the stream says so. Of a column that is gone or of another type it does, in its place.
+fn retold(before: &Survey, now: &Survey, wanted: &Wanted) -> Option<Trouble> {
+    let same_column = before.told.form == now.told.form;
+    (same_column && before.told != now.told).then(|| {
+        let refusals = now.of_roles(wanted).into_iter().map(|refusal| refusal.what + "\n");
+        Trouble::Stands { why: refusals.collect::<String>() + VALUES_CHANGED, holds: false }
+    })
 }
 
 fn wrong(before: &Table, now: &Survey, wanted: &Wanted) -> Option<Trouble> {
@@ -148,6 +159,8 @@ fn tell_partitions(before: &Table, now: &Table) {
 
 const WHAT_IS_MISSED: &str = "What changes until the cure may never be in the stream: after it, reading goes on by itself, and \
                               `sidecar resync` sends what is missing.";
+const VALUES_CHANGED: &str = "What tells excluded documents is not what it was. When the setting fits again, `sidecar resync` sends what was \
+                              missed meanwhile.";
 const ROWS_UNSEEN: &str = "if there were rows in it, the stream did not tell, and `sidecar resync` does";
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 const LOOK_PATIENCE: Duration = Duration::from_secs(15);

@@ -309,7 +309,7 @@ fn estimate(rows: f64, bytes: u64) -> Option<u64> {
 }
 
 /// Insertions, deletions and replacements that make one of the other (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
+pub(super) fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (above, left) in one.chars().zip(1_usize..) {

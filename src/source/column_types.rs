@@ -26,6 +26,13 @@ pub struct ColumnType {
     pub from_clock: bool,
 }
 
+impl ColumnType {
+    /// No type of the server's own.
+    pub fn is_of_extension(&self) -> bool {
+        self.sort == Sort::Base && self.form.base >= FIRST_USER_OID
+    }
+}
+
 /// What sort of type it is. <https://www.postgresql.org/docs/current/catalog-pg-type.html>
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Sort {
@@ -75,3 +82,7 @@ fn sort(letter: &str) -> Sort {
         _ => Sort::Pseudo,
     }
 }
+
+/// FirstNormalObjectId: lower oids are the server's own.
+/// <https://www.postgresql.org/docs/current/system-catalog-initial-data.html#SYSTEM-CATALOG-OID-ASSIGNMENT>
+const FIRST_USER_OID: u32 = 16_384;

@@ -10,10 +10,12 @@ use super::identity;
 use super::publication::PUBLISHES_GENERATED;
 use super::quote;
 use super::refusal::{CatalogError, Refusal};
+use super::sample;
 use super::setup;
 use super::slot::{FAILOVER_SLOTS, Slot};
 use super::standbys::{self, standbys};
 use super::survey::{Server, Survey, Wanted, survey};
+use super::taken;
 use super::texts;
 
 /// One thing that was looked at.
@@ -55,6 +57,7 @@ pub async fn doctor(client: &Client, wanted: &Wanted) -> Result<Vec<Finding>, So
     if findings.iter().all(|finding| finding.severity < Severity::Problem) {
         findings.extend(texts::findings(client, &found, wanted).await?);
         findings.extend(ids(client, &found, wanted).await);
+        findings.extend(sample::look(client, &found, wanted).await?);
     }
     Ok(findings)
 }
@@ -73,6 +76,8 @@ pub fn judge(found: &Survey, wanted: &Wanted) -> Vec<Finding> {
     findings.extend(limits(found));
     findings.extend(of_table(&found.table, found.server.version));
     findings.extend(swapped(&found.table, wanted));
+    findings.push(taken::finding(found, wanted));
+    findings.extend(taken::suspicions(found, wanted));
     findings
 }
 
@@ -309,7 +314,7 @@ async fn other_slots(client: &Client, wanted: &Wanted) -> Result<Vec<Finding>, S
 /// A count over the whole table, unless the identity makes it needless. One that takes longer than a
 /// minute is given up, and said.
 async fn ids(client: &Client, found: &Survey, wanted: &Wanted) -> Vec<Finding> {
-    let key = DocumentKey::of(wanted, &found.told);
+    let key = DocumentKey::of(wanted, found);
     let told_apart =
         identity::choose(&found.table, &wanted.id).is_ok_and(|columns| key.told_apart_by(&columns));
     if told_apart {

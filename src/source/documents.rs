@@ -9,9 +9,8 @@ use super::SourceError;
 use super::catalog::Table;
 use super::excluded::ExcludedWhen;
 use super::quote;
-use super::survey::Wanted;
+use super::survey::{Survey, Wanted};
 use super::types::TypeKind;
-use super::values::Told;
 
 /// Which rows are live.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -51,8 +50,8 @@ impl Live {
 /// What makes two rows the same document to a receiver.
 #[derive(Clone, Debug)]
 pub struct DocumentKey {
-    /// The project's column, where there is one.
-    pub project: Option<String>,
+    /// The project's column, where there is one, and whether it is padded with blanks.
+    pub project: Option<(String, bool)>,
     /// The id's columns.
     pub id: Vec<String>,
     /// Which rows count.
@@ -61,26 +60,48 @@ pub struct DocumentKey {
 
 impl DocumentKey {
     /// As the settings say, on the table that was found.
-    pub fn of(wanted: &Wanted, told: &Told) -> Self {
+    pub fn of(wanted: &Wanted, found: &Survey) -> Self {
+        let told = &found.told;
         let live = match (wanted.excluded(), &told.when, told.form) {
             (Some(column), Some(when), Some(form)) => Live::Told(column.to_owned(), when.clone(), form.kind),
             _ => Live::Always,
         };
-        Self { project: wanted.project.clone(), id: wanted.id.clone(), live }
+        let is_padded =
+            |name: &String| found.types.get(name).is_some_and(|of| of.form.kind == TypeKind::Padded);
+        let project = wanted.project.clone().map(|name| (name.clone(), is_padded(&name)));
+        Self { project, id: wanted.id.clone(), live }
     }
 
     /// Its identity already keeps rows from sharing an id: nothing needs to be counted.
     pub fn told_apart_by(&self, identity: &[String]) -> bool {
-        identity.iter().all(|column| self.id.contains(column) || self.project.as_ref() == Some(column))
+        identity.iter().all(|column| {
+            self.id.contains(column) || self.project.as_ref().is_some_and(|(project, _)| project == column)
+        })
+    }
+
+    /// Of the first rows: how many there are, how many are live, and their projects.
+    pub(super) fn sample(&self, table: &Table, rows: i64, projects: i64) -> String {
+        let (live, project) = (self.live.sql(), self.project_sql().unwrap_or_else(|| "'default'".to_owned()));
+        format!(
+            "WITH s AS MATERIALIZED (SELECT {live} AS live, {project}::text AS project FROM {} AS t LIMIT {rows}) \
+             SELECT pg_catalog.count(*)::int8, pg_catalog.count(*) FILTER (WHERE s.live)::int8, \
+             ARRAY(SELECT DISTINCT d.project FROM s AS d ORDER BY 1 LIMIT {projects}) FROM s",
+            table.read_from()
+        )
+    }
+
+    /// A project's name, as records bear it.
+    fn project_sql(&self) -> Option<String> {
+        let (column, padded) = self.project.as_ref()?;
+        let text = format!("pg_catalog.concat({})", of("t", column));
+        let text = if *padded { format!("pg_catalog.rtrim({text}, ' ')") } else { text };
+        Some(format!("coalesce(nullif({text}, ''), 'default')"))
     }
 
     /// Counts the ids that several live rows share, and those rows.
     fn shared_ids(&self, table: &Table) -> String {
         let live = self.live.sql();
-        let project = self
-            .project
-            .as_ref()
-            .map(|column| format!("coalesce(nullif(pg_catalog.concat({}), ''), 'default')", of("t", column)));
+        let project = self.project_sql();
         let id = self.id.iter().map(|column| format!("pg_catalog.concat({})", of("t", column)));
         let group = project.into_iter().chain(id).collect::<Vec<_>>().join(", ");
         format!(

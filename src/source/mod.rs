@@ -29,6 +29,8 @@ pub(crate) mod quote;
 pub mod refusal;
 /// Which types fit which role.
 pub mod roles;
+/// A look at some documents.
+pub mod sample;
 /// The server's settings.
 pub mod settings;
 /// Makes and removes publication and slot.
@@ -41,6 +43,8 @@ pub mod snapshot;
 pub mod standbys;
 /// All of it, read at once.
 pub mod survey;
+/// What each column is taken for.
+pub mod taken;
 /// The forms of types' texts.
 pub mod types;
 /// The values that tell excluded documents, as the server writes them.

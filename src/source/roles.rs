@@ -43,15 +43,15 @@ impl Role {
 pub fn refusal(wanted: &WantedColumn, column: &Column, of: &ColumnType) -> Option<Refusal> {
     let role = Role::of(&wanted.setting);
     let why = match role {
-        Role::Content | Role::Excluded => return None,
-        Role::Id if is_named(of) => NAMED,
-        Role::Project if is_named(of) => NAMED,
+        Role::Id | Role::Project if is_named(of) => NAMED,
         Role::Project if !is_scalar(of) => "and a project is a single name",
         Role::Labels if !holds_labels(of) => "and an array, json, jsonb, text or enum column is expected",
         Role::Similarity if of.form.kind != TypeKind::Json => {
             "and a json or jsonb column is expected, or three columns: { id = \"…\", key = \"…\", label = \"…\" }"
         }
-        Role::Id | Role::Labels | Role::Project | Role::Similarity => return None,
+        Role::Content | Role::Excluded | Role::Id | Role::Labels | Role::Project | Role::Similarity => {
+            return None;
+        }
     };
     let none = match (role, wanted.setting.as_str()) {
         (_, "documents.id") | (Role::Id, _) => String::new(),
@@ -190,7 +190,7 @@ fn holds_labels(of: &ColumnType) -> bool {
 fn is_scalar(of: &ColumnType) -> bool {
     match of.sort {
         Sort::Enum => true,
-        Sort::Base => of.form.base >= FIRST_USER_OID || SCALARS.contains(&of.form.base) || is_named(of),
+        Sort::Base => of.is_of_extension() || SCALARS.contains(&of.form.base) || is_named(of),
         Sort::Array | Sort::Composite | Sort::Pseudo | Sort::Range => false,
     }
 }
@@ -215,5 +215,3 @@ const SCALARS: &[u32] = &[
 /// regproc, regprocedure, regoper, regoperator, regclass, regtype, regconfig, regdictionary, regnamespace,
 /// regrole, regcollation.
 const REG: &[u32] = &[24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191];
-/// FirstNormalObjectId.
-const FIRST_USER_OID: u32 = 16_384;

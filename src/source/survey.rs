@@ -43,6 +43,8 @@ pub struct Wanted {
     pub content: Option<Vec<String>>,
     /// `documents.ignore`
     pub ignore: Vec<String>,
+    /// The project of each webhook; `None` is `*`.
+    pub webhooks: Vec<Option<String>>,
 }
 
 impl Wanted {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 use super::SourceError;
 use super::catalog::{Column, Table};
@@ -80,6 +81,10 @@ async fn normal(
         Ok(row) => row,
         Err(error) => {
             return match error.as_db_error() {
+                // To use a schema takes more than to read a column of a type in it.
+                Some(said) if *said.code() == SqlState::INSUFFICIENT_PRIVILEGE => {
+                    Ok(unread(of, value, said.message()))
+                }
                 Some(said) if is_of_value(said.code().code()) => {
                     Ok(Err(format!("is none: {}", said.message())))
                 }
@@ -98,6 +103,17 @@ async fn normal(
         }
         None => Ok(base),
     })
+}
+
+/// What can be said of a value whose type our role may not use.
+fn unread(of: &ColumnType, value: &str, why: &str) -> Result<String, String> {
+    if of.labels.iter().any(|label| label == value) {
+        return Ok(value.to_owned());
+    }
+    match of.sort {
+        Sort::Enum => Err("is no label of it".to_owned()),
+        _ => Err(format!("cannot be read: {why} (it takes GRANT USAGE ON SCHEMA)")),
+    }
 }
 
 /// `now`, `today` and the like in a date or time.

@@ -418,3 +418,102 @@ async fn a_state_of_another_type_stops_the_stream_and_a_resync_goes_past() {
         assert!(teardown.output().unwrap().status.success());
     }
 }
+
+/// (what is wrong, a part of what is said)
+const UNFIT: &[(&str, &str)] = &[
+    ("excluded = \"deleted_at\"", "documents.excluded_when: deleted_at is bigint, of which it must be said"),
+    ("excluded = \"gone\"\nexcluded_when = [\"perhaps\"]", "gone is boolean, and \"perhaps\" is none"),
+    ("excluded = \"state\"\nlive_when = [\"alive\"]", "its labels are on, off"),
+    ("excluded = \"\"\nlabels = \"deleted_at\"", "documents.labels: deleted_at is bigint"),
+    ("excluded = \"\"\nsimilarity = \"state\"", "documents.similarity: state is public.state"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_cannot_play_its_role_is_refused_by_every_command_before_anything_is_made() {
+    for version in VERSIONS {
+        let database = Database::new(version, "unfit").await;
+        database
+            .run(
+                "CREATE TYPE state AS ENUM ('on', 'off'); CREATE TABLE documents (id int PRIMARY KEY, key text, project_id text, \
+                 deleted_at bigint NOT NULL DEFAULT 0, gone boolean, state state, view_count int, title text)",
+            )
+            .await;
+        let receiver = Receiver::start().await;
+        let settings = |documents: &str| {
+            let absent = ["labels", "predicted_labels", "similarity"].into_iter();
+            let absent = absent.filter(|role| !documents.contains(&format!("{role} =")));
+            let absent = absent.fold(String::new(), |text, role| text + role + " = \"\"\n");
+            format!("[documents]\n{absent}{documents}\n{}", webhook(&receiver))
+        };
+        let mut sidecar = Sidecar::prepare(&database, "");
+        for (documents, said) in UNFIT {
+            sidecar.configure(&database, &settings(documents));
+            for command in ["doctor", "setup", "run"] {
+                let output = sidecar.command(command).output().unwrap();
+                let told = [output.stdout, output.stderr]
+                    .map(|told| String::from_utf8_lossy(&told).into_owned())
+                    .concat();
+                assert!(
+                    output.status.code() == Some(78) && told.contains(said),
+                    "{version} {command}: {told}"
+                );
+            }
+        }
+        let made = "SELECT (SELECT count(*) FROM pg_publication)::text || (SELECT count(*) FROM pg_replication_slots WHERE database = current_database())";
+        assert_eq!(database.text(made).await.as_deref(), Some("00"));
+
+        sidecar.configure(&database, &settings("live_when = [\"0\"]"));
+        sidecar.spawn();
+        sidecar.ready().await;
+        let log = sidecar.log();
+        for line in [
+            "excluded: deleted_at (bigint): live where it is one of \"0\"",
+            "content: a change of these sends the document again: gone, state, view_count, title",
+            "columns that look like counters: view_count",
+        ] {
+            assert!(log.contains(line), "{line}: {log}");
+        }
+        sidecar.stop().await;
+        assert!(sidecar.command("teardown").output().unwrap().status.success());
+    }
+}
+
+/// Nothing in the stream tells that a label of an enum has another name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_that_is_renamed_stops_the_stream_and_a_resync_sends_what_was_missed() {
+    let database = Database::new(18, "label").await;
+    database
+        .run("CREATE TYPE state AS ENUM ('on', 'off'); CREATE TABLE documents (id int PRIMARY KEY, key text, project_id text, state state)")
+        .await;
+    let receiver = Receiver::start().await;
+    let settings = |label: &str| {
+        format!(
+            "[documents]\nlabels = \"\"\npredicted_labels = \"\"\nsimilarity = \"\"\nexcluded = \"state\"\nexcluded_when = [\"{label}\"]\n{}",
+            webhook(&receiver)
+        )
+    };
+    let mut sidecar = Sidecar::start(&database, &settings("off")).await;
+    database.run("INSERT INTO documents VALUES (1, 'k', 'p', 'on')").await;
+    until("the document", async || (receiver.records_taken() == 1).then_some(())).await;
+    database.run("ALTER TYPE state RENAME VALUE 'off' TO 'gone'; UPDATE documents SET state = 'gone'").await;
+    until("it to stop", async || {
+        sidecar
+            .get("/-/ready")
+            .filter(|(status, body)| *status == 503 && body.contains("its labels are on, gone"))
+    })
+    .await;
+    sidecar.stop().await;
+    sidecar.configure(&database, &settings("gone"));
+    sidecar.spawn();
+    until("the other mapping to be seen", async || {
+        sidecar.get("/-/ready").filter(|(status, body)| *status == 503 && body.contains("sidecar resync"))
+    })
+    .await;
+    let resync = sidecar.command("resync").output().unwrap();
+    assert!(resync.status.success(), "{}", String::from_utf8_lossy(&resync.stderr));
+    until("the excluded one", async || (receiver.records_taken() == 2).then_some(())).await;
+    let lanes = by_lane(&receiver.received());
+    assert_eq!(lanes[&("p".to_owned(), "excluded".to_owned())], [json!({"id": "1", "key": "k"})]);
+    sidecar.stop().await;
+    assert!(sidecar.command("teardown").output().unwrap().status.success());
+}

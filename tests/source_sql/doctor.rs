@@ -1,9 +1,10 @@
 //! The doctor's findings, one by one.
 
 use sidecar::source::doctor::{Finding, Severity, doctor, judge, replication_refused};
+use sidecar::source::excluded::ExcludedWhen;
 use sidecar::source::setup::{Stage, setup};
 use sidecar::source::slot::{Waited, slot};
-use sidecar::source::survey::{Survey, Wanted};
+use sidecar::source::survey::{Survey, Wanted, WantedColumn};
 
 use crate::lab::{Lab, VERSIONS, on_all_versions};
 use crate::server::Server;
@@ -87,6 +88,66 @@ on_all_versions! {
 
         lab.run("DROP TABLE public.child; DROP TABLE public.documents; CREATE TABLE public.documents (id int PRIMARY KEY) PARTITION BY RANGE (id)").await;
         assert!(find(&examine(&lab, &lab.wanted(&["id"])).await, "is partitioned").explanation.contains("truncated, attached or detached"));
+        lab.close().await;
+    }
+
+    async fn what_each_column_is_taken_for_is_printed_and_what_is_seldom_meant_is_warned_of(lab: Lab) {
+        lab.run("CREATE EXTENSION citext SCHEMA public;
+                 CREATE TABLE public.documents (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, project_id char(8), tenant public.citext, labels text[], deleted_at timestamptz,
+                 gone boolean DEFAULT true, title text, body text, view_count int NOT NULL DEFAULT 0, \"hitCounter\" bigint, country text, counted_by text,
+                 touched timestamptz, inserted_at timestamptz DEFAULT now(), day date DEFAULT CURRENT_DATE, due timestamptz, who text DEFAULT current_user, updated_on timestamptz, createdat timestamptz);
+                 INSERT INTO public.documents (project_id, tenant, deleted_at) VALUES ('Acme', 'a', now()), ('other', 'a', now()), (NULL, 'a', now())").await;
+        let named = |setting: &str, name: &str| WantedColumn { setting: format!("documents.{setting}"), name: name.to_owned() };
+        let wanted = Wanted {
+            project: Some("project_id".to_owned()),
+            columns: vec![named("id", "id"), named("project", "project_id"), named("labels", "labels"), named("excluded", "deleted_at")],
+            ignore: ["created_at", "updated_at", "tenant", "nothing_like_it"].map(str::to_owned).to_vec(),
+            webhooks: vec![Some("acme".to_owned())],
+            ..lab.wanted(&[])
+        };
+        let findings = examine(&lab, &wanted).await;
+        assert_eq!(problems(&findings), 0, "{findings:#?}");
+        let taken = &find(&findings, "what each column of documents is taken for").explanation;
+        for line in [
+            "id: id (bigint)",
+            "key: none, the id stands in for it",
+            "project: project_id (character(8))",
+            "excluded: deleted_at (timestamp with time zone): excluded where it is not NULL",
+            "labels: labels (text[])",
+            "content: a change of these sends the document again: gone, title, body, view_count, hitCounter, country, counted_by, touched, \
+             inserted_at, day, due, who, updated_on, createdat",
+            "not looked at: tenant",
+        ] {
+            assert!(taken.lines().any(|told| told == line), "{line}: {taken}");
+        }
+        for (title, explanation) in [
+            ("columns that look like counters: view_count, hitCounter", "documents.ignore = [\"created_at\", \"updated_at\", \"tenant\", \"nothing_like_it\", \"view_count\", \"hitCounter\"]"),
+            ("columns that look like the time of a change: touched, inserted_at, day, updated_on", "sends the document again"),
+            ("documents.ignore names created_at, which documents does not have; it has createdat", "is content"),
+            ("documents.ignore names updated_at, which documents does not have; it has updated_on", "is content"),
+            ("of all 3 documents none is live", "By deleted_at: excluded where it is not NULL"),
+            ("the project \"Acme\" is not the webhook's \"acme\"", "letter by letter"),
+            ("projects without a webhook: \"default\", \"other\"", "not kept"),
+        ] {
+            let finding = find(&findings, title);
+            assert!(finding.severity == Severity::Warning && finding.explanation.contains(explanation), "{finding:#?}");
+        }
+        assert_eq!(findings.iter().filter(|finding| finding.title.contains("documents.ignore names")).count(), 2);
+
+        // By another column there is nothing to warn of.
+        lab.run("UPDATE public.documents SET deleted_at = NULL, project_id = 'acme'").await;
+        let listed = Wanted { content: Some(vec!["title".to_owned(), "view_count".to_owned()]), ..wanted.clone() };
+        let findings = examine(&lab, &listed).await;
+        assert_eq!(findings.iter().filter(|finding| finding.severity == Severity::Warning).count(), 0, "{findings:#?}");
+
+        let mut odd = wanted.clone();
+        (odd.project, odd.excluded_when) = (Some("tenant".to_owned()), ExcludedWhen::NotNull);
+        (odd.columns[1], odd.columns[3]) = (named("project", "tenant"), named("excluded", "gone"));
+        let findings = examine(&lab, &odd).await;
+        assert_eq!(find(&findings, "false excludes, too").severity, Severity::Warning);
+        assert_eq!(find(&findings, "documents.project: tenant holds texts that the server takes for equal").severity, Severity::Warning);
+        odd.excluded_when = ExcludedWhen::ByType;
+        assert_eq!(find(&examine(&lab, &odd).await, "of all 3 documents none is live").severity, Severity::Warning);
         lab.close().await;
     }
 

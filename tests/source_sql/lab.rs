@@ -77,6 +77,7 @@ impl Lab {
             excluded_when: ExcludedWhen::ByType,
             content: None,
             ignore: Vec::new(),
+            webhooks: vec![None],
         }
     }
 
