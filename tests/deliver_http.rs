@@ -36,7 +36,7 @@ mod stale;
 mod status;
 
 /// Waits for something that has no bell.
-pub fn until(what: &str, done: impl Fn() -> bool) {
+fn until(what: &str, done: impl Fn() -> bool) {
     let by = std::time::Instant::now() + std::time::Duration::from_secs(10);
     while !done() {
         assert!(std::time::Instant::now() < by, "waited for {what}");

@@ -36,8 +36,14 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 pub(super) struct Opened {
     pub(super) socket: Socket,
     pub(super) http2: bool,
-    /// It ends at a proxy, which is told the whole target and, where it asks, who we are.
-    pub(super) through: Option<Option<HeaderValue>>,
+    /// It ends at a proxy, which is told the whole target.
+    pub(super) through: Option<Through>,
+}
+
+/// A proxy that requests are given to.
+pub(super) struct Through {
+    /// Who asks, where the proxy wants to know.
+    pub(super) authorization: Option<HeaderValue>,
 }
 
 /// Why there is no connection.
@@ -78,7 +84,7 @@ impl Connector {
                 if key.https {
                     proxy.tunnel(&mut stream, host, port).await?;
                 } else {
-                    through = Some(proxy.authorization());
+                    through = Some(Through { authorization: proxy.authorization() });
                 }
                 stream
             }

@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::JoinSet;
 
 use self::tap::{Seen, Tapped};
-use super::connect::{Opened, Socket};
+use super::connect::{Opened, Socket, Through};
 
 pub(super) use self::pool::{Key, Pool};
 
@@ -27,8 +27,8 @@ pub(super) struct Wire {
     sender: Sender,
     seen: Seen,
     tasks: Tasks,
-    /// Requests name their whole target, as those to a proxy do, and tell it who asks.
-    through: Option<Option<HeaderValue>>,
+    /// Requests name their whole target, as those to a proxy do.
+    through: Option<Through>,
     /// It has served a request before.
     pub(super) reused: bool,
 }
@@ -147,7 +147,7 @@ impl Drop for Wire {
 }
 
 /// The target as the connection's other end expects it. HTTP/1 names the host apart from it.
-fn target(request: &mut Request<Full<Bytes>>, through: Option<&Option<HeaderValue>>) {
+fn target(request: &mut Request<Full<Bytes>>, through: Option<&Through>) {
     let uri = request.uri().clone();
     let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
     let host = match (uri.host().unwrap_or_default(), uri.port_u16()) {
@@ -162,7 +162,7 @@ fn target(request: &mut Request<Full<Bytes>>, through: Option<&Option<HeaderValu
             let path = uri.path_and_query().cloned();
             *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
         }
-        Some(authorization) => {
+        Some(Through { authorization }) => {
             let headers = request.headers_mut();
             headers.extend(authorization.clone().map(|value| (hyper::header::PROXY_AUTHORIZATION, value)));
         }

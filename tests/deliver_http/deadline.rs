@@ -41,7 +41,7 @@ fn server(serve: impl Fn(&mut TcpStream) + Clone + Send + 'static) -> SocketAddr
 /// The same bytes again and again.
 fn trickles(first: &'static str, again: &'static str) -> SocketAddr {
     server(move |stream| {
-        let _ = stream.read(&mut [0; 65_536]);
+        let _ = stream.read(&mut [0; 8192]);
         let mut sent = stream.write_all(first.as_bytes());
         while sent.is_ok() {
             std::thread::sleep(Duration::from_millis(20));

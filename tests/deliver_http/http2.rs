@@ -132,7 +132,7 @@ fn broken() -> Vec<(&'static str, Frames)> {
             for (number, part) in block.chunks(16_384).enumerate() {
                 let kind = if number == 0 { HEADERS } else { CONTINUATION };
                 let last = (number + 1) * 16_384 >= block.len();
-                let flags = u8::from(number == 0) * END_STREAM | u8::from(last) * END_HEADERS;
+                let flags = (u8::from(number == 0) * END_STREAM) | (u8::from(last) * END_HEADERS);
                 all.extend(frame(kind, flags, id, part));
             }
             all
@@ -201,14 +201,14 @@ fn a_success_is_one_whatever_is_wrong_behind_its_status() {
 }
 
 /// `RST_STREAM` with this error code.
-fn reset(code: u32) -> Option<Frames> {
-    Some(frames(move |id| frame(RST_STREAM, 0, id, &code.to_be_bytes())))
+fn reset(code: u32) -> Frames {
+    frames(move |id| frame(RST_STREAM, 0, id, &code.to_be_bytes()))
 }
 
 /// `GOAWAY`; the last stream is `below` streams of ours before this one.
-fn leave(below: u32, code: u32) -> Option<Frames> {
+fn leave(below: u32, code: u32) -> Frames {
     let payload = move |id: u32| [id.saturating_sub(2 * below).to_be_bytes(), code.to_be_bytes()].concat();
-    Some(frames(move |id| frame(GOAWAY, 0, 0, &payload(id))))
+    frames(move |id| frame(GOAWAY, 0, 0, &payload(id)))
 }
 
 /// How the attempts for two records ended, and how many requests and connections they took.
@@ -228,11 +228,11 @@ fn what_a_receiver_says_it_has_not_begun_is_sent_again_at_once_and_counts_once()
     let ok = || Some(good());
     let delivered = || vec!["delivered".to_owned(); 2];
     for (name, replies) in [
-        ("a stream refused on a new connection", vec![reset(7)]),
-        ("a stream refused on a used connection", vec![ok(), reset(7)]),
-        ("leaving before the stream, on a new connection", vec![leave(1, 0)]),
-        ("leaving before the stream, on a used connection", vec![ok(), leave(1, 0)]),
-        ("leaving for calm before the stream", vec![ok(), leave(1, 11)]),
+        ("a stream refused on a new connection", vec![Some(reset(7))]),
+        ("a stream refused on a used connection", vec![ok(), Some(reset(7))]),
+        ("leaving before the stream, on a new connection", vec![Some(leave(1, 0))]),
+        ("leaving before the stream, on a used connection", vec![ok(), Some(leave(1, 0))]),
+        ("leaving for calm before the stream", vec![ok(), Some(leave(1, 11))]),
         ("a used connection closed without a word", vec![ok(), None]),
     ] {
         assert_eq!(told(replies), (delivered(), 3, 2), "{name}");
@@ -243,9 +243,9 @@ fn what_a_receiver_says_it_has_not_begun_is_sent_again_at_once_and_counts_once()
 fn what_a_receiver_may_have_begun_is_a_failure_and_nothing_is_repeated_twice() {
     let counted = |word: &str| vec![word.to_owned(), "delivered".to_owned(), "delivered".to_owned()];
     for (name, replies, requests) in [
-        ("a stream refused twice", vec![reset(7), reset(7)], 4),
-        ("a stream ended by an error", vec![reset(2)], 3),
-        ("a stream cancelled", vec![reset(8)], 3),
+        ("a stream refused twice", vec![Some(reset(7)), Some(reset(7))], 4),
+        ("a stream ended by an error", vec![Some(reset(2))], 3),
+        ("a stream cancelled", vec![Some(reset(8))], 3),
         ("a new connection closed without a word", vec![None], 3),
     ] {
         let (outcomes, came, _) = told(replies);
