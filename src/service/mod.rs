@@ -133,11 +133,9 @@ struct Parts {
 impl Parts {
     async fn start(settings: Settings, sources: Sources) -> Result<Self, RunError> {
         let settings = Arc::new(settings);
-        let started_at = state::started_at();
         let opened = open_spool(&settings)?;
         let clock = Clock::start(opened.running);
         let epochs = epochs(&opened)?;
-        let epoch = epochs.current();
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let (tail, _) = broadcast::channel(TAIL_LINES);
@@ -157,11 +155,11 @@ impl Parts {
             spool: opened.spool.clone(),
             reader: Mutex::new(opened.spool.reader().context("read the spool")?),
             metrics: metrics.clone(),
-            started_at,
+            started_at: state::started_at(),
             database: settings.conninfo.redacted(),
             slot: settings.slot.clone(),
             publication: settings.publication.clone(),
-            epoch,
+            epoch: epochs.current(),
             bytes_max: settings.spool_bytes_max,
             keep: keep(&Arc::new(settings.routes.clone())),
         });
@@ -188,7 +186,7 @@ impl Parts {
             catch_ups_failed: 0,
             patience: Patience::default(),
         };
-        tracing::info!(spool = %settings.spool_path.display(), %epoch, "sidecar {}", env!("CARGO_PKG_VERSION"));
+        tracing::info!(spool = %settings.spool_path.display(), epoch = %viewer.epoch, "sidecar {}", env!("CARGO_PKG_VERSION"));
         Ok(Self {
             settings,
             sources,

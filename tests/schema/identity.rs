@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
-use crate::support::receiver::Receiver;
+use crate::support::receiver::{Received, Receiver};
 use crate::support::{VERSIONS, until};
 use crate::told::{to, told_until_now};
 
@@ -119,7 +119,7 @@ async fn tried(case: &Case, version: u32, running: bool, change: &str) {
         (said && receiver.records_taken() > 0).then_some(())
     })
     .await;
-    let told: Vec<_> = receiver.received().iter().flat_map(|request| request.records()).collect();
+    let told: Vec<_> = receiver.received().iter().flat_map(Received::records).collect();
     assert_eq!(told, [json!({"id": "5", "key": "k"})], "{what}");
     end(&mut sidecar, &database).await;
 }
