@@ -100,6 +100,8 @@ pub(super) struct Follow {
     place: Lsn,
     /// The transaction that the stream stands in.
     xid: u32,
+    /// A column came of which it is not known what documents hold: they are to be looked at.
+    pub(super) unlearned: bool,
 }
 
 enum Known {
@@ -151,6 +153,7 @@ impl Follow {
             counts: [0; 4],
             place: position.whole,
             xid: 0,
+            unlearned: false,
         }
     }
 
@@ -340,6 +343,7 @@ impl Follow {
             ledger.layouts.files = answer.added.files;
         }
         if ledger.layouts != before {
+            self.unlearned = !ledger.layouts.unlearned().is_empty();
             ledger.note(Fact::Layouts, serde_json::to_vec(&ledger.layouts).ok());
         }
         Ok(layout)

@@ -9,6 +9,7 @@ mod carried;
 mod follow;
 mod ledger;
 mod not_kept;
+mod notice;
 mod stand;
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -30,6 +31,7 @@ pub use follow::{Answer, Ask, Documents, Halt};
 pub use ledger::{Keep, Ledger, LedgerError, Listeners, Spooled, Watch};
 pub(crate) use ledger::{Records, Silent};
 pub use not_kept::{Dropped, NotKept};
+pub use notice::Notice;
 
 /// Something for the left loop.
 enum Event {
@@ -43,17 +45,6 @@ enum Event {
     Wake,
     /// Work on the ledger while no stream runs: a resync.
     Work(Box<dyn FnOnce(&mut Ledger) + Send>),
-}
-
-/// What the left loop says of itself.
-#[derive(Clone, Debug)]
-pub enum Notice {
-    /// The connection of that number must be closed.
-    Halted(u64, Halt),
-    /// It was halted for want of room, and there is room now.
-    Resumed,
-    /// The spool can no longer be written. The process must end.
-    SpoolFailed(SpoolError),
 }
 
 /// The left loop at work.
@@ -287,6 +278,11 @@ impl Loop {
             };
             if let Err(halt) = after {
                 return self.halt(halt);
+            }
+            if let Some((_, follow)) = &mut self.stream
+                && std::mem::take(&mut follow.unlearned)
+            {
+                (self.notice)(Notice::Unlearned(number));
             }
             if self.ledger.is_full() {
                 self.submit_when_there_is_room();

@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
 use super::entry::Entry;
 use super::fingerprint::Fingerprint;
 use super::identity::Identity;
 use super::labels::TypeKinds;
+use super::layouts::{Held, Layouts, content_names};
 use super::mapping::{Mapping, SimilarityColumns};
 use super::row::{Row, Unreadable, Value};
 use crate::decode::{Cell, OldTuple, Relation, Tuple};
-use crate::source::added::{Files, WhenAdded};
+use crate::source::added::WhenAdded;
 use crate::source::types::TypeKind;
 
 /// Where a mapping's columns are in the rows of one relation.
@@ -57,33 +56,6 @@ pub(super) enum SimilarityAt {
     Nowhere,
 }
 
-/// Where an entry of an earlier layout holds a column.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Held {
-    At(usize),
-    /// It was written before the column came.
-    Before(Fingerprint),
-}
-
-/// The sets of content columns that entries were written under. Kept in the spool.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Layouts {
-    sets: Vec<Vec<ContentColumn>>,
-    /// The table's files when the newest set was made.
-    #[serde(default)]
-    pub files: Files,
-}
-
-/// A content column since it came: one that is dropped and made again is another.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-struct ContentColumn {
-    name: String,
-    /// The number of the first set that has it.
-    since: u32,
-    /// What a document written before holds in it.
-    before: u64,
-}
-
 /// A relation lacks what the mapping names.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{}", sentence(self))]
@@ -122,57 +94,6 @@ fn sentence(unresolved: &Unresolved) -> String {
         }
     }
     format!("{}; its columns are: {}", parts.join("; "), unresolved.found.join(", "))
-}
-
-impl Layouts {
-    /// Content columns of `relation` that the newest layout does not have: what documents hold in
-    /// them must be found out before [`Layout::resolve`]. Empty before the first layout.
-    pub fn added(&self, mapping: &Mapping, relation: &Relation) -> Vec<String> {
-        let Some(newest) = self.sets.last() else { return Vec::new() };
-        content_names(mapping, relation)
-            .filter(|name| !newest.iter().any(|column| column.name == *name))
-            .map(str::to_owned)
-            .collect()
-    }
-
-    /// The number of the set of `relation`'s content columns, made where it is new.
-    fn number(
-        &mut self,
-        mapping: &Mapping,
-        relation: &Relation,
-        defaults: &BTreeMap<String, WhenAdded>,
-    ) -> u32 {
-        let next = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
-        let newest = self.sets.last();
-        let set: Vec<ContentColumn> = content_names(mapping, relation)
-            .map(|name| {
-                let known = newest.and_then(|newest| newest.iter().find(|column| column.name == name));
-                known.cloned().unwrap_or_else(|| ContentColumn {
-                    name: name.to_owned(),
-                    since: next,
-                    before: match defaults.get(name) {
-                        Some(WhenAdded::Constant(text)) => Fingerprint::of_text(text).0,
-                        Some(WhenAdded::Null) => Fingerprint::NULL.0,
-                        Some(WhenAdded::Unknown) | None => Fingerprint::UNKNOWN.0,
-                    },
-                })
-            })
-            .collect();
-        if newest == Some(&set) {
-            return next.saturating_sub(1);
-        }
-        self.sets.push(set);
-        next
-    }
-
-    fn translations(&self) -> Vec<Vec<Held>> {
-        let Some((newest, earlier)) = self.sets.split_last() else { return Vec::new() };
-        let held = |set: &Vec<ContentColumn>, column: &ContentColumn| {
-            let at = set.iter().position(|held| held.name == column.name && held.since == column.since);
-            at.map_or(Held::Before(Fingerprint(column.before)), Held::At)
-        };
-        earlier.iter().map(|set| newest.iter().map(|column| held(set, column)).collect()).collect()
-    }
 }
 
 impl Layout {
@@ -351,10 +272,6 @@ impl Layout {
         };
         translation.iter().map(read).collect()
     }
-}
-
-fn content_names<'a>(mapping: &'a Mapping, relation: &'a Relation) -> impl Iterator<Item = &'a str> {
-    relation.columns.iter().map(|column| column.name.as_str()).filter(|name| mapping.is_content(name))
 }
 
 fn check(

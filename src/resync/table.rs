@@ -33,6 +33,7 @@ pub(super) async fn layout(start: &Comparison, ledger: &mut Ledger) -> Result<La
     )?;
     ledger.layouts.files = added.files;
     if start.makes != Makes::Counts {
+        ledger.layouts.learn();
         ledger.note(Fact::Layouts, serde_json::to_vec(&ledger.layouts).ok());
     }
     Ok(layout)

@@ -166,7 +166,7 @@ impl Supervisor {
 
 /// Tries of one resync, each a connection, with the pauses of [`Supervisor::run`] in between: about half a
 /// minute.
-const TRIES_MAX: u32 = 6;
+pub(super) const TRIES_MAX: u32 = 6;
 
 #[cfg(test)]
 mod tests {

@@ -30,6 +30,9 @@ pub(super) struct Mark {
     pub(super) holds: bool,
     /// Every live document of this project makes an `ingested`, and nothing else.
     pub(super) as_ingested: Option<String>,
+    /// It is made to learn what documents hold in columns that came. What cannot be made is left out.
+    #[serde(default)]
+    pub(super) only_learns: bool,
 }
 
 impl Mark {
@@ -45,7 +48,14 @@ impl Mark {
             epoch: None,
             holds: false,
             as_ingested: None,
+            only_learns: false,
         }
+    }
+
+    /// One that finds out what documents hold in `columns`, which the catalog does not tell.
+    pub(super) fn of_unlearned(columns: &[String], from: Lsn) -> Self {
+        let why = format!("`{}` came with values that the catalog does not tell", columns.join("`, `"));
+        Self { catches_up: true, only_learns: true, ..Self::of_gap(why, from, false) }
     }
 
     /// One that a user asked for.

@@ -6,6 +6,7 @@ use tokio::runtime::Handle;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
+use super::catch_up::TRIES_MAX;
 use super::continuity::{Continuity, KnownSource};
 use super::mark::Mark;
 use super::resyncs::{REFUSED, WAITING};
@@ -40,6 +41,7 @@ impl Supervisor {
         judged: &Continuity,
         position: StreamPosition,
         wanted: &Wanted,
+        unlearned: &[String],
     ) -> Result<Mend, Trouble> {
         let standing = self.known.mark.clone();
         let asked = self.fit(standing.as_ref(), judged);
@@ -68,6 +70,9 @@ impl Supervisor {
             }
             (None, None) => match gap(judged, wanted) {
                 Some(mark) => mark,
+                None if matches!(judged, Continuity::GoOn(_)) && !unlearned.is_empty() => {
+                    Mark::of_unlearned(unlearned, position.whole)
+                }
                 None => return Ok(Mend::No),
             },
             (None, Some(asked)) => match mark_of(&asked, judged, position, wanted) {
@@ -146,6 +151,15 @@ impl Supervisor {
             }
             Err(Trouble::TooManyGone(why)) => self.too_many_gone(mark, dry_run, why).await,
             Err(Trouble::Unfit(why)) => self.end_unmade(why).await,
+            Err(Trouble::Later(why) | Trouble::Refused(why) | Trouble::Stands { why, .. })
+                if mark.only_learns && self.gives_up_learning() =>
+            {
+                self.forget_unlearned().await?;
+                self.end_unmade(format!(
+                    "{why}: what documents hold in new columns is learned as they change"
+                ))
+                .await
+            }
             Err(trouble) => {
                 match &trouble {
                     Trouble::Later(why) | Trouble::Refused(why) | Trouble::Stands { why, .. } if dry_run => {
@@ -190,6 +204,20 @@ impl Supervisor {
         self.end_resync("failed", why);
         self.known.mark = None;
         self.note(vec![(Fact::Resync, None)]).await
+    }
+
+    /// One that only learns must not keep the stream from going on: it is tried a few times.
+    fn gives_up_learning(&mut self) -> bool {
+        self.catch_ups_failed += 1;
+        self.catch_ups_failed >= TRIES_MAX
+    }
+
+    async fn forget_unlearned(&self) -> Result<(), Trouble> {
+        let forgotten = self.capture.work(|ledger| {
+            ledger.layouts.learn();
+            ledger.note(Fact::Layouts, serde_json::to_vec(&ledger.layouts).ok());
+        });
+        forgotten.await.ok_or(Trouble::Stopped)
     }
 
     /// Slot, publication and epoch are there, durably, before anything is compared.

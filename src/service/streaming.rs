@@ -73,6 +73,10 @@ impl Supervisor {
                         let _ = end.send(true);
                     }
                     Some(Notice::SpoolFailed(error)) => return Err(Trouble::SpoolFailed(error)),
+                    Some(Notice::Unlearned(of)) if of == number => {
+                        asked = true;
+                        let _ = end.send(true);
+                    }
                     Some(_) => {}
                     None => return Err(Trouble::Stopped),
                 },
@@ -149,7 +153,7 @@ impl Supervisor {
                 notice = self.notices.recv() => match notice {
                     Some(Notice::Resumed) => return Ok(()),
                     Some(Notice::SpoolFailed(error)) => return Err(Trouble::SpoolFailed(error)),
-                    Some(Notice::Halted(..)) => {}
+                    Some(Notice::Halted(..) | Notice::Unlearned(_)) => {}
                     None => return Err(Trouble::Stopped),
                 },
                 () = told(&mut stop) => return Err(Trouble::Stopped),

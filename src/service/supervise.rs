@@ -159,8 +159,10 @@ impl Supervisor {
         let source = self.found_source(&client, &found, &system, &mut connection).await?;
         let known = self.known.source.clone();
         let judged = judge(known.as_ref().zip(position), &source);
+        let unlearned =
+            self.capture.work(|ledger| ledger.layouts.unlearned()).await.ok_or(Trouble::Stopped)?;
         if let Some(position) = position
-            && let Mend::Resync { mark, dry_run } = self.mend(&judged, position, &wanted)?
+            && let Mend::Resync { mark, dry_run } = self.mend(&judged, position, &wanted, &unlearned)?
         {
             drop(connection);
             // One that only counts sends nothing, not even what was held.

@@ -20,7 +20,8 @@ async fn ordinary_sessions_that_were_ended_are_made_again_and_figures_stay_curre
         database.run(DOCUMENTS).await;
         let receiver = Receiver::start().await;
         let sidecar = Sidecar::start(&database, &to(&receiver)).await;
-        let streams = "SELECT count(*)::text FROM pg_stat_replication WHERE application_name = 'sidecar'";
+        let streams = "SELECT count(*)::text FROM pg_stat_activity
+             WHERE datname = current_database() AND backend_type = 'walsender'";
         let connections = || sidecar.log().matches("streaming from").count();
         until("the first figures", async || asked_at(&sidecar)).await;
         let before = (database.text(streams).await, connections());
