@@ -46,7 +46,8 @@ impl Supervisor {
         let identity = identity::choose(&found.table, &wanted.id)
             .map_err(|refusal| Trouble::Refused(refusal.to_string()))?;
         let snapshot =
-            Snapshot::take(&self.settings.conninfo, &wanted.schema, &wanted.table, &mut say_waiting).await?;
+            Snapshot::take(&self.settings.conninfo, &found.table.schema, &found.table.name, &mut say_waiting)
+                .await?;
         self.warn_of_shared_ids(&snapshot, &DocumentKey::of(wanted, &found), &identity).await;
         self.known.learn(source.clone(), self.on_table.mapping.clone(), identity.clone());
         let watched = Watched::default();

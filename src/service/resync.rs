@@ -154,11 +154,7 @@ impl Supervisor {
             Err(Trouble::Later(why) | Trouble::Refused(why) | Trouble::Stands { why, .. })
                 if mark.only_learns && self.gives_up_learning() =>
             {
-                self.forget_unlearned().await?;
-                self.end_unmade(format!(
-                    "{why}: what documents hold in new columns is learned as they change"
-                ))
-                .await
+                self.leave_unlearned(why).await
             }
             Err(trouble) => {
                 match &trouble {
@@ -212,12 +208,13 @@ impl Supervisor {
         self.catch_ups_failed >= TRIES_MAX
     }
 
-    async fn forget_unlearned(&self) -> Result<(), Trouble> {
-        let forgotten = self.capture.work(|ledger| {
+    async fn leave_unlearned(&mut self, why: String) -> Result<(), Trouble> {
+        let left = self.capture.work(|ledger| {
             ledger.layouts.learn();
             ledger.note(Fact::Layouts, serde_json::to_vec(&ledger.layouts).ok());
         });
-        forgotten.await.ok_or(Trouble::Stopped)
+        left.await.ok_or(Trouble::Stopped)?;
+        self.end_unmade(format!("{why}: what documents hold in new columns is learned as they change")).await
     }
 
     /// Slot, publication and epoch are there, durably, before anything is compared.
@@ -264,7 +261,8 @@ impl Supervisor {
         let identity = identity::choose(&found.table, &wanted.id)
             .map_err(|refusal| Trouble::Refused(refusal.to_string()))?;
         let snapshot =
-            Snapshot::take(&self.settings.conninfo, &wanted.schema, &wanted.table, &mut say_waiting).await?;
+            Snapshot::take(&self.settings.conninfo, &found.table.schema, &found.table.name, &mut say_waiting)
+                .await?;
         let at = snapshot.at;
         let applied = if mark.catches_up { self.catch_up(at, &found, mark).await? } else { Lsn(0) };
         let publication = found.publication.as_ref();

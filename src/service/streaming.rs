@@ -73,10 +73,7 @@ impl Supervisor {
                         let _ = end.send(true);
                     }
                     Some(Notice::SpoolFailed(error)) => return Err(Trouble::SpoolFailed(error)),
-                    Some(Notice::Unlearned(of)) if of == number => {
-                        asked = true;
-                        let _ = end.send(true);
-                    }
+                    Some(Notice::Unlearned(of)) if of == number => resyncs.told.notify_one(),
                     Some(_) => {}
                     None => return Err(Trouble::Stopped),
                 },

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::deliver::Deliver;
 use crate::metrics::Metrics;
 use crate::settings::{OnTruncate, Settings};
+use crate::source::catalog::Table;
 use crate::source::refusal::CatalogError;
 use crate::source::setup::{Stage, plan, setup};
 use crate::source::survey::{Survey, Wanted, survey};
@@ -142,7 +143,11 @@ impl Supervisor {
     async fn once(&mut self) -> Result<Next, Trouble> {
         // What an earlier stream left is made durable before anything is compared with it.
         let position = self.capture.settle().await;
-        let wanted = Wanted { identity: self.known.identity.clone(), ..wanted(&self.settings) };
+        let wanted = Wanted {
+            identity: self.known.identity.clone(),
+            oid: self.known.source.as_ref().and_then(|source| source.table),
+            ..wanted(&self.settings)
+        };
         let conninfo = self.settings.conninfo.clone();
         let client = connect_sql(&conninfo).await?;
         let found = survey(&client, &wanted).await?;
@@ -188,6 +193,7 @@ impl Supervisor {
                 }
                 self.watch.cured(&wanted, source.flush);
                 self.watch.tell_identity(&found.table, &wanted);
+                self.tell_name(&found.table);
                 self.note_source(&source.source).await?;
                 self.stream(connection, client, (&wanted, &found), position).await
             }
@@ -258,7 +264,9 @@ impl Supervisor {
     /// which are gone is taken over.
     fn check_mapping(&mut self, found: &Survey) -> Result<(), Trouble> {
         let now = &self.on_table.mapping;
-        let Some(kept) = self.known.mapping.as_ref().filter(|kept| *kept != now) else { return Ok(()) };
+        // Another name of the same table is no other mapping.
+        let is_other = |kept: &Mapping| Mapping { table: now.table.clone(), ..kept.clone() } != *now;
+        let Some(kept) = self.known.mapping.as_ref().filter(|kept| is_other(kept)) else { return Ok(()) };
         if only_replaces_missing(kept, now, found) {
             tracing::info!("the settings name new columns for those that are gone");
             self.known.mapping = Some(now.clone());
@@ -269,6 +277,19 @@ impl Supervisor {
              Set it back, or: `sidecar resync` sends the differences, `sidecar resync --learn` takes them over silently",
         );
         Err(Trouble::Stands { why, holds: false })
+    }
+
+    /// A table that was renamed is read under its new name.
+    fn tell_name(&mut self, table: &Table) {
+        let named = &self.settings.mapping.table;
+        let told = format!(
+            "{named} is {}.{} now, and its changes are read as before: set `documents.table` to that name",
+            table.schema, table.name
+        );
+        let is_renamed = (&named.schema, &named.name) != (&table.schema, &table.name);
+        if is_renamed && self.warned.insert(told.clone()) {
+            tracing::warn!("{told}");
+        }
     }
 
     /// A failover's new timeline is remembered before anything is read from it.

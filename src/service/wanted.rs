@@ -18,6 +18,7 @@ pub fn wanted(settings: &Settings) -> Wanted {
     Wanted {
         schema: mapping.table.schema.clone(),
         table: mapping.table.name.clone(),
+        oid: None,
         publication: settings.publication.clone(),
         slot: settings.slot.clone(),
         failover: settings.failover_slot,

@@ -210,6 +210,12 @@ pub async fn table(client: &Client, schema: &str, name: &str) -> Result<Table, C
     })
 }
 
+/// Schema and name of the relation `oid`; `None` where there is none.
+pub async fn name(client: &Client, oid: u32) -> Result<Option<(String, String)>, SourceError> {
+    let row = client.query_opt(include_str!("../../sql/table_name.sql"), &[&oid]).await?;
+    row.map(|row| Ok((row.try_get("schema")?, row.try_get("name")?))).transpose()
+}
+
 /// The up to five of `names` that are most like `wanted`, the nearest first.
 pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let limit = wanted.chars().count() / 2 + 1;

@@ -23,6 +23,8 @@ pub struct Wanted {
     pub schema: String,
     /// The documents table.
     pub table: String,
+    /// The table that documents are known of: where none bears the name, it is found under its other one.
+    pub oid: Option<u32>,
     /// `postgres.publication`
     pub publication: String,
     /// `postgres.slot`
@@ -132,7 +134,13 @@ pub async fn version(client: &Client, wanted: &Wanted) -> Result<Option<String>,
 }
 
 async fn read(client: &Client, wanted: &Wanted) -> Result<Survey, CatalogError> {
-    let table = catalog::table(client, &wanted.schema, &wanted.table).await?;
+    let table = match (catalog::table(client, &wanted.schema, &wanted.table).await, wanted.oid) {
+        (Err(CatalogError::Refused(none)), Some(oid)) => match catalog::name(client, oid).await? {
+            Some((schema, name)) => catalog::table(client, &schema, &name).await?,
+            None => return Err(CatalogError::Refused(none)),
+        },
+        (found, _) => found?,
+    };
     Ok(Survey {
         server: server(client).await?,
         settings: settings::server_settings(client).await?,

@@ -2,7 +2,7 @@
 
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
-use crate::support::receiver::Receiver;
+use crate::support::receiver::{Received, Receiver};
 use crate::support::{VERSIONS, until};
 use crate::told::{to, told_until_now, wanted};
 
@@ -72,5 +72,40 @@ async fn what_is_changed_under_another_name_of_the_table_is_delivered() {
                 database.run(&format!("SELECT pg_drop_replication_slot('s_{}')", database.name)).await;
             }
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_stays_renamed_is_followed_by_a_new_start_and_under_its_new_setting() {
+    for version in VERSIONS {
+        let database = Database::new(version, "stays").await;
+        database.run(DOCUMENTS).await;
+        database.run("INSERT INTO documents (id, key, project_id) VALUES (1, 'k', 'p')").await;
+        let receiver = Receiver::start().await;
+        let mut sidecar = Sidecar::start(&database, &to(&receiver)).await;
+        let relabelled = async |label: &str, told: usize| {
+            database.run(&format!("UPDATE papers SET labels = '{{{label}}}' WHERE id = 1")).await;
+            until(&format!("the label {label}"), async || (receiver.records_taken() >= told).then_some(()))
+                .await;
+        };
+        database.run("ALTER TABLE documents RENAME TO papers").await;
+        relabelled("running", 1).await;
+        assert!(sidecar.stop().await.success());
+        sidecar.spawn();
+        sidecar.ready().await;
+        assert!(sidecar.log().contains("public.documents is public.papers now"), "{}", sidecar.log());
+        relabelled("started", 2).await;
+        assert!(sidecar.stop().await.success());
+        let settings = to(&receiver) + "[documents]\ntable = \"public.papers\"\n";
+        sidecar.configure(&database, &settings);
+        sidecar.spawn();
+        sidecar.ready().await;
+        relabelled("set", 3).await;
+        let labels: Vec<_> = (receiver.received().iter().flat_map(Received::records))
+            .map(|record| record["labels"][0].clone())
+            .collect();
+        assert_eq!(labels, ["running", "started", "set"], "PostgreSQL {version}");
+        assert!(sidecar.stop().await.success());
+        database.run(&format!("SELECT pg_drop_replication_slot('s_{}')", database.name)).await;
     }
 }

@@ -67,6 +67,7 @@ impl Lab {
         Wanted {
             schema: "public".to_owned(),
             table: "documents".to_owned(),
+            oid: None,
             publication: format!("p_{}", self.name),
             slot: format!("s_{}", self.name),
             failover: false,
