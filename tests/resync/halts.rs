@@ -16,7 +16,7 @@ struct Case {
     cure: &'static str,
 }
 
-const CASES: [Case; 3] = [
+const CASES: [Case; 4] = [
     Case {
         name: "renamed",
         cause: "ALTER TABLE documents RENAME labels TO tags; UPDATE documents SET tags = '{new}' WHERE id = 1",
@@ -29,6 +29,13 @@ const CASES: [Case; 3] = [
                 INSERT INTO documents (id, project_id) VALUES (NULL, 'p0')",
         cure: "DELETE FROM documents WHERE id IS NULL; ALTER TABLE documents ADD PRIMARY KEY (id);
                ALTER TABLE documents REPLICA IDENTITY DEFAULT",
+    },
+    Case {
+        name: "identity",
+        cause: "ALTER TABLE documents ADD number bigint; UPDATE documents SET number = id; ALTER TABLE documents ALTER number SET NOT NULL;
+                CREATE UNIQUE INDEX other ON documents (number); ALTER TABLE documents REPLICA IDENTITY USING INDEX other;
+                UPDATE documents SET labels = '{new}' WHERE id = 1",
+        cure: "ALTER TABLE documents REPLICA IDENTITY DEFAULT; ALTER TABLE documents ALTER number SET DEFAULT 0",
     },
     Case {
         name: "outofline",
