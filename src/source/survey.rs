@@ -169,7 +169,7 @@ impl Survey {
     /// What the table lacks of the columns that the settings name, or to tell its rows apart by. All
     /// that it lacks may be put right while the sidecar waits: what was read is delivered meanwhile.
     pub fn column_refusals(&self, wanted: &Wanted) -> Vec<Refusal> {
-        identity::choose(&self.table, &wanted.id).err().into_iter().chain(self.of_columns(wanted)).collect()
+        self.identity(wanted).err().into_iter().chain(self.of_columns(wanted)).collect()
     }
 
     /// Why the publication does not give all changes of the table that the slot keeps.

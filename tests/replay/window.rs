@@ -25,7 +25,7 @@ async fn what_makes_no_sense_is_refused_with_the_valid_form_or_range() {
         (json!({"from_lsn": window, "to_lsn": "x"}), 400, &["`to_lsn`", "not an LSN"]),
         (json!({"since": "yesterday"}), 400, &["RFC 3339"]),
         (json!({"since": "2999-01-01T00:00:00Z"}), 400, &["lies in the future"]),
-        (json!({"from_lsn": window, "project": "nobody"}), 400, &["`nobody`", "there are `w1-0`"]),
+        (json!({"from_lsn": window, "project": "nobody"}), 400, &["`nobody`", "there are `w1-"]),
         (json!({"from_lsn": window, "callback": "deleted"}), 400, &["`deleted` is not a callback"]),
         (json!({"from_lsn": window, "rate": 0}), 400, &["at least 1"]),
     ];

@@ -43,7 +43,7 @@ impl Server {
             TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
         let settings = format!(
             "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\nfsync = off\nwal_level = logical\n\
-             max_prepared_transactions = 10\nmax_replication_slots = 30\nmax_wal_senders = 30\nmax_connections = 200\n{settings}\n"
+             max_prepared_transactions = 10\nmax_replication_slots = 100\nmax_wal_senders = 100\nmax_connections = 200\n{settings}\n"
         );
         fs::write(data.join("postgresql.auto.conf"), settings).expect("settings");
         let keeper = run_as(Path::new("sh"))
