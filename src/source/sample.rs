@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 use super::SourceError;
 use super::doctor::{Finding, note, warning};
 use super::documents::DocumentKey;
+use super::sql::Bytes;
 use super::survey::{Survey, Wanted};
 
 /// What some documents are.
@@ -24,7 +25,12 @@ pub async fn look(client: &Client, found: &Survey, wanted: &Wanted) -> Result<Ve
     let asked = client.query_one(&key.sample(&found.table, ROWS, PROJECTS), &[]).await;
     client.batch_execute("ROLLBACK").await?;
     let sample = match asked {
-        Ok(row) => Sample { rows: row.try_get(0)?, live: row.try_get(1)?, projects: row.try_get(2)? },
+        Ok(row) => {
+            // Of any bytes: what is no UTF-8 is told elsewhere.
+            let projects: Vec<Bytes<'_>> = row.try_get(2)?;
+            let projects = projects.iter().map(|Bytes(name)| String::from_utf8_lossy(name).into_owned());
+            Sample { rows: row.try_get(0)?, live: row.try_get(1)?, projects: projects.collect() }
+        }
         Err(error) if error.as_db_error().is_some() => {
             let why = SourceError::from(error).to_string();
             return Ok(vec![note("whether documents are live, and whose they are, was not looked at", why)]);
