@@ -109,3 +109,37 @@ async fn a_table_that_stays_renamed_is_followed_by_a_new_start_and_under_its_new
         database.run(&format!("SELECT pg_drop_replication_slot('s_{}')", database.name)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_renamed_is_the_same_one() {
+    for version in VERSIONS {
+        let database = Database::new(version, "dbname").await;
+        database.run(DOCUMENTS).await;
+        database.run("INSERT INTO documents (id, key, project_id) VALUES (1, 'k', 'p')").await;
+        let receiver = Receiver::start().await;
+        let mut sidecar = Sidecar::start(&database, &to(&receiver)).await;
+        assert!(sidecar.stop().await.success());
+        database.run("UPDATE documents SET labels = '{before}' WHERE id = 1").await;
+        let (name, url) = (database.name.clone(), database.url.clone());
+        let slot = format!("s_{name}");
+        let maintenance = Database::at(version, "postgres", &url.replace(&name, "postgres")).await;
+        drop(database);
+        // Its last session takes a moment to end.
+        until("the database to be renamed", async || {
+            maintenance.client.batch_execute(&format!("ALTER DATABASE {name} RENAME TO {name}_b")).await.ok()
+        })
+        .await;
+        let renamed = Database::at(version, &name, &format!("{url}_b")).await;
+        sidecar.configure(&renamed, &to(&receiver));
+        sidecar.spawn();
+        sidecar.ready().await;
+        renamed.run("UPDATE documents SET labels = '{after}' WHERE id = 1").await;
+        until("both labels", async || (receiver.records_taken() >= 2).then_some(())).await;
+        let labels: Vec<_> = (receiver.received().iter().flat_map(Received::records))
+            .map(|record| record["labels"][0].clone())
+            .collect();
+        assert_eq!(labels, ["before", "after"], "PostgreSQL {version}");
+        assert!(sidecar.stop().await.success());
+        renamed.run(&format!("SELECT pg_drop_replication_slot('{slot}')")).await;
+    }
+}
