@@ -17,6 +17,7 @@ use http_body_util::StreamBody;
 use hyper::body::Frame;
 use prometheus_client::registry::Registry;
 use serde::Deserialize;
+use subtle::ConstantTimeEq as _;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::broadcast;
 
@@ -186,7 +187,7 @@ fn is_own(host: &str, listens_at: IpAddr) -> bool {
 fn bears(request: &Request, token: &str) -> bool {
     let given = request.headers().get(header::AUTHORIZATION);
     let given = given.and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    given.is_some_and(|given| equal(given, token.as_bytes()))
+    given.is_some_and(|given| given.ct_eq(token.as_bytes()).into())
 }
 
 /// Probes are answered without a token: they tell nothing but yes or no and why.
@@ -201,11 +202,6 @@ async fn ask_for_token(State(admin): State<Arc<Admin>>, request: Request, next: 
             .into_response(),
         _ => next.run(request).await,
     }
-}
-
-/// Compares in a time that tells nothing of where two tokens differ.
-fn equal(given: &[u8], wanted: &[u8]) -> bool {
-    given.len() == wanted.len() && given.iter().zip(wanted).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
 }
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::carried::{Carried, Lacking};
+use super::carried::Carried;
+use super::halt::Halt;
 use super::ledger::{Ledger, LedgerError, Records, Silent};
 use super::stand::{OutOfOrder, Stand, Step};
-use crate::classify::{Layout, Mapping, TypeKinds, Unreadable, Unresolved};
+use crate::classify::{Layout, Mapping, TypeKinds, Unreadable};
 use crate::decode::{Malformed, Message, OldTuple, Relation, Tuple};
 use crate::metrics::{Metrics, OperationLabel};
 use crate::moment::Moment;
@@ -26,58 +27,6 @@ pub struct Answer {
     pub kinds: HashMap<u32, TypeForm>,
     /// Of the columns.
     pub added: Added,
-}
-
-/// Why the stream stops before a message. Nothing behind it was applied.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Halt {
-    /// The catalog could not be asked.
-    #[error("ask the catalog about the table: {0}")]
-    Catalog(String),
-    /// A column that the mapping or the identity names is not there.
-    #[error("{0}")]
-    ColumnMissing(Unresolved),
-    /// The disk has no room. It goes on by itself.
-    #[error("the spool's disk is full")]
-    DiskFull,
-    /// The place that was asked for: all before it is applied, nothing behind it.
-    #[error("reached {0}")]
-    Reached(Lsn),
-    /// The ledger.
-    #[error("at {lsn}: {error}")]
-    Ledger {
-        /// The transaction.
-        lsn: Lsn,
-        /// What is wrong.
-        error: LedgerError,
-    },
-    /// Bytes that are no message.
-    #[error("malformed message after {lsn}: {what}")]
-    Malformed {
-        /// The last place that was understood.
-        lsn: Lsn,
-        /// What is wrong.
-        what: String,
-    },
-    /// The log does not tell which document a row was.
-    #[error("at {lsn}: {lacking}")]
-    NotCarried {
-        /// The transaction.
-        lsn: Lsn,
-        /// Whose replica identity it is, and what it lacks.
-        lacking: Lacking,
-    },
-    /// Only records of healthy lanes are left to remove. It goes on by itself.
-    #[error("the spool is full: nothing is left in it but records that wait for healthy receivers")]
-    SpoolFull,
-    /// Another table bears the name now; what went with the old one was not told.
-    #[error("at {lsn}: the table {table} was dropped and made again")]
-    TableReplaced {
-        /// The transaction.
-        lsn: Lsn,
-        /// Its name.
-        table: String,
-    },
 }
 
 /// The stream, as far as it is applied.
@@ -240,7 +189,7 @@ impl Follow {
                     (LedgerError::Unreadable(Unreadable::NullId { .. }), Some(lacking)) if old.is_some() => {
                         Halt::NotCarried { lsn, lacking }
                     }
-                    (error, _) => Halt::Ledger { lsn, error },
+                    (error, _) => Halt::Ledger { lsn, table: self.mapping.table.clone(), error },
                 })?;
                 if let Some(count) = self.counts.get_mut(operation) {
                     *count += 1;
@@ -266,8 +215,8 @@ impl Follow {
     /// Enters a part of a TRUNCATE: some of the documents that are left. Says whether that was the
     /// last. What is left is read from the disk, so everything before must be there.
     pub(super) fn truncate_step(&mut self, committed_at: Moment, ledger: &mut Ledger) -> Result<bool, Halt> {
-        let lsn = self.place;
-        let halt = |error| Halt::Ledger { lsn, error };
+        let (lsn, table) = (self.place, self.mapping.table.clone());
+        let halt = |error| Halt::Ledger { lsn, table: table.clone(), error };
         let left = ledger.on_disk_after(None, TRUNCATE_STEP).map_err(halt)?;
         if left.is_empty() {
             self.stand.applied();

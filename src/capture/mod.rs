@@ -7,6 +7,7 @@
 
 mod carried;
 mod follow;
+mod halt;
 mod ledger;
 mod not_kept;
 mod notice;
@@ -27,7 +28,8 @@ use crate::source::Block;
 use crate::spool::{Opened, Room, Spool, SpoolError, StreamPosition};
 
 pub use carried::Lacking;
-pub use follow::{Answer, Ask, Documents, Halt};
+pub use follow::{Answer, Ask, Documents};
+pub use halt::Halt;
 pub use ledger::{Keep, Ledger, LedgerError, Listeners, Spooled, Watch};
 pub(crate) use ledger::{Records, Silent};
 pub use not_kept::{Dropped, NotKept};

@@ -1,6 +1,6 @@
 //! What the left loop tells whoever keeps the stream.
 
-use super::follow::Halt;
+use super::halt::Halt;
 use crate::spool::SpoolError;
 
 /// What the left loop says of itself.

@@ -175,7 +175,8 @@ mod tests {
 
     /// One of each kind of halt that the stream knows, but the place that was asked for.
     fn halts() -> Vec<(Halt, Obstacle)> {
-        let ledger = |error| Halt::Ledger { lsn: Lsn(7), error };
+        let table = || "public.documents".parse().unwrap();
+        let ledger = |error| Halt::Ledger { lsn: Lsn(7), table: table(), error };
         let null = crate::classify::Unreadable::NullId { column: "id".into() };
         let lacking = crate::capture::Lacking { table: ("s".into(), "t".into()), columns: vec!["id".into()] };
         vec![

@@ -1,6 +1,8 @@
 //! What each column is taken for, in words; and what of it is right but seldom meant. Pure.
 
-use super::catalog::{Column, distance};
+use strsim::levenshtein;
+
+use super::catalog::Column;
 use super::column_types::ColumnType;
 use super::doctor::{Finding, note, warning};
 use super::excluded::{BOOL, ExcludedWhen};
@@ -191,7 +193,7 @@ fn words(name: &str) -> Vec<String> {
 /// The same but for case and signs, or for a letter or two.
 fn resemble(one: &str, other: &str) -> bool {
     let (one, other) = (words(one).concat(), words(other).concat());
-    distance(&one, &other) <= one.chars().count() / LETTERS_FOR_EACH_SLIP
+    levenshtein(&one, &other) <= one.chars().count() / LETTERS_FOR_EACH_SLIP
 }
 
 /// (setting, what is so without a column)
