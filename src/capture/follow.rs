@@ -17,8 +17,8 @@ use crate::source::{Frame, MalformedFrame};
 use crate::spool::{Fact, StreamPosition};
 
 /// What the catalog is asked when a relation has what was never seen: the kinds of types, and what
-/// rows hold in columns that were added after them.
-pub type Ask = Box<dyn Fn(&[u32], &[String]) -> Result<Answer, String> + Send>;
+/// rows hold in columns that were added after them; as of the transaction that the stream stands in.
+pub type Ask = Box<dyn Fn(&[u32], &[String], u32) -> Result<Answer, String> + Send>;
 
 /// The catalog's answer.
 #[derive(Clone, Debug, Default)]
@@ -270,7 +270,7 @@ impl Follow {
         let added = ledger.layouts.added(&self.mapping, relation);
         let mut answer = Answer::default();
         if !types.is_empty() || !added.is_empty() {
-            answer = (self.ask)(&types, &added).map_err(Halt::Catalog)?;
+            answer = (self.ask)(&types, &added, self.xid).map_err(Halt::Catalog)?;
         }
         for (oid, form) in answer.kinds {
             self.kinds.learn(oid, form);

@@ -1,11 +1,13 @@
 //! The settings as questions to the source.
 
+use std::time::Duration;
+
 use tokio::runtime::Handle;
 
 use crate::capture::{Answer, Ask};
 use crate::classify::Mapping;
 use crate::settings::Settings;
-use crate::source::added::added;
+use crate::source::added::{added, until_visible};
 use crate::source::slot::Waited;
 use crate::source::survey::{Survey, Wanted, WantedColumn};
 use crate::source::{Conninfo, connect_sql, types};
@@ -38,9 +40,13 @@ pub fn wanted(settings: &Settings) -> Wanted {
 /// Asks the catalog from the left loop's thread, on a session of its own: it is asked seldom.
 pub(super) fn ask(conninfo: Conninfo, table: u32) -> Ask {
     let runtime = Handle::current();
-    Box::new(move |oids, names| {
+    Box::new(move |oids, names, xid| {
         runtime.block_on(async {
             let client = connect_sql(&conninfo).await.map_err(|error| error.to_string())?;
+            let visible = tokio::time::timeout(VISIBLE_WITHIN, until_visible(&client, xid)).await;
+            visible
+                .map_err(|_| format!("the transaction {xid} is in the log, and not yet visible"))?
+                .map_err(|error| error.to_string())?;
             let kinds = types::type_forms(&client, oids).await.map_err(|error| error.to_string())?;
             let added = added(&client, table, names).await.map_err(|error| error.to_string())?;
             Ok(Answer { kinds, added })
@@ -70,3 +76,6 @@ pub(super) fn say_waiting(waited: &[Waited]) {
         tracing::info!("the making of a slot waits for {}", whom.join(", "));
     }
 }
+
+/// A commit that a standby does not confirm is waited for at the next connection.
+const VISIBLE_WITHIN: Duration = Duration::from_secs(10);

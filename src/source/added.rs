@@ -4,6 +4,7 @@
 //! was dropped. It is always the catalog of now, while the stream may stand before what was altered since.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio_postgres::{Client, Row};
 
@@ -101,6 +102,29 @@ pub async fn files(client: &Client, oid: u32) -> Result<Files, SourceError> {
     files.iter().map(|row| Ok((row.try_get("oid")?, row.try_get("file")?))).collect()
 }
 
+/// Waits until sessions see what the transaction `xid` did: the stream tells of a commit when it is in the
+/// log, which is a moment before, or longer where a standby has to confirm it.
+pub async fn until_visible(client: &Client, xid: u32) -> Result<(), SourceError> {
+    loop {
+        let row = client.query_one("SELECT pg_catalog.pg_current_snapshot()::text", &[]).await?;
+        if sees(row.try_get(0)?, xid).unwrap_or(true) {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+    }
+}
+
+/// Whether a snapshot, written `xmin:xmax:xip,xip`, sees a transaction that was committed.
+/// <https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT-PARTS>
+fn sees(snapshot: &str, xid: u32) -> Option<bool> {
+    // Its numbers count on beyond 32 bits.
+    let low = |text: &str| text.parse::<u64>().ok().and_then(|xid| u32::try_from(xid & 0xFFFF_FFFF).ok());
+    let mut parts = snapshot.split(':');
+    let (_, xmax, running) = (parts.next()?, low(parts.next()?)?, parts.next()?);
+    let runs = running.split(',').any(|text| low(text) == Some(xid));
+    Some(is_later(xmax, xid) && !runs)
+}
+
 fn column(row: &Row) -> Result<(String, AddedColumn), SourceError> {
     // Of any bytes, as what is in the column.
     let missing: Option<Bytes<'_>> = row.try_get("missing")?;
@@ -132,6 +156,7 @@ fn is_later(one: u32, other: u32) -> bool {
 }
 
 const FIRST_NORMAL_XID: u32 = 3;
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests {
@@ -168,6 +193,18 @@ mod tests {
                 assert_eq!(certain(xid, &["a", "c"]), WhenAdded::Unknown, "{xid}");
             }
         }
+    }
+
+    #[test]
+    fn a_snapshot_sees_what_was_committed_before_it() {
+        let seen = |snapshot, xid| sees(snapshot, xid).unwrap();
+        assert!(seen("100:100:", 99) && seen("90:100:95,97", 96));
+        assert!(!seen("100:100:", 100) && !seen("90:100:95,97", 97) && !seen("90:100:95", 101));
+        assert!(
+            seen("4294967390:4294967396:4294967391", 99) && !seen("4294967390:4294967396:4294967391", 95)
+        );
+        assert!(seen("4294967299:4294967300:", u32::MAX - 1), "across the wraparound");
+        assert_eq!(sees("nothing", 1), None);
     }
 
     #[test]

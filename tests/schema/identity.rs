@@ -135,9 +135,11 @@ async fn what_the_replica_identity_does_not_tell_stops_reading_and_is_never_pass
     for version in VERSIONS {
         for case in &CASES {
             let [update, delete] = CHANGES;
-            tried(case, version, true, update).await;
-            tried(case, version, true, delete).await;
-            tried(case, version, false, update).await;
+            tokio::join!(
+                tried(case, version, true, update),
+                tried(case, version, true, delete),
+                tried(case, version, false, update)
+            );
         }
     }
 }

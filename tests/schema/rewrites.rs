@@ -1,6 +1,7 @@
 //! Columns are added and rows are written anew: by a sidecar that runs, by one that is stopped, and in one
 //! transaction with changes of documents. What nobody changed makes no record, and what was changed makes one.
 
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::database::{DOCUMENTS, Database};
@@ -141,9 +142,8 @@ async fn tried(case: &Case, how: How, version: u32) {
 async fn what_an_alter_makes_unknowable_is_no_change_and_what_is_known_is() {
     for version in VERSIONS {
         for case in &CASES {
-            for how in [How::Running, How::Stopped, How::InOneTransaction, How::InSavepoints] {
-                tried(case, how, version).await;
-            }
+            let hows = [How::Running, How::Stopped, How::InOneTransaction, How::InSavepoints];
+            join_all(hows.map(|how| tried(case, how, version))).await;
         }
     }
 }

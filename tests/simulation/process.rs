@@ -187,7 +187,7 @@ impl Process {
             exclude_on_truncate: true,
             until: None,
         };
-        let ask = Box::new(|_: &[u32], _: &[String]| Ok(Answer::default()));
+        let ask = Box::new(|_: &[u32], _: &[String], _| Ok(Answer::default()));
         self.capture.connected(self.number, documents, ask, position);
         Some(position.whole)
     }

@@ -170,8 +170,8 @@ on_all_versions! {
         problem("13 or later", &|survey| survey.server.version = 120_022);
         problem("standby", &|survey| survey.server.in_recovery = true);
         problem("may not replicate", &|survey| survey.server.may_replicate = false);
-        problem("replication slots: 30 of 30 are in use", &|survey| survey.server.slots = 30);
-        problem("walsenders: 29 of 30 are in use", &|survey| survey.server.senders = 29);
+        problem("replication slots: 100 of 100 are in use", &|survey| survey.server.slots = 100);
+        problem("walsenders: 99 of 100 are in use", &|survey| survey.server.senders = 99);
         problem("belongs to the database", &|survey| survey.slot.as_mut().expect("a slot").here = false);
         problem("wal_level is replica", &|survey| survey.settings.set("wal_level", "replica"));
         assert_eq!(problems(&judged(&|survey| { survey.settings.set("wal_level", "replica"); survey.server.version = 190_000; })), 0);
