@@ -119,4 +119,4 @@ fn folder() -> tempfile::TempDir {
 }
 
 /// About two minutes.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 1_000;
