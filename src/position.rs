@@ -50,13 +50,6 @@ impl Place {
 #[error("`{0}` is not an LSN: expected `0/16B3748`, `0-16B3748` or `0-16B3748/3`")]
 pub struct NotAnLsn(String);
 
-impl Lsn {
-    /// As Postgres writes it, `0/16B3748`.
-    pub fn slashed(self) -> String {
-        self.to_string()
-    }
-}
-
 impl fmt::Display for Lsn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:X}/{:X}", self.0 >> 32, self.0 & 0xFFFF_FFFF)
@@ -122,7 +115,7 @@ mod tests {
         let lsn = Lsn(0x1_016B_3748);
         assert_eq!("1/16B3748".parse(), Ok(Lsn(0x0000_0001_016B_3748)));
         assert_eq!("1-16b3748".parse(), Ok(lsn));
-        assert_eq!((lsn.to_string(), lsn.slashed()), ("1/16B3748".to_owned(), "1/16B3748".to_owned()));
+        assert_eq!(lsn.to_string(), "1/16B3748");
         assert_eq!(Position { commit: lsn, number: 3 }.to_string(), "1-16B3748/3");
     }
 

@@ -4,21 +4,13 @@ use std::fmt::Write as _;
 
 /// In one line: line breaks and tabs are escaped too.
 pub fn plain(text: &str) -> String {
-    escaped(
-        text,
-        |letter| letter.is_control() || is_unseen(letter),
-        |out, letter| {
-            let _ = write!(out, "{}", letter.escape_default());
-        },
-    )
+    escaped(text, |letter| letter.is_control() || is_unseen(letter), by_number)
 }
 
 /// Of several lines.
 pub fn lines(text: &str) -> String {
     let acts = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t') || is_unseen(letter);
-    escaped(text, acts, |out, letter| {
-        let _ = write!(out, "{}", letter.escape_default());
-    })
+    escaped(text, acts, by_number)
 }
 
 /// JSON that is JSON as before. Within a string nothing else but these stands unescaped, and outside of
@@ -91,6 +83,10 @@ fn escaped(text: &str, acts: impl Fn(char) -> bool, escape: impl Fn(&mut String,
         }
     }
     out
+}
+
+fn by_number(out: &mut String, letter: char) {
+    let _ = write!(out, "{}", letter.escape_default());
 }
 
 /// Turns the direction of what follows, is not seen, or breaks a line somewhere.

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::classify::TableName;
 use crate::decode::Relation;
 use crate::source::quote;
 
@@ -21,16 +22,14 @@ pub(super) struct Carried {
 /// A replica identity that does not tell which document a row was.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "the replica identity of {}.{} lacks `{}`, so the stream does not tell which document was changed. Before the next changes: \
+    "the replica identity of {table} lacks `{}`, so the stream does not tell which document was changed. Before the next changes: \
      ALTER TABLE {} REPLICA IDENTITY FULL; (or USING INDEX, with one that has it)",
-    table.0,
-    table.1,
     columns.join("`, `"),
-    quote::table(&table.0, &table.1)
+    quote::table(&table.schema, &table.name)
 )]
 pub struct Lacking {
-    /// Schema and name of the table, or of its partition.
-    pub table: (String, String),
+    /// The table, or its partition.
+    pub table: TableName,
     /// Columns of the identity that its replica identity lacks.
     pub columns: Vec<String>,
 }
@@ -84,7 +83,7 @@ fn lacking(relation: &Relation, identity: &[String]) -> Option<Lacking> {
     let carries =
         |name: &String| relation.columns.iter().any(|column| column.part_of_key && column.name == *name);
     let columns: Vec<String> = identity.iter().filter(|name| !carries(name)).cloned().collect();
-    let table = (relation.schema.clone(), relation.name.clone());
+    let table = TableName { schema: relation.schema.clone(), name: relation.name.clone() };
     (!columns.is_empty()).then_some(Lacking { table, columns })
 }
 
@@ -119,7 +118,7 @@ mod tests {
                 oid => carried.relation(&relation(*oid, key), *oid == TABLE, &["a".to_owned()]),
             }
         }
-        carried.lacking().map(|lacking| lacking.table.1.clone())
+        carried.lacking().map(|lacking| lacking.table.name.clone())
     }
 
     #[test]

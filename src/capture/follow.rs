@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::carried::Carried;
+use super::carried::{Carried, Lacking};
 use super::halt::Halt;
 use super::ledger::{Ledger, LedgerError, Records, Silent};
 use super::stand::{OutOfOrder, Stand, Step};
@@ -163,14 +163,15 @@ impl Follow {
         operation: usize,
         ledger: &mut Ledger,
     ) -> Result<(), Halt> {
-        match self.relations.get(&relation) {
+        let known = self.relations.get(&relation);
+        match known {
             Some(Known::Documents(_)) => self.carried.row(),
             Some(Known::Other) | None => self.carried.other(),
         }
         let Step::Apply(committed_at) = self.stand.change().map_err(|error| self.malformed(&error))? else {
             return Ok(());
         };
-        match self.relations.get(&relation) {
+        match known {
             None => {
                 return Err(
                     self.malformed(&format!("a change of the relation {relation}, which was not described"))
@@ -178,16 +179,17 @@ impl Follow {
             }
             Some(Known::Other) => {}
             Some(Known::Documents(known)) => {
-                let (layout, lsn, lacking) = (&known.1, self.place, self.carried.lacking().cloned());
+                let (layout, lsn, lacking) = (&known.1, self.place, self.carried.lacking());
+                let not_carried = |lacking: &Lacking| Halt::NotCarried { lsn, lacking: lacking.clone() };
                 // Without an old row, what is not in the replica identity may have changed.
-                if let Some(lacking) = lacking.clone().filter(|_| operation == UPDATE && old.is_none()) {
-                    return Err(Halt::NotCarried { lsn, lacking });
+                if let Some(lacking) = lacking.filter(|_| operation == UPDATE && old.is_none()) {
+                    return Err(not_carried(lacking));
                 }
                 let mut places = Places { stand: &mut self.stand, committed_at };
                 let entered = enter(layout, old, new, ledger, &mut places);
                 entered.map_err(|error| match (error, lacking) {
                     (LedgerError::Unreadable(Unreadable::NullId { .. }), Some(lacking)) if old.is_some() => {
-                        Halt::NotCarried { lsn, lacking }
+                        not_carried(lacking)
                     }
                     (error, _) => Halt::Ledger { lsn, table: self.mapping.table.clone(), error },
                 })?;

@@ -103,8 +103,8 @@ impl Supervisor {
         let position = self.capture.settle().await.unwrap_or_default();
         tracing::warn!(
             "{why}: what changed from {} to {} is not read, and the table is compared instead",
-            position.whole.slashed(),
-            until.slashed()
+            position.whole,
+            until
         );
         Ok(Lsn(0))
     }
@@ -178,7 +178,7 @@ mod tests {
         let table = || "public.documents".parse().unwrap();
         let ledger = |error| Halt::Ledger { lsn: Lsn(7), table: table(), error };
         let null = crate::classify::Unreadable::NullId { column: "id".into() };
-        let lacking = crate::capture::Lacking { table: ("s".into(), "t".into()), columns: vec!["id".into()] };
+        let lacking = crate::capture::Lacking { table: "s.t".parse().unwrap(), columns: vec!["id".into()] };
         vec![
             (Halt::Catalog("no answer".into()), Obstacle::Unclear),
             (Halt::DiskFull, Obstacle::Passing),

@@ -158,8 +158,7 @@ fn same_history(
     if found.flush < position.whole {
         return Err(format!(
             "the server's log ends at {}, before {}, which was read from it: it is a restored copy",
-            found.flush.slashed(),
-            position.whole.slashed()
+            found.flush, position.whole
         ));
     }
     Ok(position)
@@ -177,9 +176,7 @@ fn after_failover(
     let applied = position.open.map_or(position.last_end, |open| Lsn(open.commit.0 + 1));
     if applied > switch {
         return Err(format!(
-            "timeline {new} left timeline {old} at {}, before {}, which was applied from it",
-            switch.slashed(),
-            applied.slashed()
+            "timeline {new} left timeline {old} at {switch}, before {applied}, which was applied from it"
         ));
     }
     // Where only a keepalive lies beyond the switch, no change was: what the new timeline wrote

@@ -81,7 +81,7 @@ impl Supervisor {
 
     /// Once, however often the first start is tried.
     async fn say_taken(&mut self, client: &Client, found: &Survey, wanted: &Wanted) -> Result<(), Trouble> {
-        if std::mem::replace(&mut self.on_table.said, true) {
+        if !self.warned.insert(COLUMNS_ARE_TOLD.to_owned()) {
             return Ok(());
         }
         for line in taken::lines(found, wanted) {
@@ -133,6 +133,7 @@ async fn was_read(client: &Client, found: &Survey, slot: &str) -> bool {
     row.is_ok_and(|row| row.is_some_and(|row| row.try_get::<_, Option<bool>>(0).ok().flatten() == Some(true)))
 }
 
+const COLUMNS_ARE_TOLD: &str = "what each column is taken for";
 const SLOT_IS_THERE: &str = "the slot is there and the spool is empty: what an earlier spool held, and changes before this start, \
                              make records only as `documents.initial` says";
 const IDS_ARE_SHARED: &str = "several live rows of a project share an id: each row is judged by itself, and receivers cannot tell them apart";

@@ -139,9 +139,7 @@ impl Supervisor {
                 let result = format!(
                     "compared {} documents as of {}: {did} {ingested} ingested, {modified} modified, {excluded} excluded; \
                      {} documents are gone",
-                    found.rows,
-                    at.slashed(),
-                    found.gone
+                    found.rows, at, found.gone
                 );
                 tracing::warn!(from = %Lsn(mark.from), to = %at, "{result}");
                 self.catch_ups_failed = 0;

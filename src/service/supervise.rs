@@ -62,14 +62,12 @@ pub(super) struct OnTable {
     pub(super) mapping: Mapping,
     /// The type of the column that tells excluded documents, as the mapping was read for it.
     pub(super) excluded_type: Option<TypeForm>,
-    /// What each column is taken for was said.
-    pub(super) said: bool,
 }
 
 impl OnTable {
     /// Before any table is found.
     pub(super) fn of(mapping: Mapping) -> Self {
-        Self { mapping, excluded_type: None, said: false }
+        Self { mapping, excluded_type: None }
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) fn gap(continuity: &Continuity, wanted: &Wanted) -> Option<Mark> {
         | Continuity::GoOn(_)
         | Continuity::SpoolBehind { .. } => return None,
     };
-    let why = format!("{why} {} cannot be known from the stream", from.slashed());
+    let why = format!("{why} {from} cannot be known from the stream");
     Some(Mark::of_gap(why, from, drops_slot))
 }
 
@@ -72,8 +72,7 @@ pub(super) fn stands(continuity: &Continuity, wanted: &Wanted) -> Trouble {
         Continuity::SpoolBehind { confirmed } => format!(
             "the slot `{}` stands at {}, beyond what the spool holds: the spool was restored, or the slot made again. \
              Nothing is read or delivered. `sidecar resync` sends what is different",
-            wanted.slot,
-            confirmed.slashed()
+            wanted.slot, confirmed
         ),
         Continuity::FirstStart { .. }
         | Continuity::GoOn(_)

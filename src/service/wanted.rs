@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use crate::capture::{Answer, Ask};
 use crate::classify::Mapping;
 use crate::settings::Settings;
-use crate::source::added::{added, until_visible};
+use crate::source::added::{Added, added, until_visible};
 use crate::source::slot::Waited;
 use crate::source::survey::{Survey, Wanted, WantedColumn};
 use crate::source::{Conninfo, connect_sql, types};
@@ -48,7 +48,11 @@ pub(super) fn ask(conninfo: Conninfo, table: u32) -> Ask {
                 .map_err(|_| format!("the transaction {xid} is in the log, and not yet visible"))?
                 .map_err(|error| error.to_string())?;
             let kinds = types::type_forms(&client, oids).await.map_err(|error| error.to_string())?;
-            let added = added(&client, table, names).await.map_err(|error| error.to_string())?;
+            // Types alone may be asked for, at each connection.
+            let added = match names {
+                [] => Added::default(),
+                names => added(&client, table, names).await.map_err(|error| error.to_string())?,
+            };
             Ok(Answer { kinds, added })
         })
     })

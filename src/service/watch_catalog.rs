@@ -63,8 +63,8 @@ impl CatalogWatch {
                  {} and {}: `sidecar resync` sends what they made",
                 wanted.publication,
                 wanted.table,
-                since.slashed(),
-                log_ends.slashed()
+                since,
+                log_ends
             );
         }
     }

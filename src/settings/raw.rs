@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use super::units::{Size, Span};
-use crate::source::read_secret;
+use crate::source::{read_secret, without_line_break};
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -225,7 +225,8 @@ impl Secret {
         match self {
             Self::Plain(text) => Ok(text.clone()),
             Self::FromEnv(name) => {
-                std::env::var(name).map(cut).map_err(|_| format!("the environment has no `{name}`"))
+                let value = std::env::var(name).map_err(|_| format!("the environment has no `{name}`"))?;
+                Ok(without_line_break(&value))
             }
             Self::FromFile(file) => read_secret(file),
         }
@@ -238,11 +239,6 @@ impl Secret {
             Self::FromEnv(_) | Self::Plain(_) => None,
         }
     }
-}
-
-/// What writes a secret to a file or a variable often ends it with a line break.
-fn cut(text: String) -> String {
-    text.trim_end_matches(['\r', '\n']).to_owned()
 }
 
 impl fmt::Debug for Secret {
@@ -263,7 +259,7 @@ mod tests {
             std::fs::write(&file, format!(" a\nb {end}")).unwrap();
             assert_eq!(Secret::FromFile(file).value().unwrap(), " a\nb ");
             // A test sets no variables of its own process: the function is the same for both.
-            assert_eq!(cut(format!(" a\nb {end}")), " a\nb ");
+            assert_eq!(without_line_break(&format!(" a\nb {end}")), " a\nb ");
         }
     }
 }

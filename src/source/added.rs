@@ -97,7 +97,7 @@ pub async fn added(client: &Client, oid: u32, names: &[String]) -> Result<Added,
 }
 
 /// The files of the table `oid` and its partitions.
-pub async fn files(client: &Client, oid: u32) -> Result<Files, SourceError> {
+async fn files(client: &Client, oid: u32) -> Result<Files, SourceError> {
     let files = client.query(include_str!("../../sql/storage.sql"), &[&oid]).await?;
     files.iter().map(|row| Ok((row.try_get("oid")?, row.try_get("file")?))).collect()
 }

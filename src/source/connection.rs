@@ -114,7 +114,7 @@ impl Connection {
         self.send_query(&format!(
             "START_REPLICATION SLOT \"{}\" LOGICAL {} (proto_version '1', publication_names '\"{quoted}\"')",
             slot.replace('"', "\"\""),
-            from.slashed(),
+            from,
         ))
         .await?;
         loop {

@@ -152,7 +152,7 @@ fn of_slot(wanted: &Wanted, slot: &Slot, version: u32) -> Vec<Finding> {
     let name = &wanted.slot;
     if let Some(why) = slot.lost_because() {
         let reason = slot.invalidation_reason.as_deref().or(slot.wal_status.as_deref()).unwrap_or("conflict");
-        let from = slot.confirmed.map_or_else(|| "?".to_owned(), crate::position::Lsn::slashed);
+        let from = slot.confirmed.map_or_else(|| "?".to_owned(), |lsn| lsn.to_string());
         return vec![warning(
             format!("the slot {name} is lost ({reason})"),
             format!(

@@ -124,7 +124,7 @@ struct Place(Option<Lsn>);
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(lsn) => write!(f, "its log after {}", lsn.slashed()),
+            Some(lsn) => write!(f, "its log after {lsn}"),
             None => f.write_str("the table"),
         }
     }

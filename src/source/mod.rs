@@ -72,8 +72,8 @@ pub use conninfo::{
 pub use error::SourceError;
 pub use frame::{Frame, MalformedFrame};
 pub use handshake::ServerError;
-pub use passfile::read_secret;
+pub use passfile::{read_secret, without_line_break};
 pub use progress::{Patience, Place};
 pub use sql::connect_sql;
 pub use stream::{Block, Ended, Stream};
-pub(crate) use tls::in_its_time;
+pub(crate) use tls::verifier;

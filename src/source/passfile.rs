@@ -56,10 +56,15 @@ pub(super) fn password(conninfo: &Conninfo, host: &Host, port: u16) -> Result<Op
     }
 }
 
+/// What writes a secret to a file or a variable often ends it with a line break.
+pub fn without_line_break(secret: &str) -> String {
+    secret.trim_end_matches(['\r', '\n']).to_owned()
+}
+
 /// The secret that a file holds, without the line break at its end.
 pub fn read_secret(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path)
-        .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+        .map(|text| without_line_break(&text))
         .map_err(|error| format!("read {}: {error}", path.display()))
 }
 

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use postgres_protocol::message::backend::Message;
@@ -41,15 +40,12 @@ pub(super) async fn admit(conninfo: &Conninfo, replication: bool) -> Result<Admi
     let config = tls::client_config(conninfo).map_err(|error| SourceError::Refused(format!("{error:#}")))?;
     let mut last = SourceError::Unreachable("no host is given".into());
     for endpoint in &conninfo.endpoints {
-        let unreachable = |why: String| SourceError::unreachable(&endpoint.host, endpoint.port, why);
-        let addresses = match tokio::time::timeout(conninfo.connect_timeout, addresses(endpoint)).await {
-            Ok(Ok(addresses)) => addresses,
-            Ok(Err(error)) => {
-                last = unreachable(error.to_string());
-                continue;
-            }
-            Err(_) => {
-                last = unreachable(silent(conninfo));
+        let found = tokio::time::timeout(conninfo.connect_timeout, addresses(endpoint)).await;
+        let found = found.map_err(|_| silent(conninfo));
+        let addresses = match found.and_then(|found| found.map_err(|error| error.to_string())) {
+            Ok(addresses) => addresses,
+            Err(why) => {
+                last = SourceError::unreachable(&endpoint.host, endpoint.port, why);
                 continue;
             }
         };
@@ -252,12 +248,16 @@ fn keep_alive(tcp: &TcpStream, how: KeepAlive) -> io::Result<()> {
     tcp.set_nodelay(true)?;
     let socket = socket2::SockRef::from(tcp);
     if how.on {
-        let with = |keepalive, time: Option<Duration>, set: fn(TcpKeepalive, Duration) -> TcpKeepalive| {
-            time.map_or(Clone::clone(&keepalive), |time| set(keepalive, time))
-        };
-        let keepalive = with(TcpKeepalive::new(), how.idle, TcpKeepalive::with_time);
-        let keepalive = with(keepalive, how.interval, TcpKeepalive::with_interval);
-        let keepalive = how.count.map_or(keepalive.clone(), |count| keepalive.with_retries(count));
+        let mut keepalive = TcpKeepalive::new();
+        if let Some(idle) = how.idle {
+            keepalive = keepalive.with_time(idle);
+        }
+        if let Some(interval) = how.interval {
+            keepalive = keepalive.with_interval(interval);
+        }
+        if let Some(count) = how.count {
+            keepalive = keepalive.with_retries(count);
+        }
         socket.set_tcp_keepalive(&keepalive)?;
     }
     #[cfg(target_os = "linux")]

@@ -79,6 +79,16 @@ pub(super) fn server_end_point(certificate: &CertificateDer<'_>) -> Option<Vec<u
     })
 }
 
+/// Takes the certificates that come from `store` and bear the host's name; and those that stand in
+/// `certificates` themselves, and bear it.
+pub(crate) fn verifier(
+    store: RootCertStore,
+    certificates: Vec<CertificateDer<'static>>,
+    algorithms: WebPkiSupportedAlgorithms,
+) -> Arc<dyn ServerCertVerifier> {
+    Arc::new(Verifier { algorithms, trust: Trust::ThisName(Roots { store, certificates }) })
+}
+
 /// Whose certificates are taken.
 #[derive(Debug)]
 enum Trust {
@@ -132,8 +142,7 @@ impl Roots {
     }
 }
 
-/// Whether a certificate is valid now.
-pub(crate) fn in_its_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), rustls::Error> {
+fn in_its_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), rustls::Error> {
     let parsed = x509_cert::Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
     let validity = parsed.tbs_certificate.validity;
     if now.as_secs() > validity.not_after.to_unix_duration().as_secs() {

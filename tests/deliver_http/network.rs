@@ -7,14 +7,13 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use sidecar::deliver::{Egress, Proxy};
 use sidecar::metrics::{ReusedLabel, Truth};
 use sidecar::record::Callback::Ingested;
 
 use crate::lab::{Lab, Setup, webhook};
 use crate::receiver::{Receiver, Reply};
+use crate::tls::{acceptor, acceptor_with};
 
 /// The outcome and detail of the first attempt.
 fn first_attempt(setup: Setup) -> (String, String) {
@@ -89,26 +88,7 @@ fn a_pooled_connection_found_closed_is_no_attempt() {
 fn tls_server(
     runtime: &tokio::runtime::Runtime,
 ) -> (SocketAddr, rcgen::Certificate, Arc<Mutex<Vec<Version>>>) {
-    let authority_key = rcgen::KeyPair::generate().unwrap();
-    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority_certificate = authority.self_signed(&authority_key).unwrap();
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate =
-        rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap().signed_by(&key, &issuer).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
-        .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let (acceptor, authority_certificate) = acceptor(&["h2", "http/1.1"]);
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let (address, versions) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
     let seen = Arc::clone(&versions);
@@ -251,17 +231,7 @@ fn self_signed(
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     }
     let certificate = params.self_signed(&key).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
-        .unwrap();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let acceptor = acceptor_with(&certificate, &key, &[]);
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();
     runtime.spawn(async move {

@@ -28,7 +28,7 @@ impl TlsServer {
     {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.unwrap();
-        let (acceptor, authority) = acceptor(protocol);
+        let (acceptor, authority) = acceptor(&[protocol]);
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -52,7 +52,8 @@ impl TlsServer {
     }
 }
 
-fn acceptor(protocol: &str) -> (TlsAcceptor, rcgen::Certificate) {
+/// With a certificate of an authority of its own, which comes too.
+pub fn acceptor(protocols: &[&str]) -> (TlsAcceptor, rcgen::Certificate) {
     let authority_key = rcgen::KeyPair::generate().unwrap();
     let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -61,6 +62,14 @@ fn acceptor(protocol: &str) -> (TlsAcceptor, rcgen::Certificate) {
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate =
         rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap().signed_by(&key, &issuer).unwrap();
+    (acceptor_with(&certificate, &key, protocols), authority_certificate)
+}
+
+pub fn acceptor_with(
+    certificate: &rcgen::Certificate,
+    key: &rcgen::KeyPair,
+    protocols: &[&str],
+) -> TlsAcceptor {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let mut config = ServerConfig::builder_with_provider(provider)
@@ -69,6 +78,6 @@ fn acceptor(protocol: &str) -> (TlsAcceptor, rcgen::Certificate) {
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key)
         .unwrap();
-    config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
-    (TlsAcceptor::from(Arc::new(config)), authority_certificate)
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    TlsAcceptor::from(Arc::new(config))
 }

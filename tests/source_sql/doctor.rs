@@ -210,7 +210,7 @@ async fn a_lost_slot_says_from_where_on_nothing_can_be_known() {
         assert!(lost.lost(), "{version}: {lost:?}");
         assert_eq!((lost.confirmed, lost.restart), (before.confirmed, None));
         let findings = examine(&lab, &wanted).await;
-        let from = before.confirmed.expect("an LSN").slashed();
+        let from = before.confirmed.expect("an LSN").to_string();
         assert!(find(&findings, "is lost").explanation.contains(&from), "{findings:#?}");
     }
 }
