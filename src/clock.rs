@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::moment::{Moment, Running};
+use crate::time::{Timestamp, Uptime};
 
 /// The wall clock, and the running time of this spool.
 #[derive(Clone, Copy, Debug)]
@@ -12,14 +12,14 @@ pub struct Clock(Works);
 #[derive(Clone, Copy, Debug)]
 enum Works {
     /// The machine's, over the running time of all earlier starts with this spool.
-    Machine { before: Running, started: Instant },
+    Machine { before: Uptime, started: Instant },
     /// It goes as its hands are moved.
-    ByHand(&'static Hands),
+    ByHand(&'static ManualClock),
 }
 
 /// The hands of a clock that does not go by itself: simulated time.
 #[derive(Debug, Default)]
-pub struct Hands {
+pub struct ManualClock {
     running: AtomicU64,
     wall: AtomicI64,
 }
@@ -27,20 +27,20 @@ pub struct Hands {
 impl Clock {
     /// A process that starts now, with a spool that has seen `before` of running time.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads clocks")]
-    pub fn start(before: Running) -> Self {
+    pub fn start(before: Uptime) -> Self {
         Self(Works::Machine { before, started: Instant::now() })
     }
 
     /// A clock that goes as these hands are moved.
-    pub fn by_hand(hands: &'static Hands) -> Self {
+    pub fn by_hand(hands: &'static ManualClock) -> Self {
         Self(Works::ByHand(hands))
     }
 
-    /// Running time: does not step, stands still while no sidecar runs.
-    pub fn running(&self) -> Running {
+    /// Uptime time: does not step, stands still while no sidecar runs.
+    pub fn uptime(&self) -> Uptime {
         match self.0 {
             Works::Machine { before, started } => before.plus(started.elapsed()),
-            Works::ByHand(hands) => Running(hands.running.load(Ordering::Relaxed)),
+            Works::ByHand(hands) => Uptime(hands.running.load(Ordering::Relaxed)),
         }
     }
 
@@ -48,40 +48,40 @@ impl Clock {
     pub fn elapsed(&self) -> Duration {
         match self.0 {
             Works::Machine { started, .. } => started.elapsed(),
-            Works::ByHand(_) => Duration::from_millis(self.running().0),
+            Works::ByHand(_) => Duration::from_millis(self.uptime().0),
         }
     }
 
     /// What of `patience` is to be waited in earnest: a clock by hand is moved on by it instead.
-    pub fn spend(&self, patience: Duration) -> Duration {
+    pub fn advance(&self, patience: Duration) -> Duration {
         match self.0 {
             Works::Machine { .. } => patience,
             Works::ByHand(hands) => {
-                hands.set(self.running().plus(patience), self.wall().plus(patience));
+                hands.set(self.uptime().plus(patience), self.wall().plus(patience));
                 Duration::ZERO
             }
         }
     }
 
     /// What the wall clock says.
-    pub fn wall(&self) -> Moment {
+    pub fn wall(&self) -> Timestamp {
         match self.0 {
             Works::Machine { .. } => Self::now(),
-            Works::ByHand(hands) => Moment(hands.wall.load(Ordering::Relaxed)),
+            Works::ByHand(hands) => Timestamp(hands.wall.load(Ordering::Relaxed)),
         }
     }
 
     /// What the machine's wall clock says.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads clocks")]
-    pub fn now() -> Moment {
+    pub fn now() -> Timestamp {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Moment(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX))
+        Timestamp(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX))
     }
 }
 
-impl Hands {
+impl ManualClock {
     /// Moves both; neither needs to go forward.
-    pub fn set(&self, running: Running, wall: Moment) {
+    pub fn set(&self, running: Uptime, wall: Timestamp) {
         self.running.store(running.0, Ordering::Relaxed);
         self.wall.store(wall.0, Ordering::Relaxed);
     }
@@ -93,18 +93,18 @@ mod tests {
 
     #[test]
     fn running_time_goes_on_where_the_spool_left_it() {
-        let clock = Clock::start(Running(5_000));
-        assert!(clock.running() >= Running(5_000));
-        assert!(clock.running() < Running(65_000));
+        let clock = Clock::start(Uptime(5_000));
+        assert!(clock.uptime() >= Uptime(5_000));
+        assert!(clock.uptime() < Uptime(65_000));
     }
 
     #[test]
     fn a_clock_by_hand_says_what_it_was_set_to() {
-        static HANDS: Hands = Hands { running: AtomicU64::new(0), wall: AtomicI64::new(0) };
+        static HANDS: ManualClock = ManualClock { running: AtomicU64::new(0), wall: AtomicI64::new(0) };
         let clock = Clock::by_hand(&HANDS);
-        HANDS.set(Running(7), Moment(-3));
-        assert_eq!((clock.running(), clock.wall()), (Running(7), Moment(-3)));
-        assert_eq!(clock.spend(Duration::from_millis(2)), Duration::ZERO);
-        assert_eq!((clock.running(), clock.wall()), (Running(9), Moment(1_997)));
+        HANDS.set(Uptime(7), Timestamp(-3));
+        assert_eq!((clock.uptime(), clock.wall()), (Uptime(7), Timestamp(-3)));
+        assert_eq!(clock.advance(Duration::from_millis(2)), Duration::ZERO);
+        assert_eq!((clock.uptime(), clock.wall()), (Uptime(9), Timestamp(1_997)));
     }
 }

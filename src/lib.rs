@@ -13,7 +13,7 @@
 //! The modules stand in the order in which a change meets them; each uses only those before it.
 
 /// Points in time, as values.
-pub mod moment;
+pub mod time;
 
 /// Places in the database's log.
 pub mod position;

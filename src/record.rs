@@ -23,7 +23,7 @@ impl Callback {
     /// All three, in the order of their [`Callback::index`].
     pub const ALL: [Self; 3] = [Self::Excluded, Self::Ingested, Self::Modified];
 
-    /// 0, 1, 2: the place of this callback in [`After`] and in lane numbers.
+    /// 0, 1, 2: the place of this callback in [`WaitsFor`] and in lane numbers.
     pub fn index(self) -> usize {
         match self {
             Self::Excluded => 0,
@@ -123,7 +123,7 @@ impl Seq {
 /// The last records of the same document id in each of its project's lanes, by
 /// [`Callback::index`]; `Seq(0)` where there is none. The record's own lane is always `Seq(0)`.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub struct After(pub [Seq; 3]);
+pub struct WaitsFor(pub [Seq; 3]);
 
 /// One item of a callback's payload, with its place and what it waits for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -133,9 +133,9 @@ pub struct Record<'a> {
     /// Its place in the database's log.
     pub position: Position,
     /// When its transaction was committed.
-    pub committed_at: crate::moment::Moment,
+    pub committed_at: crate::time::Timestamp,
     /// What must be settled before it is sent.
-    pub after: After,
+    pub after: WaitsFor,
     /// The xxh3 of its document id's UTF-8: which document it is about, for order alone.
     pub document: u64,
     /// Its JSON, finished.

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms in the order in which a change meets them. A room may use only those before it.
 const FLOW: &[&str] = &[
-    "moment",
+    "time",
     "position",
     "record",
     "metrics",
@@ -38,7 +38,7 @@ const FLOW: &[&str] = &[
 
 /// Files and folders that do no I/O and read no clock: time is an argument, the next wake-up is a result.
 const PURE: &[&str] = &[
-    "moment.rs",
+    "time.rs",
     "position.rs",
     "record.rs",
     "source/frame.rs",

@@ -1,7 +1,7 @@
 //! Why the stream stops.
 
 use super::carried::Lacking;
-use super::ledger::LedgerError;
+use super::group_writer::GroupError;
 use crate::classify::{TableName, Unresolved};
 use crate::position::Lsn;
 
@@ -22,13 +22,13 @@ pub enum Halt {
     Reached(Lsn),
     /// The ledger.
     #[error("at {lsn}, {table}: {error}")]
-    Ledger {
+    GroupWriter {
         /// The transaction.
         lsn: Lsn,
         /// The documents' table.
         table: TableName,
         /// What is wrong.
-        error: LedgerError,
+        error: GroupError,
     },
     /// Bytes that are no message.
     #[error("malformed message after {lsn}: {what}")]

@@ -6,12 +6,12 @@
 //! 2. A keepalive's LSN goes the same way: behind everything that was received before it.
 
 mod carried;
-mod follow;
+mod group_writer;
 mod halt;
-mod ledger;
 mod not_kept;
 mod notice;
-mod stand;
+mod stream_applier;
+mod stream_cursor;
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -19,34 +19,34 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use self::follow::{After, Follow};
+use self::stream_applier::{Applied, StreamApplier};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::moment::Running;
 use crate::position::Lsn;
 use crate::source::Block;
 use crate::spool::{Opened, Room, Spool, SpoolError, StreamPosition};
+use crate::time::Uptime;
 
 pub use carried::Lacking;
-pub use follow::{Answer, Ask, Documents};
+pub use group_writer::{GroupError, GroupWriter, Listeners, RecordObserver, RouteFilter, Spooled};
+pub(crate) use group_writer::{Records, Silent};
 pub use halt::Halt;
-pub use ledger::{Keep, Ledger, LedgerError, Listeners, Spooled, Watch};
-pub(crate) use ledger::{Records, Silent};
 pub use not_kept::{Dropped, NotKept};
 pub use notice::Notice;
+pub use stream_applier::{CatalogAnswer, CatalogLookup, Documents};
 
 /// Something for the left loop.
 enum Event {
     /// From the connection of that number.
     Block(u64, Block),
     /// A new connection, and what it reads for.
-    Connected(u64, Box<(Documents, Ask, StreamPosition)>),
-    Keep(Keep),
+    Connected(u64, Box<(Documents, CatalogLookup, StreamPosition)>),
+    RouteFilter(RouteFilter),
     Stop,
     /// Something was synced.
     Wake,
     /// Work on the ledger while no stream runs: a resync.
-    Work(Box<dyn FnOnce(&mut Ledger) + Send>),
+    Work(Box<dyn FnOnce(&mut GroupWriter) + Send>),
 }
 
 /// The left loop at work.
@@ -88,13 +88,13 @@ impl Capture {
                 let _ = events.lock().unwrap_or_else(PoisonError::into_inner).send(Event::Wake);
             })
         };
-        let ledger = Ledger::open(opened, clock, metrics.clone(), listeners, wake)?;
-        let confirmed = Arc::new(watch::Sender::new(opened.position.unwrap_or_default().whole));
+        let group_writer = GroupWriter::open(opened, clock, metrics.clone(), listeners, wake)?;
+        let confirmed = Arc::new(watch::Sender::new(opened.position.unwrap_or_default().resume_lsn));
         let position = Arc::new(Mutex::new(opened.position));
-        let not_kept = ledger.not_kept();
+        let not_kept = group_writer.not_kept();
         let state = Loop {
             happened,
-            ledger,
+            group_writer,
             spool: opened.spool.clone(),
             clock,
             metrics,
@@ -105,7 +105,7 @@ impl Capture {
             halted_for_room: false,
             answer_at_once: false,
             submitted: StreamPosition::default(),
-            submitted_at: clock.running(),
+            submitted_at: clock.uptime(),
             stopping: false,
             failed: false,
         };
@@ -121,7 +121,7 @@ impl Capture {
 
     /// A connection is about to stream from `position`, which [`Capture::settle`] gave, or which
     /// follows from it: its blocks come under `number`.
-    pub fn connected(&self, number: u64, documents: Documents, ask: Ask, position: StreamPosition) {
+    pub fn connected(&self, number: u64, documents: Documents, ask: CatalogLookup, position: StreamPosition) {
         self.tell(Event::Connected(number, Box::new((documents, ask, position))));
     }
 
@@ -139,7 +139,7 @@ impl Capture {
     /// The documents were compared with the table as of this position, durably.
     pub(crate) fn seeded(&self, position: StreamPosition) {
         *self.position.lock().unwrap_or_else(PoisonError::into_inner) = Some(position);
-        self.confirmed.send_replace(position.whole);
+        self.confirmed.send_replace(position.resume_lsn);
     }
 
     /// Where the stream stands, durably.
@@ -153,18 +153,18 @@ impl Capture {
     }
 
     /// The webhooks changed.
-    pub fn keep(&self, keep: Keep) {
-        self.tell(Event::Keep(keep));
+    pub fn keep(&self, keep: RouteFilter) {
+        self.tell(Event::RouteFilter(keep));
     }
 
     /// Runs `work` on the ledger, on the loop's thread, and waits for what it returns. What is left
     /// of a stream is ended first. `None`: the loop has ended.
     pub(crate) async fn work<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Ledger) -> T + Send + 'static,
+        work: impl FnOnce(&mut GroupWriter) -> T + Send + 'static,
     ) -> Option<T> {
         let (told, tell) = tokio::sync::oneshot::channel();
-        self.tell(Event::Work(Box::new(move |ledger| drop(told.send(work(ledger))))));
+        self.tell(Event::Work(Box::new(move |group_writer| drop(told.send(work(group_writer))))));
         tell.await.ok()
     }
 
@@ -186,7 +186,7 @@ impl Capture {
 #[expect(clippy::struct_excessive_bools, reason = "each is a state of its own, and any two may hold")]
 pub struct Loop {
     happened: mpsc::Receiver<Event>,
-    ledger: Ledger,
+    group_writer: GroupWriter,
     spool: Spool,
     clock: Clock,
     metrics: Metrics,
@@ -194,12 +194,12 @@ pub struct Loop {
     confirmed: Arc<watch::Sender<Lsn>>,
     position: Arc<Mutex<Option<StreamPosition>>>,
     /// The stream under way, and its connection's number. `None` while halted: blocks are dropped.
-    stream: Option<(u64, Follow)>,
+    stream: Option<(u64, StreamApplier)>,
     halted_for_room: bool,
     /// The server waits for an answer to a keepalive.
     answer_at_once: bool,
     submitted: StreamPosition,
-    submitted_at: Running,
+    submitted_at: Uptime,
     stopping: bool,
     /// The spool can no longer be written.
     failed: bool,
@@ -219,7 +219,7 @@ impl Loop {
     /// Takes the answers that have come, and one event. Waits for nothing but a sync that must come
     /// first. Says how long to rest where nothing else comes; `None`: it has ended.
     pub fn turn(&mut self) -> Option<Duration> {
-        self.land(Duration::ZERO);
+        self.take_committed(Duration::ZERO);
         match self.happened.try_recv() {
             Ok(event) => {
                 self.take(event);
@@ -230,7 +230,7 @@ impl Loop {
                 // Everything that has come is entered: now is the time to make it durable.
                 self.submit_if_due();
                 // What the disk has no room for is not confirmed, and comes again.
-                let is_settled = self.ledger.in_flight() == 0 || self.ledger.lacks_disk();
+                let is_settled = self.group_writer.in_flight() == 0 || self.group_writer.lacks_disk();
                 let over = self.failed || self.stopping && is_settled;
                 (!over).then_some(LOOK_AROUND_EVERY)
             }
@@ -239,7 +239,7 @@ impl Loop {
 
     /// Groups that are handed in and not answered.
     pub fn in_flight(&self) -> usize {
-        self.ledger.in_flight()
+        self.group_writer.in_flight()
     }
 
     fn take(&mut self, event: Event) {
@@ -248,9 +248,10 @@ impl Loop {
             Event::Connected(number, of) => {
                 let (documents, ask, position) = *of;
                 self.submitted = position;
-                self.stream = Some((number, Follow::new(documents, ask, position, self.metrics.clone())));
+                self.stream =
+                    Some((number, StreamApplier::new(documents, ask, position, self.metrics.clone())));
             }
-            Event::Keep(keep) => self.ledger.keep(keep),
+            Event::RouteFilter(keep) => self.group_writer.keep(keep),
             Event::Stop => {
                 self.submit_now();
                 self.stream = None;
@@ -261,44 +262,46 @@ impl Loop {
                 self.submit_now();
                 self.stream = None;
                 self.settle_all();
-                work(&mut self.ledger);
+                work(&mut self.group_writer);
             }
         }
     }
 
     fn block(&mut self, number: u64, block: &Block) {
         for frame in block.frames() {
-            let Some((_, follow)) = self.stream.as_mut().filter(|(of, _)| *of == number) else { return };
-            let after = match follow.frame(frame, &mut self.ledger) {
-                Ok(After::Truncated(committed_at)) => self.truncate(committed_at),
-                Ok(After::Answer) => {
+            let Some((_, stream_applier)) = self.stream.as_mut().filter(|(of, _)| *of == number) else {
+                return;
+            };
+            let after = match stream_applier.frame(frame, &mut self.group_writer) {
+                Ok(Applied::Truncated(committed_at)) => self.truncate(committed_at),
+                Ok(Applied::Answer) => {
                     self.answer_at_once = true;
                     Ok(())
                 }
-                Ok(After::Nothing) => Ok(()),
+                Ok(Applied::Nothing) => Ok(()),
                 Err(halt) => Err(halt),
             };
             if let Err(halt) = after {
                 return self.halt(halt);
             }
-            if let Some((_, follow)) = &mut self.stream
-                && std::mem::take(&mut follow.unlearned)
+            if let Some((_, stream_applier)) = &mut self.stream
+                && std::mem::take(&mut stream_applier.unlearned)
             {
                 (self.notice)(Notice::Unlearned(number));
             }
-            if self.ledger.is_full() {
+            if self.group_writer.is_full() {
                 self.submit_when_there_is_room();
             }
         }
     }
 
     /// Everything before is made durable; then the documents go piece by piece, each a group.
-    fn truncate(&mut self, committed_at: crate::moment::Moment) -> Result<(), Halt> {
+    fn truncate(&mut self, committed_at: crate::time::Timestamp) -> Result<(), Halt> {
         loop {
             self.submit_now();
             self.settle_all();
-            let Some((_, follow)) = &mut self.stream else { return Ok(()) };
-            if follow.truncate_step(committed_at, &mut self.ledger)? {
+            let Some((_, stream_applier)) = &mut self.stream else { return Ok(()) };
+            if stream_applier.truncate_step(committed_at, &mut self.group_writer)? {
                 return Ok(());
             }
         }
@@ -313,60 +316,60 @@ impl Loop {
     }
 
     fn submit_if_due(&mut self) {
-        if self.ledger.in_flight() > 0 {
+        if self.group_writer.in_flight() > 0 {
             return;
         }
-        let Some((_, follow)) = &self.stream else { return };
-        let moved = follow.stand.position() != self.submitted;
+        let Some((_, stream_applier)) = &self.stream else { return };
+        let moved = stream_applier.cursor.position() != self.submitted;
         let patient =
-            self.clock.running().since(self.submitted_at) < IDLE_POSITION_EVERY && !self.answer_at_once;
-        if self.ledger.has_changes() || moved && !patient {
+            self.clock.uptime().since(self.submitted_at) < IDLE_POSITION_EVERY && !self.answer_at_once;
+        if self.group_writer.has_changes() || moved && !patient {
             self.submit_now();
         }
     }
 
     fn submit_when_there_is_room(&mut self) {
-        while self.ledger.in_flight() > 0 && self.stream.is_some() {
-            self.land(WAIT_FOR_SYNC);
+        while self.group_writer.in_flight() > 0 && self.stream.is_some() {
+            self.take_committed(WAIT_FOR_SYNC);
         }
         self.submit_now();
     }
 
     fn submit_now(&mut self) {
-        let Some((_, follow)) = &mut self.stream else { return };
-        let position = follow.stand.position();
-        if position == self.submitted && !self.ledger.has_changes() {
+        let Some((_, stream_applier)) = &mut self.stream else { return };
+        let position = stream_applier.cursor.position();
+        if position == self.submitted && !self.group_writer.has_changes() {
             return;
         }
-        follow.count();
-        self.ledger.submit(Some(position));
+        stream_applier.count();
+        self.group_writer.submit(Some(position));
         self.submitted = position;
-        self.submitted_at = self.clock.running();
+        self.submitted_at = self.clock.uptime();
         self.answer_at_once = false;
     }
 
     /// Waits until nothing is on its way to the disk.
     fn settle_all(&mut self) {
-        while self.ledger.in_flight() > 0 && !self.failed {
-            self.land(WAIT_FOR_SYNC);
+        while self.group_writer.in_flight() > 0 && !self.failed {
+            self.take_committed(WAIT_FOR_SYNC);
         }
     }
 
     /// Takes the answers that have come.
-    fn land(&mut self, patience: Duration) {
+    fn take_committed(&mut self, patience: Duration) {
         loop {
-            match self.ledger.landed(patience) {
+            match self.group_writer.committed(patience) {
                 Ok(None) => break,
-                Ok(Some(landed)) => {
-                    if let Some(position) = landed.position {
+                Ok(Some(committed)) => {
+                    if let Some(position) = committed.position {
                         *self.position.lock().unwrap_or_else(PoisonError::into_inner) = Some(position);
                         self.confirmed.send_if_modified(|lsn| {
-                            let moved = position.whole > *lsn;
-                            *lsn = position.whole.max(*lsn);
+                            let moved = position.resume_lsn > *lsn;
+                            *lsn = position.resume_lsn.max(*lsn);
                             moved
                         });
                     }
-                    if landed.room == Room::Full {
+                    if committed.room == Room::Full {
                         self.halt(Halt::SpoolFull);
                     }
                     if !patience.is_zero() {
@@ -382,7 +385,7 @@ impl Loop {
                 }
             }
         }
-        if self.halted_for_room && self.ledger.in_flight() == 0 && self.spool.room() != Room::Full {
+        if self.halted_for_room && self.group_writer.in_flight() == 0 && self.spool.room() != Room::Full {
             self.halted_for_room = false;
             (self.notice)(Notice::Resumed);
         }

@@ -56,11 +56,15 @@ impl Drafts {
         counts
     }
 
-    pub(super) fn mark(&self) -> Mark {
-        Mark { list: self.list.len(), fragments: self.fragments.len(), skipped: self.similarities_skipped }
+    pub(super) fn mark(&self) -> Savepoint {
+        Savepoint {
+            list: self.list.len(),
+            fragments: self.fragments.len(),
+            skipped: self.similarities_skipped,
+        }
     }
 
-    pub(super) fn back_to(&mut self, mark: &Mark) {
+    pub(super) fn back_to(&mut self, mark: &Savepoint) {
         self.list.truncate(mark.list);
         self.fragments.truncate(mark.fragments);
         self.similarities_skipped = mark.skipped;
@@ -96,7 +100,7 @@ impl Drafts {
 }
 
 /// How much there was before a change.
-pub(super) struct Mark {
+pub(super) struct Savepoint {
     list: usize,
     fragments: usize,
     skipped: u64,

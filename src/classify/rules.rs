@@ -20,7 +20,7 @@ use crate::source::types::{TypeKind, canonical};
 
 /// Which document a row is.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Sight {
+pub struct DocumentRef {
     /// The id that receivers know.
     pub id: String,
     /// Whose it is.
@@ -86,8 +86,8 @@ impl Layout {
     }
 
     /// Which document a row is, and whether it is live: all that a first look at a table needs.
-    pub fn sight(&self, row: &Row<'_>, projects: &mut Projects) -> Result<Sight, Unreadable> {
-        Ok(Sight {
+    pub fn sight(&self, row: &Row<'_>, projects: &mut Projects) -> Result<DocumentRef, Unreadable> {
+        Ok(DocumentRef {
             id: self.read_id(None, row)?,
             project: self.read_project(None, row, projects)?,
             excluded: self.read_excluded(None, row)?,

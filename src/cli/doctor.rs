@@ -9,7 +9,7 @@ use super::status::size;
 use super::{Exit, block_on, client, complain, say};
 use crate::deliver::Routes;
 use crate::record::Callback;
-use crate::service::wanted;
+use crate::service::required;
 use crate::settings::Settings;
 use crate::source::doctor::{Finding, Severity, doctor as examine, replication_refused};
 use crate::source::{Connection, SourceError, connect_sql};
@@ -40,7 +40,7 @@ pub(super) fn doctor(settings: &Settings) -> Exit {
 
 async fn findings(settings: &Settings) -> Result<Vec<Finding>, SourceError> {
     let client = connect_sql(&settings.conninfo).await?;
-    let mut findings = examine(&client, &wanted(settings)).await?;
+    let mut findings = examine(&client, &required(settings)).await?;
     if let Err(error) = Connection::open(&settings.conninfo).await {
         findings.push(replication_refused(&error.to_string()));
     }
@@ -63,10 +63,10 @@ fn disk(settings: &Settings) -> Option<Finding> {
 
 /// `there` is free or the spool's already.
 fn room(folder: &Path, there: u64, bytes_max: u64) -> Finding {
-    let wanted = bytes_max.saturating_add(LOG_BYTES);
-    let (has, wants) = (size(there), size(wanted));
+    let required = bytes_max.saturating_add(LOG_BYTES);
+    let (has, wants) = (size(there), size(required));
     let folder = folder.display();
-    if there >= wanted {
+    if there >= required {
         let title = format!("the disk of {folder} has {has} for a spool of up to {wants}");
         return Finding { severity: Severity::Ok, title, explanation: String::new(), cure_sql: None };
     }

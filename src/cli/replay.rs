@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use super::{Exit, block_on, client, say};
 use crate::admin::{plain, pretty_json};
 use crate::clock::Clock;
-use crate::moment::Moment;
 use crate::position::Place;
 use crate::record::Callback;
 use crate::replay::ReplayAsked;
 use crate::settings::span;
+use crate::time::Timestamp;
 
 #[derive(clap::Args, Debug)]
 #[command(subcommand_negates_reqs = true)]
@@ -261,9 +261,9 @@ fn place(text: &str) -> Result<String, String> {
 fn since(text: &str) -> Result<String, String> {
     if let Some(ago) = span(text) {
         let micros = i64::try_from(ago.as_micros()).unwrap_or(i64::MAX);
-        return Ok(Moment(Clock::now().0.saturating_sub(micros)).to_rfc3339());
+        return Ok(Timestamp(Clock::now().0.saturating_sub(micros)).to_rfc3339());
     }
-    Moment::from_rfc3339(text).map(|_| text.to_owned()).ok_or_else(|| {
+    Timestamp::from_rfc3339(text).map(|_| text.to_owned()).ok_or_else(|| {
         format!("`{text}` is no time: expected RFC 3339 as in `2026-01-31T09:00:00Z`, or so long ago as in `90s`, `2h`, `3d`")
     })
 }

@@ -1,12 +1,12 @@
 //! `sidecar setup` and `sidecar teardown`.
 
 use super::{Exit, block_on, complain, say};
-use crate::service::wanted;
+use crate::service::required;
 use crate::settings::Settings;
 use crate::source::refusal::CatalogError;
+use crate::source::server_state::server_state;
 use crate::source::setup::{Stage, Step, print, setup as make, teardown as remove, teardown_plan};
 use crate::source::slot::Waited;
-use crate::source::survey::survey;
 use crate::source::{SourceError, connect_sql};
 
 #[derive(clap::Args, Debug)]
@@ -25,30 +25,30 @@ pub(super) fn teardown(settings: &Settings, args: &Args) -> Exit {
 }
 
 async fn set_up(settings: &Settings, args: &Args) -> Result<(), CatalogError> {
-    let wanted = wanted(settings);
+    let required = required(settings);
     let client = connect_sql(&settings.conninfo).await?;
     if args.print {
-        let sql = print(&survey(&client, &wanted).await?, &wanted);
+        let sql = print(&server_state(&client, &required).await?, &required);
         say(format_args!("{}", if sql.is_empty() { "-- all is there\n".to_owned() } else { sql }));
         return Ok(());
     }
     let watcher = connect_sql(&settings.conninfo).await?;
-    say_done(&make(&client, &watcher, &wanted, Stage::FirstStart, &mut say_waiting).await?);
+    say_done(&make(&client, &watcher, &required, Stage::FirstStart, &mut say_waiting).await?);
     Ok(())
 }
 
 async fn tear_down(settings: &Settings, args: &Args) -> Result<(), CatalogError> {
-    let wanted = wanted(settings);
+    let required = required(settings);
     let client = connect_sql(&settings.conninfo).await?;
     if args.print {
-        let plan = teardown_plan(&client, &wanted).await?;
+        let plan = teardown_plan(&client, &required).await?;
         for step in plan.steps {
             say(format_args!("-- {}; needs {}\n{}\n", step.what, step.needs, step.sql));
         }
         plan.left.iter().for_each(|left| eprintln!("{left}"));
         return Ok(());
     }
-    let gone = remove(&client, &wanted).await?;
+    let gone = remove(&client, &required).await?;
     say_done(&gone.steps);
     for left in &gone.left {
         eprintln!("left, and costs the server nothing: {left}");

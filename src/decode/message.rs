@@ -2,9 +2,9 @@
 
 use super::reader::{Malformed, Reader};
 use super::tuple::Tuple;
-use crate::moment::Moment;
 use crate::position::Lsn;
 use crate::source::catalog::ReplicaIdentity;
+use crate::time::Timestamp;
 
 /// One message of the stream.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -14,7 +14,7 @@ pub enum Message<'a> {
         /// The LSN of its commit record.
         commit: Lsn,
         /// When it was committed.
-        committed_at: Moment,
+        committed_at: Timestamp,
         /// Its transaction id.
         xid: u32,
     },
@@ -25,7 +25,7 @@ pub enum Message<'a> {
         /// The LSN behind it.
         end: Lsn,
         /// When it was committed.
-        committed_at: Moment,
+        committed_at: Timestamp,
     },
     /// A row went.
     Delete {
@@ -114,7 +114,7 @@ impl<'a> Message<'a> {
         Ok(match reader.u8("kind")? {
             b'B' => Self::Begin {
                 commit: reader.lsn("commit LSN")?,
-                committed_at: Moment::from_postgres(reader.i64("commit time")?),
+                committed_at: Timestamp::from_postgres(reader.i64("commit time")?),
                 xid: reader.u32("transaction id")?,
             },
             b'C' => {
@@ -122,7 +122,7 @@ impl<'a> Message<'a> {
                 Self::Commit {
                     commit: reader.lsn("commit LSN")?,
                     end: reader.lsn("end LSN")?,
-                    committed_at: Moment::from_postgres(reader.i64("commit time")?),
+                    committed_at: Timestamp::from_postgres(reader.i64("commit time")?),
                 }
             }
             b'D' => Self::Delete { relation: reader.u32("relation")?, old: read_old(reader)? },

@@ -15,7 +15,7 @@ use super::location::location;
 use super::retry::{DELIVERED, Outcome};
 use super::wire::{Unanswered, causes};
 use crate::clock::Clock;
-use crate::moment::Moment;
+use crate::time::Timestamp;
 
 /// An answer with a status, which decides; the rest may be broken.
 pub(super) struct Answer {
@@ -160,7 +160,7 @@ fn told(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// Seconds, or a date in any of HTTP's three forms.
 /// <https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>
-fn retry_after(value: &str, now: Moment) -> Option<Duration> {
+fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // More than a number holds is longer than anybody waits.
@@ -168,11 +168,11 @@ fn retry_after(value: &str, now: Moment) -> Option<Duration> {
     }
     if let Ok(date) = httpdate::parse_http_date(value) {
         let since_epoch = date.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        return Some(Moment(i64::try_from(since_epoch.as_micros()).ok()?).since(now));
+        return Some(Timestamp(i64::try_from(since_epoch.as_micros()).ok()?).since(now));
     }
     // With another zone than GMT, as mail has them.
     let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
-    Some(Moment(date.as_microsecond()).since(now))
+    Some(Timestamp(date.as_microsecond()).since(now))
 }
 
 /// What an attempt's log keeps of an unwelcome answer.
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
-        let now = Moment(1_700_000_000_000_000);
+        let now = Timestamp(1_700_000_000_000_000);
         assert_eq!(retry_after(" 7 ", now), Some(Duration::from_secs(7)));
         assert_eq!(retry_after("007", now), Some(Duration::from_secs(7)));
         assert!(retry_after("99999999999999999999", now) > Some(Duration::from_hours(24)));

@@ -13,13 +13,13 @@ use super::lane::{Due, GiveUp, Lane, Paces, Phase, Work};
 use super::retry::{DELIVERED, Outcome, Verdict, verdict};
 use super::turns::{Place, Turns};
 use super::webhook::Webhook;
-use crate::moment::Running;
 use crate::record::{Callback, LaneNo, Seq};
 use crate::spool::{Batch, DeadReason, Fate, LaneState};
+use crate::time::Uptime;
 
+mod health;
 mod order;
 mod replay;
-mod standing;
 
 pub(super) use order::{Head, Run};
 
@@ -49,7 +49,7 @@ pub(super) struct Decided {
 pub(super) struct Dispatch {
     lanes: HashMap<LaneNo, Lane>,
     /// One entry a lane: when it is to be looked at next.
-    timers: BTreeSet<(Running, LaneNo)>,
+    timers: BTreeSet<(Uptime, LaneNo)>,
     turns: Turns,
     /// Of the replays that run.
     paces: Paces,
@@ -70,7 +70,7 @@ impl Dispatch {
         }
     }
 
-    pub(super) fn add(&mut self, state: LaneState, webhook: Option<Arc<Webhook>>, now: Running) {
+    pub(super) fn add(&mut self, state: LaneState, webhook: Option<Arc<Webhook>>, now: Uptime) {
         let no = state.lane;
         let mut lane = Lane::new(state, webhook);
         // After a death the clock may stand a little behind what it said before.
@@ -106,7 +106,7 @@ impl Dispatch {
     }
 
     /// Records were spooled.
-    pub(super) fn appended(&mut self, no: LaneNo, records: u64, bytes: u64, spooled: Running, now: Running) {
+    pub(super) fn appended(&mut self, no: LaneNo, records: u64, bytes: u64, spooled: Uptime, now: Uptime) {
         let Some(lane) = self.lanes.get_mut(&no) else { return };
         lane.pending_records += records;
         lane.pending_bytes += bytes;
@@ -115,7 +115,7 @@ impl Dispatch {
     }
 
     /// The next thing to do, if there is one now.
-    pub(super) fn poll(&mut self, now: Running) -> Option<Action> {
+    pub(super) fn poll(&mut self, now: Uptime) -> Option<Action> {
         while let Some((at, no)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.timers.remove(&(at, no));
             if let Some(lane) = self.lanes.get_mut(&no) {
@@ -135,12 +135,12 @@ impl Dispatch {
     }
 
     /// When to poll again, if nothing happens before.
-    pub(super) fn deadline(&self) -> Option<Running> {
+    pub(super) fn deadline(&self) -> Option<Uptime> {
         self.timers.first().map(|(at, _)| *at)
     }
 
     /// A cut is durable: its batch goes out next.
-    pub(super) fn cut(&mut self, no: LaneNo, batch: Batch, now: Running) {
+    pub(super) fn cut(&mut self, no: LaneNo, batch: Batch, now: Uptime) {
         self.release(no);
         let Some(lane) = self.lanes.get_mut(&no) else { return };
         match batch.replay {
@@ -163,7 +163,7 @@ impl Dispatch {
     }
 
     /// What was begun for the lane could not be written: it is begun again after `wait`.
-    pub(super) fn not_written(&mut self, no: LaneNo, wait: Duration, now: Running) {
+    pub(super) fn not_written(&mut self, no: LaneNo, wait: Duration, now: Uptime) {
         self.release(no);
         if let Some(lane) = self.lanes.get_mut(&no) {
             lane.not_before = Some(now.plus(wait));
@@ -173,13 +173,7 @@ impl Dispatch {
 
     /// An attempt ended. What follows is to be written down; until [`Dispatch::settled`] or
     /// [`Dispatch::tried`] says that it is, the lane waits.
-    pub(super) fn ended(
-        &mut self,
-        no: LaneNo,
-        outcome: &Outcome,
-        dice: f64,
-        now: Running,
-    ) -> Option<Decided> {
+    pub(super) fn ended(&mut self, no: LaneNo, outcome: &Outcome, dice: f64, now: Uptime) -> Option<Decided> {
         let lane = self.lanes.get_mut(&no)?;
         lane.phase = Phase::Settling;
         lane.last_outcome = Some(outcome.word);
@@ -200,32 +194,32 @@ impl Dispatch {
             }
         };
         let schedule = lane.webhook.as_ref().map_or(&[][..], |webhook| &webhook.limits.retry_schedule);
-        let verdict = verdict(outcome, lane.standing.failures, schedule, dice);
-        lane.standing.retry_at = None;
+        let verdict = verdict(outcome, lane.health.failures, schedule, dice);
+        lane.health.retry_at = None;
         let (fate, halve) = match verdict {
             Verdict::Delivered => {
-                (lane.standing.failures, lane.standing.failing_since) = (0, None);
+                (lane.health.failures, lane.health.failing_since) = (0, None);
                 self.turns.prove(lane, now);
                 (Fate::Delivered, false)
             }
             Verdict::TooLarge if records > 1 => (Fate::Waits, true),
             Verdict::TooLarge => (Fate::Dead(DeadReason::TooLarge), false),
             Verdict::RetryIn(wait) => {
-                let standing = &mut lane.standing;
-                standing.failures = standing.failures.saturating_add(1);
-                standing.failing_since.get_or_insert(now);
-                standing.retry_at = Some(now.plus(wait));
+                let health = &mut lane.health;
+                health.failures = health.failures.saturating_add(1);
+                health.failing_since.get_or_insert(now);
+                health.retry_at = Some(now.plus(wait));
                 (Fate::Waits, false)
             }
         };
-        if lane.standing.failures == 1 {
+        if lane.health.failures == 1 {
             self.changed(no, now); // From now on, others wait for it no longer than `order_wait`.
         }
         Some(Decided { fate, halve })
     }
 
     /// A failed attempt is written down; `successors` stand in for the batch where it was retired.
-    pub(super) fn tried(&mut self, no: LaneNo, successors: Option<Vec<Batch>>, now: Running) {
+    pub(super) fn tried(&mut self, no: LaneNo, successors: Option<Vec<Batch>>, now: Uptime) {
         self.release(no);
         if let Some(batches) = self.lanes.get_mut(&no).and_then(Lane::batches_at_work) {
             match successors {
@@ -244,7 +238,7 @@ impl Dispatch {
     }
 
     /// Records up to `through` are settled, durably. `oldest` is when the next was spooled.
-    pub(super) fn settled(&mut self, no: LaneNo, settled: Settled, now: Running) {
+    pub(super) fn settled(&mut self, no: LaneNo, settled: Settled, now: Uptime) {
         self.release(no);
         let Some(lane) = self.lanes.get_mut(&no) else { return };
         debug_assert!(settled.through >= lane.cursor, "a cursor never moves back");
@@ -268,7 +262,7 @@ impl Dispatch {
     }
 
     /// Takes a lane for an operation of its own; `false` where it is at work.
-    pub(super) fn seize(&mut self, no: LaneNo, now: Running) -> bool {
+    pub(super) fn seize(&mut self, no: LaneNo, now: Uptime) -> bool {
         let Some(lane) = self.lanes.get_mut(&no).filter(|lane| lane.phase == Phase::Idle) else {
             return false;
         };
@@ -278,12 +272,12 @@ impl Dispatch {
     }
 
     /// The operation that it was taken for is not to be done.
-    pub(super) fn unseize(&mut self, no: LaneNo, now: Running) {
+    pub(super) fn unseize(&mut self, no: LaneNo, now: Uptime) {
         self.release(no);
         self.look_again(no, now);
     }
 
-    fn next_ready(&mut self, now: Running) -> Option<Action> {
+    fn next_ready(&mut self, now: Uptime) -> Option<Action> {
         loop {
             let (no, place) = self.turns.next(now)?;
             let Some(lane) = self.lanes.get_mut(&no) else { continue };
@@ -312,7 +306,7 @@ impl Dispatch {
     }
 
     /// A lane moved or stands otherwise: so may those of its project that wait for it.
-    fn changed(&mut self, no: LaneNo, now: Running) {
+    fn changed(&mut self, no: LaneNo, now: Uptime) {
         for callback in Callback::ALL {
             let sibling = LaneNo::new(no.project(), callback);
             if let Some(lane) = self.lanes.get_mut(&sibling) {
@@ -336,7 +330,7 @@ impl Dispatch {
     }
 
     /// Puts the lane where it belongs: in a queue, at a time, or nowhere.
-    fn look_again(&mut self, no: LaneNo, now: Running) {
+    fn look_again(&mut self, no: LaneNo, now: Uptime) {
         let Some(lane) = self.lanes.get_mut(&no) else { return };
         let give_up = lane.next_give_up(self.lane_bytes_max, now);
         let due = lane.due(&self.paces, now);
@@ -363,7 +357,7 @@ pub(super) struct Settled {
     pub(super) records: u64,
     pub(super) bytes: u64,
     /// When the record behind them was spooled; `None` where none is.
-    pub(super) oldest: Option<Running>,
+    pub(super) oldest: Option<Uptime>,
 }
 
 #[cfg(test)]

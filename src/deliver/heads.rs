@@ -5,10 +5,10 @@ use std::collections::{HashMap, VecDeque};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::dispatch::Head;
-use crate::moment::{Moment, Running};
 use crate::position::Position;
 use crate::record::{LaneNo, Record, Seq, body};
 use crate::spool::{Batch, Chunk, Reader, SpoolError};
+use crate::time::{Timestamp, Uptime};
 
 /// Chunks that were just spooled, and those that were last read. Both have a limit in bytes; where
 /// it is passed, all are forgotten: what is needed of them is read again.
@@ -60,7 +60,7 @@ pub(super) struct Made {
     pub(super) ends: (Seq, Seq),
     pub(super) records: u32,
     /// When its oldest record was committed.
-    pub(super) committed_at: Moment,
+    pub(super) committed_at: Timestamp,
 }
 
 impl Heads {
@@ -173,7 +173,7 @@ impl Heads {
     }
 
     /// When the first record behind `after` was spooled.
-    pub(super) fn oldest(&mut self, lane: LaneNo, after: Seq) -> Result<Option<Running>, SpoolError> {
+    pub(super) fn oldest(&mut self, lane: LaneNo, after: Seq) -> Result<Option<Uptime>, SpoolError> {
         Ok(self.chunk_holding(Kind::Pending, lane, Seq(after.0 + 1))?.map(|chunk| chunk.spooled_running))
     }
 
@@ -277,7 +277,7 @@ mod tests {
 
     use super::*;
     use crate::position::Lsn;
-    use crate::record::{After, Callback, ProjectNo};
+    use crate::record::{Callback, ProjectNo, WaitsFor};
     use crate::spool::{Group, GroupBuilder, Op, Options, Spool};
 
     /// A group is on the disk before the loop is told of it.
@@ -290,8 +290,8 @@ mod tests {
             [Callback::Ingested, Callback::Modified].map(|callback| LaneNo::new(ProjectNo(0), callback));
         let mut builder = GroupBuilder::new(Seq(0));
         for lane in [lane, other, lane] {
-            builder.push(lane, Position::default(), Moment(0), After::default(), 0, b"{}");
-            let chunks = builder.finish(Moment(0), Running(0));
+            builder.push(lane, Position::default(), Timestamp(0), WaitsFor::default(), 0, b"{}");
+            let chunks = builder.finish(Timestamp(0), Uptime(0));
             spool.apply(Op::Commit(Arc::new(Group { chunks, ..Group::default() }))).unwrap();
         }
         // An earlier process spooled the first two; of the third nobody was told yet.
@@ -320,10 +320,11 @@ mod tests {
                     let fragment = "x".repeat(rng.random_range(1..40));
                     let no = LaneNo::new(ProjectNo(0), Callback::ALL[lane]);
                     let position = Position { commit: Lsn(1), number: 1 };
-                    let seq = builder.push(no, position, Moment(0), After::default(), 0, fragment.as_bytes());
+                    let seq =
+                        builder.push(no, position, Timestamp(0), WaitsFor::default(), 0, fragment.as_bytes());
                     pending[lane].push((seq, fragment));
                 }
-                let chunks = builder.finish(Moment(0), Running(0));
+                let chunks = builder.finish(Timestamp(0), Uptime(0));
                 let group = Group { chunks: chunks.clone(), ..Group::default() };
                 spool.apply(Op::Commit(Arc::new(group))).unwrap();
                 for mut chunk in chunks {

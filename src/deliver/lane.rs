@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::heads::Kind;
 use super::turns::{Host, Place};
 use super::webhook::Webhook;
-use crate::moment::{Moment, Running};
-use crate::record::{After, Seq};
-use crate::spool::{Batch, DeadReason, LaneState, Part, ReplayNo, Standing};
+use crate::record::{Seq, WaitsFor};
+use crate::spool::{Batch, DeadReason, LaneHealth, LaneState, Part, ReplayNo};
+use crate::time::{Timestamp, Uptime};
 
 /// A lane, with what decides when it is due.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub(super) struct Lane {
     pub(super) pending_records: u64,
     pub(super) pending_bytes: u64,
     /// When the record behind the cursor was spooled. `Some` exactly when records are pending.
-    pub(super) oldest: Option<Running>,
+    pub(super) oldest: Option<Uptime>,
     /// Cut and not settled; **the first alone may be in flight**.
     pub(super) batches: VecDeque<Batch>,
     pub(super) phase: Phase,
@@ -31,11 +31,11 @@ pub(super) struct Lane {
     pub(super) parts: VecDeque<LanePart>,
     /// Dead letters wait for one more attempt.
     pub(super) redeliveries: bool,
-    pub(super) standing: Standing,
+    pub(super) health: LaneHealth,
     /// Its head waits for other lanes: not to be looked at before this, or before one of them moves.
     pub(super) blocked: Option<Blocked>,
     /// When what waits too long is next given up.
-    pub(super) give_up_at: Option<Running>,
+    pub(super) give_up_at: Option<Uptime>,
     pub(super) last_outcome: Option<&'static str>,
     /// Behind the status of the last answer that was a success, something was wrong.
     pub(super) has_odd_answers: bool,
@@ -44,11 +44,11 @@ pub(super) struct Lane {
     /// Where its requests go.
     pub(super) host: Host,
     /// Its last success is not long ago. `None`: it had none since the start, or at this webhook.
-    pub(super) proven_until: Option<Running>,
+    pub(super) proven_until: Option<Uptime>,
     /// After a write that failed: nothing is begun before this.
-    pub(super) not_before: Option<Running>,
+    pub(super) not_before: Option<Uptime>,
     /// The one place in the index of timers.
-    pub(super) timer: Option<Running>,
+    pub(super) timer: Option<Uptime>,
     pub(super) queued: bool,
 }
 
@@ -85,7 +85,7 @@ pub(super) struct LanePart {
     /// Cut and not settled.
     pub(super) batches: VecDeque<Batch>,
     /// Its head waits for these of the same replay's records in other lanes.
-    pub(super) blocked: Option<(After, Blocked)>,
+    pub(super) blocked: Option<(WaitsFor, Blocked)>,
 }
 
 /// How fast the running replays may go, and until when each rests.
@@ -97,14 +97,14 @@ pub(super) struct Pace {
     /// Records a second; `None`: as fast as receivers take them.
     pub(super) rate: Option<u32>,
     /// Nothing of it is cut before this.
-    pub(super) next_at: Running,
+    pub(super) next_at: Uptime,
     /// Parts that are not at their end.
     pub(super) parts: usize,
 }
 
 impl Pace {
     /// So many records were cut.
-    pub(super) fn cut(&mut self, records: u32, now: Running) {
+    pub(super) fn cut(&mut self, records: u32, now: Uptime) {
         if let Some(rate) = self.rate {
             let rest = Duration::from_secs(u64::from(records)) / rate.max(1);
             self.next_at = self.next_at.max(now).plus(rest);
@@ -113,7 +113,7 @@ impl Pace {
 }
 
 impl LanePart {
-    fn due(&self, not_before: Option<Running>, now: Running) -> Due {
+    fn due(&self, not_before: Option<Uptime>, now: Uptime) -> Due {
         let free = || not_before.filter(|at| *at > now).map_or(Due::Now(Work::Replay(self.replay)), Due::At);
         still_blocked(self.blocked.map(|(_, blocked)| blocked), now).unwrap_or_else(free)
     }
@@ -130,20 +130,20 @@ pub(super) enum GiveUp {
     /// The oldest, of so many bytes.
     Bytes(u64, DeadReason),
     /// Those spooled at this time or earlier.
-    SpooledBy(Running),
+    SpooledBy(Uptime),
 }
 
 /// Why a head is not sendable.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Blocked {
     /// When the wait for a failing lane ends; `None`: only that lane's progress ends it.
-    pub(super) until: Option<Running>,
+    pub(super) until: Option<Uptime>,
 }
 
 /// When a lane is to be looked at, and for what.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Due {
-    At(Running),
+    At(Uptime),
     /// Not before something happens to it.
     Never,
     Now(Work),
@@ -164,7 +164,7 @@ impl Lane {
             work: Work::Live,
             parts: state.parts.iter().map(|(part, batches)| LanePart::new(part, batches.clone())).collect(),
             redeliveries: state.redeliveries,
-            standing: state.standing,
+            health: state.health,
             blocked: None,
             give_up_at: None,
             last_outcome: None,
@@ -178,24 +178,24 @@ impl Lane {
 
     /// Its last attempt failed.
     pub(super) fn is_failing(&self) -> bool {
-        self.standing.failing_since.is_some()
+        self.health.failing_since.is_some()
     }
 
     /// Nothing is sent from it, however long one waits.
     pub(super) fn stands_still(&self) -> bool {
-        self.webhook.is_none() || self.standing.paused.is_some()
+        self.webhook.is_none() || self.health.paused.is_some()
     }
 
     /// When its next request is due, and for what: a batch that was cut goes first, then dead letters
     /// that are asked for (each in turn with the rest), then replays, then what is pending.
-    pub(super) fn due(&self, paces: &Paces, now: Running) -> Due {
+    pub(super) fn due(&self, paces: &Paces, now: Uptime) -> Due {
         let Some(webhook) = &self.webhook else { return Due::Never };
         if self.phase != Phase::Idle || self.stands_still() {
             return Due::Never;
         }
-        let ahead = |at: Option<Running>| at.filter(|at| *at > now);
-        let due = |work: Work, at: Option<Running>| ahead(at).map_or(Due::Now(work), Due::At);
-        let retry_at = self.standing.retry_at.max(self.not_before);
+        let ahead = |at: Option<Uptime>| at.filter(|at| *at > now);
+        let due = |work: Work, at: Option<Uptime>| ahead(at).map_or(Due::Now(work), Due::At);
+        let retry_at = self.health.retry_at.max(self.not_before);
         let redelivery = if self.redeliveries { due(Work::Redelivery, self.not_before) } else { Due::Never };
         let part = self.parts.front();
         let cut = match part.filter(|part| !part.batches.is_empty()) {
@@ -251,7 +251,7 @@ impl Lane {
     }
 
     /// When what is pending is to be cut.
-    fn live_due(&self, webhook: &Webhook, retry_at: Option<Running>, now: Running) -> Due {
+    fn live_due(&self, webhook: &Webhook, retry_at: Option<Uptime>, now: Uptime) -> Due {
         let Some(oldest) = self.oldest else { return Due::Never };
         if let Some(blocked) = still_blocked(self.blocked, now) {
             return blocked;
@@ -271,7 +271,7 @@ impl Lane {
     }
 
     /// When something of it may have to be given up next, by age or by size.
-    pub(super) fn next_give_up(&mut self, lane_bytes_max: u64, now: Running) -> Option<Running> {
+    pub(super) fn next_give_up(&mut self, lane_bytes_max: u64, now: Uptime) -> Option<Uptime> {
         self.give_up_at = self
             .without_success_since()
             .zip(self.give_up_after())
@@ -285,7 +285,7 @@ impl Lane {
     }
 
     /// What it has to give up now.
-    pub(super) fn give_up(&mut self, lane_bytes_max: u64, now: Running) -> Option<GiveUp> {
+    pub(super) fn give_up(&mut self, lane_bytes_max: u64, now: Uptime) -> Option<GiveUp> {
         let at_work = self.phase != Phase::Idle || self.not_before.is_some_and(|at| at > now);
         if at_work || self.pending_records == 0 {
             return None;
@@ -297,14 +297,14 @@ impl Lane {
         let at = self.give_up_at.filter(|at| *at <= now)?;
         // Records become old one by one; they are given up in bulk, now and then.
         self.give_up_at = Some(at.max(now).plus((after / 100).clamp(GIVE_UP_EVERY_MIN, GIVE_UP_EVERY_MAX)));
-        let by = Running(now.0.saturating_sub(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)));
+        let by = Uptime(now.0.saturating_sub(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)));
         self.oldest.filter(|oldest| *oldest <= by).map(|_| GiveUp::SpooledBy(by))
     }
 
     /// Since when it has been failing or paused, without a success.
-    fn without_success_since(&self) -> Option<Running> {
-        let paused = self.standing.paused.as_ref().map(|(since, _)| *since);
-        match (self.standing.failing_since, paused) {
+    fn without_success_since(&self) -> Option<Uptime> {
+        let paused = self.health.paused.as_ref().map(|(since, _)| *since);
+        match (self.health.failing_since, paused) {
             (Some(failing), Some(paused)) => Some(failing.min(paused)),
             (failing, paused) => failing.or(paused),
         }
@@ -312,7 +312,7 @@ impl Lane {
 
     /// It fails or is paused, and holds more than it may.
     fn overflows(&self, lane_bytes_max: u64) -> bool {
-        let ails = self.is_failing() || self.standing.paused.is_some();
+        let ails = self.is_failing() || self.health.paused.is_some();
         self.webhook.is_some() && ails && self.pending_bytes > lane_bytes_max
     }
 
@@ -325,7 +325,7 @@ impl Lane {
     pub(super) fn state(&self) -> &'static str {
         if self.webhook.is_none() {
             "without webhook"
-        } else if self.standing.paused.is_some() {
+        } else if self.health.paused.is_some() {
             "paused"
         } else if self.is_failing() {
             "failing"
@@ -339,14 +339,14 @@ impl Lane {
     }
 
     /// Without a webhook for so long that its records are dropped.
-    pub(super) fn forsaken(&self, now: Moment, retain: Duration) -> bool {
-        let since = self.standing.without_webhook;
+    pub(super) fn forsaken(&self, now: Timestamp, retain: Duration) -> bool {
+        let since = self.health.without_webhook;
         self.pending_records > 0 && since.is_some_and(|since| now.since(since) >= retain)
     }
 }
 
 /// When a head that waits for other lanes is to be looked at; `None`: it waits no more.
-fn still_blocked(blocked: Option<Blocked>, now: Running) -> Option<Due> {
+fn still_blocked(blocked: Option<Blocked>, now: Uptime) -> Option<Due> {
     match blocked? {
         Blocked { until: None } => Some(Due::Never),
         Blocked { until: Some(until) } => (until > now).then_some(Due::At(until)),

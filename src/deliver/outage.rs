@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::retry::Outcome;
-use crate::moment::Running;
 use crate::record::LaneNo;
+use crate::time::Uptime;
 
 /// Hosts that fail, or did a moment ago.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ struct Host {
     classes: HashMap<Class, Said>,
     /// Lanes whose end of failing nobody was told of.
     mended: usize,
-    mended_at: Option<Running>,
+    mended_at: Option<Uptime>,
     /// A failure was said since the host last worked for all.
     told: bool,
 }
@@ -35,7 +35,7 @@ struct Class {
 
 #[derive(Clone, Copy, Debug)]
 struct Said {
-    at: Running,
+    at: Uptime,
     /// Attempts since then that ended the same.
     more: u64,
 }
@@ -65,7 +65,7 @@ impl Outages {
         host: &str,
         lane: LaneNo,
         outcome: &Outcome,
-        now: Running,
+        now: Uptime,
     ) -> Option<Fails> {
         if !self.hosts.contains_key(host) {
             self.hosts.retain(|_, host| host.is_news(now));
@@ -89,7 +89,7 @@ impl Outages {
     }
 
     /// A lane that failed was taken from. `None`: it is said with the others of its host.
-    pub(super) fn works(&mut self, host: &str, lane: LaneNo, now: Running) -> Option<Works> {
+    pub(super) fn works(&mut self, host: &str, lane: LaneNo, now: Uptime) -> Option<Works> {
         // One that is not known failed before the start, or before the webhooks changed.
         let unknown = || Host { told: true, ..Host::default() };
         let host = self.hosts.entry(host.to_owned()).or_insert_with(unknown);
@@ -113,7 +113,7 @@ impl Outages {
 
 impl Host {
     /// It fails, or something was said of it that is not to be repeated.
-    fn is_news(&self, now: Running) -> bool {
+    fn is_news(&self, now: Uptime) -> bool {
         let recent = |said: &Said| now.since(said.at) < SAY_AGAIN_AFTER;
         !self.failing.is_empty() || self.classes.values().any(recent)
     }
@@ -134,8 +134,8 @@ mod tests {
         Outcome { status, word, detail: None, retry_after: None }
     }
 
-    fn second(second: u64) -> Running {
-        Running::default().plus(Duration::from_secs(second))
+    fn second(second: u64) -> Uptime {
+        Uptime::default().plus(Duration::from_secs(second))
     }
 
     #[test]

@@ -5,9 +5,9 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::sign::signatures;
 use super::webhook::Webhook;
-use crate::moment::Moment;
 use crate::position::Position;
 use crate::spool::Batch;
+use crate::time::Timestamp;
 
 /// What the headers tell besides the webhook's own.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub(super) struct About<'a> {
     pub(super) attempt: u32,
     /// The replay or redelivery that it is of.
     pub(super) replay: Option<uuid::Uuid>,
-    pub(super) now: Moment,
+    pub(super) now: Timestamp,
 }
 
 /// All headers of one attempt.
@@ -89,7 +89,7 @@ mod tests {
             records: 2,
             body_bytes: 2,
             body_sum: 0,
-            cut_at: Moment(0),
+            cut_at: Timestamp(0),
             epoch: uuid::Uuid::nil(),
             attempts: 2,
             replay: None,
@@ -103,7 +103,7 @@ mod tests {
             last,
             attempt: 3,
             replay: None,
-            now: Moment(1_999_999),
+            now: Timestamp(1_999_999),
         };
         let headers = headers(&webhook, &about, b"{}");
         let told: Vec<String> =

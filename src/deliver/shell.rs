@@ -20,9 +20,9 @@ use super::handle::{LaneView, Params};
 use super::heads::{Heads, Made};
 use super::outage::Outages;
 use super::webhook::{Routes, Webhook};
-use crate::moment::Running;
 use crate::record::{LaneNo, ProjectNo, Seq};
 use crate::spool::{Batch, BatchId, Chunk, DeadReason, Done, LaneState, Op, Part, ReplayNo, SpoolError};
+use crate::time::Uptime;
 
 /// What happened.
 pub(super) enum Event {
@@ -109,13 +109,13 @@ pub struct Shell {
     /// Bodies that were just cut, until they are sent.
     made: HashMap<LaneNo, (BatchId, Made)>,
     /// Outcomes that could not be written, to be tried again.
-    unwritten: Vec<(Running, Unwritten)>,
+    unwritten: Vec<(Uptime, Unwritten)>,
     /// The ids of running replays, as requests bear them.
     replays: BTreeMap<ReplayNo, Uuid>,
     outages: Outages,
-    looked_at: Running,
-    ticked_at: Running,
-    stop_by: Option<Running>,
+    looked_at: Uptime,
+    ticked_at: Uptime,
+    stop_by: Option<Uptime>,
     /// The spool can no longer be written or read: nothing is begun any more.
     failed: bool,
 }
@@ -126,7 +126,7 @@ impl Shell {
         (events, happened): (mpsc::Sender<Event>, mpsc::Receiver<Event>),
         handed_in: Arc<AtomicUsize>,
     ) -> anyhow::Result<Self> {
-        let now = params.clock.running();
+        let now = params.clock.uptime();
         let heads = Heads::new(params.spool.reader()?, params.last_seq, HEADS_BYTES_MAX);
         let mut dispatch = Dispatch::new(params.in_flight_max, params.lane_bytes_max);
         dispatch.hold(params.held);
@@ -190,8 +190,8 @@ impl Shell {
         self.stop_by.is_some_and(|by| done || self.now() >= by)
     }
 
-    fn now(&self) -> Running {
-        self.params.clock.running()
+    fn now(&self) -> Uptime {
+        self.params.clock.uptime()
     }
 
     fn patience(&self) -> Duration {
@@ -244,7 +244,7 @@ impl Shell {
         }
     }
 
-    fn perform(&mut self, action: Action, now: Running) {
+    fn perform(&mut self, action: Action, now: Uptime) {
         let (lane, done) = match action {
             Action::Cut(lane) => (lane, self.cut(lane, now)),
             Action::GiveUp(lane, what) => (lane, self.give_up(lane, what, now)),
@@ -256,7 +256,7 @@ impl Shell {
         }
     }
 
-    fn appended(&mut self, projects: Vec<(ProjectNo, String)>, chunks: Vec<Chunk>, now: Running) {
+    fn appended(&mut self, projects: Vec<(ProjectNo, String)>, chunks: Vec<Chunk>, now: Uptime) {
         for (no, name) in projects {
             let at = no.0 as usize;
             if self.params.projects.len() <= at {
@@ -279,7 +279,7 @@ impl Shell {
     }
 
     /// A lane is made where it is new.
-    fn know(&mut self, lane: LaneNo, cursor: Seq, now: Running) {
+    fn know(&mut self, lane: LaneNo, cursor: Seq, now: Uptime) {
         if self.dispatch.lane(lane).is_none() {
             let state = LaneState { lane, cursor, ..LaneState::default() };
             self.dispatch.add(state, webhook_of(&self.params, lane), now);
@@ -287,7 +287,7 @@ impl Shell {
     }
 
     /// What was begun for a lane is begun again later, or never, where the spool has failed.
-    fn not_written(&mut self, lane: LaneNo, error: SpoolError, now: Running) {
+    fn not_written(&mut self, lane: LaneNo, error: SpoolError, now: Uptime) {
         match error {
             SpoolError::DiskFull => self.dispatch.not_written(lane, WRITE_AGAIN_AFTER, now),
             error => self.fail(error),

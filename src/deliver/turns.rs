@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lane::Lane;
-use crate::moment::Running;
 use crate::record::LaneNo;
+use crate::time::Uptime;
 
 /// Where requests go: what hangs, hangs together.
 pub(super) type Host = Arc<str>;
@@ -53,7 +53,7 @@ pub(super) struct Turns {
     /// How many lanes have waited so far.
     tickets: u64,
     /// Until when a host counts as one that takes records.
-    proven_hosts: HashMap<Host, Running>,
+    proven_hosts: HashMap<Host, Uptime>,
 }
 
 /// Slots that are held, in all and by each host.
@@ -104,7 +104,7 @@ impl Turns {
     }
 
     /// A lane had a success: its host takes records.
-    pub(super) fn prove(&mut self, lane: &mut Lane, now: Running) {
+    pub(super) fn prove(&mut self, lane: &mut Lane, now: Uptime) {
         let until = now.plus(PROVEN_FOR);
         lane.proven_until = Some(until);
         if self.proven_hosts.len() >= HOSTS_MAX && !self.proven_hosts.contains_key(&lane.host) {
@@ -114,7 +114,7 @@ impl Turns {
     }
 
     /// The lane waits for its turn; `first` where it goes on with what it has begun.
-    pub(super) fn enqueue(&mut self, no: LaneNo, lane: &mut Lane, first: bool, now: Running) {
+    pub(super) fn enqueue(&mut self, no: LaneNo, lane: &mut Lane, first: bool, now: Uptime) {
         if std::mem::replace(&mut lane.queued, true) {
             return;
         }
@@ -128,7 +128,7 @@ impl Turns {
     }
 
     /// The next lane for which there is a slot, and as what it waited.
-    pub(super) fn next(&mut self, now: Running) -> Option<(LaneNo, Place)> {
+    pub(super) fn next(&mut self, now: Uptime) -> Option<(LaneNo, Place)> {
         if self.taken() >= self.max {
             return None;
         }
@@ -147,14 +147,14 @@ impl Turns {
 
     /// The first lane of a class that may go. Only hosts that hold slots are passed over: no more than
     /// there are slots.
-    fn first(&self, class: Class, now: Running) -> Option<First> {
+    fn first(&self, class: Class, now: Uptime) -> Option<First> {
         let queue = self.queues.get(class as usize).filter(|_| self.has_room(class))?;
         let at = queue.hosts.iter().position(|host| self.may_take(class, host, now))?;
         let (ticket, _) = queue.waiting.get(queue.hosts.get(at)?)?.front()?;
         Some(First { class, at, ticket: *ticket })
     }
 
-    pub(super) fn take(&mut self, lane: &mut Lane, now: Running) {
+    pub(super) fn take(&mut self, lane: &mut Lane, now: Uptime) {
         debug_assert!(lane.slot.is_none(), "a lane has one batch in flight");
         let place = Place::of(lane, now);
         for held in self.held(place.class) {
@@ -190,7 +190,7 @@ impl Turns {
             && (class != Class::Failing || self.failing.all < reserve.max(1))
     }
 
-    fn may_take(&self, class: Class, host: &Host, now: Running) -> bool {
+    fn may_take(&self, class: Class, host: &Host, now: Uptime) -> bool {
         let reserve = self.max / 4;
         let is_proven = self.proven_hosts.get(host).is_some_and(|until| *until > now);
         let share = if is_proven { TWO_THIRDS } else { HALF };
@@ -233,7 +233,7 @@ impl Queue {
 }
 
 impl Place {
-    pub(super) fn of(lane: &Lane, now: Running) -> Self {
+    pub(super) fn of(lane: &Lane, now: Uptime) -> Self {
         let is_proven = lane.proven_until.is_some_and(|until| until > now);
         let class = match lane.is_failing() {
             true => Class::Failing,

@@ -8,10 +8,10 @@ mod newer;
 
 use serde::{Deserialize, Serialize};
 
-use crate::moment::Moment;
 use crate::position::{Lsn, Place};
 use crate::record::{Callback, LaneNo, Seq};
 use crate::spool::{Found, From, Reader, Search, Span, SpoolError, StreamPosition, Window};
+use crate::time::Timestamp;
 
 pub use newer::documents_with_newer_records;
 
@@ -71,9 +71,9 @@ pub enum ReplayError {
 
 /// What is known when a replay is asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
+pub struct ReplayInputs<'a> {
     /// The time.
-    pub now: Moment,
+    pub now: Timestamp,
     /// How far the stream is applied.
     pub position: Option<StreamPosition>,
     /// The last record before the current epoch.
@@ -109,7 +109,7 @@ pub struct Plan {
 }
 
 /// Finds what is asked for, or says why it cannot be had.
-pub fn plan(reader: &Reader, asked: &ReplayAsked, known: &Known<'_>) -> Result<Plan, ReplayError> {
+pub fn plan(reader: &Reader, asked: &ReplayAsked, known: &ReplayInputs<'_>) -> Result<Plan, ReplayError> {
     let Some(position) = known.position else {
         return Err(ReplayError::Refused(
             "the first start has not ended: there is nothing to replay yet".to_owned(),
@@ -125,7 +125,7 @@ pub fn plan(reader: &Reader, asked: &ReplayAsked, known: &Known<'_>) -> Result<P
     if let Some(project) = &asked.project {
         check_project(project, known.lanes)?;
     }
-    let read_up_to = position.open.map_or(position.whole, |open| open.commit.max(position.whole));
+    let read_up_to = position.open.map_or(position.resume_lsn, |open| open.commit.max(position.resume_lsn));
     let places =
         [("from_lsn", if let From::Place(place) = from { Some(place) } else { None }), ("to_lsn", to)];
     for (name, place) in places.into_iter().filter_map(|(name, place)| Some((name, place?))) {
@@ -166,22 +166,22 @@ fn find(
             window.ok_or_else(|| ReplayError::Refused("the first start has not ended".to_owned()))?;
         check_within(search.from, &window, search.epoch_after)?;
         let from = match search.from {
-            From::Since(at) => From::Since(at.max(Moment(window.after.0.saturating_add(1)))),
+            From::Since(at) => From::Since(at.max(Timestamp(window.after.0.saturating_add(1)))),
             place @ From::Place(_) => place,
         };
         let found = reader.search(&Search { from, ..*search }, wants)?;
         // Retention may have removed something in between.
-        if found.floor == Some(window.floor) {
+        if found.low_watermark == Some(window.low_watermark) {
             return Ok((window, found));
         }
     }
 }
 
-fn begin(asked: &ReplayAsked, now: Moment) -> Result<From, ReplayError> {
+fn begin(asked: &ReplayAsked, now: Timestamp) -> Result<From, ReplayError> {
     match (&asked.from_lsn, &asked.since) {
         (Some(text), None) => Ok(From::Place(place("from_lsn", text)?)),
         (None, Some(text)) => {
-            let at = Moment::from_rfc3339(text).ok_or_else(|| {
+            let at = Timestamp::from_rfc3339(text).ok_or_else(|| {
                 ReplayError::Wrong(format!(
                     "`since`: `{text}` is no time: expected RFC 3339 as in `2026-01-31T09:00:00Z`"
                 ))
@@ -241,7 +241,7 @@ fn check_within(from: From, window: &Window, epoch_after: Seq) -> Result<(), Rep
     if is_within {
         return Ok(());
     }
-    let earlier = if window.floor.seq < epoch_after {
+    let earlier = if window.low_watermark.seq < epoch_after {
         "; LSNs are of the current epoch, and earlier ones are reached by a time"
     } else {
         ""

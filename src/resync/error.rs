@@ -1,6 +1,6 @@
 //! Why a comparison ends early.
 
-use crate::capture::LedgerError;
+use crate::capture::GroupError;
 use crate::classify::{Layout, Row, Unreadable, Unresolved};
 use crate::source::SourceError;
 use crate::source::snapshot::RowsError;
@@ -17,7 +17,7 @@ pub enum ResyncError {
     Stopped,
     /// An entry cannot be read, or the spool failed.
     #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    GroupWriter(#[from] GroupError),
     /// A row cannot be read.
     #[error("the row with {row}: {error}. Then the comparison goes on by itself")]
     Row {
@@ -58,15 +58,15 @@ impl From<RowsError<ResyncError>> for ResyncError {
 
 impl From<SpoolError> for ResyncError {
     fn from(error: SpoolError) -> Self {
-        Self::Ledger(error.into())
+        Self::GroupWriter(error.into())
     }
 }
 
 impl ResyncError {
     /// Of a row that is not what it must be: with its identity.
-    pub(super) fn of_row(error: LedgerError, layout: &Layout, row: &Row<'_>) -> Self {
+    pub(super) fn of_row(error: GroupError, layout: &Layout, row: &Row<'_>) -> Self {
         match error {
-            LedgerError::Unreadable(error) => Self::Row { row: layout.shown_identity(row), error },
+            GroupError::Unreadable(error) => Self::Row { row: layout.shown_identity(row), error },
             other => other.into(),
         }
     }

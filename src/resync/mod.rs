@@ -5,7 +5,7 @@
 //! two that were swapped, would end as excluded. Memory does not grow with the table.
 
 mod error;
-mod seen;
+mod snapshot_index;
 mod table;
 
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use self::seen::{Document, Seen, Sighting};
+use self::snapshot_index::{Document, Sighting, SnapshotIndex};
 use self::table::{layout, read_columns, value};
 
 pub use self::error::ResyncError;
-use crate::capture::{Documents, Ledger, Records, Silent};
+use crate::capture::{Documents, GroupWriter, Records, Silent};
 use crate::classify::{Entry, Identity, Layout, Row, Value};
-use crate::moment::Moment;
 use crate::position::{Lsn, Position};
 use crate::record::{Callback, ProjectNo};
 use crate::source::documents::ReadColumn;
 use crate::source::snapshot::{Snapshot, SqlValue};
 use crate::spool::{Fact, Room, SpoolError, StreamPosition};
+use crate::time::Timestamp;
 
 /// How far it is, for whoever looks.
 #[derive(Clone, Debug, Default)]
@@ -93,23 +93,26 @@ impl Comparison {
     /// Blocks on `runtime`: runs on the left loop's thread, while no stream does.
     pub fn run(
         self,
-        ledger: &mut Ledger,
+        group_writer: &mut GroupWriter,
         runtime: &Handle,
     ) -> Result<(StreamPosition, Differences), ResyncError> {
         // One that only counts remembers nothing.
-        let layouts = (self.makes == Makes::Counts).then(|| ledger.layouts.clone());
-        let done = runtime.block_on(self.compare(ledger));
+        let layouts = (self.makes == Makes::Counts).then(|| group_writer.layouts.clone());
+        let done = runtime.block_on(self.compare(group_writer));
         if let Some(layouts) = layouts {
-            ledger.layouts = layouts;
+            group_writer.layouts = layouts;
         }
         done
     }
 
-    async fn compare(self, ledger: &mut Ledger) -> Result<(StreamPosition, Differences), ResyncError> {
+    async fn compare(
+        self,
+        group_writer: &mut GroupWriter,
+    ) -> Result<(StreamPosition, Differences), ResyncError> {
         let at = self.snapshot.at;
-        let position = StreamPosition { whole: at.max(self.applied), last_end: at, open: None };
+        let position = StreamPosition { resume_lsn: at.max(self.applied), last_end: at, open: None };
         let mut passes = Passes {
-            layout: layout(&self, ledger).await?,
+            layout: layout(&self, group_writer).await?,
             makes: self.makes,
             records: match self.makes {
                 Makes::Records { .. } | Makes::Ingested(_) => Box::new(Numbers::of(&self.snapshot)),
@@ -119,25 +122,25 @@ impl Comparison {
             watched: self.watched.clone(),
         };
         // Where nothing is remembered, nothing can be gone.
-        let remembers = !ledger.on_disk_after(None, 1)?.is_empty();
+        let remembers = !group_writer.on_disk_after(None, 1)?.is_empty();
         let mut first_pass = None;
         if remembers && !matches!(self.makes, Makes::Ingested(_)) {
-            let seen = passes.see_all(&self.snapshot, ledger).await?;
-            passes.judge_gone(&seen, ledger)?;
+            let snapshot_index = passes.see_all(&self.snapshot, group_writer).await?;
+            passes.judge_gone(&snapshot_index, group_writer)?;
             if self.makes != Makes::Counts {
-                passes.exclude_gone(&seen, ledger)?;
+                passes.exclude_gone(&snapshot_index, group_writer)?;
             }
             self.watched.done.store(0, Ordering::Relaxed);
-            first_pass = Some(seen).filter(|_| self.makes == Makes::Counts);
+            first_pass = Some(snapshot_index).filter(|_| self.makes == Makes::Counts);
         }
-        passes.enter_rows(&self.snapshot, ledger, first_pass.as_ref()).await?;
+        passes.enter_rows(&self.snapshot, group_writer, first_pass.as_ref()).await?;
         if self.makes == Makes::Counts {
             return Ok((position, passes.found));
         }
-        self.facts.into_iter().for_each(|(fact, value)| ledger.note(fact, value));
-        ledger.note_snapshot(self.snapshot.taken_at);
-        hand_in(ledger, Some(position))?;
-        land_all(ledger)?;
+        self.facts.into_iter().for_each(|(fact, value)| group_writer.note(fact, value));
+        group_writer.note_snapshot(self.snapshot.taken_at);
+        submit_group(group_writer, Some(position))?;
+        land_all(group_writer)?;
         Ok((position, passes.found))
     }
 }
@@ -164,8 +167,12 @@ struct Passes {
 
 impl Passes {
     /// The first pass: identity, document and state of every row.
-    async fn see_all(&mut self, snapshot: &Snapshot, ledger: &mut Ledger) -> Result<Seen, ResyncError> {
-        let seen = Seen::create(ledger.folder())?;
+    async fn see_all(
+        &mut self,
+        snapshot: &Snapshot,
+        group_writer: &mut GroupWriter,
+    ) -> Result<SnapshotIndex, ResyncError> {
+        let snapshot_index = SnapshotIndex::create(group_writer.folder())?;
         let roles: Vec<bool> = self.layout.columns().iter().map(|column| !column.digestible).collect();
         let columns: Vec<ReadColumn> =
             read_columns(&self.layout).into_iter().filter(|c| c.digest_over.is_none()).collect();
@@ -177,30 +184,34 @@ impl Passes {
                 .collect());
             let of_row = |error| ResyncError::of_row(error, &self.layout, &row);
             let identity = self.layout.identity(&row).map_err(|error| of_row(error.into()))?;
-            let sight = ledger.sight(&self.layout, &row).map_err(of_row)?;
+            let sight = group_writer.sight(&self.layout, &row).map_err(of_row)?;
             let document = Document::of(sight.project, &sight.id);
-            seen.note(&identity, Sighting { document, live: !sight.excluded })?;
+            snapshot_index.note(&identity, Sighting { document, live: !sight.excluded })?;
             self.watched.row()
         };
         snapshot.rows(&columns, look).await?;
-        Ok(seen)
+        Ok(snapshot_index)
     }
 
     /// Counts the live documents that no row shows, **before any record is made**: where that cannot be
     /// right, it ends here.
-    fn judge_gone(&mut self, seen: &Seen, ledger: &Ledger) -> Result<(), ResyncError> {
+    fn judge_gone(
+        &mut self,
+        snapshot_index: &SnapshotIndex,
+        group_writer: &GroupWriter,
+    ) -> Result<(), ResyncError> {
         let (mut gone, mut live) = (0_u64, 0_u64);
-        for_each_entry(ledger, |identity, entry| {
+        for_each_entry(group_writer, |identity, entry| {
             self.watched.goes_on()?;
             let document = Document::of(entry.project, &entry.id);
-            let shown = seen.is_live(document)?;
+            let shown = snapshot_index.is_live(document)?;
             if !entry.excluded {
                 live += 1;
                 gone += u64::from(!shown);
             }
             // What a pass that makes records moves to another identity, one that counts finds there.
-            if self.makes == Makes::Counts && shown && seen.row(identity)?.is_none() {
-                seen.note_move(identity, document)?;
+            if self.makes == Makes::Counts && shown && snapshot_index.row(identity)?.is_none() {
+                snapshot_index.note_move(identity, document)?;
             }
             Ok(())
         })?;
@@ -216,34 +227,38 @@ impl Passes {
 
     /// Makes every `excluded`, and leaves in the shadow as excluded what is still there but is another
     /// document now.
-    fn exclude_gone(&mut self, seen: &Seen, ledger: &mut Ledger) -> Result<(), ResyncError> {
+    fn exclude_gone(
+        &mut self,
+        snapshot_index: &SnapshotIndex,
+        group_writer: &mut GroupWriter,
+    ) -> Result<(), ResyncError> {
         let mut after: Option<Identity> = None;
         loop {
-            let entries = ledger.on_disk_after(after.as_ref(), STEP)?;
+            let entries = group_writer.on_disk_after(after.as_ref(), STEP)?;
             let Some((last, _)) = entries.last() else { return Ok(()) };
             after = Some(last.clone());
             self.watched.goes_on()?;
             for (identity, entry) in entries {
                 let document = Document::of(entry.project, &entry.id);
-                let shown = seen.is_live(document)?;
-                let row = seen.row(&identity)?;
+                let shown = snapshot_index.is_live(document)?;
+                let row = snapshot_index.row(&identity)?;
                 let told = !entry.excluded && !shown;
                 match row {
                     Some(row) if row.document == document && row.live => continue,
                     Some(_) if entry.excluded => continue,
-                    Some(_) => ledger.exclude(&identity, entry, told, &mut *self.records)?,
+                    Some(_) => group_writer.exclude(&identity, entry, told, &mut *self.records)?,
                     // Its identity changed: what is remembered of it is the same document's.
-                    None if shown => match seen.identity_of(document)? {
-                        Some(now) => ledger.move_entry(&identity, now, &entry)?,
-                        None => ledger.remove(&identity, &mut Silent)?,
+                    None if shown => match snapshot_index.identity_of(document)? {
+                        Some(now) => group_writer.move_entry(&identity, now, &entry)?,
+                        None => group_writer.remove(&identity, &mut Silent)?,
                     },
-                    None => ledger.remove(&identity, &mut *self.records)?,
+                    None => group_writer.remove(&identity, &mut *self.records)?,
                 }
                 self.add(Callback::Excluded, u64::from(told));
             }
             // What is left is read from the disk, so it must be there.
-            hand_in(ledger, None)?;
-            land_all(ledger)?;
+            submit_group(group_writer, None)?;
+            land_all(group_writer)?;
         }
     }
 
@@ -252,8 +267,8 @@ impl Passes {
     async fn enter_rows(
         &mut self,
         snapshot: &Snapshot,
-        ledger: &mut Ledger,
-        first_pass: Option<&Seen>,
+        group_writer: &mut GroupWriter,
+        first_pass: Option<&SnapshotIndex>,
     ) -> Result<(), ResyncError> {
         let columns = read_columns(&self.layout);
         let Self { layout, makes, records, found, watched } = self;
@@ -266,23 +281,26 @@ impl Passes {
             let made = match makes {
                 Makes::Counts => {
                     // The first pass counted every `excluded`.
-                    let moved = first_pass.map(|seen| seen.moved_from(&identity)).transpose()?.flatten();
-                    let mut made = ledger
+                    let moved = first_pass
+                        .map(|snapshot_index| snapshot_index.moved_from(&identity))
+                        .transpose()?
+                        .flatten();
+                    let mut made = group_writer
                         .would_make(layout, moved.as_ref().unwrap_or(&identity), &row)
                         .map_err(of_row)?;
                     made.get_mut(Callback::Excluded.index()).into_iter().for_each(|made| *made = 0);
                     made
                 }
-                Makes::Ingested(project) => {
-                    ledger.enter_anew(layout, &identity, &row, *project, &mut **records).map_err(of_row)?
-                }
+                Makes::Ingested(project) => group_writer
+                    .enter_anew(layout, &identity, &row, *project, &mut **records)
+                    .map_err(of_row)?,
                 Makes::Records { .. } | Makes::Silence => {
-                    ledger.enter(layout, &identity, &row, &mut **records).map_err(of_row)?
+                    group_writer.enter(layout, &identity, &row, &mut **records).map_err(of_row)?
                 }
             };
             found.records.iter_mut().zip(made).for_each(|(sum, made)| *sum += made);
-            if ledger.is_full() {
-                hand_in(ledger, None)?;
+            if group_writer.is_full() {
+                submit_group(group_writer, None)?;
             }
             Ok(())
         };
@@ -299,12 +317,12 @@ impl Passes {
 
 /// Shows every entry of the shadow that is on the disk.
 fn for_each_entry(
-    ledger: &Ledger,
+    group_writer: &GroupWriter,
     mut show: impl FnMut(&Identity, &Entry) -> Result<(), ResyncError>,
 ) -> Result<(), ResyncError> {
     let mut after: Option<Identity> = None;
     loop {
-        let entries = ledger.on_disk_after(after.as_ref(), STEP)?;
+        let entries = group_writer.on_disk_after(after.as_ref(), STEP)?;
         let Some((last, _)) = entries.last() else { return Ok(()) };
         after = Some(last.clone());
         entries.iter().try_for_each(|(identity, entry)| show(identity, entry))?;
@@ -312,16 +330,16 @@ fn for_each_entry(
 }
 
 /// Hands the group in once the one before has landed.
-fn hand_in(ledger: &mut Ledger, position: Option<StreamPosition>) -> Result<(), ResyncError> {
-    land_all(ledger)?;
-    ledger.submit(position);
+fn submit_group(group_writer: &mut GroupWriter, position: Option<StreamPosition>) -> Result<(), ResyncError> {
+    land_all(group_writer)?;
+    group_writer.submit(position);
     Ok(())
 }
 
-fn land_all(ledger: &mut Ledger) -> Result<(), ResyncError> {
-    while ledger.in_flight() > 0 {
-        match ledger.landed(Duration::from_secs(1)) {
-            Ok(Some(landed)) if landed.room == Room::Full => return Err(ResyncError::SpoolFull),
+fn land_all(group_writer: &mut GroupWriter) -> Result<(), ResyncError> {
+    while group_writer.in_flight() > 0 {
+        match group_writer.committed(Duration::from_secs(1)) {
+            Ok(Some(committed)) if committed.room == Room::Full => return Err(ResyncError::SpoolFull),
             Ok(_) | Err(SpoolError::DiskFull) => {}
             Err(error) => return Err(error.into()),
         }
@@ -333,7 +351,7 @@ fn land_all(ledger: &mut Ledger) -> Result<(), ResyncError> {
 struct Numbers {
     commit: Lsn,
     number: u32,
-    at: Moment,
+    at: Timestamp,
 }
 
 impl Numbers {
@@ -343,7 +361,7 @@ impl Numbers {
 }
 
 impl Records for Numbers {
-    fn place(&mut self) -> Result<Option<(Position, Moment)>, String> {
+    fn place(&mut self) -> Result<Option<(Position, Timestamp)>, String> {
         self.number =
             self.number.checked_add(1).ok_or("more than 4,294,967,295 records in one comparison")?;
         Ok(Some((Position { commit: self.commit, number: self.number }, self.at)))

@@ -1,7 +1,7 @@
 //! The table's columns, as the stream would describe and carry them.
 
 use super::{Comparison, Makes, ResyncError};
-use crate::capture::Ledger;
+use crate::capture::GroupWriter;
 use crate::classify::{DIGEST_OVER, Layout, TypeKinds, Value};
 use crate::decode::{Column, Relation, ReplicaIdentity};
 use crate::source::added::added;
@@ -11,7 +11,10 @@ use crate::source::snapshot::SqlValue;
 use crate::source::types;
 use crate::spool::Fact;
 
-pub(super) async fn layout(start: &Comparison, ledger: &mut Ledger) -> Result<Layout, ResyncError> {
+pub(super) async fn layout(
+    start: &Comparison,
+    group_writer: &mut GroupWriter,
+) -> Result<Layout, ResyncError> {
     let relation = relation(&start.snapshot.table, start.generated);
     let mapping = &start.documents.mapping;
     let mut kinds = TypeKinds::read_for(start.documents.excluded_type);
@@ -20,21 +23,21 @@ pub(super) async fn layout(start: &Comparison, ledger: &mut Ledger) -> Result<La
         kinds.learn(oid, form);
     }
     let (client, oid) = (start.snapshot.client(), start.snapshot.table.oid);
-    let names = ledger.layouts.added(mapping, &relation);
+    let names = group_writer.layouts.added(mapping, &relation);
     let added = added(client, oid, &names).await?;
-    let defaults = added.certain(&ledger.layouts.files, None);
+    let defaults = added.certain(&group_writer.layouts.files, None);
     let layout = Layout::resolve(
         mapping,
         &start.documents.identity,
         &relation,
-        &mut ledger.layouts,
+        &mut group_writer.layouts,
         &kinds,
         &defaults,
     )?;
-    ledger.layouts.files = added.files;
+    group_writer.layouts.files = added.files;
     if start.makes != Makes::Counts {
-        ledger.layouts.learn();
-        ledger.note(Fact::Layouts, serde_json::to_vec(&ledger.layouts).ok());
+        group_writer.layouts.learn();
+        group_writer.note(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
     }
     Ok(layout)
 }

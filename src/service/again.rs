@@ -14,7 +14,9 @@ use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::deliver::{Deliver, LaneView};
 use crate::record::LaneNo;
-use crate::replay::{Known, KnownLane, Plan, ReplayAsked, ReplayError, documents_with_newer_records, plan};
+use crate::replay::{
+    KnownLane, Plan, ReplayAsked, ReplayError, ReplayInputs, documents_with_newer_records, plan,
+};
 use crate::spool::{
     Done, Epochs, Fact, NewReplay, Op, Part, Reader, Replay, ReplayNo, ReplayState, Room, Span, Spool,
     SpoolError,
@@ -56,7 +58,7 @@ impl Again for SendsAgain {
                 asked_at: self.clock.wall(),
                 rate: asked.rate,
                 parts: plan.spans.iter().map(part).collect(),
-                floor: Some(plan.window.floor),
+                low_watermark: Some(plan.window.low_watermark),
             };
             let (id, rate) = (new.id, new.rate);
             let Done::Replaying(no) = self.spool.apply(Op::Replay(new))? else {
@@ -123,7 +125,7 @@ impl SendsAgain {
     fn plan(&self, reader: &Reader, asked: &ReplayAsked, lanes: &Lanes) -> Result<Plan, Refusal> {
         let mut known: Vec<KnownLane> = lanes.0.values().map(known).collect();
         known.sort_by(|a, b| (&a.project, a.lane).cmp(&(&b.project, b.lane)));
-        let known = Known {
+        let known = ReplayInputs {
             now: self.clock.wall(),
             position: self.capture.position(),
             epoch_after: epochs(reader)?.current_after(),
@@ -217,7 +219,7 @@ pub(super) fn window(reader: &Reader, capture: &Capture) -> Result<Option<Window
     Ok(window.zip(capture.position()).map(|(window, position)| WindowStatus {
         from_lsn: window.first.commit.to_string(),
         after: window.after.to_rfc3339(),
-        to_lsn: position.whole.to_string(),
+        to_lsn: position.resume_lsn.to_string(),
     }))
 }
 
@@ -252,7 +254,7 @@ fn told(reader: &Reader, replay: Replay, lanes: &Lanes) -> Result<ReplayStatus, 
         state: replay.state.name(),
         asked: serde_json::from_str(&replay.asked).unwrap_or_default(),
         asked_at: replay.asked_at.to_rfc3339(),
-        ended_at: replay.ended_at.map(crate::moment::Moment::to_rfc3339),
+        ended_at: replay.ended_at.map(crate::time::Timestamp::to_rfc3339),
         rate: replay.rate,
         records: sum(|part| part.records),
         sent: sum(|part| part.sent),

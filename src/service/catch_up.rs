@@ -5,13 +5,13 @@
 
 use tokio::sync::watch;
 
-use super::mark::Mark;
+use super::required::ask;
+use super::resync_job::ResyncJob;
+use super::stream_error::StreamError;
 use super::supervise::Supervisor;
-use super::trouble::Trouble;
-use super::wanted::ask;
-use crate::capture::{Documents, Halt, LedgerError, Notice};
+use crate::capture::{Documents, GroupError, Halt, Notice};
 use crate::position::Lsn;
-use crate::source::survey::Survey;
+use crate::source::server_state::ServerState;
 use crate::source::{Connection, SourceError};
 
 /// What a resync does where the stream stopped before its snapshot.
@@ -33,14 +33,14 @@ impl Obstacle {
             | Halt::Malformed { .. }
             | Halt::NotCarried { .. }
             | Halt::TableReplaced { .. }
-            | Halt::Ledger { error: LedgerError::Order(_) | LedgerError::Unreadable(_), .. } => {
+            | Halt::GroupWriter { error: GroupError::Order(_) | GroupError::Unreadable(_), .. } => {
                 Self::Permanent
             }
             Halt::Catalog(_) => Self::Unclear,
             Halt::DiskFull
             | Halt::Reached(_)
             | Halt::SpoolFull
-            | Halt::Ledger { error: LedgerError::Damaged(_) | LedgerError::Spool(_), .. } => Self::Passing,
+            | Halt::GroupWriter { error: GroupError::Damaged(_) | GroupError::Spool(_), .. } => Self::Passing,
         }
     }
 
@@ -69,19 +69,24 @@ enum Stopped {
 impl Supervisor {
     /// Applies the stream up to the snapshot, under the mapping that the shadow was made under. Where it
     /// stands before what it cannot read, that is passed over, and said. Where the stream then stands.
-    pub(super) async fn catch_up(&mut self, until: Lsn, found: &Survey, mark: &Mark) -> Result<Lsn, Trouble> {
+    pub(super) async fn catch_up(
+        &mut self,
+        until: Lsn,
+        found: &ServerState,
+        job: &ResyncJob,
+    ) -> Result<Lsn, StreamError> {
         let stopped = match self.stream_until(until, found).await? {
             Stopped::Halted(Halt::Reached(_)) => {
-                return Ok(self.capture.settle().await.unwrap_or_default().whole);
+                return Ok(self.capture.settle().await.unwrap_or_default().resume_lsn);
             }
-            Stopped::Halted(Halt::Ledger { error: LedgerError::Spool(error), .. }) => {
-                return Err(Trouble::SpoolFailed(error));
+            Stopped::Halted(Halt::GroupWriter { error: GroupError::Spool(error), .. }) => {
+                return Err(StreamError::SpoolFailed(error));
             }
             stopped => stopped,
         };
-        let (obstacle, why, trouble) = match stopped {
+        let (obstacle, why, stream_error) = match stopped {
             Stopped::Halted(halt) => {
-                (Obstacle::of_halt(&halt), halt.to_string(), Trouble::Later(halt.to_string()))
+                (Obstacle::of_halt(&halt), halt.to_string(), StreamError::Later(halt.to_string()))
             }
             Stopped::Failed(error) => (Obstacle::of_error(&error), error.to_string(), error.into()),
         };
@@ -92,24 +97,24 @@ impl Supervisor {
             Obstacle::Unclear => self.catch_ups_failed >= TRIES_MAX,
         };
         if !passes {
-            return Err(trouble);
+            return Err(stream_error);
         }
         // Other differences would be passed over.
-        if mark.as_ingested.is_some() {
-            return Err(Trouble::Unfit(format!(
+        if job.as_ingested.is_some() {
+            return Err(StreamError::Unfit(format!(
                 "{why}: --as-ingested needs a stream that goes on: `sidecar resync` first"
             )));
         }
         let position = self.capture.settle().await.unwrap_or_default();
         tracing::warn!(
             "{why}: what changed from {} to {} is not read, and the table is compared instead",
-            position.whole,
+            position.resume_lsn,
             until
         );
         Ok(Lsn(0))
     }
 
-    async fn stream_until(&mut self, until: Lsn, found: &Survey) -> Result<Stopped, Trouble> {
+    async fn stream_until(&mut self, until: Lsn, found: &ServerState) -> Result<Stopped, StreamError> {
         let Some(position) = self.capture.settle().await else {
             return Ok(Stopped::Halted(Halt::Reached(Lsn(0))));
         };
@@ -147,7 +152,7 @@ impl Supervisor {
                             }
                             Ok(Stopped::Failed(error))
                         }
-                        Ok(_) => Err(Trouble::Later("the stream ended before the snapshot was reached".to_owned())),
+                        Ok(_) => Err(StreamError::Later("the stream ended before the snapshot was reached".to_owned())),
                     };
                 }
                 notice = self.notices.recv() => match notice {
@@ -155,9 +160,9 @@ impl Supervisor {
                         halted = Some(halt);
                         let _ = end.send(true);
                     }
-                    Some(Notice::SpoolFailed(error)) => return Err(Trouble::SpoolFailed(error)),
+                    Some(Notice::SpoolFailed(error)) => return Err(StreamError::SpoolFailed(error)),
                     Some(_) => {}
-                    None => return Err(Trouble::Stopped),
+                    None => return Err(StreamError::Stopped),
                 },
             }
         }
@@ -176,7 +181,7 @@ mod tests {
     /// One of each kind of halt that the stream knows, but the place that was asked for.
     fn halts() -> Vec<(Halt, Obstacle)> {
         let table = || "public.documents".parse().unwrap();
-        let ledger = |error| Halt::Ledger { lsn: Lsn(7), table: table(), error };
+        let group_writer = |error| Halt::GroupWriter { lsn: Lsn(7), table: table(), error };
         let null = crate::classify::Unreadable::NullId { column: "id".into() };
         let lacking = crate::capture::Lacking { table: "s.t".parse().unwrap(), columns: vec!["id".into()] };
         vec![
@@ -186,9 +191,9 @@ mod tests {
             (Halt::Malformed { lsn: Lsn(7), what: "tag".into() }, Obstacle::Permanent),
             (Halt::NotCarried { lsn: Lsn(7), lacking }, Obstacle::Permanent),
             (Halt::TableReplaced { lsn: Lsn(7), table: "t".into() }, Obstacle::Permanent),
-            (ledger(LedgerError::Order("twice".into())), Obstacle::Permanent),
-            (ledger(LedgerError::Unreadable(null)), Obstacle::Permanent),
-            (ledger(LedgerError::Spool(crate::spool::SpoolError::DiskFull)), Obstacle::Passing),
+            (group_writer(GroupError::Order("twice".into())), Obstacle::Permanent),
+            (group_writer(GroupError::Unreadable(null)), Obstacle::Permanent),
+            (group_writer(GroupError::Spool(crate::spool::SpoolError::DiskFull)), Obstacle::Passing),
         ]
     }
 

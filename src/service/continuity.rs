@@ -111,13 +111,13 @@ pub(super) fn judge(known: Option<(&KnownSource, StreamPosition)>, found: &Found
         Err(why) => return Continuity::Diverged { why },
     };
     match found.slot {
-        FoundSlot::Lost(why) => Continuity::SlotGone { from: position.whole, lost: Some(why) },
-        FoundSlot::Missing => Continuity::SlotGone { from: position.whole, lost: None },
-        FoundSlot::Usable { confirmed } if confirmed > position.whole => {
+        FoundSlot::Lost(why) => Continuity::SlotGone { from: position.resume_lsn, lost: Some(why) },
+        FoundSlot::Missing => Continuity::SlotGone { from: position.resume_lsn, lost: None },
+        FoundSlot::Usable { confirmed } if confirmed > position.resume_lsn => {
             Continuity::SpoolBehind { confirmed }
         }
         FoundSlot::Usable { .. } => match replaced(known, &found.source) {
-            Some(what) => Continuity::Replaced { what, from: position.whole },
+            Some(what) => Continuity::Replaced { what, from: position.resume_lsn },
             None => Continuity::GoOn(position),
         },
     }
@@ -155,10 +155,10 @@ fn same_history(
     if *timeline != known.timeline {
         return after_failover(known.timeline, *timeline, position, found.switched_at);
     }
-    if found.flush < position.whole {
+    if found.flush < position.resume_lsn {
         return Err(format!(
             "the server's log ends at {}, before {}, which was read from it: it is a restored copy",
-            found.flush, position.whole
+            found.flush, position.resume_lsn
         ));
     }
     Ok(position)
@@ -181,7 +181,7 @@ fn after_failover(
     }
     // Where only a keepalive lies beyond the switch, no change was: what the new timeline wrote
     // from the switch on is still to come.
-    Ok(StreamPosition { whole: position.whole.min(switch), ..position })
+    Ok(StreamPosition { resume_lsn: position.resume_lsn.min(switch), ..position })
 }
 
 #[cfg(test)]
@@ -189,7 +189,8 @@ mod tests {
     use super::*;
     use crate::spool::OpenTransaction;
 
-    const POSITION: StreamPosition = StreamPosition { whole: Lsn(1_000), last_end: Lsn(900), open: None };
+    const POSITION: StreamPosition =
+        StreamPosition { resume_lsn: Lsn(1_000), last_end: Lsn(900), open: None };
 
     fn known() -> KnownSource {
         KnownSource {
@@ -294,7 +295,7 @@ mod tests {
         };
         let judged = |found, position| judge(Some((&known(), position)), &found);
         assert_eq!(judged(promoted(Some(Lsn(1_000))), POSITION), Continuity::GoOn(POSITION));
-        let fallen_back = StreamPosition { whole: Lsn(950), ..POSITION };
+        let fallen_back = StreamPosition { resume_lsn: Lsn(950), ..POSITION };
         assert_eq!(
             judged(promoted(Some(Lsn(950))), POSITION),
             Continuity::GoOn(fallen_back),

@@ -4,17 +4,17 @@ use tokio::runtime::Handle;
 use tokio_postgres::Client;
 
 use super::continuity::KnownSource;
+use super::required::say_waiting;
 use super::state::Phase;
+use super::stream_error::StreamError;
 use super::supervise::Supervisor;
-use super::trouble::Trouble;
-use super::wanted::say_waiting;
 use crate::position::Lsn;
 use crate::resync::{Comparison, Makes, Watched};
 use crate::settings::Initial;
 use crate::source::documents::DocumentKey;
+use crate::source::server_state::{Required, ServerState, server_state};
 use crate::source::setup::{Stage, setup};
 use crate::source::snapshot::Snapshot;
-use crate::source::survey::{Survey, Wanted, survey};
 use crate::source::{SourceError, connect_sql, identity, sample, slot, taken};
 
 impl Supervisor {
@@ -22,33 +22,33 @@ impl Supervisor {
     pub(super) async fn first_start(
         &mut self,
         client: &Client,
-        wanted: &Wanted,
-        found: &Survey,
+        required: &Required,
+        found: &ServerState,
         source: &KnownSource,
         drop_slot: bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), StreamError> {
         self.deliver.hold(false);
         let watcher = connect_sql(&self.settings.conninfo).await?;
         if drop_slot {
-            tracing::warn!(slot = %wanted.slot, "the server calls the slot lost: it is dropped and made again");
-            client.batch_execute(&slot::drop(&wanted.slot)).await.map_err(SourceError::from)?;
+            tracing::warn!(slot = %required.slot, "the server calls the slot lost: it is dropped and made again");
+            client.batch_execute(&slot::drop(&required.slot)).await.map_err(SourceError::from)?;
         } else if found.slot.is_some() && self.warned.insert(SLOT_IS_THERE.to_owned()) {
-            say_slot_is_there(client, found, wanted).await;
+            say_slot_is_there(client, found, required).await;
         }
-        for step in setup(client, &watcher, wanted, Stage::FirstStart, &mut say_waiting).await? {
+        for step in setup(client, &watcher, required, Stage::FirstStart, &mut say_waiting).await? {
             tracing::info!("{}", step.what);
             // One that we made ourselves is none of an earlier spool when we try again.
             self.warned.insert(SLOT_IS_THERE.to_owned());
         }
-        let found = survey(client, wanted).await?;
+        let found = server_state(client, required).await?;
         self.read_mapping(&found);
-        self.say_taken(client, &found, wanted).await?;
-        let identity = identity::choose(&found.table, &wanted.id)
-            .map_err(|refusal| Trouble::Refused(refusal.to_string()))?;
+        self.say_taken(client, &found, required).await?;
+        let identity = identity::choose(&found.table, &required.id)
+            .map_err(|refusal| StreamError::Refused(refusal.to_string()))?;
         let snapshot =
             Snapshot::take(&self.settings.conninfo, &found.table.schema, &found.table.name, &mut say_waiting)
                 .await?;
-        self.warn_of_shared_ids(&snapshot, &DocumentKey::of(wanted, &found), &identity).await;
+        self.warn_of_shared_ids(&snapshot, &DocumentKey::of(required, &found), &identity).await;
         self.known.learn(source.clone(), self.on_table.mapping.clone(), identity.clone());
         let watched = Watched::default();
         let estimate = found.table.rows.unwrap_or(0);
@@ -68,9 +68,9 @@ impl Supervisor {
         };
         let bar = super::progress::bar("first start", &watched, estimate);
         let runtime = Handle::current();
-        let done = self.until_told(&watched, move |ledger| start.run(ledger, &runtime)).await;
+        let done = self.until_told(&watched, move |group_writer| start.run(group_writer, &runtime)).await;
         bar.finish();
-        let (seeded, _) = done.ok_or(Trouble::Stopped)??;
+        let (seeded, _) = done.ok_or(StreamError::Stopped)??;
         self.capture.seeded(seeded);
         tracing::info!(
             documents = watched.done.load(std::sync::atomic::Ordering::Relaxed),
@@ -80,15 +80,21 @@ impl Supervisor {
     }
 
     /// Once, however often the first start is tried.
-    async fn say_taken(&mut self, client: &Client, found: &Survey, wanted: &Wanted) -> Result<(), Trouble> {
+    async fn say_taken(
+        &mut self,
+        client: &Client,
+        found: &ServerState,
+        required: &Required,
+    ) -> Result<(), StreamError> {
         if !self.warned.insert(COLUMNS_ARE_TOLD.to_owned()) {
             return Ok(());
         }
-        for line in taken::lines(found, wanted) {
+        for line in taken::lines(found, required) {
             tracing::info!("{line}");
         }
-        let seldom_meant =
-            taken::suspicions(found, wanted).into_iter().chain(sample::look(client, found, wanted).await?);
+        let seldom_meant = taken::suspicions(found, required)
+            .into_iter()
+            .chain(sample::look(client, found, required).await?);
         for finding in seldom_meant {
             tracing::warn!("{}. {}", finding.title, finding.explanation);
         }
@@ -109,8 +115,8 @@ impl Supervisor {
 }
 
 /// A slot that was read from belonged to a spool that is gone; one that was not was made for this start.
-async fn say_slot_is_there(client: &Client, found: &Survey, wanted: &Wanted) {
-    let slot = &wanted.slot;
+async fn say_slot_is_there(client: &Client, found: &ServerState, required: &Required) {
+    let slot = &required.slot;
     if was_read(client, found, slot).await {
         tracing::warn!(%slot, "{SLOT_IS_THERE}");
     } else {
@@ -120,7 +126,7 @@ async fn say_slot_is_there(client: &Client, found: &Survey, wanted: &Wanted) {
 
 /// Whether the server ever decoded a transaction for it. Before 14 nobody knows, and it is taken to be so
 /// where its log is long.
-async fn was_read(client: &Client, found: &Survey, slot: &str) -> bool {
+async fn was_read(client: &Client, found: &ServerState, slot: &str) -> bool {
     if found.server.version < COUNTS_TRANSACTIONS {
         return found
             .slot

@@ -6,18 +6,18 @@ mod catch_up;
 mod continuity;
 mod dead_letters;
 mod first_start;
-mod known;
-mod mark;
 mod progress;
+mod required;
 mod resync;
+mod resync_job;
 mod resyncs;
 mod said;
+mod source_facts;
 mod state;
+mod stream_error;
 mod streaming;
 mod supervise;
 mod tail_line;
-mod trouble;
-mod wanted;
 mod watch_catalog;
 mod watch_slot;
 
@@ -35,14 +35,14 @@ use uuid::Uuid;
 
 use self::again::SendsAgain;
 use self::authorities::Authorities;
-use self::known::Known;
 use self::said::Said;
+use self::source_facts::SourceFacts;
 use self::state::{State, Viewer};
 use self::supervise::{OnTable, Over, Supervisor};
 use self::tail_line::tail_line;
 use self::watch_catalog::CatalogWatch;
 use crate::admin::{self, Admin, SOCKET_NAME, Tail, TailLine};
-use crate::capture::{Capture, Keep, Listeners};
+use crate::capture::{Capture, Listeners, RouteFilter};
 use crate::clock::Clock;
 use crate::deliver::{Deliver, Params, Routes, dice};
 use crate::metrics::Metrics;
@@ -50,7 +50,7 @@ use crate::settings::{self, Settings, Sources};
 use crate::source::Patience;
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
 
-pub use wanted::wanted;
+pub use required::required;
 
 /// How a run ended that was not told to end.
 #[derive(Debug, thiserror::Error)]
@@ -170,7 +170,7 @@ impl Parts {
             capture: Arc::clone(&capture),
             deliver: Arc::clone(&deliver),
             state,
-            known: Known::read(&opened.facts)?,
+            known: SourceFacts::read(&opened.facts)?,
             on_table: OnTable::of(settings.mapping.clone()),
             clock,
             metrics: metrics.clone(),
@@ -320,7 +320,7 @@ fn deliver(
     })
 }
 
-fn keep(routes: &Arc<Routes>) -> Keep {
+fn keep(routes: &Arc<Routes>) -> RouteFilter {
     let routes = Arc::clone(routes);
     Arc::new(move |project, callback| routes.find(project, callback).is_some())
 }

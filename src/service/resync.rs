@@ -8,78 +8,78 @@ use uuid::Uuid;
 
 use super::catch_up::TRIES_MAX;
 use super::continuity::{Continuity, KnownSource};
-use super::mark::Mark;
+use super::required::say_waiting;
+use super::resync_job::ResyncJob;
 use super::resyncs::{REFUSED, WAITING};
 use super::state::Phase;
+use super::stream_error::{StreamError, gap, stands};
 use super::supervise::{Supervisor, told};
-use super::trouble::{Trouble, gap, stands};
-use super::wanted::say_waiting;
 use crate::admin::ResyncAsked;
-use crate::capture::Ledger;
+use crate::capture::GroupWriter;
 use crate::metrics::OutcomeLabel;
 use crate::position::Lsn;
 use crate::resync::{Comparison, Differences, Makes, ResyncError, Watched};
 use crate::source::refusal::CatalogError;
+use crate::source::server_state::{Required, server_state};
 use crate::source::setup::{Stage, setup};
 use crate::source::snapshot::Snapshot;
-use crate::source::survey::{Wanted, survey};
 use crate::source::{SourceError, connect_sql, identity, slot};
 use crate::spool::{Epochs, Fact, StreamPosition};
 
 /// What there is to do before a stream can go on.
-pub(super) enum Mend {
+pub(super) enum Repair {
     /// Nothing.
     No,
     /// Compare; of a dry run nothing is remembered.
-    Resync { mark: Mark, dry_run: bool },
+    Resync { job: ResyncJob, dry_run: bool },
 }
 
 impl Supervisor {
     /// What is asked for, what a killed resync left, or what the source's state calls for.
-    pub(super) fn mend(
+    pub(super) fn repair(
         &mut self,
         judged: &Continuity,
         position: StreamPosition,
-        wanted: &Wanted,
+        required: &Required,
         unlearned: &[String],
-    ) -> Result<Mend, Trouble> {
-        let standing = self.known.mark.clone();
-        let asked = self.fit(standing.as_ref(), judged);
+    ) -> Result<Repair, StreamError> {
+        let health = self.known.job.clone();
+        let asked = self.fit(health.as_ref(), judged);
         let dry_run = asked.as_ref().is_some_and(|asked| asked.dry_run);
         // A mark that was made for another database does not adopt this one.
-        let adopts = standing.as_ref().is_none_or(|mark| mark.epoch.is_some())
+        let adopts = health.as_ref().is_none_or(|job| job.epoch.is_some())
             || asked.as_ref().is_some_and(|asked| asked.adopt);
         if matches!(judged, Continuity::Diverged { .. }) && !adopts {
             if asked.is_some() {
                 self.state.resyncs.refuse(DIVERGED.to_owned());
             }
-            return Err(stands(judged, wanted));
+            return Err(stands(judged, required));
         }
-        let mark = match (standing, asked) {
-            (Some(mark), None) => match &self.held {
-                Some(why) => return Err(Trouble::Stands { why: why.clone(), holds: mark.holds }),
-                None => mark,
+        let job = match (health, asked) {
+            (Some(job), None) => match &self.held {
+                Some(why) => return Err(StreamError::Stands { why: why.clone(), holds: job.holds }),
+                None => job,
             },
-            (Some(mark), Some(asked)) => {
-                let epoch = mark.epoch.or_else(|| asked.adopt.then(Uuid::now_v7));
-                let catches_up = mark.catches_up && !matches!(judged, Continuity::Diverged { .. });
+            (Some(job), Some(asked)) => {
+                let epoch = job.epoch.or_else(|| asked.adopt.then(Uuid::now_v7));
+                let catches_up = job.catches_up && !matches!(judged, Continuity::Diverged { .. });
                 // What it was to take over silently it does not send.
-                let learns = mark.learns || asked.learn;
-                let holds = mark.holds || epoch.is_some();
-                Mark { forced: asked.force, learns, epoch, catches_up, holds, ..mark }
+                let learns = job.learns || asked.learn;
+                let holds = job.holds || epoch.is_some();
+                ResyncJob { forced: asked.force, learns, epoch, catches_up, holds, ..job }
             }
-            (None, None) => match gap(judged, wanted) {
-                Some(mark) => mark,
+            (None, None) => match gap(judged, required) {
+                Some(job) => job,
                 None if matches!(judged, Continuity::GoOn(_)) && !unlearned.is_empty() => {
-                    Mark::of_unlearned(unlearned, position.whole)
+                    ResyncJob::of_unlearned(unlearned, position.resume_lsn)
                 }
-                None => return Ok(Mend::No),
+                None => return Ok(Repair::No),
             },
-            (None, Some(asked)) => match mark_of(&asked, judged, position, wanted) {
-                Ok(mark) => mark,
+            (None, Some(asked)) => match mark_of(&asked, judged, position, required) {
+                Ok(job) => job,
                 Err(why) => {
                     self.state.resyncs.refuse(why);
-                    return Ok(Mend::No);
+                    return Ok(Repair::No);
                 }
             },
         };
@@ -87,14 +87,14 @@ impl Supervisor {
         if !dry_run {
             self.held = None;
         }
-        Ok(Mend::Resync { mark, dry_run })
+        Ok(Repair::Resync { job, dry_run })
     }
 
     /// What is asked for. `--as-ingested` makes no other record, so it must not pass over a difference.
-    fn fit(&self, standing: Option<&Mark>, judged: &Continuity) -> Option<ResyncAsked> {
+    fn fit(&self, health: Option<&ResyncJob>, judged: &Continuity) -> Option<ResyncAsked> {
         let asked = self.state.resyncs.take()?;
         let mapping_changed = self.known.mapping.as_ref().is_some_and(|kept| *kept != self.on_table.mapping);
-        let goes_on = matches!(judged, Continuity::GoOn(_)) && standing.is_none() && !mapping_changed;
+        let goes_on = matches!(judged, Continuity::GoOn(_)) && health.is_none() && !mapping_changed;
         if asked.as_ingested.is_none() || goes_on {
             return Some(asked);
         }
@@ -107,31 +107,31 @@ impl Supervisor {
     /// Compares the table with what is remembered of it. The stream goes on from the snapshot.
     pub(super) async fn resync(
         &mut self,
-        mark: Mark,
+        job: ResyncJob,
         dry_run: bool,
         client: &Client,
-        wanted: &Wanted,
+        required: &Required,
         source: KnownSource,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), StreamError> {
         // The identity is chosen anew.
-        let wanted = &Wanted { identity: None, ..wanted.clone() };
-        self.state.resyncs.begin(&mark);
-        if self.warned.insert(mark.why.clone()) {
-            tracing::warn!("{}: the table is compared with what is remembered of it", mark.why);
+        let required = &Required { identity: None, ..required.clone() };
+        self.state.resyncs.begin(&job);
+        if self.warned.insert(job.why.clone()) {
+            tracing::warn!("{}: the table is compared with what is remembered of it", job.why);
         }
         if !dry_run {
             // Synced before a slot is dropped or made: while it stands, it alone decides.
-            self.known.mark = Some(mark.clone());
-            self.note(vec![(Fact::Resync, serde_json::to_vec(&mark).ok())]).await?;
+            self.known.job = Some(job.clone());
+            self.note(vec![(Fact::Resync, serde_json::to_vec(&job).ok())]).await?;
         }
-        match self.compare(&mark, dry_run, client, wanted, source).await {
+        match self.compare(&job, dry_run, client, required, source).await {
             Ok((at, found)) => {
                 let (ingested, modified, excluded) = match found.records {
                     [excluded, ingested, modified] => (ingested, modified, excluded),
                 };
                 let did = if dry_run {
                     "would send"
-                } else if mark.learns {
+                } else if job.learns {
                     "took over silently"
                 } else {
                     "sends"
@@ -141,32 +141,36 @@ impl Supervisor {
                      {} documents are gone",
                     found.rows, at, found.gone
                 );
-                tracing::warn!(from = %Lsn(mark.from), to = %at, "{result}");
+                tracing::warn!(from = %Lsn(job.from), to = %at, "{result}");
                 self.catch_ups_failed = 0;
                 self.state.resyncs.compared(at, &found);
                 self.end_resync("done", result);
                 Ok(())
             }
-            Err(Trouble::TooManyGone(why)) => self.too_many_gone(mark, dry_run, why).await,
-            Err(Trouble::Unfit(why)) => self.end_unmade(why).await,
-            Err(Trouble::Later(why) | Trouble::Refused(why) | Trouble::Stands { why, .. })
-                if mark.only_learns && self.gives_up_learning() =>
+            Err(StreamError::TooManyGone(why)) => self.too_many_gone(job, dry_run, why).await,
+            Err(StreamError::Unfit(why)) => self.end_unmade(why).await,
+            Err(StreamError::Later(why) | StreamError::Refused(why) | StreamError::Stands { why, .. })
+                if job.only_learns && self.gives_up_learning() =>
             {
                 self.leave_unlearned(why).await
             }
-            Err(trouble) => {
-                match &trouble {
-                    Trouble::Later(why) | Trouble::Refused(why) | Trouble::Stands { why, .. } if dry_run => {
+            Err(stream_error) => {
+                match &stream_error {
+                    StreamError::Later(why) | StreamError::Refused(why) | StreamError::Stands { why, .. }
+                        if dry_run =>
+                    {
                         self.end_resync("failed", why.clone());
                     }
                     // It is made when that is over.
-                    Trouble::Later(why) | Trouble::SlotHeld(why) => self.state.resyncs.waits(WAITING, why),
-                    Trouble::Refused(why) | Trouble::Stands { why, .. } => {
+                    StreamError::Later(why) | StreamError::SlotHeld(why) => {
+                        self.state.resyncs.waits(WAITING, why)
+                    }
+                    StreamError::Refused(why) | StreamError::Stands { why, .. } => {
                         self.state.resyncs.waits(REFUSED, why);
                     }
                     _ => {}
                 }
-                Err(trouble)
+                Err(stream_error)
             }
         }
     }
@@ -178,25 +182,25 @@ impl Supervisor {
     }
 
     /// One that was asked for ends there and the stream goes on; one that mends a gap waits.
-    async fn too_many_gone(&mut self, mark: Mark, dry_run: bool, why: String) -> Result<(), Trouble> {
+    async fn too_many_gone(&mut self, job: ResyncJob, dry_run: bool, why: String) -> Result<(), StreamError> {
         let why = format!("{why}: nothing is sent. If that is right: `sidecar resync --force`");
         if dry_run {
             self.end_resync("failed", why);
             return Ok(());
         }
-        if mark.catches_up {
+        if job.catches_up {
             return self.end_unmade(why).await;
         }
         self.end_resync("held", why.clone());
         self.held = Some(why.clone());
-        Err(Trouble::Stands { why, holds: mark.holds })
+        Err(StreamError::Stands { why, holds: job.holds })
     }
 
     /// One that was asked for ends there, and the stream goes on.
-    async fn end_unmade(&mut self, why: String) -> Result<(), Trouble> {
+    async fn end_unmade(&mut self, why: String) -> Result<(), StreamError> {
         tracing::warn!("{why}");
         self.end_resync("failed", why);
-        self.known.mark = None;
+        self.known.job = None;
         self.note(vec![(Fact::Resync, None)]).await
     }
 
@@ -206,29 +210,35 @@ impl Supervisor {
         self.catch_ups_failed >= TRIES_MAX
     }
 
-    async fn leave_unlearned(&mut self, why: String) -> Result<(), Trouble> {
-        let left = self.capture.work(|ledger| {
-            ledger.layouts.learn();
-            ledger.note(Fact::Layouts, serde_json::to_vec(&ledger.layouts).ok());
+    async fn leave_unlearned(&mut self, why: String) -> Result<(), StreamError> {
+        let left = self.capture.work(|group_writer| {
+            group_writer.layouts.learn();
+            group_writer.note(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
         });
-        left.await.ok_or(Trouble::Stopped)?;
+        left.await.ok_or(StreamError::Stopped)?;
         self.end_unmade(format!("{why}: what documents hold in new columns is learned as they change")).await
     }
 
     /// Slot, publication and epoch are there, durably, before anything is compared.
-    async fn make_ready(&mut self, mark: &Mark, client: &Client, wanted: &Wanted) -> Result<(), Trouble> {
-        let lost = slot::slot(client, &wanted.slot).await?.is_some_and(|slot| slot.lost());
-        if mark.drops_slot && lost {
-            tracing::warn!(slot = %wanted.slot, "the server calls the slot lost: it is dropped and made again");
-            client.batch_execute(&slot::drop(&wanted.slot)).await.map_err(SourceError::from)?;
+    async fn make_ready(
+        &mut self,
+        job: &ResyncJob,
+        client: &Client,
+        required: &Required,
+    ) -> Result<(), StreamError> {
+        let lost = slot::slot(client, &required.slot).await?.is_some_and(|slot| slot.lost());
+        if job.drops_slot && lost {
+            tracing::warn!(slot = %required.slot, "the server calls the slot lost: it is dropped and made again");
+            client.batch_execute(&slot::drop(&required.slot)).await.map_err(SourceError::from)?;
         }
         let watcher = connect_sql(&self.settings.conninfo).await?;
-        let stage = if mark.catches_up { Stage::GoesOn } else { Stage::FirstStart };
-        for step in setup(client, &watcher, wanted, stage, &mut say_waiting).await? {
+        let stage = if job.catches_up { Stage::GoesOn } else { Stage::FirstStart };
+        for step in setup(client, &watcher, required, stage, &mut say_waiting).await? {
             tracing::info!("{}", step.what);
         }
-        let Some(epoch) = mark.epoch.filter(|epoch| *epoch != self.epochs.current()) else { return Ok(()) };
-        let after = self.capture.work(|ledger| ledger.last_seq()).await.ok_or(Trouble::Stopped)?;
+        let Some(epoch) = job.epoch.filter(|epoch| *epoch != self.epochs.current()) else { return Ok(()) };
+        let after =
+            self.capture.work(|group_writer| group_writer.last_seq()).await.ok_or(StreamError::Stopped)?;
         let mut epochs: Epochs = self.epochs.clone();
         epochs.begin(after, epoch);
         self.note(vec![(Fact::Epoch, Some(epochs.to_bytes()))]).await?;
@@ -241,36 +251,36 @@ impl Supervisor {
 
     async fn compare(
         &mut self,
-        mark: &Mark,
+        job: &ResyncJob,
         dry_run: bool,
         client: &Client,
-        wanted: &Wanted,
+        required: &Required,
         source: KnownSource,
-    ) -> Result<(Lsn, Differences), Trouble> {
+    ) -> Result<(Lsn, Differences), StreamError> {
         if !dry_run {
-            self.make_ready(mark, client, wanted).await?;
+            self.make_ready(job, client, required).await?;
         }
-        let found = survey(client, wanted).await?;
-        let unfit = found.of_roles(wanted);
+        let found = server_state(client, required).await?;
+        let unfit = found.of_roles(required);
         if !unfit.is_empty() {
             return Err(CatalogError::Refused(unfit).into());
         }
         self.read_mapping(&found);
-        let identity = identity::choose(&found.table, &wanted.id)
-            .map_err(|refusal| Trouble::Refused(refusal.to_string()))?;
+        let identity = identity::choose(&found.table, &required.id)
+            .map_err(|refusal| StreamError::Refused(refusal.to_string()))?;
         let snapshot =
             Snapshot::take(&self.settings.conninfo, &found.table.schema, &found.table.name, &mut say_waiting)
                 .await?;
         let at = snapshot.at;
-        let applied = if mark.catches_up { self.catch_up(at, &found, mark).await? } else { Lsn(0) };
+        let applied = if job.catches_up { self.catch_up(at, &found, job).await? } else { Lsn(0) };
         let publication = found.publication.as_ref();
         let source = KnownSource { publication: publication.map(|publication| publication.oid), ..source };
         let mut known = self.known.clone();
         known.learn(source, self.on_table.mapping.clone(), identity.clone());
-        known.mark = None;
-        let makes = self.makes(mark, dry_run).await?;
+        known.job = None;
+        let makes = self.makes(job, dry_run).await?;
         let (watched, estimate) = (Watched::default(), found.table.rows.unwrap_or(0));
-        self.state.enter(Phase::Resyncing { watched: watched.clone(), estimate, why: mark.why.clone() });
+        self.state.enter(Phase::Resyncing { watched: watched.clone(), estimate, why: job.why.clone() });
         let facts = known.facts().into_iter().chain([(Fact::Resync, None)]).collect();
         let comparison = Comparison {
             generated: publication.is_some_and(|publication| publication.generated),
@@ -283,11 +293,12 @@ impl Supervisor {
         };
         let bar = super::progress::bar("resync", &watched, estimate);
         let runtime = Handle::current();
-        let done = self.until_told(&watched, move |ledger| comparison.run(ledger, &runtime)).await;
+        let done =
+            self.until_told(&watched, move |group_writer| comparison.run(group_writer, &runtime)).await;
         bar.finish();
-        let (position, found) = match done.ok_or(Trouble::Stopped)? {
+        let (position, found) = match done.ok_or(StreamError::Stopped)? {
             Err(error @ ResyncError::TooManyGone { .. }) => {
-                return Err(Trouble::TooManyGone(error.to_string()));
+                return Err(StreamError::TooManyGone(error.to_string()));
             }
             done => done?,
         };
@@ -303,7 +314,7 @@ impl Supervisor {
     pub(super) async fn until_told<T: Send + 'static>(
         &self,
         watched: &Watched,
-        work: impl FnOnce(&mut Ledger) -> T + Send + 'static,
+        work: impl FnOnce(&mut GroupWriter) -> T + Send + 'static,
     ) -> Option<T> {
         let mut stop = self.stop.clone();
         let work = self.capture.work(work);
@@ -315,13 +326,13 @@ impl Supervisor {
         work.await
     }
 
-    async fn makes(&self, mark: &Mark, dry_run: bool) -> Result<Makes, Trouble> {
-        if let Some(project) = mark.as_ingested.clone() {
-            let number = self.capture.work(move |ledger| ledger.project(&project)).await;
-            return number.map(Makes::Ingested).ok_or(Trouble::Stopped);
+    async fn makes(&self, job: &ResyncJob, dry_run: bool) -> Result<Makes, StreamError> {
+        if let Some(project) = job.as_ingested.clone() {
+            let number = self.capture.work(move |group_writer| group_writer.project(&project)).await;
+            return number.map(Makes::Ingested).ok_or(StreamError::Stopped);
         }
-        let missing_max = (!mark.forced).then_some(self.settings.missing_max);
-        Ok(match (dry_run, mark.learns) {
+        let missing_max = (!job.forced).then_some(self.settings.missing_max);
+        Ok(match (dry_run, job.learns) {
             (true, _) => Makes::Counts,
             (false, true) => Makes::Silence,
             (false, false) => Makes::Records { missing_max },
@@ -334,20 +345,20 @@ fn mark_of(
     asked: &ResyncAsked,
     judged: &Continuity,
     position: StreamPosition,
-    wanted: &Wanted,
-) -> Result<Mark, String> {
-    let mark = Mark::asked(asked, position.whole);
+    required: &Required,
+) -> Result<ResyncJob, String> {
+    let job = ResyncJob::asked(asked, position.resume_lsn);
     match judged {
         Continuity::Diverged { why } if !asked.adopt => {
             Err(format!("{why}. If this database is the right one: `sidecar resync --adopt`"))
         }
         Continuity::Diverged { .. } | Continuity::SpoolBehind { .. } => {
-            Ok(Mark { catches_up: false, holds: true, ..mark })
+            Ok(ResyncJob { catches_up: false, holds: true, ..job })
         }
-        Continuity::GoOn(_) | Continuity::FirstStart { .. } => Ok(mark),
-        Continuity::Replaced { .. } | Continuity::SlotGone { .. } => match gap(judged, wanted) {
-            Some(gap) => Ok(Mark { catches_up: false, drops_slot: gap.drops_slot, why: gap.why, ..mark }),
-            None => Ok(mark),
+        Continuity::GoOn(_) | Continuity::FirstStart { .. } => Ok(job),
+        Continuity::Replaced { .. } | Continuity::SlotGone { .. } => match gap(judged, required) {
+            Some(gap) => Ok(ResyncJob { catches_up: false, drops_slot: gap.drops_slot, why: gap.why, ..job }),
+            None => Ok(job),
         },
     }
 }

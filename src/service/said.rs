@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::moment::Running;
+use crate::time::Uptime;
 
 /// The classes that were said since all was well.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub(super) struct Said {
 
 #[derive(Debug)]
 struct Class {
-    at: Running,
+    at: Uptime,
     tries: u32,
 }
 
@@ -31,7 +31,7 @@ pub(super) enum Say {
 
 impl Said {
     /// A try failed for this reason.
-    pub(super) fn failed(&mut self, why: &str, now: Running) -> Say {
+    pub(super) fn failed(&mut self, why: &str, now: Uptime) -> Say {
         self.tries = self.tries.saturating_add(1);
         let class = class_of(why);
         if let Some(class) = self.classes.get_mut(&class) {
@@ -80,7 +80,7 @@ mod tests {
         let mut said = Said::default();
         let failed = |said: &mut Said, pid: u64, second: u64| {
             let why = format!("the slot \"s\" is active for PID {pid} (55006)");
-            said.failed(&why, Running(second * SECOND))
+            said.failed(&why, Uptime(second * SECOND))
         };
         assert_eq!(failed(&mut said, 100, 0), Say::First);
         for second in 1..60 {
@@ -101,10 +101,10 @@ mod tests {
         let classes =
             ["connection refused", "starting up (57P03)", "starting up (57P02)", "ended at 0/16B3748"];
         for why in classes {
-            assert_eq!(said.failed(why, Running(0)), Say::First, "{why}");
+            assert_eq!(said.failed(why, Uptime(0)), Say::First, "{why}");
         }
         for why in classes.into_iter().chain(["ended at 0/26B3748"]) {
-            assert_eq!(said.failed(why, Running(SECOND)), Say::Nothing, "{why}");
+            assert_eq!(said.failed(why, Uptime(SECOND)), Say::Nothing, "{why}");
         }
     }
 
@@ -112,7 +112,7 @@ mod tests {
     fn however_many_classes_there_are_few_are_remembered() {
         let mut said = Said::default();
         for letter in 0..10 * CLASSES_MAX {
-            said.failed(&"x".repeat(letter + 1), Running(0));
+            said.failed(&"x".repeat(letter + 1), Uptime(0));
         }
         assert!(said.classes.len() <= CLASSES_MAX);
     }

@@ -9,15 +9,15 @@ use crate::admin::{
     LaneStatus, NotKeptLane, NotKeptStatus, OpenTransactionStatus, Pending, Progress, Readiness,
     ReplayStatus, ResyncAsked, SourceStatus, SpoolStatus, Status,
 };
-use crate::capture::{Capture, Keep};
+use crate::capture::{Capture, RouteFilter};
 use crate::clock::Clock;
 use crate::deliver::Deliver;
 use crate::metrics::{Metrics, StateLabel};
-use crate::moment::Moment;
 use crate::record::Callback;
 use crate::resync::Watched;
 use crate::source::slot::Slot;
 use crate::spool::{Reader, Room, Spool};
+use crate::time::Timestamp;
 
 /// What the source is doing.
 #[derive(Clone, Debug)]
@@ -47,8 +47,8 @@ pub(super) struct Server {
     pub(super) system_id: Option<String>,
     pub(super) timeline: Option<u32>,
     /// What the slot costs the server, and when it was asked.
-    pub(super) slot: Option<(SlotFigures, Moment)>,
-    pub(super) last_message_at: Option<Moment>,
+    pub(super) slot: Option<(SlotFigures, Timestamp)>,
+    pub(super) last_message_at: Option<Timestamp>,
     /// The epoch that began since the start.
     pub(super) epoch: Option<uuid::Uuid>,
 }
@@ -63,7 +63,7 @@ pub(super) struct SlotFigures {
 
 impl Server {
     /// Figures that are not current are worse than none.
-    fn slot_figures(&self, now: Moment) -> (SlotFigures, Option<Moment>) {
+    fn slot_figures(&self, now: Timestamp) -> (SlotFigures, Option<Timestamp>) {
         let current = self.slot.as_ref().filter(|(_, asked_at)| now.since(*asked_at) < CURRENT_FOR);
         let asked_at = self.slot.as_ref().map(|(_, asked_at)| *asked_at);
         (current.map(|(figures, _)| figures.clone()).unwrap_or_default(), asked_at)
@@ -141,13 +141,13 @@ pub(super) struct Viewer {
     pub(super) spool: Spool,
     pub(super) reader: Mutex<Reader>,
     pub(super) metrics: Metrics,
-    pub(super) started_at: Moment,
+    pub(super) started_at: Timestamp,
     pub(super) database: String,
     pub(super) slot: String,
     pub(super) publication: String,
     pub(super) epoch: uuid::Uuid,
     pub(super) bytes_max: u64,
-    pub(super) keep: Keep,
+    pub(super) keep: RouteFilter,
 }
 
 impl Viewer {
@@ -224,17 +224,17 @@ impl Viewer {
             slot: self.slot.clone(),
             publication: self.publication.clone(),
             confirmed_lsn: Some(self.capture.confirmed().borrow().to_string()),
-            whole_lsn: position.map(|position| position.whole.to_string()),
+            whole_lsn: position.map(|position| position.resume_lsn.to_string()),
             open_transaction: position.and_then(|position| position.open).map(|open| OpenTransactionStatus {
                 commit_lsn: open.commit.to_string(),
                 changes_applied: open.changes_applied,
                 records_made: open.records_made,
             }),
-            last_message_at: server.last_message_at.map(Moment::to_rfc3339),
+            last_message_at: server.last_message_at.map(Timestamp::to_rfc3339),
             confirmed_lag_bytes: slot.lag_bytes,
             retained_bytes: slot.retained_bytes,
             wal_status: slot.wal_status,
-            slot_asked_at: slot_asked_at.map(Moment::to_rfc3339),
+            slot_asked_at: slot_asked_at.map(Timestamp::to_rfc3339),
             seeding: match phase {
                 Phase::Seeding { watched, estimate } | Phase::Resyncing { watched, estimate, .. } => {
                     let done = watched.done.load(std::sync::atomic::Ordering::Relaxed);
@@ -306,8 +306,8 @@ impl Viewer {
         metrics.replays_running.set(gauge(status.replays.len() as u64));
         let left = |replay: &ReplayStatus| replay.waiting.iter().map(|lane| lane.records).sum::<u64>();
         metrics.replay_pending_records.set(gauge(status.replays.iter().map(left).sum()));
-        let after = status.spool.window.and_then(|window| Moment::from_rfc3339(&window.after));
-        metrics.replay_window_start.set(after.map_or(0, Moment::unix_seconds));
+        let after = status.spool.window.and_then(|window| Timestamp::from_rfc3339(&window.after));
+        metrics.replay_window_start.set(after.map_or(0, Timestamp::unix_seconds));
         metrics.ready.set(i64::from(status.readiness.ready));
         let oldest = status.lanes.iter().filter_map(|lane| lane.pending.oldest_seconds).fold(0.0, f64::max);
         metrics.oldest_pending_seconds.set(gauge(std::time::Duration::from_secs_f64(oldest).as_secs()));
@@ -322,7 +322,7 @@ impl Viewer {
 const CURRENT_FOR: Duration = Duration::from_mins(1);
 
 /// When this process started.
-pub(super) fn started_at() -> Moment {
+pub(super) fn started_at() -> Timestamp {
     Clock::now()
 }
 

@@ -6,16 +6,16 @@ use tokio::sync::watch;
 use tokio_postgres::Client;
 
 use super::catch_up::Obstacle;
+use super::required::ask;
 use super::said::Said;
 use super::state::Phase;
+use super::stream_error::StreamError;
 use super::supervise::{Next, Supervisor, told};
-use super::trouble::Trouble;
-use super::wanted::ask;
 use super::watch_catalog::until_wrong;
 use super::watch_slot::{LOOK_AT_SLOT_EVERY, look_at_slot};
 use crate::capture::{Halt, Notice};
 use crate::clock::Clock;
-use crate::source::survey::{Survey, Wanted};
+use crate::source::server_state::{Required, ServerState};
 use crate::source::{Block, Connection, Ended, SourceError, StreamOptions};
 use crate::spool::StreamPosition;
 
@@ -24,9 +24,9 @@ impl Supervisor {
         &mut self,
         connection: Connection,
         client: Client,
-        (wanted, found): (&Wanted, &Survey),
+        (required, found): (&Required, &ServerState),
         position: StreamPosition,
-    ) -> Result<Next, Trouble> {
+    ) -> Result<Next, StreamError> {
         self.number += 1;
         let number = self.number;
         let stream = connection.start(&self.options(position, found)).await?;
@@ -35,19 +35,19 @@ impl Supervisor {
         self.capture.connected(number, self.documents(identity), ask, position);
         self.state.enter(Phase::Streaming);
         self.deliver.hold(false);
-        tracing::info!(from = %position.whole, slot = %self.settings.slot, "streaming");
+        tracing::info!(from = %position.resume_lsn, slot = %self.settings.slot, "streaming");
         self.has_streamed = true;
-        let began = self.clock.running();
+        let began = self.clock.uptime();
         let (end, ended) = watch::channel(false);
         let running = stream.run(self.clock, self.hand_over(number), self.capture.confirmed(), ended);
         tokio::pin!(running);
         let mut look = tokio::time::interval(LOOK_AT_SLOT_EVERY);
         let mut halted = None;
         let (conninfo, capture) = (self.settings.conninfo.clone(), Arc::clone(&self.capture));
-        let watching = until_wrong(&conninfo, wanted, found, &capture);
+        let watching = until_wrong(&conninfo, required, found, &capture);
         tokio::pin!(watching);
         let state = self.state.clone();
-        let looking = look_at_slot(&conninfo, client, &wanted.slot, &state);
+        let looking = look_at_slot(&conninfo, client, &required.slot, &state);
         tokio::pin!(looking);
         let mut wrong = None;
         let (resyncs, mut asked) = (Arc::clone(&self.state.resyncs), false);
@@ -60,7 +60,7 @@ impl Supervisor {
                         ended?;
                         Ok(Next::Again)
                     }
-                    Some((trouble, good_at)) if halted.is_none() => Err(self.watch.refused(trouble, good_at)),
+                    Some((stream_error, good_at)) if halted.is_none() => Err(self.watch.refused(stream_error, good_at)),
                     _ => self.after_stream(halted, ended).await,
                 },
                 found = &mut watching, if wrong.is_none() => {
@@ -72,10 +72,10 @@ impl Supervisor {
                         halted = Some(halt);
                         let _ = end.send(true);
                     }
-                    Some(Notice::SpoolFailed(error)) => return Err(Trouble::SpoolFailed(error)),
+                    Some(Notice::SpoolFailed(error)) => return Err(StreamError::SpoolFailed(error)),
                     Some(Notice::Unlearned(of)) if of == number => resyncs.told.notify_one(),
                     Some(_) => {}
-                    None => return Err(Trouble::Stopped),
+                    None => return Err(StreamError::Stopped),
                 },
                 () = resyncs.told.notified(), if !ending => {
                     asked = true;
@@ -92,13 +92,13 @@ impl Supervisor {
     }
 
     /// What is asked for at START_REPLICATION.
-    pub(super) fn options(&mut self, position: StreamPosition, found: &Survey) -> StreamOptions {
-        let place = (position.whole, position.open.map_or(0, |open| open.changes_applied));
+    pub(super) fn options(&mut self, position: StreamPosition, found: &ServerState) -> StreamOptions {
+        let place = (position.resume_lsn, position.open.map_or(0, |open| open.changes_applied));
         StreamOptions {
             patience: self.patience.at(place, found.settings.milliseconds("wal_sender_timeout")),
             slot: self.settings.slot.clone(),
             publication: self.settings.publication.clone(),
-            from: position.whole,
+            from: position.resume_lsn,
         }
     }
 
@@ -115,7 +115,7 @@ impl Supervisor {
         &mut self,
         halted: Option<Halt>,
         ended: Result<Ended, SourceError>,
-    ) -> Result<Next, Trouble> {
+    ) -> Result<Next, StreamError> {
         if let Err(SourceError::Silent { .. }) = &ended {
             self.patience.gave_up();
         }
@@ -129,38 +129,38 @@ impl Supervisor {
                 tracing::info!("there is room again: reading goes on");
                 Ok(Next::Again)
             }
-            Halt::Ledger { error: crate::capture::LedgerError::Spool(error), .. } => {
-                Err(Trouble::SpoolFailed(error.clone()))
+            Halt::GroupWriter { error: crate::capture::GroupError::Spool(error), .. } => {
+                Err(StreamError::SpoolFailed(error.clone()))
             }
-            Halt::Catalog(_) => Err(Trouble::Later(halt.to_string())),
+            Halt::Catalog(_) => Err(StreamError::Later(halt.to_string())),
             _ => {
                 let mut why = halt.to_string();
                 if Obstacle::of_halt(&halt) == Obstacle::Permanent {
                     why.push_str(". `sidecar resync` goes past it: it compares the table instead");
                 }
-                Err(Trouble::Stands { why, holds: false })
+                Err(StreamError::Stands { why, holds: false })
             }
         }
     }
 
-    async fn until_there_is_room(&mut self) -> Result<(), Trouble> {
+    async fn until_there_is_room(&mut self) -> Result<(), StreamError> {
         loop {
             let mut stop = self.stop.clone();
             tokio::select! {
                 notice = self.notices.recv() => match notice {
                     Some(Notice::Resumed) => return Ok(()),
-                    Some(Notice::SpoolFailed(error)) => return Err(Trouble::SpoolFailed(error)),
+                    Some(Notice::SpoolFailed(error)) => return Err(StreamError::SpoolFailed(error)),
                     Some(Notice::Halted(..) | Notice::Unlearned(_)) => {}
-                    None => return Err(Trouble::Stopped),
+                    None => return Err(StreamError::Stopped),
                 },
-                () = told(&mut stop) => return Err(Trouble::Stopped),
+                () = told(&mut stop) => return Err(StreamError::Stopped),
             }
         }
     }
 
     /// A stream that ends as soon as it begins is no end of trouble.
-    fn forget_trouble(&mut self, began: crate::moment::Running) {
-        if self.clock.running().since(began) >= LOOK_AT_SLOT_EVERY {
+    fn forget_trouble(&mut self, began: crate::time::Uptime) {
+        if self.clock.uptime().since(began) >= LOOK_AT_SLOT_EVERY {
             self.said = Said::default();
         }
     }

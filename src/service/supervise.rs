@@ -8,12 +8,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_postgres::Client;
 
 use super::continuity::{Continuity, FoundSlot, FoundSource, KnownSource, judge};
-use super::known::Known;
-use super::resync::Mend;
+use super::required::{only_replaces_missing, required, say_waiting};
+use super::resync::Repair;
 use super::said::{Said, Say};
+use super::source_facts::SourceFacts;
 use super::state::{Phase, State};
-use super::trouble::{Trouble, stands};
-use super::wanted::{only_replaces_missing, say_waiting, wanted};
+use super::stream_error::{StreamError, stands};
 use super::watch_catalog::CatalogWatch;
 use crate::capture::{Capture, Documents, Notice};
 use crate::classify::Mapping;
@@ -23,8 +23,8 @@ use crate::metrics::Metrics;
 use crate::settings::{OnTruncate, Settings};
 use crate::source::catalog::Table;
 use crate::source::refusal::CatalogError;
+use crate::source::server_state::{Required, ServerState, server_state};
 use crate::source::setup::{Stage, plan, setup};
-use crate::source::survey::{Survey, Wanted, survey};
 use crate::source::types::TypeForm;
 use crate::source::{Connection, Ended, Patience, SourceError, SystemIdentity, connect_sql};
 use crate::spool::{Epochs, Fact, SpoolError};
@@ -35,7 +35,7 @@ pub(super) struct Supervisor {
     pub(super) capture: Arc<Capture>,
     pub(super) deliver: Arc<Deliver>,
     pub(super) state: State,
-    pub(super) known: Known,
+    pub(super) known: SourceFacts,
     pub(super) on_table: OnTable,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
@@ -91,26 +91,26 @@ pub(super) enum Over {
 impl Supervisor {
     pub(super) async fn run(mut self) -> Over {
         loop {
-            let trouble = match self.once().await {
+            let stream_error = match self.once().await {
                 Ok(Next::Again) => continue,
                 Ok(Next::Over(Ended::Stopped)) => return Over::Stopped,
                 Ok(Next::Over(Ended::ByServer)) => {
-                    Trouble::Later("the server ended the stream: it shuts down".into())
+                    StreamError::Later("the server ended the stream: it shuts down".into())
                 }
-                Err(trouble) => trouble,
+                Err(stream_error) => stream_error,
             };
             // A database that does not answer is not judged anew: what was found stands.
-            if let Trouble::Stands { holds, .. } = trouble {
+            if let StreamError::Stands { holds, .. } = stream_error {
                 self.deliver.hold(holds);
             }
-            match trouble {
-                Trouble::Stopped => return Over::Stopped,
-                Trouble::SpoolFailed(error) => return Over::SpoolFailed(error),
-                Trouble::Refused(why) if !self.has_streamed => return Over::Refused(why),
-                Trouble::Later(why) => self.wait(Phase::WaitingForPostgres(why.clone()), &why).await,
-                Trouble::TooManyGone(why) => self.wait(Phase::Stopped(why.clone()), &why).await,
-                Trouble::SlotHeld(why) => self.wait(Phase::WaitingForSlot(why.clone()), &why).await,
-                Trouble::Refused(why) | Trouble::Unfit(why) | Trouble::Stands { why, .. } => {
+            match stream_error {
+                StreamError::Stopped => return Over::Stopped,
+                StreamError::SpoolFailed(error) => return Over::SpoolFailed(error),
+                StreamError::Refused(why) if !self.has_streamed => return Over::Refused(why),
+                StreamError::Later(why) => self.wait(Phase::WaitingForPostgres(why.clone()), &why).await,
+                StreamError::TooManyGone(why) => self.wait(Phase::Stopped(why.clone()), &why).await,
+                StreamError::SlotHeld(why) => self.wait(Phase::WaitingForSlot(why.clone()), &why).await,
+                StreamError::Refused(why) | StreamError::Unfit(why) | StreamError::Stands { why, .. } => {
                     self.wait(Phase::Stopped(why.clone()), &why).await;
                 }
             }
@@ -123,7 +123,7 @@ impl Supervisor {
     /// Says the sentence where its class is new, or a minute old; and waits, longer each time.
     async fn wait(&mut self, phase: Phase, why: &str) {
         self.state.enter(phase);
-        match self.said.failed(why, self.clock.running()) {
+        match self.said.failed(why, self.clock.uptime()) {
             Say::First => tracing::warn!("{why}"),
             Say::Nothing => tracing::debug!("again: {why}"),
             Say::Still(tries) => tracing::warn!(tries, "still: {why}"),
@@ -138,17 +138,17 @@ impl Supervisor {
     }
 
     /// One connection, from its making to its end.
-    async fn once(&mut self) -> Result<Next, Trouble> {
+    async fn once(&mut self) -> Result<Next, StreamError> {
         // What an earlier stream left is made durable before anything is compared with it.
         let position = self.capture.settle().await;
-        let wanted = Wanted {
+        let required = Required {
             identity: self.known.identity.clone(),
             oid: self.known.source.as_ref().and_then(|source| source.table),
-            ..wanted(&self.settings)
+            ..required(&self.settings)
         };
         let conninfo = self.settings.conninfo.clone();
         let client = connect_sql(&conninfo).await?;
-        let found = survey(&client, &wanted).await?;
+        let found = server_state(&client, &required).await?;
         self.read_mapping(&found);
         self.state.learn_slot(found.slot.as_ref());
         let mut connection = Connection::open(&conninfo).await?;
@@ -162,50 +162,57 @@ impl Supervisor {
         let source = self.found_source(&client, &found, &system, &mut connection).await?;
         let known = self.known.source.clone();
         let judged = judge(known.as_ref().zip(position), &source);
-        let unlearned =
-            self.capture.work(|ledger| ledger.layouts.unlearned()).await.ok_or(Trouble::Stopped)?;
+        let unlearned = self
+            .capture
+            .work(|group_writer| group_writer.layouts.unlearned())
+            .await
+            .ok_or(StreamError::Stopped)?;
         if let Some(position) = position
-            && let Mend::Resync { mark, dry_run } = self.mend(&judged, position, &wanted, &unlearned)?
+            && let Repair::Resync { job, dry_run } = self.repair(&judged, position, &required, &unlearned)?
         {
             drop(connection);
             // One that only counts sends nothing, not even what was held.
             if !dry_run {
                 self.deliver.hold(false);
             }
-            self.resync(mark, dry_run, &client, &wanted, source.source).await?;
+            self.resync(job, dry_run, &client, &required, source.source).await?;
             return Ok(Next::Again);
         }
         match judged {
             Continuity::FirstStart { drop_slot } => {
                 drop(connection);
-                self.first_start(&client, &wanted, &found, &source.source, drop_slot).await?;
+                self.first_start(&client, &required, &found, &source.source, drop_slot).await?;
                 // The stream begins on a connection of its own, judged like any other.
                 Ok(Next::Again)
             }
             Continuity::GoOn(position) => {
                 self.check_mapping(&found)?;
-                check_columns(&found, &wanted)?;
-                if let Err(trouble) = self.ready_to_stream(&client, &found, &wanted).await {
-                    let lossy = !found.publication_refusals(&wanted).is_empty();
-                    return Err(if lossy { self.watch.refused(trouble, position.whole) } else { trouble });
+                check_columns(&found, &required)?;
+                if let Err(stream_error) = self.ready_to_stream(&client, &found, &required).await {
+                    let lossy = !found.publication_refusals(&required).is_empty();
+                    return Err(if lossy {
+                        self.watch.refused(stream_error, position.resume_lsn)
+                    } else {
+                        stream_error
+                    });
                 }
-                self.watch.cured(&wanted, source.flush);
-                self.watch.tell_identity(&found.table, &wanted);
+                self.watch.cured(&required, source.flush);
+                self.watch.tell_identity(&found.table, &required);
                 self.tell_name(&found.table);
                 self.note_source(&source.source).await?;
-                self.stream(connection, client, (&wanted, &found), position).await
+                self.stream(connection, client, (&required, &found), position).await
             }
-            other => Err(stands(&other, &wanted)),
+            other => Err(stands(&other, &required)),
         }
     }
 
     async fn found_source(
         &self,
         client: &Client,
-        found: &Survey,
+        found: &ServerState,
         system: &SystemIdentity,
         connection: &mut Connection,
-    ) -> Result<FoundSource, Trouble> {
+    ) -> Result<FoundSource, StreamError> {
         let switched_at = match &self.known.source {
             Some(known) if known.timeline < system.timeline => {
                 connection.switched_at(system.timeline, known.timeline).await?
@@ -235,18 +242,23 @@ impl Supervisor {
     }
 
     /// The publication is there and as it must be; an older slot's changes are all in it.
-    async fn ready_to_stream(&self, client: &Client, found: &Survey, wanted: &Wanted) -> Result<(), Trouble> {
-        if found.refusals(wanted).is_empty() && plan(found, wanted).is_empty() {
+    async fn ready_to_stream(
+        &self,
+        client: &Client,
+        found: &ServerState,
+        required: &Required,
+    ) -> Result<(), StreamError> {
+        if found.refusals(required).is_empty() && plan(found, required).is_empty() {
             return Ok(());
         }
         let watcher = connect_sql(&self.settings.conninfo).await?;
-        setup(client, &watcher, wanted, Stage::GoesOn, &mut say_waiting).await?;
+        setup(client, &watcher, required, Stage::GoesOn, &mut say_waiting).await?;
         Ok(())
     }
 
     /// What tells excluded documents depends on the type of their column. Where it cannot be told on this table,
     /// what the shadow was made under stands.
-    pub(super) fn read_mapping(&mut self, found: &Survey) {
+    pub(super) fn read_mapping(&mut self, found: &ServerState) {
         let kept = self.known.mapping.take().map(|kept| kept.canonical(found.told.form));
         let before = kept.as_ref().map(|kept| kept.excluded_when.clone());
         let mut mapping = self.settings.mapping.clone();
@@ -260,7 +272,7 @@ impl Supervisor {
 
     /// The mapping that the shadow was made under must be the settings'. One that only replaces columns
     /// which are gone is taken over.
-    fn check_mapping(&mut self, found: &Survey) -> Result<(), Trouble> {
+    fn check_mapping(&mut self, found: &ServerState) -> Result<(), StreamError> {
         let now = &self.on_table.mapping;
         // Another name of the same table is no other mapping.
         let is_other = |kept: &Mapping| Mapping { table: now.table.clone(), ..kept.clone() } != *now;
@@ -274,7 +286,7 @@ impl Supervisor {
             "the mapping in [documents] is not the one that the spool was made under: reading stops, delivery goes on. \
              Set it back, or: `sidecar resync` sends the differences, `sidecar resync --learn` takes them over silently",
         );
-        Err(Trouble::Stands { why, holds: false })
+        Err(StreamError::Stands { why, holds: false })
     }
 
     /// A table that was renamed is read under its new name.
@@ -291,7 +303,7 @@ impl Supervisor {
     }
 
     /// A failover's new timeline is remembered before anything is read from it.
-    async fn note_source(&mut self, source: &KnownSource) -> Result<(), Trouble> {
+    async fn note_source(&mut self, source: &KnownSource) -> Result<(), StreamError> {
         let mapping = self.on_table.mapping.clone();
         let identity = self.known.identity.clone().unwrap_or_default();
         if self.known.learn(source.clone(), mapping, identity) {
@@ -301,12 +313,12 @@ impl Supervisor {
         Ok(())
     }
 
-    pub(super) async fn note(&self, facts: Vec<(Fact, Option<Vec<u8>>)>) -> Result<(), Trouble> {
-        let noted = self.capture.work(move |ledger| {
-            facts.into_iter().for_each(|(fact, value)| ledger.note(fact, value));
-            ledger.submit(None);
+    pub(super) async fn note(&self, facts: Vec<(Fact, Option<Vec<u8>>)>) -> Result<(), StreamError> {
+        let noted = self.capture.work(move |group_writer| {
+            facts.into_iter().for_each(|(fact, value)| group_writer.note(fact, value));
+            group_writer.submit(None);
         });
-        noted.await.ok_or(Trouble::Stopped)?;
+        noted.await.ok_or(StreamError::Stopped)?;
         self.capture.settle().await;
         Ok(())
     }
@@ -325,13 +337,13 @@ impl Supervisor {
 
 /// A column that the settings name may be gone, and come back: as for a stream under way, delivery goes
 /// on meanwhile. Where more than that is wrong, all of it is told as at any start.
-fn check_columns(found: &Survey, wanted: &Wanted) -> Result<(), Trouble> {
-    let refusals = found.column_refusals(wanted);
-    if refusals.is_empty() || refusals.len() < found.refusals(wanted).len() {
+fn check_columns(found: &ServerState, required: &Required) -> Result<(), StreamError> {
+    let refusals = found.column_refusals(required);
+    if refusals.is_empty() || refusals.len() < found.refusals(required).len() {
         return Ok(());
     }
     let why = CatalogError::Refused(refusals).to_string();
-    Err(Trouble::Stands { why: format!("{why}. Reading waits for that, delivery goes on"), holds: false })
+    Err(StreamError::Stands { why: format!("{why}. Reading waits for that, delivery goes on"), holds: false })
 }
 
 async fn database_oid(client: &Client) -> Result<u32, SourceError> {

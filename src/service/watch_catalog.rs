@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::trouble::Trouble;
+use super::stream_error::StreamError;
 use crate::capture::Capture;
 use crate::position::Lsn;
 use crate::source::catalog::Table;
 use crate::source::refusal::{CatalogError, Refusal};
-use crate::source::survey::{Survey, Wanted, survey, version};
+use crate::source::server_state::{Required, ServerState, server_state, version};
 use crate::source::{Conninfo, connect_sql, identity};
 
 /// What is remembered between streams.
@@ -26,14 +26,14 @@ pub(super) struct CatalogWatch {
 struct IdentityWatch(Option<String>);
 
 impl IdentityWatch {
-    fn of(table: &Table, wanted: &Wanted) -> Self {
-        Self(identity::choose(table, &wanted.id).err().map(|refusal| refusal.to_string()))
+    fn of(table: &Table, required: &Required) -> Self {
+        Self(identity::choose(table, &required.id).err().map(|refusal| refusal.to_string()))
     }
 
     /// Says it where it is new: the stream stops before the first change that it does not tell, and what
     /// is changed before the cure is not to be had from it.
-    fn tell(&mut self, table: &Table, wanted: &Wanted) {
-        let now = Self::of(table, wanted);
+    fn tell(&mut self, table: &Table, required: &Required) {
+        let now = Self::of(table, required);
         if let Some(wrong) = now.0.as_ref().filter(|wrong| self.0.as_ref() != Some(wrong)) {
             tracing::warn!("{wrong}");
         }
@@ -44,25 +44,25 @@ impl IdentityWatch {
 impl CatalogWatch {
     /// What a refused publication left out behind `good_at` does not come back when it is cured: that is
     /// said with the cure, and again when the stream goes on.
-    pub(super) fn refused(&mut self, trouble: Trouble, good_at: Lsn) -> Trouble {
-        let Trouble::Refused(why) = trouble else { return trouble };
+    pub(super) fn refused(&mut self, stream_error: StreamError, good_at: Lsn) -> StreamError {
+        let StreamError::Refused(why) = stream_error else { return stream_error };
         self.wrong_since.get_or_insert(good_at);
-        Trouble::Refused(format!("{why}\n{WHAT_IS_MISSED}"))
+        StreamError::Refused(format!("{why}\n{WHAT_IS_MISSED}"))
     }
 
     /// A stream begins.
-    pub(super) fn tell_identity(&mut self, table: &Table, wanted: &Wanted) {
-        self.identity.tell(table, wanted);
+    pub(super) fn tell_identity(&mut self, table: &Table, required: &Required) {
+        self.identity.tell(table, required);
     }
 
     /// A stream begins, so all is as it must be.
-    pub(super) fn cured(&mut self, wanted: &Wanted, log_ends: Lsn) {
+    pub(super) fn cured(&mut self, required: &Required, log_ends: Lsn) {
         if let Some(since) = self.wrong_since.take() {
             tracing::warn!(
                 "the publication {} gives all changes of {} again, and reading goes on. It may have left out some between \
                  {} and {}: `sidecar resync` sends what they made",
-                wanted.publication,
-                wanted.table,
+                required.publication,
+                required.table,
                 since,
                 log_ends
             );
@@ -74,13 +74,13 @@ impl CatalogWatch {
 /// stood when all was right. A look that fails is made again.
 pub(super) async fn until_wrong(
     conninfo: &Conninfo,
-    wanted: &Wanted,
-    found: &Survey,
+    required: &Required,
+    found: &ServerState,
     capture: &Capture,
-) -> (Trouble, Lsn) {
-    let place = || capture.position().unwrap_or_default().whole;
+) -> (StreamError, Lsn) {
+    let place = || capture.position().unwrap_or_default().resume_lsn;
     let mut before = found.table.clone();
-    let mut identity = IdentityWatch::of(&before, wanted);
+    let mut identity = IdentityWatch::of(&before, required);
     let mut good_at = place();
     let mut session = None;
     let mut seen = None;
@@ -93,20 +93,21 @@ pub(super) async fn until_wrong(
                 None => connect_sql(conninfo).await?,
             };
             // What is read first is no newer than what is surveyed: a change in between is found next time.
-            let version = version(&client, wanted).await?;
+            let version = version(&client, required).await?;
             let same = version.is_some() && version == seen;
-            let found = if same { None } else { Some(survey(&client, wanted).await?) };
+            let found = if same { None } else { Some(server_state(&client, required).await?) };
             Ok::<_, CatalogError>((client, version, found))
         };
         match tokio::time::timeout(LOOK_PATIENCE, look).await {
             Ok(Ok((client, version, now))) => {
                 if let Some(now) = now {
-                    if let Some(wrong) = wrong(&before, &now, wanted).or_else(|| retold(found, &now, wanted))
+                    if let Some(wrong) =
+                        wrong(&before, &now, required).or_else(|| retold(found, &now, required))
                     {
                         return (wrong, good_at);
                     }
                     tell_partitions(&before, &now.table);
-                    identity.tell(&now.table, wanted);
+                    identity.tell(&now.table, required);
                     before = now.table;
                 }
                 good_at = now_at;
@@ -121,22 +122,25 @@ pub(super) async fn until_wrong(
 
 /// A label that was renamed, a domain that checks more: what tells excluded documents tells others now. Nothing in
 /// the stream says so. Of a column that is gone or of another type it does, in its place.
-fn retold(before: &Survey, now: &Survey, wanted: &Wanted) -> Option<Trouble> {
+fn retold(before: &ServerState, now: &ServerState, required: &Required) -> Option<StreamError> {
     let same_column = before.told.form == now.told.form;
     (same_column && before.told != now.told).then(|| {
-        let refusals = now.of_roles(wanted).into_iter().map(|refusal| refusal.what + "\n");
-        Trouble::Stands { why: refusals.collect::<String>() + VALUES_CHANGED, holds: false }
+        let refusals = now.of_roles(required).into_iter().map(|refusal| refusal.what + "\n");
+        StreamError::Stands { why: refusals.collect::<String>() + VALUES_CHANGED, holds: false }
     })
 }
 
-fn wrong(before: &Table, now: &Survey, wanted: &Wanted) -> Option<Trouble> {
+fn wrong(before: &Table, now: &ServerState, required: &Required) -> Option<StreamError> {
     if now.table.oid != before.oid {
-        return Some(Trouble::Later(format!("the table {}.{} is another one", wanted.schema, wanted.table)));
+        return Some(StreamError::Later(format!(
+            "the table {}.{} is another one",
+            required.schema, required.table
+        )));
     }
-    let refusals = now.publication_refusals(wanted);
+    let refusals = now.publication_refusals(required);
     (!refusals.is_empty()).then(|| {
         let sentences: Vec<String> = refusals.iter().map(Refusal::to_string).collect();
-        Trouble::Refused(sentences.join("\n"))
+        StreamError::Refused(sentences.join("\n"))
     })
 }
 

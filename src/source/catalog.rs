@@ -218,11 +218,11 @@ pub async fn name(client: &Client, oid: u32) -> Result<Option<(String, String)>,
 }
 
 /// The up to five of `names` that are most like `wanted`, the nearest first.
-pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let limit = wanted.chars().count() / 2 + 1;
+pub fn nearest<'a>(required: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let limit = required.chars().count() / 2 + 1;
     let mut near: Vec<(usize, &str)> = names
         .into_iter()
-        .map(|name| (levenshtein(&wanted.to_lowercase(), &name.to_lowercase()), name))
+        .map(|name| (levenshtein(&required.to_lowercase(), &name.to_lowercase()), name))
         .filter(|(distance, _)| *distance <= limit)
         .collect();
     near.sort_unstable();

@@ -176,11 +176,11 @@ impl Conninfo {
                 |why| bad(format!("`{key}` is not taken here: {why}")),
             ));
         }
-        let last = |wanted: &str| {
-            let found = parameters.iter().rev().find(|(key, _)| key == wanted);
+        let last = |required: &str| {
+            let found = parameters.iter().rev().find(|(key, _)| key == required);
             found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
         };
-        let path = |wanted: &str| last(wanted).map(PathBuf::from);
+        let path = |required: &str| last(required).map(PathBuf::from);
         values::refuse_others(last)?;
         let user = last("user").or(user).ok_or_else(|| bad("no `user` is given".into()))?;
         let sslrootcert = path("sslrootcert");

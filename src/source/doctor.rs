@@ -11,10 +11,10 @@ use super::publication::PUBLISHES_GENERATED;
 use super::quote;
 use super::refusal::{CatalogError, Refusal};
 use super::sample;
+use super::server_state::{Required, Server, ServerState, server_state};
 use super::setup;
 use super::slot::{FAILOVER_SLOTS, Slot};
 use super::standbys::{self, standbys};
-use super::survey::{Server, Survey, Wanted, survey};
 use super::taken;
 use super::texts;
 
@@ -45,39 +45,40 @@ pub enum Severity {
 }
 
 /// Asks everything.
-pub async fn doctor(client: &Client, wanted: &Wanted) -> Result<Vec<Finding>, SourceError> {
-    let found = match survey(client, wanted).await {
+pub async fn doctor(client: &Client, required: &Required) -> Result<Vec<Finding>, SourceError> {
+    let found = match server_state(client, required).await {
         Ok(found) => found,
         Err(CatalogError::Refused(refusals)) => return Ok(refusals.into_iter().map(problem).collect()),
         Err(CatalogError::Source(error)) => return Err(error),
     };
-    let mut findings = judge(&found, wanted);
-    findings.extend(standbys::judge(&found, wanted, &standbys(client).await?));
-    findings.extend(other_slots(client, wanted).await?);
+    let mut findings = judge(&found, required);
+    findings.extend(standbys::judge(&found, required, &standbys(client).await?));
+    findings.extend(other_slots(client, required).await?);
     if findings.iter().all(|finding| finding.severity < Severity::Problem) {
-        findings.extend(texts::findings(client, &found, wanted).await?);
-        findings.extend(ids(client, &found, wanted).await);
-        findings.extend(sample::look(client, &found, wanted).await?);
+        findings.extend(texts::findings(client, &found, required).await?);
+        findings.extend(ids(client, &found, required).await);
+        findings.extend(sample::look(client, &found, required).await?);
     }
     Ok(findings)
 }
 
 /// Every finding that what was found tells of. Pure.
-pub fn judge(found: &Survey, wanted: &Wanted) -> Vec<Finding> {
+pub fn judge(found: &ServerState, required: &Required) -> Vec<Finding> {
     let mut findings = vec![server(&found.server)];
-    findings.extend(found.refusals(wanted).into_iter().map(problem));
-    findings.extend(to_be_made(found, wanted));
-    findings.extend(identity::choose(&found.table, &wanted.id).ok().map(|columns| {
+    findings.extend(found.refusals(required).into_iter().map(problem));
+    findings.extend(to_be_made(found, required));
+    findings.extend(identity::choose(&found.table, &required.id).ok().map(|columns| {
         ok(format!("the rows of {} are told apart by ({})", found.table.name, columns.join(", ")))
     }));
     findings.extend(room(found));
-    findings
-        .extend(found.slot.as_ref().into_iter().flat_map(|slot| of_slot(wanted, slot, found.server.version)));
+    findings.extend(
+        found.slot.as_ref().into_iter().flat_map(|slot| of_slot(required, slot, found.server.version)),
+    );
     findings.extend(limits(found));
     findings.extend(of_table(&found.table, found.server.version));
-    findings.extend(swapped(&found.table, wanted));
-    findings.push(taken::finding(found, wanted));
-    findings.extend(taken::suspicions(found, wanted));
+    findings.extend(swapped(&found.table, required));
+    findings.push(taken::finding(found, required));
+    findings.extend(taken::suspicions(found, required));
     findings
 }
 
@@ -109,7 +110,7 @@ fn server(server: &Server) -> Finding {
     ok(format!("PostgreSQL {major}.{minor}, database {}, role {}", server.database, server.role))
 }
 
-fn to_be_made(found: &Survey, wanted: &Wanted) -> Vec<Finding> {
+fn to_be_made(found: &ServerState, required: &Required) -> Vec<Finding> {
     let of_step = |step: setup::Step| Finding {
         severity: if step.permitted { Severity::Note } else { Severity::Problem },
         title: format!("missing: to {}", step.what),
@@ -120,11 +121,11 @@ fn to_be_made(found: &Survey, wanted: &Wanted) -> Vec<Finding> {
         },
         cure_sql: Some(step.sql),
     };
-    setup::plan(found, wanted).into_iter().map(of_step).collect()
+    setup::plan(found, required).into_iter().map(of_step).collect()
 }
 
 /// The slot, and for moments a temporary one; each read by a walsender.
-fn room(found: &Survey) -> Vec<Finding> {
+fn room(found: &ServerState) -> Vec<Finding> {
     let slots_needed = if found.slot.is_some() { 1 } else { 2 };
     let active = found.slot.as_ref().is_some_and(|slot| slot.active_pid.is_some());
     let senders_needed = if active { 1 } else { 2 };
@@ -148,8 +149,8 @@ fn room(found: &Survey) -> Vec<Finding> {
     ]
 }
 
-fn of_slot(wanted: &Wanted, slot: &Slot, version: u32) -> Vec<Finding> {
-    let name = &wanted.slot;
+fn of_slot(required: &Required, slot: &Slot, version: u32) -> Vec<Finding> {
+    let name = &required.slot;
     if let Some(why) = slot.lost_because() {
         let reason = slot.invalidation_reason.as_deref().or(slot.wal_status.as_deref()).unwrap_or("conflict");
         let from = slot.confirmed.map_or_else(|| "?".to_owned(), |lsn| lsn.to_string());
@@ -180,7 +181,7 @@ fn of_slot(wanted: &Wanted, slot: &Slot, version: u32) -> Vec<Finding> {
             "It is not being read, or not fast enough.",
         ));
     }
-    if version >= FAILOVER_SLOTS && !slot.failover && !wanted.failover {
+    if version >= FAILOVER_SLOTS && !slot.failover && !required.failover {
         findings.push(note(
             format!("the slot {name} is not copied to standbys"),
             "After a failover the sidecar makes a new one and compares the table. To have it copied, set postgres.failover_slot before it is made.",
@@ -189,7 +190,7 @@ fn of_slot(wanted: &Wanted, slot: &Slot, version: u32) -> Vec<Finding> {
     findings
 }
 
-fn limits(found: &Survey) -> Vec<Finding> {
+fn limits(found: &ServerState) -> Vec<Finding> {
     let settings = &found.settings;
     let mut findings = Vec::new();
     match settings.number("max_slot_wal_keep_size") {
@@ -276,10 +277,11 @@ fn of_table(table: &Table, version: u32) -> Vec<Finding> {
 
 /// Rows may swap their ids within a statement where the constraint that keeps these apart holds only at
 /// its end: each row is judged by itself, and the last word of one of the two ids is `excluded`.
-fn swapped(table: &Table, wanted: &Wanted) -> Option<Finding> {
-    let identity = identity::choose(table, &wanted.id).ok()?;
+fn swapped(table: &Table, required: &Required) -> Option<Finding> {
+    let identity = identity::choose(table, &required.id).ok()?;
     let of_ids = |index: &&UniqueIndex| {
-        let known = |column: &String| wanted.id.contains(column) || wanted.project.as_ref() == Some(column);
+        let known =
+            |column: &String| required.id.contains(column) || required.project.as_ref() == Some(column);
         !index.immediate && index.columns.iter().all(known) && index.columns != identity
     };
     let index = table.unique_indexes.iter().find(of_ids)?;
@@ -298,8 +300,8 @@ fn swapped(table: &Table, wanted: &Wanted) -> Option<Finding> {
     })
 }
 
-async fn other_slots(client: &Client, wanted: &Wanted) -> Result<Vec<Finding>, SourceError> {
-    let rows = client.query(include_str!("../../sql/other_slots.sql"), &[&wanted.slot, &MUCH_LOG]).await?;
+async fn other_slots(client: &Client, required: &Required) -> Result<Vec<Finding>, SourceError> {
+    let rows = client.query(include_str!("../../sql/other_slots.sql"), &[&required.slot, &MUCH_LOG]).await?;
     rows.iter()
         .map(|row| {
             let (name, bytes): (String, i64) = (row.try_get("name")?, row.try_get("retained_bytes")?);
@@ -313,10 +315,10 @@ async fn other_slots(client: &Client, wanted: &Wanted) -> Result<Vec<Finding>, S
 
 /// A count over the whole table, unless the identity makes it needless. One that takes longer than a
 /// minute is given up, and said.
-async fn ids(client: &Client, found: &Survey, wanted: &Wanted) -> Vec<Finding> {
-    let key = DocumentKey::of(wanted, found);
+async fn ids(client: &Client, found: &ServerState, required: &Required) -> Vec<Finding> {
+    let key = DocumentKey::of(required, found);
     let told_apart =
-        identity::choose(&found.table, &wanted.id).is_ok_and(|columns| key.told_apart_by(&columns));
+        identity::choose(&found.table, &required.id).is_ok_and(|columns| key.told_apart_by(&columns));
     if told_apart {
         return vec![ok("no two documents of a project can share an id")];
     }

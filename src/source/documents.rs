@@ -9,7 +9,7 @@ use super::SourceError;
 use super::catalog::Table;
 use super::excluded::ExcludedWhen;
 use super::quote;
-use super::survey::{Survey, Wanted};
+use super::server_state::{Required, ServerState};
 use super::types::TypeKind;
 
 /// Which rows are live.
@@ -60,16 +60,16 @@ pub struct DocumentKey {
 
 impl DocumentKey {
     /// As the settings say, on the table that was found.
-    pub fn of(wanted: &Wanted, found: &Survey) -> Self {
+    pub fn of(required: &Required, found: &ServerState) -> Self {
         let told = &found.told;
-        let live = match (wanted.excluded(), &told.when, told.form) {
+        let live = match (required.excluded(), &told.when, told.form) {
             (Some(column), Some(when), Some(form)) => Live::Told(column.to_owned(), when.clone(), form.kind),
             _ => Live::Always,
         };
         let is_padded =
             |name: &String| found.types.get(name).is_some_and(|of| of.form.kind == TypeKind::Padded);
-        let project = wanted.project.clone().map(|name| (name.clone(), is_padded(&name)));
-        Self { project, id: wanted.id.clone(), live }
+        let project = required.project.clone().map(|name| (name.clone(), is_padded(&name)));
+        Self { project, id: required.id.clone(), live }
     }
 
     /// Its identity already keeps rows from sharing an id: nothing needs to be counted.

@@ -1,8 +1,8 @@
 //! The frames of the wire: messages, and what a replication stream's CopyData holds.
 //! <https://www.postgresql.org/docs/current/protocol-replication.html>
 
-use crate::moment::Moment;
 use crate::position::Lsn;
+use crate::time::Timestamp;
 
 /// One piece of a replication stream.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -78,7 +78,7 @@ pub(super) fn message_length(bytes: &[u8]) -> Result<Option<(u8, usize)>, Malfor
 }
 
 /// A standby status update in its CopyData message: everything below `synced` may be forgotten.
-pub(super) fn status_update(synced: Lsn, now: Moment, reply_requested: bool) -> [u8; 39] {
+pub(super) fn status_update(synced: Lsn, now: Timestamp, reply_requested: bool) -> [u8; 39] {
     let mut body = [0; 39];
     let fields: [&[u8]; 7] = [
         b"d\0\0\0\x26r",
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_status_update_tells_the_synced_lsn_three_times() {
-        let update = status_update(Lsn(9), Moment::from_postgres(3), true);
+        let update = status_update(Lsn(9), Timestamp::from_postgres(3), true);
         assert_eq!(message_length(&update), Ok(Some((b'd', update.len()))));
         assert_eq!(
             &update[5..],

@@ -31,6 +31,8 @@ pub mod refusal;
 pub mod roles;
 /// A look at some documents.
 pub mod sample;
+/// All of it, read at once.
+pub mod server_state;
 /// The server's settings.
 pub mod settings;
 /// Makes and removes publication and slot.
@@ -41,8 +43,6 @@ pub mod slot;
 pub mod snapshot;
 /// The standbys, as a primary sees them.
 pub mod standbys;
-/// All of it, read at once.
-pub mod survey;
 /// What each column is taken for.
 pub mod taken;
 /// The forms of types' texts.

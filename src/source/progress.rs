@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::moment::Running;
 use crate::position::Lsn;
+use crate::time::Uptime;
 
 /// What a replication connection owes and expects.
 #[derive(Debug)]
@@ -12,12 +12,12 @@ pub(super) struct Progress {
     synced: Lsn,
     /// What was last told.
     told: Lsn,
-    told_at: Running,
+    told_at: Uptime,
     /// The server wants an answer.
     asked: bool,
     /// Since when our question has waited for any byte. The watchdog measures from the question,
     /// not from the last byte: a server may have nothing to say.
-    question_at: Option<Running>,
+    question_at: Option<Uptime>,
     /// Reading is held back: that nothing comes says nothing.
     held_back: bool,
     /// How long a question may wait.
@@ -34,11 +34,11 @@ pub(super) enum Next {
     /// Tell it this LSN, and ask for a reply or not.
     Tell { synced: Lsn, reply_requested: bool },
     /// Nothing before this.
-    Wait(Running),
+    Wait(Uptime),
 }
 
 impl Progress {
-    pub(super) fn new(synced: Lsn, now: Running, patience: Duration) -> Self {
+    pub(super) fn new(synced: Lsn, now: Uptime, patience: Duration) -> Self {
         Self {
             synced,
             told: Lsn(0),
@@ -71,7 +71,7 @@ impl Progress {
         self.question_at = self.question_at.filter(|_| !held_back);
     }
 
-    pub(super) fn poll(&mut self, now: Running) -> Next {
+    pub(super) fn poll(&mut self, now: Uptime) -> Next {
         if self.question_at.is_some_and(|asked| now.since(asked) >= self.patience) {
             return Next::GiveUp;
         }
@@ -161,34 +161,34 @@ mod tests {
 
     #[test]
     fn the_synced_lsn_is_told_at_once_and_then_every_ten_seconds_with_a_question() {
-        let mut progress = Progress::new(Lsn(5), Running(0), PATIENCE);
-        assert_eq!(progress.poll(Running(0)), tell(5, false));
-        assert_eq!(progress.poll(Running(1)), Next::Wait(Running(10 * SECOND)));
+        let mut progress = Progress::new(Lsn(5), Uptime(0), PATIENCE);
+        assert_eq!(progress.poll(Uptime(0)), tell(5, false));
+        assert_eq!(progress.poll(Uptime(1)), Next::Wait(Uptime(10 * SECOND)));
         progress.synced(Lsn(7));
         progress.synced(Lsn(6));
-        assert_eq!(progress.poll(Running(2)), tell(7, false));
-        assert_eq!(progress.poll(Running(2 + 10 * SECOND)), tell(7, true));
+        assert_eq!(progress.poll(Uptime(2)), tell(7, false));
+        assert_eq!(progress.poll(Uptime(2 + 10 * SECOND)), tell(7, true));
     }
 
     #[test]
     fn a_question_is_answered_with_what_is_synced_and_no_more() {
-        let mut progress = Progress::new(Lsn(5), Running(0), PATIENCE);
-        progress.poll(Running(0));
+        let mut progress = Progress::new(Lsn(5), Uptime(0), PATIENCE);
+        progress.poll(Uptime(0));
         progress.asked();
-        assert_eq!(progress.poll(Running(1)), tell(5, false));
+        assert_eq!(progress.poll(Uptime(1)), tell(5, false));
     }
 
     #[test]
     fn silence_after_a_question_is_the_end() {
-        let mut progress = Progress::new(Lsn(5), Running(0), PATIENCE);
-        progress.poll(Running(0));
-        assert_eq!(progress.poll(Running(10 * SECOND)), tell(5, true));
-        progress.poll(Running(20 * SECOND));
-        progress.poll(Running(30 * SECOND));
-        assert_ne!(progress.poll(Running(40 * SECOND - 1)), Next::GiveUp);
-        assert_eq!(progress.poll(Running(40 * SECOND)), Next::GiveUp);
+        let mut progress = Progress::new(Lsn(5), Uptime(0), PATIENCE);
+        progress.poll(Uptime(0));
+        assert_eq!(progress.poll(Uptime(10 * SECOND)), tell(5, true));
+        progress.poll(Uptime(20 * SECOND));
+        progress.poll(Uptime(30 * SECOND));
+        assert_ne!(progress.poll(Uptime(40 * SECOND - 1)), Next::GiveUp);
+        assert_eq!(progress.poll(Uptime(40 * SECOND)), Next::GiveUp);
         progress.heard();
-        assert_ne!(progress.poll(Running(40 * SECOND)), Next::GiveUp);
+        assert_ne!(progress.poll(Uptime(40 * SECOND)), Next::GiveUp);
     }
 
     #[test]
@@ -220,23 +220,23 @@ mod tests {
     #[test]
     fn a_question_waits_for_as_long_as_patience_is_and_is_asked_in_time() {
         for patience in [1, 3, 30, 60, 3_600].map(Duration::from_secs) {
-            let mut progress = Progress::new(Lsn(5), Running(0), patience);
-            progress.poll(Running(0));
-            let asks_at = Running(0).plus(whole_milliseconds(patience / 3).min(Duration::from_secs(10)));
+            let mut progress = Progress::new(Lsn(5), Uptime(0), patience);
+            progress.poll(Uptime(0));
+            let asks_at = Uptime(0).plus(whole_milliseconds(patience / 3).min(Duration::from_secs(10)));
             assert_eq!(progress.poll(asks_at), tell(5, true));
             let end = asks_at.plus(patience);
-            assert_ne!(progress.poll(Running(end.0 - 1)), Next::GiveUp);
+            assert_ne!(progress.poll(Uptime(end.0 - 1)), Next::GiveUp);
             assert_eq!(progress.poll(end), Next::GiveUp, "{patience:?}");
         }
     }
 
     #[test]
     fn while_reading_is_held_back_silence_says_nothing_but_telling_goes_on() {
-        let mut progress = Progress::new(Lsn(5), Running(0), PATIENCE);
-        progress.poll(Running(0));
-        progress.poll(Running(10 * SECOND));
+        let mut progress = Progress::new(Lsn(5), Uptime(0), PATIENCE);
+        progress.poll(Uptime(0));
+        progress.poll(Uptime(10 * SECOND));
         progress.held_back(true);
-        assert_eq!(progress.poll(Running(60 * SECOND)), tell(5, false));
-        assert_eq!(progress.poll(Running(61 * SECOND)), Next::Wait(Running(70 * SECOND)));
+        assert_eq!(progress.poll(Uptime(60 * SECOND)), tell(5, false));
+        assert_eq!(progress.poll(Uptime(61 * SECOND)), Next::Wait(Uptime(70 * SECOND)));
     }
 }

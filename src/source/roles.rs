@@ -4,7 +4,7 @@ use super::catalog::{Column, Table};
 use super::column_types::{ColumnType, Sort};
 use super::excluded::{BOOL, ExcludedWhen};
 use super::refusal::Refusal;
-use super::survey::WantedColumn;
+use super::server_state::RequiredColumn;
 use super::types::TypeKind;
 
 /// What a column is for.
@@ -40,8 +40,8 @@ impl Role {
 }
 
 /// Why the column cannot play its role, whatever its values. What tells excluded documents is judged by [`rule`].
-pub fn refusal(wanted: &WantedColumn, column: &Column, of: &ColumnType) -> Option<Refusal> {
-    let role = Role::of(&wanted.setting);
+pub fn refusal(required: &RequiredColumn, column: &Column, of: &ColumnType) -> Option<Refusal> {
+    let role = Role::of(&required.setting);
     let why = match role {
         Role::Id | Role::Project if is_named(of) => NAMED,
         Role::Project if !is_scalar(of) => "and a project is a single name",
@@ -53,13 +53,13 @@ pub fn refusal(wanted: &WantedColumn, column: &Column, of: &ColumnType) -> Optio
             return None;
         }
     };
-    let none = match (role, wanted.setting.as_str()) {
+    let none = match (role, required.setting.as_str()) {
         (_, "documents.id") | (Role::Id, _) => String::new(),
         (_, setting) => format!(", or set {setting} = \"\""),
     };
     Some(Refusal::of_a_setting(format!(
         "{}: {}, {why}: name another column{none}",
-        wanted.setting,
+        required.setting,
         typed(column, of)
     )))
 }

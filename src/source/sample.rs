@@ -5,8 +5,8 @@ use tokio_postgres::Client;
 use super::SourceError;
 use super::doctor::{Finding, note, warning};
 use super::documents::DocumentKey;
+use super::server_state::{Required, ServerState};
 use super::sql::Bytes;
-use super::survey::{Survey, Wanted};
 
 /// What some documents are.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -17,8 +17,12 @@ struct Sample {
 }
 
 /// What a look at the first [`ROWS`] documents shows to be seldom meant. One that takes too long is given up.
-pub async fn look(client: &Client, found: &Survey, wanted: &Wanted) -> Result<Vec<Finding>, SourceError> {
-    let key = DocumentKey::of(wanted, found);
+pub async fn look(
+    client: &Client,
+    found: &ServerState,
+    required: &Required,
+) -> Result<Vec<Finding>, SourceError> {
+    let key = DocumentKey::of(required, found);
     client
         .batch_execute("BEGIN READ ONLY; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '10s'")
         .await?;
@@ -37,13 +41,13 @@ pub async fn look(client: &Client, found: &Survey, wanted: &Wanted) -> Result<Ve
         }
         Err(error) => return Err(error.into()),
     };
-    let mut findings: Vec<Finding> = none_live(&sample, found, wanted).into_iter().collect();
-    findings.extend(unrouted(&sample.projects, &wanted.webhooks));
+    let mut findings: Vec<Finding> = none_live(&sample, found, required).into_iter().collect();
+    findings.extend(unrouted(&sample.projects, &required.webhooks));
     Ok(findings)
 }
 
-fn none_live(sample: &Sample, found: &Survey, wanted: &Wanted) -> Option<Finding> {
-    let (column, when) = (wanted.excluded()?, found.told.when.as_ref()?);
+fn none_live(sample: &Sample, found: &ServerState, required: &Required) -> Option<Finding> {
+    let (column, when) = (required.excluded()?, found.told.when.as_ref()?);
     (sample.rows > 0 && sample.live == 0).then(|| {
         let all = if sample.rows < ROWS { "of all" } else { "of the first" };
         warning(

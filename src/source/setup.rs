@@ -13,8 +13,8 @@ use super::catalog;
 use super::publication::{self, Publication};
 use super::quote;
 use super::refusal::{CatalogError, Refusal};
+use super::server_state::{Required, ServerState, server, server_state};
 use super::slot::{self, Slot, Waited, waiting_for};
-use super::survey::{Survey, Wanted, server, survey};
 
 /// Something to do on the server.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -42,35 +42,39 @@ pub enum Stage {
 pub type Say<'a> = &'a mut (dyn FnMut(&[Waited]) + Send);
 
 /// What is to be made, in this order; nothing where all is there.
-pub fn plan(survey: &Survey, wanted: &Wanted) -> Vec<Step> {
+pub fn plan(server_state: &ServerState, required: &Required) -> Vec<Step> {
     let mut steps = Vec::new();
-    if survey.publication.is_none() {
+    if server_state.publication.is_none() {
         steps.push(Step {
-            what: format!("make the publication {}", wanted.publication),
-            sql: publication::create(&wanted.publication, &survey.table, survey.needs_generated(wanted)),
+            what: format!("make the publication {}", required.publication),
+            sql: publication::create(
+                &required.publication,
+                &server_state.table,
+                server_state.needs_generated(required),
+            ),
             needs: format!(
                 "CREATE on the database {} and ownership of {}.{} (owner: {})",
-                survey.server.database, wanted.schema, wanted.table, survey.table.owner
+                server_state.server.database, required.schema, required.table, server_state.table.owner
             ),
-            permitted: survey.server.may_create && survey.table.owned,
+            permitted: server_state.server.may_create && server_state.table.owned,
         });
     }
-    if survey.slot.is_none() {
+    if server_state.slot.is_none() {
         steps.push(Step {
-            what: format!("make the replication slot {}", wanted.slot),
-            sql: slot::create(&wanted.slot, wanted.failover),
+            what: format!("make the replication slot {}", required.slot),
+            sql: slot::create(&required.slot, required.failover),
             needs: "REPLICATION".to_owned(),
-            permitted: survey.server.may_replicate,
+            permitted: server_state.server.may_replicate,
         });
     }
     steps
 }
 
 /// The SQL of [`plan`] with the cures of what refuses it, for somebody with more privileges to run.
-pub fn print(survey: &Survey, wanted: &Wanted) -> String {
-    let refusals = survey.refusals(wanted).into_iter();
+pub fn print(server_state: &ServerState, required: &Required) -> String {
+    let refusals = server_state.refusals(required).into_iter();
     let cures = refusals.map(|refusal| (refusal.what, refusal.cure_sql.unwrap_or_default()));
-    let steps = plan(survey, wanted)
+    let steps = plan(server_state, required)
         .into_iter()
         .map(|step| (format!("{}; needs {}", step.what, step.needs), step.sql));
     cures.chain(steps).fold(String::new(), |out, (what, sql)| {
@@ -83,22 +87,22 @@ pub fn print(survey: &Survey, wanted: &Wanted) -> String {
 pub async fn setup(
     client: &Client,
     watcher: &Client,
-    wanted: &Wanted,
+    required: &Required,
     stage: Stage,
     say: Say<'_>,
 ) -> Result<Vec<Step>, CatalogError> {
     let mut taken: Vec<Step> = Vec::new();
     loop {
-        let found = survey(client, wanted).await?;
-        let mut refusals = found.refusals(wanted);
+        let found = server_state(client, required).await?;
+        let mut refusals = found.refusals(required);
         if stage == Stage::GoesOn {
-            refusals.extend(found.publication_gone(wanted));
+            refusals.extend(found.publication_gone(required));
         }
         if !refusals.is_empty() {
             return Err(CatalogError::Refused(refusals));
         }
         // One that was taken and is still to do was undone by somebody else: no race with them.
-        let Some(step) = plan(&found, wanted).into_iter().find(|step| !taken.contains(step)) else {
+        let Some(step) = plan(&found, required).into_iter().find(|step| !taken.contains(step)) else {
             return Ok(taken);
         };
         take(client, watcher, &step, say).await?;
@@ -116,33 +120,33 @@ pub struct Teardown {
 }
 
 /// What [`teardown`] would do: the slot goes first, since it cannot be read without its publication.
-pub async fn teardown_plan(client: &Client, wanted: &Wanted) -> Result<Teardown, CatalogError> {
+pub async fn teardown_plan(client: &Client, required: &Required) -> Result<Teardown, CatalogError> {
     let role = server(client).await?;
-    let oid = match catalog::table(client, &wanted.schema, &wanted.table).await {
+    let oid = match catalog::table(client, &required.schema, &required.table).await {
         Ok(table) => table.oid,
         Err(CatalogError::Refused(_)) => NO_TABLE,
         Err(error) => return Err(error),
     };
-    let slot = slot::slot(client, &wanted.slot).await?;
-    let publication = publication::publication(client, &wanted.publication, oid).await?;
+    let slot = slot::slot(client, &required.slot).await?;
+    let publication = publication::publication(client, &required.publication, oid).await?;
     let mut plan = Teardown::default();
     if let Some(slot) = slot {
-        in_use(&wanted.slot, &slot).map_or(Ok(()), Err)?;
+        in_use(&required.slot, &slot).map_or(Ok(()), Err)?;
         plan.steps.push(Step {
-            what: format!("drop the replication slot {}", wanted.slot),
-            sql: slot::drop(&wanted.slot),
+            what: format!("drop the replication slot {}", required.slot),
+            sql: slot::drop(&required.slot),
             needs: "REPLICATION".to_owned(),
             permitted: role.may_replicate,
         });
     }
     let Some(publication) = publication else { return Ok(plan) };
     let step = Step {
-        what: format!("drop the publication {}", wanted.publication),
-        sql: format!("DROP PUBLICATION {};", quote::identifier(&wanted.publication)),
+        what: format!("drop the publication {}", required.publication),
+        sql: format!("DROP PUBLICATION {};", quote::identifier(&required.publication)),
         needs: "ownership of the publication".to_owned(),
         permitted: publication.owned,
     };
-    let kept = shared(&wanted.publication, &publication).or_else(|| permitted(&step).err());
+    let kept = shared(&required.publication, &publication).or_else(|| permitted(&step).err());
     match kept {
         Some(refusal) => plan.left.push(refusal),
         None => plan.steps.push(step),
@@ -152,8 +156,8 @@ pub async fn teardown_plan(client: &Client, wanted: &Wanted) -> Result<Teardown,
 
 /// Removes what [`setup`] makes; refuses while the slot is read, and leaves what is not ours alone or not
 /// ours to drop.
-pub async fn teardown(client: &Client, wanted: &Wanted) -> Result<Teardown, CatalogError> {
-    let plan = teardown_plan(client, wanted).await?;
+pub async fn teardown(client: &Client, required: &Required) -> Result<Teardown, CatalogError> {
+    let plan = teardown_plan(client, required).await?;
     plan.steps.iter().try_for_each(permitted)?;
     for step in &plan.steps {
         in_transaction(client, &step.sql).await.map_err(|error| refused(step, error))?;

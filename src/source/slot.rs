@@ -121,8 +121,8 @@ pub fn refusal(name: &str, slot: &Slot) -> Option<Refusal> {
 }
 
 /// Why the server cannot make a slot that standbys copy, where such a one is wanted.
-pub fn no_failover(wanted: bool, version: u32) -> Option<Refusal> {
-    (wanted && version < FAILOVER_SLOTS).then(|| {
+pub fn no_failover(required: bool, version: u32) -> Option<Refusal> {
+    (required && version < FAILOVER_SLOTS).then(|| {
         Refusal::of_a_setting(format!(
             "postgres.failover_slot: the server is PostgreSQL {}, and standbys copy slots from 17 on: set it to false; \
              after a failover the table is then compared",
@@ -221,7 +221,7 @@ mod tests {
             retained_bytes: None,
             lag_bytes: None,
         };
-        for (found, wanted) in [
+        for (found, required) in [
             (slot("lost", None, false), "max_slot_wal_keep_size"),
             (slot("lost", Some("wal_removed"), false), "max_slot_wal_keep_size"),
             (slot("lost", Some("idle_timeout"), false), "idle_replication_slot_timeout"),
@@ -230,7 +230,7 @@ mod tests {
             (slot("reserved", None, true), "recovery"),
             (slot("lost", Some("something new"), false), "invalidated"),
         ] {
-            assert!(found.lost_because().is_some_and(|why| why.contains(wanted)), "{found:?}");
+            assert!(found.lost_because().is_some_and(|why| why.contains(required)), "{found:?}");
         }
         for status in ["reserved", "extended", "unreserved"] {
             assert_eq!(slot(status, None, false).lost_because(), None);

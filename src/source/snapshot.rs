@@ -16,8 +16,8 @@ use super::refusal::CatalogError;
 use super::setup::{Say, while_waiting};
 use super::sql::Bytes;
 use super::{Connection, Conninfo, SourceError, connect_sql};
-use crate::moment::Moment;
 use crate::position::Lsn;
+use crate::time::Timestamp;
 
 /// The table as of a consistent point; the transaction ends, and with it the hold on the table, when
 /// this is dropped.
@@ -26,7 +26,7 @@ pub struct Snapshot {
     /// C1: transactions whose commit record lies below it are in here, all others in the stream.
     pub at: Lsn,
     /// When it was taken, by the server's clock.
-    pub taken_at: Moment,
+    pub taken_at: Timestamp,
     /// The table's columns at that point.
     pub table: Table,
     encoding: Encoding,
@@ -104,7 +104,7 @@ impl Snapshot {
         let facts = client.query_one(include_str!("../../sql/snapshot_facts.sql"), &[]).await?;
         Ok(Self {
             at,
-            taken_at: Moment(facts.try_get("taken_at")?),
+            taken_at: Timestamp(facts.try_get("taken_at")?),
             encoding: Encoding::of_database(facts.try_get("encoding")?),
             table: catalog::table(&client, schema, name).await?,
             client,

@@ -7,8 +7,8 @@ use tokio_postgres::Client;
 use super::SourceError;
 use super::doctor::{Finding, ok, warning};
 use super::quote;
+use super::server_state::{Required, ServerState};
 use super::slot::FAILOVER_SLOTS;
-use super::survey::{Survey, Wanted};
 
 /// The slot that a standby reads its log from.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -40,11 +40,11 @@ pub async fn standbys(client: &Client) -> Result<Vec<Standby>, SourceError> {
 }
 
 /// What is to be said where `postgres.failover_slot` is set.
-pub fn judge(found: &Survey, wanted: &Wanted, standbys: &[Standby]) -> Vec<Finding> {
-    if !wanted.failover || found.server.version < FAILOVER_SLOTS {
+pub fn judge(found: &ServerState, required: &Required, standbys: &[Standby]) -> Vec<Finding> {
+    if !required.failover || found.server.version < FAILOVER_SLOTS {
         return Vec::new();
     }
-    let mut findings: Vec<Finding> = not_marked(found, wanted).into_iter().collect();
+    let mut findings: Vec<Finding> = not_marked(found, required).into_iter().collect();
     if standbys.is_empty() {
         let none = "no standby has a slot here: the failover slot is copied nowhere";
         findings.push(warning(none, ON_THE_STANDBY));
@@ -67,9 +67,9 @@ pub fn judge(found: &Survey, wanted: &Wanted, standbys: &[Standby]) -> Vec<Findi
     findings
 }
 
-fn not_marked(found: &Survey, wanted: &Wanted) -> Option<Finding> {
+fn not_marked(found: &ServerState, required: &Required) -> Option<Finding> {
     found.slot.as_ref().filter(|slot| !slot.failover)?;
-    let name = &wanted.slot;
+    let name = &required.slot;
     Some(Finding {
         cure_sql: Some(format!("ALTER_REPLICATION_SLOT {} ( FAILOVER true );", quote::identifier(name))),
         ..warning(
@@ -85,7 +85,7 @@ fn not_marked(found: &Survey, wanted: &Wanted) -> Option<Finding> {
 
 /// Where the server does not hold changes back until standbys have them, what was delivered may not
 /// have happened after a failover; where it waits for one that is away, nothing is delivered at all.
-fn held_back(found: &Survey, standbys: &[Standby]) -> Vec<Finding> {
+fn held_back(found: &ServerState, standbys: &[Standby]) -> Vec<Finding> {
     let setting = found.settings.figure("synchronized_standby_slots");
     let named: Vec<&str> = setting
         .split(',')

@@ -19,8 +19,8 @@ use super::progress::{Next, Progress};
 use super::socket::{Socket, closed, malformed};
 use crate::clock::Clock;
 use crate::failpoint::{self, Side};
-use crate::moment::Running;
 use crate::position::Lsn;
+use crate::time::Uptime;
 
 /// A stream under way.
 pub struct Stream {
@@ -65,7 +65,7 @@ impl Stream {
     ) -> Result<Ended, SourceError> {
         let budget = Arc::new(Semaphore::new(BLOCKS_BYTES_MAX as usize));
         let confirmed = self.from.max(*synced.borrow_and_update());
-        let mut progress = Progress::new(confirmed, clock.running(), self.patience);
+        let mut progress = Progress::new(confirmed, clock.uptime(), self.patience);
         let mut permit: Option<OwnedSemaphorePermit> = None;
         // What came together with the answer to START_REPLICATION.
         if let Some(ended) = self.hand_over(&mut progress, &mut permit, &mut hand_over)? {
@@ -78,7 +78,7 @@ impl Stream {
             }
             let missing = self.budget_missing(permit.as_ref());
             progress.held_back(missing > 0);
-            let patience = Duration::from_millis(wake.0.saturating_sub(clock.running().0));
+            let patience = Duration::from_millis(wake.0.saturating_sub(clock.uptime().0));
             let mut room = (&mut self.inbound).limit(READ_BYTES as usize);
             tokio::select! {
                 read = self.socket.read_buf(&mut room), if missing == 0 => {
@@ -110,9 +110,9 @@ impl Stream {
     }
 
     /// Tells the server what is due. Says when to look again.
-    async fn tell(&mut self, progress: &mut Progress, clock: Clock) -> Result<Running, SourceError> {
+    async fn tell(&mut self, progress: &mut Progress, clock: Clock) -> Result<Uptime, SourceError> {
         loop {
-            match progress.poll(clock.running()) {
+            match progress.poll(clock.uptime()) {
                 Next::Wait(until) => return Ok(until),
                 Next::GiveUp => return Err(SourceError::Silent { patience: self.patience }),
                 Next::Tell { synced, reply_requested } => {
@@ -131,9 +131,9 @@ impl Stream {
     /// alone under way.
     fn budget_missing(&self, permit: Option<&OwnedSemaphorePermit>) -> u32 {
         let message = message_length(&self.inbound).ok().flatten().map_or(0, |(_, length)| length);
-        let wanted = u32::try_from(message).unwrap_or(u32::MAX).clamp(READ_BYTES, BLOCKS_BYTES_MAX);
+        let required = u32::try_from(message).unwrap_or(u32::MAX).clamp(READ_BYTES, BLOCKS_BYTES_MAX);
         let held = permit.map_or(0, OwnedSemaphorePermit::num_permits);
-        wanted.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX))
+        required.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX))
     }
 
     /// Takes the whole messages off what was read: CopyData goes on in one block, anything else is

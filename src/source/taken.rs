@@ -7,11 +7,11 @@ use super::column_types::ColumnType;
 use super::doctor::{Finding, note, warning};
 use super::excluded::{BOOL, ExcludedWhen};
 use super::roles::type_name;
-use super::survey::{Survey, Wanted};
+use super::server_state::{Required, ServerState};
 use super::types::TypeKind;
 
 /// A line for each role.
-pub fn lines(found: &Survey, wanted: &Wanted) -> Vec<String> {
+pub fn lines(found: &ServerState, required: &Required) -> Vec<String> {
     let with_type = |name: &str| match found.table.column(name).zip(found.types.get(name)) {
         Some((column, of)) => format!("{name} ({})", type_name(column, of)),
         None => name.to_owned(),
@@ -19,7 +19,7 @@ pub fn lines(found: &Survey, wanted: &Wanted) -> Vec<String> {
     let mut lines: Vec<String> = ROLES
         .iter()
         .map(|(setting, without)| {
-            let columns = wanted.columns.iter().filter(|column| column.setting == *setting);
+            let columns = required.columns.iter().filter(|column| column.setting == *setting);
             let named = columns.map(|column| with_type(&column.name)).collect::<Vec<_>>().join(", ");
             let role = setting.trim_start_matches("documents.");
             match (named.is_empty(), *setting, &found.told.when) {
@@ -29,16 +29,16 @@ pub fn lines(found: &Survey, wanted: &Wanted) -> Vec<String> {
             }
         })
         .collect();
-    let parts = wanted.columns.iter().filter(|column| column.setting.starts_with("documents.similarity"));
+    let parts = required.columns.iter().filter(|column| column.setting.starts_with("documents.similarity"));
     let parts = parts.map(|column| with_type(&column.name)).collect::<Vec<_>>().join(", ");
     lines.push(format!("similarity: {}", if parts.is_empty() { "none" } else { &parts }));
-    let content: Vec<&str> = content(found, wanted).map(|(column, _)| column.name.as_str()).collect();
+    let content: Vec<&str> = content(found, required).map(|(column, _)| column.name.as_str()).collect();
     lines.push(if content.is_empty() {
         "content: none".to_owned()
     } else {
         format!("content: a change of these sends the document again: {}", content.join(", "))
     });
-    let has_role = |name: &str| wanted.columns.iter().any(|column| column.name == name);
+    let has_role = |name: &str| required.columns.iter().any(|column| column.name == name);
     let others = found.table.columns.iter().map(|column| column.name.as_str());
     let others: Vec<&str> = others.filter(|name| !has_role(name) && !content.contains(name)).collect();
     if !others.is_empty() {
@@ -48,40 +48,45 @@ pub fn lines(found: &Survey, wanted: &Wanted) -> Vec<String> {
 }
 
 /// The same as a finding.
-pub(super) fn finding(found: &Survey, wanted: &Wanted) -> Finding {
-    note(format!("what each column of {} is taken for", found.table.name), lines(found, wanted).join("\n"))
+pub(super) fn finding(found: &ServerState, required: &Required) -> Finding {
+    note(format!("what each column of {} is taken for", found.table.name), lines(found, required).join("\n"))
 }
 
 /// What is right, and seldom meant.
-pub fn suspicions(found: &Survey, wanted: &Wanted) -> Vec<Finding> {
-    let mut findings = of_content(found, wanted);
-    findings.extend(misspelt(found, wanted));
-    findings.extend(of_project(found, wanted));
-    findings.extend(of_excluded(found, wanted));
+pub fn suspicions(found: &ServerState, required: &Required) -> Vec<Finding> {
+    let mut findings = of_content(found, required);
+    findings.extend(misspelt(found, required));
+    findings.extend(of_project(found, required));
+    findings.extend(of_excluded(found, required));
     findings
 }
 
 /// Columns whose change is a new `ingested`.
-fn content<'a>(found: &'a Survey, wanted: &'a Wanted) -> impl Iterator<Item = (&'a Column, &'a ColumnType)> {
+fn content<'a>(
+    found: &'a ServerState,
+    required: &'a Required,
+) -> impl Iterator<Item = (&'a Column, &'a ColumnType)> {
     let generated = found
         .publication
         .as_ref()
-        .map_or_else(|| found.needs_generated(wanted), |publication| publication.generated);
-    let is_content = |name: &String| match &wanted.content {
+        .map_or_else(|| found.needs_generated(required), |publication| publication.generated);
+    let is_content = |name: &String| match &required.content {
         Some(listed) => listed.contains(name),
-        None => !wanted.ignore.contains(name) && !wanted.columns.iter().any(|column| column.name == *name),
+        None => {
+            !required.ignore.contains(name) && !required.columns.iter().any(|column| column.name == *name)
+        }
     };
     let columns = found.table.published_columns(generated).filter(move |column| is_content(&column.name));
     columns.filter_map(|column| Some((column, found.types.get(&column.name)?)))
 }
 
 /// Content that nobody listed as such and that changes by itself.
-fn of_content(found: &Survey, wanted: &Wanted) -> Vec<Finding> {
-    if wanted.content.is_some() {
+fn of_content(found: &ServerState, required: &Required) -> Vec<Finding> {
+    if required.content.is_some() {
         return Vec::new();
     }
     let named = |is: fn(&Column, &ColumnType) -> bool| -> Vec<&str> {
-        content(found, wanted)
+        content(found, required)
             .filter(|(column, of)| is(column, of))
             .map(|(column, _)| column.name.as_str())
             .collect()
@@ -95,7 +100,7 @@ fn of_content(found: &Survey, wanted: &Wanted) -> Vec<Finding> {
             || (of.form.is_moment() && words(&column.name).iter().any(|word| CLOCKS.contains(&word.as_str())))
     };
     let finding = |what: &str, columns: Vec<&str>| {
-        let ignore: Vec<String> = wanted
+        let ignore: Vec<String> = required
             .ignore
             .iter()
             .map(String::as_str)
@@ -119,13 +124,13 @@ fn of_content(found: &Survey, wanted: &Wanted) -> Vec<Finding> {
 }
 
 /// A name in `ignore` that the table has not, where it has nearly that.
-fn misspelt(found: &Survey, wanted: &Wanted) -> Vec<Finding> {
-    if wanted.content.is_some() {
+fn misspelt(found: &ServerState, required: &Required) -> Vec<Finding> {
+    if required.content.is_some() {
         return Vec::new();
     }
-    let absent = wanted.ignore.iter().filter(|name| found.table.column(name).is_none());
+    let absent = required.ignore.iter().filter(|name| found.table.column(name).is_none());
     let near = |name: &String| {
-        let column = content(found, wanted).find(|(column, _)| resemble(name, &column.name))?.0;
+        let column = content(found, required).find(|(column, _)| resemble(name, &column.name))?.0;
         Some(warning(
             format!(
                 "documents.ignore names {name}, which {} does not have; it has {}",
@@ -137,8 +142,8 @@ fn misspelt(found: &Survey, wanted: &Wanted) -> Vec<Finding> {
     absent.filter_map(near).collect()
 }
 
-fn of_project(found: &Survey, wanted: &Wanted) -> Option<Finding> {
-    let (name, of) = typed(found, wanted.project.as_deref()?)?;
+fn of_project(found: &ServerState, required: &Required) -> Option<Finding> {
+    let (name, of) = typed(found, required.project.as_deref()?)?;
     let folds = of.form.kind == TypeKind::Folded || !of.deterministic;
     folds.then(|| {
         warning(
@@ -149,8 +154,8 @@ fn of_project(found: &Survey, wanted: &Wanted) -> Option<Finding> {
     })
 }
 
-fn of_excluded(found: &Survey, wanted: &Wanted) -> Option<Finding> {
-    let (name, of) = typed(found, wanted.excluded()?)?;
+fn of_excluded(found: &ServerState, required: &Required) -> Option<Finding> {
+    let (name, of) = typed(found, required.excluded()?)?;
     let when = found.told.when.as_ref()?;
     if *when == ExcludedWhen::NotNull && of.form.base == BOOL {
         return Some(warning(
@@ -167,7 +172,7 @@ fn of_excluded(found: &Survey, wanted: &Wanted) -> Option<Finding> {
     })
 }
 
-fn typed<'a>(found: &'a Survey, name: &'a str) -> Option<(&'a str, &'a ColumnType)> {
+fn typed<'a>(found: &'a ServerState, name: &'a str) -> Option<(&'a str, &'a ColumnType)> {
     Some((name, found.types.get(name)?))
 }
 

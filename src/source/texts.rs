@@ -7,14 +7,14 @@ use super::SourceError;
 use super::doctor::{Finding, Severity, note, warning};
 use super::documents::{self, ReadColumn};
 use super::identity;
+use super::server_state::{Required, ServerState};
 use super::sql::Bytes;
-use super::survey::{Survey, Wanted};
 
 /// Asks for both; nothing is found where all is usual.
 pub(super) async fn findings(
     client: &Client,
-    found: &Survey,
-    wanted: &Wanted,
+    found: &ServerState,
+    required: &Required,
 ) -> Result<Vec<Finding>, SourceError> {
     let defaults = client.query_one(include_str!("../../sql/session_defaults.sql"), &[]).await?;
     let mut findings = Vec::new();
@@ -30,28 +30,28 @@ pub(super) async fn findings(
             "Content columns may hold any bytes. What receivers are told must be UTF-8: ids, keys, projects, labels and \
              similarities. At a row where they are not, reading stops.",
         ));
-        findings.extend(invalid(client, found, wanted).await);
+        findings.extend(invalid(client, found, required).await);
     }
     Ok(findings)
 }
 
 /// Looks through the columns that receivers are told of. What takes longer than a minute is given up,
 /// and said.
-async fn invalid(client: &Client, found: &Survey, wanted: &Wanted) -> Vec<Finding> {
+async fn invalid(client: &Client, found: &ServerState, required: &Required) -> Vec<Finding> {
     let not_asked = |error: SourceError| {
         vec![note("whether ids, keys, projects and labels are UTF-8 was not looked at", error.to_string())]
     };
-    looked_through(client, found, wanted).await.unwrap_or_else(not_asked)
+    looked_through(client, found, required).await.unwrap_or_else(not_asked)
 }
 
 async fn looked_through(
     client: &Client,
-    found: &Survey,
-    wanted: &Wanted,
+    found: &ServerState,
+    required: &Required,
 ) -> Result<Vec<Finding>, SourceError> {
-    let identity = identity::choose(&found.table, &wanted.id).unwrap_or_default();
+    let identity = identity::choose(&found.table, &required.id).unwrap_or_default();
     let told: Vec<_> =
-        wanted.columns.iter().filter(|named| !UNTOLD.contains(&named.setting.as_str())).collect();
+        required.columns.iter().filter(|named| !UNTOLD.contains(&named.setting.as_str())).collect();
     let names = identity.iter().chain(told.iter().map(|named| &named.name));
     let columns: Vec<ReadColumn> =
         names.map(|name| ReadColumn { name: name.clone(), digest_over: None }).collect();
@@ -84,16 +84,17 @@ async fn looked_through(
     .await;
     client.batch_execute("ROLLBACK").await?;
     looked?;
-    let of_column = |(named, (count, first)): (&&super::survey::WantedColumn, (u64, String))| Finding {
-        // Labels are told only when they change; the rest of every document.
-        severity: if named.setting.ends_with("labels") { Severity::Warning } else { Severity::Problem },
-        title: format!(
-            "{}: {} is not UTF-8 in {count} rows of {}.{}, the first with {first}",
-            named.setting, named.name, wanted.schema, wanted.table
-        ),
-        explanation: "Receivers are told it. Correct it in the table.".to_owned(),
-        cure_sql: None,
-    };
+    let of_column =
+        |(named, (count, first)): (&&super::server_state::RequiredColumn, (u64, String))| Finding {
+            // Labels are told only when they change; the rest of every document.
+            severity: if named.setting.ends_with("labels") { Severity::Warning } else { Severity::Problem },
+            title: format!(
+                "{}: {} is not UTF-8 in {count} rows of {}.{}, the first with {first}",
+                named.setting, named.name, required.schema, required.table
+            ),
+            explanation: "Receivers are told it. Correct it in the table.".to_owned(),
+            cure_sql: None,
+        };
     Ok(told.iter().zip(bad).filter(|(_, (count, _))| *count > 0).map(of_column).collect())
 }
 

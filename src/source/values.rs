@@ -12,7 +12,7 @@ use super::column_types::{ColumnType, Sort};
 use super::excluded::ExcludedWhen;
 use super::refusal::Refusal;
 use super::roles::{excludes_all, forms, rule, setting, typed};
-use super::survey::Wanted;
+use super::server_state::Required;
 use super::types::{TypeForm, canonical};
 
 /// What tells an excluded document on the table at hand.
@@ -31,14 +31,14 @@ pub async fn told(
     client: &Client,
     table: &Table,
     types: &BTreeMap<String, ColumnType>,
-    wanted: &Wanted,
+    required: &Required,
 ) -> Result<Told, SourceError> {
-    let Some(name) = wanted.excluded() else {
+    let Some(name) = required.excluded() else {
         return Ok(Told { when: Some(ExcludedWhen::NotNull), ..Told::default() });
     };
     let Some((column, of)) = table.column(name).zip(types.get(name)) else { return Ok(Told::default()) };
     let form = Some(of.form);
-    let when = match rule(table, column, of, &wanted.excluded_when) {
+    let when = match rule(table, column, of, &required.excluded_when) {
         Ok(when) => when,
         Err(refusal) => return Ok(Told { when: None, form, refusal: Some(refusal) }),
     };

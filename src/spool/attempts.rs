@@ -7,7 +7,7 @@ use super::ops::{Batch, BatchId};
 use super::reader::Reader;
 use super::replays::find_batch;
 use super::store::{SpoolError, failed};
-use crate::moment::Moment;
+use crate::time::Timestamp;
 
 /// A request that was on the wire, as it was logged.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +15,7 @@ pub struct AttemptRow {
     /// 1, 2, …
     pub number: u32,
     /// When it began.
-    pub started_at: Moment,
+    pub started_at: Timestamp,
     /// How long it took.
     pub took_micros: u64,
     /// The answer's status, where there was one.
@@ -44,7 +44,7 @@ impl Reader {
         let rows = found.query_map(params![batch.as_bytes()], |row| {
             Ok(AttemptRow {
                 number: row.get(0)?,
-                started_at: Moment(row.get(1)?),
+                started_at: Timestamp(row.get(1)?),
                 took_micros: row.get::<_, i64>(2)?.cast_unsigned(),
                 status: row.get(3)?,
                 outcome: row.get(4)?,

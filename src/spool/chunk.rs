@@ -6,9 +6,9 @@
 use xxhash_rust::xxh3::Xxh3;
 
 use super::ops::Chunk;
-use crate::moment::Moment;
 use crate::position::{Lsn, Position};
-use crate::record::{After, Record, Seq};
+use crate::record::{Record, Seq, WaitsFor};
+use crate::time::Timestamp;
 
 /// A chunk's bytes are not what was written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -82,7 +82,7 @@ impl<'a> Records<'a> {
         let commit = self.before.commit.wrapping_add(unzigzag(self.number()?).cast_unsigned());
         let number = u32::try_from(self.number()?).map_err(|_| DamagedChunk)?;
         let committed_at = self.before.committed_at.wrapping_add(unzigzag(self.number()?));
-        let mut after = After::default();
+        let mut after = WaitsFor::default();
         for slot in &mut after.0 {
             let distance = self.number()?;
             *slot = Seq(if distance == 0 { 0 } else { seq.wrapping_sub(distance) });
@@ -95,7 +95,7 @@ impl<'a> Records<'a> {
         Ok(Record {
             seq: Seq(seq),
             position: Position { commit: Lsn(commit), number },
-            committed_at: Moment(committed_at),
+            committed_at: Timestamp(committed_at),
             after,
             document,
             fragment,
@@ -154,8 +154,8 @@ fn unzigzag(number: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::moment::Running;
     use crate::record::LaneNo;
+    use crate::time::Uptime;
     use proptest::prelude::*;
 
     fn chunk(packed: Vec<u8>, records: u32) -> Chunk {
@@ -165,10 +165,10 @@ mod tests {
             last: Seq(9),
             records,
             fragment_bytes: 0,
-            spooled_at: Moment(0),
-            spooled_running: Running(0),
+            spooled_at: Timestamp(0),
+            spooled_running: Uptime(0),
             last_position: Position::default(),
-            committed_max: Moment(0),
+            committed_max: Timestamp(0),
             packed: packed.into(),
         }
     }
@@ -181,8 +181,8 @@ mod tests {
             let records: Vec<Record<'_>> = numbers.iter().map(|(seq, commit, number, at, after, document, fragment)| Record {
                 seq: Seq(*seq),
                 position: Position { commit: Lsn(*commit), number: *number },
-                committed_at: Moment(*at),
-                after: After(after.map(|after| Seq(if after == *seq { 0 } else { after }))),
+                committed_at: Timestamp(*at),
+                after: WaitsFor(after.map(|after| Seq(if after == *seq { 0 } else { after }))),
                 document: *document,
                 fragment,
             }).collect();

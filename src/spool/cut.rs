@@ -25,7 +25,7 @@ impl Store {
         if first_behind(&self.connection, batch.lane, cursor.unwrap_or_default())? != Some(batch.first) {
             return Err(SpoolError::Refused("a batch begins with its lane's first unsettled record"));
         }
-        if batch.last > self.stand.last_seq {
+        if batch.last > self.meta.last_seq {
             return Err(SpoolError::Refused("a batch ends with a record that was spooled"));
         }
         self.add_batch(batch)?;
@@ -52,7 +52,7 @@ impl Store {
 
     pub(super) fn add_batch(&mut self, batch: &Batch) -> Result<(), SpoolError> {
         write_batch(&self.connection, batch, BatchState::Open).map_err(failed)?;
-        self.stand.live_bytes += BATCH_COST;
+        self.meta.live_bytes += BATCH_COST;
         Ok(())
     }
 }

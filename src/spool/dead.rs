@@ -10,8 +10,8 @@ use super::lanes::{BatchState, write_batch};
 use super::ops::{Attempted, Batch, BatchId, DeadReason, Done, Fate};
 use super::reader::Reader;
 use super::store::{BATCH_COST, DEAD_COST, SpoolError, Store, failed};
-use crate::moment::Moment;
 use crate::record::{LaneNo, Seq};
+use crate::time::Timestamp;
 
 /// The number of a dead letter in this spool.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -35,7 +35,7 @@ pub struct DeadLetter {
     /// Why it was given up.
     pub reason: DeadReason,
     /// When.
-    pub at: Moment,
+    pub at: Timestamp,
     /// `None`: it was never cut.
     pub batch: Option<BatchId>,
     /// One more attempt was asked for, under this id.
@@ -73,13 +73,18 @@ impl Store {
                 letter.sum(),
             ],
         )?;
-        self.stand.live_bytes += DEAD_COST;
-        self.stand.dead_records += letter.records;
+        self.meta.live_bytes += DEAD_COST;
+        self.meta.dead_records += letter.records;
         Ok(())
     }
 
     /// A batch is a dead letter from now on.
-    pub(super) fn bury(&mut self, batch: &Batch, reason: DeadReason, at: Moment) -> Result<(), SpoolError> {
+    pub(super) fn bury(
+        &mut self,
+        batch: &Batch,
+        reason: DeadReason,
+        at: Timestamp,
+    ) -> Result<(), SpoolError> {
         self.add_dead(&DeadLetter {
             no: DeadNo::default(),
             lane: batch.lane,
@@ -97,8 +102,8 @@ impl Store {
     /// Its records become settled ones like any other. What has become of its batch is the caller's.
     pub(super) fn drop_dead(&mut self, letter: &DeadLetter) -> Result<(), SpoolError> {
         self.execute("DELETE FROM dead WHERE no = ?1", [letter.no.0])?;
-        self.stand.dead_records = self.stand.dead_records.saturating_sub(letter.records);
-        self.stand.live_bytes = self.stand.live_bytes.saturating_sub(DEAD_COST);
+        self.meta.dead_records = self.meta.dead_records.saturating_sub(letter.records);
+        self.meta.live_bytes = self.meta.live_bytes.saturating_sub(DEAD_COST);
         Ok(())
     }
 
@@ -127,7 +132,7 @@ impl Store {
             return Err(SpoolError::Refused("a dead letter is cut from its first record on"));
         }
         write_batch(&self.connection, batch, BatchState::Dead).map_err(failed)?;
-        self.stand.live_bytes += BATCH_COST;
+        self.meta.live_bytes += BATCH_COST;
         self.drop_dead(&letter)?;
         let bytes = batch.fragment_bytes();
         let rest = first_behind(&self.connection, letter.lane, batch.last)?;
@@ -305,7 +310,7 @@ fn read_dead(row: &Row<'_>) -> rusqlite::Result<Option<DeadLetter>> {
         records: number(4)?,
         bytes: number(5)?,
         reason,
-        at: Moment(row.get(7)?),
+        at: Timestamp(row.get(7)?),
         batch: id(8)?,
         redelivery: id(9)?,
     };

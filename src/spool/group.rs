@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::chunk::{Before, pack};
 use super::ops::Chunk;
-use crate::moment::{Moment, Running};
 use crate::position::Position;
-use crate::record::{After, LaneNo, Record, Seq};
+use crate::record::{LaneNo, Record, Seq, WaitsFor};
+use crate::time::{Timestamp, Uptime};
 
 /// The records of the group that is being filled.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ struct OpenChunk {
     records: u32,
     fragment_bytes: u64,
     last_position: Position,
-    committed_max: Moment,
+    committed_max: Timestamp,
     before: Before,
     packed: Vec<u8>,
 }
@@ -43,8 +43,8 @@ impl GroupBuilder {
         &mut self,
         lane: LaneNo,
         position: Position,
-        committed_at: Moment,
-        after: After,
+        committed_at: Timestamp,
+        after: WaitsFor,
         document: u64,
         fragment: &[u8],
     ) -> Seq {
@@ -86,7 +86,7 @@ impl GroupBuilder {
     }
 
     /// Takes what was added, in the order of numbers, spooled now.
-    pub fn finish(&mut self, now: Moment, running: Running) -> Vec<Chunk> {
+    pub fn finish(&mut self, now: Timestamp, running: Uptime) -> Vec<Chunk> {
         self.bytes = 0;
         self.records = 0;
         let mut chunks: Vec<OpenChunk> =
@@ -118,7 +118,7 @@ impl OpenChunk {
             records: 0,
             fragment_bytes: 0,
             last_position: Position::default(),
-            committed_max: Moment(i64::MIN),
+            committed_max: Timestamp(i64::MIN),
             before,
             packed,
         }
@@ -136,17 +136,18 @@ mod tests {
     #[test]
     fn numbers_run_over_all_lanes_and_chunks_are_closed_when_full() {
         let mut builder = GroupBuilder::new(Seq(10));
-        let mut push =
-            |lane| builder.push(LaneNo(lane), Position::default(), Moment(1), After::default(), 0, b"{}");
+        let mut push = |lane| {
+            builder.push(LaneNo(lane), Position::default(), Timestamp(1), WaitsFor::default(), 0, b"{}")
+        };
         assert_eq!((push(1), push(2), push(1)), (Seq(11), Seq(12), Seq(13)));
         for _ in 0..CHUNK_RECORDS_MAX {
             push(2);
         }
-        let chunks = builder.finish(Moment(5), Running(6));
+        let chunks = builder.finish(Timestamp(5), Uptime(6));
         let told: Vec<_> = chunks.iter().map(|chunk| (chunk.lane.0, chunk.first.0, chunk.records)).collect();
         assert_eq!(told, [(1, 11, 2), (2, 12, CHUNK_RECORDS_MAX), (2, 1_037, 1)]);
         assert_eq!(chunks[0].fragment_bytes, 4);
-        assert_eq!(builder.finish(Moment(5), Running(6)), []);
+        assert_eq!(builder.finish(Timestamp(5), Uptime(6)), []);
         assert_eq!(builder.last(), Seq(1_037));
     }
 }

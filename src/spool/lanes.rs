@@ -4,10 +4,10 @@ use rusqlite::{Connection, Row, params};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::dead::dead_asked;
-use super::ops::{Batch, LaneState, Standing};
+use super::ops::{Batch, LaneHealth, LaneState};
 use super::replays::{ReplayNo, running_parts};
-use crate::moment::{Moment, Running};
 use crate::record::{LaneNo, Seq};
+use crate::time::{Timestamp, Uptime};
 
 /// What a batch has come to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -24,13 +24,13 @@ pub(super) struct LaneRow {
     pub(super) cursor: Seq,
     pub(super) pending_records: u64,
     pub(super) pending_bytes: u64,
-    pub(super) standing: Standing,
+    pub(super) health: LaneHealth,
 }
 
 impl LaneRow {
     fn sum(&self, lane: LaneNo) -> i64 {
         let mut hash = Xxh3::new();
-        let Standing { failures, failing_since, retry_at, paused, without_webhook } = &self.standing;
+        let LaneHealth { failures, failing_since, retry_at, paused, without_webhook } = &self.health;
         hash.update(
             format!(
                 "{lane:?} {:?} {} {} {failures} {failing_since:?} {retry_at:?} {paused:?} {without_webhook:?}",
@@ -42,8 +42,8 @@ impl LaneRow {
     }
 
     pub(super) fn write(&self, connection: &Connection, lane: LaneNo) -> rusqlite::Result<()> {
-        let Standing { failures, failing_since, retry_at, paused, without_webhook } = &self.standing;
-        let running = |at: &Option<Running>| at.map(|at| at.0.cast_signed());
+        let LaneHealth { failures, failing_since, retry_at, paused, without_webhook } = &self.health;
+        let running = |at: &Option<Uptime>| at.map(|at| at.0.cast_signed());
         connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO lane VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -67,7 +67,7 @@ impl LaneRow {
     fn read(row: &Row<'_>) -> rusqlite::Result<Option<(LaneNo, Self)>> {
         let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
         let running = |at: usize| {
-            Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(at)?.map(|at| Running(at.cast_unsigned())))
+            Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(at)?.map(|at| Uptime(at.cast_unsigned())))
         };
         let lane = LaneNo(number(0)?);
         let paused = running(7)?.zip(row.get::<_, Option<String>>(8)?);
@@ -75,12 +75,12 @@ impl LaneRow {
             cursor: Seq(number(1)?),
             pending_records: number(2)?,
             pending_bytes: number(3)?,
-            standing: Standing {
+            health: LaneHealth {
                 failures: row.get(4)?,
                 failing_since: running(5)?,
                 retry_at: running(6)?,
                 paused,
-                without_webhook: row.get::<_, Option<i64>>(9)?.map(Moment),
+                without_webhook: row.get::<_, Option<i64>>(9)?.map(Timestamp),
             },
         };
         Ok((read.sum(lane) == row.get::<_, i64>(10)?).then_some((lane, read)))
@@ -104,11 +104,11 @@ pub(super) fn lane_state(
     let oldest = connection
         .prepare_cached("SELECT spooled_at, spooled_running FROM chunk WHERE lane = ?1 AND last > ?2 ORDER BY last LIMIT 1")?
         .query_map([lane.0.cast_signed(), row.cursor.0.cast_signed()], |chunk| {
-            Ok((Moment(chunk.get(0)?), Running(chunk.get::<_, i64>(1)?.cast_unsigned())))
+            Ok((Timestamp(chunk.get(0)?), Uptime(chunk.get::<_, i64>(1)?.cast_unsigned())))
         })?
         .next()
         .transpose()?;
-    let LaneRow { cursor, pending_records, pending_bytes, standing } = row;
+    let LaneRow { cursor, pending_records, pending_bytes, health } = row;
     Ok(Some(LaneState {
         lane,
         cursor,
@@ -116,7 +116,7 @@ pub(super) fn lane_state(
         pending_bytes,
         oldest,
         batches,
-        standing,
+        health,
         parts,
         redeliveries,
     }))
@@ -180,7 +180,7 @@ pub(super) fn read_batch(row: &Row<'_>) -> rusqlite::Result<Option<Batch>> {
         records: row.get(4)?,
         body_bytes: number(5)?,
         body_sum: number(6)?,
-        cut_at: Moment(row.get(7)?),
+        cut_at: Timestamp(row.get(7)?),
         epoch: uuid::Uuid::from_bytes(row.get(8)?),
         attempts: row.get(9)?,
         replay: row.get::<_, Option<i64>>(11)?.map(|no| ReplayNo(no.cast_unsigned())),

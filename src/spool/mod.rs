@@ -13,10 +13,12 @@ mod attempts;
 mod chunk;
 mod cut;
 mod dead;
+mod dependency_index;
 mod epochs;
 mod facts;
 mod group;
 mod lanes;
+mod meta;
 mod ops;
 mod reader;
 mod replays;
@@ -25,28 +27,26 @@ mod schema;
 mod search;
 mod settle;
 mod shadow;
-mod stand;
 mod store;
-mod trail;
 mod writer;
 
 pub use attempts::AttemptRow;
 pub use chunk::{DamagedChunk, Records};
 pub use dead::{DeadLetter, DeadNo};
+pub use dependency_index::{Cursors, DependencyIndex};
 pub use epochs::{Epoch, Epochs};
 pub use group::GroupBuilder;
+pub use meta::LowWatermark;
 pub use ops::{
-    Attempted, Batch, BatchId, Chunk, DeadReason, Done, Fact, Fate, Group, Growth, LaneState, Op,
-    OpenTransaction, Room, Standing, StreamPosition,
+    Attempted, Batch, BatchId, Chunk, DeadReason, Done, Fact, Fate, Group, Growth, LaneHealth, LaneState, Op,
+    OpenTransaction, Room, StreamPosition,
 };
 pub use reader::{Reader, Usage};
 pub use replays::{NewReplay, Part, Replay, ReplayNo, ReplayState};
 pub use schema::OpenError;
 pub use search::{Found, From, Search, Span, Window};
 pub use shadow::Shadow;
-pub use stand::Floor;
 pub use store::SpoolError;
-pub use trail::{Cursors, Trail};
 pub use writer::{Opened, Options, Spool};
 
 #[cfg(test)]

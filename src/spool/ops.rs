@@ -7,16 +7,16 @@ use bytes::Bytes;
 use super::dead::DeadNo;
 use super::replays::{NewReplay, Part, ReplayNo};
 use crate::classify::Identity;
-use crate::moment::{Moment, Running};
 use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, ProjectNo, SUFFIX, Seq};
+use crate::time::{Timestamp, Uptime};
 
 /// How far the stream has been applied.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct StreamPosition {
     /// Up to here everything is whole: the end of the last transaction, a snapshot's consistent
     /// point, or a keepalive's LSN. Confirmed to Postgres, and asked for at START_REPLICATION.
-    pub whole: Lsn,
+    pub resume_lsn: Lsn,
     /// The end LSN of the last transaction applied.
     pub last_end: Lsn,
     /// The transaction that is being applied, where a group ended inside one.
@@ -50,7 +50,7 @@ pub struct Group {
     /// What `shadow` does to the shadow's size.
     pub growth: Growth,
     /// When the snapshot was taken for which `position` stands; `None`: it is the stream's.
-    pub taken_at: Option<Moment>,
+    pub taken_at: Option<Timestamp>,
 }
 
 /// A change of the shadow's size.
@@ -93,13 +93,13 @@ pub struct Chunk {
     /// Bytes of the fragments alone.
     pub fragment_bytes: u64,
     /// When it was handed to the spool.
-    pub spooled_at: Moment,
+    pub spooled_at: Timestamp,
     /// The same in running time.
-    pub spooled_running: Running,
+    pub spooled_running: Uptime,
     /// The place of the last record.
     pub last_position: Position,
     /// The latest time at which one of its transactions was committed.
-    pub committed_max: Moment,
+    pub committed_max: Timestamp,
     /// The packed records.
     pub packed: Bytes,
 }
@@ -130,7 +130,7 @@ pub enum Op {
         /// Why.
         reason: DeadReason,
         /// When.
-        at: Moment,
+        at: Timestamp,
     },
     /// Right loop: all pending records of a lane up to `through` are dropped and counted (its
     /// webhook was removed longer than `retain` ago).
@@ -141,11 +141,11 @@ pub enum Op {
         through: Seq,
     },
     /// Right loop: a lane's standing changed without an attempt (paused, resumed, webhook gone or back).
-    Standing {
+    SetHealth {
         /// Whose.
         lane: LaneNo,
         /// From now on.
-        standing: Standing,
+        health: LaneHealth,
     },
     /// Settled records are sent again: all lanes enter it together.
     Replay(NewReplay),
@@ -154,7 +154,7 @@ pub enum Op {
         /// Which.
         replay: ReplayNo,
         /// When.
-        at: Moment,
+        at: Timestamp,
     },
     /// These dead letters get one more attempt.
     Redeliver {
@@ -183,7 +183,7 @@ pub enum Op {
         dead: Vec<DeadNo>,
     },
     /// The running time so far, now and then, so that a crash loses little of it.
-    Tick(Running),
+    Tick(Uptime),
 }
 
 /// A batch's UUIDv7: its `webhook-id` on every attempt.
@@ -207,7 +207,7 @@ pub struct Batch {
     /// xxh3 of the body: a body made again after a crash must have it.
     pub body_sum: u64,
     /// When it was cut.
-    pub cut_at: Moment,
+    pub cut_at: Timestamp,
     /// The epoch of its records.
     pub epoch: uuid::Uuid,
     /// Attempts made so far, lost ones included.
@@ -234,7 +234,7 @@ pub struct Attempted {
     /// 1, 2, …
     pub number: u32,
     /// When its first byte was due.
-    pub started_at: Moment,
+    pub started_at: Timestamp,
     /// From then to its end.
     pub took_micros: u64,
     /// The answer's status, where there was one.
@@ -246,7 +246,7 @@ pub struct Attempted {
     /// What becomes of the batch.
     pub fate: Fate,
     /// The lane's standing after it.
-    pub standing: Standing,
+    pub health: LaneHealth,
 }
 
 /// What becomes of a batch after an attempt.
@@ -275,17 +275,17 @@ pub enum DeadReason {
 
 /// How a lane stands: what of it survives a restart besides its cursor.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Standing {
+pub struct LaneHealth {
     /// Failed attempts since the last success.
     pub failures: u32,
     /// The first of them. `Some` exactly when `failures > 0`.
-    pub failing_since: Option<Running>,
+    pub failing_since: Option<Uptime>,
     /// Not before this.
-    pub retry_at: Option<Running>,
+    pub retry_at: Option<Uptime>,
     /// Paused since, and why.
-    pub paused: Option<(Running, String)>,
+    pub paused: Option<(Uptime, String)>,
     /// Without a webhook since.
-    pub without_webhook: Option<Moment>,
+    pub without_webhook: Option<Timestamp>,
 }
 
 /// A lane as the spool knows it.
@@ -300,11 +300,11 @@ pub struct LaneState {
     /// Bytes of their fragments.
     pub pending_bytes: u64,
     /// When the oldest of them was spooled.
-    pub oldest: Option<(Moment, Running)>,
+    pub oldest: Option<(Timestamp, Uptime)>,
     /// The batches that are cut and not settled, in order: several only after one was retired.
     pub batches: Vec<Batch>,
     /// How it stands.
-    pub standing: Standing,
+    pub health: LaneHealth,
     /// What running replays send of it, in order, each with its batches that are cut and not settled.
     pub parts: Vec<(Part, Vec<Batch>)>,
     /// Dead letters wait for one more attempt.
@@ -372,7 +372,7 @@ impl Op {
             Self::Redelivered { .. } => "redelivered",
             Self::Replay(_) => "replay",
             Self::Retire { .. } => "retire",
-            Self::Standing { .. } => "standing",
+            Self::SetHealth { .. } => "standing",
             Self::Tick(_) => "tick",
         }
     }

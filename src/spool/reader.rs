@@ -10,9 +10,9 @@ use super::ops::{Chunk, Fact, LaneState};
 use super::schema::open_reader;
 use super::store::{SpoolError, failed, shadow_sum};
 use crate::classify::Identity;
-use crate::moment::{Moment, Running};
 use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
+use crate::time::{Timestamp, Uptime};
 
 /// A connection of its own; each question sees everything that was committed before it.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Reader {
     }
 
     /// The last record of `lane` that was spooled at `before` or earlier.
-    pub fn last_spooled_by(&self, lane: LaneNo, before: Running) -> Result<Option<Seq>, SpoolError> {
+    pub fn last_spooled_by(&self, lane: LaneNo, before: Uptime) -> Result<Option<Seq>, SpoolError> {
         self.seq(
             "SELECT max(last) FROM chunk WHERE lane = ?1 AND spooled_running <= ?2",
             params![lane.0.cast_signed(), before.0.cast_signed()],
@@ -188,10 +188,10 @@ fn read_chunk(row: &Row<'_>) -> rusqlite::Result<(Chunk, u64)> {
         first: Seq(number(2)?),
         records: row.get(3)?,
         fragment_bytes: number(4)?,
-        spooled_at: Moment(row.get(5)?),
-        spooled_running: Running(number(6)?),
+        spooled_at: Timestamp(row.get(5)?),
+        spooled_running: Uptime(number(6)?),
         last_position: Position { commit: Lsn(number(7)?), number: row.get(8)? },
-        committed_max: Moment(row.get(9)?),
+        committed_max: Timestamp(row.get(9)?),
         packed: row.get::<_, Vec<u8>>(11)?.into(),
     };
     Ok((chunk, number(10)?))

@@ -9,12 +9,12 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::lanes::{BatchState, open_batches, read_batch_and_state, write_batch};
+use super::meta::LowWatermark;
 use super::ops::{Attempted, Batch, BatchId, Done, Fate};
 use super::reader::Reader;
-use super::stand::Floor;
 use super::store::{SpoolError, Store, failed};
-use crate::moment::Moment;
 use crate::record::{LaneNo, Seq};
+use crate::time::Timestamp;
 
 /// The number of a replay in this spool: the lower is served first.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -28,13 +28,13 @@ pub struct NewReplay {
     /// What was asked for, as JSON, to be shown.
     pub asked: String,
     /// When.
-    pub asked_at: Moment,
+    pub asked_at: Timestamp,
     /// Records a second over all lanes; `None`: as fast as receivers take them.
     pub rate: Option<u32>,
     /// What it sends. Not empty.
     pub parts: Vec<Part>,
     /// The floor that stood when its parts were read.
-    pub floor: Option<Floor>,
+    pub low_watermark: Option<LowWatermark>,
 }
 
 /// A replay as the spool keeps it.
@@ -47,13 +47,13 @@ pub struct Replay {
     /// What was asked for, as JSON.
     pub asked: String,
     /// When.
-    pub asked_at: Moment,
+    pub asked_at: Timestamp,
     /// Records a second over all lanes.
     pub rate: Option<u32>,
     /// What has become of it.
     pub state: ReplayState,
     /// When it was done or cancelled.
-    pub ended_at: Option<Moment>,
+    pub ended_at: Option<Timestamp>,
 }
 
 /// What has become of a replay.
@@ -153,7 +153,7 @@ impl Replay {
 
 impl Store {
     pub(super) fn begin_replay(&mut self, new: &NewReplay) -> Result<Done, SpoolError> {
-        if self.stand.floor != new.floor {
+        if self.meta.low_watermark != new.low_watermark {
             return Ok(Done::Outdated);
         }
         let settled = |part: &Part| self.lanes.get(&part.lane).is_some_and(|lane| part.last <= lane.cursor);
@@ -181,7 +181,7 @@ impl Store {
     }
 
     /// One that has ended already stays as it is.
-    pub(super) fn cancel_replay(&mut self, replay: ReplayNo, at: Moment) -> Result<Done, SpoolError> {
+    pub(super) fn cancel_replay(&mut self, replay: ReplayNo, at: Timestamp) -> Result<Done, SpoolError> {
         let found = find_replay(&self.connection, replay)?;
         let Some(found) = found.filter(|found| found.state == ReplayState::Running) else {
             return Ok(Done::Ok);
@@ -209,7 +209,7 @@ impl Store {
         if state != BatchState::Open {
             // The replay was cancelled while the request was on the wire.
             self.log_attempt(attempted)?;
-            self.lane(batch.lane, batch.first).standing = attempted.standing.clone();
+            self.lane(batch.lane, batch.first).health = attempted.health.clone();
             return Ok(Done::Ok);
         }
         let open = open_batches(&self.connection, batch.lane, Some(replay)).map_err(failed)?;
@@ -219,7 +219,7 @@ impl Store {
             return Err(SpoolError::Refused("an attempt is of its replay's first open batch"));
         };
         self.log_attempt(attempted)?;
-        self.lane(batch.lane, batch.first).standing = attempted.standing.clone();
+        self.lane(batch.lane, batch.first).health = attempted.health.clone();
         let records = u64::from(batch.records);
         let batch = Batch { attempts: attempted.number, ..batch };
         let (state, sent, refused) = match attempted.fate {
@@ -255,7 +255,7 @@ impl Store {
     }
 
     /// Replays that ended before `cutoff` are forgotten.
-    pub(super) fn forget_replays(&self, cutoff: Moment) -> Result<(), SpoolError> {
+    pub(super) fn forget_replays(&self, cutoff: Timestamp) -> Result<(), SpoolError> {
         let ended = "SELECT no FROM replay WHERE state <> 0 AND ended_at < ?1";
         self.execute(&format!("DELETE FROM replay_part WHERE replay IN ({ended})"), [cutoff.0])?;
         self.execute("DELETE FROM replay WHERE state <> 0 AND ended_at < ?1", [cutoff.0])
@@ -353,7 +353,7 @@ fn read_replay(row: &Row<'_>) -> rusqlite::Result<Option<Replay>> {
         no: ReplayNo(row.get::<_, i64>(0)?.cast_unsigned()),
         id: Uuid::from_bytes(row.get(1)?),
         asked: row.get(2)?,
-        asked_at: Moment(row.get(3)?),
+        asked_at: Timestamp(row.get(3)?),
         rate: row.get(4)?,
         state: match row.get::<_, i64>(5)? {
             0 => ReplayState::Running,
@@ -361,7 +361,7 @@ fn read_replay(row: &Row<'_>) -> rusqlite::Result<Option<Replay>> {
             2 => ReplayState::Cancelled,
             _ => return Ok(None),
         },
-        ended_at: row.get::<_, Option<i64>>(6)?.map(Moment),
+        ended_at: row.get::<_, Option<i64>>(6)?.map(Timestamp),
     };
     Ok((replay.sum() == row.get::<_, i64>(7)?).then_some(replay))
 }

@@ -13,12 +13,12 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::dead::{DeadNo, find_dead};
 use super::lanes::BatchState;
+use super::meta::LowWatermark;
 use super::ops::Room;
-use super::stand::Floor;
 use super::store::{BATCH_COST, SpoolError, Store, attempt_cost, chunk_cost, failed};
-use crate::moment::Moment;
 use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
+use crate::time::Timestamp;
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -36,14 +36,14 @@ struct Head {
     lane: LaneNo,
     records: u64,
     cost: u64,
-    spooled_at: Moment,
+    spooled_at: Timestamp,
     last_position: Position,
-    committed_max: Moment,
+    committed_max: Timestamp,
 }
 
 impl Store {
     /// One small step, in a transaction of its own.
-    pub(super) fn sweep(&mut self, cutoff: Moment) -> Result<Swept, SpoolError> {
+    pub(super) fn sweep(&mut self, cutoff: Timestamp) -> Result<Swept, SpoolError> {
         self.begin()?;
         let swept = self.sweep_step(cutoff).and_then(|swept| self.commit().map(|()| swept));
         if swept.is_err() {
@@ -56,7 +56,7 @@ impl Store {
 
     /// Whether a step is worth its sync: by size at least.
     pub(super) fn is_near(&self) -> bool {
-        self.stand.live_bytes > self.removing_from() || self.room != Room::Open
+        self.meta.live_bytes > self.removing_from() || self.room != Room::Open
     }
 
     /// Three quarters: from here on, delivered records make room.
@@ -65,7 +65,7 @@ impl Store {
     }
 
     fn judge_room(&self, more: bool) -> Room {
-        let live = self.stand.live_bytes;
+        let live = self.meta.live_bytes;
         if more || live <= self.bytes_max / 8 * 7 {
             Room::Open
         } else if live < self.bytes_max {
@@ -75,12 +75,12 @@ impl Store {
         }
     }
 
-    fn sweep_step(&mut self, cutoff: Moment) -> Result<Swept, SpoolError> {
+    fn sweep_step(&mut self, cutoff: Timestamp) -> Result<Swept, SpoolError> {
         let mut swept = Swept { more: self.sweep_old_rows(cutoff)?, records: 0 };
         let mut heads = self.heads()?;
         let mut left = STEP_CHUNKS;
         while let Some(Reverse(head)) = heads.pop() {
-            let crowded = self.stand.live_bytes > self.removing_from();
+            let crowded = self.meta.live_bytes > self.removing_from();
             if !crowded && head.spooled_at >= cutoff {
                 // An older one may follow in another lane, but not by more than a group.
                 break;
@@ -94,7 +94,7 @@ impl Store {
             self.remove_chunk(head)?;
             heads.extend(self.head_after(head.lane, head.last)?.map(Reverse));
         }
-        let crowded = self.stand.live_bytes > self.removing_from() && heads.is_empty();
+        let crowded = self.meta.live_bytes > self.removing_from() && heads.is_empty();
         // Dead letters go only where no replay is left that could go.
         if crowded && !self.is_replaying()? && self.remove_fullest_dead()? {
             swept.more = true;
@@ -134,9 +134,9 @@ impl Store {
                                     lane,
                                     records: number(2)?,
                                     cost: chunk_cost(packed),
-                                    spooled_at: Moment(row.get(4)?),
+                                    spooled_at: Timestamp(row.get(4)?),
                                     last_position: Position { commit: Lsn(number(5)?), number: row.get(6)? },
-                                    committed_max: Moment(row.get(7)?),
+                                    committed_max: Timestamp(row.get(7)?),
                                 };
                                 Ok((head, Seq(number(1)?)))
                             },
@@ -170,8 +170,8 @@ impl Store {
     fn remove_chunk(&mut self, head: Head) -> Result<(), SpoolError> {
         self.execute("DELETE FROM chunk WHERE last = ?1", [head.last.0.cast_signed()])?;
         self.freed(head.cost);
-        let gone = Floor { seq: head.last, position: head.last_position, at: head.committed_max };
-        self.stand.floor.get_or_insert(gone).raise(gone);
+        let gone = LowWatermark { seq: head.last, position: head.last_position, at: head.committed_max };
+        self.meta.low_watermark.get_or_insert(gone).raise(gone);
         // The batches that told of its records, and their attempts, go with it.
         let gone = self.ids(
             "SELECT id FROM batch WHERE lane = ?1 AND last <= ?2 AND state IN (1, 3)",
@@ -192,15 +192,16 @@ impl Store {
     }
 
     /// Dead letters and attempts past `cutoff`. Says whether there are more.
-    fn sweep_old_rows(&mut self, cutoff: Moment) -> Result<bool, SpoolError> {
+    fn sweep_old_rows(&mut self, cutoff: Timestamp) -> Result<bool, SpoolError> {
         let dead = self.numbers(
             "SELECT no FROM dead WHERE at < ?1 ORDER BY no LIMIT ?2",
             params![cutoff.0, STEP_ROWS],
         )?;
         dead.iter().try_for_each(|no| self.remove_dead(*no))?;
         self.forget_replays(cutoff)?;
-        let floor = self.stand.floor.map_or(0, |floor| floor.seq.0.cast_signed());
-        self.execute("DELETE FROM discarded WHERE last <= ?1", [floor])?;
+        let low_watermark =
+            self.meta.low_watermark.map_or(0, |low_watermark| low_watermark.seq.0.cast_signed());
+        self.execute("DELETE FROM discarded WHERE last <= ?1", [low_watermark])?;
         // Attempts are numbered in the order of time; those of a batch that still waits may be old.
         let attempts = self.numbers(
             "SELECT no FROM (SELECT no, started_at FROM attempt ORDER BY no LIMIT ?2) WHERE started_at < ?1",
@@ -234,7 +235,7 @@ impl Store {
     }
 
     fn freed(&mut self, bytes: u64) {
-        self.stand.live_bytes = self.stand.live_bytes.saturating_sub(bytes);
+        self.meta.live_bytes = self.meta.live_bytes.saturating_sub(bytes);
     }
 
     fn numbers(&self, sql: &str, values: impl rusqlite::Params) -> Result<Vec<i64>, SpoolError> {

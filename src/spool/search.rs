@@ -8,13 +8,13 @@ use rusqlite::OptionalExtension as _;
 
 use super::dead::discarded_within;
 use super::lanes::read_lanes;
+use super::meta::LowWatermark;
 use super::ops::Chunk;
 use super::reader::{Reader, chunk_holding};
-use super::stand::Floor;
 use super::store::{SpoolError, failed};
-use crate::moment::Moment;
 use crate::position::{Lsn, Place, Position};
 use crate::record::{LaneNo, Record, Seq};
+use crate::time::Timestamp;
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug)]
@@ -33,14 +33,14 @@ pub enum From {
     /// With the first record at this place or later.
     Place(Place),
     /// With the first record of the first transaction committed then or later.
-    Since(Moment),
+    Since(Timestamp),
 }
 
 /// What was found.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// The floor that it was found above.
-    pub floor: Option<Floor>,
+    pub low_watermark: Option<LowWatermark>,
     /// What is settled, not discarded, and lies in the range, a lane after the other.
     pub spans: Vec<Span>,
     /// No record behind this one is in the range, where an end was asked for.
@@ -68,24 +68,27 @@ pub struct Window {
     /// The first place of the current epoch that can be asked for.
     pub first: Position,
     /// Times after this one can be asked for.
-    pub after: Moment,
+    pub after: Timestamp,
     /// What lies here or before is no longer there.
-    pub floor: Floor,
+    pub low_watermark: LowWatermark,
 }
 
 impl Reader {
     /// What can be replayed; `None` before a first start ended.
     pub fn window(&self, epoch_after: Seq) -> Result<Option<Window>, SpoolError> {
-        let Some(floor) = self.floor()? else { return Ok(None) };
-        if floor.seq >= epoch_after {
-            let first = Position { number: floor.position.number.saturating_add(1), ..floor.position };
-            return Ok(Some(Window { first, after: floor.at, floor }));
+        let Some(low_watermark) = self.low_watermark()? else { return Ok(None) };
+        if low_watermark.seq >= epoch_after {
+            let first = Position {
+                number: low_watermark.position.number.saturating_add(1),
+                ..low_watermark.position
+            };
+            return Ok(Some(Window { first, after: low_watermark.at, low_watermark }));
         }
         // Places began anew with the epoch: its first record's is the first.
         let of_epoch = self.chunk_from(Seq(epoch_after.0 + 1))?;
         let record = of_epoch.as_ref().and_then(|chunk| records(chunk).next()).transpose()?;
         let first = record.map_or(Position { commit: Lsn(0), number: 1 }, |record| record.position);
-        Ok(Some(Window { first, after: floor.at, floor }))
+        Ok(Some(Window { first, after: low_watermark.at, low_watermark }))
     }
 
     /// Settled records in the lanes that `wants`, all seen at one moment.
@@ -95,8 +98,8 @@ impl Reader {
         wants: &mut dyn FnMut(LaneNo) -> bool,
     ) -> Result<Found, SpoolError> {
         let _one_view = self.connection.unchecked_transaction().map_err(failed)?;
-        let floor = self.floor()?;
-        let behind = floor.map_or(Seq(0), |floor| floor.seq);
+        let low_watermark = self.low_watermark()?;
+        let behind = low_watermark.map_or(Seq(0), |low_watermark| low_watermark.seq);
         let end_from = match search.to {
             Some(to) => Some(self.first_chunk_where(search.epoch_after, |place| place > to.last())?),
             None => None,
@@ -110,7 +113,7 @@ impl Reader {
             From::Since(at) => {
                 let lanes: Vec<LaneNo> = rows.iter().map(|(lane, _)| *lane).collect();
                 let Some(first) = self.first_committed_since(&lanes, at, behind)? else {
-                    return Ok(Found { floor, spans: Vec::new(), end: None });
+                    return Ok(Found { low_watermark, spans: Vec::new(), end: None });
                 };
                 (first, Seq(first.0 - 1), None)
             }
@@ -125,16 +128,16 @@ impl Reader {
             let Some(first) = self.first_from(lane, begin)? else { continue };
             self.add_spans(lane, first, last.min(row.cursor), &mut spans)?;
         }
-        Ok(Found { floor, spans, end: end.map(|end| end.max(end_from.unwrap_or_default().before())) })
+        Ok(Found { low_watermark, spans, end: end.map(|end| end.max(end_from.unwrap_or_default().before())) })
     }
 
-    fn floor(&self) -> Result<Option<Floor>, SpoolError> {
+    fn low_watermark(&self) -> Result<Option<LowWatermark>, SpoolError> {
         self.connection
             .query_row("SELECT floor_seq, floor_commit, floor_number, floor_at FROM stand", [], |row| {
                 let Some(seq) = row.get::<_, Option<i64>>(0)? else { return Ok(None) };
                 let position =
                     Position { commit: Lsn(row.get::<_, i64>(1)?.cast_unsigned()), number: row.get(2)? };
-                Ok(Some(Floor { seq: Seq(seq.cast_unsigned()), position, at: Moment(row.get(3)?) }))
+                Ok(Some(LowWatermark { seq: Seq(seq.cast_unsigned()), position, at: Timestamp(row.get(3)?) }))
             })
             .map_err(failed)
     }
@@ -176,7 +179,7 @@ impl Reader {
     fn first_committed_since(
         &self,
         lanes: &[LaneNo],
-        at: Moment,
+        at: Timestamp,
         behind: Seq,
     ) -> Result<Option<Seq>, SpoolError> {
         let sql = "SELECT min(last) FROM chunk WHERE committed_max >= ?1 AND last > ?2";

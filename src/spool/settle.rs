@@ -6,8 +6,8 @@ use super::dead::{DeadLetter, DeadNo};
 use super::lanes::{BatchState, open_batches, write_batch};
 use super::ops::{Attempted, Batch, BatchId, DeadReason, Done, Fate};
 use super::store::{CHUNK_COST, SpoolError, Store, attempt_cost, failed};
-use crate::moment::Moment;
 use crate::record::{LaneNo, Seq};
+use crate::time::Timestamp;
 
 impl Store {
     pub(super) fn attempted(&mut self, attempted: &Attempted) -> Result<Done, SpoolError> {
@@ -21,7 +21,7 @@ impl Store {
         let batch = batch.ok_or(SpoolError::Refused("an attempt is of its lane's first open batch"))?;
         let batch = Batch { attempts: attempted.number, ..batch };
         self.log_attempt(attempted)?;
-        self.lane(batch.lane, batch.first).standing = attempted.standing.clone();
+        self.lane(batch.lane, batch.first).health = attempted.health.clone();
         let state = match attempted.fate {
             Fate::Delivered => BatchState::Delivered,
             Fate::Dead(_) => BatchState::Dead,
@@ -57,7 +57,7 @@ impl Store {
                 attempted.detail,
             ],
         )?;
-        self.stand.live_bytes += attempt_cost(attempted.detail.as_ref().map_or(0, String::len));
+        self.meta.live_bytes += attempt_cost(attempted.detail.as_ref().map_or(0, String::len));
         Ok(())
     }
 
@@ -84,13 +84,13 @@ impl Store {
         lane: LaneNo,
         through: Seq,
         reason: DeadReason,
-        at: Moment,
+        at: Timestamp,
     ) -> Result<Done, SpoolError> {
         let batches = self.batches(lane)?;
         if batches.iter().any(|batch| batch.first <= through && through < batch.last) {
             return Err(SpoolError::Refused("a batch is given up whole"));
         }
-        if through > self.stand.last_seq {
+        if through > self.meta.last_seq {
             return Err(SpoolError::Refused("only what was spooled is given up"));
         }
         let cursor = self.lane(lane, through).cursor;
@@ -128,7 +128,7 @@ impl Store {
         if batches.iter().any(|batch| batch.first <= through && through < batch.last) {
             return Err(SpoolError::Refused("a batch is discarded whole"));
         }
-        if through > self.stand.last_seq {
+        if through > self.meta.last_seq {
             return Err(SpoolError::Refused("only what was spooled is discarded"));
         }
         let cursor = self.lane(lane, through).cursor;
@@ -147,7 +147,7 @@ impl Store {
             "DELETE FROM chunk WHERE lane = ?1 AND first > ?2 AND last <= ?3",
             params![lane.0.cast_signed(), cursor.0.cast_signed(), through.0.cast_signed()],
         )?;
-        self.stand.live_bytes = self.stand.live_bytes.saturating_sub(removed.cast_unsigned());
+        self.meta.live_bytes = self.meta.live_bytes.saturating_sub(removed.cast_unsigned());
         Ok(Done::Settled { records: gone.records, bytes: gone.bytes })
     }
 

@@ -9,20 +9,20 @@ use super::store::SpoolError;
 use crate::classify::Identity;
 
 /// An entry's bytes, or that there is none.
-type Known = Option<Arc<[u8]>>;
+type CachedEntry = Option<Arc<[u8]>>;
 
 /// A read-through cache. Entries that are on their way to the disk stay until they are there.
 #[derive(Debug)]
 pub struct Shadow {
     reader: Reader,
     /// Entries of the group that is being filled.
-    open: HashMap<Identity, Known>,
+    open: HashMap<Identity, CachedEntry>,
     /// Entries of groups that are handed in and not answered, the oldest first.
-    unsynced: VecDeque<HashMap<Identity, Known>>,
+    unsynced: VecDeque<HashMap<Identity, CachedEntry>>,
     /// Two generations of what was read or synced: when the young one is full it becomes the old
     /// one, and the old one goes.
-    young: HashMap<Identity, Known>,
-    old: HashMap<Identity, Known>,
+    young: HashMap<Identity, CachedEntry>,
+    old: HashMap<Identity, CachedEntry>,
     young_bytes: usize,
     bytes_max: usize,
     growth: Growth,
@@ -44,7 +44,7 @@ impl Shadow {
     }
 
     /// The entry of `identity` after all changes so far.
-    pub fn get(&mut self, identity: &Identity) -> Result<Known, SpoolError> {
+    pub fn get(&mut self, identity: &Identity) -> Result<CachedEntry, SpoolError> {
         let on_its_way = || self.unsynced.iter().rev().find_map(|group| group.get(identity));
         let at_hand = self.open.get(identity).or_else(on_its_way).or_else(|| self.young.get(identity));
         if let Some(known) = at_hand {
@@ -61,8 +61,8 @@ impl Shadow {
     /// Changes the entry of `identity` in the group that is being filled. `None` forgets it.
     pub fn put(&mut self, identity: Identity, entry: Option<Box<[u8]>>) -> Result<(), SpoolError> {
         let before = self.get(&identity)?;
-        let size = |known: &Known| known.as_ref().map_or(0, |entry| cost(&identity, entry));
-        let now: Known = entry.map(Arc::from);
+        let size = |known: &CachedEntry| known.as_ref().map_or(0, |entry| cost(&identity, entry));
+        let now: CachedEntry = entry.map(Arc::from);
         self.growth.documents += i64::from(now.is_some()) - i64::from(before.is_some());
         self.growth.bytes += signed(size(&now)) - signed(size(&before));
         self.open.insert(identity, now);
@@ -72,7 +72,7 @@ impl Shadow {
     /// Takes the group's changes, sorted by identity. They stay in sight until [`Shadow::synced`].
     pub fn take(&mut self) -> (Vec<(Identity, Option<Box<[u8]>>)>, Growth) {
         let group = std::mem::take(&mut self.open);
-        let boxed = |known: &Known| known.as_ref().map(|entry| Box::from(&**entry));
+        let boxed = |known: &CachedEntry| known.as_ref().map(|entry| Box::from(&**entry));
         let mut changes: Vec<_> =
             group.iter().map(|(identity, known)| (identity.clone(), boxed(known))).collect();
         changes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
@@ -96,7 +96,7 @@ impl Shadow {
         self.reader.shadow_after(after, limit)
     }
 
-    fn remember(&mut self, identity: Identity, known: Known) {
+    fn remember(&mut self, identity: Identity, known: CachedEntry) {
         self.young_bytes += cost(&identity, known.as_deref().unwrap_or_default()) + MAP_COST;
         self.young.insert(identity, known);
         if self.young_bytes > self.bytes_max / 2 {

@@ -8,15 +8,15 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::dead::all_asked;
 use super::lanes::{BatchState, LaneRow, lane_state, open_batches, read_lanes, write_batch};
-use super::ops::{Attempted, Batch, Chunk, Done, Fate, Group, LaneState, Op, Room, Standing};
+use super::meta::{LowWatermark, SpoolMeta};
+use super::ops::{Attempted, Batch, Chunk, Done, Fate, Group, LaneHealth, LaneState, Op, Room};
 use super::replays::running_parts;
 use super::schema::{self, OpenError};
-use super::stand::{Floor, Stand};
 use crate::classify::Identity;
 use crate::failpoint::{self, Side};
-use crate::moment::Moment;
 use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
+use crate::time::Timestamp;
 
 /// Why an operation was not done. Nothing of it was.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -39,7 +39,7 @@ pub enum SpoolError {
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) connection: Connection,
-    pub(super) stand: Stand,
+    pub(super) meta: SpoolMeta,
     pub(super) lanes: HashMap<LaneNo, LaneRow>,
     /// Lanes whose row is behind `lanes`.
     changed: HashSet<LaneNo>,
@@ -48,20 +48,20 @@ pub(super) struct Store {
     pub(super) bytes_max: u64,
     pub(super) room: Room,
     /// The state before the transaction, for when it cannot be committed.
-    before: Option<(Stand, HashMap<LaneNo, Option<LaneRow>>)>,
+    before: Option<(SpoolMeta, HashMap<LaneNo, Option<LaneRow>>)>,
 }
 
 impl Store {
     /// Opens or makes the file. A batch found unsettled at the head of its lane counts as one lost
     /// attempt. Says whether the file is new.
-    pub(super) fn open(folder: &Path, bytes_max: u64, now: Moment) -> Result<(Self, bool), OpenError> {
+    pub(super) fn open(folder: &Path, bytes_max: u64, now: Timestamp) -> Result<(Self, bool), OpenError> {
         let path = folder.join(schema::FILE_NAME);
         let damaged = |what: String| OpenError::Damaged { path: path.clone(), what };
         let sql = |error: rusqlite::Error| damaged(error.to_string());
         let (connection, is_new) = schema::open(folder)?;
         let mut store = Self {
             connection,
-            stand: Stand::default(),
+            meta: SpoolMeta::default(),
             lanes: HashMap::new(),
             changed: HashSet::new(),
             moved: Vec::new(),
@@ -70,17 +70,17 @@ impl Store {
             before: None,
         };
         if is_new {
-            store.write_stand().map_err(|error| OpenError::of(path.clone(), &failed(error)))?;
+            store.write_meta().map_err(|error| OpenError::of(path.clone(), &failed(error)))?;
             return Ok((store, true));
         }
-        store.stand = store.read_stand().map_err(sql)?.ok_or_else(|| damaged("the stand".into()))?;
+        store.meta = store.read_meta().map_err(sql)?.ok_or_else(|| damaged("the stand".into()))?;
         let lanes = read_lanes(&store.connection).map_err(sql)?.ok_or_else(|| damaged("a lane".into()))?;
         store.lanes = lanes.into_iter().collect();
         store.count_lost_attempts(now).map_err(|error| OpenError::of(path.clone(), &error))?;
         Ok((store, false))
     }
 
-    fn count_lost_attempts(&mut self, now: Moment) -> Result<(), SpoolError> {
+    fn count_lost_attempts(&mut self, now: Timestamp) -> Result<(), SpoolError> {
         let mut lanes: Vec<LaneNo> = self.lanes.keys().copied().collect();
         lanes.sort_unstable();
         self.begin()?;
@@ -101,7 +101,12 @@ impl Store {
         self.commit()
     }
 
-    fn count_lost_attempt(&mut self, batch: Batch, state: BatchState, now: Moment) -> Result<(), SpoolError> {
+    fn count_lost_attempt(
+        &mut self,
+        batch: Batch,
+        state: BatchState,
+        now: Timestamp,
+    ) -> Result<(), SpoolError> {
         let batch = Batch { attempts: batch.attempts + 1, ..batch };
         write_batch(&self.connection, &batch, state).map_err(failed)?;
         let lost = Attempted {
@@ -114,7 +119,7 @@ impl Store {
             outcome: "lost",
             detail: None,
             fate: Fate::Waits,
-            standing: Standing::default(),
+            health: LaneHealth::default(),
         };
         self.log_attempt(&lost)
     }
@@ -150,7 +155,7 @@ impl Store {
 
     pub(super) fn begin(&mut self) -> Result<(), SpoolError> {
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-        self.before = Some((self.stand.clone(), HashMap::new()));
+        self.before = Some((self.meta.clone(), HashMap::new()));
         Ok(())
     }
 
@@ -160,7 +165,7 @@ impl Store {
         for (lane, row) in changed.clone() {
             row.write(&self.connection, lane).map_err(failed)?;
         }
-        self.write_stand().map_err(failed)?;
+        self.write_meta().map_err(failed)?;
         self.connection.execute_batch("COMMIT").map_err(failed)?;
         self.moved.extend(changed.map(|(lane, row)| (lane, row.cursor)));
         self.changed.clear();
@@ -171,8 +176,8 @@ impl Store {
     pub(super) fn roll_back(&mut self) {
         let _ = self.connection.execute_batch("ROLLBACK");
         self.changed.clear();
-        let Some((stand, lanes)) = self.before.take() else { return };
-        self.stand = stand;
+        let Some((meta, lanes)) = self.before.take() else { return };
+        self.meta = meta;
         for (lane, row) in lanes {
             match row {
                 Some(row) => self.lanes.insert(lane, row),
@@ -206,13 +211,13 @@ impl Store {
             Op::Discard { lane, through } => self.discard(lane, through),
             Op::GiveUp { lane, through, reason, at } => self.give_up(lane, through, reason, at),
             Op::Retire { batch, successors } => self.retire(batch, &successors),
-            Op::Standing { lane, standing } => {
-                let next = Seq(self.stand.last_seq.0 + 1);
-                self.lane(lane, next).standing = standing;
+            Op::SetHealth { lane, health } => {
+                let next = Seq(self.meta.last_seq.0 + 1);
+                self.lane(lane, next).health = health;
                 Ok(Done::Ok)
             }
             Op::Tick(running) => {
-                self.stand.running = self.stand.running.max(running);
+                self.meta.running = self.meta.running.max(running);
                 Ok(Done::Ok)
             }
         }
@@ -232,16 +237,16 @@ impl Store {
             self.write_fact(*fact, value.as_deref())?;
         }
         let grown = |size: u64, by: i64| size.saturating_add_signed(by);
-        self.stand.shadow_documents = grown(self.stand.shadow_documents, group.growth.documents);
-        self.stand.shadow_bytes = grown(self.stand.shadow_bytes, group.growth.bytes);
-        if let (None, Some(begun), Some(at)) = (self.stand.position, group.position, group.taken_at) {
+        self.meta.shadow_documents = grown(self.meta.shadow_documents, group.growth.documents);
+        self.meta.shadow_bytes = grown(self.meta.shadow_bytes, group.growth.bytes);
+        if let (None, Some(begun), Some(at)) = (self.meta.position, group.position, group.taken_at) {
             // A first start ended: what can be replayed begins with its snapshot's records.
-            let position = Position { commit: Lsn(begun.whole.0.saturating_sub(1)), number: 0 };
-            let before = Moment(at.0.saturating_sub(1));
-            self.stand.floor.get_or_insert(Floor { seq: Seq(0), position, at: before });
+            let position = Position { commit: Lsn(begun.resume_lsn.0.saturating_sub(1)), number: 0 };
+            let before = Timestamp(at.0.saturating_sub(1));
+            self.meta.low_watermark.get_or_insert(LowWatermark { seq: Seq(0), position, at: before });
         }
         if let Some(position) = group.position {
-            self.stand.position = Some(position);
+            self.meta.position = Some(position);
         }
         Ok(Done::Committed(self.room))
     }
@@ -267,8 +272,8 @@ impl Store {
         let lane = self.lane(chunk.lane, chunk.first);
         lane.pending_records += u64::from(chunk.records);
         lane.pending_bytes += chunk.fragment_bytes;
-        self.stand.last_seq = self.stand.last_seq.max(chunk.last);
-        self.stand.live_bytes += chunk_cost(chunk.packed.len());
+        self.meta.last_seq = self.meta.last_seq.max(chunk.last);
+        self.meta.live_bytes += chunk_cost(chunk.packed.len());
         Ok(())
     }
 

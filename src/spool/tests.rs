@@ -15,9 +15,9 @@ use uuid::Uuid;
 use super::*;
 use crate::classify::Identity;
 use crate::clock::Clock;
-use crate::moment::{Moment, Running};
 use crate::position::{Lsn, Position};
-use crate::record::{After, Callback, LaneNo, ProjectNo, Seq};
+use crate::record::{Callback, LaneNo, ProjectNo, Seq, WaitsFor};
+use crate::time::{Timestamp, Uptime};
 
 const OPTIONS: Options = Options { bytes_max: 64 << 20, retain: Duration::from_hours(24) };
 
@@ -30,12 +30,12 @@ fn open(folder: &Path) -> Opened {
 }
 
 /// A group of `records` records in one lane, each of `size` bytes.
-fn group(builder: &mut GroupBuilder, lane: LaneNo, records: u64, size: usize, at: Moment) -> Group {
+fn group(builder: &mut GroupBuilder, lane: LaneNo, records: u64, size: usize, at: Timestamp) -> Group {
     for number in 0..records {
         let position = Position { commit: Lsn(builder.last().0 * 8), number: 1 };
-        builder.push(lane, position, at, After::default(), number, &vec![b'x'; size]);
+        builder.push(lane, position, at, WaitsFor::default(), number, &vec![b'x'; size]);
     }
-    Group { chunks: builder.finish(at, Running(1)), ..Group::default() }
+    Group { chunks: builder.finish(at, Uptime(1)), ..Group::default() }
 }
 
 fn commit(spool: &Spool, group: Group) -> Result<Done, SpoolError> {
@@ -52,7 +52,7 @@ fn batch(lane: LaneNo, first: u64, last: u64) -> Batch {
         records,
         body_bytes: 11 + u64::from(records) * 101 - 1,
         body_sum: 7,
-        cut_at: Moment(1),
+        cut_at: Timestamp(1),
         epoch: Uuid::nil(),
         attempts: 0,
         replay: None,
@@ -70,7 +70,7 @@ fn attempted(batch: &Batch, fate: Fate) -> Op {
         outcome: "delivered",
         detail: None,
         fate,
-        standing: Standing::default(),
+        health: LaneHealth::default(),
     })
 }
 
@@ -81,7 +81,7 @@ fn what_is_committed_is_there_after_a_new_start_and_numbers_go_on() {
     assert!(opened.is_new && opened.lanes.is_empty());
     let mut builder = GroupBuilder::new(opened.last_seq);
     let position = StreamPosition {
-        whole: Lsn(9),
+        resume_lsn: Lsn(9),
         last_end: Lsn(8),
         open: Some(OpenTransaction { commit: Lsn(u64::MAX), changes_applied: 4, records_made: 3 }),
     };
@@ -92,7 +92,7 @@ fn what_is_committed_is_there_after_a_new_start_and_numbers_go_on() {
         position: Some(position),
         projects: vec![(ProjectNo(0), "p".into())],
         facts: vec![(Fact::Mapping, Some(b"{}".to_vec()))],
-        ..group(&mut builder, lane(Callback::Ingested), 3, 100, Moment(5))
+        ..group(&mut builder, lane(Callback::Ingested), 3, 100, Timestamp(5))
     };
     commit(&opened.spool, whole).unwrap();
     opened.spool.close();
@@ -114,14 +114,14 @@ fn a_batch_found_unsettled_counts_as_one_lost_attempt_and_is_the_same_batch() {
     let folder = tempfile::tempdir().unwrap();
     let opened = open(folder.path());
     let mut builder = GroupBuilder::new(Seq(0));
-    commit(&opened.spool, group(&mut builder, lane(Callback::Modified), 10, 100, Moment(5))).unwrap();
+    commit(&opened.spool, group(&mut builder, lane(Callback::Modified), 10, 100, Timestamp(5))).unwrap();
     let cut = batch(lane(Callback::Modified), 1, 4);
     opened.spool.apply(Op::Cut(cut.clone())).unwrap();
     opened.spool.close();
     for lost in 1..=2 {
         let again = open(folder.path());
         assert_eq!(again.lanes[0].batches, [Batch { attempts: lost, ..cut.clone() }]);
-        assert_eq!(again.lanes[0].standing, Standing::default(), "a lost attempt is no failure");
+        assert_eq!(again.lanes[0].health, LaneHealth::default(), "a lost attempt is no failure");
         again.spool.close();
     }
 }
@@ -132,8 +132,8 @@ fn cuts_and_outcomes_that_do_not_fit_are_refused_and_change_nothing() {
     let spool = open(folder.path()).spool;
     let mut builder = GroupBuilder::new(Seq(0));
     let ingested = lane(Callback::Ingested);
-    commit(&spool, group(&mut builder, ingested, 5, 100, Moment(5))).unwrap();
-    commit(&spool, group(&mut builder, ingested, 5, 100, Moment(5))).unwrap();
+    commit(&spool, group(&mut builder, ingested, 5, 100, Timestamp(5))).unwrap();
+    commit(&spool, group(&mut builder, ingested, 5, 100, Timestamp(5))).unwrap();
     let refused = |op| matches!(spool.apply(op), Err(SpoolError::Refused(_)));
     assert!(refused(Op::Cut(batch(ingested, 6, 8))), "it would pass over records");
     assert!(refused(Op::Cut(batch(ingested, 2, 4))), "it would pass over a record of the same chunk");
@@ -143,7 +143,7 @@ fn cuts_and_outcomes_that_do_not_fit_are_refused_and_change_nothing() {
     assert!(refused(Op::Cut(batch(ingested, 6, 8))), "one batch in flight");
     assert!(refused(attempted(&batch(ingested, 1, 5), Fate::Delivered)), "another batch's attempt");
     let give_up =
-        |through| Op::GiveUp { lane: ingested, through, reason: DeadReason::GivenUp, at: Moment(9) };
+        |through| Op::GiveUp { lane: ingested, through, reason: DeadReason::GivenUp, at: Timestamp(9) };
     assert!(refused(give_up(Seq(3))), "a batch is given up whole");
     assert!(refused(give_up(Seq(11))), "there is no eleventh record");
     spool.apply(attempted(&cut, Fate::Delivered)).unwrap();
@@ -157,16 +157,16 @@ fn cuts_and_outcomes_that_do_not_fit_are_refused_and_change_nothing() {
 #[test]
 fn what_is_discarded_leaves_nothing_behind_and_a_cut_inside_a_chunk_begins_where_the_last_ended() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut store, _) = store::Store::open(folder.path(), 1 << 30, Moment(1)).unwrap();
+    let (mut store, _) = store::Store::open(folder.path(), 1 << 30, Timestamp(1)).unwrap();
     let mut builder = GroupBuilder::new(Seq(0));
     let of = lane(Callback::Ingested);
     let mut apply = |op: Op| store.apply(vec![op]).remove(0);
-    apply(Op::Commit(Arc::new(group(&mut builder, of, 10, 100, Moment(1))))).unwrap();
+    apply(Op::Commit(Arc::new(group(&mut builder, of, 10, 100, Timestamp(1))))).unwrap();
     let first = batch(of, 1, 4);
     apply(Op::Cut(first.clone())).unwrap();
     apply(attempted(&first, Fate::Delivered)).unwrap();
     assert!(matches!(apply(Op::Cut(batch(of, 6, 8))), Err(SpoolError::Refused(_))), "5 would be passed over");
-    apply(Op::Commit(Arc::new(group(&mut builder, of, 10, 100, Moment(1))))).unwrap();
+    apply(Op::Commit(Arc::new(group(&mut builder, of, 10, 100, Timestamp(1))))).unwrap();
     let second = batch(of, 5, 10);
     apply(Op::Cut(second.clone())).unwrap();
     let Op::Attempted(failed) = attempted(&second, Fate::Waits) else { unreachable!() };
@@ -174,11 +174,11 @@ fn what_is_discarded_leaves_nothing_behind_and_a_cut_inside_a_chunk_begins_where
     apply(Op::Attempted(Attempted { detail, ..failed })).unwrap();
     let gone = apply(Op::Discard { lane: of, through: Seq(20) }).unwrap();
     assert_eq!(gone, Done::Settled { records: 16, bytes: 1_600 });
-    while store.sweep(Moment(i64::MAX)).unwrap().more {}
+    while store.sweep(Timestamp(i64::MAX)).unwrap().more {}
     for table in ["chunk", "batch", "attempt"] {
         assert_eq!(store.one::<i64>(&format!("SELECT count(*) FROM {table}"), []).unwrap(), 0, "{table}");
     }
-    assert_eq!(store.stand.live_bytes, 0, "what went is counted as it came");
+    assert_eq!(store.meta.live_bytes, 0, "what went is counted as it came");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_retired_batch_makes_way_for_its_halves_in_order() {
     let spool = open(folder.path()).spool;
     let mut builder = GroupBuilder::new(Seq(0));
     let ingested = lane(Callback::Ingested);
-    commit(&spool, group(&mut builder, ingested, 5, 100, Moment(5))).unwrap();
+    commit(&spool, group(&mut builder, ingested, 5, 100, Timestamp(5))).unwrap();
     let whole = batch(ingested, 1, 5);
     spool.apply(Op::Cut(whole.clone())).unwrap();
     let halves = vec![batch(ingested, 1, 2), batch(ingested, 3, 5)];
@@ -274,7 +274,7 @@ fn damage_is_refused_or_harmless_and_never_read_as_other_content() {
         let group = Group {
             shadow: shadow.collect(),
             projects: vec![(ProjectNo(u32::from(round)), format!("a project named {round}"))],
-            ..group(&mut builder, lane(callback), 20, 200, Moment(5))
+            ..group(&mut builder, lane(callback), 20, 200, Timestamp(5))
         };
         commit(&spool, group).unwrap();
     }
@@ -326,20 +326,20 @@ fn near_its_limit_delivered_records_go_first_then_the_fullest_dead_then_there_is
     apply(&mut store, Op::Cut(cut.clone()));
     apply(&mut store, attempted(&cut, Fate::Delivered));
     apply(&mut store, Op::GiveUp { lane: dead, through: Seq(600), reason: DeadReason::GivenUp, at: now });
-    let cutoff = Moment(0);
+    let cutoff = Timestamp(0);
     let chunks = |store: &store::Store, of: LaneNo| -> i64 {
         store.one("SELECT count(*) FROM chunk WHERE lane = ?1", [of.0.cast_signed()]).unwrap()
     };
     assert!(store.is_near());
     store.sweep(cutoff).unwrap();
     assert!(chunks(&store, delivered) < 3, "delivered records go first");
-    assert_eq!((chunks(&store, dead), store.stand.dead_records), (3, 300));
+    assert_eq!((chunks(&store, dead), store.meta.dead_records), (3, 300));
     // Pressed further, dead letters follow.
     for _ in 0..3 {
         apply(&mut store, Op::Commit(Arc::new(group(&mut builder, healthy, 100, 1_000, now))));
     }
     while store.sweep(cutoff).unwrap().more {}
-    assert_eq!((chunks(&store, delivered), store.stand.dead_records), (0, 0));
+    assert_eq!((chunks(&store, delivered), store.meta.dead_records), (0, 0));
     assert_eq!(chunks(&store, healthy), 6, "what is pending is never removed");
     for _ in 0..6 {
         apply(&mut store, Op::Commit(Arc::new(group(&mut builder, healthy, 100, 1_000, now))));
@@ -351,33 +351,33 @@ fn near_its_limit_delivered_records_go_first_then_the_fullest_dead_then_there_is
 #[test]
 fn a_full_disk_changes_nothing_and_the_same_group_is_taken_when_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut store, _) = store::Store::open(folder.path(), 1 << 30, Moment(1)).unwrap();
+    let (mut store, _) = store::Store::open(folder.path(), 1 << 30, Timestamp(1)).unwrap();
     let mut builder = GroupBuilder::new(Seq(0));
     let of = lane(Callback::Ingested);
-    let first = Arc::new(group(&mut builder, of, 10, 100, Moment(1)));
+    let first = Arc::new(group(&mut builder, of, 10, 100, Timestamp(1)));
     store.apply(vec![Op::Commit(first)]).remove(0).unwrap();
-    let (stand, lanes) = (store.stand.clone(), store.lanes.clone());
+    let (meta, lanes) = (store.meta.clone(), store.lanes.clone());
     let limit = |store: &store::Store, pages: i64| -> i64 {
         store.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get(0)).unwrap()
     };
     limit(&store, 1);
-    let second = Arc::new(group(&mut builder, of, 500, 1_000, Moment(1)));
+    let second = Arc::new(group(&mut builder, of, 500, 1_000, Timestamp(1)));
     // A small operation handed in together with it is not done either, and is told so.
-    let refused = store.apply(vec![Op::Tick(Running(99)), Op::Commit(Arc::clone(&second))]);
+    let refused = store.apply(vec![Op::Tick(Uptime(99)), Op::Commit(Arc::clone(&second))]);
     assert_eq!(refused, [Err(SpoolError::DiskFull), Err(SpoolError::DiskFull)]);
-    assert_eq!((&store.stand, &store.lanes), (&stand, &lanes));
+    assert_eq!((&store.meta, &store.lanes), (&meta, &lanes));
     limit(&store, 1_000_000);
     store.apply(vec![Op::Commit(second)]).remove(0).unwrap();
     assert_eq!(store.lanes[&of].pending_records, 510);
     drop(store);
-    let (again, _) = store::Store::open(folder.path(), 1 << 30, Moment(2)).unwrap();
+    let (again, _) = store::Store::open(folder.path(), 1 << 30, Timestamp(2)).unwrap();
     assert_eq!(again.lanes[&of].pending_records, 510);
 }
 
 #[test]
 fn age_removes_settled_records_and_never_pending_ones() {
     let folder = tempfile::tempdir().unwrap();
-    let old = Moment(1_000);
+    let old = Timestamp(1_000);
     let (mut store, _) = store::Store::open(folder.path(), 1 << 30, old).unwrap();
     let mut builder = GroupBuilder::new(Seq(0));
     let of = lane(Callback::Ingested);
@@ -386,14 +386,17 @@ fn age_removes_settled_records_and_never_pending_ones() {
     let cut = Batch { cut_at: old, ..batch(of, 1, 100) };
     store.apply(vec![Op::Cut(cut.clone())]);
     store.apply(vec![attempted(&cut, Fate::Delivered)]);
-    let before = store.stand.live_bytes;
+    let before = store.meta.live_bytes;
     store.sweep(old).unwrap();
-    assert_eq!(store.stand.live_bytes, before, "not old enough");
-    store.sweep(Moment(2_000)).unwrap();
+    assert_eq!(store.meta.live_bytes, before, "not old enough");
+    store.sweep(Timestamp(2_000)).unwrap();
     let left: i64 = store.one("SELECT count(*) FROM chunk", []).unwrap();
     let batches: i64 = store.one("SELECT count(*) FROM batch", []).unwrap();
-    assert_eq!((left, batches, store.stand.floor.map(|floor| floor.seq)), (1, 0, Some(Seq(100))));
-    assert!(store.stand.live_bytes < before);
+    assert_eq!(
+        (left, batches, store.meta.low_watermark.map(|low_watermark| low_watermark.seq)),
+        (1, 0, Some(Seq(100)))
+    );
+    assert!(store.meta.live_bytes < before);
 }
 
 proptest! {
@@ -406,13 +409,13 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let opened = open(folder.path());
         let cursors = Cursors::default();
-        let mut trail =
-            Trail::rebuild(folder.path(), &opened.spool.reader().unwrap(), &[], cursors.clone(), 8).unwrap();
+        let mut dependency_index =
+            DependencyIndex::rebuild(folder.path(), &opened.spool.reader().unwrap(), &[], cursors.clone(), 8).unwrap();
         let mut last: HashMap<(u32, u64), [Seq; 3]> = HashMap::new();
         for (number, (project, callback, document)) in notes.iter().enumerate() {
             let seq = Seq(number as u64 + 1);
             let lane = LaneNo::new(ProjectNo(*project), Callback::ALL[*callback]);
-            trail.note(lane, *document, seq).unwrap();
+            dependency_index.note(lane, *document, seq).unwrap();
             last.entry((*project, *document)).or_default()[*callback] = seq;
             if seq.0 == settled {
                 cursors.set((0..6).map(|lane| (LaneNo(lane), Seq(settled))));
@@ -420,7 +423,7 @@ proptest! {
         }
         for ((project, document), seqs) in last {
             for callback in Callback::ALL {
-                let after = trail.after(ProjectNo(project), callback, document).unwrap();
+                let after = dependency_index.after(ProjectNo(project), callback, document).unwrap();
                 for other in Callback::ALL {
                     let wanted = seqs[other.index()];
                     let waits = other != callback && wanted > cursors.get(LaneNo::new(ProjectNo(project), other));

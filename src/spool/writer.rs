@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::dependency_index::Cursors;
 use super::ops::{Done, Fact, LaneState, Op, Room, StreamPosition};
 use super::reader::Reader;
 use super::schema::{self, OpenError};
 use super::store::{SpoolError, Store};
-use super::trail::Cursors;
 use crate::clock::Clock;
-use crate::moment::{Moment, Running};
 use crate::record::Seq;
+use crate::time::{Timestamp, Uptime};
 
 /// What a spool is held to.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +40,8 @@ pub struct Opened {
     pub position: Option<StreamPosition>,
     /// The last number that a record was given.
     pub last_seq: Seq,
-    /// Running time of earlier starts.
-    pub running: Running,
+    /// Uptime time of earlier starts.
+    pub running: Uptime,
     /// Lanes that have ever had a record.
     pub lanes: Vec<LaneState>,
     /// It was made just now.
@@ -86,7 +86,7 @@ impl Spool {
                 std::thread::Builder::new().name("spool".into()).spawn(move || writer.run()).map_err(io)?;
             Ok(Doer::Thread(Mutex::new(Some(thread))))
         };
-        Self::open_with(folder, options, Clock::start(Running(0)), start)
+        Self::open_with(folder, options, Clock::start(Uptime(0)), start)
     }
 
     /// The same without a thread: what is handed in is done when somebody turns it, or waits for it.
@@ -110,7 +110,7 @@ impl Spool {
         let lanes = store.lane_states().map_err(damaged)?;
         let cursors = Cursors::default();
         cursors.set(lanes.iter().map(|state| (state.lane, state.cursor)));
-        let (position, last_seq, running) = (store.stand.position, store.stand.last_seq, store.stand.running);
+        let (position, last_seq, running) = (store.meta.position, store.meta.last_seq, store.meta.running);
         let (asks, asked) = mpsc::channel();
         let shared = Arc::new(Shared {
             folder: folder.to_owned(),
@@ -207,7 +207,7 @@ struct Writer {
     shared: Arc<Shared>,
     retain: Duration,
     clock: Clock,
-    swept_at: Moment,
+    swept_at: Timestamp,
     /// Why nothing is written any more.
     dead: Option<SpoolError>,
     _lock: File,
@@ -268,12 +268,12 @@ impl Writer {
         }
     }
 
-    fn sweep(&mut self, now: Moment) {
+    fn sweep(&mut self, now: Timestamp) {
         if self.dead.is_some() {
             return;
         }
         let retain = i64::try_from(self.retain.as_micros()).unwrap_or(i64::MAX);
-        match self.store.sweep(Moment(now.0.saturating_sub(retain))) {
+        match self.store.sweep(Timestamp(now.0.saturating_sub(retain))) {
             Ok(swept) if swept.records > 0 => {
                 tracing::debug!(records = swept.records, "removed settled records");
             }

@@ -34,16 +34,16 @@ async fn no_damaged_record_is_ever_sent() {
         for _ in 0..60 {
             writer.transaction(&database.client, 6).await;
         }
-        let wanted = writer.model.records.len();
+        let required = writer.model.records.len();
         if half == 0 {
-            until("the first half", async || (receiver.records_taken() >= wanted).then_some(())).await;
+            until("the first half", async || (receiver.records_taken() >= required).then_some(())).await;
             receiver.answers(|_| Answer::Status(500));
         } else {
             until("the second half to be spooled", async || {
                 let status = sidecar.status()?;
                 let pending: u64 =
                     status["lanes"].as_array()?.iter().filter_map(|l| l["pending"]["records"].as_u64()).sum();
-                (receiver.records_taken() + usize::try_from(pending).unwrap() >= wanted).then_some(())
+                (receiver.records_taken() + usize::try_from(pending).unwrap() >= required).then_some(())
             })
             .await;
         }

@@ -27,10 +27,10 @@ async fn insert(database: &Database, from: u32, to: u32) {
 }
 
 /// The ids that were taken, in order, each batch once.
-fn taken(receiver: &Receiver, wanted: impl Fn(&Received) -> bool) -> Vec<u64> {
+fn taken(receiver: &Receiver, required: impl Fn(&Received) -> bool) -> Vec<u64> {
     let mut seen = std::collections::HashSet::new();
     let all = receiver.received();
-    let taken = all.iter().filter(|r| r.taken() && wanted(r));
+    let taken = all.iter().filter(|r| r.taken() && required(r));
     let once = taken.filter(|r| seen.insert(r.header("webhook-id").to_owned()));
     once.flat_map(Received::records).map(|record| record["id"].as_str().unwrap().parse().unwrap()).collect()
 }

@@ -7,7 +7,7 @@ use crate::storm::Storm;
 use crate::support::check::Report;
 
 /// Faults over all kinds; a short cut where nothing is said.
-fn wanted() -> usize {
+fn required() -> usize {
     std::env::var("SIDECAR_TORTURE").ok().and_then(|text| text.parse().ok()).unwrap_or(Fault::ALL.len())
 }
 
@@ -16,13 +16,13 @@ async fn whatever_fails_nothing_is_lost_changed_misplaced_or_out_of_order() {
     let seed = std::env::var("SIDECAR_TEST_SEED").ok().and_then(|text| text.parse().ok());
     let seed = seed.unwrap_or_else(rand::random::<u64>);
     println!("seed {seed} (SIDECAR_TEST_SEED={seed} runs it again)");
-    let wanted = wanted();
+    let required = required();
     let only = std::env::var("SIDECAR_FAULT").ok();
     let version = if seed.is_multiple_of(2) { 15 } else { 18 };
     let mut storm = Storm::new(version, seed, "").await;
     let mut rows = Vec::new();
     for fault in Fault::ALL.into_iter().filter(|f| only.as_ref().is_none_or(|only| f.name().contains(only))) {
-        let times = (wanted / Fault::ALL.len()).max(1);
+        let times = (required / Fault::ALL.len()).max(1);
         let times = if fault.is_slow() { times.div_ceil(2) } else { times };
         let began = std::time::Instant::now();
         let Some((times, report)) = storm.weather(fault, times).await else { continue };

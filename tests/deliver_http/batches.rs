@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use hmac::{Hmac, Mac as _};
 use sidecar::deliver::{LaneView, Limits, Redacted, Secret, Webhook};
 use sidecar::record::Callback::{self, Excluded, Ingested, Modified};
-use sidecar::record::{After, Seq};
+use sidecar::record::{Seq, WaitsFor};
 use uuid::Uuid;
 
 use crate::lab::{EPOCH, Lab, Setup, lane, limits, webhook};
@@ -116,10 +116,10 @@ fn modified_does_not_overtake_the_ingested_of_its_document_and_waits_no_longer_t
     let (ingested, modified) =
         (to(&failing.url(), Ingested, order_wait), to(&other.url(), Modified, order_wait));
     let mut lab = Setup::new([ingested, modified]).start();
-    let after = |ingested| After([Seq(0), Seq(ingested), Seq(0)]);
+    let after = |ingested| WaitsFor([Seq(0), Seq(ingested), Seq(0)]);
     lab.spool_all(&[
-        (Modified, "free", After::default()),
-        (Ingested, "doc", After::default()),
+        (Modified, "free", WaitsFor::default()),
+        (Ingested, "doc", WaitsFor::default()),
         (Modified, "doc", after(2)),
     ]);
     let received = other.wait_for(2);

@@ -7,7 +7,7 @@ use sidecar::clock::Clock;
 use sidecar::deliver::{Client, Deliver, Egress, LaneView, Limits, Params, Proxy, Routes, Webhook};
 use sidecar::metrics::Metrics;
 use sidecar::position::{Lsn, Place, Position};
-use sidecar::record::{After, Callback, LaneNo, ProjectNo, Seq, write_document};
+use sidecar::record::{Callback, LaneNo, ProjectNo, Seq, WaitsFor, write_document};
 use sidecar::spool::{
     DeadNo, Done, Epochs, From, Group, GroupBuilder, NewReplay, Op, Opened, Options, Part, ReplayNo, Search,
     Span, Spool,
@@ -129,12 +129,12 @@ impl Lab {
 
     /// One group of records; they wait for nothing.
     pub fn spool(&mut self, callback: Callback, ids: &[&str]) {
-        let records: Vec<_> = ids.iter().map(|id| (callback, *id, After::default())).collect();
+        let records: Vec<_> = ids.iter().map(|id| (callback, *id, WaitsFor::default())).collect();
         self.spool_all(&records);
     }
 
     /// One group of records. Says the number of the last.
-    pub fn spool_all(&mut self, records: &[(Callback, &str, After)]) -> Seq {
+    pub fn spool_all(&mut self, records: &[(Callback, &str, WaitsFor)]) -> Seq {
         self.commit += 1;
         for (number, (callback, id, after)) in (1..).zip(records) {
             let mut fragment = Vec::new();
@@ -143,7 +143,7 @@ impl Lab {
             self.builder.push(lane(*callback), position, Clock::now(), *after, 0, &fragment);
         }
         let last = self.builder.last();
-        let chunks = self.builder.finish(Clock::now(), self.clock.running());
+        let chunks = self.builder.finish(Clock::now(), self.clock.uptime());
         let new = !std::mem::replace(&mut self.is_known, true);
         let projects = if new { vec![(ProjectNo(0), PROJECT.to_owned())] } else { Vec::new() };
         let group = Group { chunks: chunks.clone(), projects: projects.clone(), ..Group::default() };
@@ -162,9 +162,9 @@ impl Lab {
             write_document(&mut fragment, "a", None);
             let position = Position { commit: Lsn(self.commit), number };
             let lane = LaneNo::new(*project, Callback::Ingested);
-            self.builder.push(lane, position, Clock::now(), After::default(), 0, &fragment);
+            self.builder.push(lane, position, Clock::now(), WaitsFor::default(), 0, &fragment);
         }
-        let chunks = self.builder.finish(Clock::now(), self.clock.running());
+        let chunks = self.builder.finish(Clock::now(), self.clock.uptime());
         let group = Group { chunks: chunks.clone(), projects: projects.clone(), ..Group::default() };
         self.spool.apply(Op::Commit(Arc::new(group))).unwrap();
         self.deliver.appended(projects, chunks);
@@ -192,7 +192,8 @@ impl Lab {
         let parts: Vec<Part> = found.spans.iter().map(part).collect();
         let id = Uuid::now_v7();
         let (asked, asked_at) = ("{}".to_owned(), Clock::now());
-        let new = NewReplay { id, asked, asked_at, rate, parts: parts.clone(), floor: found.floor };
+        let new =
+            NewReplay { id, asked, asked_at, rate, parts: parts.clone(), low_watermark: found.low_watermark };
         let Done::Replaying(no) = self.spool.apply(Op::Replay(new)).unwrap() else { panic!("it is entered") };
         let parts = parts.into_iter().map(|part| Part { replay: no, ..part }).collect();
         self.deliver.replay(no, id, rate, parts);

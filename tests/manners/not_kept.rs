@@ -28,7 +28,7 @@ fn counts(sidecar: &Sidecar) -> Option<(u64, Counts)> {
     Some((status["not_kept"]["records"].as_u64()?, lanes.collect()))
 }
 
-fn wanted(lanes: &[(&str, &str, u64)]) -> Counts {
+fn required(lanes: &[(&str, &str, u64)]) -> Counts {
     lanes.iter().map(|(project, callback, n)| (((*project).into(), (*callback).into()), *n)).collect()
 }
 
@@ -83,7 +83,7 @@ async fn every_record_without_a_webhook_is_counted_and_warned_of_once() {
             let (records, found) = counts(&sidecar).unwrap();
             assert_eq!(
                 (records, &found),
-                (lanes.iter().map(|lane| lane.2).sum(), &wanted(&lanes)),
+                (lanes.iter().map(|lane| lane.2).sum(), &required(&lanes)),
                 "{webhooks}"
             );
             for (project, callback, _) in &lanes {

@@ -201,11 +201,11 @@ async fn the_snapshot_and_the_stream_meet_without_a_gap_under_writers() {
         until("what receivers hold to be what is there", async || {
             let told = last_told(&receiver.received());
             // Labels are told when they change, not when a document arrives.
-            let same = |((id, told), (wanted, labels)): (
+            let same = |((id, told), (required, labels)): (
                 ((String, String), Option<Value>),
                 &((String, String), _),
             )| {
-                id == *wanted && told.is_none_or(|told| told == serde_json::json!(labels))
+                id == *required && told.is_none_or(|told| told == serde_json::json!(labels))
             };
             (told.len() == live.len() && told.into_iter().zip(&live).all(same)).then_some(())
         })

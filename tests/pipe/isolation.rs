@@ -50,9 +50,9 @@ async fn one_receiver_dead_and_one_hanging_delay_nobody_else_and_not_the_slot() 
             database.run(&format!("INSERT INTO documents (id, project_id) VALUES ({id}, '{project}')")).await;
         }
         let began = Instant::now();
-        let wanted = usize::try_from(round).unwrap() + 1;
+        let required = usize::try_from(round).unwrap() + 1;
         until("the healthy project's record", async || {
-            (taken_of(&healthy, "healthy") >= wanted).then_some(())
+            (taken_of(&healthy, "healthy") >= required).then_some(())
         })
         .await;
         slowest = slowest.max(began.elapsed());

@@ -249,16 +249,16 @@ async fn shape_is_told(version: u32, shape: &Shape) {
     for transaction in shape.transactions {
         database.run(transaction).await;
     }
-    let mut wanted: std::collections::BTreeMap<_, Vec<Value>> = std::collections::BTreeMap::new();
+    let mut required: std::collections::BTreeMap<_, Vec<Value>> = std::collections::BTreeMap::new();
     for (project, callback, record) in shape.records {
         let lane = ((*project).to_owned(), (*callback).to_owned());
         let record = record.replace("{long}", &"ab".repeat(3_000));
-        wanted.entry(lane).or_default().push(serde_json::from_str(&record).unwrap());
+        required.entry(lane).or_default().push(serde_json::from_str(&record).unwrap());
     }
     let what = format!("the records of `{}` on {version}", shape.name);
     until(&what, async || (receiver.records_taken() >= shape.records.len()).then_some(())).await;
     nothing_more_can_come(&database, &sidecar).await;
-    assert_eq!(by_lane(&receiver.received()), wanted, "{what}");
+    assert_eq!(by_lane(&receiver.received()), required, "{what}");
 }
 
 /// All that was committed until now is read and durable, and no lane has anything pending.

@@ -95,8 +95,8 @@ async fn one_more_attempt_is_of_the_same_batch_and_what_was_never_cut_is_cut() {
     assert!(letters(&scene, "").is_empty());
     let taken: Vec<_> = scene.receiver.received().into_iter().filter(Received::taken).collect();
     let records: Vec<_> = taken.iter().flat_map(Received::records).collect();
-    let wanted: Vec<_> = (1..=5).map(|id| json!({"id": id.to_string(), "key": null})).collect();
-    assert_eq!(records, wanted, "in the order of the lane");
+    let required: Vec<_> = (1..=5).map(|id| json!({"id": id.to_string(), "key": null})).collect();
+    assert_eq!(records, required, "in the order of the lane");
     let again = taken.iter().find(|request| request.records() == tried.records()).unwrap();
     assert_eq!((again.header("webhook-id"), &again.body), (tried.header("webhook-id"), &tried.body));
     assert_ne!(again.header("sidecar-replay"), "");

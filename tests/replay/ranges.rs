@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use serde_json::json;
-use sidecar::moment::Moment;
+use sidecar::time::Timestamp;
 
 use crate::scene::{Scene, place, settings, stderr, stdout};
 use crate::support::VERSIONS;
@@ -37,9 +37,9 @@ async fn a_range_is_exactly_its_records() {
     let mut places: Vec<_> = scene.live().iter().map(place).collect();
     places.sort_unstable();
     let (from, to) = (places[places.len() / 3], places[places.len() / 3 * 2]);
-    let of_range = |wanted: &dyn Fn(&Received) -> bool| {
+    let of_range = |required: &dyn Fn(&Received) -> bool| {
         let mut all: Vec<_> =
-            scene.live().iter().filter(|r| wanted(r)).map(|r| (place(r), r.body.clone())).collect();
+            scene.live().iter().filter(|r| required(r)).map(|r| (place(r), r.body.clone())).collect();
         all.sort_unstable();
         all
     };
@@ -64,8 +64,8 @@ async fn a_range_is_exactly_its_records() {
             Box::new(move |r| place(r).commit >= commit && r.project() == project),
         ),
     ];
-    for (asked, wanted) in cases {
-        let wanted = of_range(&*wanted);
+    for (asked, required) in cases {
+        let required = of_range(&*required);
         let dry = scene
             .asked(
                 &json!({"dry_run": true})
@@ -78,13 +78,13 @@ async fn a_range_is_exactly_its_records() {
                     .unwrap(),
             )
             .unwrap();
-        assert_eq!(dry["records"], wanted.len(), "{asked}: {dry}");
+        assert_eq!(dry["records"], required.len(), "{asked}: {dry}");
         assert!(dry["no"].is_null(), "a dry run is no replay");
         let (no, id) = scene.replay(&asked);
         scene.ends(no, "done").await;
         let mut got: Vec<_> = scene.replayed(&id).iter().map(|r| (place(r), r.body.clone())).collect();
         got.sort_unstable();
-        assert_eq!(got, wanted, "{asked}");
+        assert_eq!(got, required, "{asked}");
         assert!(!got.is_empty(), "{asked}");
     }
 }
@@ -95,15 +95,16 @@ async fn since_a_time_is_from_the_first_transaction_committed_then() {
     let before: HashSet<_> = scene.live().iter().map(place).collect();
     let now = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
     let since = scene.database.text(now).await.unwrap();
-    assert!(Moment::from_rfc3339(&since).is_some());
+    assert!(Timestamp::from_rfc3339(&since).is_some());
     scene.write(30).await;
     let (no, id) = scene.replay(&json!({ "since": since }));
     scene.ends(no, "done").await;
-    let mut wanted: Vec<_> = scene.live().iter().map(place).filter(|place| !before.contains(place)).collect();
+    let mut required: Vec<_> =
+        scene.live().iter().map(place).filter(|place| !before.contains(place)).collect();
     let mut got: Vec<_> = scene.replayed(&id).iter().map(place).collect();
-    wanted.sort_unstable();
+    required.sort_unstable();
     got.sort_unstable();
-    assert_eq!(got, wanted);
+    assert_eq!(got, required);
     assert!(!got.is_empty());
 }
 

@@ -85,11 +85,11 @@ impl Scene {
         for _ in 0..transactions {
             self.writer.transaction(&self.database.client, 4).await;
         }
-        let wanted = self.expected().len();
+        let required = self.expected().len();
         until("new records", async || {
             let taken: usize =
                 self.live()[before..].iter().filter(|r| r.taken()).map(|r| r.records().len()).sum();
-            (taken >= wanted).then_some(())
+            (taken >= required).then_some(())
         })
         .await;
     }

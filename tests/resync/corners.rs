@@ -38,14 +38,15 @@ async fn documents_that_exchange_their_ids_are_excluded_first_and_ingested_then(
     let document = |id: u32| json!({"id": id.to_string(), "key": format!("k{id}")});
     let of =
         |project: &str, callback: &str, id: u32| -> Told { (project.into(), callback.into(), document(id)) };
-    let mut wanted = vec![
+    let mut required = vec![
         of("p1", "excluded", 3),
         of("p0", "excluded", 4),
         of("p0", "ingested", 3),
         of("p1", "ingested", 4),
     ];
-    wanted.sort_by_key(|(project, callback, record)| (project.clone(), callback.clone(), record.to_string()));
-    assert_eq!(told, wanted);
+    required
+        .sort_by_key(|(project, callback, record)| (project.clone(), callback.clone(), record.to_string()));
+    assert_eq!(told, required);
     // And what is remembered is what is there: both are live.
     scene.database.run("DELETE FROM documents WHERE id IN (3, 4)").await;
     until("both to be excluded again", async || {

@@ -4,7 +4,7 @@ use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::Receiver;
 use crate::support::{VERSIONS, until};
-use crate::told::{Told, to, told_until, told_until_now, unready, wanted};
+use crate::told::{Told, required, to, told_until, told_until_now, unready};
 
 const THREE: &str =
     "INSERT INTO documents (id, key, project_id, title) SELECT g, 'k', 'p', 't' FROM generate_series(1, 3) g";
@@ -49,7 +49,7 @@ async fn an_added_column_makes_no_record_until_a_value_in_it_changes() {
         )
         .await;
         let expected = [("ingested", INGESTED[1]), ("modified", &labels(1, "a"))];
-        assert_eq!(nullable, wanted(&expected), "nullable, PostgreSQL {version}");
+        assert_eq!(nullable, required(&expected), "nullable, PostgreSQL {version}");
 
         let constant = told_by(
             version,
@@ -64,7 +64,7 @@ async fn an_added_column_makes_no_record_until_a_value_in_it_changes() {
         )
         .await;
         let expected = [("ingested", INGESTED[1]), ("ingested", INGESTED[2]), ("modified", &labels(1, "a"))];
-        assert_eq!(constant, wanted(&expected), "constant default, PostgreSQL {version}");
+        assert_eq!(constant, required(&expected), "constant default, PostgreSQL {version}");
 
         // What a row holds is learned when it is first seen; only then can it be seen to change.
         let volatile = told_by(
@@ -80,7 +80,7 @@ async fn an_added_column_makes_no_record_until_a_value_in_it_changes() {
         .await;
         let expected =
             [("ingested", INGESTED[0]), ("modified", &labels(1, "a")), ("modified", &labels(1, "b"))];
-        assert_eq!(volatile, wanted(&expected), "volatile default, PostgreSQL {version}");
+        assert_eq!(volatile, required(&expected), "volatile default, PostgreSQL {version}");
     }
 }
 
@@ -106,7 +106,7 @@ async fn a_dropped_content_column_is_forgotten_and_a_renamed_one_is_another() {
         ];
         let expected: Vec<(&str, &str)> =
             expected.iter().map(|(lane, json)| (*lane, json.as_str())).collect();
-        assert_eq!(dropped, wanted(&expected), "dropped, PostgreSQL {version}");
+        assert_eq!(dropped, required(&expected), "dropped, PostgreSQL {version}");
 
         // Its values are those of a new column, so each document is overwritten once.
         let renamed = told_by(
@@ -121,7 +121,7 @@ async fn a_dropped_content_column_is_forgotten_and_a_renamed_one_is_another() {
         .await;
         let expected =
             [("ingested", INGESTED[0]), ("modified", &labels(1, "a")), ("modified", &labels(1, "b"))];
-        assert_eq!(renamed, wanted(&expected), "renamed, PostgreSQL {version}");
+        assert_eq!(renamed, required(&expected), "renamed, PostgreSQL {version}");
     }
 }
 
@@ -165,7 +165,7 @@ async fn a_retyped_column_changes_where_its_text_does() {
         ];
         let expected: Vec<(&str, &str)> =
             expected.iter().map(|(lane, json)| (*lane, json.as_str())).collect();
-        assert_eq!(told, wanted(&expected), "PostgreSQL {version}");
+        assert_eq!(told, required(&expected), "PostgreSQL {version}");
     }
 }
 
@@ -204,7 +204,7 @@ async fn a_mapped_column_that_goes_stops_the_stream_before_and_its_successor_let
             ];
             let expected: Vec<(&str, &str)> =
                 expected.iter().map(|(lane, json)| (*lane, json.as_str())).collect();
-            assert_eq!(told, wanted(&expected), "{test}, PostgreSQL {version}");
+            assert_eq!(told, required(&expected), "{test}, PostgreSQL {version}");
         }
     }
 }
@@ -232,7 +232,7 @@ async fn labels_of_a_domain_are_told_as_what_it_is_of() {
             ("modified", r#"{"id":"1","key":"k","labels":["a b",null,"c"]}"#),
             ("modified", r#"{"id":"1","key":"k","predicted_labels":{"n":[1.50,null]}}"#),
         ];
-        assert_eq!(told, wanted(&expected), "PostgreSQL {version}");
+        assert_eq!(told, required(&expected), "PostgreSQL {version}");
     }
 }
 
@@ -251,6 +251,6 @@ async fn what_is_ignored_is_no_content_and_what_is_not_is() {
         database.run("ALTER TABLE documents ADD no_such_column int").await;
         database.run("UPDATE documents SET no_such_column = 1").await;
         let told = told_until_now(&database, &receiver).await;
-        assert_eq!(told, wanted(&[("ingested", INGESTED[1])]), "PostgreSQL {version}");
+        assert_eq!(told, required(&[("ingested", INGESTED[1])]), "PostgreSQL {version}");
     }
 }

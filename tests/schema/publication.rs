@@ -5,7 +5,7 @@ use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::{Received, Receiver};
 use crate::support::until;
-use crate::told::{to, told_until_now, unready, wanted};
+use crate::told::{required, to, told_until_now, unready};
 
 /// What somebody does to the publication `{p}`, and what is said of it.
 const CHANGES: &[(&str, &str, &str)] = &[
@@ -40,7 +40,7 @@ async fn gives_less(version: u32, name: &'static str, sql: &'static str, because
     database.run("UPDATE documents SET title = 't' WHERE id = 1").await;
     let told = told_until_now(&database, &receiver).await;
     let twice = [("ingested", r#"{"id":"1","key":"k"}"#), ("ingested", r#"{"id":"1","key":"k"}"#)];
-    assert_eq!(told, wanted(&twice), "{name}, PostgreSQL {version}");
+    assert_eq!(told, required(&twice), "{name}, PostgreSQL {version}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,6 +184,6 @@ async fn partitions_that_come_and_go_are_told_in_the_log() {
         .await;
         // The stream goes on, and what it does not tell is not told.
         let told = told_until_now(&database, &receiver).await;
-        assert_eq!(told, wanted(&[("ingested", r#"{"id":"1","key":"k"}"#)]), "PostgreSQL {version}");
+        assert_eq!(told, required(&[("ingested", r#"{"id":"1","key":"k"}"#)]), "PostgreSQL {version}");
     }
 }

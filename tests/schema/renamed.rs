@@ -4,7 +4,7 @@ use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::{Received, Receiver};
 use crate::support::{VERSIONS, until};
-use crate::told::{to, told_until_now, wanted};
+use crate::told::{required, to, told_until_now};
 
 /// A name and how the table is given another one; `{}` is where it is changed under that.
 const WAYS: [(&str, &str); 4] = [
@@ -66,7 +66,7 @@ async fn what_is_changed_under_another_name_of_the_table_is_delivered() {
                 until("the change", async || (receiver.records_taken() > 0).then_some(())).await;
                 let told = told_until_now(&database, &receiver).await;
                 let expected = [("modified", r#"{"id":"1","key":"k","labels":["a"]}"#)];
-                assert_eq!(told, wanted(&expected), "{name}, {how}, PostgreSQL {version}");
+                assert_eq!(told, required(&expected), "{name}, {how}, PostgreSQL {version}");
                 // The server has few slots, and this test many sidecars.
                 assert!(sidecar.stop().await.success());
                 database.run(&format!("SELECT pg_drop_replication_slot('s_{}')", database.name)).await;

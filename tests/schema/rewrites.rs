@@ -8,7 +8,7 @@ use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::Receiver;
 use crate::support::{VERSIONS, until};
-use crate::told::{to, told_until_now, wanted};
+use crate::told::{required, to, told_until_now};
 
 /// What is altered, in one statement after the other. What every row then holds in `more`, as SQL; and
 /// whether the catalog still tells.
@@ -169,6 +169,6 @@ async fn the_catalog_of_now_is_not_taken_for_that_of_an_earlier_change() {
         sidecar.ready().await;
         let told = told_until_now(&database, &receiver).await;
         let expected = [("modified", r#"{"id":"1","key":"k","labels":["a"]}"#)];
-        assert_eq!(told, wanted(&expected), "PostgreSQL {version}");
+        assert_eq!(told, required(&expected), "PostgreSQL {version}");
     }
 }

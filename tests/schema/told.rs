@@ -61,13 +61,13 @@ pub(crate) async fn told_until(database: &Database, receiver: &Receiver, last: [
 }
 
 /// What was to be told, from (callback, record).
-pub(crate) fn wanted(records: &[(&str, &str)]) -> Told {
-    let mut wanted = Told::new();
+pub(crate) fn required(records: &[(&str, &str)]) -> Told {
+    let mut required = Told::new();
     for (callback, record) in records {
         let record = serde_json::from_str(record).unwrap();
-        wanted.entry((*callback).to_owned()).or_default().push(record);
+        required.entry((*callback).to_owned()).or_default().push(record);
     }
-    wanted
+    required
 }
 
 /// Waits until the sidecar is not ready, for a reason with this in it.

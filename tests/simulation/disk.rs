@@ -18,7 +18,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use sidecar::clock::Clock;
-use sidecar::moment::Running;
+use sidecar::time::Uptime;
 use sqlite_vfs::wip::{WalIndex, WalIndexLock};
 use sqlite_vfs::{DatabaseHandle, LockKind, OpenAccess, OpenOptions, Vfs};
 
@@ -51,7 +51,7 @@ pub struct Disk {
     /// The next sync from this step on fails.
     pub sync_fails_at: Option<u64>,
     /// There is no room before this: the loop may wait for it within one of its turns.
-    full_until: Option<(Clock, Running)>,
+    full_until: Option<(Clock, Uptime)>,
     /// The process is dead: it can do nothing any more.
     pub is_dead: bool,
     /// A sync failed.
@@ -121,11 +121,11 @@ impl Disk {
 
     /// There is no room for so long.
     pub fn fill(&mut self, clock: Clock, time: Duration) {
-        self.full_until = Some((clock, clock.running().plus(time)));
+        self.full_until = Some((clock, clock.uptime().plus(time)));
     }
 
     pub fn is_full(&self) -> bool {
-        self.full_until.is_some_and(|(clock, until)| clock.running() < until)
+        self.full_until.is_some_and(|(clock, until)| clock.uptime() < until)
     }
 
     /// A step that changes something: refused to a dead process.

@@ -34,16 +34,16 @@ pub struct Seen {
 pub fn judge(expected: &[Expected], sent: &[Sent], weather: &Weather<'_>) -> Result<Judged, String> {
     same_batches(sent)?;
     let duplicates = duplicates(sent, weather)?;
-    let mut wanted: BTreeMap<Lane, Vec<(usize, &Expected)>> = BTreeMap::new();
+    let mut required: BTreeMap<Lane, Vec<(usize, &Expected)>> = BTreeMap::new();
     for (at, record) in expected.iter().enumerate() {
-        wanted.entry((record.project.clone(), record.callback.to_owned())).or_default().push((at, record));
+        required.entry((record.project.clone(), record.callback.to_owned())).or_default().push((at, record));
     }
     let mut seen: Vec<Option<Seen>> = vec![None; expected.len()];
     let taken = taken_once(sent, "")?;
     let given_up = redelivered(sent, &taken)?;
     let lanes: BTreeSet<&Lane> = taken.keys().chain(given_up.keys()).collect();
     for lane in lanes {
-        let wanted = wanted.remove(lane).unwrap_or_default();
+        let required = required.remove(lane).unwrap_or_default();
         // What was given up and then taken closes the gaps that it left.
         let live = taken.get(lane).into_iter().flatten().map(|batch| (batch, true));
         let again = given_up.get(lane).into_iter().flatten().map(|batch| (batch, false));
@@ -57,7 +57,7 @@ pub fn judge(expected: &[Expected], sent: &[Sent], weather: &Weather<'_>) -> Res
             of(batch).into_iter().map(move |record| (batch, live, record))
         };
         let mut got = batches.into_iter().flat_map(records).peekable();
-        for (at, record) in wanted {
+        for (at, record) in required {
             let Some((batch, is_live, value)) = got.next() else {
                 return Err(format!("lost in {lane:?}: {record:?}"));
             };
@@ -71,7 +71,7 @@ pub fn judge(expected: &[Expected], sent: &[Sent], weather: &Weather<'_>) -> Res
             return Err(format!("unexpected in {lane:?}: {value}"));
         }
     }
-    if let Some((lane, records)) = wanted.into_iter().next() {
+    if let Some((lane, records)) = required.into_iter().next() {
         return Err(format!("lost in {lane:?}: {} records", records.len()));
     }
     if weather.strict_order {

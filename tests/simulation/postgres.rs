@@ -9,9 +9,9 @@ use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use serde_json::{Value, json};
-use sidecar::moment::Moment;
 use sidecar::position::Lsn;
 use sidecar::source::Block;
+use sidecar::time::Timestamp;
 
 use crate::model::{Document, Model};
 
@@ -31,7 +31,7 @@ pub struct Postgres {
 struct Transaction {
     commit: Lsn,
     end: Lsn,
-    committed_at: Moment,
+    committed_at: Timestamp,
     changes: Vec<Change>,
 }
 
@@ -66,7 +66,7 @@ impl Postgres {
     }
 
     /// Commits a transaction of up to `most` changes.
-    pub fn commit(&mut self, random: &mut StdRng, most: usize, now: Moment) {
+    pub fn commit(&mut self, random: &mut StdRng, most: usize, now: Timestamp) {
         let mut changes = Vec::new();
         for _ in 0..random.random_range(0..=most) {
             changes.push(self.change(random));
@@ -85,7 +85,7 @@ impl Postgres {
     }
 
     /// One transaction that inserts so many documents.
-    pub fn flood(&mut self, random: &mut StdRng, rows: usize, now: Moment) {
+    pub fn flood(&mut self, random: &mut StdRng, rows: usize, now: Timestamp) {
         let insert = |_| {
             let row = self.new_document(random);
             self.model.change(None, Some(row.clone()));

@@ -9,15 +9,15 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
-use sidecar::capture::{Answer, Capture, Documents, Listeners, Loop, Notice};
+use sidecar::capture::{Capture, CatalogAnswer, Documents, Listeners, Loop, Notice};
 use sidecar::classify::{ExcludedWhen, Mapping, SimilarityColumns, TableName};
-use sidecar::clock::{Clock, Hands};
+use sidecar::clock::{Clock, ManualClock};
 use sidecar::deliver::{Deliver, Limits, Params, Post, Routes, Shell, Webhook};
 use sidecar::metrics::Metrics;
-use sidecar::moment::Moment;
 use sidecar::position::Lsn;
 use sidecar::source::Block;
 use sidecar::spool::{Epochs, Fact, Group, Op, Options, Reader, Spool, StreamPosition};
+use sidecar::time::Timestamp;
 use uuid::Uuid;
 
 use crate::postgres::{PROJECTS, START};
@@ -96,8 +96,8 @@ impl Process {
     pub fn start(
         folder: &Path,
         setup: &Setup,
-        hands: &'static Hands,
-        wall: Moment,
+        hands: &'static ManualClock,
+        wall: Timestamp,
         post: Post,
         seed: u64,
     ) -> anyhow::Result<Self> {
@@ -109,7 +109,7 @@ impl Process {
         if !opened.facts.contains_key(&Fact::Epoch) {
             let facts = vec![(Fact::Epoch, Some(epochs.to_bytes()))];
             // The first start's end, with what can be replayed: before anything that is streamed.
-            let position = Some(StreamPosition { whole: START, last_end: START, open: None });
+            let position = Some(StreamPosition { resume_lsn: START, last_end: START, open: None });
             let group = Group { facts, position, taken_at: Some(wall), ..Group::default() };
             opened.spool.apply(Op::Commit(Arc::new(group)))?;
         }
@@ -178,7 +178,7 @@ impl Process {
         }
         self.number += 1;
         let position = self.capture.position();
-        let position = position.unwrap_or(StreamPosition { whole: START, last_end: START, open: None });
+        let position = position.unwrap_or(StreamPosition { resume_lsn: START, last_end: START, open: None });
         let documents = Documents {
             mapping: mapping(),
             excluded_type: None,
@@ -187,9 +187,9 @@ impl Process {
             exclude_on_truncate: true,
             until: None,
         };
-        let ask = Box::new(|_: &[u32], _: &[String], _| Ok(Answer::default()));
+        let ask = Box::new(|_: &[u32], _: &[String], _| Ok(CatalogAnswer::default()));
         self.capture.connected(self.number, documents, ask, position);
-        Some(position.whole)
+        Some(position.resume_lsn)
     }
 
     pub fn hand_over(&self, block: Block) {
@@ -245,7 +245,7 @@ fn routes(setup: &Setup) -> Routes {
 }
 
 /// Every seed's own clock lives as long as the program.
-pub fn hands() -> &'static Hands {
+pub fn hands() -> &'static ManualClock {
     Box::leak(Box::default())
 }
 

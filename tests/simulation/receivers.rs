@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::Rng as _;
 use rand::rngs::StdRng;
-use sidecar::deliver::{Ask, DELIVERED, Outcome, Post};
-use sidecar::moment::Running;
+use sidecar::deliver::{CatalogLookup, DELIVERED, Outcome, Post};
+use sidecar::time::Uptime;
 
 use crate::judge::records;
 
@@ -59,7 +59,7 @@ struct Waiting {
     host: String,
     bytes: usize,
     told: Box<dyn FnOnce(Outcome) + Send>,
-    deadline: Running,
+    deadline: Uptime,
 }
 
 #[derive(Default)]
@@ -77,7 +77,7 @@ pub struct Receivers {
     events: usize,
 }
 
-type Posted = (Ask, Box<dyn FnOnce(Outcome) + Send>);
+type Posted = (CatalogLookup, Box<dyn FnOnce(Outcome) + Send>);
 
 impl Receivers {
     pub fn new(are_well: bool) -> Self {
@@ -90,7 +90,7 @@ impl Receivers {
     }
 
     /// What the sidecar has just sent is on the wire.
-    pub fn collect(&mut self, now: Running) {
+    pub fn collect(&mut self, now: Uptime) {
         let posted = std::mem::take(&mut *self.posted.lock().unwrap());
         for (ask, told) in posted {
             self.events += 1;
@@ -121,7 +121,7 @@ impl Receivers {
     }
 
     /// One request ends, as its receiver is disposed to.
-    pub fn answer(&mut self, random: &mut StdRng, now: Running) {
+    pub fn answer(&mut self, random: &mut StdRng, now: Uptime) {
         if self.waiting.is_empty() {
             return;
         }
@@ -166,7 +166,7 @@ impl Receivers {
 
     /// The sender dies: some of what is on the wire arrives.
     pub fn sender_dies(&mut self, random: &mut StdRng) {
-        self.collect(Running(0));
+        self.collect(Uptime(0));
         for waiting in std::mem::take(&mut self.waiting) {
             if random.random_bool(0.5) {
                 self.take(waiting.sent);
@@ -180,7 +180,7 @@ impl Receivers {
     }
 
     /// The first moment at which a request stops to wait.
-    pub fn deadline(&self) -> Option<Running> {
+    pub fn deadline(&self) -> Option<Uptime> {
         self.waiting.iter().map(|waiting| waiting.deadline).min()
     }
 

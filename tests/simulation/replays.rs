@@ -77,7 +77,7 @@ impl World {
             asked_at: known.now,
             rate: asked.rate,
             parts: plan.spans.iter().map(part).collect(),
-            floor: Some(plan.window.floor),
+            low_watermark: Some(plan.window.low_watermark),
         };
         let (id, rate) = (new.id, new.rate);
         if let Ok(Done::Replaying(no)) = process.spool.apply(Op::Replay(new)) {

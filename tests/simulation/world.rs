@@ -7,10 +7,10 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
-use sidecar::capture::{Halt, LedgerError, Notice};
-use sidecar::clock::{Clock, Hands};
-use sidecar::moment::{Moment, Running};
+use sidecar::capture::{GroupError, Halt, Notice};
+use sidecar::clock::{Clock, ManualClock};
 use sidecar::spool::{Replay, ReplayState};
+use sidecar::time::{Timestamp, Uptime};
 
 use crate::disk::{Death, disk};
 use crate::judge::{Weather, judge};
@@ -60,9 +60,9 @@ impl Figures {
 pub struct World {
     folder: PathBuf,
     pub(super) random: StdRng,
-    hands: &'static Hands,
+    hands: &'static ManualClock,
     /// As the world's clock shows it: steps of it are weather, too.
-    wall: Moment,
+    wall: Timestamp,
     pub(super) setup: Setup,
     postgres: Postgres,
     pub(super) receivers: Receivers,
@@ -110,7 +110,7 @@ impl World {
         Self {
             folder: folder.to_owned(),
             hands: hands(),
-            wall: Moment(1_700_000_000_000_000),
+            wall: Timestamp(1_700_000_000_000_000),
             setup,
             postgres: Postgres::new(),
             receivers: Receivers::new(setup.is_crowded()),
@@ -233,8 +233,8 @@ impl World {
         self.hands.set(self.now().plus(time), self.wall);
     }
 
-    fn now(&self) -> Running {
-        Clock::by_hand(self.hands).running()
+    fn now(&self) -> Uptime {
+        Clock::by_hand(self.hands).uptime()
     }
 
     fn network(&mut self) {
@@ -265,7 +265,7 @@ impl World {
             6 => self.postgres.checkpoint(),
             7 => {
                 let step = self.random.random_range(-3_600_000_000..3_600_000_000_i64);
-                self.wall = Moment(self.wall.0 + step);
+                self.wall = Timestamp(self.wall.0 + step);
                 self.pass(Duration::ZERO);
             }
             8 => self.stop(),
@@ -300,7 +300,7 @@ impl World {
                 }
                 Notice::Resumed => self.waits_for_room = false,
                 Notice::SpoolFailed(_)
-                | Notice::Halted(_, Halt::Ledger { error: LedgerError::Spool(_), .. })
+                | Notice::Halted(_, Halt::Ledger { error: GroupError::Spool(_), .. })
                     if must_end => {}
                 wrong => {
                     self.fault.get_or_insert(format!("{wrong:?}"));

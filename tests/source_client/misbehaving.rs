@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use sidecar::clock::Clock;
-use sidecar::moment::Running;
 use sidecar::position::Lsn;
 use sidecar::source::{Connection, Conninfo, Ended, Patience, SourceError, StreamOptions};
+use sidecar::time::Uptime;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -30,7 +30,7 @@ async fn patient_stream_from(port: u16, patience: Duration) -> (Result<Ended, So
     let (_synced, synced) = watch::channel(Lsn(5));
     let (_stop, stop) = watch::channel(false);
     let mut blocks = 0;
-    let running = stream.run(Clock::start(Running(0)), |_| blocks += 1, synced, stop);
+    let running = stream.run(Clock::start(Uptime(0)), |_| blocks += 1, synced, stop);
     let ended = tokio::time::timeout(Duration::from_secs(10), running).await.expect("an end");
     (ended, blocks)
 }

@@ -4,9 +4,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use sidecar::clock::Clock;
-use sidecar::moment::Running;
 use sidecar::position::Lsn;
 use sidecar::source::{Block, Connection, Ended, Frame, SourceError, StreamOptions, connect_sql};
+use sidecar::time::Uptime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
@@ -53,7 +53,7 @@ impl Streaming {
         let hand_over = move |block| {
             let _ = into_blocks.send(block);
         };
-        let task = tokio::spawn(stream.run(Clock::start(Running(0)), hand_over, of_synced, of_stop));
+        let task = tokio::spawn(stream.run(Clock::start(Uptime(0)), hand_over, of_synced, of_stop));
         Ok(Self { blocks, synced, stop, task })
     }
 
@@ -187,7 +187,7 @@ on_all_versions! {
         let whole = last_commit(&first.hear(1));
         // Much is still unread, on our side of the socket too, when this is said.
         first.synced.send(whole).expect("a stream under way");
-        let clock = Clock::start(Running(0));
+        let clock = Clock::start(Uptime(0));
         assert_eq!(first.stop().await.expect("stopped"), Ended::Stopped);
         assert!(clock.elapsed() < Duration::from_secs(3), "{:?}", clock.elapsed());
         let sql = "SELECT active FROM pg_replication_slots WHERE slot_name = $1";
@@ -277,7 +277,7 @@ async fn a_server_shuts_down_at_once_with_a_client_that_is_idle() {
         let streaming = Streaming::start(&server, &name).await;
         confirm_all(streaming.blocks, streaming.synced);
         insert(&client, 1, 10, 10).await;
-        let clock = Clock::start(Running(0));
+        let clock = Clock::start(Uptime(0));
         server.stop_fast().await;
         assert!(clock.elapsed() < Duration::from_secs(2), "{version}: {:?}", clock.elapsed());
         let ended = streaming.task.await.expect("no panic");

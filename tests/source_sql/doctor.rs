@@ -2,17 +2,17 @@
 
 use sidecar::source::doctor::{Finding, Severity, doctor, judge, replication_refused};
 use sidecar::source::excluded::ExcludedWhen;
+use sidecar::source::server_state::{Required, RequiredColumn, ServerState};
 use sidecar::source::setup::{Stage, setup};
 use sidecar::source::slot::{Waited, slot};
-use sidecar::source::survey::{Survey, Wanted, WantedColumn};
 
 use crate::lab::{Lab, VERSIONS, on_all_versions};
 use crate::server::Server;
 
 const DOCUMENTS: &str = "CREATE TABLE public.documents (id int PRIMARY KEY, labels text[], body text)";
 
-async fn examine(lab: &Lab, wanted: &Wanted) -> Vec<Finding> {
-    doctor(&lab.client, wanted).await.expect("findings")
+async fn examine(lab: &Lab, required: &Required) -> Vec<Finding> {
+    doctor(&lab.client, required).await.expect("findings")
 }
 
 fn find<'a>(findings: &'a [Finding], title: &str) -> &'a Finding {
@@ -29,16 +29,16 @@ fn problems(findings: &[Finding]) -> usize {
 on_all_versions! {
     async fn a_healthy_database_has_no_problem_and_nothing_is_written_to_it(lab: Lab) {
         lab.run(DOCUMENTS).await;
-        let wanted = lab.wanted(&["id", "labels"]);
-        let before = examine(&lab, &wanted).await;
+        let required = lab.required(&["id", "labels"]);
+        let before = examine(&lab, &required).await;
         assert_eq!(problems(&before), 0, "{before:#?}");
         assert!(find(&before, "make the publication").cure_sql.as_ref().is_some_and(|sql| sql.starts_with("CREATE PUBLICATION")));
-        let found = lab.survey(&wanted).await;
+        let found = lab.server_state(&required).await;
         assert!(found.publication.is_none() && found.slot.is_none(), "it only looked");
 
         let watcher = lab.session().await;
-        setup(&lab.client, &watcher, &wanted, Stage::FirstStart, &mut |_: &[Waited]| ()).await.expect("made");
-        let after = examine(&lab, &wanted).await;
+        setup(&lab.client, &watcher, &required, Stage::FirstStart, &mut |_: &[Waited]| ()).await.expect("made");
+        let after = examine(&lab, &required).await;
         assert_eq!(problems(&after), 0, "{after:#?}");
         for title in ["PostgreSQL", "told apart by (id)", "replication slots", "walsenders", "no two documents", "max_slot_wal_keep_size is not set", "logical_decoding_work_mem"] {
             find(&after, title);
@@ -48,7 +48,7 @@ on_all_versions! {
     }
 
     async fn what_is_wrong_with_the_table_is_a_problem_with_its_cure(lab: Lab) {
-        let wanted = lab.wanted(&["id"]);
+        let required = lab.required(&["id"]);
         let cases = [
             ("CREATE VIEW public.documents AS SELECT 1 AS id; CREATE TABLE public.x ()", "is no table", false),
             ("DROP VIEW public.documents; CREATE UNLOGGED TABLE public.documents (id int PRIMARY KEY)", "is unlogged", true),
@@ -59,12 +59,12 @@ on_all_versions! {
         ];
         for (ddl, title, curable) in cases {
             lab.run(ddl).await;
-            let findings = examine(&lab, &wanted).await;
+            let findings = examine(&lab, &required).await;
             let finding = find(&findings, title);
             assert_eq!((finding.severity, finding.cure_sql.is_some()), (Severity::Problem, curable), "{findings:#?}");
             if let Some(cure) = &finding.cure_sql {
                 lab.run(cure).await;
-                let cured = examine(&lab, &wanted).await;
+                let cured = examine(&lab, &required).await;
                 assert_eq!(problems(&cured), 0, "{cured:#?}");
             }
         }
@@ -74,20 +74,20 @@ on_all_versions! {
     async fn what_may_go_wrong_later_is_a_warning_or_a_note(lab: Lab) {
         lab.run("CREATE TABLE public.documents (k int PRIMARY KEY, id int NOT NULL, g int GENERATED ALWAYS AS (k + 1) STORED); CREATE TABLE public.child () INHERITS (public.documents);
                  INSERT INTO public.documents VALUES (1, 1), (2, 1), (3, 2); ANALYZE public.documents").await;
-        let findings = examine(&lab, &lab.wanted(&["id"])).await;
+        let findings = examine(&lab, &lab.required(&["id"])).await;
         assert_eq!(find(&findings, "1 ids are shared by 2 live documents").severity, Severity::Warning);
         assert_eq!(find(&findings, "other tables inherit").severity, Severity::Warning);
         assert_eq!(find(&findings, "holds about 3 documents").severity, Severity::Note);
         assert_eq!(findings.iter().any(|finding| finding.title == "generated columns: g"), lab.version < 18);
-        let generated = examine(&lab, &lab.wanted(&["id", "g"])).await;
+        let generated = examine(&lab, &lab.required(&["id", "g"])).await;
         assert_eq!(problems(&generated), usize::from(lab.version < 18), "{generated:#?}");
         lab.run("DROP TABLE public.child; DROP TABLE public.documents; CREATE TABLE public.documents (id int NOT NULL, g int GENERATED ALWAYS AS (id + 1) STORED PRIMARY KEY); CREATE TABLE public.child ()").await;
-        let identity = examine(&lab, &lab.wanted(&["id"])).await;
+        let identity = examine(&lab, &lab.required(&["id"])).await;
         assert_eq!(problems(&identity), usize::from(lab.version < 18), "{identity:#?}");
         assert_eq!(identity.iter().any(|finding| finding.title.contains("the identity: g is a generated column")), lab.version < 18);
 
         lab.run("DROP TABLE public.child; DROP TABLE public.documents; CREATE TABLE public.documents (id int PRIMARY KEY) PARTITION BY RANGE (id)").await;
-        assert!(find(&examine(&lab, &lab.wanted(&["id"])).await, "is partitioned").explanation.contains("truncated, attached or detached"));
+        assert!(find(&examine(&lab, &lab.required(&["id"])).await, "is partitioned").explanation.contains("truncated, attached or detached"));
         lab.close().await;
     }
 
@@ -97,15 +97,15 @@ on_all_versions! {
                  gone boolean DEFAULT true, title text, body text, view_count int NOT NULL DEFAULT 0, \"hitCounter\" bigint, country text, counted_by text,
                  touched timestamptz, inserted_at timestamptz DEFAULT now(), day date DEFAULT CURRENT_DATE, due timestamptz, who text DEFAULT current_user, updated_on timestamptz, createdat timestamptz);
                  INSERT INTO public.documents (project_id, tenant, deleted_at) VALUES ('Acme', 'a', now()), ('other', 'a', now()), (NULL, 'a', now())").await;
-        let named = |setting: &str, name: &str| WantedColumn { setting: format!("documents.{setting}"), name: name.to_owned() };
-        let wanted = Wanted {
+        let named = |setting: &str, name: &str| RequiredColumn { setting: format!("documents.{setting}"), name: name.to_owned() };
+        let required = Required {
             project: Some("project_id".to_owned()),
             columns: vec![named("id", "id"), named("project", "project_id"), named("labels", "labels"), named("excluded", "deleted_at")],
             ignore: ["created_at", "updated_at", "tenant", "nothing_like_it"].map(str::to_owned).to_vec(),
             webhooks: vec![Some("acme".to_owned())],
-            ..lab.wanted(&[])
+            ..lab.required(&[])
         };
-        let findings = examine(&lab, &wanted).await;
+        let findings = examine(&lab, &required).await;
         assert_eq!(problems(&findings), 0, "{findings:#?}");
         let taken = &find(&findings, "what each column of documents is taken for").explanation;
         for line in [
@@ -136,11 +136,11 @@ on_all_versions! {
 
         // By another column there is nothing to warn of.
         lab.run("UPDATE public.documents SET deleted_at = NULL, project_id = 'acme'").await;
-        let listed = Wanted { content: Some(vec!["title".to_owned(), "view_count".to_owned()]), ..wanted.clone() };
+        let listed = Required { content: Some(vec!["title".to_owned(), "view_count".to_owned()]), ..required.clone() };
         let findings = examine(&lab, &listed).await;
         assert_eq!(findings.iter().filter(|finding| finding.severity == Severity::Warning).count(), 0, "{findings:#?}");
 
-        let mut odd = wanted.clone();
+        let mut odd = required.clone();
         (odd.project, odd.excluded_when) = (Some("tenant".to_owned()), ExcludedWhen::NotNull);
         (odd.columns[1], odd.columns[3]) = (named("project", "tenant"), named("excluded", "gone"));
         let findings = examine(&lab, &odd).await;
@@ -154,36 +154,36 @@ on_all_versions! {
     /// What no server of the test can be made to say, said by hand.
     async fn what_the_server_says_of_itself_is_judged(lab: Lab) {
         lab.run(DOCUMENTS).await;
-        let wanted = lab.wanted(&["id"]);
+        let required = lab.required(&["id"]);
         let watcher = lab.session().await;
-        setup(&lab.client, &watcher, &wanted, Stage::FirstStart, &mut |_: &[Waited]| ()).await.expect("made");
-        let healthy = lab.survey(&wanted).await;
-        let judged = |change: &dyn Fn(&mut Survey)| {
-            let mut survey = healthy.clone();
-            change(&mut survey);
-            judge(&survey, &wanted)
+        setup(&lab.client, &watcher, &required, Stage::FirstStart, &mut |_: &[Waited]| ()).await.expect("made");
+        let healthy = lab.server_state(&required).await;
+        let judged = |change: &dyn Fn(&mut ServerState)| {
+            let mut server_state = healthy.clone();
+            change(&mut server_state);
+            judge(&server_state, &required)
         };
-        let problem = |title: &str, change: &dyn Fn(&mut Survey)| {
+        let problem = |title: &str, change: &dyn Fn(&mut ServerState)| {
             let findings = judged(change);
             assert!(problems(&findings) == 1 && find(&findings, title).severity == Severity::Problem, "{title}: {findings:#?}");
         };
-        problem("13 or later", &|survey| survey.server.version = 120_022);
-        problem("standby", &|survey| survey.server.in_recovery = true);
-        problem("may not replicate", &|survey| survey.server.may_replicate = false);
-        problem("replication slots: 100 of 100 are in use", &|survey| survey.server.slots = 100);
-        problem("walsenders: 99 of 100 are in use", &|survey| survey.server.senders = 99);
-        problem("belongs to the database", &|survey| survey.slot.as_mut().expect("a slot").here = false);
-        problem("wal_level is replica", &|survey| survey.settings.set("wal_level", "replica"));
-        assert_eq!(problems(&judged(&|survey| { survey.settings.set("wal_level", "replica"); survey.server.version = 190_000; })), 0);
-        let warned = |title: &str, change: &dyn Fn(&mut Survey)| {
+        problem("13 or later", &|server_state| server_state.server.version = 120_022);
+        problem("standby", &|server_state| server_state.server.in_recovery = true);
+        problem("may not replicate", &|server_state| server_state.server.may_replicate = false);
+        problem("replication slots: 100 of 100 are in use", &|server_state| server_state.server.slots = 100);
+        problem("walsenders: 99 of 100 are in use", &|server_state| server_state.server.senders = 99);
+        problem("belongs to the database", &|server_state| server_state.slot.as_mut().expect("a slot").here = false);
+        problem("wal_level is replica", &|server_state| server_state.settings.set("wal_level", "replica"));
+        assert_eq!(problems(&judged(&|server_state| { server_state.settings.set("wal_level", "replica"); server_state.server.version = 190_000; })), 0);
+        let warned = |title: &str, change: &dyn Fn(&mut ServerState)| {
             assert_eq!(find(&judged(change), title).severity, Severity::Warning);
         };
-        warned("is lost (lost)", &|survey| survey.slot.as_mut().expect("a slot").wal_status = Some("lost".to_owned()));
-        warned("is lost (idle_timeout)", &|survey| survey.slot.as_mut().expect("a slot").invalidation_reason = Some("idle_timeout".to_owned()));
-        warned("about to be lost", &|survey| survey.slot.as_mut().expect("a slot").wal_status = Some("unreserved".to_owned()));
-        warned("keeps 3.0 GiB of log", &|survey| survey.slot.as_mut().expect("a slot").retained_bytes = Some(3 << 30));
-        warned("idle_replication_slot_timeout is", &|survey| survey.settings.set("idle_replication_slot_timeout", "60"));
-        warned("wal_sender_timeout is", &|survey| survey.settings.set("wal_sender_timeout", "2000"));
+        warned("is lost (lost)", &|server_state| server_state.slot.as_mut().expect("a slot").wal_status = Some("lost".to_owned()));
+        warned("is lost (idle_timeout)", &|server_state| server_state.slot.as_mut().expect("a slot").invalidation_reason = Some("idle_timeout".to_owned()));
+        warned("about to be lost", &|server_state| server_state.slot.as_mut().expect("a slot").wal_status = Some("unreserved".to_owned()));
+        warned("keeps 3.0 GiB of log", &|server_state| server_state.slot.as_mut().expect("a slot").retained_bytes = Some(3 << 30));
+        warned("idle_replication_slot_timeout is", &|server_state| server_state.settings.set("idle_replication_slot_timeout", "60"));
+        warned("wal_sender_timeout is", &|server_state| server_state.settings.set("wal_sender_timeout", "2000"));
         lab.close().await;
     }
 }
@@ -197,19 +197,21 @@ async fn a_lost_slot_says_from_where_on_nothing_can_be_known() {
             tokio::task::spawn_blocking(move || Server::start(version, settings)).await.expect("a server");
         let lab = Lab::on(&server, version, "t").await;
         lab.run(DOCUMENTS).await;
-        let wanted = lab.wanted(&["id"]);
+        let required = lab.required(&["id"]);
         let watcher = lab.session().await;
-        setup(&lab.client, &watcher, &wanted, Stage::FirstStart, &mut |_: &[Waited]| ()).await.expect("made");
-        let before = slot(&lab.client, &wanted.slot).await.expect("asked").expect("a slot");
+        setup(&lab.client, &watcher, &required, Stage::FirstStart, &mut |_: &[Waited]| ())
+            .await
+            .expect("made");
+        let before = slot(&lab.client, &required.slot).await.expect("asked").expect("a slot");
         assert!(!before.lost() && before.safe_wal_size.is_some());
         for _ in 0..4 {
             lab.run("CREATE TABLE public.t (); DROP TABLE public.t; SELECT pg_switch_wal()").await;
         }
         lab.run("CHECKPOINT").await;
-        let lost = slot(&lab.client, &wanted.slot).await.expect("asked").expect("a slot");
+        let lost = slot(&lab.client, &required.slot).await.expect("asked").expect("a slot");
         assert!(lost.lost(), "{version}: {lost:?}");
         assert_eq!((lost.confirmed, lost.restart), (before.confirmed, None));
-        let findings = examine(&lab, &wanted).await;
+        let findings = examine(&lab, &required).await;
         let from = before.confirmed.expect("an LSN").to_string();
         assert!(find(&findings, "is lost").explanation.contains(&from), "{findings:#?}");
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sidecar::source::excluded::ExcludedWhen;
-use sidecar::source::survey::{Survey, Wanted, WantedColumn, survey};
+use sidecar::source::server_state::{Required, RequiredColumn, ServerState, server_state};
 use sidecar::source::{Conninfo, connect_sql};
 use tokio_postgres::Client;
 
@@ -61,10 +61,10 @@ impl Lab {
     }
 
     /// What the settings would name: documents with the id `id`, slot and publication called as the database.
-    pub(crate) fn wanted(&self, columns: &[&str]) -> Wanted {
+    pub(crate) fn required(&self, columns: &[&str]) -> Required {
         let named =
-            |name: &&str| WantedColumn { setting: format!("documents.{name}"), name: (*name).to_owned() };
-        Wanted {
+            |name: &&str| RequiredColumn { setting: format!("documents.{name}"), name: (*name).to_owned() };
+        Required {
             schema: "public".to_owned(),
             table: "documents".to_owned(),
             oid: None,
@@ -82,8 +82,8 @@ impl Lab {
         }
     }
 
-    pub(crate) async fn survey(&self, wanted: &Wanted) -> Survey {
-        survey(&self.client, wanted).await.expect("a survey")
+    pub(crate) async fn server_state(&self, required: &Required) -> ServerState {
+        server_state(&self.client, required).await.expect("a survey")
     }
 
     /// Reads the slot as a sidecar would, until it is dropped.

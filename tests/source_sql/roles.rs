@@ -13,7 +13,7 @@ use sidecar::source::column_types::ColumnType;
 use sidecar::source::excluded::ExcludedWhen;
 use sidecar::source::refusal::Refusal;
 use sidecar::source::roles;
-use sidecar::source::survey::{Survey, Wanted, WantedColumn, survey};
+use sidecar::source::server_state::{Required, RequiredColumn, ServerState, server_state};
 use sidecar::source::types::type_forms;
 use sidecar::source::values::told;
 
@@ -135,8 +135,8 @@ struct Sample {
 /// The table with a column of each type, and one row, as the stream tells it.
 struct Sweep {
     samples: Vec<Sample>,
-    found: Survey,
-    wanted: Wanted,
+    found: ServerState,
+    required: Required,
     relation: Relation,
     cells: Vec<Option<String>>,
     kinds: TypeKinds,
@@ -193,7 +193,7 @@ impl Sweep {
             defined.join(", ")
         ))
         .await;
-        let slot = &lab.wanted(&[]).slot;
+        let slot = &lab.required(&[]).slot;
         lab.run("CREATE PUBLICATION p FOR TABLE public.documents").await;
         lab.run(&format!("SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')")).await;
         let values: Vec<String> = samples
@@ -207,15 +207,15 @@ impl Sweep {
             .collect();
         lab.run(&format!("INSERT INTO public.documents VALUES (1, 'plain', {})", values.join(", "))).await;
         let (relation, cells) = streamed(lab, slot).await;
-        let wanted = lab.wanted(&[]);
-        let found = lab.survey(&wanted).await;
+        let required = lab.required(&[]);
+        let found = lab.server_state(&required).await;
         let mut kinds = TypeKinds::default();
         let oids: Vec<u32> =
             relation.columns.iter().map(|column| column.type_oid).filter(|oid| !kinds.knows(*oid)).collect();
         for (oid, form) in type_forms(&lab.client, &oids).await.expect("forms") {
             kinds.learn(oid, form);
         }
-        Self { samples, found, wanted, relation, cells, kinds }
+        Self { samples, found, required, relation, cells, kinds }
     }
 
     fn typed(&self, column: &str) -> (&Table, &ColumnType) {
@@ -401,7 +401,7 @@ on_all_versions! {
             for (sample, text) in sweep.samples.iter().zip(&sweep.cells[2..]) {
                 let (table, of) = sweep.typed(&sample.column);
                 let column = table.column(&sample.column).expect("a column");
-                let named = WantedColumn { setting: setting.to_owned(), name: sample.column.clone() };
+                let named = RequiredColumn { setting: setting.to_owned(), name: sample.column.clone() };
                 let context = format!("{} {setting} {} like {}", lab.version, column.type_name, sample.like);
                 let refusal = roles::refusal(&named, column, of);
                 tried += 1;
@@ -461,9 +461,9 @@ on_all_versions! {
                 let of = &sweep.found.types[&column];
                 let type_name = table.column(&column).expect("a column").type_name.clone();
                 let context = format!("{} {when:?} {type_name}", lab.version);
-                let named = WantedColumn { setting: "documents.excluded".to_owned(), name: column.clone() };
-                let wanted = Wanted { columns: vec![named], excluded_when: when.clone(), ..sweep.wanted.clone() };
-                let told = told(&lab.client, table, &sweep.found.types, &wanted).await.expect("asked");
+                let named = RequiredColumn { setting: "documents.excluded".to_owned(), name: column.clone() };
+                let required = Required { columns: vec![named], excluded_when: when.clone(), ..sweep.required.clone() };
+                let told = told(&lab.client, table, &sweep.found.types, &required).await.expect("asked");
                 tried += 1;
                 assert_eq!(told.when.is_some(), accepted, "{context}: {told:?}");
                 let Some(read) = told.when else {
@@ -501,8 +501,8 @@ on_all_versions! {
             ("k", "ab", "would become \"a\""),
         ] {
             for when in [ExcludedWhen::Values(vec![value.to_owned()]), ExcludedWhen::Unless(vec![value.to_owned()])] {
-                let wanted = Wanted { excluded_when: when, ..excluded_by(&lab, column) };
-                let refusals = lab.survey(&wanted).await.refusals(&wanted);
+                let required = Required { excluded_when: when, ..excluded_by(&lab, column) };
+                let refusals = lab.server_state(&required).await.refusals(&required);
                 let said: Vec<&str> = refusals.iter().map(|refusal| refusal.what.as_str()).collect();
                 assert!(matches!(*said, [said] if said.contains(why) && said.contains(&format!("{value:?}")) && said.contains("What works:")), "{column} {value}: {said:?}");
             }
@@ -511,8 +511,8 @@ on_all_versions! {
             ("b", "no", "f"), ("f", "0", "0"), ("n", " 7", "7"), ("c", "ab ", "ab"), ("t", "2026-1-2 3:00+1", "2026-01-02 02:00:00+00"),
             ("u", "{A0EEBC999C0B4EF8BB6D6BB9BD380A11}", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"), ("m", "sad", "sad"), ("t", "Infinity", "infinity"),
         ] {
-            let wanted = Wanted { excluded_when: ExcludedWhen::Unless(vec![value.to_owned(), value.to_owned()]), ..excluded_by(&lab, column) };
-            assert_eq!(lab.survey(&wanted).await.told.when, Some(ExcludedWhen::Unless(vec![texts.to_owned()])), "{column} {value}");
+            let required = Required { excluded_when: ExcludedWhen::Unless(vec![value.to_owned(), value.to_owned()]), ..excluded_by(&lab, column) };
+            assert_eq!(lab.server_state(&required).await.told.when, Some(ExcludedWhen::Unless(vec![texts.to_owned()])), "{column} {value}");
         }
         lab.close().await;
     }
@@ -524,8 +524,8 @@ on_all_versions! {
         lab.run(&format!("CREATE ROLE {role} LOGIN REPLICATION; GRANT SELECT ON public.documents TO {role}")).await;
         let client = lab.session_as(&role).await;
         for (column, value, read) in [("m", "sad", Ok("sad")), ("m", "no", Err("its labels are glad, sad")), ("y", "t", Err("GRANT USAGE ON SCHEMA"))] {
-            let wanted = Wanted { excluded_when: ExcludedWhen::Values(vec![value.to_owned()]), ..excluded_by(&lab, column) };
-            let told = survey(&client, &wanted).await.expect("a survey").told;
+            let required = Required { excluded_when: ExcludedWhen::Values(vec![value.to_owned()]), ..excluded_by(&lab, column) };
+            let told = server_state(&client, &required).await.expect("a survey").told;
             match read {
                 Ok(value) => assert_eq!(told.when, Some(ExcludedWhen::Values(vec![value.to_owned()]))),
                 Err(why) => assert!(told.refusal.as_ref().is_some_and(|refusal| refusal.what.contains(why)), "{column} {value}: {told:?}"),
@@ -549,8 +549,8 @@ on_all_versions! {
             ("b", values(&["no", "yes"]), "excluded_when = \"true\""),
             ("m", values(&["sad", "glad"]), "live_when = [\"glad\"]"),
         ] {
-            let wanted = Wanted { excluded_when: when.clone(), ..excluded_by(&lab, column) };
-            let refusals = lab.survey(&wanted).await.refusals(&wanted);
+            let required = Required { excluded_when: when.clone(), ..excluded_by(&lab, column) };
+            let refusals = lab.server_state(&required).await.refusals(&required);
             assert!(matches!(&*refusals, [refusal] if refusal.what.contains(works) && !refusal.what.contains("= \"not_null\"")), "{column} {when:?}: {refusals:?}");
         }
         lab.close().await;
@@ -564,9 +564,9 @@ on_all_versions! {
                 if name == "v" && lab.version < 18 {
                     continue;
                 }
-                let column = WantedColumn { setting: setting.to_owned(), name: name.to_owned() };
-                let wanted = Wanted { columns: vec![column], excluded_when: ExcludedWhen::Values(vec!["1".to_owned()]), ..lab.wanted(&[]) };
-                let refusals: BTreeSet<String> = lab.survey(&wanted).await.refusals(&wanted).into_iter().map(|refusal| refusal.what)
+                let column = RequiredColumn { setting: setting.to_owned(), name: name.to_owned() };
+                let required = Required { columns: vec![column], excluded_when: ExcludedWhen::Values(vec!["1".to_owned()]), ..lab.required(&[]) };
+                let refusals: BTreeSet<String> = lab.server_state(&required).await.refusals(&required).into_iter().map(|refusal| refusal.what)
                     .filter(|what| !what.contains("and an array, json")).collect();
                 let generated = refusals.iter().any(|what| what.starts_with(setting) && what.contains(&format!("{name} is a")) && what.contains("generated column"));
                 assert_eq!((generated, refusals.len()), (!published, usize::from(!published)), "{} {setting} {name}: {refusals:?}", lab.version);
@@ -577,7 +577,7 @@ on_all_versions! {
 }
 
 /// The settings that name the column for excluded documents.
-fn excluded_by(lab: &Lab, column: &str) -> Wanted {
-    let named = WantedColumn { setting: "documents.excluded".to_owned(), name: column.to_owned() };
-    Wanted { columns: vec![named], ..lab.wanted(&[]) }
+fn excluded_by(lab: &Lab, column: &str) -> Required {
+    let named = RequiredColumn { setting: "documents.excluded".to_owned(), name: column.to_owned() };
+    Required { columns: vec![named], ..lab.required(&[]) }
 }

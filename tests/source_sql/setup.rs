@@ -4,18 +4,18 @@ use std::sync::{Arc, Mutex};
 
 use sidecar::source::SourceError;
 use sidecar::source::refusal::CatalogError;
+use sidecar::source::server_state::Required;
 use sidecar::source::setup::{self, Stage, plan, print, setup, teardown};
 use sidecar::source::slot::{Waited, slot};
-use sidecar::source::survey::Wanted;
 use tokio_postgres::Client;
 
 use crate::lab::{Lab, on_all_versions, run, until};
 
 const DOCUMENTS: &str = "CREATE TABLE public.documents (id int PRIMARY KEY, labels text[], body text)";
 
-async fn make(lab: &Lab, wanted: &Wanted, stage: Stage) -> Result<Vec<setup::Step>, CatalogError> {
+async fn make(lab: &Lab, required: &Required, stage: Stage) -> Result<Vec<setup::Step>, CatalogError> {
     let watcher = lab.session().await;
-    setup(&lab.client, &watcher, wanted, stage, &mut |_: &[Waited]| ()).await
+    setup(&lab.client, &watcher, required, stage, &mut |_: &[Waited]| ()).await
 }
 
 /// (what somebody did, a part of the refusal)
@@ -43,17 +43,17 @@ const SPOILED: &[(&str, &str)] = &[
 on_all_versions! {
     async fn setup_makes_publication_then_slot_once_and_teardown_removes_them_once(lab: Lab) {
         lab.run(DOCUMENTS).await;
-        let wanted = lab.wanted(&["id", "labels"]);
-        let steps = make(&lab, &wanted, Stage::FirstStart).await.expect("made");
+        let required = lab.required(&["id", "labels"]);
+        let steps = make(&lab, &required, Stage::FirstStart).await.expect("made");
         assert!(steps[0].sql.starts_with("CREATE PUBLICATION") && steps[1].sql.contains("pg_create_logical_replication_slot"));
-        assert_eq!(make(&lab, &wanted, Stage::GoesOn).await.expect("made"), []);
-        let found = lab.survey(&wanted).await;
-        assert!(found.refusals(&wanted).is_empty(), "{:?}", found.refusals(&wanted));
+        assert_eq!(make(&lab, &required, Stage::GoesOn).await.expect("made"), []);
+        let found = lab.server_state(&required).await;
+        assert!(found.refusals(&required).is_empty(), "{:?}", found.refusals(&required));
         assert!(found.slot.is_some_and(|slot| slot.confirmed.is_some() && !slot.lost() && slot.active_pid.is_none()));
 
-        assert_eq!(teardown(&lab.client, &wanted).await.expect("removed").steps.len(), 2);
-        assert_eq!(teardown(&lab.client, &wanted).await.expect("removed").steps.len(), 0);
-        let gone = lab.survey(&wanted).await;
+        assert_eq!(teardown(&lab.client, &required).await.expect("removed").steps.len(), 2);
+        assert_eq!(teardown(&lab.client, &required).await.expect("removed").steps.len(), 0);
+        let gone = lab.server_state(&required).await;
         assert!(gone.slot.is_none() && gone.publication.is_none());
         lab.close().await;
     }
@@ -61,29 +61,29 @@ on_all_versions! {
     async fn the_sql_that_is_printed_makes_what_setup_would(lab: Lab) {
         lab.run(DOCUMENTS).await;
         lab.run("ALTER TABLE public.documents REPLICA IDENTITY NOTHING").await;
-        let wanted = lab.wanted(&["id"]);
-        let printed = print(&lab.survey(&wanted).await, &wanted);
+        let required = lab.required(&["id"]);
+        let printed = print(&lab.server_state(&required).await, &required);
         for statement in printed.lines().filter(|line| !line.starts_with("--")) {
             lab.run(statement).await;
         }
-        assert_eq!(make(&lab, &wanted, Stage::GoesOn).await.expect("nothing to do"), []);
+        assert_eq!(make(&lab, &required, Stage::GoesOn).await.expect("nothing to do"), []);
         lab.close().await;
     }
 
     async fn every_spoiled_thing_is_refused_with_the_sql_that_cures_it(lab: Lab) {
         lab.run(DOCUMENTS).await;
-        let wanted = lab.wanted(&["id"]);
-        make(&lab, &wanted, Stage::FirstStart).await.expect("made");
+        let required = lab.required(&["id"]);
+        make(&lab, &required, Stage::FirstStart).await.expect("made");
         let named = |sql: &str| {
-            sql.replace("PUBLICATION p ", &format!("PUBLICATION {} ", wanted.publication)).replace("'s'", &format!("'{}'", wanted.slot))
+            sql.replace("PUBLICATION p ", &format!("PUBLICATION {} ", required.publication)).replace("'s'", &format!("'{}'", required.slot))
         };
         for (spoil, what) in SPOILED {
             lab.run(&named(spoil)).await;
-            let refused = make(&lab, &wanted, Stage::GoesOn).await.expect_err(spoil);
+            let refused = make(&lab, &required, Stage::GoesOn).await.expect_err(spoil);
             let CatalogError::Refused(refusals) = refused else { panic!("{spoil}: {refused:?}") };
             assert!(refusals.len() == 1 && refusals[0].what.contains(what), "{spoil}: {refusals:?}");
             lab.run(refusals[0].cure_sql.as_ref().expect("a cure")).await;
-            make(&lab, &wanted, Stage::FirstStart).await.unwrap_or_else(|error| panic!("{spoil}, cured: {error}"));
+            make(&lab, &required, Stage::FirstStart).await.unwrap_or_else(|error| panic!("{spoil}, cured: {error}"));
         }
         lab.close().await;
     }
@@ -93,22 +93,22 @@ on_all_versions! {
             "CREATE TABLE public.documents (id int PRIMARY KEY) PARTITION BY RANGE (id);
              CREATE TABLE public.d1 PARTITION OF public.documents FOR VALUES FROM (0) TO (9)",
         ).await;
-        let wanted = lab.wanted(&["id"]);
-        make(&lab, &wanted, Stage::FirstStart).await.expect("made");
-        lab.run(&format!("ALTER PUBLICATION {} SET (publish_via_partition_root = false)", wanted.publication)).await;
-        let CatalogError::Refused(refusals) = make(&lab, &wanted, Stage::GoesOn).await.expect_err("refused") else { panic!() };
+        let required = lab.required(&["id"]);
+        make(&lab, &required, Stage::FirstStart).await.expect("made");
+        lab.run(&format!("ALTER PUBLICATION {} SET (publish_via_partition_root = false)", required.publication)).await;
+        let CatalogError::Refused(refusals) = make(&lab, &required, Stage::GoesOn).await.expect_err("refused") else { panic!() };
         assert!(refusals.len() == 1 && refusals[0].what.contains("under the names of the partitions"), "{refusals:?}");
         lab.run(refusals[0].cure_sql.as_ref().expect("a cure")).await;
-        assert_eq!(make(&lab, &wanted, Stage::GoesOn).await.expect("cured"), []);
+        assert_eq!(make(&lab, &required, Stage::GoesOn).await.expect("cured"), []);
         lab.close().await;
     }
 
     async fn a_wrong_column_is_answered_with_the_columns_there_are(lab: Lab) {
         lab.run(DOCUMENTS).await;
-        let wanted = lab.wanted(&["id", "label"]);
-        let refused = make(&lab, &wanted, Stage::FirstStart).await.expect_err("refused").to_string();
+        let required = lab.required(&["id", "label"]);
+        let refused = make(&lab, &required, Stage::FirstStart).await.expect_err("refused").to_string();
         assert!(refused.contains("documents.label: public.documents has no column label (perhaps labels?); it has id, labels, body"), "{refused}");
-        assert!(lab.survey(&wanted).await.publication.is_none(), "refused before anything is made");
+        assert!(lab.server_state(&required).await.publication.is_none(), "refused before anything is made");
         lab.close().await;
     }
 
@@ -117,8 +117,8 @@ on_all_versions! {
         let role = format!("r_{}", lab.name);
         lab.run(&format!("CREATE ROLE {role} LOGIN; ALTER TABLE public.documents ENABLE ROW LEVEL SECURITY; REVOKE USAGE ON SCHEMA public FROM public")).await;
         let (client, watcher) = (lab.session_as(&role).await, lab.session().await);
-        let wanted = lab.wanted(&["id"]);
-        let attempt = async || setup(&client, &watcher, &wanted, Stage::FirstStart, &mut |_: &[Waited]| ()).await;
+        let required = lab.required(&["id"]);
+        let attempt = async || setup(&client, &watcher, &required, Stage::FirstStart, &mut |_: &[Waited]| ()).await;
         let CatalogError::Refused(refusals) = attempt().await.expect_err("refused") else { panic!() };
         let all = refusals.iter().map(ToString::to_string).collect::<String>();
         for cure in ["REPLICATION", "BYPASSRLS", "GRANT SELECT", "GRANT USAGE ON SCHEMA"] {
@@ -136,15 +136,15 @@ on_all_versions! {
 
     async fn teardown_leaves_a_slot_that_is_read_and_a_publication_of_others(lab: Lab) {
         lab.run(DOCUMENTS).await;
-        let wanted = lab.wanted(&["id"]);
-        make(&lab, &wanted, Stage::FirstStart).await.expect("made");
-        lab.run(&format!("CREATE TABLE public.other (id int PRIMARY KEY); ALTER PUBLICATION {} ADD TABLE public.other", wanted.publication)).await;
-        let reader = lab.read_slot(&wanted.slot, &wanted.publication).await;
-        let refused = teardown(&lab.client, &wanted).await.expect_err("refused").to_string();
+        let required = lab.required(&["id"]);
+        make(&lab, &required, Stage::FirstStart).await.expect("made");
+        lab.run(&format!("CREATE TABLE public.other (id int PRIMARY KEY); ALTER PUBLICATION {} ADD TABLE public.other", required.publication)).await;
+        let reader = lab.read_slot(&required.slot, &required.publication).await;
+        let refused = teardown(&lab.client, &required).await.expect_err("refused").to_string();
         assert!(refused.contains(&format!("read by the process {}", reader.pid)), "{refused}");
         drop(reader);
-        until(&lab.client, &format!("SELECT active_pid IS NULL FROM pg_replication_slots WHERE slot_name = '{}'", wanted.slot)).await;
-        let gone = teardown(&lab.client, &wanted).await.expect("removed");
+        until(&lab.client, &format!("SELECT active_pid IS NULL FROM pg_replication_slots WHERE slot_name = '{}'", required.slot)).await;
+        let gone = teardown(&lab.client, &required).await.expect("removed");
         assert_eq!((gone.steps.len(), gone.left.len()), (1, 1), "the slot goes, whatever becomes of the publication");
         assert!(gone.left[0].what.contains("other tables too"), "{}", gone.left[0]);
         lab.close().await;
@@ -152,38 +152,38 @@ on_all_versions! {
 
     async fn teardown_by_a_role_that_owns_nothing_drops_the_slot_and_says_who_drops_the_publication(lab: Lab) {
         lab.run(DOCUMENTS).await;
-        let wanted = lab.wanted(&["id"]);
-        make(&lab, &wanted, Stage::FirstStart).await.expect("made");
-        let role = format!("leaver_{}", wanted.slot);
+        let required = lab.required(&["id"]);
+        make(&lab, &required, Stage::FirstStart).await.expect("made");
+        let role = format!("leaver_{}", required.slot);
         lab.run(&format!("CREATE ROLE {role} REPLICATION; GRANT SELECT ON public.documents TO {role}")).await;
         lab.run(&format!("SET ROLE {role}")).await;
-        let gone = teardown(&lab.client, &wanted).await.expect("removed");
+        let gone = teardown(&lab.client, &required).await.expect("removed");
         lab.run("RESET ROLE").await;
         assert_eq!(gone.steps.len(), 1);
         assert!(gone.left[0].cure_sql.as_ref().is_some_and(|sql| sql.starts_with("DROP PUBLICATION")), "{}", gone.left[0]);
-        assert!(slot(&lab.client, &wanted.slot).await.expect("asked").is_none());
+        assert!(slot(&lab.client, &required.slot).await.expect("asked").is_none());
         lab.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
         lab.close().await;
     }
 
     async fn a_publication_made_after_its_slot_is_refused_unless_a_first_start_follows(lab: Lab) {
         lab.run(DOCUMENTS).await;
-        let wanted = lab.wanted(&["id"]);
-        make(&lab, &wanted, Stage::FirstStart).await.expect("made");
-        lab.run(&format!("DROP PUBLICATION {}", wanted.publication)).await;
-        let CatalogError::Refused(refusals) = make(&lab, &wanted, Stage::GoesOn).await.expect_err("refused") else { panic!() };
+        let required = lab.required(&["id"]);
+        make(&lab, &required, Stage::FirstStart).await.expect("made");
+        lab.run(&format!("DROP PUBLICATION {}", required.publication)).await;
+        let CatalogError::Refused(refusals) = make(&lab, &required, Stage::GoesOn).await.expect_err("refused") else { panic!() };
         for statement in refusals[0].cure_sql.as_ref().expect("a cure").split_inclusive(';') {
             lab.run(statement).await;
         }
-        assert_eq!(make(&lab, &wanted, Stage::GoesOn).await.expect("cured").len(), 1, "the slot");
-        lab.run(&format!("DROP PUBLICATION {}", wanted.publication)).await;
-        assert_eq!(make(&lab, &wanted, Stage::FirstStart).await.expect("made").len(), 1, "the publication");
+        assert_eq!(make(&lab, &required, Stage::GoesOn).await.expect("cured").len(), 1, "the slot");
+        lab.run(&format!("DROP PUBLICATION {}", required.publication)).await;
+        assert_eq!(make(&lab, &required, Stage::FirstStart).await.expect("made").len(), 1, "the publication");
         lab.close().await;
     }
 
     async fn while_a_slot_waits_the_transactions_it_waits_for_are_named(lab: Lab) {
         lab.run(DOCUMENTS).await;
-        let wanted = lab.wanted(&["id"]);
+        let required = lab.required(&["id"]);
         let (holder, preparer) = (lab.session().await, lab.session().await);
         run(&holder, "BEGIN; INSERT INTO public.documents VALUES (1)").await;
         let gid = format!("gid_{}", lab.name);
@@ -195,7 +195,7 @@ on_all_versions! {
         let maker = async {
             let watcher = lab.session().await;
             let mut say = |waited: &[Waited]| hears.lock().expect("a lock").extend_from_slice(waited);
-            setup(&lab.client, &watcher, &wanted, Stage::FirstStart, &mut say).await
+            setup(&lab.client, &watcher, &required, Stage::FirstStart, &mut say).await
         };
         let release = async {
             tokio::time::timeout(std::time::Duration::from_secs(40), async {
@@ -215,14 +215,14 @@ on_all_versions! {
 
     async fn a_lock_that_is_not_to_be_had_is_given_up_and_nothing_is_made(lab: Lab) {
         lab.run(DOCUMENTS).await;
-        let wanted = lab.wanted(&["id"]);
+        let required = lab.required(&["id"]);
         let holder = lab.session().await;
         run(&holder, "BEGIN; LOCK TABLE public.documents IN ACCESS EXCLUSIVE MODE").await;
-        let error = make(&lab, &wanted, Stage::FirstStart).await.expect_err("locked");
+        let error = make(&lab, &required, Stage::FirstStart).await.expect_err("locked");
         let CatalogError::Source(SourceError::Server(error)) = error else { panic!("{error:?}") };
         assert_eq!(error.sqlstate, "55P03");
         run(&holder, "ROLLBACK").await;
-        assert_eq!(make(&lab, &wanted, Stage::FirstStart).await.expect("made").len(), 2);
+        assert_eq!(make(&lab, &required, Stage::FirstStart).await.expect("made").len(), 2);
         lab.close().await;
     }
 }
@@ -236,18 +236,22 @@ async fn generated_columns_are_published_where_they_must_be() {
          ALTER TABLE public.documents REPLICA IDENTITY FULL; INSERT INTO public.documents (id) VALUES (1)",
     )
     .await;
-    let wanted = lab.wanted(&["id"]);
-    assert!(plan(&lab.survey(&wanted).await, &wanted)[0].sql.contains("publish_generated_columns = stored"));
-    make(&lab, &wanted, Stage::FirstStart).await.expect("made");
+    let required = lab.required(&["id"]);
+    assert!(
+        plan(&lab.server_state(&required).await, &required)[0]
+            .sql
+            .contains("publish_generated_columns = stored")
+    );
+    make(&lab, &required, Stage::FirstStart).await.expect("made");
     lab.run("UPDATE public.documents SET n = 2").await;
 
-    lab.run(&format!("ALTER PUBLICATION {} SET (publish_generated_columns = none)", wanted.publication))
+    lab.run(&format!("ALTER PUBLICATION {} SET (publish_generated_columns = none)", required.publication))
         .await;
     assert!(
         lab.client.batch_execute("UPDATE public.documents SET n = 3").await.is_err(),
         "what is guarded against"
     );
-    let CatalogError::Refused(refusals) = make(&lab, &wanted, Stage::GoesOn).await.expect_err("refused")
+    let CatalogError::Refused(refusals) = make(&lab, &required, Stage::GoesOn).await.expect_err("refused")
     else {
         panic!()
     };
@@ -259,14 +263,14 @@ async fn generated_columns_are_published_where_they_must_be() {
         lab.client.batch_execute("UPDATE public.documents SET n = 4").await.is_err(),
         "what is guarded against"
     );
-    let CatalogError::Refused(refusals) = make(&lab, &wanted, Stage::GoesOn).await.expect_err("refused")
+    let CatalogError::Refused(refusals) = make(&lab, &required, Stage::GoesOn).await.expect_err("refused")
     else {
         panic!()
     };
     assert!(refusals[0].what.contains("virtual column v"), "{refusals:?}");
     lab.run(refusals[0].cure_sql.as_ref().expect("a cure")).await;
     lab.run("UPDATE public.documents SET n = 4").await;
-    assert_eq!(make(&lab, &wanted, Stage::GoesOn).await.expect("cured"), []);
+    assert_eq!(make(&lab, &required, Stage::GoesOn).await.expect("cured"), []);
     lab.close().await;
 }
 

@@ -13,10 +13,10 @@ use sidecar::decode::{Cell, Message};
 use sidecar::position::Lsn;
 use sidecar::source::documents::{DocumentKey, Live, ReadColumn};
 use sidecar::source::excluded::ExcludedWhen;
+use sidecar::source::server_state::Required;
 use sidecar::source::setup::{Stage, setup};
 use sidecar::source::slot::Waited;
 use sidecar::source::snapshot::{RowsError, Snapshot, SqlValue};
-use sidecar::source::survey::Wanted;
 use sidecar::source::types::TypeKind;
 use tokio_postgres::Client;
 
@@ -26,11 +26,11 @@ async fn take(lab: &Lab) -> Snapshot {
     Snapshot::take(&lab.conninfo, "public", "documents", &mut |_: &[Waited]| ()).await.expect("a snapshot")
 }
 
-async fn prepare(lab: &Lab) -> Wanted {
-    let wanted = lab.wanted(&["id"]);
+async fn prepare(lab: &Lab) -> Required {
+    let required = lab.required(&["id"]);
     let watcher = lab.session().await;
-    setup(&lab.client, &watcher, &wanted, Stage::FirstStart, &mut |_: &[Waited]| ()).await.expect("made");
-    wanted
+    setup(&lab.client, &watcher, &required, Stage::FirstStart, &mut |_: &[Waited]| ()).await.expect("made");
+    required
 }
 
 fn read(name: &str, digest_over: Option<usize>) -> ReadColumn {
@@ -38,9 +38,9 @@ fn read(name: &str, digest_over: Option<usize>) -> ReadColumn {
 }
 
 /// Every message that the slot has, decoded by `each`.
-async fn peek(client: &Client, wanted: &Wanted, mut each: impl FnMut(&Message<'_>)) {
+async fn peek(client: &Client, required: &Required, mut each: impl FnMut(&Message<'_>)) {
     let sql = "SELECT data FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', $2)";
-    for row in client.query(sql, &[&wanted.slot, &wanted.publication]).await.expect("changes") {
+    for row in client.query(sql, &[&required.slot, &required.publication]).await.expect("changes") {
         each(&Message::parse(row.get(0)).expect("a message"));
     }
 }
@@ -75,7 +75,7 @@ async fn write(client: Client, seed: u64, next: Arc<AtomicI32>, stop: Arc<Atomic
 on_all_versions! {
     async fn what_was_committed_below_the_consistent_point_is_in_the_snapshot_and_nothing_else(lab: Lab) {
         lab.run("CREATE TABLE public.documents (id int PRIMARY KEY)").await;
-        let wanted = prepare(&lab).await;
+        let required = prepare(&lab).await;
         let (next, stop) = (Arc::new(AtomicI32::new(1)), Arc::new(AtomicBool::new(false)));
         let seed: u64 = rand::random();
         println!("seed {seed}");
@@ -102,7 +102,7 @@ on_all_versions! {
         }
 
         let (mut committed, mut commit) = (HashMap::new(), Lsn(0));
-        peek(&lab.client, &wanted, |message| match message {
+        peek(&lab.client, &required, |message| match message {
             Message::Begin { commit: begun, .. } => commit = *begun,
             Message::Insert { new, .. } => {
                 let Cell::Text(id) = new.0[0] else { panic!("{new:?}") };
@@ -198,7 +198,7 @@ on_all_versions! {
         // What a database sets for its sessions must not show.
         lab.run(&format!("ALTER DATABASE {0} SET timezone = 'Asia/Tokyo'; ALTER DATABASE {0} SET datestyle = 'German'; ALTER DATABASE {0} SET bytea_output = 'escape';
              ALTER DATABASE {0} SET extra_float_digits = -5; ALTER DATABASE {0} SET intervalstyle = 'iso_8601'; ALTER DATABASE {0} SET row_security = off", lab.name)).await;
-        let wanted = prepare(&lab).await;
+        let required = prepare(&lab).await;
         // Written once more, unchanged, so that the stream has each row whole.
         lab.run("UPDATE public.documents SET id = id").await;
         let snapshot = take(&lab).await;
@@ -216,7 +216,7 @@ on_all_versions! {
         // The walsender's session settings are the stream's; peeking uses this session's, which are the same.
         let peeker = lab.session().await;
         let mut compared = 0;
-        peek(&peeker, &wanted, |message| {
+        peek(&peeker, &required, |message| {
             let Message::Update { new, .. } = message else { return };
             let Cell::Text(id) = new.0[0] else { panic!() };
             for (cell, (text, column)) in new.0.iter().zip(by_sql[id].iter().zip(&columns)) {

@@ -2,16 +2,16 @@
 
 use sidecar::source::Connection;
 use sidecar::source::doctor::{Finding, Severity, doctor};
+use sidecar::source::server_state::Required;
 use sidecar::source::setup::{Stage, print, setup};
 use sidecar::source::slot::{Waited, slot};
 use sidecar::source::standbys::{Standby, judge};
-use sidecar::source::survey::Wanted;
 
 use crate::lab::{Lab, VERSIONS};
 use crate::server::Server;
 
-async fn examine(lab: &Lab, wanted: &Wanted) -> Vec<Finding> {
-    doctor(&lab.client, wanted).await.expect("findings")
+async fn examine(lab: &Lab, required: &Required) -> Vec<Finding> {
+    doctor(&lab.client, required).await.expect("findings")
 }
 
 fn find<'a>(findings: &'a [Finding], title: &str) -> &'a Finding {
@@ -31,31 +31,32 @@ async fn lab(version: u32) -> (Server, Lab) {
 async fn a_failover_slot_is_made_printed_and_judged_or_refused_where_there_are_none() {
     for version in VERSIONS {
         let (_server, lab) = lab(version).await;
-        let plain = lab.wanted(&["id"]);
-        let wanted = Wanted { failover: true, ..plain.clone() };
+        let plain = lab.required(&["id"]);
+        let required = Required { failover: true, ..plain.clone() };
         let watcher = lab.session().await;
-        let made = setup(&lab.client, &watcher, &wanted, Stage::FirstStart, &mut |_: &[Waited]| ()).await;
+        let made = setup(&lab.client, &watcher, &required, Stage::FirstStart, &mut |_: &[Waited]| ()).await;
         if version < 17 {
             let refusal = made.expect_err("refused").to_string();
             assert!(refusal.contains("postgres.failover_slot: the server is PostgreSQL 15"), "{refusal}");
-            assert!(lab.survey(&wanted).await.slot.is_none(), "nothing was made");
-            assert_eq!(find(&examine(&lab, &wanted).await, "failover_slot").severity, Severity::Problem);
+            assert!(lab.server_state(&required).await.slot.is_none(), "nothing was made");
+            assert_eq!(find(&examine(&lab, &required).await, "failover_slot").severity, Severity::Problem);
             continue;
         }
         made.expect("made");
-        let marked = async || slot(&lab.client, &wanted.slot).await.expect("asked").expect("a slot").failover;
+        let marked =
+            async || slot(&lab.client, &required.slot).await.expect("asked").expect("a slot").failover;
         assert!(marked().await);
-        lab.run(&format!("SELECT pg_drop_replication_slot('{}')", wanted.slot)).await;
-        let printed = print(&lab.survey(&wanted).await, &wanted);
+        lab.run(&format!("SELECT pg_drop_replication_slot('{}')", required.slot)).await;
+        let printed = print(&lab.server_state(&required).await, &required);
         let create = printed.lines().find(|line| line.contains("create_logical")).expect(&printed);
         lab.run(create).await;
         assert!(marked().await, "{printed}");
 
         // One that was made without can be marked later.
-        lab.run(&format!("SELECT pg_drop_replication_slot('{}')", wanted.slot)).await;
+        lab.run(&format!("SELECT pg_drop_replication_slot('{}')", required.slot)).await;
         setup(&lab.client, &watcher, &plain, Stage::FirstStart, &mut |_: &[Waited]| ()).await.expect("made");
         assert!(!marked().await);
-        let findings = examine(&lab, &wanted).await;
+        let findings = examine(&lab, &required).await;
         let cure = find(&findings, "is no failover slot").cure_sql.clone().expect("a cure");
         let mut walsender = Connection::open(&lab.conninfo).await.expect("a replication connection");
         walsender.simple(&cure).await.expect(&cure);
@@ -70,23 +71,23 @@ async fn a_failover_slot_is_made_printed_and_judged_or_refused_where_there_are_n
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_primary_sees_of_its_standbys_is_judged() {
     let (_server, lab) = lab(18).await;
-    let wanted = Wanted { failover: true, ..lab.wanted(&["id"]) };
+    let required = Required { failover: true, ..lab.required(&["id"]) };
     let watcher = lab.session().await;
-    setup(&lab.client, &watcher, &wanted, Stage::FirstStart, &mut |_: &[Waited]| ()).await.expect("made");
-    find(&examine(&lab, &wanted).await, "copied nowhere");
+    setup(&lab.client, &watcher, &required, Stage::FirstStart, &mut |_: &[Waited]| ()).await.expect("made");
+    find(&examine(&lab, &required).await, "copied nowhere");
     lab.run("SELECT pg_create_physical_replication_slot('standby')").await;
-    let findings = examine(&lab, &wanted).await;
+    let findings = examine(&lab, &required).await;
     let cure = find(&findings, "may run ahead of the standbys").cure_sql.clone().expect("a cure");
     // ALTER SYSTEM runs in no transaction, so each by itself.
     let (set, reload) = cure.split_once("; ").expect("two statements");
     lab.run(set).await;
     lab.run(reload).await;
     crate::lab::until(&lab.client, "SELECT current_setting('synchronized_standby_slots') = 'standby'").await;
-    find(&examine(&lab, &wanted).await, "names standby, which nobody reads");
+    find(&examine(&lab, &required).await, "names standby, which nobody reads");
 
-    let found = lab.survey(&wanted).await;
+    let found = lab.server_state(&required).await;
     let healthy = Standby { slot: "standby".to_owned(), active: true, feedback: true, copying: Some(1) };
-    let judged = |standby: Standby| judge(&found, &wanted, &[standby]);
+    let judged = |standby: Standby| judge(&found, &required, &[standby]);
     assert_eq!(
         judged(healthy.clone()).iter().map(|finding| finding.severity).collect::<Vec<_>>(),
         [Severity::Ok]
@@ -106,12 +107,12 @@ async fn ids_that_may_be_swapped_are_a_warning_and_its_cure_ends_it() {
              CONSTRAINT \"one id\" UNIQUE (project_id, id) DEFERRABLE INITIALLY DEFERRED)",
         )
         .await;
-        let wanted = Wanted { project: Some("project_id".to_owned()), ..lab.wanted(&["id"]) };
-        let findings = examine(&lab, &wanted).await;
+        let required = Required { project: Some("project_id".to_owned()), ..lab.required(&["id"]) };
+        let findings = examine(&lab, &required).await;
         let finding = find(&findings, "may swap their ids");
         assert_eq!(finding.severity, Severity::Warning);
         lab.run(finding.cure_sql.as_ref().expect("a cure")).await;
-        assert!(examine(&lab, &wanted).await.iter().all(|finding| !finding.title.contains("swap")));
+        assert!(examine(&lab, &required).await.iter().all(|finding| !finding.title.contains("swap")));
         lab.close().await;
     }
 }

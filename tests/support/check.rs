@@ -37,22 +37,22 @@ type Lane = (String, String);
 pub fn check(expected: &[Expected], received: &[Received]) -> Report {
     let mut report = Report::default();
     let (lanes, arrivals) = first_deliveries(received, &mut report);
-    let mut wanted: BTreeMap<Lane, Vec<&Expected>> = BTreeMap::new();
+    let mut required: BTreeMap<Lane, Vec<&Expected>> = BTreeMap::new();
     for record in expected {
-        wanted.entry((record.project.clone(), record.callback.to_owned())).or_default().push(record);
+        required.entry((record.project.clone(), record.callback.to_owned())).or_default().push(record);
     }
-    let projects: HashSet<&String> = wanted.keys().map(|(project, _)| project).collect();
+    let projects: HashSet<&String> = required.keys().map(|(project, _)| project).collect();
     report.wrong_project = lanes.keys().filter(|(project, _)| !projects.contains(project)).count();
     // (project, document) → arrival numbers of its records, in commit order.
     let mut of_document: HashMap<(&str, &str), Vec<(usize, usize)>> = HashMap::new();
     let mut placed: HashMap<&Lane, usize> = HashMap::new();
     let commit_order: HashMap<*const Expected, usize> =
         expected.iter().enumerate().map(|(at, record)| (std::ptr::from_ref(record), at)).collect();
-    for (lane, wanted) in &wanted {
+    for (lane, required) in &required {
         let got = lanes.get(lane).map(Vec::as_slice).unwrap_or_default();
         report.records += got.len();
-        compare(lane, wanted, got, &mut report);
-        for (at, record) in wanted.iter().enumerate() {
+        compare(lane, required, got, &mut report);
+        for (at, record) in required.iter().enumerate() {
             let Some(arrival) = arrivals.get(lane).and_then(|arrivals| arrivals.get(at)) else { continue };
             let key = (record.project.as_str(), record.id.as_str());
             let order = commit_order[&std::ptr::from_ref(*record)];
@@ -104,22 +104,22 @@ fn first_deliveries(
     (lanes, arrivals)
 }
 
-fn compare(lane: &Lane, wanted: &[&Expected], got: &[Value], report: &mut Report) {
-    let same = wanted.iter().zip(got).take_while(|(wanted, got)| wanted.json == **got).count();
-    if same == wanted.len() && same == got.len() {
+fn compare(lane: &Lane, required: &[&Expected], got: &[Value], report: &mut Report) {
+    let same = required.iter().zip(got).take_while(|(required, got)| required.json == **got).count();
+    if same == required.len() && same == got.len() {
         return;
     }
     report.first.get_or_insert_with(|| {
         format!(
             "lane {lane:?}, record {same} of {}: wanted {:?}, got {:?} (of {})",
-            wanted.len(),
-            wanted.get(same).map(|wanted| wanted.json.to_string()),
+            required.len(),
+            required.get(same).map(|required| required.json.to_string()),
             got.get(same).map(ToString::to_string),
             got.len()
         )
     });
     let mut left: HashMap<String, i64> = HashMap::new();
-    wanted.iter().for_each(|wanted| *left.entry(wanted.json.to_string()).or_default() += 1);
+    required.iter().for_each(|required| *left.entry(required.json.to_string()).or_default() += 1);
     got.iter().for_each(|got| *left.entry(got.to_string()).or_default() -= 1);
     let count =
         |sign: i64| left.values().map(|left| usize::try_from(left * sign).unwrap_or(0)).sum::<usize>();

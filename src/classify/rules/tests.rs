@@ -244,7 +244,7 @@ fn a_first_look_tells_which_document_a_row_is_whatever_else_it_holds() {
     let doc = excluded().unchanged("key").with("labels", "{");
     let (row, project) = (doc.row(&judge.layout), judge.projects.number("p"));
     let sight = judge.layout.sight(&row, &mut judge.projects);
-    assert_eq!(sight, Ok(Sight { id: "1".to_owned(), project, excluded: true }));
+    assert_eq!(sight, Ok(DocumentRef { id: "1".to_owned(), project, excluded: true }));
 }
 
 #[test]

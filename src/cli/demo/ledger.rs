@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::moment::Moment;
 use crate::record::Callback;
+use crate::time::Timestamp;
 
 /// What a record is about, as its receiver can tell.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -45,7 +45,7 @@ pub(super) struct Ledger(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     /// In the order of their commits.
-    open: HashMap<(String, Callback, Subject), VecDeque<(Moment, String)>>,
+    open: HashMap<(String, Callback, Subject), VecDeque<(Timestamp, String)>>,
     counts: Counts,
     /// Of the records that waited for no receiver.
     latencies: Vec<Duration>,
@@ -71,7 +71,7 @@ impl Counts {
 }
 
 impl Ledger {
-    pub(super) fn expect(&self, wanted: Vec<Wanted>, now: Moment) {
+    pub(super) fn expect(&self, wanted: Vec<Wanted>, now: Timestamp) {
         let mut inner = self.inner();
         for Wanted { project, callback, subject, told } in wanted {
             inner.counts.expected += 1;
@@ -85,8 +85,8 @@ impl Ledger {
         project: &str,
         callback: Callback,
         subject: Subject,
-        prompt: impl Fn(Moment) -> bool,
-        now: Moment,
+        prompt: impl Fn(Timestamp) -> bool,
+        now: Timestamp,
     ) -> Arrival {
         let mut inner = self.inner();
         let key = (project.to_owned(), callback, subject);
@@ -158,8 +158,8 @@ mod tests {
     #[test]
     fn what_is_expected_once_arrives_once() {
         let ledger = Ledger::default();
-        ledger.expect(vec![wanted("1"), wanted("2")], Moment(0));
-        let arrive = |id| ledger.arrive("p", Callback::Ingested, document(id), |_| true, Moment(2_000));
+        ledger.expect(vec![wanted("1"), wanted("2")], Timestamp(0));
+        let arrive = |id| ledger.arrive("p", Callback::Ingested, document(id), |_| true, Timestamp(2_000));
         assert_eq!(arrive("1"), Arrival::Expected { told: "1".into(), after: Duration::from_millis(2) });
         assert_eq!(arrive("1"), Arrival::Unexpected);
         let counts = ledger.counts();
@@ -169,8 +169,9 @@ mod tests {
     #[test]
     fn a_record_of_another_project_or_callback_is_another_record() {
         let ledger = Ledger::default();
-        ledger.expect(vec![wanted("1")], Moment(0));
-        let arrive = |project, callback| ledger.arrive(project, callback, document("1"), |_| true, Moment(0));
+        ledger.expect(vec![wanted("1")], Timestamp(0));
+        let arrive =
+            |project, callback| ledger.arrive(project, callback, document("1"), |_| true, Timestamp(0));
         assert_eq!(arrive("q", Callback::Ingested), Arrival::Unexpected);
         assert_eq!(arrive("p", Callback::Excluded), Arrival::Unexpected);
         assert_eq!(ledger.counts().missing(), 1);
@@ -180,13 +181,13 @@ mod tests {
     fn percentiles_count_from_the_fastest() {
         let ledger = Ledger::default();
         for id in 1..=100 {
-            ledger.expect(vec![wanted(&id.to_string())], Moment(0));
+            ledger.expect(vec![wanted(&id.to_string())], Timestamp(0));
             ledger.arrive(
                 "p",
                 Callback::Ingested,
                 document(&id.to_string()),
                 |_| id <= 99,
-                Moment(id * 1_000),
+                Timestamp(id * 1_000),
             );
         }
         assert_eq!(ledger.percentile(50), Duration::from_millis(50));

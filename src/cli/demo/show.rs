@@ -5,18 +5,18 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use super::ledger::{Arrival, Ledger};
-use crate::moment::Moment;
 use crate::record::Callback;
+use crate::time::Timestamp;
 
 /// Where lines go.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Show {
     colours: bool,
-    started: Moment,
+    started: Timestamp,
 }
 
 impl Show {
-    pub(super) fn new(started: Moment) -> Self {
+    pub(super) fn new(started: Timestamp) -> Self {
         let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         Self { colours, started }
     }
@@ -28,7 +28,7 @@ impl Show {
         callback: Callback,
         attempt: &str,
         records: &[Arrival],
-        now: Moment,
+        now: Timestamp,
     ) {
         let mut text = String::new();
         for record in records.iter().take(SHOWN) {
@@ -52,13 +52,13 @@ impl Show {
     }
 
     /// A request that the receiver refused, as the demo told it to.
-    pub(super) fn refused(self, project: &str, callback: Callback, attempt: &str, now: Moment) {
+    pub(super) fn refused(self, project: &str, callback: Callback, attempt: &str, now: Timestamp) {
         let told = self.paint(RED, &format!("answered 503 to attempt {attempt}"));
         write(&format!("{} {} {project:<13} {told}\n", self.at(now), self.mark(callback)));
     }
 
     /// Something that the demo does to the sidecar.
-    pub(super) fn event(self, what: &str, now: Moment) {
+    pub(super) fn event(self, what: &str, now: Timestamp) {
         write(&format!("{} {}\n", self.at(now), self.paint(YELLOW, what)));
     }
 
@@ -99,7 +99,7 @@ impl Show {
         self.paint(colour, &format!("{sign} {:<9}", callback.name()))
     }
 
-    fn at(self, now: Moment) -> String {
+    fn at(self, now: Timestamp) -> String {
         self.paint(FAINT, &format!("{:>6.1} s", now.since(self.started).as_secs_f64()))
     }
 

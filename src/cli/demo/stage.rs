@@ -19,8 +19,8 @@ use super::traffic::Application;
 use crate::cli::postgres::{self, Ending, Kept, Temporary};
 use crate::cli::{client, receive};
 use crate::clock::Clock;
-use crate::moment::Moment;
 use crate::source::connect_sql;
+use crate::time::Timestamp;
 
 /// Everything that runs. Dropped, it ends.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ struct Outages(Mutex<Vec<Outage>>);
 #[derive(Clone, Copy, Debug)]
 struct Outage {
     project: &'static str,
-    from: Moment,
+    from: Timestamp,
 }
 
 impl Stage {
@@ -71,7 +71,7 @@ impl Stage {
 
     /// The application works until the time is over, or for ever.
     pub(super) async fn play(&mut self, time: Option<Duration>) -> anyhow::Result<()> {
-        let clock = Clock::start(crate::moment::Running(0));
+        let clock = Clock::start(crate::time::Uptime(0));
         let mut next_outage = FIRST_OUTAGE;
         let mut beat = tokio::time::interval(BEAT);
         while time.is_none_or(|time| clock.elapsed() < time) {
@@ -144,7 +144,7 @@ impl Receiver {
 }
 
 impl Outages {
-    fn begin(&self, now: Moment, show: Show) {
+    fn begin(&self, now: Timestamp, show: Show) {
         let mut outages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(project) = PROJECTS.into_iter().cycle().nth(outages.len()) else { return };
         outages.push(Outage { project, from: now });
@@ -155,13 +155,13 @@ impl Outages {
         );
     }
 
-    fn is_down(&self, project: &str, now: Moment) -> bool {
+    fn is_down(&self, project: &str, now: Timestamp) -> bool {
         self.any(project, |outage| now.since(outage.from) < OUTAGE)
     }
 
     /// Whether a record committed then found its project's receiver up, and no queue before it.
-    fn waited_for_none(&self, project: &str, committed: Moment) -> bool {
-        let from = |outage: &Outage| Moment(outage.from.0.saturating_sub(1_000_000));
+    fn waited_for_none(&self, project: &str, committed: Timestamp) -> bool {
+        let from = |outage: &Outage| Timestamp(outage.from.0.saturating_sub(1_000_000));
         !self.any(project, |outage| {
             committed > from(outage) && committed.since(from(outage)) < OUTAGE + CATCHING_UP
         })

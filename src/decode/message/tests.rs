@@ -122,8 +122,8 @@ fn specimens() -> Vec<Message<'static>> {
     let full = OldTuple::Full(values.clone());
     let column = |name: &str, part_of_key| Column { name: name.to_owned(), type_oid: 25, part_of_key };
     vec![
-        Message::Begin { commit: Lsn(0x16B_3748), committed_at: Moment(1), xid: 9 },
-        Message::Commit { commit: Lsn(1), end: Lsn(2), committed_at: Moment(-3) },
+        Message::Begin { commit: Lsn(0x16B_3748), committed_at: Timestamp(1), xid: 9 },
+        Message::Commit { commit: Lsn(1), end: Lsn(2), committed_at: Timestamp(-3) },
         Message::Delete { relation: 5, old: key.clone() },
         Message::Delete { relation: 5, old: full.clone() },
         Message::Insert { relation: 5, new: values.clone() },

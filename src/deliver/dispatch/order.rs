@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Dispatch;
 use crate::deliver::lane::{Blocked, Lane, Work};
-use crate::moment::Running;
-use crate::record::{After, Callback, LaneNo, Seq};
+use crate::record::{Callback, LaneNo, Seq, WaitsFor};
+use crate::time::Uptime;
 
 /// What a record of a lane's head means to the decision.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -13,7 +13,7 @@ pub(in crate::deliver) struct Head {
     pub(in crate::deliver) seq: Seq,
     /// Which document it is about.
     pub(in crate::deliver) document: u64,
-    pub(in crate::deliver) after: After,
+    pub(in crate::deliver) after: WaitsFor,
     pub(in crate::deliver) bytes: u64,
 }
 
@@ -28,7 +28,7 @@ pub(in crate::deliver) enum Run {
 
 impl Dispatch {
     /// How much of a lane's head may go: the longest run of sendable records, up to the limits.
-    pub(in crate::deliver) fn run(&self, no: LaneNo, head: &[Head], now: Running) -> Run {
+    pub(in crate::deliver) fn run(&self, no: LaneNo, head: &[Head], now: Uptime) -> Run {
         let Some(lane) = self.lanes.get(&no) else { return Run::Blocked };
         let Some(limits) = lane.webhook.as_ref().map(|webhook| &webhook.limits) else {
             return Run::Blocked;
@@ -47,7 +47,7 @@ impl Dispatch {
     }
 
     /// Nothing was cut: the head with this `after` waits for other lanes.
-    pub(in crate::deliver) fn blocked(&mut self, no: LaneNo, after: After, now: Running) {
+    pub(in crate::deliver) fn blocked(&mut self, no: LaneNo, after: WaitsFor, now: Uptime) {
         self.release(no);
         let Some(work) = self.lanes.get(&no).map(|lane| lane.work) else { return };
         let wait = self
@@ -55,7 +55,7 @@ impl Dispatch {
             .get(&no)
             .and_then(|lane| lane.webhook.as_ref())
             .map(|webhook| webhook.limits.order_wait);
-        let until = self.unsettled(no, work, after).filter_map(|other| other.standing.failing_since).max();
+        let until = self.unsettled(no, work, after).filter_map(|other| other.health.failing_since).max();
         let until = until.zip(wait).map(|(since, wait)| since.plus(wait));
         // Where one of those it waits for does not fail, only that lane's progress helps.
         let all_fail = self.unsettled(no, work, after).all(Lane::is_failing);
@@ -85,15 +85,22 @@ impl Dispatch {
     }
 
     /// Whether everything that must be settled before a record is, or its wait is over.
-    fn is_sendable(&self, no: LaneNo, work: Work, after: After, order_wait: Duration, now: Running) -> bool {
+    fn is_sendable(
+        &self,
+        no: LaneNo,
+        work: Work,
+        after: WaitsFor,
+        order_wait: Duration,
+        now: Uptime,
+    ) -> bool {
         self.unsettled(no, work, after)
-            .all(|other| other.standing.failing_since.is_some_and(|since| now.since(since) >= order_wait))
+            .all(|other| other.health.failing_since.is_some_and(|since| now.since(since) >= order_wait))
     }
 
     /// The lanes that a record with this `after` still waits for, were no wait ever over. One that is
     /// paused, without a webhook or unknown is waited for not at all. What a replay sends waits for the
     /// same replay alone, what is pending for what is pending.
-    fn unsettled(&self, no: LaneNo, work: Work, after: After) -> impl Iterator<Item = &Lane> {
+    fn unsettled(&self, no: LaneNo, work: Work, after: WaitsFor) -> impl Iterator<Item = &Lane> {
         Callback::ALL.into_iter().zip(after.0).filter_map(move |(callback, seq)| {
             let other = self.lanes.get(&LaneNo::new(no.project(), callback))?;
             let is_behind = match work {

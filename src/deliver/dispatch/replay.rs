@@ -5,9 +5,9 @@
 
 use super::Dispatch;
 use crate::deliver::lane::{LanePart, Pace};
-use crate::moment::Running;
 use crate::record::{LaneNo, Seq};
 use crate::spool::{Part, ReplayNo};
+use crate::time::Uptime;
 
 impl Dispatch {
     /// A replay may go so fast.
@@ -21,7 +21,7 @@ impl Dispatch {
         replay: ReplayNo,
         rate: Option<u32>,
         parts: &[Part],
-        now: Running,
+        now: Uptime,
     ) {
         self.paces.insert(replay, Pace { rate, parts: parts.len(), ..Pace::default() });
         for part in parts {
@@ -33,7 +33,7 @@ impl Dispatch {
     }
 
     /// Nothing more is cut or sent of a replay; what is on the wire ends. `false`: it does not run.
-    pub(in crate::deliver) fn cancel(&mut self, replay: ReplayNo, now: Running) -> bool {
+    pub(in crate::deliver) fn cancel(&mut self, replay: ReplayNo, now: Uptime) -> bool {
         let runs = self.paces.remove(&replay).is_some();
         let mut left: Vec<LaneNo> = Vec::new();
         for (no, lane) in &mut self.lanes {
@@ -60,7 +60,7 @@ impl Dispatch {
         no: LaneNo,
         replay: ReplayNo,
         through: Seq,
-        now: Running,
+        now: Uptime,
     ) -> bool {
         self.release(no);
         let mut is_done = false;
@@ -85,7 +85,7 @@ impl Dispatch {
     }
 
     /// Whether dead letters of a lane wait for one more attempt.
-    pub(in crate::deliver) fn redeliveries(&mut self, no: LaneNo, wait: bool, now: Running) {
+    pub(in crate::deliver) fn redeliveries(&mut self, no: LaneNo, wait: bool, now: Uptime) {
         if let Some(lane) = self.lanes.get_mut(&no) {
             lane.redeliveries = wait;
         }

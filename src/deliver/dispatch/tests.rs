@@ -7,13 +7,13 @@ use hyper::Uri;
 
 use super::*;
 use crate::deliver::webhook::Limits;
-use crate::moment::Moment;
-use crate::record::{After, ProjectNo};
-use crate::spool::{BatchId, Standing};
+use crate::record::{ProjectNo, WaitsFor};
+use crate::spool::{BatchId, LaneHealth};
+use crate::time::Timestamp;
 
 const INGESTED: LaneNo = LaneNo(1);
 const MODIFIED: LaneNo = LaneNo(2);
-const T0: Running = Running(1_000_000);
+const T0: Uptime = Uptime(1_000_000);
 
 fn webhook(limits: Limits) -> Option<Arc<Webhook>> {
     webhook_at("localhost", limits)
@@ -39,7 +39,7 @@ fn batch(lane: LaneNo, first: u64, last: u64, records: u32) -> Batch {
         records,
         body_bytes: 0,
         body_sum: 0,
-        cut_at: Moment(0),
+        cut_at: Timestamp(0),
         epoch: BatchId::nil(),
         attempts: 0,
         replay: None,
@@ -52,10 +52,10 @@ fn outcome(status: u16) -> Outcome {
 }
 
 fn head(after: [u64; 3]) -> Head {
-    Head { seq: Seq(0), document: 0, after: After(after.map(Seq)), bytes: 10 }
+    Head { seq: Seq(0), document: 0, after: WaitsFor(after.map(Seq)), bytes: 10 }
 }
 
-fn later(wait: Duration) -> Running {
+fn later(wait: Duration) -> Uptime {
     T0.plus(wait)
 }
 
@@ -73,7 +73,7 @@ fn with_slots(slots: usize) -> Dispatch {
 }
 
 /// A batch of the lane is cut, sent, and answered; what follows is written at once.
-fn deliver(dispatch: &mut Dispatch, cut: Batch, status: u16, now: Running) -> Decided {
+fn deliver(dispatch: &mut Dispatch, cut: Batch, status: u16, now: Uptime) -> Decided {
     let no = cut.lane;
     let settled = Settled { through: cut.last, records: cut.records.into(), bytes: 10, oldest: None };
     if dispatch.lane(no).unwrap().batches.is_empty() {
@@ -105,7 +105,7 @@ fn a_lane_is_due_when_it_is_full_or_its_oldest_record_has_waited() {
 
 #[test]
 fn after_a_death_that_set_the_clock_back_nothing_waits_longer() {
-    let oldest = Some((Moment(0), later(SECOND * 10)));
+    let oldest = Some((Timestamp(0), later(SECOND * 10)));
     let state = LaneState { lane: INGESTED, pending_records: 2, oldest, ..LaneState::default() };
     let mut dispatch = Dispatch::new(8, 1_000);
     dispatch.add(state, webhook(limits()), T0);
@@ -169,7 +169,7 @@ fn a_record_waits_for_a_failing_lane_from_its_first_failure_and_no_longer_than_o
     dispatch.appended(MODIFIED, 3, 30, T0, again);
     let waits = [head([0, 3, 0])];
     let over = later(limits().order_wait);
-    assert_eq!(dispatch.run(MODIFIED, &waits, Running(over.0 - 1)), Run::Blocked);
+    assert_eq!(dispatch.run(MODIFIED, &waits, Uptime(over.0 - 1)), Run::Blocked);
     assert_eq!(dispatch.run(MODIFIED, &waits, over), Run::Records(1));
     assert_eq!(dispatch.poll(again), Some(Action::Cut(MODIFIED)));
     dispatch.blocked(MODIFIED, waits[0].after, again);
@@ -196,19 +196,19 @@ fn a_lane_without_a_webhook_or_unknown_is_not_waited_for() {
     let mut dispatch = dispatch();
     dispatch.appended(INGESTED, 9, 90, T0, T0);
     assert_eq!(dispatch.run(MODIFIED, &[head([7, 0, 0])], T0), Run::Records(1));
-    dispatch.routed(INGESTED, None, T0, Moment(5));
+    dispatch.routed(INGESTED, None, T0, Timestamp(5));
     assert_eq!(dispatch.run(MODIFIED, &[head([0, 9, 0])], T0), Run::Records(1));
 }
 
 #[test]
 fn failing_lanes_share_a_quarter_of_the_requests() {
     let mut dispatch = Dispatch::new(8, 1_000);
-    let failing = Standing { failures: 1, failing_since: Some(T0), ..Standing::default() };
+    let failing = LaneHealth { failures: 1, failing_since: Some(T0), ..LaneHealth::default() };
     for number in 0..20 {
         let lane = LaneNo::new(ProjectNo(number), Callback::Ingested);
-        let standing = if number < 10 { failing.clone() } else { Standing::default() };
+        let health = if number < 10 { failing.clone() } else { LaneHealth::default() };
         let webhook = webhook_at(&format!("host{number}"), limits());
-        dispatch.add(LaneState { lane, standing, ..LaneState::default() }, webhook, T0);
+        dispatch.add(LaneState { lane, health, ..LaneState::default() }, webhook, T0);
         dispatch.lanes.get_mut(&lane).unwrap().proven_until = Some(later(SECOND));
         dispatch.appended(lane, 3, 30, T0, T0);
     }
@@ -225,17 +225,17 @@ fn failing_lanes_share_a_quarter_of_the_requests() {
 #[test]
 fn with_a_single_slot_failing_lanes_and_others_take_turns() {
     let mut dispatch = with_slots(1);
-    let failing = Standing { failures: 1, failing_since: Some(T0), ..Standing::default() };
+    let failing = LaneHealth { failures: 1, failing_since: Some(T0), ..LaneHealth::default() };
     for number in 1..5 {
         let lane = LaneNo::new(ProjectNo(number), Callback::Ingested);
-        let standing = if number < 3 { failing.clone() } else { Standing::default() };
-        dispatch.add(LaneState { lane, standing, ..LaneState::default() }, webhook(limits()), T0);
+        let health = if number < 3 { failing.clone() } else { LaneHealth::default() };
+        dispatch.add(LaneState { lane, health, ..LaneState::default() }, webhook(limits()), T0);
         dispatch.appended(lane, 3, 30, T0, T0);
     }
     let mut order = Vec::new();
     while let Some(Action::Cut(lane)) = dispatch.poll(T0) {
         order.push(lane.project().0);
-        dispatch.blocked(lane, After::default(), T0);
+        dispatch.blocked(lane, WaitsFor::default(), T0);
         dispatch.hold(false);
         dispatch.pause(lane, String::new(), T0);
     }
@@ -282,7 +282,7 @@ fn only_what_waited_for_give_up_after_in_a_lane_that_failed_as_long_is_given_up(
     let given_up = failed_at.plus(after);
     assert_eq!(
         dispatch.poll(given_up),
-        Some(Action::GiveUp(INGESTED, GiveUp::SpooledBy(Running(given_up.0 - 259_200_000))))
+        Some(Action::GiveUp(INGESTED, GiveUp::SpooledBy(Uptime(given_up.0 - 259_200_000))))
     );
     assert_eq!(dispatch.poll(given_up), None, "it is at work");
 }
@@ -314,20 +314,22 @@ fn a_webhook_that_comes_back_starts_anew_and_one_that_was_changed_is_tried_at_on
     let mut dispatch = dispatch();
     dispatch.appended(INGESTED, 3, 30, T0, T0);
     deliver(&mut dispatch, batch(INGESTED, 1, 3, 3), 500, T0);
-    let gone = dispatch.routed(INGESTED, None, T0, Moment(5)).unwrap();
-    assert_eq!((gone.without_webhook, gone.failures), (Some(Moment(5)), 1));
+    let gone = dispatch.routed(INGESTED, None, T0, Timestamp(5)).unwrap();
+    assert_eq!((gone.without_webhook, gone.failures), (Some(Timestamp(5)), 1));
     assert_eq!(dispatch.poll(later(limits().give_up_after * 2)), None, "its time does not run");
     let lane = dispatch.lane(INGESTED).unwrap();
-    assert!(lane.forsaken(Moment(5_000_005), SECOND * 5) && !lane.forsaken(Moment(5_000_004), SECOND * 5));
-    let back = dispatch.routed(INGESTED, webhook(limits()), T0, Moment(9)).unwrap();
-    assert_eq!(back, Standing::default());
+    assert!(
+        lane.forsaken(Timestamp(5_000_005), SECOND * 5) && !lane.forsaken(Timestamp(5_000_004), SECOND * 5)
+    );
+    let back = dispatch.routed(INGESTED, webhook(limits()), T0, Timestamp(9)).unwrap();
+    assert_eq!(back, LaneHealth::default());
     assert!(matches!(dispatch.poll(T0), Some(Action::Send(INGESTED, _))));
     dispatch.ended(INGESTED, &outcome(500), 0.5, T0).unwrap();
     dispatch.tried(INGESTED, None, T0);
-    assert_eq!(dispatch.routed(INGESTED, webhook(limits()), T0, Moment(9)), None);
+    assert_eq!(dispatch.routed(INGESTED, webhook(limits()), T0, Timestamp(9)), None);
     assert_eq!(dispatch.poll(T0), None, "the same webhook changes nothing");
     let changed = webhook(Limits { timeout: SECOND, ..limits() });
-    assert!(dispatch.routed(INGESTED, changed, T0, Moment(9)).is_some());
+    assert!(dispatch.routed(INGESTED, changed, T0, Timestamp(9)).is_some());
     assert!(matches!(dispatch.poll(T0), Some(Action::Send(INGESTED, _))));
 }
 
@@ -342,7 +344,7 @@ fn a_pause_during_an_attempt_outlives_its_end() {
     dispatch.pause(INGESTED, "by hand".into(), T0);
     dispatch.tried(INGESTED, None, T0);
     let lane = dispatch.lane(INGESTED).unwrap();
-    assert_eq!((lane.state(), lane.standing.failures), ("paused", 1));
+    assert_eq!((lane.state(), lane.health.failures), ("paused", 1));
     assert_eq!(dispatch.poll(later(SECOND * 9)), None);
     dispatch.resume(INGESTED, later(SECOND * 9));
     assert!(matches!(dispatch.poll(later(SECOND * 9)), Some(Action::Send(..))));
@@ -385,7 +387,7 @@ fn what_could_not_be_given_up_for_want_of_room_is_given_up_later_and_nothing_spi
     assert_eq!(deliver(&mut dispatch, batch(INGESTED, 1, 3, 3), 500, T0).fate, Fate::Waits);
     let over = T0.plus(limits().give_up_after);
     // What was begun half a second before could not be written, and is begun again in a second.
-    let before = Running(over.0 - 500);
+    let before = Uptime(over.0 - 500);
     assert!(matches!(dispatch.poll(before), Some(Action::Send(INGESTED, _))));
     dispatch.not_written(INGESTED, SECOND, before);
     assert_eq!(dispatch.poll(over), None, "nothing is begun before that");

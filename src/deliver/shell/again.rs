@@ -10,11 +10,11 @@ use super::{Event, Shell};
 use crate::deliver::dispatch::Head;
 use crate::deliver::heads::Kind;
 use crate::metrics::OutcomeLabel;
-use crate::moment::Running;
 use crate::record::{Callback, LaneNo, Seq};
 use crate::spool::{
     Attempted, Batch, DeadLetter, DeadNo, Done, Fate, Op, Part, ReplayNo, ReplayState, SpoolError,
 };
+use crate::time::Uptime;
 
 /// The outcome of a dead letter's one more attempt, on its way to the disk.
 pub(in crate::deliver) struct Redelivery {
@@ -40,7 +40,7 @@ impl Shell {
         id: Uuid,
         rate: Option<u32>,
         parts: &[Part],
-        now: Running,
+        now: Uptime,
     ) {
         self.replays.insert(replay, id);
         self.dispatch.replay(replay, rate, parts, now);
@@ -51,7 +51,7 @@ impl Shell {
         &mut self,
         replay: ReplayNo,
         told: Option<SyncSender<Result<(), SpoolError>>>,
-        now: Running,
+        now: Uptime,
     ) {
         self.replays.remove(&replay);
         if self.dispatch.cancel(replay, now) {
@@ -69,7 +69,7 @@ impl Shell {
         replay: ReplayNo,
         told: Option<SyncSender<Result<(), SpoolError>>>,
         written: Result<Done, SpoolError>,
-        now: Running,
+        now: Uptime,
     ) {
         if let Some(told) = told {
             let _ = told.send(written.clone().map(drop));
@@ -82,7 +82,7 @@ impl Shell {
     }
 
     /// For want of room. `false`: none runs.
-    pub(super) fn cancel_newest(&mut self, now: Running) -> bool {
+    pub(super) fn cancel_newest(&mut self, now: Uptime) -> bool {
         let Some(replay) = self.dispatch.newest_replay() else { return false };
         let id = self.replays.get(&replay).map(Uuid::to_string).unwrap_or_default();
         tracing::warn!(replay = id, "the spool is near `spool.bytes_max`: the newest replay is cancelled");
@@ -97,7 +97,7 @@ impl Shell {
         replay: ReplayNo,
         batch: &Batch,
         fate: Fate,
-        now: Running,
+        now: Uptime,
     ) {
         self.made.remove(&lane);
         if fate == Fate::Delivered {
@@ -153,7 +153,7 @@ impl Shell {
     }
 
     /// Sends the next dead letter of a lane that is asked for, or cuts it first.
-    pub(super) fn redeliver(&mut self, lane: LaneNo, now: Running) -> Result<(), SpoolError> {
+    pub(super) fn redeliver(&mut self, lane: LaneNo, now: Uptime) -> Result<(), SpoolError> {
         let webhook = self.dispatch.lane(lane).and_then(|lane| lane.webhook.clone());
         let letter = self.heads.reader().next_redelivery(lane)?;
         let (Some(webhook), Some(letter)) = (webhook, letter) else {
@@ -221,7 +221,7 @@ impl Shell {
         &mut self,
         write: Box<Redelivery>,
         written: Result<Done, SpoolError>,
-        now: Running,
+        now: Uptime,
     ) {
         match written {
             Ok(_) => self.dispatch.unseize(write.attempted.lane, now),

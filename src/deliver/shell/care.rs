@@ -5,9 +5,9 @@ use super::{Event, LOOK_AROUND_EVERY, Shell, TICK_EVERY, webhook_of};
 use crate::deliver::dispatch::Action;
 use crate::deliver::handle::LaneView;
 use crate::deliver::lane::{GiveUp, Phase};
-use crate::moment::Running;
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Batch, DeadReason, Op, Room, SpoolError, Standing};
+use crate::spool::{Batch, DeadReason, LaneHealth, Op, Room, SpoolError};
+use crate::time::Uptime;
 
 impl Shell {
     /// Gives every lane the webhook that answers for it now, and notes since when there is none.
@@ -16,31 +16,31 @@ impl Shell {
         let mut lanes: Vec<LaneNo> = self.dispatch.lanes().map(|(no, _)| *no).collect();
         lanes.sort_unstable();
         for lane in lanes {
-            let standing = self.dispatch.routed(lane, webhook_of(&self.params, lane), now, wall);
-            self.stands(lane, standing);
+            let health = self.dispatch.routed(lane, webhook_of(&self.params, lane), now, wall);
+            self.stands(lane, health);
         }
     }
 
-    pub(super) fn pause(&mut self, lane: LaneNo, reason: &str, now: Running) {
+    pub(super) fn pause(&mut self, lane: LaneNo, reason: &str, now: Uptime) {
         self.know(lane, self.params.last_seq, now);
-        let standing = self.dispatch.pause(lane, reason.to_owned(), now);
-        self.stands(lane, standing);
+        let health = self.dispatch.pause(lane, reason.to_owned(), now);
+        self.stands(lane, health);
     }
 
-    pub(super) fn resume(&mut self, lane: LaneNo, now: Running) {
-        let standing = self.dispatch.resume(lane, now);
-        self.stands(lane, standing);
+    pub(super) fn resume(&mut self, lane: LaneNo, now: Uptime) {
+        let health = self.dispatch.resume(lane, now);
+        self.stands(lane, health);
     }
 
     /// Writes a lane's standing down, where it changed.
-    fn stands(&self, lane: LaneNo, changed: Option<Standing>) {
-        let Some(standing) = changed else { return };
+    fn stands(&self, lane: LaneNo, changed: Option<LaneHealth>) {
+        let Some(health) = changed else { return };
         let (project, callback) = (self.project(lane), lane.callback());
-        let Standing { paused, without_webhook, .. } = &standing;
+        let LaneHealth { paused, without_webhook, .. } = &health;
         let reason = paused.as_ref().map(|(_, reason)| reason.as_str());
         let has_webhook = without_webhook.is_none();
         tracing::info!(project, %callback, paused = reason, has_webhook, "a lane stands otherwise");
-        self.params.spool.submit(Op::Standing { lane, standing }, |_| {});
+        self.params.spool.submit(Op::SetHealth { lane, health }, |_| {});
     }
 
     /// Writes to be tried again, lanes without a webhook, room.
@@ -83,7 +83,7 @@ impl Shell {
         }
     }
 
-    pub(super) fn give_up(&mut self, lane: LaneNo, what: GiveUp, now: Running) -> Result<(), SpoolError> {
+    pub(super) fn give_up(&mut self, lane: LaneNo, what: GiveUp, now: Uptime) -> Result<(), SpoolError> {
         let Some(state) = self.dispatch.lane(lane) else { return Ok(()) };
         let reader = self.heads.reader();
         // A batch is given up whole.
@@ -114,11 +114,11 @@ impl Shell {
         Ok(())
     }
 
-    fn discard(&mut self, lane: LaneNo, now: Running) {
+    fn discard(&mut self, lane: LaneNo, now: Uptime) {
         if !self.dispatch.seize(lane, now) {
             return;
         }
-        match self.heads.reader().last_spooled_by(lane, Running(u64::MAX >> 1)) {
+        match self.heads.reader().last_spooled_by(lane, Uptime(u64::MAX >> 1)) {
             Ok(Some(through)) => {
                 let through = through.min(self.params.last_seq);
                 let (project, callback) = (self.project(lane), lane.callback());
@@ -133,7 +133,7 @@ impl Shell {
         }
     }
 
-    pub(super) fn view(&self, now: Running) -> Vec<LaneView> {
+    pub(super) fn view(&self, now: Uptime) -> Vec<LaneView> {
         let mut views: Vec<LaneView> = self
             .dispatch
             .lanes()
@@ -148,10 +148,10 @@ impl Shell {
                 pending_bytes: lane.pending_bytes,
                 replay_parts: lane.parts.len(),
                 oldest: lane.oldest.map(|oldest| now.since(oldest)),
-                failures: lane.standing.failures,
-                next_attempt: lane.standing.retry_at.map(|at| at.since(now)),
+                failures: lane.health.failures,
+                next_attempt: lane.health.retry_at.map(|at| at.since(now)),
                 last_outcome: lane.last_outcome,
-                reason: lane.standing.paused.as_ref().map(|(_, reason)| reason.clone()),
+                reason: lane.health.paused.as_ref().map(|(_, reason)| reason.clone()),
             })
             .collect();
         views.sort_by(|a, b| (&a.project, a.lane).cmp(&(&b.project, b.lane)));

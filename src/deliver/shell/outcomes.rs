@@ -8,9 +8,9 @@ use crate::deliver::dispatch::Settled;
 use crate::deliver::heads::Kind;
 use crate::deliver::retry::Outcome;
 use crate::metrics::{AttemptLabel, CallbackLabel, ReasonLabel};
-use crate::moment::{Moment, Running};
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Attempted, Batch, DeadNo, DeadReason, Done, Fate, Op, ReplayNo, SpoolError, Standing};
+use crate::spool::{Attempted, Batch, DeadNo, DeadReason, Done, Fate, LaneHealth, Op, ReplayNo, SpoolError};
+use crate::time::{Timestamp, Uptime};
 
 /// An attempt that ended.
 pub(in crate::deliver) struct Ended {
@@ -19,10 +19,10 @@ pub(in crate::deliver) struct Ended {
     /// The dead letter that it was one more attempt of.
     pub(super) dead: Option<DeadNo>,
     pub(super) outcome: Outcome,
-    pub(super) started_at: Moment,
+    pub(super) started_at: Timestamp,
     pub(super) took: Duration,
     /// When the oldest of its records was committed.
-    pub(super) committed_at: Moment,
+    pub(super) committed_at: Timestamp,
 }
 
 /// An outcome on its way to the disk.
@@ -41,10 +41,10 @@ pub(super) enum Unwritten {
 }
 
 impl Shell {
-    pub(super) fn ended(&mut self, ended: Ended, now: Running) {
+    pub(super) fn ended(&mut self, ended: Ended, now: Uptime) {
         let Ended { lane, batch, .. } = &ended;
         let lane = *lane;
-        let failed_before = self.standing(lane).failures > 0;
+        let failed_before = self.health(lane).failures > 0;
         let odd_before = self.dispatch.lane(lane).is_some_and(|lane| lane.has_odd_answers);
         let dice = (self.params.dice)();
         let Some(decided) = self.dispatch.ended(lane, &ended.outcome, dice, now) else { return };
@@ -75,18 +75,18 @@ impl Shell {
             outcome: outcome.word,
             detail: outcome.detail,
             fate,
-            standing: self.standing(lane),
+            health: self.health(lane),
         };
         (batch, attempted)
     }
 
-    pub(super) fn write_again(&mut self, what: Unwritten, now: Running) {
+    pub(super) fn write_again(&mut self, what: Unwritten, now: Uptime) {
         self.unwritten.push((now.plus(WRITE_AGAIN_AFTER), what));
     }
 
     /// Hands an outcome in, with the standing that the lane has now.
     pub(super) fn write(&self, mut write: Box<Write>) {
-        write.attempted.standing = self.standing(write.attempted.lane);
+        write.attempted.health = self.health(write.attempted.lane);
         if write.batch.replay.is_some_and(|replay| !self.replays.contains_key(&replay)) {
             // It was cancelled meanwhile: nothing takes its place.
             write.successors = None;
@@ -105,7 +105,7 @@ impl Shell {
         }
     }
 
-    pub(super) fn written(&mut self, write: Box<Write>, written: Result<Done, SpoolError>, now: Running) {
+    pub(super) fn written(&mut self, write: Box<Write>, written: Result<Done, SpoolError>, now: Uptime) {
         match written {
             Ok(_) => {}
             Err(SpoolError::DiskFull) => return self.write_again(Unwritten::Outcome(write), now),
@@ -131,7 +131,7 @@ impl Shell {
         through: Seq,
         reason: Option<DeadReason>,
         written: Result<Done, SpoolError>,
-        now: Running,
+        now: Uptime,
     ) {
         match written {
             Ok(Done::Settled { records, bytes }) => {
@@ -146,7 +146,7 @@ impl Shell {
         }
     }
 
-    fn settled(&mut self, lane: LaneNo, through: Seq, records: u64, bytes: u64, now: Running) {
+    fn settled(&mut self, lane: LaneNo, through: Seq, records: u64, bytes: u64, now: Uptime) {
         self.made.remove(&lane);
         self.heads.settled(lane, through);
         let left = self.dispatch.lane(lane).is_some_and(|lane| lane.pending_records > records);
@@ -171,8 +171,8 @@ impl Shell {
         Ok([first, second].iter().map(batch).collect())
     }
 
-    pub(super) fn standing(&self, lane: LaneNo) -> Standing {
-        self.dispatch.lane(lane).map(|lane| lane.standing.clone()).unwrap_or_default()
+    pub(super) fn health(&self, lane: LaneNo) -> LaneHealth {
+        self.dispatch.lane(lane).map(|lane| lane.health.clone()).unwrap_or_default()
     }
 
     fn count(&self, ended: &Ended, fate: Fate) {

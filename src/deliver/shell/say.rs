@@ -3,20 +3,20 @@
 use super::Shell;
 use super::outcomes::Ended;
 use crate::deliver::retry::Outcome;
-use crate::moment::Running;
+use crate::time::Uptime;
 
 impl Shell {
     /// What is new of a host that fails, or works again; the rest is counted.
-    pub(super) fn say_outage(&mut self, ended: &Ended, failed_before: bool, now: Running) {
+    pub(super) fn say_outage(&mut self, ended: &Ended, failed_before: bool, now: Uptime) {
         let Ended { lane, batch, outcome, .. } = ended;
         let Some(host) = self.host(*lane) else { return };
-        let standing = self.standing(*lane);
-        if standing.failures > 0 {
+        let health = self.health(*lane);
+        if health.failures > 0 {
             let Some(said) = self.outages.failed(&host, *lane, outcome, now) else { return };
             let (project, callback) = (self.project(*lane), lane.callback());
             let Outcome { status, word, detail, .. } = outcome;
             let attempt = batch.attempts.saturating_add(1);
-            let next_attempt_in = standing.retry_at.map(|at| at.since(now));
+            let next_attempt_in = health.retry_at.map(|at| at.since(now));
             let (lanes_failing, more_attempts) = (said.lanes, said.more_attempts);
             tracing::warn!(
                 project,

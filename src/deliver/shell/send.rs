@@ -13,12 +13,12 @@ use crate::deliver::heads::{Kind, Made};
 use crate::deliver::request::{About, headers};
 use crate::deliver::webhook::Webhook;
 use crate::failpoint::{self, Side};
-use crate::moment::Running;
 use crate::record::LaneNo;
 use crate::spool::{Batch, DeadNo, Op, SpoolError};
+use crate::time::Uptime;
 
 impl Shell {
-    pub(super) fn cut(&mut self, lane: LaneNo, now: Running) -> Result<(), SpoolError> {
+    pub(super) fn cut(&mut self, lane: LaneNo, now: Uptime) -> Result<(), SpoolError> {
         let Some(state) = self.dispatch.lane(lane) else { return Ok(()) };
         let (records_max, bytes_max) = state
             .webhook

@@ -309,8 +309,8 @@ proptest! {
             compare(&format!("postgresql:///?{}", query.join("&")));
         }
         // What is empty is not given, as with libpq; the other takes it for a name.
-        let of = |wanted: &str| {
-            let found = pairs.iter().find(|(name, _)| *name == wanted);
+        let of = |required: &str| {
+            let found = pairs.iter().find(|(name, _)| *name == required);
             found.map_or_else(|| "x".to_owned(), |(_, value)| encoded(value))
         };
         compare(&format!("postgres://{}:{}@h:7/{}", of("user"), of("password"), of("dbname")));

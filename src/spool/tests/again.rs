@@ -9,7 +9,7 @@ struct Known {
     seq: Seq,
     lane: LaneNo,
     position: Position,
-    at: Moment,
+    at: Timestamp,
 }
 
 /// Transactions over three lanes, groups that end anywhere, times that step; some records settled, given
@@ -24,24 +24,24 @@ struct Written {
 impl Written {
     fn draw(rng: &mut StdRng) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (mut store, _) = store::Store::open(folder.path(), 1 << 30, Moment(1)).unwrap();
+        let (mut store, _) = store::Store::open(folder.path(), 1 << 30, Timestamp(1)).unwrap();
         let mut builder = GroupBuilder::new(Seq(0));
         let mut records = Vec::new();
         let mut commit = 100;
         for _ in 0..rng.random_range(1..12) {
             commit += rng.random_range(1..50);
-            let at = Moment(1_000 + i64::try_from(commit).unwrap() + rng.random_range(-80..80));
+            let at = Timestamp(1_000 + i64::try_from(commit).unwrap() + rng.random_range(-80..80));
             for number in 1..=rng.random_range(1..9) {
                 let lane = lane(Callback::ALL[rng.random_range(0..3)]);
                 let position = Position { commit: Lsn(commit), number };
-                let seq = builder.push(lane, position, at, After::default(), 0, b"{}");
+                let seq = builder.push(lane, position, at, WaitsFor::default(), 0, b"{}");
                 records.push(Known { seq, lane, position, at });
                 if rng.random_bool(0.2) {
-                    hand_in(&mut store, &mut builder);
+                    submit_group(&mut store, &mut builder);
                 }
             }
         }
-        hand_in(&mut store, &mut builder);
+        submit_group(&mut store, &mut builder);
         let mut written = Self { folder, store, records, discarded: Vec::new() };
         for _ in 0..rng.random_range(0..6) {
             written.settle(rng);
@@ -61,7 +61,7 @@ impl Written {
             self.discarded.push((of, pending[0], through));
             Op::Discard { lane: of, through }
         } else {
-            Op::GiveUp { lane: of, through, reason, at: Moment(5) }
+            Op::GiveUp { lane: of, through, reason, at: Timestamp(5) }
         };
         assert!(matches!(self.store.apply(vec![op])[..], [Ok(Done::Settled { .. })]));
         let letters = dead::dead_after(&self.store.connection, DeadNo(0), 100).unwrap();
@@ -90,8 +90,8 @@ impl Written {
     }
 }
 
-fn hand_in(store: &mut store::Store, builder: &mut GroupBuilder) {
-    let chunks = builder.finish(Moment(1), Running(1));
+fn submit_group(store: &mut store::Store, builder: &mut GroupBuilder) {
+    let chunks = builder.finish(Timestamp(1), Uptime(1));
     let done = store.apply(vec![Op::Commit(Arc::new(Group { chunks, ..Group::default() }))]);
     assert!(matches!(done[..], [Ok(Done::Committed(_))]));
 }
@@ -109,7 +109,7 @@ fn a_search_finds_exactly_the_settled_records_of_its_range() {
             };
             let place = any(&mut rng);
             let to = rng.random_bool(0.5).then(|| any(&mut rng));
-            let since = Moment(1_000 + rng.random_range(0..800));
+            let since = Timestamp(1_000 + rng.random_range(0..800));
             let by_time = rng.random_bool(0.4);
             let from = if by_time { From::Since(since) } else { From::Place(place) };
             let first_since = written.records.iter().find(|record| record.at >= since);
@@ -143,7 +143,7 @@ fn a_search_finds_exactly_the_settled_records_of_its_range() {
     }
 }
 
-fn replay_of(spans: &[Span], floor: Option<Floor>) -> NewReplay {
+fn replay_of(spans: &[Span], low_watermark: Option<LowWatermark>) -> NewReplay {
     let part = |span: &Span| Part {
         replay: ReplayNo(0),
         lane: span.lane,
@@ -157,21 +157,21 @@ fn replay_of(spans: &[Span], floor: Option<Floor>) -> NewReplay {
     NewReplay {
         id: Uuid::now_v7(),
         asked: "{}".into(),
-        asked_at: Moment(1),
+        asked_at: Timestamp(1),
         rate: None,
         parts: spans.iter().map(part).collect(),
-        floor,
+        low_watermark,
     }
 }
 
 #[test]
 fn a_replay_is_entered_only_over_what_is_still_there_and_cut_only_in_its_place() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut store, _) = store::Store::open(folder.path(), 1 << 30, Moment(1)).unwrap();
+    let (mut store, _) = store::Store::open(folder.path(), 1 << 30, Timestamp(1)).unwrap();
     let mut builder = GroupBuilder::new(Seq(0));
     let of = lane(Callback::Ingested);
     for _ in 0..3 {
-        store.apply(vec![Op::Commit(Arc::new(group(&mut builder, of, 10, 100, Moment(1_000))))]);
+        store.apply(vec![Op::Commit(Arc::new(group(&mut builder, of, 10, 100, Timestamp(1_000))))]);
     }
     let cut = batch(of, 1, 20);
     store.apply(vec![Op::Cut(cut.clone())]);
@@ -183,9 +183,9 @@ fn a_replay_is_entered_only_over_what_is_still_there_and_cut_only_in_its_place()
         records: last - first + 1,
         bytes: 0,
     };
-    let elsewhere = Floor { seq: Seq(3), position: Position::default(), at: Moment(0) };
-    let enter = |store: &mut store::Store, spans: &[Span], floor| {
-        store.apply(vec![Op::Replay(replay_of(spans, floor))]).remove(0)
+    let elsewhere = LowWatermark { seq: Seq(3), position: Position::default(), at: Timestamp(0) };
+    let enter = |store: &mut store::Store, spans: &[Span], low_watermark| {
+        store.apply(vec![Op::Replay(replay_of(spans, low_watermark))]).remove(0)
     };
     assert_eq!(enter(&mut store, &[span(5, 15)], Some(elsewhere)), Ok(Done::Outdated));
     assert!(matches!(enter(&mut store, &[span(15, 25)], None), Err(SpoolError::Refused(_))), "not settled");
@@ -202,7 +202,7 @@ fn a_replay_is_entered_only_over_what_is_still_there_and_cut_only_in_its_place()
     assert!(matches!(second[..], [Err(SpoolError::Refused(_))]), "one in flight");
     // Age removes what the replay is past, and waits with the rest.
     assert_eq!(store.apply(vec![attempted(&first, Fate::Delivered)]), [Ok(Done::Ok)]);
-    store.sweep(Moment(9_000)).unwrap();
+    store.sweep(Timestamp(9_000)).unwrap();
     let chunks = |store: &store::Store| store.one::<i64>("SELECT count(*) FROM chunk", []).unwrap();
     assert_eq!(chunks(&store), 3, "its first chunk holds 9 and 10, which are still to be sent");
     let rest = of_replay(9, 15);
@@ -210,17 +210,20 @@ fn a_replay_is_entered_only_over_what_is_still_there_and_cut_only_in_its_place()
     store.apply(vec![attempted(&rest, Fate::Delivered)]);
     let done = replays::find_replay(&store.connection, ReplayNo(1)).unwrap().unwrap();
     assert_eq!((done.state, done.ended_at.is_some()), (ReplayState::Done, true));
-    store.sweep(Moment(9_000)).unwrap();
-    assert_eq!((chunks(&store), store.stand.floor.map(|floor| floor.seq)), (1, Some(Seq(20))));
+    store.sweep(Timestamp(9_000)).unwrap();
+    assert_eq!(
+        (chunks(&store), store.meta.low_watermark.map(|low_watermark| low_watermark.seq)),
+        (1, Some(Seq(20)))
+    );
 }
 
 #[test]
 fn a_cancelled_replay_only_logs_what_was_on_the_wire() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut store, _) = store::Store::open(folder.path(), 1 << 30, Moment(1)).unwrap();
+    let (mut store, _) = store::Store::open(folder.path(), 1 << 30, Timestamp(1)).unwrap();
     let mut builder = GroupBuilder::new(Seq(0));
     let of = lane(Callback::Ingested);
-    store.apply(vec![Op::Commit(Arc::new(group(&mut builder, of, 10, 100, Moment(1_000))))]);
+    store.apply(vec![Op::Commit(Arc::new(group(&mut builder, of, 10, 100, Timestamp(1_000))))]);
     let live = batch(of, 1, 10);
     store.apply(vec![Op::Cut(live.clone())]);
     store.apply(vec![attempted(&live, Fate::Delivered)]);
@@ -228,7 +231,7 @@ fn a_cancelled_replay_only_logs_what_was_on_the_wire() {
     assert_eq!(store.apply(vec![Op::Replay(replay_of(&[whole], None))]), [Ok(Done::Replaying(ReplayNo(1)))]);
     let first = Batch { replay: Some(ReplayNo(1)), ..batch(of, 1, 5) };
     store.apply(vec![Op::Cut(first.clone())]);
-    assert_eq!(store.apply(vec![Op::CancelReplay { replay: ReplayNo(1), at: Moment(7) }]), [Ok(Done::Ok)]);
+    assert_eq!(store.apply(vec![Op::CancelReplay { replay: ReplayNo(1), at: Timestamp(7) }]), [Ok(Done::Ok)]);
     let attempts = |store: &store::Store| store.one::<i64>("SELECT count(*) FROM attempt", []).unwrap();
     let before = attempts(&store);
     assert_eq!(store.apply(vec![attempted(&first, Fate::Delivered)]), [Ok(Done::Ok)]);
@@ -237,20 +240,20 @@ fn a_cancelled_replay_only_logs_what_was_on_the_wire() {
     assert_eq!((parts[0].cursor, parts[0].sent), (Seq(0), 0), "it counts for nothing");
     let more = Batch { replay: Some(ReplayNo(1)), ..batch(of, 1, 5) };
     assert!(matches!(store.apply(vec![Op::Cut(more)])[..], [Err(SpoolError::Refused(_))]));
-    store.sweep(Moment(9_000)).unwrap();
+    store.sweep(Timestamp(9_000)).unwrap();
     assert_eq!(store.one::<i64>("SELECT count(*) FROM chunk", []).unwrap(), 0, "nothing is kept for it");
 }
 
 #[test]
 fn a_dead_letter_that_was_never_cut_is_cut_piece_by_piece() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut store, _) = store::Store::open(folder.path(), 1 << 30, Moment(1)).unwrap();
+    let (mut store, _) = store::Store::open(folder.path(), 1 << 30, Timestamp(1)).unwrap();
     let mut builder = GroupBuilder::new(Seq(0));
     let of = lane(Callback::Ingested);
-    store.apply(vec![Op::Commit(Arc::new(group(&mut builder, of, 10, 100, Moment(1_000))))]);
+    store.apply(vec![Op::Commit(Arc::new(group(&mut builder, of, 10, 100, Timestamp(1_000))))]);
     let reason = DeadReason::LaneFull;
-    store.apply(vec![Op::GiveUp { lane: of, through: Seq(10), reason, at: Moment(5) }]);
-    let live_bytes = store.stand.live_bytes;
+    store.apply(vec![Op::GiveUp { lane: of, through: Seq(10), reason, at: Timestamp(5) }]);
+    let live_bytes = store.meta.live_bytes;
     let asked = store.apply(vec![Op::Redeliver { dead: vec![DeadNo(1), DeadNo(9)], id: Uuid::nil() }]);
     assert_eq!(asked, [Ok(Done::Asked { lanes: vec![of], dead: 1 })]);
     let wrong = store.apply(vec![Op::CutDead { dead: DeadNo(1), batch: batch(of, 2, 4) }]);
@@ -261,11 +264,11 @@ fn a_dead_letter_that_was_never_cut_is_cut_piece_by_piece() {
     assert_eq!((next.first, next.last, next.batch), (Seq(1), Seq(4), Some(first.id)));
     let rest = dead::find_dead(&store.connection, DeadNo(1)).unwrap().unwrap();
     assert_eq!((rest.first, rest.last, rest.records, rest.batch), (Seq(5), Seq(10), 6, None));
-    assert_eq!(store.stand.dead_records, 10);
+    assert_eq!(store.meta.dead_records, 10);
     // Taken: it is a dead letter no more. Failed: it stays, and is not asked for any more.
     let Op::Attempted(taken) = attempted(&first, Fate::Delivered) else { unreachable!() };
     store.apply(vec![Op::Redelivered { dead: next.no, attempted: taken }]);
-    assert_eq!((dead::find_dead(&store.connection, next.no).unwrap(), store.stand.dead_records), (None, 6));
+    assert_eq!((dead::find_dead(&store.connection, next.no).unwrap(), store.meta.dead_records), (None, 6));
     let last = batch(of, 5, 10);
     store.apply(vec![Op::CutDead { dead: DeadNo(1), batch: last.clone() }]);
     let Op::Attempted(failed) = attempted(&last, Fate::Waits) else { unreachable!() };
@@ -274,5 +277,5 @@ fn a_dead_letter_that_was_never_cut_is_cut_piece_by_piece() {
     let left = dead::find_dead(&store.connection, DeadNo(1)).unwrap().unwrap();
     assert_eq!((left.batch, left.records), (Some(last.id), 6));
     let row = store::BATCH_COST * 2 + store::attempt_cost(0) * 2;
-    assert_eq!(store.stand.live_bytes, live_bytes + row, "one dead letter, as before, and what was written");
+    assert_eq!(store.meta.live_bytes, live_bytes + row, "one dead letter, as before, and what was written");
 }

@@ -18,9 +18,9 @@ enum Past {
 
 struct World {
     dispatch: Dispatch,
-    now: Running,
+    now: Uptime,
     /// When requests end.
-    wire: BTreeMap<LaneNo, Running>,
+    wire: BTreeMap<LaneNo, Uptime>,
     hanging: BTreeMap<LaneNo, bool>,
     delivered: BTreeMap<LaneNo, u64>,
     last: u64,
@@ -43,9 +43,9 @@ impl World {
 
     fn add(&mut self, host: &str, past: Past) -> LaneNo {
         let lane = LaneNo::new(ProjectNo(u32::try_from(self.hanging.len()).unwrap()), Callback::Ingested);
-        let failing = Standing { failures: 1, failing_since: Some(self.now), ..Standing::default() };
-        let standing = if past == Past::Failing { failing } else { Standing::default() };
-        let state = LaneState { lane, standing, ..LaneState::default() };
+        let failing = LaneHealth { failures: 1, failing_since: Some(self.now), ..LaneHealth::default() };
+        let health = if past == Past::Failing { failing } else { LaneHealth::default() };
+        let state = LaneState { lane, health, ..LaneState::default() };
         self.dispatch.add(state, webhook_at(host, limits()), self.now);
         self.hanging.insert(lane, false);
         lane

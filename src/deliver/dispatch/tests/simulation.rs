@@ -16,16 +16,16 @@ struct Stored {
     records: Vec<Spooled>,
     cursor: Seq,
     batches: Vec<Batch>,
-    standing: Standing,
+    health: LaneHealth,
     /// The first failure after the last success, as the model saw it.
-    failing_since: Option<Running>,
+    failing_since: Option<Uptime>,
 }
 
 #[derive(Clone, Copy)]
 struct Spooled {
     seq: Seq,
-    after: After,
-    at: Running,
+    after: WaitsFor,
+    at: Uptime,
 }
 
 enum Write {
@@ -36,7 +36,7 @@ enum Write {
         through: Seq,
         stands: Option<Stands>,
     },
-    Standing(LaneNo, Stands),
+    LaneHealth(LaneNo, Stands),
     Tried {
         no: LaneNo,
         attempts: u32,
@@ -47,22 +47,22 @@ enum Write {
 
 /// A standing that is handed in, with what the model knows then.
 struct Stands {
-    standing: Standing,
-    failing_since: Option<Running>,
+    health: LaneHealth,
+    failing_since: Option<Uptime>,
 }
 
 struct World {
     rng: StdRng,
-    now: Running,
+    now: Uptime,
     dispatch: Dispatch,
     disk: BTreeMap<LaneNo, Stored>,
     /// The last records of each document of a project.
     trail: BTreeMap<(u32, u32), [Seq; 3]>,
     last: Seq,
     writes: VecDeque<Write>,
-    wire: BTreeMap<LaneNo, Running>,
+    wire: BTreeMap<LaneNo, Uptime>,
     /// The model's own view of who fails, ahead of the disk.
-    failing_since: BTreeMap<LaneNo, Running>,
+    failing_since: BTreeMap<LaneNo, Uptime>,
     /// Those that had a success since the start.
     proven: BTreeSet<LaneNo>,
     /// Broken receivers.
@@ -131,16 +131,16 @@ impl World {
                 batch.attempts += 1;
             }
             self.failing_since.extend(stored.failing_since.map(|since| (*no, since)));
-            self.paused.extend(stored.standing.paused.is_some().then_some(*no));
+            self.paused.extend(stored.health.paused.is_some().then_some(*no));
             let pending = stored.pending();
             let state = LaneState {
                 lane: *no,
                 cursor: stored.cursor,
                 pending_records: pending.len() as u64,
                 pending_bytes: 10 * pending.len() as u64,
-                oldest: pending.first().map(|record| (Moment(0), record.at)),
+                oldest: pending.first().map(|record| (Timestamp(0), record.at)),
                 batches: stored.batches.clone(),
-                standing: stored.standing.clone(),
+                health: stored.health.clone(),
                 ..LaneState::default()
             };
             self.dispatch.add(state, webhook_at(host(*no), world_limits()), self.now);
@@ -151,15 +151,15 @@ impl World {
 
     fn route(&mut self, no: LaneNo) {
         let webhook = if self.routes.contains(&no) { webhook_at(host(no), world_limits()) } else { None };
-        let before = self.dispatch.lane(no).unwrap().standing.without_webhook;
-        let standing = self.dispatch.routed(no, webhook, self.now, Moment(0));
+        let before = self.dispatch.lane(no).unwrap().health.without_webhook;
+        let health = self.dispatch.routed(no, webhook, self.now, Timestamp(0));
         if before.is_some() && self.routes.contains(&no) {
             self.failing_since.remove(&no);
         }
         if !self.routes.contains(&no) {
             self.proven.remove(&no);
         }
-        self.writes.extend(standing.map(|standing| Write::Standing(no, self.stands(no, standing))));
+        self.writes.extend(health.map(|health| Write::LaneHealth(no, self.stands(no, health))));
     }
 
     /// One transaction: some documents of a project change, each record waiting for the earlier
@@ -173,7 +173,7 @@ impl World {
             let no = LaneNo::new(ProjectNo(project), callback);
             self.last = Seq(self.last.0 + 1);
             let trail = self.trail.entry((project, document)).or_default();
-            let mut after = After(*trail);
+            let mut after = WaitsFor(*trail);
             after.0[callback.index()] = Seq(0);
             trail[callback.index()] = self.last;
             self.disk.get_mut(&no).unwrap().records.push(Spooled { seq: self.last, after, at: self.now });
@@ -279,7 +279,7 @@ impl World {
             _ => {}
         }
         self.delivered += u64::from(status == 200);
-        let stands = self.stands(no, self.dispatch.lane(no).unwrap().standing.clone());
+        let stands = self.stands(no, self.dispatch.lane(no).unwrap().health.clone());
         self.writes.push_back(match decided.fate {
             Fate::Waits => {
                 let successors = decided.halve.then(|| self.halves(&batch));
@@ -354,18 +354,18 @@ impl World {
                 let oldest = stored.pending().first().map(|record| record.at);
                 self.dispatch.settled(no, Settled { through, records, bytes: records * 10, oldest }, now);
             }
-            Some(Write::Standing(no, stands)) => self.disk.get_mut(&no).unwrap().stands(stands),
+            Some(Write::LaneHealth(no, stands)) => self.disk.get_mut(&no).unwrap().stands(stands),
         }
     }
 
     fn pause(&mut self, no: LaneNo) {
-        let standing = if self.paused.remove(&no) {
+        let health = if self.paused.remove(&no) {
             self.dispatch.resume(no, self.now)
         } else {
             self.paused.insert(no);
             self.dispatch.pause(no, "by hand".into(), self.now)
         };
-        self.writes.extend(standing.map(|standing| Write::Standing(no, self.stands(no, standing))));
+        self.writes.extend(health.map(|health| Write::LaneHealth(no, self.stands(no, health))));
     }
 
     fn unroute(&mut self, no: LaneNo) {
@@ -375,8 +375,8 @@ impl World {
         self.route(no);
     }
 
-    fn stands(&self, no: LaneNo, standing: Standing) -> Stands {
-        Stands { standing, failing_since: self.failing_since.get(&no).copied() }
+    fn stands(&self, no: LaneNo, health: LaneHealth) -> Stands {
+        Stands { health, failing_since: self.failing_since.get(&no).copied() }
     }
 
     /// Something happens, and what follows from it is done.
@@ -433,8 +433,8 @@ impl Stored {
         &self.records[self.records.partition_point(|record| record.seq <= self.cursor)..]
     }
 
-    fn stands(&mut self, Stands { standing, failing_since }: Stands) {
-        (self.standing, self.failing_since) = (standing, failing_since);
+    fn stands(&mut self, Stands { health, failing_since }: Stands) {
+        (self.health, self.failing_since) = (health, failing_since);
     }
 }
 

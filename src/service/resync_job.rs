@@ -10,7 +10,7 @@ use crate::position::Lsn;
 /// starts again.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
-pub(super) struct Mark {
+pub(super) struct ResyncJob {
     /// Why, as a sentence without its end.
     pub(super) why: String,
     /// What the stream told last, as the gap begins there.
@@ -35,7 +35,7 @@ pub(super) struct Mark {
     pub(super) only_learns: bool,
 }
 
-impl Mark {
+impl ResyncJob {
     /// One that mends what cannot be known from the stream.
     pub(super) fn of_gap(why: String, from: Lsn, drops_slot: bool) -> Self {
         Self {

@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::ops::LaneState;
 use super::reader::Reader;
 use super::store::{SpoolError, failed};
-use crate::record::{After, Callback, LaneNo, ProjectNo, Seq};
+use crate::record::{Callback, LaneNo, ProjectNo, Seq, WaitsFor};
 
 /// Up to where each lane is settled, for all to read. The writer moves it after each sync.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +21,7 @@ pub struct Cursors(Arc<RwLock<HashMap<LaneNo, Seq>>>);
 
 /// (project, document) → its last records.
 #[derive(Debug)]
-pub struct Trail {
+pub struct DependencyIndex {
     last: HashMap<u64, Last>,
     limit: usize,
     cursors: Cursors,
@@ -55,7 +55,7 @@ impl Cursors {
     }
 }
 
-impl Trail {
+impl DependencyIndex {
     /// Reads it from the unsettled records of `lanes`. Holds up to `limit` documents in memory.
     pub fn rebuild(
         folder: &Path,
@@ -64,7 +64,7 @@ impl Trail {
         cursors: Cursors,
         limit: usize,
     ) -> Result<Self, SpoolError> {
-        let mut trail =
+        let mut dependency_index =
             Self { last: HashMap::new(), limit, cursors, folder: folder.to_owned(), spilled: None };
         for state in lanes {
             let mut seq = Seq(state.cursor.0 + 1);
@@ -72,25 +72,30 @@ impl Trail {
                 for record in chunk.records() {
                     let record = record.map_err(|error| SpoolError::Damaged(error.to_string()))?;
                     if record.seq > state.cursor {
-                        trail.note(state.lane, record.document, record.seq)?;
+                        dependency_index.note(state.lane, record.document, record.seq)?;
                     }
                 }
                 seq = Seq(chunk.last.0 + 1);
             }
         }
-        Ok(trail)
+        Ok(dependency_index)
     }
 
     /// What a new record of `document` in `callback`'s lane waits for: the document's last records
     /// in the project's other lanes, as far as they are not settled.
-    pub fn after(&self, project: ProjectNo, callback: Callback, document: u64) -> Result<After, SpoolError> {
+    pub fn after(
+        &self,
+        project: ProjectNo,
+        callback: Callback,
+        document: u64,
+    ) -> Result<WaitsFor, SpoolError> {
         let mut after = self.last_of(project, document)?;
         for (other, slot) in Callback::ALL.into_iter().zip(&mut after) {
             if other == callback || *slot <= self.cursors.get(LaneNo::new(project, other)) {
                 *slot = Seq(0);
             }
         }
-        Ok(After(after))
+        Ok(WaitsFor(after))
     }
 
     /// The last record of `document` in `lane`, settled or not.

@@ -1,18 +1,18 @@
 //! Why there is no stream, in the words of whoever must do something about it.
 
 use super::continuity::{Continuity, Part};
-use super::mark::Mark;
-use crate::capture::LedgerError;
+use super::resync_job::ResyncJob;
+use crate::capture::GroupError;
 use crate::resync::ResyncError;
 use crate::source::SourceError;
 use crate::source::refusal::CatalogError;
+use crate::source::server_state::Required;
 use crate::source::snapshot::SnapshotError;
-use crate::source::survey::Wanted;
 use crate::spool::SpoolError;
 
 /// Why there is no stream for now.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum StreamError {
     /// It may be over any time.
     Later(String),
     /// Somebody must change something; as the sentence says.
@@ -33,21 +33,21 @@ pub(super) enum Trouble {
 }
 
 /// The resync that a state of the source calls for by itself.
-pub(super) fn gap(continuity: &Continuity, wanted: &Wanted) -> Option<Mark> {
+pub(super) fn gap(continuity: &Continuity, required: &Required) -> Option<ResyncJob> {
     let (from, why, drops_slot) = match continuity {
         Continuity::SlotGone { from, lost } => {
             let is = lost.map_or_else(
                 || "missing (it was dropped, or the server was restored without it)".to_owned(),
                 |why| format!("lost ({why})"),
             );
-            (*from, format!("the slot `{}` is {is}: what changed after", wanted.slot), lost.is_some())
+            (*from, format!("the slot `{}` is {is}: what changed after", required.slot), lost.is_some())
         }
         Continuity::Replaced { what: Part::Table, from } => {
-            let table = format!("{}.{}", wanted.schema, wanted.table);
+            let table = format!("{}.{}", required.schema, required.table);
             (*from, format!("the table {table} was dropped and made again: what changed after"), false)
         }
         Continuity::Replaced { what: Part::Publication, from } => {
-            let publication = &wanted.publication;
+            let publication = &required.publication;
             (
                 *from,
                 format!("the publication {publication} was dropped and made again: what changed after"),
@@ -60,11 +60,11 @@ pub(super) fn gap(continuity: &Continuity, wanted: &Wanted) -> Option<Mark> {
         | Continuity::SpoolBehind { .. } => return None,
     };
     let why = format!("{why} {from} cannot be known from the stream");
-    Some(Mark::of_gap(why, from, drops_slot))
+    Some(ResyncJob::of_gap(why, from, drops_slot))
 }
 
 /// What keeps a stream from going on until somebody decides, and the way out.
-pub(super) fn stands(continuity: &Continuity, wanted: &Wanted) -> Trouble {
+pub(super) fn stands(continuity: &Continuity, required: &Required) -> StreamError {
     let why = match continuity {
         Continuity::Diverged { why } => format!(
             "{why}. Nothing is read or delivered. If this database is the right one: `sidecar resync --adopt`"
@@ -72,17 +72,17 @@ pub(super) fn stands(continuity: &Continuity, wanted: &Wanted) -> Trouble {
         Continuity::SpoolBehind { confirmed } => format!(
             "the slot `{}` stands at {}, beyond what the spool holds: the spool was restored, or the slot made again. \
              Nothing is read or delivered. `sidecar resync` sends what is different",
-            wanted.slot, confirmed
+            required.slot, confirmed
         ),
         Continuity::FirstStart { .. }
         | Continuity::GoOn(_)
         | Continuity::Replaced { .. }
         | Continuity::SlotGone { .. } => String::new(),
     };
-    Trouble::Stands { why, holds: true }
+    StreamError::Stands { why, holds: true }
 }
 
-impl From<SourceError> for Trouble {
+impl From<SourceError> for StreamError {
     fn from(error: SourceError) -> Self {
         match error {
             SourceError::Refused(_) => Self::Refused(error.to_string()),
@@ -95,7 +95,7 @@ impl From<SourceError> for Trouble {
     }
 }
 
-impl From<CatalogError> for Trouble {
+impl From<CatalogError> for StreamError {
     fn from(error: CatalogError) -> Self {
         match error {
             CatalogError::Refused(_) => Self::Refused(error.to_string()),
@@ -104,7 +104,7 @@ impl From<CatalogError> for Trouble {
     }
 }
 
-impl From<SnapshotError> for Trouble {
+impl From<SnapshotError> for StreamError {
     fn from(error: SnapshotError) -> Self {
         match error {
             SnapshotError::Catalog(error) => error.into(),
@@ -114,13 +114,13 @@ impl From<SnapshotError> for Trouble {
     }
 }
 
-impl From<ResyncError> for Trouble {
+impl From<ResyncError> for StreamError {
     fn from(error: ResyncError) -> Self {
         match error {
             ResyncError::Source(error) => error.into(),
-            ResyncError::Ledger(LedgerError::Spool(error)) => Self::SpoolFailed(error),
+            ResyncError::GroupWriter(GroupError::Spool(error)) => Self::SpoolFailed(error),
             // The row, or what is remembered of it, stays as it is until somebody changes it.
-            ResyncError::Ledger(_) | ResyncError::Row { .. } => {
+            ResyncError::GroupWriter(_) | ResyncError::Row { .. } => {
                 Self::Stands { why: error.to_string(), holds: false }
             }
             ResyncError::ColumnMissing(_) => Self::Refused(error.to_string()),

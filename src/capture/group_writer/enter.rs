@@ -1,10 +1,10 @@
 //! Rows and documents entered: what is remembered of them, and the records they make.
 
-use super::{Ledger, LedgerError, Records};
+use super::{GroupError, GroupWriter, Records};
 use crate::classify::{Entry, Identity, Layout, Row, draft_removed};
 use crate::record::ProjectNo;
 
-impl Ledger {
+impl GroupWriter {
     /// A row as it is now. `before` is the identity that it had, `records` gives each record's place.
     /// Says how many records the rules make of it, by [`Callback::index`].
     pub(crate) fn enter(
@@ -13,7 +13,7 @@ impl Ledger {
         before: &Identity,
         row: &Row<'_>,
         records: &mut dyn Records,
-    ) -> Result<[u64; 3], LedgerError> {
+    ) -> Result<[u64; 3], GroupError> {
         let known = self.entry(before)?;
         self.enter_over(known.as_ref(), layout, before, row, records)
     }
@@ -26,7 +26,7 @@ impl Ledger {
         row: &Row<'_>,
         project: ProjectNo,
         records: &mut dyn Records,
-    ) -> Result<[u64; 3], LedgerError> {
+    ) -> Result<[u64; 3], GroupError> {
         if self.sight(layout, row)?.project != project {
             return Ok([0; 3]);
         }
@@ -39,7 +39,7 @@ impl Ledger {
         layout: &Layout,
         identity: &Identity,
         row: &Row<'_>,
-    ) -> Result<[u64; 3], LedgerError> {
+    ) -> Result<[u64; 3], GroupError> {
         let known = self.entry(identity)?;
         let judged = layout.judge(known.as_ref(), row, &mut self.projects, &mut self.drafts);
         let made = self.drafts.counts();
@@ -55,7 +55,7 @@ impl Ledger {
         before: &Identity,
         row: &Row<'_>,
         records: &mut dyn Records,
-    ) -> Result<[u64; 3], LedgerError> {
+    ) -> Result<[u64; 3], GroupError> {
         let judged = layout.judge(known, row, &mut self.projects, &mut self.drafts);
         let entry = self.whole_or_nothing(judged)?;
         let after = layout.identity(row);
@@ -76,7 +76,7 @@ impl Ledger {
         &mut self,
         identity: &Identity,
         records: &mut dyn Records,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<(), GroupError> {
         self.changes += 1;
         let Some(known) = self.entry(identity)? else { return Ok(()) };
         draft_removed(&known, &mut self.drafts);
@@ -93,7 +93,7 @@ impl Ledger {
         entry: Entry,
         told: bool,
         records: &mut dyn Records,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<(), GroupError> {
         if told {
             draft_removed(&entry, &mut self.drafts);
             self.take_drafts(records)?;
@@ -110,7 +110,7 @@ impl Ledger {
         before: &Identity,
         now: Identity,
         entry: &Entry,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<(), GroupError> {
         if self.entry(&now)?.is_none() {
             let bytes = entry.encode(&now);
             self.shadow.put(now, Some(bytes))?;
@@ -121,7 +121,7 @@ impl Ledger {
     }
 
     /// What is remembered of `identity`.
-    pub(crate) fn entry(&mut self, identity: &Identity) -> Result<Option<Entry>, LedgerError> {
+    pub(crate) fn entry(&mut self, identity: &Identity) -> Result<Option<Entry>, GroupError> {
         let bytes = self.shadow.get(identity)?;
         Ok(bytes.map(|bytes| Entry::decode(identity, &bytes)).transpose()?)
     }

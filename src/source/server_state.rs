@@ -18,7 +18,7 @@ use super::{identity, roles, settings};
 
 /// What the settings name on the server.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct Required {
     /// The documents table's schema.
     pub schema: String,
     /// The documents table.
@@ -38,7 +38,7 @@ pub struct Wanted {
     /// The column of their projects.
     pub project: Option<String>,
     /// Every column that is named, the ids' too.
-    pub columns: Vec<WantedColumn>,
+    pub columns: Vec<RequiredColumn>,
     /// `documents.excluded_when` or `documents.live_when`, as it was written.
     pub excluded_when: ExcludedWhen,
     /// `documents.content`; every column without another role where `None`.
@@ -49,7 +49,7 @@ pub struct Wanted {
     pub webhooks: Vec<Option<String>>,
 }
 
-impl Wanted {
+impl Required {
     /// The column of a setting, where it names one.
     pub fn named(&self, setting: &str) -> Option<&str> {
         self.columns.iter().find(|column| column.setting == setting).map(|column| column.name.as_str())
@@ -63,7 +63,7 @@ impl Wanted {
 
 /// A column that a setting names.
 #[derive(Clone, Debug)]
-pub struct WantedColumn {
+pub struct RequiredColumn {
     /// The setting, as `documents.labels`.
     pub setting: String,
     /// The column.
@@ -93,7 +93,7 @@ pub struct Server {
 
 /// What was found.
 #[derive(Clone, Debug)]
-pub struct Survey {
+pub struct ServerState {
     /// The server.
     pub server: Server,
     /// Its settings.
@@ -112,20 +112,20 @@ pub struct Survey {
 
 /// Reads all of it. A table that is not there is refused; one that is locked for longer than a moment
 /// is an error (55P03), since some of the catalog's functions wait for it.
-pub async fn survey(client: &Client, wanted: &Wanted) -> Result<Survey, CatalogError> {
+pub async fn server_state(client: &Client, required: &Required) -> Result<ServerState, CatalogError> {
     client.batch_execute("BEGIN READ ONLY; SET LOCAL lock_timeout = '5s'").await?;
-    let found = read(client, wanted).await;
+    let found = read(client, required).await;
     client.batch_execute("ROLLBACK").await?;
     let mut found = found?;
     // What is no value of its type is an error, and would end the transaction.
-    found.told = values::told(client, &found.table, &found.types, wanted).await?;
+    found.told = values::told(client, &found.table, &found.types, required).await?;
     Ok(found)
 }
 
 /// Something that changes whenever a survey may find another table or publication; `None` where there is
 /// no such table. It is small: to be asked again and again.
-pub async fn version(client: &Client, wanted: &Wanted) -> Result<Option<String>, SourceError> {
-    let names = [&wanted.schema, &wanted.table, &wanted.publication];
+pub async fn version(client: &Client, required: &Required) -> Result<Option<String>, SourceError> {
+    let names = [&required.schema, &required.table, &required.publication];
     let [schema, table, publication] = names.map(String::as_str);
     let row = client
         .query_one(include_str!("../../sql/catalog_version.sql"), &[&schema, &table, &publication])
@@ -133,82 +133,82 @@ pub async fn version(client: &Client, wanted: &Wanted) -> Result<Option<String>,
     Ok(row.try_get(0)?)
 }
 
-async fn read(client: &Client, wanted: &Wanted) -> Result<Survey, CatalogError> {
-    let table = match (catalog::table(client, &wanted.schema, &wanted.table).await, wanted.oid) {
+async fn read(client: &Client, required: &Required) -> Result<ServerState, CatalogError> {
+    let table = match (catalog::table(client, &required.schema, &required.table).await, required.oid) {
         (Err(CatalogError::Refused(none)), Some(oid)) => match catalog::name(client, oid).await? {
             Some((schema, name)) => catalog::table(client, &schema, &name).await?,
             None => return Err(CatalogError::Refused(none)),
         },
         (found, _) => found?,
     };
-    Ok(Survey {
+    Ok(ServerState {
         server: server(client).await?,
         settings: settings::server_settings(client).await?,
-        publication: publication::publication(client, &wanted.publication, table.oid).await?,
-        slot: slot::slot(client, &wanted.slot).await?,
+        publication: publication::publication(client, &required.publication, table.oid).await?,
+        slot: slot::slot(client, &required.slot).await?,
         types: column_types(client, table.oid).await?,
         told: Told::default(),
         table,
     })
 }
 
-impl Survey {
+impl ServerState {
     /// Everything for which the sidecar does not start, worst first. Publication and slot may be
     /// missing: they can be made.
-    pub fn refusals(&self, wanted: &Wanted) -> Vec<Refusal> {
+    pub fn refusals(&self, required: &Required) -> Vec<Refusal> {
         let mut refusals = self.of_server();
-        refusals.extend(slot::no_failover(wanted.failover, self.server.version));
-        refusals.extend(self.of_table(wanted));
-        refusals.extend(self.of_columns(wanted));
-        refusals.extend(self.of_roles(wanted));
-        refusals.extend(self.of_publication(wanted));
-        refusals.extend(self.slot.iter().filter_map(|found| slot::refusal(&wanted.slot, found)));
+        refusals.extend(slot::no_failover(required.failover, self.server.version));
+        refusals.extend(self.of_table(required));
+        refusals.extend(self.of_columns(required));
+        refusals.extend(self.of_roles(required));
+        refusals.extend(self.of_publication(required));
+        refusals.extend(self.slot.iter().filter_map(|found| slot::refusal(&required.slot, found)));
         refusals
     }
 
     /// What the table lacks of the columns that the settings name, or to tell its rows apart by. All
     /// that it lacks may be put right while the sidecar waits: what was read is delivered meanwhile.
-    pub fn column_refusals(&self, wanted: &Wanted) -> Vec<Refusal> {
-        self.identity(wanted).err().into_iter().chain(self.of_columns(wanted)).collect()
+    pub fn column_refusals(&self, required: &Required) -> Vec<Refusal> {
+        self.identity(required).err().into_iter().chain(self.of_columns(required)).collect()
     }
 
     /// Why the publication does not give all changes of the table that the slot keeps.
-    pub fn publication_refusals(&self, wanted: &Wanted) -> Vec<Refusal> {
-        self.publication_gone(wanted).into_iter().chain(self.of_publication(wanted)).collect()
+    pub fn publication_refusals(&self, required: &Required) -> Vec<Refusal> {
+        self.publication_gone(required).into_iter().chain(self.of_publication(required)).collect()
     }
 
     /// The slot is there without its publication: one made now is too late for what the slot keeps.
-    pub fn publication_gone(&self, wanted: &Wanted) -> Option<Refusal> {
+    pub fn publication_gone(&self, required: &Required) -> Option<Refusal> {
         (self.publication.is_none() && self.slot.is_some()).then(|| {
-            let create = publication::create(&wanted.publication, &self.table, self.needs_generated(wanted));
+            let create = publication::create(&required.publication, &self.table, self.needs_generated(required));
             Refusal::cured_by(
                 format!(
                     "the publication {} is gone, and changes made meanwhile are not to be had from the slot {}; without the slot the sidecar compares the table instead",
-                    wanted.publication, wanted.slot
+                    required.publication, required.slot
                 ),
-                format!("{} {create}", slot::drop(&wanted.slot)),
+                format!("{} {create}", slot::drop(&required.slot)),
             )
         })
     }
 
     /// The identity that documents are known by, or would be. One that is known already is not refused:
     /// the stream tells whether it carries it, change by change.
-    fn identity(&self, wanted: &Wanted) -> Result<Vec<String>, Refusal> {
-        wanted.identity.clone().map_or_else(|| identity::choose(&self.table, &wanted.id), Ok)
+    fn identity(&self, required: &Required) -> Result<Vec<String>, Refusal> {
+        required.identity.clone().map_or_else(|| identity::choose(&self.table, &required.id), Ok)
     }
 
     /// Whether the publication must carry stored generated columns.
-    pub fn needs_generated(&self, wanted: &Wanted) -> bool {
-        let named = wanted.columns.iter().map(|column| column.name.clone());
-        let identity = self.identity(wanted).unwrap_or_default();
+    pub fn needs_generated(&self, required: &Required) -> bool {
+        let named = required.columns.iter().map(|column| column.name.clone());
+        let identity = self.identity(required).unwrap_or_default();
         publication::needs_generated(self.server.version, &self.table, named.chain(identity))
     }
 
-    fn of_publication(&self, wanted: &Wanted) -> Vec<Refusal> {
+    fn of_publication(&self, required: &Required) -> Vec<Refusal> {
         let found = self.publication.iter();
-        let generated = self.needs_generated(wanted);
+        let generated = self.needs_generated(required);
         found
-            .flat_map(|found| publication::refusals(&wanted.publication, found, &self.table, generated))
+            .flat_map(|found| publication::refusals(&required.publication, found, &self.table, generated))
             .collect()
     }
 
@@ -247,7 +247,7 @@ impl Survey {
         refusals
     }
 
-    fn of_table(&self, wanted: &Wanted) -> Vec<Refusal> {
+    fn of_table(&self, required: &Required) -> Vec<Refusal> {
         let (table, shown) = (&self.table, format!("{}.{}", self.table.schema, self.table.name));
         if table.kind == Kind::Other {
             return vec![Refusal::of_a_setting(format!(
@@ -268,7 +268,7 @@ impl Survey {
                 )
             })
             .collect();
-        refusals.extend(self.identity(wanted).err());
+        refusals.extend(self.identity(required).err());
         let role = quote::identifier(&self.server.role);
         if table.row_security {
             refusals.push(Refusal::cured_by(
@@ -293,26 +293,27 @@ impl Survey {
     }
 
     /// Columns whose type does not fit what they are for.
-    pub fn of_roles(&self, wanted: &Wanted) -> Vec<Refusal> {
-        let of_named = |named: &WantedColumn| {
+    pub fn of_roles(&self, required: &Required) -> Vec<Refusal> {
+        let of_named = |named: &RequiredColumn| {
             let (column, of) = self.table.column(&named.name).zip(self.types.get(&named.name))?;
             roles::refusal(named, column, of)
         };
-        wanted.columns.iter().filter_map(of_named).chain(self.told.refusal.clone()).collect()
+        required.columns.iter().filter_map(of_named).chain(self.told.refusal.clone()).collect()
     }
 
-    fn of_columns(&self, wanted: &Wanted) -> Vec<Refusal> {
+    fn of_columns(&self, required: &Required) -> Vec<Refusal> {
         let (table, shown) = (&self.table, format!("{}.{}", self.table.schema, self.table.name));
-        let of_named = |named: &WantedColumn| match table.column(&named.name).map(|column| column.generated) {
+        let of_named = |named: &RequiredColumn| match table.column(&named.name).map(|column| column.generated)
+        {
             None => Some(missing(named, table, &shown)),
             Some(Generated::No) => None,
             Some(Generated::Stored) if self.server.version >= PUBLISHES_GENERATED => None,
             Some(generated) => Some(generated_column(named, generated)),
         };
-        let identity = self.identity(wanted).unwrap_or_default();
+        let identity = self.identity(required).unwrap_or_default();
         let identity =
-            identity.into_iter().map(|name| WantedColumn { setting: "the identity".to_owned(), name });
-        let named: Vec<WantedColumn> = wanted.columns.iter().cloned().chain(identity).collect();
+            identity.into_iter().map(|name| RequiredColumn { setting: "the identity".to_owned(), name });
+        let named: Vec<RequiredColumn> = required.columns.iter().cloned().chain(identity).collect();
         let mut refusals: Vec<Refusal> = named.iter().filter_map(of_named).collect();
         let virtual_column = table.columns.iter().find(|column| column.generated == Generated::Virtual);
         if let Some(column) = virtual_column.filter(|_| table.replica_identity == ReplicaIdentity::Full) {
@@ -343,7 +344,7 @@ pub async fn server(client: &Client) -> Result<Server, SourceError> {
     })
 }
 
-fn generated_column(named: &WantedColumn, generated: Generated) -> Refusal {
+fn generated_column(named: &RequiredColumn, generated: Generated) -> Refusal {
     let (what, why) = match generated {
         Generated::Virtual => ("virtual ", "logical replication never carries"),
         Generated::Stored | Generated::No => ("", "PostgreSQL before 18 does not publish"),
@@ -354,7 +355,7 @@ fn generated_column(named: &WantedColumn, generated: Generated) -> Refusal {
     ))
 }
 
-fn missing(named: &WantedColumn, table: &Table, shown: &str) -> Refusal {
+fn missing(named: &RequiredColumn, table: &Table, shown: &str) -> Refusal {
     let near = catalog::nearest(&named.name, table.columns.iter().map(|column| column.name.as_str()));
     let perhaps = near.first().map_or(String::new(), |name| format!(" (perhaps {name}?)"));
     Refusal::of_a_setting(format!(

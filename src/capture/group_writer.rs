@@ -8,23 +8,23 @@ use std::time::Duration;
 
 use super::not_kept::NotKept;
 use crate::classify::{
-    Damaged, Draft, Drafts, Entry, Identity, Layout, Layouts, Projects, Row, Sight, Unreadable,
+    Damaged, DocumentRef, Draft, Drafts, Entry, Identity, Layout, Layouts, Projects, Row, Unreadable,
 };
 use crate::clock::Clock;
 use crate::metrics::{CallbackLabel, Metrics};
-use crate::moment::{Moment, Running};
 use crate::position::Position;
 use crate::record::{Callback, LaneNo, ProjectNo, Seq};
 use crate::spool::{
-    Chunk, Done, Fact, Group, GroupBuilder, Op, Opened, Room, Shadow, Spool, SpoolError, StreamPosition,
-    Trail,
+    Chunk, DependencyIndex, Done, Fact, Group, GroupBuilder, Op, Opened, Room, Shadow, Spool, SpoolError,
+    StreamPosition,
 };
+use crate::time::{Timestamp, Uptime};
 
 /// Whether a record of (project, callback) has a webhook, and so is kept.
-pub type Keep = Arc<dyn Fn(&str, Callback) -> bool + Send + Sync>;
+pub type RouteFilter = Arc<dyn Fn(&str, Callback) -> bool + Send + Sync>;
 
 /// Shown every record as it is made, kept or not.
-pub type Watch = Arc<dyn Fn(&str, Callback, Position, &[u8]) + Send + Sync>;
+pub type RecordObserver = Arc<dyn Fn(&str, Callback, Position, &[u8]) + Send + Sync>;
 
 /// Told of records once they are durable, with the projects seen for the first time.
 pub type Spooled = Arc<dyn Fn(Vec<(ProjectNo, String)>, Vec<Chunk>) + Send + Sync>;
@@ -33,16 +33,16 @@ pub type Spooled = Arc<dyn Fn(Vec<(ProjectNo, String)>, Vec<Chunk>) + Send + Syn
 #[derive(Clone)]
 pub struct Listeners {
     /// Decides what is kept.
-    pub keep: Keep,
+    pub keep: RouteFilter,
     /// Sees records.
-    pub watch: Watch,
+    pub watch: RecordObserver,
     /// Gets what is durable.
     pub spooled: Spooled,
 }
 
 /// Why a change cannot be entered.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum LedgerError {
+pub enum GroupError {
     /// The shadow's entry cannot be read.
     #[error(transparent)]
     Damaged(#[from] Damaged),
@@ -58,7 +58,7 @@ pub enum LedgerError {
 }
 
 /// The group that is being filled, over everything that was entered before.
-pub struct Ledger {
+pub struct GroupWriter {
     spool: Spool,
     clock: Clock,
     metrics: Metrics,
@@ -69,11 +69,11 @@ pub struct Ledger {
     /// The content columns that entries were written under.
     pub(crate) layouts: Layouts,
     shadow: Shadow,
-    trail: Trail,
+    dependency_index: DependencyIndex,
     builder: GroupBuilder,
     drafts: Drafts,
     facts: Vec<(Fact, Option<Vec<u8>>)>,
-    taken_at: Option<Moment>,
+    taken_at: Option<Timestamp>,
     changes: usize,
     made: [u64; 3],
     /// Of the group, by lane.
@@ -86,19 +86,19 @@ pub struct Ledger {
     /// full for it and not for the next, that one's position would confirm what is nowhere.
     unanswered: VecDeque<Arc<Group>>,
     /// The disk had no room for the first: it is handed in again then.
-    again_at: Option<Running>,
+    again_at: Option<Uptime>,
 }
 
 /// What a group's sync brought.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Landed {
+pub(crate) struct Committed {
     /// Where the stream stands, durably; `None` where the group did not move it.
     pub(crate) position: Option<StreamPosition>,
     /// Whether more may come.
     pub(crate) room: Room,
 }
 
-impl Ledger {
+impl GroupWriter {
     /// Goes on where the spool stands.
     pub fn open(
         opened: &Opened,
@@ -112,7 +112,7 @@ impl Ledger {
             Some(bytes) => serde_json::from_slice(bytes)?,
             None => Layouts::default(),
         };
-        let trail = Trail::rebuild(
+        let dependency_index = DependencyIndex::rebuild(
             spool.folder(),
             &spool.reader()?,
             &opened.lanes,
@@ -124,7 +124,7 @@ impl Ledger {
             projects: Projects::known(opened.projects.iter().cloned()),
             builder: GroupBuilder::new(opened.last_seq),
             layouts,
-            trail,
+            dependency_index,
             spool,
             clock,
             metrics,
@@ -149,7 +149,7 @@ impl Ledger {
         &self,
         after: Option<&Identity>,
         limit: u32,
-    ) -> Result<Vec<(Identity, Entry)>, LedgerError> {
+    ) -> Result<Vec<(Identity, Entry)>, GroupError> {
         let found = self.shadow.on_disk_after(after, limit)?;
         let decoded = found.into_iter().map(|(identity, bytes)| {
             let entry = Entry::decode(&identity, &bytes)?;
@@ -159,7 +159,7 @@ impl Ledger {
     }
 
     /// Which document a row is.
-    pub(crate) fn sight(&mut self, layout: &Layout, row: &Row<'_>) -> Result<Sight, LedgerError> {
+    pub(crate) fn sight(&mut self, layout: &Layout, row: &Row<'_>) -> Result<DocumentRef, GroupError> {
         Ok(layout.sight(row, &mut self.projects)?)
     }
 
@@ -184,12 +184,12 @@ impl Ledger {
     }
 
     /// The next position handed in is that of a snapshot taken then.
-    pub(crate) fn note_snapshot(&mut self, taken_at: Moment) {
+    pub(crate) fn note_snapshot(&mut self, taken_at: Timestamp) {
         self.taken_at = Some(taken_at);
     }
 
     /// The webhooks changed.
-    pub(crate) fn keep(&mut self, keep: Keep) {
+    pub(crate) fn keep(&mut self, keep: RouteFilter) {
         self.dropped.webhooks_changed(&*keep);
         self.listeners.keep = keep;
         self.kept_lanes.clear();
@@ -224,7 +224,7 @@ impl Ledger {
     pub(crate) fn submit(&mut self, position: Option<StreamPosition>) {
         let (shadow, growth) = self.shadow.take();
         let group = Group {
-            chunks: self.builder.finish(self.clock.wall(), self.clock.running()),
+            chunks: self.builder.finish(self.clock.wall(), self.clock.uptime()),
             shadow,
             growth,
             position,
@@ -238,11 +238,11 @@ impl Ledger {
         // Memory does not grow with a transaction: groups wait for each other.
         debug_assert!(self.unanswered.len() <= GROUPS_WAITING_MAX, "{} groups wait", self.unanswered.len());
         if self.unanswered.len() == 1 {
-            self.hand_in();
+            self.submit_group();
         }
     }
 
-    fn hand_in(&self) {
+    fn submit_group(&self) {
         let Some(group) = self.unanswered.front() else { return };
         let (told, wake) = (self.answers.0.clone(), Arc::clone(&self.wake));
         self.spool.submit(Op::Commit(Arc::clone(group)), move |done| {
@@ -252,36 +252,36 @@ impl Ledger {
     }
 
     /// The next answer, if it has come, or where `patience` is given within that time.
-    pub(crate) fn landed(&mut self, patience: Duration) -> Result<Option<Landed>, SpoolError> {
-        if self.again_at.take_if(|again| self.clock.running() >= *again).is_some() {
-            self.hand_in();
+    pub(crate) fn committed(&mut self, patience: Duration) -> Result<Option<Committed>, SpoolError> {
+        if self.again_at.take_if(|again| self.clock.uptime() >= *again).is_some() {
+            self.submit_group();
         }
         if !patience.is_zero() {
             self.spool.turn();
         }
         let answer = self.answers.1.try_recv().ok();
-        let answer = answer.or_else(|| self.answers.1.recv_timeout(self.clock.spend(patience)).ok());
+        let answer = answer.or_else(|| self.answers.1.recv_timeout(self.clock.advance(patience)).ok());
         let Some(done) = answer else { return Ok(None) };
         let room = match done {
             Ok(Done::Committed(room)) => room,
             Ok(_) => Room::Open,
             Err(SpoolError::DiskFull) => {
-                self.again_at = Some(self.clock.running().plus(AGAIN_AFTER));
+                self.again_at = Some(self.clock.uptime().plus(AGAIN_AFTER));
                 return Err(SpoolError::DiskFull);
             }
             Err(error) => return Err(error),
         };
         let Some(group) = self.unanswered.pop_front() else { return Ok(None) };
-        self.hand_in();
+        self.submit_group();
         self.shadow.synced();
         if !group.chunks.is_empty() || !group.projects.is_empty() {
             (self.listeners.spooled)(group.projects.clone(), group.chunks.clone());
         }
-        Ok(Some(Landed { position: group.position, room }))
+        Ok(Some(Committed { position: group.position, room }))
     }
 
     /// Gives numbers and places to what was judged.
-    fn take_drafts(&mut self, records: &mut dyn Records) -> Result<(), LedgerError> {
+    fn take_drafts(&mut self, records: &mut dyn Records) -> Result<(), GroupError> {
         self.metrics.similarities_skipped.inc_by(std::mem::take(&mut self.drafts.similarities_skipped));
         let mut drafts = std::mem::take(&mut self.drafts);
         let taken =
@@ -296,8 +296,8 @@ impl Ledger {
         draft: &Draft,
         fragment: &[u8],
         records: &mut dyn Records,
-    ) -> Result<(), LedgerError> {
-        let Some((position, committed_at)) = records.place().map_err(LedgerError::Order)? else {
+    ) -> Result<(), GroupError> {
+        let Some((position, committed_at)) = records.place().map_err(GroupError::Order)? else {
             return Ok(());
         };
         let lane = LaneNo::new(draft.project, draft.callback);
@@ -312,20 +312,21 @@ impl Ledger {
             *self.not_kept.entry(lane).or_default() += 1;
             return Ok(());
         }
-        let mut after = self.trail.after(draft.project, draft.callback, draft.document)?;
+        let mut after = self.dependency_index.after(draft.project, draft.callback, draft.document)?;
         if let Some(earlier) = draft.earlier {
-            let of_earlier = self.trail.last_in(LaneNo::new(draft.project, Callback::Excluded), earlier)?;
+            let of_earlier =
+                self.dependency_index.last_in(LaneNo::new(draft.project, Callback::Excluded), earlier)?;
             if let Some(slot) = after.0.get_mut(Callback::Excluded.index()) {
                 *slot = (*slot).max(of_earlier);
             }
         }
         let seq = self.builder.push(lane, position, committed_at, after, draft.document, fragment);
-        self.trail.note(lane, draft.document, seq)?;
+        self.dependency_index.note(lane, draft.document, seq)?;
         Ok(())
     }
 
     /// A row that cannot be read leaves no trace.
-    fn whole_or_nothing<T>(&mut self, read: Result<T, Unreadable>) -> Result<T, LedgerError> {
+    fn whole_or_nothing<T>(&mut self, read: Result<T, Unreadable>) -> Result<T, GroupError> {
         if read.is_err() {
             self.drafts.clear();
         }
@@ -350,14 +351,14 @@ impl Ledger {
 /// Where records get their places from. `None`: they are made silently.
 pub(crate) trait Records {
     /// The next record's position and commit time.
-    fn place(&mut self) -> Result<Option<(Position, Moment)>, String>;
+    fn place(&mut self) -> Result<Option<(Position, Timestamp)>, String>;
 }
 
 /// No records at all.
 pub(crate) struct Silent;
 
 impl Records for Silent {
-    fn place(&mut self) -> Result<Option<(Position, Moment)>, String> {
+    fn place(&mut self) -> Result<Option<(Position, Timestamp)>, String> {
         Ok(None)
     }
 }

@@ -4,13 +4,13 @@
 //! applied before is told apart by place: transactions below the whole LSN, and the first changes
 //! of the one that a group ended inside of. <https://www.postgresql.org/docs/current/logicaldecoding-explanation.html>
 
-use crate::moment::Moment;
 use crate::position::{Lsn, Position};
 use crate::spool::{OpenTransaction, StreamPosition};
+use crate::time::Timestamp;
 
 /// The place of the stream, moved by its messages in the order in which they come.
 #[derive(Debug)]
-pub(super) struct Stand {
+pub(super) struct StreamCursor {
     position: StreamPosition,
     /// The transaction between Begin and Commit on this connection.
     inside: Option<Inside>,
@@ -20,7 +20,7 @@ pub(super) struct Stand {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Inside {
     commit: Lsn,
-    committed_at: Moment,
+    committed_at: Timestamp,
     /// Row changes that are still to be passed over, as they were applied before.
     passing: Passing,
 }
@@ -36,8 +36,8 @@ enum Passing {
 /// What to do with a row change.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Step {
-    /// Apply it, then say [`Stand::applied`]. It was committed then.
-    Apply(Moment),
+    /// Apply it, then say [`StreamCursor::applied`]. It was committed then.
+    Apply(Timestamp),
     /// It was applied before.
     Pass,
 }
@@ -57,7 +57,7 @@ pub(super) enum OutOfOrder {
     TooManyRecords,
 }
 
-impl Stand {
+impl StreamCursor {
     pub(super) fn new(position: StreamPosition) -> Self {
         Self { position, inside: None }
     }
@@ -66,14 +66,14 @@ impl Stand {
         self.position
     }
 
-    pub(super) fn begin(&mut self, commit: Lsn, committed_at: Moment) -> Result<(), OutOfOrder> {
+    pub(super) fn begin(&mut self, commit: Lsn, committed_at: Timestamp) -> Result<(), OutOfOrder> {
         if let Some(inside) = self.inside {
             return Err(OutOfOrder::BeginInside { open: inside.commit, found: commit });
         }
         let passing = match self.position.open {
             // A transaction that begins its commit record exactly at the whole LSN is new: the
             // whole LSN is an end, and ends lie behind their commit records.
-            _ if commit < self.position.whole => Passing::Whole,
+            _ if commit < self.position.resume_lsn => Passing::Whole,
             Some(open) if open.commit == commit => Passing::Changes(open.changes_applied),
             Some(open) => return Err(OutOfOrder::OtherThanOpen { open: open.commit, found: commit }),
             None => Passing::Changes(0),
@@ -122,7 +122,8 @@ impl Stand {
         if inside.passing == Passing::Whole {
             return Ok(());
         }
-        self.position = StreamPosition { whole: self.position.whole.max(end), last_end: end, open: None };
+        self.position =
+            StreamPosition { resume_lsn: self.position.resume_lsn.max(end), last_end: end, open: None };
         Ok(())
     }
 
@@ -130,7 +131,7 @@ impl Stand {
     /// of one is applied, it moves nothing: that transaction's commit may lie below `end`.
     pub(super) fn keepalive(&mut self, end: Lsn) {
         if self.inside.is_none() && self.position.open.is_none() {
-            self.position.whole = self.position.whole.max(end);
+            self.position.resume_lsn = self.position.resume_lsn.max(end);
         }
     }
 }
@@ -141,96 +142,99 @@ mod tests {
 
     const WHOLE: Lsn = Lsn(1_000);
 
-    fn stand() -> Stand {
-        Stand::new(StreamPosition { whole: WHOLE, last_end: Lsn(900), open: None })
+    fn cursor() -> StreamCursor {
+        StreamCursor::new(StreamPosition { resume_lsn: WHOLE, last_end: Lsn(900), open: None })
     }
 
-    fn apply_one(stand: &mut Stand, records: u32) {
-        assert_eq!(stand.change(), Ok(Step::Apply(Moment(7))));
+    fn apply_one(cursor: &mut StreamCursor, records: u32) {
+        assert_eq!(cursor.change(), Ok(Step::Apply(Timestamp(7))));
         for _ in 0..records {
-            stand.next_record().unwrap();
+            cursor.next_record().unwrap();
         }
-        stand.applied();
+        cursor.applied();
     }
 
     #[test]
     fn a_transaction_below_the_whole_lsn_is_passed_over() {
-        let mut stand = stand();
-        let before = stand.position();
-        stand.begin(Lsn(999), Moment(7)).unwrap();
-        assert_eq!(stand.change(), Ok(Step::Pass));
-        stand.commit(Lsn(999), Lsn(1_000)).unwrap();
-        assert_eq!(stand.position(), before);
+        let mut cursor = cursor();
+        let before = cursor.position();
+        cursor.begin(Lsn(999), Timestamp(7)).unwrap();
+        assert_eq!(cursor.change(), Ok(Step::Pass));
+        cursor.commit(Lsn(999), Lsn(1_000)).unwrap();
+        assert_eq!(cursor.position(), before);
     }
 
     #[test]
     fn a_transaction_exactly_at_the_whole_lsn_is_new() {
-        let mut stand = stand();
-        stand.begin(WHOLE, Moment(7)).unwrap();
-        apply_one(&mut stand, 1);
-        stand.commit(WHOLE, Lsn(1_040)).unwrap();
-        assert_eq!(stand.position(), StreamPosition { whole: Lsn(1_040), last_end: Lsn(1_040), open: None });
+        let mut cursor = cursor();
+        cursor.begin(WHOLE, Timestamp(7)).unwrap();
+        apply_one(&mut cursor, 1);
+        cursor.commit(WHOLE, Lsn(1_040)).unwrap();
+        assert_eq!(
+            cursor.position(),
+            StreamPosition { resume_lsn: Lsn(1_040), last_end: Lsn(1_040), open: None }
+        );
     }
 
     #[test]
     fn changes_applied_before_a_crash_are_passed_over_by_count_and_records_are_numbered_on() {
-        let mut stand = stand();
-        stand.begin(Lsn(2_000), Moment(7)).unwrap();
-        apply_one(&mut stand, 2);
-        apply_one(&mut stand, 0);
-        let kept = stand.position();
-        assert_eq!(kept.whole, WHOLE, "an open transaction does not move the whole LSN");
+        let mut cursor = cursor();
+        cursor.begin(Lsn(2_000), Timestamp(7)).unwrap();
+        apply_one(&mut cursor, 2);
+        apply_one(&mut cursor, 0);
+        let kept = cursor.position();
+        assert_eq!(kept.resume_lsn, WHOLE, "an open transaction does not move the whole LSN");
 
-        let mut again = Stand::new(kept);
-        again.begin(Lsn(2_000), Moment(7)).unwrap();
+        let mut again = StreamCursor::new(kept);
+        again.begin(Lsn(2_000), Timestamp(7)).unwrap();
         assert_eq!(again.change(), Ok(Step::Pass));
         assert_eq!(again.change(), Ok(Step::Pass));
-        assert_eq!(again.change(), Ok(Step::Apply(Moment(7))));
+        assert_eq!(again.change(), Ok(Step::Apply(Timestamp(7))));
         assert_eq!(again.next_record(), Ok(Position { commit: Lsn(2_000), number: 3 }));
     }
 
     #[test]
     fn a_new_connection_in_the_middle_of_a_transaction_passes_over_what_was_applied() {
-        let mut stand = stand();
-        stand.begin(Lsn(2_000), Moment(7)).unwrap();
-        apply_one(&mut stand, 1);
-        let mut stand = Stand::new(stand.position());
-        stand.begin(Lsn(2_000), Moment(7)).unwrap();
-        assert_eq!(stand.change(), Ok(Step::Pass));
-        assert_eq!(stand.change(), Ok(Step::Apply(Moment(7))));
+        let mut cursor = cursor();
+        cursor.begin(Lsn(2_000), Timestamp(7)).unwrap();
+        apply_one(&mut cursor, 1);
+        let mut cursor = StreamCursor::new(cursor.position());
+        cursor.begin(Lsn(2_000), Timestamp(7)).unwrap();
+        assert_eq!(cursor.change(), Ok(Step::Pass));
+        assert_eq!(cursor.change(), Ok(Step::Apply(Timestamp(7))));
     }
 
     #[test]
     fn a_keepalive_moves_the_whole_lsn_between_transactions_only() {
-        let mut stand = stand();
-        stand.keepalive(Lsn(1_500));
-        stand.keepalive(Lsn(1_200));
-        assert_eq!(stand.position().whole, Lsn(1_500), "and never back");
+        let mut cursor = cursor();
+        cursor.keepalive(Lsn(1_500));
+        cursor.keepalive(Lsn(1_200));
+        assert_eq!(cursor.position().resume_lsn, Lsn(1_500), "and never back");
 
-        stand.begin(Lsn(2_000), Moment(7)).unwrap();
-        stand.keepalive(Lsn(3_000));
-        assert_eq!(stand.position().whole, Lsn(1_500));
-        apply_one(&mut stand, 0);
-        let mut stand = Stand::new(stand.position());
-        stand.keepalive(Lsn(3_000));
-        assert_eq!(stand.position().whole, Lsn(1_500), "a part of a transaction is applied");
+        cursor.begin(Lsn(2_000), Timestamp(7)).unwrap();
+        cursor.keepalive(Lsn(3_000));
+        assert_eq!(cursor.position().resume_lsn, Lsn(1_500));
+        apply_one(&mut cursor, 0);
+        let mut cursor = StreamCursor::new(cursor.position());
+        cursor.keepalive(Lsn(3_000));
+        assert_eq!(cursor.position().resume_lsn, Lsn(1_500), "a part of a transaction is applied");
     }
 
     #[test]
     fn what_postgres_never_sends_is_refused() {
-        let mut stand = stand();
-        assert_eq!(stand.change(), Err(OutOfOrder::Outside));
-        assert_eq!(stand.next_record(), Err(OutOfOrder::Outside));
-        stand.begin(Lsn(2_000), Moment(7)).unwrap();
+        let mut cursor = cursor();
+        assert_eq!(cursor.change(), Err(OutOfOrder::Outside));
+        assert_eq!(cursor.next_record(), Err(OutOfOrder::Outside));
+        cursor.begin(Lsn(2_000), Timestamp(7)).unwrap();
         assert_eq!(
-            stand.begin(Lsn(3_000), Moment(7)),
+            cursor.begin(Lsn(3_000), Timestamp(7)),
             Err(OutOfOrder::BeginInside { open: Lsn(2_000), found: Lsn(3_000) })
         );
-        apply_one(&mut stand, 0);
-        assert!(stand.commit(Lsn(2_001), Lsn(2_100)).is_err());
-        let mut stand = Stand::new(stand.position());
+        apply_one(&mut cursor, 0);
+        assert!(cursor.commit(Lsn(2_001), Lsn(2_100)).is_err());
+        let mut cursor = StreamCursor::new(cursor.position());
         assert_eq!(
-            stand.begin(Lsn(2_500), Moment(7)),
+            cursor.begin(Lsn(2_500), Timestamp(7)),
             Err(OutOfOrder::OtherThanOpen { open: Lsn(2_000), found: Lsn(2_500) })
         );
     }

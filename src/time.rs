@@ -3,16 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 /// A point of wall-clock time: microseconds since 1970-01-01 00:00 UTC.
 ///
 /// For people, headers and retention by age. It may step; what must not step is measured in
-/// [`Running`].
+/// [`Uptime`].
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Moment(pub i64);
+pub struct Timestamp(pub i64);
 
-impl Moment {
+impl Timestamp {
     /// The moment that Postgres writes as `micros` since 2000-01-01 00:00 UTC.
     ///
     /// <https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html>
@@ -32,12 +30,12 @@ impl Moment {
 
     /// RFC 3339 in UTC, to the millisecond; empty beyond the year 9999.
     pub fn to_rfc3339(self) -> String {
-        Timestamp::from_microsecond(self.0).map(|at| format!("{at:.3}")).unwrap_or_default()
+        jiff::Timestamp::from_microsecond(self.0).map(|at| format!("{at:.3}")).unwrap_or_default()
     }
 
     /// The moment that an RFC 3339 text names, with whatever offset.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
-        text.parse::<Timestamp>().ok().map(|at| Self(at.as_microsecond()))
+        text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_microsecond()))
     }
 
     /// This, `wait` later.
@@ -57,9 +55,9 @@ impl Moment {
 /// `give_up_after` and `order_wait` are measured in it: time during which the sidecar stood still
 /// is not held against a receiver, and a stepped clock changes nothing.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Running(pub u64);
+pub struct Uptime(pub u64);
 
-impl Running {
+impl Uptime {
     /// How much running time lies between `earlier` and this; zero where it lies ahead.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
@@ -72,7 +70,7 @@ impl Running {
     }
 }
 
-impl fmt::Display for Running {
+impl fmt::Display for Uptime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}ms", self.0)
     }
@@ -87,21 +85,21 @@ mod tests {
 
     #[test]
     fn postgres_counts_from_the_year_2000() {
-        assert_eq!(Moment::from_postgres(0).unix_seconds(), 946_684_800);
-        assert_eq!(Moment::from_postgres(17).to_postgres(), 17);
+        assert_eq!(Timestamp::from_postgres(0).unix_seconds(), 946_684_800);
+        assert_eq!(Timestamp::from_postgres(17).to_postgres(), 17);
     }
 
     #[test]
     fn a_moment_is_written_and_read_as_rfc_3339() {
-        let at = Moment(1_700_000_000_123_000);
+        let at = Timestamp(1_700_000_000_123_000);
         assert_eq!(at.to_rfc3339(), "2023-11-14T22:13:20.123Z");
-        assert_eq!(Moment::from_rfc3339("2023-11-14T23:13:20.123+01:00"), Some(at));
-        assert_eq!(Moment::from_rfc3339("2023-11-14 yesterday"), None);
+        assert_eq!(Timestamp::from_rfc3339("2023-11-14T23:13:20.123+01:00"), Some(at));
+        assert_eq!(Timestamp::from_rfc3339("2023-11-14 yesterday"), None);
     }
 
     #[test]
     fn a_clock_stepped_back_is_no_time_at_all() {
-        assert_eq!(Moment(5).since(Moment(9)), Duration::ZERO);
-        assert_eq!(Running(5).since(Running(9)), Duration::ZERO);
+        assert_eq!(Timestamp(5).since(Timestamp(9)), Duration::ZERO);
+        assert_eq!(Uptime(5).since(Uptime(9)), Duration::ZERO);
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::Dispatch;
 use crate::deliver::webhook::Webhook;
-use crate::moment::{Moment, Running};
 use crate::record::LaneNo;
-use crate::spool::Standing;
+use crate::spool::LaneHealth;
+use crate::time::{Timestamp, Uptime};
 
 impl Dispatch {
     /// The lane's webhook is this one from now on. The standing that follows, where it changed, is to
@@ -18,18 +18,18 @@ impl Dispatch {
         &mut self,
         no: LaneNo,
         webhook: Option<Arc<Webhook>>,
-        now: Running,
-        wall: Moment,
-    ) -> Option<Standing> {
+        now: Uptime,
+        wall: Timestamp,
+    ) -> Option<LaneHealth> {
         let lane = self.lanes.get_mut(&no)?;
-        let before = lane.standing.clone();
+        let before = lane.health.clone();
         match (&webhook, before.without_webhook) {
-            (None, since) => lane.standing.without_webhook = since.or(Some(wall)),
+            (None, since) => lane.health.without_webhook = since.or(Some(wall)),
             (Some(_), Some(_)) => {
-                let paused = lane.standing.paused.take().map(|(_, reason)| (now, reason));
-                lane.standing = Standing { paused, ..Standing::default() };
+                let paused = lane.health.paused.take().map(|(_, reason)| (now, reason));
+                lane.health = LaneHealth { paused, ..LaneHealth::default() };
             }
-            (Some(_), None) if lane.webhook != webhook => lane.standing.retry_at = None,
+            (Some(_), None) if lane.webhook != webhook => lane.health.retry_at = None,
             (Some(_), None) => {}
         }
         let host = webhook.as_ref().map(|webhook| webhook.host()).unwrap_or_default();
@@ -37,28 +37,33 @@ impl Dispatch {
             (lane.host, lane.proven_until) = (host, None);
         }
         lane.webhook = webhook;
-        let changed = (lane.standing != before).then(|| lane.standing.clone());
+        let changed = (lane.health != before).then(|| lane.health.clone());
         self.changed(no, now);
         changed
     }
 
     /// Nothing is sent from the lane any more, for this reason. The standing is to be written down.
-    pub(in crate::deliver) fn pause(&mut self, no: LaneNo, reason: String, now: Running) -> Option<Standing> {
+    pub(in crate::deliver) fn pause(
+        &mut self,
+        no: LaneNo,
+        reason: String,
+        now: Uptime,
+    ) -> Option<LaneHealth> {
         let lane = self.lanes.get_mut(&no)?;
-        let since = lane.standing.paused.as_ref().map_or(now, |(since, _)| *since);
-        lane.standing.paused = Some((since, reason));
-        let standing = lane.standing.clone();
+        let since = lane.health.paused.as_ref().map_or(now, |(since, _)| *since);
+        lane.health.paused = Some((since, reason));
+        let health = lane.health.clone();
         self.changed(no, now);
-        Some(standing)
+        Some(health)
     }
 
     /// The lane goes on, at once. The standing is to be written down.
-    pub(in crate::deliver) fn resume(&mut self, no: LaneNo, now: Running) -> Option<Standing> {
+    pub(in crate::deliver) fn resume(&mut self, no: LaneNo, now: Uptime) -> Option<LaneHealth> {
         let lane = self.lanes.get_mut(&no)?;
-        lane.standing.paused.take()?;
-        lane.standing.retry_at = None;
-        let standing = lane.standing.clone();
+        lane.health.paused.take()?;
+        lane.health.retry_at = None;
+        let health = lane.health.clone();
         self.changed(no, now);
-        Some(standing)
+        Some(health)
     }
 }

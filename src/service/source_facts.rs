@@ -5,21 +5,21 @@ use std::collections::HashMap;
 use anyhow::Context as _;
 
 use super::continuity::KnownSource;
-use super::mark::Mark;
+use super::resync_job::ResyncJob;
 use crate::classify::Mapping;
 use crate::spool::Fact;
 
 /// Source, mapping and identity: all `None` before a first start has ended.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Known {
+pub(super) struct SourceFacts {
     pub(super) source: Option<KnownSource>,
     pub(super) mapping: Option<Mapping>,
     pub(super) identity: Option<Vec<String>>,
     /// A resync that has begun and not ended.
-    pub(super) mark: Option<Mark>,
+    pub(super) job: Option<ResyncJob>,
 }
 
-impl Known {
+impl SourceFacts {
     pub(super) fn read(facts: &HashMap<Fact, Vec<u8>>) -> anyhow::Result<Self> {
         fn json<T: serde::de::DeserializeOwned>(
             facts: &HashMap<Fact, Vec<u8>>,
@@ -32,14 +32,14 @@ impl Known {
             source: json(facts, Fact::Source)?,
             mapping: json(facts, Fact::Mapping)?,
             identity: json(facts, Fact::Identity)?,
-            mark: json(facts, Fact::Resync)?,
+            job: json(facts, Fact::Resync)?,
         })
     }
 
     /// Whether that changed anything.
     pub(super) fn learn(&mut self, source: KnownSource, mapping: Mapping, identity: Vec<String>) -> bool {
-        let mark = self.mark.clone();
-        let learned = Self { source: Some(source), mapping: Some(mapping), identity: Some(identity), mark };
+        let job = self.job.clone();
+        let learned = Self { source: Some(source), mapping: Some(mapping), identity: Some(identity), job };
         let changed = *self != learned;
         *self = learned;
         changed

@@ -13,7 +13,7 @@ use crate::record::ProjectNo;
 
 /// The rows that one pass saw.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct SnapshotIndex {
     scratch: Connection,
     path: PathBuf,
 }
@@ -38,7 +38,7 @@ impl Document {
     }
 }
 
-impl Seen {
+impl SnapshotIndex {
     /// An empty scratch file in `folder`; one that a killed process left is thrown away.
     pub(super) fn create(folder: &Path) -> rusqlite::Result<Self> {
         let path = folder.join("resync.scratch");
@@ -112,7 +112,7 @@ impl Seen {
     }
 }
 
-impl Drop for Seen {
+impl Drop for SnapshotIndex {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
     }
@@ -129,28 +129,31 @@ mod tests {
     #[test]
     fn a_document_is_live_where_any_row_shows_it_so() {
         let folder = tempfile::tempdir().unwrap();
-        let seen = Seen::create(folder.path()).unwrap();
+        let snapshot_index = SnapshotIndex::create(folder.path()).unwrap();
         let identity = |text: &str| Identity(text.as_bytes().into());
         let document = Document::of(ProjectNo(1), "7");
         let dead = Sighting { document, live: false };
-        seen.note(&identity("a"), dead).unwrap();
-        assert!(!seen.is_live(document).unwrap());
-        seen.note(&identity("b"), Sighting { document, live: true }).unwrap();
+        snapshot_index.note(&identity("a"), dead).unwrap();
+        assert!(!snapshot_index.is_live(document).unwrap());
+        snapshot_index.note(&identity("b"), Sighting { document, live: true }).unwrap();
 
-        assert!(seen.is_live(document).unwrap());
-        assert_eq!(seen.row(&identity("a")).unwrap(), Some(dead));
-        assert_eq!(seen.row(&identity("c")).unwrap(), None);
-        assert!(!seen.is_live(Document::of(ProjectNo(2), "7")).unwrap(), "another project's document");
+        assert!(snapshot_index.is_live(document).unwrap());
+        assert_eq!(snapshot_index.row(&identity("a")).unwrap(), Some(dead));
+        assert_eq!(snapshot_index.row(&identity("c")).unwrap(), None);
+        assert!(
+            !snapshot_index.is_live(Document::of(ProjectNo(2), "7")).unwrap(),
+            "another project's document"
+        );
     }
 
     #[test]
     fn what_a_killed_process_left_is_not_seen() {
         let folder = tempfile::tempdir().unwrap();
         let document = Document::of(ProjectNo(1), "7");
-        let left = Seen::create(folder.path()).unwrap();
+        let left = SnapshotIndex::create(folder.path()).unwrap();
         left.note(&Identity(b"a".as_slice().into()), Sighting { document, live: true }).unwrap();
         left.scratch.execute_batch("COMMIT").unwrap();
         std::mem::forget(left);
-        assert!(!Seen::create(folder.path()).unwrap().is_live(document).unwrap());
+        assert!(!SnapshotIndex::create(folder.path()).unwrap().is_live(document).unwrap());
     }
 }

@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::capture::{Answer, Ask};
+use crate::capture::{CatalogAnswer, CatalogLookup};
 use crate::classify::Mapping;
 use crate::settings::Settings;
 use crate::source::added::{Added, added, until_visible};
+use crate::source::server_state::{Required, RequiredColumn, ServerState};
 use crate::source::slot::Waited;
-use crate::source::survey::{Survey, Wanted, WantedColumn};
 use crate::source::{Conninfo, connect_sql, types};
 
 /// What the settings name on the server.
-pub fn wanted(settings: &Settings) -> Wanted {
+pub fn required(settings: &Settings) -> Required {
     let mapping = &settings.mapping;
     let listed = mapping.content.iter().flatten().map(|column| ("documents.content", column.as_str()));
     let columns = mapping.roles().into_iter().chain(listed);
-    Wanted {
+    Required {
         schema: mapping.table.schema.clone(),
         table: mapping.table.name.clone(),
         oid: None,
@@ -28,7 +28,7 @@ pub fn wanted(settings: &Settings) -> Wanted {
         identity: None,
         project: mapping.project.clone(),
         columns: columns
-            .map(|(setting, name)| WantedColumn { setting: setting.to_owned(), name: name.to_owned() })
+            .map(|(setting, name)| RequiredColumn { setting: setting.to_owned(), name: name.to_owned() })
             .collect(),
         excluded_when: mapping.excluded_when.clone(),
         content: mapping.content.clone(),
@@ -38,7 +38,7 @@ pub fn wanted(settings: &Settings) -> Wanted {
 }
 
 /// Asks the catalog from the left loop's thread, on a session of its own: it is asked seldom.
-pub(super) fn ask(conninfo: Conninfo, table: u32) -> Ask {
+pub(super) fn ask(conninfo: Conninfo, table: u32) -> CatalogLookup {
     let runtime = Handle::current();
     Box::new(move |oids, names, xid| {
         runtime.block_on(async {
@@ -53,13 +53,13 @@ pub(super) fn ask(conninfo: Conninfo, table: u32) -> Ask {
                 [] => Added::default(),
                 names => added(&client, table, names).await.map_err(|error| error.to_string())?,
             };
-            Ok(Answer { kinds, added })
+            Ok(CatalogAnswer { kinds, added })
         })
     })
 }
 
 /// All that differs are roles whose old column the table does not have any more.
-pub(super) fn only_replaces_missing(kept: &Mapping, now: &Mapping, found: &Survey) -> bool {
+pub(super) fn only_replaces_missing(kept: &Mapping, now: &Mapping, found: &ServerState) -> bool {
     let (old, new) = (kept.roles(), now.roles());
     let settings =
         |roles: &[(&'static str, &str)]| roles.iter().map(|(setting, _)| *setting).collect::<Vec<_>>();
