@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::Rng as _;
 use rand::rngs::StdRng;
-use sidecar::deliver::{CatalogLookup, DELIVERED, Outcome, Post};
+use sidecar::deliver::{Ask, DELIVERED, Outcome, Post};
 use sidecar::time::Uptime;
 
 use crate::judge::records;
@@ -77,7 +77,7 @@ pub struct Receivers {
     events: usize,
 }
 
-type Posted = (CatalogLookup, Box<dyn FnOnce(Outcome) + Send>);
+type Posted = (Ask, Box<dyn FnOnce(Outcome) + Send>);
 
 impl Receivers {
     pub fn new(are_well: bool) -> Self {

@@ -6,7 +6,7 @@ use rand::Rng as _;
 use rand::seq::IndexedRandom as _;
 use sidecar::position::{Place, Position};
 use sidecar::record::Seq;
-use sidecar::replay::{Known, KnownLane, ReplayAsked, ReplayError, plan};
+use sidecar::replay::{KnownLane, ReplayAsked, ReplayError, ReplayInputs, plan};
 use sidecar::spool::{DeadNo, Done, NewReplay, Op, Part, Reader, Replay, ReplayNo, SpoolError};
 use uuid::Uuid;
 
@@ -47,7 +47,7 @@ impl World {
                 Some(KnownLane { lane, project, has_webhook: true })
             })
             .collect();
-        let known = Known {
+        let known = ReplayInputs {
             now: process.clock.wall(),
             position: process.capture.position(),
             epoch_after: Seq(0),

@@ -300,7 +300,7 @@ impl World {
                 }
                 Notice::Resumed => self.waits_for_room = false,
                 Notice::SpoolFailed(_)
-                | Notice::Halted(_, Halt::Ledger { error: GroupError::Spool(_), .. })
+                | Notice::Halted(_, Halt::GroupWriter { error: GroupError::Spool(_), .. })
                     if must_end => {}
                 wrong => {
                     self.fault.get_or_insert(format!("{wrong:?}"));
