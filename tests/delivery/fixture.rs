@@ -191,9 +191,15 @@ impl Fixture {
         };
         let parts: Vec<Part> = found.spans.iter().map(part).collect();
         let id = Uuid::now_v7();
-        let (asked, asked_at) = ("{}".to_owned(), Clock::now());
-        let new =
-            NewReplay { id, asked, asked_at, rate, parts: parts.clone(), low_watermark: found.low_watermark };
+        let (request, requested_at) = ("{}".to_owned(), Clock::now());
+        let new = NewReplay {
+            id,
+            request,
+            requested_at,
+            rate,
+            parts: parts.clone(),
+            low_watermark: found.low_watermark,
+        };
         let Done::Replaying(no) = self.spool.apply(Op::Replay(new)).unwrap() else { panic!("it is entered") };
         let parts = parts.into_iter().map(|part| Part { replay: no, ..part }).collect();
         self.deliver.replay(no, id, rate, parts);
