@@ -34,7 +34,7 @@ TORTURE_FAULTS ?= 660
 TORTURE_SEEDS ?= 20000
 torture: tools
 	SIDECAR_TORTURE=$(TORTURE_FAULTS) SIDECAR_DAMAGE=100 SIDECAR_FIGURES=target/figures-faults.md \
-		cargo test --test crash -- --nocapture
+		cargo test --test integration faults:: -- --nocapture
 	SIDECAR_SIM_SEEDS=$(TORTURE_SEEDS) SIDECAR_FIGURES=target/figures-simulation.md \
 		cargo test --release --test simulation -- --nocapture
 	python3 scripts/figures.py target/figures-faults.md target/figures-simulation.md

@@ -1,10 +1,10 @@
 //! Databases in other encodings than UTF-8, and texts that are valid in none.
 
+use crate::databases::helpers::{close, ingested, to, told_before};
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::{Received, Receiver};
 use crate::support::{VERSIONS, until};
-use crate::told::{close, ingested, to, told_before};
 
 /// A text of these bytes, as SQL writes one that need not be valid.
 fn bytes(hex: &str) -> String {

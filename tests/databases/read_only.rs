@@ -1,10 +1,10 @@
 //! Defaults of a role's or a database's transactions that were meant for the application.
 
+use crate::databases::helpers::{close, ingested, to, told_before};
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::Receiver;
 use crate::support::{VERSIONS, until};
-use crate::told::{close, ingested, to, told_before};
 
 const DEFAULTS: [(&str, &str); 4] = [
     ("default_transaction_read_only", "on"),

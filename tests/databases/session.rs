@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
+use crate::databases::helpers::{close, to};
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::Receiver;
 use crate::support::{VERSIONS, until};
-use crate::told::{close, to};
 
 /// When the server was last asked about the slot.
 fn asked_at(sidecar: &Sidecar) -> Option<Value> {

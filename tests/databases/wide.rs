@@ -1,10 +1,10 @@
 //! As many columns as a table may have.
 
+use crate::databases::helpers::{close, ingested, to, told_before};
 use crate::support::VERSIONS;
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::Receiver;
-use crate::told::{close, ingested, to, told_before};
 
 /// Content columns beside those of the usual table. With its eleven, 1,589 make 1,600.
 const WIDTHS: [u32; 6] = [100, 500, 829, 840, 1_500, 1_589];

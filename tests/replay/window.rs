@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, stderr};
+use crate::replay::fixture::{Fixture, stderr};
 use crate::support::until;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_makes_no_sense_is_refused_with_the_valid_form_or_range() {
-    let scene = Scene::new(15, "replay_wrong", 10, "", "").await;
-    let window = scene.window();
+    let fixture = Fixture::new(15, "replay_wrong", 10, "", "").await;
+    let window = fixture.window();
     let cases: [(Value, u16, &[&str]); 12] = [
         (json!({}), 400, &["`from_lsn`", "`since`"]),
         (json!({"from_lsn": window, "since": "2020-01-01T00:00:00Z"}), 400, &["one of"]),
@@ -30,16 +30,16 @@ async fn what_makes_no_sense_is_refused_with_the_valid_form_or_range() {
         (json!({"from_lsn": window, "rate": 0}), 400, &["at least 1"]),
     ];
     for (asked, status, sentences) in cases {
-        let (got, told) = scene.asked(&asked).expect_err("a refusal");
+        let (got, told) = fixture.asked(&asked).expect_err("a refusal");
         assert_eq!(got, status, "{asked}: {told}");
         sentences.iter().for_each(|part| assert!(told.contains(part), "{asked}: `{part}` is not in: {told}"));
     }
-    assert_eq!(scene.receiver.received().len(), scene.live().len(), "nothing of it is sent");
+    assert_eq!(fixture.receiver.received().len(), fixture.live().len(), "nothing of it is sent");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_refuses_wrong_use_with_64_and_what_is_gone_with_1() {
-    let scene = Scene::new(15, "replay_use", 5, "", "").await;
+    let fixture = Fixture::new(15, "replay_use", 5, "", "").await;
     for (arguments, status, part) in [
         (vec![], 64, "--from-lsn"),
         (vec!["--from-lsn", "12"], 64, "`12` is not an LSN"),
@@ -49,7 +49,7 @@ async fn the_command_refuses_wrong_use_with_64_and_what_is_gone_with_1() {
         (vec!["--from-lsn", "0/1"], 1, "the spool no longer holds that: what can be replayed begins with"),
         (vec!["cancel", "7"], 1, "there is no replay 7"),
     ] {
-        let output = scene.run("replay", &arguments).await;
+        let output = fixture.run("replay", &arguments).await;
         assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", stderr(&output));
         assert!(stderr(&output).contains(part), "{arguments:?}: {}", stderr(&output));
     }
@@ -57,28 +57,28 @@ async fn the_command_refuses_wrong_use_with_64_and_what_is_gone_with_1() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_window_begins_with_the_first_start_and_moves_with_what_retention_removes() {
-    let mut scene = Scene::new(15, "replay_window", 20, "retain = \"2s\"", "").await;
-    let first = scene.window();
-    let (_, report) = scene.replay_all().await;
+    let mut fixture = Fixture::new(15, "replay_window", 20, "retain = \"2s\"", "").await;
+    let first = fixture.window();
+    let (_, report) = fixture.replay_all().await;
     assert!(report.is_clean(), "{report:?}");
     // What was spooled is removed when it is old enough; the window says so.
-    let moved = until("retention", async || Some(scene.window()).filter(|window| *window != first)).await;
-    let (status, told) = scene.asked(&json!({ "from_lsn": first })).expect_err("it is gone");
+    let moved = until("retention", async || Some(fixture.window()).filter(|window| *window != first)).await;
+    let (status, told) = fixture.asked(&json!({ "from_lsn": first })).expect_err("it is gone");
     assert_eq!(status, 409);
     let named = told.split("begins with ").nth(1).unwrap().split(',').next().unwrap().to_owned();
     assert!(told.contains("committed after 2"), "{told}");
     println!("window {first} → {moved}: {told}");
-    scene.asked(&json!({ "from_lsn": named, "dry_run": true })).expect("the place that was named is there");
-    let metrics = scene.sidecar.get("/metrics").unwrap().1;
+    fixture.asked(&json!({ "from_lsn": named, "dry_run": true })).expect("the place that was named is there");
+    let metrics = fixture.sidecar.get("/metrics").unwrap().1;
     let start =
         metrics.lines().find(|l| l.starts_with("sidecar_replay_window_start_timestamp_seconds ")).unwrap();
     assert!(!start.ends_with(" 0"), "{start}");
     // It goes on with what comes.
-    scene.writer.model.records.clear();
-    scene.write_anew(10).await;
+    fixture.writer.model.records.clear();
+    fixture.write_anew(10).await;
 }
 
-impl Scene {
+impl Fixture {
     /// More transactions; what came before is not looked at.
     async fn write_anew(&mut self, transactions: usize) {
         let before = self.live().len();
@@ -97,34 +97,34 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_time_before_the_window_begins_with_it_and_says_so() {
-    let scene = Scene::new(15, "replay_since", 5, "", "").await;
-    let after = scene.sidecar.status().unwrap()["spool"]["window"]["after"].as_str().unwrap().to_owned();
-    let all = scene.asked(&json!({ "from_lsn": scene.window(), "dry_run": true })).unwrap();
+    let fixture = Fixture::new(15, "replay_since", 5, "", "").await;
+    let after = fixture.sidecar.status().unwrap()["spool"]["window"]["after"].as_str().unwrap().to_owned();
+    let all = fixture.asked(&json!({ "from_lsn": fixture.window(), "dry_run": true })).unwrap();
     assert!(all["records"].as_u64().unwrap() > 0 && all["begins_late"].is_null(), "{all}");
     for since in ["30d", "2001-01-01T00:00:00Z", "0001-01-01T00:00:00Z", &after] {
         for arguments in [&["--since", since, "--dry-run"][..], &["--since", since]] {
-            let output = scene.run("replay", arguments).await;
+            let output = fixture.run("replay", arguments).await;
             assert_eq!(output.status.code(), Some(0), "{since}: {}", stderr(&output));
-            let told = crate::scene::stdout(&output);
+            let told = crate::replay::fixture::stdout(&output);
             assert!(told.contains(&format!("committed up to {after} is no longer in the spool")), "{told}");
             assert!(told.contains(&format!("total: {} records", all["records"])), "{told}");
         }
     }
-    let output = scene.run("replay", &["--since", "0ms", "--dry-run"]).await;
-    assert!(!crate::scene::stdout(&output).contains("no longer"), "{output:?}");
+    let output = fixture.run("replay", &["--since", "0ms", "--dry-run"]).await;
+    assert!(!crate::replay::fixture::stdout(&output).contains("no longer"), "{output:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn age_waits_for_a_running_replay() {
-    let scene = Scene::new(15, "replay_keeps", 40, "retain = \"2s\"", "[batch]\nrecords_max = 1").await;
-    let records = scene.expected().len();
+    let fixture = Fixture::new(15, "replay_keeps", 40, "retain = \"2s\"", "[batch]\nrecords_max = 1").await;
+    let records = fixture.expected().len();
     let rate = u32::try_from(records / 14).unwrap().max(1);
-    let (no, id) = scene.replay(&json!({"from_lsn": scene.window(), "rate": rate}));
+    let (no, id) = fixture.replay(&json!({"from_lsn": fixture.window(), "rate": rate}));
     // Retention looks every ten seconds: the replay goes on for longer than that.
     let began = std::time::Instant::now();
-    scene.ends(no, "done").await;
+    fixture.ends(no, "done").await;
     assert!(began.elapsed() > Duration::from_secs(12), "{:?}", began.elapsed());
-    let report = crate::support::check::check(scene.expected(), &scene.replayed(&id));
+    let report = crate::support::check::check(fixture.expected(), &fixture.replayed(&id));
     assert!(report.is_clean() && report.records == records, "{report:?}");
     println!("{records} records at {rate} a second in {:?}", began.elapsed());
 }

@@ -1,10 +1,10 @@
 //! Columns that come, go, and change their names and types.
 
+use crate::schema::helpers::{Told, required, to, told_until, told_until_now, unready};
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::Receiver;
 use crate::support::{VERSIONS, until};
-use crate::told::{Told, required, to, told_until, told_until_now, unready};
 
 const THREE: &str =
     "INSERT INTO documents (id, key, project_id, title) SELECT g, 'k', 'p', 't' FROM generate_series(1, 3) g";

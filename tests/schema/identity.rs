@@ -3,11 +3,11 @@
 
 use serde_json::json;
 
+use crate::schema::helpers::{to, told_until_now};
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::{Received, Receiver};
 use crate::support::{VERSIONS, until};
-use crate::told::{to, told_until_now};
 
 /// How the identity is changed. Whether the stream still tells the id after it, else whose it lacks.
 struct Case {

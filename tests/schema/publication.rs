@@ -1,11 +1,11 @@
 //! The publication changed under us, and the table taken away.
 
+use crate::schema::helpers::{required, to, told_until_now, unready};
 use crate::support::VERSIONS;
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::{Received, Receiver};
 use crate::support::until;
-use crate::told::{required, to, told_until_now, unready};
 
 /// What somebody does to the publication `{p}`, and what is said of it.
 const CHANGES: &[(&str, &str, &str)] = &[

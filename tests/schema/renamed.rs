@@ -1,10 +1,10 @@
 //! The table is renamed, or moved to another schema, and changed under its other name: it is the same table.
 
+use crate::schema::helpers::{required, to, told_until_now};
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::{Received, Receiver};
 use crate::support::{VERSIONS, until};
-use crate::told::{required, to, told_until_now};
 
 /// A name and how the table is given another one; `{}` is where it is changed under that.
 const WAYS: [(&str, &str); 4] = [

@@ -4,11 +4,11 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
+use crate::schema::helpers::{required, to, told_until_now};
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::Receiver;
 use crate::support::{VERSIONS, until};
-use crate::told::{required, to, told_until_now};
 
 /// What is altered, in one statement after the other. What every row then holds in `more`, as SQL; and
 /// whether the catalog still tells.

@@ -233,7 +233,7 @@ impl Sending {
                 if !std::mem::replace(&mut self.described, true) {
                     describe(out);
                 }
-                data(out, |out| tell(out, &changes[at]));
+                data(out, |out| put_change(out, &changes[at]));
             }
             Some(_) => {
                 data(out, |out| {
@@ -250,7 +250,7 @@ impl Sending {
     }
 }
 
-fn tell(out: &mut BytesMut, change: &Change) {
+fn put_change(out: &mut BytesMut, change: &Change) {
     match change {
         Change::Other => {
             out.put_u8(b'I');
@@ -263,11 +263,11 @@ fn tell(out: &mut BytesMut, change: &Change) {
             out.put_u8(0);
             out.put_u32(DOCUMENTS);
         }
-        Change::Row(row) => tell_row(out, row.0.as_ref(), row.1.as_ref()),
+        Change::Row(row) => put_row(out, row.0.as_ref(), row.1.as_ref()),
     }
 }
 
-fn tell_row(out: &mut BytesMut, old: Option<&Document>, new: Option<&Document>) {
+fn put_row(out: &mut BytesMut, old: Option<&Document>, new: Option<&Document>) {
     match (old, new) {
         (None, Some(new)) => {
             out.put_u8(b'I');

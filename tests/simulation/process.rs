@@ -96,15 +96,15 @@ impl Process {
     pub fn start(
         folder: &Path,
         setup: &Setup,
-        hands: &'static ManualClock,
+        manual: &'static ManualClock,
         wall: Timestamp,
         post: Post,
         seed: u64,
     ) -> anyhow::Result<Self> {
-        let clock = Clock::by_hand(hands);
+        let clock = Clock::by_hand(manual);
         let options = Options { bytes_max: setup.spool_bytes_max, retain: setup.retain };
         let opened = Spool::open_still(folder, options, clock)?;
-        hands.set(opened.running, wall);
+        manual.set(opened.running, wall);
         let epochs = Epochs::new(Uuid::from_u128(1));
         if !opened.facts.contains_key(&Fact::Epoch) {
             let facts = vec![(Fact::Epoch, Some(epochs.to_bytes()))];
@@ -245,7 +245,7 @@ fn routes(setup: &Setup) -> Routes {
 }
 
 /// Every seed's own clock lives as long as the program.
-pub fn hands() -> &'static ManualClock {
+pub fn manual_clock() -> &'static ManualClock {
     Box::leak(Box::default())
 }
 

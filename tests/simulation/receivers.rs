@@ -10,11 +10,11 @@ use rand::rngs::StdRng;
 use sidecar::deliver::{Ask, DELIVERED, Outcome, Post};
 use sidecar::time::Uptime;
 
-use crate::judge::records;
+use crate::oracle::records;
 
 /// How a webhook answers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Mood {
+pub enum Behaviour {
     /// 500, taking nothing.
     Fails,
     /// No answer, and sometimes takes the batch.
@@ -64,7 +64,7 @@ struct Waiting {
 
 #[derive(Default)]
 pub struct Receivers {
-    pub moods: HashMap<String, Mood>,
+    pub behaviours: HashMap<String, Behaviour>,
     /// All of them, always: they take what comes, and say so.
     are_well: bool,
     pub sent: Vec<Sent>,
@@ -126,26 +126,26 @@ impl Receivers {
             return;
         }
         let at = random.random_range(0..self.waiting.len());
-        let mood = self.moods.get(&self.waiting[at].host).copied().unwrap_or(Mood::Well);
+        let behaviour = self.behaviours.get(&self.waiting[at].host).copied().unwrap_or(Behaviour::Well);
         let is_late = now >= self.waiting[at].deadline;
-        if mood == Mood::Hangs && !is_late {
+        if behaviour == Behaviour::Hangs && !is_late {
             return;
         }
         let Waiting { sent, bytes, told, .. } = self.waiting.swap_remove(at);
-        let outcome = match mood {
+        let outcome = match behaviour {
             _ if is_late && !self.are_well => {
                 if random.random_bool(0.5) {
                     self.take_unheard(sent);
                 }
                 outcome(None, "timeout")
             }
-            Mood::Fails if random.random_bool(0.2) => {
+            Behaviour::Fails if random.random_bool(0.2) => {
                 let wait = Some(Duration::from_secs(random.random_range(0..5)));
                 Outcome { retry_after: wait, ..outcome(Some(429), "status") }
             }
-            Mood::Fails => outcome(Some(500), "status"),
+            Behaviour::Fails => outcome(Some(500), "status"),
             // What it took once, it does not refuse as too large the next time.
-            Mood::RefusesOver(most) if bytes > most && !self.has_taken(sent) => {
+            Behaviour::RefusesOver(most) if bytes > most && !self.has_taken(sent) => {
                 self.sent[sent].refused = true;
                 outcome(Some(413), "status")
             }

@@ -1,4 +1,4 @@
-//! Replays that users ask for in the midst of the weather, and what must have come of them.
+//! Replays that users ask for in the midst of the faults, and what must have come of them.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,8 +10,8 @@ use sidecar::replay::{KnownLane, ReplayAsked, ReplayError, ReplayInputs, plan};
 use sidecar::spool::{DeadNo, Done, NewReplay, Op, Part, Reader, Replay, ReplayNo, SpoolError};
 use uuid::Uuid;
 
-use crate::judge::{Seen, Weather, documents_in_order, redelivered, taken_once};
 use crate::model::Expected;
+use crate::oracle::{FaultsSeen, Seen, documents_in_order, redelivered, taken_once};
 use crate::postgres::PROJECTS;
 use crate::receivers::Sent;
 use crate::world::World;
@@ -125,11 +125,11 @@ fn entered(reader: &Reader, replay: &Replay) -> Result<Entered, SpoolError> {
 
 /// Each replay sent exactly so many records as were entered, in each lane a stretch of what the model
 /// says, in order, that begins and ends where it was asked to; and each document's in order.
-pub fn judge_replays(
+pub fn check_replays(
     expected: &[Expected],
     sent: &[Sent],
     replays: &BTreeMap<String, Entered>,
-    weather: &Weather<'_>,
+    faults: &FaultsSeen<'_>,
 ) -> Result<usize, String> {
     // In the order of their lane, whether they were taken at first or as dead letters.
     let mut all_taken = taken_once(sent, "")?;
@@ -191,7 +191,7 @@ pub fn judge_replays(
         if count as u64 != entered.records {
             return Err(format!("replay {id} sent {count} of {} records", entered.records));
         }
-        if weather.strict_order && is_certain {
+        if faults.strict_order && is_certain {
             documents_in_order(expected, &seen).map_err(|wrong| format!("replay {id}: {wrong}"))?;
         }
         all += count;

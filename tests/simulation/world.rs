@@ -1,4 +1,4 @@
-//! One seed: weather, then a clear sky under which everything must arrive.
+//! One seed: faults, then a clear sky under which everything must arrive.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ use sidecar::spool::{Replay, ReplayState};
 use sidecar::time::{Timestamp, Uptime};
 
 use crate::disk::{Death, disk};
-use crate::judge::{Weather, judge};
+use crate::oracle::{FaultsSeen, check};
 use crate::postgres::{PROJECTS, Postgres, START};
-use crate::process::{Process, Setup, hands};
-use crate::receivers::{Mood, Receivers};
-use crate::replays::{Entered, judge_replays};
+use crate::process::{Process, Setup, manual_clock};
+use crate::receivers::{Behaviour, Receivers};
+use crate::replays::{Entered, check_replays};
 
 /// What a seed came to.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -60,8 +60,8 @@ impl Figures {
 pub struct World {
     folder: PathBuf,
     pub(super) random: StdRng,
-    hands: &'static ManualClock,
-    /// As the world's clock shows it: steps of it are weather, too.
+    clock: &'static ManualClock,
+    /// As the world's clock shows it: steps of it are faults, too.
     wall: Timestamp,
     pub(super) setup: Setup,
     postgres: Postgres,
@@ -83,7 +83,7 @@ pub fn run(seed: u64, folder: &Path) -> Result<Figures, String> {
     let ended = (0..steps).try_for_each(|_| world.step()).and_then(|()| world.clear_sky());
     world.end();
     ended?;
-    world.judge()
+    world.check()
 }
 
 /// One transaction of many groups comes at once, in one piece.
@@ -99,7 +99,7 @@ pub fn flood(seed: u64, folder: &Path, rows: usize) -> Result<Figures, String> {
     let ended = world.clear_sky();
     world.end();
     ended?;
-    world.judge()
+    world.check()
 }
 
 impl World {
@@ -109,7 +109,7 @@ impl World {
         let setup = Setup::draw(&mut random);
         Self {
             folder: folder.to_owned(),
-            hands: hands(),
+            clock: manual_clock(),
             wall: Timestamp(1_700_000_000_000_000),
             setup,
             postgres: Postgres::new(),
@@ -140,7 +140,7 @@ impl World {
             92..95 => self.network(),
             95 => self.ask_replay(),
             96 if self.setup.gives_up() => self.ask_redelivery(),
-            _ => self.weather(),
+            _ => self.faults(),
         }
         self.look()
     }
@@ -230,11 +230,11 @@ impl World {
 
     fn pass(&mut self, time: Duration) {
         self.wall = self.wall.plus(time);
-        self.hands.set(self.now().plus(time), self.wall);
+        self.clock.set(self.now().plus(time), self.wall);
     }
 
     fn now(&self) -> Uptime {
-        Clock::by_hand(self.hands).uptime()
+        Clock::by_hand(self.clock).uptime()
     }
 
     fn network(&mut self) {
@@ -242,7 +242,7 @@ impl World {
         self.postgres.cut();
     }
 
-    fn weather(&mut self) {
+    fn faults(&mut self) {
         match self.random.random_range(0..12) {
             0 => {
                 let death = if self.random.random_bool(0.5) { Death::Killed } else { Death::PowerLost };
@@ -259,7 +259,7 @@ impl World {
             }
             4 => {
                 self.figures.full_disks += 1;
-                disk().fill(Clock::by_hand(self.hands), Duration::from_secs(3));
+                disk().fill(Clock::by_hand(self.clock), Duration::from_secs(3));
             }
             5 => self.postgres.crash(),
             6 => self.postgres.checkpoint(),
@@ -272,13 +272,13 @@ impl World {
             _ if self.setup.is_crowded() => {}
             _ => {
                 let project = (*PROJECTS.choose(&mut self.random).unwrap()).to_owned();
-                let mood = match self.random.random_range(0..6) {
-                    0 | 1 => Mood::Fails,
-                    2 => Mood::Hangs,
-                    3 => Mood::RefusesOver(self.random.random_range(130..400)),
-                    _ => Mood::Well,
+                let behaviour = match self.random.random_range(0..6) {
+                    0 | 1 => Behaviour::Fails,
+                    2 => Behaviour::Hangs,
+                    3 => Behaviour::RefusesOver(self.random.random_range(130..400)),
+                    _ => Behaviour::Well,
                 };
-                self.receivers.moods.insert(project, mood);
+                self.receivers.behaviours.insert(project, behaviour);
             }
         }
     }
@@ -354,17 +354,17 @@ impl World {
     fn boot(&mut self) -> Result<(), String> {
         let seed = self.random.random();
         let post = self.receivers.post();
-        match Process::start(&self.folder, &self.setup, self.hands, self.wall, post, seed) {
+        match Process::start(&self.folder, &self.setup, self.clock, self.wall, post, seed) {
             Ok(process) => {
                 self.process = Some(process);
                 self.know_replays();
             }
             Err(error) => {
-                let weather = {
+                let faults = {
                     let disk = disk();
                     disk.is_dead || disk.sync_failed || disk.is_full()
                 };
-                if !weather {
+                if !faults {
                     return Err(format!("the spool cannot be opened: {error:#}"));
                 }
                 self.die(Death::PowerLost);
@@ -375,7 +375,7 @@ impl World {
 
     /// Faults end. Everything committed must arrive, and be confirmed.
     fn clear_sky(&mut self) -> Result<(), String> {
-        self.receivers.moods.clear();
+        self.receivers.behaviours.clear();
         disk().clear_sky();
         for _ in 0..ROUNDS_MAX {
             if self.process.is_none() {
@@ -414,7 +414,7 @@ impl World {
         }
         Err(format!(
             "after {ROUNDS_MAX} rounds of clear sky something has not arrived: {}, confirmed {} of {}",
-            self.judge().err().unwrap_or_default(),
+            self.check().err().unwrap_or_default(),
             self.postgres.confirmed,
             self.postgres.wal
         ))
@@ -438,19 +438,19 @@ impl World {
         disk().restart(Death::Killed);
     }
 
-    fn judge(&self) -> Result<Figures, String> {
-        let weather = Weather {
+    fn check(&self) -> Result<Figures, String> {
+        let faults = FaultsSeen {
             deaths: self.figures.deaths,
             unheard: &self.receivers.unheard,
             strict_order: self.setup.is_strict(),
         };
-        let judged = judge(&self.postgres.model.records, &self.receivers.sent, &weather)?;
+        let verdict = check(&self.postgres.model.records, &self.receivers.sent, &faults)?;
         let replayed =
-            judge_replays(&self.postgres.model.records, &self.receivers.sent, &self.replays, &weather)?;
+            check_replays(&self.postgres.model.records, &self.receivers.sent, &self.replays, &faults)?;
         Ok(Figures {
-            records: judged.records,
-            batches: judged.batches,
-            duplicates: judged.duplicates,
+            records: verdict.records,
+            batches: verdict.batches,
+            duplicates: verdict.duplicates,
             refused: self.receivers.sent.iter().filter(|sent| sent.refused).count(),
             disk_steps: disk().steps,
             replays: self.replays.len(),

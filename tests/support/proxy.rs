@@ -11,9 +11,9 @@ use tokio::sync::watch;
 
 /// What the network does.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Weather {
+pub enum LinkState {
     /// Bytes pass.
-    Clear,
+    Up,
     /// All connections are cut, and new ones refused.
     Cut,
     /// Connections stay, and nothing passes: half-open.
@@ -29,7 +29,7 @@ pub enum Weather {
 #[derive(Clone)]
 pub struct FaultyProxy {
     pub port: u16,
-    weather: Arc<watch::Sender<Weather>>,
+    state: Arc<watch::Sender<LinkState>>,
     /// Connections of an older generation are cut.
     generation: Arc<watch::Sender<u64>>,
     /// Connections that were taken in.
@@ -42,7 +42,7 @@ impl FaultyProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = Self {
             port: listener.local_addr().unwrap().port(),
-            weather: Arc::new(watch::Sender::new(Weather::Clear)),
+            state: Arc::new(watch::Sender::new(LinkState::Up)),
             generation: Arc::new(watch::Sender::new(0)),
             taken: Arc::default(),
         };
@@ -57,14 +57,14 @@ impl FaultyProxy {
         proxy
     }
 
-    pub fn set(&self, weather: Weather) {
-        self.weather.send_replace(weather);
-        if matches!(weather, Weather::Cut | Weather::Garbage) {
+    pub fn set(&self, state: LinkState) {
+        self.state.send_replace(state);
+        if matches!(state, LinkState::Cut | LinkState::Garbage) {
             self.cut();
         }
     }
 
-    /// Cuts what is there; new connections are taken as the weather has it.
+    /// Cuts what is there; new connections are taken as the state has it.
     pub fn cut(&self) {
         self.generation.send_modify(|generation| *generation += 1);
     }
@@ -75,10 +75,10 @@ impl FaultyProxy {
     }
 
     async fn carry(self, mut near: TcpStream, port: u16) {
-        let weather = *self.weather.borrow();
-        match weather {
-            Weather::Cut => return,
-            Weather::Garbage => {
+        let state = *self.state.borrow();
+        match state {
+            LinkState::Cut => return,
+            LinkState::Garbage => {
                 let noise: Vec<u8> = (0..512).map(|_| rand::random::<u8>()).collect();
                 let _ = near.write_all(&noise).await;
                 return;
@@ -90,28 +90,28 @@ impl FaultyProxy {
         let (far_in, far_out) = far.into_split();
         let mut generation = self.generation.subscribe();
         tokio::select! {
-            () = forward(near_in, far_out, self.weather.subscribe()) => {}
-            () = forward(far_in, near_out, self.weather.subscribe()) => {}
+            () = forward(near_in, far_out, self.state.subscribe()) => {}
+            () = forward(far_in, near_out, self.state.subscribe()) => {}
             _ = generation.changed() => {}
         }
     }
 }
 
-async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut weather: watch::Receiver<Weather>) {
+async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<LinkState>) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let Ok(read @ 1..) = from.read(&mut buffer).await else { return };
         loop {
-            let now = *weather.borrow_and_update();
+            let now = *state.borrow_and_update();
             let wait = match now {
-                Weather::Hang => {
-                    if weather.changed().await.is_err() {
+                LinkState::Hang => {
+                    if state.changed().await.is_err() {
                         return;
                     }
                     continue;
                 }
-                Weather::Delay(wait) => wait,
-                Weather::Bandwidth(rate) => Duration::from_secs(u64::try_from(read).unwrap()) / rate,
+                LinkState::Delay(wait) => wait,
+                LinkState::Bandwidth(rate) => Duration::from_secs(u64::try_from(read).unwrap()) / rate,
                 _ => Duration::ZERO,
             };
             tokio::time::sleep(wait).await;

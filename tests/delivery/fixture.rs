@@ -1,0 +1,271 @@
+//! A spool, a right loop and their records, without a database.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sidecar::clock::Clock;
+use sidecar::deliver::{Client, Deliver, Egress, LaneView, Limits, Params, Proxy, Routes, Webhook};
+use sidecar::metrics::Metrics;
+use sidecar::position::{Lsn, Place, Position};
+use sidecar::record::{Callback, LaneNo, ProjectNo, Seq, WaitsFor, write_document};
+use sidecar::spool::{
+    DeadNo, Done, Epochs, From, Group, GroupBuilder, NewReplay, Op, Opened, Options, Part, ReplayNo, Search,
+    Span, Spool,
+};
+use uuid::Uuid;
+
+/// The one project's name.
+pub const PROJECT: &str = "Haus 5";
+pub const EPOCH: Uuid = Uuid::from_u128(1);
+
+/// What a test chooses.
+#[derive(Clone)]
+pub struct Setup {
+    pub webhooks: Vec<Webhook>,
+    pub egress: Egress,
+    pub proxy: Option<Proxy>,
+    pub ca_file: Option<std::path::PathBuf>,
+    pub lane_bytes_max: u64,
+    pub retain: Duration,
+}
+
+pub struct Fixture {
+    folder: tempfile::TempDir,
+    runtime: tokio::runtime::Runtime,
+    setup: Setup,
+    pub metrics: Metrics,
+    clock: Clock,
+    spool: Spool,
+    pub deliver: Deliver,
+    builder: GroupBuilder,
+    epochs: Epochs,
+    commit: u64,
+    is_known: bool,
+}
+
+/// Quick ones, so that tests are.
+pub fn limits() -> Limits {
+    Limits {
+        records_max: 3,
+        wait_max: Duration::from_millis(20),
+        timeout: Duration::from_secs(5),
+        connect_timeout: Duration::from_secs(2),
+        retry_schedule: vec![Duration::from_millis(50)],
+        ..Limits::default()
+    }
+}
+
+pub fn webhook(url: &str) -> Webhook {
+    let (headers, secrets) = (Vec::new(), Vec::new());
+    Webhook { project: None, callback: None, url: url.parse().unwrap(), headers, secrets, limits: limits() }
+}
+
+impl Setup {
+    pub fn new(webhooks: impl IntoIterator<Item = Webhook>) -> Self {
+        Self {
+            webhooks: webhooks.into_iter().collect(),
+            egress: Egress::default(),
+            proxy: None,
+            ca_file: None,
+            lane_bytes_max: 1 << 30,
+            retain: Duration::from_hours(1),
+        }
+    }
+
+    pub fn start(self) -> Fixture {
+        Fixture::open(tempfile::tempdir().unwrap(), self, Epochs::new(EPOCH))
+    }
+}
+
+impl Fixture {
+    /// Everything to the receiver at `url`.
+    pub fn to(url: &str) -> Self {
+        Setup::new([webhook(url)]).start()
+    }
+
+    fn open(folder: tempfile::TempDir, setup: Setup, epochs: Epochs) -> Self {
+        let options = Options { bytes_max: 1 << 30, retain: setup.retain };
+        let Opened { spool, projects, last_seq, running, lanes, .. } =
+            Spool::open(&folder.path().join("spool"), options).unwrap();
+        let clock = Clock::start(running);
+        let metrics = Metrics::unregistered();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.unwrap();
+        let client =
+            Client::new(setup.egress.clone(), setup.proxy.clone(), setup.ca_file.as_deref(), metrics.clone());
+        let is_known = !projects.is_empty();
+        let deliver = Deliver::start(Params {
+            spool: spool.clone(),
+            lanes,
+            projects,
+            held: false,
+            last_seq,
+            epochs: epochs.clone(),
+            routes: Arc::new(Routes::new(setup.webhooks.clone()).unwrap()),
+            in_flight_max: 8,
+            lane_bytes_max: setup.lane_bytes_max,
+            spool_bytes_max: options.bytes_max,
+            retain: options.retain,
+            post: client.unwrap().post(runtime.handle().clone()),
+            dice: Box::new(sidecar::deliver::dice),
+            clock,
+            metrics: metrics.clone(),
+            on_failure: Box::new(|error| panic!("{error}")),
+        });
+        let builder = GroupBuilder::new(last_seq);
+        let deliver = deliver.unwrap();
+        Self { folder, runtime, setup, metrics, clock, spool, deliver, builder, epochs, commit: 0, is_known }
+    }
+
+    /// The process dies and starts again, with what the disk holds.
+    pub fn restart(self) -> Self {
+        self.deliver.stop(Duration::ZERO);
+        self.spool.close();
+        self.runtime.shutdown_timeout(Duration::from_secs(1));
+        let mut fixture = Self::open(self.folder, self.setup, self.epochs);
+        fixture.commit = self.commit;
+        fixture
+    }
+
+    /// One group of records; they wait for nothing.
+    pub fn spool(&mut self, callback: Callback, ids: &[&str]) {
+        let records: Vec<_> = ids.iter().map(|id| (callback, *id, WaitsFor::default())).collect();
+        self.spool_all(&records);
+    }
+
+    /// One group of records. Says the number of the last.
+    pub fn spool_all(&mut self, records: &[(Callback, &str, WaitsFor)]) -> Seq {
+        self.commit += 1;
+        for (number, (callback, id, after)) in (1..).zip(records) {
+            let mut fragment = Vec::new();
+            write_document(&mut fragment, id, None);
+            let position = Position { commit: Lsn(self.commit), number };
+            self.builder.push(lane(*callback), position, Clock::now(), *after, 0, &fragment);
+        }
+        let last = self.builder.last();
+        let chunks = self.builder.finish(Clock::now(), self.clock.uptime());
+        let new = !std::mem::replace(&mut self.is_known, true);
+        let projects = if new { vec![(ProjectNo(0), PROJECT.to_owned())] } else { Vec::new() };
+        let group = Group { chunks: chunks.clone(), projects: projects.clone(), ..Group::default() };
+        self.spool.apply(Op::Commit(Arc::new(group))).unwrap();
+        self.deliver.appended(projects, chunks);
+        last
+    }
+
+    /// One record for each of these projects, which are new: their numbers follow the first's.
+    pub fn spool_projects(&mut self, names: &[String]) {
+        self.commit += 1;
+        let first = u32::from(self.is_known);
+        let projects: Vec<_> = (first..).map(ProjectNo).zip(names.iter().cloned()).collect();
+        for (number, (project, _)) in (1..).zip(&projects) {
+            let mut fragment = Vec::new();
+            write_document(&mut fragment, "a", None);
+            let position = Position { commit: Lsn(self.commit), number };
+            let lane = LaneNo::new(*project, Callback::Ingested);
+            self.builder.push(lane, position, Clock::now(), WaitsFor::default(), 0, &fragment);
+        }
+        let chunks = self.builder.finish(Clock::now(), self.clock.uptime());
+        let group = Group { chunks: chunks.clone(), projects: projects.clone(), ..Group::default() };
+        self.spool.apply(Op::Commit(Arc::new(group))).unwrap();
+        self.deliver.appended(projects, chunks);
+    }
+
+    /// All that is settled of these callbacks, once more. Says the replay's id.
+    pub fn replay(&self, callbacks: &[Callback], rate: Option<u32>) -> String {
+        let reader = self.spool.reader().unwrap();
+        let all = Search {
+            from: From::Place(Place { commit: Lsn(0), number: None }),
+            to: None,
+            epoch_after: Seq(0),
+        };
+        let found = reader.search(&all, &mut |lane| callbacks.contains(&lane.callback())).unwrap();
+        let part = |span: &Span| Part {
+            replay: ReplayNo(0),
+            lane: span.lane,
+            first: span.first,
+            last: span.last,
+            cursor: span.first.before(),
+            records: span.records,
+            sent: 0,
+            refused: 0,
+        };
+        let parts: Vec<Part> = found.spans.iter().map(part).collect();
+        let id = Uuid::now_v7();
+        let (asked, asked_at) = ("{}".to_owned(), Clock::now());
+        let new =
+            NewReplay { id, asked, asked_at, rate, parts: parts.clone(), low_watermark: found.low_watermark };
+        let Done::Replaying(no) = self.spool.apply(Op::Replay(new)).unwrap() else { panic!("it is entered") };
+        let parts = parts.into_iter().map(|part| Part { replay: no, ..part }).collect();
+        self.deliver.replay(no, id, rate, parts);
+        id.to_string()
+    }
+
+    /// One more attempt for every dead letter.
+    pub fn redeliver_all(&self) {
+        let letters = self.spool.reader().unwrap().dead_letters(DeadNo(0), 1_000).unwrap();
+        let dead = letters.iter().map(|letter| letter.no).collect();
+        let asked = self.spool.apply(Op::Redeliver { dead, id: Uuid::now_v7() }).unwrap();
+        let Done::Asked { lanes, .. } = asked else { panic!("they are asked for") };
+        self.deliver.redeliver(lanes);
+    }
+
+    /// Records from now on are of another epoch.
+    pub fn begin_epoch(&mut self, epoch: Uuid) {
+        self.epochs.begin(self.builder.last(), epoch);
+        self.deliver.begin_epoch(self.builder.last(), epoch);
+        self.commit = 0;
+    }
+
+    pub fn routed(&mut self, webhooks: Vec<Webhook>) {
+        self.setup.webhooks.clone_from(&webhooks);
+        self.deliver.routed(Arc::new(Routes::new(webhooks).unwrap()), 8, self.setup.lane_bytes_max);
+    }
+
+    /// Waits until nothing is pending.
+    pub fn settle(&self) {
+        self.wait("everything to be settled", |lanes| lanes.iter().all(|lane| lane.pending_records == 0));
+    }
+
+    pub fn wait(&self, what: &str, done: impl Fn(&[LaneView]) -> bool) -> Vec<LaneView> {
+        let by = Instant::now() + Duration::from_secs(20);
+        loop {
+            let lanes = self.deliver.view();
+            if !lanes.is_empty() && done(&lanes) {
+                return lanes;
+            }
+            assert!(Instant::now() < by, "waited for {what}: {lanes:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// What runs for requests.
+    pub fn tasks(&self) -> usize {
+        self.runtime.metrics().num_alive_tasks()
+    }
+
+    /// The log of attempts: number, status, outcome.
+    pub fn attempts(&self) -> Vec<(u32, Option<u16>, String)> {
+        let sql = "SELECT number, status, outcome FROM attempt ORDER BY no";
+        self.rows(sql, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    }
+
+    pub fn rows<T>(&self, sql: &str, read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {
+        let file = self.folder.path().join("spool/spool.sqlite");
+        let connection = rusqlite::Connection::open(file).unwrap();
+        let mut found = connection.prepare(sql).unwrap();
+        found.query_map([], read).unwrap().map(Result::unwrap).collect()
+    }
+}
+
+pub fn lane(callback: Callback) -> LaneNo {
+    LaneNo::new(ProjectNo(0), callback)
+}
+
+/// Waits for something that has no bell.
+pub(crate) fn until(what: &str, done: impl Fn() -> bool) {
+    let by = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !done() {
+        assert!(std::time::Instant::now() < by, "waited for {what}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,13 @@
+//! The right loop against real sockets: what receivers do, and what becomes of the records.
+
+mod batches;
+mod deadline;
+mod fixture;
+mod http2;
+mod network;
+mod receiver;
+mod redelivery;
+mod responses;
+mod stale_connections;
+mod status_codes;
+mod tls;

@@ -1,0 +1,105 @@
+//! What an answer means.
+
+use std::time::Duration;
+
+use sidecar::deliver::{Limits, Webhook};
+use sidecar::record::Callback::Ingested;
+
+use crate::delivery::fixture::{Fixture, Setup, limits, webhook};
+use crate::delivery::receiver::{Receiver, Reply};
+
+/// The outcomes of the attempts that one record took, with these first replies.
+fn outcomes(replies: &[Reply], limits: Limits) -> Vec<String> {
+    let receiver = Receiver::start(replies.iter().cloned());
+    let webhook = Webhook { limits, ..webhook(&receiver.url()) };
+    let mut fixture = Setup::new([webhook]).start();
+    fixture.spool(Ingested, &["a"]);
+    fixture.settle();
+    let ids: Vec<_> = receiver
+        .received()
+        .iter()
+        .map(|received| received.header("webhook-id").unwrap().to_owned())
+        .collect();
+    assert!(ids.iter().all(|id| *id == ids[0]), "the same batch is the same batch");
+    let attempts = fixture.attempts();
+    assert_eq!(attempts.len(), ids.len(), "every request on the wire is one attempt in the log");
+    assert!(attempts.iter().map(|(number, ..)| *number).eq(1..=u32::try_from(ids.len()).unwrap()));
+    attempts.into_iter().map(|(.., outcome)| outcome).collect()
+}
+
+#[test]
+fn any_2xx_is_a_success_and_anything_else_is_tried_again() {
+    for status in [200, 201, 204] {
+        assert_eq!(outcomes(&[Reply::Answer(status, "", "")], limits()), ["delivered"], "{status}");
+    }
+    for status in [304, 400, 401, 404, 410, 500, 503] {
+        let expected = if status == 304 { "redirect" } else { "status" };
+        assert_eq!(outcomes(&[Reply::Answer(status, "", "")], limits()), [expected, "delivered"], "{status}");
+    }
+}
+
+#[test]
+fn a_redirect_is_a_failure_and_is_not_followed() {
+    let elsewhere = Receiver::start([]);
+    let location: &'static str = format!("location: {}\r\n", elsewhere.url()).leak();
+    for status in [301, 302, 307, 308] {
+        assert_eq!(outcomes(&[Reply::Answer(status, location, "")], limits()), ["redirect", "delivered"]);
+    }
+    assert_eq!(elsewhere.connections(), 0);
+}
+
+#[test]
+fn retry_after_is_waited_for() {
+    let receiver = Receiver::start([Reply::Answer(429, "retry-after: 1\r\n", "slow down")]);
+    let schedule = vec![Duration::from_millis(20), Duration::from_mins(1)];
+    let limits = Limits { retry_schedule: schedule, ..limits() };
+    let mut fixture = Setup::new([Webhook { limits, ..webhook(&receiver.url()) }]).start();
+    fixture.spool(Ingested, &["a"]);
+    let received = receiver.wait_for(2);
+    let waited = received[1].at - received[0].at;
+    assert!(waited >= Duration::from_millis(990), "{waited:?}");
+    fixture.settle();
+    let details: Vec<String> =
+        fixture.rows("SELECT detail FROM attempt ORDER BY no LIMIT 1", |row| row.get(0));
+    assert_eq!(details, ["slow down"]);
+}
+
+#[test]
+fn a_receiver_that_hangs_is_a_timeout() {
+    let limits = Limits { timeout: Duration::from_millis(200), ..limits() };
+    assert_eq!(outcomes(&[Reply::Hang], limits), ["timeout", "delivered"]);
+}
+
+#[test]
+fn of_an_answer_no_more_is_read_than_is_allowed_and_a_success_stays_one() {
+    let limits = Limits { response_bytes_max: 8 * 1024, ..limits() };
+    assert_eq!(outcomes(&[Reply::Endless { pause: Duration::ZERO }], limits), ["delivered"]);
+}
+
+#[test]
+fn a_success_whose_answer_does_not_end_in_time_stays_one() {
+    let limits = Limits { timeout: Duration::from_millis(300), ..limits() };
+    let slow = Reply::Endless { pause: Duration::from_millis(50) };
+    assert_eq!(outcomes(&[slow], limits), ["delivered"]);
+}
+
+#[test]
+fn a_reset_is_said_to_be_one() {
+    assert_eq!(outcomes(&[Reply::Reset], limits()), ["reset", "delivered"]);
+}
+
+#[test]
+fn a_batch_refused_as_too_large_goes_in_halves_and_a_single_record_becomes_a_dead_letter() {
+    let large = Reply::Answer(413, "", "");
+    let receiver = Receiver::start([large.clone(), large]);
+    let mut fixture = Fixture::to(&receiver.url());
+    fixture.spool(Ingested, &["a", "b", "c"]);
+    let received = receiver.wait_for(3);
+    fixture.settle();
+    let ids: Vec<_> = received.iter().map(|received| received.ids().join("")).collect();
+    assert_eq!(ids, ["abc", "a", "bc"]);
+    let dead = fixture.rows("SELECT records, reason FROM dead", |row| Ok((row.get(0)?, row.get(1)?)));
+    assert_eq!(dead, [(1_u32, "too_large".to_owned())]);
+    let lane = &fixture.deliver.view()[0];
+    assert_eq!((lane.state, lane.failures), ("idle", 0));
+}

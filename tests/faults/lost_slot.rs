@@ -1,0 +1,115 @@
+//! The slot goes while the application writes: what then arrives makes of every receiver's picture the
+//! table's.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use crate::faults::fixture::Fixture;
+use crate::support::model::Document;
+use crate::support::receiver::Received;
+use crate::support::until;
+
+/// What a receiver knows of a document.
+#[derive(Debug, Default, PartialEq)]
+struct Picture {
+    live: bool,
+    /// Where it was ever told.
+    labels: Option<Value>,
+}
+
+/// (project, id) → what its receiver was told, in the order in which it was; each batch once.
+fn pictures(received: &[Received]) -> HashMap<(String, String), Picture> {
+    let mut pictures: HashMap<(String, String), Picture> = HashMap::new();
+    let mut seen = HashSet::new();
+    for request in received.iter().filter(|r| r.taken() && seen.insert(r.header("webhook-id").to_owned())) {
+        for record in request.records() {
+            let Some(id) = record["id"].as_str() else { continue };
+            let picture = pictures.entry((request.project().to_owned(), id.to_owned())).or_default();
+            match request.callback() {
+                "ingested" => picture.live = true,
+                "excluded" => *picture = Picture::default(),
+                _ => picture.labels = record.get("labels").cloned().or(picture.labels.take()),
+            }
+        }
+    }
+    pictures
+}
+
+fn compare(rows: &[Document], pictures: &HashMap<(String, String), Picture>, what: &str) {
+    let key = |row: &Document| {
+        let project = row.project.clone().filter(|name| !name.is_empty());
+        (project.unwrap_or_else(|| "default".into()), row.id.to_string())
+    };
+    let live: HashMap<_, &Document> =
+        rows.iter().filter(|row| !row.excluded).map(|row| (key(row), row)).collect();
+    let told: HashSet<_> =
+        pictures.iter().filter(|(_, picture)| picture.live).map(|(key, _)| key.clone()).collect();
+    let missing: Vec<_> = live.keys().filter(|key| !told.contains(*key)).collect();
+    let gone: Vec<_> = told.iter().filter(|key| !live.contains_key(*key)).collect();
+    assert!(
+        missing.is_empty() && gone.is_empty(),
+        "{what}: not told of {missing:?}, not told the end of {gone:?}"
+    );
+    for (key, row) in &live {
+        // What an `ingested` replaced, a receiver asks for; what it was told since must be what is there.
+        if let Some(labels) = pictures.get(key).and_then(|picture| picture.labels.as_ref()) {
+            assert_eq!(*labels, serde_json::json!(row.labels), "{what}: labels of {key:?}");
+        }
+    }
+    println!("{what}: {} live documents, and each receiver knows exactly its own", live.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_that_goes_under_writers_costs_no_receiver_its_picture() {
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let mut fixture =
+        Fixture::new(15, seed, "max_slot_wal_keep_size = '16MB'\nmin_wal_size = '32MB'\n").await;
+    let slot = "s_storm";
+    for round in 0..4 {
+        let writing = fixture.writers_write();
+        let before = fixture.receiver.records_taken();
+        until("some records", async || (fixture.receiver.records_taken() > before + 50).then_some(())).await;
+        fixture.sidecar.kill();
+        let what = if round % 2 == 0 {
+            fixture.on_postgres(&format!("SELECT pg_drop_replication_slot('{slot}')::text FROM pg_replication_slots WHERE slot_name = '{slot}' AND NOT active")).await;
+            until("the slot to be gone", async || {
+                let left = fixture.on_postgres(&format!("SELECT pg_drop_replication_slot(slot_name)::text FROM pg_replication_slots WHERE slot_name = '{slot}' AND NOT active")).await;
+                let there = fixture.on_postgres("SELECT slot_name::text FROM pg_replication_slots").await;
+                (left.is_empty() && there.is_empty()).then_some(())
+            })
+            .await;
+            "the slot was dropped"
+        } else {
+            until("the slot to be lost", async || {
+                fixture.on_postgres("CREATE TABLE IF NOT EXISTS other (t text)").await;
+                fixture
+                    .on_postgres("INSERT INTO other SELECT repeat('x', 1000) FROM generate_series(1, 20000)")
+                    .await;
+                fixture.on_postgres("SELECT pg_switch_wal()::text").await;
+                fixture.on_postgres("CHECKPOINT").await;
+                let status = fixture.on_postgres("SELECT wal_status::text FROM pg_replication_slots").await;
+                (status == ["lost"]).then_some(())
+            })
+            .await;
+            "the slot was invalidated"
+        };
+        fixture.start_sidecar(&[]).await;
+        fixture.writers_end(writing).await;
+        fixture.is_ready(&[]).await;
+        let rows = fixture.rows();
+        // What was committed last is streamed, and then every lane is empty.
+        until("the picture", async || {
+            fixture.settled().await;
+            let told = pictures(&fixture.receiver.received());
+            let live = |row: &&Document| !row.excluded;
+            let (have, want) =
+                (told.values().filter(|picture| picture.live).count(), rows.iter().filter(live).count());
+            (have == want).then_some(())
+        })
+        .await;
+        fixture.settled().await;
+        compare(&rows, &pictures(&fixture.receiver.received()), &format!("round {round}, {what}"));
+    }
+}

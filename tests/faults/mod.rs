@@ -1,0 +1,9 @@
+//! Every part dies, stands still, lies or runs out of room, while the application writes: nothing is
+//! lost, changed, out of order, or told to the wrong project.
+
+mod corruption;
+mod crash_points;
+mod fault;
+mod fixture;
+mod lost_slot;
+mod matrix;

@@ -1,0 +1,118 @@
+//! The program as its users type it: arguments, exit statuses, and what is never printed.
+
+use std::process::{Command, Output};
+
+fn sidecar(args: &[&str], settings: &str, env: &[(&str, &str)]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sidecar.toml");
+    let spool = folder.path().join("spool");
+    std::fs::write(&file, format!("spool.path = \"{}\"\n{settings}", spool.display())).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sidecar"));
+    command.args(args).arg("--config").arg(&file).envs(env.iter().copied());
+    command.output().unwrap()
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+const URL: &str = "postgres.url = \"postgres://u@127.0.0.1:1/d\"\n";
+
+#[test]
+fn help_names_every_command_and_ends_well() {
+    let output = sidecar(&["--help"], "", &[]);
+    assert_eq!(output.status.code(), Some(0));
+    let told = told(&output);
+    for command in [
+        "run",
+        "setup",
+        "teardown",
+        "doctor",
+        "check-config",
+        "config",
+        "status",
+        "tail",
+        "receive",
+        "demo",
+        "healthcheck",
+        "completions",
+        "man",
+    ] {
+        assert!(told.lines().any(|line| line.trim_start().starts_with(command)), "no {command} in {told}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(told_of(&["completions", shell]).contains("sidecar"));
+    }
+    assert!(told_of(&["man"]).contains(".TH sidecar"));
+}
+
+#[test]
+fn the_manual_has_a_page_a_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man1");
+    told_of(&["man", "--dir", pages.to_str().unwrap()]);
+    let help = told_of(&["--help"]);
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands = commands.take_while(|line| !line.is_empty()).filter_map(|line| {
+        // Two spaces before a command's name, more before what goes on from the line above.
+        line.strip_prefix("  ").filter(|line| !line.starts_with(' '))?.split(' ').next()
+    });
+    let mut count = 0;
+    for command in commands.filter(|command| *command != "help") {
+        let page = std::fs::read_to_string(pages.join(format!("sidecar-{command}.1"))).unwrap();
+        assert!(page.contains(&format!(".TH sidecar-{command}")), "{page}");
+        count += 1;
+    }
+    assert!(count >= 13, "{count}");
+    assert!(pages.join("sidecar.1").is_file());
+    let blocked = folder.path().join("file");
+    std::fs::write(&blocked, "").unwrap();
+    let output = sidecar(&["man", "--dir", blocked.to_str().unwrap()], "", &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+}
+
+fn told_of(args: &[&str]) -> String {
+    let output = sidecar(args, "", &[]);
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {}", told(&output));
+    told(&output)
+}
+
+#[test]
+fn exit_statuses_tell_wrong_use_from_wrong_settings_from_nobody_there() {
+    for (args, settings, status) in [
+        (&["--no-such-flag"][..], "", 64),
+        (&["no-such-command"], "", 64),
+        (&["receive", "--fail", "7"], "", 64),
+        (&["tail", "--callback", "nonsense"], URL, 64),
+        (&["check-config"], URL, 0),
+        (&["check-config"], "[batch]\nrecords_maxx = 1", 78),
+        (&["run"], "[batch]\nrecords_max = 0", 78),
+        (&["doctor"], URL, 69),
+        (&["setup"], URL, 69),
+        (&["status"], URL, 69),
+        (&["healthcheck"], URL, 69),
+    ] {
+        let output = sidecar(args, settings, &[]);
+        assert_eq!(output.status.code(), Some(status), "{args:?}: {}", told(&output));
+    }
+}
+
+#[test]
+fn the_environment_comes_before_the_file_and_a_flag_before_both() {
+    let settings = format!("{URL}[batch]\nwait_max_ms = 1\n");
+    let env = [("SIDECAR_BATCH__WAIT_MAX_MS", "2"), ("SIDECAR_POSTGRES__PASSWORD", "0123")];
+    let shown = |args: &[&str], env: &[(&str, &str)]| told(&sidecar(args, &settings, env));
+    assert!(shown(&["config"], &[]).contains("batch.wait_max_ms = 1 "));
+    assert!(shown(&["config"], &env).contains("batch.wait_max_ms = 2 "));
+    assert!(shown(&["config", "--set", "batch.wait_max_ms=3"], &env).contains("batch.wait_max_ms = 3 "));
+    assert!(shown(&["check-config"], &env).contains("are right"), "a password of digits is a text");
+}
+
+#[test]
+fn secrets_are_never_printed() {
+    let settings = "postgres.url = \"postgres://u:geheim@h/d\"\npostgres.password = \"geheim\"\nadmin.token = \"geheim\"\n\
+                    [[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"http://h/?key=geheim\"\nsecret = [\"geheim\"]\n\
+                    headers = { authorization = \"geheim\" }\n";
+    let shown = told(&sidecar(&["config"], settings, &[]));
+    assert!(shown.contains("webhook.0.project") && !shown.contains("geheim"), "{shown}");
+}

@@ -1,0 +1,13 @@
+//! What the sidecar says to people and scripts, and how it treats their database meanwhile.
+
+mod cli;
+mod commands;
+mod demo;
+mod dropped_records;
+mod fixture;
+mod locks;
+mod lsns;
+mod missing_columns;
+mod outage_log;
+mod startup;
+mod untrusted_text;

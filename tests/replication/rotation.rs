@@ -1,0 +1,106 @@
+//! Secrets and certificates that become others between two connections.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use sidecar::source::{Connection, Conninfo, SecretFile, SourceError, connect_sql};
+
+use crate::replication::authentication::{enter, refused};
+use crate::replication::fixture::{Server, on_all_versions};
+
+fn write(path: &Path, text: &str) {
+    fs::write(path, text).expect("a file");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("permissions");
+}
+
+on_all_versions! {
+    async fn a_password_that_rotates_is_read_at_the_next_connection_wherever_its_file_is(server: &Server) {
+        let administrator = connect_sql(&server.conninfo("postgres")).await.expect("a session");
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("secret");
+        let role = "rotated";
+        administrator
+            .batch_execute(&format!("DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN REPLICATION"))
+            .await
+            .expect("a role");
+        let base = server.parse(&format!("host={} user={role} dbname=postgres", server.folder.display()));
+        let kinds: [(&str, Conninfo); 3] = [
+            ("*:*:*:*:{}\n", Conninfo { passfile: Some(file.clone()), ..base.clone() }),
+            ("{}\n", Conninfo { secret_file: Some(SecretFile::Password(file.clone())), ..base.clone() }),
+            ("postgresql://rotated:{}@h/postgres\n", Conninfo { secret_file: Some(SecretFile::Url(file.clone())), ..base }),
+        ];
+        for (form, conninfo) in kinds {
+            // What was read at the start is no longer right.
+            let conninfo = match conninfo.secret_file {
+                Some(_) => Conninfo { password: Some("first".into()), ..conninfo },
+                None => conninfo,
+            };
+            for password in ["first", "second", "third"] {
+                let alter = format!("ALTER ROLE {role} PASSWORD '{password}'");
+                administrator.batch_execute(&alter).await.expect("a password");
+                if password != "first" {
+                    refused(&conninfo, "28P01").await;
+                }
+                write(&file, &form.replace("{}", password));
+                enter(&conninfo).await.expect(form);
+            }
+            fs::remove_file(&file).expect("gone");
+            if conninfo.secret_file.is_some() {
+                let gone = enter(&conninfo).await;
+                assert!(matches!(gone, Err(SourceError::Unreachable(_))), "{gone:?}");
+            }
+        }
+    }
+
+    async fn no_timeout_of_the_role_is_in_force_in_a_session_or_a_stream(server: &Server) {
+        let administrator = connect_sql(&server.conninfo("postgres")).await.expect("a session");
+        let timeouts = "SELECT name FROM pg_settings WHERE name ~ '^(idle|lock|statement|transaction)_.*timeout$' \
+                        AND context = 'user' ORDER BY 1";
+        let rows = administrator.query(timeouts, &[]).await.expect("names");
+        let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        assert!(names.len() >= if server.version < 17 { 4 } else { 5 }, "{names:?}");
+        administrator.batch_execute("DROP ROLE IF EXISTS hasty; CREATE ROLE hasty LOGIN REPLICATION PASSWORD 'x'").await.expect("a role");
+        for name in &names {
+            administrator.batch_execute(&format!("ALTER ROLE hasty SET {name} = '90s'")).await.expect("set");
+        }
+        let text = format!("host={} user=hasty password=x dbname=postgres", server.folder.display());
+        let conninfo = server.parse(&text);
+        let session = connect_sql(&conninfo).await.expect("a session");
+        let mut stream = Connection::open(&conninfo).await.expect("a connection");
+        for name in names {
+            let shown = session.query_one(&format!("SHOW {name}"), &[]).await.expect("shown");
+            assert_eq!(shown.get::<_, &str>(0), "0", "{name}");
+            assert_eq!(stream.simple(&format!("SHOW {name}")).await.expect("shown"), [[Some("0".to_owned())]], "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn certificates_that_are_replaced_are_read_at_the_next_connection() {
+    let server = Server::shared(15).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let put = |from: &str, name: &str| {
+        write(&at(name), &fs::read_to_string(server.folder.join(from)).expect("a file"));
+    };
+    let text = format!(
+        "host=localhost user=certified dbname=postgres sslmode=verify-full sslrootcert={0}/root sslcert={0}/cert sslkey={0}/key",
+        folder.path().display()
+    );
+    let conninfo = server.parse(&text);
+    put("ca.crt", "root");
+    put("client.crt", "cert");
+    put("client.key", "key");
+    enter(&conninfo).await.expect("all three are right");
+    for (name, wrong, right) in [
+        ("root", "other-ca.crt", "ca.crt"),
+        ("cert", "server.crt", "client.crt"),
+        ("key", "server.key", "client.key"),
+    ] {
+        put(wrong, name);
+        assert!(matches!(enter(&conninfo).await, Err(SourceError::Refused(_))), "{name}");
+        put(right, name);
+        enter(&conninfo).await.expect(name);
+    }
+}
