@@ -4,14 +4,14 @@
 //! Served on `admin.listen` and on a socket in the spool's folder. Nothing here decides
 //! anything: answers are functions of a [`Status`], and what is asked for goes to the supervisor.
 
-mod again;
+mod replays;
 mod resync;
 mod server;
 mod socket;
 mod status;
 mod text;
 
-pub use again::{
+pub use replays::{
     Again, DeadLetterShown, DeadLetterStatus, DeadLettersAsked, DeadLettersDone, DeadLettersPage,
     DeadLettersPicked, LaneCount, Refusal, ReplayAnswer, ReplayStatus, ReplaysStatus, ShownAttempt,
     ShownRecord, WaitingLane, WindowStatus,

@@ -21,7 +21,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::broadcast;
 
-use super::again::Again;
+use super::replays::Again;
 use super::resync::ResyncAsked;
 use super::status::{Readiness, Status};
 use crate::record::Callback;
@@ -82,7 +82,7 @@ fn routes(admin: Arc<Admin>) -> Router {
         .route("/api/v1/status", get(status))
         .route("/api/v1/tail", get(tail))
         .merge(super::resync::routes())
-        .merge(super::again::routes())
+        .merge(super::replays::routes())
         .with_state(admin)
 }
 

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::again::{ReplayStatus, WindowStatus};
+use super::replays::{ReplayStatus, WindowStatus};
 use super::resync::ResyncStatus;
 
 /// Everything that `sidecar status` and `/api/v1/status` show.

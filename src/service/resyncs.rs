@@ -4,7 +4,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::resync_job::ResyncJob;
 use crate::admin::{ResyncAsked, ResyncStatus};
 use crate::position::Lsn;
 use crate::record::Callback;
@@ -49,17 +48,16 @@ impl Resyncs {
         Some(self.state().last.clone()).filter(|last| last.number > 0)
     }
 
-    pub(super) fn begin(&self, job: &ResyncJob) {
+    pub(super) fn begin(&self, why: &str, from: Lsn) {
         let last = &mut self.state().last;
         // One that waits is the same when it is tried again.
         let goes_on = last.state == RUNNING || last.waits();
         let number = last.number + u64::from(!goes_on);
-        let from_lsn = Lsn(job.from).to_string();
         *last = ResyncStatus {
             number,
             state: RUNNING.to_owned(),
-            why: job.why.clone(),
-            from_lsn,
+            why: why.to_owned(),
+            from_lsn: from.to_string(),
             ..ResyncStatus::default()
         };
     }

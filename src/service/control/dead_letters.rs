@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::again::Lanes;
+use super::replays::Lanes;
 use crate::admin::{
     DeadLetterShown, DeadLetterStatus, DeadLettersAsked, DeadLettersDone, DeadLettersPage, DeadLettersPicked,
     Refusal, ShownAttempt, ShownRecord,

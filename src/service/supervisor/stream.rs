@@ -6,15 +6,15 @@ use tokio::sync::watch;
 use tokio_postgres::Client;
 
 use super::catch_up::Obstacle;
+use super::failure_log::Said;
 use super::required::ask;
-use super::said::Said;
-use super::state::Phase;
 use super::stream_error::StreamError;
-use super::supervise::{Next, Supervisor, told};
 use super::watch_catalog::until_wrong;
 use super::watch_slot::{LOOK_AT_SLOT_EVERY, look_at_slot};
+use super::{Next, Supervisor, told};
 use crate::capture::{Halt, Notice};
 use crate::clock::Clock;
+use crate::service::state::Phase;
 use crate::source::server_state::{Required, ServerState};
 use crate::source::{Block, Connection, Ended, SourceError, StreamOptions};
 use crate::spool::StreamPosition;

@@ -10,15 +10,15 @@ use super::catch_up::TRIES_MAX;
 use super::continuity::{Continuity, KnownSource};
 use super::required::say_waiting;
 use super::resync_job::ResyncJob;
-use super::resyncs::{REFUSED, WAITING};
-use super::state::Phase;
 use super::stream_error::{StreamError, gap, stands};
-use super::supervise::{Supervisor, told};
+use super::{Supervisor, told};
 use crate::admin::ResyncAsked;
 use crate::capture::GroupWriter;
 use crate::metrics::OutcomeLabel;
 use crate::position::Lsn;
 use crate::resync::{Comparison, Differences, Makes, ResyncError, Watched};
+use crate::service::resyncs::{REFUSED, WAITING};
+use crate::service::state::Phase;
 use crate::source::refusal::CatalogError;
 use crate::source::server_state::{Required, server_state};
 use crate::source::setup::{Stage, setup};
@@ -115,7 +115,7 @@ impl Supervisor {
     ) -> Result<(), StreamError> {
         // The identity is chosen anew.
         let required = &Required { identity: None, ..required.clone() };
-        self.state.resyncs.begin(&job);
+        self.state.resyncs.begin(&job.why, Lsn(job.from));
         if self.warned.insert(job.why.clone()) {
             tracing::warn!("{}: the table is compared with what is remembered of it", job.why);
         }
@@ -291,7 +291,7 @@ impl Supervisor {
             facts,
             watched: watched.clone(),
         };
-        let bar = super::progress::bar("resync", &watched, estimate);
+        let bar = super::progress_bar::bar("resync", &watched, estimate);
         let runtime = Handle::current();
         let done =
             self.until_told(&watched, move |group_writer| comparison.run(group_writer, &runtime)).await;
