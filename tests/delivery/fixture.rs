@@ -85,9 +85,9 @@ impl Fixture {
 
     fn open(folder: tempfile::TempDir, setup: Setup, epochs: Epochs) -> Self {
         let options = Options { bytes_max: 1 << 30, retain: setup.retain };
-        let Opened { spool, projects, last_seq, running, lanes, .. } =
+        let Opened { spool, projects, last_seq, uptime, lanes, .. } =
             Spool::open(&folder.path().join("spool"), options).unwrap();
-        let clock = Clock::start(running);
+        let clock = Clock::start(uptime);
         let metrics = Metrics::unregistered();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.unwrap();
