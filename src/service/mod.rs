@@ -122,7 +122,7 @@ impl Parts {
         let deliver =
             Arc::new(deliver(&settings, &opened, epochs.clone(), clock, &metrics, fail, &authorities)?);
         let (notice, notices) = mpsc::unbounded_channel();
-        let listeners = listeners(&settings.routes, &tail, &deliver);
+        let listeners = listeners(&settings.routes, &tail);
         let heard = move |told| drop(notice.send(told));
         let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, heard)?);
         let state = State::new();
@@ -270,11 +270,8 @@ fn deliver(
 ) -> anyhow::Result<Deliver> {
     Deliver::start(Params {
         spool: opened.spool.clone(),
-        lanes: opened.lanes.clone(),
-        projects: opened.projects.clone(),
         // Until it is known whether the database goes on where it was left.
         held: true,
-        last_seq: opened.last_seq,
         epochs,
         routes: Arc::new(settings.routes.clone()),
         in_flight_max: settings.in_flight_max,
@@ -294,8 +291,8 @@ fn keep(routes: &Arc<Routes>) -> RouteFilter {
     Arc::new(move |project, callback| routes.find(project, callback).is_some())
 }
 
-fn listeners(routes: &Routes, tail: &Tail, deliver: &Arc<Deliver>) -> Listeners {
-    let (tail, deliver) = (tail.clone(), Arc::clone(deliver));
+fn listeners(routes: &Routes, tail: &Tail) -> Listeners {
+    let tail = tail.clone();
     Listeners {
         keep: keep(&Arc::new(routes.clone())),
         watch: Arc::new(move |project, callback, position, fragment| {
@@ -304,7 +301,6 @@ fn listeners(routes: &Routes, tail: &Tail, deliver: &Arc<Deliver>) -> Listeners 
                 let _ = tail.send(Arc::new(TailLine { project: project.to_owned(), callback, json }));
             }
         }),
-        spooled: Arc::new(move |projects, chunks| deliver.appended(projects, chunks)),
     }
 }
 

@@ -29,6 +29,7 @@ mod search;
 mod settle;
 mod shadow;
 mod store;
+mod subscription;
 mod writer;
 
 pub use attempts::AttemptRow;
@@ -48,6 +49,7 @@ pub use schema::OpenError;
 pub use search::{Found, From, Search, Span, Window};
 pub use shadow::Shadow;
 pub use store::SpoolError;
+pub use subscription::{Appended, Subscription};
 pub use writer::{Opened, Options, Spool};
 
 #[cfg(test)]
