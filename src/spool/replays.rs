@@ -5,6 +5,7 @@
 //! 2. What a running part still needs stays: age waits for it, only its cancellation ends that.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -57,7 +58,8 @@ pub struct Replay {
 }
 
 /// What has become of a replay.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ReplayState {
     /// Records are left to send.
     Running = 0,
