@@ -112,7 +112,7 @@ impl Parts {
     async fn start(settings: Settings, sources: Sources) -> Result<Self, RunError> {
         let settings = Arc::new(settings);
         let opened = open_spool(&settings)?;
-        let clock = Clock::start(opened.running);
+        let clock = Clock::start(opened.uptime);
         let epochs = epochs(&opened)?;
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);

@@ -95,8 +95,8 @@ pub struct Chunk {
     pub fragment_bytes: u64,
     /// When it was handed to the spool.
     pub spooled_at: Timestamp,
-    /// The same in running time.
-    pub spooled_running: Uptime,
+    /// The uptime then.
+    pub spooled_uptime: Uptime,
     /// The place of the last record.
     pub last_position: Position,
     /// The latest time at which one of its transactions was committed.
@@ -183,7 +183,7 @@ pub enum Op {
         /// Which; those that are gone are passed over.
         dead: Vec<DeadNo>,
     },
-    /// The running time so far, now and then, so that a crash loses little of it.
+    /// The uptime so far, now and then, so that a crash loses little of it.
     Tick(Uptime),
 }
 
@@ -356,6 +356,18 @@ impl Fact {
     /// All of them.
     pub const ALL: [Self; 6] =
         [Self::Epoch, Self::Identity, Self::Mapping, Self::Layouts, Self::Resync, Self::Source];
+
+    /// The key under which the spool keeps it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Epoch => "epoch",
+            Self::Identity => "identity",
+            Self::Layouts => "layouts",
+            Self::Mapping => "mapping",
+            Self::Resync => "resync",
+            Self::Source => "source",
+        }
+    }
 }
 
 impl Op {
@@ -375,7 +387,7 @@ impl Op {
             Self::Redelivered { .. } => "redelivered",
             Self::Replay(_) => "replay",
             Self::Retire { .. } => "retire",
-            Self::SetHealth { .. } => "standing",
+            Self::SetHealth { .. } => "health",
             Self::Tick(_) => "tick",
         }
     }

@@ -200,7 +200,7 @@ fn what_a_failing_lane_holds_too_much_of_becomes_a_dead_letter_the_oldest_first(
     fixture.spool(Ingested, &["c"]);
     let lanes = fixture.wait("room", |lanes| lanes[0].pending_bytes <= 60);
     assert_eq!(lanes[0].pending_records, 2);
-    let dead = fixture.rows("SELECT first, last, reason, batch IS NOT NULL FROM dead", |row| {
+    let dead = fixture.rows("SELECT first, last, reason, batch IS NOT NULL FROM dead_letter", |row| {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
     });
     assert_eq!(dead, [(1, 1, "lane_full".to_owned(), true)]);

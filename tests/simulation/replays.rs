@@ -73,8 +73,8 @@ impl World {
         };
         let new = NewReplay {
             id: Uuid::from_u128(self.random.random()),
-            asked: serde_json::to_string(&asked).unwrap(),
-            asked_at: known.now,
+            request: serde_json::to_string(&asked).unwrap(),
+            requested_at: known.now,
             rate: asked.rate,
             parts: plan.spans.iter().map(part).collect(),
             low_watermark: Some(plan.window.low_watermark),
@@ -114,7 +114,7 @@ impl World {
 }
 
 fn entered(reader: &Reader, replay: &Replay) -> Result<Entered, SpoolError> {
-    let asked: ReplayRequest = serde_json::from_str(&replay.asked).unwrap();
+    let asked: ReplayRequest = serde_json::from_str(&replay.request).unwrap();
     let place = |text: String| text.parse::<Place>().unwrap();
     Ok(Entered {
         from: place(asked.from_lsn.unwrap()).first(),

@@ -40,8 +40,8 @@ impl Controller {
             }
             let new = NewReplay {
                 id: Uuid::now_v7(),
-                asked: serde_json::to_string(&request).unwrap_or_default(),
-                asked_at: self.clock.wall(),
+                request: serde_json::to_string(&request).unwrap_or_default(),
+                requested_at: self.clock.wall(),
                 rate: request.rate,
                 parts: plan.spans.iter().map(part).collect(),
                 low_watermark: Some(plan.window.low_watermark),
@@ -206,8 +206,8 @@ fn replay_status(reader: &Reader, replay: Replay, lanes: &Lanes) -> Result<Repla
         no: replay.no.0,
         id: replay.id.to_string(),
         state: replay.state,
-        request: serde_json::from_str(&replay.asked).unwrap_or_default(),
-        requested_at: replay.asked_at.to_rfc3339(),
+        request: serde_json::from_str(&replay.request).unwrap_or_default(),
+        requested_at: replay.requested_at.to_rfc3339(),
         ended_at: replay.ended_at.map(crate::time::Timestamp::to_rfc3339),
         rate: replay.rate,
         records: sum(|part| part.records),
