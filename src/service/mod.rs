@@ -2,7 +2,7 @@
 
 mod control;
 mod reloadable_client;
-mod resyncs;
+mod resync_queue;
 mod state;
 mod supervisor;
 
@@ -16,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
-use self::control::{Viewer, tail_line};
+use self::control::{Controller, tail_line};
 use self::reloadable_client::Authorities;
 use self::state::State;
 use self::supervisor::{Over, Supervisor};
@@ -126,13 +126,14 @@ impl Parts {
         let heard = move |told| drop(notice.send(told));
         let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, heard)?);
         let state = State::new();
-        let viewer = Arc::new(Viewer {
+        let controller = Arc::new(Controller {
             state: state.clone(),
             capture: Arc::clone(&capture),
             deliver: Arc::clone(&deliver),
             spool: opened.spool.clone(),
             reader: Mutex::new(opened.spool.reader().context("read the spool")?),
             metrics: metrics.clone(),
+            clock,
             started_at: Clock::now(),
             database: settings.conninfo.redacted(),
             slot: settings.slot.clone(),
@@ -141,8 +142,9 @@ impl Parts {
             bytes_max: settings.spool_bytes_max,
             keep: keep(&Arc::new(settings.routes.clone())),
         });
-        let listeners = control::serve(&settings, &viewer, registry, tail, clock).await?;
+        let listeners = control::serve(controller, &settings, registry, tail).await?;
         let (stop, stopped) = watch::channel(false);
+        tracing::info!(spool = %settings.spool_path.display(), epoch = %epochs.current(), "sidecar {}", env!("CARGO_PKG_VERSION"));
         let supervisor = supervisor::Params {
             settings: Arc::clone(&settings),
             capture: Arc::clone(&capture),
@@ -155,7 +157,6 @@ impl Parts {
             epochs,
         };
         let supervisor = Supervisor::new(supervisor, &opened.facts)?;
-        tracing::info!(spool = %settings.spool_path.display(), epoch = %viewer.epoch, "sidecar {}", env!("CARGO_PKG_VERSION"));
         Ok(Self {
             settings,
             sources,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::batch::{Batch, BatchId};
 use super::dead_letter::DeadNo;
@@ -224,7 +225,8 @@ pub enum Fate {
 }
 
 /// Why records became a dead letter.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DeadReason {
     /// `delivery.give_up_after` passed.
     GivenUp,
@@ -302,7 +304,8 @@ pub enum Done {
 }
 
 /// Whether there is room for more records.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Room {
     /// Only records of healthy lanes are left to remove: reading must stop.
     Full,
@@ -349,6 +352,17 @@ impl Op {
             Self::Retire { .. } => "retire",
             Self::SetHealth { .. } => "health",
             Self::Tick(_) => "tick",
+        }
+    }
+}
+
+impl Room {
+    /// As status writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Near => "near",
+            Self::Open => "open",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Replays: settled records that are sent again, a range of numbers a lane.
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::meta::LowWatermark;
@@ -47,7 +48,8 @@ pub struct Replay {
 }
 
 /// What has become of a replay.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ReplayState {
     /// Records are left to send.
     Running = 0,

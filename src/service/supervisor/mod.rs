@@ -173,7 +173,7 @@ impl Supervisor {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = told(&mut stop) => {}
-            () = self.state.resyncs.told.notified() => {}
+            () = self.state.resyncs.wake.notified() => {}
         }
     }
 
