@@ -4,9 +4,11 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::client::Post;
+use super::condition::LaneCondition;
 use super::shell::{Event, Shell};
 use super::webhook::Routes;
 use crate::clock::Clock;
@@ -23,7 +25,7 @@ pub struct Params {
     /// Which epoch a record is of.
     pub epochs: Epochs,
     /// Which webhook answers for which lane.
-    pub routes: Arc<Routes>,
+    pub routes: watch::Receiver<Arc<Routes>>,
     /// Requests in flight over all webhooks.
     pub in_flight_max: usize,
     /// Most that a failing or paused lane holds.
@@ -60,8 +62,8 @@ pub struct LaneView {
     pub project: String,
     /// Whether a webhook answers for it.
     pub has_webhook: bool,
-    /// `idle`, `busy`, `waiting`, `failing`, `paused` or `without webhook`.
-    pub state: &'static str,
+    /// What it is doing, or what keeps it from doing it.
+    pub state: LaneCondition,
     /// Every record up to here is settled.
     pub cursor: Seq,
     /// Whether a request is on the wire.
@@ -139,9 +141,9 @@ impl Deliver {
         self.tell(Event::Redeliver { lanes });
     }
 
-    /// The settings are these from now on.
-    pub fn routed(&self, routes: Arc<Routes>, in_flight_max: usize, lane_bytes_max: u64) {
-        self.tell(Event::Routed { routes, in_flight_max, lane_bytes_max });
+    /// The routes have changed, and the limits are these from now on.
+    pub fn routed(&self, in_flight_max: usize, lane_bytes_max: u64) {
+        self.tell(Event::Routed { in_flight_max, lane_bytes_max });
     }
 
     /// Every lane. Empty where the loop has ended.

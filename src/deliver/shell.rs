@@ -18,7 +18,7 @@ use super::dispatch::{Action, Dispatch};
 use super::handle::{LaneView, Params};
 use super::heads::{Heads, Made};
 use super::outage::Outages;
-use super::webhook::{Routes, Webhook};
+use super::webhook::Webhook;
 use crate::record::{LaneNo, Seq};
 use crate::spool::{Appended, Batch, BatchId, DeadReason, Done, LaneState, Op, Part, ReplayNo, SpoolError};
 use crate::time::Uptime;
@@ -80,7 +80,6 @@ pub(super) enum Event {
         lanes: Vec<LaneNo>,
     },
     Routed {
-        routes: Arc<Routes>,
         in_flight_max: usize,
         lane_bytes_max: u64,
     },
@@ -132,7 +131,7 @@ impl Shell {
         let mut dispatch = Dispatch::new(params.in_flight_max, params.lane_bytes_max);
         dispatch.hold(params.held);
         for state in lanes {
-            let webhook = webhook_of(&params.routes, &projects, state.lane);
+            let webhook = webhook_of(&params, &projects, state.lane);
             dispatch.add(state, webhook, now);
         }
         let mut shell = Self {
@@ -230,8 +229,7 @@ impl Shell {
             Event::Redelivered { write, written } => self.redelivered(write, written, now),
             Event::Replay { replay, id, rate, parts } => self.replay(replay, id, rate, &parts, now),
             Event::Resume { lanes } => lanes.into_iter().for_each(|lane| self.resume(lane, now)),
-            Event::Routed { routes, in_flight_max, lane_bytes_max } => {
-                self.params.routes = routes;
+            Event::Routed { in_flight_max, lane_bytes_max } => {
                 self.outages.clear();
                 self.dispatch.set_limits(in_flight_max, lane_bytes_max);
                 self.route_all();
@@ -282,7 +280,7 @@ impl Shell {
     fn know(&mut self, lane: LaneNo, cursor: Seq, now: Uptime) {
         if self.dispatch.lane(lane).is_none() {
             let state = LaneState { lane, cursor, ..LaneState::default() };
-            self.dispatch.add(state, webhook_of(&self.params.routes, &self.projects, lane), now);
+            self.dispatch.add(state, webhook_of(&self.params, &self.projects, lane), now);
         }
     }
 
@@ -306,9 +304,9 @@ impl Shell {
     }
 }
 
-fn webhook_of(routes: &Routes, projects: &[String], lane: LaneNo) -> Option<Arc<Webhook>> {
+fn webhook_of(params: &Params, projects: &[String], lane: LaneNo) -> Option<Arc<Webhook>> {
     let project = projects.get(lane.project().0 as usize)?;
-    routes.find(project, lane.callback()).cloned()
+    params.routes.borrow().find(project, lane.callback()).cloned()
 }
 
 /// Recent chunks that need not be read again.

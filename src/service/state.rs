@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::resyncs::Resyncs;
+use super::resync_queue::ResyncQueue;
+use crate::admin::SourceState;
 use crate::clock::Clock;
 use crate::resync::Watched;
 use crate::source::slot::Slot;
@@ -65,7 +66,7 @@ impl Server {
 pub(super) struct State {
     pub(super) phase: Arc<Mutex<Phase>>,
     pub(super) server: Arc<Mutex<Server>>,
-    pub(super) resyncs: Arc<Resyncs>,
+    pub(super) resyncs: Arc<ResyncQueue>,
 }
 
 impl State {
@@ -106,19 +107,19 @@ impl State {
 }
 
 impl Phase {
-    /// One word, and the sentence behind it.
-    pub(super) fn told(&self) -> (&'static str, Option<String>) {
+    /// The state, and the reason for it.
+    pub(super) fn describe(&self) -> (SourceState, Option<String>) {
         match self {
-            Self::Connecting => ("connecting", None),
-            Self::Resyncing { why, .. } => ("resyncing", Some(why.clone())),
+            Self::Connecting => (SourceState::Connecting, None),
+            Self::Resyncing { why, .. } => (SourceState::Resyncing, Some(why.clone())),
             Self::Seeding { .. } => {
-                ("seeding", Some("the first start reads the documents that are there".into()))
+                (SourceState::Seeding, Some("the first start reads the documents that are there".into()))
             }
-            Self::Stopped(why) => ("stopped", Some(why.clone())),
-            Self::Stopping => ("stopping", None),
-            Self::Streaming => ("streaming", None),
-            Self::WaitingForPostgres(why) => ("waiting_for_postgres", Some(why.clone())),
-            Self::WaitingForSlot(why) => ("waiting_for_slot", Some(why.clone())),
+            Self::Stopped(why) => (SourceState::Stopped, Some(why.clone())),
+            Self::Stopping => (SourceState::Stopping, None),
+            Self::Streaming => (SourceState::Streaming, None),
+            Self::WaitingForPostgres(why) => (SourceState::WaitingForPostgres, Some(why.clone())),
+            Self::WaitingForSlot(why) => (SourceState::WaitingForSlot, Some(why.clone())),
         }
     }
 }

@@ -9,9 +9,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::engine::Reader;
+use super::error::SpoolError;
 use super::ops::{Chunk, Group, LaneState};
-use super::reader::Reader;
-use super::store::SpoolError;
 use crate::record::{LaneNo, ProjectNo, Seq};
 use crate::time::Uptime;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sidecar::deliver::{LaneView, Limits, Webhook};
+use sidecar::deliver::{LaneCondition, LaneView, Limits, Webhook};
 use sidecar::record::Callback::{Excluded, Ingested};
 
 use crate::delivery::fixture::{Fixture, Setup, lane, limits, webhook};
@@ -55,7 +55,8 @@ fn a_replay_of_a_paused_lane_waits_with_it_and_other_lanes_do_not_wait() {
     fixture.replay(&[Ingested, Excluded], None);
     fixture.wait("the other lane", |lanes| lanes.iter().any(|lane| lane.replay_parts == 0));
     let fixture = fixture.restart();
-    let lanes = fixture.wait("the pause", |lanes| lanes.iter().any(|lane| lane.state == "paused"));
+    let lanes =
+        fixture.wait("the pause", |lanes| lanes.iter().any(|lane| lane.state == LaneCondition::Paused));
     let left: Vec<usize> = lanes.iter().map(|view| view.replay_parts).collect();
     assert_eq!(left.iter().sum::<usize>(), 1, "{left:?}");
     assert_eq!(told(&receiver).len(), 3, "a paused lane is not waited for, and sends nothing");

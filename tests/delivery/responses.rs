@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sidecar::deliver::{Limits, Webhook};
+use sidecar::deliver::{LaneCondition, Limits, Webhook};
 use sidecar::record::Callback::Ingested;
 
 use crate::delivery::fixture::{Fixture, Setup, limits, webhook};
@@ -101,5 +101,5 @@ fn a_batch_refused_as_too_large_goes_in_halves_and_a_single_record_becomes_a_dea
     let dead = fixture.rows("SELECT records, reason FROM dead_letter", |row| Ok((row.get(0)?, row.get(1)?)));
     assert_eq!(dead, [(1_u32, "too_large".to_owned())]);
     let lane = &fixture.deliver.view()[0];
-    assert_eq!((lane.state, lane.failures), ("idle", 0));
+    assert_eq!((lane.state, lane.failures), (LaneCondition::Idle, 0));
 }

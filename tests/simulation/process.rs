@@ -20,6 +20,7 @@ use sidecar::spool::{
     Appended, Epochs, Fact, Group, Op, Options, Reader, Spool, StreamPosition, Subscription,
 };
 use sidecar::time::Timestamp;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::postgres::{PROJECTS, START};
@@ -125,7 +126,7 @@ impl Process {
             held: false,
             spool: opened.spool.clone(),
             epochs,
-            routes: Arc::clone(&routes),
+            routes: watch::channel(Arc::clone(&routes)).1,
             in_flight_max: setup.in_flight_max,
             lane_bytes_max: 1 << 30,
             spool_bytes_max: options.bytes_max,

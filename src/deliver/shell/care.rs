@@ -17,7 +17,7 @@ impl Shell {
         lanes.sort_unstable();
         for lane in lanes {
             let health =
-                self.dispatch.routed(lane, webhook_of(&self.params.routes, &self.projects, lane), now, wall);
+                self.dispatch.routed(lane, webhook_of(&self.params, &self.projects, lane), now, wall);
             self.stands(lane, health);
         }
     }
@@ -140,7 +140,7 @@ impl Shell {
                 lane: *no,
                 project: self.project(*no).to_owned(),
                 has_webhook: lane.webhook.is_some(),
-                state: lane.state(),
+                state: lane.condition(),
                 cursor: lane.cursor,
                 in_flight: lane.phase == Phase::InFlight,
                 pending_records: lane.pending_records,

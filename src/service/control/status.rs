@@ -1,49 +1,31 @@
-//! The status of the running sidecar, and its gauges.
+//! The status of the running sidecar, and the gauges computed from it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::PoisonError;
 
-use super::replays::{Lanes, running, window};
+use super::Controller;
+use super::replays::{running, window};
 use crate::admin::{
     LaneStatus, NotKeptLane, NotKeptStatus, OpenTransactionStatus, Pending, Progress, Readiness,
-    ReplayStatus, ResyncAsked, SourceStatus, SpoolStatus, Status,
+    ReplayStatus, SourceStatus, SpoolStatus, Status,
 };
-use crate::capture::{Capture, RouteFilter};
 use crate::clock::Clock;
-use crate::deliver::Deliver;
-use crate::metrics::{Metrics, StateLabel};
-use crate::record::Callback;
-use crate::service::state::{Phase, State};
-use crate::spool::{Reader, Room, Spool};
+use crate::deliver::LaneCondition;
+use crate::metrics::StateLabel;
+use crate::service::state::Phase;
+use crate::spool::Room;
 use crate::time::Timestamp;
 
-/// All that a status is made of.
-pub(in crate::service) struct Viewer {
-    pub(in crate::service) state: State,
-    pub(in crate::service) capture: Arc<Capture>,
-    pub(in crate::service) deliver: Arc<Deliver>,
-    pub(in crate::service) spool: Spool,
-    pub(in crate::service) reader: Mutex<Reader>,
-    pub(in crate::service) metrics: Metrics,
-    pub(in crate::service) started_at: Timestamp,
-    pub(in crate::service) database: String,
-    pub(in crate::service) slot: String,
-    pub(in crate::service) publication: String,
-    pub(in crate::service) epoch: uuid::Uuid,
-    pub(in crate::service) bytes_max: u64,
-    pub(in crate::service) keep: RouteFilter,
-}
-
-impl Viewer {
-    pub(in crate::service) fn status(&self) -> Status {
+impl Controller {
+    pub(super) fn current_status(&self) -> Status {
         Status {
-            version: env!("CARGO_PKG_VERSION"),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: self.started_at.to_rfc3339(),
-            readiness: self.readiness(),
-            source: self.source(),
-            spool: self.spool(),
-            lanes: self.lanes(),
+            readiness: self.current_readiness(),
+            source: self.source_status(),
+            spool: self.spool_status(),
+            lanes: self.lane_statuses(),
             not_kept: self.not_kept(),
-            replays: self.replays(),
+            replays: self.running_replays(),
         }
     }
 
@@ -54,37 +36,19 @@ impl Viewer {
         let more_lanes = dropped.len().saturating_sub(NOT_KEPT_SHOWN) as u64;
         let shown = dropped.into_iter().take(NOT_KEPT_SHOWN).map(|lane| NotKeptLane {
             project: lane.project,
-            callback: lane.callback.name(),
+            callback: lane.callback,
             records: lane.records,
         });
         NotKeptStatus { records, lanes: shown.collect(), more_lanes }
     }
 
-    /// Asks for a resync, and says its number.
-    pub(in crate::service) fn resync(&self, asked: ResyncAsked) -> Result<u64, String> {
-        if self.capture.position().is_none() {
-            return Err("the first start has not ended: there is nothing to compare with".to_owned());
-        }
-        if asked.dry_run && asked.as_ingested.is_some() {
-            return Err(
-                "`dry_run` counts differences, and `as_ingested` makes none: ask for one of them".to_owned()
-            );
-        }
-        if let Some(project) = &asked.as_ingested
-            && !(self.keep)(project, Callback::Ingested)
-        {
-            return Err(format!("no webhook is set for `ingested` of the project `{project}`"));
-        }
-        self.state.resyncs.ask(asked)
-    }
-
-    /// Seeded, the stream moving or idle with keepalives, the spool writable.
-    pub(in crate::service) fn readiness(&self) -> Readiness {
+    /// Ready: the first start has finished, the stream moves or is idle with keepalives, the spool is writable.
+    pub(super) fn current_readiness(&self) -> Readiness {
         let mut reasons = Vec::new();
         let phase = self.state.phase();
         if !matches!(phase, Phase::Streaming) {
-            let (word, sentence) = phase.told();
-            reasons.push(sentence.map_or_else(|| word.to_owned(), |sentence| format!("{word}: {sentence}")));
+            let (state, detail) = phase.describe();
+            reasons.push(detail.map_or_else(|| state.to_string(), |detail| format!("{state}: {detail}")));
         }
         if self.spool.room() == Room::Full {
             reasons.push("spool full".to_owned());
@@ -92,22 +56,22 @@ impl Viewer {
         Readiness { ready: reasons.is_empty(), reasons }
     }
 
-    fn source(&self) -> SourceStatus {
+    fn source_status(&self) -> SourceStatus {
         let (phase, server) = (self.state.phase(), self.state.server());
         let position = self.capture.position();
-        let (state, detail) = phase.told();
-        let (slot, slot_asked_at) = server.slot_figures(Clock::now());
+        let (state, detail) = phase.describe();
+        let (slot, slot_queried_at) = server.slot_figures(Clock::now());
         SourceStatus {
-            state: state.to_owned(),
+            state,
             detail,
-            database: self.database.clone(),
+            database: self.settings.conninfo.redacted(),
             server_version: server.version,
             system_id: server.system_id,
             timeline: server.timeline,
-            slot: self.slot.clone(),
-            publication: self.publication.clone(),
+            slot: self.settings.slot.clone(),
+            publication: self.settings.publication.clone(),
             confirmed_lsn: Some(self.capture.confirmed().borrow().to_string()),
-            whole_lsn: position.map(|position| position.resume_lsn.to_string()),
+            resume_lsn: position.map(|position| position.resume_lsn.to_string()),
             open_transaction: position.and_then(|position| position.open).map(|open| OpenTransactionStatus {
                 commit_lsn: open.commit.to_string(),
                 changes_applied: open.changes_applied,
@@ -117,7 +81,7 @@ impl Viewer {
             confirmed_lag_bytes: slot.lag_bytes,
             retained_bytes: slot.retained_bytes,
             wal_status: slot.wal_status,
-            slot_asked_at: slot_asked_at.map(Timestamp::to_rfc3339),
+            slot_queried_at: slot_queried_at.map(Timestamp::to_rfc3339),
             seeding: match phase {
                 Phase::Seeding { watched, estimate } | Phase::Resyncing { watched, estimate, .. } => {
                     let done = watched.done.load(std::sync::atomic::Ordering::Relaxed);
@@ -129,20 +93,15 @@ impl Viewer {
         }
     }
 
-    fn spool(&self) -> SpoolStatus {
+    fn spool_status(&self) -> SpoolStatus {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let usage = reader.usage().unwrap_or_default();
         SpoolStatus {
             path: self.spool.folder().display().to_string(),
             epoch: self.state.server().epoch.unwrap_or(self.epoch).to_string(),
-            room: match self.spool.room() {
-                Room::Full => "full",
-                Room::Near => "near",
-                Room::Open => "open",
-            }
-            .to_owned(),
+            room: self.spool.room(),
             live_bytes: usage.live_bytes,
-            bytes_max: self.bytes_max,
+            bytes_max: self.settings.spool_bytes_max,
             file_bytes: usage.file_bytes,
             shadow_documents: usage.shadow_documents,
             shadow_bytes: usage.shadow_bytes,
@@ -151,18 +110,18 @@ impl Viewer {
         }
     }
 
-    fn replays(&self) -> Vec<ReplayStatus> {
-        let lanes = Lanes(self.deliver.view().into_iter().map(|view| (view.lane, view)).collect());
+    fn running_replays(&self) -> Vec<ReplayStatus> {
+        let lanes = self.lanes();
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         running(&reader, &lanes).unwrap_or_default()
     }
 
-    fn lanes(&self) -> Vec<LaneStatus> {
+    fn lane_statuses(&self) -> Vec<LaneStatus> {
         let seconds = |duration: Option<std::time::Duration>| duration.map(|duration| duration.as_secs_f64());
         let lane = |view: crate::deliver::LaneView| LaneStatus {
             project: view.project,
-            callback: view.lane.callback().name().to_owned(),
-            state: view.state.to_owned(),
+            callback: view.lane.callback(),
+            state: view.state,
             pending: Pending {
                 records: view.pending_records,
                 bytes: view.pending_bytes,
@@ -176,9 +135,8 @@ impl Viewer {
         self.deliver.view().into_iter().map(lane).collect()
     }
 
-    /// Brings the gauges up to date.
-    pub(in crate::service) fn refresh(&self) {
-        let status = self.status();
+    /// Sets the gauges that are computed from the status.
+    pub(super) fn set_gauges(&self, status: &Status) {
         let metrics = &self.metrics;
         let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         metrics.spool_bytes.set(gauge(status.spool.live_bytes));
@@ -189,14 +147,14 @@ impl Viewer {
         metrics.replays_running.set(gauge(status.replays.len() as u64));
         let left = |replay: &ReplayStatus| replay.waiting.iter().map(|lane| lane.records).sum::<u64>();
         metrics.replay_pending_records.set(gauge(status.replays.iter().map(left).sum()));
-        let after = status.spool.window.and_then(|window| Timestamp::from_rfc3339(&window.after));
+        let after = status.spool.window.as_ref().and_then(|window| Timestamp::from_rfc3339(&window.after));
         metrics.replay_window_start.set(after.map_or(0, Timestamp::unix_seconds));
         metrics.ready.set(i64::from(status.readiness.ready));
         let oldest = status.lanes.iter().filter_map(|lane| lane.pending.oldest_seconds).fold(0.0, f64::max);
         metrics.oldest_pending_seconds.set(gauge(std::time::Duration::from_secs_f64(oldest).as_secs()));
-        for state in ["idle", "busy", "waiting", "failing", "paused", "without webhook"] {
-            let count = status.lanes.iter().filter(|lane| lane.state == state).count();
-            metrics.lanes.get_or_create(&StateLabel { state }).set(gauge(count as u64));
+        for condition in LaneCondition::ALL {
+            let count = status.lanes.iter().filter(|lane| lane.state == condition).count();
+            metrics.lanes.get_or_create(&StateLabel { state: condition.name() }).set(gauge(count as u64));
         }
     }
 }

@@ -73,11 +73,11 @@ impl Supervisor {
                         let _ = end.send(true);
                     }
                     Some(Notice::SpoolFailed(error)) => return Err(StreamError::SpoolFailed(error)),
-                    Some(Notice::Unlearned(of)) if of == number => resyncs.told.notify_one(),
+                    Some(Notice::Unlearned(of)) if of == number => resyncs.wake.notify_one(),
                     Some(_) => {}
                     None => return Err(StreamError::Stopped),
                 },
-                () = resyncs.told.notified(), if !ending => {
+                () = resyncs.wake.notified(), if !ending => {
                     asked = true;
                     let _ = end.send(true);
                 }
