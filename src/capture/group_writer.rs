@@ -189,9 +189,8 @@ impl GroupWriter {
     }
 
     /// The webhooks changed.
-    pub(crate) fn keep(&mut self, keep: RouteFilter) {
-        self.dropped.webhooks_changed(&*keep);
-        self.listeners.keep = keep;
+    pub(crate) fn routes_changed(&mut self) {
+        self.dropped.webhooks_changed(&*self.listeners.keep);
         self.kept_lanes.clear();
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::client::Post;
@@ -31,7 +32,7 @@ pub struct Params {
     /// Which epoch a record is of.
     pub epochs: Epochs,
     /// Which webhook answers for which lane.
-    pub routes: Arc<Routes>,
+    pub routes: watch::Receiver<Arc<Routes>>,
     /// Requests in flight over all webhooks.
     pub in_flight_max: usize,
     /// Most that a failing or paused lane holds.
@@ -165,9 +166,9 @@ impl Deliver {
         self.tell(Event::Redeliver { lanes });
     }
 
-    /// The settings are these from now on.
-    pub fn routed(&self, routes: Arc<Routes>, in_flight_max: usize, lane_bytes_max: u64) {
-        self.tell(Event::Routed { routes, in_flight_max, lane_bytes_max });
+    /// The routes have changed, and the limits are these from now on.
+    pub fn routed(&self, in_flight_max: usize, lane_bytes_max: u64) {
+        self.tell(Event::Routed { in_flight_max, lane_bytes_max });
     }
 
     /// Every lane. Empty where the loop has ended.

@@ -19,7 +19,7 @@ use super::dispatch::{Action, Dispatch};
 use super::handle::{LaneView, Params};
 use super::heads::{Heads, Made};
 use super::outage::Outages;
-use super::webhook::{Routes, Webhook};
+use super::webhook::Webhook;
 use crate::record::{LaneNo, ProjectNo, Seq};
 use crate::spool::{Batch, BatchId, Chunk, DeadReason, Done, LaneState, Op, Part, ReplayNo, SpoolError};
 use crate::time::Uptime;
@@ -84,7 +84,6 @@ pub(super) enum Event {
         lanes: Vec<LaneNo>,
     },
     Routed {
-        routes: Arc<Routes>,
         in_flight_max: usize,
         lane_bytes_max: u64,
     },
@@ -229,8 +228,7 @@ impl Shell {
             Event::Redelivered { write, written } => self.redelivered(write, written, now),
             Event::Replay { replay, id, rate, parts } => self.replay(replay, id, rate, &parts, now),
             Event::Resume { lanes } => lanes.into_iter().for_each(|lane| self.resume(lane, now)),
-            Event::Routed { routes, in_flight_max, lane_bytes_max } => {
-                self.params.routes = routes;
+            Event::Routed { in_flight_max, lane_bytes_max } => {
                 self.outages.clear();
                 self.dispatch.set_limits(in_flight_max, lane_bytes_max);
                 self.route_all();
@@ -308,7 +306,7 @@ impl Shell {
 
 fn webhook_of(params: &Params, lane: LaneNo) -> Option<Arc<Webhook>> {
     let project = params.projects.get(lane.project().0 as usize)?;
-    params.routes.find(project, lane.callback()).cloned()
+    params.routes.borrow().find(project, lane.callback()).cloned()
 }
 
 /// Recent chunks that need not be read again.

@@ -12,6 +12,7 @@ use sidecar::spool::{
     DeadNo, Done, Epochs, From, Group, GroupBuilder, NewReplay, Op, Opened, Options, Part, ReplayNo, Search,
     Span, Spool,
 };
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// The one project's name.
@@ -37,6 +38,7 @@ pub struct Fixture {
     clock: Clock,
     spool: Spool,
     pub deliver: Deliver,
+    routes: watch::Sender<Arc<Routes>>,
     builder: GroupBuilder,
     epochs: Epochs,
     commit: u64,
@@ -94,6 +96,7 @@ impl Fixture {
         let client =
             Client::new(setup.egress.clone(), setup.proxy.clone(), setup.ca_file.as_deref(), metrics.clone());
         let is_known = !projects.is_empty();
+        let (routes, effective) = watch::channel(Arc::new(Routes::new(setup.webhooks.clone()).unwrap()));
         let deliver = Deliver::start(Params {
             spool: spool.clone(),
             lanes,
@@ -101,7 +104,7 @@ impl Fixture {
             held: false,
             last_seq,
             epochs: epochs.clone(),
-            routes: Arc::new(Routes::new(setup.webhooks.clone()).unwrap()),
+            routes: effective,
             in_flight_max: 8,
             lane_bytes_max: setup.lane_bytes_max,
             spool_bytes_max: options.bytes_max,
@@ -114,7 +117,20 @@ impl Fixture {
         });
         let builder = GroupBuilder::new(last_seq);
         let deliver = deliver.unwrap();
-        Self { folder, runtime, setup, metrics, clock, spool, deliver, builder, epochs, commit: 0, is_known }
+        Self {
+            folder,
+            runtime,
+            setup,
+            metrics,
+            clock,
+            spool,
+            deliver,
+            routes,
+            builder,
+            epochs,
+            commit: 0,
+            is_known,
+        }
     }
 
     /// The process dies and starts again, with what the disk holds.
@@ -224,7 +240,8 @@ impl Fixture {
 
     pub fn routed(&mut self, webhooks: Vec<Webhook>) {
         self.setup.webhooks.clone_from(&webhooks);
-        self.deliver.routed(Arc::new(Routes::new(webhooks).unwrap()), 8, self.setup.lane_bytes_max);
+        self.routes.send_replace(Arc::new(Routes::new(webhooks).unwrap()));
+        self.deliver.routed(8, self.setup.lane_bytes_max);
     }
 
     /// Waits until nothing is pending.

@@ -18,6 +18,7 @@ use sidecar::position::Lsn;
 use sidecar::source::Block;
 use sidecar::spool::{Epochs, Fact, Group, Op, Options, Reader, Spool, StreamPosition};
 use sidecar::time::Timestamp;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::postgres::{PROJECTS, START};
@@ -125,7 +126,7 @@ impl Process {
             projects: opened.projects.clone(),
             last_seq: opened.last_seq,
             epochs,
-            routes: Arc::clone(&routes),
+            routes: watch::channel(Arc::clone(&routes)).1,
             in_flight_max: setup.in_flight_max,
             lane_bytes_max: 1 << 30,
             spool_bytes_max: options.bytes_max,
