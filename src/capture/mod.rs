@@ -28,7 +28,7 @@ use crate::spool::{Opened, Room, Spool, SpoolError, StreamPosition};
 use crate::time::Uptime;
 
 pub use carried::Lacking;
-pub use group_writer::{GroupError, GroupWriter, Listeners, RecordObserver, RouteFilter, Spooled};
+pub use group_writer::{GroupError, GroupWriter, Listeners, RecordObserver, RouteFilter};
 pub(crate) use group_writer::{Records, Silent};
 pub use halt::Halt;
 pub use not_kept::{Dropped, NotKept};

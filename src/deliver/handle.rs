@@ -1,6 +1,5 @@
 //! The right loop as others hold it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -10,25 +9,19 @@ use uuid::Uuid;
 
 use super::client::Post;
 use super::condition::LaneCondition;
-use super::shell::{Event, HEADS_BYTES_MAX, Shell};
+use super::shell::{Event, Shell};
 use super::webhook::Routes;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::record::{LaneNo, ProjectNo, Seq};
-use crate::spool::{Chunk, Epochs, LaneState, Part, ReplayNo, Spool, SpoolError};
+use crate::record::{LaneNo, Seq};
+use crate::spool::{Epochs, Part, ReplayNo, Spool, SpoolError};
 
 /// What the right loop starts from.
 pub struct Params {
     /// Where records are and outcomes go.
     pub spool: Spool,
-    /// As the spool found them.
-    pub lanes: Vec<LaneState>,
-    /// Names of projects, by number.
-    pub projects: Vec<String>,
     /// Nothing is cut or sent before [`Deliver::hold`] lets go.
     pub held: bool,
-    /// The last number that a record was given.
-    pub last_seq: Seq,
     /// Which epoch a record is of.
     pub epochs: Epochs,
     /// Which webhook answers for which lane.
@@ -57,8 +50,6 @@ pub struct Params {
 #[derive(Debug)]
 pub struct Deliver {
     events: mpsc::Sender<Event>,
-    /// Bytes of chunks that were handed in and not yet taken.
-    handed_in: Arc<AtomicUsize>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -107,24 +98,8 @@ impl Deliver {
     /// Without a thread: the caller turns the loop.
     pub fn still(params: Params) -> anyhow::Result<(Self, Shell)> {
         let (events, happened) = mpsc::channel();
-        let handed_in = Arc::new(AtomicUsize::new(0));
-        let shell = Shell::new(params, (events.clone(), happened), Arc::clone(&handed_in))?;
-        Ok((Self { events, handed_in, thread: Mutex::new(None) }, shell))
-    }
-
-    /// Chunks were spooled, durably, and these projects seen for the first time. Those of one group
-    /// come together: a record may wait for another of its group.
-    pub fn appended(&self, projects: Vec<(ProjectNo, String)>, mut chunks: Vec<Chunk>) {
-        for chunk in &mut chunks {
-            let bytes = chunk.packed.len();
-            if self.handed_in.load(Ordering::Relaxed) + bytes > HEADS_BYTES_MAX {
-                // They are read from the disk when their turn comes.
-                chunk.packed = bytes::Bytes::new();
-            } else {
-                self.handed_in.fetch_add(bytes, Ordering::Relaxed);
-            }
-        }
-        self.tell(Event::Appended { projects, chunks });
+        let shell = Shell::new(params, (events.clone(), happened))?;
+        Ok((Self { events, thread: Mutex::new(None) }, shell))
     }
 
     /// What is spooled behind `after` is of this epoch, which is durable. Told before its records are.

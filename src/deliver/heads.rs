@@ -6,26 +6,23 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::dispatch::Head;
 use crate::position::Position;
-use crate::record::{LaneNo, Record, Seq, body};
-use crate::spool::{Batch, Chunk, Reader, SpoolError};
+use crate::record::{LaneNo, ProjectNo, Record, Seq, body};
+use crate::spool::{Appended, Batch, Chunk, Reader, SpoolError, Subscription};
 use crate::time::{Timestamp, Uptime};
 
 /// Chunks that were just spooled, and those that were last read. Both have a limit in bytes; where
 /// it is passed, all are forgotten: what is needed of them is read again.
 #[derive(Debug)]
 pub(super) struct Heads {
-    reader: Reader,
+    subscription: Subscription,
     recent: HashMap<LaneNo, Recent>,
     recent_bytes: usize,
     /// The chunk that was last read for a lane: it is cut piece by piece.
     read: HashMap<LaneNo, Chunk>,
     read_bytes: usize,
     bytes_max: usize,
-    /// Everything spooled after this is offered.
-    since: Seq,
-    /// Up to here it was. **Nothing pending behind it is read**: it is on the disk a moment before the
-    /// loop is told of its group, and may wait for a record in a lane that the loop does not know yet.
-    offered: Seq,
+    /// Every chunk after this was received.
+    started_after: Seq,
 }
 
 #[derive(Debug)]
@@ -64,32 +61,38 @@ pub(super) struct Made {
 }
 
 impl Heads {
-    pub(super) fn new(reader: Reader, since: Seq, bytes_max: usize) -> Self {
+    pub(super) fn new(subscription: Subscription, bytes_max: usize) -> Self {
         Self {
-            reader,
+            started_after: subscription.received(),
+            subscription,
             recent: HashMap::new(),
             recent_bytes: 0,
             read: HashMap::new(),
             read_bytes: 0,
             bytes_max,
-            since,
-            offered: since,
         }
     }
 
     pub(super) fn reader(&self) -> &Reader {
-        &self.reader
+        self.subscription.reader()
+    }
+
+    pub(super) fn subscription(&self) -> &Subscription {
+        &self.subscription
+    }
+
+    pub(super) fn receive(&mut self, appended: Appended) -> (Vec<(ProjectNo, String)>, Vec<Chunk>) {
+        self.subscription.receive(appended)
     }
 
     /// A chunk was spooled. Its bytes may have been left out.
     pub(super) fn offer(&mut self, chunk: Chunk) {
         let bytes = chunk.packed.len();
-        self.offered = self.offered.max(chunk.last);
         if self.recent_bytes + bytes > self.bytes_max {
             self.recent.values_mut().for_each(Recent::forget);
             self.recent_bytes = 0;
         }
-        let recent = recent(&mut self.recent, chunk.lane, self.since);
+        let recent = recent(&mut self.recent, chunk.lane, self.started_after);
         if bytes == 0 || bytes > self.bytes_max {
             self.recent_bytes -= recent.bytes();
             recent.forget();
@@ -178,7 +181,7 @@ impl Heads {
     }
 
     fn chunk_holding(&mut self, kind: Kind, lane: LaneNo, seq: Seq) -> Result<Option<Chunk>, SpoolError> {
-        let recent = recent(&mut self.recent, lane, self.since);
+        let recent = recent(&mut self.recent, lane, self.started_after);
         if kind == Kind::Pending && seq >= recent.complete_from {
             let at = recent.chunks.partition_point(|chunk| chunk.last < seq);
             return Ok(recent.chunks.get(at).cloned());
@@ -186,8 +189,10 @@ impl Heads {
         if let Some(read) = self.read.get(&lane).filter(|read| read.first <= seq && seq <= read.last) {
             return Ok(Some(read.clone()));
         }
-        let found = self.reader.chunk_holding(lane, seq)?;
-        let found = found.filter(|chunk| kind == Kind::Settled || chunk.last <= self.offered);
+        let found = match kind {
+            Kind::Pending => self.subscription.chunk_holding(lane, seq)?,
+            Kind::Settled => self.subscription.reader().chunk_holding(lane, seq)?,
+        };
         if let Some(chunk) = &found {
             if self.read_bytes + chunk.packed.len() > self.bytes_max {
                 self.read.clear();
@@ -263,42 +268,22 @@ fn records_of(chunk: &Chunk, after: Seq) -> impl Iterator<Item = Result<Record<'
         .filter(move |record| record.as_ref().map_or(true, |record| record.seq > after))
 }
 
-fn recent(lanes: &mut HashMap<LaneNo, Recent>, lane: LaneNo, since: Seq) -> &mut Recent {
-    let complete_from = Seq(since.0 + 1);
+fn recent(lanes: &mut HashMap<LaneNo, Recent>, lane: LaneNo, started_after: Seq) -> &mut Recent {
+    let complete_from = Seq(started_after.0 + 1);
     lanes.entry(lane).or_insert_with(|| Recent { chunks: VecDeque::new(), complete_from })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::{Arc, mpsc};
 
     use rand::rngs::StdRng;
     use rand::{Rng as _, SeedableRng as _};
 
     use super::*;
     use crate::position::Lsn;
-    use crate::record::{Callback, ProjectNo, WaitsFor};
+    use crate::record::{Callback, WaitsFor};
     use crate::spool::{Group, GroupBuilder, Op, Options, Spool};
-
-    /// A group is on the disk before the loop is told of it.
-    #[test]
-    fn what_was_not_offered_is_not_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let options = Options { bytes_max: 1 << 30, retain: std::time::Duration::from_secs(1) };
-        let spool = Spool::open(folder.path(), options).unwrap().spool;
-        let [lane, other] =
-            [Callback::Ingested, Callback::Modified].map(|callback| LaneNo::new(ProjectNo(0), callback));
-        let mut builder = GroupBuilder::new(Seq(0));
-        for lane in [lane, other, lane] {
-            builder.push(lane, Position::default(), Timestamp(0), WaitsFor::default(), 0, b"{}");
-            let chunks = builder.finish(Timestamp(0), Uptime(0));
-            spool.apply(Op::Commit(Arc::new(Group { chunks, ..Group::default() }))).unwrap();
-        }
-        // An earlier process spooled the first two; of the third nobody was told yet.
-        let mut heads = Heads::new(spool.reader().unwrap(), Seq(2), 1_000);
-        let head = heads.head(Kind::Pending, lane, Seq(0), 10, u64::MAX).unwrap();
-        assert_eq!(head.make(10).unwrap().ends, (Seq(1), Seq(1)));
-    }
 
     /// Lanes fill and are cut, settled and cut again, with room for a few chunks only, some of which
     /// came without their bytes: what is read is always what was spooled.
@@ -309,7 +294,9 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let options = Options { bytes_max: 1 << 30, retain: std::time::Duration::from_secs(1) };
             let spool = Spool::open(folder.path(), options).unwrap().spool;
-            let mut heads = Heads::new(spool.reader().unwrap(), Seq(0), 300);
+            let (sender, committed) = mpsc::channel();
+            let subscription = spool.subscribe(300, move |appended| sender.send(appended).unwrap());
+            let mut heads = Heads::new(subscription.unwrap(), 300);
             let mut rng = StdRng::seed_from_u64(seed);
             let mut builder = GroupBuilder::new(Seq(0));
             let mut pending: [Vec<(Seq, String)>; 3] = Default::default();
@@ -325,9 +312,9 @@ mod tests {
                     pending[lane].push((seq, fragment));
                 }
                 let chunks = builder.finish(Timestamp(0), Uptime(0));
-                let group = Group { chunks: chunks.clone(), ..Group::default() };
-                spool.apply(Op::Commit(Arc::new(group))).unwrap();
-                for mut chunk in chunks {
+                spool.apply(Op::Commit(Arc::new(Group { chunks, ..Group::default() }))).unwrap();
+                let received = committed.try_iter().flat_map(|appended| heads.receive(appended).1);
+                for mut chunk in received.collect::<Vec<_>>() {
                     if rng.random_range(0..8) == 0 {
                         chunk.packed = bytes::Bytes::new();
                     }

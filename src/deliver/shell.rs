@@ -7,7 +7,6 @@ mod say;
 mod send;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -20,16 +19,13 @@ use super::handle::{LaneView, Params};
 use super::heads::{Heads, Made};
 use super::outage::Outages;
 use super::webhook::Webhook;
-use crate::record::{LaneNo, ProjectNo, Seq};
-use crate::spool::{Batch, BatchId, Chunk, DeadReason, Done, LaneState, Op, Part, ReplayNo, SpoolError};
+use crate::record::{LaneNo, Seq};
+use crate::spool::{Appended, Batch, BatchId, DeadReason, Done, LaneState, Op, Part, ReplayNo, SpoolError};
 use crate::time::Uptime;
 
 /// What happened.
 pub(super) enum Event {
-    Appended {
-        projects: Vec<(ProjectNo, String)>,
-        chunks: Vec<Chunk>,
-    },
+    Appended(Appended),
     CancelReplay {
         replay: ReplayNo,
         told: Option<mpsc::SyncSender<Result<(), SpoolError>>>,
@@ -102,7 +98,8 @@ pub struct Shell {
     params: Params,
     events: mpsc::Sender<Event>,
     happened: mpsc::Receiver<Event>,
-    handed_in: Arc<AtomicUsize>,
+    /// Names of projects, by number.
+    projects: Vec<String>,
     dispatch: Dispatch,
     heads: Heads,
     /// Bodies that were just cut, until they are sent.
@@ -121,23 +118,27 @@ pub struct Shell {
 
 impl Shell {
     pub(super) fn new(
-        mut params: Params,
+        params: Params,
         (events, happened): (mpsc::Sender<Event>, mpsc::Receiver<Event>),
-        handed_in: Arc<AtomicUsize>,
     ) -> anyhow::Result<Self> {
         let now = params.clock.uptime();
-        let heads = Heads::new(params.spool.reader()?, params.last_seq, HEADS_BYTES_MAX);
+        let committed = events.clone();
+        let notify = move |appended| drop(committed.send(Event::Appended(appended)));
+        let mut subscription = params.spool.subscribe(HEADS_BYTES_MAX, notify)?;
+        let (lanes, projects) =
+            (std::mem::take(&mut subscription.lanes), std::mem::take(&mut subscription.projects));
+        let heads = Heads::new(subscription, HEADS_BYTES_MAX);
         let mut dispatch = Dispatch::new(params.in_flight_max, params.lane_bytes_max);
         dispatch.hold(params.held);
-        for state in std::mem::take(&mut params.lanes) {
-            let webhook = webhook_of(&params, state.lane);
+        for state in lanes {
+            let webhook = webhook_of(&params, &projects, state.lane);
             dispatch.add(state, webhook, now);
         }
         let mut shell = Self {
             params,
             events,
             happened,
-            handed_in,
+            projects,
             dispatch,
             heads,
             made: HashMap::new(),
@@ -203,7 +204,7 @@ impl Shell {
     fn take_in(&mut self, event: Event) {
         let now = self.now();
         match event {
-            Event::Appended { projects, chunks } => self.appended(projects, chunks, now),
+            Event::Appended(appended) => self.appended(appended, now),
             Event::CancelReplay { replay, told } => self.cancel_replay(replay, told, now),
             Event::Cancelled { replay, told, written } => self.cancelled(replay, told, written, now),
             Event::Cut { lane, batch, written: Ok(_) } => self.dispatch.cut(lane, batch, now),
@@ -254,21 +255,20 @@ impl Shell {
         }
     }
 
-    fn appended(&mut self, projects: Vec<(ProjectNo, String)>, chunks: Vec<Chunk>, now: Uptime) {
+    fn appended(&mut self, appended: Appended, now: Uptime) {
+        let (projects, chunks) = self.heads.receive(appended);
         for (no, name) in projects {
             let at = no.0 as usize;
-            if self.params.projects.len() <= at {
-                self.params.projects.resize(at + 1, String::new());
+            if self.projects.len() <= at {
+                self.projects.resize(at + 1, String::new());
             }
-            if let Some(slot) = self.params.projects.get_mut(at) {
+            if let Some(slot) = self.projects.get_mut(at) {
                 *slot = name;
             }
         }
         for chunk in chunks {
             let lane = chunk.lane;
-            self.handed_in.fetch_sub(chunk.packed.len(), Ordering::Relaxed);
             self.know(lane, Seq(chunk.first.0.saturating_sub(1)), now);
-            self.params.last_seq = self.params.last_seq.max(chunk.last);
             let (records, bytes) = (u64::from(chunk.records), chunk.fragment_bytes);
             let spooled = chunk.spooled_uptime;
             self.heads.offer(chunk);
@@ -280,7 +280,7 @@ impl Shell {
     fn know(&mut self, lane: LaneNo, cursor: Seq, now: Uptime) {
         if self.dispatch.lane(lane).is_none() {
             let state = LaneState { lane, cursor, ..LaneState::default() };
-            self.dispatch.add(state, webhook_of(&self.params, lane), now);
+            self.dispatch.add(state, webhook_of(&self.params, &self.projects, lane), now);
         }
     }
 
@@ -300,17 +300,17 @@ impl Shell {
     }
 
     fn project(&self, lane: LaneNo) -> &str {
-        self.params.projects.get(lane.project().0 as usize).map_or("", String::as_str)
+        self.projects.get(lane.project().0 as usize).map_or("", String::as_str)
     }
 }
 
-fn webhook_of(params: &Params, lane: LaneNo) -> Option<Arc<Webhook>> {
-    let project = params.projects.get(lane.project().0 as usize)?;
+fn webhook_of(params: &Params, projects: &[String], lane: LaneNo) -> Option<Arc<Webhook>> {
+    let project = projects.get(lane.project().0 as usize)?;
     params.routes.borrow().find(project, lane.callback()).cloned()
 }
 
 /// Recent chunks that need not be read again.
-pub(super) const HEADS_BYTES_MAX: usize = 16 * 1024 * 1024;
+const HEADS_BYTES_MAX: usize = 16 * 1024 * 1024;
 const LOOK_AROUND_EVERY: Duration = Duration::from_secs(1);
 /// An idle sidecar syncs no more often than this.
 const TICK_EVERY: Duration = Duration::from_secs(10);

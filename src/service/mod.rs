@@ -131,7 +131,7 @@ impl Parts {
             (&authorities, &effective),
         )?);
         let (notice, notices) = mpsc::unbounded_channel();
-        let listeners = listeners(&effective, &tail, &deliver);
+        let listeners = listeners(&effective, &tail);
         let heard = move |told| drop(notice.send(told));
         let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, heard)?);
         let state = State::new();
@@ -278,11 +278,8 @@ fn deliver(
 ) -> anyhow::Result<Deliver> {
     Deliver::start(Params {
         spool: opened.spool.clone(),
-        lanes: opened.lanes.clone(),
-        projects: opened.projects.clone(),
         // Until it is known whether the database goes on where it was left.
         held: true,
-        last_seq: opened.last_seq,
         epochs,
         routes: routes.clone(),
         in_flight_max: settings.in_flight_max,
@@ -297,8 +294,8 @@ fn deliver(
     })
 }
 
-fn listeners(routes: &watch::Receiver<Arc<Routes>>, tail: &Tail, deliver: &Arc<Deliver>) -> Listeners {
-    let (routes, tail, deliver) = (routes.clone(), tail.clone(), Arc::clone(deliver));
+fn listeners(routes: &watch::Receiver<Arc<Routes>>, tail: &Tail) -> Listeners {
+    let (routes, tail) = (routes.clone(), tail.clone());
     Listeners {
         keep: Arc::new(move |project, callback| routes.borrow().find(project, callback).is_some()),
         watch: Arc::new(move |project, callback, position, fragment| {
@@ -307,7 +304,6 @@ fn listeners(routes: &watch::Receiver<Arc<Routes>>, tail: &Tail, deliver: &Arc<D
                 let _ = tail.send(Arc::new(TailLine { project: project.to_owned(), callback, json }));
             }
         }),
-        spooled: Arc::new(move |projects, chunks| deliver.appended(projects, chunks)),
     }
 }
 

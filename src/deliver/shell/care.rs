@@ -16,13 +16,14 @@ impl Shell {
         let mut lanes: Vec<LaneNo> = self.dispatch.lanes().map(|(no, _)| *no).collect();
         lanes.sort_unstable();
         for lane in lanes {
-            let health = self.dispatch.routed(lane, webhook_of(&self.params, lane), now, wall);
+            let health =
+                self.dispatch.routed(lane, webhook_of(&self.params, &self.projects, lane), now, wall);
             self.stands(lane, health);
         }
     }
 
     pub(super) fn pause(&mut self, lane: LaneNo, reason: &str, now: Uptime) {
-        self.know(lane, self.params.last_seq, now);
+        self.know(lane, self.heads.subscription().received(), now);
         let health = self.dispatch.pause(lane, reason.to_owned(), now);
         self.stands(lane, health);
     }
@@ -85,24 +86,23 @@ impl Shell {
 
     pub(super) fn give_up(&mut self, lane: LaneNo, what: GiveUp, now: Uptime) -> Result<(), SpoolError> {
         let Some(state) = self.dispatch.lane(lane) else { return Ok(()) };
-        let reader = self.heads.reader();
+        let subscription = self.heads.subscription();
         // A batch is given up whole.
         let cut_through =
             |through: Seq| state.batches.iter().find(|batch| batch.first <= through && through < batch.last);
         let (through, reason) = match what {
             GiveUp::Bytes(bytes, reason) => {
                 let with = |batch: &Batch| batch.last;
-                let through = reader.seq_freeing(lane, state.cursor, bytes)?;
+                let through = subscription.seq_freeing(lane, state.cursor, bytes)?;
                 (through.map(|through| cut_through(through).map_or(through, with)), reason)
             }
             GiveUp::SpooledBy(by) => {
                 let without = |batch: &Batch| Seq(batch.first.0.saturating_sub(1));
-                let through = reader.last_spooled_by(lane, by)?;
+                let through = subscription.last_spooled_by(lane, by)?;
                 (through.map(|through| cut_through(through).map_or(through, without)), DeadReason::GivenUp)
             }
         };
-        let known = through.map(|through| through.min(self.params.last_seq));
-        let Some(through) = known.filter(|through| *through > state.cursor) else {
+        let Some(through) = through.filter(|through| *through > state.cursor) else {
             self.dispatch.unseize(lane, now);
             return Ok(());
         };
@@ -118,9 +118,8 @@ impl Shell {
         if !self.dispatch.seize(lane, now) {
             return;
         }
-        match self.heads.reader().last_spooled_by(lane, Uptime(u64::MAX >> 1)) {
+        match self.heads.subscription().last_spooled_by(lane, Uptime(u64::MAX >> 1)) {
             Ok(Some(through)) => {
-                let through = through.min(self.params.last_seq);
                 let (project, callback) = (self.project(lane), lane.callback());
                 tracing::warn!(project, %callback, "its webhook was removed longer than `spool.retain` ago: its records are discarded");
                 let events = self.events.clone();
