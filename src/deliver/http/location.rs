@@ -3,7 +3,7 @@
 use hyper::header::{HeaderMap, LOCATION};
 
 /// Without a login and a query, which may be secrets; control characters are escaped.
-pub(super) fn location(headers: &HeaderMap) -> Option<String> {
+pub(in crate::deliver) fn location(headers: &HeaderMap) -> Option<String> {
     let value = String::from_utf8_lossy(headers.get(LOCATION)?.as_bytes()).into_owned();
     let place = value.split(['?', '#']).next().unwrap_or_default();
     let place = match place.split_once("//") {

@@ -1,13 +1,13 @@
 //! Attempts that fail, told to whoever reads the log.
 
-use super::Shell;
+use super::Driver;
 use super::outcomes::Ended;
-use crate::deliver::retry::Outcome;
+use crate::deliver::scheduler::retry::Outcome;
 use crate::time::Uptime;
 
-impl Shell {
+impl Driver {
     /// What is new of a host that fails, or works again; the rest is counted.
-    pub(super) fn say_outage(&mut self, ended: &Ended, failed_before: bool, now: Uptime) {
+    pub(in crate::deliver) fn say_outage(&mut self, ended: &Ended, failed_before: bool, now: Uptime) {
         let Ended { lane, batch, outcome, .. } = ended;
         let Some(host) = self.host(*lane) else { return };
         let health = self.health(*lane);
@@ -40,7 +40,7 @@ impl Shell {
 
     /// Of a lane's webhook, with its port.
     fn host(&self, lane: crate::record::LaneNo) -> Option<String> {
-        let webhook = self.dispatch.lane(lane)?.webhook.as_ref()?;
+        let webhook = self.scheduler.lane(lane)?.webhook.as_ref()?;
         webhook.url.authority().map(|authority| authority.as_str().to_owned())
     }
 }

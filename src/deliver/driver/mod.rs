@@ -1,9 +1,12 @@
-//! Does what [`Dispatch`] says: reads heads, writes cuts down, has requests made. A thread turns it.
+//! The loop around the [`Scheduler`]: reads records, writes cuts and outcomes to the spool, has requests
+//! made. It runs on a thread of its own; a test steps it.
 
-mod again;
-mod care;
+mod housekeeping;
+pub(in crate::deliver) mod lane_reader;
+mod log;
+pub(in crate::deliver) mod outage;
 mod outcomes;
-mod say;
+mod replays;
 mod send;
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,27 +15,27 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use self::again::Redelivery;
-use self::outcomes::{Ended, Unwritten, Write};
-use super::dispatch::{Action, Dispatch};
-use super::handle::{LaneView, Params};
-use super::heads::{Heads, Made};
-use super::outage::Outages;
-use super::webhook::Webhook;
+use self::lane_reader::{EncodedBatch, LaneReader};
+use self::outage::Outages;
+use self::outcomes::{Ended, PendingWrite, Write};
+use self::replays::Redelivery;
+use crate::deliver::handle::{LaneView, Params};
+use crate::deliver::scheduler::{Action, Scheduler};
+use crate::deliver::webhook::Webhook;
 use crate::record::{LaneNo, Seq};
 use crate::spool::{Appended, Batch, BatchId, DeadReason, Done, LaneState, Op, Part, ReplayNo, SpoolError};
 use crate::time::Uptime;
 
 /// What happened.
-pub(super) enum Event {
+pub(in crate::deliver) enum Event {
     Appended(Appended),
     CancelReplay {
         replay: ReplayNo,
-        told: Option<mpsc::SyncSender<Result<(), SpoolError>>>,
+        reply: Option<mpsc::SyncSender<Result<(), SpoolError>>>,
     },
     Cancelled {
         replay: ReplayNo,
-        told: Option<mpsc::SyncSender<Result<(), SpoolError>>>,
+        reply: Option<mpsc::SyncSender<Result<(), SpoolError>>>,
         written: Result<Done, SpoolError>,
     },
     Cut {
@@ -94,69 +97,69 @@ pub(super) enum Event {
 }
 
 /// The right loop's doing: whoever holds it turns it.
-pub struct Shell {
+pub struct Driver {
     params: Params,
     events: mpsc::Sender<Event>,
     happened: mpsc::Receiver<Event>,
     /// Names of projects, by number.
     projects: Vec<String>,
-    dispatch: Dispatch,
-    heads: Heads,
+    scheduler: Scheduler,
+    lane_reader: LaneReader,
     /// Bodies that were just cut, until they are sent.
-    made: HashMap<LaneNo, (BatchId, Made)>,
+    encoded: HashMap<LaneNo, (BatchId, EncodedBatch)>,
     /// Outcomes that could not be written, to be tried again.
-    unwritten: Vec<(Uptime, Unwritten)>,
+    pending_writes: Vec<(Uptime, PendingWrite)>,
     /// The ids of running replays, as requests bear them.
     replays: BTreeMap<ReplayNo, Uuid>,
     outages: Outages,
-    looked_at: Uptime,
+    housekept_at: Uptime,
     ticked_at: Uptime,
     stop_by: Option<Uptime>,
     /// The spool can no longer be written or read: nothing is begun any more.
     failed: bool,
 }
 
-impl Shell {
-    pub(super) fn new(
+impl Driver {
+    pub(in crate::deliver) fn new(
         params: Params,
         (events, happened): (mpsc::Sender<Event>, mpsc::Receiver<Event>),
     ) -> anyhow::Result<Self> {
         let now = params.clock.uptime();
         let committed = events.clone();
         let notify = move |appended| drop(committed.send(Event::Appended(appended)));
-        let mut subscription = params.spool.subscribe(HEADS_BYTES_MAX, notify)?;
+        let mut subscription = params.spool.subscribe(RECENT_BYTES_MAX, notify)?;
         let (lanes, projects) =
             (std::mem::take(&mut subscription.lanes), std::mem::take(&mut subscription.projects));
-        let heads = Heads::new(subscription, HEADS_BYTES_MAX);
-        let mut dispatch = Dispatch::new(params.in_flight_max, params.lane_bytes_max);
-        dispatch.hold(params.held);
+        let lane_reader = LaneReader::new(subscription, RECENT_BYTES_MAX);
+        let mut scheduler = Scheduler::new(params.in_flight_max, params.lane_bytes_max);
+        scheduler.hold(params.held);
         for state in lanes {
             let webhook = webhook_of(&params, &projects, state.lane);
-            dispatch.add(state, webhook, now);
+            scheduler.add(state, webhook, now);
         }
-        let mut shell = Self {
+        let mut driver = Self {
             params,
             events,
             happened,
             projects,
-            dispatch,
-            heads,
-            made: HashMap::new(),
-            unwritten: Vec::new(),
+            scheduler,
+            lane_reader,
+            encoded: HashMap::new(),
+            pending_writes: Vec::new(),
             replays: BTreeMap::new(),
             outages: Outages::default(),
-            looked_at: now,
+            housekept_at: now,
             ticked_at: now,
             stop_by: None,
             failed: false,
         };
-        shell.resume_replays()?;
-        shell.route_all();
-        Ok(shell)
+        driver.resume_replays()?;
+        driver.route_all();
+        Ok(driver)
     }
 
-    pub(super) fn run(mut self) {
-        while let Some(rest) = self.turn() {
+    pub(in crate::deliver) fn run(mut self) {
+        while let Some(rest) = self.step() {
             match self.happened.recv_timeout(rest) {
                 Ok(event) => self.take_in(event),
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
@@ -167,15 +170,15 @@ impl Shell {
 
     /// Takes in what has come, and does what is due. Never waits: says how long to rest where
     /// nothing else comes; `None`: it has stopped.
-    pub fn turn(&mut self) -> Option<Duration> {
+    pub fn step(&mut self) -> Option<Duration> {
         // What has come meanwhile is taken together.
         for _ in 0..EVENTS_AT_ONCE {
             let Ok(event) = self.happened.try_recv() else { break };
             self.take_in(event);
         }
-        self.look_around();
+        self.housekeep();
         let now = self.now();
-        while let Some(action) = self.dispatch.poll(now) {
+        while let Some(action) = self.scheduler.poll(now) {
             self.perform(action, now);
         }
         if self.has_stopped() {
@@ -186,7 +189,7 @@ impl Shell {
     }
 
     fn has_stopped(&self) -> bool {
-        let done = self.failed || self.dispatch.under_way() == 0;
+        let done = self.failed || self.scheduler.under_way() == 0;
         self.stop_by.is_some_and(|by| done || self.now() >= by)
     }
 
@@ -196,49 +199,49 @@ impl Shell {
 
     fn patience(&self) -> Duration {
         let now = self.now();
-        let waits = [self.dispatch.deadline(), self.stop_by, self.unwritten.first().map(|(at, _)| *at)];
+        let waits = [self.scheduler.deadline(), self.stop_by, self.pending_writes.first().map(|(at, _)| *at)];
         let next = waits.into_iter().flatten().map(|at| at.since(now)).min();
-        next.unwrap_or(LOOK_AROUND_EVERY).min(LOOK_AROUND_EVERY)
+        next.unwrap_or(HOUSEKEEP_EVERY).min(HOUSEKEEP_EVERY)
     }
 
     fn take_in(&mut self, event: Event) {
         let now = self.now();
         match event {
             Event::Appended(appended) => self.appended(appended, now),
-            Event::CancelReplay { replay, told } => self.cancel_replay(replay, told, now),
-            Event::Cancelled { replay, told, written } => self.cancelled(replay, told, written, now),
-            Event::Cut { lane, batch, written: Ok(_) } => self.dispatch.cut(lane, batch, now),
+            Event::CancelReplay { replay, reply } => self.cancel_replay(replay, reply, now),
+            Event::Cancelled { replay, reply, written } => self.cancelled(replay, reply, written, now),
+            Event::Cut { lane, batch, written: Ok(_) } => self.scheduler.cut(lane, batch, now),
             Event::Cut { lane, written: Err(error), .. } => {
-                self.made.remove(&lane);
+                self.encoded.remove(&lane);
                 self.not_written(lane, error, now);
             }
-            Event::DeadCut { lane, written: Ok(_) } => self.dispatch.unseize(lane, now),
+            Event::DeadCut { lane, written: Ok(_) } => self.scheduler.end_lease(lane, now),
             Event::DeadCut { lane, written: Err(error) } => self.not_written(lane, error, now),
             Event::Ended(ended) => self.ended(*ended, now),
             Event::Epoch { after, epoch } => self.params.epochs.begin(after, epoch),
             Event::GaveUp { lane, through, reason, written } => {
                 self.gave_up(lane, through, reason, written, now);
             }
-            Event::Hold(held) => self.dispatch.hold(held || self.failed || self.stop_by.is_some()),
+            Event::Hold(held) => self.scheduler.hold(held || self.failed || self.stop_by.is_some()),
             Event::Pause { lanes, reason } => {
                 lanes.into_iter().for_each(|lane| self.pause(lane, &reason, now));
             }
             Event::Redeliver { lanes } => {
-                lanes.into_iter().for_each(|lane| self.dispatch.redeliveries(lane, true, now));
+                lanes.into_iter().for_each(|lane| self.scheduler.redeliveries(lane, true, now));
             }
             Event::Redelivered { write, written } => self.redelivered(write, written, now),
             Event::Replay { replay, id, rate, parts } => self.replay(replay, id, rate, &parts, now),
             Event::Resume { lanes } => lanes.into_iter().for_each(|lane| self.resume(lane, now)),
             Event::Routed { in_flight_max, lane_bytes_max } => {
                 self.outages.clear();
-                self.dispatch.set_limits(in_flight_max, lane_bytes_max);
+                self.scheduler.set_limits(in_flight_max, lane_bytes_max);
                 self.route_all();
             }
             Event::Stop { patience } => {
-                self.dispatch.hold(true);
+                self.scheduler.hold(true);
                 self.stop_by = Some(now.plus(patience));
             }
-            Event::View(told) => drop(told.send(self.view(now))),
+            Event::View(reply) => drop(reply.send(self.view(now))),
             Event::Written { write, written } => self.written(write, written, now),
         }
     }
@@ -256,7 +259,7 @@ impl Shell {
     }
 
     fn appended(&mut self, appended: Appended, now: Uptime) {
-        let (projects, chunks) = self.heads.receive(appended);
+        let (projects, chunks) = self.lane_reader.receive(appended);
         for (no, name) in projects {
             let at = no.0 as usize;
             if self.projects.len() <= at {
@@ -271,29 +274,29 @@ impl Shell {
             self.know(lane, Seq(chunk.first.0.saturating_sub(1)), now);
             let (records, bytes) = (u64::from(chunk.records), chunk.fragment_bytes);
             let spooled = chunk.spooled_uptime;
-            self.heads.offer(chunk);
-            self.dispatch.appended(lane, records, bytes, spooled, now);
+            self.lane_reader.offer(chunk);
+            self.scheduler.appended(lane, records, bytes, spooled, now);
         }
     }
 
     /// A lane is made where it is new.
     fn know(&mut self, lane: LaneNo, cursor: Seq, now: Uptime) {
-        if self.dispatch.lane(lane).is_none() {
+        if self.scheduler.lane(lane).is_none() {
             let state = LaneState { lane, cursor, ..LaneState::default() };
-            self.dispatch.add(state, webhook_of(&self.params, &self.projects, lane), now);
+            self.scheduler.add(state, webhook_of(&self.params, &self.projects, lane), now);
         }
     }
 
     /// What was begun for a lane is begun again later, or never, where the spool has failed.
     fn not_written(&mut self, lane: LaneNo, error: SpoolError, now: Uptime) {
         match error {
-            SpoolError::DiskFull => self.dispatch.not_written(lane, WRITE_AGAIN_AFTER, now),
+            SpoolError::DiskFull => self.scheduler.not_written(lane, WRITE_AGAIN_AFTER, now),
             error => self.fail(error),
         }
     }
 
     fn fail(&mut self, error: SpoolError) {
-        self.dispatch.hold(true);
+        self.scheduler.hold(true);
         if !std::mem::replace(&mut self.failed, true) {
             (self.params.on_failure)(error);
         }
@@ -310,8 +313,8 @@ fn webhook_of(params: &Params, projects: &[String], lane: LaneNo) -> Option<Arc<
 }
 
 /// Recent chunks that need not be read again.
-const HEADS_BYTES_MAX: usize = 16 * 1024 * 1024;
-const LOOK_AROUND_EVERY: Duration = Duration::from_secs(1);
+const RECENT_BYTES_MAX: usize = 16 * 1024 * 1024;
+const HOUSEKEEP_EVERY: Duration = Duration::from_secs(1);
 /// An idle sidecar syncs no more often than this.
 const TICK_EVERY: Duration = Duration::from_secs(10);
 const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(1);

@@ -13,42 +13,42 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::egress::{Denied, Egress};
-use super::proxy::{NoTunnel, Proxy};
-use super::wire::Key;
+use crate::deliver::http::egress::{Denied, Egress};
+use crate::deliver::http::proxy::{NoTunnel, Proxy};
+use crate::deliver::http::wire::Key;
 
 /// Makes connections.
-pub(super) struct Connector {
-    pub(super) egress: Egress,
-    pub(super) proxy: Option<Proxy>,
-    pub(super) tls: Arc<ClientConfig>,
+pub(in crate::deliver) struct Connector {
+    pub(in crate::deliver) egress: Egress,
+    pub(in crate::deliver) proxy: Option<Proxy>,
+    pub(in crate::deliver) tls: Arc<ClientConfig>,
 }
 
 /// What HTTP is spoken over.
-pub(super) type Socket = Box<dyn Duplex>;
+pub(in crate::deliver) type Socket = Box<dyn Duplex>;
 
 /// Bytes both ways.
-pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(in crate::deliver) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 
 /// A connection, with how to speak over it.
-pub(super) struct Opened {
-    pub(super) socket: Socket,
-    pub(super) http2: bool,
+pub(in crate::deliver) struct Opened {
+    pub(in crate::deliver) socket: Socket,
+    pub(in crate::deliver) http2: bool,
     /// It ends at a proxy, which is told the whole target.
-    pub(super) through: Option<Through>,
+    pub(in crate::deliver) through: Option<Through>,
 }
 
 /// A proxy that requests are given to.
-pub(super) struct Through {
+pub(in crate::deliver) struct Through {
     /// Who asks, where the proxy wants to know.
-    pub(super) authorization: Option<HeaderValue>,
+    pub(in crate::deliver) authorization: Option<HeaderValue>,
 }
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NotOpened {
+pub(in crate::deliver) enum NotOpened {
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error("resolve `{0}`: {1}")]
@@ -65,7 +65,7 @@ pub(super) enum NotOpened {
 
 impl Connector {
     /// Connects within `timeout`: over all addresses of a name, the proxy and TLS.
-    pub(super) async fn open(&self, key: &Key, timeout: Duration) -> Result<Opened, NotOpened> {
+    pub(in crate::deliver) async fn open(&self, key: &Key, timeout: Duration) -> Result<Opened, NotOpened> {
         tokio::time::timeout(timeout, self.open_any(key, timeout))
             .await
             .unwrap_or(Err(NotOpened::Timeout(timeout)))

@@ -57,7 +57,12 @@ impl fmt::Debug for Secret {
 }
 
 /// The header's value: one signature a secret; `None` where there is no secret.
-pub(super) fn signatures(secrets: &[Secret], id: &str, timestamp: i64, body: &[u8]) -> Option<String> {
+pub(in crate::deliver) fn signatures(
+    secrets: &[Secret],
+    id: &str,
+    timestamp: i64,
+    body: &[u8],
+) -> Option<String> {
     let signed: Vec<String> = secrets.iter().map(|secret| secret.sign(id, timestamp, body)).collect();
     (!signed.is_empty()).then(|| signed.join(" "))
 }

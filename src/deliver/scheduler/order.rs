@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::Dispatch;
-use crate::deliver::lane::{Blocked, Lane, Work};
+use super::Scheduler;
+use crate::deliver::scheduler::lane::{Blocked, Lane, Work};
 use crate::record::{Callback, LaneNo, Seq, WaitsFor};
 use crate::time::Uptime;
 
 /// What a record of a lane's head means to the decision.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::deliver) struct Head {
+pub(in crate::deliver) struct Candidate {
     pub(in crate::deliver) seq: Seq,
     /// Which document it is about.
     pub(in crate::deliver) document: u64,
@@ -26,9 +26,9 @@ pub(in crate::deliver) enum Run {
     Records(usize),
 }
 
-impl Dispatch {
+impl Scheduler {
     /// How much of a lane's head may go: the longest run of sendable records, up to the limits.
-    pub(in crate::deliver) fn run(&self, no: LaneNo, head: &[Head], now: Uptime) -> Run {
+    pub(in crate::deliver) fn run(&self, no: LaneNo, head: &[Candidate], now: Uptime) -> Run {
         let Some(lane) = self.lanes.get(&no) else { return Run::Blocked };
         let Some(limits) = lane.webhook.as_ref().map(|webhook| &webhook.limits) else {
             return Run::Blocked;
@@ -67,12 +67,12 @@ impl Dispatch {
                 None => {}
             }
         }
-        self.look_again(no, now);
+        self.reschedule(no, now);
     }
 
     /// Whether the head of what a replay sends of a lane waits no more: what it waited for is sent, or
     /// stands still.
-    pub(super) fn part_moves_on(&self, no: LaneNo) -> bool {
+    pub(in crate::deliver) fn part_moves_on(&self, no: LaneNo) -> bool {
         let part = self.lanes.get(&no).and_then(|lane| lane.parts.front());
         let Some((part, (after, _))) = part.and_then(|part| Some((part, part.blocked?))) else {
             return false;
@@ -107,7 +107,7 @@ impl Dispatch {
                 Work::Replay(replay) => other.replays_up_to(replay, seq),
                 Work::Live | Work::Redelivery => other.cursor < seq,
             };
-            (callback != no.callback() && is_behind && !other.stands_still()).then_some(other)
+            (callback != no.callback() && is_behind && !other.is_suspended()).then_some(other)
         })
     }
 }

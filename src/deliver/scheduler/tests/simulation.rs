@@ -54,7 +54,7 @@ struct Stands {
 struct World {
     rng: StdRng,
     now: Uptime,
-    dispatch: Dispatch,
+    scheduler: Scheduler,
     disk: BTreeMap<LaneNo, Stored>,
     /// The last records of each document of a project.
     trail: BTreeMap<(u32, u32), [Seq; 3]>,
@@ -99,7 +99,7 @@ impl World {
         let mut world = Self {
             rng: StdRng::seed_from_u64(seed),
             now: T0,
-            dispatch: Dispatch::new(SLOTS, 1_000),
+            scheduler: Scheduler::new(SLOTS, 1_000),
             disk: lanes.clone().map(|no| (no, Stored::default())).collect(),
             trail: BTreeMap::new(),
             last: Seq(0),
@@ -122,7 +122,7 @@ impl World {
     fn start(&mut self) {
         self.writes.clear();
         self.wire.clear();
-        self.dispatch = Dispatch::new(SLOTS, 1_000);
+        self.scheduler = Scheduler::new(SLOTS, 1_000);
         self.failing_since.clear();
         self.proven.clear();
         self.paused.clear();
@@ -143,7 +143,7 @@ impl World {
                 health: stored.health.clone(),
                 ..LaneState::default()
             };
-            self.dispatch.add(state, webhook_at(host(*no), world_limits()), self.now);
+            self.scheduler.add(state, webhook_at(host(*no), world_limits()), self.now);
         }
         let lanes: Vec<LaneNo> = self.disk.keys().copied().collect();
         lanes.into_iter().for_each(|no| self.route(no));
@@ -151,8 +151,8 @@ impl World {
 
     fn route(&mut self, no: LaneNo) {
         let webhook = if self.routes.contains(&no) { webhook_at(host(no), world_limits()) } else { None };
-        let before = self.dispatch.lane(no).unwrap().health.without_webhook;
-        let health = self.dispatch.routed(no, webhook, self.now, Timestamp(0));
+        let before = self.scheduler.lane(no).unwrap().health.without_webhook;
+        let health = self.scheduler.routed(no, webhook, self.now, Timestamp(0));
         if before.is_some() && self.routes.contains(&no) {
             self.failing_since.remove(&no);
         }
@@ -166,7 +166,7 @@ impl World {
     /// ones of its document.
     fn append(&mut self) {
         let project = self.rng.random_range(0..PROJECTS);
-        let mut made: BTreeMap<LaneNo, u64> = BTreeMap::new();
+        let mut encoded: BTreeMap<LaneNo, u64> = BTreeMap::new();
         for _ in 0..self.rng.random_range(1..6) {
             let document = self.rng.random_range(0..4);
             let callback = Callback::ALL[self.rng.random_range(0..3)];
@@ -177,15 +177,15 @@ impl World {
             after.0[callback.index()] = Seq(0);
             trail[callback.index()] = self.last;
             self.disk.get_mut(&no).unwrap().records.push(Spooled { seq: self.last, after, at: self.now });
-            *made.entry(no).or_default() += 1;
+            *encoded.entry(no).or_default() += 1;
         }
-        for (no, records) in made {
-            self.dispatch.appended(no, records, records * 10, self.now, self.now);
+        for (no, records) in encoded {
+            self.scheduler.appended(no, records, records * 10, self.now, self.now);
         }
     }
 
     fn act(&mut self) {
-        while let Some(action) = self.dispatch.poll(self.now) {
+        while let Some(action) = self.scheduler.poll(self.now) {
             match action {
                 Action::Cut(no) => self.cut(no),
                 Action::GiveUp(no, what) => self.give_up(no, what),
@@ -193,29 +193,29 @@ impl World {
                 Action::Send(no, batch) => self.send(no, &batch),
             }
         }
-        assert!(self.dispatch.deadline().is_none_or(|at| at > self.now), "nothing due is left undone");
+        assert!(self.scheduler.deadline().is_none_or(|at| at > self.now), "nothing due is left undone");
         let waits =
             |lane: &Lane| lane.blocked.is_some_and(|at| at.until.is_none_or(|until| until > self.now));
-        for (no, lane) in self.dispatch.lanes().filter(|(_, lane)| waits(lane)) {
+        for (no, lane) in self.scheduler.lanes().filter(|(_, lane)| waits(lane)) {
             let head = self.disk[no].pending().iter().find(|record| record.seq > lane.cursor);
             assert!(head.is_none_or(|head| !self.may_go(*no, *head)), "{no} is held back for nothing");
         }
     }
 
     fn cut(&mut self, no: LaneNo) {
-        let lane = self.dispatch.lane(no).unwrap();
+        let lane = self.scheduler.lane(no).unwrap();
         assert!(lane.batches.is_empty() && !self.paused.contains(&no) && self.routes.contains(&no));
         let stored = &self.disk[&no];
         assert_eq!(lane.cursor, stored.cursor, "the cursor is the one that is durable");
         let head: Vec<Spooled> = stored.pending().iter().take(10).copied().collect();
-        let heads: Vec<Head> = head
+        let lane_reader: Vec<Candidate> = head
             .iter()
-            .map(|record| Head { seq: record.seq, document: 0, after: record.after, bytes: 10 })
+            .map(|record| Candidate { seq: record.seq, document: 0, after: record.after, bytes: 10 })
             .collect();
-        match self.dispatch.run(no, &heads, self.now) {
+        match self.scheduler.run(no, &lane_reader, self.now) {
             Run::Blocked => {
                 assert!(!self.may_go(no, head[0]), "{no} is held back for nothing");
-                self.dispatch.blocked(no, head[0].after, self.now);
+                self.scheduler.blocked(no, head[0].after, self.now);
             }
             Run::Records(records) => {
                 let batch =
@@ -268,8 +268,8 @@ impl World {
             _ if self.broken.contains(&no) => 500,
             _ => 200,
         };
-        let batch = self.dispatch.lane(no).unwrap().batches[0].clone();
-        let decided = self.dispatch.ended(no, &outcome(status), 0.5, self.now).unwrap();
+        let batch = self.scheduler.lane(no).unwrap().batches[0].clone();
+        let decided = self.scheduler.ended(no, &outcome(status), 0.5, self.now).unwrap();
         match status {
             200 => {
                 self.failing_since.remove(&no);
@@ -279,7 +279,7 @@ impl World {
             _ => {}
         }
         self.delivered += u64::from(status == 200);
-        let stands = self.stands(no, self.dispatch.lane(no).unwrap().health.clone());
+        let stands = self.stands(no, self.scheduler.lane(no).unwrap().health.clone());
         self.writes.push_back(match decided.fate {
             Fate::Waits => {
                 let successors = decided.halve.then(|| self.halves(&batch));
@@ -320,7 +320,7 @@ impl World {
                 self.given_up += 1;
                 self.writes.push_back(Write::Settled { no, through, stands: None });
             }
-            None => self.dispatch.unseize(no, self.now),
+            None => self.scheduler.end_lease(no, self.now),
         }
     }
 
@@ -331,7 +331,7 @@ impl World {
             None => {}
             Some(Write::Cut(batch)) => {
                 self.disk.get_mut(&batch.lane).unwrap().batches.push(batch.clone());
-                self.dispatch.cut(batch.lane, batch, now);
+                self.scheduler.cut(batch.lane, batch, now);
             }
             Some(Write::Tried { no, attempts, successors, stands }) => {
                 let stored = self.disk.get_mut(&no).unwrap();
@@ -340,7 +340,7 @@ impl World {
                     stored.batches.splice(..1, successors);
                 }
                 stored.stands(stands);
-                self.dispatch.tried(no, successors, now);
+                self.scheduler.tried(no, successors, now);
             }
             Some(Write::Settled { no, through, stands }) => {
                 let stored = self.disk.get_mut(&no).unwrap();
@@ -352,7 +352,7 @@ impl World {
                 }
                 let records = (before - stored.pending().len()) as u64;
                 let oldest = stored.pending().first().map(|record| record.at);
-                self.dispatch.settled(no, Settled { through, records, bytes: records * 10, oldest }, now);
+                self.scheduler.settled(no, Settled { through, records, bytes: records * 10, oldest }, now);
             }
             Some(Write::LaneHealth(no, stands)) => self.disk.get_mut(&no).unwrap().stands(stands),
         }
@@ -360,10 +360,10 @@ impl World {
 
     fn pause(&mut self, no: LaneNo) {
         let health = if self.paused.remove(&no) {
-            self.dispatch.resume(no, self.now)
+            self.scheduler.resume(no, self.now)
         } else {
             self.paused.insert(no);
-            self.dispatch.pause(no, "by hand".into(), self.now)
+            self.scheduler.pause(no, "by hand".into(), self.now)
         };
         self.writes.extend(health.map(|health| Write::LaneHealth(no, self.stands(no, health))));
     }
@@ -398,7 +398,7 @@ impl World {
     /// Time passes up to what happens next, or for so long at most.
     fn pass(&mut self, most: Duration) {
         let answer = self.wire.iter().map(|(no, at)| (*at, *no)).min();
-        let next = self.dispatch.deadline().into_iter().chain(answer.map(|(at, _)| at)).min();
+        let next = self.scheduler.deadline().into_iter().chain(answer.map(|(at, _)| at)).min();
         let until = self.now.plus(most);
         self.now = next.map_or(until, |next| next.min(until)).max(self.now);
         if let Some((_, no)) = answer.filter(|(at, _)| *at <= self.now) {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::dispatch::Head;
+use crate::deliver::scheduler::Candidate;
 use crate::position::Position;
 use crate::record::{LaneNo, ProjectNo, Record, Seq, body};
 use crate::spool::{Appended, Batch, Chunk, Reader, SpoolError, Subscription};
@@ -13,7 +13,7 @@ use crate::time::{Timestamp, Uptime};
 /// Chunks that were just spooled, and those that were last read. Both have a limit in bytes; where
 /// it is passed, all are forgotten: what is needed of them is read again.
 #[derive(Debug)]
-pub(super) struct Heads {
+pub(in crate::deliver) struct LaneReader {
     subscription: Subscription,
     recent: HashMap<LaneNo, Recent>,
     recent_bytes: usize,
@@ -34,7 +34,7 @@ struct Recent {
 
 /// Which of a lane's records are read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Kind {
+pub(in crate::deliver) enum ReadScope {
     /// Those behind its cursor.
     Pending,
     /// Any: what was settled is not among the recent chunks, and is read from the disk.
@@ -43,25 +43,25 @@ pub(super) enum Kind {
 
 /// The first records of a lane, as chunks that hold them.
 #[derive(Debug)]
-pub(super) struct LaneHead {
+pub(in crate::deliver) struct Candidates {
     chunks: Vec<Chunk>,
     after: Seq,
 }
 
 /// A batch's body, and what its headers tell of its records.
 #[derive(Clone, Debug)]
-pub(super) struct Made {
-    pub(super) body: bytes::Bytes,
-    pub(super) first: Position,
-    pub(super) last: Position,
-    pub(super) ends: (Seq, Seq),
-    pub(super) records: u32,
+pub(in crate::deliver) struct EncodedBatch {
+    pub(in crate::deliver) body: bytes::Bytes,
+    pub(in crate::deliver) first: Position,
+    pub(in crate::deliver) last: Position,
+    pub(in crate::deliver) ends: (Seq, Seq),
+    pub(in crate::deliver) records: u32,
     /// When its oldest record was committed.
-    pub(super) committed_at: Timestamp,
+    pub(in crate::deliver) committed_at: Timestamp,
 }
 
-impl Heads {
-    pub(super) fn new(subscription: Subscription, bytes_max: usize) -> Self {
+impl LaneReader {
+    pub(in crate::deliver) fn new(subscription: Subscription, bytes_max: usize) -> Self {
         Self {
             started_after: subscription.received(),
             subscription,
@@ -73,20 +73,23 @@ impl Heads {
         }
     }
 
-    pub(super) fn reader(&self) -> &Reader {
+    pub(in crate::deliver) fn reader(&self) -> &Reader {
         self.subscription.reader()
     }
 
-    pub(super) fn subscription(&self) -> &Subscription {
+    pub(in crate::deliver) fn subscription(&self) -> &Subscription {
         &self.subscription
     }
 
-    pub(super) fn receive(&mut self, appended: Appended) -> (Vec<(ProjectNo, String)>, Vec<Chunk>) {
+    pub(in crate::deliver) fn receive(
+        &mut self,
+        appended: Appended,
+    ) -> (Vec<(ProjectNo, String)>, Vec<Chunk>) {
         self.subscription.receive(appended)
     }
 
     /// A chunk was spooled. Its bytes may have been left out.
-    pub(super) fn offer(&mut self, chunk: Chunk) {
+    pub(in crate::deliver) fn offer(&mut self, chunk: Chunk) {
         let bytes = chunk.packed.len();
         if self.recent_bytes + bytes > self.bytes_max {
             self.recent.values_mut().for_each(Recent::forget);
@@ -104,7 +107,7 @@ impl Heads {
     }
 
     /// Records up to `through` are settled, and read no more.
-    pub(super) fn settled(&mut self, lane: LaneNo, through: Seq) {
+    pub(in crate::deliver) fn settled(&mut self, lane: LaneNo, through: Seq) {
         if let Some(recent) = self.recent.get_mut(&lane) {
             while let Some(behind) = recent.chunks.pop_front_if(|chunk| chunk.last <= through) {
                 self.recent_bytes -= behind.packed.len();
@@ -116,15 +119,15 @@ impl Heads {
     }
 
     /// At least `records` records, or `bytes` of fragments, behind `after`, where there are as many.
-    pub(super) fn head(
+    pub(in crate::deliver) fn read(
         &mut self,
-        kind: Kind,
+        kind: ReadScope,
         lane: LaneNo,
         after: Seq,
         records: u32,
         bytes: u64,
-    ) -> Result<LaneHead, SpoolError> {
-        let mut head = LaneHead { chunks: Vec::new(), after };
+    ) -> Result<Candidates, SpoolError> {
+        let mut head = Candidates { chunks: Vec::new(), after };
         let (mut counted, mut measured, mut seq) = (0_u64, 0_u64, Seq(after.0 + 1));
         while counted < u64::from(records) && measured < bytes {
             let Some(chunk) = self.chunk_holding(kind, lane, seq)? else { break };
@@ -145,16 +148,24 @@ impl Heads {
     }
 
     /// The body of a batch that was cut before; that it is the same is checked.
-    pub(super) fn remake(&mut self, kind: Kind, batch: &Batch) -> Result<Made, SpoolError> {
+    pub(in crate::deliver) fn encode_again(
+        &mut self,
+        kind: ReadScope,
+        batch: &Batch,
+    ) -> Result<EncodedBatch, SpoolError> {
         let after = Seq(batch.first.0.saturating_sub(1));
-        let made =
-            self.head(kind, batch.lane, after, batch.records, u64::MAX)?.make(batch.records as usize)?;
-        let same = xxh3_64(&made.body) == batch.body_sum && made.ends == (batch.first, batch.last);
-        if same { Ok(made) } else { Err(SpoolError::Damaged(format!("the records of batch {}", batch.id))) }
+        let encoded =
+            self.read(kind, batch.lane, after, batch.records, u64::MAX)?.encode(batch.records as usize)?;
+        let same = xxh3_64(&encoded.body) == batch.body_sum && encoded.ends == (batch.first, batch.last);
+        if same {
+            Ok(encoded)
+        } else {
+            Err(SpoolError::Damaged(format!("the records of batch {}", batch.id)))
+        }
     }
 
     /// The records of a lane behind `after` and before `until`, `limit` of them at most.
-    pub(super) fn documents(
+    pub(in crate::deliver) fn documents(
         &mut self,
         lane: LaneNo,
         after: Seq,
@@ -162,7 +173,7 @@ impl Heads {
         limit: usize,
     ) -> Result<Vec<(u64, Seq)>, SpoolError> {
         let (mut found, mut seq) = (Vec::new(), Seq(after.0 + 1));
-        while let Some(chunk) = self.chunk_holding(Kind::Settled, lane, seq)? {
+        while let Some(chunk) = self.chunk_holding(ReadScope::Settled, lane, seq)? {
             for record in records_of(&chunk, after) {
                 let record = record?;
                 if record.seq >= until || found.len() >= limit {
@@ -176,13 +187,22 @@ impl Heads {
     }
 
     /// When the first record behind `after` was spooled.
-    pub(super) fn oldest(&mut self, lane: LaneNo, after: Seq) -> Result<Option<Uptime>, SpoolError> {
-        Ok(self.chunk_holding(Kind::Pending, lane, Seq(after.0 + 1))?.map(|chunk| chunk.spooled_uptime))
+    pub(in crate::deliver) fn oldest(
+        &mut self,
+        lane: LaneNo,
+        after: Seq,
+    ) -> Result<Option<Uptime>, SpoolError> {
+        Ok(self.chunk_holding(ReadScope::Pending, lane, Seq(after.0 + 1))?.map(|chunk| chunk.spooled_uptime))
     }
 
-    fn chunk_holding(&mut self, kind: Kind, lane: LaneNo, seq: Seq) -> Result<Option<Chunk>, SpoolError> {
+    fn chunk_holding(
+        &mut self,
+        kind: ReadScope,
+        lane: LaneNo,
+        seq: Seq,
+    ) -> Result<Option<Chunk>, SpoolError> {
         let recent = recent(&mut self.recent, lane, self.started_after);
-        if kind == Kind::Pending && seq >= recent.complete_from {
+        if kind == ReadScope::Pending && seq >= recent.complete_from {
             let at = recent.chunks.partition_point(|chunk| chunk.last < seq);
             return Ok(recent.chunks.get(at).cloned());
         }
@@ -190,8 +210,8 @@ impl Heads {
             return Ok(Some(read.clone()));
         }
         let found = match kind {
-            Kind::Pending => self.subscription.chunk_holding(lane, seq)?,
-            Kind::Settled => self.subscription.reader().chunk_holding(lane, seq)?,
+            ReadScope::Pending => self.subscription.chunk_holding(lane, seq)?,
+            ReadScope::Settled => self.subscription.reader().chunk_holding(lane, seq)?,
         };
         if let Some(chunk) = &found {
             if self.read_bytes + chunk.packed.len() > self.bytes_max {
@@ -219,10 +239,14 @@ impl Recent {
     }
 }
 
-impl LaneHead {
+impl Candidates {
     /// What the decision needs to know of each record, up to `last`, of so many at most.
-    pub(super) fn heads(&self, records: u32, last: Option<Seq>) -> Result<Vec<Head>, SpoolError> {
-        let head = |record: Record<'_>| Head {
+    pub(in crate::deliver) fn candidates(
+        &self,
+        records: u32,
+        last: Option<Seq>,
+    ) -> Result<Vec<Candidate>, SpoolError> {
+        let head = |record: Record<'_>| Candidate {
             seq: record.seq,
             document: record.document,
             after: record.after,
@@ -236,17 +260,17 @@ impl LaneHead {
     }
 
     /// The number of its first record.
-    pub(super) fn first(&self) -> Result<Option<Seq>, SpoolError> {
+    pub(in crate::deliver) fn first(&self) -> Result<Option<Seq>, SpoolError> {
         Ok(self.records().next().transpose()?.map(|record| record.seq))
     }
 
     /// The body of its first `records` records.
-    pub(super) fn make(&self, records: usize) -> Result<Made, SpoolError> {
+    pub(in crate::deliver) fn encode(&self, records: usize) -> Result<EncodedBatch, SpoolError> {
         let of = self.records().take(records).collect::<Result<Vec<_>, _>>()?;
         let (Some(first), Some(last), Some(chunk)) = (of.first(), of.last(), self.chunks.first()) else {
             return Err(SpoolError::Damaged("a batch without records".into()));
         };
-        Ok(Made {
+        Ok(EncodedBatch {
             body: body(chunk.lane.callback(), of.iter().map(|record| record.fragment)).into(),
             first: first.position,
             last: last.position,
@@ -296,7 +320,7 @@ mod tests {
             let spool = Spool::open(folder.path(), options).unwrap().spool;
             let (sender, committed) = mpsc::channel();
             let subscription = spool.subscribe(300, move |appended| sender.send(appended).unwrap());
-            let mut heads = Heads::new(subscription.unwrap(), 300);
+            let mut lane_reader = LaneReader::new(subscription.unwrap(), 300);
             let mut rng = StdRng::seed_from_u64(seed);
             let mut builder = GroupBuilder::new(Seq(0));
             let mut pending: [Vec<(Seq, String)>; 3] = Default::default();
@@ -313,12 +337,12 @@ mod tests {
                 }
                 let chunks = builder.finish(Timestamp(0), Uptime(0));
                 spool.apply(Op::Commit(Arc::new(Group { chunks, ..Group::default() }))).unwrap();
-                let received = committed.try_iter().flat_map(|appended| heads.receive(appended).1);
+                let received = committed.try_iter().flat_map(|appended| lane_reader.receive(appended).1);
                 for mut chunk in received.collect::<Vec<_>>() {
                     if rng.random_range(0..8) == 0 {
                         chunk.packed = bytes::Bytes::new();
                     }
-                    heads.offer(chunk);
+                    lane_reader.offer(chunk);
                 }
                 let lane = rng.random_range(0..3);
                 let (no, left) = (LaneNo::new(ProjectNo(0), Callback::ALL[lane]), &mut pending[lane]);
@@ -326,23 +350,27 @@ mod tests {
                 let (skipped, take) = (rng.random_range(0..=most), rng.random_range(1..6));
                 let after = skipped.checked_sub(1).map_or(cursors[lane], |before| left[before].0);
                 let expected: Vec<_> = left.iter().skip(skipped).take(take).collect();
-                let head =
-                    heads.head(Kind::Pending, no, after, u32::try_from(take).unwrap(), u64::MAX).unwrap();
+                let head = lane_reader
+                    .read(ReadScope::Pending, no, after, u32::try_from(take).unwrap(), u64::MAX)
+                    .unwrap();
                 let fragments = expected.iter().map(|(_, fragment)| fragment.as_bytes());
-                let made = head.make(take).unwrap();
-                assert_eq!(made.body, body(no.callback(), fragments));
-                assert_eq!(made.ends, (expected[0].0, expected[expected.len() - 1].0));
+                let encoded = head.encode(take).unwrap();
+                assert_eq!(encoded.body, body(no.callback(), fragments));
+                assert_eq!(encoded.ends, (expected[0].0, expected[expected.len() - 1].0));
                 if rng.random_bool(0.5) {
                     cursors[lane] = left[skipped].0;
                     left.drain(..=skipped);
-                    heads.settled(no, cursors[lane]);
+                    lane_reader.settled(no, cursors[lane]);
                 }
             }
             let held =
                 |chunks: &mut dyn Iterator<Item = &Chunk>| chunks.map(|c| c.packed.len()).sum::<usize>();
-            let recent = held(&mut heads.recent.values().flat_map(|recent| &recent.chunks));
-            assert_eq!((heads.recent_bytes, heads.read_bytes), (recent, held(&mut heads.read.values())));
-            assert!(heads.recent_bytes <= 300 && heads.read_bytes <= 300);
+            let recent = held(&mut lane_reader.recent.values().flat_map(|recent| &recent.chunks));
+            assert_eq!(
+                (lane_reader.recent_bytes, lane_reader.read_bytes),
+                (recent, held(&mut lane_reader.read.values()))
+            );
+            assert!(lane_reader.recent_bytes <= 300 && lane_reader.read_bytes <= 300);
         }
     }
 }

@@ -17,7 +17,7 @@ enum Past {
 }
 
 struct World {
-    dispatch: Dispatch,
+    scheduler: Scheduler,
     now: Uptime,
     /// When requests end.
     wire: BTreeMap<LaneNo, Uptime>,
@@ -32,7 +32,7 @@ const ROUND_TRIP: Duration = Duration::from_millis(50);
 impl World {
     fn new(slots: usize) -> Self {
         Self {
-            dispatch: Dispatch::new(slots, u64::MAX),
+            scheduler: Scheduler::new(slots, u64::MAX),
             now: T0,
             wire: BTreeMap::new(),
             hanging: BTreeMap::new(),
@@ -46,21 +46,21 @@ impl World {
         let failing = LaneHealth { failures: 1, failing_since: Some(self.now), ..LaneHealth::default() };
         let health = if past == Past::Failing { failing } else { LaneHealth::default() };
         let state = LaneState { lane, health, ..LaneState::default() };
-        self.dispatch.add(state, webhook_at(host, limits()), self.now);
+        self.scheduler.add(state, webhook_at(host, limits()), self.now);
         self.hanging.insert(lane, false);
         lane
     }
 
     fn append(&mut self, no: LaneNo) {
-        self.dispatch.appended(no, 3, 30, self.now, self.now);
+        self.scheduler.appended(no, 3, 30, self.now, self.now);
     }
 
     fn act(&mut self) {
-        while let Some(action) = self.dispatch.poll(self.now) {
+        while let Some(action) = self.scheduler.poll(self.now) {
             match action {
                 Action::Cut(no) => {
                     self.last += 3;
-                    self.dispatch.cut(no, batch(no, self.last - 2, self.last, 3), self.now);
+                    self.scheduler.cut(no, batch(no, self.last - 2, self.last, 3), self.now);
                 }
                 Action::Send(no, _) => {
                     let takes = if self.hanging[&no] { TIMEOUT } else { ROUND_TRIP };
@@ -76,7 +76,7 @@ impl World {
         let until = self.now.plus(wait);
         self.act();
         while self.now < until {
-            let next = self.wire.values().copied().chain(self.dispatch.deadline()).min();
+            let next = self.wire.values().copied().chain(self.scheduler.deadline()).min();
             self.now = next.unwrap_or(until).clamp(self.now, until);
             let ended: Vec<LaneNo> =
                 self.wire.iter().filter(|(_, at)| **at <= self.now).map(|(no, _)| *no).collect();
@@ -89,13 +89,13 @@ impl World {
         self.wire.remove(&no);
         if self.hanging[&no] {
             let late = Outcome { status: None, word: "timeout", detail: None, retry_after: None };
-            self.dispatch.ended(no, &late, 0.5, self.now).unwrap();
-            return self.dispatch.tried(no, None, self.now);
+            self.scheduler.ended(no, &late, 0.5, self.now).unwrap();
+            return self.scheduler.tried(no, None, self.now);
         }
-        let through = self.dispatch.lane(no).unwrap().batches[0].last;
-        self.dispatch.ended(no, &outcome(200), 0.5, self.now).unwrap();
+        let through = self.scheduler.lane(no).unwrap().batches[0].last;
+        self.scheduler.ended(no, &outcome(200), 0.5, self.now).unwrap();
         let settled = Settled { through, records: 3, bytes: 30, oldest: Some(self.now) };
-        self.dispatch.settled(no, settled, self.now);
+        self.scheduler.settled(no, settled, self.now);
         *self.delivered.entry(no).or_default() += 1;
         self.append(no);
     }
@@ -131,7 +131,7 @@ fn check(slots: usize, hosts: usize, lanes: usize, past: Past, other: Past) {
             came >= 16,
             "in second {second}, {came} batches: {slots} slots, {lanes} {past:?} lanes hang on {hosts} hosts, {other:?} elsewhere"
         );
-        assert!(world.dispatch.under_way() <= slots);
+        assert!(world.scheduler.under_way() <= slots);
     }
 }
 

@@ -18,19 +18,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::JoinSet;
 
 use self::tap::{Seen, Tapped};
-use super::connect::{Opened, Socket, Through};
+use crate::deliver::http::connector::{Opened, Socket, Through};
 
-pub(super) use self::pool::{Key, Pool};
+pub(in crate::deliver) use self::pool::{Key, Pool};
 
 /// A connection that was made.
-pub(super) struct Wire {
+pub(in crate::deliver) struct Wire {
     sender: Sender,
     seen: Seen,
     tasks: Tasks,
     /// Requests name their whole target, as those to a proxy do.
     through: Option<Through>,
     /// It has served a request before.
-    pub(super) reused: bool,
+    pub(in crate::deliver) reused: bool,
 }
 
 enum Sender {
@@ -40,17 +40,17 @@ enum Sender {
 
 /// A request had no answer that could be read.
 #[derive(Debug)]
-pub(super) struct Unanswered {
-    pub(super) error: hyper::Error,
+pub(in crate::deliver) struct Unanswered {
+    pub(in crate::deliver) error: hyper::Error,
     /// The status, where that at least could be read.
-    pub(super) status: Option<u16>,
+    pub(in crate::deliver) status: Option<u16>,
     /// The receiver has not looked at the request: it may be sent again and is not sent twice.
-    pub(super) is_untouched: bool,
+    pub(in crate::deliver) is_untouched: bool,
 }
 
 impl Wire {
     /// Speaks HTTP over a socket.
-    pub(super) async fn over(opened: Opened) -> hyper::Result<Self> {
+    pub(in crate::deliver) async fn over(opened: Opened) -> hyper::Result<Self> {
         let seen = if opened.http2 { Seen::http2() } else { Seen::http1() };
         let tasks = Tasks::default();
         let io = TokioIo::new(Tapped::new(opened.socket, seen.clone()));
@@ -86,7 +86,7 @@ impl Wire {
     }
 
     /// Sends a request with an absolute target, and waits for the head of its answer.
-    pub(super) async fn send(
+    pub(in crate::deliver) async fn send(
         &mut self,
         mut request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, Unanswered> {
@@ -102,7 +102,7 @@ impl Wire {
     }
 
     /// The status of an answer whose head is not whole yet.
-    pub(super) fn status(&self) -> Option<u16> {
+    pub(in crate::deliver) fn status(&self) -> Option<u16> {
         self.seen.status()
     }
 
@@ -115,7 +115,7 @@ impl Wire {
     }
 
     /// Once an answer was read to its end: whether the connection may serve again.
-    pub(super) async fn is_free(&mut self) -> bool {
+    pub(in crate::deliver) async fn is_free(&mut self) -> bool {
         // A receiver that answers early may never read the rest of the request.
         let ready = async {
             match &mut self.sender {
@@ -187,7 +187,7 @@ fn is_h2(error: &(dyn std::error::Error + 'static), is: impl Fn(&h2::Error) -> b
 }
 
 /// An error and what it comes from.
-pub(super) fn causes<'a>(
+pub(in crate::deliver) fn causes<'a>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
     std::iter::successors(Some(error), |error| error.source())

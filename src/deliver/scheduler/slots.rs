@@ -12,16 +12,16 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::lane::Lane;
+use crate::deliver::scheduler::lane::Lane;
 use crate::record::LaneNo;
 use crate::time::Uptime;
 
 /// Where requests go: what hangs, hangs together.
-pub(super) type Host = Arc<str>;
+pub(in crate::deliver) type Host = Arc<str>;
 
 /// What is known of a lane that wants a slot or holds one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Class {
+pub(in crate::deliver) enum Class {
     /// Its last attempt failed.
     Failing,
     /// It had a success lately.
@@ -32,23 +32,23 @@ pub(super) enum Class {
 
 /// As what a lane wants a slot or holds one.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Place {
+pub(in crate::deliver) struct SlotKey {
     class: Class,
     host: Host,
 }
 
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(in crate::deliver) struct SlotQueue {
     max: usize,
     /// All that are held.
-    all: Held,
+    all: SlotCounts,
     /// Those of lanes that fail.
-    failing: Held,
+    failing: SlotCounts,
     /// Those of lanes that fail or are not proven.
-    doubtful: Held,
+    doubtful: SlotCounts,
     /// They go on with what they have begun, before all others.
-    begun: VecDeque<(Place, LaneNo)>,
-    queues: [Queue; 3],
+    begun: VecDeque<(SlotKey, LaneNo)>,
+    queues: [ClassQueue; 3],
     failing_was_last: bool,
     /// How many lanes have waited so far.
     tickets: u64,
@@ -58,34 +58,34 @@ pub(super) struct Turns {
 
 /// Slots that are held, in all and by each host.
 #[derive(Debug, Default)]
-struct Held {
+struct SlotCounts {
     all: usize,
     hosts: HashMap<Host, usize>,
 }
 
 /// Lanes of one class that wait.
 #[derive(Debug, Default)]
-struct Queue {
+struct ClassQueue {
     /// Hosts in turn: each once, exactly those in `waiting`.
     hosts: VecDeque<Host>,
     waiting: HashMap<Host, VecDeque<(u64, LaneNo)>>,
 }
 
 /// A lane that may go.
-struct First {
+struct NextInLine {
     class: Class,
     /// Its host's place in the queue.
     at: usize,
     ticket: u64,
 }
 
-impl Turns {
-    pub(super) fn new(max: usize) -> Self {
+impl SlotQueue {
+    pub(in crate::deliver) fn new(max: usize) -> Self {
         Self {
             max: max.max(1),
-            all: Held::default(),
-            failing: Held::default(),
-            doubtful: Held::default(),
+            all: SlotCounts::default(),
+            failing: SlotCounts::default(),
+            doubtful: SlotCounts::default(),
             begun: VecDeque::new(),
             queues: Default::default(),
             failing_was_last: false,
@@ -94,17 +94,17 @@ impl Turns {
         }
     }
 
-    pub(super) fn set_max(&mut self, max: usize) {
+    pub(in crate::deliver) fn set_max(&mut self, max: usize) {
         self.max = max.max(1);
     }
 
     /// Slots that are held.
-    pub(super) fn taken(&self) -> usize {
+    pub(in crate::deliver) fn taken(&self) -> usize {
         self.all.all
     }
 
     /// A lane had a success: its host takes records.
-    pub(super) fn prove(&mut self, lane: &mut Lane, now: Uptime) {
+    pub(in crate::deliver) fn prove(&mut self, lane: &mut Lane, now: Uptime) {
         let until = now.plus(PROVEN_FOR);
         lane.proven_until = Some(until);
         if self.proven_hosts.len() >= HOSTS_MAX && !self.proven_hosts.contains_key(&lane.host) {
@@ -114,11 +114,11 @@ impl Turns {
     }
 
     /// The lane waits for its turn; `first` where it goes on with what it has begun.
-    pub(super) fn enqueue(&mut self, no: LaneNo, lane: &mut Lane, first: bool, now: Uptime) {
+    pub(in crate::deliver) fn enqueue(&mut self, no: LaneNo, lane: &mut Lane, first: bool, now: Uptime) {
         if std::mem::replace(&mut lane.queued, true) {
             return;
         }
-        let place = Place::of(lane, now);
+        let place = SlotKey::of(lane, now);
         if first {
             self.begun.push_back((place, no));
         } else if let Some(queue) = self.queues.get_mut(place.class as usize) {
@@ -128,11 +128,11 @@ impl Turns {
     }
 
     /// The next lane for which there is a slot, and as what it waited.
-    pub(super) fn next(&mut self, now: Uptime) -> Option<(LaneNo, Place)> {
+    pub(in crate::deliver) fn next(&mut self, now: Uptime) -> Option<(LaneNo, SlotKey)> {
         if self.taken() >= self.max {
             return None;
         }
-        let may = |(place, _): &(Place, LaneNo)| self.may_take(place.class, &place.host, now);
+        let may = |(place, _): &(SlotKey, LaneNo)| self.may_take(place.class, &place.host, now);
         if let Some((place, no)) = self.begun.iter().position(may).and_then(|at| self.begun.remove(at)) {
             return Some((no, place));
         }
@@ -140,23 +140,23 @@ impl Turns {
         let well = well.min_by_key(|first| first.ticket);
         let failing = self.first(Class::Failing, now).filter(|_| well.is_none() || !self.failing_was_last);
         self.failing_was_last = failing.is_some();
-        let First { class, at, .. } = failing.or(well)?;
+        let NextInLine { class, at, .. } = failing.or(well)?;
         let (host, no) = self.queues.get_mut(class as usize)?.take(at)?;
-        Some((no, Place { class, host }))
+        Some((no, SlotKey { class, host }))
     }
 
     /// The first lane of a class that may go. Only hosts that hold slots are passed over: no more than
     /// there are slots.
-    fn first(&self, class: Class, now: Uptime) -> Option<First> {
+    fn first(&self, class: Class, now: Uptime) -> Option<NextInLine> {
         let queue = self.queues.get(class as usize).filter(|_| self.has_room(class))?;
         let at = queue.hosts.iter().position(|host| self.may_take(class, host, now))?;
         let (ticket, _) = queue.waiting.get(queue.hosts.get(at)?)?.front()?;
-        Some(First { class, at, ticket: *ticket })
+        Some(NextInLine { class, at, ticket: *ticket })
     }
 
-    pub(super) fn take(&mut self, lane: &mut Lane, now: Uptime) {
+    pub(in crate::deliver) fn take(&mut self, lane: &mut Lane, now: Uptime) {
         debug_assert!(lane.slot.is_none(), "a lane has one batch in flight");
-        let place = Place::of(lane, now);
+        let place = SlotKey::of(lane, now);
         for held in self.held(place.class) {
             held.all += 1;
             *held.hosts.entry(Arc::clone(&place.host)).or_default() += 1;
@@ -164,7 +164,7 @@ impl Turns {
         lane.slot = Some(place);
     }
 
-    pub(super) fn give_back(&mut self, lane: &mut Lane) {
+    pub(in crate::deliver) fn give_back(&mut self, lane: &mut Lane) {
         let Some(place) = lane.slot.take() else { return };
         for held in self.held(place.class) {
             held.all -= 1;
@@ -177,7 +177,7 @@ impl Turns {
         }
     }
 
-    fn held(&mut self, class: Class) -> impl Iterator<Item = &mut Held> {
+    fn held(&mut self, class: Class) -> impl Iterator<Item = &mut SlotCounts> {
         let doubtful = (class != Class::Proven).then_some(&mut self.doubtful);
         let failing = (class == Class::Failing).then_some(&mut self.failing);
         std::iter::once(&mut self.all).chain(doubtful).chain(failing)
@@ -200,7 +200,7 @@ impl Turns {
     }
 }
 
-impl Held {
+impl SlotCounts {
     /// The more hosts hold as much as they may, the less each does, and the rest stays free.
     fn leaves_room(&self, host: &Host, max: usize, times: usize) -> bool {
         let never_all = max.saturating_sub(1).max(1);
@@ -209,7 +209,7 @@ impl Held {
     }
 }
 
-impl Queue {
+impl ClassQueue {
     fn enqueue(&mut self, host: Host, lane: (u64, LaneNo)) {
         let lanes = self.waiting.entry(Arc::clone(&host)).or_insert_with(|| {
             self.hosts.push_back(host);
@@ -232,8 +232,8 @@ impl Queue {
     }
 }
 
-impl Place {
-    pub(super) fn of(lane: &Lane, now: Uptime) -> Self {
+impl SlotKey {
+    pub(in crate::deliver) fn of(lane: &Lane, now: Uptime) -> Self {
         let is_proven = lane.proven_until.is_some_and(|until| until > now);
         let class = match lane.is_failing() {
             true => Class::Failing,

@@ -3,16 +3,16 @@
 //! 1. A replay's records wait for the same replay's records alone, and pending ones for pending ones.
 //! 2. A dead letter's one more attempt changes nothing of how its lane stands.
 
-use super::Dispatch;
-use crate::deliver::lane::{LanePart, Pace};
+use super::Scheduler;
+use crate::deliver::scheduler::lane::{RateLimiter, ReplayRange};
 use crate::record::{LaneNo, Seq};
 use crate::spool::{Part, ReplayNo};
 use crate::time::Uptime;
 
-impl Dispatch {
+impl Scheduler {
     /// A replay may go so fast.
-    pub(in crate::deliver) fn pace(&mut self, replay: ReplayNo, rate: Option<u32>) {
-        self.paces.entry(replay).or_default().rate = rate;
+    pub(in crate::deliver) fn set_rate(&mut self, replay: ReplayNo, rate: Option<u32>) {
+        self.rate_limiters.entry(replay).or_default().rate = rate;
     }
 
     /// A replay enters its lanes, behind those that run. All lanes are known.
@@ -23,18 +23,18 @@ impl Dispatch {
         parts: &[Part],
         now: Uptime,
     ) {
-        self.paces.insert(replay, Pace { rate, parts: parts.len(), ..Pace::default() });
+        self.rate_limiters.insert(replay, RateLimiter { rate, parts: parts.len(), ..RateLimiter::default() });
         for part in parts {
             if let Some(lane) = self.lanes.get_mut(&part.lane) {
-                lane.parts.push_back(LanePart::new(part, Vec::new()));
+                lane.parts.push_back(ReplayRange::new(part, Vec::new()));
             }
-            self.look_again(part.lane, now);
+            self.reschedule(part.lane, now);
         }
     }
 
     /// Nothing more is cut or sent of a replay; what is on the wire ends. `false`: it does not run.
     pub(in crate::deliver) fn cancel(&mut self, replay: ReplayNo, now: Uptime) -> bool {
-        let runs = self.paces.remove(&replay).is_some();
+        let runs = self.rate_limiters.remove(&replay).is_some();
         let mut left: Vec<LaneNo> = Vec::new();
         for (no, lane) in &mut self.lanes {
             let before = lane.parts.len();
@@ -50,7 +50,7 @@ impl Dispatch {
 
     /// The replay that was asked for last, of those that run.
     pub(in crate::deliver) fn newest_replay(&self) -> Option<ReplayNo> {
-        self.paces.last_key_value().map(|(replay, _)| *replay)
+        self.rate_limiters.last_key_value().map(|(replay, _)| *replay)
     }
 
     /// Records of a replay up to `through` are sent or passed over, durably. Says whether the replay is
@@ -71,14 +71,14 @@ impl Dispatch {
             part.batches.retain(|batch| batch.last > through);
             if part.cursor >= part.last {
                 lane.parts.pop_front();
-                if let Some(pace) = self.paces.get_mut(&replay) {
-                    pace.parts -= 1;
-                    is_done = pace.parts == 0;
+                if let Some(limiter) = self.rate_limiters.get_mut(&replay) {
+                    limiter.parts -= 1;
+                    is_done = limiter.parts == 0;
                 }
             }
         }
         if is_done {
-            self.paces.remove(&replay);
+            self.rate_limiters.remove(&replay);
         }
         self.changed(no, now);
         is_done
@@ -89,6 +89,6 @@ impl Dispatch {
         if let Some(lane) = self.lanes.get_mut(&no) {
             lane.redeliveries = wait;
         }
-        self.look_again(no, now);
+        self.reschedule(no, now);
     }
 }

@@ -14,13 +14,13 @@ use hyper::{Method, Request, Uri};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{Answer, failed, not_opened, unsent};
-use super::connect::Connector;
-use super::egress::Egress;
-use super::proxy::Proxy;
-use super::retry::Outcome;
-use super::trust;
-use super::wire::{Key, Pool, Wire};
+use crate::deliver::http::answer::{Answer, failed, not_opened, unsent};
+use crate::deliver::http::connector::Connector;
+use crate::deliver::http::egress::Egress;
+use crate::deliver::http::proxy::Proxy;
+use crate::deliver::http::trust;
+use crate::deliver::http::wire::{Key, Pool, Wire};
+use crate::deliver::scheduler::retry::Outcome;
 use crate::metrics::{Metrics, ReusedLabel, Truth};
 
 /// Makes requests.
@@ -75,7 +75,7 @@ impl Client {
     /// Makes one attempt. Where a receiver has not looked at the request, as a connection that had
     /// rested was closed or the receiver says so itself, it is made once more at once, over a new
     /// connection, and both count as one.
-    pub(super) async fn attempt(&self, ask: Ask) -> Outcome {
+    pub(in crate::deliver) async fn attempt(&self, ask: Ask) -> Outcome {
         let deadline = tokio::time::sleep(ask.timeout).deadline();
         let late = || unsent("timeout", format!("no answer within {:?}", ask.timeout));
         let key = key(&ask.url);

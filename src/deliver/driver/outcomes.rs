@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::again::Redelivery;
-use super::{Event, Shell, WRITE_AGAIN_AFTER};
-use crate::deliver::dispatch::Settled;
-use crate::deliver::heads::Kind;
-use crate::deliver::retry::Outcome;
+use super::replays::Redelivery;
+use super::{Driver, Event, WRITE_AGAIN_AFTER};
+use crate::deliver::driver::lane_reader::ReadScope;
+use crate::deliver::scheduler::Settled;
+use crate::deliver::scheduler::retry::Outcome;
 use crate::metrics::{AttemptLabel, CallbackLabel, ReasonLabel};
 use crate::record::{LaneNo, Seq};
 use crate::spool::{Attempted, Batch, DeadNo, DeadReason, Done, Fate, LaneHealth, Op, ReplayNo, SpoolError};
@@ -14,15 +14,15 @@ use crate::time::{Timestamp, Uptime};
 
 /// An attempt that ended.
 pub(in crate::deliver) struct Ended {
-    pub(super) lane: LaneNo,
-    pub(super) batch: Batch,
+    pub(in crate::deliver) lane: LaneNo,
+    pub(in crate::deliver) batch: Batch,
     /// The dead letter that it was one more attempt of.
-    pub(super) dead: Option<DeadNo>,
-    pub(super) outcome: Outcome,
-    pub(super) started_at: Timestamp,
-    pub(super) took: Duration,
+    pub(in crate::deliver) dead: Option<DeadNo>,
+    pub(in crate::deliver) outcome: Outcome,
+    pub(in crate::deliver) started_at: Timestamp,
+    pub(in crate::deliver) took: Duration,
     /// When the oldest of its records was committed.
-    pub(super) committed_at: Timestamp,
+    pub(in crate::deliver) committed_at: Timestamp,
 }
 
 /// An outcome on its way to the disk.
@@ -34,20 +34,20 @@ pub(in crate::deliver) struct Write {
 }
 
 /// What could not be written for want of room, and is written again later.
-pub(super) enum Unwritten {
+pub(in crate::deliver) enum PendingWrite {
     Cancel(ReplayNo),
     Outcome(Box<Write>),
     Redelivered(Box<Redelivery>),
 }
 
-impl Shell {
-    pub(super) fn ended(&mut self, ended: Ended, now: Uptime) {
+impl Driver {
+    pub(in crate::deliver) fn ended(&mut self, ended: Ended, now: Uptime) {
         let Ended { lane, batch, .. } = &ended;
         let lane = *lane;
         let failed_before = self.health(lane).failures > 0;
-        let odd_before = self.dispatch.lane(lane).is_some_and(|lane| lane.has_odd_answers);
-        let dice = (self.params.dice)();
-        let Some(decided) = self.dispatch.ended(lane, &ended.outcome, dice, now) else { return };
+        let odd_before = self.scheduler.lane(lane).is_some_and(|lane| lane.has_odd_answers);
+        let jitter = (self.params.jitter)();
+        let Some(decided) = self.scheduler.ended(lane, &ended.outcome, jitter, now) else { return };
         self.count(&ended, decided.fate);
         if let Some(dead) = ended.dead {
             return self.tried_again(ended, dead, decided.fate);
@@ -63,7 +63,7 @@ impl Shell {
     }
 
     /// As it is written down.
-    pub(super) fn attempted(&self, ended: Ended, fate: Fate) -> (Batch, Attempted) {
+    pub(in crate::deliver) fn attempted(&self, ended: Ended, fate: Fate) -> (Batch, Attempted) {
         let Ended { lane, batch, outcome, started_at, took, .. } = ended;
         let attempted = Attempted {
             batch: batch.id,
@@ -80,12 +80,12 @@ impl Shell {
         (batch, attempted)
     }
 
-    pub(super) fn write_again(&mut self, what: Unwritten, now: Uptime) {
-        self.unwritten.push((now.plus(WRITE_AGAIN_AFTER), what));
+    pub(in crate::deliver) fn write_again(&mut self, what: PendingWrite, now: Uptime) {
+        self.pending_writes.push((now.plus(WRITE_AGAIN_AFTER), what));
     }
 
     /// Hands an outcome in, with the standing that the lane has now.
-    pub(super) fn write(&self, mut write: Box<Write>) {
+    pub(in crate::deliver) fn write(&self, mut write: Box<Write>) {
         write.attempted.health = self.health(write.attempted.lane);
         if write.batch.replay.is_some_and(|replay| !self.replays.contains_key(&replay)) {
             // It was cancelled meanwhile: nothing takes its place.
@@ -95,26 +95,31 @@ impl Shell {
         let retire =
             write.successors.clone().map(|successors| Op::Retire { batch: write.batch.id, successors });
         let attempted = Op::Attempted(write.attempted.clone());
-        let told = move |written| drop(events.send(Event::Written { write, written }));
+        let reply = move |written| drop(events.send(Event::Written { write, written }));
         match retire {
-            None => self.params.spool.submit(attempted, told),
+            None => self.params.spool.submit(attempted, reply),
             Some(retire) => {
                 self.params.spool.submit(attempted, |_| {});
-                self.params.spool.submit(retire, told);
+                self.params.spool.submit(retire, reply);
             }
         }
     }
 
-    pub(super) fn written(&mut self, write: Box<Write>, written: Result<Done, SpoolError>, now: Uptime) {
+    pub(in crate::deliver) fn written(
+        &mut self,
+        write: Box<Write>,
+        written: Result<Done, SpoolError>,
+        now: Uptime,
+    ) {
         match written {
             Ok(_) => {}
-            Err(SpoolError::DiskFull) => return self.write_again(Unwritten::Outcome(write), now),
+            Err(SpoolError::DiskFull) => return self.write_again(PendingWrite::Outcome(write), now),
             Err(error) => return self.fail(error),
         }
         let Write { attempted, batch, successors } = *write;
         let (lane, records) = (attempted.lane, u64::from(batch.records));
         if attempted.fate == Fate::Waits {
-            return self.dispatch.tried(lane, successors, now);
+            return self.scheduler.tried(lane, successors, now);
         }
         if let Some(replay) = batch.replay {
             return self.replayed(lane, replay, &batch, attempted.fate, now);
@@ -125,7 +130,7 @@ impl Shell {
         self.settled(lane, batch.last, records, batch.fragment_bytes(), now);
     }
 
-    pub(super) fn gave_up(
+    pub(in crate::deliver) fn gave_up(
         &mut self,
         lane: LaneNo,
         through: Seq,
@@ -141,19 +146,19 @@ impl Shell {
                 }
                 self.settled(lane, through, records, bytes, now);
             }
-            Ok(_) => self.dispatch.unseize(lane, now),
+            Ok(_) => self.scheduler.end_lease(lane, now),
             Err(error) => self.not_written(lane, error, now),
         }
     }
 
     fn settled(&mut self, lane: LaneNo, through: Seq, records: u64, bytes: u64, now: Uptime) {
-        self.made.remove(&lane);
-        self.heads.settled(lane, through);
-        let left = self.dispatch.lane(lane).is_some_and(|lane| lane.pending_records > records);
-        match left.then(|| self.heads.oldest(lane, through)).transpose() {
+        self.encoded.remove(&lane);
+        self.lane_reader.settled(lane, through);
+        let left = self.scheduler.lane(lane).is_some_and(|lane| lane.pending_records > records);
+        match left.then(|| self.lane_reader.oldest(lane, through)).transpose() {
             Ok(oldest) => {
                 let settled = Settled { through, records, bytes, oldest: oldest.flatten() };
-                self.dispatch.settled(lane, settled, now);
+                self.scheduler.settled(lane, settled, now);
             }
             Err(error) => self.fail(error),
         }
@@ -163,16 +168,17 @@ impl Shell {
     fn halves(&mut self, whole: &Batch) -> Result<Vec<Batch>, SpoolError> {
         let half = whole.records / 2;
         let after = Seq(whole.first.0.saturating_sub(1));
-        let kind = if whole.replay.is_some() { Kind::Settled } else { Kind::Pending };
-        let first = self.heads.head(kind, whole.lane, after, half, u64::MAX)?.make(half as usize)?;
+        let kind = if whole.replay.is_some() { ReadScope::Settled } else { ReadScope::Pending };
+        let first = self.lane_reader.read(kind, whole.lane, after, half, u64::MAX)?.encode(half as usize)?;
         let rest = whole.records - half;
-        let second = self.heads.head(kind, whole.lane, first.ends.1, rest, u64::MAX)?.make(rest as usize)?;
-        let batch = |made| Batch { replay: whole.replay, ..self.batch(whole.lane, whole.epoch, made) };
+        let second =
+            self.lane_reader.read(kind, whole.lane, first.ends.1, rest, u64::MAX)?.encode(rest as usize)?;
+        let batch = |encoded| Batch { replay: whole.replay, ..self.batch(whole.lane, whole.epoch, encoded) };
         Ok([first, second].iter().map(batch).collect())
     }
 
-    pub(super) fn health(&self, lane: LaneNo) -> LaneHealth {
-        self.dispatch.lane(lane).map(|lane| lane.health.clone()).unwrap_or_default()
+    pub(in crate::deliver) fn health(&self, lane: LaneNo) -> LaneHealth {
+        self.scheduler.lane(lane).map(|lane| lane.health.clone()).unwrap_or_default()
     }
 
     fn count(&self, ended: &Ended, fate: Fate) {
@@ -198,7 +204,7 @@ impl Shell {
 
     /// An answer that breaks the protocol behind its status is said once, and its repetitions are counted.
     fn say_odd(&self, Ended { lane, outcome, .. }: &Ended, odd_before: bool) {
-        let is_odd = self.dispatch.lane(*lane).is_some_and(|lane| lane.has_odd_answers);
+        let is_odd = self.scheduler.lane(*lane).is_some_and(|lane| lane.has_odd_answers);
         if is_odd && !odd_before {
             let (project, callback) = (self.project(*lane), lane.callback());
             let Outcome { status, detail, .. } = outcome;

@@ -10,15 +10,15 @@ use hyper::body::Incoming;
 use hyper::header::RETRY_AFTER;
 use tokio::time::{Instant, timeout_at};
 
-use super::connect::NotOpened;
-use super::location::location;
-use super::retry::{DELIVERED, Outcome};
-use super::wire::{Unanswered, causes};
 use crate::clock::Clock;
+use crate::deliver::http::connector::NotOpened;
+use crate::deliver::http::location::location;
+use crate::deliver::http::wire::{Unanswered, causes};
+use crate::deliver::scheduler::retry::{DELIVERED, Outcome};
 use crate::time::Timestamp;
 
 /// An answer with a status, which decides; the rest may be broken.
-pub(super) struct Answer {
+pub(in crate::deliver) struct Answer {
     status: u16,
     /// Where a redirect leads, for people.
     location: Option<String>,
@@ -32,7 +32,7 @@ pub(super) struct Answer {
 
 impl Answer {
     /// One whose head has come.
-    pub(super) fn new(answer: Response<Incoming>) -> Self {
+    pub(in crate::deliver) fn new(answer: Response<Incoming>) -> Self {
         let value = answer.headers().get(RETRY_AFTER);
         Self {
             status: answer.status().as_u16(),
@@ -45,7 +45,7 @@ impl Answer {
     }
 
     /// One of which nothing more than the status could be read.
-    pub(super) fn broken(status: u16, why: &str) -> Self {
+    pub(in crate::deliver) fn broken(status: u16, why: &str) -> Self {
         Self {
             status,
             location: None,
@@ -57,7 +57,7 @@ impl Answer {
     }
 
     /// Reads the body, as far as it comes and may be read.
-    pub(super) async fn read(&mut self, bytes_max: u64, deadline: Instant) {
+    pub(in crate::deliver) async fn read(&mut self, bytes_max: u64, deadline: Instant) {
         let mut read = 0_u64;
         while let Some(body) = &mut self.body {
             match timeout_at(deadline, body.frame()).await {
@@ -82,11 +82,11 @@ impl Answer {
     }
 
     /// Nothing of it is left on the connection.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(in crate::deliver) fn is_whole(&self) -> bool {
         self.fault.is_none()
     }
 
-    pub(super) fn outcome(self) -> Outcome {
+    pub(in crate::deliver) fn outcome(self) -> Outcome {
         let Self { status, location, retry_after, kept, fault, .. } = self;
         let word = match status {
             200..=299 => DELIVERED,
@@ -109,13 +109,13 @@ impl Answer {
 
 impl Unanswered {
     /// Its sentence.
-    pub(super) fn told(&self) -> String {
+    pub(in crate::deliver) fn told(&self) -> String {
         told(&self.error)
     }
 }
 
 /// Why there is no connection.
-pub(super) fn not_opened(error: &NotOpened) -> Outcome {
+pub(in crate::deliver) fn not_opened(error: &NotOpened) -> Outcome {
     let word = match error {
         NotOpened::Denied(_) => "egress",
         NotOpened::Dns(..) => "dns",
@@ -129,13 +129,13 @@ pub(super) fn not_opened(error: &NotOpened) -> Outcome {
 }
 
 /// Why there is no answer.
-pub(super) fn failed(error: &hyper::Error) -> Outcome {
+pub(in crate::deliver) fn failed(error: &hyper::Error) -> Outcome {
     let broke_off = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
     let is_reset = broke_off || causes(error).any(is_reset);
     unsent(if is_reset { "reset" } else { "protocol" }, told(error))
 }
 
-pub(super) fn unsent(word: &'static str, detail: String) -> Outcome {
+pub(in crate::deliver) fn unsent(word: &'static str, detail: String) -> Outcome {
     Outcome { status: None, word, detail: Some(detail), retry_after: None }
 }
 

@@ -3,30 +3,34 @@
 //! 1. A lane has one batch in flight, and its cursor moves only over settled records.
 //! 2. Only sendable records are cut: a batch never waits for another lane once it is cut. The
 //!    earliest unsettled record of a project is always sendable, so no two lanes wait on each other.
-//! 3. Whoever fails or hangs leaves slots for requests to others: [`Turns`].
+//! 3. Whoever fails or hangs leaves slots for requests to others: [`SlotQueue`].
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::lane::{Due, GiveUp, Lane, Paces, Phase, Work};
-use super::retry::{DELIVERED, Outcome, Verdict, verdict};
-use super::turns::{Place, Turns};
-use super::webhook::Webhook;
+use self::lane::{Due, GiveUp, Lane, Phase, RateLimiters, Work};
+use self::retry::{DELIVERED, Outcome, Verdict, verdict};
+use self::slots::{SlotKey, SlotQueue};
+use crate::deliver::webhook::Webhook;
 use crate::record::{Callback, LaneNo, Seq};
 use crate::spool::{Batch, DeadReason, Fate, LaneState};
 use crate::time::Uptime;
 
+pub(in crate::deliver) mod condition;
 mod health;
+pub(in crate::deliver) mod lane;
 mod order;
 mod replay;
+pub(in crate::deliver) mod retry;
+pub(in crate::deliver) mod slots;
 
-pub(super) use order::{Head, Run};
+pub(in crate::deliver) use order::{Candidate, Run};
 
 /// What the shell is to do.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Action {
-    /// Read the lane's head, ask [`Dispatch::run`] how much of it may go, and write the cut down.
+pub(in crate::deliver) enum Action {
+    /// Read the lane's head, ask [`Scheduler::run`] how much of it may go, and write the cut down.
     Cut(LaneNo),
     /// Make the one more attempt of the lane's next dead letter that is asked for.
     Redeliver(LaneNo),
@@ -38,84 +42,91 @@ pub(super) enum Action {
 
 /// What follows from an attempt, to be written down with the lane's standing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Decided {
-    pub(super) fate: Fate,
+pub(in crate::deliver) struct Decision {
+    pub(in crate::deliver) fate: Fate,
     /// The batch is to be cut in two.
-    pub(super) halve: bool,
+    pub(in crate::deliver) halve: bool,
 }
 
 /// All lanes.
 #[derive(Debug)]
-pub(super) struct Dispatch {
+pub(in crate::deliver) struct Scheduler {
     lanes: HashMap<LaneNo, Lane>,
     /// One entry a lane: when it is to be looked at next.
     timers: BTreeSet<(Uptime, LaneNo)>,
-    turns: Turns,
+    slots: SlotQueue,
     /// Of the replays that run.
-    paces: Paces,
+    rate_limiters: RateLimiters,
     lane_bytes_max: u64,
     /// Nothing new is begun.
     held: bool,
 }
 
-impl Dispatch {
-    pub(super) fn new(in_flight_max: usize, lane_bytes_max: u64) -> Self {
+impl Scheduler {
+    pub(in crate::deliver) fn new(in_flight_max: usize, lane_bytes_max: u64) -> Self {
         Self {
             lanes: HashMap::new(),
             timers: BTreeSet::new(),
-            turns: Turns::new(in_flight_max),
-            paces: Paces::new(),
+            slots: SlotQueue::new(in_flight_max),
+            rate_limiters: RateLimiters::new(),
             lane_bytes_max,
             held: false,
         }
     }
 
-    pub(super) fn add(&mut self, state: LaneState, webhook: Option<Arc<Webhook>>, now: Uptime) {
+    pub(in crate::deliver) fn add(&mut self, state: LaneState, webhook: Option<Arc<Webhook>>, now: Uptime) {
         let no = state.lane;
         let mut lane = Lane::new(state, webhook);
         // After a death the clock may stand a little behind what it said before.
         lane.oldest = lane.oldest.map(|oldest| oldest.min(now));
         for part in &lane.parts {
-            self.paces.entry(part.replay).or_default().parts += 1;
+            self.rate_limiters.entry(part.replay).or_default().parts += 1;
         }
         self.lanes.insert(no, lane);
-        self.look_again(no, now);
+        self.reschedule(no, now);
     }
 
-    pub(super) fn lane(&self, no: LaneNo) -> Option<&Lane> {
+    pub(in crate::deliver) fn lane(&self, no: LaneNo) -> Option<&Lane> {
         self.lanes.get(&no)
     }
 
-    pub(super) fn lanes(&self) -> impl Iterator<Item = (&LaneNo, &Lane)> {
+    pub(in crate::deliver) fn lanes(&self) -> impl Iterator<Item = (&LaneNo, &Lane)> {
         self.lanes.iter()
     }
 
     /// Requests and cuts under way.
-    pub(super) fn under_way(&self) -> usize {
-        self.turns.taken()
+    pub(in crate::deliver) fn under_way(&self) -> usize {
+        self.slots.taken()
     }
 
     /// While held, nothing new is begun; what is under way ends.
-    pub(super) fn hold(&mut self, held: bool) {
+    pub(in crate::deliver) fn hold(&mut self, held: bool) {
         self.held = held;
     }
 
-    pub(super) fn set_limits(&mut self, in_flight_max: usize, lane_bytes_max: u64) {
-        self.turns.set_max(in_flight_max);
+    pub(in crate::deliver) fn set_limits(&mut self, in_flight_max: usize, lane_bytes_max: u64) {
+        self.slots.set_max(in_flight_max);
         self.lane_bytes_max = lane_bytes_max;
     }
 
     /// Records were spooled.
-    pub(super) fn appended(&mut self, no: LaneNo, records: u64, bytes: u64, spooled: Uptime, now: Uptime) {
+    pub(in crate::deliver) fn appended(
+        &mut self,
+        no: LaneNo,
+        records: u64,
+        bytes: u64,
+        spooled: Uptime,
+        now: Uptime,
+    ) {
         let Some(lane) = self.lanes.get_mut(&no) else { return };
         lane.pending_records += records;
         lane.pending_bytes += bytes;
         lane.oldest.get_or_insert(spooled);
-        self.look_again(no, now);
+        self.reschedule(no, now);
     }
 
     /// The next thing to do, if there is one now.
-    pub(super) fn poll(&mut self, now: Uptime) -> Option<Action> {
+    pub(in crate::deliver) fn poll(&mut self, now: Uptime) -> Option<Action> {
         while let Some((at, no)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.timers.remove(&(at, no));
             if let Some(lane) = self.lanes.get_mut(&no) {
@@ -123,10 +134,10 @@ impl Dispatch {
             }
             let lane_bytes_max = self.lane_bytes_max;
             if let Some(what) = self.lanes.get_mut(&no).and_then(|lane| lane.give_up(lane_bytes_max, now)) {
-                self.seize(no, now);
+                self.lease(no, now);
                 return Some(Action::GiveUp(no, what));
             }
-            self.look_again(no, now);
+            self.reschedule(no, now);
         }
         if self.held {
             return None;
@@ -135,12 +146,12 @@ impl Dispatch {
     }
 
     /// When to poll again, if nothing happens before.
-    pub(super) fn deadline(&self) -> Option<Uptime> {
+    pub(in crate::deliver) fn deadline(&self) -> Option<Uptime> {
         self.timers.first().map(|(at, _)| *at)
     }
 
     /// A cut is durable: its batch goes out next.
-    pub(super) fn cut(&mut self, no: LaneNo, batch: Batch, now: Uptime) {
+    pub(in crate::deliver) fn cut(&mut self, no: LaneNo, batch: Batch, now: Uptime) {
         self.release(no);
         let Some(lane) = self.lanes.get_mut(&no) else { return };
         match batch.replay {
@@ -149,8 +160,8 @@ impl Dispatch {
                 lane.blocked = None;
             }
             Some(replay) => {
-                if let Some(pace) = self.paces.get_mut(&replay) {
-                    pace.cut(batch.records, now);
+                if let Some(limiter) = self.rate_limiters.get_mut(&replay) {
+                    limiter.cut(batch.records, now);
                 }
                 if let Some(part) = lane.parts.front_mut().filter(|part| part.replay == replay) {
                     part.batches.push_back(batch);
@@ -158,22 +169,28 @@ impl Dispatch {
                 }
             }
         }
-        self.turns.enqueue(no, lane, true, now); // It keeps its turn.
-        self.look_again(no, now);
+        self.slots.enqueue(no, lane, true, now); // It keeps its turn.
+        self.reschedule(no, now);
     }
 
     /// What was begun for the lane could not be written: it is begun again after `wait`.
-    pub(super) fn not_written(&mut self, no: LaneNo, wait: Duration, now: Uptime) {
+    pub(in crate::deliver) fn not_written(&mut self, no: LaneNo, wait: Duration, now: Uptime) {
         self.release(no);
         if let Some(lane) = self.lanes.get_mut(&no) {
             lane.not_before = Some(now.plus(wait));
         }
-        self.look_again(no, now);
+        self.reschedule(no, now);
     }
 
-    /// An attempt ended. What follows is to be written down; until [`Dispatch::settled`] or
-    /// [`Dispatch::tried`] says that it is, the lane waits.
-    pub(super) fn ended(&mut self, no: LaneNo, outcome: &Outcome, dice: f64, now: Uptime) -> Option<Decided> {
+    /// An attempt ended. What follows is to be written down; until [`Scheduler::settled`] or
+    /// [`Scheduler::tried`] says that it is, the lane waits.
+    pub(in crate::deliver) fn ended(
+        &mut self,
+        no: LaneNo,
+        outcome: &Outcome,
+        jitter: f64,
+        now: Uptime,
+    ) -> Option<Decision> {
         let lane = self.lanes.get_mut(&no)?;
         lane.phase = Phase::Settling;
         lane.last_outcome = Some(outcome.word);
@@ -185,21 +202,21 @@ impl Dispatch {
             Work::Redelivery => {
                 let taken = outcome.word == DELIVERED;
                 if taken {
-                    self.turns.prove(lane, now);
+                    self.slots.prove(lane, now);
                 }
-                return Some(Decided {
+                return Some(Decision {
                     fate: if taken { Fate::Delivered } else { Fate::Waits },
                     halve: false,
                 });
             }
         };
         let schedule = lane.webhook.as_ref().map_or(&[][..], |webhook| &webhook.limits.retry_schedule);
-        let verdict = verdict(outcome, lane.health.failures, schedule, dice);
+        let verdict = verdict(outcome, lane.health.failures, schedule, jitter);
         lane.health.retry_at = None;
         let (fate, halve) = match verdict {
             Verdict::Delivered => {
                 (lane.health.failures, lane.health.failing_since) = (0, None);
-                self.turns.prove(lane, now);
+                self.slots.prove(lane, now);
                 (Fate::Delivered, false)
             }
             Verdict::TooLarge if records > 1 => (Fate::Waits, true),
@@ -215,11 +232,11 @@ impl Dispatch {
         if lane.health.failures == 1 {
             self.changed(no, now); // From now on, others wait for it no longer than `order_wait`.
         }
-        Some(Decided { fate, halve })
+        Some(Decision { fate, halve })
     }
 
     /// A failed attempt is written down; `successors` stand in for the batch where it was retired.
-    pub(super) fn tried(&mut self, no: LaneNo, successors: Option<Vec<Batch>>, now: Uptime) {
+    pub(in crate::deliver) fn tried(&mut self, no: LaneNo, successors: Option<Vec<Batch>>, now: Uptime) {
         self.release(no);
         if let Some(batches) = self.lanes.get_mut(&no).and_then(Lane::batches_at_work) {
             match successors {
@@ -238,7 +255,7 @@ impl Dispatch {
     }
 
     /// Records up to `through` are settled, durably. `oldest` is when the next was spooled.
-    pub(super) fn settled(&mut self, no: LaneNo, settled: Settled, now: Uptime) {
+    pub(in crate::deliver) fn settled(&mut self, no: LaneNo, settled: Settled, now: Uptime) {
         self.release(no);
         let Some(lane) = self.lanes.get_mut(&no) else { return };
         debug_assert!(settled.through >= lane.cursor, "a cursor never moves back");
@@ -252,45 +269,45 @@ impl Dispatch {
 
     /// The lane that should give up records for want of room: the largest of those that fail, are
     /// paused or have no webhook. One that is at work is waited for, unless it `presses`.
-    pub(super) fn largest_ailing(&self, presses: bool) -> Option<LaneNo> {
+    pub(in crate::deliver) fn largest_unhealthy(&self, presses: bool) -> Option<LaneNo> {
         self.lanes
             .iter()
             .filter(|(_, lane)| lane.pending_bytes > 0 && (!presses || lane.phase == Phase::Idle))
-            .filter(|(_, lane)| lane.is_failing() || lane.stands_still())
+            .filter(|(_, lane)| lane.is_failing() || lane.is_suspended())
             .max_by_key(|(no, lane)| (lane.pending_bytes, **no))
             .map(|(no, _)| *no)
     }
 
     /// Takes a lane for an operation of its own; `false` where it is at work.
-    pub(super) fn seize(&mut self, no: LaneNo, now: Uptime) -> bool {
+    pub(in crate::deliver) fn lease(&mut self, no: LaneNo, now: Uptime) -> bool {
         let Some(lane) = self.lanes.get_mut(&no).filter(|lane| lane.phase == Phase::Idle) else {
             return false;
         };
         lane.phase = Phase::Settling;
-        self.turns.take(lane, now);
+        self.slots.take(lane, now);
         true
     }
 
     /// The operation that it was taken for is not to be done.
-    pub(super) fn unseize(&mut self, no: LaneNo, now: Uptime) {
+    pub(in crate::deliver) fn end_lease(&mut self, no: LaneNo, now: Uptime) {
         self.release(no);
-        self.look_again(no, now);
+        self.reschedule(no, now);
     }
 
     fn next_ready(&mut self, now: Uptime) -> Option<Action> {
         loop {
-            let (no, place) = self.turns.next(now)?;
+            let (no, place) = self.slots.next(now)?;
             let Some(lane) = self.lanes.get_mut(&no) else { continue };
             lane.queued = false;
-            if Place::of(lane, now) != place {
-                self.look_again(no, now); // It became another while it waited.
+            if SlotKey::of(lane, now) != place {
+                self.reschedule(no, now); // It became another while it waited.
                 continue;
             }
-            let Due::Now(work) = lane.due(&self.paces, now) else {
-                self.look_again(no, now);
+            let Due::Now(work) = lane.due(&self.rate_limiters, now) else {
+                self.reschedule(no, now);
                 continue;
             };
-            self.turns.take(lane, now);
+            self.slots.take(lane, now);
             lane.work = work;
             if work == Work::Redelivery {
                 lane.phase = Phase::InFlight;
@@ -318,7 +335,7 @@ impl Dispatch {
                 part.blocked = None;
             }
             if self.lanes.contains_key(&sibling) {
-                self.look_again(sibling, now);
+                self.reschedule(sibling, now);
             }
         }
     }
@@ -326,14 +343,14 @@ impl Dispatch {
     fn release(&mut self, no: LaneNo) {
         let Some(lane) = self.lanes.get_mut(&no) else { return };
         lane.phase = Phase::Idle;
-        self.turns.give_back(lane);
+        self.slots.give_back(lane);
     }
 
     /// Puts the lane where it belongs: in a queue, at a time, or nowhere.
-    fn look_again(&mut self, no: LaneNo, now: Uptime) {
+    fn reschedule(&mut self, no: LaneNo, now: Uptime) {
         let Some(lane) = self.lanes.get_mut(&no) else { return };
         let give_up = lane.next_give_up(self.lane_bytes_max, now);
-        let due = lane.due(&self.paces, now);
+        let due = lane.due(&self.rate_limiters, now);
         let at = match due {
             Due::At(at) => Some(give_up.map_or(at, |give_up| give_up.min(at))),
             Due::Never | Due::Now(_) => give_up,
@@ -345,19 +362,19 @@ impl Dispatch {
             }
         }
         if matches!(due, Due::Now(_)) {
-            self.turns.enqueue(no, lane, false, now);
+            self.slots.enqueue(no, lane, false, now);
         }
     }
 }
 
 /// Records that are settled.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Settled {
-    pub(super) through: Seq,
-    pub(super) records: u64,
-    pub(super) bytes: u64,
+pub(in crate::deliver) struct Settled {
+    pub(in crate::deliver) through: Seq,
+    pub(in crate::deliver) records: u64,
+    pub(in crate::deliver) bytes: u64,
     /// When the record behind them was spooled; `None` where none is.
-    pub(super) oldest: Option<Uptime>,
+    pub(in crate::deliver) oldest: Option<Uptime>,
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub struct BadProxy;
 
 /// Why the proxy made no tunnel.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoTunnel {
+pub(in crate::deliver) enum NoTunnel {
     #[error("ask the proxy for a tunnel: {0}")]
     Io(#[from] std::io::Error),
     #[error("the proxy refuses a tunnel: {0}")]
@@ -53,19 +53,24 @@ impl Proxy {
     }
 
     /// Where it listens.
-    pub(super) fn address(&self) -> (&str, u16) {
+    pub(in crate::deliver) fn address(&self) -> (&str, u16) {
         (&self.host, self.port)
     }
 
     /// What it is told of who asks.
-    pub(super) fn authorization(&self) -> Option<HeaderValue> {
+    pub(in crate::deliver) fn authorization(&self) -> Option<HeaderValue> {
         let mut value = HeaderValue::from_str(self.authorization.as_deref()?).ok()?;
         value.set_sensitive(true);
         Some(value)
     }
 
     /// Makes a connection to the proxy one to `host`.
-    pub(super) async fn tunnel<S>(&self, stream: &mut S, host: &str, port: u16) -> Result<(), NoTunnel>
+    pub(in crate::deliver) async fn tunnel<S>(
+        &self,
+        stream: &mut S,
+        host: &str,
+        port: u16,
+    ) -> Result<(), NoTunnel>
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     {
@@ -89,8 +94,8 @@ impl Proxy {
         let head = String::from_utf8_lossy(&head);
         let line = head.lines().next().unwrap_or_default();
         let status = line.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1));
-        let made = status.is_some_and(|status| status.len() == 3 && status.starts_with('2'));
-        if made { Ok(()) } else { Err(NoTunnel::Refused(line.to_owned())) }
+        let encoded = status.is_some_and(|status| status.len() == 3 && status.starts_with('2'));
+        if encoded { Ok(()) } else { Err(NoTunnel::Refused(line.to_owned())) }
     }
 }
 

@@ -4,13 +4,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::retry::Outcome;
+use crate::deliver::scheduler::retry::Outcome;
 use crate::record::LaneNo;
 use crate::time::Uptime;
 
 /// Hosts that fail, or did a moment ago.
 #[derive(Debug, Default)]
-pub(super) struct Outages {
+pub(in crate::deliver) struct Outages {
     hosts: HashMap<String, Host>,
 }
 
@@ -18,12 +18,12 @@ pub(super) struct Outages {
 struct Host {
     failing: BTreeSet<LaneNo>,
     /// What was said, by class.
-    classes: HashMap<Class, Said>,
+    classes: HashMap<Class, Reported>,
     /// Lanes whose end of failing nobody was told of.
-    mended: usize,
-    mended_at: Option<Uptime>,
+    recovered: usize,
+    recovered_at: Option<Uptime>,
     /// A failure was said since the host last worked for all.
-    told: bool,
+    is_reported: bool,
 }
 
 /// A change of it is news: the answer's status, or what went wrong before there was one.
@@ -34,7 +34,7 @@ struct Class {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Said {
+struct Reported {
     at: Uptime,
     /// Attempts since then that ended the same.
     more: u64,
@@ -42,84 +42,89 @@ struct Said {
 
 /// A line that says that a host fails.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Fails {
+pub(in crate::deliver) struct FailureReport {
     /// Lanes that fail with it now.
-    pub(super) lanes: usize,
+    pub(in crate::deliver) lanes: usize,
     /// Attempts that ended the same since the last such line.
-    pub(super) more_attempts: u64,
+    pub(in crate::deliver) more_attempts: u64,
 }
 
 /// A line that says that it works again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Works {
+pub(in crate::deliver) struct RecoveryReport {
     /// Lanes that it works for again since the last such line.
-    pub(super) lanes: usize,
+    pub(in crate::deliver) lanes: usize,
     /// Lanes that still fail.
-    pub(super) failing: usize,
+    pub(in crate::deliver) failing: usize,
 }
 
 impl Outages {
     /// A lane's attempt failed. `None`: as much was said within the last minute.
-    pub(super) fn failed(
+    pub(in crate::deliver) fn failed(
         &mut self,
         host: &str,
         lane: LaneNo,
         outcome: &Outcome,
         now: Uptime,
-    ) -> Option<Fails> {
+    ) -> Option<FailureReport> {
         if !self.hosts.contains_key(host) {
-            self.hosts.retain(|_, host| host.is_news(now));
+            self.hosts.retain(|_, host| host.is_recent(now));
         }
         let host = self.hosts.entry(host.to_owned()).or_default();
         host.failing.insert(lane);
         let class = Class { word: outcome.word, status: outcome.status };
-        let said = host.classes.entry(class);
-        let fresh = matches!(said, std::collections::hash_map::Entry::Vacant(_));
-        let said = said.or_insert(Said { at: now, more: 0 });
-        if !fresh && now.since(said.at) < SAY_AGAIN_AFTER {
-            said.more = said.more.saturating_add(1);
+        let reported = host.classes.entry(class);
+        let fresh = matches!(reported, std::collections::hash_map::Entry::Vacant(_));
+        let reported = reported.or_insert(Reported { at: now, more: 0 });
+        if !fresh && now.since(reported.at) < REPORT_EVERY {
+            reported.more = reported.more.saturating_add(1);
             return None;
         }
-        let more_attempts = std::mem::take(&mut said.more);
-        said.at = now;
-        if !std::mem::replace(&mut host.told, true) {
-            host.mended = 0;
+        let more_attempts = std::mem::take(&mut reported.more);
+        reported.at = now;
+        if !std::mem::replace(&mut host.is_reported, true) {
+            host.recovered = 0;
         }
-        Some(Fails { lanes: host.failing.len(), more_attempts })
+        Some(FailureReport { lanes: host.failing.len(), more_attempts })
     }
 
     /// A lane that failed was taken from. `None`: it is said with the others of its host.
-    pub(super) fn works(&mut self, host: &str, lane: LaneNo, now: Uptime) -> Option<Works> {
+    pub(in crate::deliver) fn works(
+        &mut self,
+        host: &str,
+        lane: LaneNo,
+        now: Uptime,
+    ) -> Option<RecoveryReport> {
         // One that is not known failed before the start, or before the webhooks changed.
-        let unknown = || Host { told: true, ..Host::default() };
+        let unknown = || Host { is_reported: true, ..Host::default() };
         let host = self.hosts.entry(host.to_owned()).or_insert_with(unknown);
         host.failing.remove(&lane);
-        host.mended += 1;
+        host.recovered += 1;
         let all = host.failing.is_empty();
-        let rested = host.mended_at.is_none_or(|at| now.since(at) >= SAY_AGAIN_AFTER);
-        if !(all || rested) || !host.told {
+        let rested = host.recovered_at.is_none_or(|at| now.since(at) >= REPORT_EVERY);
+        if !(all || rested) || !host.is_reported {
             return None;
         }
-        host.told = !all;
-        host.mended_at = Some(now);
-        Some(Works { lanes: std::mem::take(&mut host.mended), failing: host.failing.len() })
+        host.is_reported = !all;
+        host.recovered_at = Some(now);
+        Some(RecoveryReport { lanes: std::mem::take(&mut host.recovered), failing: host.failing.len() })
     }
 
     /// The webhooks changed: what fails is said anew.
-    pub(super) fn clear(&mut self) {
+    pub(in crate::deliver) fn clear(&mut self) {
         self.hosts.clear();
     }
 }
 
 impl Host {
     /// It fails, or something was said of it that is not to be repeated.
-    fn is_news(&self, now: Uptime) -> bool {
-        let recent = |said: &Said| now.since(said.at) < SAY_AGAIN_AFTER;
+    fn is_recent(&self, now: Uptime) -> bool {
+        let recent = |reported: &Reported| now.since(reported.at) < REPORT_EVERY;
         !self.failing.is_empty() || self.classes.values().any(recent)
     }
 }
 
-const SAY_AGAIN_AFTER: Duration = Duration::from_mins(1);
+const REPORT_EVERY: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
 mod tests {
@@ -145,16 +150,21 @@ mod tests {
         for at in 0..300 {
             for project in 0..300 {
                 lines.extend(
-                    outages.failed("h:443", lane(project), &refused, second(at)).map(|said| (at, said)),
+                    outages
+                        .failed("h:443", lane(project), &refused, second(at))
+                        .map(|reported| (at, reported)),
                 );
             }
         }
         let starts: Vec<u64> = lines.iter().map(|(at, _)| *at).collect();
         assert_eq!(starts, [0, 60, 120, 180, 240]);
-        assert_eq!(lines[1].1, Fails { lanes: 300, more_attempts: 60 * 300 - 1 });
-        let works: Vec<Works> =
+        assert_eq!(lines[1].1, FailureReport { lanes: 300, more_attempts: 60 * 300 - 1 });
+        let works: Vec<RecoveryReport> =
             (0..300).filter_map(|project| outages.works("h:443", lane(project), second(300))).collect();
-        assert_eq!(works, [Works { lanes: 1, failing: 299 }, Works { lanes: 299, failing: 0 }]);
+        assert_eq!(
+            works,
+            [RecoveryReport { lanes: 1, failing: 299 }, RecoveryReport { lanes: 299, failing: 0 }]
+        );
     }
 
     #[test]
@@ -169,8 +179,8 @@ mod tests {
         ];
         for again in 0..50 {
             for class in &classes {
-                let said = outages.failed("h", lane(1), class, second(again));
-                assert_eq!(said.is_some(), again == 0, "{class:?} at {again}");
+                let reported = outages.failed("h", lane(1), class, second(again));
+                assert_eq!(reported.is_some(), again == 0, "{class:?} at {again}");
             }
         }
         assert!(

@@ -5,10 +5,10 @@ use std::sync::mpsc::SyncSender;
 
 use uuid::Uuid;
 
-use super::outcomes::{Ended, Unwritten};
-use super::{Event, Shell};
-use crate::deliver::dispatch::Head;
-use crate::deliver::heads::Kind;
+use super::outcomes::{Ended, PendingWrite};
+use super::{Driver, Event};
+use crate::deliver::driver::lane_reader::ReadScope;
+use crate::deliver::scheduler::Candidate;
 use crate::metrics::OutcomeLabel;
 use crate::record::{Callback, LaneNo, Seq};
 use crate::spool::{
@@ -22,19 +22,19 @@ pub(in crate::deliver) struct Redelivery {
     attempted: Attempted,
 }
 
-impl Shell {
+impl Driver {
     /// Goes on with the replays that an earlier process left.
-    pub(super) fn resume_replays(&mut self) -> Result<(), SpoolError> {
-        let all = self.heads.reader().replays()?;
+    pub(in crate::deliver) fn resume_replays(&mut self) -> Result<(), SpoolError> {
+        let all = self.lane_reader.reader().replays()?;
         for replay in all.into_iter().filter(|replay| replay.state == ReplayState::Running) {
             self.replays.insert(replay.no, replay.id);
-            self.dispatch.pace(replay.no, replay.rate);
+            self.scheduler.set_rate(replay.no, replay.rate);
         }
         Ok(())
     }
 
     /// A replay is durable: it enters its lanes.
-    pub(super) fn replay(
+    pub(in crate::deliver) fn replay(
         &mut self,
         replay: ReplayNo,
         id: Uuid,
@@ -43,47 +43,47 @@ impl Shell {
         now: Uptime,
     ) {
         self.replays.insert(replay, id);
-        self.dispatch.replay(replay, rate, parts, now);
+        self.scheduler.replay(replay, rate, parts, now);
     }
 
     /// Nothing more of it is cut from now on; `told` hears when that is durable.
-    pub(super) fn cancel_replay(
+    pub(in crate::deliver) fn cancel_replay(
         &mut self,
         replay: ReplayNo,
-        told: Option<SyncSender<Result<(), SpoolError>>>,
+        reply: Option<SyncSender<Result<(), SpoolError>>>,
         now: Uptime,
     ) {
         self.replays.remove(&replay);
-        if self.dispatch.cancel(replay, now) {
+        if self.scheduler.cancel(replay, now) {
             self.count_replay("cancelled");
         }
         let events = self.events.clone();
         let op = Op::CancelReplay { replay, at: self.params.clock.wall() };
         self.params.spool.submit(op, move |written| {
-            let _ = events.send(Event::Cancelled { replay, told, written });
+            let _ = events.send(Event::Cancelled { replay, reply, written });
         });
     }
 
-    pub(super) fn cancelled(
+    pub(in crate::deliver) fn cancelled(
         &mut self,
         replay: ReplayNo,
-        told: Option<SyncSender<Result<(), SpoolError>>>,
+        reply: Option<SyncSender<Result<(), SpoolError>>>,
         written: Result<Done, SpoolError>,
         now: Uptime,
     ) {
-        if let Some(told) = told {
-            let _ = told.send(written.clone().map(drop));
+        if let Some(reply) = reply {
+            let _ = reply.send(written.clone().map(drop));
         }
         match written {
             Ok(_) => {}
-            Err(SpoolError::DiskFull) => self.write_again(Unwritten::Cancel(replay), now),
+            Err(SpoolError::DiskFull) => self.write_again(PendingWrite::Cancel(replay), now),
             Err(error) => self.fail(error),
         }
     }
 
     /// For want of room. `false`: none runs.
-    pub(super) fn cancel_newest(&mut self, now: Uptime) -> bool {
-        let Some(replay) = self.dispatch.newest_replay() else { return false };
+    pub(in crate::deliver) fn cancel_newest(&mut self, now: Uptime) -> bool {
+        let Some(replay) = self.scheduler.newest_replay() else { return false };
         let id = self.replays.get(&replay).map(Uuid::to_string).unwrap_or_default();
         tracing::warn!(replay = id, "the spool is near `spool.bytes_max`: the newest replay is cancelled");
         self.cancel_replay(replay, None, now);
@@ -91,7 +91,7 @@ impl Shell {
     }
 
     /// A batch of a replay is sent, or passed over as too large.
-    pub(super) fn replayed(
+    pub(in crate::deliver) fn replayed(
         &mut self,
         lane: LaneNo,
         replay: ReplayNo,
@@ -99,11 +99,11 @@ impl Shell {
         fate: Fate,
         now: Uptime,
     ) {
-        self.made.remove(&lane);
+        self.encoded.remove(&lane);
         if fate == Fate::Delivered {
             self.params.metrics.records_replayed.inc_by(u64::from(batch.records));
         }
-        if self.dispatch.advanced(lane, replay, batch.last, now) {
+        if self.scheduler.advanced(lane, replay, batch.last, now) {
             let id = self.replays.remove(&replay).map(|id| id.to_string()).unwrap_or_default();
             tracing::info!(replay = id, "the replay is done");
             self.count_replay("done");
@@ -113,17 +113,17 @@ impl Shell {
     /// What each of these records waits for within a replay. A record knows what it had to wait for when
     /// it was made; what had settled by then is found anew: the records of its document that come before
     /// it in the other lanes and are not sent. So many of these are looked at; behind them it waits.
-    pub(super) fn order_of_replay(
+    pub(in crate::deliver) fn order_of_replay(
         &mut self,
         lane: LaneNo,
         replay: ReplayNo,
-        heads: &mut [Head],
+        lane_reader: &mut [Candidate],
     ) -> Result<(), SpoolError> {
-        let Some(until) = heads.last().map(|head| head.seq) else { return Ok(()) };
+        let Some(until) = lane_reader.last().map(|head| head.seq) else { return Ok(()) };
         for callback in Callback::ALL.into_iter().filter(|callback| *callback != lane.callback()) {
             let other = LaneNo::new(lane.project(), callback);
             // One that stands still is not waited for.
-            let moving = self.dispatch.lane(other).filter(|other| !other.stands_still());
+            let moving = self.scheduler.lane(other).filter(|other| !other.is_suspended());
             let ranges: Vec<(Seq, Seq)> = moving.map_or_else(Vec::new, |other| {
                 let of_replay = other.parts.iter().filter(|part| part.replay == replay);
                 of_replay.map(|part| (part.cursor, part.last)).collect()
@@ -132,7 +132,7 @@ impl Shell {
             let (mut left, mut looked_up_to) = (LOOK_BACK, None);
             for (cursor, last) in ranges.into_iter().filter(|(cursor, _)| *cursor < until) {
                 let until = until.min(Seq(last.0 + 1));
-                let found = self.heads.documents(other, cursor, until, left)?;
+                let found = self.lane_reader.documents(other, cursor, until, left)?;
                 left -= found.len();
                 looked_up_to = found.last().map(|(_, seq)| *seq).filter(|_| left == 0);
                 found.into_iter().for_each(|(document, seq)| before.entry(document).or_default().push(seq));
@@ -140,7 +140,7 @@ impl Shell {
                     break;
                 }
             }
-            for head in heads.iter_mut() {
+            for head in lane_reader.iter_mut() {
                 let of_document = before.get(&head.document);
                 let last = of_document.and_then(|seqs| seqs.iter().rfind(|seq| **seq < head.seq));
                 let unseen = looked_up_to.filter(|seq| *seq < head.seq);
@@ -153,29 +153,31 @@ impl Shell {
     }
 
     /// Sends the next dead letter of a lane that is asked for, or cuts it first.
-    pub(super) fn redeliver(&mut self, lane: LaneNo, now: Uptime) -> Result<(), SpoolError> {
-        let webhook = self.dispatch.lane(lane).and_then(|lane| lane.webhook.clone());
-        let letter = self.heads.reader().next_redelivery(lane)?;
+    pub(in crate::deliver) fn redeliver(&mut self, lane: LaneNo, now: Uptime) -> Result<(), SpoolError> {
+        let webhook = self.scheduler.lane(lane).and_then(|lane| lane.webhook.clone());
+        let letter = self.lane_reader.reader().next_redelivery(lane)?;
         let (Some(webhook), Some(letter)) = (webhook, letter) else {
-            self.dispatch.redeliveries(lane, false, now);
-            self.dispatch.unseize(lane, now);
+            self.scheduler.redeliveries(lane, false, now);
+            self.scheduler.end_lease(lane, now);
             return Ok(());
         };
         let done = match letter.batch {
             None => self.cut_dead(&letter, webhook.limits.records_max, webhook.limits.bytes_max),
             Some(batch) => {
-                let batch = self.heads.reader().batch(&batch)?;
+                let batch = self.lane_reader.reader().batch(&batch)?;
                 let batch =
                     batch.ok_or_else(|| SpoolError::Damaged("a dead letter without its batch".into()));
-                batch.and_then(|batch| Ok((self.heads.remake(Kind::Settled, &batch)?, batch))).map(
-                    |(made, batch)| self.request(webhook, batch, made, letter.redelivery, Some(letter.no)),
-                )
+                batch
+                    .and_then(|batch| Ok((self.lane_reader.encode_again(ReadScope::Settled, &batch)?, batch)))
+                    .map(|(encoded, batch)| {
+                        self.request(webhook, batch, encoded, letter.redelivery, Some(letter.no))
+                    })
             }
         };
         match done {
             // It was removed, with its records, while it was read.
-            Err(_) if self.heads.reader().dead_letter(letter.no)?.is_none() => {
-                self.dispatch.unseize(lane, now);
+            Err(_) if self.lane_reader.reader().dead_letter(letter.no)?.is_none() => {
+                self.scheduler.end_lease(lane, now);
                 Ok(())
             }
             done => done,
@@ -185,17 +187,18 @@ impl Shell {
     /// The first records of a dead letter that was never cut become a batch.
     fn cut_dead(&mut self, letter: &DeadLetter, records_max: u32, bytes_max: u64) -> Result<(), SpoolError> {
         let lane = letter.lane;
-        let head = self.heads.head(Kind::Settled, lane, letter.first.before(), records_max, bytes_max)?;
+        let head =
+            self.lane_reader.read(ReadScope::Settled, lane, letter.first.before(), records_max, bytes_max)?;
         let epoch = self.params.epochs.of(letter.first);
         let last: Seq = epoch.last.map_or(letter.last, |last| last.min(letter.last));
         let mut bytes = 0_u64;
-        let heads = head.heads(records_max, Some(last))?;
-        let fits = heads.iter().take_while(|head| {
+        let lane_reader = head.candidates(records_max, Some(last))?;
+        let fits = lane_reader.iter().take_while(|head| {
             bytes = bytes.saturating_add(head.bytes);
             bytes <= bytes_max
         });
         let records = fits.count().max(1);
-        let batch = self.batch(lane, epoch.id, &head.make(records)?);
+        let batch = self.batch(lane, epoch.id, &head.encode(records)?);
         let events = self.events.clone();
         self.params.spool.submit(Op::CutDead { dead: letter.no, batch }, move |written| {
             let _ = events.send(Event::DeadCut { lane, written });
@@ -204,12 +207,12 @@ impl Shell {
     }
 
     /// The one more attempt ended.
-    pub(super) fn tried_again(&self, ended: Ended, dead: DeadNo, fate: Fate) {
+    pub(in crate::deliver) fn tried_again(&self, ended: Ended, dead: DeadNo, fate: Fate) {
         let (_, attempted) = self.attempted(ended, fate);
         self.write_redelivered(Box::new(Redelivery { dead, attempted }));
     }
 
-    pub(super) fn write_redelivered(&self, write: Box<Redelivery>) {
+    pub(in crate::deliver) fn write_redelivered(&self, write: Box<Redelivery>) {
         let events = self.events.clone();
         let op = Op::Redelivered { dead: write.dead, attempted: write.attempted.clone() };
         self.params.spool.submit(op, move |written| {
@@ -217,15 +220,15 @@ impl Shell {
         });
     }
 
-    pub(super) fn redelivered(
+    pub(in crate::deliver) fn redelivered(
         &mut self,
         write: Box<Redelivery>,
         written: Result<Done, SpoolError>,
         now: Uptime,
     ) {
         match written {
-            Ok(_) => self.dispatch.unseize(write.attempted.lane, now),
-            Err(SpoolError::DiskFull) => self.write_again(Unwritten::Redelivered(write), now),
+            Ok(_) => self.scheduler.end_lease(write.attempted.lane, now),
+            Err(SpoolError::DiskFull) => self.write_again(PendingWrite::Redelivered(write), now),
             Err(error) => self.fail(error),
         }
     }

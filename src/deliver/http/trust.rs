@@ -12,7 +12,7 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::source::verifier;
 
 /// How TLS is done with receivers.
-pub(super) fn client_config(ca_file: Option<&Path>) -> anyhow::Result<ClientConfig> {
+pub(in crate::deliver) fn client_config(ca_file: Option<&Path>) -> anyhow::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let mut given = Vec::new();

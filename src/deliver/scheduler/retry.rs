@@ -19,7 +19,7 @@ pub struct Outcome {
 
 /// What to do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Verdict {
+pub(in crate::deliver) enum Verdict {
     /// Nothing more: it was taken.
     Delivered,
     /// Try the same again, after this.
@@ -32,7 +32,12 @@ pub(super) enum Verdict {
 ///
 /// Waits follow the schedule, ±20 %, so that lanes that failed together do not come back together.
 /// A `retry-after` is honoured where it is longer, up to the schedule's longest wait.
-pub(super) fn verdict(outcome: &Outcome, failures: u32, schedule: &[Duration], dice: f64) -> Verdict {
+pub(in crate::deliver) fn verdict(
+    outcome: &Outcome,
+    failures: u32,
+    schedule: &[Duration],
+    jitter: f64,
+) -> Verdict {
     match outcome.status {
         Some(200..=299) => return Verdict::Delivered,
         Some(413) => return Verdict::TooLarge,
@@ -41,7 +46,7 @@ pub(super) fn verdict(outcome: &Outcome, failures: u32, schedule: &[Duration], d
     let step = usize::try_from(failures).unwrap_or(usize::MAX);
     let wait = schedule.get(step).or(schedule.last()).copied().unwrap_or(Duration::from_secs(1));
     let longest = schedule.iter().max().copied().unwrap_or(wait);
-    let jittered = wait.mul_f64(0.8 + 0.4 * dice.clamp(0.0, 1.0));
+    let jittered = wait.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0));
     let asked = outcome.retry_after.unwrap_or_default().min(longest);
     Verdict::RetryIn(jittered.max(asked))
 }
@@ -75,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_schedule_is_followed_and_its_last_wait_repeats_with_a_fifth_of_jitter() {
-        let wait = |failures, dice| match verdict(&outcome(500), failures, SCHEDULE, dice) {
+        let wait = |failures, jitter| match verdict(&outcome(500), failures, SCHEDULE, jitter) {
             Verdict::RetryIn(wait) => wait.as_millis(),
             other => panic!("{other:?}"),
         };

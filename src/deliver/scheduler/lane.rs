@@ -4,58 +4,58 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::condition::LaneCondition;
-use super::heads::Kind;
-use super::turns::{Host, Place};
-use super::webhook::Webhook;
+use crate::deliver::driver::lane_reader::ReadScope;
+use crate::deliver::scheduler::condition::LaneCondition;
+use crate::deliver::scheduler::slots::{Host, SlotKey};
+use crate::deliver::webhook::Webhook;
 use crate::record::{Seq, WaitsFor};
 use crate::spool::{Batch, DeadReason, LaneHealth, LaneState, Part, ReplayNo};
 use crate::time::{Timestamp, Uptime};
 
 /// A lane, with what decides when it is due.
 #[derive(Clone, Debug)]
-pub(super) struct Lane {
+pub(in crate::deliver) struct Lane {
     /// `None`: without a webhook.
-    pub(super) webhook: Option<Arc<Webhook>>,
+    pub(in crate::deliver) webhook: Option<Arc<Webhook>>,
     /// Every record up to here is settled, durably. Moves only over settled records.
-    pub(super) cursor: Seq,
-    pub(super) pending_records: u64,
-    pub(super) pending_bytes: u64,
+    pub(in crate::deliver) cursor: Seq,
+    pub(in crate::deliver) pending_records: u64,
+    pub(in crate::deliver) pending_bytes: u64,
     /// When the record behind the cursor was spooled. `Some` exactly when records are pending.
-    pub(super) oldest: Option<Uptime>,
+    pub(in crate::deliver) oldest: Option<Uptime>,
     /// Cut and not settled; **the first alone may be in flight**.
-    pub(super) batches: VecDeque<Batch>,
-    pub(super) phase: Phase,
+    pub(in crate::deliver) batches: VecDeque<Batch>,
+    pub(in crate::deliver) phase: Phase,
     /// What it is or was at work on.
-    pub(super) work: Work,
+    pub(in crate::deliver) work: Work,
     /// What replays send of it, in order; only the first is at work.
-    pub(super) parts: VecDeque<LanePart>,
+    pub(in crate::deliver) parts: VecDeque<ReplayRange>,
     /// Dead letters wait for one more attempt.
-    pub(super) redeliveries: bool,
-    pub(super) health: LaneHealth,
+    pub(in crate::deliver) redeliveries: bool,
+    pub(in crate::deliver) health: LaneHealth,
     /// Its head waits for other lanes: not to be looked at before this, or before one of them moves.
-    pub(super) blocked: Option<Blocked>,
+    pub(in crate::deliver) blocked: Option<Blocked>,
     /// When what waits too long is next given up.
-    pub(super) give_up_at: Option<Uptime>,
-    pub(super) last_outcome: Option<&'static str>,
+    pub(in crate::deliver) give_up_at: Option<Uptime>,
+    pub(in crate::deliver) last_outcome: Option<&'static str>,
     /// Behind the status of the last answer that was a success, something was wrong.
-    pub(super) has_odd_answers: bool,
+    pub(in crate::deliver) has_odd_answers: bool,
     /// The slot for requests that it holds, and as what. `Some` exactly when at work.
-    pub(super) slot: Option<Place>,
+    pub(in crate::deliver) slot: Option<SlotKey>,
     /// Where its requests go.
-    pub(super) host: Host,
+    pub(in crate::deliver) host: Host,
     /// Its last success is not long ago. `None`: it had none since the start, or at this webhook.
-    pub(super) proven_until: Option<Uptime>,
+    pub(in crate::deliver) proven_until: Option<Uptime>,
     /// After a write that failed: nothing is begun before this.
-    pub(super) not_before: Option<Uptime>,
+    pub(in crate::deliver) not_before: Option<Uptime>,
     /// The one place in the index of timers.
-    pub(super) timer: Option<Uptime>,
-    pub(super) queued: bool,
+    pub(in crate::deliver) timer: Option<Uptime>,
+    pub(in crate::deliver) queued: bool,
 }
 
 /// What is under way for a lane. In all but `Idle` it holds one of the slots for requests.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Phase {
+pub(in crate::deliver) enum Phase {
     /// Its head is being read, or its cut written.
     Cutting,
     Idle,
@@ -67,7 +67,7 @@ pub(super) enum Phase {
 
 /// Which of a lane's ranges of records a cut or request is of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Work {
+pub(in crate::deliver) enum Work {
     /// What is pending.
     Live,
     /// A dead letter, once more.
@@ -77,35 +77,35 @@ pub(super) enum Work {
 
 /// What a replay sends of a lane.
 #[derive(Clone, Debug)]
-pub(super) struct LanePart {
-    pub(super) replay: ReplayNo,
-    pub(super) first: Seq,
-    pub(super) last: Seq,
+pub(in crate::deliver) struct ReplayRange {
+    pub(in crate::deliver) replay: ReplayNo,
+    pub(in crate::deliver) first: Seq,
+    pub(in crate::deliver) last: Seq,
     /// Up to here it was sent, or refused as too large.
-    pub(super) cursor: Seq,
+    pub(in crate::deliver) cursor: Seq,
     /// Cut and not settled.
-    pub(super) batches: VecDeque<Batch>,
+    pub(in crate::deliver) batches: VecDeque<Batch>,
     /// Its head waits for these of the same replay's records in other lanes.
-    pub(super) blocked: Option<(WaitsFor, Blocked)>,
+    pub(in crate::deliver) blocked: Option<(WaitsFor, Blocked)>,
 }
 
 /// How fast the running replays may go, and until when each rests.
-pub(super) type Paces = BTreeMap<ReplayNo, Pace>;
+pub(in crate::deliver) type RateLimiters = BTreeMap<ReplayNo, RateLimiter>;
 
 /// How fast one replay may go, over all its lanes.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pace {
+pub(in crate::deliver) struct RateLimiter {
     /// Records a second; `None`: as fast as receivers take them.
-    pub(super) rate: Option<u32>,
+    pub(in crate::deliver) rate: Option<u32>,
     /// Nothing of it is cut before this.
-    pub(super) next_at: Uptime,
+    pub(in crate::deliver) next_at: Uptime,
     /// Parts that are not at their end.
-    pub(super) parts: usize,
+    pub(in crate::deliver) parts: usize,
 }
 
-impl Pace {
+impl RateLimiter {
     /// So many records were cut.
-    pub(super) fn cut(&mut self, records: u32, now: Uptime) {
+    pub(in crate::deliver) fn cut(&mut self, records: u32, now: Uptime) {
         if let Some(rate) = self.rate {
             let rest = Duration::from_secs(u64::from(records)) / rate.max(1);
             self.next_at = self.next_at.max(now).plus(rest);
@@ -113,13 +113,13 @@ impl Pace {
     }
 }
 
-impl LanePart {
+impl ReplayRange {
     fn due(&self, not_before: Option<Uptime>, now: Uptime) -> Due {
         let free = || not_before.filter(|at| *at > now).map_or(Due::Now(Work::Replay(self.replay)), Due::At);
         still_blocked(self.blocked.map(|(_, blocked)| blocked), now).unwrap_or_else(free)
     }
 
-    pub(super) fn new(part: &Part, batches: Vec<Batch>) -> Self {
+    pub(in crate::deliver) fn new(part: &Part, batches: Vec<Batch>) -> Self {
         let Part { replay, first, last, cursor, .. } = *part;
         Self { replay, first, last, cursor, batches: batches.into(), blocked: None }
     }
@@ -127,7 +127,7 @@ impl LanePart {
 
 /// Which records of a lane are given up.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum GiveUp {
+pub(in crate::deliver) enum GiveUp {
     /// The oldest, of so many bytes.
     Bytes(u64, DeadReason),
     /// Those spooled at this time or earlier.
@@ -136,14 +136,14 @@ pub(super) enum GiveUp {
 
 /// Why a head is not sendable.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Blocked {
+pub(in crate::deliver) struct Blocked {
     /// When the wait for a failing lane ends; `None`: only that lane's progress ends it.
-    pub(super) until: Option<Uptime>,
+    pub(in crate::deliver) until: Option<Uptime>,
 }
 
 /// When a lane is to be looked at, and for what.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Due {
+pub(in crate::deliver) enum Due {
     At(Uptime),
     /// Not before something happens to it.
     Never,
@@ -151,7 +151,7 @@ pub(super) enum Due {
 }
 
 impl Lane {
-    pub(super) fn new(state: LaneState, webhook: Option<Arc<Webhook>>) -> Self {
+    pub(in crate::deliver) fn new(state: LaneState, webhook: Option<Arc<Webhook>>) -> Self {
         Self {
             host: webhook.as_ref().map(|webhook| webhook.host()).unwrap_or_default(),
             proven_until: None,
@@ -163,7 +163,11 @@ impl Lane {
             batches: state.batches.into(),
             phase: Phase::Idle,
             work: Work::Live,
-            parts: state.parts.iter().map(|(part, batches)| LanePart::new(part, batches.clone())).collect(),
+            parts: state
+                .parts
+                .iter()
+                .map(|(part, batches)| ReplayRange::new(part, batches.clone()))
+                .collect(),
             redeliveries: state.redeliveries,
             health: state.health,
             blocked: None,
@@ -178,20 +182,20 @@ impl Lane {
     }
 
     /// Its last attempt failed.
-    pub(super) fn is_failing(&self) -> bool {
+    pub(in crate::deliver) fn is_failing(&self) -> bool {
         self.health.failing_since.is_some()
     }
 
     /// Nothing is sent from it, however long one waits.
-    pub(super) fn stands_still(&self) -> bool {
+    pub(in crate::deliver) fn is_suspended(&self) -> bool {
         self.webhook.is_none() || self.health.paused.is_some()
     }
 
     /// When its next request is due, and for what: a batch that was cut goes first, then dead letters
     /// that are asked for (each in turn with the rest), then replays, then what is pending.
-    pub(super) fn due(&self, paces: &Paces, now: Uptime) -> Due {
+    pub(in crate::deliver) fn due(&self, rate_limiters: &RateLimiters, now: Uptime) -> Due {
         let Some(webhook) = &self.webhook else { return Due::Never };
-        if self.phase != Phase::Idle || self.stands_still() {
+        if self.phase != Phase::Idle || self.is_suspended() {
             return Due::Never;
         }
         let ahead = |at: Option<Uptime>| at.filter(|at| *at > now);
@@ -209,7 +213,7 @@ impl Lane {
             [cut, redelivery, Due::Never]
         } else {
             let replay = part.map_or(Due::Never, |part| {
-                let rest = paces.get(&part.replay).map(|pace| pace.next_at);
+                let rest = rate_limiters.get(&part.replay).map(|limiter| limiter.next_at);
                 part.due(retry_at.max(rest), now)
             });
             let live = self.live_due(webhook, retry_at, now);
@@ -223,7 +227,7 @@ impl Lane {
     }
 
     /// The batches of what it is or was at work on; none where that was cancelled, or is a dead letter.
-    pub(super) fn batches_at_work(&mut self) -> Option<&mut VecDeque<Batch>> {
+    pub(in crate::deliver) fn batches_at_work(&mut self) -> Option<&mut VecDeque<Batch>> {
         match self.work {
             Work::Live => Some(&mut self.batches),
             Work::Redelivery => None,
@@ -235,19 +239,21 @@ impl Lane {
 
     /// What is cut next of what it is at work on: of which kind and replay, behind which record, up to
     /// which. `None`: it was cancelled.
-    pub(super) fn range_at_work(&self) -> Option<(Kind, Option<ReplayNo>, Seq, Option<Seq>)> {
+    pub(in crate::deliver) fn range_at_work(
+        &self,
+    ) -> Option<(ReadScope, Option<ReplayNo>, Seq, Option<Seq>)> {
         match self.work {
-            Work::Live => Some((Kind::Pending, None, self.cursor, None)),
+            Work::Live => Some((ReadScope::Pending, None, self.cursor, None)),
             Work::Redelivery => None,
             Work::Replay(replay) => {
                 let part = self.parts.front().filter(|part| part.replay == replay)?;
-                Some((Kind::Settled, Some(replay), part.cursor, Some(part.last)))
+                Some((ReadScope::Settled, Some(replay), part.cursor, Some(part.last)))
             }
         }
     }
 
     /// The batch of a replay that is in flight.
-    pub(super) fn batch_of(&self, replay: ReplayNo) -> Option<&Batch> {
+    pub(in crate::deliver) fn batch_of(&self, replay: ReplayNo) -> Option<&Batch> {
         self.parts.front().filter(|part| part.replay == replay)?.batches.front()
     }
 
@@ -266,13 +272,13 @@ impl Lane {
     }
 
     /// Whether a record of `replay` up to `seq` is still to be sent from here.
-    pub(super) fn replays_up_to(&self, replay: ReplayNo, seq: Seq) -> bool {
+    pub(in crate::deliver) fn replays_up_to(&self, replay: ReplayNo, seq: Seq) -> bool {
         let mut parts = self.parts.iter().filter(|part| part.replay == replay);
         parts.any(|part| part.first <= seq && part.cursor < part.last.min(seq))
     }
 
     /// When something of it may have to be given up next, by age or by size.
-    pub(super) fn next_give_up(&mut self, lane_bytes_max: u64, now: Uptime) -> Option<Uptime> {
+    pub(in crate::deliver) fn next_give_up(&mut self, lane_bytes_max: u64, now: Uptime) -> Option<Uptime> {
         self.give_up_at = self
             .without_success_since()
             .zip(self.give_up_after())
@@ -286,7 +292,7 @@ impl Lane {
     }
 
     /// What it has to give up now.
-    pub(super) fn give_up(&mut self, lane_bytes_max: u64, now: Uptime) -> Option<GiveUp> {
+    pub(in crate::deliver) fn give_up(&mut self, lane_bytes_max: u64, now: Uptime) -> Option<GiveUp> {
         let at_work = self.phase != Phase::Idle || self.not_before.is_some_and(|at| at > now);
         if at_work || self.pending_records == 0 {
             return None;
@@ -313,8 +319,8 @@ impl Lane {
 
     /// It fails or is paused, and holds more than it may.
     fn overflows(&self, lane_bytes_max: u64) -> bool {
-        let ails = self.is_failing() || self.health.paused.is_some();
-        self.webhook.is_some() && ails && self.pending_bytes > lane_bytes_max
+        let is_unhealthy = self.is_failing() || self.health.paused.is_some();
+        self.webhook.is_some() && is_unhealthy && self.pending_bytes > lane_bytes_max
     }
 
     /// `None` without a webhook: its time does not run.
@@ -323,7 +329,7 @@ impl Lane {
     }
 
     /// What it is doing, or what keeps it from doing it.
-    pub(super) fn condition(&self) -> LaneCondition {
+    pub(in crate::deliver) fn condition(&self) -> LaneCondition {
         if self.webhook.is_none() {
             LaneCondition::WithoutWebhook
         } else if self.health.paused.is_some() {
@@ -340,7 +346,7 @@ impl Lane {
     }
 
     /// Without a webhook for so long that its records are dropped.
-    pub(super) fn forsaken(&self, now: Timestamp, retain: Duration) -> bool {
+    pub(in crate::deliver) fn orphaned(&self, now: Timestamp, retain: Duration) -> bool {
         let since = self.health.without_webhook;
         self.pending_records > 0 && since.is_some_and(|since| now.since(since) >= retain)
     }

@@ -3,28 +3,28 @@
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::sign::signatures;
-use super::webhook::Webhook;
+use crate::deliver::http::signature::signatures;
+use crate::deliver::webhook::Webhook;
 use crate::position::Position;
 use crate::spool::Batch;
 use crate::time::Timestamp;
 
 /// What the headers tell besides the webhook's own.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct About<'a> {
-    pub(super) batch: &'a Batch,
-    pub(super) project: &'a str,
-    pub(super) first: Position,
-    pub(super) last: Position,
+pub(in crate::deliver) struct About<'a> {
+    pub(in crate::deliver) batch: &'a Batch,
+    pub(in crate::deliver) project: &'a str,
+    pub(in crate::deliver) first: Position,
+    pub(in crate::deliver) last: Position,
     /// 1, 2, …
-    pub(super) attempt: u32,
+    pub(in crate::deliver) attempt: u32,
     /// The replay or redelivery that it is of.
-    pub(super) replay: Option<uuid::Uuid>,
-    pub(super) now: Timestamp,
+    pub(in crate::deliver) replay: Option<uuid::Uuid>,
+    pub(in crate::deliver) now: Timestamp,
 }
 
 /// All headers of one attempt.
-pub(super) fn headers(webhook: &Webhook, about: &About<'_>, body: &[u8]) -> HeaderMap {
+pub(in crate::deliver) fn headers(webhook: &Webhook, about: &About<'_>, body: &[u8]) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12 + webhook.headers.len());
     for (name, value) in &webhook.headers {
         headers.append(name.clone(), value.0.clone());

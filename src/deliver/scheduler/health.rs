@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::Dispatch;
+use super::Scheduler;
 use crate::deliver::webhook::Webhook;
 use crate::record::LaneNo;
 use crate::spool::LaneHealth;
 use crate::time::{Timestamp, Uptime};
 
-impl Dispatch {
+impl Scheduler {
     /// The lane's webhook is this one from now on. The standing that follows, where it changed, is to
     /// be written down.
     ///

@@ -1,35 +1,35 @@
 //! What is looked after besides requests: which lanes may send, what is given up, what is shown.
 
-use super::outcomes::Unwritten;
-use super::{Event, LOOK_AROUND_EVERY, Shell, TICK_EVERY, webhook_of};
-use crate::deliver::dispatch::Action;
+use super::outcomes::PendingWrite;
+use super::{Driver, Event, HOUSEKEEP_EVERY, TICK_EVERY, webhook_of};
 use crate::deliver::handle::LaneView;
-use crate::deliver::lane::{GiveUp, Phase};
+use crate::deliver::scheduler::Action;
+use crate::deliver::scheduler::lane::{GiveUp, Phase};
 use crate::record::{LaneNo, Seq};
 use crate::spool::{Batch, DeadReason, LaneHealth, Op, Room, SpoolError};
 use crate::time::Uptime;
 
-impl Shell {
+impl Driver {
     /// Gives every lane the webhook that answers for it now, and notes since when there is none.
-    pub(super) fn route_all(&mut self) {
+    pub(in crate::deliver) fn route_all(&mut self) {
         let (now, wall) = (self.now(), self.params.clock.wall());
-        let mut lanes: Vec<LaneNo> = self.dispatch.lanes().map(|(no, _)| *no).collect();
+        let mut lanes: Vec<LaneNo> = self.scheduler.lanes().map(|(no, _)| *no).collect();
         lanes.sort_unstable();
         for lane in lanes {
             let health =
-                self.dispatch.routed(lane, webhook_of(&self.params, &self.projects, lane), now, wall);
+                self.scheduler.routed(lane, webhook_of(&self.params, &self.projects, lane), now, wall);
             self.stands(lane, health);
         }
     }
 
-    pub(super) fn pause(&mut self, lane: LaneNo, reason: &str, now: Uptime) {
-        self.know(lane, self.heads.subscription().received(), now);
-        let health = self.dispatch.pause(lane, reason.to_owned(), now);
+    pub(in crate::deliver) fn pause(&mut self, lane: LaneNo, reason: &str, now: Uptime) {
+        self.know(lane, self.lane_reader.subscription().received(), now);
+        let health = self.scheduler.pause(lane, reason.to_owned(), now);
         self.stands(lane, health);
     }
 
-    pub(super) fn resume(&mut self, lane: LaneNo, now: Uptime) {
-        let health = self.dispatch.resume(lane, now);
+    pub(in crate::deliver) fn resume(&mut self, lane: LaneNo, now: Uptime) {
+        let health = self.scheduler.resume(lane, now);
         self.stands(lane, health);
     }
 
@@ -45,48 +45,53 @@ impl Shell {
     }
 
     /// Writes to be tried again, lanes without a webhook, room.
-    pub(super) fn look_around(&mut self) {
+    pub(in crate::deliver) fn housekeep(&mut self) {
         let now = self.now();
-        let again: Vec<_> = self.unwritten.extract_if(.., |(at, _)| *at <= now).collect();
+        let again: Vec<_> = self.pending_writes.extract_if(.., |(at, _)| *at <= now).collect();
         for (_, what) in again {
             match what {
-                Unwritten::Cancel(replay) => self.cancel_replay(replay, None, now),
-                Unwritten::Outcome(write) => self.write(write),
-                Unwritten::Redelivered(write) => self.write_redelivered(write),
+                PendingWrite::Cancel(replay) => self.cancel_replay(replay, None, now),
+                PendingWrite::Outcome(write) => self.write(write),
+                PendingWrite::Redelivered(write) => self.write_redelivered(write),
             }
         }
-        if now.since(self.looked_at) < LOOK_AROUND_EVERY || self.failed {
+        if now.since(self.housekept_at) < HOUSEKEEP_EVERY || self.failed {
             return;
         }
-        self.looked_at = now;
+        self.housekept_at = now;
         if now.since(self.ticked_at) >= TICK_EVERY {
             self.ticked_at = now;
             self.params.spool.submit(Op::Tick(now), |_| {});
         }
         let wall = self.params.clock.wall();
-        let mut forsaken: Vec<LaneNo> = self
-            .dispatch
+        let mut orphaned: Vec<LaneNo> = self
+            .scheduler
             .lanes()
-            .filter(|(_, lane)| lane.forsaken(wall, self.params.retain))
+            .filter(|(_, lane)| lane.orphaned(wall, self.params.retain))
             .map(|(no, _)| *no)
             .collect();
-        forsaken.sort_unstable();
-        forsaken.into_iter().for_each(|lane| self.discard(lane, now));
+        orphaned.sort_unstable();
+        orphaned.into_iter().for_each(|lane| self.discard(lane, now));
         let room = self.params.spool.room();
         if room != Room::Open && !self.cancel_newest(now) {
             let presses = room == Room::Full;
             let piece = self.params.spool_bytes_max / 16;
             if let Some(lane) =
-                self.dispatch.largest_ailing(presses).filter(|lane| self.dispatch.seize(*lane, now))
+                self.scheduler.largest_unhealthy(presses).filter(|lane| self.scheduler.lease(*lane, now))
             {
                 self.perform(Action::GiveUp(lane, GiveUp::Bytes(piece, DeadReason::SpoolFull)), now);
             }
         }
     }
 
-    pub(super) fn give_up(&mut self, lane: LaneNo, what: GiveUp, now: Uptime) -> Result<(), SpoolError> {
-        let Some(state) = self.dispatch.lane(lane) else { return Ok(()) };
-        let subscription = self.heads.subscription();
+    pub(in crate::deliver) fn give_up(
+        &mut self,
+        lane: LaneNo,
+        what: GiveUp,
+        now: Uptime,
+    ) -> Result<(), SpoolError> {
+        let Some(state) = self.scheduler.lane(lane) else { return Ok(()) };
+        let subscription = self.lane_reader.subscription();
         // A batch is given up whole.
         let cut_through =
             |through: Seq| state.batches.iter().find(|batch| batch.first <= through && through < batch.last);
@@ -103,7 +108,7 @@ impl Shell {
             }
         };
         let Some(through) = through.filter(|through| *through > state.cursor) else {
-            self.dispatch.unseize(lane, now);
+            self.scheduler.end_lease(lane, now);
             return Ok(());
         };
         let events = self.events.clone();
@@ -115,10 +120,10 @@ impl Shell {
     }
 
     fn discard(&mut self, lane: LaneNo, now: Uptime) {
-        if !self.dispatch.seize(lane, now) {
+        if !self.scheduler.lease(lane, now) {
             return;
         }
-        match self.heads.subscription().last_spooled_by(lane, Uptime(u64::MAX >> 1)) {
+        match self.lane_reader.subscription().last_spooled_by(lane, Uptime(u64::MAX >> 1)) {
             Ok(Some(through)) => {
                 let (project, callback) = (self.project(lane), lane.callback());
                 tracing::warn!(project, %callback, "its webhook was removed longer than `spool.retain` ago: its records are discarded");
@@ -127,14 +132,14 @@ impl Shell {
                     let _ = events.send(Event::GaveUp { lane, through, reason: None, written });
                 });
             }
-            Ok(None) => self.dispatch.unseize(lane, now),
+            Ok(None) => self.scheduler.end_lease(lane, now),
             Err(error) => self.not_written(lane, error, now),
         }
     }
 
-    pub(super) fn view(&self, now: Uptime) -> Vec<LaneView> {
+    pub(in crate::deliver) fn view(&self, now: Uptime) -> Vec<LaneView> {
         let mut views: Vec<LaneView> = self
-            .dispatch
+            .scheduler
             .lanes()
             .map(|(no, lane)| LaneView {
                 lane: *no,
