@@ -85,6 +85,14 @@ impl Fixture {
         Setup::new([webhook(url)]).start()
     }
 
+    /// Over a copy of this file.
+    pub fn of(file: &std::path::Path, setup: Setup) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("spool")).unwrap();
+        std::fs::copy(file, folder.path().join("spool/spool.sqlite")).unwrap();
+        Self::open(folder, setup, Epochs::new(EPOCH))
+    }
+
     fn open(folder: tempfile::TempDir, setup: Setup, epochs: Epochs) -> Self {
         let options = Options { bytes_max: 1 << 30, retain: setup.retain };
         let Opened { spool, projects, last_seq, uptime, .. } =
@@ -107,7 +115,7 @@ impl Fixture {
             spool_bytes_max: options.bytes_max,
             retain: options.retain,
             post: client.unwrap().post(runtime.handle().clone()),
-            dice: Box::new(sidecar::deliver::dice),
+            jitter: Box::new(sidecar::deliver::random_jitter),
             clock,
             metrics: metrics.clone(),
             on_failure: Box::new(|error| panic!("{error}")),
