@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::classify::TableName;
 use crate::decode::Relation;
-use crate::source::quote;
+use crate::source::catalog::quote;
 
 /// What is known of the table and its partitions.
 #[derive(Debug, Default)]

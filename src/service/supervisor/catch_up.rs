@@ -11,7 +11,7 @@ use super::resync_job::ResyncJob;
 use super::stream_error::StreamError;
 use crate::capture::{Documents, GroupError, Halt, Notice};
 use crate::position::Lsn;
-use crate::source::server_state::ServerState;
+use crate::source::preflight::server_state::ServerState;
 use crate::source::{Connection, SourceError};
 
 /// What a resync does where the stream stopped before its snapshot.

@@ -11,11 +11,13 @@ use crate::position::Lsn;
 use crate::resync::{Comparison, Makes, Watched};
 use crate::service::state::Phase;
 use crate::settings::Initial;
-use crate::source::documents::DocumentKey;
-use crate::source::server_state::{Required, ServerState, server_state};
-use crate::source::setup::{Stage, setup};
-use crate::source::snapshot::Snapshot;
-use crate::source::{SourceError, connect_sql, identity, sample, slot, taken};
+use crate::source::catalog::{identity, slot};
+use crate::source::documents::select::DocumentKey;
+use crate::source::documents::snapshot::Snapshot;
+use crate::source::preflight::server_state::{Required, ServerState, server_state};
+use crate::source::preflight::setup::{Stage, setup};
+use crate::source::preflight::{sample, taken};
+use crate::source::{SourceError, connect_sql};
 
 impl Supervisor {
     /// Makes publication and slot, takes a snapshot, and enters every document.

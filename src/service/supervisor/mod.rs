@@ -37,8 +37,8 @@ use crate::deliver::{Deliver, Routes};
 use crate::metrics::Metrics;
 use crate::settings::{OnTruncate, Settings};
 use crate::source::catalog::Table;
-use crate::source::server_state::{Required, ServerState, server_state};
-use crate::source::setup::{Stage, plan, setup};
+use crate::source::preflight::server_state::{Required, ServerState, server_state};
+use crate::source::preflight::setup::{Stage, plan, setup};
 use crate::source::{Connection, Ended, Patience, SourceError, SystemIdentity, connect_sql};
 use crate::spool::{Epochs, Fact, SpoolError};
 

@@ -15,7 +15,7 @@ use super::{Next, Supervisor, told};
 use crate::capture::{Halt, Notice};
 use crate::clock::Clock;
 use crate::service::state::Phase;
-use crate::source::server_state::{Required, ServerState};
+use crate::source::preflight::server_state::{Required, ServerState};
 use crate::source::{Block, Connection, Ended, SourceError, StreamOptions};
 use crate::spool::StreamPosition;
 

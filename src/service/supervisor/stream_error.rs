@@ -5,9 +5,9 @@ use super::resync_job::ResyncJob;
 use crate::capture::GroupError;
 use crate::resync::ResyncError;
 use crate::source::SourceError;
-use crate::source::refusal::CatalogError;
-use crate::source::server_state::Required;
-use crate::source::snapshot::SnapshotError;
+use crate::source::catalog::refusal::CatalogError;
+use crate::source::documents::snapshot::SnapshotError;
+use crate::source::preflight::server_state::Required;
 use crate::spool::SpoolError;
 
 /// Why there is no stream for now.

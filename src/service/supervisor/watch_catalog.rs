@@ -8,9 +8,10 @@ use super::stream_error::StreamError;
 use crate::capture::Capture;
 use crate::position::Lsn;
 use crate::source::catalog::Table;
-use crate::source::refusal::{CatalogError, Refusal};
-use crate::source::server_state::{Required, ServerState, server_state, version};
-use crate::source::{Conninfo, connect_sql, identity};
+use crate::source::catalog::identity;
+use crate::source::catalog::refusal::{CatalogError, Refusal};
+use crate::source::preflight::server_state::{Required, ServerState, server_state, version};
+use crate::source::{Conninfo, connect_sql};
 
 /// What is remembered between streams.
 #[derive(Debug, Default)]

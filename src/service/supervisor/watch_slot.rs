@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 use crate::service::state::State;
-use crate::source::slot::{self, Slot};
+use crate::source::catalog::slot::{self, Slot};
 use crate::source::{Conninfo, SourceError, connect_sql};
 
 /// Asks for ever. A session that is gone is no reason to end a stream that is not: it is made again. What
