@@ -1,73 +1,130 @@
-//! `POST /api/v1/resync`: the table is compared with what is remembered of it.
+//! `POST /api/v1/resync`: the table is compared with the shadow.
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-use super::Admin;
+use super::server::{Admin, respond};
 
-/// What is asked for.
+/// A resync, as requested.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "the command's flags")]
-pub struct ResyncAsked {
-    /// Only counts.
+pub struct ResyncRequest {
+    /// Only counts the differences.
     #[serde(default)]
     pub dry_run: bool,
-    /// However many documents are gone.
+    /// Proceeds however many documents are gone.
     #[serde(default)]
     pub force: bool,
-    /// Takes the differences over silently.
+    /// Updates the shadow without making records.
     #[serde(default)]
     pub learn: bool,
-    /// Another database than the one that is known is the right one.
+    /// Accepts another database as the source.
     #[serde(default)]
     pub adopt: bool,
-    /// Sends every live document of this project as `ingested`, and nothing else.
+    /// Only makes an `ingested` record for every live document of this project.
     #[serde(default)]
     pub as_ingested: Option<String>,
 }
 
-/// The last resync, for whoever looks.
-#[derive(Clone, Debug, Default, Serialize)]
+/// The state of a resync.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResyncState {
+    /// It finished.
+    Done,
+    /// It ended without an effect.
+    Failed,
+    /// Too many documents are gone: it waits for `--force`.
+    Held,
+    /// A setting or SQL must change first. It starts again by itself.
+    Refused,
+    /// It is under way.
+    Running,
+    /// Postgres does not answer. It starts again by itself.
+    Waiting,
+}
+
+impl ResyncState {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Done, Self::Failed, Self::Held, Self::Refused, Self::Running, Self::Waiting];
+
+    /// As status and metrics write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Held => "held",
+            Self::Refused => "refused",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+        }
+    }
+}
+
+impl fmt::Display for ResyncState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The last resync since the process started.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct ResyncStatus {
-    /// Counts them since the start of the process.
+    /// Counts resyncs since the process started, from 1.
     pub number: u64,
-    /// `running`, `done`, `failed`; `held` where it waits for `--force`, `refused` where a setting or SQL
-    /// must cure something first, `waiting` where Postgres does not answer: these go on by themselves.
-    pub state: String,
-    /// Why it was made.
+    /// Its state.
+    pub state: ResyncState,
+    /// Why it was started.
     pub why: String,
     /// How it ended, as a sentence.
     pub result: Option<String>,
-    /// What the stream told last before it.
+    /// The LSN up to which the stream was applied before it.
     pub from_lsn: String,
-    /// The place of the snapshot.
+    /// The LSN of its snapshot.
     pub to_lsn: Option<String>,
     /// Documents in the table.
     pub rows: u64,
-    /// Live documents that were gone.
+    /// Live documents that are no longer in the table.
     pub gone: u64,
-    /// Records made, or that would be made, for each callback.
+    /// `ingested` records made; by a dry run, counted.
     pub ingested: u64,
-    /// The same.
+    /// `modified` records.
     pub modified: u64,
-    /// The same.
+    /// `excluded` records.
     pub excluded: u64,
 }
 
-pub(super) fn routes() -> Router<Arc<Admin>> {
-    Router::new().route("/api/v1/resync", post(ask))
+/// The response to an accepted request.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct ResyncAccepted {
+    /// The number under which the status shows the resync.
+    pub number: u64,
 }
 
-async fn ask(State(admin): State<Arc<Admin>>, Json(asked): Json<ResyncAsked>) -> Response {
-    match (admin.resync)(asked) {
-        Ok(number) => Json(serde_json::json!({ "number": number })).into_response(),
-        Err(why) => (StatusCode::CONFLICT, why + "\n").into_response(),
+pub(super) fn routes() -> Router<Arc<Admin>> {
+    Router::new().route("/api/v1/resync", post(start))
+}
+
+async fn start(State(admin): State<Arc<Admin>>, Json(request): Json<ResyncRequest>) -> Response {
+    respond(admin, move |control| Ok(ResyncAccepted { number: control.resync(request)? })).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_holds_the_name() {
+        for state in ResyncState::ALL {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.name());
+        }
     }
 }

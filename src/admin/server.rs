@@ -1,4 +1,4 @@
-//! The routes, and the two listeners they are served on.
+//! The routes, and the two listeners that serve them.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -16,47 +16,37 @@ use bytes::Bytes;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use prometheus_client::registry::Registry;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::broadcast;
 
-use super::again::Again;
-use super::resync::ResyncAsked;
-use super::status::{Readiness, Status};
+use super::control::{Control, RequestError};
 use crate::record::Callback;
 
-/// What the routes answer from.
+/// What the routes are served from.
 pub struct Admin {
-    /// Whether all is well, without a question to the loops or the disk: probes ask often.
-    pub readiness: Box<dyn Fn() -> Readiness + Send + Sync>,
-    /// Makes the status of this moment.
-    pub status: Box<dyn Fn() -> Status + Send + Sync>,
-    /// Brings gauges up to date before they are shown.
-    pub refresh: Box<dyn Fn() + Send + Sync>,
-    /// Asks for a resync, and says its number, or why there can be none.
-    pub resync: Box<dyn Fn(ResyncAsked) -> Result<u64, String> + Send + Sync>,
-    /// Replays and dead letters.
-    pub again: Arc<dyn Again>,
-    /// Every figure.
+    /// The running sidecar.
+    pub control: Arc<dyn Control>,
+    /// Every metric.
     pub registry: Registry,
     /// Records as they are classified.
     pub tail: Tail,
-    /// Asked for on the port, where it is set; never on the socket.
+    /// The bearer token that the port requires, where one is set. The socket requires none.
     pub token: Option<String>,
 }
 
-/// Where records are shown as they are classified. Costs nothing while nobody looks.
+/// Records as they are classified. Without a subscriber nothing is sent.
 pub type Tail = broadcast::Sender<Arc<TailLine>>;
 
-/// One record, as `sidecar tail` shows it.
+/// One record, as `sidecar tail` prints it.
 #[derive(Debug)]
 pub struct TailLine {
-    /// Whose.
+    /// The project.
     pub project: String,
-    /// For which callback.
+    /// The callback.
     pub callback: Callback,
-    /// One line of JSON, its newline included.
+    /// One line of JSON, with its newline.
     pub json: String,
 }
 
@@ -64,8 +54,8 @@ pub struct TailLine {
 pub async fn serve_tcp(admin: Arc<Admin>, listener: TcpListener) -> anyhow::Result<()> {
     let listens_at = listener.local_addr().context("the admin port's address")?.ip();
     let router = routes(Arc::clone(&admin))
-        .layer(middleware::from_fn_with_state(Arc::clone(&admin), ask_for_token))
-        .layer(middleware::from_fn_with_state((admin, listens_at), refuse_foreign_hosts));
+        .layer(middleware::from_fn_with_state(Arc::clone(&admin), require_token))
+        .layer(middleware::from_fn_with_state((admin, listens_at), reject_foreign_hosts));
     axum::serve(listener, router).await.context("serve the admin port")
 }
 
@@ -82,12 +72,13 @@ fn routes(admin: Arc<Admin>) -> Router {
         .route("/api/v1/status", get(status))
         .route("/api/v1/tail", get(tail))
         .merge(super::resync::routes())
-        .merge(super::again::routes())
+        .merge(super::replays::routes())
+        .merge(super::dead_letters::routes())
         .with_state(admin)
 }
 
 async fn ready(State(admin): State<Arc<Admin>>) -> Response {
-    let readiness = (admin.readiness)();
+    let readiness = admin.control.readiness();
     if readiness.ready {
         return "ready\n".into_response();
     }
@@ -95,17 +86,25 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         .into_response()
 }
 
-/// A status asks the loops and the disk, and so may wait: not where sockets are served.
 async fn status(State(admin): State<Arc<Admin>>) -> Response {
-    match tokio::task::spawn_blocking(move || (admin.status)()).await {
-        Ok(status) => Json(status).into_response(),
+    respond(admin, |control| Ok(control.status())).await
+}
+
+/// Calls `control` on a thread where it may block.
+pub(super) async fn respond<T: Serialize + Send + 'static>(
+    admin: Arc<Admin>,
+    call: impl FnOnce(&dyn Control) -> Result<T, RequestError> + Send + 'static,
+) -> Response {
+    match tokio::task::spawn_blocking(move || call(&*admin.control)).await {
+        Ok(Ok(body)) => Json(body).into_response(),
+        Ok(Err(error)) => error.into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     let refreshed = Arc::clone(&admin);
-    if tokio::task::spawn_blocking(move || (refreshed.refresh)()).await.is_err() {
+    if tokio::task::spawn_blocking(move || refreshed.control.refresh_gauges()).await.is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
     let mut text = String::new();
@@ -152,31 +151,30 @@ async fn tail(State(admin): State<Arc<Admin>>, Query(query): Query<TailQuery>) -
     ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
 }
 
-/// A page whose name was made to lead here (DNS rebinding) asks under that name. One that knows the token
-/// may use any.
-async fn refuse_foreign_hosts(
+/// Rejects requests under a foreign host name (DNS rebinding), except those that carry the token.
+async fn reject_foreign_hosts(
     State((admin, listens_at)): State<(Arc<Admin>, IpAddr)>,
     request: Request,
     next: Next,
 ) -> Response {
     let named = request.headers().get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or_default());
     let named = named.chain(request.uri().authority().map(Authority::as_str));
-    let is_ours = named.into_iter().all(|host| is_own(host, listens_at));
-    if is_ours || admin.token.as_ref().is_some_and(|token| bears(&request, token)) {
+    let is_own_host = named.into_iter().all(|host| is_own(host, listens_at));
+    if is_own_host || admin.token.as_ref().is_some_and(|token| carries(&request, token)) {
         return next.run(request).await;
     }
-    let why = "the admin port answers under `localhost` and its own address, or to who bears its token\n";
+    let why = "the admin port serves `localhost`, its own address, and requests that carry its token\n";
     (StatusCode::MISDIRECTED_REQUEST, why).into_response()
 }
 
-/// Whether a host, with or without a port, can only mean us.
+/// Whether a host, with or without a port, can only be this process.
 fn is_own(host: &str, listens_at: IpAddr) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     if authority.as_str().contains('@') {
         return false;
     }
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    // An address was looked up nowhere: no name leads a page to it.
+    // A literal address is not resolved, so DNS rebinding cannot use it.
     if let Ok(address) = name.parse::<IpAddr>() {
         return address.is_loopback() || address == listens_at || listens_at.is_unspecified();
     }
@@ -184,17 +182,17 @@ fn is_own(host: &str, listens_at: IpAddr) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-fn bears(request: &Request, token: &str) -> bool {
+fn carries(request: &Request, token: &str) -> bool {
     let given = request.headers().get(header::AUTHORIZATION);
     let given = given.and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
     given.is_some_and(|given| given.ct_eq(token.as_bytes()).into())
 }
 
-/// Probes are answered without a token: they tell nothing but yes or no and why.
-async fn ask_for_token(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
+/// Probes need no token: they return only the readiness and its reasons.
+async fn require_token(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
     let open = request.uri().path().starts_with("/-/");
     match &admin.token {
-        Some(token) if !open && !bears(&request, token) => (
+        Some(token) if !open && !carries(&request, token) => (
             StatusCode::UNAUTHORIZED,
             [(header::WWW_AUTHENTICATE, "Bearer")],
             "send `authorization: Bearer TOKEN` with the token of `admin.token`\n",

@@ -1,75 +1,80 @@
-//! The state of the whole sidecar at one moment, as its users are told it.
+//! The status of the whole sidecar at one moment.
 //!
-//! Field names are the JSON's and stay; LSNs are texts as Postgres writes them (`0/16B3748`), times RFC 3339 in UTC,
+//! The JSON's keys are a contract. LSNs are texts as Postgres writes them (`0/16B3748`), times RFC 3339 in UTC,
 //! sizes bytes, durations seconds.
 
-use serde::Serialize;
+use std::fmt;
 
-use super::again::{ReplayStatus, WindowStatus};
+use serde::{Deserialize, Serialize};
+
+use super::replays::{ReplayStatus, WindowStatus};
 use super::resync::ResyncStatus;
+use crate::deliver::LaneCondition;
+use crate::record::Callback;
+use crate::spool::Room;
 
-/// Everything that `sidecar status` and `/api/v1/status` show.
-#[derive(Clone, Debug, Serialize)]
+/// The body of `/api/v1/status`, and what `sidecar status` prints.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Status {
-    /// Of the binary.
-    pub version: &'static str,
+    /// The version of the binary.
+    pub version: String,
     /// When this process started.
     pub started_at: String,
-    /// Whether it does its work, and if not, why.
+    /// The body of `/-/ready`.
     pub readiness: Readiness,
-    /// The left side.
+    /// The replication side.
     pub source: SourceStatus,
-    /// What lies between.
+    /// The spool.
     pub spool: SpoolStatus,
-    /// The right side.
+    /// The delivery side, lane by lane.
     pub lanes: Vec<LaneStatus>,
-    /// Records that no webhook takes, since the start.
+    /// Records dropped since the start because no webhook is configured for them.
     pub not_kept: NotKeptStatus,
-    /// Replays that run, the newest first.
+    /// Running replays, the newest first.
     pub replays: Vec<ReplayStatus>,
 }
 
-/// Records that were dropped, as no webhook takes them.
-#[derive(Clone, Debug, Default, Serialize)]
+/// Records dropped because no webhook is configured for them.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct NotKeptStatus {
-    /// All of them.
+    /// Their number.
     pub records: u64,
-    /// Projects and callbacks, those with the most records first; at most 100.
+    /// By project and callback, those with the most records first; at most 100.
     pub lanes: Vec<NotKeptLane>,
     /// Projects and callbacks that are not listed.
     pub more_lanes: u64,
 }
 
-/// Records of one (project, callback) that were dropped.
-#[derive(Clone, Debug, Serialize)]
+/// Dropped records of one project and callback.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct NotKeptLane {
-    /// Whose.
+    /// The project.
     pub project: String,
-    /// `ingested`, `modified` or `excluded`.
-    pub callback: &'static str,
-    /// How many.
+    /// The callback.
+    pub callback: Callback,
+    /// Number of records.
     pub records: u64,
 }
 
-/// The answer of `/-/ready`.
-#[derive(Clone, Debug, Serialize)]
+/// Whether the sidecar is ready.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Readiness {
-    /// Seeded, replication connected and moving, spool writable.
+    /// The first start has finished, replication is connected and moves, the spool is writable.
     pub ready: bool,
-    /// Why not: sentences; empty where it is ready.
+    /// Why it is not, as sentences; empty where it is.
     pub reasons: Vec<String>,
 }
 
 /// The replication side.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct SourceStatus {
-    /// One word: `connecting`, `waiting_for_postgres`, `waiting_for_slot`, `seeding`, `streaming`, `stopped`.
-    pub state: String,
-    /// The state's sentence, with the cure where there is one.
+    /// Its state.
+    pub state: SourceState,
+    /// The reason for the state, with the fix where there is one.
     pub detail: Option<String>,
-    /// Where from, without a password.
+    /// The connection URL, without a password.
     pub database: String,
-    /// Of the server, as it writes it.
+    /// The version of the server, as it reports it.
     pub server_version: Option<String>,
     /// The cluster's identifier.
     pub system_id: Option<String>,
@@ -79,33 +84,91 @@ pub struct SourceStatus {
     pub slot: String,
     /// The publication.
     pub publication: String,
-    /// What was last confirmed to the server.
+    /// The LSN last confirmed to the server.
     pub confirmed_lsn: Option<String>,
-    /// Up to where everything is applied and synced.
-    pub whole_lsn: Option<String>,
-    /// The transaction of which a part is applied.
+    /// The LSN up to which everything is applied and synced.
+    #[serde(rename = "whole_lsn")]
+    pub resume_lsn: Option<String>,
+    /// The transaction that is applied in part.
     pub open_transaction: Option<OpenTransactionStatus>,
-    /// When the last bytes came from the server.
+    /// When the last message came from the server.
     pub last_message_at: Option<String>,
-    /// From the confirmed LSN to the end of the server's log. This and the next two are of `slot_asked_at`,
-    /// and absent where that is more than a minute ago.
+    /// Bytes from the confirmed LSN to the end of the server's WAL. This and the next two were read at
+    /// `slot_queried_at`, and are absent where that is more than a minute ago.
     pub confirmed_lag_bytes: Option<u64>,
-    /// Log that the slot keeps on the server.
+    /// Bytes of WAL that the slot retains on the server.
     pub retained_bytes: Option<u64>,
-    /// As the server calls it: `reserved`, `extended`, `unreserved`, `lost`.
+    /// `reserved`, `extended`, `unreserved` or `lost`, as the server reports it.
     pub wal_status: Option<String>,
-    /// When the server last described the slot.
-    pub slot_asked_at: Option<String>,
-    /// Of the first start or a resync.
+    /// When the slot was last read from the server.
+    #[serde(rename = "slot_asked_at")]
+    pub slot_queried_at: Option<String>,
+    /// The progress of the first start or a resync.
     pub seeding: Option<Progress>,
     /// The last resync since the start.
     pub resync: Option<ResyncStatus>,
 }
 
-/// A transaction in the middle.
-#[derive(Clone, Debug, Serialize)]
+/// The state of the replication side.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceState {
+    /// A connection is being made.
+    Connecting,
+    /// The table is compared with the shadow.
+    Resyncing,
+    /// The first start reads the existing documents.
+    Seeding,
+    /// Reading has stopped until something is changed.
+    Stopped,
+    /// The process stops.
+    Stopping,
+    /// Changes are read.
+    Streaming,
+    /// Postgres does not answer.
+    WaitingForPostgres,
+    /// Another process holds the slot.
+    WaitingForSlot,
+}
+
+impl SourceState {
+    /// Every state.
+    pub const ALL: [Self; 8] = [
+        Self::Connecting,
+        Self::Resyncing,
+        Self::Seeding,
+        Self::Stopped,
+        Self::Stopping,
+        Self::Streaming,
+        Self::WaitingForPostgres,
+        Self::WaitingForSlot,
+    ];
+
+    /// As status and readiness write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Resyncing => "resyncing",
+            Self::Seeding => "seeding",
+            Self::Stopped => "stopped",
+            Self::Stopping => "stopping",
+            Self::Streaming => "streaming",
+            Self::WaitingForPostgres => "waiting_for_postgres",
+            Self::WaitingForSlot => "waiting_for_slot",
+        }
+    }
+}
+
+impl fmt::Display for SourceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A transaction that is applied in part.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct OpenTransactionStatus {
-    /// Its commit record.
+    /// The LSN of its commit record.
     pub commit_lsn: String,
     /// Row changes applied.
     pub changes_applied: u64,
@@ -113,68 +176,83 @@ pub struct OpenTransactionStatus {
     pub records_made: u32,
 }
 
-/// Long work under way.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+/// The progress of a first start or a resync.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Progress {
-    /// Documents done.
+    /// Documents compared.
     pub done: u64,
-    /// Documents there are, as far as the server's statistics tell.
+    /// Documents in the table, as the server's statistics estimate it.
     pub estimate: u64,
 }
 
-/// What is on the disk.
-#[derive(Clone, Debug, Default, Serialize)]
+/// The spool.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct SpoolStatus {
-    /// The folder.
+    /// Its folder.
     pub path: String,
     /// The current epoch.
     pub epoch: String,
-    /// `open`, `near` its limit, or `full`.
-    pub room: String,
+    /// Whether there is room for more records.
+    pub room: Room,
     /// Live bytes of records, batches, dead letters and attempts.
     pub live_bytes: u64,
     /// `spool.bytes_max`.
     pub bytes_max: u64,
-    /// Of the file, which never shrinks but is used again.
+    /// The size of the file. It never shrinks; free space in it is reused.
     pub file_bytes: u64,
-    /// Documents remembered.
+    /// Documents in the shadow.
     pub shadow_documents: u64,
-    /// What remembering them takes.
+    /// Bytes of the shadow.
     pub shadow_bytes: u64,
-    /// Records that are dead letters.
+    /// Records in dead letters.
     pub dead_letter_records: u64,
-    /// What can be replayed; none before the first start has ended.
+    /// The range that can be replayed; `None` until the first start has finished.
     pub window: Option<WindowStatus>,
 }
 
 /// One lane.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct LaneStatus {
-    /// Whose.
+    /// The project.
     pub project: String,
-    /// `ingested`, `modified` or `excluded`.
-    pub callback: String,
-    /// `idle`, `busy`, `waiting`, `failing`, `paused` or `without webhook`.
-    pub state: String,
-    /// Records that are not settled.
+    /// The callback.
+    pub callback: Callback,
+    /// Its condition.
+    pub state: LaneCondition,
+    /// Its records that are not settled.
     pub pending: Pending,
     /// Failed attempts since the last success.
     pub failures: u32,
-    /// When the next attempt is due, in seconds from now.
+    /// Seconds until the next attempt.
     pub next_attempt_in_seconds: Option<f64>,
-    /// How the last attempt ended.
+    /// The outcome of the last attempt.
     pub last_outcome: Option<String>,
-    /// Why it is paused or waits.
+    /// Why it is paused.
     pub reason: Option<String>,
 }
 
-/// How much waits in a lane.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+/// The records of a lane that are not settled.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Pending {
-    /// Records.
+    /// Their number.
     pub records: u64,
     /// Bytes of their JSON.
     pub bytes: u64,
-    /// Age of the oldest.
+    /// The age of the oldest.
     pub oldest_seconds: Option<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_holds_the_name() {
+        for state in SourceState::ALL {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.name());
+        }
+        for room in [Room::Full, Room::Near, Room::Open] {
+            assert_eq!(serde_json::to_value(room).unwrap(), room.name());
+        }
+    }
 }

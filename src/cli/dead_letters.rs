@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{Exit, block_on, client, complain, say};
-use crate::admin::DeadLettersPicked;
+use crate::admin::DeadLetterSelection;
 use crate::admin::{self, plain, pretty_json};
 use crate::record::Callback;
 
@@ -88,8 +88,8 @@ struct Picked {
 }
 
 impl Picked {
-    fn asked(&self) -> DeadLettersPicked {
-        DeadLettersPicked {
+    fn asked(&self) -> DeadLetterSelection {
+        DeadLetterSelection {
             numbers: self.numbers.clone(),
             project: self.filter.project.clone(),
             callback: self.filter.callback.map(|callback| callback.name().to_owned()),
@@ -256,7 +256,7 @@ async fn get(spool: &Path, path: &str) -> Result<Value, Exit> {
     client::json(spool, Method::GET, path, &json!({}), client::PATIENCE).await
 }
 
-async fn post(spool: &Path, path: &str, asked: &DeadLettersPicked) -> Result<Value, Exit> {
+async fn post(spool: &Path, path: &str, asked: &DeadLetterSelection) -> Result<Value, Exit> {
     let patience = client::PATIENCE * 6;
     client::json(spool, Method::POST, path, asked, patience).await
 }

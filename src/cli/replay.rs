@@ -13,7 +13,7 @@ use crate::admin::{plain, pretty_json};
 use crate::clock::Clock;
 use crate::position::Place;
 use crate::record::Callback;
-use crate::replay::ReplayAsked;
+use crate::replay::ReplayRequest;
 use crate::settings::span;
 use crate::time::Timestamp;
 
@@ -97,7 +97,7 @@ pub(super) fn replay(spool: &Path, args: &Args) -> Exit {
 }
 
 async fn begin(spool: &Path, args: &Asked) -> Result<Exit, Exit> {
-    let asked = ReplayAsked {
+    let asked = ReplayRequest {
         from_lsn: args.from_lsn.clone(),
         since: args.since.clone(),
         to_lsn: args.to_lsn.clone(),

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
 use super::{Exit, block_on, client, complain, say};
-use crate::admin::ResyncAsked;
+use crate::admin::ResyncRequest;
 
 #[derive(clap::Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "flags")]
@@ -39,7 +39,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn resync(spool: &Path, args: &Args) -> Exit {
-    let asked = ResyncAsked {
+    let asked = ResyncRequest {
         dry_run: args.dry_run,
         force: args.force,
         learn: args.learn,

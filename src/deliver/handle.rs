@@ -8,6 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::client::Post;
+use super::condition::LaneCondition;
 use super::shell::{Event, HEADS_BYTES_MAX, Shell};
 use super::webhook::Routes;
 use crate::clock::Clock;
@@ -69,8 +70,8 @@ pub struct LaneView {
     pub project: String,
     /// Whether a webhook answers for it.
     pub has_webhook: bool,
-    /// `idle`, `busy`, `waiting`, `failing`, `paused` or `without webhook`.
-    pub state: &'static str,
+    /// What it is doing, or what keeps it from doing it.
+    pub state: LaneCondition,
     /// Every record up to here is settled.
     pub cursor: Seq,
     /// Whether a request is on the wire.

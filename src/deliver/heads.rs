@@ -174,7 +174,7 @@ impl Heads {
 
     /// When the first record behind `after` was spooled.
     pub(super) fn oldest(&mut self, lane: LaneNo, after: Seq) -> Result<Option<Uptime>, SpoolError> {
-        Ok(self.chunk_holding(Kind::Pending, lane, Seq(after.0 + 1))?.map(|chunk| chunk.spooled_running))
+        Ok(self.chunk_holding(Kind::Pending, lane, Seq(after.0 + 1))?.map(|chunk| chunk.spooled_uptime))
     }
 
     fn chunk_holding(&mut self, kind: Kind, lane: LaneNo, seq: Seq) -> Result<Option<Chunk>, SpoolError> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::condition::LaneCondition;
 use super::heads::Kind;
 use super::turns::{Host, Place};
 use super::webhook::Webhook;
@@ -321,20 +322,20 @@ impl Lane {
         self.webhook.as_ref().map(|webhook| webhook.limits.give_up_after)
     }
 
-    /// How it stands, in one of the words that people and metrics know.
-    pub(super) fn state(&self) -> &'static str {
+    /// What it is doing, or what keeps it from doing it.
+    pub(super) fn condition(&self) -> LaneCondition {
         if self.webhook.is_none() {
-            "without webhook"
+            LaneCondition::WithoutWebhook
         } else if self.health.paused.is_some() {
-            "paused"
+            LaneCondition::Paused
         } else if self.is_failing() {
-            "failing"
+            LaneCondition::Failing
         } else if self.phase != Phase::Idle {
-            "busy"
+            LaneCondition::Busy
         } else if self.pending_records > 0 {
-            "waiting"
+            LaneCondition::Waiting
         } else {
-            "idle"
+            LaneCondition::Idle
         }
     }
 

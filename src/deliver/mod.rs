@@ -5,6 +5,7 @@
 
 mod answer;
 mod client;
+mod condition;
 mod connect;
 mod dispatch;
 mod egress;
@@ -24,6 +25,7 @@ mod webhook;
 mod wire;
 
 pub use client::{Ask, Client, Post};
+pub use condition::LaneCondition;
 pub use egress::{Denied, Egress};
 pub use handle::{Deliver, LaneView, Params, dice};
 pub use proxy::{BadProxy, Proxy};

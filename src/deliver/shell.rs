@@ -272,7 +272,7 @@ impl Shell {
             self.know(lane, Seq(chunk.first.0.saturating_sub(1)), now);
             self.params.last_seq = self.params.last_seq.max(chunk.last);
             let (records, bytes) = (u64::from(chunk.records), chunk.fragment_bytes);
-            let spooled = chunk.spooled_running;
+            let spooled = chunk.spooled_uptime;
             self.heads.offer(chunk);
             self.dispatch.appended(lane, records, bytes, spooled, now);
         }

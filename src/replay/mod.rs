@@ -18,7 +18,7 @@ pub use newer::documents_with_newer_records;
 /// A replay, as it is asked for: one of `from_lsn` and `since`, the rest as wanted.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct ReplayAsked {
+pub struct ReplayRequest {
     /// `0/16B3748`, `0-16B3748`, or with one record's number `0-16B3748/3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_lsn: Option<String>,
@@ -42,7 +42,7 @@ pub struct ReplayAsked {
     pub dry_run: bool,
 }
 
-impl ReplayAsked {
+impl ReplayRequest {
     /// With its places as they are shown.
     #[must_use]
     pub fn normalised(mut self) -> Self {
@@ -109,7 +109,7 @@ pub struct Plan {
 }
 
 /// Finds what is asked for, or says why it cannot be had.
-pub fn plan(reader: &Reader, asked: &ReplayAsked, known: &ReplayInputs<'_>) -> Result<Plan, ReplayError> {
+pub fn plan(reader: &Reader, asked: &ReplayRequest, known: &ReplayInputs<'_>) -> Result<Plan, ReplayError> {
     let Some(position) = known.position else {
         return Err(ReplayError::Refused(
             "the first start has not ended: there is nothing to replay yet".to_owned(),
@@ -177,7 +177,7 @@ fn find(
     }
 }
 
-fn begin(asked: &ReplayAsked, now: Timestamp) -> Result<From, ReplayError> {
+fn begin(asked: &ReplayRequest, now: Timestamp) -> Result<From, ReplayError> {
     match (&asked.from_lsn, &asked.since) {
         (Some(text), None) => Ok(From::Place(place("from_lsn", text)?)),
         (None, Some(text)) => {

@@ -1,56 +1,34 @@
 //! The parts put together: the spool, both loops, the supervisor, the listeners, the signals.
 
-mod again;
-mod authorities;
-mod catch_up;
-mod continuity;
-mod dead_letters;
-mod first_start;
-mod progress;
-mod required;
-mod resync;
-mod resync_job;
-mod resyncs;
-mod said;
-mod source_facts;
+mod control;
+mod reloadable_client;
+mod resync_queue;
 mod state;
-mod stream_error;
-mod streaming;
-mod supervise;
-mod tail_line;
-mod watch_catalog;
-mod watch_slot;
+mod supervisor;
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
-use self::again::SendsAgain;
-use self::authorities::Authorities;
-use self::said::Said;
-use self::source_facts::SourceFacts;
-use self::state::{State, Viewer};
-use self::supervise::{OnTable, Over, Supervisor};
-use self::tail_line::tail_line;
-use self::watch_catalog::CatalogWatch;
-use crate::admin::{self, Admin, SOCKET_NAME, Tail, TailLine};
+use self::control::{Controller, tail_line};
+use self::reloadable_client::Authorities;
+use self::state::State;
+use self::supervisor::{Over, Supervisor};
+use crate::admin::{SOCKET_NAME, Tail, TailLine};
 use crate::capture::{Capture, Listeners, RouteFilter};
 use crate::clock::Clock;
 use crate::deliver::{Deliver, Params, Routes, dice};
 use crate::metrics::Metrics;
 use crate::settings::{self, Settings, Sources};
-use crate::source::Patience;
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
 
-pub use required::required;
+pub use supervisor::required;
 
 /// How a run ended that was not told to end.
 #[derive(Debug, thiserror::Error)]
@@ -134,7 +112,7 @@ impl Parts {
     async fn start(settings: Settings, sources: Sources) -> Result<Self, RunError> {
         let settings = Arc::new(settings);
         let opened = open_spool(&settings)?;
-        let clock = Clock::start(opened.running);
+        let clock = Clock::start(opened.uptime);
         let epochs = epochs(&opened)?;
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
@@ -148,14 +126,15 @@ impl Parts {
         let heard = move |told| drop(notice.send(told));
         let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, heard)?);
         let state = State::new();
-        let viewer = Arc::new(Viewer {
+        let controller = Arc::new(Controller {
             state: state.clone(),
             capture: Arc::clone(&capture),
             deliver: Arc::clone(&deliver),
             spool: opened.spool.clone(),
             reader: Mutex::new(opened.spool.reader().context("read the spool")?),
             metrics: metrics.clone(),
-            started_at: state::started_at(),
+            clock,
+            started_at: Clock::now(),
             database: settings.conninfo.redacted(),
             slot: settings.slot.clone(),
             publication: settings.publication.clone(),
@@ -163,30 +142,21 @@ impl Parts {
             bytes_max: settings.spool_bytes_max,
             keep: keep(&Arc::new(settings.routes.clone())),
         });
-        let listeners = serve(&settings, &viewer, registry, tail, clock).await?;
+        let listeners = control::serve(controller, &settings, registry, tail).await?;
         let (stop, stopped) = watch::channel(false);
-        let supervisor = Supervisor {
+        tracing::info!(spool = %settings.spool_path.display(), epoch = %epochs.current(), "sidecar {}", env!("CARGO_PKG_VERSION"));
+        let supervisor = supervisor::Params {
             settings: Arc::clone(&settings),
             capture: Arc::clone(&capture),
             deliver: Arc::clone(&deliver),
             state,
-            known: SourceFacts::read(&opened.facts)?,
-            on_table: OnTable::of(settings.mapping.clone()),
             clock,
             metrics: metrics.clone(),
             notices,
             stop: stopped,
-            number: 0,
-            has_streamed: false,
-            said: Said::default(),
-            watch: CatalogWatch::default(),
-            warned: BTreeSet::new(),
             epochs,
-            held: None,
-            catch_ups_failed: 0,
-            patience: Patience::default(),
         };
-        tracing::info!(spool = %settings.spool_path.display(), epoch = %viewer.epoch, "sidecar {}", env!("CARGO_PKG_VERSION"));
+        let supervisor = Supervisor::new(supervisor, &opened.facts)?;
         Ok(Self {
             settings,
             sources,
@@ -337,47 +307,6 @@ fn listeners(routes: &Routes, tail: &Tail, deliver: &Arc<Deliver>) -> Listeners 
         }),
         spooled: Arc::new(move |projects, chunks| deliver.appended(projects, chunks)),
     }
-}
-
-async fn serve(
-    settings: &Settings,
-    viewer: &Arc<Viewer>,
-    registry: Registry,
-    tail: Tail,
-    clock: Clock,
-) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
-    let (readiness, status, refresh) = (Arc::clone(viewer), Arc::clone(viewer), Arc::clone(viewer));
-    let resync = Arc::clone(viewer);
-    let again = SendsAgain {
-        spool: viewer.spool.clone(),
-        capture: Arc::clone(&viewer.capture),
-        deliver: Arc::clone(&viewer.deliver),
-        clock,
-    };
-    let admin = Arc::new(Admin {
-        readiness: Box::new(move || readiness.readiness()),
-        status: Box::new(move || status.status()),
-        refresh: Box::new(move || refresh.refresh()),
-        resync: Box::new(move |asked| resync.resync(asked)),
-        again: Arc::new(again),
-        registry,
-        tail,
-        token: settings.token.clone().map(|token| token.0),
-    });
-    let listener = TcpListener::bind(settings.listen)
-        .await
-        .with_context(|| format!("listen on `admin.listen` {}", settings.listen))?;
-    let socket = admin::bind_socket(&settings.spool_path)?;
-    let say = |served: anyhow::Result<()>| {
-        if let Err(error) = served {
-            tracing::error!("{error:#}");
-        }
-    };
-    let (on_port, on_socket) = (Arc::clone(&admin), admin);
-    Ok(vec![
-        tokio::spawn(async move { say(admin::serve_tcp(on_port, listener).await) }),
-        tokio::spawn(async move { say(admin::serve_socket(on_socket, socket).await) }),
-    ])
 }
 
 /// What one who looks at records as they are made may be behind.

@@ -3,9 +3,8 @@
 //! For each record: its numbers as distances from the record before it (unsigned, or zigzag where
 //! they may fall), seven bits a byte; the hash of its document; its fragment with its length.
 
-use xxhash_rust::xxh3::Xxh3;
-
 use super::ops::Chunk;
+use super::row_bytes::RowBytes;
 use crate::position::{Lsn, Position};
 use crate::record::{Record, Seq, WaitsFor};
 use crate::time::Timestamp;
@@ -38,24 +37,24 @@ impl Chunk {
         Records { rest: &self.packed, before: Before::default(), left: self.records }
     }
 
-    /// The checksum that stands beside it on the disk.
-    pub(super) fn sum(&self) -> u64 {
-        let mut hash = Xxh3::new();
-        let numbers = [
-            self.lane.0,
-            self.first.0,
-            self.last.0,
-            u64::from(self.records),
-            self.fragment_bytes,
-            self.spooled_at.0.cast_unsigned(),
-            self.spooled_running.0,
-            self.last_position.commit.0,
-            u64::from(self.last_position.number),
-            self.committed_max.0.cast_unsigned(),
-        ];
-        numbers.iter().for_each(|number| hash.update(&number.to_le_bytes()));
-        hash.update(&self.packed);
-        hash.digest()
+    /// What its checksum is taken of, without the packed records that end it.
+    pub(super) fn row_bytes(&self) -> RowBytes {
+        RowBytes::of("chunk")
+            .number(self.lane.0)
+            .number(self.first.0)
+            .number(self.last.0)
+            .number(self.records.into())
+            .number(self.fragment_bytes)
+            .signed(self.spooled_at.0)
+            .number(self.spooled_uptime.0)
+            .number(self.last_position.commit.0)
+            .number(self.last_position.number.into())
+            .signed(self.committed_max.0)
+            .number(self.packed.len() as u64)
+    }
+
+    pub(super) fn sum(&self) -> i64 {
+        self.row_bytes().sum_with(&self.packed)
     }
 }
 
@@ -166,7 +165,7 @@ mod tests {
             records,
             fragment_bytes: 0,
             spooled_at: Timestamp(0),
-            spooled_running: Uptime(0),
+            spooled_uptime: Uptime(0),
             last_position: Position::default(),
             committed_max: Timestamp(0),
             packed: packed.into(),

@@ -3,12 +3,12 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
-use xxhash_rust::xxh3::Xxh3;
 
 use super::cut::first_behind;
 use super::lanes::{BatchState, write_batch};
 use super::ops::{Attempted, Batch, BatchId, DeadReason, Done, Fate};
 use super::reader::Reader;
+use super::row_bytes::RowBytes;
 use super::store::{BATCH_COST, DEAD_COST, SpoolError, Store, failed};
 use crate::record::{LaneNo, Seq};
 use crate::time::Timestamp;
@@ -44,13 +44,21 @@ pub struct DeadLetter {
 
 impl DeadLetter {
     /// The mark of a redelivery comes and goes, and a wrong one sends nothing wrong.
-    fn sum(&self) -> i64 {
+    pub(super) fn row_bytes(&self) -> RowBytes {
         let Self { no: _, lane, first, last, records, bytes, reason, at, batch, redelivery: _ } = self;
-        let mut hash = Xxh3::new();
-        hash.update(
-            format!("{lane} {first:?} {last:?} {records} {bytes} {reason:?} {at:?} {batch:?}").as_bytes(),
-        );
-        hash.digest().cast_signed()
+        RowBytes::of("dead_letter")
+            .number(lane.0)
+            .number(first.0)
+            .number(last.0)
+            .number(*records)
+            .number(*bytes)
+            .text(reason.name())
+            .signed(at.0)
+            .option(batch.as_ref(), |row, batch| row.bytes(batch.as_bytes()))
+    }
+
+    fn sum(&self) -> i64 {
+        self.row_bytes().sum()
     }
 }
 
@@ -58,7 +66,9 @@ impl Store {
     /// Adds a dead letter; its number, where it has none, is drawn.
     pub(super) fn add_dead(&mut self, letter: &DeadLetter) -> Result<(), SpoolError> {
         self.execute(
-            "INSERT INTO dead VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            &format!(
+                "INSERT INTO dead_letter ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+            ),
             params![
                 Some(letter.no.0).filter(|no| *no > 0),
                 letter.lane.0.cast_signed(),
@@ -101,7 +111,7 @@ impl Store {
 
     /// Its records become settled ones like any other. What has become of its batch is the caller's.
     pub(super) fn drop_dead(&mut self, letter: &DeadLetter) -> Result<(), SpoolError> {
-        self.execute("DELETE FROM dead WHERE no = ?1", [letter.no.0])?;
+        self.execute("DELETE FROM dead_letter WHERE no = ?1", [letter.no.0])?;
         self.meta.dead_records = self.meta.dead_records.saturating_sub(letter.records);
         self.meta.live_bytes = self.meta.live_bytes.saturating_sub(DEAD_COST);
         Ok(())
@@ -112,7 +122,7 @@ impl Store {
         for no in dead {
             let Some(letter) = find_dead(&self.connection, *no)? else { continue };
             self.execute(
-                "UPDATE dead SET redelivery = coalesce(redelivery, ?2) WHERE no = ?1",
+                "UPDATE dead_letter SET redelivery = coalesce(redelivery, ?2) WHERE no = ?1",
                 params![no.0, id.as_bytes()],
             )?;
             lanes.push(letter.lane);
@@ -131,7 +141,7 @@ impl Store {
         if batch.lane != letter.lane || !inside || u64::from(batch.records) > letter.records {
             return Err(SpoolError::Refused("a dead letter is cut from its first record on"));
         }
-        write_batch(&self.connection, batch, BatchState::Dead).map_err(failed)?;
+        write_batch(&self.connection, batch, BatchState::DeadLetter).map_err(failed)?;
         self.meta.live_bytes += BATCH_COST;
         self.drop_dead(&letter)?;
         let bytes = batch.fragment_bytes();
@@ -170,8 +180,8 @@ impl Store {
             self.drop_dead(&letter)?;
             return Ok(Done::Ok);
         }
-        write_batch(&self.connection, &batch, BatchState::Dead).map_err(failed)?;
-        self.execute("UPDATE dead SET redelivery = NULL WHERE no = ?1", [dead.0])?;
+        write_batch(&self.connection, &batch, BatchState::DeadLetter).map_err(failed)?;
+        self.execute("UPDATE dead_letter SET redelivery = NULL WHERE no = ?1", [dead.0])?;
         Ok(Done::Ok)
     }
 
@@ -193,12 +203,12 @@ impl Store {
     /// No replay sends these records.
     pub(super) fn note_discarded(&self, lane: LaneNo, first: Seq, last: Seq) -> Result<(), SpoolError> {
         self.execute(
-            "INSERT OR REPLACE INTO discarded VALUES (?1, ?2, ?3, ?4)",
+            "INSERT OR REPLACE INTO discarded (lane, first, last, sum) VALUES (?1, ?2, ?3, ?4)",
             params![
                 lane.0.cast_signed(),
                 first.0.cast_signed(),
                 last.0.cast_signed(),
-                discarded_sum(lane, first, last)
+                discarded_bytes(lane, first, last).sum()
             ],
         )
     }
@@ -212,7 +222,7 @@ impl Reader {
 
     /// The number of the dead letter that came last; 0 where there is none.
     pub fn last_dead(&self) -> Result<DeadNo, SpoolError> {
-        let last = "SELECT coalesce(max(no), 0) FROM dead";
+        let last = "SELECT coalesce(max(no), 0) FROM dead_letter";
         self.connection.query_row(last, [], |row| row.get(0).map(DeadNo)).map_err(failed)
     }
 
@@ -230,13 +240,16 @@ impl Reader {
 /// Whether dead letters of a lane wait for one more attempt.
 pub(super) fn dead_asked(connection: &Connection, lane: LaneNo) -> rusqlite::Result<bool> {
     connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM dead WHERE lane = ?1 AND redelivery IS NOT NULL)")?
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM dead_letter WHERE lane = ?1 AND redelivery IS NOT NULL)",
+        )?
         .query_row([lane.0.cast_signed()], |row| row.get(0))
 }
 
 /// The batches of a lane's dead letters that wait for one more attempt.
 pub(super) fn all_asked(connection: &Connection, lane: LaneNo) -> Result<Vec<BatchId>, SpoolError> {
-    let sql = "SELECT batch FROM dead WHERE lane = ?1 AND redelivery IS NOT NULL AND batch IS NOT NULL";
+    let sql =
+        "SELECT batch FROM dead_letter WHERE lane = ?1 AND redelivery IS NOT NULL AND batch IS NOT NULL";
     let mut found = connection.prepare_cached(sql).map_err(failed)?;
     let ids = found.query_map([lane.0.cast_signed()], |row| row.get(0).map(Uuid::from_bytes));
     ids.and_then(Iterator::collect).map_err(failed)
@@ -244,12 +257,14 @@ pub(super) fn all_asked(connection: &Connection, lane: LaneNo) -> Result<Vec<Bat
 
 /// The next dead letter of a lane that waits for one more attempt: in the order of records.
 pub(super) fn next_asked(connection: &Connection, lane: LaneNo) -> Result<Option<DeadLetter>, SpoolError> {
-    let sql = "SELECT * FROM dead WHERE lane = ?1 AND redelivery IS NOT NULL ORDER BY first LIMIT 1";
-    one_dead(connection, sql, lane.0.cast_signed())
+    let sql = format!(
+        "SELECT {COLUMNS} FROM dead_letter WHERE lane = ?1 AND redelivery IS NOT NULL ORDER BY first LIMIT 1"
+    );
+    one_dead(connection, &sql, lane.0.cast_signed())
 }
 
 pub(super) fn find_dead(connection: &Connection, no: DeadNo) -> Result<Option<DeadLetter>, SpoolError> {
-    one_dead(connection, "SELECT * FROM dead WHERE no = ?1", no.0)
+    one_dead(connection, &format!("SELECT {COLUMNS} FROM dead_letter WHERE no = ?1"), no.0)
 }
 
 /// Up to `limit` dead letters behind `after`, in the order of their numbers.
@@ -258,8 +273,9 @@ pub(super) fn dead_after(
     after: DeadNo,
     limit: u32,
 ) -> Result<Vec<DeadLetter>, SpoolError> {
-    let mut found =
-        connection.prepare_cached("SELECT * FROM dead WHERE no > ?1 ORDER BY no LIMIT ?2").map_err(failed)?;
+    let mut found = connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM dead_letter WHERE no > ?1 ORDER BY no LIMIT ?2"))
+        .map_err(failed)?;
     let rows: Option<Vec<_>> =
         found.query_map(params![after.0, limit], read_dead).and_then(Iterator::collect).map_err(failed)?;
     rows.ok_or_else(damaged)
@@ -281,7 +297,7 @@ pub(super) fn discarded_within(
     let rows = found.query_map(numbers, |row| {
         let seq = |at: usize| row.get::<_, i64>(at).map(|seq| Seq(seq.cast_unsigned()));
         let (first, last) = (seq(0)?, seq(1)?);
-        Ok((discarded_sum(lane, first, last) == row.get::<_, i64>(2)?).then_some((first, last)))
+        Ok((discarded_bytes(lane, first, last).sum() == row.get::<_, i64>(2)?).then_some((first, last)))
     });
     let ranges: Option<Vec<_>> = rows.and_then(Iterator::collect).map_err(failed)?;
     ranges.ok_or_else(|| SpoolError::Damaged("what was discarded".into()))
@@ -317,12 +333,13 @@ fn read_dead(row: &Row<'_>) -> rusqlite::Result<Option<DeadLetter>> {
     Ok((letter.sum() == row.get::<_, i64>(10)?).then_some(letter))
 }
 
-fn discarded_sum(lane: LaneNo, first: Seq, last: Seq) -> i64 {
-    let mut hash = Xxh3::new();
-    [lane.0, first.0, last.0].iter().for_each(|number| hash.update(&number.to_le_bytes()));
-    hash.digest().cast_signed()
+pub(super) fn discarded_bytes(lane: LaneNo, first: Seq, last: Seq) -> RowBytes {
+    RowBytes::of("discarded").number(lane.0).number(first.0).number(last.0)
 }
 
 fn damaged() -> SpoolError {
     SpoolError::Damaged("a dead letter".into())
 }
+
+/// In the order in which they are written and read.
+const COLUMNS: &str = "no, lane, first, last, records, bytes, reason, at, batch, redelivery, sum";

@@ -86,7 +86,7 @@ impl GroupBuilder {
     }
 
     /// Takes what was added, in the order of numbers, spooled now.
-    pub fn finish(&mut self, now: Timestamp, running: Uptime) -> Vec<Chunk> {
+    pub fn finish(&mut self, now: Timestamp, uptime: Uptime) -> Vec<Chunk> {
         self.bytes = 0;
         self.records = 0;
         let mut chunks: Vec<OpenChunk> =
@@ -99,7 +99,7 @@ impl GroupBuilder {
             records: open.records,
             fragment_bytes: open.fragment_bytes,
             spooled_at: now,
-            spooled_running: running,
+            spooled_uptime: uptime,
             last_position: open.last_position,
             committed_max: open.committed_max,
             packed: open.packed.into(),

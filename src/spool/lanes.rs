@@ -1,12 +1,12 @@
 //! Lanes and batches as rows.
 
 use rusqlite::{Connection, Row, params};
-use xxhash_rust::xxh3::Xxh3;
 
 use super::dead::dead_asked;
 use super::ops::{Batch, LaneHealth, LaneState};
 use super::replays::{ReplayNo, running_parts};
-use crate::record::{LaneNo, Seq};
+use super::row_bytes::RowBytes;
+use crate::record::{Callback, LaneNo, ProjectNo, Seq};
 use crate::time::{Timestamp, Uptime};
 
 /// What a batch has come to.
@@ -14,7 +14,7 @@ use crate::time::{Timestamp, Uptime};
 pub(super) enum BatchState {
     Open = 0,
     Delivered = 1,
-    Dead = 2,
+    DeadLetter = 2,
     Retired = 3,
 }
 
@@ -28,34 +28,44 @@ pub(super) struct LaneRow {
 }
 
 impl LaneRow {
-    fn sum(&self, lane: LaneNo) -> i64 {
-        let mut hash = Xxh3::new();
+    pub(super) fn row_bytes(&self, lane: LaneNo) -> RowBytes {
         let LaneHealth { failures, failing_since, retry_at, paused, without_webhook } = &self.health;
-        hash.update(
-            format!(
-                "{lane:?} {:?} {} {} {failures} {failing_since:?} {retry_at:?} {paused:?} {without_webhook:?}",
-                self.cursor, self.pending_records, self.pending_bytes
-            )
-            .as_bytes(),
-        );
-        hash.digest().cast_signed()
+        RowBytes::of("lane")
+            .number(lane.0)
+            .number(lane.project().0.into())
+            .text(lane.callback().name())
+            .number(self.cursor.0)
+            .number(self.pending_records)
+            .number(self.pending_bytes)
+            .number((*failures).into())
+            .option(*failing_since, |row, since| row.number(since.0))
+            .option(*retry_at, |row, at| row.number(at.0))
+            .option(paused.as_ref(), |row, (since, reason)| row.number(since.0).text(reason))
+            .option(*without_webhook, |row, since| row.signed(since.0))
+    }
+
+    fn sum(&self, lane: LaneNo) -> i64 {
+        self.row_bytes(lane).sum()
     }
 
     pub(super) fn write(&self, connection: &Connection, lane: LaneNo) -> rusqlite::Result<()> {
         let LaneHealth { failures, failing_since, retry_at, paused, without_webhook } = &self.health;
-        let running = |at: &Option<Uptime>| at.map(|at| at.0.cast_signed());
+        let uptime = |at: &Option<Uptime>| at.map(|at| at.0.cast_signed());
         connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO lane VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-            )?
+            .prepare_cached(&format!(
+                "INSERT OR REPLACE INTO lane ({LANE_COLUMNS}) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+            ))?
             .execute(params![
                 lane.0.cast_signed(),
+                lane.project().0,
+                lane.callback().name(),
                 self.cursor.0.cast_signed(),
                 self.pending_records.cast_signed(),
                 self.pending_bytes.cast_signed(),
                 failures,
-                running(failing_since),
-                running(retry_at),
+                uptime(failing_since),
+                uptime(retry_at),
                 paused.as_ref().map(|(since, _)| since.0.cast_signed()),
                 paused.as_ref().map(|(_, reason)| reason),
                 without_webhook.map(|since| since.0),
@@ -66,30 +76,36 @@ impl LaneRow {
 
     fn read(row: &Row<'_>) -> rusqlite::Result<Option<(LaneNo, Self)>> {
         let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
-        let running = |at: usize| {
+        let uptime = |at: usize| {
             Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(at)?.map(|at| Uptime(at.cast_unsigned())))
         };
-        let lane = LaneNo(number(0)?);
-        let paused = running(7)?.zip(row.get::<_, Option<String>>(8)?);
+        let (key, project) = (LaneNo(number(0)?), ProjectNo(row.get(1)?));
+        let Ok(callback) = row.get::<_, String>(2)?.parse::<Callback>() else { return Ok(None) };
+        let lane = LaneNo::new(project, callback);
+        let paused = uptime(9)?.zip(row.get::<_, Option<String>>(10)?);
         let read = Self {
-            cursor: Seq(number(1)?),
-            pending_records: number(2)?,
-            pending_bytes: number(3)?,
+            cursor: Seq(number(3)?),
+            pending_records: number(4)?,
+            pending_bytes: number(5)?,
             health: LaneHealth {
-                failures: row.get(4)?,
-                failing_since: running(5)?,
-                retry_at: running(6)?,
+                failures: row.get(6)?,
+                failing_since: uptime(7)?,
+                retry_at: uptime(8)?,
                 paused,
-                without_webhook: row.get::<_, Option<i64>>(9)?.map(Timestamp),
+                without_webhook: row.get::<_, Option<i64>>(11)?.map(Timestamp),
             },
         };
-        Ok((read.sum(lane) == row.get::<_, i64>(10)?).then_some((lane, read)))
+        let is_as_written = lane == key && read.sum(lane) == row.get::<_, i64>(12)?;
+        Ok(is_as_written.then_some((lane, read)))
     }
 }
 
 /// All lanes, in the order of their numbers. `None`: one is not as it was written.
 pub(super) fn read_lanes(connection: &Connection) -> rusqlite::Result<Option<Vec<(LaneNo, LaneRow)>>> {
-    connection.prepare("SELECT * FROM lane ORDER BY no")?.query_map([], LaneRow::read)?.collect()
+    connection
+        .prepare(&format!("SELECT {LANE_COLUMNS} FROM lane ORDER BY no"))?
+        .query_map([], LaneRow::read)?
+        .collect()
 }
 
 /// A lane with its batches and the age of its oldest record.
@@ -102,7 +118,7 @@ pub(super) fn lane_state(
     let Some(parts) = running_parts(connection, lane)? else { return Ok(None) };
     let redeliveries = dead_asked(connection, lane)?;
     let oldest = connection
-        .prepare_cached("SELECT spooled_at, spooled_running FROM chunk WHERE lane = ?1 AND last > ?2 ORDER BY last LIMIT 1")?
+        .prepare_cached("SELECT spooled_at, spooled_uptime FROM chunk WHERE lane = ?1 AND last > ?2 ORDER BY last LIMIT 1")?
         .query_map([lane.0.cast_signed(), row.cursor.0.cast_signed()], |chunk| {
             Ok((Timestamp(chunk.get(0)?), Uptime(chunk.get::<_, i64>(1)?.cast_unsigned())))
         })?
@@ -130,16 +146,19 @@ pub(super) fn open_batches(
     replay: Option<ReplayNo>,
 ) -> rusqlite::Result<Option<Vec<Batch>>> {
     connection
-        .prepare_cached("SELECT * FROM batch WHERE lane = ?1 AND state = 0 AND replay IS ?2 ORDER BY first")?
+        .prepare_cached(&format!(
+            "SELECT {BATCH_COLUMNS} FROM batch WHERE lane = ?1 AND state = 0 AND replay IS ?2 ORDER BY first"
+        ))?
         .query_map(params![lane.0.cast_signed(), replay.map(|replay| replay.0.cast_signed())], read_batch)?
         .collect()
 }
 
 pub(super) fn write_batch(connection: &Connection, batch: &Batch, state: BatchState) -> rusqlite::Result<()> {
     connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO batch VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-        )?
+        .prepare_cached(&format!(
+            "INSERT OR REPLACE INTO batch ({BATCH_COLUMNS}) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+        ))?
         .execute(params![
             batch.id.as_bytes(),
             batch.lane.0.cast_signed(),
@@ -153,7 +172,7 @@ pub(super) fn write_batch(connection: &Connection, batch: &Batch, state: BatchSt
             batch.attempts,
             state as u8,
             batch.replay.map(|replay| replay.0.cast_signed()),
-            batch_sum(batch),
+            batch_bytes(batch).sum(),
         ])?;
     Ok(())
 }
@@ -163,7 +182,7 @@ pub(super) fn read_batch_and_state(row: &Row<'_>) -> rusqlite::Result<Option<(Ba
     let state = match row.get::<_, i64>(10)? {
         0 => BatchState::Open,
         1 => BatchState::Delivered,
-        2 => BatchState::Dead,
+        2 => BatchState::DeadLetter,
         _ => BatchState::Retired,
     };
     Ok(read_batch(row)?.map(|batch| (batch, state)))
@@ -185,23 +204,25 @@ pub(super) fn read_batch(row: &Row<'_>) -> rusqlite::Result<Option<Batch>> {
         attempts: row.get(9)?,
         replay: row.get::<_, Option<i64>>(11)?.map(|no| ReplayNo(no.cast_unsigned())),
     };
-    Ok((batch_sum(&batch) == row.get::<_, i64>(12)?).then_some(batch))
+    Ok((batch_bytes(&batch).sum() == row.get::<_, i64>(12)?).then_some(batch))
 }
 
 /// Of all that never changes. The count of attempts does, and a wrong one sends nothing wrong.
-fn batch_sum(batch: &Batch) -> i64 {
-    let mut hash = Xxh3::new();
-    hash.update(batch.id.as_bytes());
-    hash.update(batch.epoch.as_bytes());
-    let numbers = [
-        batch.lane.0,
-        batch.first.0,
-        batch.last.0,
-        u64::from(batch.records),
-        batch.body_bytes,
-        batch.body_sum,
-        batch.replay.map_or(0, |replay| replay.0),
-    ];
-    numbers.iter().for_each(|number| hash.update(&number.to_le_bytes()));
-    hash.digest().cast_signed()
+pub(super) fn batch_bytes(batch: &Batch) -> RowBytes {
+    RowBytes::of("batch")
+        .bytes(batch.id.as_bytes())
+        .number(batch.lane.0)
+        .number(batch.first.0)
+        .number(batch.last.0)
+        .number(batch.records.into())
+        .number(batch.body_bytes)
+        .number(batch.body_sum)
+        .bytes(batch.epoch.as_bytes())
+        .option(batch.replay, |row, replay| row.number(replay.0))
 }
+
+/// In the order in which they are written and read.
+const LANE_COLUMNS: &str = "no, project, callback, cursor, pending_records, pending_bytes, failures, failing_since_uptime, \
+     retry_uptime, paused_uptime, paused_reason, without_webhook_at, sum";
+pub(super) const BATCH_COLUMNS: &str =
+    "id, lane, first, last, records, body_bytes, body_sum, cut_at, epoch, attempts, state, replay, sum";

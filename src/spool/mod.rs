@@ -23,6 +23,7 @@ mod ops;
 mod reader;
 mod replays;
 mod retention;
+mod row_bytes;
 mod schema;
 mod search;
 mod settle;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::dead::DeadNo;
 use super::replays::{NewReplay, Part, ReplayNo};
@@ -94,8 +95,8 @@ pub struct Chunk {
     pub fragment_bytes: u64,
     /// When it was handed to the spool.
     pub spooled_at: Timestamp,
-    /// The same in running time.
-    pub spooled_running: Uptime,
+    /// The uptime then.
+    pub spooled_uptime: Uptime,
     /// The place of the last record.
     pub last_position: Position,
     /// The latest time at which one of its transactions was committed.
@@ -182,7 +183,7 @@ pub enum Op {
         /// Which; those that are gone are passed over.
         dead: Vec<DeadNo>,
     },
-    /// The running time so far, now and then, so that a crash loses little of it.
+    /// The uptime so far, now and then, so that a crash loses little of it.
     Tick(Uptime),
 }
 
@@ -261,7 +262,8 @@ pub enum Fate {
 }
 
 /// Why records became a dead letter.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DeadReason {
     /// `delivery.give_up_after` passed.
     GivenUp,
@@ -339,7 +341,8 @@ pub enum Done {
 }
 
 /// Whether there is room for more records.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Room {
     /// Only records of healthy lanes are left to remove: reading must stop.
     Full,
@@ -353,6 +356,18 @@ impl Fact {
     /// All of them.
     pub const ALL: [Self; 6] =
         [Self::Epoch, Self::Identity, Self::Mapping, Self::Layouts, Self::Resync, Self::Source];
+
+    /// The key under which the spool keeps it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Epoch => "epoch",
+            Self::Identity => "identity",
+            Self::Layouts => "layouts",
+            Self::Mapping => "mapping",
+            Self::Resync => "resync",
+            Self::Source => "source",
+        }
+    }
 }
 
 impl Op {
@@ -372,8 +387,19 @@ impl Op {
             Self::Redelivered { .. } => "redelivered",
             Self::Replay(_) => "replay",
             Self::Retire { .. } => "retire",
-            Self::SetHealth { .. } => "standing",
+            Self::SetHealth { .. } => "health",
             Self::Tick(_) => "tick",
+        }
+    }
+}
+
+impl Room {
+    /// As status writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Near => "near",
+            Self::Open => "open",
         }
     }
 }

@@ -8,7 +8,7 @@ use super::facts::read_fact;
 use super::lanes::{LaneRow, lane_state, read_lanes};
 use super::ops::{Chunk, Fact, LaneState};
 use super::schema::open_reader;
-use super::store::{SpoolError, failed, shadow_sum};
+use super::store::{SpoolError, failed, shadow_bytes};
 use crate::classify::Identity;
 use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
@@ -58,7 +58,7 @@ impl Reader {
     /// The last record of `lane` that was spooled at `before` or earlier.
     pub fn last_spooled_by(&self, lane: LaneNo, before: Uptime) -> Result<Option<Seq>, SpoolError> {
         self.seq(
-            "SELECT max(last) FROM chunk WHERE lane = ?1 AND spooled_running <= ?2",
+            "SELECT max(last) FROM chunk WHERE lane = ?1 AND spooled_uptime <= ?2",
             params![lane.0.cast_signed(), before.0.cast_signed()],
         )
     }
@@ -95,7 +95,7 @@ impl Reader {
         let file_bytes: i64 = self.connection.query_row(pages, [], |row| row.get(0)).map_err(failed)?;
         self.connection
             .query_row(
-                "SELECT live_bytes, shadow_documents, shadow_bytes, dead_records FROM stand",
+                "SELECT live_bytes, shadow_documents, shadow_bytes, dead_letter_records FROM meta",
                 [],
                 |row| {
                     let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
@@ -166,7 +166,9 @@ pub(super) fn chunk_holding(
     seq: Seq,
 ) -> Result<Option<Chunk>, SpoolError> {
     let mut found = connection
-        .prepare_cached("SELECT * FROM chunk WHERE lane = ?1 AND last >= ?2 ORDER BY last LIMIT 1")
+        .prepare_cached(&format!(
+            "SELECT {CHUNK_COLUMNS} FROM chunk WHERE lane = ?1 AND last >= ?2 ORDER BY last LIMIT 1"
+        ))
         .map_err(failed)?;
     let mut rows = found.query(params![lane.0.cast_signed(), seq.0.cast_signed()]).map_err(failed)?;
     let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
@@ -180,7 +182,7 @@ pub(super) fn chunk_holding(
     Ok(Some(chunk))
 }
 
-fn read_chunk(row: &Row<'_>) -> rusqlite::Result<(Chunk, u64)> {
+fn read_chunk(row: &Row<'_>) -> rusqlite::Result<(Chunk, i64)> {
     let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
     let chunk = Chunk {
         last: Seq(number(0)?),
@@ -189,18 +191,23 @@ fn read_chunk(row: &Row<'_>) -> rusqlite::Result<(Chunk, u64)> {
         records: row.get(3)?,
         fragment_bytes: number(4)?,
         spooled_at: Timestamp(row.get(5)?),
-        spooled_running: Uptime(number(6)?),
+        spooled_uptime: Uptime(number(6)?),
         last_position: Position { commit: Lsn(number(7)?), number: row.get(8)? },
         committed_max: Timestamp(row.get(9)?),
         packed: row.get::<_, Vec<u8>>(11)?.into(),
     };
-    Ok((chunk, number(10)?))
+    Ok((chunk, row.get(10)?))
 }
 
 /// An entry without the checksum behind it.
 fn checked(identity: &Identity, summed: &[u8]) -> Result<Box<[u8]>, SpoolError> {
     let whole = summed.split_last_chunk::<8>();
-    let entry = whole.filter(|(entry, sum)| shadow_sum(identity, entry) == u64::from_le_bytes(**sum));
+    let entry =
+        whole.filter(|(entry, sum)| shadow_bytes(identity).sum_with(entry) == i64::from_le_bytes(**sum));
     let (entry, _) = entry.ok_or_else(|| SpoolError::Damaged("an entry of the shadow".into()))?;
     Ok(entry.into())
 }
+
+/// In the order in which they are written and read.
+pub(super) const CHUNK_COLUMNS: &str = "last, lane, first, records, fragment_bytes, spooled_at, spooled_uptime, last_commit, last_number, committed_max, \
+     sum, packed";

@@ -5,13 +5,14 @@
 //! 2. What a running part still needs stays: age waits for it, only its cancellation ends that.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use xxhash_rust::xxh3::Xxh3;
 
-use super::lanes::{BatchState, open_batches, read_batch_and_state, write_batch};
+use super::lanes::{BATCH_COLUMNS, BatchState, open_batches, read_batch_and_state, write_batch};
 use super::meta::LowWatermark;
 use super::ops::{Attempted, Batch, BatchId, Done, Fate};
 use super::reader::Reader;
+use super::row_bytes::RowBytes;
 use super::store::{SpoolError, Store, failed};
 use crate::record::{LaneNo, Seq};
 use crate::time::Timestamp;
@@ -26,9 +27,9 @@ pub struct NewReplay {
     /// Drawn when it was asked for: `sidecar-replay`.
     pub id: Uuid,
     /// What was asked for, as JSON, to be shown.
-    pub asked: String,
+    pub request: String,
     /// When.
-    pub asked_at: Timestamp,
+    pub requested_at: Timestamp,
     /// Records a second over all lanes; `None`: as fast as receivers take them.
     pub rate: Option<u32>,
     /// What it sends. Not empty.
@@ -45,9 +46,9 @@ pub struct Replay {
     /// As requests bear it.
     pub id: Uuid,
     /// What was asked for, as JSON.
-    pub asked: String,
+    pub request: String,
     /// When.
-    pub asked_at: Timestamp,
+    pub requested_at: Timestamp,
     /// Records a second over all lanes.
     pub rate: Option<u32>,
     /// What has become of it.
@@ -57,7 +58,8 @@ pub struct Replay {
 }
 
 /// What has become of a replay.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ReplayState {
     /// Records are left to send.
     Running = 0,
@@ -100,17 +102,29 @@ impl ReplayState {
 }
 
 impl Part {
+    pub(super) fn row_bytes(&self) -> RowBytes {
+        let Self { replay, lane, first, last, cursor, records, sent, refused } = self;
+        RowBytes::of("replay_range")
+            .number(replay.0)
+            .number(lane.0)
+            .number(first.0)
+            .number(last.0)
+            .number(cursor.0)
+            .number(*records)
+            .number(*sent)
+            .number(*refused)
+    }
+
     fn sum(&self) -> i64 {
-        let mut hash = Xxh3::new();
-        hash.update(format!("{self:?}").as_bytes());
-        hash.digest().cast_signed()
+        self.row_bytes().sum()
     }
 
     pub(super) fn write(&self, connection: &Connection, running: bool) -> rusqlite::Result<()> {
         connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO replay_part VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            )?
+            .prepare_cached(&format!(
+                "INSERT OR REPLACE INTO replay_range ({RANGE_COLUMNS}) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+            ))?
             .execute(params![
                 self.replay.0.cast_signed(),
                 self.lane.0.cast_signed(),
@@ -128,25 +142,37 @@ impl Part {
 }
 
 impl Replay {
+    pub(super) fn row_bytes(&self) -> RowBytes {
+        let Self { no, id, request, requested_at, rate, state, ended_at } = self;
+        RowBytes::of("replay")
+            .number(no.0)
+            .bytes(id.as_bytes())
+            .text(request)
+            .signed(requested_at.0)
+            .option(*rate, |row, rate| row.number(rate.into()))
+            .text(state.name())
+            .option(*ended_at, |row, at| row.signed(at.0))
+    }
+
     fn sum(&self) -> i64 {
-        let mut hash = Xxh3::new();
-        hash.update(format!("{self:?}").as_bytes());
-        hash.digest().cast_signed()
+        self.row_bytes().sum()
     }
 
     fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection
-            .prepare_cached("INSERT OR REPLACE INTO replay VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+            .prepare_cached(&format!(
+                "INSERT OR REPLACE INTO replay ({REPLAY_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+            ))?
             .execute(params![
-            self.no.0.cast_signed(),
-            self.id.as_bytes(),
-            self.asked,
-            self.asked_at.0,
-            self.rate,
-            self.state as u8,
-            self.ended_at.map(|at| at.0),
-            self.sum(),
-        ])?;
+                self.no.0.cast_signed(),
+                self.id.as_bytes(),
+                self.request,
+                self.requested_at.0,
+                self.rate,
+                self.state as u8,
+                self.ended_at.map(|at| at.0),
+                self.sum(),
+            ])?;
         Ok(())
     }
 }
@@ -167,8 +193,8 @@ impl Store {
         let replay = Replay {
             no,
             id: new.id,
-            asked: new.asked.clone(),
-            asked_at: new.asked_at,
+            request: new.request.clone(),
+            requested_at: new.requested_at,
             rate: new.rate,
             state: ReplayState::Running,
             ended_at: None,
@@ -189,7 +215,7 @@ impl Store {
         let cancelled = Replay { state: ReplayState::Cancelled, ended_at: Some(at), ..found };
         cancelled.write(&self.connection).map_err(failed)?;
         let no = [replay.0.cast_signed()];
-        self.execute("UPDATE replay_part SET running = 0 WHERE replay = ?1", no)?;
+        self.execute("UPDATE replay_range SET is_running = 0 WHERE replay = ?1", no)?;
         self.execute("UPDATE batch SET state = 3 WHERE state = 0 AND replay = ?1", no)?;
         Ok(Done::Ok)
     }
@@ -244,7 +270,7 @@ impl Store {
     /// Where no part is left, the replay is done.
     fn end_replay(&self, replay: ReplayNo, with: &Attempted) -> Result<(), SpoolError> {
         let left: i64 = self.one(
-            "SELECT count(*) FROM replay_part WHERE replay = ?1 AND running = 1",
+            "SELECT count(*) FROM replay_range WHERE replay = ?1 AND is_running = 1",
             [replay.0.cast_signed()],
         )?;
         let found = find_replay(&self.connection, replay)?.filter(|_| left == 0);
@@ -257,12 +283,12 @@ impl Store {
     /// Replays that ended before `cutoff` are forgotten.
     pub(super) fn forget_replays(&self, cutoff: Timestamp) -> Result<(), SpoolError> {
         let ended = "SELECT no FROM replay WHERE state <> 0 AND ended_at < ?1";
-        self.execute(&format!("DELETE FROM replay_part WHERE replay IN ({ended})"), [cutoff.0])?;
+        self.execute(&format!("DELETE FROM replay_range WHERE replay IN ({ended})"), [cutoff.0])?;
         self.execute("DELETE FROM replay WHERE state <> 0 AND ended_at < ?1", [cutoff.0])
     }
 
     pub(super) fn is_replaying(&self) -> Result<bool, SpoolError> {
-        self.one("SELECT EXISTS (SELECT 1 FROM replay_part WHERE running = 1)", [])
+        self.one("SELECT EXISTS (SELECT 1 FROM replay_range WHERE is_running = 1)", [])
     }
 
     /// A batch, whatever has become of it.
@@ -294,7 +320,7 @@ pub(super) fn find_batch(
     id: &BatchId,
 ) -> Result<Option<(Batch, BatchState)>, SpoolError> {
     let found = connection
-        .prepare_cached("SELECT * FROM batch WHERE id = ?1")
+        .prepare_cached(&format!("SELECT {BATCH_COLUMNS} FROM batch WHERE id = ?1"))
         .and_then(|mut found| found.query_row([id.as_bytes()], read_batch_and_state).optional())
         .map_err(failed)?;
     found.map(|batch| batch.ok_or_else(|| SpoolError::Damaged("a batch".into()))).transpose()
@@ -306,7 +332,9 @@ pub(super) fn running_parts(
     lane: LaneNo,
 ) -> rusqlite::Result<Option<Vec<(Part, Vec<Batch>)>>> {
     let parts: Option<Vec<Part>> = connection
-        .prepare_cached("SELECT * FROM replay_part WHERE lane = ?1 AND running = 1 ORDER BY replay, first")?
+        .prepare_cached(&format!(
+            "SELECT {RANGE_COLUMNS} FROM replay_range WHERE lane = ?1 AND is_running = 1 ORDER BY replay, first"
+        ))?
         .query_map([lane.0.cast_signed()], read_part)?
         .collect::<rusqlite::Result<_>>()?;
     let Some(parts) = parts else { return Ok(None) };
@@ -324,7 +352,9 @@ pub(super) fn running_parts(
 
 /// All replays, the newest first.
 pub(super) fn all_replays(connection: &Connection) -> Result<Vec<Replay>, SpoolError> {
-    let mut found = connection.prepare_cached("SELECT * FROM replay ORDER BY no DESC").map_err(failed)?;
+    let mut found = connection
+        .prepare_cached(&format!("SELECT {REPLAY_COLUMNS} FROM replay ORDER BY no DESC"))
+        .map_err(failed)?;
     let rows: Option<Vec<Replay>> =
         found.query_map([], read_replay).and_then(Iterator::collect).map_err(failed)?;
     rows.ok_or_else(damaged)
@@ -333,7 +363,9 @@ pub(super) fn all_replays(connection: &Connection) -> Result<Vec<Replay>, SpoolE
 /// The parts of a replay, ended ones included.
 pub(super) fn parts_of(connection: &Connection, replay: ReplayNo) -> Result<Vec<Part>, SpoolError> {
     let mut found = connection
-        .prepare_cached("SELECT * FROM replay_part WHERE replay = ?1 ORDER BY lane, first")
+        .prepare_cached(&format!(
+            "SELECT {RANGE_COLUMNS} FROM replay_range WHERE replay = ?1 ORDER BY lane, first"
+        ))
         .map_err(failed)?;
     let rows: Option<Vec<Part>> =
         found.query_map([replay.0.cast_signed()], read_part).and_then(Iterator::collect).map_err(failed)?;
@@ -342,7 +374,7 @@ pub(super) fn parts_of(connection: &Connection, replay: ReplayNo) -> Result<Vec<
 
 pub(super) fn find_replay(connection: &Connection, replay: ReplayNo) -> Result<Option<Replay>, SpoolError> {
     let found = connection
-        .prepare_cached("SELECT * FROM replay WHERE no = ?1")
+        .prepare_cached(&format!("SELECT {REPLAY_COLUMNS} FROM replay WHERE no = ?1"))
         .and_then(|mut found| found.query_row([replay.0.cast_signed()], read_replay).optional())
         .map_err(failed)?;
     found.map(|replay| replay.ok_or_else(damaged)).transpose()
@@ -352,8 +384,8 @@ fn read_replay(row: &Row<'_>) -> rusqlite::Result<Option<Replay>> {
     let replay = Replay {
         no: ReplayNo(row.get::<_, i64>(0)?.cast_unsigned()),
         id: Uuid::from_bytes(row.get(1)?),
-        asked: row.get(2)?,
-        asked_at: Timestamp(row.get(3)?),
+        request: row.get(2)?,
+        requested_at: Timestamp(row.get(3)?),
         rate: row.get(4)?,
         state: match row.get::<_, i64>(5)? {
             0 => ReplayState::Running,
@@ -384,3 +416,7 @@ fn read_part(row: &Row<'_>) -> rusqlite::Result<Option<Part>> {
 fn damaged() -> SpoolError {
     SpoolError::Damaged("a replay".into())
 }
+
+/// In the order in which they are written and read.
+const REPLAY_COLUMNS: &str = "no, id, request, requested_at, rate, state, ended_at, sum";
+const RANGE_COLUMNS: &str = "replay, lane, first, last, cursor, records, sent, refused, is_running, sum";

@@ -156,10 +156,10 @@ impl Store {
         let numbers = [lane.0.cast_signed(), first.0.cast_signed(), last.0.cast_signed()];
         let until: Option<i64> = self.one(
             "SELECT max(last) FROM (
-                 SELECT last FROM dead WHERE lane = ?1 AND last >= ?2 AND first <= ?3
+                 SELECT last FROM dead_letter WHERE lane = ?1 AND last >= ?2 AND first <= ?3
                  UNION ALL
-                 SELECT last FROM replay_part
-                 WHERE running = 1 AND lane = ?1 AND last >= ?2 AND max(first, cursor + 1) <= ?3
+                 SELECT last FROM replay_range
+                 WHERE is_running = 1 AND lane = ?1 AND last >= ?2 AND max(first, cursor + 1) <= ?3
              )",
             numbers,
         )?;
@@ -194,7 +194,7 @@ impl Store {
     /// Dead letters and attempts past `cutoff`. Says whether there are more.
     fn sweep_old_rows(&mut self, cutoff: Timestamp) -> Result<bool, SpoolError> {
         let dead = self.numbers(
-            "SELECT no FROM dead WHERE at < ?1 ORDER BY no LIMIT ?2",
+            "SELECT no FROM dead_letter WHERE at < ?1 ORDER BY no LIMIT ?2",
             params![cutoff.0, STEP_ROWS],
         )?;
         dead.iter().try_for_each(|no| self.remove_dead(*no))?;
@@ -218,9 +218,11 @@ impl Store {
 
     /// The oldest dead letter of the lane whose dead letters hold most. `false`: there is none.
     fn remove_fullest_dead(&mut self) -> Result<bool, SpoolError> {
-        let fullest = "SELECT lane FROM dead GROUP BY lane ORDER BY sum(bytes) DESC, lane LIMIT 1";
-        let oldest =
-            self.numbers(&format!("SELECT no FROM dead WHERE lane = ({fullest}) ORDER BY no LIMIT 1"), [])?;
+        let fullest = "SELECT lane FROM dead_letter GROUP BY lane ORDER BY sum(bytes) DESC, lane LIMIT 1";
+        let oldest = self.numbers(
+            &format!("SELECT no FROM dead_letter WHERE lane = ({fullest}) ORDER BY no LIMIT 1"),
+            [],
+        )?;
         oldest.iter().try_for_each(|no| self.remove_dead(*no))?;
         Ok(!oldest.is_empty())
     }

@@ -180,48 +180,50 @@ PRAGMA temp_store = MEMORY;
 PRAGMA busy_timeout = 10000;
 ";
 
-/// Times are microseconds since 1970 (`_at`) or milliseconds of running time (`_running`); LSNs
-/// are their 64 bits; `sum` is the xxh3 of the row's content.
+/// Times are microseconds since 1970 (`_at`) or, where they end with `uptime` and in the health of a lane,
+/// milliseconds of uptime; LSNs are their 64 bits; `sum` is the xxh3 of the row's content (`RowBytes`).
 const TABLES: &str = "
 PRAGMA application_id = 0x73646372;
 PRAGMA user_version = 1;
 
 -- How far the stream is applied, and what is counted. One row.
-CREATE TABLE stand (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    whole INTEGER, last_end INTEGER NOT NULL,
-    open_commit INTEGER, open_changes INTEGER NOT NULL, open_records INTEGER NOT NULL,
-    last_seq INTEGER NOT NULL, running INTEGER NOT NULL,
+CREATE TABLE meta (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    resume_lsn INTEGER, last_end_lsn INTEGER NOT NULL,
+    open_commit_lsn INTEGER, open_changes INTEGER NOT NULL, open_records INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL, uptime INTEGER NOT NULL,
     live_bytes INTEGER NOT NULL, shadow_documents INTEGER NOT NULL, shadow_bytes INTEGER NOT NULL,
-    dead_records INTEGER NOT NULL, floor_seq INTEGER, floor_commit INTEGER, floor_number INTEGER,
-    floor_at INTEGER, sum INTEGER NOT NULL
+    dead_letter_records INTEGER NOT NULL, low_watermark_seq INTEGER, low_watermark_commit INTEGER,
+    low_watermark_number INTEGER, low_watermark_at INTEGER, sum INTEGER NOT NULL
 ) STRICT;
 
--- What is remembered by name: epoch, identity, mapping, source, marks.
+-- What is remembered by name: epoch, identity, layouts, mapping, resync, source.
 CREATE TABLE fact (name TEXT PRIMARY KEY, value BLOB NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE project (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sum INTEGER NOT NULL) STRICT;
 
--- One (project, callback): project = no / 3; callback = no % 3: excluded, ingested, modified.
--- Records up to cursor are settled.
+-- The records of one callback of a project: excluded, ingested or modified. Other tables refer to a lane
+-- by its number, which says nothing of project and callback. Records up to cursor are settled.
 CREATE TABLE lane (
-    no INTEGER PRIMARY KEY, cursor INTEGER NOT NULL,
+    no INTEGER PRIMARY KEY, project INTEGER NOT NULL, callback TEXT NOT NULL, cursor INTEGER NOT NULL,
     pending_records INTEGER NOT NULL, pending_bytes INTEGER NOT NULL,
-    failures INTEGER NOT NULL, failing_running INTEGER, retry_running INTEGER,
-    paused_running INTEGER, paused_reason TEXT, without_webhook_at INTEGER, sum INTEGER NOT NULL
+    failures INTEGER NOT NULL, failing_since_uptime INTEGER, retry_uptime INTEGER,
+    paused_uptime INTEGER, paused_reason TEXT, without_webhook_at INTEGER, sum INTEGER NOT NULL
 ) STRICT;
+CREATE UNIQUE INDEX lane_of_callback ON lane (project, callback);
 
 -- Records of one lane from one group, packed.
 CREATE TABLE chunk (
     last INTEGER PRIMARY KEY, lane INTEGER NOT NULL, first INTEGER NOT NULL, records INTEGER NOT NULL,
-    fragment_bytes INTEGER NOT NULL, spooled_at INTEGER NOT NULL, spooled_running INTEGER NOT NULL,
+    fragment_bytes INTEGER NOT NULL, spooled_at INTEGER NOT NULL, spooled_uptime INTEGER NOT NULL,
     last_commit INTEGER NOT NULL, last_number INTEGER NOT NULL, committed_max INTEGER NOT NULL,
     sum INTEGER NOT NULL, packed BLOB NOT NULL
 ) STRICT;
 CREATE INDEX chunk_of_lane ON chunk (lane, last);
 CREATE INDEX chunk_committed ON chunk (committed_max, last);
 
--- Consecutive records that go out as one request. State: 0 open, 1 delivered, 2 dead, 3 retired.
+-- Consecutive records that go out as one request. State: 0 open, 1 delivered, 2 dead letter,
+-- 3 retired.
 -- `replay` is the one that it is of; none: it is of the lane itself.
 CREATE TABLE batch (
     id BLOB PRIMARY KEY, lane INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
@@ -240,13 +242,13 @@ CREATE INDEX attempt_of_batch ON attempt (batch);
 
 -- Records given up: a batch, or a range that was never cut. `redelivery` is set from the moment
 -- when one more attempt was asked for until it ended.
-CREATE TABLE dead (
+CREATE TABLE dead_letter (
     no INTEGER PRIMARY KEY AUTOINCREMENT, lane INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
     records INTEGER NOT NULL, bytes INTEGER NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, batch BLOB,
     redelivery BLOB, sum INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX dead_of_lane ON dead (lane, last);
-CREATE INDEX dead_asked ON dead (lane, first) WHERE redelivery IS NOT NULL;
+CREATE INDEX dead_letter_of_lane ON dead_letter (lane, last);
+CREATE INDEX dead_letter_redelivery ON dead_letter (lane, first) WHERE redelivery IS NOT NULL;
 
 -- Records that were discarded while their chunk stays: no replay sends them.
 CREATE TABLE discarded (
@@ -256,20 +258,20 @@ CREATE TABLE discarded (
 
 -- Settled records that are sent again. State: 0 running, 1 done, 2 cancelled; rate: records a second.
 CREATE TABLE replay (
-    no INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL, asked TEXT NOT NULL, asked_at INTEGER NOT NULL,
+    no INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL, request TEXT NOT NULL, requested_at INTEGER NOT NULL,
     rate INTEGER, state INTEGER NOT NULL, ended_at INTEGER, sum INTEGER NOT NULL
 ) STRICT;
 
 -- What a replay sends of one lane: a range without gaps. Records up to cursor were sent, or refused as
--- too large; `running` ends with the last of them, or with the replay.
-CREATE TABLE replay_part (
+-- too large; `is_running` ends with the last of them, or with the replay.
+CREATE TABLE replay_range (
     replay INTEGER NOT NULL, lane INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
     cursor INTEGER NOT NULL, records INTEGER NOT NULL, sent INTEGER NOT NULL, refused INTEGER NOT NULL,
-    running INTEGER NOT NULL, sum INTEGER NOT NULL,
+    is_running INTEGER NOT NULL, sum INTEGER NOT NULL,
     PRIMARY KEY (replay, lane, first)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX replay_part_running ON replay_part (lane, last) WHERE running = 1;
+CREATE INDEX replay_range_running ON replay_range (lane, last) WHERE is_running = 1;
 
--- What is remembered of each document; each entry ends with the xxh3 of identity and entry.
+-- What is remembered of each document; each entry ends with its checksum.
 CREATE TABLE shadow (identity BLOB PRIMARY KEY, entry BLOB NOT NULL) STRICT, WITHOUT ROWID;
 ";

@@ -133,7 +133,7 @@ impl Reader {
 
     fn low_watermark(&self) -> Result<Option<LowWatermark>, SpoolError> {
         self.connection
-            .query_row("SELECT floor_seq, floor_commit, floor_number, floor_at FROM stand", [], |row| {
+            .query_row("SELECT low_watermark_seq, low_watermark_commit, low_watermark_number, low_watermark_at FROM meta", [], |row| {
                 let Some(seq) = row.get::<_, Option<i64>>(0)? else { return Ok(None) };
                 let position =
                     Position { commit: Lsn(row.get::<_, i64>(1)?.cast_unsigned()), number: row.get(2)? };

@@ -24,7 +24,7 @@ impl Store {
         self.lane(batch.lane, batch.first).health = attempted.health.clone();
         let state = match attempted.fate {
             Fate::Delivered => BatchState::Delivered,
-            Fate::Dead(_) => BatchState::Dead,
+            Fate::Dead(_) => BatchState::DeadLetter,
             Fate::Waits => BatchState::Open,
         };
         write_batch(&self.connection, &batch, state).map_err(failed)?;
@@ -96,7 +96,7 @@ impl Store {
         let cursor = self.lane(lane, through).cursor;
         let (mut settled, mut bytes, mut uncut_from) = (0, 0, cursor);
         for batch in batches.iter().filter(|batch| batch.last <= through) {
-            write_batch(&self.connection, batch, BatchState::Dead).map_err(failed)?;
+            write_batch(&self.connection, batch, BatchState::DeadLetter).map_err(failed)?;
             self.bury(batch, reason, at)?;
             settled += u64::from(batch.records);
             bytes += batch.fragment_bytes();

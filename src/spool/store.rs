@@ -4,13 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, params};
-use xxhash_rust::xxh3::Xxh3;
 
 use super::dead::all_asked;
 use super::lanes::{BatchState, LaneRow, lane_state, open_batches, read_lanes, write_batch};
 use super::meta::{LowWatermark, SpoolMeta};
 use super::ops::{Attempted, Batch, Chunk, Done, Fate, Group, LaneHealth, LaneState, Op, Room};
+use super::reader::CHUNK_COLUMNS;
 use super::replays::running_parts;
+use super::row_bytes::RowBytes;
 use super::schema::{self, OpenError};
 use crate::classify::Identity;
 use crate::failpoint::{self, Side};
@@ -73,7 +74,7 @@ impl Store {
             store.write_meta().map_err(|error| OpenError::of(path.clone(), &failed(error)))?;
             return Ok((store, true));
         }
-        store.meta = store.read_meta().map_err(sql)?.ok_or_else(|| damaged("the stand".into()))?;
+        store.meta = store.read_meta().map_err(sql)?.ok_or_else(|| damaged("the meta row".into()))?;
         let lanes = read_lanes(&store.connection).map_err(sql)?.ok_or_else(|| damaged("a lane".into()))?;
         store.lanes = lanes.into_iter().collect();
         store.count_lost_attempts(now).map_err(|error| OpenError::of(path.clone(), &error))?;
@@ -159,7 +160,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes the lanes and the stand, and syncs.
+    /// Writes the lanes and the meta row, and syncs.
     pub(super) fn commit(&mut self) -> Result<(), SpoolError> {
         let changed = self.changed.iter().filter_map(|lane| Some((*lane, self.lanes.get(lane)?)));
         for (lane, row) in changed.clone() {
@@ -216,8 +217,8 @@ impl Store {
                 self.lane(lane, next).health = health;
                 Ok(Done::Ok)
             }
-            Op::Tick(running) => {
-                self.meta.running = self.meta.running.max(running);
+            Op::Tick(uptime) => {
+                self.meta.uptime = self.meta.uptime.max(uptime);
                 Ok(Done::Ok)
             }
         }
@@ -253,7 +254,9 @@ impl Store {
 
     fn add_chunk(&mut self, chunk: &Chunk) -> Result<(), SpoolError> {
         self.execute(
-            "INSERT INTO chunk VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            &format!(
+                "INSERT INTO chunk ({CHUNK_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+            ),
             params![
                 chunk.last.0.cast_signed(),
                 chunk.lane.0.cast_signed(),
@@ -261,11 +264,11 @@ impl Store {
                 chunk.records,
                 chunk.fragment_bytes.cast_signed(),
                 chunk.spooled_at.0,
-                chunk.spooled_running.0.cast_signed(),
+                chunk.spooled_uptime.0.cast_signed(),
                 chunk.last_position.commit.0.cast_signed(),
                 chunk.last_position.number,
                 chunk.committed_max.0,
-                chunk.sum().cast_signed(),
+                chunk.sum(),
                 &chunk.packed[..],
             ],
         )?;
@@ -283,8 +286,9 @@ impl Store {
         };
         let mut summed = Vec::with_capacity(entry.len() + 8);
         summed.extend_from_slice(entry);
-        summed.extend_from_slice(&shadow_sum(identity, entry).to_le_bytes());
-        self.execute("INSERT OR REPLACE INTO shadow VALUES (?1, ?2)", params![&identity.0[..], summed])
+        summed.extend_from_slice(&shadow_bytes(identity).sum_with(entry).to_le_bytes());
+        let sql = "INSERT OR REPLACE INTO shadow (identity, entry) VALUES (?1, ?2)";
+        self.execute(sql, params![&identity.0[..], summed])
     }
 
     /// The lane's own, no replay's.
@@ -336,12 +340,9 @@ pub(super) fn failed(error: rusqlite::Error) -> SpoolError {
     }
 }
 
-/// The checksum behind a shadow entry.
-pub(super) fn shadow_sum(Identity(identity): &Identity, entry: &[u8]) -> u64 {
-    let mut hash = Xxh3::new();
-    hash.update(identity);
-    hash.update(entry);
-    hash.digest()
+/// What the checksum behind a shadow entry is taken of, without the entry that ends it.
+pub(super) fn shadow_bytes(Identity(identity): &Identity) -> RowBytes {
+    RowBytes::of("shadow").bytes(identity)
 }
 
 /// The results of `count` operations of a transaction that was rolled back.

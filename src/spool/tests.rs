@@ -1,6 +1,7 @@
 //! The spool on a real disk.
 
 mod again;
+mod row_bytes;
 
 use std::collections::HashMap;
 use std::path::Path;

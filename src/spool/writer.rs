@@ -40,8 +40,8 @@ pub struct Opened {
     pub position: Option<StreamPosition>,
     /// The last number that a record was given.
     pub last_seq: Seq,
-    /// Uptime time of earlier starts.
-    pub running: Uptime,
+    /// The uptime of earlier starts.
+    pub uptime: Uptime,
     /// Lanes that have ever had a record.
     pub lanes: Vec<LaneState>,
     /// It was made just now.
@@ -110,7 +110,7 @@ impl Spool {
         let lanes = store.lane_states().map_err(damaged)?;
         let cursors = Cursors::default();
         cursors.set(lanes.iter().map(|state| (state.lane, state.cursor)));
-        let (position, last_seq, running) = (store.meta.position, store.meta.last_seq, store.meta.running);
+        let (position, last_seq, uptime) = (store.meta.position, store.meta.last_seq, store.meta.uptime);
         let (asks, asked) = mpsc::channel();
         let shared = Arc::new(Shared {
             folder: folder.to_owned(),
@@ -128,7 +128,7 @@ impl Spool {
             _lock: lock,
         };
         let spool = Self { asks, shared, doer: Arc::new(start(writer)?) };
-        Ok(Opened { spool, facts, projects, position, last_seq, running, lanes, is_new })
+        Ok(Opened { spool, facts, projects, position, last_seq, uptime, lanes, is_new })
     }
 
     /// Hands an operation in. `reply` is called once it is durable, or was not done; it must not block.

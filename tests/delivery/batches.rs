@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, Mac as _};
-use sidecar::deliver::{LaneView, Limits, Redacted, Secret, Webhook};
+use sidecar::deliver::{LaneCondition, LaneView, Limits, Redacted, Secret, Webhook};
 use sidecar::record::Callback::{self, Excluded, Ingested, Modified};
 use sidecar::record::{Seq, WaitsFor};
 use uuid::Uuid;
@@ -136,12 +136,12 @@ fn a_paused_lane_sends_nothing_and_goes_on_at_once_when_resumed() {
     fixture.deliver.pause(vec![lane(Ingested)], "too busy".into());
     fixture.spool(Ingested, &["a"]);
     fixture.spool(Excluded, &["b"]);
-    let is_done = |lanes: &[LaneView]| lanes.iter().any(|lane| lane.state == "idle");
+    let is_done = |lanes: &[LaneView]| lanes.iter().any(|lane| lane.state == LaneCondition::Idle);
     fixture.wait("the other lane", is_done);
     let fixture = fixture.restart();
     let lanes = fixture.wait("the other lane", is_done);
     let paused = lanes.iter().find(|view| view.lane == lane(Ingested)).unwrap();
-    assert_eq!((paused.state, paused.reason.as_deref()), ("paused", Some("too busy")));
+    assert_eq!((paused.state, paused.reason.as_deref()), (LaneCondition::Paused, Some("too busy")));
     fixture.deliver.resume(vec![lane(Ingested)]);
     fixture.settle();
     assert_eq!(receiver.received().iter().map(|received| received.ids().join("")).collect::<String>(), "ba");
@@ -154,11 +154,13 @@ fn a_lane_without_a_webhook_keeps_its_records_and_resumes_when_one_returns() {
     let failing = Webhook { limits, ..webhook(&receiver.url()) };
     let mut fixture = Setup::new([failing.clone()]).start();
     fixture.spool(Ingested, &["a"]);
-    fixture.wait("the failure", |lanes| lanes[0].state == "failing");
+    fixture.wait("the failure", |lanes| lanes[0].state == LaneCondition::Failing);
     fixture.routed(Vec::new());
-    fixture.wait("its webhook to go", |lanes| lanes[0].state == "without webhook");
+    fixture.wait("its webhook to go", |lanes| lanes[0].state == LaneCondition::WithoutWebhook);
     let mut fixture = fixture.restart();
-    fixture.wait("the lane", |lanes| lanes[0].state == "without webhook" && lanes[0].pending_records == 1);
+    fixture.wait("the lane", |lanes| {
+        lanes[0].state == LaneCondition::WithoutWebhook && lanes[0].pending_records == 1
+    });
     fixture.routed(vec![failing]);
     fixture.settle();
     assert_eq!(receiver.received().len(), 2, "it is tried at once, whatever it waited for before");
@@ -172,10 +174,10 @@ fn what_a_lane_without_a_webhook_has_held_for_retain_is_discarded_and_counted() 
     setup.retain = Duration::from_millis(1_500);
     let mut fixture = setup.start();
     fixture.spool(Ingested, &["a", "b", "c", "d"]);
-    fixture.wait("the failure", |lanes| lanes[0].state == "failing");
+    fixture.wait("the failure", |lanes| lanes[0].state == LaneCondition::Failing);
     fixture.routed(Vec::new());
     fixture.wait("its webhook to go", |lanes| {
-        lanes[0].state == "without webhook" && lanes[0].pending_records == 4
+        lanes[0].state == LaneCondition::WithoutWebhook && lanes[0].pending_records == 4
     });
     fixture.settle();
     assert_eq!(fixture.metrics.records_discarded.get(), 4);
@@ -193,12 +195,12 @@ fn what_a_failing_lane_holds_too_much_of_becomes_a_dead_letter_the_oldest_first(
     setup.lane_bytes_max = 60;
     let mut fixture = setup.start();
     fixture.spool(Ingested, &["a"]);
-    fixture.wait("the failure", |lanes| lanes[0].state == "failing");
+    fixture.wait("the failure", |lanes| lanes[0].state == LaneCondition::Failing);
     fixture.spool(Ingested, &["b"]);
     fixture.spool(Ingested, &["c"]);
     let lanes = fixture.wait("room", |lanes| lanes[0].pending_bytes <= 60);
     assert_eq!(lanes[0].pending_records, 2);
-    let dead = fixture.rows("SELECT first, last, reason, batch IS NOT NULL FROM dead", |row| {
+    let dead = fixture.rows("SELECT first, last, reason, batch IS NOT NULL FROM dead_letter", |row| {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
     });
     assert_eq!(dead, [(1, 1, "lane_full".to_owned(), true)]);

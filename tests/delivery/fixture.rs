@@ -85,9 +85,9 @@ impl Fixture {
 
     fn open(folder: tempfile::TempDir, setup: Setup, epochs: Epochs) -> Self {
         let options = Options { bytes_max: 1 << 30, retain: setup.retain };
-        let Opened { spool, projects, last_seq, running, lanes, .. } =
+        let Opened { spool, projects, last_seq, uptime, lanes, .. } =
             Spool::open(&folder.path().join("spool"), options).unwrap();
-        let clock = Clock::start(running);
+        let clock = Clock::start(uptime);
         let metrics = Metrics::unregistered();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.unwrap();
@@ -191,9 +191,15 @@ impl Fixture {
         };
         let parts: Vec<Part> = found.spans.iter().map(part).collect();
         let id = Uuid::now_v7();
-        let (asked, asked_at) = ("{}".to_owned(), Clock::now());
-        let new =
-            NewReplay { id, asked, asked_at, rate, parts: parts.clone(), low_watermark: found.low_watermark };
+        let (request, requested_at) = ("{}".to_owned(), Clock::now());
+        let new = NewReplay {
+            id,
+            request,
+            requested_at,
+            rate,
+            parts: parts.clone(),
+            low_watermark: found.low_watermark,
+        };
         let Done::Replaying(no) = self.spool.apply(Op::Replay(new)).unwrap() else { panic!("it is entered") };
         let parts = parts.into_iter().map(|part| Part { replay: no, ..part }).collect();
         self.deliver.replay(no, id, rate, parts);

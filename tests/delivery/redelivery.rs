@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sidecar::deliver::{LaneView, Limits, Webhook};
+use sidecar::deliver::{LaneCondition, LaneView, Limits, Webhook};
 use sidecar::record::Callback::{Excluded, Ingested};
 
 use crate::delivery::fixture::{Fixture, Setup, lane, limits, webhook};
@@ -55,7 +55,8 @@ fn a_replay_of_a_paused_lane_waits_with_it_and_other_lanes_do_not_wait() {
     fixture.replay(&[Ingested, Excluded], None);
     fixture.wait("the other lane", |lanes| lanes.iter().any(|lane| lane.replay_parts == 0));
     let fixture = fixture.restart();
-    let lanes = fixture.wait("the pause", |lanes| lanes.iter().any(|lane| lane.state == "paused"));
+    let lanes =
+        fixture.wait("the pause", |lanes| lanes.iter().any(|lane| lane.state == LaneCondition::Paused));
     let left: Vec<usize> = lanes.iter().map(|view| view.replay_parts).collect();
     assert_eq!(left.iter().sum::<usize>(), 1, "{left:?}");
     assert_eq!(told(&receiver).len(), 3, "a paused lane is not waited for, and sends nothing");
@@ -92,18 +93,24 @@ fn dead_letters_take_turns_with_the_rest_and_change_nothing_of_the_lanes_standin
     let mut fixture = Setup::new([Webhook { limits: one_by_one, ..webhook(&receiver.url()) }]).start();
     fixture.spool(Ingested, &["a", "b", "c"]);
     fixture.settle();
-    assert_eq!(fixture.rows("SELECT count(*) FROM dead", |row| row.get::<_, i64>(0)), [3]);
+    assert_eq!(fixture.rows("SELECT count(*) FROM dead_letter", |row| row.get::<_, i64>(0)), [3]);
     fixture.deliver.hold(true);
     fixture.spool(Ingested, &["x", "y"]);
     fixture.redeliver_all();
     fixture.deliver.hold(false);
     fixture.wait("all", |lanes| lanes[0].pending_records == 0);
-    let left =
-        || fixture.rows("SELECT count(*) FROM dead WHERE redelivery IS NOT NULL", |row| row.get::<_, i64>(0));
+    let left = || {
+        fixture
+            .rows("SELECT count(*) FROM dead_letter WHERE redelivery IS NOT NULL", |row| row.get::<_, i64>(0))
+    };
     fixture.wait("the dead letters", |_| left() == [0]);
     let behind: Vec<_> = told(&receiver).split_off(3);
     assert_eq!(behind, [again("a"), live("x"), again("b"), live("y"), again("c")]);
     let lanes = fixture.wait("nothing", |_| true);
     assert_eq!(lanes[0].failures, 0, "a dead letter that failed once more is no failure of the lane");
-    assert_eq!(fixture.rows("SELECT first FROM dead", |row| row.get::<_, i64>(0)), [1], "it alone is left");
+    assert_eq!(
+        fixture.rows("SELECT first FROM dead_letter", |row| row.get::<_, i64>(0)),
+        [1],
+        "it alone is left"
+    );
 }

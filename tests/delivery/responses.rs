@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sidecar::deliver::{Limits, Webhook};
+use sidecar::deliver::{LaneCondition, Limits, Webhook};
 use sidecar::record::Callback::Ingested;
 
 use crate::delivery::fixture::{Fixture, Setup, limits, webhook};
@@ -98,8 +98,8 @@ fn a_batch_refused_as_too_large_goes_in_halves_and_a_single_record_becomes_a_dea
     fixture.settle();
     let ids: Vec<_> = received.iter().map(|received| received.ids().join("")).collect();
     assert_eq!(ids, ["abc", "a", "bc"]);
-    let dead = fixture.rows("SELECT records, reason FROM dead", |row| Ok((row.get(0)?, row.get(1)?)));
+    let dead = fixture.rows("SELECT records, reason FROM dead_letter", |row| Ok((row.get(0)?, row.get(1)?)));
     assert_eq!(dead, [(1_u32, "too_large".to_owned())]);
     let lane = &fixture.deliver.view()[0];
-    assert_eq!((lane.state, lane.failures), ("idle", 0));
+    assert_eq!((lane.state, lane.failures), (LaneCondition::Idle, 0));
 }

@@ -104,7 +104,7 @@ impl Process {
         let clock = Clock::by_hand(manual);
         let options = Options { bytes_max: setup.spool_bytes_max, retain: setup.retain };
         let opened = Spool::open_still(folder, options, clock)?;
-        manual.set(opened.running, wall);
+        manual.set(opened.uptime, wall);
         let epochs = Epochs::new(Uuid::from_u128(1));
         if !opened.facts.contains_key(&Fact::Epoch) {
             let facts = vec![(Fact::Epoch, Some(epochs.to_bytes()))];

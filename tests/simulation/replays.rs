@@ -6,7 +6,7 @@ use rand::Rng as _;
 use rand::seq::IndexedRandom as _;
 use sidecar::position::{Place, Position};
 use sidecar::record::Seq;
-use sidecar::replay::{KnownLane, ReplayAsked, ReplayError, ReplayInputs, plan};
+use sidecar::replay::{KnownLane, ReplayError, ReplayInputs, ReplayRequest, plan};
 use sidecar::spool::{DeadNo, Done, NewReplay, Op, Part, Reader, Replay, ReplayNo, SpoolError};
 use uuid::Uuid;
 
@@ -32,12 +32,12 @@ impl World {
         let (first, _) = from.header("sidecar-positions").split_once("..").unwrap();
         let to = taken.choose(&mut self.random).filter(|_| self.random.random_bool(0.3));
         let to = to.and_then(|sent| Some(sent.header("sidecar-positions").split_once("..")?.1.to_owned()));
-        let asked = ReplayAsked {
+        let asked = ReplayRequest {
             from_lsn: Some(first.to_owned()),
             to_lsn: to,
             project: self.random.random_bool(0.3).then(|| from.host.clone()),
             rate: self.random.random_bool(0.2).then(|| self.random.random_range(1..50)),
-            ..ReplayAsked::default()
+            ..ReplayRequest::default()
         };
         let views = PROJECTS.iter().zip(0..).flat_map(|(_, no)| (0..3).map(move |callback| (no, callback)));
         let lanes: Vec<KnownLane> = views
@@ -73,8 +73,8 @@ impl World {
         };
         let new = NewReplay {
             id: Uuid::from_u128(self.random.random()),
-            asked: serde_json::to_string(&asked).unwrap(),
-            asked_at: known.now,
+            request: serde_json::to_string(&asked).unwrap(),
+            requested_at: known.now,
             rate: asked.rate,
             parts: plan.spans.iter().map(part).collect(),
             low_watermark: Some(plan.window.low_watermark),
@@ -114,7 +114,7 @@ impl World {
 }
 
 fn entered(reader: &Reader, replay: &Replay) -> Result<Entered, SpoolError> {
-    let asked: ReplayAsked = serde_json::from_str(&replay.asked).unwrap();
+    let asked: ReplayRequest = serde_json::from_str(&replay.request).unwrap();
     let place = |text: String| text.parse::<Place>().unwrap();
     Ok(Entered {
         from: place(asked.from_lsn.unwrap()).first(),

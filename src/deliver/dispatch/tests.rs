@@ -6,6 +6,7 @@ mod simulation;
 use hyper::Uri;
 
 use super::*;
+use crate::deliver::condition::LaneCondition;
 use crate::deliver::webhook::Limits;
 use crate::record::{ProjectNo, WaitsFor};
 use crate::spool::{BatchId, LaneHealth};
@@ -344,7 +345,7 @@ fn a_pause_during_an_attempt_outlives_its_end() {
     dispatch.pause(INGESTED, "by hand".into(), T0);
     dispatch.tried(INGESTED, None, T0);
     let lane = dispatch.lane(INGESTED).unwrap();
-    assert_eq!((lane.state(), lane.health.failures), ("paused", 1));
+    assert_eq!((lane.condition(), lane.health.failures), (LaneCondition::Paused, 1));
     assert_eq!(dispatch.poll(later(SECOND * 9)), None);
     dispatch.resume(INGESTED, later(SECOND * 9));
     assert!(matches!(dispatch.poll(later(SECOND * 9)), Some(Action::Send(..))));

@@ -141,7 +141,7 @@ impl Shell {
                 lane: *no,
                 project: self.project(*no).to_owned(),
                 has_webhook: lane.webhook.is_some(),
-                state: lane.state(),
+                state: lane.condition(),
                 cursor: lane.cursor,
                 in_flight: lane.phase == Phase::InFlight,
                 pending_records: lane.pending_records,

@@ -156,8 +156,8 @@ fn replay_of(spans: &[Span], low_watermark: Option<LowWatermark>) -> NewReplay {
     };
     NewReplay {
         id: Uuid::now_v7(),
-        asked: "{}".into(),
-        asked_at: Timestamp(1),
+        request: "{}".into(),
+        requested_at: Timestamp(1),
         rate: None,
         parts: spans.iter().map(part).collect(),
         low_watermark,

@@ -1,164 +1,118 @@
-//! Replays and dead letters, as users ask for them: what is asked is found in the spool, written
-//! down, and told to the right loop.
-
-use std::collections::HashMap;
-use std::sync::Arc;
+//! Replays on request: the range is found in the spool, written down there, and handed to delivery.
 
 use uuid::Uuid;
 
+use super::Controller;
+use super::lanes::Lanes;
 use crate::admin::{
-    Again, DeadLetterShown, DeadLettersAsked, DeadLettersDone, DeadLettersPage, DeadLettersPicked, LaneCount,
-    Refusal, ReplayAnswer, ReplayStatus, ReplaysStatus, WaitingLane, WindowStatus,
+    LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, RequestError, WindowStatus,
 };
 use crate::capture::Capture;
-use crate::clock::Clock;
-use crate::deliver::{Deliver, LaneView};
-use crate::record::LaneNo;
+use crate::deliver::{LaneCondition, LaneView};
 use crate::replay::{
-    KnownLane, Plan, ReplayAsked, ReplayError, ReplayInputs, documents_with_newer_records, plan,
+    KnownLane, Plan, ReplayError, ReplayInputs, ReplayRequest, documents_with_newer_records, plan,
 };
 use crate::spool::{
-    Done, Epochs, Fact, NewReplay, Op, Part, Reader, Replay, ReplayNo, ReplayState, Room, Span, Spool,
-    SpoolError,
+    Done, Epochs, Fact, NewReplay, Op, Part, Reader, Replay, ReplayNo, ReplayState, Room, Span, SpoolError,
 };
 
-/// Who sends again.
-pub(super) struct SendsAgain {
-    pub(super) spool: Spool,
-    pub(super) capture: Arc<Capture>,
-    pub(super) deliver: Arc<Deliver>,
-    pub(super) clock: Clock,
-}
-
-impl Again for SendsAgain {
-    fn replay(&self, asked: ReplayAsked) -> Result<ReplayAnswer, Refusal> {
+impl Controller {
+    pub(super) fn start_replay(&self, request: ReplayRequest) -> Result<ReplaySummary, RequestError> {
         let reader = self.reader()?;
-        let asked = asked.normalised();
+        let request = request.normalised();
         loop {
-            let views = self.lanes();
-            let plan = self.plan(&reader, &asked, &views)?;
-            let mut answer = answer(&plan, &views);
-            if asked.dry_run {
-                answer.documents_with_newer_records = match plan.end {
+            let lanes = self.lanes();
+            let plan = self.plan(&reader, &request, &lanes)?;
+            let mut summary = summary(&plan, &lanes);
+            if request.dry_run {
+                summary.documents_with_newer_records = match plan.end {
                     None => None,
                     Some(end) => {
                         let folder = self.spool.folder();
                         Some(documents_with_newer_records(&reader, folder, &plan.spans, end)?)
                     }
                 };
-                return Ok(answer);
+                return Ok(summary);
             }
             self.check_room(&reader)?;
             if plan.spans.is_empty() {
-                return Ok(answer);
+                return Ok(summary);
             }
             let new = NewReplay {
                 id: Uuid::now_v7(),
-                asked: serde_json::to_string(&asked).unwrap_or_default(),
-                asked_at: self.clock.wall(),
-                rate: asked.rate,
+                request: serde_json::to_string(&request).unwrap_or_default(),
+                requested_at: self.clock.wall(),
+                rate: request.rate,
                 parts: plan.spans.iter().map(part).collect(),
                 low_watermark: Some(plan.window.low_watermark),
             };
             let (id, rate) = (new.id, new.rate);
             let Done::Replaying(no) = self.spool.apply(Op::Replay(new))? else {
-                // Retention removed something meanwhile: it is read again.
+                // Retention has removed records since the plan was made: plan again.
                 continue;
             };
             let parts = plan.spans.iter().map(|span| Part { replay: no, ..part(span) }).collect();
             self.deliver.replay(no, id, rate, parts);
-            tracing::info!(replay = %id, records = answer.records, lanes = answer.lanes.len(), "a replay begins");
-            (answer.no, answer.id) = (Some(no.0), Some(id.to_string()));
-            return Ok(answer);
+            tracing::info!(replay = %id, records = summary.records, lanes = summary.lanes.len(), "the replay was started");
+            (summary.no, summary.id) = (Some(no.0), Some(id.to_string()));
+            return Ok(summary);
         }
     }
 
-    fn replays(&self) -> Result<ReplaysStatus, Refusal> {
+    pub(super) fn list_replays(&self) -> Result<ReplayList, RequestError> {
         let reader = self.reader()?;
-        let views = self.lanes();
+        let lanes = self.lanes();
         let replays = reader.replays()?;
-        let replays = replays.into_iter().map(|replay| told(&reader, replay, &views));
-        Ok(ReplaysStatus {
+        let replays = replays.into_iter().map(|replay| replay_status(&reader, replay, &lanes));
+        Ok(ReplayList {
             window: window(&reader, &self.capture)?,
             replays: replays.collect::<Result<_, SpoolError>>()?,
         })
     }
 
-    fn cancel_replay(&self, no: u64) -> Result<ReplayStatus, Refusal> {
+    pub(super) fn stop_replay(&self, no: u64) -> Result<ReplayStatus, RequestError> {
         let reader = self.reader()?;
-        let find = || reader.replay(ReplayNo(no))?.ok_or_else(|| missing(no));
+        let find = || reader.replay(ReplayNo(no))?.ok_or_else(|| not_found(no));
         let found = find()?;
         if found.state != ReplayState::Running {
-            return Err(Refusal::Conflict(format!("replay {no} has ended: it is {}", found.state.name())));
+            return Err(RequestError::Conflict(format!(
+                "replay {no} has ended: it is {}",
+                found.state.name()
+            )));
         }
         self.deliver.cancel_replay(found.no)?;
         tracing::info!(replay = %found.id, "the replay was cancelled");
-        Ok(told(&reader, find()?, &self.lanes())?)
+        Ok(replay_status(&reader, find()?, &self.lanes())?)
     }
 
-    fn dead_letters(&self, asked: &DeadLettersAsked) -> Result<DeadLettersPage, Refusal> {
-        super::dead_letters::page(&self.reader()?, &self.lanes(), asked)
-    }
-
-    fn dead_letter(&self, no: i64) -> Result<DeadLetterShown, Refusal> {
-        super::dead_letters::shown(&self.reader()?, &self.lanes(), no)
-    }
-
-    fn redeliver(&self, asked: &DeadLettersPicked) -> Result<DeadLettersDone, Refusal> {
-        super::dead_letters::redeliver(&self.reader()?, &self.spool, &self.deliver, asked)
-    }
-
-    fn discard(&self, asked: &DeadLettersPicked) -> Result<DeadLettersDone, Refusal> {
-        super::dead_letters::discard(&self.reader()?, &self.spool, &self.lanes(), asked)
-    }
-}
-
-impl SendsAgain {
-    fn reader(&self) -> Result<Reader, SpoolError> {
-        self.spool.reader()
-    }
-
-    fn lanes(&self) -> Lanes {
-        Lanes(self.deliver.view().into_iter().map(|view| (view.lane, view)).collect())
-    }
-
-    fn plan(&self, reader: &Reader, asked: &ReplayAsked, lanes: &Lanes) -> Result<Plan, Refusal> {
-        let mut known: Vec<KnownLane> = lanes.0.values().map(known).collect();
+    fn plan(&self, reader: &Reader, request: &ReplayRequest, lanes: &Lanes) -> Result<Plan, RequestError> {
+        let mut known: Vec<KnownLane> = lanes.all().map(known).collect();
         known.sort_by(|a, b| (&a.project, a.lane).cmp(&(&b.project, b.lane)));
-        let known = ReplayInputs {
+        let inputs = ReplayInputs {
             now: self.clock.wall(),
             position: self.capture.position(),
             epoch_after: epochs(reader)?.current_after(),
             lanes: &known,
         };
-        Ok(plan(reader, asked, &known)?)
+        Ok(plan(reader, request, &inputs)?)
     }
 
     /// Whether one more replay can run.
-    fn check_room(&self, reader: &Reader) -> Result<(), Refusal> {
+    fn check_room(&self, reader: &Reader) -> Result<(), RequestError> {
         if self.spool.room() != Room::Open {
-            return Err(Refusal::Conflict(
+            return Err(RequestError::Conflict(
                 "the spool is near `spool.bytes_max`, and a replay would be cancelled at once: \
-                 raise it, or mend the failing webhooks that `sidecar status` names"
+                 raise it, or fix the failing webhooks that `sidecar status` lists"
                     .to_owned(),
             ));
         }
         let running = reader.replays()?.iter().filter(|replay| replay.state == ReplayState::Running).count();
         if running >= REPLAYS_MAX {
-            return Err(Refusal::Conflict(format!(
-                "{running} replays run already: wait for one, or cancel one with `sidecar replay cancel NUMBER`"
+            return Err(RequestError::Conflict(format!(
+                "{running} replays are running: wait for one, or cancel one with `sidecar replay cancel NUMBER`"
             )));
         }
         Ok(())
-    }
-}
-
-/// Lanes as the right loop knows them.
-pub(super) struct Lanes(pub(super) HashMap<LaneNo, LaneView>);
-
-impl Lanes {
-    pub(super) fn project(&self, lane: LaneNo) -> &str {
-        self.0.get(&lane).map_or("", |view| view.project.as_str())
     }
 }
 
@@ -179,8 +133,8 @@ fn part(span: &Span) -> Part {
     }
 }
 
-fn answer(plan: &Plan, lanes: &Lanes) -> ReplayAnswer {
-    ReplayAnswer {
+fn summary(plan: &Plan, lanes: &Lanes) -> ReplaySummary {
+    ReplaySummary {
         no: None,
         id: None,
         records: plan.spans.iter().map(|span| span.records).sum(),
@@ -196,7 +150,7 @@ fn answer(plan: &Plan, lanes: &Lanes) -> ReplayAnswer {
 fn counts(spans: &[Span], lanes: &Lanes) -> Vec<LaneCount> {
     let mut counts: Vec<LaneCount> = Vec::new();
     for span in spans {
-        let (project, callback) = (lanes.project(span.lane), span.lane.callback().name());
+        let (project, callback) = (lanes.project(span.lane), span.lane.callback());
         match counts.last_mut().filter(|last| last.project == project && last.callback == callback) {
             Some(last) => {
                 last.records += span.records;
@@ -227,23 +181,23 @@ pub(super) fn window(reader: &Reader, capture: &Capture) -> Result<Option<Window
 pub(super) fn running(reader: &Reader, lanes: &Lanes) -> Result<Vec<ReplayStatus>, SpoolError> {
     let replays = reader.replays()?.into_iter();
     let running = replays.filter(|replay| replay.state == ReplayState::Running);
-    running.map(|replay| told(reader, replay, lanes)).collect()
+    running.map(|replay| replay_status(reader, replay, lanes)).collect()
 }
 
-fn told(reader: &Reader, replay: Replay, lanes: &Lanes) -> Result<ReplayStatus, SpoolError> {
+fn replay_status(reader: &Reader, replay: Replay, lanes: &Lanes) -> Result<ReplayStatus, SpoolError> {
     let parts = reader.parts(replay.no)?;
     let sum = |of: fn(&Part) -> u64| parts.iter().map(of).sum();
-    let mut waiting: Vec<WaitingLane> = Vec::new();
+    let mut waiting: Vec<ReplayBacklog> = Vec::new();
     let is_running = replay.state == ReplayState::Running;
     for part in parts.iter().filter(|part| is_running && part.cursor < part.last) {
-        let (project, callback) = (lanes.project(part.lane), part.lane.callback().name());
+        let (project, callback) = (lanes.project(part.lane), part.lane.callback());
         let records = part.records - part.sent - part.refused;
         match waiting.last_mut().filter(|last| last.project == project && last.callback == callback) {
             Some(last) => last.records += records,
-            None => waiting.push(WaitingLane {
+            None => waiting.push(ReplayBacklog {
                 project: project.to_owned(),
                 callback,
-                state: lanes.0.get(&part.lane).map_or("", |view| view.state).to_owned(),
+                state: lanes.get(part.lane).map_or(LaneCondition::Idle, |view| view.state),
                 records,
             }),
         }
@@ -251,9 +205,9 @@ fn told(reader: &Reader, replay: Replay, lanes: &Lanes) -> Result<ReplayStatus, 
     Ok(ReplayStatus {
         no: replay.no.0,
         id: replay.id.to_string(),
-        state: replay.state.name(),
-        asked: serde_json::from_str(&replay.asked).unwrap_or_default(),
-        asked_at: replay.asked_at.to_rfc3339(),
+        state: replay.state,
+        request: serde_json::from_str(&replay.request).unwrap_or_default(),
+        requested_at: replay.requested_at.to_rfc3339(),
         ended_at: replay.ended_at.map(crate::time::Timestamp::to_rfc3339),
         rate: replay.rate,
         records: sum(|part| part.records),
@@ -268,20 +222,20 @@ fn epochs(reader: &Reader) -> Result<Epochs, SpoolError> {
     Epochs::from_bytes(&bytes).ok_or_else(|| SpoolError::Damaged("the epochs".into()))
 }
 
-fn missing(no: u64) -> Refusal {
-    Refusal::Missing(format!("there is no replay {no}: `sidecar replay list` shows those that there are"))
+fn not_found(no: u64) -> RequestError {
+    RequestError::NotFound(format!("there is no replay {no}: `sidecar replay list` lists the replays"))
 }
 
-impl From<SpoolError> for Refusal {
+impl From<SpoolError> for RequestError {
     fn from(error: SpoolError) -> Self {
-        Self::Failed(error.to_string())
+        Self::Internal(error.to_string())
     }
 }
 
-impl From<ReplayError> for Refusal {
+impl From<ReplayError> for RequestError {
     fn from(error: ReplayError) -> Self {
         match error {
-            ReplayError::Wrong(why) => Self::Wrong(why),
+            ReplayError::Wrong(why) => Self::Invalid(why),
             ReplayError::Refused(why) => Self::Conflict(why),
             ReplayError::Spool(error) => error.into(),
         }

@@ -4,7 +4,12 @@ use crate::admin::json;
 use crate::position::Position;
 use crate::record::Callback;
 
-pub(super) fn tail_line(project: &str, callback: Callback, position: Position, fragment: &[u8]) -> String {
+pub(in crate::service) fn tail_line(
+    project: &str,
+    callback: Callback,
+    position: Position,
+    fragment: &[u8],
+) -> String {
     let project = serde_json::Value::from(project);
     // A json label is passed through as it was written, with its line breaks. Inside of a JSON string none
     // stands as it is, so they are white space.

@@ -3,13 +3,13 @@
 use tokio::runtime::Handle;
 use tokio_postgres::Client;
 
+use super::Supervisor;
 use super::continuity::KnownSource;
 use super::required::say_waiting;
-use super::state::Phase;
 use super::stream_error::StreamError;
-use super::supervise::Supervisor;
 use crate::position::Lsn;
 use crate::resync::{Comparison, Makes, Watched};
+use crate::service::state::Phase;
 use crate::settings::Initial;
 use crate::source::documents::DocumentKey;
 use crate::source::server_state::{Required, ServerState, server_state};
@@ -66,7 +66,7 @@ impl Supervisor {
             facts: self.known.facts(),
             watched: watched.clone(),
         };
-        let bar = super::progress::bar("first start", &watched, estimate);
+        let bar = super::progress_bar::bar("first start", &watched, estimate);
         let runtime = Handle::current();
         let done = self.until_told(&watched, move |group_writer| start.run(group_writer, &runtime)).await;
         bar.finish();

@@ -10,15 +10,14 @@ use super::catch_up::TRIES_MAX;
 use super::continuity::{Continuity, KnownSource};
 use super::required::say_waiting;
 use super::resync_job::ResyncJob;
-use super::resyncs::{REFUSED, WAITING};
-use super::state::Phase;
 use super::stream_error::{StreamError, gap, stands};
-use super::supervise::{Supervisor, told};
-use crate::admin::ResyncAsked;
+use super::{Supervisor, told};
+use crate::admin::{ResyncRequest, ResyncState};
 use crate::capture::GroupWriter;
 use crate::metrics::OutcomeLabel;
 use crate::position::Lsn;
 use crate::resync::{Comparison, Differences, Makes, ResyncError, Watched};
+use crate::service::state::Phase;
 use crate::source::refusal::CatalogError;
 use crate::source::server_state::{Required, server_state};
 use crate::source::setup::{Stage, setup};
@@ -44,14 +43,14 @@ impl Supervisor {
         unlearned: &[String],
     ) -> Result<Repair, StreamError> {
         let health = self.known.job.clone();
-        let asked = self.fit(health.as_ref(), judged);
+        let asked = self.fit(health.as_ref(), judged, position.resume_lsn);
         let dry_run = asked.as_ref().is_some_and(|asked| asked.dry_run);
         // A mark that was made for another database does not adopt this one.
         let adopts = health.as_ref().is_none_or(|job| job.epoch.is_some())
             || asked.as_ref().is_some_and(|asked| asked.adopt);
         if matches!(judged, Continuity::Diverged { .. }) && !adopts {
             if asked.is_some() {
-                self.state.resyncs.refuse(DIVERGED.to_owned());
+                self.state.resyncs.refuse(DIVERGED, position.resume_lsn);
             }
             return Err(stands(judged, required));
         }
@@ -78,7 +77,7 @@ impl Supervisor {
             (None, Some(asked)) => match mark_of(&asked, judged, position, required) {
                 Ok(job) => job,
                 Err(why) => {
-                    self.state.resyncs.refuse(why);
+                    self.state.resyncs.refuse(&why, position.resume_lsn);
                     return Ok(Repair::No);
                 }
             },
@@ -91,16 +90,14 @@ impl Supervisor {
     }
 
     /// What is asked for. `--as-ingested` makes no other record, so it must not pass over a difference.
-    fn fit(&self, health: Option<&ResyncJob>, judged: &Continuity) -> Option<ResyncAsked> {
+    fn fit(&self, health: Option<&ResyncJob>, judged: &Continuity, from: Lsn) -> Option<ResyncRequest> {
         let asked = self.state.resyncs.take()?;
         let mapping_changed = self.known.mapping.as_ref().is_some_and(|kept| *kept != self.on_table.mapping);
         let goes_on = matches!(judged, Continuity::GoOn(_)) && health.is_none() && !mapping_changed;
         if asked.as_ingested.is_none() || goes_on {
             return Some(asked);
         }
-        self.state
-            .resyncs
-            .refuse("--as-ingested needs a stream that goes on: `sidecar resync` first".to_owned());
+        self.state.resyncs.refuse("--as-ingested needs a stream that goes on: `sidecar resync` first", from);
         None
     }
 
@@ -115,7 +112,7 @@ impl Supervisor {
     ) -> Result<(), StreamError> {
         // The identity is chosen anew.
         let required = &Required { identity: None, ..required.clone() };
-        self.state.resyncs.begin(&job);
+        self.state.resyncs.begin(&job.why, Lsn(job.from));
         if self.warned.insert(job.why.clone()) {
             tracing::warn!("{}: the table is compared with what is remembered of it", job.why);
         }
@@ -144,7 +141,7 @@ impl Supervisor {
                 tracing::warn!(from = %Lsn(job.from), to = %at, "{result}");
                 self.catch_ups_failed = 0;
                 self.state.resyncs.compared(at, &found);
-                self.end_resync("done", result);
+                self.end_resync(ResyncState::Done, &result);
                 Ok(())
             }
             Err(StreamError::TooManyGone(why)) => self.too_many_gone(job, dry_run, why).await,
@@ -159,14 +156,14 @@ impl Supervisor {
                     StreamError::Later(why) | StreamError::Refused(why) | StreamError::Stands { why, .. }
                         if dry_run =>
                     {
-                        self.end_resync("failed", why.clone());
+                        self.end_resync(ResyncState::Failed, why);
                     }
                     // It is made when that is over.
                     StreamError::Later(why) | StreamError::SlotHeld(why) => {
-                        self.state.resyncs.waits(WAITING, why)
+                        self.state.resyncs.enter(ResyncState::Waiting, why);
                     }
                     StreamError::Refused(why) | StreamError::Stands { why, .. } => {
-                        self.state.resyncs.waits(REFUSED, why);
+                        self.state.resyncs.enter(ResyncState::Refused, why);
                     }
                     _ => {}
                 }
@@ -175,23 +172,23 @@ impl Supervisor {
         }
     }
 
-    fn end_resync(&mut self, outcome: &'static str, result: String) {
+    fn end_resync(&mut self, state: ResyncState, result: &str) {
         self.warned.clear();
-        self.metrics.resyncs.get_or_create(&OutcomeLabel { outcome }).inc();
-        self.state.resyncs.end(outcome, result);
+        self.metrics.resyncs.get_or_create(&OutcomeLabel { outcome: state.name() }).inc();
+        self.state.resyncs.enter(state, result);
     }
 
     /// One that was asked for ends there and the stream goes on; one that mends a gap waits.
     async fn too_many_gone(&mut self, job: ResyncJob, dry_run: bool, why: String) -> Result<(), StreamError> {
         let why = format!("{why}: nothing is sent. If that is right: `sidecar resync --force`");
         if dry_run {
-            self.end_resync("failed", why);
+            self.end_resync(ResyncState::Failed, &why);
             return Ok(());
         }
         if job.catches_up {
             return self.end_unmade(why).await;
         }
-        self.end_resync("held", why.clone());
+        self.end_resync(ResyncState::Held, &why);
         self.held = Some(why.clone());
         Err(StreamError::Stands { why, holds: job.holds })
     }
@@ -199,7 +196,7 @@ impl Supervisor {
     /// One that was asked for ends there, and the stream goes on.
     async fn end_unmade(&mut self, why: String) -> Result<(), StreamError> {
         tracing::warn!("{why}");
-        self.end_resync("failed", why);
+        self.end_resync(ResyncState::Failed, &why);
         self.known.job = None;
         self.note(vec![(Fact::Resync, None)]).await
     }
@@ -291,7 +288,7 @@ impl Supervisor {
             facts,
             watched: watched.clone(),
         };
-        let bar = super::progress::bar("resync", &watched, estimate);
+        let bar = super::progress_bar::bar("resync", &watched, estimate);
         let runtime = Handle::current();
         let done =
             self.until_told(&watched, move |group_writer| comparison.run(group_writer, &runtime)).await;
@@ -342,7 +339,7 @@ impl Supervisor {
 
 /// The resync that a user asks for, or why there can be none.
 fn mark_of(
-    asked: &ResyncAsked,
+    asked: &ResyncRequest,
     judged: &Continuity,
     position: StreamPosition,
     required: &Required,

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::admin::ResyncAsked;
+use crate::admin::ResyncRequest;
 use crate::position::Lsn;
+use crate::service::resync_queue::REQUESTED;
 
 /// A resync, kept in the spool from before it changes anything until its last commit: a killed one
 /// starts again.
@@ -59,9 +60,9 @@ impl ResyncJob {
     }
 
     /// One that a user asked for.
-    pub(super) fn asked(asked: &ResyncAsked, from: Lsn) -> Self {
+    pub(super) fn asked(asked: &ResyncRequest, from: Lsn) -> Self {
         Self {
-            why: "`sidecar resync` was asked for".to_owned(),
+            why: REQUESTED.to_owned(),
             catches_up: true,
             forced: asked.force,
             learns: asked.learn,

@@ -5,10 +5,9 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::capture::{CatalogAnswer, CatalogLookup};
-use crate::classify::Mapping;
 use crate::settings::Settings;
 use crate::source::added::{Added, added, until_visible};
-use crate::source::server_state::{Required, RequiredColumn, ServerState};
+use crate::source::server_state::{Required, RequiredColumn};
 use crate::source::slot::Waited;
 use crate::source::{Conninfo, connect_sql, types};
 
@@ -56,21 +55,6 @@ pub(super) fn ask(conninfo: Conninfo, table: u32) -> CatalogLookup {
             Ok(CatalogAnswer { kinds, added })
         })
     })
-}
-
-/// All that differs are roles whose old column the table does not have any more.
-pub(super) fn only_replaces_missing(kept: &Mapping, now: &Mapping, found: &ServerState) -> bool {
-    let (old, new) = (kept.roles(), now.roles());
-    let settings =
-        |roles: &[(&'static str, &str)]| roles.iter().map(|(setting, _)| *setting).collect::<Vec<_>>();
-    let replaced = old.iter().zip(&new).filter(|(old, new)| old.1 != new.1);
-    settings(&old) == settings(&new)
-        && replaced.clone().count() > 0
-        && replaced.clone().all(|(old, _)| found.table.column(old.1).is_none())
-        && kept.table == now.table
-        && kept.excluded_when == now.excluded_when
-        && kept.content == now.content
-        && kept.ignore == now.ignore
 }
 
 /// Says whom the making of a slot waits for.

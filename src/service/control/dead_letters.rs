@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use super::again::Lanes;
+use super::lanes::Lanes;
 use crate::admin::{
-    DeadLetterShown, DeadLetterStatus, DeadLettersAsked, DeadLettersDone, DeadLettersPage, DeadLettersPicked,
-    Refusal, ShownAttempt, ShownRecord,
+    AttemptStatus, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterRecord,
+    DeadLetterSelection, DeadLetterStatus, RequestError,
 };
 use crate::deliver::Deliver;
 use crate::record::Callback;
@@ -15,12 +15,12 @@ use crate::spool::{AttemptRow, DeadLetter, DeadNo, DeadReason, Done, Op, Reader,
 pub(super) fn page(
     reader: &Reader,
     lanes: &Lanes,
-    asked: &DeadLettersAsked,
-) -> Result<DeadLettersPage, Refusal> {
-    let filter = Filter::new(asked.project.as_deref(), asked.callback.as_deref(), asked.reason.as_deref())?;
-    let limit = asked.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX) as usize;
+    query: &DeadLetterQuery,
+) -> Result<DeadLetterPage, RequestError> {
+    let filter = Filter::new(query.project.as_deref(), query.callback.as_deref(), query.reason.as_deref())?;
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX) as usize;
     let mut found = Vec::new();
-    let mut walk = Walk { reader, after: DeadNo(asked.after.unwrap_or(0)) };
+    let mut walk = Walk { reader, after: DeadNo(query.after.unwrap_or(0)) };
     while let Some(some) = walk.next()? {
         found.extend(some.into_iter().filter(|letter| filter.takes(letter, lanes)));
         if found.len() > limit {
@@ -30,12 +30,12 @@ pub(super) fn page(
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().map(|letter| letter.no.0).filter(|_| more);
-    Ok(DeadLettersPage { dead_letters: found.iter().map(|letter| status(letter, lanes)).collect(), next })
+    Ok(DeadLetterPage { dead_letters: found.iter().map(|letter| status(letter, lanes)).collect(), next })
 }
 
 /// One, with its first records and its attempts.
-pub(super) fn shown(reader: &Reader, lanes: &Lanes, no: i64) -> Result<DeadLetterShown, Refusal> {
-    let letter = reader.dead_letter(DeadNo(no))?.ok_or_else(|| missing(no))?;
+pub(super) fn detail(reader: &Reader, lanes: &Lanes, no: i64) -> Result<DeadLetterDetail, RequestError> {
+    let letter = reader.dead_letter(DeadNo(no))?.ok_or_else(|| not_found(no))?;
     let mut first_records = Vec::new();
     let mut from = letter.first;
     'read: while let Some(chunk) = reader.chunk_holding(letter.lane, from)? {
@@ -46,7 +46,7 @@ pub(super) fn shown(reader: &Reader, lanes: &Lanes, no: i64) -> Result<DeadLette
             }
             if record.seq >= letter.first {
                 let fragment = String::from_utf8_lossy(record.fragment).into_owned();
-                first_records.push(ShownRecord {
+                first_records.push(DeadLetterRecord {
                     position: record.position.to_string(),
                     commit_lsn: record.position.commit.to_string(),
                     committed_at: record.committed_at.to_rfc3339(),
@@ -61,7 +61,7 @@ pub(super) fn shown(reader: &Reader, lanes: &Lanes, no: i64) -> Result<DeadLette
         Some(batch) => reader.attempts(batch)?,
         None => Vec::new(),
     };
-    Ok(DeadLetterShown {
+    Ok(DeadLetterDetail {
         dead_letter: status(&letter, lanes),
         first_records,
         attempts: attempts.into_iter().map(attempt).collect(),
@@ -73,14 +73,14 @@ pub(super) fn redeliver(
     reader: &Reader,
     spool: &Spool,
     deliver: &Deliver,
-    asked: &DeadLettersPicked,
-) -> Result<DeadLettersDone, Refusal> {
-    let lanes = Lanes(deliver.view().into_iter().map(|view| (view.lane, view)).collect());
+    lanes: &Lanes,
+    selection: &DeadLetterSelection,
+) -> Result<DeadLetterCounts, RequestError> {
     let id = Uuid::now_v7();
-    let mut done = DeadLettersDone::default();
-    each_picked(reader, &lanes, asked, &mut |some| {
-        if let Some(without) = some.iter().find(|letter| !has_webhook(letter, &lanes)) {
-            return Err(Refusal::Conflict(format!(
+    let mut done = DeadLetterCounts::default();
+    for_each_selected(reader, lanes, selection, &mut |some| {
+        if let Some(without) = some.iter().find(|letter| !lanes.has_webhook(letter.lane)) {
+            return Err(RequestError::Conflict(format!(
                 "dead letter {}: no webhook answers for `{}` of `{}`: set one first",
                 without.no.0,
                 without.lane.callback(),
@@ -102,10 +102,10 @@ pub(super) fn discard(
     reader: &Reader,
     spool: &Spool,
     lanes: &Lanes,
-    asked: &DeadLettersPicked,
-) -> Result<DeadLettersDone, Refusal> {
-    let mut done = DeadLettersDone::default();
-    each_picked(reader, lanes, asked, &mut |some| {
+    selection: &DeadLetterSelection,
+) -> Result<DeadLetterCounts, RequestError> {
+    let mut done = DeadLetterCounts::default();
+    for_each_selected(reader, lanes, selection, &mut |some| {
         let dead: Vec<DeadNo> = some.iter().map(|letter| letter.no).collect();
         let count = dead.len() as u64;
         if let Done::Settled { records, .. } = spool.apply(Op::DiscardDead { dead })? {
@@ -120,24 +120,30 @@ pub(super) fn discard(
 
 /// Those that are asked for, some at a time. A number that is not there is an error before anything
 /// is done.
-fn each_picked(
+fn for_each_selected(
     reader: &Reader,
     lanes: &Lanes,
-    asked: &DeadLettersPicked,
-    told: &mut dyn FnMut(&[DeadLetter]) -> Result<(), Refusal>,
-) -> Result<(), Refusal> {
-    let filter = Filter::new(asked.project.as_deref(), asked.callback.as_deref(), asked.reason.as_deref())?;
-    if !asked.numbers.is_empty() {
-        if filter.is_set() || asked.all {
-            return Err(Refusal::Wrong("name dead letters by number or by filter, not by both".to_owned()));
+    selection: &DeadLetterSelection,
+    told: &mut dyn FnMut(&[DeadLetter]) -> Result<(), RequestError>,
+) -> Result<(), RequestError> {
+    let filter = Filter::new(
+        selection.project.as_deref(),
+        selection.callback.as_deref(),
+        selection.reason.as_deref(),
+    )?;
+    if !selection.numbers.is_empty() {
+        if filter.is_set() || selection.all {
+            return Err(RequestError::Invalid(
+                "name dead letters by number or by filter, not by both".to_owned(),
+            ));
         }
         let found =
-            asked.numbers.iter().map(|no| reader.dead_letter(DeadNo(*no))?.ok_or_else(|| missing(*no)));
-        let found = found.collect::<Result<Vec<_>, Refusal>>()?;
+            selection.numbers.iter().map(|no| reader.dead_letter(DeadNo(*no))?.ok_or_else(|| not_found(*no)));
+        let found = found.collect::<Result<Vec<_>, RequestError>>()?;
         return found.chunks(AT_ONCE as usize).try_for_each(told);
     }
-    if !filter.is_set() && !asked.all {
-        return Err(Refusal::Wrong(
+    if !filter.is_set() && !selection.all {
+        return Err(RequestError::Invalid(
             "say which: numbers, a project, a callback, a reason, or all of them".to_owned(),
         ));
     }
@@ -162,18 +168,22 @@ struct Filter<'a> {
 }
 
 impl<'a> Filter<'a> {
-    fn new(project: Option<&'a str>, callback: Option<&str>, reason: Option<&str>) -> Result<Self, Refusal> {
+    fn new(
+        project: Option<&'a str>,
+        callback: Option<&str>,
+        reason: Option<&str>,
+    ) -> Result<Self, RequestError> {
         let callback = callback.map(str::parse::<Callback>).transpose();
         let reason = reason.map(|name| {
             let known = DeadReason::ALL.into_iter().find(|reason| reason.name() == name);
             known.ok_or_else(|| {
                 let names = DeadReason::ALL.map(|reason| format!("`{}`", reason.name())).join(", ");
-                Refusal::Wrong(format!("`reason`: `{name}` is none: there are {names}"))
+                RequestError::Invalid(format!("`reason`: `{name}` is none: there are {names}"))
             })
         });
         Ok(Self {
             project,
-            callback: callback.map_err(|error| Refusal::Wrong(format!("`callback`: {error}")))?,
+            callback: callback.map_err(|error| RequestError::Invalid(format!("`callback`: {error}")))?,
             reason: reason.transpose()?,
         })
     }
@@ -208,8 +218,8 @@ fn status(letter: &DeadLetter, lanes: &Lanes) -> DeadLetterStatus {
     DeadLetterStatus {
         no: letter.no.0,
         project: lanes.project(letter.lane).to_owned(),
-        callback: letter.lane.callback().name(),
-        reason: letter.reason.name(),
+        callback: letter.lane.callback(),
+        reason: letter.reason,
         at: letter.at.to_rfc3339(),
         records: letter.records,
         bytes: letter.bytes,
@@ -218,8 +228,8 @@ fn status(letter: &DeadLetter, lanes: &Lanes) -> DeadLetterStatus {
     }
 }
 
-fn attempt(row: AttemptRow) -> ShownAttempt {
-    ShownAttempt {
+fn attempt(row: AttemptRow) -> AttemptStatus {
+    AttemptStatus {
         number: row.number,
         started_at: row.started_at.to_rfc3339(),
         took_seconds: std::time::Duration::from_micros(row.took_micros).as_secs_f64(),
@@ -229,12 +239,8 @@ fn attempt(row: AttemptRow) -> ShownAttempt {
     }
 }
 
-fn has_webhook(letter: &DeadLetter, lanes: &Lanes) -> bool {
-    lanes.0.get(&letter.lane).is_some_and(|view| view.has_webhook)
-}
-
-fn missing(no: i64) -> Refusal {
-    Refusal::Missing(format!(
+fn not_found(no: i64) -> RequestError {
+    RequestError::NotFound(format!(
         "there is no dead letter {no}: `sidecar dead-letters list` shows those that there are"
     ))
 }

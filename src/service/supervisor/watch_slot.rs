@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
-use super::state::State;
+use crate::service::state::State;
 use crate::source::slot::{self, Slot};
 use crate::source::{Conninfo, SourceError, connect_sql};
 

@@ -6,15 +6,15 @@ use tokio::sync::watch;
 use tokio_postgres::Client;
 
 use super::catch_up::Obstacle;
+use super::failure_log::Said;
 use super::required::ask;
-use super::said::Said;
-use super::state::Phase;
 use super::stream_error::StreamError;
-use super::supervise::{Next, Supervisor, told};
 use super::watch_catalog::until_wrong;
 use super::watch_slot::{LOOK_AT_SLOT_EVERY, look_at_slot};
+use super::{Next, Supervisor, told};
 use crate::capture::{Halt, Notice};
 use crate::clock::Clock;
+use crate::service::state::Phase;
 use crate::source::server_state::{Required, ServerState};
 use crate::source::{Block, Connection, Ended, SourceError, StreamOptions};
 use crate::spool::StreamPosition;
@@ -73,11 +73,11 @@ impl Supervisor {
                         let _ = end.send(true);
                     }
                     Some(Notice::SpoolFailed(error)) => return Err(StreamError::SpoolFailed(error)),
-                    Some(Notice::Unlearned(of)) if of == number => resyncs.told.notify_one(),
+                    Some(Notice::Unlearned(of)) if of == number => resyncs.wake.notify_one(),
                     Some(_) => {}
                     None => return Err(StreamError::Stopped),
                 },
-                () = resyncs.told.notified(), if !ending => {
+                () = resyncs.wake.notified(), if !ending => {
                     asked = true;
                     let _ = end.send(true);
                 }

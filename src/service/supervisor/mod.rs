@@ -1,78 +1,92 @@
 //! The connection to Postgres: made, judged, streamed from, and made again.
 
-use std::collections::BTreeSet;
+mod catch_up;
+mod continuity;
+mod failure_log;
+mod first_start;
+mod mapping;
+mod progress_bar;
+mod required;
+mod resync;
+mod resync_job;
+mod source_facts;
+mod stream;
+mod stream_error;
+mod watch_catalog;
+mod watch_slot;
+
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_postgres::Client;
 
-use super::continuity::{Continuity, FoundSlot, FoundSource, KnownSource, judge};
-use super::required::{only_replaces_missing, required, say_waiting};
-use super::resync::Repair;
-use super::said::{Said, Say};
-use super::source_facts::SourceFacts;
+use self::continuity::{Continuity, FoundSlot, FoundSource, KnownSource, judge};
+use self::failure_log::{Said, Say};
+use self::mapping::{OnTable, check_columns};
+use self::required::say_waiting;
+use self::resync::Repair;
+use self::source_facts::SourceFacts;
+use self::stream_error::{StreamError, stands};
+use self::watch_catalog::CatalogWatch;
 use super::state::{Phase, State};
-use super::stream_error::{StreamError, stands};
-use super::watch_catalog::CatalogWatch;
 use crate::capture::{Capture, Documents, Notice};
-use crate::classify::Mapping;
 use crate::clock::Clock;
 use crate::deliver::Deliver;
 use crate::metrics::Metrics;
 use crate::settings::{OnTruncate, Settings};
 use crate::source::catalog::Table;
-use crate::source::refusal::CatalogError;
 use crate::source::server_state::{Required, ServerState, server_state};
 use crate::source::setup::{Stage, plan, setup};
-use crate::source::types::TypeForm;
 use crate::source::{Connection, Ended, Patience, SourceError, SystemIdentity, connect_sql};
 use crate::spool::{Epochs, Fact, SpoolError};
 
-/// Keeps a stream going.
-pub(super) struct Supervisor {
+pub use self::required::required;
+
+/// What a supervisor works with.
+pub(super) struct Params {
     pub(super) settings: Arc<Settings>,
     pub(super) capture: Arc<Capture>,
     pub(super) deliver: Arc<Deliver>,
     pub(super) state: State,
-    pub(super) known: SourceFacts,
-    pub(super) on_table: OnTable,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
     pub(super) notices: mpsc::UnboundedReceiver<Notice>,
     pub(super) stop: watch::Receiver<bool>,
-    /// Of connections; the current one's.
-    pub(super) number: u64,
-    /// A stream was under way once: what is wrong now may be cured while we wait.
-    pub(super) has_streamed: bool,
-    pub(super) said: Said,
     pub(super) epochs: Epochs,
+}
+
+/// Keeps a stream going.
+pub(super) struct Supervisor {
+    settings: Arc<Settings>,
+    capture: Arc<Capture>,
+    deliver: Arc<Deliver>,
+    state: State,
+    known: SourceFacts,
+    on_table: OnTable,
+    clock: Clock,
+    metrics: Metrics,
+    notices: mpsc::UnboundedReceiver<Notice>,
+    stop: watch::Receiver<bool>,
+    /// Of connections; the current one's.
+    number: u64,
+    /// A stream was under way once: what is wrong now may be cured while we wait.
+    has_streamed: bool,
+    said: Said,
+    epochs: Epochs,
     /// Why a resync waits for `--force`.
-    pub(super) held: Option<String>,
+    held: Option<String>,
     /// Tries of the resync under way that failed before its snapshot for no clear reason.
-    pub(super) catch_ups_failed: u32,
-    pub(super) watch: CatalogWatch,
+    catch_ups_failed: u32,
+    watch: CatalogWatch,
     /// Warnings of a start or resync that is tried again: each is said once.
-    pub(super) warned: BTreeSet<String>,
-    pub(super) patience: Patience,
-}
-
-/// The settings' mapping, as the table that was found last makes of it.
-pub(super) struct OnTable {
-    pub(super) mapping: Mapping,
-    /// The type of the column that tells excluded documents, as the mapping was read for it.
-    pub(super) excluded_type: Option<TypeForm>,
-}
-
-impl OnTable {
-    /// Before any table is found.
-    pub(super) fn of(mapping: Mapping) -> Self {
-        Self { mapping, excluded_type: None }
-    }
+    warned: BTreeSet<String>,
+    patience: Patience,
 }
 
 /// What follows a connection's end where there is no trouble.
-pub(super) enum Next {
+enum Next {
     /// Another connection, judged like any other.
     Again,
     /// The stream ended.
@@ -89,6 +103,32 @@ pub(super) enum Over {
 }
 
 impl Supervisor {
+    /// `facts` are those of the spool.
+    pub(super) fn new(params: Params, facts: &HashMap<Fact, Vec<u8>>) -> anyhow::Result<Self> {
+        let Params { settings, capture, deliver, state, clock, metrics, notices, stop, epochs } = params;
+        Ok(Self {
+            known: SourceFacts::read(facts)?,
+            on_table: OnTable::of(settings.mapping.clone()),
+            settings,
+            capture,
+            deliver,
+            state,
+            clock,
+            metrics,
+            notices,
+            stop,
+            number: 0,
+            has_streamed: false,
+            said: Said::default(),
+            epochs,
+            held: None,
+            catch_ups_failed: 0,
+            watch: CatalogWatch::default(),
+            warned: BTreeSet::new(),
+            patience: Patience::default(),
+        })
+    }
+
     pub(super) async fn run(mut self) -> Over {
         loop {
             let stream_error = match self.once().await {
@@ -133,7 +173,7 @@ impl Supervisor {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = told(&mut stop) => {}
-            () = self.state.resyncs.told.notified() => {}
+            () = self.state.resyncs.wake.notified() => {}
         }
     }
 
@@ -256,39 +296,6 @@ impl Supervisor {
         Ok(())
     }
 
-    /// What tells excluded documents depends on the type of their column. Where it cannot be told on this table,
-    /// what the shadow was made under stands.
-    pub(super) fn read_mapping(&mut self, found: &ServerState) {
-        let kept = self.known.mapping.take().map(|kept| kept.canonical(found.told.form));
-        let before = kept.as_ref().map(|kept| kept.excluded_when.clone());
-        let mut mapping = self.settings.mapping.clone();
-        if let Some(when) = found.told.when.clone().or(before) {
-            mapping.excluded_when = when;
-        }
-        self.on_table.mapping = mapping.canonical(found.told.form);
-        self.on_table.excluded_type = found.told.form;
-        self.known.mapping = kept;
-    }
-
-    /// The mapping that the shadow was made under must be the settings'. One that only replaces columns
-    /// which are gone is taken over.
-    fn check_mapping(&mut self, found: &ServerState) -> Result<(), StreamError> {
-        let now = &self.on_table.mapping;
-        // Another name of the same table is no other mapping.
-        let is_other = |kept: &Mapping| Mapping { table: now.table.clone(), ..kept.clone() } != *now;
-        let Some(kept) = self.known.mapping.as_ref().filter(|kept| is_other(kept)) else { return Ok(()) };
-        if only_replaces_missing(kept, now, found) {
-            tracing::info!("the settings name new columns for those that are gone");
-            self.known.mapping = Some(now.clone());
-            return Ok(());
-        }
-        let why = String::from(
-            "the mapping in [documents] is not the one that the spool was made under: reading stops, delivery goes on. \
-             Set it back, or: `sidecar resync` sends the differences, `sidecar resync --learn` takes them over silently",
-        );
-        Err(StreamError::Stands { why, holds: false })
-    }
-
     /// A table that was renamed is read under its new name.
     fn tell_name(&mut self, table: &Table) {
         let named = &self.settings.mapping.table;
@@ -313,7 +320,7 @@ impl Supervisor {
         Ok(())
     }
 
-    pub(super) async fn note(&self, facts: Vec<(Fact, Option<Vec<u8>>)>) -> Result<(), StreamError> {
+    async fn note(&self, facts: Vec<(Fact, Option<Vec<u8>>)>) -> Result<(), StreamError> {
         let noted = self.capture.work(move |group_writer| {
             facts.into_iter().for_each(|(fact, value)| group_writer.note(fact, value));
             group_writer.submit(None);
@@ -323,7 +330,7 @@ impl Supervisor {
         Ok(())
     }
 
-    pub(super) fn documents(&self, identity: Vec<String>) -> Documents {
+    fn documents(&self, identity: Vec<String>) -> Documents {
         Documents {
             mapping: self.on_table.mapping.clone(),
             identity,
@@ -335,24 +342,13 @@ impl Supervisor {
     }
 }
 
-/// A column that the settings name may be gone, and come back: as for a stream under way, delivery goes
-/// on meanwhile. Where more than that is wrong, all of it is told as at any start.
-fn check_columns(found: &ServerState, required: &Required) -> Result<(), StreamError> {
-    let refusals = found.column_refusals(required);
-    if refusals.is_empty() || refusals.len() < found.refusals(required).len() {
-        return Ok(());
-    }
-    let why = CatalogError::Refused(refusals).to_string();
-    Err(StreamError::Stands { why: format!("{why}. Reading waits for that, delivery goes on"), holds: false })
-}
-
 async fn database_oid(client: &Client) -> Result<u32, SourceError> {
     let asked = "SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()";
     Ok(client.query_one(asked, &[]).await?.try_get(0)?)
 }
 
 /// Waits until we are to stop.
-pub(super) async fn told(stop: &mut watch::Receiver<bool>) {
+async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 

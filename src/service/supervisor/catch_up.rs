@@ -5,10 +5,10 @@
 
 use tokio::sync::watch;
 
+use super::Supervisor;
 use super::required::ask;
 use super::resync_job::ResyncJob;
 use super::stream_error::StreamError;
-use super::supervise::Supervisor;
 use crate::capture::{Documents, GroupError, Halt, Notice};
 use crate::position::Lsn;
 use crate::source::server_state::ServerState;

@@ -1,0 +1,63 @@
+//! What the routes call on the running sidecar, and how its errors become responses.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use super::dead_letters::{
+    DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection,
+};
+use super::replays::{ReplayList, ReplayStatus, ReplaySummary};
+use super::resync::ResyncRequest;
+use super::status::{Readiness, Status};
+use crate::replay::ReplayRequest;
+
+/// The running sidecar. Every method except [`Control::readiness`] may wait for the disk.
+pub trait Control: Send + Sync {
+    /// Whether the sidecar is ready. Asks neither the loops nor the disk: probes call it often.
+    fn readiness(&self) -> Readiness;
+    /// The status of this moment.
+    fn status(&self) -> Status;
+    /// Sets the gauges that are computed on demand, before the metrics are encoded.
+    fn refresh_gauges(&self);
+    /// Requests a resync. Returns the number under which [`Status`] shows it.
+    fn resync(&self, request: ResyncRequest) -> Result<u64, RequestError>;
+    /// Starts a replay; a dry run only counts.
+    fn replay(&self, request: ReplayRequest) -> Result<ReplaySummary, RequestError>;
+    /// The window and every replay on record, the newest first.
+    fn replays(&self) -> Result<ReplayList, RequestError>;
+    /// Stops a replay: its remaining records are not sent.
+    fn cancel_replay(&self, no: u64) -> Result<ReplayStatus, RequestError>;
+    /// A page of dead letters.
+    fn dead_letters(&self, query: &DeadLetterQuery) -> Result<DeadLetterPage, RequestError>;
+    /// One dead letter, with its first records and its attempts.
+    fn dead_letter(&self, no: i64) -> Result<DeadLetterDetail, RequestError>;
+    /// Makes one more attempt for each selected dead letter.
+    fn redeliver(&self, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, RequestError>;
+    /// Drops the selected dead letters.
+    fn discard(&self, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, RequestError>;
+}
+
+/// Why a request fails.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum RequestError {
+    /// The request is invalid.
+    Invalid(String),
+    /// What it names does not exist.
+    NotFound(String),
+    /// The state of the sidecar does not allow it.
+    Conflict(String),
+    /// The spool cannot be read or written.
+    Internal(String),
+}
+
+impl IntoResponse for RequestError {
+    fn into_response(self) -> Response {
+        let (status, why) = match self {
+            Self::Invalid(why) => (StatusCode::BAD_REQUEST, why),
+            Self::NotFound(why) => (StatusCode::NOT_FOUND, why),
+            Self::Conflict(why) => (StatusCode::CONFLICT, why),
+            Self::Internal(why) => (StatusCode::INTERNAL_SERVER_ERROR, why),
+        };
+        (status, why + "\n").into_response()
+    }
+}

@@ -1,0 +1,157 @@
+//! `/api/v1/dead-letters`: batches that were given up.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+use super::server::{Admin, respond};
+use crate::record::Callback;
+use crate::spool::DeadReason;
+
+/// A page of dead letters, filtered.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLetterQuery {
+    /// Only of this project.
+    pub project: Option<String>,
+    /// Only of this callback.
+    pub callback: Option<String>,
+    /// Only with this reason.
+    pub reason: Option<String>,
+    /// Only those with a higher number.
+    pub after: Option<i64>,
+    /// The most to return.
+    pub limit: Option<u32>,
+}
+
+/// Dead letters, selected by number or by filter.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLetterSelection {
+    /// Their numbers.
+    #[serde(default)]
+    pub numbers: Vec<i64>,
+    /// Only of this project.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// Only of this callback.
+    #[serde(default)]
+    pub callback: Option<String>,
+    /// Only with this reason.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// All of them. Required where neither numbers nor a filter are given.
+    #[serde(default)]
+    pub all: bool,
+}
+
+/// A page of dead letters.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct DeadLetterPage {
+    /// In the order of their numbers.
+    pub dead_letters: Vec<DeadLetterStatus>,
+    /// The next page starts after this number; `None` on the last page.
+    pub next: Option<i64>,
+}
+
+/// One dead letter.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct DeadLetterStatus {
+    /// Its number.
+    pub no: i64,
+    /// The project.
+    pub project: String,
+    /// The callback.
+    pub callback: Callback,
+    /// Why it was given up.
+    pub reason: DeadReason,
+    /// When it was given up.
+    pub at: String,
+    /// Number of records.
+    pub records: u64,
+    /// Bytes of their JSON.
+    pub bytes: u64,
+    /// Its `webhook-id`; `None` where it was given up before it was cut: it is cut when it is redelivered.
+    pub batch: Option<String>,
+    /// Another attempt is queued or in flight.
+    pub redelivering: bool,
+}
+
+/// One dead letter, with records and attempts.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct DeadLetterDetail {
+    /// As in the list.
+    #[serde(flatten)]
+    pub dead_letter: DeadLetterStatus,
+    /// Its first records.
+    pub first_records: Vec<DeadLetterRecord>,
+    /// Its attempts on record, in order.
+    pub attempts: Vec<AttemptStatus>,
+}
+
+/// A record of a dead letter.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct DeadLetterRecord {
+    /// Its position, as in the header `sidecar-positions`.
+    pub position: String,
+    /// The LSN of its transaction's commit record.
+    pub commit_lsn: String,
+    /// When its transaction was committed.
+    pub committed_at: String,
+    /// The record as receivers get it.
+    pub record: Box<serde_json::value::RawValue>,
+}
+
+/// One attempt to deliver a batch.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct AttemptStatus {
+    /// 1, 2, …
+    pub number: u32,
+    /// When it began.
+    pub started_at: String,
+    /// Its duration.
+    pub took_seconds: f64,
+    /// The status of the response.
+    pub status: Option<u16>,
+    /// `delivered`, or the word for what went wrong.
+    pub outcome: String,
+    /// The error, or the beginning of the response body.
+    pub detail: Option<String>,
+}
+
+/// How many dead letters a request changed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub struct DeadLetterCounts {
+    /// Number of dead letters.
+    pub dead_letters: u64,
+    /// Number of records discarded.
+    pub records: u64,
+}
+
+pub(super) fn routes() -> Router<Arc<Admin>> {
+    Router::new()
+        .route("/api/v1/dead-letters", get(list))
+        .route("/api/v1/dead-letters/{no}", get(show))
+        .route("/api/v1/dead-letters/redeliver", post(redeliver))
+        .route("/api/v1/dead-letters/discard", post(discard))
+}
+
+async fn list(State(admin): State<Arc<Admin>>, Query(query): Query<DeadLetterQuery>) -> Response {
+    respond(admin, move |control| control.dead_letters(&query)).await
+}
+
+async fn show(State(admin): State<Arc<Admin>>, Path(no): Path<i64>) -> Response {
+    respond(admin, move |control| control.dead_letter(no)).await
+}
+
+async fn redeliver(State(admin): State<Arc<Admin>>, Json(selection): Json<DeadLetterSelection>) -> Response {
+    respond(admin, move |control| control.redeliver(&selection)).await
+}
+
+async fn discard(State(admin): State<Arc<Admin>>, Json(selection): Json<DeadLetterSelection>) -> Response {
+    respond(admin, move |control| control.discard(&selection)).await
+}

@@ -1,0 +1,86 @@
+//! The JSON is a contract: its keys and words stay, whatever the types are called, and commands read it back.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{DeadLetterDetail, ReplayList, ReplayStatus, ReplaySummary, Status};
+
+/// `json` is read as a `T` and written again.
+fn survives<T: DeserializeOwned + Serialize>(json: Value) {
+    // From text, as a command reads it: `RawValue` needs that.
+    let read: T = serde_json::from_str(&json.to_string()).unwrap();
+    assert_eq!(serde_json::to_value(read).unwrap(), json);
+}
+
+fn replay() -> Value {
+    json!({
+        "no": 3, "id": "0199", "state": "cancelled",
+        "asked": {"from_lsn": "0/1", "callback": "modified"}, "asked_at": "2026-01-31T09:00:00Z",
+        "ended_at": null, "rate": 10, "records": 9, "sent": 4, "refused": 1,
+        "waiting": [{"project": "p", "callback": "excluded", "state": "without webhook", "records": 4}]
+    })
+}
+
+fn window() -> Value {
+    json!({"from_lsn": "0/1", "after": "2026-01-31T09:00:00Z", "to_lsn": "0/9"})
+}
+
+#[test]
+fn a_status_keeps_its_keys() {
+    survives::<Status>(json!({
+        "version": "1.0.0", "started_at": "2026-01-31T09:00:00Z",
+        "readiness": {"ready": false, "reasons": ["spool full"]},
+        "source": {
+            "state": "waiting_for_postgres", "detail": "no answer", "database": "postgres://h/d",
+            "server_version": "18.0", "system_id": "7", "timeline": 1, "slot": "sidecar", "publication": "sidecar",
+            "confirmed_lsn": "0/1", "whole_lsn": "0/2",
+            "open_transaction": {"commit_lsn": "0/3", "changes_applied": 7, "records_made": 8},
+            "last_message_at": null, "confirmed_lag_bytes": 1, "retained_bytes": 2, "wal_status": "reserved",
+            "slot_asked_at": "2026-01-31T09:00:00Z", "seeding": {"done": 1, "estimate": 2},
+            "resync": {
+                "number": 1, "state": "held", "why": "why", "result": "result", "from_lsn": "0/1", "to_lsn": "0/2",
+                "rows": 1, "gone": 2, "ingested": 3, "modified": 4, "excluded": 5
+            }
+        },
+        "spool": {
+            "path": "/spool", "epoch": "0199", "room": "near", "live_bytes": 1, "bytes_max": 2, "file_bytes": 3,
+            "shadow_documents": 4, "shadow_bytes": 5, "dead_letter_records": 6, "window": window()
+        },
+        "lanes": [{
+            "project": "p", "callback": "ingested", "state": "failing",
+            "pending": {"records": 1, "bytes": 2, "oldest_seconds": 0.5}, "failures": 1, "next_attempt_in_seconds": 1.5,
+            "last_outcome": "timeout", "reason": null
+        }],
+        "not_kept": {
+            "records": 3, "lanes": [{"project": "p", "callback": "modified", "records": 3}], "more_lanes": 0
+        },
+        "replays": [replay()]
+    }));
+}
+
+#[test]
+fn replays_keep_their_keys() {
+    survives::<ReplayStatus>(replay());
+    survives::<ReplayList>(json!({"window": window(), "replays": [replay()]}));
+    let lane = json!({"project": "p", "callback": "ingested", "records": 1, "bytes": 2});
+    survives::<ReplaySummary>(json!({
+        "no": 1, "id": "0199", "records": 1, "bytes": 2, "lanes": [lane], "without_webhook": [lane],
+        "begins_late": "2026-01-31T09:00:00Z", "documents_with_newer_records": 4
+    }));
+}
+
+#[test]
+fn a_dead_letter_keeps_its_keys() {
+    survives::<DeadLetterDetail>(json!({
+        "no": 1, "project": "p", "callback": "ingested", "reason": "given_up", "at": "2026-01-31T09:00:00Z",
+        "records": 1, "bytes": 2, "batch": null, "redelivering": true,
+        "first_records": [{
+            "position": "0-1/1", "commit_lsn": "0/1", "committed_at": "2026-01-31T09:00:00Z", "record": {"id": "1"}
+        }],
+        "attempts": [{
+            "number": 1, "started_at": "2026-01-31T09:00:00Z", "took_seconds": 0.5, "status": 500,
+            "outcome": "http_5xx", "detail": null
+        }]
+    }));
+}

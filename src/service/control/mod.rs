@@ -1,0 +1,133 @@
+//! What the admin port and the control socket call on the running sidecar.
+
+mod dead_letters;
+mod lanes;
+mod replays;
+mod resync;
+mod status;
+mod tail_line;
+
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context as _;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use self::lanes::Lanes;
+use super::state::State;
+use crate::admin::{
+    self, Admin, Control, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
+    DeadLetterSelection, Readiness, ReplayList, ReplayStatus, ReplaySummary, RequestError, ResyncRequest,
+    Status, Tail,
+};
+use crate::capture::{Capture, RouteFilter};
+use crate::clock::Clock;
+use crate::deliver::Deliver;
+use crate::metrics::Metrics;
+use crate::replay::ReplayRequest;
+use crate::settings::Settings;
+use crate::spool::{Reader, Spool, SpoolError};
+use crate::time::Timestamp;
+
+pub(super) use self::tail_line::tail_line;
+
+/// Serves the requests of the admin port and of the control socket.
+pub(super) struct Controller {
+    pub(super) state: State,
+    pub(super) capture: Arc<Capture>,
+    pub(super) deliver: Arc<Deliver>,
+    pub(super) spool: Spool,
+    /// For the status, which is read often.
+    pub(super) reader: Mutex<Reader>,
+    pub(super) metrics: Metrics,
+    pub(super) clock: Clock,
+    pub(super) started_at: Timestamp,
+    pub(super) database: String,
+    pub(super) slot: String,
+    pub(super) publication: String,
+    pub(super) epoch: Uuid,
+    pub(super) bytes_max: u64,
+    pub(super) keep: RouteFilter,
+}
+
+impl Control for Controller {
+    fn readiness(&self) -> Readiness {
+        self.current_readiness()
+    }
+
+    fn status(&self) -> Status {
+        self.current_status()
+    }
+
+    fn refresh_gauges(&self) {
+        self.set_gauges(&self.current_status());
+    }
+
+    fn resync(&self, request: ResyncRequest) -> Result<u64, RequestError> {
+        self.request_resync(request).map_err(RequestError::Conflict)
+    }
+
+    fn replay(&self, request: ReplayRequest) -> Result<ReplaySummary, RequestError> {
+        self.start_replay(request)
+    }
+
+    fn replays(&self) -> Result<ReplayList, RequestError> {
+        self.list_replays()
+    }
+
+    fn cancel_replay(&self, no: u64) -> Result<ReplayStatus, RequestError> {
+        self.stop_replay(no)
+    }
+
+    fn dead_letters(&self, query: &DeadLetterQuery) -> Result<DeadLetterPage, RequestError> {
+        dead_letters::page(&self.reader()?, &self.lanes(), query)
+    }
+
+    fn dead_letter(&self, no: i64) -> Result<DeadLetterDetail, RequestError> {
+        dead_letters::detail(&self.reader()?, &self.lanes(), no)
+    }
+
+    fn redeliver(&self, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, RequestError> {
+        dead_letters::redeliver(&self.reader()?, &self.spool, &self.deliver, &self.lanes(), selection)
+    }
+
+    fn discard(&self, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, RequestError> {
+        dead_letters::discard(&self.reader()?, &self.spool, &self.lanes(), selection)
+    }
+}
+
+impl Controller {
+    fn reader(&self) -> Result<Reader, SpoolError> {
+        self.spool.reader()
+    }
+
+    fn lanes(&self) -> Lanes {
+        Lanes::of(self.deliver.view())
+    }
+}
+
+/// Listens on the admin port and on the control socket.
+pub(super) async fn serve(
+    controller: Arc<Controller>,
+    settings: &Settings,
+    registry: Registry,
+    tail: Tail,
+) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
+    let token = settings.token.clone().map(|token| token.0);
+    let admin = Arc::new(Admin { control: controller, registry, tail, token });
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .with_context(|| format!("listen on `admin.listen` {}", settings.listen))?;
+    let socket = admin::bind_socket(&settings.spool_path)?;
+    let log_error = |served: anyhow::Result<()>| {
+        if let Err(error) = served {
+            tracing::error!("{error:#}");
+        }
+    };
+    let (on_port, on_socket) = (Arc::clone(&admin), admin);
+    Ok(vec![
+        tokio::spawn(async move { log_error(admin::serve_tcp(on_port, listener).await) }),
+        tokio::spawn(async move { log_error(admin::serve_socket(on_socket, socket).await) }),
+    ])
+}

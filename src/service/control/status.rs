@@ -1,0 +1,162 @@
+//! The status of the running sidecar, and the gauges computed from it.
+
+use std::sync::PoisonError;
+
+use super::Controller;
+use super::replays::{running, window};
+use crate::admin::{
+    LaneStatus, NotKeptLane, NotKeptStatus, OpenTransactionStatus, Pending, Progress, Readiness,
+    ReplayStatus, SourceStatus, SpoolStatus, Status,
+};
+use crate::clock::Clock;
+use crate::deliver::LaneCondition;
+use crate::metrics::StateLabel;
+use crate::service::state::Phase;
+use crate::spool::Room;
+use crate::time::Timestamp;
+
+impl Controller {
+    pub(super) fn current_status(&self) -> Status {
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: self.started_at.to_rfc3339(),
+            readiness: self.current_readiness(),
+            source: self.source_status(),
+            spool: self.spool_status(),
+            lanes: self.lane_statuses(),
+            not_kept: self.not_kept(),
+            replays: self.running_replays(),
+        }
+    }
+
+    fn not_kept(&self) -> NotKeptStatus {
+        let mut dropped = self.capture.not_kept().dropped();
+        dropped.sort_by_key(|lane| std::cmp::Reverse(lane.records));
+        let records = dropped.iter().map(|lane| lane.records).sum();
+        let more_lanes = dropped.len().saturating_sub(NOT_KEPT_SHOWN) as u64;
+        let shown = dropped.into_iter().take(NOT_KEPT_SHOWN).map(|lane| NotKeptLane {
+            project: lane.project,
+            callback: lane.callback,
+            records: lane.records,
+        });
+        NotKeptStatus { records, lanes: shown.collect(), more_lanes }
+    }
+
+    /// Ready: the first start has finished, the stream moves or is idle with keepalives, the spool is writable.
+    pub(super) fn current_readiness(&self) -> Readiness {
+        let mut reasons = Vec::new();
+        let phase = self.state.phase();
+        if !matches!(phase, Phase::Streaming) {
+            let (state, detail) = phase.describe();
+            reasons.push(detail.map_or_else(|| state.to_string(), |detail| format!("{state}: {detail}")));
+        }
+        if self.spool.room() == Room::Full {
+            reasons.push("spool full".to_owned());
+        }
+        Readiness { ready: reasons.is_empty(), reasons }
+    }
+
+    fn source_status(&self) -> SourceStatus {
+        let (phase, server) = (self.state.phase(), self.state.server());
+        let position = self.capture.position();
+        let (state, detail) = phase.describe();
+        let (slot, slot_queried_at) = server.slot_figures(Clock::now());
+        SourceStatus {
+            state,
+            detail,
+            database: self.database.clone(),
+            server_version: server.version,
+            system_id: server.system_id,
+            timeline: server.timeline,
+            slot: self.slot.clone(),
+            publication: self.publication.clone(),
+            confirmed_lsn: Some(self.capture.confirmed().borrow().to_string()),
+            resume_lsn: position.map(|position| position.resume_lsn.to_string()),
+            open_transaction: position.and_then(|position| position.open).map(|open| OpenTransactionStatus {
+                commit_lsn: open.commit.to_string(),
+                changes_applied: open.changes_applied,
+                records_made: open.records_made,
+            }),
+            last_message_at: server.last_message_at.map(Timestamp::to_rfc3339),
+            confirmed_lag_bytes: slot.lag_bytes,
+            retained_bytes: slot.retained_bytes,
+            wal_status: slot.wal_status,
+            slot_queried_at: slot_queried_at.map(Timestamp::to_rfc3339),
+            seeding: match phase {
+                Phase::Seeding { watched, estimate } | Phase::Resyncing { watched, estimate, .. } => {
+                    let done = watched.done.load(std::sync::atomic::Ordering::Relaxed);
+                    Some(Progress { done, estimate: estimate.max(done) })
+                }
+                _ => None,
+            },
+            resync: self.state.resyncs.last(),
+        }
+    }
+
+    fn spool_status(&self) -> SpoolStatus {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let usage = reader.usage().unwrap_or_default();
+        SpoolStatus {
+            path: self.spool.folder().display().to_string(),
+            epoch: self.state.server().epoch.unwrap_or(self.epoch).to_string(),
+            room: self.spool.room(),
+            live_bytes: usage.live_bytes,
+            bytes_max: self.bytes_max,
+            file_bytes: usage.file_bytes,
+            shadow_documents: usage.shadow_documents,
+            shadow_bytes: usage.shadow_bytes,
+            dead_letter_records: usage.dead_records,
+            window: window(&reader, &self.capture).unwrap_or_default(),
+        }
+    }
+
+    fn running_replays(&self) -> Vec<ReplayStatus> {
+        let lanes = self.lanes();
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        running(&reader, &lanes).unwrap_or_default()
+    }
+
+    fn lane_statuses(&self) -> Vec<LaneStatus> {
+        let seconds = |duration: Option<std::time::Duration>| duration.map(|duration| duration.as_secs_f64());
+        let lane = |view: crate::deliver::LaneView| LaneStatus {
+            project: view.project,
+            callback: view.lane.callback(),
+            state: view.state,
+            pending: Pending {
+                records: view.pending_records,
+                bytes: view.pending_bytes,
+                oldest_seconds: seconds(view.oldest),
+            },
+            failures: view.failures,
+            next_attempt_in_seconds: seconds(view.next_attempt),
+            last_outcome: view.last_outcome.map(str::to_owned),
+            reason: view.reason,
+        };
+        self.deliver.view().into_iter().map(lane).collect()
+    }
+
+    /// Sets the gauges that are computed from the status.
+    pub(super) fn set_gauges(&self, status: &Status) {
+        let metrics = &self.metrics;
+        let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        metrics.spool_bytes.set(gauge(status.spool.live_bytes));
+        metrics.shadow_bytes.set(gauge(status.spool.shadow_bytes));
+        metrics.shadow_documents.set(gauge(status.spool.shadow_documents));
+        metrics.slot_retained_bytes.show(status.source.retained_bytes);
+        metrics.slot_confirmed_lag_bytes.show(status.source.confirmed_lag_bytes);
+        metrics.replays_running.set(gauge(status.replays.len() as u64));
+        let left = |replay: &ReplayStatus| replay.waiting.iter().map(|lane| lane.records).sum::<u64>();
+        metrics.replay_pending_records.set(gauge(status.replays.iter().map(left).sum()));
+        let after = status.spool.window.as_ref().and_then(|window| Timestamp::from_rfc3339(&window.after));
+        metrics.replay_window_start.set(after.map_or(0, Timestamp::unix_seconds));
+        metrics.ready.set(i64::from(status.readiness.ready));
+        let oldest = status.lanes.iter().filter_map(|lane| lane.pending.oldest_seconds).fold(0.0, f64::max);
+        metrics.oldest_pending_seconds.set(gauge(std::time::Duration::from_secs_f64(oldest).as_secs()));
+        for condition in LaneCondition::ALL {
+            let count = status.lanes.iter().filter(|lane| lane.state == condition).count();
+            metrics.lanes.get_or_create(&StateLabel { state: condition.name() }).set(gauge(count as u64));
+        }
+    }
+}
+
+const NOT_KEPT_SHOWN: usize = 100;

@@ -1,0 +1,147 @@
+//! The bytes that checksums are taken of. They are on users' disks: where this fails, the format has
+//! changed, and needs a number and a migration of its own.
+
+use super::super::dead::discarded_bytes;
+use super::super::facts::{fact_bytes, project_bytes};
+use super::super::lanes::{LaneRow, batch_bytes};
+use super::super::meta::SpoolMeta;
+use super::super::row_bytes::RowBytes;
+use super::super::store::shadow_bytes;
+use super::*;
+
+fn hex(row: &RowBytes) -> String {
+    row.0.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Every row in full, and once with nothing in what may be absent.
+fn rows() -> Vec<(&'static str, String)> {
+    let of = LaneNo::new(ProjectNo(4), Callback::Modified);
+    let id = Uuid::from_u128(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10);
+    let position = Position { commit: Lsn(0x1122_3344_5566_7788), number: 3 };
+    let meta = SpoolMeta {
+        position: Some(StreamPosition {
+            resume_lsn: Lsn(1),
+            last_end: Lsn(2),
+            open: Some(OpenTransaction { commit: Lsn(3), changes_applied: 4, records_made: 5 }),
+        }),
+        last_seq: Seq(6),
+        uptime: Uptime(7),
+        live_bytes: 8,
+        shadow_documents: 9,
+        shadow_bytes: 10,
+        dead_records: 11,
+        low_watermark: Some(LowWatermark { seq: Seq(12), position, at: Timestamp(-13) }),
+    };
+    let lane = LaneRow {
+        cursor: Seq(1),
+        pending_records: 2,
+        pending_bytes: 3,
+        health: LaneHealth {
+            failures: 4,
+            failing_since: Some(Uptime(5)),
+            retry_at: Some(Uptime(6)),
+            paused: Some((Uptime(7), "schön".into())),
+            without_webhook: Some(Timestamp(8)),
+        },
+    };
+    let chunk = Chunk {
+        lane: of,
+        first: Seq(1),
+        last: Seq(2),
+        records: 3,
+        fragment_bytes: 4,
+        spooled_at: Timestamp(-5),
+        spooled_uptime: Uptime(6),
+        last_position: position,
+        committed_max: Timestamp(7),
+        packed: vec![8, 9].into(),
+    };
+    let batch = Batch {
+        id,
+        lane: of,
+        first: Seq(1),
+        last: Seq(2),
+        records: 3,
+        body_bytes: 4,
+        body_sum: 5,
+        cut_at: Timestamp(6),
+        epoch: Uuid::from_u128(7),
+        attempts: 8,
+        replay: Some(ReplayNo(9)),
+    };
+    let letter = DeadLetter {
+        no: DeadNo(1),
+        lane: of,
+        first: Seq(2),
+        last: Seq(3),
+        records: 4,
+        bytes: 5,
+        reason: DeadReason::TooLarge,
+        at: Timestamp(-6),
+        batch: Some(id),
+        redelivery: Some(id),
+    };
+    let replay = Replay {
+        no: ReplayNo(1),
+        id,
+        request: "{}".into(),
+        requested_at: Timestamp(2),
+        rate: Some(3),
+        state: ReplayState::Cancelled,
+        ended_at: Some(Timestamp(4)),
+    };
+    let range = Part {
+        replay: ReplayNo(1),
+        lane: of,
+        first: Seq(2),
+        last: Seq(3),
+        cursor: Seq(4),
+        records: 5,
+        sent: 6,
+        refused: 7,
+    };
+    let identity = Identity(b"id".as_slice().into());
+    let mut rows = vec![
+        ("meta", hex(&meta.row_bytes())),
+        ("meta, empty", hex(&SpoolMeta::default().row_bytes())),
+        ("project", hex(&project_bytes(7, "acme"))),
+        ("lane", hex(&lane.row_bytes(of))),
+        ("lane, healthy", hex(&LaneRow::default().row_bytes(LaneNo(0)))),
+        ("chunk", hex(&chunk.row_bytes())),
+        ("chunk, sum", format!("{:016x}", chunk.sum())),
+        ("batch", hex(&batch_bytes(&batch))),
+        ("batch, of the lane", hex(&batch_bytes(&Batch { replay: None, ..batch }))),
+        ("dead letter", hex(&letter.row_bytes())),
+        ("dead letter, never cut", hex(&DeadLetter { batch: None, ..letter.clone() }.row_bytes())),
+        ("discarded", hex(&discarded_bytes(of, Seq(1), Seq(2)))),
+        ("replay", hex(&replay.row_bytes())),
+        (
+            "replay, unlimited",
+            hex(&Replay { rate: None, ended_at: None, state: ReplayState::Running, ..replay.clone() }
+                .row_bytes()),
+        ),
+        ("replay, done", hex(&Replay { state: ReplayState::Done, ..replay }.row_bytes())),
+        ("replay range", hex(&range.row_bytes())),
+        ("shadow", hex(&shadow_bytes(&identity))),
+        ("shadow, sum", format!("{:016x}", shadow_bytes(&identity).sum_with(b"entry"))),
+    ];
+    rows.extend(Fact::ALL.map(|fact| (fact.name(), hex(&fact_bytes(fact, b"value")))));
+    rows.extend(DeadReason::ALL.map(|reason| {
+        (reason.name(), hex(&DeadLetter { reason, batch: None, ..letter.clone() }.row_bytes()))
+    }));
+    rows.extend(
+        Callback::ALL
+            .map(|callback| (callback.name(), hex(&LaneRow::default().row_bytes(super::lane(callback))))),
+    );
+    rows
+}
+
+#[test]
+fn the_bytes_that_checksums_are_taken_of_are_those_of_format_1() {
+    let written: String = rows().iter().map(|(row, bytes)| format!("{row}: {bytes}\n")).collect();
+    let golden = include_str!("row_bytes.txt");
+    for (written, golden) in written.lines().zip(golden.lines()) {
+        assert_eq!(written, golden);
+    }
+    assert_eq!(written.lines().count(), golden.lines().count(), "{written}");
+}
