@@ -4,7 +4,6 @@
 //! they may fall), seven bits a byte; the hash of its document; its fragment with its length.
 
 use super::ops::Chunk;
-use super::row_bytes::RowBytes;
 use crate::position::{Lsn, Position};
 use crate::record::{Record, Seq, WaitsFor};
 use crate::time::Timestamp;
@@ -35,26 +34,6 @@ impl Chunk {
     /// here means that they were written wrong.
     pub fn records(&self) -> Records<'_> {
         Records { rest: &self.packed, before: Before::default(), left: self.records }
-    }
-
-    /// What its checksum is taken of, without the packed records that end it.
-    pub(super) fn row_bytes(&self) -> RowBytes {
-        RowBytes::of("chunk")
-            .number(self.lane.0)
-            .number(self.first.0)
-            .number(self.last.0)
-            .number(self.records.into())
-            .number(self.fragment_bytes)
-            .signed(self.spooled_at.0)
-            .number(self.spooled_uptime.0)
-            .number(self.last_position.commit.0)
-            .number(self.last_position.number.into())
-            .signed(self.committed_max.0)
-            .number(self.packed.len() as u64)
-    }
-
-    pub(super) fn sum(&self) -> i64 {
-        self.row_bytes().sum_with(&self.packed)
     }
 }
 

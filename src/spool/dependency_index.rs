@@ -10,9 +10,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::engine::Reader;
+use super::error::SpoolError;
 use super::ops::LaneState;
-use super::reader::Reader;
-use super::store::{SpoolError, failed};
+use super::sqlite::failed;
 use crate::record::{Callback, LaneNo, ProjectNo, Seq, WaitsFor};
 
 /// Up to where each lane is settled, for all to read. The writer moves it after each sync.

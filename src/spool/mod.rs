@@ -9,46 +9,38 @@
 //! 2. Shadow, records and position of a [`Group`] change together or not at all.
 //! 3. A record's bytes, once spooled, never change; what is read back is checked by checksum.
 
-mod attempts;
+mod attempt;
+mod batch;
 mod chunk;
-mod cut;
-mod dead;
+mod dead_letter;
 mod dependency_index;
+mod engine;
 mod epochs;
-mod facts;
+mod error;
 mod group;
-mod lanes;
 mod meta;
 mod ops;
-mod reader;
-mod replays;
-mod retention;
-mod row_bytes;
-mod schema;
+mod replay;
 mod search;
-mod settle;
 mod shadow;
-mod store;
+mod sqlite;
 mod writer;
 
-pub use attempts::AttemptRow;
+pub use attempt::AttemptRow;
+pub use batch::{Batch, BatchId};
 pub use chunk::{DamagedChunk, Records};
-pub use dead::{DeadLetter, DeadNo};
+pub use dead_letter::{DeadLetter, DeadNo};
 pub use dependency_index::{Cursors, DependencyIndex};
+pub use engine::{EngineReader, Reader};
 pub use epochs::{Epoch, Epochs};
+pub use error::{OpenError, SpoolError};
 pub use group::GroupBuilder;
-pub use meta::LowWatermark;
+pub use meta::{LowWatermark, Usage};
 pub use ops::{
-    Attempted, Batch, BatchId, Chunk, DeadReason, Done, Fact, Fate, Group, Growth, LaneHealth, LaneState, Op,
+    Attempted, Chunk, DeadReason, Done, Fact, Fate, Group, Growth, LaneHealth, LaneState, Op,
     OpenTransaction, Room, StreamPosition,
 };
-pub use reader::{Reader, Usage};
-pub use replays::{NewReplay, Part, Replay, ReplayNo, ReplayState};
-pub use schema::OpenError;
+pub use replay::{NewReplay, Part, Replay, ReplayNo, ReplayState};
 pub use search::{Found, From, Search, Span, Window};
 pub use shadow::Shadow;
-pub use store::SpoolError;
 pub use writer::{Opened, Options, Spool};
-
-#[cfg(test)]
-mod tests;

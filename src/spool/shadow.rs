@@ -3,9 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::engine::Reader;
+use super::error::SpoolError;
 use super::ops::Growth;
-use super::reader::Reader;
-use super::store::SpoolError;
 use crate::classify::Identity;
 
 /// An entry's bytes, or that there is none.

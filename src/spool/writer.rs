@@ -1,7 +1,6 @@
 //! The thread that writes, and the handle that the loops hold.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -10,10 +9,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::dependency_index::Cursors;
+use super::engine::{Contents, Engine, OpenReader, Reader};
+use super::error::{OpenError, SpoolError};
 use super::ops::{Done, Fact, LaneState, Op, Room, StreamPosition};
-use super::reader::Reader;
-use super::schema::{self, OpenError};
-use super::store::{SpoolError, Store};
+use super::sqlite;
 use crate::clock::Clock;
 use crate::record::Seq;
 use crate::time::{Timestamp, Uptime};
@@ -56,9 +55,9 @@ pub struct Spool {
     doer: Arc<Doer>,
 }
 
-#[derive(Debug)]
 struct Shared {
     folder: PathBuf,
+    open_reader: OpenReader,
     cursors: Cursors,
     room: AtomicU8,
 }
@@ -100,32 +99,25 @@ impl Spool {
         clock: Clock,
         start: impl FnOnce(Writer) -> Result<Doer, OpenError>,
     ) -> Result<Opened, OpenError> {
-        let lock = schema::lock(folder)?;
-        let (store, is_new) = Store::open(folder, options.bytes_max, clock.wall())?;
-        let damaged = |error: SpoolError| OpenError::Damaged {
-            path: folder.join(schema::FILE_NAME),
-            what: error.to_string(),
-        };
-        let (facts, projects) = (store.facts().map_err(damaged)?, store.projects().map_err(damaged)?);
-        let lanes = store.lane_states().map_err(damaged)?;
+        let (engine, open_reader, found) = sqlite::open(folder, options.bytes_max, clock.wall())?;
+        let Contents { facts, projects, position, last_seq, uptime, lanes, is_new } = found;
         let cursors = Cursors::default();
         cursors.set(lanes.iter().map(|state| (state.lane, state.cursor)));
-        let (position, last_seq, uptime) = (store.meta.position, store.meta.last_seq, store.meta.uptime);
         let (asks, asked) = mpsc::channel();
         let shared = Arc::new(Shared {
             folder: folder.to_owned(),
+            open_reader,
             cursors,
             room: AtomicU8::new(room_code(Room::Open)),
         });
         let writer = Writer {
-            store,
+            engine,
             asked,
             shared: Arc::clone(&shared),
             retain: options.retain,
             clock,
             swept_at: clock.wall(),
             dead: None,
-            _lock: lock,
         };
         let spool = Self { asks, shared, doer: Arc::new(start(writer)?) };
         Ok(Opened { spool, facts, projects, position, last_seq, uptime, lanes, is_new })
@@ -150,7 +142,7 @@ impl Spool {
 
     /// A reader of its own.
     pub fn reader(&self) -> Result<Reader, SpoolError> {
-        Reader::open(&self.shared.folder)
+        (self.shared.open_reader)()
     }
 
     /// The folder.
@@ -192,6 +184,12 @@ impl Spool {
     }
 }
 
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Doer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -202,7 +200,7 @@ impl std::fmt::Debug for Doer {
 }
 
 struct Writer {
-    store: Store,
+    engine: Box<dyn Engine>,
     asked: mpsc::Receiver<Ask>,
     shared: Arc<Shared>,
     retain: Duration,
@@ -210,13 +208,12 @@ struct Writer {
     swept_at: Timestamp,
     /// Why nothing is written any more.
     dead: Option<SpoolError>,
-    _lock: File,
 }
 
 impl Writer {
     fn run(mut self) {
         loop {
-            let is_crowded = self.store.is_near() && self.dead.is_none();
+            let is_crowded = self.engine.is_near() && self.dead.is_none();
             let patience = if is_crowded { CROWDED_PAUSE } else { SWEEP_EVERY };
             let first = match self.asked.recv_timeout(patience) {
                 Ok(ask) => Some(ask),
@@ -246,7 +243,7 @@ impl Writer {
             self.answer(ops, replies);
         }
         let now = self.clock.wall();
-        if flow.is_continue() && (self.store.is_near() || now.since(self.swept_at) >= SWEEP_EVERY) {
+        if flow.is_continue() && (self.engine.is_near() || now.since(self.swept_at) >= SWEEP_EVERY) {
             self.swept_at = now;
             self.sweep(now);
         }
@@ -258,7 +255,7 @@ impl Writer {
             replies.into_iter().for_each(|reply| reply(Err(error.clone())));
             return;
         }
-        let done = self.store.apply(ops);
+        let done = self.engine.apply(ops);
         self.publish();
         for (reply, done) in replies.into_iter().zip(done) {
             if let Err(error @ SpoolError::Unknown(_)) = &done {
@@ -273,7 +270,7 @@ impl Writer {
             return;
         }
         let retain = i64::try_from(self.retain.as_micros()).unwrap_or(i64::MAX);
-        match self.store.sweep(Timestamp(now.0.saturating_sub(retain))) {
+        match self.engine.sweep(Timestamp(now.0.saturating_sub(retain))) {
             Ok(swept) if swept.records > 0 => {
                 tracing::debug!(records = swept.records, "removed settled records");
             }
@@ -285,8 +282,8 @@ impl Writer {
     }
 
     fn publish(&mut self) {
-        self.shared.cursors.set(self.store.moved.drain(..));
-        self.shared.room.store(room_code(self.store.room), Ordering::Release);
+        self.shared.cursors.set(self.engine.take_changed().into_iter());
+        self.shared.room.store(room_code(self.engine.room()), Ordering::Release);
     }
 }
 

@@ -1,86 +1,13 @@
 //! The file: its tables, how it is opened, and what is refused.
 
+use super::store::failed;
+use crate::spool::error::OpenError;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
-
-use super::store::{SpoolError, failed};
-
-/// Why a spool cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Something in it is not what was written.
-    #[error(
-        "the spool {} is damaged ({what}); nothing is read from it. Restore it from a copy, or move the folder away: \
-         the next `sidecar run` then makes a first start", path.display()
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What was found.
-        what: String,
-    },
-    /// The folder or a file in it cannot be used.
-    #[error("open the spool {}: {source}", path.display())]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Another process has it.
-    #[error("another sidecar{} runs on the spool {}; a spool has one", pid.as_ref().map(|pid| format!(" (pid {pid})")).unwrap_or_default(), path.display())]
-    Locked {
-        /// The folder.
-        path: PathBuf,
-        /// Whose, where it says so.
-        pid: Option<String>,
-    },
-    /// The disk has no room for what a start writes.
-    #[error("the disk of the spool {} is full: make room on it, and start again", path.display())]
-    DiskFull {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A write or sync failed.
-    #[error("the spool {} cannot be written ({what}): look after its disk, and start again", path.display())]
-    Unwritable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        what: String,
-    },
-    /// Written by a later version.
-    #[error("the spool {} has format {found}, and this sidecar knows {FORMAT}: run the version that wrote it, or a later one", path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        found: i64,
-    },
-    /// It is not a spool at all.
-    #[error("{} is no spool of a sidecar: choose another folder in `spool.path`", path.display())]
-    Strange {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-impl OpenError {
-    /// Why the file at `path` cannot be opened, when an operation on it failed so.
-    pub(super) fn of(path: PathBuf, error: &SpoolError) -> Self {
-        match error {
-            SpoolError::DiskFull => Self::DiskFull { path },
-            SpoolError::Unknown(what) => Self::Unwritable { path, what: what.clone() },
-            SpoolError::Damaged(_) | SpoolError::Refused(_) => {
-                Self::Damaged { path, what: error.to_string() }
-            }
-        }
-    }
-}
 
 /// Takes the folder for this process alone: held while the file lives.
 pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
@@ -140,7 +67,7 @@ pub(super) fn open(folder: &Path) -> Result<(Connection, bool), OpenError> {
         return Err(OpenError::Strange { path });
     }
     if existed && format > FORMAT {
-        return Err(OpenError::Newer { path, found: format });
+        return Err(OpenError::Newer { path, found: format, known: FORMAT });
     }
     connection.execute_batch(SETTINGS).map_err(refused)?;
     connection.set_prepared_statement_cache_capacity(64);

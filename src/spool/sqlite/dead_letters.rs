@@ -4,43 +4,16 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
-use super::cut::first_behind;
+use super::chunks::first_behind;
 use super::lanes::{BatchState, write_batch};
-use super::ops::{Attempted, Batch, BatchId, DeadReason, Done, Fate};
-use super::reader::Reader;
 use super::row_bytes::RowBytes;
-use super::store::{BATCH_COST, DEAD_COST, SpoolError, Store, failed};
+use super::store::{BATCH_COST, DEAD_COST, Store, failed};
 use crate::record::{LaneNo, Seq};
+use crate::spool::batch::{Batch, BatchId};
+use crate::spool::dead_letter::{DeadLetter, DeadNo};
+use crate::spool::error::SpoolError;
+use crate::spool::ops::{Attempted, DeadReason, Done, Fate};
 use crate::time::Timestamp;
-
-/// The number of a dead letter in this spool.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct DeadNo(pub i64);
-
-/// Records that were given up together: a batch, or a range that was never cut.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct DeadLetter {
-    /// Its number.
-    pub no: DeadNo,
-    /// Whose records.
-    pub lane: LaneNo,
-    /// Its first record.
-    pub first: Seq,
-    /// Its last record.
-    pub last: Seq,
-    /// How many records.
-    pub records: u64,
-    /// Bytes of their fragments.
-    pub bytes: u64,
-    /// Why it was given up.
-    pub reason: DeadReason,
-    /// When.
-    pub at: Timestamp,
-    /// `None`: it was never cut.
-    pub batch: Option<BatchId>,
-    /// One more attempt was asked for, under this id.
-    pub redelivery: Option<Uuid>,
-}
 
 impl DeadLetter {
     /// The mark of a redelivery comes and goes, and a wrong one sends nothing wrong.
@@ -214,31 +187,14 @@ impl Store {
     }
 }
 
-impl Reader {
-    /// Up to `limit` dead letters behind `after`, in the order of their numbers.
-    pub fn dead_letters(&self, after: DeadNo, limit: u32) -> Result<Vec<DeadLetter>, SpoolError> {
-        dead_after(&self.connection, after, limit)
-    }
-
-    /// The number of the dead letter that came last; 0 where there is none.
-    pub fn last_dead(&self) -> Result<DeadNo, SpoolError> {
-        let last = "SELECT coalesce(max(no), 0) FROM dead_letter";
-        self.connection.query_row(last, [], |row| row.get(0).map(DeadNo)).map_err(failed)
-    }
-
-    /// One dead letter.
-    pub fn dead_letter(&self, no: DeadNo) -> Result<Option<DeadLetter>, SpoolError> {
-        find_dead(&self.connection, no)
-    }
-
-    /// The next dead letter of a lane that waits for one more attempt.
-    pub fn next_redelivery(&self, lane: LaneNo) -> Result<Option<DeadLetter>, SpoolError> {
-        next_asked(&self.connection, lane)
-    }
+/// The number of the dead letter that came last; 0 where there is none.
+pub(super) fn last_dead(connection: &Connection) -> Result<DeadNo, SpoolError> {
+    let last = "SELECT coalesce(max(no), 0) FROM dead_letter";
+    connection.query_row(last, [], |row| row.get(0).map(DeadNo)).map_err(failed)
 }
 
 /// Whether dead letters of a lane wait for one more attempt.
-pub(super) fn dead_asked(connection: &Connection, lane: LaneNo) -> rusqlite::Result<bool> {
+pub(super) fn has_redeliveries(connection: &Connection, lane: LaneNo) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM dead_letter WHERE lane = ?1 AND redelivery IS NOT NULL)",
@@ -247,7 +203,7 @@ pub(super) fn dead_asked(connection: &Connection, lane: LaneNo) -> rusqlite::Res
 }
 
 /// The batches of a lane's dead letters that wait for one more attempt.
-pub(super) fn all_asked(connection: &Connection, lane: LaneNo) -> Result<Vec<BatchId>, SpoolError> {
+pub(super) fn redelivery_batches(connection: &Connection, lane: LaneNo) -> Result<Vec<BatchId>, SpoolError> {
     let sql =
         "SELECT batch FROM dead_letter WHERE lane = ?1 AND redelivery IS NOT NULL AND batch IS NOT NULL";
     let mut found = connection.prepare_cached(sql).map_err(failed)?;
@@ -256,7 +212,10 @@ pub(super) fn all_asked(connection: &Connection, lane: LaneNo) -> Result<Vec<Bat
 }
 
 /// The next dead letter of a lane that waits for one more attempt: in the order of records.
-pub(super) fn next_asked(connection: &Connection, lane: LaneNo) -> Result<Option<DeadLetter>, SpoolError> {
+pub(super) fn next_redelivery(
+    connection: &Connection,
+    lane: LaneNo,
+) -> Result<Option<DeadLetter>, SpoolError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM dead_letter WHERE lane = ?1 AND redelivery IS NOT NULL ORDER BY first LIMIT 1"
     );

@@ -1,6 +1,6 @@
 //! The spool on a real disk.
 
-mod again;
+mod resend;
 mod row_bytes;
 
 use std::collections::HashMap;
@@ -18,6 +18,7 @@ use crate::classify::Identity;
 use crate::clock::Clock;
 use crate::position::{Lsn, Position};
 use crate::record::{Callback, LaneNo, ProjectNo, Seq, WaitsFor};
+use crate::spool::*;
 use crate::time::{Timestamp, Uptime};
 
 const OPTIONS: Options = Options { bytes_max: 64 << 20, retain: Duration::from_hours(24) };

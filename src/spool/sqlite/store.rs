@@ -1,40 +1,24 @@
 //! The one connection that writes: operations in, one transaction, what they came to out.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode, params};
+use rusqlite::{Connection, ErrorCode};
 
-use super::dead::all_asked;
+use super::dead_letters::redelivery_batches;
 use super::lanes::{BatchState, LaneRow, lane_state, open_batches, read_lanes, write_batch};
-use super::meta::{LowWatermark, SpoolMeta};
-use super::ops::{Attempted, Batch, Chunk, Done, Fate, Group, LaneHealth, LaneState, Op, Room};
-use super::reader::CHUNK_COLUMNS;
 use super::replays::running_parts;
-use super::row_bytes::RowBytes;
-use super::schema::{self, OpenError};
-use crate::classify::Identity;
+use super::schema;
 use crate::failpoint::{self, Side};
 use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
+use crate::spool::batch::Batch;
+use crate::spool::engine::{Contents, Engine, Swept};
+use crate::spool::error::{OpenError, SpoolError};
+use crate::spool::meta::{LowWatermark, SpoolMeta};
+use crate::spool::ops::{Attempted, Done, Fate, Group, LaneHealth, LaneState, Op, Room};
 use crate::time::Timestamp;
-
-/// Why an operation was not done. Nothing of it was.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum SpoolError {
-    /// What was read is not what was written.
-    #[error("the spool is damaged: {0}")]
-    Damaged(String),
-    /// There is no room on the disk. It may be handed in again.
-    #[error("the spool's disk is full")]
-    DiskFull,
-    /// It does not fit what is there: a mistake of the caller.
-    #[error("the spool refuses: {0}")]
-    Refused(&'static str),
-    /// A write or sync failed: nobody knows what the disk holds. Nothing more is written.
-    #[error("the state of the spool's disk is unknown: {0}")]
-    Unknown(String),
-}
 
 /// The writer's connection and what it holds of the rows.
 #[derive(Debug)]
@@ -48,6 +32,8 @@ pub(super) struct Store {
     pub(super) moved: Vec<(LaneNo, Seq)>,
     pub(super) bytes_max: u64,
     pub(super) room: Room,
+    /// Held while the file is open.
+    pub(super) lock: Option<File>,
     /// The state before the transaction, for when it cannot be committed.
     before: Option<(SpoolMeta, HashMap<LaneNo, Option<LaneRow>>)>,
 }
@@ -68,6 +54,7 @@ impl Store {
             moved: Vec::new(),
             bytes_max,
             room: Room::Open,
+            lock: None,
             before: None,
         };
         if is_new {
@@ -79,6 +66,18 @@ impl Store {
         store.lanes = lanes.into_iter().collect();
         store.count_lost_attempts(now).map_err(|error| OpenError::of(path.clone(), &error))?;
         Ok((store, false))
+    }
+
+    pub(super) fn contents(&self, is_new: bool) -> Result<Contents, SpoolError> {
+        Ok(Contents {
+            facts: self.facts()?,
+            projects: self.projects()?,
+            position: self.meta.position,
+            last_seq: self.meta.last_seq,
+            uptime: self.meta.uptime,
+            lanes: self.lane_states()?,
+            is_new,
+        })
     }
 
     fn count_lost_attempts(&mut self, now: Timestamp) -> Result<(), SpoolError> {
@@ -93,7 +92,7 @@ impl Store {
             let found = self.batches(lane)?.into_iter().next().or(of_replay);
             let open = found.map(|batch| (batch, BatchState::Open));
             // Of the dead letters that are asked for, too, one was in flight, and nobody knows which.
-            let asked = all_asked(&self.connection, lane)?;
+            let asked = redelivery_batches(&self.connection, lane)?;
             let asked = asked.iter().map(|id| self.batch(id)).collect::<Result<Vec<_>, _>>()?;
             for (batch, state) in open.into_iter().chain(asked.into_iter().flatten()) {
                 self.count_lost_attempt(batch, state, now)?;
@@ -125,8 +124,7 @@ impl Store {
         self.log_attempt(&lost)
     }
 
-    /// Does all of `ops` in one transaction, or, where one of them is refused, the others without it.
-    pub(super) fn apply(&mut self, ops: Vec<Op>) -> Vec<Result<Done, SpoolError>> {
+    fn apply_all(&mut self, ops: Vec<Op>) -> Vec<Result<Done, SpoolError>> {
         let count = ops.len();
         if let Err(error) = self.begin() {
             return vec![Err(error); count];
@@ -252,45 +250,6 @@ impl Store {
         Ok(Done::Committed(self.room))
     }
 
-    fn add_chunk(&mut self, chunk: &Chunk) -> Result<(), SpoolError> {
-        self.execute(
-            &format!(
-                "INSERT INTO chunk ({CHUNK_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
-            ),
-            params![
-                chunk.last.0.cast_signed(),
-                chunk.lane.0.cast_signed(),
-                chunk.first.0.cast_signed(),
-                chunk.records,
-                chunk.fragment_bytes.cast_signed(),
-                chunk.spooled_at.0,
-                chunk.spooled_uptime.0.cast_signed(),
-                chunk.last_position.commit.0.cast_signed(),
-                chunk.last_position.number,
-                chunk.committed_max.0,
-                chunk.sum(),
-                &chunk.packed[..],
-            ],
-        )?;
-        let lane = self.lane(chunk.lane, chunk.first);
-        lane.pending_records += u64::from(chunk.records);
-        lane.pending_bytes += chunk.fragment_bytes;
-        self.meta.last_seq = self.meta.last_seq.max(chunk.last);
-        self.meta.live_bytes += chunk_cost(chunk.packed.len());
-        Ok(())
-    }
-
-    fn write_shadow(&mut self, identity: &Identity, entry: Option<&[u8]>) -> Result<(), SpoolError> {
-        let Some(entry) = entry else {
-            return self.execute("DELETE FROM shadow WHERE identity = ?1", params![&identity.0[..]]);
-        };
-        let mut summed = Vec::with_capacity(entry.len() + 8);
-        summed.extend_from_slice(entry);
-        summed.extend_from_slice(&shadow_bytes(identity).sum_with(entry).to_le_bytes());
-        let sql = "INSERT OR REPLACE INTO shadow (identity, entry) VALUES (?1, ?2)";
-        self.execute(sql, params![&identity.0[..], summed])
-    }
-
     /// The lane's own, no replay's.
     pub(super) fn batches(&self, lane: LaneNo) -> Result<Vec<Batch>, SpoolError> {
         open_batches(&self.connection, lane, None)
@@ -328,8 +287,30 @@ impl Store {
     }
 }
 
+impl Engine for Store {
+    fn apply(&mut self, ops: Vec<Op>) -> Vec<Result<Done, SpoolError>> {
+        self.apply_all(ops)
+    }
+
+    fn sweep(&mut self, cutoff: Timestamp) -> Result<Swept, SpoolError> {
+        self.sweep_once(cutoff)
+    }
+
+    fn is_near(&self) -> bool {
+        self.is_nearly_full()
+    }
+
+    fn room(&self) -> Room {
+        self.room
+    }
+
+    fn take_changed(&mut self) -> Vec<(LaneNo, Seq)> {
+        std::mem::take(&mut self.moved)
+    }
+}
+
 /// What SQLite's refusal means for the operation.
-pub(super) fn failed(error: rusqlite::Error) -> SpoolError {
+pub(in crate::spool) fn failed(error: rusqlite::Error) -> SpoolError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => SpoolError::DiskFull,
         // Without a code: a value of a kind that was never written.
@@ -338,11 +319,6 @@ pub(super) fn failed(error: rusqlite::Error) -> SpoolError {
         }
         Some(_) => SpoolError::Unknown(error.to_string()),
     }
-}
-
-/// What the checksum behind a shadow entry is taken of, without the entry that ends it.
-pub(super) fn shadow_bytes(Identity(identity): &Identity) -> RowBytes {
-    RowBytes::of("shadow").bytes(identity)
 }
 
 /// The results of `count` operations of a transaction that was rolled back.

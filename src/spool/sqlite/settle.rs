@@ -2,11 +2,14 @@
 
 use rusqlite::params;
 
-use super::dead::{DeadLetter, DeadNo};
+use super::chunks::chunk_holding;
 use super::lanes::{BatchState, open_batches, write_batch};
-use super::ops::{Attempted, Batch, BatchId, DeadReason, Done, Fate};
-use super::store::{CHUNK_COST, SpoolError, Store, attempt_cost, failed};
+use super::store::{CHUNK_COST, Store, failed};
 use crate::record::{LaneNo, Seq};
+use crate::spool::batch::{Batch, BatchId};
+use crate::spool::dead_letter::{DeadLetter, DeadNo};
+use crate::spool::error::SpoolError;
+use crate::spool::ops::{Attempted, DeadReason, Done, Fate};
 use crate::time::Timestamp;
 
 impl Store {
@@ -42,23 +45,6 @@ impl Store {
         row.cursor = row.cursor.max(through);
         row.pending_records = row.pending_records.saturating_sub(records);
         row.pending_bytes = row.pending_bytes.saturating_sub(bytes);
-    }
-
-    pub(super) fn log_attempt(&mut self, attempted: &Attempted) -> Result<(), SpoolError> {
-        self.execute(
-            "INSERT INTO attempt (batch, number, started_at, took_micros, status, outcome, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![
-                attempted.batch.as_bytes(),
-                attempted.number,
-                attempted.started_at.0,
-                attempted.took_micros.cast_signed(),
-                attempted.status,
-                attempted.outcome,
-                attempted.detail,
-            ],
-        )?;
-        self.meta.live_bytes += attempt_cost(attempted.detail.as_ref().map_or(0, String::len));
-        Ok(())
     }
 
     pub(super) fn retire(&mut self, batch: BatchId, successors: &[Batch]) -> Result<Done, SpoolError> {
@@ -155,7 +141,7 @@ impl Store {
     fn measure(&self, lane: LaneNo, after: Seq, through: Seq) -> Result<Measured, SpoolError> {
         let mut measured = Measured::default();
         let mut seen = after;
-        while let Some(chunk) = super::reader::chunk_holding(&self.connection, lane, Seq(seen.0 + 1))? {
+        while let Some(chunk) = chunk_holding(&self.connection, lane, Seq(seen.0 + 1))? {
             if chunk.first > through {
                 break;
             }

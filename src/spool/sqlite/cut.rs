@@ -1,13 +1,12 @@
 //! Batches are cut: from the first unsettled record on, one at a time.
 
-use rusqlite::{Connection, OptionalExtension as _};
-
+use super::chunks::first_behind;
 use super::lanes::{BatchState, open_batches, write_batch};
-use super::ops::{Batch, Chunk, Done};
-use super::reader::chunk_holding;
-use super::replays::ReplayNo;
-use super::store::{BATCH_COST, SpoolError, Store, failed};
-use crate::record::{LaneNo, Seq};
+use super::store::{BATCH_COST, Store, failed};
+use crate::spool::batch::Batch;
+use crate::spool::error::SpoolError;
+use crate::spool::ops::Done;
+use crate::spool::replay::ReplayNo;
 
 impl Store {
     pub(super) fn cut(&mut self, batch: &Batch) -> Result<Done, SpoolError> {
@@ -55,28 +54,4 @@ impl Store {
         self.meta.live_bytes += BATCH_COST;
         Ok(())
     }
-}
-
-/// The first record of `lane` behind `cursor`.
-pub(super) fn first_behind(
-    connection: &Connection,
-    lane: LaneNo,
-    cursor: Seq,
-) -> Result<Option<Seq>, SpoolError> {
-    let sql = "SELECT first FROM chunk WHERE lane = ?1 AND last > ?2 ORDER BY last LIMIT 1";
-    let found = connection.prepare_cached(sql).and_then(|mut found| {
-        let of = [lane.0.cast_signed(), cursor.0.cast_signed()];
-        found.query_row(of, |row| row.get::<_, i64>(0)).optional()
-    });
-    let Some(first) = found.map_err(failed)?.map(|first| Seq(first.cast_unsigned())) else {
-        return Ok(None);
-    };
-    if first > cursor {
-        return Ok(Some(first));
-    }
-    // Part of the chunk lies behind: which record comes next stands in it alone.
-    let chunk = chunk_holding(connection, lane, Seq(cursor.0 + 1))?;
-    let mut seqs = chunk.iter().flat_map(Chunk::records).map(|record| record.map(|record| record.seq));
-    let next = seqs.find(|seq| seq.as_ref().map_or(true, |seq| *seq > cursor)).transpose();
-    next.map_err(|error| SpoolError::Damaged(error.to_string()))
 }

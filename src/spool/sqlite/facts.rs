@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::ops::Fact;
 use super::row_bytes::RowBytes;
-use super::store::{SpoolError, Store, failed};
+use super::store::{Store, failed};
 use crate::record::ProjectNo;
+use crate::spool::error::SpoolError;
+use crate::spool::ops::Fact;
 
 impl Store {
     pub(super) fn write_fact(&mut self, fact: Fact, value: Option<&[u8]>) -> Result<(), SpoolError> {

@@ -11,23 +11,17 @@ use std::collections::BinaryHeap;
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::dead::{DeadNo, find_dead};
+use super::dead_letters::find_dead;
 use super::lanes::BatchState;
-use super::meta::LowWatermark;
-use super::ops::Room;
-use super::store::{BATCH_COST, SpoolError, Store, attempt_cost, chunk_cost, failed};
+use super::store::{BATCH_COST, Store, attempt_cost, chunk_cost, failed};
 use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
+use crate::spool::dead_letter::DeadNo;
+use crate::spool::engine::Swept;
+use crate::spool::error::SpoolError;
+use crate::spool::meta::LowWatermark;
+use crate::spool::ops::Room;
 use crate::time::Timestamp;
-
-/// What one step did.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Swept {
-    /// Settled records removed.
-    pub(super) records: u64,
-    /// Another step would do more.
-    pub(super) more: bool,
-}
 
 /// A settled chunk that may be removed.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -42,8 +36,7 @@ struct Head {
 }
 
 impl Store {
-    /// One small step, in a transaction of its own.
-    pub(super) fn sweep(&mut self, cutoff: Timestamp) -> Result<Swept, SpoolError> {
+    pub(super) fn sweep_once(&mut self, cutoff: Timestamp) -> Result<Swept, SpoolError> {
         self.begin()?;
         let swept = self.sweep_step(cutoff).and_then(|swept| self.commit().map(|()| swept));
         if swept.is_err() {
@@ -54,8 +47,7 @@ impl Store {
         Ok(swept)
     }
 
-    /// Whether a step is worth its sync: by size at least.
-    pub(super) fn is_near(&self) -> bool {
+    pub(super) fn is_nearly_full(&self) -> bool {
         self.meta.live_bytes > self.removing_from() || self.room != Room::Open
     }
 

@@ -2,11 +2,15 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::dead::dead_asked;
-use super::ops::{Batch, LaneHealth, LaneState};
-use super::replays::{ReplayNo, running_parts};
+use super::dead_letters::has_redeliveries;
+use super::replays::running_parts;
 use super::row_bytes::RowBytes;
+use super::store::failed;
 use crate::record::{Callback, LaneNo, ProjectNo, Seq};
+use crate::spool::batch::Batch;
+use crate::spool::error::SpoolError;
+use crate::spool::ops::{LaneHealth, LaneState};
+use crate::spool::replay::ReplayNo;
 use crate::time::{Timestamp, Uptime};
 
 /// What a batch has come to.
@@ -108,6 +112,16 @@ pub(super) fn read_lanes(connection: &Connection) -> rusqlite::Result<Option<Vec
         .collect()
 }
 
+/// Every lane.
+pub(super) fn all_lanes(connection: &Connection) -> Result<Vec<LaneState>, SpoolError> {
+    let damaged = || SpoolError::Damaged("a lane".into());
+    let rows = read_lanes(connection).map_err(failed)?.ok_or_else(damaged)?;
+    let state = |(lane, row): (LaneNo, LaneRow)| {
+        lane_state(connection, lane, row).map_err(failed)?.ok_or_else(damaged)
+    };
+    rows.into_iter().map(state).collect()
+}
+
 /// A lane with its batches and the age of its oldest record.
 pub(super) fn lane_state(
     connection: &Connection,
@@ -116,7 +130,7 @@ pub(super) fn lane_state(
 ) -> rusqlite::Result<Option<LaneState>> {
     let Some(batches) = open_batches(connection, lane, None)? else { return Ok(None) };
     let Some(parts) = running_parts(connection, lane)? else { return Ok(None) };
-    let redeliveries = dead_asked(connection, lane)?;
+    let redeliveries = has_redeliveries(connection, lane)?;
     let oldest = connection
         .prepare_cached("SELECT spooled_at, spooled_uptime FROM chunk WHERE lane = ?1 AND last > ?2 ORDER BY last LIMIT 1")?
         .query_map([lane.0.cast_signed(), row.cursor.0.cast_signed()], |chunk| {

@@ -64,7 +64,7 @@ impl Written {
             Op::GiveUp { lane: of, through, reason, at: Timestamp(5) }
         };
         assert!(matches!(self.store.apply(vec![op])[..], [Ok(Done::Settled { .. })]));
-        let letters = dead::dead_after(&self.store.connection, DeadNo(0), 100).unwrap();
+        let letters = dead_letters::dead_after(&self.store.connection, DeadNo(0), 100).unwrap();
         if let Some(letter) = letters.last().filter(|_| rng.random_bool(0.3)) {
             self.discarded.push((letter.lane, letter.first, letter.last));
             let done = self.store.apply(vec![Op::DiscardDead { dead: vec![letter.no] }]);
@@ -85,8 +85,8 @@ impl Written {
     }
 
     fn found(&self, from: From, to: Option<Place>) -> Vec<Span> {
-        let reader = reader::Reader::open(self.folder.path()).unwrap();
-        reader.search(&Search { from, to, epoch_after: Seq(0) }, &mut |_| true).unwrap().spans
+        let reader = reader::SqliteReader::open(self.folder.path()).unwrap();
+        reader.find_ranges(&Search { from, to, epoch_after: Seq(0) }, &mut |_| true).unwrap().spans
     }
 }
 
@@ -260,21 +260,24 @@ fn a_dead_letter_that_was_never_cut_is_cut_piece_by_piece() {
     assert!(matches!(wrong[..], [Err(SpoolError::Refused(_))]));
     let first = batch(of, 1, 4);
     assert_eq!(store.apply(vec![Op::CutDead { dead: DeadNo(1), batch: first.clone() }]), [Ok(Done::Ok)]);
-    let next = dead::next_asked(&store.connection, of).unwrap().unwrap();
+    let next = dead_letters::next_redelivery(&store.connection, of).unwrap().unwrap();
     assert_eq!((next.first, next.last, next.batch), (Seq(1), Seq(4), Some(first.id)));
-    let rest = dead::find_dead(&store.connection, DeadNo(1)).unwrap().unwrap();
+    let rest = dead_letters::find_dead(&store.connection, DeadNo(1)).unwrap().unwrap();
     assert_eq!((rest.first, rest.last, rest.records, rest.batch), (Seq(5), Seq(10), 6, None));
     assert_eq!(store.meta.dead_records, 10);
     // Taken: it is a dead letter no more. Failed: it stays, and is not asked for any more.
     let Op::Attempted(taken) = attempted(&first, Fate::Delivered) else { unreachable!() };
     store.apply(vec![Op::Redelivered { dead: next.no, attempted: taken }]);
-    assert_eq!((dead::find_dead(&store.connection, next.no).unwrap(), store.meta.dead_records), (None, 6));
+    assert_eq!(
+        (dead_letters::find_dead(&store.connection, next.no).unwrap(), store.meta.dead_records),
+        (None, 6)
+    );
     let last = batch(of, 5, 10);
     store.apply(vec![Op::CutDead { dead: DeadNo(1), batch: last.clone() }]);
     let Op::Attempted(failed) = attempted(&last, Fate::Waits) else { unreachable!() };
     store.apply(vec![Op::Redelivered { dead: DeadNo(1), attempted: failed }]);
-    assert!(dead::next_asked(&store.connection, of).unwrap().is_none());
-    let left = dead::find_dead(&store.connection, DeadNo(1)).unwrap().unwrap();
+    assert!(dead_letters::next_redelivery(&store.connection, of).unwrap().is_none());
+    let left = dead_letters::find_dead(&store.connection, DeadNo(1)).unwrap().unwrap();
     assert_eq!((left.batch, left.records), (Some(last.id), 6));
     let row = store::BATCH_COST * 2 + store::attempt_cost(0) * 2;
     assert_eq!(store.meta.live_bytes, live_bytes + row, "one dead letter, as before, and what was written");

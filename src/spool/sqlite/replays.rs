@@ -5,101 +5,17 @@
 //! 2. What a running part still needs stays: age waits for it, only its cancellation ends that.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::lanes::{BATCH_COLUMNS, BatchState, open_batches, read_batch_and_state, write_batch};
-use super::meta::LowWatermark;
-use super::ops::{Attempted, Batch, BatchId, Done, Fate};
-use super::reader::Reader;
 use super::row_bytes::RowBytes;
-use super::store::{SpoolError, Store, failed};
+use super::store::{Store, failed};
 use crate::record::{LaneNo, Seq};
+use crate::spool::batch::{Batch, BatchId};
+use crate::spool::error::SpoolError;
+use crate::spool::ops::{Attempted, Done, Fate};
+use crate::spool::replay::{NewReplay, Part, Replay, ReplayNo, ReplayState};
 use crate::time::Timestamp;
-
-/// The number of a replay in this spool: the lower is served first.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct ReplayNo(pub u64);
-
-/// A replay that is asked for.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct NewReplay {
-    /// Drawn when it was asked for: `sidecar-replay`.
-    pub id: Uuid,
-    /// What was asked for, as JSON, to be shown.
-    pub request: String,
-    /// When.
-    pub requested_at: Timestamp,
-    /// Records a second over all lanes; `None`: as fast as receivers take them.
-    pub rate: Option<u32>,
-    /// What it sends. Not empty.
-    pub parts: Vec<Part>,
-    /// The floor that stood when its parts were read.
-    pub low_watermark: Option<LowWatermark>,
-}
-
-/// A replay as the spool keeps it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Replay {
-    /// Its number.
-    pub no: ReplayNo,
-    /// As requests bear it.
-    pub id: Uuid,
-    /// What was asked for, as JSON.
-    pub request: String,
-    /// When.
-    pub requested_at: Timestamp,
-    /// Records a second over all lanes.
-    pub rate: Option<u32>,
-    /// What has become of it.
-    pub state: ReplayState,
-    /// When it was done or cancelled.
-    pub ended_at: Option<Timestamp>,
-}
-
-/// What has become of a replay.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReplayState {
-    /// Records are left to send.
-    Running = 0,
-    /// All were sent.
-    Done = 1,
-    /// Somebody asked for its end, or there was no room for what it needs.
-    Cancelled = 2,
-}
-
-/// What a replay sends of one lane: a range without gaps, from an actual record to an actual one.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Part {
-    /// Of which replay.
-    pub replay: ReplayNo,
-    /// Whose records.
-    pub lane: LaneNo,
-    /// Its first record.
-    pub first: Seq,
-    /// Its last record.
-    pub last: Seq,
-    /// Up to here they were sent, or refused as too large.
-    pub cursor: Seq,
-    /// How many records it has.
-    pub records: u64,
-    /// How many were sent.
-    pub sent: u64,
-    /// How many were refused as too large, and passed over.
-    pub refused: u64,
-}
-
-impl ReplayState {
-    /// As commands and metrics write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Done => "done",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
 
 impl Part {
     pub(super) fn row_bytes(&self) -> RowBytes {
@@ -294,23 +210,6 @@ impl Store {
     /// A batch, whatever has become of it.
     pub(super) fn batch(&self, id: &BatchId) -> Result<Option<(Batch, BatchState)>, SpoolError> {
         find_batch(&self.connection, id)
-    }
-}
-
-impl Reader {
-    /// All replays, the newest first.
-    pub fn replays(&self) -> Result<Vec<Replay>, SpoolError> {
-        all_replays(&self.connection)
-    }
-
-    /// One replay.
-    pub fn replay(&self, no: ReplayNo) -> Result<Option<Replay>, SpoolError> {
-        find_replay(&self.connection, no)
-    }
-
-    /// What a replay sends, lane by lane.
-    pub fn parts(&self, replay: ReplayNo) -> Result<Vec<Part>, SpoolError> {
-        parts_of(&self.connection, replay)
     }
 }
 

@@ -1,0 +1,92 @@
+//! Replays: settled records that are sent again, a range of numbers a lane.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::meta::LowWatermark;
+use crate::record::{LaneNo, Seq};
+use crate::time::Timestamp;
+
+/// The number of a replay in this spool: the lower is served first.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ReplayNo(pub u64);
+
+/// A replay that is asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NewReplay {
+    /// Drawn when it was asked for: `sidecar-replay`.
+    pub id: Uuid,
+    /// What was asked for, as JSON, to be shown.
+    pub request: String,
+    /// When.
+    pub requested_at: Timestamp,
+    /// Records a second over all lanes; `None`: as fast as receivers take them.
+    pub rate: Option<u32>,
+    /// What it sends. Not empty.
+    pub parts: Vec<Part>,
+    /// The floor that stood when its parts were read.
+    pub low_watermark: Option<LowWatermark>,
+}
+
+/// A replay as the spool keeps it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Replay {
+    /// Its number.
+    pub no: ReplayNo,
+    /// As requests bear it.
+    pub id: Uuid,
+    /// What was asked for, as JSON.
+    pub request: String,
+    /// When.
+    pub requested_at: Timestamp,
+    /// Records a second over all lanes.
+    pub rate: Option<u32>,
+    /// What has become of it.
+    pub state: ReplayState,
+    /// When it was done or cancelled.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// What has become of a replay.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplayState {
+    /// Records are left to send.
+    Running = 0,
+    /// All were sent.
+    Done = 1,
+    /// Somebody asked for its end, or there was no room for what it needs.
+    Cancelled = 2,
+}
+
+/// What a replay sends of one lane: a range without gaps, from an actual record to an actual one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Part {
+    /// Of which replay.
+    pub replay: ReplayNo,
+    /// Whose records.
+    pub lane: LaneNo,
+    /// Its first record.
+    pub first: Seq,
+    /// Its last record.
+    pub last: Seq,
+    /// Up to here they were sent, or refused as too large.
+    pub cursor: Seq,
+    /// How many records it has.
+    pub records: u64,
+    /// How many were sent.
+    pub sent: u64,
+    /// How many were refused as too large, and passed over.
+    pub refused: u64,
+}
+
+impl ReplayState {
+    /// As commands and metrics write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! A reader: a connection of its own beside the writer's.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::attempts::attempts_of;
+use super::chunks::{chunk_holding, last_spooled_by, seq_freeing};
+use super::dead_letters::{dead_after, find_dead, last_dead, next_redelivery};
+use super::facts::read_fact;
+use super::lanes::all_lanes;
+use super::replays::{all_replays, find_batch, find_replay, parts_of};
+use super::schema::open_reader;
+use super::shadow::{find_shadow, shadow_after};
+use super::store::failed;
+use crate::classify::Identity;
+use crate::record::{LaneNo, Seq};
+use crate::spool::attempt::AttemptRow;
+use crate::spool::batch::{Batch, BatchId};
+use crate::spool::dead_letter::{DeadLetter, DeadNo};
+use crate::spool::engine::EngineReader;
+use crate::spool::error::SpoolError;
+use crate::spool::meta::Usage;
+use crate::spool::ops::{Chunk, Fact, LaneState};
+use crate::spool::replay::{Part, Replay, ReplayNo};
+use crate::spool::search::{Found, Search, Window};
+use crate::time::Uptime;
+
+#[derive(Debug)]
+pub(super) struct SqliteReader {
+    pub(super) connection: Connection,
+}
+
+impl SqliteReader {
+    pub(super) fn open(folder: &Path) -> Result<Self, SpoolError> {
+        open_reader(folder).map(|connection| Self { connection }).map_err(failed)
+    }
+}
+
+impl EngineReader for SqliteReader {
+    fn lanes(&self) -> Result<Vec<LaneState>, SpoolError> {
+        all_lanes(&self.connection)
+    }
+
+    fn chunk_holding(&self, lane: LaneNo, seq: Seq) -> Result<Option<Chunk>, SpoolError> {
+        chunk_holding(&self.connection, lane, seq)
+    }
+
+    fn last_spooled_by(&self, lane: LaneNo, before: Uptime) -> Result<Option<Seq>, SpoolError> {
+        last_spooled_by(&self.connection, lane, before)
+    }
+
+    fn seq_freeing(&self, lane: LaneNo, cursor: Seq, bytes: u64) -> Result<Option<Seq>, SpoolError> {
+        seq_freeing(&self.connection, lane, cursor, bytes)
+    }
+
+    fn batch(&self, id: &BatchId) -> Result<Option<Batch>, SpoolError> {
+        Ok(find_batch(&self.connection, id)?.map(|(batch, _)| batch))
+    }
+
+    fn attempts(&self, batch: &BatchId) -> Result<Vec<AttemptRow>, SpoolError> {
+        attempts_of(&self.connection, batch)
+    }
+
+    fn dead_letters(&self, after: DeadNo, limit: u32) -> Result<Vec<DeadLetter>, SpoolError> {
+        dead_after(&self.connection, after, limit)
+    }
+
+    fn dead_letter(&self, no: DeadNo) -> Result<Option<DeadLetter>, SpoolError> {
+        find_dead(&self.connection, no)
+    }
+
+    fn last_dead(&self) -> Result<DeadNo, SpoolError> {
+        last_dead(&self.connection)
+    }
+
+    fn next_redelivery(&self, lane: LaneNo) -> Result<Option<DeadLetter>, SpoolError> {
+        next_redelivery(&self.connection, lane)
+    }
+
+    fn replays(&self) -> Result<Vec<Replay>, SpoolError> {
+        all_replays(&self.connection)
+    }
+
+    fn replay(&self, no: ReplayNo) -> Result<Option<Replay>, SpoolError> {
+        find_replay(&self.connection, no)
+    }
+
+    fn parts(&self, replay: ReplayNo) -> Result<Vec<Part>, SpoolError> {
+        parts_of(&self.connection, replay)
+    }
+
+    fn window(&self, epoch_after: Seq) -> Result<Option<Window>, SpoolError> {
+        self.replay_window(epoch_after)
+    }
+
+    fn search(&self, search: &Search, wants: &mut dyn FnMut(LaneNo) -> bool) -> Result<Found, SpoolError> {
+        self.find_ranges(search, wants)
+    }
+
+    fn shadow(&self, identity: &Identity) -> Result<Option<Box<[u8]>>, SpoolError> {
+        find_shadow(&self.connection, identity)
+    }
+
+    fn shadow_after(
+        &self,
+        after: Option<&Identity>,
+        limit: u32,
+    ) -> Result<Vec<(Identity, Box<[u8]>)>, SpoolError> {
+        shadow_after(&self.connection, after, limit)
+    }
+
+    fn fact(&self, fact: Fact) -> Result<Option<Vec<u8>>, SpoolError> {
+        read_fact(&self.connection, fact)
+    }
+
+    fn usage(&self) -> Result<Usage, SpoolError> {
+        usage(&self.connection)
+    }
+}
+
+fn usage(connection: &Connection) -> Result<Usage, SpoolError> {
+    let pages = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
+    let file_bytes: i64 = connection.query_row(pages, [], |row| row.get(0)).map_err(failed)?;
+    connection
+        .query_row(
+            "SELECT live_bytes, shadow_documents, shadow_bytes, dead_letter_records FROM meta",
+            [],
+            |row| {
+                let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
+                Ok(Usage {
+                    live_bytes: number(0)?,
+                    file_bytes: file_bytes.cast_unsigned(),
+                    shadow_documents: number(1)?,
+                    shadow_bytes: number(2)?,
+                    dead_records: number(3)?,
+                })
+            },
+        )
+        .map_err(failed)
+}
