@@ -15,7 +15,7 @@ use crate::metrics::{CallbackLabel, Metrics};
 use crate::position::Position;
 use crate::record::{Callback, LaneNo, ProjectNo, Seq};
 use crate::spool::{
-    Chunk, DependencyIndex, Done, Fact, Group, GroupBuilder, Op, Opened, Room, Shadow, Spool, SpoolError,
+    DependencyIndex, Done, Fact, Group, GroupBuilder, Op, Opened, Room, Shadow, Spool, SpoolError,
     StreamPosition,
 };
 use crate::time::{Timestamp, Uptime};
@@ -26,9 +26,6 @@ pub type RouteFilter = Arc<dyn Fn(&str, Callback) -> bool + Send + Sync>;
 /// Shown every record as it is made, kept or not.
 pub type RecordObserver = Arc<dyn Fn(&str, Callback, Position, &[u8]) + Send + Sync>;
 
-/// Told of records once they are durable, with the projects seen for the first time.
-pub type Spooled = Arc<dyn Fn(Vec<(ProjectNo, String)>, Vec<Chunk>) + Send + Sync>;
-
 /// Whom the left loop tells.
 #[derive(Clone)]
 pub struct Listeners {
@@ -36,8 +33,6 @@ pub struct Listeners {
     pub keep: RouteFilter,
     /// Sees records.
     pub watch: RecordObserver,
-    /// Gets what is durable.
-    pub spooled: Spooled,
 }
 
 /// Why a change cannot be entered.
@@ -189,9 +184,8 @@ impl GroupWriter {
     }
 
     /// The webhooks changed.
-    pub(crate) fn keep(&mut self, keep: RouteFilter) {
-        self.dropped.webhooks_changed(&*keep);
-        self.listeners.keep = keep;
+    pub(crate) fn routes_changed(&mut self) {
+        self.dropped.webhooks_changed(&*self.listeners.keep);
         self.kept_lanes.clear();
     }
 
@@ -274,9 +268,6 @@ impl GroupWriter {
         let Some(group) = self.unanswered.pop_front() else { return Ok(None) };
         self.submit_group();
         self.shadow.synced();
-        if !group.chunks.is_empty() || !group.projects.is_empty() {
-            (self.listeners.spooled)(group.projects.clone(), group.chunks.clone());
-        }
         Ok(Some(Committed { position: group.position, room }))
     }
 

@@ -28,7 +28,7 @@ use crate::spool::{Opened, Room, Spool, SpoolError, StreamPosition};
 use crate::time::Uptime;
 
 pub use carried::Lacking;
-pub use group_writer::{GroupError, GroupWriter, Listeners, RecordObserver, RouteFilter, Spooled};
+pub use group_writer::{GroupError, GroupWriter, Listeners, RecordObserver, RouteFilter};
 pub(crate) use group_writer::{Records, Silent};
 pub use halt::Halt;
 pub use not_kept::{Dropped, NotKept};
@@ -41,7 +41,7 @@ enum Event {
     Block(u64, Block),
     /// A new connection, and what it reads for.
     Connected(u64, Box<(Documents, CatalogLookup, StreamPosition)>),
-    RouteFilter(RouteFilter),
+    RoutesChanged,
     Stop,
     /// Something was synced.
     Wake,
@@ -153,8 +153,8 @@ impl Capture {
     }
 
     /// The webhooks changed.
-    pub fn keep(&self, keep: RouteFilter) {
-        self.tell(Event::RouteFilter(keep));
+    pub fn routes_changed(&self) {
+        self.tell(Event::RoutesChanged);
     }
 
     /// Runs `work` on the ledger, on the loop's thread, and waits for what it returns. What is left
@@ -251,7 +251,7 @@ impl Loop {
                 self.stream =
                     Some((number, StreamApplier::new(documents, ask, position, self.metrics.clone())));
             }
-            Event::RouteFilter(keep) => self.group_writer.keep(keep),
+            Event::RoutesChanged => self.group_writer.routes_changed(),
             Event::Stop => {
                 self.submit_now();
                 self.stream = None;

@@ -40,7 +40,7 @@ pub(super) fn doctor(settings: &Settings) -> Exit {
 
 async fn findings(settings: &Settings) -> Result<Vec<Finding>, SourceError> {
     let client = connect_sql(&settings.conninfo).await?;
-    let mut findings = examine(&client, &required(settings)).await?;
+    let mut findings = examine(&client, &required(settings, &settings.routes)).await?;
     if let Err(error) = Connection::open(&settings.conninfo).await {
         findings.push(replication_refused(&error.to_string()));
     }

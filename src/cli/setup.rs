@@ -25,7 +25,7 @@ pub(super) fn teardown(settings: &Settings, args: &Args) -> Exit {
 }
 
 async fn set_up(settings: &Settings, args: &Args) -> Result<(), CatalogError> {
-    let required = required(settings);
+    let required = required(settings, &settings.routes);
     let client = connect_sql(&settings.conninfo).await?;
     if args.print {
         let sql = print(&server_state(&client, &required).await?, &required);
@@ -38,7 +38,7 @@ async fn set_up(settings: &Settings, args: &Args) -> Result<(), CatalogError> {
 }
 
 async fn tear_down(settings: &Settings, args: &Args) -> Result<(), CatalogError> {
-    let required = required(settings);
+    let required = required(settings, &settings.routes);
     let client = connect_sql(&settings.conninfo).await?;
     if args.print {
         let plan = teardown_plan(&client, &required).await?;

@@ -21,9 +21,9 @@ use self::reloadable_client::Authorities;
 use self::state::State;
 use self::supervisor::{Over, Supervisor};
 use crate::admin::{SOCKET_NAME, Tail, TailLine};
-use crate::capture::{Capture, Listeners, RouteFilter};
+use crate::capture::{Capture, Listeners};
 use crate::clock::Clock;
-use crate::deliver::{Deliver, Params, Routes, dice};
+use crate::deliver::{Deliver, Params, Routes, random_jitter};
 use crate::metrics::Metrics;
 use crate::settings::{self, Settings, Sources};
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
@@ -95,9 +95,10 @@ enum Told {
 }
 
 struct Parts {
-    settings: Arc<Settings>,
     sources: Sources,
     authorities: Authorities,
+    /// The effective webhooks: of the settings read last. Every reader has a receiver of this one.
+    routes: watch::Sender<Arc<Routes>>,
     spool: Spool,
     capture: Arc<Capture>,
     deliver: Arc<Deliver>,
@@ -119,10 +120,18 @@ impl Parts {
         let (tail, _) = broadcast::channel(TAIL_LINES);
         let (fail, failures) = mpsc::unbounded_channel();
         let authorities = Authorities::read(&settings, &metrics)?;
-        let deliver =
-            Arc::new(deliver(&settings, &opened, epochs.clone(), clock, &metrics, fail, &authorities)?);
+        let (routes, effective) = watch::channel(Arc::new(settings.routes.clone()));
+        let deliver = Arc::new(deliver(
+            &settings,
+            &opened,
+            epochs.clone(),
+            clock,
+            &metrics,
+            fail,
+            (&authorities, &effective),
+        )?);
         let (notice, notices) = mpsc::unbounded_channel();
-        let listeners = listeners(&settings.routes, &tail, &deliver);
+        let listeners = listeners(&effective, &tail);
         let heard = move |told| drop(notice.send(told));
         let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, heard)?);
         let state = State::new();
@@ -135,14 +144,11 @@ impl Parts {
             metrics: metrics.clone(),
             clock,
             started_at: Clock::now(),
-            database: settings.conninfo.redacted(),
-            slot: settings.slot.clone(),
-            publication: settings.publication.clone(),
+            settings: Arc::clone(&settings),
             epoch: epochs.current(),
-            bytes_max: settings.spool_bytes_max,
-            keep: keep(&Arc::new(settings.routes.clone())),
+            routes: effective.clone(),
         });
-        let listeners = control::serve(controller, &settings, registry, tail).await?;
+        let listeners = control::serve(controller, registry, tail).await?;
         let (stop, stopped) = watch::channel(false);
         tracing::info!(spool = %settings.spool_path.display(), epoch = %epochs.current(), "sidecar {}", env!("CARGO_PKG_VERSION"));
         let supervisor = supervisor::Params {
@@ -155,12 +161,13 @@ impl Parts {
             notices,
             stop: stopped,
             epochs,
+            routes: effective,
         };
         let supervisor = Supervisor::new(supervisor, &opened.facts)?;
         Ok(Self {
-            settings,
             sources,
             authorities,
+            routes,
             spool: opened.spool,
             capture,
             deliver,
@@ -194,9 +201,9 @@ impl Parts {
         let read = settings::load(&self.sources).map_err(anyhow::Error::from);
         match read.and_then(|read| self.authorities.read_again().map(|()| read)) {
             Ok(read) => {
-                let routes = Arc::new(read.routes.clone());
-                self.capture.keep(keep(&routes));
-                self.deliver.routed(routes, read.in_flight_max, read.lane_bytes_max);
+                self.routes.send_replace(Arc::new(read.routes));
+                self.capture.routes_changed();
+                self.deliver.routed(read.in_flight_max, read.lane_bytes_max);
                 self.metrics.config_last_reload_successful.set(1);
                 tracing::info!(
                     "the settings were read again: webhooks and limits are applied, all else by a restart"
@@ -214,7 +221,7 @@ impl Parts {
     async fn stop(self, signals: &mut Signals) {
         let _ = self.stop.send(true);
         let patience =
-            self.settings.routes.all().map(|webhook| webhook.limits.timeout).max().unwrap_or_default();
+            self.routes.borrow().all().map(|webhook| webhook.limits.timeout).max().unwrap_or_default();
         let patience = patience.max(LEAST_PATIENCE);
         let (capture, deliver, spool) = (self.capture, self.deliver, self.spool);
         let supervisor = self.supervisor;
@@ -267,45 +274,36 @@ fn deliver(
     clock: Clock,
     metrics: &Metrics,
     failed: mpsc::UnboundedSender<SpoolError>,
-    authorities: &Authorities,
+    (authorities, routes): (&Authorities, &watch::Receiver<Arc<Routes>>),
 ) -> anyhow::Result<Deliver> {
     Deliver::start(Params {
         spool: opened.spool.clone(),
-        lanes: opened.lanes.clone(),
-        projects: opened.projects.clone(),
         // Until it is known whether the database goes on where it was left.
         held: true,
-        last_seq: opened.last_seq,
         epochs,
-        routes: Arc::new(settings.routes.clone()),
+        routes: routes.clone(),
         in_flight_max: settings.in_flight_max,
         lane_bytes_max: settings.lane_bytes_max,
         spool_bytes_max: settings.spool_bytes_max,
         retain: settings.retain,
         post: authorities.post(Handle::current()),
-        dice: Box::new(dice),
+        jitter: Box::new(random_jitter),
         clock,
         metrics: metrics.clone(),
         on_failure: Box::new(move |error| drop(failed.send(error))),
     })
 }
 
-fn keep(routes: &Arc<Routes>) -> RouteFilter {
-    let routes = Arc::clone(routes);
-    Arc::new(move |project, callback| routes.find(project, callback).is_some())
-}
-
-fn listeners(routes: &Routes, tail: &Tail, deliver: &Arc<Deliver>) -> Listeners {
-    let (tail, deliver) = (tail.clone(), Arc::clone(deliver));
+fn listeners(routes: &watch::Receiver<Arc<Routes>>, tail: &Tail) -> Listeners {
+    let (routes, tail) = (routes.clone(), tail.clone());
     Listeners {
-        keep: keep(&Arc::new(routes.clone())),
+        keep: Arc::new(move |project, callback| routes.borrow().find(project, callback).is_some()),
         watch: Arc::new(move |project, callback, position, fragment| {
             if tail.receiver_count() > 0 {
                 let json = tail_line(project, callback, position, fragment);
                 let _ = tail.send(Arc::new(TailLine { project: project.to_owned(), callback, json }));
             }
         }),
-        spooled: Arc::new(move |projects, chunks| deliver.appended(projects, chunks)),
     }
 }
 

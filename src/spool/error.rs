@@ -73,6 +73,23 @@ pub enum OpenError {
         /// The newest format that this version reads.
         known: i64,
     },
+    /// A step to a newer format failed.
+    #[error(
+        "the spool {} cannot be migrated from format {from} to {to} ({what}); it is as it was, and {} is a copy of it \
+         from before the first step", path.display(), copy.display()
+    )]
+    Migration {
+        /// The file.
+        path: PathBuf,
+        /// The format that it has.
+        from: i64,
+        /// The format that the step makes.
+        to: i64,
+        /// Why.
+        what: String,
+        /// The copy.
+        copy: PathBuf,
+    },
     /// It is not a spool at all.
     #[error("{} is no spool of a sidecar: choose another folder in `spool.path`", path.display())]
     Strange {

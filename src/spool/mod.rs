@@ -24,6 +24,7 @@ mod replay;
 mod search;
 mod shadow;
 mod sqlite;
+mod subscription;
 mod writer;
 
 pub use attempt::AttemptRow;
@@ -43,4 +44,5 @@ pub use ops::{
 pub use replay::{NewReplay, Part, Replay, ReplayNo, ReplayState};
 pub use search::{Found, From, Search, Span, Window};
 pub use shadow::Shadow;
+pub use subscription::{Appended, Subscription};
 pub use writer::{Opened, Options, Spool};

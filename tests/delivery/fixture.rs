@@ -12,6 +12,7 @@ use sidecar::spool::{
     DeadNo, Done, Epochs, From, Group, GroupBuilder, NewReplay, Op, Opened, Options, Part, ReplayNo, Search,
     Span, Spool,
 };
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// The one project's name.
@@ -37,6 +38,7 @@ pub struct Fixture {
     clock: Clock,
     spool: Spool,
     pub deliver: Deliver,
+    routes: watch::Sender<Arc<Routes>>,
     builder: GroupBuilder,
     epochs: Epochs,
     commit: u64,
@@ -83,9 +85,17 @@ impl Fixture {
         Setup::new([webhook(url)]).start()
     }
 
+    /// Over a copy of this file.
+    pub fn of(file: &std::path::Path, setup: Setup) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("spool")).unwrap();
+        std::fs::copy(file, folder.path().join("spool/spool.sqlite")).unwrap();
+        Self::open(folder, setup, Epochs::new(EPOCH))
+    }
+
     fn open(folder: tempfile::TempDir, setup: Setup, epochs: Epochs) -> Self {
         let options = Options { bytes_max: 1 << 30, retain: setup.retain };
-        let Opened { spool, projects, last_seq, uptime, lanes, .. } =
+        let Opened { spool, projects, last_seq, uptime, .. } =
             Spool::open(&folder.path().join("spool"), options).unwrap();
         let clock = Clock::start(uptime);
         let metrics = Metrics::unregistered();
@@ -94,27 +104,38 @@ impl Fixture {
         let client =
             Client::new(setup.egress.clone(), setup.proxy.clone(), setup.ca_file.as_deref(), metrics.clone());
         let is_known = !projects.is_empty();
+        let (routes, effective) = watch::channel(Arc::new(Routes::new(setup.webhooks.clone()).unwrap()));
         let deliver = Deliver::start(Params {
             spool: spool.clone(),
-            lanes,
-            projects,
             held: false,
-            last_seq,
             epochs: epochs.clone(),
-            routes: Arc::new(Routes::new(setup.webhooks.clone()).unwrap()),
+            routes: effective,
             in_flight_max: 8,
             lane_bytes_max: setup.lane_bytes_max,
             spool_bytes_max: options.bytes_max,
             retain: options.retain,
             post: client.unwrap().post(runtime.handle().clone()),
-            dice: Box::new(sidecar::deliver::dice),
+            jitter: Box::new(sidecar::deliver::random_jitter),
             clock,
             metrics: metrics.clone(),
             on_failure: Box::new(|error| panic!("{error}")),
         });
         let builder = GroupBuilder::new(last_seq);
         let deliver = deliver.unwrap();
-        Self { folder, runtime, setup, metrics, clock, spool, deliver, builder, epochs, commit: 0, is_known }
+        Self {
+            folder,
+            runtime,
+            setup,
+            metrics,
+            clock,
+            spool,
+            deliver,
+            routes,
+            builder,
+            epochs,
+            commit: 0,
+            is_known,
+        }
     }
 
     /// The process dies and starts again, with what the disk holds.
@@ -146,9 +167,8 @@ impl Fixture {
         let chunks = self.builder.finish(Clock::now(), self.clock.uptime());
         let new = !std::mem::replace(&mut self.is_known, true);
         let projects = if new { vec![(ProjectNo(0), PROJECT.to_owned())] } else { Vec::new() };
-        let group = Group { chunks: chunks.clone(), projects: projects.clone(), ..Group::default() };
+        let group = Group { chunks, projects, ..Group::default() };
         self.spool.apply(Op::Commit(Arc::new(group))).unwrap();
-        self.deliver.appended(projects, chunks);
         last
     }
 
@@ -165,9 +185,8 @@ impl Fixture {
             self.builder.push(lane, position, Clock::now(), WaitsFor::default(), 0, &fragment);
         }
         let chunks = self.builder.finish(Clock::now(), self.clock.uptime());
-        let group = Group { chunks: chunks.clone(), projects: projects.clone(), ..Group::default() };
+        let group = Group { chunks, projects, ..Group::default() };
         self.spool.apply(Op::Commit(Arc::new(group))).unwrap();
-        self.deliver.appended(projects, chunks);
     }
 
     /// All that is settled of these callbacks, once more. Says the replay's id.
@@ -224,7 +243,8 @@ impl Fixture {
 
     pub fn routed(&mut self, webhooks: Vec<Webhook>) {
         self.setup.webhooks.clone_from(&webhooks);
-        self.deliver.routed(Arc::new(Routes::new(webhooks).unwrap()), 8, self.setup.lane_bytes_max);
+        self.routes.send_replace(Arc::new(Routes::new(webhooks).unwrap()));
+        self.deliver.routed(8, self.setup.lane_bytes_max);
     }
 
     /// Waits until nothing is pending.

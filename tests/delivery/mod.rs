@@ -3,6 +3,7 @@
 mod batches;
 mod deadline;
 mod fixture;
+mod format_1;
 mod http2;
 mod network;
 mod receiver;

@@ -5,4 +5,5 @@ mod edge_cases;
 mod fixture;
 mod lost_slots;
 mod on_demand;
+mod reloaded_webhooks;
 mod stopped_streams;

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use self::lanes::Lanes;
@@ -21,9 +22,9 @@ use crate::admin::{
     DeadLetterSelection, Readiness, ReplayList, ReplayStatus, ReplaySummary, RequestError, ResyncRequest,
     Status, Tail,
 };
-use crate::capture::{Capture, RouteFilter};
+use crate::capture::Capture;
 use crate::clock::Clock;
-use crate::deliver::Deliver;
+use crate::deliver::{Deliver, Routes};
 use crate::metrics::Metrics;
 use crate::replay::ReplayRequest;
 use crate::settings::Settings;
@@ -43,12 +44,10 @@ pub(super) struct Controller {
     pub(super) metrics: Metrics,
     pub(super) clock: Clock,
     pub(super) started_at: Timestamp,
-    pub(super) database: String,
-    pub(super) slot: String,
-    pub(super) publication: String,
+    pub(super) settings: Arc<Settings>,
+    /// The current epoch when the process started.
     pub(super) epoch: Uuid,
-    pub(super) bytes_max: u64,
-    pub(super) keep: RouteFilter,
+    pub(super) routes: watch::Receiver<Arc<Routes>>,
 }
 
 impl Control for Controller {
@@ -110,10 +109,10 @@ impl Controller {
 /// Listens on the admin port and on the control socket.
 pub(super) async fn serve(
     controller: Arc<Controller>,
-    settings: &Settings,
     registry: Registry,
     tail: Tail,
 ) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
+    let settings = Arc::clone(&controller.settings);
     let token = settings.token.clone().map(|token| token.0);
     let admin = Arc::new(Admin { control: controller, registry, tail, token });
     let listener = TcpListener::bind(settings.listen)

@@ -33,7 +33,7 @@ use self::watch_catalog::CatalogWatch;
 use super::state::{Phase, State};
 use crate::capture::{Capture, Documents, Notice};
 use crate::clock::Clock;
-use crate::deliver::Deliver;
+use crate::deliver::{Deliver, Routes};
 use crate::metrics::Metrics;
 use crate::settings::{OnTruncate, Settings};
 use crate::source::catalog::Table;
@@ -55,6 +55,7 @@ pub(super) struct Params {
     pub(super) notices: mpsc::UnboundedReceiver<Notice>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) epochs: Epochs,
+    pub(super) routes: watch::Receiver<Arc<Routes>>,
 }
 
 /// Keeps a stream going.
@@ -75,6 +76,7 @@ pub(super) struct Supervisor {
     has_streamed: bool,
     said: Said,
     epochs: Epochs,
+    routes: watch::Receiver<Arc<Routes>>,
     /// Why a resync waits for `--force`.
     held: Option<String>,
     /// Tries of the resync under way that failed before its snapshot for no clear reason.
@@ -105,7 +107,8 @@ pub(super) enum Over {
 impl Supervisor {
     /// `facts` are those of the spool.
     pub(super) fn new(params: Params, facts: &HashMap<Fact, Vec<u8>>) -> anyhow::Result<Self> {
-        let Params { settings, capture, deliver, state, clock, metrics, notices, stop, epochs } = params;
+        let Params { settings, capture, deliver, state, clock, metrics, notices, stop, epochs, routes } =
+            params;
         Ok(Self {
             known: SourceFacts::read(facts)?,
             on_table: OnTable::of(settings.mapping.clone()),
@@ -121,6 +124,7 @@ impl Supervisor {
             has_streamed: false,
             said: Said::default(),
             epochs,
+            routes,
             held: None,
             catch_ups_failed: 0,
             watch: CatalogWatch::default(),
@@ -184,7 +188,7 @@ impl Supervisor {
         let required = Required {
             identity: self.known.identity.clone(),
             oid: self.known.source.as_ref().and_then(|source| source.table),
-            ..required(&self.settings)
+            ..required(&self.settings, &self.routes.borrow())
         };
         let conninfo = self.settings.conninfo.clone();
         let client = connect_sql(&conninfo).await?;

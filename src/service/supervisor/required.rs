@@ -5,14 +5,15 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::capture::{CatalogAnswer, CatalogLookup};
+use crate::deliver::Routes;
 use crate::settings::Settings;
 use crate::source::added::{Added, added, until_visible};
 use crate::source::server_state::{Required, RequiredColumn};
 use crate::source::slot::Waited;
 use crate::source::{Conninfo, connect_sql, types};
 
-/// What the settings name on the server.
-pub fn required(settings: &Settings) -> Required {
+/// What the settings name on the server. `routes` are the effective webhooks.
+pub fn required(settings: &Settings, routes: &Routes) -> Required {
     let mapping = &settings.mapping;
     let listed = mapping.content.iter().flatten().map(|column| ("documents.content", column.as_str()));
     let columns = mapping.roles().into_iter().chain(listed);
@@ -32,7 +33,7 @@ pub fn required(settings: &Settings) -> Required {
         excluded_when: mapping.excluded_when.clone(),
         content: mapping.content.clone(),
         ignore: mapping.ignore.clone(),
-        webhooks: settings.routes.all().map(|webhook| webhook.project.clone()).collect(),
+        webhooks: routes.all().map(|webhook| webhook.project.clone()).collect(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The spool on a real disk.
 
+mod format_1;
 mod resend;
 mod row_bytes;
 
