@@ -96,7 +96,7 @@ fn summary(seeds: u64, sum: &Figures) -> String {
     )
 }
 
-/// The ledger asserts that no more groups wait than may.
+/// Each step checks that no more groups wait, and that none is larger, than may be.
 #[test]
 fn groups_of_a_large_transaction_wait_for_each_other() {
     let folder = folder();
