@@ -132,7 +132,7 @@ impl Deliver {
     pub fn cancel_replay(&self, replay: ReplayNo) -> Result<(), SpoolError> {
         let (told, tell) = mpsc::sync_channel(1);
         self.tell(Event::CancelReplay { replay, told: Some(told) });
-        let ended = || SpoolError::Unknown("the delivery loop does not answer".into());
+        let ended = || SpoolError::NoReply("the delivery loop");
         tell.recv_timeout(VIEW_PATIENCE).unwrap_or_else(|_| Err(ended()))
     }
 

@@ -8,9 +8,15 @@ pub enum SpoolError {
     /// What was read is not what was written.
     #[error("the spool is damaged: {0}")]
     Damaged(String),
+    /// The writer has ended, and takes nothing more.
+    #[error("the spool is closed")]
+    Closed,
     /// There is no room on the disk. It may be handed in again.
     #[error("the spool's disk is full")]
     DiskFull,
+    /// A queue inside the process gave no reply. The spool is as it was, or did what was requested.
+    #[error("{0} does not reply")]
+    NoReply(&'static str),
     /// It does not fit what is there: a mistake of the caller.
     #[error("the spool refuses: {0}")]
     Refused(&'static str),
@@ -104,7 +110,7 @@ impl OpenError {
         match error {
             SpoolError::DiskFull => Self::DiskFull { path },
             SpoolError::Unknown(what) => Self::Unwritable { path, what: what.clone() },
-            SpoolError::Damaged(_) | SpoolError::Refused(_) => {
+            SpoolError::Damaged(_) | SpoolError::Closed | SpoolError::NoReply(_) | SpoolError::Refused(_) => {
                 Self::Damaged { path, what: error.to_string() }
             }
         }
