@@ -141,7 +141,7 @@ impl Spool {
         let (told, tell) = mpsc::sync_channel(1);
         self.submit(op, move |done| drop(told.send(done)));
         self.turn();
-        tell.recv().unwrap_or_else(|_| Err(SpoolError::Closed))
+        tell.recv().unwrap_or(Err(SpoolError::Closed))
     }
 
     /// The lanes as they are now. `notify` is called with every group that is committed from then on,
