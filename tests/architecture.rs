@@ -48,11 +48,9 @@ const PURE: &[&str] = &[
     "source/sqlstate.rs",
     "decode/",
     "classify/",
-    "deliver/dispatch",
-    "deliver/lane",
-    "deliver/outage",
-    "deliver/retry",
-    "deliver/sign",
+    "deliver/scheduler/",
+    "deliver/driver/outage",
+    "deliver/http/signature",
 ];
 
 /// What pure code does not name.

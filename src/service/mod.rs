@@ -23,7 +23,7 @@ use self::supervisor::{Over, Supervisor};
 use crate::admin::{SOCKET_NAME, Tail, TailLine};
 use crate::capture::{Capture, Listeners};
 use crate::clock::Clock;
-use crate::deliver::{Deliver, Params, Routes, dice};
+use crate::deliver::{Deliver, Params, Routes, random_jitter};
 use crate::metrics::Metrics;
 use crate::settings::{self, Settings, Sources};
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
@@ -287,7 +287,7 @@ fn deliver(
         spool_bytes_max: settings.spool_bytes_max,
         retain: settings.retain,
         post: authorities.post(Handle::current()),
-        dice: Box::new(dice),
+        jitter: Box::new(random_jitter),
         clock,
         metrics: metrics.clone(),
         on_failure: Box::new(move |error| drop(failed.send(error))),

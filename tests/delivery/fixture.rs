@@ -115,7 +115,7 @@ impl Fixture {
             spool_bytes_max: options.bytes_max,
             retain: options.retain,
             post: client.unwrap().post(runtime.handle().clone()),
-            dice: Box::new(sidecar::deliver::dice),
+            jitter: Box::new(sidecar::deliver::random_jitter),
             clock,
             metrics: metrics.clone(),
             on_failure: Box::new(|error| panic!("{error}")),

@@ -12,7 +12,7 @@ use rand::{Rng as _, SeedableRng as _};
 use sidecar::capture::{Capture, CatalogAnswer, Documents, Listeners, Loop, Notice};
 use sidecar::classify::{ExcludedWhen, Mapping, SimilarityColumns, TableName};
 use sidecar::clock::{Clock, ManualClock};
-use sidecar::deliver::{Deliver, Limits, Params, Post, Routes, Shell, Webhook};
+use sidecar::deliver::{Deliver, Driver, Limits, Params, Post, Routes, Webhook};
 use sidecar::metrics::Metrics;
 use sidecar::position::Lsn;
 use sidecar::source::Block;
@@ -85,7 +85,7 @@ pub struct Process {
     pub spool: Spool,
     pub capture: Capture,
     pub left: Loop,
-    pub right: Shell,
+    pub right: Driver,
     pub deliver: Arc<Deliver>,
     pub reader: Reader,
     pub clock: Clock,
@@ -132,7 +132,7 @@ impl Process {
             spool_bytes_max: options.bytes_max,
             retain: options.retain,
             post,
-            dice: Box::new(move || dice.random()),
+            jitter: Box::new(move || dice.random()),
             clock,
             metrics: metrics.clone(),
             on_failure: Box::new(move |error| failed.lock().unwrap().push(Notice::SpoolFailed(error))),

@@ -212,7 +212,7 @@ impl World {
 
     fn turn_right(&mut self) {
         if let Some(process) = &mut self.process {
-            process.right.turn();
+            process.right.step();
         }
         self.receivers.collect(self.now());
     }
