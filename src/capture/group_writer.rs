@@ -215,7 +215,7 @@ impl GroupWriter {
             ("changes of the open group", self.changes, GROUP_CHANGES_MAX),
             ("bytes of the open group", self.builder.bytes(), GROUP_BYTES_MAX),
             ("cached bytes of the shadow", self.shadow.cached_bytes(), SHADOW_BYTES_MAX),
-            ("documents of the dependency index", self.dependency_index.documents(), TRAIL_DOCUMENTS_MAX),
+            ("documents of the dependency index", self.dependency_index.documents(), INDEXED_DOCUMENTS_MAX),
         ]
     }
 
