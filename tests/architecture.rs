@@ -53,6 +53,11 @@ const PURE: &[&str] = &[
     "deliver/outage",
     "deliver/retry",
     "deliver/sign",
+    "service/control/tail_line",
+    "service/supervisor/continuity",
+    "service/supervisor/decide",
+    "service/supervisor/failure_log",
+    "service/supervisor/resync_job",
 ];
 
 /// What pure code does not name.

@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 
 use super::Supervisor;
 use super::continuity::KnownSource;
-use super::required::say_waiting;
+use super::required::log_waiting;
 use super::stream_error::StreamError;
 use crate::position::Lsn;
 use crate::resync::{Comparison, Makes, Watched};
@@ -35,7 +35,7 @@ impl Supervisor {
         } else if found.slot.is_some() && self.warned.insert(SLOT_IS_THERE.to_owned()) {
             say_slot_is_there(client, found, required).await;
         }
-        for step in setup(client, &watcher, required, Stage::FirstStart, &mut say_waiting).await? {
+        for step in setup(client, &watcher, required, Stage::FirstStart, &mut log_waiting).await? {
             tracing::info!("{}", step.what);
             // One that we made ourselves is none of an earlier spool when we try again.
             self.warned.insert(SLOT_IS_THERE.to_owned());
@@ -46,7 +46,7 @@ impl Supervisor {
         let identity = identity::choose(&found.table, &required.id)
             .map_err(|refusal| StreamError::Refused(refusal.to_string()))?;
         let snapshot =
-            Snapshot::take(&self.settings.conninfo, &found.table.schema, &found.table.name, &mut say_waiting)
+            Snapshot::take(&self.settings.conninfo, &found.table.schema, &found.table.name, &mut log_waiting)
                 .await?;
         self.warn_of_shared_ids(&snapshot, &DocumentKey::of(required, &found), &identity).await;
         self.known.learn(source.clone(), self.on_table.mapping.clone(), identity.clone());
@@ -68,7 +68,7 @@ impl Supervisor {
         };
         let bar = super::progress_bar::bar("first start", &watched, estimate);
         let runtime = Handle::current();
-        let done = self.until_told(&watched, move |group_writer| start.run(group_writer, &runtime)).await;
+        let done = self.until_stopped(&watched, move |group_writer| start.run(group_writer, &runtime)).await;
         bar.finish();
         let (seeded, _) = done.ok_or(StreamError::Stopped)??;
         self.capture.seeded(seeded);

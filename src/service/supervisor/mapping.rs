@@ -52,7 +52,7 @@ impl Supervisor {
             "the mapping in [documents] is not the one that the spool was made under: reading stops, delivery goes on. \
              Set it back, or: `sidecar resync` sends the differences, `sidecar resync --learn` takes them over silently",
         );
-        Err(StreamError::Stands { why, holds: false })
+        Err(StreamError::blocked(why))
     }
 }
 
@@ -64,7 +64,7 @@ pub(super) fn check_columns(found: &ServerState, required: &Required) -> Result<
         return Ok(());
     }
     let why = CatalogError::Refused(refusals).to_string();
-    Err(StreamError::Stands { why: format!("{why}. Reading waits for that, delivery goes on"), holds: false })
+    Err(StreamError::blocked(format!("{why}. Reading waits for that, delivery goes on")))
 }
 
 /// All that differs are roles whose old column the table does not have any more.

@@ -4,15 +4,15 @@ use std::sync::atomic::Ordering;
 
 use tokio::runtime::Handle;
 use tokio_postgres::Client;
-use uuid::Uuid;
 
 use super::catch_up::TRIES_MAX;
-use super::continuity::{Continuity, KnownSource};
-use super::required::say_waiting;
+use super::continuity::KnownSource;
+use super::decide::Block;
+use super::required::log_waiting;
 use super::resync_job::ResyncJob;
-use super::stream_error::{StreamError, gap, stands};
-use super::{Supervisor, told};
-use crate::admin::{ResyncRequest, ResyncState};
+use super::stream_error::StreamError;
+use super::{Supervisor, stopped};
+use crate::admin::ResyncState;
 use crate::capture::GroupWriter;
 use crate::metrics::OutcomeLabel;
 use crate::position::Lsn;
@@ -23,84 +23,9 @@ use crate::source::server_state::{Required, server_state};
 use crate::source::setup::{Stage, setup};
 use crate::source::snapshot::Snapshot;
 use crate::source::{SourceError, connect_sql, identity, slot};
-use crate::spool::{Epochs, Fact, StreamPosition};
-
-/// What there is to do before a stream can go on.
-pub(super) enum Repair {
-    /// Nothing.
-    No,
-    /// Compare; of a dry run nothing is remembered.
-    Resync { job: ResyncJob, dry_run: bool },
-}
+use crate::spool::{Epochs, Fact};
 
 impl Supervisor {
-    /// What is asked for, what a killed resync left, or what the source's state calls for.
-    pub(super) fn repair(
-        &mut self,
-        judged: &Continuity,
-        position: StreamPosition,
-        required: &Required,
-        unlearned: &[String],
-    ) -> Result<Repair, StreamError> {
-        let health = self.known.job.clone();
-        let asked = self.fit(health.as_ref(), judged, position.resume_lsn);
-        let dry_run = asked.as_ref().is_some_and(|asked| asked.dry_run);
-        // A mark that was made for another database does not adopt this one.
-        let adopts = health.as_ref().is_none_or(|job| job.epoch.is_some())
-            || asked.as_ref().is_some_and(|asked| asked.adopt);
-        if matches!(judged, Continuity::Diverged { .. }) && !adopts {
-            if asked.is_some() {
-                self.state.resyncs.refuse(DIVERGED, position.resume_lsn);
-            }
-            return Err(stands(judged, required));
-        }
-        let job = match (health, asked) {
-            (Some(job), None) => match &self.held {
-                Some(why) => return Err(StreamError::Stands { why: why.clone(), holds: job.holds }),
-                None => job,
-            },
-            (Some(job), Some(asked)) => {
-                let epoch = job.epoch.or_else(|| asked.adopt.then(Uuid::now_v7));
-                let catches_up = job.catches_up && !matches!(judged, Continuity::Diverged { .. });
-                // What it was to take over silently it does not send.
-                let learns = job.learns || asked.learn;
-                let holds = job.holds || epoch.is_some();
-                ResyncJob { forced: asked.force, learns, epoch, catches_up, holds, ..job }
-            }
-            (None, None) => match gap(judged, required) {
-                Some(job) => job,
-                None if matches!(judged, Continuity::GoOn(_)) && !unlearned.is_empty() => {
-                    ResyncJob::of_unlearned(unlearned, position.resume_lsn)
-                }
-                None => return Ok(Repair::No),
-            },
-            (None, Some(asked)) => match mark_of(&asked, judged, position, required) {
-                Ok(job) => job,
-                Err(why) => {
-                    self.state.resyncs.refuse(&why, position.resume_lsn);
-                    return Ok(Repair::No);
-                }
-            },
-        };
-        // Counting decides nothing.
-        if !dry_run {
-            self.held = None;
-        }
-        Ok(Repair::Resync { job, dry_run })
-    }
-
-    /// What is asked for. `--as-ingested` makes no other record, so it must not pass over a difference.
-    fn fit(&self, health: Option<&ResyncJob>, judged: &Continuity, from: Lsn) -> Option<ResyncRequest> {
-        let asked = self.state.resyncs.take()?;
-        let mapping_changed = self.known.mapping.as_ref().is_some_and(|kept| *kept != self.on_table.mapping);
-        let goes_on = matches!(judged, Continuity::GoOn(_)) && health.is_none() && !mapping_changed;
-        if asked.as_ingested.is_none() || goes_on {
-            return Some(asked);
-        }
-        self.state.resyncs.refuse("--as-ingested needs a stream that goes on: `sidecar resync` first", from);
-        None
-    }
-
     /// Compares the table with what is remembered of it. The stream goes on from the snapshot.
     pub(super) async fn resync(
         &mut self,
@@ -145,24 +70,26 @@ impl Supervisor {
                 Ok(())
             }
             Err(StreamError::TooManyGone(why)) => self.too_many_gone(job, dry_run, why).await,
-            Err(StreamError::Unfit(why)) => self.end_unmade(why).await,
-            Err(StreamError::Later(why) | StreamError::Refused(why) | StreamError::Stands { why, .. })
-                if job.only_learns && self.gives_up_learning() =>
-            {
-                self.leave_unlearned(why).await
-            }
+            Err(StreamError::Unfit(why)) => self.end_failed(why).await,
+            Err(
+                StreamError::Transient(why)
+                | StreamError::Refused(why)
+                | StreamError::Blocked(Block { why, .. }),
+            ) if job.only_learns && self.gives_up_learning() => self.leave_unlearned(why).await,
             Err(stream_error) => {
                 match &stream_error {
-                    StreamError::Later(why) | StreamError::Refused(why) | StreamError::Stands { why, .. }
+                    StreamError::Transient(why)
+                    | StreamError::Refused(why)
+                    | StreamError::Blocked(Block { why, .. })
                         if dry_run =>
                     {
                         self.end_resync(ResyncState::Failed, why);
                     }
                     // It is made when that is over.
-                    StreamError::Later(why) | StreamError::SlotHeld(why) => {
+                    StreamError::Transient(why) | StreamError::SlotHeld(why) => {
                         self.state.resyncs.enter(ResyncState::Waiting, why);
                     }
-                    StreamError::Refused(why) | StreamError::Stands { why, .. } => {
+                    StreamError::Refused(why) | StreamError::Blocked(Block { why, .. }) => {
                         self.state.resyncs.enter(ResyncState::Refused, why);
                     }
                     _ => {}
@@ -186,15 +113,15 @@ impl Supervisor {
             return Ok(());
         }
         if job.catches_up {
-            return self.end_unmade(why).await;
+            return self.end_failed(why).await;
         }
         self.end_resync(ResyncState::Held, &why);
         self.held = Some(why.clone());
-        Err(StreamError::Stands { why, holds: job.holds })
+        Err(StreamError::Blocked(Block { why, holds_delivery: job.holds_delivery }))
     }
 
     /// One that was asked for ends there, and the stream goes on.
-    async fn end_unmade(&mut self, why: String) -> Result<(), StreamError> {
+    async fn end_failed(&mut self, why: String) -> Result<(), StreamError> {
         tracing::warn!("{why}");
         self.end_resync(ResyncState::Failed, &why);
         self.known.job = None;
@@ -213,7 +140,7 @@ impl Supervisor {
             group_writer.note(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
         });
         left.await.ok_or(StreamError::Stopped)?;
-        self.end_unmade(format!("{why}: what documents hold in new columns is learned as they change")).await
+        self.end_failed(format!("{why}: what documents hold in new columns is learned as they change")).await
     }
 
     /// Slot, publication and epoch are there, durably, before anything is compared.
@@ -230,7 +157,7 @@ impl Supervisor {
         }
         let watcher = connect_sql(&self.settings.conninfo).await?;
         let stage = if job.catches_up { Stage::GoesOn } else { Stage::FirstStart };
-        for step in setup(client, &watcher, required, stage, &mut say_waiting).await? {
+        for step in setup(client, &watcher, required, stage, &mut log_waiting).await? {
             tracing::info!("{}", step.what);
         }
         let Some(epoch) = job.epoch.filter(|epoch| *epoch != self.epochs.current()) else { return Ok(()) };
@@ -266,7 +193,7 @@ impl Supervisor {
         let identity = identity::choose(&found.table, &required.id)
             .map_err(|refusal| StreamError::Refused(refusal.to_string()))?;
         let snapshot =
-            Snapshot::take(&self.settings.conninfo, &found.table.schema, &found.table.name, &mut say_waiting)
+            Snapshot::take(&self.settings.conninfo, &found.table.schema, &found.table.name, &mut log_waiting)
                 .await?;
         let at = snapshot.at;
         let applied = if job.catches_up { self.catch_up(at, &found, job).await? } else { Lsn(0) };
@@ -291,7 +218,7 @@ impl Supervisor {
         let bar = super::progress_bar::bar("resync", &watched, estimate);
         let runtime = Handle::current();
         let done =
-            self.until_told(&watched, move |group_writer| comparison.run(group_writer, &runtime)).await;
+            self.until_stopped(&watched, move |group_writer| comparison.run(group_writer, &runtime)).await;
         bar.finish();
         let (position, found) = match done.ok_or(StreamError::Stopped)? {
             Err(error @ ResyncError::TooManyGone { .. }) => {
@@ -308,7 +235,7 @@ impl Supervisor {
     }
 
     /// Long work of the left loop. Told to stop, it ends before its end.
-    pub(super) async fn until_told<T: Send + 'static>(
+    pub(super) async fn until_stopped<T: Send + 'static>(
         &self,
         watched: &Watched,
         work: impl FnOnce(&mut GroupWriter) -> T + Send + 'static,
@@ -318,7 +245,7 @@ impl Supervisor {
         tokio::pin!(work);
         tokio::select! {
             done = &mut work => return done,
-            () = told(&mut stop) => watched.stop(),
+            () = stopped(&mut stop) => watched.stop(),
         }
         work.await
     }
@@ -336,29 +263,3 @@ impl Supervisor {
         })
     }
 }
-
-/// The resync that a user asks for, or why there can be none.
-fn mark_of(
-    asked: &ResyncRequest,
-    judged: &Continuity,
-    position: StreamPosition,
-    required: &Required,
-) -> Result<ResyncJob, String> {
-    let job = ResyncJob::asked(asked, position.resume_lsn);
-    match judged {
-        Continuity::Diverged { why } if !asked.adopt => {
-            Err(format!("{why}. If this database is the right one: `sidecar resync --adopt`"))
-        }
-        Continuity::Diverged { .. } | Continuity::SpoolBehind { .. } => {
-            Ok(ResyncJob { catches_up: false, holds: true, ..job })
-        }
-        Continuity::GoOn(_) | Continuity::FirstStart { .. } => Ok(job),
-        Continuity::Replaced { .. } | Continuity::SlotGone { .. } => match gap(judged, required) {
-            Some(gap) => Ok(ResyncJob { catches_up: false, drops_slot: gap.drops_slot, why: gap.why, ..job }),
-            None => Ok(job),
-        },
-    }
-}
-
-const DIVERGED: &str =
-    "this is another database than the one that is known: `sidecar resync --adopt` if it is the right one";

@@ -72,7 +72,7 @@ impl CatalogWatch {
 
 /// Looks now and then, on a session of its own, and returns when the stream must end: why, and where it
 /// stood when all was right. A look that fails is made again.
-pub(super) async fn until_wrong(
+pub(super) async fn until_unusable(
     conninfo: &Conninfo,
     required: &Required,
     found: &ServerState,
@@ -126,13 +126,13 @@ fn retold(before: &ServerState, now: &ServerState, required: &Required) -> Optio
     let same_column = before.told.form == now.told.form;
     (same_column && before.told != now.told).then(|| {
         let refusals = now.of_roles(required).into_iter().map(|refusal| refusal.what + "\n");
-        StreamError::Stands { why: refusals.collect::<String>() + VALUES_CHANGED, holds: false }
+        StreamError::blocked(refusals.collect::<String>() + VALUES_CHANGED)
     })
 }
 
 fn wrong(before: &Table, now: &ServerState, required: &Required) -> Option<StreamError> {
     if now.table.oid != before.oid {
-        return Some(StreamError::Later(format!(
+        return Some(StreamError::Transient(format!(
             "the table {}.{} is another one",
             required.schema, required.table
         )));
