@@ -1,5 +1,5 @@
-//! How many documents of what would be sent again have changed since: their receivers would be told
-//! the old again, and nothing of the new.
+//! How many documents of a replay have newer records: their receivers would get the old state again, and not
+//! the new one.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::record::{Callback, LaneNo, ProjectNo, Seq};
 use crate::spool::{Reader, Span, SpoolError};
 
 /// Counts the documents of `spans` that have records behind `end`, in any lane of their project.
-/// Memory does not grow with them: they lie in a scratch file in `folder`.
+/// Memory does not grow with them: they are kept in a scratch file in `folder`.
 pub fn documents_with_newer_records(
     reader: &Reader,
     folder: &Path,
@@ -20,13 +20,13 @@ pub fn documents_with_newer_records(
 ) -> Result<u64, SpoolError> {
     let scratch = Scratch::create(folder).map_err(unknown)?;
     for span in spans {
-        each_document(reader, span.lane, span.first, span.last, &mut |key| {
+        for_each_document(reader, span.lane, span.first, span.last, &mut |key| {
             scratch.run("INSERT OR IGNORE INTO document (key) VALUES (?1)", key)
         })?;
     }
     let projects: BTreeSet<ProjectNo> = spans.iter().map(|span| span.lane.project()).collect();
     for lane in projects.iter().flat_map(|project| Callback::ALL.map(|of| LaneNo::new(*project, of))) {
-        each_document(reader, lane, Seq(end.0 + 1), Seq(u64::MAX >> 1), &mut |key| {
+        for_each_document(reader, lane, Seq(end.0 + 1), Seq(u64::MAX >> 1), &mut |key| {
             scratch.run("UPDATE document SET newer = 1 WHERE key = ?1", key)
         })?;
     }
@@ -35,20 +35,20 @@ pub fn documents_with_newer_records(
     Ok(count.cast_unsigned())
 }
 
-/// Tells the key of each record's document, in `first..=last` of a lane.
-fn each_document(
+/// Calls `visit` with the document key of each record in `first..=last` of a lane.
+fn for_each_document(
     reader: &Reader,
     lane: LaneNo,
     first: Seq,
     last: Seq,
-    told: &mut dyn FnMut(i64) -> rusqlite::Result<()>,
+    visit: &mut dyn FnMut(i64) -> rusqlite::Result<()>,
 ) -> Result<(), SpoolError> {
     let mut from = first;
     while let Some(chunk) = reader.chunk_holding(lane, from)?.filter(|chunk| chunk.first <= last) {
         for record in chunk.records() {
             let record = record.map_err(|error| SpoolError::Damaged(error.to_string()))?;
             if (first..=last).contains(&record.seq) {
-                told(key(lane.project(), record.document)).map_err(unknown)?;
+                visit(key(lane.project(), record.document)).map_err(unknown)?;
             }
         }
         from = Seq(chunk.last.0 + 1);

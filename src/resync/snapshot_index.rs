@@ -1,4 +1,4 @@
-//! What one pass over the table saw, in a scratch file: memory does not grow with the table.
+//! An index of the rows in a snapshot, in a scratch file: memory does not grow with the table.
 //!
 //! Identities and documents are kept as 128-bit hashes. Among a billion of them, two share one
 //! with a chance of 1 in 10²⁰.
@@ -11,20 +11,20 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::classify::Identity;
 use crate::record::ProjectNo;
 
-/// The rows that one pass saw.
+/// Identity, document and state of every row in a snapshot.
 #[derive(Debug)]
 pub(super) struct SnapshotIndex {
     scratch: Connection,
     path: PathBuf,
 }
 
-/// A document as receivers know it: hashed (project, id).
+/// A document, as a hash of (project, id).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Document([u8; 16]);
 
-/// What the pass saw of one identity.
+/// The row of one identity.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Sighting {
+pub(super) struct IndexedRow {
     pub(super) document: Document,
     pub(super) live: bool,
 }
@@ -39,7 +39,7 @@ impl Document {
 }
 
 impl SnapshotIndex {
-    /// An empty scratch file in `folder`; one that a killed process left is thrown away.
+    /// Creates an empty scratch file in `folder`, and removes one that a killed process left.
     pub(super) fn create(folder: &Path) -> rusqlite::Result<Self> {
         let path = folder.join("resync.scratch");
         for leftover in [path.clone(), folder.join("resync.scratch-journal")] {
@@ -56,14 +56,14 @@ impl SnapshotIndex {
         Ok(Self { scratch, path })
     }
 
-    pub(super) fn note(&self, identity: &Identity, sighting: Sighting) -> rusqlite::Result<()> {
-        let Document(document) = sighting.document;
+    pub(super) fn note(&self, identity: &Identity, row: IndexedRow) -> rusqlite::Result<()> {
+        let Document(document) = row.document;
         self.scratch.prepare_cached("INSERT OR REPLACE INTO row VALUES (?1, ?2, ?3)")?.execute(params![
             hashed(identity),
             document,
-            sighting.live
+            row.live
         ])?;
-        if sighting.live {
+        if row.live {
             self.scratch
                 .prepare_cached("INSERT OR IGNORE INTO live VALUES (?1, ?2)")?
                 .execute(params![document, &identity.0[..]])?;
@@ -71,17 +71,17 @@ impl SnapshotIndex {
         Ok(())
     }
 
-    /// What the pass saw of `identity`; `None` where it has no row.
-    pub(super) fn row(&self, identity: &Identity) -> rusqlite::Result<Option<Sighting>> {
+    /// The row of `identity`.
+    pub(super) fn row(&self, identity: &Identity) -> rusqlite::Result<Option<IndexedRow>> {
         self.scratch
             .prepare_cached("SELECT document, live FROM row WHERE identity = ?1")?
             .query_row([hashed(identity)], |row| {
-                Ok(Sighting { document: Document(row.get(0)?), live: row.get(1)? })
+                Ok(IndexedRow { document: Document(row.get(0)?), live: row.get(1)? })
             })
             .optional()
     }
 
-    /// The identity of a live row that shows `document`.
+    /// The identity of a live row of `document`.
     pub(super) fn identity_of(&self, Document(document): Document) -> rusqlite::Result<Option<Identity>> {
         self.scratch
             .prepare_cached("SELECT identity FROM live WHERE document = ?1")?
@@ -89,7 +89,7 @@ impl SnapshotIndex {
             .optional()
     }
 
-    /// What is remembered under `before` is of a document that is shown under another identity.
+    /// Notes that the document of the entry `before` has a row under another identity.
     pub(super) fn note_move(&self, before: &Identity, document: Document) -> rusqlite::Result<()> {
         let Some(now) = self.identity_of(document)? else { return Ok(()) };
         self.scratch
@@ -98,7 +98,7 @@ impl SnapshotIndex {
         Ok(())
     }
 
-    /// Under which identity the document of `now` is remembered, where that is another.
+    /// The identity under which the shadow has the document of `now`, where it is another one.
     pub(super) fn moved_from(&self, now: &Identity) -> rusqlite::Result<Option<Identity>> {
         self.scratch
             .prepare_cached("SELECT before FROM moved WHERE identity = ?1")?
@@ -106,7 +106,7 @@ impl SnapshotIndex {
             .optional()
     }
 
-    /// Whether any live row shows `document`.
+    /// Whether `document` has a live row.
     pub(super) fn is_live(&self, Document(document): Document) -> rusqlite::Result<bool> {
         self.scratch.prepare_cached("SELECT 1 FROM live WHERE document = ?1")?.exists([document])
     }
@@ -127,15 +127,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_is_live_where_any_row_shows_it_so() {
+    fn a_document_is_live_where_any_row_of_it_is_live() {
         let folder = tempfile::tempdir().unwrap();
         let snapshot_index = SnapshotIndex::create(folder.path()).unwrap();
         let identity = |text: &str| Identity(text.as_bytes().into());
         let document = Document::of(ProjectNo(1), "7");
-        let dead = Sighting { document, live: false };
+        let dead = IndexedRow { document, live: false };
         snapshot_index.note(&identity("a"), dead).unwrap();
         assert!(!snapshot_index.is_live(document).unwrap());
-        snapshot_index.note(&identity("b"), Sighting { document, live: true }).unwrap();
+        snapshot_index.note(&identity("b"), IndexedRow { document, live: true }).unwrap();
 
         assert!(snapshot_index.is_live(document).unwrap());
         assert_eq!(snapshot_index.row(&identity("a")).unwrap(), Some(dead));
@@ -147,11 +147,11 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_left_is_not_seen() {
+    fn a_file_that_a_killed_process_left_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let document = Document::of(ProjectNo(1), "7");
         let left = SnapshotIndex::create(folder.path()).unwrap();
-        left.note(&Identity(b"a".as_slice().into()), Sighting { document, live: true }).unwrap();
+        left.note(&Identity(b"a".as_slice().into()), IndexedRow { document, live: true }).unwrap();
         left.scratch.execute_batch("COMMIT").unwrap();
         std::mem::forget(left);
         assert!(!SnapshotIndex::create(folder.path()).unwrap().is_live(document).unwrap());

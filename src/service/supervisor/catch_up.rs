@@ -90,11 +90,11 @@ impl Supervisor {
             }
             StreamEnd::Interrupted(never) => match never {},
         };
-        self.catch_ups_failed += u32::from(kind == FailureKind::Unknown);
+        self.failed_catch_ups += u32::from(kind == FailureKind::Unknown);
         let skips = match kind {
             FailureKind::Transient => false,
             FailureKind::Permanent => true,
-            FailureKind::Unknown => self.catch_ups_failed >= TRIES_MAX,
+            FailureKind::Unknown => self.failed_catch_ups >= TRIES_MAX,
         };
         if !skips {
             return Err(stream_error);
@@ -124,7 +124,7 @@ impl Supervisor {
         };
         let (identity, mapping) = (self.known.identity.clone(), self.known.mapping.clone());
         let documents = Documents {
-            mapping: mapping.unwrap_or_else(|| self.on_table.mapping.clone()),
+            mapping: mapping.unwrap_or_else(|| self.mapping.mapping.clone()),
             // The comparison that follows corrects what another type may have made of it.
             excluded_type: None,
             until: Some(until),

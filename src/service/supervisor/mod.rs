@@ -1,4 +1,4 @@
-//! The connection to Postgres: made, judged, streamed from, and made again.
+//! The connection to Postgres: opened, assessed, streamed from, and opened again after a failure.
 
 mod catch_up;
 mod continuity;
@@ -28,7 +28,7 @@ use uuid::Uuid;
 use self::continuity::{FoundSlot, FoundSource, KnownSource, assess};
 use self::decide::{Block, Decision, Inputs, Next, decide};
 use self::failure_log::{FailureLog, LogDecision};
-use self::mapping::{OnTable, check_columns};
+use self::mapping::{ResolvedMapping, check_columns};
 use self::required::log_waiting;
 use self::source_facts::SourceFacts;
 use self::stream_error::StreamError;
@@ -61,31 +61,31 @@ pub(super) struct Params {
     pub(super) routes: watch::Receiver<Arc<Routes>>,
 }
 
-/// Keeps a stream going.
+/// Keeps a stream running.
 pub(super) struct Supervisor {
     settings: Arc<Settings>,
     capture: Arc<Capture>,
     deliver: Arc<Deliver>,
     state: State,
     known: SourceFacts,
-    on_table: OnTable,
+    mapping: ResolvedMapping,
     clock: Clock,
     metrics: Metrics,
     notices: mpsc::UnboundedReceiver<Notice>,
     stop: watch::Receiver<bool>,
-    /// Of connections; the current one's.
+    /// Counts connections.
     number: u64,
-    /// A stream was under way once: what is wrong now may be cured while we wait.
+    /// A stream has run: what is refused from now on is waited for.
     has_streamed: bool,
     failures: FailureLog,
     epochs: Epochs,
     routes: watch::Receiver<Arc<Routes>>,
     /// Why a resync waits for `--force`.
     held: Option<String>,
-    /// Tries of the resync under way that failed before its snapshot for no clear reason.
-    catch_ups_failed: u32,
+    /// Tries of the current resync that failed in the catch-up, or in learning.
+    failed_catch_ups: u32,
     watch: CatalogWatch,
-    /// Warnings of a start or resync that is tried again: each is said once.
+    /// Warnings of a start or resync that is tried again: each is logged once.
     warned: BTreeSet<String>,
     patience: Patience,
 }
@@ -113,7 +113,7 @@ impl Supervisor {
             params;
         Ok(Self {
             known: SourceFacts::read(facts)?,
-            on_table: OnTable::of(settings.mapping.clone()),
+            mapping: ResolvedMapping::of(settings.mapping.clone()),
             settings,
             capture,
             deliver,
@@ -128,7 +128,7 @@ impl Supervisor {
             epochs,
             routes,
             held: None,
-            catch_ups_failed: 0,
+            failed_catch_ups: 0,
             watch: CatalogWatch::default(),
             warned: BTreeSet::new(),
             patience: Patience::default(),
@@ -181,9 +181,9 @@ impl Supervisor {
         }
     }
 
-    /// One connection, from its making to its end.
+    /// One connection, from opening to end.
     async fn once(&mut self) -> Result<ConnectionEnd, StreamError> {
-        // What an earlier stream left is made durable before anything is compared with it.
+        // What an earlier stream applied is committed before anything is compared with it.
         let position = self.capture.settle().await;
         let required = Required {
             identity: self.known.identity.clone(),
@@ -193,7 +193,7 @@ impl Supervisor {
         let conninfo = self.settings.conninfo.clone();
         let client = connect_sql(&conninfo).await?;
         let found = server_state(&client, &required).await?;
-        self.read_mapping(&found);
+        self.resolve_mapping(&found);
         self.state.learn_slot(found.slot.as_ref());
         let mut connection = Connection::open(&conninfo).await?;
         self.metrics.replication_connections.inc();
@@ -232,10 +232,10 @@ impl Supervisor {
                         stream_error
                     });
                 }
-                self.watch.cured(&required, source.flush);
-                self.watch.tell_identity(&found.table, &required);
-                self.tell_name(&found.table);
-                self.note_source(&source.source).await?;
+                self.watch.fixed(&required, source.flush);
+                self.watch.log_identity(&found.table, &required);
+                self.warn_of_rename(&found.table);
+                self.keep_source(&source.source).await?;
                 self.stream(connection, client, (&required, &found), position).await
             }
         }
@@ -258,7 +258,7 @@ impl Supervisor {
             held: self.held.as_deref(),
             applied,
             unlearned: &unlearned,
-            mapping_changed: self.known.mapping.as_ref().is_some_and(|kept| *kept != self.on_table.mapping),
+            mapping_changed: self.known.mapping.as_ref().is_some_and(|kept| *kept != self.mapping.mapping),
             required,
             new_epoch: Uuid::now_v7(),
         });
@@ -303,7 +303,7 @@ impl Supervisor {
         })
     }
 
-    /// The publication is there and as it must be; an older slot's changes are all in it.
+    /// The publication exists and publishes every change that the slot has decoded.
     async fn ready_to_stream(
         &self,
         client: &Client,
@@ -318,22 +318,22 @@ impl Supervisor {
         Ok(())
     }
 
-    /// A table that was renamed is read under its new name.
-    fn tell_name(&mut self, table: &Table) {
+    /// Warns of a renamed table: it is read under its new name.
+    fn warn_of_rename(&mut self, table: &Table) {
         let named = &self.settings.mapping.table;
-        let told = format!(
+        let warning = format!(
             "{named} is {}.{} now, and its changes are read as before: set `documents.table` to that name",
             table.schema, table.name
         );
         let is_renamed = (&named.schema, &named.name) != (&table.schema, &table.name);
-        if is_renamed && self.warned.insert(told.clone()) {
-            tracing::warn!("{told}");
+        if is_renamed && self.warned.insert(warning.clone()) {
+            tracing::warn!("{warning}");
         }
     }
 
-    /// A failover's new timeline is remembered before anything is read from it.
-    async fn note_source(&mut self, source: &KnownSource) -> Result<(), StreamError> {
-        let mapping = self.on_table.mapping.clone();
+    /// The source is kept, with a new timeline after a failover, before anything is read from it.
+    async fn keep_source(&mut self, source: &KnownSource) -> Result<(), StreamError> {
+        let mapping = self.mapping.mapping.clone();
         let identity = self.known.identity.clone().unwrap_or_default();
         if self.known.learn(source.clone(), mapping, identity) {
             let facts = self.known.facts();
@@ -354,9 +354,9 @@ impl Supervisor {
 
     fn documents(&self, identity: Vec<String>) -> Documents {
         Documents {
-            mapping: self.on_table.mapping.clone(),
+            mapping: self.mapping.mapping.clone(),
             identity,
-            excluded_type: self.on_table.excluded_type,
+            excluded_type: self.mapping.excluded_type,
             table: self.known.source.as_ref().and_then(|source| source.table),
             exclude_on_truncate: self.settings.on_truncate == OnTruncate::Exclude,
             until: None,
@@ -365,8 +365,8 @@ impl Supervisor {
 }
 
 async fn database_oid(client: &Client) -> Result<u32, SourceError> {
-    let asked = "SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()";
-    Ok(client.query_one(asked, &[]).await?.try_get(0)?)
+    let sql = "SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()";
+    Ok(client.query_one(sql, &[]).await?.try_get(0)?)
 }
 
 /// Waits for the stop of the process.
