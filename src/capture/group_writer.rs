@@ -6,7 +6,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use super::dependency_index::DependencyIndex;
 use super::not_kept::NotKept;
+use super::shadow_cache::ShadowCache;
 use crate::classify::{
     Damaged, DocumentRef, Draft, Drafts, Entry, Identity, Layout, Layouts, Projects, Row, Unreadable,
 };
@@ -14,10 +16,7 @@ use crate::clock::Clock;
 use crate::metrics::{CallbackLabel, Metrics};
 use crate::position::Position;
 use crate::record::{Callback, LaneNo, ProjectNo, Seq};
-use crate::spool::{
-    Chunk, DependencyIndex, Done, Fact, Group, GroupBuilder, Op, Opened, Room, Shadow, Spool, SpoolError,
-    StreamPosition,
-};
+use crate::spool::{Done, Fact, Group, GroupBuilder, Op, Opened, Room, Spool, SpoolError, StreamPosition};
 use crate::time::{Timestamp, Uptime};
 
 /// Whether a record of (project, callback) has a webhook, and so is kept.
@@ -26,9 +25,6 @@ pub type RouteFilter = Arc<dyn Fn(&str, Callback) -> bool + Send + Sync>;
 /// Shown every record as it is made, kept or not.
 pub type RecordObserver = Arc<dyn Fn(&str, Callback, Position, &[u8]) + Send + Sync>;
 
-/// Told of records once they are durable, with the projects seen for the first time.
-pub type Spooled = Arc<dyn Fn(Vec<(ProjectNo, String)>, Vec<Chunk>) + Send + Sync>;
-
 /// Whom the left loop tells.
 #[derive(Clone)]
 pub struct Listeners {
@@ -36,8 +32,6 @@ pub struct Listeners {
     pub keep: RouteFilter,
     /// Sees records.
     pub watch: RecordObserver,
-    /// Gets what is durable.
-    pub spooled: Spooled,
 }
 
 /// Why a change cannot be entered.
@@ -68,7 +62,7 @@ pub struct GroupWriter {
     projects: Projects,
     /// The content columns that entries were written under.
     pub(crate) layouts: Layouts,
-    shadow: Shadow,
+    shadow: ShadowCache,
     dependency_index: DependencyIndex,
     builder: GroupBuilder,
     drafts: Drafts,
@@ -117,10 +111,10 @@ impl GroupWriter {
             &spool.reader()?,
             &opened.lanes,
             spool.cursors(),
-            TRAIL_DOCUMENTS_MAX,
+            INDEXED_DOCUMENTS_MAX,
         )?;
         Ok(Self {
-            shadow: Shadow::new(spool.reader()?, SHADOW_BYTES_MAX),
+            shadow: ShadowCache::new(spool.reader()?, SHADOW_BYTES_MAX),
             projects: Projects::known(opened.projects.iter().cloned()),
             builder: GroupBuilder::new(opened.last_seq),
             layouts,
@@ -214,6 +208,17 @@ impl GroupWriter {
         self.unanswered.len()
     }
 
+    /// What is held in memory: what it is, how much of it, and its limit.
+    pub(crate) fn memory(&self) -> Vec<(&'static str, usize, usize)> {
+        vec![
+            ("groups that are not durable", self.in_flight(), GROUPS_WAITING_MAX),
+            ("changes of the open group", self.changes, GROUP_CHANGES_MAX),
+            ("bytes of the open group", self.builder.bytes(), GROUP_BYTES_MAX),
+            ("cached bytes of the shadow", self.shadow.cached_bytes(), SHADOW_BYTES_MAX),
+            ("documents of the dependency index", self.dependency_index.documents(), INDEXED_DOCUMENTS_MAX),
+        ]
+    }
+
     /// The disk has no room for what is in flight.
     pub(crate) fn lacks_disk(&self) -> bool {
         self.again_at.is_some()
@@ -273,9 +278,6 @@ impl GroupWriter {
         let Some(group) = self.unanswered.pop_front() else { return Ok(None) };
         self.submit_group();
         self.shadow.synced();
-        if !group.chunks.is_empty() || !group.projects.is_empty() {
-            (self.listeners.spooled)(group.projects.clone(), group.chunks.clone());
-        }
         Ok(Some(Committed { position: group.position, room }))
     }
 
@@ -370,5 +372,5 @@ const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Entries of the shadow that need not be read again.
 const SHADOW_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// Documents with unsettled records that are held in memory, at about 60 bytes each.
-const TRAIL_DOCUMENTS_MAX: usize = 150_000;
+const INDEXED_DOCUMENTS_MAX: usize = 150_000;
 const AGAIN_AFTER: Duration = Duration::from_secs(1);

@@ -6,10 +6,12 @@
 //! 2. A keepalive's LSN goes the same way: behind everything that was received before it.
 
 mod carried;
+mod dependency_index;
 mod group_writer;
 mod halt;
 mod not_kept;
 mod notice;
+mod shadow_cache;
 mod stream_applier;
 mod stream_cursor;
 
@@ -28,7 +30,7 @@ use crate::spool::{Opened, Room, Spool, SpoolError, StreamPosition};
 use crate::time::Uptime;
 
 pub use carried::Lacking;
-pub use group_writer::{GroupError, GroupWriter, Listeners, RecordObserver, RouteFilter, Spooled};
+pub use group_writer::{GroupError, GroupWriter, Listeners, RecordObserver, RouteFilter};
 pub(crate) use group_writer::{Records, Silent};
 pub use halt::Halt;
 pub use not_kept::{Dropped, NotKept};
@@ -240,6 +242,11 @@ impl Loop {
     /// Groups that are handed in and not answered.
     pub fn in_flight(&self) -> usize {
         self.group_writer.in_flight()
+    }
+
+    /// What the loop holds in memory: what it is, how much of it, and its limit.
+    pub fn memory(&self) -> Vec<(&'static str, usize, usize)> {
+        self.group_writer.memory()
     }
 
     fn take(&mut self, event: Event) {

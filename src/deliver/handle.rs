@@ -1,6 +1,5 @@
 //! The right loop as others hold it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -8,27 +7,21 @@ use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::client::Post;
-use super::condition::LaneCondition;
-use super::shell::{Event, HEADS_BYTES_MAX, Shell};
+use super::driver::{Driver, Event};
+use super::http::client::Post;
+use super::scheduler::condition::LaneCondition;
 use super::webhook::Routes;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::record::{LaneNo, ProjectNo, Seq};
-use crate::spool::{Chunk, Epochs, LaneState, Part, ReplayNo, Spool, SpoolError};
+use crate::record::{LaneNo, Seq};
+use crate::spool::{Epochs, Part, ReplayNo, Spool, SpoolError};
 
 /// What the right loop starts from.
 pub struct Params {
     /// Where records are and outcomes go.
     pub spool: Spool,
-    /// As the spool found them.
-    pub lanes: Vec<LaneState>,
-    /// Names of projects, by number.
-    pub projects: Vec<String>,
     /// Nothing is cut or sent before [`Deliver::hold`] lets go.
     pub held: bool,
-    /// The last number that a record was given.
-    pub last_seq: Seq,
     /// Which epoch a record is of.
     pub epochs: Epochs,
     /// Which webhook answers for which lane.
@@ -44,7 +37,7 @@ pub struct Params {
     /// Makes requests.
     pub post: Post,
     /// Chance for jitter, 0.0..1.0.
-    pub dice: Box<dyn FnMut() -> f64 + Send>,
+    pub jitter: Box<dyn FnMut() -> f64 + Send>,
     /// The time.
     pub clock: Clock,
     /// What is counted.
@@ -57,8 +50,6 @@ pub struct Params {
 #[derive(Debug)]
 pub struct Deliver {
     events: mpsc::Sender<Event>,
-    /// Bytes of chunks that were handed in and not yet taken.
-    handed_in: Arc<AtomicUsize>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -98,103 +89,86 @@ pub struct LaneView {
 impl Deliver {
     /// Starts the thread.
     pub fn start(params: Params) -> anyhow::Result<Self> {
-        let (mut deliver, shell) = Self::still(params)?;
-        let thread = std::thread::Builder::new().name("deliver".into()).spawn(move || shell.run())?;
+        let (mut deliver, driver) = Self::still(params)?;
+        let thread = std::thread::Builder::new().name("deliver".into()).spawn(move || driver.run())?;
         deliver.thread = Mutex::new(Some(thread));
         Ok(deliver)
     }
 
     /// Without a thread: the caller turns the loop.
-    pub fn still(params: Params) -> anyhow::Result<(Self, Shell)> {
+    pub fn still(params: Params) -> anyhow::Result<(Self, Driver)> {
         let (events, happened) = mpsc::channel();
-        let handed_in = Arc::new(AtomicUsize::new(0));
-        let shell = Shell::new(params, (events.clone(), happened), Arc::clone(&handed_in))?;
-        Ok((Self { events, handed_in, thread: Mutex::new(None) }, shell))
-    }
-
-    /// Chunks were spooled, durably, and these projects seen for the first time. Those of one group
-    /// come together: a record may wait for another of its group.
-    pub fn appended(&self, projects: Vec<(ProjectNo, String)>, mut chunks: Vec<Chunk>) {
-        for chunk in &mut chunks {
-            let bytes = chunk.packed.len();
-            if self.handed_in.load(Ordering::Relaxed) + bytes > HEADS_BYTES_MAX {
-                // They are read from the disk when their turn comes.
-                chunk.packed = bytes::Bytes::new();
-            } else {
-                self.handed_in.fetch_add(bytes, Ordering::Relaxed);
-            }
-        }
-        self.tell(Event::Appended { projects, chunks });
+        let driver = Driver::new(params, (events.clone(), happened))?;
+        Ok((Self { events, thread: Mutex::new(None) }, driver))
     }
 
     /// What is spooled behind `after` is of this epoch, which is durable. Told before its records are.
     pub fn begin_epoch(&self, after: Seq, epoch: Uuid) {
-        self.tell(Event::Epoch { after, epoch });
+        self.notify(Event::Epoch { after, epoch });
     }
 
     /// While held, nothing is cut or sent; what is in flight ends.
     pub fn hold(&self, held: bool) {
-        self.tell(Event::Hold(held));
+        self.notify(Event::Hold(held));
     }
 
     /// Sends nothing of these lanes until they are resumed. Their records are kept until
     /// `delivery.give_up_after`.
     pub fn pause(&self, lanes: Vec<LaneNo>, reason: String) {
-        self.tell(Event::Pause { lanes, reason });
+        self.notify(Event::Pause { lanes, reason });
     }
 
     /// Goes on with these lanes, at once.
     pub fn resume(&self, lanes: Vec<LaneNo>) {
-        self.tell(Event::Resume { lanes });
+        self.notify(Event::Resume { lanes });
     }
 
     /// A replay is durable: it enters its lanes at their next batch.
     pub fn replay(&self, replay: ReplayNo, id: Uuid, rate: Option<u32>, parts: Vec<Part>) {
-        self.tell(Event::Replay { replay, id, rate, parts });
+        self.notify(Event::Replay { replay, id, rate, parts });
     }
 
     /// Sends nothing more of a replay, and waits until that is durable. What is on the wire ends.
     pub fn cancel_replay(&self, replay: ReplayNo) -> Result<(), SpoolError> {
-        let (told, tell) = mpsc::sync_channel(1);
-        self.tell(Event::CancelReplay { replay, told: Some(told) });
-        let ended = || SpoolError::Unknown("the delivery loop does not answer".into());
-        tell.recv_timeout(VIEW_PATIENCE).unwrap_or_else(|_| Err(ended()))
+        let (reply, replied) = mpsc::sync_channel(1);
+        self.notify(Event::CancelReplay { replay, reply: Some(reply) });
+        replied.recv_timeout(VIEW_PATIENCE).unwrap_or(Err(SpoolError::NoReply("the delivery loop")))
     }
 
     /// Dead letters of these lanes are marked for one more attempt.
     pub fn redeliver(&self, lanes: Vec<LaneNo>) {
-        self.tell(Event::Redeliver { lanes });
+        self.notify(Event::Redeliver { lanes });
     }
 
     /// The routes have changed, and the limits are these from now on.
     pub fn routed(&self, in_flight_max: usize, lane_bytes_max: u64) {
-        self.tell(Event::Routed { in_flight_max, lane_bytes_max });
+        self.notify(Event::Routed { in_flight_max, lane_bytes_max });
     }
 
     /// Every lane. Empty where the loop has ended.
     pub fn view(&self) -> Vec<LaneView> {
-        let (told, tell) = mpsc::sync_channel(1);
-        self.tell(Event::View(told));
-        tell.recv_timeout(VIEW_PATIENCE).unwrap_or_default()
+        let (reply, replied) = mpsc::sync_channel(1);
+        self.notify(Event::View(reply));
+        replied.recv_timeout(VIEW_PATIENCE).unwrap_or_default()
     }
 
     /// Begins nothing new, waits up to `patience` for what is in flight and its outcome, and ends.
     pub fn stop(&self, patience: Duration) {
-        self.tell(Event::Stop { patience });
+        self.notify(Event::Stop { patience });
         let thread = self.thread.lock().ok().and_then(|mut slot| slot.take());
         if let Some(thread) = thread {
             let _ = thread.join();
         }
     }
 
-    fn tell(&self, event: Event) {
+    fn notify(&self, event: Event) {
         // A loop that has ended needs to know nothing more.
         let _ = self.events.send(event);
     }
 }
 
 /// Chance, 0.0..1.0: the random bits of a UUID.
-pub fn dice() -> f64 {
+pub fn random_jitter() -> f64 {
     let (high, _) = Uuid::new_v4().as_u64_pair();
     f64::from(u32::try_from(high >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hyper::header::{HeaderName, HeaderValue};
 
-use super::sign::Secret;
+use super::http::signature::Secret;
 use crate::record::Callback;
 
 /// The setting for one (project, callback), or for many by `*`.

@@ -4,7 +4,7 @@ use crate::capture::GroupError;
 use crate::classify::{Layout, Row, Unreadable, Unresolved};
 use crate::source::SourceError;
 use crate::source::snapshot::RowsError;
-use crate::spool::SpoolError;
+use crate::spool::{ScratchError, SpoolError};
 
 /// Why a comparison failed. The next one continues from what it committed.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ pub enum ResyncError {
     },
     /// Its scratch file failed.
     #[error("write the scratch file of the comparison: {0}")]
-    Scratch(#[from] rusqlite::Error),
+    Scratch(#[from] ScratchError),
     /// The spool is full: another snapshot is taken later.
     #[error("the spool is full")]
     SpoolFull,

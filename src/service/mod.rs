@@ -23,7 +23,7 @@ use self::supervisor::{Supervisor, Termination};
 use crate::admin::{SOCKET_NAME, Tail, TailLine};
 use crate::capture::{Capture, Listeners};
 use crate::clock::Clock;
-use crate::deliver::{Deliver, Params, Routes, dice};
+use crate::deliver::{Deliver, Params, Routes, random_jitter};
 use crate::metrics::Metrics;
 use crate::settings::{self, Settings, Sources};
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
@@ -131,7 +131,7 @@ impl Parts {
             (&authorities, &effective),
         )?);
         let (notice, notices) = mpsc::unbounded_channel();
-        let listeners = listeners(&effective, &tail, &deliver);
+        let listeners = listeners(&effective, &tail);
         let heard = move |told| drop(notice.send(told));
         let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, heard)?);
         let state = State::new();
@@ -278,11 +278,8 @@ fn deliver(
 ) -> anyhow::Result<Deliver> {
     Deliver::start(Params {
         spool: opened.spool.clone(),
-        lanes: opened.lanes.clone(),
-        projects: opened.projects.clone(),
         // Until it is known whether the database goes on where it was left.
         held: true,
-        last_seq: opened.last_seq,
         epochs,
         routes: routes.clone(),
         in_flight_max: settings.in_flight_max,
@@ -290,15 +287,15 @@ fn deliver(
         spool_bytes_max: settings.spool_bytes_max,
         retain: settings.retain,
         post: authorities.post(Handle::current()),
-        dice: Box::new(dice),
+        jitter: Box::new(random_jitter),
         clock,
         metrics: metrics.clone(),
         on_failure: Box::new(move |error| drop(failed.send(error))),
     })
 }
 
-fn listeners(routes: &watch::Receiver<Arc<Routes>>, tail: &Tail, deliver: &Arc<Deliver>) -> Listeners {
-    let (routes, tail, deliver) = (routes.clone(), tail.clone(), Arc::clone(deliver));
+fn listeners(routes: &watch::Receiver<Arc<Routes>>, tail: &Tail) -> Listeners {
+    let (routes, tail) = (routes.clone(), tail.clone());
     Listeners {
         keep: Arc::new(move |project, callback| routes.borrow().find(project, callback).is_some()),
         watch: Arc::new(move |project, callback, position, fragment| {
@@ -307,7 +304,6 @@ fn listeners(routes: &watch::Receiver<Arc<Routes>>, tail: &Tail, deliver: &Arc<D
                 let _ = tail.send(Arc::new(TailLine { project: project.to_owned(), callback, json }));
             }
         }),
-        spooled: Arc::new(move |projects, chunks| deliver.appended(projects, chunks)),
     }
 }
 

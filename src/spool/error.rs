@@ -2,18 +2,29 @@
 
 use std::path::PathBuf;
 
+use super::sqlite::ScratchError;
+
 /// Why an operation was not done. Nothing of it was.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SpoolError {
     /// What was read is not what was written.
     #[error("the spool is damaged: {0}")]
     Damaged(String),
+    /// The writer has ended, and takes nothing more.
+    #[error("the spool is closed")]
+    Closed,
     /// There is no room on the disk. It may be handed in again.
     #[error("the spool's disk is full")]
     DiskFull,
+    /// A queue inside the process gave no reply. The spool is as it was, or did what was requested.
+    #[error("{0} does not reply")]
+    NoReply(&'static str),
     /// It does not fit what is there: a mistake of the caller.
     #[error("the spool refuses: {0}")]
     Refused(&'static str),
+    /// A temporary file beside the spool failed. The spool is as it was.
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
     /// A write or sync failed: nobody knows what the disk holds. Nothing more is written.
     #[error("the state of the spool's disk is unknown: {0}")]
     Unknown(String),
@@ -73,6 +84,23 @@ pub enum OpenError {
         /// The newest format that this version reads.
         known: i64,
     },
+    /// A step to a newer format failed.
+    #[error(
+        "the spool {} cannot be migrated from format {from} to {to} ({what}); it is as it was, and {} is a copy of it \
+         from before the first step", path.display(), copy.display()
+    )]
+    Migration {
+        /// The file.
+        path: PathBuf,
+        /// The format that it has.
+        from: i64,
+        /// The format that the step makes.
+        to: i64,
+        /// Why.
+        what: String,
+        /// The copy.
+        copy: PathBuf,
+    },
     /// It is not a spool at all.
     #[error("{} is no spool of a sidecar: choose another folder in `spool.path`", path.display())]
     Strange {
@@ -86,7 +114,9 @@ impl OpenError {
     pub(super) fn of(path: PathBuf, error: &SpoolError) -> Self {
         match error {
             SpoolError::DiskFull => Self::DiskFull { path },
-            SpoolError::Unknown(what) => Self::Unwritable { path, what: what.clone() },
+            SpoolError::Closed | SpoolError::NoReply(_) | SpoolError::Scratch(_) | SpoolError::Unknown(_) => {
+                Self::Unwritable { path, what: error.to_string() }
+            }
             SpoolError::Damaged(_) | SpoolError::Refused(_) => {
                 Self::Damaged { path, what: error.to_string() }
             }

@@ -12,8 +12,8 @@
 mod attempt;
 mod batch;
 mod chunk;
+mod cursors;
 mod dead_letter;
-mod dependency_index;
 mod engine;
 mod epochs;
 mod error;
@@ -21,16 +21,17 @@ mod group;
 mod meta;
 mod ops;
 mod replay;
+mod rules;
 mod search;
-mod shadow;
 mod sqlite;
+mod subscription;
 mod writer;
 
 pub use attempt::AttemptRow;
 pub use batch::{Batch, BatchId};
 pub use chunk::{DamagedChunk, Records};
+pub use cursors::Cursors;
 pub use dead_letter::{DeadLetter, DeadNo};
-pub use dependency_index::{Cursors, DependencyIndex};
 pub use engine::{EngineReader, Reader};
 pub use epochs::{Epoch, Epochs};
 pub use error::{OpenError, SpoolError};
@@ -42,5 +43,6 @@ pub use ops::{
 };
 pub use replay::{NewReplay, Part, Replay, ReplayNo, ReplayState};
 pub use search::{Found, From, Search, Span, Window};
-pub use shadow::Shadow;
+pub use sqlite::{Scratch, ScratchError, Table};
+pub use subscription::{Appended, Subscription};
 pub use writer::{Opened, Options, Spool};

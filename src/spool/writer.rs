@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::dependency_index::Cursors;
+use super::cursors::Cursors;
 use super::engine::{Contents, Engine, OpenReader, Reader};
 use super::error::{OpenError, SpoolError};
-use super::ops::{Done, Fact, LaneState, Op, Room, StreamPosition};
+use super::ops::{Done, Fact, Group, LaneState, Op, Room, StreamPosition};
 use super::sqlite;
+use super::subscription::{Appended, Committed, Publisher, Subscription};
 use crate::clock::Clock;
 use crate::record::Seq;
 use crate::time::{Timestamp, Uptime};
@@ -73,6 +74,7 @@ type Reply = Box<dyn FnOnce(Result<Done, SpoolError>) + Send>;
 
 enum Ask {
     Do(Box<Op>, Reply),
+    Subscribe(Box<Publisher>, mpsc::SyncSender<Result<Subscription, SpoolError>>),
     Close,
 }
 
@@ -117,6 +119,8 @@ impl Spool {
             retain: options.retain,
             clock,
             swept_at: clock.wall(),
+            committed: Committed { projects: projects.clone(), last_seq },
+            publishers: Vec::new(),
             dead: None,
         };
         let spool = Self { asks, shared, doer: Arc::new(start(writer)?) };
@@ -128,7 +132,7 @@ impl Spool {
         if let Err(mpsc::SendError(Ask::Do(_, reply))) =
             self.asks.send(Ask::Do(Box::new(op), Box::new(reply)))
         {
-            reply(Err(closed()));
+            reply(Err(SpoolError::Closed));
         }
     }
 
@@ -137,7 +141,22 @@ impl Spool {
         let (told, tell) = mpsc::sync_channel(1);
         self.submit(op, move |done| drop(told.send(done)));
         self.turn();
-        tell.recv().unwrap_or_else(|_| Err(closed()))
+        tell.recv().unwrap_or(Err(SpoolError::Closed))
+    }
+
+    /// The lanes as they are now. `notify` is called with every group that is committed from then on,
+    /// once it is durable, in commit order; it must not block. Packed bytes that were sent and not yet
+    /// received are limited to `queued_bytes_max`.
+    pub fn subscribe(
+        &self,
+        queued_bytes_max: usize,
+        notify: impl Fn(Appended) + Send + 'static,
+    ) -> Result<Subscription, SpoolError> {
+        let (reply, replied) = mpsc::sync_channel(1);
+        let publisher = Publisher::new(queued_bytes_max, Box::new(notify));
+        let _ = self.asks.send(Ask::Subscribe(Box::new(publisher), reply));
+        self.turn();
+        replied.recv().unwrap_or_else(|_| Err(SpoolError::Closed))
     }
 
     /// A reader of its own.
@@ -206,6 +225,8 @@ struct Writer {
     retain: Duration,
     clock: Clock,
     swept_at: Timestamp,
+    committed: Committed,
+    publishers: Vec<Publisher>,
     /// Why nothing is written any more.
     dead: Option<SpoolError>,
 }
@@ -230,9 +251,12 @@ impl Writer {
     fn turn(&mut self, first: Option<Ask>) -> ControlFlow<()> {
         let mut flow = ControlFlow::Continue(());
         let (mut ops, mut replies) = (Vec::new(), Vec::new());
-        for ask in first.into_iter().chain(self.asked.try_iter()) {
+        let asks: Vec<_> = first.into_iter().chain(self.asked.try_iter()).collect();
+        for ask in asks {
             match ask {
                 Ask::Close => flow = ControlFlow::Break(()),
+                // The operations that came with it are applied after it.
+                Ask::Subscribe(publisher, reply) => drop(reply.send(self.subscribe(*publisher))),
                 Ask::Do(op, reply) => {
                     ops.push(*op);
                     replies.push(reply);
@@ -255,14 +279,28 @@ impl Writer {
             replies.into_iter().for_each(|reply| reply(Err(error.clone())));
             return;
         }
+        let groups: Vec<_> = ops.iter().map(group_of).collect();
         let done = self.engine.apply(ops);
         self.publish();
+        for (group, done) in groups.iter().zip(&done) {
+            if let (Some(group), Ok(_)) = (group, done)
+                && self.committed.count(group)
+            {
+                self.publishers.iter().for_each(|publisher| publisher.publish(group));
+            }
+        }
         for (reply, done) in replies.into_iter().zip(done) {
             if let Err(error @ SpoolError::Unknown(_)) = &done {
                 self.dead.get_or_insert_with(|| error.clone());
             }
             reply(done);
         }
+    }
+
+    fn subscribe(&mut self, publisher: Publisher) -> Result<Subscription, SpoolError> {
+        let subscription = publisher.subscription(&self.committed, (self.shared.open_reader)()?)?;
+        self.publishers.push(publisher);
+        Ok(subscription)
     }
 
     fn sweep(&mut self, now: Timestamp) {
@@ -295,8 +333,8 @@ fn room_code(room: Room) -> u8 {
     }
 }
 
-fn closed() -> SpoolError {
-    SpoolError::Unknown("the spool is closed".into())
+fn group_of(op: &Op) -> Option<Arc<Group>> {
+    if let Op::Commit(group) = op { Some(Arc::clone(group)) } else { None }
 }
 
 /// Retention by age does not hurry.

@@ -85,9 +85,17 @@ impl Fixture {
         Setup::new([webhook(url)]).start()
     }
 
+    /// Over a copy of this file.
+    pub fn of(file: &std::path::Path, setup: Setup) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("spool")).unwrap();
+        std::fs::copy(file, folder.path().join("spool/spool.sqlite")).unwrap();
+        Self::open(folder, setup, Epochs::new(EPOCH))
+    }
+
     fn open(folder: tempfile::TempDir, setup: Setup, epochs: Epochs) -> Self {
         let options = Options { bytes_max: 1 << 30, retain: setup.retain };
-        let Opened { spool, projects, last_seq, uptime, lanes, .. } =
+        let Opened { spool, projects, last_seq, uptime, .. } =
             Spool::open(&folder.path().join("spool"), options).unwrap();
         let clock = Clock::start(uptime);
         let metrics = Metrics::unregistered();
@@ -99,10 +107,7 @@ impl Fixture {
         let (routes, effective) = watch::channel(Arc::new(Routes::new(setup.webhooks.clone()).unwrap()));
         let deliver = Deliver::start(Params {
             spool: spool.clone(),
-            lanes,
-            projects,
             held: false,
-            last_seq,
             epochs: epochs.clone(),
             routes: effective,
             in_flight_max: 8,
@@ -110,7 +115,7 @@ impl Fixture {
             spool_bytes_max: options.bytes_max,
             retain: options.retain,
             post: client.unwrap().post(runtime.handle().clone()),
-            dice: Box::new(sidecar::deliver::dice),
+            jitter: Box::new(sidecar::deliver::random_jitter),
             clock,
             metrics: metrics.clone(),
             on_failure: Box::new(|error| panic!("{error}")),
@@ -162,9 +167,8 @@ impl Fixture {
         let chunks = self.builder.finish(Clock::now(), self.clock.uptime());
         let new = !std::mem::replace(&mut self.is_known, true);
         let projects = if new { vec![(ProjectNo(0), PROJECT.to_owned())] } else { Vec::new() };
-        let group = Group { chunks: chunks.clone(), projects: projects.clone(), ..Group::default() };
+        let group = Group { chunks, projects, ..Group::default() };
         self.spool.apply(Op::Commit(Arc::new(group))).unwrap();
-        self.deliver.appended(projects, chunks);
         last
     }
 
@@ -181,9 +185,8 @@ impl Fixture {
             self.builder.push(lane, position, Clock::now(), WaitsFor::default(), 0, &fragment);
         }
         let chunks = self.builder.finish(Clock::now(), self.clock.uptime());
-        let group = Group { chunks: chunks.clone(), projects: projects.clone(), ..Group::default() };
+        let group = Group { chunks, projects, ..Group::default() };
         self.spool.apply(Op::Commit(Arc::new(group))).unwrap();
-        self.deliver.appended(projects, chunks);
     }
 
     /// All that is settled of these callbacks, once more. Says the replay's id.

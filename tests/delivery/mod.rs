@@ -3,11 +3,13 @@
 mod batches;
 mod deadline;
 mod fixture;
+mod format_1;
 mod http2;
 mod network;
 mod receiver;
 mod redelivery;
 mod responses;
+mod signatures;
 mod stale_connections;
 mod status_codes;
 mod tls;

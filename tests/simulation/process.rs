@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -12,11 +12,13 @@ use rand::{Rng as _, SeedableRng as _};
 use sidecar::capture::{Capture, CatalogAnswer, Documents, Listeners, Loop, Notice};
 use sidecar::classify::{ExcludedWhen, Mapping, SimilarityColumns, TableName};
 use sidecar::clock::{Clock, ManualClock};
-use sidecar::deliver::{Deliver, Limits, Params, Post, Routes, Shell, Webhook};
+use sidecar::deliver::{Deliver, Driver, Limits, Params, Post, Routes, Webhook};
 use sidecar::metrics::Metrics;
 use sidecar::position::Lsn;
 use sidecar::source::Block;
-use sidecar::spool::{Epochs, Fact, Group, Op, Options, Reader, Spool, StreamPosition};
+use sidecar::spool::{
+    Appended, Epochs, Fact, Group, Op, Options, Reader, Spool, StreamPosition, Subscription,
+};
 use sidecar::time::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -83,11 +85,12 @@ pub struct Process {
     pub spool: Spool,
     pub capture: Capture,
     pub left: Loop,
-    pub right: Shell,
+    pub right: Driver,
     pub deliver: Arc<Deliver>,
     pub reader: Reader,
     pub clock: Clock,
-    deliver_names: Arc<Mutex<Vec<String>>>,
+    subscription: Mutex<Subscription>,
+    committed: mpsc::Receiver<Appended>,
     notices: Arc<Mutex<Vec<Notice>>>,
     number: u64,
 }
@@ -122,9 +125,6 @@ impl Process {
         let (deliver, right) = Deliver::still(Params {
             held: false,
             spool: opened.spool.clone(),
-            lanes: opened.lanes.clone(),
-            projects: opened.projects.clone(),
-            last_seq: opened.last_seq,
             epochs,
             routes: watch::channel(Arc::clone(&routes)).1,
             in_flight_max: setup.in_flight_max,
@@ -132,22 +132,17 @@ impl Process {
             spool_bytes_max: options.bytes_max,
             retain: options.retain,
             post,
-            dice: Box::new(move || dice.random()),
+            jitter: Box::new(move || dice.random()),
             clock,
             metrics: metrics.clone(),
             on_failure: Box::new(move |error| failed.lock().unwrap().push(Notice::SpoolFailed(error))),
         })?;
         let deliver = Arc::new(deliver);
-        let told = Arc::clone(&deliver);
-        let deliver_names = Arc::new(Mutex::new(opened.projects.clone()));
-        let names = Arc::clone(&deliver_names);
+        let (sender, committed) = mpsc::channel();
+        let subscription = opened.spool.subscribe(0, move |appended| drop(sender.send(appended)))?;
         let listeners = Listeners {
             keep: Arc::new(move |project, callback| routes.find(project, callback).is_some()),
             watch: Arc::new(|_, _, _, _| {}),
-            spooled: Arc::new(move |projects, chunks| {
-                names.lock().unwrap().extend(projects.iter().map(|(_, name)| name.clone()));
-                told.appended(projects, chunks);
-            }),
         };
         let (capture, left) = Capture::still(&opened, clock, metrics, listeners, move |notice| {
             noticed.lock().unwrap().push(notice);
@@ -161,7 +156,8 @@ impl Process {
             deliver,
             reader,
             clock,
-            deliver_names,
+            subscription: Mutex::new(subscription),
+            committed,
             notices,
             number: 0,
         })
@@ -199,7 +195,12 @@ impl Process {
 
     /// Names of the projects that have had records, by number.
     pub fn projects(&self) -> Vec<String> {
-        self.deliver_names.lock().unwrap().clone()
+        let mut subscription = self.subscription.lock().unwrap();
+        for appended in self.committed.try_iter() {
+            let (new, _) = subscription.receive(appended);
+            subscription.projects.extend(new.into_iter().map(|(_, name)| name));
+        }
+        subscription.projects.clone()
     }
 
     pub fn notices(&self) -> Vec<Notice> {

@@ -7,11 +7,13 @@ mod dead_letters;
 mod facts;
 mod lanes;
 mod meta;
+mod migrations;
 mod reader;
 mod replays;
 mod retention;
 mod row_bytes;
 mod schema;
+mod scratch;
 mod search;
 mod settle;
 mod shadow;
@@ -20,12 +22,13 @@ mod store;
 use std::path::Path;
 
 use super::engine::{Contents, Engine, OpenReader, Reader};
-use super::error::OpenError;
+use super::error::{OpenError, SpoolError};
 use crate::time::Timestamp;
 use reader::SqliteReader;
+use schema::Found;
 use store::Store;
 
-pub(super) use store::failed;
+pub use scratch::{Scratch, ScratchError, Table};
 
 /// Opens or makes the file in `folder`, for this process alone.
 pub(super) fn open(
@@ -34,12 +37,15 @@ pub(super) fn open(
     now: Timestamp,
 ) -> Result<(Box<dyn Engine>, OpenReader, Contents), OpenError> {
     let lock = schema::lock(folder)?;
-    let (mut store, is_new) = Store::open(folder, bytes_max, now)?;
+    scratch::remove_leftovers(folder).map_err(|source| OpenError::Io { path: folder.to_owned(), source })?;
+    let (mut store, found) = Store::open(folder, bytes_max, now)?;
     store.lock = Some(lock);
-    let contents = store.contents(is_new).map_err(|error| OpenError::Damaged {
-        path: folder.join(schema::FILE_NAME),
-        what: error.to_string(),
-    })?;
+    let path = folder.join(schema::FILE_NAME);
+    let damaged = |error: SpoolError| OpenError::Damaged { path: path.clone(), what: error.to_string() };
+    let contents = store.contents(found == Found::Nothing).map_err(damaged)?;
+    if found == Found::Newest {
+        migrations::remove_copy(&path)?;
+    }
     let folder = folder.to_owned();
     let open_reader = move || Ok(Box::new(SqliteReader::open(&folder)?) as Reader);
     Ok((Box::new(store), Box::new(open_reader), contents))

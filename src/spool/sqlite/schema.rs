@@ -1,13 +1,26 @@
 //! The file: its tables, how it is opened, and what is refused.
 
-use super::store::failed;
-use crate::spool::error::OpenError;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
+
+use super::migrations::{self, STEPS};
+use super::store::failed;
+use crate::spool::error::OpenError;
+
+/// What was at the path of the file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Found {
+    /// No file, or an empty one.
+    Nothing,
+    /// A file of an older format, which was migrated.
+    Older,
+    /// A file of the newest format.
+    Newest,
+}
 
 /// Takes the folder for this process alone: held while the file lives.
 pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
@@ -36,7 +49,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
 /// Shuts out everybody else. What belongs to another user and is written by its group (a volume of
 /// Kubernetes with `fsGroup`, a file restored from a backup) is not ours to change: it does where others
 /// are shut out already.
-fn protect(path: &Path, mode: u32) -> std::io::Result<()> {
+pub(super) fn protect(path: &Path, mode: u32) -> std::io::Result<()> {
     match std::fs::set_permissions(path, Permissions::from_mode(mode)) {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             let found = path.metadata()?.permissions().mode() & 0o777;
@@ -51,8 +64,9 @@ fn protect(path: &Path, mode: u32) -> std::io::Result<()> {
     }
 }
 
-/// Opens the file for writing, making it where there is none. Says whether it is new.
-pub(super) fn open(folder: &Path) -> Result<(Connection, bool), OpenError> {
+/// Opens the file for writing, making it where there is none, and brings it to the newest format. Says
+/// what it was.
+pub(super) fn open(folder: &Path) -> Result<(Connection, Found), OpenError> {
     let path = folder.join(FILE_NAME);
     let existed = path.metadata().is_ok_and(|file| file.len() > 0);
     let refused = |error: rusqlite::Error| OpenError::of(path.clone(), &failed(error));
@@ -66,15 +80,18 @@ pub(super) fn open(folder: &Path) -> Result<(Connection, bool), OpenError> {
     if !is_new && application != APPLICATION {
         return Err(OpenError::Strange { path });
     }
-    if existed && format > FORMAT {
-        return Err(OpenError::Newer { path, found: format, known: FORMAT });
+    let known = migrations::newest(STEPS);
+    if existed && format > known {
+        return Err(OpenError::Newer { path, found: format, known });
     }
     connection.execute_batch(SETTINGS).map_err(refused)?;
     connection.set_prepared_statement_cache_capacity(64);
     if is_new {
         connection.execute_batch(&format!("BEGIN; {TABLES} COMMIT;")).map_err(refused)?;
+        return Ok((connection, Found::Nothing));
     }
-    Ok((connection, is_new))
+    migrations::migrate(&connection, &path, format, STEPS)?;
+    Ok((connection, if format < known { Found::Older } else { Found::Newest }))
 }
 
 /// Opens the file for reading beside the writer.
@@ -92,7 +109,6 @@ const LOCK_NAME: &str = "lock";
 
 /// "sdcr", in SQLite's header, so that `file` and we tell a spool from any other database.
 const APPLICATION: i64 = 0x7364_6372;
-const FORMAT: i64 = 1;
 const OTHERS: u32 = 0o007;
 
 /// FULL: every commit is synced before it is answered. The log is carried over into the file every

@@ -7,17 +7,18 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode};
 
 use super::dead_letters::redelivery_batches;
-use super::lanes::{BatchState, LaneRow, lane_state, open_batches, read_lanes, write_batch};
+use super::lanes::{LaneRow, lane_state, open_batches, read_lanes, write_batch};
 use super::replays::running_parts;
-use super::schema;
+use super::schema::{self, Found};
 use crate::failpoint::{self, Side};
 use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
-use crate::spool::batch::Batch;
+use crate::spool::batch::{Batch, BatchState};
 use crate::spool::engine::{Contents, Engine, Swept};
 use crate::spool::error::{OpenError, SpoolError};
 use crate::spool::meta::{LowWatermark, SpoolMeta};
 use crate::spool::ops::{Attempted, Done, Fate, Group, LaneHealth, LaneState, Op, Room};
+use crate::spool::replay::ReplayNo;
 use crate::time::Timestamp;
 
 /// The writer's connection and what it holds of the rows.
@@ -40,12 +41,12 @@ pub(super) struct Store {
 
 impl Store {
     /// Opens or makes the file. A batch found unsettled at the head of its lane counts as one lost
-    /// attempt. Says whether the file is new.
-    pub(super) fn open(folder: &Path, bytes_max: u64, now: Timestamp) -> Result<(Self, bool), OpenError> {
+    /// attempt. Says what the file was.
+    pub(super) fn open(folder: &Path, bytes_max: u64, now: Timestamp) -> Result<(Self, Found), OpenError> {
         let path = folder.join(schema::FILE_NAME);
         let damaged = |what: String| OpenError::Damaged { path: path.clone(), what };
         let sql = |error: rusqlite::Error| damaged(error.to_string());
-        let (connection, is_new) = schema::open(folder)?;
+        let (connection, found) = schema::open(folder)?;
         let mut store = Self {
             connection,
             meta: SpoolMeta::default(),
@@ -57,15 +58,15 @@ impl Store {
             lock: None,
             before: None,
         };
-        if is_new {
+        if found == Found::Nothing {
             store.write_meta().map_err(|error| OpenError::of(path.clone(), &failed(error)))?;
-            return Ok((store, true));
+            return Ok((store, found));
         }
         store.meta = store.read_meta().map_err(sql)?.ok_or_else(|| damaged("the meta row".into()))?;
         let lanes = read_lanes(&store.connection).map_err(sql)?.ok_or_else(|| damaged("a lane".into()))?;
         store.lanes = lanes.into_iter().collect();
         store.count_lost_attempts(now).map_err(|error| OpenError::of(path.clone(), &error))?;
-        Ok((store, false))
+        Ok((store, found))
     }
 
     pub(super) fn contents(&self, is_new: bool) -> Result<Contents, SpoolError> {
@@ -252,9 +253,17 @@ impl Store {
 
     /// The lane's own, no replay's.
     pub(super) fn batches(&self, lane: LaneNo) -> Result<Vec<Batch>, SpoolError> {
-        open_batches(&self.connection, lane, None)
-            .map_err(failed)?
-            .ok_or_else(|| SpoolError::Damaged("a batch".into()))
+        self.batches_of(lane, None)
+    }
+
+    /// The open batches of a lane, or of a replay there.
+    pub(super) fn batches_of(
+        &self,
+        lane: LaneNo,
+        replay: Option<ReplayNo>,
+    ) -> Result<Vec<Batch>, SpoolError> {
+        let open = open_batches(&self.connection, lane, replay).map_err(failed)?;
+        open.ok_or_else(|| SpoolError::Damaged("a batch".into()))
     }
 
     pub(super) fn lane_states(&self) -> Result<Vec<LaneState>, SpoolError> {

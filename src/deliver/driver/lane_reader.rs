@@ -1,0 +1,384 @@
+//! The heads of lanes: what is read of them, and what need not be read as it was just written.
+
+use std::collections::{HashMap, VecDeque};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::deliver::scheduler::Candidate;
+use crate::position::Position;
+use crate::record::{LaneNo, ProjectNo, Record, Seq, body};
+use crate::spool::{Appended, Batch, Chunk, Reader, SpoolError, Subscription};
+use crate::time::{Timestamp, Uptime};
+
+/// Chunks that were just spooled, and those that were last read. Both have a limit in bytes; where
+/// it is passed, all are forgotten: what is needed of them is read again.
+#[derive(Debug)]
+pub(in crate::deliver) struct LaneReader {
+    subscription: Subscription,
+    recent: HashMap<LaneNo, Recent>,
+    recent_bytes: usize,
+    /// The chunk that was last read for a lane: it is cut piece by piece.
+    read: HashMap<LaneNo, Chunk>,
+    read_bytes: usize,
+    bytes_max: usize,
+    /// Every chunk after this was received.
+    started_after: Seq,
+}
+
+#[derive(Debug)]
+struct Recent {
+    /// In order; **all of the lane's unsettled chunks that end at `complete_from` or later are here**.
+    chunks: VecDeque<Chunk>,
+    complete_from: Seq,
+}
+
+/// Which of a lane's records are read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::deliver) enum ReadScope {
+    /// Those behind its cursor.
+    Pending,
+    /// Any: what was settled is not among the recent chunks, and is read from the disk.
+    Settled,
+}
+
+/// The first records of a lane, as chunks that hold them.
+#[derive(Debug)]
+pub(in crate::deliver) struct Candidates {
+    chunks: Vec<Chunk>,
+    after: Seq,
+}
+
+/// A batch's body, and what its headers tell of its records.
+#[derive(Clone, Debug)]
+pub(in crate::deliver) struct EncodedBatch {
+    pub(in crate::deliver) body: bytes::Bytes,
+    pub(in crate::deliver) first: Position,
+    pub(in crate::deliver) last: Position,
+    pub(in crate::deliver) ends: (Seq, Seq),
+    pub(in crate::deliver) records: u32,
+    /// When its oldest record was committed.
+    pub(in crate::deliver) committed_at: Timestamp,
+}
+
+impl LaneReader {
+    pub(in crate::deliver) fn new(subscription: Subscription, bytes_max: usize) -> Self {
+        Self {
+            started_after: subscription.received(),
+            subscription,
+            recent: HashMap::new(),
+            recent_bytes: 0,
+            read: HashMap::new(),
+            read_bytes: 0,
+            bytes_max,
+        }
+    }
+
+    pub(in crate::deliver) fn reader(&self) -> &Reader {
+        self.subscription.reader()
+    }
+
+    pub(in crate::deliver) fn subscription(&self) -> &Subscription {
+        &self.subscription
+    }
+
+    pub(in crate::deliver) fn receive(
+        &mut self,
+        appended: Appended,
+    ) -> (Vec<(ProjectNo, String)>, Vec<Chunk>) {
+        self.subscription.receive(appended)
+    }
+
+    /// What is held in memory: what it is, how much of it, and its limit.
+    pub(in crate::deliver) fn memory(&self) -> Vec<(&'static str, usize, usize)> {
+        vec![
+            ("bytes of recent chunks", self.recent_bytes, self.bytes_max),
+            ("bytes of chunks that were read", self.read_bytes, self.bytes_max),
+        ]
+    }
+
+    /// A chunk was spooled. Its bytes may have been left out.
+    pub(in crate::deliver) fn offer(&mut self, chunk: Chunk) {
+        let bytes = chunk.packed.len();
+        if self.recent_bytes + bytes > self.bytes_max {
+            self.recent.values_mut().for_each(Recent::forget);
+            self.recent_bytes = 0;
+        }
+        let recent = recent(&mut self.recent, chunk.lane, self.started_after);
+        if bytes == 0 || bytes > self.bytes_max {
+            self.recent_bytes -= recent.bytes();
+            recent.forget();
+            recent.complete_from = Seq(chunk.last.0 + 1);
+        } else {
+            self.recent_bytes += bytes;
+            recent.chunks.push_back(chunk);
+        }
+    }
+
+    /// Records up to `through` are settled, and read no more.
+    pub(in crate::deliver) fn settled(&mut self, lane: LaneNo, through: Seq) {
+        if let Some(recent) = self.recent.get_mut(&lane) {
+            while let Some(behind) = recent.chunks.pop_front_if(|chunk| chunk.last <= through) {
+                self.recent_bytes -= behind.packed.len();
+            }
+        }
+        if self.read.get(&lane).is_some_and(|read| read.last <= through) {
+            self.read_bytes -= self.read.remove(&lane).map_or(0, |read| read.packed.len());
+        }
+    }
+
+    /// At least `records` records, or `bytes` of fragments, behind `after`, where there are as many.
+    pub(in crate::deliver) fn read(
+        &mut self,
+        kind: ReadScope,
+        lane: LaneNo,
+        after: Seq,
+        records: u32,
+        bytes: u64,
+    ) -> Result<Candidates, SpoolError> {
+        let mut head = Candidates { chunks: Vec::new(), after };
+        let (mut counted, mut measured, mut seq) = (0_u64, 0_u64, Seq(after.0 + 1));
+        while counted < u64::from(records) && measured < bytes {
+            let Some(chunk) = self.chunk_holding(kind, lane, seq)? else { break };
+            seq = Seq(chunk.last.0 + 1);
+            if chunk.first > after {
+                counted += u64::from(chunk.records);
+                measured += chunk.fragment_bytes;
+            } else {
+                // Part of it lies behind the cursor.
+                for record in records_of(&chunk, after) {
+                    counted += 1;
+                    measured += record?.fragment.len() as u64;
+                }
+            }
+            head.chunks.push(chunk);
+        }
+        Ok(head)
+    }
+
+    /// The body of a batch that was cut before; that it is the same is checked.
+    pub(in crate::deliver) fn encode_again(
+        &mut self,
+        kind: ReadScope,
+        batch: &Batch,
+    ) -> Result<EncodedBatch, SpoolError> {
+        let after = Seq(batch.first.0.saturating_sub(1));
+        let encoded =
+            self.read(kind, batch.lane, after, batch.records, u64::MAX)?.encode(batch.records as usize)?;
+        let same = xxh3_64(&encoded.body) == batch.body_sum && encoded.ends == (batch.first, batch.last);
+        if same {
+            Ok(encoded)
+        } else {
+            Err(SpoolError::Damaged(format!("the records of batch {}", batch.id)))
+        }
+    }
+
+    /// The records of a lane behind `after` and before `until`, `limit` of them at most.
+    pub(in crate::deliver) fn documents(
+        &mut self,
+        lane: LaneNo,
+        after: Seq,
+        until: Seq,
+        limit: usize,
+    ) -> Result<Vec<(u64, Seq)>, SpoolError> {
+        let (mut found, mut seq) = (Vec::new(), Seq(after.0 + 1));
+        while let Some(chunk) = self.chunk_holding(ReadScope::Settled, lane, seq)? {
+            for record in records_of(&chunk, after) {
+                let record = record?;
+                if record.seq >= until || found.len() >= limit {
+                    return Ok(found);
+                }
+                found.push((record.document, record.seq));
+            }
+            seq = Seq(chunk.last.0 + 1);
+        }
+        Ok(found)
+    }
+
+    /// When the first record behind `after` was spooled.
+    pub(in crate::deliver) fn oldest(
+        &mut self,
+        lane: LaneNo,
+        after: Seq,
+    ) -> Result<Option<Uptime>, SpoolError> {
+        Ok(self.chunk_holding(ReadScope::Pending, lane, Seq(after.0 + 1))?.map(|chunk| chunk.spooled_uptime))
+    }
+
+    fn chunk_holding(
+        &mut self,
+        kind: ReadScope,
+        lane: LaneNo,
+        seq: Seq,
+    ) -> Result<Option<Chunk>, SpoolError> {
+        let recent = recent(&mut self.recent, lane, self.started_after);
+        if kind == ReadScope::Pending && seq >= recent.complete_from {
+            let at = recent.chunks.partition_point(|chunk| chunk.last < seq);
+            return Ok(recent.chunks.get(at).cloned());
+        }
+        if let Some(read) = self.read.get(&lane).filter(|read| read.first <= seq && seq <= read.last) {
+            return Ok(Some(read.clone()));
+        }
+        let found = match kind {
+            ReadScope::Pending => self.subscription.chunk_holding(lane, seq)?,
+            ReadScope::Settled => self.subscription.reader().chunk_holding(lane, seq)?,
+        };
+        if let Some(chunk) = &found {
+            if self.read_bytes + chunk.packed.len() > self.bytes_max {
+                self.read.clear();
+                self.read_bytes = 0;
+            }
+            self.read_bytes += chunk.packed.len();
+            let before = self.read.insert(lane, chunk.clone());
+            self.read_bytes -= before.map_or(0, |before| before.packed.len());
+        }
+        Ok(found)
+    }
+}
+
+impl Recent {
+    fn bytes(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.packed.len()).sum()
+    }
+
+    fn forget(&mut self) {
+        if let Some(last) = self.chunks.back() {
+            self.complete_from = Seq(last.last.0 + 1);
+        }
+        self.chunks.clear();
+    }
+}
+
+impl Candidates {
+    /// What the decision needs to know of each record, up to `last`, of so many at most.
+    pub(in crate::deliver) fn candidates(
+        &self,
+        records: u32,
+        last: Option<Seq>,
+    ) -> Result<Vec<Candidate>, SpoolError> {
+        let head = |record: Record<'_>| Candidate {
+            seq: record.seq,
+            document: record.document,
+            after: record.after,
+            bytes: record.fragment.len() as u64,
+        };
+        let within = |record: &Result<Record<'_>, _>| {
+            record.as_ref().map_or(true, |record| last.is_none_or(|last| record.seq <= last))
+        };
+        let records = self.records().take(usize::try_from(records).unwrap_or(usize::MAX));
+        records.take_while(within).map(|record| record.map(head)).collect()
+    }
+
+    /// The number of its first record.
+    pub(in crate::deliver) fn first(&self) -> Result<Option<Seq>, SpoolError> {
+        Ok(self.records().next().transpose()?.map(|record| record.seq))
+    }
+
+    /// The body of its first `records` records.
+    pub(in crate::deliver) fn encode(&self, records: usize) -> Result<EncodedBatch, SpoolError> {
+        let of = self.records().take(records).collect::<Result<Vec<_>, _>>()?;
+        let (Some(first), Some(last), Some(chunk)) = (of.first(), of.last(), self.chunks.first()) else {
+            return Err(SpoolError::Damaged("a batch without records".into()));
+        };
+        Ok(EncodedBatch {
+            body: body(chunk.lane.callback(), of.iter().map(|record| record.fragment)).into(),
+            first: first.position,
+            last: last.position,
+            ends: (first.seq, last.seq),
+            records: u32::try_from(of.len()).unwrap_or(u32::MAX),
+            committed_at: of.iter().map(|record| record.committed_at).min().unwrap_or_default(),
+        })
+    }
+
+    fn records(&self) -> impl Iterator<Item = Result<Record<'_>, SpoolError>> {
+        self.chunks.iter().flat_map(|chunk| records_of(chunk, self.after))
+    }
+}
+
+fn records_of(chunk: &Chunk, after: Seq) -> impl Iterator<Item = Result<Record<'_>, SpoolError>> {
+    chunk
+        .records()
+        .map(|record| record.map_err(|error| SpoolError::Damaged(error.to_string())))
+        .filter(move |record| record.as_ref().map_or(true, |record| record.seq > after))
+}
+
+fn recent(lanes: &mut HashMap<LaneNo, Recent>, lane: LaneNo, started_after: Seq) -> &mut Recent {
+    let complete_from = Seq(started_after.0 + 1);
+    lanes.entry(lane).or_insert_with(|| Recent { chunks: VecDeque::new(), complete_from })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+
+    use rand::rngs::StdRng;
+    use rand::{Rng as _, SeedableRng as _};
+
+    use super::*;
+    use crate::position::Lsn;
+    use crate::record::{Callback, WaitsFor};
+    use crate::spool::{Group, GroupBuilder, Op, Options, Spool};
+
+    /// Lanes fill and are cut, settled and cut again, with room for a few chunks only, some of which
+    /// came without their bytes: what is read is always what was spooled.
+    #[test]
+    fn what_is_read_is_what_was_spooled_whatever_was_forgotten() {
+        for seed in 0..8 {
+            println!("seed {seed}");
+            let folder = tempfile::tempdir().unwrap();
+            let options = Options { bytes_max: 1 << 30, retain: std::time::Duration::from_secs(1) };
+            let spool = Spool::open(folder.path(), options).unwrap().spool;
+            let (sender, committed) = mpsc::channel();
+            let subscription = spool.subscribe(300, move |appended| sender.send(appended).unwrap());
+            let mut lane_reader = LaneReader::new(subscription.unwrap(), 300);
+            let mut rng = StdRng::seed_from_u64(seed);
+            let mut builder = GroupBuilder::new(Seq(0));
+            let mut pending: [Vec<(Seq, String)>; 3] = Default::default();
+            let mut cursors = [Seq(0); 3];
+            for _ in 0..60 {
+                for _ in 0..rng.random_range(0..8) {
+                    let lane = rng.random_range(0..3);
+                    let fragment = "x".repeat(rng.random_range(1..40));
+                    let no = LaneNo::new(ProjectNo(0), Callback::ALL[lane]);
+                    let position = Position { commit: Lsn(1), number: 1 };
+                    let seq =
+                        builder.push(no, position, Timestamp(0), WaitsFor::default(), 0, fragment.as_bytes());
+                    pending[lane].push((seq, fragment));
+                }
+                let chunks = builder.finish(Timestamp(0), Uptime(0));
+                spool.apply(Op::Commit(Arc::new(Group { chunks, ..Group::default() }))).unwrap();
+                let received = committed.try_iter().flat_map(|appended| lane_reader.receive(appended).1);
+                for mut chunk in received.collect::<Vec<_>>() {
+                    if rng.random_range(0..8) == 0 {
+                        chunk.packed = bytes::Bytes::new();
+                    }
+                    lane_reader.offer(chunk);
+                }
+                let lane = rng.random_range(0..3);
+                let (no, left) = (LaneNo::new(ProjectNo(0), Callback::ALL[lane]), &mut pending[lane]);
+                let Some(most) = left.len().checked_sub(1) else { continue };
+                let (skipped, take) = (rng.random_range(0..=most), rng.random_range(1..6));
+                let after = skipped.checked_sub(1).map_or(cursors[lane], |before| left[before].0);
+                let expected: Vec<_> = left.iter().skip(skipped).take(take).collect();
+                let head = lane_reader
+                    .read(ReadScope::Pending, no, after, u32::try_from(take).unwrap(), u64::MAX)
+                    .unwrap();
+                let fragments = expected.iter().map(|(_, fragment)| fragment.as_bytes());
+                let encoded = head.encode(take).unwrap();
+                assert_eq!(encoded.body, body(no.callback(), fragments));
+                assert_eq!(encoded.ends, (expected[0].0, expected[expected.len() - 1].0));
+                if rng.random_bool(0.5) {
+                    cursors[lane] = left[skipped].0;
+                    left.drain(..=skipped);
+                    lane_reader.settled(no, cursors[lane]);
+                }
+            }
+            let held =
+                |chunks: &mut dyn Iterator<Item = &Chunk>| chunks.map(|c| c.packed.len()).sum::<usize>();
+            let recent = held(&mut lane_reader.recent.values().flat_map(|recent| &recent.chunks));
+            assert_eq!(
+                (lane_reader.recent_bytes, lane_reader.read_bytes),
+                (recent, held(&mut lane_reader.read.values()))
+            );
+            assert!(lane_reader.recent_bytes <= 300 && lane_reader.read_bytes <= 300);
+        }
+    }
+}

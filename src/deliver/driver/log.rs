@@ -1,0 +1,46 @@
+//! Attempts that fail, told to whoever reads the log.
+
+use super::Driver;
+use super::outcomes::Ended;
+use crate::deliver::scheduler::retry::Outcome;
+use crate::time::Uptime;
+
+impl Driver {
+    /// What is new of a host that fails, or works again; the rest is counted.
+    pub(in crate::deliver) fn say_outage(&mut self, ended: &Ended, failed_before: bool, now: Uptime) {
+        let Ended { lane, batch, outcome, .. } = ended;
+        let Some(host) = self.host(*lane) else { return };
+        let health = self.health(*lane);
+        if health.failures > 0 {
+            let Some(said) = self.outages.failed(&host, *lane, outcome, now) else { return };
+            let (project, callback) = (self.project(*lane), lane.callback());
+            let Outcome { status, word, detail, .. } = outcome;
+            let attempt = batch.attempts.saturating_add(1);
+            let next_attempt_in = health.retry_at.map(|at| at.since(now));
+            let (lanes_failing, more_attempts) = (said.lanes, said.more_attempts);
+            tracing::warn!(
+                project,
+                %callback,
+                host,
+                outcome = word,
+                status,
+                detail,
+                attempt,
+                ?next_attempt_in,
+                lanes_failing,
+                more_attempts,
+                "a webhook fails, and is tried again"
+            );
+        } else if failed_before && let Some(works) = self.outages.works(&host, *lane, now) {
+            let (project, callback) = (self.project(*lane), lane.callback());
+            let (lanes, lanes_failing) = (works.lanes, works.failing);
+            tracing::info!(project, %callback, host, lanes, lanes_failing, "a webhook works again");
+        }
+    }
+
+    /// Of a lane's webhook, with its port.
+    fn host(&self, lane: crate::record::LaneNo) -> Option<String> {
+        let webhook = self.scheduler.lane(lane)?.webhook.as_ref()?;
+        webhook.url.authority().map(|authority| authority.as_str().to_owned())
+    }
+}

@@ -1,0 +1,326 @@
+//! The loop around the [`Scheduler`]: reads records, writes cuts and outcomes to the spool, has requests
+//! made. It runs on a thread of its own; a test steps it.
+
+mod housekeeping;
+pub(in crate::deliver) mod lane_reader;
+mod log;
+pub(in crate::deliver) mod outage;
+mod outcomes;
+mod replays;
+mod send;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use self::lane_reader::{EncodedBatch, LaneReader};
+use self::outage::Outages;
+use self::outcomes::{Ended, PendingWrite, Write};
+use self::replays::Redelivery;
+use crate::deliver::handle::{LaneView, Params};
+use crate::deliver::scheduler::{Action, Scheduler};
+use crate::deliver::webhook::Webhook;
+use crate::record::{LaneNo, Seq};
+use crate::spool::{Appended, Batch, BatchId, DeadReason, Done, LaneState, Op, Part, ReplayNo, SpoolError};
+use crate::time::Uptime;
+
+/// What happened.
+pub(in crate::deliver) enum Event {
+    Appended(Appended),
+    CancelReplay {
+        replay: ReplayNo,
+        reply: Option<mpsc::SyncSender<Result<(), SpoolError>>>,
+    },
+    Cancelled {
+        replay: ReplayNo,
+        reply: Option<mpsc::SyncSender<Result<(), SpoolError>>>,
+        written: Result<Done, SpoolError>,
+    },
+    Cut {
+        lane: LaneNo,
+        batch: Batch,
+        written: Result<Done, SpoolError>,
+    },
+    /// A dead letter was cut, to be sent once more.
+    DeadCut {
+        lane: LaneNo,
+        written: Result<Done, SpoolError>,
+    },
+    Ended(Box<Ended>),
+    Epoch {
+        after: Seq,
+        epoch: Uuid,
+    },
+    /// Records were given up, or, without a reason, discarded.
+    GaveUp {
+        lane: LaneNo,
+        through: Seq,
+        reason: Option<DeadReason>,
+        written: Result<Done, SpoolError>,
+    },
+    Hold(bool),
+    Pause {
+        lanes: Vec<LaneNo>,
+        reason: String,
+    },
+    /// Dead letters of these lanes wait for one more attempt.
+    Redeliver {
+        lanes: Vec<LaneNo>,
+    },
+    Redelivered {
+        write: Box<Redelivery>,
+        written: Result<Done, SpoolError>,
+    },
+    Replay {
+        replay: ReplayNo,
+        id: Uuid,
+        rate: Option<u32>,
+        parts: Vec<Part>,
+    },
+    Resume {
+        lanes: Vec<LaneNo>,
+    },
+    Routed {
+        in_flight_max: usize,
+        lane_bytes_max: u64,
+    },
+    Stop {
+        patience: Duration,
+    },
+    View(mpsc::SyncSender<Vec<LaneView>>),
+    Written {
+        write: Box<Write>,
+        written: Result<Done, SpoolError>,
+    },
+}
+
+/// The right loop's doing: whoever holds it turns it.
+pub struct Driver {
+    params: Params,
+    events: mpsc::Sender<Event>,
+    happened: mpsc::Receiver<Event>,
+    /// Names of projects, by number.
+    projects: Vec<String>,
+    scheduler: Scheduler,
+    lane_reader: LaneReader,
+    /// Bodies that were just cut, until they are sent.
+    encoded: HashMap<LaneNo, (BatchId, EncodedBatch)>,
+    /// Outcomes that could not be written, to be tried again.
+    pending_writes: Vec<(Uptime, PendingWrite)>,
+    /// The ids of running replays, as requests bear them.
+    replays: BTreeMap<ReplayNo, Uuid>,
+    outages: Outages,
+    housekept_at: Uptime,
+    ticked_at: Uptime,
+    stop_by: Option<Uptime>,
+    /// The spool can no longer be written or read: nothing is begun any more.
+    failed: bool,
+}
+
+impl Driver {
+    pub(in crate::deliver) fn new(
+        params: Params,
+        (events, happened): (mpsc::Sender<Event>, mpsc::Receiver<Event>),
+    ) -> anyhow::Result<Self> {
+        let now = params.clock.uptime();
+        let committed = events.clone();
+        let notify = move |appended| drop(committed.send(Event::Appended(appended)));
+        let mut subscription = params.spool.subscribe(RECENT_BYTES_MAX, notify)?;
+        let (lanes, projects) =
+            (std::mem::take(&mut subscription.lanes), std::mem::take(&mut subscription.projects));
+        let lane_reader = LaneReader::new(subscription, RECENT_BYTES_MAX);
+        let mut scheduler = Scheduler::new(params.in_flight_max, params.lane_bytes_max);
+        scheduler.hold(params.held);
+        for state in lanes {
+            let webhook = webhook_of(&params, &projects, state.lane);
+            scheduler.add(state, webhook, now);
+        }
+        let mut driver = Self {
+            params,
+            events,
+            happened,
+            projects,
+            scheduler,
+            lane_reader,
+            encoded: HashMap::new(),
+            pending_writes: Vec::new(),
+            replays: BTreeMap::new(),
+            outages: Outages::default(),
+            housekept_at: now,
+            ticked_at: now,
+            stop_by: None,
+            failed: false,
+        };
+        driver.resume_replays()?;
+        driver.route_all();
+        Ok(driver)
+    }
+
+    pub(in crate::deliver) fn run(mut self) {
+        while let Some(rest) = self.step() {
+            match self.happened.recv_timeout(rest) {
+                Ok(event) => self.take_in(event),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// What the driver holds in memory: what it is, how much of it, and its limit.
+    pub fn memory(&self) -> Vec<(&'static str, usize, usize)> {
+        self.lane_reader.memory()
+    }
+
+    /// Takes in what has come, and does what is due. Never waits: says how long to rest where
+    /// nothing else comes; `None`: it has stopped.
+    pub fn step(&mut self) -> Option<Duration> {
+        // What has come meanwhile is taken together.
+        for _ in 0..EVENTS_AT_ONCE {
+            let Ok(event) = self.happened.try_recv() else { break };
+            self.take_in(event);
+        }
+        self.housekeep();
+        let now = self.now();
+        while let Some(action) = self.scheduler.poll(now) {
+            self.perform(action, now);
+        }
+        if self.has_stopped() {
+            self.params.spool.submit(Op::Tick(now), |_| {});
+            return None;
+        }
+        Some(self.patience())
+    }
+
+    fn has_stopped(&self) -> bool {
+        let done = self.failed || self.scheduler.under_way() == 0;
+        self.stop_by.is_some_and(|by| done || self.now() >= by)
+    }
+
+    fn now(&self) -> Uptime {
+        self.params.clock.uptime()
+    }
+
+    fn patience(&self) -> Duration {
+        let now = self.now();
+        let waits = [self.scheduler.deadline(), self.stop_by, self.pending_writes.first().map(|(at, _)| *at)];
+        let next = waits.into_iter().flatten().map(|at| at.since(now)).min();
+        next.unwrap_or(HOUSEKEEP_EVERY).min(HOUSEKEEP_EVERY)
+    }
+
+    fn take_in(&mut self, event: Event) {
+        let now = self.now();
+        match event {
+            Event::Appended(appended) => self.appended(appended, now),
+            Event::CancelReplay { replay, reply } => self.cancel_replay(replay, reply, now),
+            Event::Cancelled { replay, reply, written } => self.cancelled(replay, reply, written, now),
+            Event::Cut { lane, batch, written: Ok(_) } => self.scheduler.cut(lane, batch, now),
+            Event::Cut { lane, written: Err(error), .. } => {
+                self.encoded.remove(&lane);
+                self.not_written(lane, error, now);
+            }
+            Event::DeadCut { lane, written: Ok(_) } => self.scheduler.end_lease(lane, now),
+            Event::DeadCut { lane, written: Err(error) } => self.not_written(lane, error, now),
+            Event::Ended(ended) => self.ended(*ended, now),
+            Event::Epoch { after, epoch } => self.params.epochs.begin(after, epoch),
+            Event::GaveUp { lane, through, reason, written } => {
+                self.gave_up(lane, through, reason, written, now);
+            }
+            Event::Hold(held) => self.scheduler.hold(held || self.failed || self.stop_by.is_some()),
+            Event::Pause { lanes, reason } => {
+                lanes.into_iter().for_each(|lane| self.pause(lane, &reason, now));
+            }
+            Event::Redeliver { lanes } => {
+                lanes.into_iter().for_each(|lane| self.scheduler.redeliveries(lane, true, now));
+            }
+            Event::Redelivered { write, written } => self.redelivered(write, written, now),
+            Event::Replay { replay, id, rate, parts } => self.replay(replay, id, rate, &parts, now),
+            Event::Resume { lanes } => lanes.into_iter().for_each(|lane| self.resume(lane, now)),
+            Event::Routed { in_flight_max, lane_bytes_max } => {
+                self.outages.clear();
+                self.scheduler.set_limits(in_flight_max, lane_bytes_max);
+                self.route_all();
+            }
+            Event::Stop { patience } => {
+                self.scheduler.hold(true);
+                self.stop_by = Some(now.plus(patience));
+            }
+            Event::View(reply) => drop(reply.send(self.view(now))),
+            Event::Written { write, written } => self.written(write, written, now),
+        }
+    }
+
+    fn perform(&mut self, action: Action, now: Uptime) {
+        let (lane, done) = match action {
+            Action::Cut(lane) => (lane, self.cut(lane, now)),
+            Action::GiveUp(lane, what) => (lane, self.give_up(lane, what, now)),
+            Action::Redeliver(lane) => (lane, self.redeliver(lane, now)),
+            Action::Send(lane, batch) => (lane, self.send(lane, batch)),
+        };
+        if let Err(error) = done {
+            self.not_written(lane, error, now);
+        }
+    }
+
+    fn appended(&mut self, appended: Appended, now: Uptime) {
+        let (projects, chunks) = self.lane_reader.receive(appended);
+        for (no, name) in projects {
+            let at = no.0 as usize;
+            if self.projects.len() <= at {
+                self.projects.resize(at + 1, String::new());
+            }
+            if let Some(slot) = self.projects.get_mut(at) {
+                *slot = name;
+            }
+        }
+        for chunk in chunks {
+            let lane = chunk.lane;
+            self.know(lane, Seq(chunk.first.0.saturating_sub(1)), now);
+            let (records, bytes) = (u64::from(chunk.records), chunk.fragment_bytes);
+            let spooled = chunk.spooled_uptime;
+            self.lane_reader.offer(chunk);
+            self.scheduler.appended(lane, records, bytes, spooled, now);
+        }
+    }
+
+    /// A lane is made where it is new.
+    fn know(&mut self, lane: LaneNo, cursor: Seq, now: Uptime) {
+        if self.scheduler.lane(lane).is_none() {
+            let state = LaneState { lane, cursor, ..LaneState::default() };
+            self.scheduler.add(state, webhook_of(&self.params, &self.projects, lane), now);
+        }
+    }
+
+    /// What was begun for a lane is begun again later, or never, where the spool has failed.
+    fn not_written(&mut self, lane: LaneNo, error: SpoolError, now: Uptime) {
+        match error {
+            SpoolError::DiskFull => self.scheduler.not_written(lane, WRITE_AGAIN_AFTER, now),
+            error => self.fail(error),
+        }
+    }
+
+    fn fail(&mut self, error: SpoolError) {
+        self.scheduler.hold(true);
+        if !std::mem::replace(&mut self.failed, true) {
+            (self.params.on_failure)(error);
+        }
+    }
+
+    fn project(&self, lane: LaneNo) -> &str {
+        self.projects.get(lane.project().0 as usize).map_or("", String::as_str)
+    }
+}
+
+fn webhook_of(params: &Params, projects: &[String], lane: LaneNo) -> Option<Arc<Webhook>> {
+    let project = projects.get(lane.project().0 as usize)?;
+    params.routes.borrow().find(project, lane.callback()).cloned()
+}
+
+/// Recent chunks that need not be read again.
+const RECENT_BYTES_MAX: usize = 16 * 1024 * 1024;
+const HOUSEKEEP_EVERY: Duration = Duration::from_secs(1);
+/// An idle sidecar syncs no more often than this.
+const TICK_EVERY: Duration = Duration::from_secs(10);
+const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(1);
+const EVENTS_AT_ONCE: usize = 1_024;

@@ -1,0 +1,214 @@
+//! What follows from an attempt: it is written down, counted, and then the lane goes on.
+
+use std::time::Duration;
+
+use super::replays::Redelivery;
+use super::{Driver, Event, WRITE_AGAIN_AFTER};
+use crate::deliver::driver::lane_reader::ReadScope;
+use crate::deliver::scheduler::Settled;
+use crate::deliver::scheduler::retry::Outcome;
+use crate::metrics::{AttemptLabel, CallbackLabel, ReasonLabel};
+use crate::record::{LaneNo, Seq};
+use crate::spool::{Attempted, Batch, DeadNo, DeadReason, Done, Fate, LaneHealth, Op, ReplayNo, SpoolError};
+use crate::time::{Timestamp, Uptime};
+
+/// An attempt that ended.
+pub(in crate::deliver) struct Ended {
+    pub(in crate::deliver) lane: LaneNo,
+    pub(in crate::deliver) batch: Batch,
+    /// The dead letter that it was one more attempt of.
+    pub(in crate::deliver) dead: Option<DeadNo>,
+    pub(in crate::deliver) outcome: Outcome,
+    pub(in crate::deliver) started_at: Timestamp,
+    pub(in crate::deliver) took: Duration,
+    /// When the oldest of its records was committed.
+    pub(in crate::deliver) committed_at: Timestamp,
+}
+
+/// An outcome on its way to the disk.
+pub(in crate::deliver) struct Write {
+    attempted: Attempted,
+    batch: Batch,
+    /// What takes the batch's place.
+    successors: Option<Vec<Batch>>,
+}
+
+/// What could not be written for want of room, and is written again later.
+pub(in crate::deliver) enum PendingWrite {
+    Cancel(ReplayNo),
+    Outcome(Box<Write>),
+    Redelivered(Box<Redelivery>),
+}
+
+impl Driver {
+    pub(in crate::deliver) fn ended(&mut self, ended: Ended, now: Uptime) {
+        let Ended { lane, batch, .. } = &ended;
+        let lane = *lane;
+        let failed_before = self.health(lane).failures > 0;
+        let odd_before = self.scheduler.lane(lane).is_some_and(|lane| lane.has_odd_answers);
+        let jitter = (self.params.jitter)();
+        let Some(decided) = self.scheduler.ended(lane, &ended.outcome, jitter, now) else { return };
+        self.count(&ended, decided.fate);
+        if let Some(dead) = ended.dead {
+            return self.tried_again(ended, dead, decided.fate);
+        }
+        self.say_outage(&ended, failed_before, now);
+        self.say_odd(&ended, odd_before);
+        let successors = match decided.halve.then(|| self.halves(batch)).transpose() {
+            Ok(successors) => successors,
+            Err(error) => return self.not_written(lane, error, now),
+        };
+        let (batch, attempted) = self.attempted(ended, decided.fate);
+        self.write(Box::new(Write { attempted, batch, successors }));
+    }
+
+    /// As it is written down.
+    pub(in crate::deliver) fn attempted(&self, ended: Ended, fate: Fate) -> (Batch, Attempted) {
+        let Ended { lane, batch, outcome, started_at, took, .. } = ended;
+        let attempted = Attempted {
+            batch: batch.id,
+            lane,
+            number: batch.attempts.saturating_add(1),
+            started_at,
+            took_micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            status: outcome.status,
+            outcome: outcome.word,
+            detail: outcome.detail,
+            fate,
+            health: self.health(lane),
+        };
+        (batch, attempted)
+    }
+
+    pub(in crate::deliver) fn write_again(&mut self, what: PendingWrite, now: Uptime) {
+        self.pending_writes.push((now.plus(WRITE_AGAIN_AFTER), what));
+    }
+
+    /// Hands an outcome in, with the standing that the lane has now.
+    pub(in crate::deliver) fn write(&self, mut write: Box<Write>) {
+        write.attempted.health = self.health(write.attempted.lane);
+        if write.batch.replay.is_some_and(|replay| !self.replays.contains_key(&replay)) {
+            // It was cancelled meanwhile: nothing takes its place.
+            write.successors = None;
+        }
+        let events = self.events.clone();
+        let retire =
+            write.successors.clone().map(|successors| Op::Retire { batch: write.batch.id, successors });
+        let attempted = Op::Attempted(write.attempted.clone());
+        let reply = move |written| drop(events.send(Event::Written { write, written }));
+        match retire {
+            None => self.params.spool.submit(attempted, reply),
+            Some(retire) => {
+                self.params.spool.submit(attempted, |_| {});
+                self.params.spool.submit(retire, reply);
+            }
+        }
+    }
+
+    pub(in crate::deliver) fn written(
+        &mut self,
+        write: Box<Write>,
+        written: Result<Done, SpoolError>,
+        now: Uptime,
+    ) {
+        match written {
+            Ok(_) => {}
+            Err(SpoolError::DiskFull) => return self.write_again(PendingWrite::Outcome(write), now),
+            Err(error) => return self.fail(error),
+        }
+        let Write { attempted, batch, successors } = *write;
+        let (lane, records) = (attempted.lane, u64::from(batch.records));
+        if attempted.fate == Fate::Waits {
+            return self.scheduler.tried(lane, successors, now);
+        }
+        if let Some(replay) = batch.replay {
+            return self.replayed(lane, replay, &batch, attempted.fate, now);
+        }
+        if let Fate::Dead(reason) = attempted.fate {
+            self.count_dead(lane, reason, records);
+        }
+        self.settled(lane, batch.last, records, batch.fragment_bytes(), now);
+    }
+
+    pub(in crate::deliver) fn gave_up(
+        &mut self,
+        lane: LaneNo,
+        through: Seq,
+        reason: Option<DeadReason>,
+        written: Result<Done, SpoolError>,
+        now: Uptime,
+    ) {
+        match written {
+            Ok(Done::Settled { records, bytes }) => {
+                match reason {
+                    Some(reason) => self.count_dead(lane, reason, records),
+                    None => drop(self.params.metrics.records_discarded.inc_by(records)),
+                }
+                self.settled(lane, through, records, bytes, now);
+            }
+            Ok(_) => self.scheduler.end_lease(lane, now),
+            Err(error) => self.not_written(lane, error, now),
+        }
+    }
+
+    fn settled(&mut self, lane: LaneNo, through: Seq, records: u64, bytes: u64, now: Uptime) {
+        self.encoded.remove(&lane);
+        self.lane_reader.settled(lane, through);
+        let left = self.scheduler.lane(lane).is_some_and(|lane| lane.pending_records > records);
+        match left.then(|| self.lane_reader.oldest(lane, through)).transpose() {
+            Ok(oldest) => {
+                let settled = Settled { through, records, bytes, oldest: oldest.flatten() };
+                self.scheduler.settled(lane, settled, now);
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Two batches with the records of one.
+    fn halves(&mut self, whole: &Batch) -> Result<Vec<Batch>, SpoolError> {
+        let half = whole.records / 2;
+        let after = Seq(whole.first.0.saturating_sub(1));
+        let kind = if whole.replay.is_some() { ReadScope::Settled } else { ReadScope::Pending };
+        let first = self.lane_reader.read(kind, whole.lane, after, half, u64::MAX)?.encode(half as usize)?;
+        let rest = whole.records - half;
+        let second =
+            self.lane_reader.read(kind, whole.lane, first.ends.1, rest, u64::MAX)?.encode(rest as usize)?;
+        let batch = |encoded| Batch { replay: whole.replay, ..self.batch(whole.lane, whole.epoch, encoded) };
+        Ok([first, second].iter().map(batch).collect())
+    }
+
+    pub(in crate::deliver) fn health(&self, lane: LaneNo) -> LaneHealth {
+        self.scheduler.lane(lane).map(|lane| lane.health.clone()).unwrap_or_default()
+    }
+
+    fn count(&self, ended: &Ended, fate: Fate) {
+        let metrics = &self.params.metrics;
+        let callback = ended.lane.callback();
+        metrics.attempts.get_or_create(&AttemptLabel { callback, outcome: ended.outcome.word }).inc();
+        metrics.attempt_duration.observe(ended.took.as_secs_f64());
+        if fate == Fate::Delivered {
+            metrics.batches_delivered.get_or_create(&CallbackLabel { callback }).inc();
+            // How late a record is that is sent again says nothing.
+            if ended.batch.replay.is_none() && ended.dead.is_none() {
+                let latency = self.params.clock.wall().since(ended.committed_at);
+                metrics.delivery_latency.observe(latency.as_secs_f64());
+            }
+        }
+    }
+
+    fn count_dead(&self, lane: LaneNo, reason: DeadReason, records: u64) {
+        let (project, callback, why) = (self.project(lane), lane.callback(), reason.name());
+        tracing::warn!(project, %callback, records, reason = why, "records were given up and are dead letters");
+        self.params.metrics.dead_letters.get_or_create(&ReasonLabel { reason: why }).inc_by(records);
+    }
+
+    /// An answer that breaks the protocol behind its status is said once, and its repetitions are counted.
+    fn say_odd(&self, Ended { lane, outcome, .. }: &Ended, odd_before: bool) {
+        let is_odd = self.scheduler.lane(*lane).is_some_and(|lane| lane.has_odd_answers);
+        if is_odd && !odd_before {
+            let (project, callback) = (self.project(*lane), lane.callback());
+            let Outcome { status, detail, .. } = outcome;
+            tracing::warn!(project, %callback, status, detail, "a webhook takes records, but its answer has a fault");
+        }
+    }
+}

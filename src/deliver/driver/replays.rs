@@ -1,0 +1,242 @@
+//! What is sent again: replays, and dead letters that get one more attempt.
+
+use std::collections::HashMap;
+use std::sync::mpsc::SyncSender;
+
+use uuid::Uuid;
+
+use super::outcomes::{Ended, PendingWrite};
+use super::{Driver, Event};
+use crate::deliver::driver::lane_reader::ReadScope;
+use crate::deliver::scheduler::Candidate;
+use crate::metrics::OutcomeLabel;
+use crate::record::{Callback, LaneNo, Seq};
+use crate::spool::{
+    Attempted, Batch, DeadLetter, DeadNo, Done, Fate, Op, Part, ReplayNo, ReplayState, SpoolError,
+};
+use crate::time::Uptime;
+
+/// The outcome of a dead letter's one more attempt, on its way to the disk.
+pub(in crate::deliver) struct Redelivery {
+    dead: DeadNo,
+    attempted: Attempted,
+}
+
+impl Driver {
+    /// Goes on with the replays that an earlier process left.
+    pub(in crate::deliver) fn resume_replays(&mut self) -> Result<(), SpoolError> {
+        let all = self.lane_reader.reader().replays()?;
+        for replay in all.into_iter().filter(|replay| replay.state == ReplayState::Running) {
+            self.replays.insert(replay.no, replay.id);
+            self.scheduler.set_rate(replay.no, replay.rate);
+        }
+        Ok(())
+    }
+
+    /// A replay is durable: it enters its lanes.
+    pub(in crate::deliver) fn replay(
+        &mut self,
+        replay: ReplayNo,
+        id: Uuid,
+        rate: Option<u32>,
+        parts: &[Part],
+        now: Uptime,
+    ) {
+        self.replays.insert(replay, id);
+        self.scheduler.replay(replay, rate, parts, now);
+    }
+
+    /// Nothing more of it is cut from now on; `told` hears when that is durable.
+    pub(in crate::deliver) fn cancel_replay(
+        &mut self,
+        replay: ReplayNo,
+        reply: Option<SyncSender<Result<(), SpoolError>>>,
+        now: Uptime,
+    ) {
+        self.replays.remove(&replay);
+        if self.scheduler.cancel(replay, now) {
+            self.count_replay("cancelled");
+        }
+        let events = self.events.clone();
+        let op = Op::CancelReplay { replay, at: self.params.clock.wall() };
+        self.params.spool.submit(op, move |written| {
+            let _ = events.send(Event::Cancelled { replay, reply, written });
+        });
+    }
+
+    pub(in crate::deliver) fn cancelled(
+        &mut self,
+        replay: ReplayNo,
+        reply: Option<SyncSender<Result<(), SpoolError>>>,
+        written: Result<Done, SpoolError>,
+        now: Uptime,
+    ) {
+        if let Some(reply) = reply {
+            let _ = reply.send(written.clone().map(drop));
+        }
+        match written {
+            Ok(_) => {}
+            Err(SpoolError::DiskFull) => self.write_again(PendingWrite::Cancel(replay), now),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// For want of room. `false`: none runs.
+    pub(in crate::deliver) fn cancel_newest(&mut self, now: Uptime) -> bool {
+        let Some(replay) = self.scheduler.newest_replay() else { return false };
+        let id = self.replays.get(&replay).map(Uuid::to_string).unwrap_or_default();
+        tracing::warn!(replay = id, "the spool is near `spool.bytes_max`: the newest replay is cancelled");
+        self.cancel_replay(replay, None, now);
+        true
+    }
+
+    /// A batch of a replay is sent, or passed over as too large.
+    pub(in crate::deliver) fn replayed(
+        &mut self,
+        lane: LaneNo,
+        replay: ReplayNo,
+        batch: &Batch,
+        fate: Fate,
+        now: Uptime,
+    ) {
+        self.encoded.remove(&lane);
+        if fate == Fate::Delivered {
+            self.params.metrics.records_replayed.inc_by(u64::from(batch.records));
+        }
+        if self.scheduler.advanced(lane, replay, batch.last, now) {
+            let id = self.replays.remove(&replay).map(|id| id.to_string()).unwrap_or_default();
+            tracing::info!(replay = id, "the replay is done");
+            self.count_replay("done");
+        }
+    }
+
+    /// What each of these records waits for within a replay. A record knows what it had to wait for when
+    /// it was made; what had settled by then is found anew: the records of its document that come before
+    /// it in the other lanes and are not sent. So many of these are looked at; behind them it waits.
+    pub(in crate::deliver) fn order_of_replay(
+        &mut self,
+        lane: LaneNo,
+        replay: ReplayNo,
+        lane_reader: &mut [Candidate],
+    ) -> Result<(), SpoolError> {
+        let Some(until) = lane_reader.last().map(|head| head.seq) else { return Ok(()) };
+        for callback in Callback::ALL.into_iter().filter(|callback| *callback != lane.callback()) {
+            let other = LaneNo::new(lane.project(), callback);
+            // One that stands still is not waited for.
+            let moving = self.scheduler.lane(other).filter(|other| !other.is_suspended());
+            let ranges: Vec<(Seq, Seq)> = moving.map_or_else(Vec::new, |other| {
+                let of_replay = other.parts.iter().filter(|part| part.replay == replay);
+                of_replay.map(|part| (part.cursor, part.last)).collect()
+            });
+            let mut before: HashMap<u64, Vec<Seq>> = HashMap::new();
+            let (mut left, mut looked_up_to) = (LOOK_BACK, None);
+            for (cursor, last) in ranges.into_iter().filter(|(cursor, _)| *cursor < until) {
+                let until = until.min(Seq(last.0 + 1));
+                let found = self.lane_reader.documents(other, cursor, until, left)?;
+                left -= found.len();
+                looked_up_to = found.last().map(|(_, seq)| *seq).filter(|_| left == 0);
+                found.into_iter().for_each(|(document, seq)| before.entry(document).or_default().push(seq));
+                if left == 0 {
+                    break;
+                }
+            }
+            for head in lane_reader.iter_mut() {
+                let of_document = before.get(&head.document);
+                let last = of_document.and_then(|seqs| seqs.iter().rfind(|seq| **seq < head.seq));
+                let unseen = looked_up_to.filter(|seq| *seq < head.seq);
+                if let Some(slot) = head.after.0.get_mut(callback.index()) {
+                    *slot = (*slot).max(last.copied().unwrap_or_default()).max(unseen.unwrap_or_default());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the next dead letter of a lane that is asked for, or cuts it first.
+    pub(in crate::deliver) fn redeliver(&mut self, lane: LaneNo, now: Uptime) -> Result<(), SpoolError> {
+        let webhook = self.scheduler.lane(lane).and_then(|lane| lane.webhook.clone());
+        let letter = self.lane_reader.reader().next_redelivery(lane)?;
+        let (Some(webhook), Some(letter)) = (webhook, letter) else {
+            self.scheduler.redeliveries(lane, false, now);
+            self.scheduler.end_lease(lane, now);
+            return Ok(());
+        };
+        let done = match letter.batch {
+            None => self.cut_dead(&letter, webhook.limits.records_max, webhook.limits.bytes_max),
+            Some(batch) => {
+                let batch = self.lane_reader.reader().batch(&batch)?;
+                let batch =
+                    batch.ok_or_else(|| SpoolError::Damaged("a dead letter without its batch".into()));
+                batch
+                    .and_then(|batch| Ok((self.lane_reader.encode_again(ReadScope::Settled, &batch)?, batch)))
+                    .map(|(encoded, batch)| {
+                        self.request(webhook, batch, encoded, letter.redelivery, Some(letter.no))
+                    })
+            }
+        };
+        match done {
+            // It was removed, with its records, while it was read.
+            Err(_) if self.lane_reader.reader().dead_letter(letter.no)?.is_none() => {
+                self.scheduler.end_lease(lane, now);
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    /// The first records of a dead letter that was never cut become a batch.
+    fn cut_dead(&mut self, letter: &DeadLetter, records_max: u32, bytes_max: u64) -> Result<(), SpoolError> {
+        let lane = letter.lane;
+        let head =
+            self.lane_reader.read(ReadScope::Settled, lane, letter.first.before(), records_max, bytes_max)?;
+        let epoch = self.params.epochs.of(letter.first);
+        let last: Seq = epoch.last.map_or(letter.last, |last| last.min(letter.last));
+        let mut bytes = 0_u64;
+        let lane_reader = head.candidates(records_max, Some(last))?;
+        let fits = lane_reader.iter().take_while(|head| {
+            bytes = bytes.saturating_add(head.bytes);
+            bytes <= bytes_max
+        });
+        let records = fits.count().max(1);
+        let batch = self.batch(lane, epoch.id, &head.encode(records)?);
+        let events = self.events.clone();
+        self.params.spool.submit(Op::CutDead { dead: letter.no, batch }, move |written| {
+            let _ = events.send(Event::DeadCut { lane, written });
+        });
+        Ok(())
+    }
+
+    /// The one more attempt ended.
+    pub(in crate::deliver) fn tried_again(&self, ended: Ended, dead: DeadNo, fate: Fate) {
+        let (_, attempted) = self.attempted(ended, fate);
+        self.write_redelivered(Box::new(Redelivery { dead, attempted }));
+    }
+
+    pub(in crate::deliver) fn write_redelivered(&self, write: Box<Redelivery>) {
+        let events = self.events.clone();
+        let op = Op::Redelivered { dead: write.dead, attempted: write.attempted.clone() };
+        self.params.spool.submit(op, move |written| {
+            let _ = events.send(Event::Redelivered { write, written });
+        });
+    }
+
+    pub(in crate::deliver) fn redelivered(
+        &mut self,
+        write: Box<Redelivery>,
+        written: Result<Done, SpoolError>,
+        now: Uptime,
+    ) {
+        match written {
+            Ok(_) => self.scheduler.end_lease(write.attempted.lane, now),
+            Err(SpoolError::DiskFull) => self.write_again(PendingWrite::Redelivered(write), now),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn count_replay(&self, outcome: &'static str) {
+        self.params.metrics.replays.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+}
+
+/// A lane of a replay runs ahead of the others of its project by so many of their records at most.
+const LOOK_BACK: usize = 4_096;

@@ -1,0 +1,133 @@
+//! Batches are cut and sent.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::outcomes::Ended;
+use super::{Driver, Event};
+use crate::deliver::driver::lane_reader::{EncodedBatch, ReadScope};
+use crate::deliver::http::client::Ask;
+use crate::deliver::http::request::{About, headers};
+use crate::deliver::scheduler::Run;
+use crate::deliver::webhook::Webhook;
+use crate::failpoint::{self, Side};
+use crate::record::LaneNo;
+use crate::spool::{Batch, DeadNo, Op, SpoolError};
+use crate::time::Uptime;
+
+impl Driver {
+    pub(in crate::deliver) fn cut(&mut self, lane: LaneNo, now: Uptime) -> Result<(), SpoolError> {
+        let Some(state) = self.scheduler.lane(lane) else { return Ok(()) };
+        let (records_max, bytes_max) = state
+            .webhook
+            .as_ref()
+            .map_or((1, 1), |webhook| (webhook.limits.records_max, webhook.limits.bytes_max));
+        let Some((kind, replay, cursor, last)) = state.range_at_work() else {
+            // The replay was cancelled meanwhile.
+            self.scheduler.end_lease(lane, now);
+            return Ok(());
+        };
+        let head = self.lane_reader.read(kind, lane, cursor, records_max, bytes_max)?;
+        let Some(first) = head.first()? else {
+            let lost = format!("the records of lane {lane} behind {}", cursor.0);
+            return Err(SpoolError::Damaged(lost));
+        };
+        let epoch = self.params.epochs.of(first);
+        let last = epoch.last.into_iter().chain(last).min();
+        let mut lane_reader = head.candidates(records_max, last)?;
+        if let Some(replay) = replay {
+            self.order_of_replay(lane, replay, &mut lane_reader)?;
+        }
+        let records = match self.scheduler.run(lane, &lane_reader, now) {
+            Run::Records(records) => records,
+            Run::Blocked => {
+                let after = lane_reader.first().map(|head| head.after).unwrap_or_default();
+                self.scheduler.blocked(lane, after, now);
+                return Ok(());
+            }
+        };
+        let encoded = head.encode(records)?;
+        let batch = Batch { replay, ..self.batch(lane, epoch.id, &encoded) };
+        self.encoded.insert(lane, (batch.id, encoded));
+        let events = self.events.clone();
+        self.params.spool.submit(Op::Cut(batch.clone()), move |written| {
+            let _ = events.send(Event::Cut { lane, batch, written });
+        });
+        Ok(())
+    }
+
+    pub(in crate::deliver) fn send(&mut self, lane: LaneNo, batch: Batch) -> Result<(), SpoolError> {
+        let Some(webhook) = self.scheduler.lane(lane).and_then(|lane| lane.webhook.clone()) else {
+            return Ok(());
+        };
+        let encoded = if let Some((_, encoded)) = self.encoded.remove(&lane).filter(|(id, _)| *id == batch.id)
+        {
+            encoded
+        } else {
+            let kind = if batch.replay.is_some() { ReadScope::Settled } else { ReadScope::Pending };
+            self.lane_reader.encode_again(kind, &batch)?
+        };
+        let replay = batch.replay.and_then(|replay| self.replays.get(&replay).copied());
+        self.request(webhook, batch, encoded, replay, None);
+        Ok(())
+    }
+
+    /// Makes the request. `dead` is the dead letter that it is one more attempt of.
+    pub(in crate::deliver) fn request(
+        &mut self,
+        webhook: Arc<Webhook>,
+        batch: Batch,
+        encoded: EncodedBatch,
+        replay: Option<Uuid>,
+        dead: Option<DeadNo>,
+    ) {
+        let lane = batch.lane;
+        let started_at = self.params.clock.wall();
+        let about = About {
+            batch: &batch,
+            project: self.project(lane),
+            first: encoded.first,
+            last: encoded.last,
+            attempt: batch.attempts.saturating_add(1),
+            replay,
+            now: started_at,
+        };
+        let ask = Ask {
+            headers: headers(&webhook, &about, &encoded.body),
+            url: webhook.url.clone(),
+            body: encoded.body,
+            timeout: webhook.limits.timeout,
+            connect_timeout: webhook.limits.connect_timeout,
+            response_bytes_max: webhook.limits.response_bytes_max,
+        };
+        let (events, committed_at) = (self.events.clone(), encoded.committed_at);
+        let clock = self.params.clock;
+        let began = clock.elapsed();
+        failpoint::reach("send", Side::Before);
+        let reply = move |outcome| {
+            failpoint::reach("send", Side::After);
+            let took = clock.elapsed().saturating_sub(began);
+            let ended = Ended { lane, batch, dead, outcome, started_at, took, committed_at };
+            let _ = events.send(Event::Ended(Box::new(ended)));
+        };
+        (self.params.post)(ask, Box::new(reply));
+    }
+
+    pub(in crate::deliver) fn batch(&self, lane: LaneNo, epoch: Uuid, encoded: &EncodedBatch) -> Batch {
+        Batch {
+            id: Uuid::now_v7(),
+            lane,
+            first: encoded.ends.0,
+            last: encoded.ends.1,
+            records: encoded.records,
+            body_bytes: encoded.body.len() as u64,
+            body_sum: xxh3_64(&encoded.body),
+            cut_at: self.params.clock.wall(),
+            epoch,
+            attempts: 0,
+            replay: None,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! How an attempt ended, in a word and a sentence: from an answer, as far as it came, or from what was
+//! in the way of one.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use http_body_util::BodyExt as _;
+use hyper::Response;
+use hyper::body::Incoming;
+use hyper::header::RETRY_AFTER;
+use tokio::time::{Instant, timeout_at};
+
+use crate::clock::Clock;
+use crate::deliver::http::connector::NotOpened;
+use crate::deliver::http::location::location;
+use crate::deliver::http::wire::{Unanswered, causes};
+use crate::deliver::scheduler::retry::{DELIVERED, Outcome};
+use crate::time::Timestamp;
+
+/// An answer with a status, which decides; the rest may be broken.
+pub(in crate::deliver) struct Answer {
+    status: u16,
+    /// Where a redirect leads, for people.
+    location: Option<String>,
+    retry_after: Option<Duration>,
+    body: Option<Incoming>,
+    /// The beginning of the body.
+    kept: BytesMut,
+    /// What is wrong behind the status.
+    fault: Option<String>,
+}
+
+impl Answer {
+    /// One whose head has come.
+    pub(in crate::deliver) fn new(answer: Response<Incoming>) -> Self {
+        let value = answer.headers().get(RETRY_AFTER);
+        Self {
+            status: answer.status().as_u16(),
+            location: location(answer.headers()),
+            retry_after: value.and_then(|value| retry_after(value.to_str().ok()?, Clock::now())),
+            body: Some(answer.into_body()),
+            kept: BytesMut::new(),
+            fault: None,
+        }
+    }
+
+    /// One of which nothing more than the status could be read.
+    pub(in crate::deliver) fn broken(status: u16, why: &str) -> Self {
+        Self {
+            status,
+            location: None,
+            retry_after: None,
+            body: None,
+            kept: BytesMut::new(),
+            fault: Some(why.to_owned()),
+        }
+    }
+
+    /// Reads the body, as far as it comes and may be read.
+    pub(in crate::deliver) async fn read(&mut self, bytes_max: u64, deadline: Instant) {
+        let mut read = 0_u64;
+        while let Some(body) = &mut self.body {
+            match timeout_at(deadline, body.frame()).await {
+                Ok(None) => return,
+                Ok(Some(Ok(frame))) => {
+                    let Some(data) = frame.data_ref() else { continue };
+                    read += data.len() as u64;
+                    let room = DETAIL_BYTES.saturating_sub(self.kept.len());
+                    self.kept.extend_from_slice(data.get(..data.len().min(room)).unwrap_or_default());
+                    if read >= bytes_max {
+                        self.fault =
+                            Some(format!("its body is longer than the {bytes_max} bytes that are read"));
+                    }
+                }
+                Ok(Some(Err(error))) => self.fault = Some(format!("its body broke off: {}", told(&error))),
+                Err(_) => self.fault = Some("its body did not end in time".into()),
+            }
+            if self.fault.is_some() {
+                self.body = None;
+            }
+        }
+    }
+
+    /// Nothing of it is left on the connection.
+    pub(in crate::deliver) fn is_whole(&self) -> bool {
+        self.fault.is_none()
+    }
+
+    pub(in crate::deliver) fn outcome(self) -> Outcome {
+        let Self { status, location, retry_after, kept, fault, .. } = self;
+        let word = match status {
+            200..=299 => DELIVERED,
+            300..=399 => "redirect",
+            _ => "status",
+        };
+        let kept = match location {
+            Some(place) if word == "redirect" => Some(format!("redirects to {place}, and is not followed")),
+            _ => (word != DELIVERED).then(|| String::from_utf8_lossy(&kept).into_owned()),
+        };
+        let fault = fault.map(|fault| format!("the answer has a fault: {fault}"));
+        let detail = match (kept, fault) {
+            (Some(kept), Some(fault)) if kept.is_empty() => Some(fault),
+            (Some(kept), Some(fault)) => Some(format!("{kept} ({fault})")),
+            (kept, fault) => kept.or(fault),
+        };
+        Outcome { status: Some(status), word, detail, retry_after }
+    }
+}
+
+impl Unanswered {
+    /// Its sentence.
+    pub(in crate::deliver) fn told(&self) -> String {
+        told(&self.error)
+    }
+}
+
+/// Why there is no connection.
+pub(in crate::deliver) fn not_opened(error: &NotOpened) -> Outcome {
+    let word = match error {
+        NotOpened::Denied(_) => "egress",
+        NotOpened::Dns(..) => "dns",
+        NotOpened::Io(_, error) if error.kind() == std::io::ErrorKind::ConnectionRefused => "refused",
+        NotOpened::Io(..) => "unreachable",
+        NotOpened::Proxy(_) => "proxy",
+        NotOpened::Timeout(_) => "timeout",
+        NotOpened::Tls(_) => "tls",
+    };
+    unsent(word, error.to_string())
+}
+
+/// Why there is no answer.
+pub(in crate::deliver) fn failed(error: &hyper::Error) -> Outcome {
+    let broke_off = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
+    let is_reset = broke_off || causes(error).any(is_reset);
+    unsent(if is_reset { "reset" } else { "protocol" }, told(error))
+}
+
+pub(in crate::deliver) fn unsent(word: &'static str, detail: String) -> Outcome {
+    Outcome { status: None, word, detail: Some(detail), retry_after: None }
+}
+
+fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {
+    use std::io::ErrorKind;
+    let resets = [
+        ErrorKind::ConnectionReset,
+        ErrorKind::BrokenPipe,
+        ErrorKind::UnexpectedEof,
+        ErrorKind::ConnectionAborted,
+    ];
+    let is_h2 = error.downcast_ref::<h2::Error>().is_some_and(|error| error.is_remote() || error.is_io());
+    is_h2 || error.downcast_ref::<std::io::Error>().is_some_and(|error| resets.contains(&error.kind()))
+}
+
+/// An error with what it comes from.
+fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut told: Vec<String> = causes(error).map(ToString::to_string).collect();
+    told.dedup();
+    told.join(": ")
+}
+
+/// Seconds, or a date in any of HTTP's three forms.
+/// <https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>
+fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More than a number holds is longer than anybody waits.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::from(u32::MAX))));
+    }
+    if let Ok(date) = httpdate::parse_http_date(value) {
+        let since_epoch = date.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        return Some(Timestamp(i64::try_from(since_epoch.as_micros()).ok()?).since(now));
+    }
+    // With another zone than GMT, as mail has them.
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
+    Some(Timestamp(date.as_microsecond()).since(now))
+}
+
+/// What an attempt's log keeps of an unwelcome answer.
+const DETAIL_BYTES: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = Timestamp(1_700_000_000_000_000);
+        assert_eq!(retry_after(" 7 ", now), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after("007", now), Some(Duration::from_secs(7)));
+        assert!(retry_after("99999999999999999999", now) > Some(Duration::from_hours(24)));
+        for (date, seconds) in [
+            ("Tue, 14 Nov 2023 22:13:30 GMT", 10),
+            ("Tue, 14 Nov 2023 22:13:00 GMT", 0),
+            ("Tuesday, 14-Nov-23 22:13:30 GMT", 10),
+            ("Tue Nov 14 22:13:30 2023", 10),
+            ("Fri Dec  1 00:00:00 2023", 1_388_800),
+            ("Friday, 01-Dec-23 00:00:00 GMT", 1_388_800),
+            ("Tue, 14 Nov 2023 23:13:30 +0100", 10),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ] {
+            assert_eq!(retry_after(date, now), Some(Duration::from_secs(seconds)), "{date}");
+        }
+        for text in ["soon", "", "-1", "1.5", "7s", "14 Nov"] {
+            assert_eq!(retry_after(text, now), None, "{text}");
+        }
+    }
+}

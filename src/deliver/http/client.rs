@@ -1,0 +1,145 @@
+//! One attempt on the wire: a request in, how it ended out.
+//!
+//! One deadline over the whole exchange, and nothing that was begun for it lives longer. The status
+//! decides: of what follows it as much is read as comes and is allowed, and what is wrong with it is
+//! told. Redirects are answers like others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::HeaderMap;
+use hyper::{Method, Request, Uri};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
+
+use crate::deliver::http::answer::{Answer, failed, not_opened, unsent};
+use crate::deliver::http::connector::Connector;
+use crate::deliver::http::egress::Egress;
+use crate::deliver::http::proxy::Proxy;
+use crate::deliver::http::trust;
+use crate::deliver::http::wire::{Key, Pool, Wire};
+use crate::deliver::scheduler::retry::Outcome;
+use crate::metrics::{Metrics, ReusedLabel, Truth};
+
+/// Makes requests.
+#[derive(Clone)]
+pub struct Client {
+    connector: Arc<Connector>,
+    pool: Pool,
+    metrics: Metrics,
+}
+
+/// Makes one attempt at a request, and tells how it ended. It must not block.
+pub type Post = Box<dyn Fn(Ask, Box<dyn FnOnce(Outcome) + Send>) + Send>;
+
+/// One request.
+#[derive(Debug)]
+pub struct Ask {
+    /// Where to.
+    pub url: Uri,
+    /// All of them.
+    pub headers: HeaderMap,
+    /// The batch.
+    pub body: Bytes,
+    /// Over the whole exchange.
+    pub timeout: Duration,
+    /// To make the connection.
+    pub connect_timeout: Duration,
+    /// What is read of the answer.
+    pub response_bytes_max: u64,
+}
+
+impl Client {
+    /// Trusts the system's roots, and those of `ca_file`.
+    pub fn new(
+        egress: Egress,
+        proxy: Option<Proxy>,
+        ca_file: Option<&std::path::Path>,
+        metrics: Metrics,
+    ) -> anyhow::Result<Self> {
+        let tls = trust::client_config(ca_file)?;
+        let connector = Arc::new(Connector { egress, proxy, tls: Arc::new(tls) });
+        Ok(Self { connector, pool: Pool::default(), metrics })
+    }
+
+    /// Makes requests as tasks of `runtime`.
+    pub fn post(self, runtime: Handle) -> Post {
+        Box::new(move |ask, told| {
+            let client = self.clone();
+            runtime.spawn(async move { told(client.attempt(ask).await) });
+        })
+    }
+
+    /// Makes one attempt. Where a receiver has not looked at the request, as a connection that had
+    /// rested was closed or the receiver says so itself, it is made once more at once, over a new
+    /// connection, and both count as one.
+    pub(in crate::deliver) async fn attempt(&self, ask: Ask) -> Outcome {
+        let deadline = tokio::time::sleep(ask.timeout).deadline();
+        let late = || unsent("timeout", format!("no answer within {:?}", ask.timeout));
+        let key = key(&ask.url);
+        let mut rested = self.pool.take(&key);
+        let mut is_second = false;
+        loop {
+            let wire = match rested.take() {
+                Some(wire) => Ok(wire),
+                None => match timeout_at(deadline, self.connect(&key, ask.connect_timeout)).await {
+                    Ok(wire) => wire,
+                    Err(_) => return late(),
+                },
+            };
+            let mut wire = match wire {
+                Ok(wire) => wire,
+                Err(outcome) => return outcome,
+            };
+            let error = match timeout_at(deadline, wire.send(request(&ask))).await {
+                Ok(Ok(answer)) => {
+                    let mut answer = Answer::new(answer);
+                    answer.read(ask.response_bytes_max, deadline).await;
+                    return self.answered(key, wire, answer, deadline).await;
+                }
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    let head =
+                        wire.status().map(|status| Answer::broken(status, "its head did not end in time"));
+                    return head.map_or_else(late, Answer::outcome);
+                }
+            };
+            if let Some(status) = error.status {
+                return Answer::broken(status, &error.told()).outcome();
+            }
+            if !error.is_untouched || std::mem::replace(&mut is_second, true) {
+                return failed(&error.error);
+            }
+        }
+    }
+
+    async fn connect(&self, key: &Key, timeout: Duration) -> Result<Wire, Outcome> {
+        let opened = self.connector.open(key, timeout).await.map_err(|error| not_opened(&error))?;
+        Wire::over(opened).await.map_err(|error| failed(&error))
+    }
+
+    /// An answer was read: its connection serves again where it may.
+    async fn answered(&self, key: Key, mut wire: Wire, answer: Answer, deadline: Instant) -> Outcome {
+        self.metrics.http_connections.get_or_create(&ReusedLabel { reused: Truth(wire.reused) }).inc();
+        if answer.is_whole() && timeout_at(deadline, wire.is_free()).await == Ok(true) {
+            self.pool.put(key, wire);
+        }
+        answer.outcome()
+    }
+}
+
+fn request(ask: &Ask) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(ask.body.clone()));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = ask.url.clone();
+    *request.headers_mut() = ask.headers.clone();
+    request
+}
+
+fn key(url: &Uri) -> Key {
+    let https = url.scheme_str() == Some("https");
+    let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
+    Key { https, host, port: url.port_u16().unwrap_or(if https { 443 } else { 80 }) }
+}

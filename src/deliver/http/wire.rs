@@ -1,0 +1,222 @@
+//! One connection to a receiver, for one request at a time: over HTTP/2 too, as requests that share
+//! a connection wait for each other. All that runs for it ends when it is dropped.
+
+mod pool;
+mod tap;
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
+use hyper::header::{HOST, HeaderValue};
+use hyper::{Request, Response, Uri};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::task::JoinSet;
+
+use self::tap::{Seen, Tapped};
+use crate::deliver::http::connector::{Opened, Socket, Through};
+
+pub(in crate::deliver) use self::pool::{Key, Pool};
+
+/// A connection that was made.
+pub(in crate::deliver) struct Wire {
+    sender: Sender,
+    seen: Seen,
+    tasks: Tasks,
+    /// Requests name their whole target, as those to a proxy do.
+    through: Option<Through>,
+    /// It has served a request before.
+    pub(in crate::deliver) reused: bool,
+}
+
+enum Sender {
+    Http1(http1::SendRequest<Full<Bytes>>),
+    Http2(http2::SendRequest<Full<Bytes>>),
+}
+
+/// A request had no answer that could be read.
+#[derive(Debug)]
+pub(in crate::deliver) struct Unanswered {
+    pub(in crate::deliver) error: hyper::Error,
+    /// The status, where that at least could be read.
+    pub(in crate::deliver) status: Option<u16>,
+    /// The receiver has not looked at the request: it may be sent again and is not sent twice.
+    pub(in crate::deliver) is_untouched: bool,
+}
+
+impl Wire {
+    /// Speaks HTTP over a socket.
+    pub(in crate::deliver) async fn over(opened: Opened) -> hyper::Result<Self> {
+        let seen = if opened.http2 { Seen::http2() } else { Seen::http1() };
+        let tasks = Tasks::default();
+        let io = TokioIo::new(Tapped::new(opened.socket, seen.clone()));
+        let sender =
+            if opened.http2 { Self::http2(io, &tasks).await? } else { Self::http1(io, &tasks).await? };
+        Ok(Self { sender, seen, tasks, through: opened.through, reused: false })
+    }
+
+    async fn http1(io: TokioIo<Tapped<Socket>>, tasks: &Tasks) -> hyper::Result<Sender> {
+        // What a browser would take is taken: the status decides, not the manners.
+        let (sender, connection) = http1::Builder::new()
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .allow_spaces_after_header_name_in_responses(true)
+            .ignore_invalid_headers_in_responses(true)
+            .max_headers(HEADERS_MAX)
+            .handshake(io)
+            .await?;
+        tasks.spawn(async move { drop(connection.await) });
+        Ok(Sender::Http1(sender))
+    }
+
+    async fn http2(io: TokioIo<Tapped<Socket>>, tasks: &Tasks) -> hyper::Result<Sender> {
+        let (sender, connection) = http2::Builder::new(tasks.clone())
+            .timer(TokioTimer::new())
+            .max_header_list_size(HEADER_BYTES_MAX)
+            // A peer that has vanished is found out within one attempt.
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PING)
+            .handshake(io)
+            .await?;
+        tasks.spawn(async move { drop(connection.await) });
+        Ok(Sender::Http2(sender))
+    }
+
+    /// Sends a request with an absolute target, and waits for the head of its answer.
+    pub(in crate::deliver) async fn send(
+        &mut self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, Unanswered> {
+        self.seen.begin();
+        let sent = match &mut self.sender {
+            Sender::Http1(sender) => {
+                target(&mut request, self.through.as_ref());
+                sender.try_send_request(request).await
+            }
+            Sender::Http2(sender) => sender.try_send_request(request).await,
+        };
+        sent.map_err(|error| self.unanswered(error))
+    }
+
+    /// The status of an answer whose head is not whole yet.
+    pub(in crate::deliver) fn status(&self) -> Option<u16> {
+        self.seen.status()
+    }
+
+    /// Whether it was closed meanwhile.
+    fn is_closed(&self) -> bool {
+        match &self.sender {
+            Sender::Http1(sender) => sender.is_closed(),
+            Sender::Http2(sender) => sender.is_closed(),
+        }
+    }
+
+    /// Once an answer was read to its end: whether the connection may serve again.
+    pub(in crate::deliver) async fn is_free(&mut self) -> bool {
+        // A receiver that answers early may never read the rest of the request.
+        let ready = async {
+            match &mut self.sender {
+                Sender::Http1(sender) => sender.ready().await.is_ok(),
+                Sender::Http2(sender) => sender.ready().await.is_ok(),
+            }
+        };
+        tokio::time::timeout(FREE_WITHIN, ready).await.unwrap_or(false)
+    }
+
+    fn unanswered(&self, error: TrySendError<Request<Full<Bytes>>>) -> Unanswered {
+        let status = self.seen.status();
+        let unsent = error.message().is_some();
+        let error = error.into_error();
+        // A connection that a receiver closes while it is idle, or that something between has
+        // forgotten, ends at the next request without a byte. The batch's id tells the receiver that
+        // it is the same one, should it have come after all.
+        let broke_off = error.is_closed() || error.is_canceled() || error.is_incomplete_message();
+        let stale = self.reused && !self.seen.any() && (broke_off || is_io(&error));
+        let is_untouched = status.is_none() && (unsent || stale || is_refused(&error));
+        Unanswered { error, status, is_untouched }
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.tasks.abort();
+    }
+}
+
+/// The target as the connection's other end expects it. HTTP/1 names the host apart from it.
+fn target(request: &mut Request<Full<Bytes>>, through: Option<&Through>) {
+    let uri = request.uri().clone();
+    let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    let host = match (uri.host().unwrap_or_default(), uri.port_u16()) {
+        (host, Some(port)) if port != default_port => format!("{host}:{port}"),
+        (host, _) => host.to_owned(),
+    };
+    if let Ok(host) = HeaderValue::from_str(&host) {
+        request.headers_mut().insert(HOST, host);
+    }
+    match through {
+        None => {
+            let path = uri.path_and_query().cloned();
+            *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
+        }
+        Some(Through { authorization }) => {
+            let headers = request.headers_mut();
+            headers.extend(authorization.clone().map(|value| (hyper::header::PROXY_AUTHORIZATION, value)));
+        }
+    }
+}
+
+fn is_io(error: &hyper::Error) -> bool {
+    causes(error).any(|cause| cause.is::<std::io::Error>() || is_h2(cause, h2::Error::is_io))
+}
+
+/// The receiver says itself that it has not begun: by a stream refused, or by leaving with a last
+/// stream before this one. <https://www.rfc-editor.org/rfc/rfc9113#section-8.7>
+fn is_refused(error: &hyper::Error) -> bool {
+    let says_so = |error: &h2::Error| {
+        error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
+    };
+    causes(error).any(|cause| is_h2(cause, says_so))
+}
+
+fn is_h2(error: &(dyn std::error::Error + 'static), is: impl Fn(&h2::Error) -> bool) -> bool {
+    error.downcast_ref::<h2::Error>().is_some_and(is)
+}
+
+/// An error and what it comes from.
+pub(in crate::deliver) fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
+/// What runs for one connection.
+#[derive(Clone, Default)]
+struct Tasks(Arc<Mutex<JoinSet<()>>>);
+
+impl Tasks {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    /// They hold each other: nothing but this ends them.
+    fn abort(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    }
+}
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Tasks {
+    fn execute(&self, future: F) {
+        self.spawn(future);
+    }
+}
+
+const HEADERS_MAX: usize = 1_024;
+const HEADER_BYTES_MAX: u32 = 1024 * 1024;
+const PING: Duration = Duration::from_secs(5);
+const FREE_WITHIN: Duration = Duration::from_millis(50);

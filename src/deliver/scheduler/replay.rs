@@ -1,0 +1,94 @@
+//! Replays and redeliveries: what is sent besides what is pending.
+//!
+//! 1. A replay's records wait for the same replay's records alone, and pending ones for pending ones.
+//! 2. A dead letter's one more attempt changes nothing of how its lane stands.
+
+use super::Scheduler;
+use crate::deliver::scheduler::lane::{RateLimiter, ReplayRange};
+use crate::record::{LaneNo, Seq};
+use crate::spool::{Part, ReplayNo};
+use crate::time::Uptime;
+
+impl Scheduler {
+    /// A replay may go so fast.
+    pub(in crate::deliver) fn set_rate(&mut self, replay: ReplayNo, rate: Option<u32>) {
+        self.rate_limiters.entry(replay).or_default().rate = rate;
+    }
+
+    /// A replay enters its lanes, behind those that run. All lanes are known.
+    pub(in crate::deliver) fn replay(
+        &mut self,
+        replay: ReplayNo,
+        rate: Option<u32>,
+        parts: &[Part],
+        now: Uptime,
+    ) {
+        self.rate_limiters.insert(replay, RateLimiter { rate, parts: parts.len(), ..RateLimiter::default() });
+        for part in parts {
+            if let Some(lane) = self.lanes.get_mut(&part.lane) {
+                lane.parts.push_back(ReplayRange::new(part, Vec::new()));
+            }
+            self.reschedule(part.lane, now);
+        }
+    }
+
+    /// Nothing more is cut or sent of a replay; what is on the wire ends. `false`: it does not run.
+    pub(in crate::deliver) fn cancel(&mut self, replay: ReplayNo, now: Uptime) -> bool {
+        let runs = self.rate_limiters.remove(&replay).is_some();
+        let mut left: Vec<LaneNo> = Vec::new();
+        for (no, lane) in &mut self.lanes {
+            let before = lane.parts.len();
+            lane.parts.retain(|part| part.replay != replay);
+            if lane.parts.len() < before {
+                left.push(*no);
+            }
+        }
+        left.sort_unstable();
+        left.into_iter().for_each(|no| self.changed(no, now));
+        runs
+    }
+
+    /// The replay that was asked for last, of those that run.
+    pub(in crate::deliver) fn newest_replay(&self) -> Option<ReplayNo> {
+        self.rate_limiters.last_key_value().map(|(replay, _)| *replay)
+    }
+
+    /// Records of a replay up to `through` are sent or passed over, durably. Says whether the replay is
+    /// done with them.
+    pub(in crate::deliver) fn advanced(
+        &mut self,
+        no: LaneNo,
+        replay: ReplayNo,
+        through: Seq,
+        now: Uptime,
+    ) -> bool {
+        self.release(no);
+        let mut is_done = false;
+        if let Some(lane) = self.lanes.get_mut(&no)
+            && let Some(part) = lane.parts.front_mut().filter(|part| part.replay == replay)
+        {
+            part.cursor = part.cursor.max(through);
+            part.batches.retain(|batch| batch.last > through);
+            if part.cursor >= part.last {
+                lane.parts.pop_front();
+                if let Some(limiter) = self.rate_limiters.get_mut(&replay) {
+                    limiter.parts -= 1;
+                    is_done = limiter.parts == 0;
+                }
+            }
+        }
+        if is_done {
+            self.rate_limiters.remove(&replay);
+        }
+        self.changed(no, now);
+        is_done
+    }
+
+    /// Whether dead letters of a lane wait for one more attempt.
+    pub(in crate::deliver) fn redeliveries(&mut self, no: LaneNo, wait: bool, now: Uptime) {
+        if let Some(lane) = self.lanes.get_mut(&no) {
+            lane.redeliveries = wait;
+        }
+        self.reschedule(no, now);
+    }
+}

@@ -1,0 +1,98 @@
+//! What becomes of a batch after an attempt: a function from what happened to what to do.
+
+use std::time::Duration;
+
+/// How one attempt ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Outcome {
+    /// The answer's status, where there was one.
+    pub status: Option<u16>,
+    /// `delivered`, or what went wrong: `dns`, `refused`, `unreachable`, `tls`, `reset`, `timeout`,
+    /// `redirect`, `status`, `egress`, `proxy`, `protocol`.
+    pub word: &'static str,
+    /// The error's sentence, the beginning of an unwelcome answer, or what is wrong with one behind its
+    /// status.
+    pub detail: Option<String>,
+    /// What the answer asked for in `retry-after`.
+    pub retry_after: Option<Duration>,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::deliver) enum Verdict {
+    /// Nothing more: it was taken.
+    Delivered,
+    /// Try the same again, after this.
+    RetryIn(Duration),
+    /// Try smaller ones.
+    TooLarge,
+}
+
+/// `failures` counts earlier failed attempts since the last success; `dice` lies in 0.0..1.0.
+///
+/// Waits follow the schedule, ±20 %, so that lanes that failed together do not come back together.
+/// A `retry-after` is honoured where it is longer, up to the schedule's longest wait.
+pub(in crate::deliver) fn verdict(
+    outcome: &Outcome,
+    failures: u32,
+    schedule: &[Duration],
+    jitter: f64,
+) -> Verdict {
+    match outcome.status {
+        Some(200..=299) => return Verdict::Delivered,
+        Some(413) => return Verdict::TooLarge,
+        _ => {}
+    }
+    let step = usize::try_from(failures).unwrap_or(usize::MAX);
+    let wait = schedule.get(step).or(schedule.last()).copied().unwrap_or(Duration::from_secs(1));
+    let longest = schedule.iter().max().copied().unwrap_or(wait);
+    let jittered = wait.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0));
+    let asked = outcome.retry_after.unwrap_or_default().min(longest);
+    Verdict::RetryIn(jittered.max(asked))
+}
+
+/// The word of an attempt that was taken.
+pub const DELIVERED: &str = "delivered";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(status: u16) -> Outcome {
+        let word = if (200..300).contains(&status) { DELIVERED } else { "status" };
+        Outcome { status: Some(status), word, detail: None, retry_after: None }
+    }
+
+    const SCHEDULE: &[Duration] = &[Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(30)];
+
+    #[test]
+    fn only_2xx_is_a_success() {
+        for status in [200, 201, 204, 299] {
+            assert_eq!(verdict(&outcome(status), 0, SCHEDULE, 0.5), Verdict::Delivered);
+        }
+        for status in [100, 301, 304, 400, 404, 410, 429, 500, 503] {
+            assert_eq!(verdict(&outcome(status), 0, SCHEDULE, 0.5), Verdict::RetryIn(Duration::from_secs(1)));
+        }
+        let lost = Outcome { status: None, ..outcome(0) };
+        assert_eq!(verdict(&lost, 0, SCHEDULE, 0.5), Verdict::RetryIn(Duration::from_secs(1)));
+        assert_eq!(verdict(&outcome(413), 0, SCHEDULE, 0.5), Verdict::TooLarge);
+    }
+
+    #[test]
+    fn the_schedule_is_followed_and_its_last_wait_repeats_with_a_fifth_of_jitter() {
+        let wait = |failures, jitter| match verdict(&outcome(500), failures, SCHEDULE, jitter) {
+            Verdict::RetryIn(wait) => wait.as_millis(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([wait(0, 0.5), wait(1, 0.5), wait(2, 0.5), wait(99, 0.5)], [1_000, 5_000, 30_000, 30_000]);
+        assert_eq!((wait(1, 0.0), wait(1, 1.0)), (4_000, 6_000));
+    }
+
+    #[test]
+    fn a_longer_retry_after_is_honoured_up_to_the_longest_wait() {
+        let asking = |seconds| Outcome { retry_after: Some(Duration::from_secs(seconds)), ..outcome(429) };
+        assert_eq!(verdict(&asking(7), 0, SCHEDULE, 0.5), Verdict::RetryIn(Duration::from_secs(7)));
+        assert_eq!(verdict(&asking(0), 0, SCHEDULE, 0.5), Verdict::RetryIn(Duration::from_secs(1)));
+        assert_eq!(verdict(&asking(9_999), 0, SCHEDULE, 0.5), Verdict::RetryIn(Duration::from_secs(30)));
+    }
+}

@@ -1,0 +1,247 @@
+//! The hinge between the two loops: what is committed reaches delivery through the spool itself.
+//!
+//! 1. A subscriber gets the lanes as of one moment and then exactly the groups committed after it, in
+//!    commit order: the writer takes the subscription between two transactions.
+//! 2. A group is on the disk a moment before its subscriber receives it, and one of its records may wait
+//!    for a record of a lane that the subscriber does not know yet. So pending records are read only up
+//!    to what was received.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::engine::Reader;
+use super::error::SpoolError;
+use super::ops::{Chunk, Group, LaneState};
+use crate::record::{LaneNo, ProjectNo, Seq};
+use crate::time::Uptime;
+
+/// A committed group on its way to a subscriber, who opens it with [`Subscription::receive`].
+#[derive(Debug)]
+pub struct Appended {
+    projects: Vec<(ProjectNo, String)>,
+    chunks: Vec<Chunk>,
+}
+
+/// The subscriber's end: what was there at the start, and what may be read since.
+#[derive(Debug)]
+pub struct Subscription {
+    /// Every lane at the start.
+    pub lanes: Vec<LaneState>,
+    /// Names of the projects at the start, in the order of their numbers.
+    pub projects: Vec<String>,
+    reader: Reader,
+    /// The last record that was received, or was there at the start.
+    received: Seq,
+    queued_bytes: Arc<AtomicUsize>,
+}
+
+/// The writer's end.
+pub(super) struct Publisher {
+    notify: Box<dyn Fn(Appended) + Send>,
+    /// Bytes of chunks that were sent and not yet received.
+    queued_bytes: Arc<AtomicUsize>,
+    queued_bytes_max: usize,
+}
+
+/// What the writer knows of all committed groups.
+#[derive(Debug)]
+pub(super) struct Committed {
+    pub(super) projects: Vec<String>,
+    pub(super) last_seq: Seq,
+}
+
+impl Subscription {
+    /// Opens a group: its projects, and its chunks, of which some may come without their packed bytes
+    /// (they are read from the disk).
+    pub fn receive(&mut self, appended: Appended) -> (Vec<(ProjectNo, String)>, Vec<Chunk>) {
+        let Appended { projects, chunks } = appended;
+        for chunk in &chunks {
+            self.queued_bytes.fetch_sub(chunk.packed.len(), Ordering::Relaxed);
+            self.received = self.received.max(chunk.last);
+        }
+        (projects, chunks)
+    }
+
+    /// The last record that was received, or was there at the start.
+    pub fn received(&self) -> Seq {
+        self.received
+    }
+
+    /// Reads what does not depend on what was received: settled records, replays, dead letters.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// The first received chunk of `lane` that ends at `seq` or later.
+    pub fn chunk_holding(&self, lane: LaneNo, seq: Seq) -> Result<Option<Chunk>, SpoolError> {
+        let found = self.reader.chunk_holding(lane, seq)?;
+        Ok(found.filter(|chunk| chunk.last <= self.received))
+    }
+
+    /// The last received record of `lane` that was spooled at `before` or earlier.
+    pub fn last_spooled_by(&self, lane: LaneNo, before: Uptime) -> Result<Option<Seq>, SpoolError> {
+        Ok(self.reader.last_spooled_by(lane, before)?.map(|seq| seq.min(self.received)))
+    }
+
+    /// The received record of `lane` behind `cursor` up to which at least `bytes` of fragments lie.
+    pub fn seq_freeing(&self, lane: LaneNo, cursor: Seq, bytes: u64) -> Result<Option<Seq>, SpoolError> {
+        Ok(self.reader.seq_freeing(lane, cursor, bytes)?.map(|seq| seq.min(self.received)))
+    }
+}
+
+impl Publisher {
+    pub(super) fn new(queued_bytes_max: usize, notify: Box<dyn Fn(Appended) + Send>) -> Self {
+        Self { notify, queued_bytes: Arc::default(), queued_bytes_max }
+    }
+
+    /// The other end. Between this and the first group that is published, nothing may be committed.
+    pub(super) fn subscription(
+        &self,
+        committed: &Committed,
+        reader: Reader,
+    ) -> Result<Subscription, SpoolError> {
+        Ok(Subscription {
+            lanes: reader.lanes()?,
+            projects: committed.projects.clone(),
+            reader,
+            received: committed.last_seq,
+            queued_bytes: Arc::clone(&self.queued_bytes),
+        })
+    }
+
+    /// Sends a group that is durable. Its chunks come together: a record may wait for another of its
+    /// group. A slow subscriber costs no memory: bytes above the limit are left out.
+    pub(super) fn publish(&self, group: &Group) {
+        let (projects, mut chunks) = (group.projects.clone(), group.chunks.clone());
+        for chunk in &mut chunks {
+            let bytes = chunk.packed.len();
+            if self.queued_bytes.load(Ordering::Relaxed) + bytes > self.queued_bytes_max {
+                chunk.packed = bytes::Bytes::new();
+            } else {
+                self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+            }
+        }
+        (self.notify)(Appended { projects, chunks });
+    }
+}
+
+impl Committed {
+    /// Counts a group in. Says whether it has anything for subscribers.
+    pub(super) fn count(&mut self, group: &Group) -> bool {
+        for (no, name) in &group.projects {
+            let at = no.0 as usize;
+            if self.projects.len() <= at {
+                self.projects.resize(at + 1, String::new());
+            }
+            if let Some(slot) = self.projects.get_mut(at) {
+                slot.clone_from(name);
+            }
+        }
+        let last = group.chunks.iter().map(|chunk| chunk.last).max();
+        self.last_seq = self.last_seq.max(last.unwrap_or_default());
+        !group.chunks.is_empty() || !group.projects.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::position::Position;
+    use crate::record::{Callback, WaitsFor};
+    use crate::spool::{GroupBuilder, Op, Options, Spool};
+    use crate::time::Timestamp;
+
+    const GROUPS: u64 = 300;
+    const LANES: u32 = 5;
+
+    fn open(folder: &tempfile::TempDir) -> Spool {
+        let options = Options { bytes_max: 1 << 30, retain: Duration::from_hours(1) };
+        Spool::open(folder.path(), options).unwrap().spool
+    }
+
+    fn next(seq: Seq) -> Seq {
+        Seq(seq.0 + 1)
+    }
+
+    /// The group of one record, and its project where that is new.
+    fn group(builder: &mut GroupBuilder, known: &mut u32) -> Op {
+        let project = u32::try_from(builder.last().0).unwrap() % LANES;
+        let lane = LaneNo::new(ProjectNo(project), Callback::Ingested);
+        builder.push(lane, Position::default(), Timestamp(0), WaitsFor::default(), 0, b"{}");
+        let projects = (*known == project).then(|| (ProjectNo(project), format!("project {project}")));
+        *known += u32::from(projects.is_some());
+        let chunks = builder.finish(Timestamp(0), Uptime(0));
+        Op::Commit(Arc::new(Group { chunks, projects: projects.into_iter().collect(), ..Group::default() }))
+    }
+
+    /// Subscribers come while groups are committed: for each of them, the lanes at its start and the
+    /// groups that it receives are all that was committed, each record once and in order.
+    #[test]
+    fn a_snapshot_and_what_follows_it_are_all_that_is_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = open(&folder);
+        let writing = spool.clone();
+        let writes = std::thread::spawn(move || {
+            let (mut builder, mut known) = (GroupBuilder::new(Seq(0)), 0);
+            let (sender, written) = mpsc::channel();
+            for _ in 0..GROUPS {
+                let sender = sender.clone();
+                writing.submit(group(&mut builder, &mut known), move |done| sender.send(done).unwrap());
+                std::thread::sleep(Duration::from_micros(50));
+            }
+            written.iter().take(usize::try_from(GROUPS).unwrap()).for_each(|done| drop(done.unwrap()));
+        });
+        let mut subscribers = Vec::new();
+        while !writes.is_finished() {
+            let (sender, committed) = mpsc::channel();
+            let notify = move |appended| drop(sender.send(appended));
+            subscribers.push((spool.subscribe(1 << 20, notify).unwrap(), committed));
+        }
+        writes.join().unwrap();
+        let inside = subscribers.iter().filter(|(start, _)| (1..GROUPS).contains(&start.received().0));
+        assert!(inside.count() > 0, "none of {} subscribed in between", subscribers.len());
+        for (mut subscription, committed) in subscribers {
+            let mut expected = next(subscription.received());
+            let at_start: u64 = subscription.lanes.iter().map(|lane| lane.pending_records).sum();
+            assert_eq!(at_start, subscription.received().0);
+            let mut projects = subscription.projects.clone();
+            for appended in committed.try_iter() {
+                let (new, chunks) = subscription.receive(appended);
+                projects.extend(new.into_iter().map(|(_, name)| name));
+                for chunk in chunks {
+                    assert_eq!(chunk.first, expected);
+                    expected = next(chunk.last);
+                }
+            }
+            assert_eq!(expected, Seq(GROUPS + 1));
+            assert_eq!(projects, (0..LANES).map(|no| format!("project {no}")).collect::<Vec<_>>());
+        }
+    }
+
+    /// A group is on the disk before its subscriber receives it.
+    #[test]
+    fn what_was_not_received_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = open(&folder);
+        let (mut builder, mut known) = (GroupBuilder::new(Seq(0)), 0);
+        let lane = LaneNo::new(ProjectNo(0), Callback::Ingested);
+        (0..=LANES).for_each(|_| drop(spool.apply(group(&mut builder, &mut known)).unwrap()));
+        let (sender, committed) = mpsc::channel();
+        let mut subscription = spool.subscribe(0, move |appended| sender.send(appended).unwrap()).unwrap();
+        let (before, after) = (subscription.received(), Seq(u64::from(2 * LANES + 1)));
+        (0..LANES).for_each(|_| drop(spool.apply(group(&mut builder, &mut known)).unwrap()));
+        assert_eq!(subscription.chunk_holding(lane, next(before)).unwrap(), None);
+        assert_eq!(subscription.last_spooled_by(lane, Uptime(9)).unwrap(), Some(before));
+        assert_eq!(subscription.seq_freeing(lane, Seq(0), 100).unwrap(), Some(before));
+        for appended in committed.try_iter() {
+            let (_, chunks) = subscription.receive(appended);
+            // There was no room for bytes in the queue.
+            assert!(chunks.iter().all(|chunk| chunk.packed.is_empty()));
+        }
+        let found = subscription.chunk_holding(lane, next(before)).unwrap().unwrap();
+        assert_eq!((found.last, subscription.received()), (after, after));
+    }
+}
