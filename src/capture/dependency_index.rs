@@ -79,7 +79,7 @@ impl DependencyIndex {
     }
 
     /// Documents that are held in memory.
-    pub(super) fn documents(&self) -> usize {
+    pub(crate) fn documents(&self) -> usize {
         self.last.len()
     }
 

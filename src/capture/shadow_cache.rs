@@ -95,7 +95,7 @@ impl ShadowCache {
     }
 
     /// Of what was read or synced, in both generations at most.
-    pub(super) fn cached_bytes(&self) -> usize {
+    pub(crate) fn cached_bytes(&self) -> usize {
         2 * self.young_bytes
     }
 
