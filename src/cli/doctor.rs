@@ -55,8 +55,7 @@ async fn findings(settings: &Settings) -> Result<Vec<Finding>, SourceError> {
 fn disk(settings: &Settings) -> Option<Finding> {
     let folder = settings.spool_path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     let disk = rustix::fs::statvfs(folder).ok()?;
-    let taken = |file: &str| settings.spool_path.join(file).metadata().map_or(0, |file| file.len());
-    let taken = taken("spool.sqlite") + taken("spool.sqlite-wal");
+    let taken = bytes_on_disk(&settings.spool_path);
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     Some(room(folder, free.saturating_add(taken), settings.spool_bytes_max))
 }

@@ -14,7 +14,7 @@ use super::webhook::Routes;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Epochs, Part, ReplayNo, Spool, SpoolError};
+use crate::spool::{Epochs, LaneReplay, ReplayNo, Spool, SpoolError};
 
 /// What the right loop starts from.
 pub struct Params {
@@ -124,7 +124,7 @@ impl Deliver {
     }
 
     /// A replay is durable: it enters its lanes at their next batch.
-    pub fn replay(&self, replay: ReplayNo, id: Uuid, rate: Option<u32>, parts: Vec<Part>) {
+    pub fn replay(&self, replay: ReplayNo, id: Uuid, rate: Option<u32>, parts: Vec<LaneReplay>) {
         self.notify(Event::Replay { replay, id, rate, parts });
     }
 

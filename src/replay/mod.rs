@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::position::{Lsn, Place};
 use crate::record::{Callback, LaneNo, Seq};
-use crate::spool::{Found, From, Reader, Search, Span, SpoolError, StreamPosition, Window};
+use crate::spool::{
+    Reader, RecordRange, ReplayWindow, Search, SearchResult, SearchStart, SpoolError, StreamPosition,
+};
 use crate::time::Timestamp;
 
 pub use newer::documents_with_newer_records;
@@ -97,11 +99,11 @@ pub struct KnownLane {
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// What can be replayed, when it was read.
-    pub window: Window,
+    pub window: ReplayWindow,
     /// Of lanes with a webhook.
-    pub spans: Vec<Span>,
+    pub spans: Vec<RecordRange>,
     /// Of lanes without one: they take no part.
-    pub without_webhook: Vec<Span>,
+    pub without_webhook: Vec<RecordRange>,
     /// The last record that is in its range, where an end was asked for.
     pub end: Option<Seq>,
     /// What was asked for lies before the window in part: it begins with the window.
@@ -127,11 +129,11 @@ pub fn plan(reader: &Reader, asked: &ReplayRequest, known: &ReplayInputs<'_>) ->
     }
     let read_up_to = position.open.map_or(position.resume_lsn, |open| open.commit.max(position.resume_lsn));
     let places =
-        [("from_lsn", if let From::Place(place) = from { Some(place) } else { None }), ("to_lsn", to)];
+        [("from_lsn", if let SearchStart::Place(place) = from { Some(place) } else { None }), ("to_lsn", to)];
     for (name, place) in places.into_iter().filter_map(|(name, place)| Some((name, place?))) {
         check_not_ahead(name, place, read_up_to)?;
     }
-    if let (From::Place(from), Some(to)) = (from, to)
+    if let (SearchStart::Place(from), Some(to)) = (from, to)
         && to.last() < from.first()
     {
         return Err(ReplayError::Wrong(format!(
@@ -147,9 +149,10 @@ pub fn plan(reader: &Reader, asked: &ReplayRequest, known: &ReplayInputs<'_>) ->
     };
     let wanted: Vec<&KnownLane> = known.lanes.iter().filter(wanted).collect();
     let found = find(reader, &search, &mut |no| wanted.iter().any(|lane| lane.lane == no))?;
-    let has_webhook = |span: &Span| wanted.iter().any(|lane| lane.lane == span.lane && lane.has_webhook);
+    let has_webhook =
+        |span: &RecordRange| wanted.iter().any(|lane| lane.lane == span.lane && lane.has_webhook);
     let (window, found) = found;
-    let begins_late = matches!(from, From::Since(at) if at <= window.after);
+    let begins_late = matches!(from, SearchStart::Since(at) if at <= window.after);
     let (spans, without_webhook) = found.spans.into_iter().partition(has_webhook);
     Ok(Plan { window, spans, without_webhook, end: found.end, begins_late })
 }
@@ -159,15 +162,15 @@ fn find(
     reader: &Reader,
     search: &Search,
     wants: &mut dyn FnMut(LaneNo) -> bool,
-) -> Result<(Window, Found), ReplayError> {
+) -> Result<(ReplayWindow, SearchResult), ReplayError> {
     loop {
         let window = reader.window(search.epoch_after)?;
         let window =
             window.ok_or_else(|| ReplayError::Refused("the first start has not ended".to_owned()))?;
         check_within(search.from, &window, search.epoch_after)?;
         let from = match search.from {
-            From::Since(at) => From::Since(at.max(Timestamp(window.after.0.saturating_add(1)))),
-            place @ From::Place(_) => place,
+            SearchStart::Since(at) => SearchStart::Since(at.max(Timestamp(window.after.0.saturating_add(1)))),
+            place @ SearchStart::Place(_) => place,
         };
         let found = reader.search(&Search { from, ..*search }, wants)?;
         // Retention may have removed something in between.
@@ -177,9 +180,9 @@ fn find(
     }
 }
 
-fn begin(asked: &ReplayRequest, now: Timestamp) -> Result<From, ReplayError> {
+fn begin(asked: &ReplayRequest, now: Timestamp) -> Result<SearchStart, ReplayError> {
     match (&asked.from_lsn, &asked.since) {
-        (Some(text), None) => Ok(From::Place(place("from_lsn", text)?)),
+        (Some(text), None) => Ok(SearchStart::Place(place("from_lsn", text)?)),
         (None, Some(text)) => {
             let at = Timestamp::from_rfc3339(text).ok_or_else(|| {
                 ReplayError::Wrong(format!(
@@ -193,7 +196,7 @@ fn begin(asked: &ReplayRequest, now: Timestamp) -> Result<From, ReplayError> {
                     now.to_rfc3339()
                 )));
             }
-            Ok(From::Since(at))
+            Ok(SearchStart::Since(at))
         }
         _ => Err(ReplayError::Wrong(
             "say where to begin, with one of `from_lsn` (`0/16B3748`) and `since` (a time)".to_owned(),
@@ -229,14 +232,14 @@ fn check_not_ahead(name: &str, place: Place, read_up_to: Lsn) -> Result<(), Repl
     )))
 }
 
-fn check_within(from: From, window: &Window, epoch_after: Seq) -> Result<(), ReplayError> {
+fn check_within(from: SearchStart, window: &ReplayWindow, epoch_after: Seq) -> Result<(), ReplayError> {
     let is_within = match from {
         // The LSN that the window is shown to begin with is one that can be asked for, also where
         // retention removed the first records of its transaction.
-        From::Place(Place { commit, number: None }) => commit >= window.first.commit,
-        From::Place(place) => place.first() >= window.first,
+        SearchStart::Place(Place { commit, number: None }) => commit >= window.first.commit,
+        SearchStart::Place(place) => place.first() >= window.first,
         // A time is a question for what is there from then on; that it is less is said.
-        From::Since(_) => true,
+        SearchStart::Since(_) => true,
     };
     if is_within {
         return Ok(());

@@ -23,7 +23,9 @@ use crate::deliver::handle::{LaneView, Params};
 use crate::deliver::scheduler::{Action, Scheduler};
 use crate::deliver::webhook::Webhook;
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Appended, Batch, BatchId, DeadReason, Done, LaneState, Op, Part, ReplayNo, SpoolError};
+use crate::spool::{
+    Appended, Batch, BatchId, DeadReason, Done, LaneReplay, LaneState, Op, ReplayNo, SpoolError,
+};
 use crate::time::Uptime;
 
 /// What happened.
@@ -77,7 +79,7 @@ pub(in crate::deliver) enum Event {
         replay: ReplayNo,
         id: Uuid,
         rate: Option<u32>,
-        parts: Vec<Part>,
+        parts: Vec<LaneReplay>,
     },
     Resume {
         lanes: Vec<LaneNo>,

@@ -12,13 +12,13 @@ use crate::deliver::scheduler::Candidate;
 use crate::metrics::OutcomeLabel;
 use crate::record::{Callback, LaneNo, Seq};
 use crate::spool::{
-    Attempted, Batch, DeadLetter, DeadNo, Done, Fate, Op, Part, ReplayNo, ReplayState, SpoolError,
+    Attempted, Batch, DeadLetter, DeadLetterNo, Done, Fate, LaneReplay, Op, ReplayNo, ReplayState, SpoolError,
 };
 use crate::time::Uptime;
 
 /// The outcome of a dead letter's one more attempt, on its way to the disk.
 pub(in crate::deliver) struct Redelivery {
-    dead: DeadNo,
+    dead: DeadLetterNo,
     attempted: Attempted,
 }
 
@@ -39,7 +39,7 @@ impl Driver {
         replay: ReplayNo,
         id: Uuid,
         rate: Option<u32>,
-        parts: &[Part],
+        parts: &[LaneReplay],
         now: Uptime,
     ) {
         self.replays.insert(replay, id);
@@ -207,7 +207,7 @@ impl Driver {
     }
 
     /// The one more attempt ended.
-    pub(in crate::deliver) fn tried_again(&self, ended: Ended, dead: DeadNo, fate: Fate) {
+    pub(in crate::deliver) fn tried_again(&self, ended: Ended, dead: DeadLetterNo, fate: Fate) {
         let (_, attempted) = self.attempted(ended, fate);
         self.write_redelivered(Box::new(Redelivery { dead, attempted }));
     }

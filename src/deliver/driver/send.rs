@@ -14,7 +14,7 @@ use crate::deliver::scheduler::Run;
 use crate::deliver::webhook::Webhook;
 use crate::failpoint::{self, Side};
 use crate::record::LaneNo;
-use crate::spool::{Batch, DeadNo, Op, SpoolError};
+use crate::spool::{Batch, DeadLetterNo, Op, SpoolError};
 use crate::time::Uptime;
 
 impl Driver {
@@ -81,7 +81,7 @@ impl Driver {
         batch: Batch,
         encoded: EncodedBatch,
         replay: Option<Uuid>,
-        dead: Option<DeadNo>,
+        dead: Option<DeadLetterNo>,
     ) {
         let lane = batch.lane;
         let started_at = self.params.clock.wall();

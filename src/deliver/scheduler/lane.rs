@@ -9,7 +9,7 @@ use crate::deliver::scheduler::condition::LaneCondition;
 use crate::deliver::scheduler::slots::{Host, SlotKey};
 use crate::deliver::webhook::Webhook;
 use crate::record::{Seq, WaitsFor};
-use crate::spool::{Batch, DeadReason, LaneHealth, LaneState, Part, ReplayNo};
+use crate::spool::{Batch, DeadReason, LaneHealth, LaneReplay, LaneState, ReplayNo};
 use crate::time::{Timestamp, Uptime};
 
 /// A lane, with what decides when it is due.
@@ -119,8 +119,8 @@ impl ReplayRange {
         still_blocked(self.blocked.map(|(_, blocked)| blocked), now).unwrap_or_else(free)
     }
 
-    pub(in crate::deliver) fn new(part: &Part, batches: Vec<Batch>) -> Self {
-        let Part { replay, first, last, cursor, .. } = *part;
+    pub(in crate::deliver) fn new(part: &LaneReplay, batches: Vec<Batch>) -> Self {
+        let LaneReplay { replay, first, last, cursor, .. } = *part;
         Self { replay, first, last, cursor, batches: batches.into(), blocked: None }
     }
 }
