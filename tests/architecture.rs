@@ -110,14 +110,18 @@ fn only_one_folder_names_sqlite() {
             let word = ["rusqlite", "spool.sqlite"].iter().find(|word| line.contains(**word))?;
             Some(source.fault(number + 1, &format!("names `{word}`")))
         };
-        source.code.lines().enumerate().filter_map(named).collect::<Vec<_>>()
+        source.text.lines().enumerate().filter_map(named).collect::<Vec<_>>()
     }));
 }
 
 /// A column that is added or moved by a migration changes no statement.
 #[test]
 fn every_statement_of_the_spool_names_its_columns() {
-    let of_spool = |source: &&Source| source.path.starts_with("spool/sqlite/");
+    let of_spool =
+        |source: &&Source| source.path.starts_with("spool/sqlite/") && !source.path.contains("/tests");
+    fn shipped(source: &Source) -> &str {
+        source.text.split("#[cfg(test)]").next().unwrap_or_default()
+    }
     report(sources().iter().filter(of_spool).flat_map(|source| {
         let nameless = |(number, line): (usize, &str)| {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -125,7 +129,7 @@ fn every_statement_of_the_spool_names_its_columns() {
             (line.contains("SELECT *") || inserts)
                 .then(|| source.fault(number + 1, "does not name its columns"))
         };
-        source.code.lines().enumerate().filter_map(nameless).collect::<Vec<_>>()
+        shipped(source).lines().enumerate().filter_map(nameless).collect::<Vec<_>>()
     }));
 }
 

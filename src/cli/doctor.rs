@@ -13,6 +13,7 @@ use crate::service::required;
 use crate::settings::Settings;
 use crate::source::doctor::{Finding, Severity, doctor as examine, replication_refused};
 use crate::source::{Connection, SourceError, connect_sql};
+use crate::spool::bytes_on_disk;
 
 pub(super) fn doctor(settings: &Settings) -> Exit {
     block_on(async {
