@@ -244,6 +244,11 @@ impl Loop {
         self.group_writer.in_flight()
     }
 
+    /// What the loop holds in memory: what it is, how much of it, and its limit.
+    pub fn memory(&self) -> Vec<(&'static str, usize, usize)> {
+        self.group_writer.memory()
+    }
+
     fn take(&mut self, event: Event) {
         match event {
             Event::Block(number, block) => self.block(number, &block),

@@ -1,4 +1,4 @@
-//! Dead letters as users see them, send them once more, or drop them.
+//! Dead letters: listed, shown, redelivered, discarded.
 
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use crate::spool::{
     DeadLetter, DeadLetterNo, DeadReason, Done, LoggedAttempt, Op, Reader, Spool, SpoolError,
 };
 
-/// Some, in the order of their numbers.
+/// A page, in the order of their numbers.
 pub(super) fn page(
     reader: &Reader,
     lanes: &Lanes,
@@ -22,9 +22,9 @@ pub(super) fn page(
     let filter = Filter::new(query.project.as_deref(), query.callback.as_deref(), query.reason.as_deref())?;
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX) as usize;
     let mut found = Vec::new();
-    let mut walk = Walk { reader, after: DeadLetterNo(query.after.unwrap_or(0)) };
-    while let Some(some) = walk.next()? {
-        found.extend(some.into_iter().filter(|letter| filter.takes(letter, lanes)));
+    let mut pages = Pages { reader, after: DeadLetterNo(query.after.unwrap_or(0)) };
+    while let Some(some) = pages.next()? {
+        found.extend(some.into_iter().filter(|letter| filter.matches(letter, lanes)));
         if found.len() > limit {
             break;
         }
@@ -35,7 +35,7 @@ pub(super) fn page(
     Ok(DeadLetterPage { dead_letters: found.iter().map(|letter| status(letter, lanes)).collect(), next })
 }
 
-/// One, with its first records and its attempts.
+/// One dead letter, with its first records and its attempts.
 pub(super) fn detail(reader: &Reader, lanes: &Lanes, no: i64) -> Result<DeadLetterDetail, RequestError> {
     let letter = reader.dead_letter(DeadLetterNo(no))?.ok_or_else(|| not_found(no))?;
     let mut first_records = Vec::new();
@@ -70,7 +70,7 @@ pub(super) fn detail(reader: &Reader, lanes: &Lanes, no: i64) -> Result<DeadLett
     })
 }
 
-/// One more attempt for each. All bear one id.
+/// Queues one more attempt for each, under one id.
 pub(super) fn redeliver(
     reader: &Reader,
     spool: &Spool,
@@ -99,7 +99,7 @@ pub(super) fn redeliver(
     Ok(done)
 }
 
-/// They are dropped, and no replay sends their records.
+/// Drops them: no replay sends their records.
 pub(super) fn discard(
     reader: &Reader,
     spool: &Spool,
@@ -120,13 +120,13 @@ pub(super) fn discard(
     Ok(done)
 }
 
-/// Those that are asked for, some at a time. A number that is not there is an error before anything
-/// is done.
+/// Calls `apply` with the selected dead letters, page by page. An unknown number is an error before the first
+/// call.
 fn for_each_selected(
     reader: &Reader,
     lanes: &Lanes,
     selection: &DeadLetterSelection,
-    told: &mut dyn FnMut(&[DeadLetter]) -> Result<(), RequestError>,
+    apply: &mut dyn FnMut(&[DeadLetter]) -> Result<(), RequestError>,
 ) -> Result<(), RequestError> {
     let filter = Filter::new(
         selection.project.as_deref(),
@@ -144,7 +144,7 @@ fn for_each_selected(
             .iter()
             .map(|no| reader.dead_letter(DeadLetterNo(*no))?.ok_or_else(|| not_found(*no)));
         let found = found.collect::<Result<Vec<_>, RequestError>>()?;
-        return found.chunks(AT_ONCE as usize).try_for_each(told);
+        return found.chunks(AT_ONCE as usize).try_for_each(apply);
     }
     if !filter.is_set() && !selection.all {
         return Err(RequestError::Invalid(
@@ -153,18 +153,18 @@ fn for_each_selected(
     }
     // Those that come while it works are not meant.
     let last = reader.last_dead_letter()?;
-    let mut walk = Walk { reader, after: DeadLetterNo(0) };
-    while let Some(some) = walk.next()? {
+    let mut pages = Pages { reader, after: DeadLetterNo(0) };
+    while let Some(some) = pages.next()? {
         let picked: Vec<DeadLetter> =
-            some.into_iter().filter(|letter| letter.no <= last && filter.takes(letter, lanes)).collect();
+            some.into_iter().filter(|letter| letter.no <= last && filter.matches(letter, lanes)).collect();
         if !picked.is_empty() {
-            told(&picked)?;
+            apply(&picked)?;
         }
     }
     Ok(())
 }
 
-/// Which dead letters are meant.
+/// A filter for dead letters.
 struct Filter<'a> {
     project: Option<&'a str>,
     callback: Option<Callback>,
@@ -182,7 +182,7 @@ impl<'a> Filter<'a> {
             let known = DeadReason::ALL.into_iter().find(|reason| reason.name() == name);
             known.ok_or_else(|| {
                 let names = DeadReason::ALL.map(|reason| format!("`{}`", reason.name())).join(", ");
-                RequestError::Invalid(format!("`reason`: `{name}` is none: there are {names}"))
+                RequestError::Invalid(format!("`reason`: `{name}` is not a reason: expected one of {names}"))
             })
         });
         Ok(Self {
@@ -196,20 +196,20 @@ impl<'a> Filter<'a> {
         self.project.is_some() || self.callback.is_some() || self.reason.is_some()
     }
 
-    fn takes(&self, letter: &DeadLetter, lanes: &Lanes) -> bool {
+    fn matches(&self, letter: &DeadLetter, lanes: &Lanes) -> bool {
         self.project.is_none_or(|project| project == lanes.project(letter.lane))
             && self.callback.is_none_or(|callback| callback == letter.lane.callback())
             && self.reason.is_none_or(|reason| reason == letter.reason)
     }
 }
 
-/// All dead letters, some at a time.
-struct Walk<'a> {
+/// Every dead letter, page by page.
+struct Pages<'a> {
     reader: &'a Reader,
     after: DeadLetterNo,
 }
 
-impl Walk<'_> {
+impl Pages<'_> {
     fn next(&mut self) -> Result<Option<Vec<DeadLetter>>, SpoolError> {
         let some = self.reader.dead_letters(self.after, AT_ONCE)?;
         let Some(last) = some.last() else { return Ok(None) };
@@ -244,14 +244,12 @@ fn attempt(row: LoggedAttempt) -> AttemptStatus {
 }
 
 fn not_found(no: i64) -> RequestError {
-    RequestError::NotFound(format!(
-        "there is no dead letter {no}: `sidecar dead-letters list` shows those that there are"
-    ))
+    RequestError::NotFound(format!("there is no dead letter {no}: `sidecar dead-letters list` lists them"))
 }
 
 const PAGE: u32 = 100;
 const PAGE_MAX: u32 = 1_000;
-/// One operation of the spool changes so many.
+/// Changed by one operation of the spool.
 const AT_ONCE: u32 = 500;
-/// As many as a batch has by default.
+/// The default of `batch.records_max`.
 const RECORDS_SHOWN: usize = 100;
