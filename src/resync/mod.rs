@@ -18,7 +18,7 @@ use self::snapshot_index::{Document, Sighting, SnapshotIndex};
 use self::table::{layout, read_columns, value};
 
 pub use self::error::ResyncError;
-use crate::capture::{Documents, GroupWriter, Records, Silent};
+use crate::capture::{Documents, GroupWriter, NoRecords, PositionSource};
 use crate::classify::{Entry, Identity, Layout, Row, Value};
 use crate::position::{Lsn, Position};
 use crate::record::{Callback, ProjectNo};
@@ -116,7 +116,7 @@ impl Comparison {
             makes: self.makes,
             records: match self.makes {
                 Makes::Records { .. } | Makes::Ingested(_) => Box::new(Numbers::of(&self.snapshot)),
-                Makes::Silence | Makes::Counts => Box::new(Silent),
+                Makes::Silence | Makes::Counts => Box::new(NoRecords),
             },
             found: Differences::default(),
             watched: self.watched.clone(),
@@ -137,8 +137,8 @@ impl Comparison {
         if self.makes == Makes::Counts {
             return Ok((position, passes.found));
         }
-        self.facts.into_iter().for_each(|(fact, value)| group_writer.note(fact, value));
-        group_writer.note_snapshot(self.snapshot.taken_at);
+        self.facts.into_iter().for_each(|(fact, value)| group_writer.set_fact(fact, value));
+        group_writer.set_snapshot_time(self.snapshot.taken_at);
         submit_group(group_writer, Some(position))?;
         land_all(group_writer)?;
         Ok((position, passes.found))
@@ -160,7 +160,7 @@ struct Passes {
     layout: Layout,
     makes: Makes,
     /// Where records get their places from; none where nothing is told.
-    records: Box<dyn Records + Send>,
+    records: Box<dyn PositionSource + Send>,
     found: Differences,
     watched: Watched,
 }
@@ -184,7 +184,7 @@ impl Passes {
                 .collect());
             let of_row = |error| ResyncError::of_row(error, &self.layout, &row);
             let identity = self.layout.identity(&row).map_err(|error| of_row(error.into()))?;
-            let sight = group_writer.sight(&self.layout, &row).map_err(of_row)?;
+            let sight = group_writer.document_ref(&self.layout, &row).map_err(of_row)?;
             let document = Document::of(sight.project, &sight.id);
             snapshot_index.note(&identity, Sighting { document, live: !sight.excluded })?;
             self.watched.row()
@@ -250,7 +250,7 @@ impl Passes {
                     // Its identity changed: what is remembered of it is the same document's.
                     None if shown => match snapshot_index.identity_of(document)? {
                         Some(now) => group_writer.move_entry(&identity, now, &entry)?,
-                        None => group_writer.remove(&identity, &mut Silent)?,
+                        None => group_writer.remove(&identity, &mut NoRecords)?,
                     },
                     None => group_writer.remove(&identity, &mut *self.records)?,
                 }
@@ -286,16 +286,16 @@ impl Passes {
                         .transpose()?
                         .flatten();
                     let mut made = group_writer
-                        .would_make(layout, moved.as_ref().unwrap_or(&identity), &row)
+                        .count_records(layout, moved.as_ref().unwrap_or(&identity), &row)
                         .map_err(of_row)?;
                     made.get_mut(Callback::Excluded.index()).into_iter().for_each(|made| *made = 0);
                     made
                 }
                 Makes::Ingested(project) => group_writer
-                    .enter_anew(layout, &identity, &row, *project, &mut **records)
+                    .apply_as_new(layout, &identity, &row, *project, &mut **records)
                     .map_err(of_row)?,
                 Makes::Records { .. } | Makes::Silence => {
-                    group_writer.enter(layout, &identity, &row, &mut **records).map_err(of_row)?
+                    group_writer.apply_row(layout, &identity, &row, &mut **records).map_err(of_row)?
                 }
             };
             found.records.iter_mut().zip(made).for_each(|(sum, made)| *sum += made);
@@ -360,8 +360,8 @@ impl Numbers {
     }
 }
 
-impl Records for Numbers {
-    fn place(&mut self) -> Result<Option<(Position, Timestamp)>, String> {
+impl PositionSource for Numbers {
+    fn next_position(&mut self) -> Result<Option<(Position, Timestamp)>, String> {
         self.number =
             self.number.checked_add(1).ok_or("more than 4,294,967,295 records in one comparison")?;
         Ok(Some((Position { commit: self.commit, number: self.number }, self.at)))
