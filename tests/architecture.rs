@@ -53,6 +53,11 @@ const PURE: &[&str] = &[
     "deliver/scheduler/",
     "deliver/driver/outage",
     "deliver/http/signature",
+    "service/control/tail_line",
+    "service/supervisor/continuity",
+    "service/supervisor/decide",
+    "service/supervisor/failure_log",
+    "service/supervisor/resync_job",
 ];
 
 /// What pure code does not name.

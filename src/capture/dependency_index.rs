@@ -78,6 +78,11 @@ impl DependencyIndex {
         Ok(last.get(lane.callback().index()).copied().unwrap_or_default())
     }
 
+    /// Documents that are held in memory.
+    pub(crate) fn documents(&self) -> usize {
+        self.last.len()
+    }
+
     /// `document` has a new last record in `lane`.
     pub(super) fn insert(&mut self, lane: LaneNo, document: u64, seq: Seq) -> Result<(), SpoolError> {
         let project = lane.project();

@@ -208,6 +208,17 @@ impl GroupWriter {
         self.uncommitted.len()
     }
 
+    /// What is held in memory: what it is, how much of it, and its limit.
+    pub(crate) fn memory(&self) -> Vec<(&'static str, usize, usize)> {
+        vec![
+            ("groups that are not durable", self.in_flight(), GROUPS_WAITING_MAX),
+            ("changes of the open group", self.changes, GROUP_CHANGES_MAX),
+            ("bytes of the open group", self.builder.bytes(), GROUP_BYTES_MAX),
+            ("cached bytes of the shadow", self.shadow.cached_bytes(), SHADOW_BYTES_MAX),
+            ("documents of the dependency index", self.dependency_index.documents(), INDEXED_DOCUMENTS_MAX),
+        ]
+    }
+
     /// The disk is full, and the group in flight is submitted again later.
     pub(crate) fn waits_for_disk(&self) -> bool {
         self.retry_at.is_some()

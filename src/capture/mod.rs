@@ -1,8 +1,8 @@
 //! The left loop: frames → changes → groups of records, shadow and position → the spool → the LSN
 //! that may be confirmed.
 //!
-//! 1. What is confirmed is never beyond what is synced: the position of a group is told only when
-//!    the spool has answered for it.
+//! 1. What is confirmed is never beyond what is synced: a group's position is published only
+//!    after the spool has committed it.
 //! 2. A keepalive's LSN goes the same way: behind everything that was received before it.
 
 mod dependency_index;
@@ -248,6 +248,11 @@ impl Loop {
     /// Groups that are submitted and not yet committed.
     pub fn in_flight(&self) -> usize {
         self.group_writer.in_flight()
+    }
+
+    /// What the loop holds in memory: what it is, how much of it, and its limit.
+    pub fn memory(&self) -> Vec<(&'static str, usize, usize)> {
+        self.group_writer.memory()
     }
 
     fn on_input(&mut self, event: Input) {

@@ -94,6 +94,11 @@ impl ShadowCache {
         self.reader.shadow_after(after, limit)
     }
 
+    /// Of what was read or synced, in both generations at most.
+    pub(crate) fn cached_bytes(&self) -> usize {
+        2 * self.young_bytes
+    }
+
     fn remember(&mut self, identity: Identity, known: CachedEntry) {
         self.young_bytes += cost(&identity, known.as_deref().unwrap_or_default()) + MAP_COST;
         self.young.insert(identity, known);
