@@ -48,6 +48,8 @@ const PURE: &[&str] = &[
     "source/sqlstate.rs",
     "decode/",
     "classify/",
+    "capture/replica_identity.rs",
+    "capture/stream_cursor.rs",
     "deliver/scheduler/",
     "deliver/driver/outage",
     "deliver/http/signature",
