@@ -262,5 +262,7 @@ fn requests_at_the_same_time_share_no_connection() {
     fixture.spool(Excluded, &["b"]);
     fixture.wait("the second", |lanes| lanes.iter().any(|lane| lane.last_outcome == Some("delivered")));
     assert_eq!(connections.load(Ordering::SeqCst), 2);
+    // The log of attempts follows the lane's state.
+    crate::delivery::fixture::until("the second in the log", || !fixture.attempts().is_empty());
     assert_eq!(fixture.attempts().len(), 1, "the first hangs still, and holds nobody up");
 }
