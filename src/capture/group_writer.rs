@@ -6,7 +6,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use super::dependency_index::DependencyIndex;
 use super::not_kept::NotKept;
+use super::shadow_cache::ShadowCache;
 use crate::classify::{
     Damaged, DocumentRef, Draft, Drafts, Entry, Identity, Layout, Layouts, Projects, Row, Unreadable,
 };
@@ -14,10 +16,7 @@ use crate::clock::Clock;
 use crate::metrics::{CallbackLabel, Metrics};
 use crate::position::Position;
 use crate::record::{Callback, LaneNo, ProjectNo, Seq};
-use crate::spool::{
-    DependencyIndex, Done, Fact, Group, GroupBuilder, Op, Opened, Room, Shadow, Spool, SpoolError,
-    StreamPosition,
-};
+use crate::spool::{Done, Fact, Group, GroupBuilder, Op, Opened, Room, Spool, SpoolError, StreamPosition};
 use crate::time::{Timestamp, Uptime};
 
 /// Whether a record of (project, callback) has a webhook, and so is kept.
@@ -63,7 +62,7 @@ pub struct GroupWriter {
     projects: Projects,
     /// The content columns that entries were written under.
     pub(crate) layouts: Layouts,
-    shadow: Shadow,
+    shadow: ShadowCache,
     dependency_index: DependencyIndex,
     builder: GroupBuilder,
     drafts: Drafts,
@@ -112,10 +111,10 @@ impl GroupWriter {
             &spool.reader()?,
             &opened.lanes,
             spool.cursors(),
-            TRAIL_DOCUMENTS_MAX,
+            INDEXED_DOCUMENTS_MAX,
         )?;
         Ok(Self {
-            shadow: Shadow::new(spool.reader()?, SHADOW_BYTES_MAX),
+            shadow: ShadowCache::new(spool.reader()?, SHADOW_BYTES_MAX),
             projects: Projects::known(opened.projects.iter().cloned()),
             builder: GroupBuilder::new(opened.last_seq),
             layouts,
@@ -362,5 +361,5 @@ const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Entries of the shadow that need not be read again.
 const SHADOW_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// Documents with unsettled records that are held in memory, at about 60 bytes each.
-const TRAIL_DOCUMENTS_MAX: usize = 150_000;
+const INDEXED_DOCUMENTS_MAX: usize = 150_000;
 const AGAIN_AFTER: Duration = Duration::from_secs(1);

@@ -6,10 +6,12 @@
 //! 2. A keepalive's LSN goes the same way: behind everything that was received before it.
 
 mod carried;
+mod dependency_index;
 mod group_writer;
 mod halt;
 mod not_kept;
 mod notice;
+mod shadow_cache;
 mod stream_applier;
 mod stream_cursor;
 

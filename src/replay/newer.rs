@@ -2,13 +2,12 @@
 //! the old again, and nothing of the new.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rusqlite::{Connection, params};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::record::{Callback, LaneNo, ProjectNo, Seq};
-use crate::spool::{Reader, Span, SpoolError};
+use crate::spool::{Reader, Scratch, ScratchError, Span, SpoolError, Table};
 
 /// Counts the documents of `spans` that have records behind `end`, in any lane of their project.
 /// Memory does not grow with them: they lie in a scratch file in `folder`.
@@ -18,37 +17,35 @@ pub fn documents_with_newer_records(
     spans: &[Span],
     end: Seq,
 ) -> Result<u64, SpoolError> {
-    let scratch = Scratch::create(folder).map_err(unknown)?;
+    let scratch = Scratch::create(folder, &[IN_RANGE, NEWER])?;
     for span in spans {
         each_document(reader, span.lane, span.first, span.last, &mut |key| {
-            scratch.run("INSERT OR IGNORE INTO document (key) VALUES (?1)", key)
+            scratch.put_if_absent(IN_RANGE, &key, &[])
         })?;
     }
     let projects: BTreeSet<ProjectNo> = spans.iter().map(|span| span.lane.project()).collect();
     for lane in projects.iter().flat_map(|project| Callback::ALL.map(|of| LaneNo::new(*project, of))) {
         each_document(reader, lane, Seq(end.0 + 1), Seq(u64::MAX >> 1), &mut |key| {
-            scratch.run("UPDATE document SET newer = 1 WHERE key = ?1", key)
+            if scratch.contains(IN_RANGE, &key)? { scratch.put_if_absent(NEWER, &key, &[]) } else { Ok(()) }
         })?;
     }
-    let count = "SELECT count(*) FROM document WHERE newer = 1";
-    let count: i64 = scratch.file.query_row(count, [], |row| row.get(0)).map_err(unknown)?;
-    Ok(count.cast_unsigned())
+    Ok(scratch.count(NEWER)?)
 }
 
-/// Tells the key of each record's document, in `first..=last` of a lane.
+/// Calls `visit` with the key of each record's document, in `first..=last` of a lane.
 fn each_document(
     reader: &Reader,
     lane: LaneNo,
     first: Seq,
     last: Seq,
-    told: &mut dyn FnMut(i64) -> rusqlite::Result<()>,
+    visit: &mut dyn FnMut([u8; 8]) -> Result<(), ScratchError>,
 ) -> Result<(), SpoolError> {
     let mut from = first;
     while let Some(chunk) = reader.chunk_holding(lane, from)?.filter(|chunk| chunk.first <= last) {
         for record in chunk.records() {
             let record = record.map_err(|error| SpoolError::Damaged(error.to_string()))?;
             if (first..=last).contains(&record.seq) {
-                told(key(lane.project(), record.document)).map_err(unknown)?;
+                visit(key(lane.project(), record.document))?;
             }
         }
         from = Seq(chunk.last.0 + 1);
@@ -56,43 +53,13 @@ fn each_document(
     Ok(())
 }
 
-fn key(project: ProjectNo, document: u64) -> i64 {
+fn key(project: ProjectNo, document: u64) -> [u8; 8] {
     let mut hash = Xxh3::with_seed(u64::from(project.0));
     hash.update(&document.to_le_bytes());
-    hash.digest().cast_signed()
+    hash.digest().to_be_bytes()
 }
 
-struct Scratch {
-    file: Connection,
-    path: PathBuf,
-}
-
-impl Scratch {
-    fn create(folder: &Path) -> rusqlite::Result<Self> {
-        let path = folder.join(format!("replay-{}.scratch", uuid::Uuid::now_v7()));
-        let file = Connection::open(&path)?;
-        file.execute_batch(
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8192;
-             CREATE TABLE document (key INTEGER PRIMARY KEY, newer INTEGER NOT NULL DEFAULT 0);
-             BEGIN;",
-        )?;
-        Ok(Self { file, path })
-    }
-
-    fn run(&self, sql: &str, key: i64) -> rusqlite::Result<()> {
-        self.file.prepare_cached(sql)?.execute(params![key]).map(drop)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-fn unknown(error: rusqlite::Error) -> SpoolError {
-    match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DiskFull) => SpoolError::DiskFull,
-        _ => SpoolError::Unknown(format!("a scratch file: {error}")),
-    }
-}
+/// Documents of what would be sent.
+const IN_RANGE: Table = Table("in_range");
+/// Those of them that have newer records.
+const NEWER: Table = Table("newer");

@@ -4,7 +4,7 @@ use crate::capture::GroupError;
 use crate::classify::{Layout, Row, Unreadable, Unresolved};
 use crate::source::SourceError;
 use crate::source::snapshot::RowsError;
-use crate::spool::SpoolError;
+use crate::spool::{ScratchError, SpoolError};
 
 /// Why a comparison ended early. What it made durable is made good use of by the next.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ pub enum ResyncError {
     },
     /// Its scratch file.
     #[error("write the scratch file of the comparison: {0}")]
-    Scratch(#[from] rusqlite::Error),
+    Scratch(#[from] ScratchError),
     /// There is no room: the snapshot is given up, and taken anew later.
     #[error("the spool is full")]
     SpoolFull,

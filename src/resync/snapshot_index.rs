@@ -3,19 +3,18 @@
 //! Identities and documents are kept as 128-bit hashes. Among a billion of them, two share one
 //! with a chance of 1 in 10²⁰.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::classify::Identity;
 use crate::record::ProjectNo;
+use crate::spool::{Scratch, ScratchError, Table};
 
 /// The rows that one pass saw.
 #[derive(Debug)]
 pub(super) struct SnapshotIndex {
-    scratch: Connection,
-    path: PathBuf,
+    scratch: Scratch,
 }
 
 /// A document as receivers know it: hashed (project, id).
@@ -39,88 +38,63 @@ impl Document {
 }
 
 impl SnapshotIndex {
-    /// An empty scratch file in `folder`; one that a killed process left is thrown away.
-    pub(super) fn create(folder: &Path) -> rusqlite::Result<Self> {
-        let path = folder.join("resync.scratch");
-        for leftover in [path.clone(), folder.join("resync.scratch-journal")] {
-            let _ = std::fs::remove_file(leftover);
-        }
-        let scratch = Connection::open(&path)?;
-        scratch.execute_batch(
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8192;
-             CREATE TABLE row (identity BLOB PRIMARY KEY, document BLOB NOT NULL, live INTEGER NOT NULL) WITHOUT ROWID;
-             CREATE TABLE moved (identity BLOB PRIMARY KEY, before BLOB NOT NULL) WITHOUT ROWID;
-             CREATE TABLE live (document BLOB PRIMARY KEY, identity BLOB NOT NULL) WITHOUT ROWID;
-             BEGIN;",
-        )?;
-        Ok(Self { scratch, path })
+    /// Empty, in a scratch file in `folder`.
+    pub(super) fn create(folder: &Path) -> Result<Self, ScratchError> {
+        Ok(Self { scratch: Scratch::create(folder, &[ROW, MOVED, LIVE])? })
     }
 
-    pub(super) fn note(&self, identity: &Identity, sighting: Sighting) -> rusqlite::Result<()> {
+    pub(super) fn note(&self, identity: &Identity, sighting: Sighting) -> Result<(), ScratchError> {
         let Document(document) = sighting.document;
-        self.scratch.prepare_cached("INSERT OR REPLACE INTO row VALUES (?1, ?2, ?3)")?.execute(params![
-            hashed(identity),
-            document,
-            sighting.live
-        ])?;
+        let mut value = document.to_vec();
+        value.push(sighting.live.into());
+        self.scratch.put(ROW, &hashed(identity), &value)?;
         if sighting.live {
-            self.scratch
-                .prepare_cached("INSERT OR IGNORE INTO live VALUES (?1, ?2)")?
-                .execute(params![document, &identity.0[..]])?;
+            self.scratch.put_if_absent(LIVE, &document, &identity.0)?;
         }
         Ok(())
     }
 
     /// What the pass saw of `identity`; `None` where it has no row.
-    pub(super) fn row(&self, identity: &Identity) -> rusqlite::Result<Option<Sighting>> {
-        self.scratch
-            .prepare_cached("SELECT document, live FROM row WHERE identity = ?1")?
-            .query_row([hashed(identity)], |row| {
-                Ok(Sighting { document: Document(row.get(0)?), live: row.get(1)? })
-            })
-            .optional()
+    pub(super) fn row(&self, identity: &Identity) -> Result<Option<Sighting>, ScratchError> {
+        let found = self.scratch.get(ROW, &hashed(identity))?;
+        Ok(found.and_then(|value| {
+            let (document, live) = value.split_first_chunk()?;
+            Some(Sighting { document: Document(*document), live: live == [1] })
+        }))
     }
 
     /// The identity of a live row that shows `document`.
-    pub(super) fn identity_of(&self, Document(document): Document) -> rusqlite::Result<Option<Identity>> {
-        self.scratch
-            .prepare_cached("SELECT identity FROM live WHERE document = ?1")?
-            .query_row([document], |row| Ok(Identity(row.get::<_, Vec<u8>>(0)?.into())))
-            .optional()
+    pub(super) fn identity_of(&self, Document(document): Document) -> Result<Option<Identity>, ScratchError> {
+        Ok(self.scratch.get(LIVE, &document)?.map(|identity| Identity(identity.into())))
     }
 
     /// What is remembered under `before` is of a document that is shown under another identity.
-    pub(super) fn note_move(&self, before: &Identity, document: Document) -> rusqlite::Result<()> {
+    pub(super) fn note_move(&self, before: &Identity, document: Document) -> Result<(), ScratchError> {
         let Some(now) = self.identity_of(document)? else { return Ok(()) };
-        self.scratch
-            .prepare_cached("INSERT OR IGNORE INTO moved VALUES (?1, ?2)")?
-            .execute(params![hashed(&now), &before.0[..]])?;
-        Ok(())
+        self.scratch.put_if_absent(MOVED, &hashed(&now), &before.0)
     }
 
     /// Under which identity the document of `now` is remembered, where that is another.
-    pub(super) fn moved_from(&self, now: &Identity) -> rusqlite::Result<Option<Identity>> {
-        self.scratch
-            .prepare_cached("SELECT before FROM moved WHERE identity = ?1")?
-            .query_row([hashed(now)], |row| Ok(Identity(row.get::<_, Vec<u8>>(0)?.into())))
-            .optional()
+    pub(super) fn moved_from(&self, now: &Identity) -> Result<Option<Identity>, ScratchError> {
+        Ok(self.scratch.get(MOVED, &hashed(now))?.map(|identity| Identity(identity.into())))
     }
 
     /// Whether any live row shows `document`.
-    pub(super) fn is_live(&self, Document(document): Document) -> rusqlite::Result<bool> {
-        self.scratch.prepare_cached("SELECT 1 FROM live WHERE document = ?1")?.exists([document])
-    }
-}
-
-impl Drop for SnapshotIndex {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+    pub(super) fn is_live(&self, Document(document): Document) -> Result<bool, ScratchError> {
+        self.scratch.contains(LIVE, &document)
     }
 }
 
 fn hashed(Identity(bytes): &Identity) -> [u8; 16] {
     xxhash_rust::xxh3::xxh3_128(bytes).to_le_bytes()
 }
+
+/// Hashed identity → document, and whether it is live.
+const ROW: Table = Table("row_of_identity");
+/// Hashed identity → the identity under which its document is remembered.
+const MOVED: Table = Table("moved");
+/// Document → the identity of a live row that shows it.
+const LIVE: Table = Table("live");
 
 #[cfg(test)]
 mod tests {
@@ -144,16 +118,5 @@ mod tests {
             !snapshot_index.is_live(Document::of(ProjectNo(2), "7")).unwrap(),
             "another project's document"
         );
-    }
-
-    #[test]
-    fn what_a_killed_process_left_is_not_seen() {
-        let folder = tempfile::tempdir().unwrap();
-        let document = Document::of(ProjectNo(1), "7");
-        let left = SnapshotIndex::create(folder.path()).unwrap();
-        left.note(&Identity(b"a".as_slice().into()), Sighting { document, live: true }).unwrap();
-        left.scratch.execute_batch("COMMIT").unwrap();
-        std::mem::forget(left);
-        assert!(!SnapshotIndex::create(folder.path()).unwrap().is_live(document).unwrap());
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::sqlite::ScratchError;
+
 /// Why an operation was not done. Nothing of it was.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SpoolError {
@@ -14,6 +16,9 @@ pub enum SpoolError {
     /// It does not fit what is there: a mistake of the caller.
     #[error("the spool refuses: {0}")]
     Refused(&'static str),
+    /// A temporary file beside the spool failed. The spool is as it was.
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
     /// A write or sync failed: nobody knows what the disk holds. Nothing more is written.
     #[error("the state of the spool's disk is unknown: {0}")]
     Unknown(String),
@@ -103,7 +108,9 @@ impl OpenError {
     pub(super) fn of(path: PathBuf, error: &SpoolError) -> Self {
         match error {
             SpoolError::DiskFull => Self::DiskFull { path },
-            SpoolError::Unknown(what) => Self::Unwritable { path, what: what.clone() },
+            SpoolError::Scratch(_) | SpoolError::Unknown(_) => {
+                Self::Unwritable { path, what: error.to_string() }
+            }
             SpoolError::Damaged(_) | SpoolError::Refused(_) => {
                 Self::Damaged { path, what: error.to_string() }
             }

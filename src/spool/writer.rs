@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::dependency_index::Cursors;
+use super::cursors::Cursors;
 use super::engine::{Contents, Engine, OpenReader, Reader};
 use super::error::{OpenError, SpoolError};
 use super::ops::{Done, Fact, Group, LaneState, Op, Room, StreamPosition};

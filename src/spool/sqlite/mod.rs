@@ -13,6 +13,7 @@ mod replays;
 mod retention;
 mod row_bytes;
 mod schema;
+mod scratch;
 mod search;
 mod settle;
 mod shadow;
@@ -27,7 +28,7 @@ use reader::SqliteReader;
 use schema::Found;
 use store::Store;
 
-pub(super) use store::failed;
+pub use scratch::{Scratch, ScratchError, Table};
 
 /// Opens or makes the file in `folder`, for this process alone.
 pub(super) fn open(
@@ -36,6 +37,7 @@ pub(super) fn open(
     now: Timestamp,
 ) -> Result<(Box<dyn Engine>, OpenReader, Contents), OpenError> {
     let lock = schema::lock(folder)?;
+    scratch::remove_leftovers(folder).map_err(|source| OpenError::Io { path: folder.to_owned(), source })?;
     let (mut store, found) = Store::open(folder, bytes_max, now)?;
     store.lock = Some(lock);
     let path = folder.join(schema::FILE_NAME);

@@ -4,12 +4,10 @@ mod format_1;
 mod resend;
 mod row_bytes;
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use uuid::Uuid;
@@ -400,39 +398,4 @@ fn age_removes_settled_records_and_never_pending_ones() {
         (1, 0, Some(Seq(100)))
     );
     assert!(store.meta.live_bytes < before);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
-
-    /// What a record waits for is exactly its document's last records in the other lanes that are
-    /// not settled, however little memory there is, and after a new start.
-    #[test]
-    fn the_trail_is_exact(notes in prop::collection::vec((0_u32..2, 0_usize..3, 0_u64..30), 1..120), settled in 0_u64..60) {
-        let folder = tempfile::tempdir().unwrap();
-        let opened = open(folder.path());
-        let cursors = Cursors::default();
-        let mut dependency_index =
-            DependencyIndex::rebuild(folder.path(), &opened.spool.reader().unwrap(), &[], cursors.clone(), 8).unwrap();
-        let mut last: HashMap<(u32, u64), [Seq; 3]> = HashMap::new();
-        for (number, (project, callback, document)) in notes.iter().enumerate() {
-            let seq = Seq(number as u64 + 1);
-            let lane = LaneNo::new(ProjectNo(*project), Callback::ALL[*callback]);
-            dependency_index.note(lane, *document, seq).unwrap();
-            last.entry((*project, *document)).or_default()[*callback] = seq;
-            if seq.0 == settled {
-                cursors.set((0..6).map(|lane| (LaneNo(lane), Seq(settled))));
-            }
-        }
-        for ((project, document), seqs) in last {
-            for callback in Callback::ALL {
-                let after = dependency_index.after(ProjectNo(project), callback, document).unwrap();
-                for other in Callback::ALL {
-                    let wanted = seqs[other.index()];
-                    let waits = other != callback && wanted > cursors.get(LaneNo::new(ProjectNo(project), other));
-                    prop_assert_eq!(after.0[other.index()], if waits { wanted } else { Seq(0) });
-                }
-            }
-        }
-    }
 }

@@ -3,6 +3,7 @@
 //! `tests/fixtures/spool-1/spool.sqlite` was written by `writes_the_fixture`. It is never written again:
 //! a new format gets a fixture of its own, and a migration that reads this one.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use xxhash_rust::xxh3::xxh3_64;

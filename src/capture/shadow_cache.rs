@@ -3,17 +3,15 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::engine::Reader;
-use super::error::SpoolError;
-use super::ops::Growth;
 use crate::classify::Identity;
+use crate::spool::{Growth, Reader, SpoolError};
 
 /// An entry's bytes, or that there is none.
 type CachedEntry = Option<Arc<[u8]>>;
 
 /// A read-through cache. Entries that are on their way to the disk stay until they are there.
 #[derive(Debug)]
-pub struct Shadow {
+pub(super) struct ShadowCache {
     reader: Reader,
     /// Entries of the group that is being filled.
     open: HashMap<Identity, CachedEntry>,
@@ -28,9 +26,9 @@ pub struct Shadow {
     growth: Growth,
 }
 
-impl Shadow {
+impl ShadowCache {
     /// Over `reader`, caching up to about `bytes_max`.
-    pub fn new(reader: Reader, bytes_max: usize) -> Self {
+    pub(super) fn new(reader: Reader, bytes_max: usize) -> Self {
         Self {
             reader,
             open: HashMap::new(),
@@ -44,7 +42,7 @@ impl Shadow {
     }
 
     /// The entry of `identity` after all changes so far.
-    pub fn get(&mut self, identity: &Identity) -> Result<CachedEntry, SpoolError> {
+    pub(super) fn get(&mut self, identity: &Identity) -> Result<CachedEntry, SpoolError> {
         let on_its_way = || self.unsynced.iter().rev().find_map(|group| group.get(identity));
         let at_hand = self.open.get(identity).or_else(on_its_way).or_else(|| self.young.get(identity));
         if let Some(known) = at_hand {
@@ -59,7 +57,7 @@ impl Shadow {
     }
 
     /// Changes the entry of `identity` in the group that is being filled. `None` forgets it.
-    pub fn put(&mut self, identity: Identity, entry: Option<Box<[u8]>>) -> Result<(), SpoolError> {
+    pub(super) fn put(&mut self, identity: Identity, entry: Option<Box<[u8]>>) -> Result<(), SpoolError> {
         let before = self.get(&identity)?;
         let size = |known: &CachedEntry| known.as_ref().map_or(0, |entry| cost(&identity, entry));
         let now: CachedEntry = entry.map(Arc::from);
@@ -69,8 +67,8 @@ impl Shadow {
         Ok(())
     }
 
-    /// Takes the group's changes, sorted by identity. They stay in sight until [`Shadow::synced`].
-    pub fn take(&mut self) -> (Vec<(Identity, Option<Box<[u8]>>)>, Growth) {
+    /// Takes the group's changes, sorted by identity. They stay in sight until [`ShadowCache::synced`].
+    pub(super) fn take(&mut self) -> (Vec<(Identity, Option<Box<[u8]>>)>, Growth) {
         let group = std::mem::take(&mut self.open);
         let boxed = |known: &CachedEntry| known.as_ref().map(|entry| Box::from(&**entry));
         let mut changes: Vec<_> =
@@ -81,14 +79,14 @@ impl Shadow {
     }
 
     /// The oldest group that was taken is on the disk.
-    pub fn synced(&mut self) {
+    pub(super) fn synced(&mut self) {
         for (identity, known) in self.unsynced.pop_front().unwrap_or_default() {
             self.remember(identity, known);
         }
     }
 
     /// Up to `limit` entries behind `after`, of what is on the disk alone.
-    pub fn on_disk_after(
+    pub(super) fn on_disk_after(
         &self,
         after: Option<&Identity>,
         limit: u32,

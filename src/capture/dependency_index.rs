@@ -5,30 +5,21 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::engine::Reader;
-use super::error::SpoolError;
-use super::ops::LaneState;
-use super::sqlite::failed;
 use crate::record::{Callback, LaneNo, ProjectNo, Seq, WaitsFor};
-
-/// Up to where each lane is settled, for all to read. The writer moves it after each sync.
-#[derive(Clone, Debug, Default)]
-pub struct Cursors(Arc<RwLock<HashMap<LaneNo, Seq>>>);
+use crate::spool::{Cursors, LaneState, Reader, Scratch, ScratchError, SpoolError, Table};
 
 /// (project, document) → its last records.
 #[derive(Debug)]
-pub struct DependencyIndex {
+pub(super) struct DependencyIndex {
     last: HashMap<u64, Last>,
     limit: usize,
     cursors: Cursors,
     folder: PathBuf,
-    /// Made when memory does not suffice for the first time.
-    spilled: Option<Spilled>,
+    /// Created when memory does not suffice for the first time.
+    spilled: Option<Scratch>,
 }
 
 /// A document's last records, by [`Callback::index`].
@@ -38,27 +29,9 @@ struct Last {
     seqs: [Seq; 3],
 }
 
-#[derive(Debug)]
-struct Spilled {
-    scratch: Connection,
-    path: PathBuf,
-    rows: usize,
-}
-
-impl Cursors {
-    /// Up to where `lane` is settled.
-    pub fn get(&self, lane: LaneNo) -> Seq {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&lane).copied().unwrap_or_default()
-    }
-
-    pub(super) fn set(&self, moved: impl Iterator<Item = (LaneNo, Seq)>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).extend(moved);
-    }
-}
-
 impl DependencyIndex {
     /// Reads it from the unsettled records of `lanes`. Holds up to `limit` documents in memory.
-    pub fn rebuild(
+    pub(super) fn rebuild(
         folder: &Path,
         reader: &Reader,
         lanes: &[LaneState],
@@ -84,7 +57,7 @@ impl DependencyIndex {
 
     /// What a new record of `document` in `callback`'s lane waits for: the document's last records
     /// in the project's other lanes, as far as they are not settled.
-    pub fn after(
+    pub(super) fn after(
         &self,
         project: ProjectNo,
         callback: Callback,
@@ -100,13 +73,13 @@ impl DependencyIndex {
     }
 
     /// The last record of `document` in `lane`, settled or not.
-    pub fn last_in(&self, lane: LaneNo, document: u64) -> Result<Seq, SpoolError> {
+    pub(super) fn last_in(&self, lane: LaneNo, document: u64) -> Result<Seq, SpoolError> {
         let last = self.last_of(lane.project(), document)?;
         Ok(last.get(lane.callback().index()).copied().unwrap_or_default())
     }
 
     /// `document` has a new last record in `lane`.
-    pub fn note(&mut self, lane: LaneNo, document: u64, seq: Seq) -> Result<(), SpoolError> {
+    pub(super) fn note(&mut self, lane: LaneNo, document: u64, seq: Seq) -> Result<(), SpoolError> {
         let project = lane.project();
         let key = key(project, document);
         if !self.last.contains_key(&key) {
@@ -122,7 +95,7 @@ impl DependencyIndex {
         Ok(())
     }
 
-    fn last_of(&self, project: ProjectNo, document: u64) -> Result<[Seq; 3], SpoolError> {
+    fn last_of(&self, project: ProjectNo, document: u64) -> Result<[Seq; 3], ScratchError> {
         let key = key(project, document);
         match self.last.get(&key) {
             Some(last) => Ok(last.seqs),
@@ -130,17 +103,16 @@ impl DependencyIndex {
         }
     }
 
-    fn spilled(&self, key: u64) -> Result<[Seq; 3], SpoolError> {
-        match self.spilled.as_ref().filter(|spilled| spilled.rows > 0) {
-            Some(spilled) => spilled.find(key).map_err(failed),
-            None => Ok([Seq(0); 3]),
-        }
+    fn spilled(&self, key: u64) -> Result<[Seq; 3], ScratchError> {
+        let Some(scratch) = &self.spilled else { return Ok([Seq(0); 3]) };
+        let found = scratch.get(LAST, &key.to_be_bytes())?;
+        Ok(found.map_or([Seq(0); 3], |bytes| decode(&bytes)))
     }
 
     /// Forgets what is settled. Where that is not much, everything goes to the scratch file.
-    fn make_room(&mut self) -> Result<(), SpoolError> {
+    fn make_room(&mut self) -> Result<(), ScratchError> {
         {
-            let cursors = self.cursors.0.read().unwrap_or_else(PoisonError::into_inner);
+            let cursors = self.cursors.read();
             self.last.retain(|_, last| {
                 Callback::ALL.into_iter().zip(last.seqs).any(|(callback, seq)| {
                     cursors.get(&LaneNo::new(last.project, callback)).is_none_or(|cursor| seq > *cursor)
@@ -151,63 +123,32 @@ impl DependencyIndex {
         if self.last.len() < self.limit / 2 {
             return Ok(());
         }
-        if self.spilled.is_none() {
-            self.spilled = Some(Spilled::create(&self.folder).map_err(failed)?);
-        }
-        if let Some(spilled) = &mut self.spilled {
-            spilled.add(std::mem::take(&mut self.last)).map_err(failed)?;
+        let scratch = match self.spilled.take() {
+            Some(scratch) => scratch,
+            None => Scratch::create(&self.folder, &[LAST])?,
+        };
+        let scratch = self.spilled.insert(scratch);
+        // In the order of the file's pages.
+        let mut sorted: Vec<_> = self.last.drain().collect();
+        sorted.sort_unstable_by_key(|(key, _)| *key);
+        for (key, last) in sorted {
+            scratch.put(LAST, &key.to_be_bytes(), &encode(last.seqs))?;
         }
         Ok(())
     }
 }
 
-impl Spilled {
-    fn create(folder: &Path) -> rusqlite::Result<Self> {
-        let path = folder.join("trail.scratch");
-        let _ = std::fs::remove_file(&path);
-        let scratch = Connection::open(&path)?;
-        scratch.execute_batch(
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096;
-             CREATE TABLE last (key INTEGER PRIMARY KEY, excluded INTEGER, ingested INTEGER, modified INTEGER);",
-        )?;
-        Ok(Self { scratch, path, rows: 0 })
-    }
-
-    fn find(&self, key: u64) -> rusqlite::Result<[Seq; 3]> {
-        let found = self
-            .scratch
-            .prepare_cached("SELECT excluded, ingested, modified FROM last WHERE key = ?1")?
-            .query_row([key.cast_signed()], |row| {
-                let seq = |at: usize| row.get::<_, i64>(at).map(|seq| Seq(seq.cast_unsigned()));
-                Ok([seq(0)?, seq(1)?, seq(2)?])
-            })
-            .optional()?;
-        Ok(found.unwrap_or([Seq(0); 3]))
-    }
-
-    fn add(&mut self, last: HashMap<u64, Last>) -> rusqlite::Result<()> {
-        let mut sorted: Vec<_> = last.into_iter().collect();
-        sorted.sort_unstable_by_key(|(key, _)| key.cast_signed());
-        self.rows += sorted.len();
-        let transaction = self.scratch.unchecked_transaction()?;
-        for (key, Last { seqs: [excluded, ingested, modified], .. }) in sorted {
-            transaction.prepare_cached("INSERT OR REPLACE INTO last VALUES (?1, ?2, ?3, ?4)")?.execute(
-                params![
-                    key.cast_signed(),
-                    excluded.0.cast_signed(),
-                    ingested.0.cast_signed(),
-                    modified.0.cast_signed()
-                ],
-            )?;
-        }
-        transaction.commit()
-    }
+fn encode(seqs: [Seq; 3]) -> Vec<u8> {
+    seqs.iter().flat_map(|seq| seq.0.to_le_bytes()).collect()
 }
 
-impl Drop for Spilled {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+fn decode(bytes: &[u8]) -> [Seq; 3] {
+    let (seqs, _) = bytes.as_chunks::<8>();
+    let mut last = [Seq(0); 3];
+    for (slot, bytes) in last.iter_mut().zip(seqs) {
+        *slot = Seq(u64::from_le_bytes(*bytes));
     }
+    last
 }
 
 /// Two documents that share a key only wait for each other's records.
@@ -215,4 +156,53 @@ fn key(project: ProjectNo, document: u64) -> u64 {
     let mut hash = Xxh3::with_seed(u64::from(project.0));
     hash.update(&document.to_le_bytes());
     hash.digest()
+}
+
+/// Key → the last records, by [`Callback::index`].
+const LAST: Table = Table("last");
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::spool::{Options, Spool};
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+        /// What a record waits for is exactly its document's last records in the other lanes that are
+        /// not settled, however little memory there is, and after a new start.
+        #[test]
+        fn the_index_is_exact(notes in prop::collection::vec((0_u32..2, 0_usize..3, 0_u64..30), 1..120), settled in 0_u64..60) {
+            let folder = tempfile::tempdir().unwrap();
+            let options = Options { bytes_max: 64 << 20, retain: Duration::from_hours(24) };
+            let spool = Spool::open(folder.path(), options).unwrap().spool;
+            let cursors = Cursors::default();
+            let mut dependency_index =
+                DependencyIndex::rebuild(folder.path(), &spool.reader().unwrap(), &[], cursors.clone(), 8).unwrap();
+            let mut last: HashMap<(u32, u64), [Seq; 3]> = HashMap::new();
+            for (number, (project, callback, document)) in notes.iter().enumerate() {
+                let seq = Seq(number as u64 + 1);
+                let lane = LaneNo::new(ProjectNo(*project), Callback::ALL[*callback]);
+                dependency_index.note(lane, *document, seq).unwrap();
+                last.entry((*project, *document)).or_default()[*callback] = seq;
+                if seq.0 == settled {
+                    cursors.set((0..6).map(|lane| (LaneNo(lane), Seq(settled))));
+                }
+            }
+            for ((project, document), seqs) in last {
+                for callback in Callback::ALL {
+                    let after = dependency_index.after(ProjectNo(project), callback, document).unwrap();
+                    for other in Callback::ALL {
+                        let wanted = seqs[other.index()];
+                        let waits = other != callback && wanted > cursors.get(LaneNo::new(ProjectNo(project), other));
+                        prop_assert_eq!(after.0[other.index()], if waits { wanted } else { Seq(0) });
+                    }
+                }
+            }
+        }
+    }
 }
