@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::replay_range::ReplayRange;
-use self::timer::{Timer, TimerTable};
+use self::timer::TimerTable;
 use super::condition::LaneCondition;
 use super::slots::{Class, Host, SlotKey};
 use crate::deliver::webhook::Webhook;
@@ -24,6 +24,7 @@ use crate::time::{Timestamp, Uptime};
 
 pub(in crate::deliver) use self::due::{Due, GiveUp};
 pub(in crate::deliver) use self::replay_range::{RateLimiter, RateLimiters};
+pub(in crate::deliver) use self::timer::Timer;
 pub(in crate::deliver) use self::transitions::Begun;
 
 /// A lane, with what decides when it is due.

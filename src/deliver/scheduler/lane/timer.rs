@@ -27,7 +27,7 @@ pub(in crate::deliver) enum Timer {
 pub(super) struct TimerTable([Option<Uptime>; Timer::ALL.len()]);
 
 impl Timer {
-    pub(super) const ALL: [Self; 7] = [
+    pub(in crate::deliver) const ALL: [Self; 7] = [
         Self::BatchWait,
         Self::GiveUp,
         Self::OrderWait,

@@ -273,9 +273,11 @@ impl Lane {
         match self.work {
             Work::Pending => Some(&mut self.batches),
             Work::Redelivery => None,
-            Work::Replay(replay) => {
-                self.replays.front_mut().filter(|range| range.replay == replay).map(|range| &mut range.batches)
-            }
+            Work::Replay(replay) => self
+                .replays
+                .front_mut()
+                .filter(|range| range.replay == replay)
+                .map(|range| &mut range.batches),
         }
     }
 }
