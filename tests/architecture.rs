@@ -50,9 +50,16 @@ const PURE: &[&str] = &[
     "source/sqlstate.rs",
     "decode/",
     "classify/",
+    "capture/replica_identity.rs",
+    "capture/stream_cursor.rs",
     "deliver/scheduler/",
     "deliver/driver/outage",
     "deliver/http/signature",
+    "service/control/tail_line",
+    "service/supervisor/continuity",
+    "service/supervisor/decide",
+    "service/supervisor/failure_log",
+    "service/supervisor/resync_job",
 ];
 
 /// What pure code does not name.

@@ -133,8 +133,7 @@ impl Deliver {
     pub fn cancel_replay(&self, replay: ReplayNo) -> Result<(), SpoolError> {
         let (reply, replied) = mpsc::sync_channel(1);
         self.notify(Event::CancelReplay { replay, reply: Some(reply) });
-        let ended = || SpoolError::Unknown("the delivery loop does not answer".into());
-        replied.recv_timeout(VIEW_PATIENCE).unwrap_or_else(|_| Err(ended()))
+        replied.recv_timeout(VIEW_PATIENCE).unwrap_or(Err(SpoolError::NoReply("the delivery loop")))
     }
 
     /// Dead letters of these lanes are marked for one more attempt.

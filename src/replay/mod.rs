@@ -1,8 +1,6 @@
-//! What has settled, sent again: what is asked for is read, found, and made sure of before anything of
-//! it is entered.
+//! Replays: the range of a request is parsed, searched and checked before the replay starts.
 //!
-//! Nothing here is sent: the ranges that are found go to the spool in one operation, and the right loop
-//! sends them.
+//! Nothing is sent here: the spans found enter the spool in one operation, and delivery sends them.
 
 mod newer;
 
@@ -15,35 +13,35 @@ use crate::time::Timestamp;
 
 pub use newer::documents_with_newer_records;
 
-/// A replay, as it is asked for: one of `from_lsn` and `since`, the rest as wanted.
+/// A replay, as requested: one of `from_lsn` and `since`; the rest is optional.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReplayRequest {
     /// `0/16B3748`, `0-16B3748`, or with one record's number `0-16B3748/3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_lsn: Option<String>,
-    /// RFC 3339: the first transaction committed then or later.
+    /// RFC 3339: starts with the first transaction committed then or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
-    /// The last place.
+    /// The last position.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_lsn: Option<String>,
-    /// One project alone.
+    /// Only this project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
-    /// One callback alone.
+    /// Only this callback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback: Option<String>,
-    /// Records a second over all lanes.
+    /// Limit in records per second over all lanes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<u32>,
-    /// Only counts.
+    /// Only counts the records.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
 }
 
 impl ReplayRequest {
-    /// With its places as they are shown.
+    /// With its positions in the form in which they are shown.
     #[must_use]
     pub fn normalised(mut self) -> Self {
         for text in [&mut self.from_lsn, &mut self.to_lsn].into_iter().flatten() {
@@ -58,72 +56,76 @@ impl ReplayRequest {
 /// Why there is no replay.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// What is asked for makes no sense.
+    /// The request is invalid.
     #[error("{0}")]
-    Wrong(String),
-    /// It cannot be had, now or any more.
+    Invalid(String),
+    /// The records are not available, now or any more.
     #[error("{0}")]
-    Refused(String),
+    Unavailable(String),
     /// The spool cannot be read.
     #[error(transparent)]
     Spool(#[from] SpoolError),
 }
 
-/// What is known when a replay is asked for.
+/// The state in which a replay is planned.
 #[derive(Clone, Copy, Debug)]
 pub struct ReplayInputs<'a> {
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
-    /// How far the stream is applied.
+    /// The position up to which the stream is applied.
     pub position: Option<StreamPosition>,
     /// The last record before the current epoch.
     pub epoch_after: Seq,
-    /// The lanes that there are.
-    pub lanes: &'a [KnownLane],
+    /// Every lane.
+    pub lanes: &'a [ReplayLane],
 }
 
-/// A lane, as users name it.
+/// A lane that a replay may cover.
 #[derive(Clone, Debug)]
-pub struct KnownLane {
-    /// Which.
+pub struct ReplayLane {
+    /// Its number.
     pub lane: LaneNo,
     /// Its project's name.
     pub project: String,
-    /// Whether a webhook answers for it.
+    /// Whether a webhook is configured for it.
     pub has_webhook: bool,
 }
 
-/// What a replay would send.
+/// What a replay will send.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What can be replayed, when it was read.
+    /// The range that could be replayed when the plan was made.
     pub window: Window,
-    /// Of lanes with a webhook.
+    /// The spans of lanes with a webhook.
     pub spans: Vec<Span>,
-    /// Of lanes without one: they take no part.
+    /// The spans of lanes without a webhook: they are left out.
     pub without_webhook: Vec<Span>,
-    /// The last record that is in its range, where an end was asked for.
+    /// The last record in the range, where the request has an end.
     pub end: Option<Seq>,
-    /// What was asked for lies before the window in part: it begins with the window.
+    /// The range begins before the window, so the replay begins with the window.
     pub begins_late: bool,
 }
 
-/// Finds what is asked for, or says why it cannot be had.
-pub fn plan(reader: &Reader, asked: &ReplayRequest, known: &ReplayInputs<'_>) -> Result<Plan, ReplayError> {
-    let Some(position) = known.position else {
-        return Err(ReplayError::Refused(
-            "the first start has not ended: there is nothing to replay yet".to_owned(),
+/// Finds the records of the request, or says why they are not available.
+pub fn plan(
+    reader: &Reader,
+    request: &ReplayRequest,
+    inputs: &ReplayInputs<'_>,
+) -> Result<Plan, ReplayError> {
+    let Some(position) = inputs.position else {
+        return Err(ReplayError::Unavailable(
+            "the first start has not finished: there is nothing to replay yet".to_owned(),
         ));
     };
-    let from = begin(asked, known.now)?;
-    let to = asked.to_lsn.as_deref().map(|text| place("to_lsn", text)).transpose()?;
-    let callback = asked.callback.as_deref().map(str::parse::<Callback>).transpose();
-    let callback = callback.map_err(|error| ReplayError::Wrong(format!("`callback`: {error}")))?;
-    if asked.rate == Some(0) {
-        return Err(ReplayError::Wrong("`rate` is records a second: at least 1".to_owned()));
+    let from = begin(request, inputs.now)?;
+    let to = request.to_lsn.as_deref().map(|text| place("to_lsn", text)).transpose()?;
+    let callback = request.callback.as_deref().map(str::parse::<Callback>).transpose();
+    let callback = callback.map_err(|error| ReplayError::Invalid(format!("`callback`: {error}")))?;
+    if request.rate == Some(0) {
+        return Err(ReplayError::Invalid("`rate` is records a second: at least 1".to_owned()));
     }
-    if let Some(project) = &asked.project {
-        check_project(project, known.lanes)?;
+    if let Some(project) = &request.project {
+        check_project(project, inputs.lanes)?;
     }
     let read_up_to = position.open.map_or(position.resume_lsn, |open| open.commit.max(position.resume_lsn));
     let places =
@@ -134,27 +136,27 @@ pub fn plan(reader: &Reader, asked: &ReplayRequest, known: &ReplayInputs<'_>) ->
     if let (From::Place(from), Some(to)) = (from, to)
         && to.last() < from.first()
     {
-        return Err(ReplayError::Wrong(format!(
+        return Err(ReplayError::Invalid(format!(
             "the end {} lies before the start {}: `to_lsn` is the last place that is sent",
             to.last().commit,
             from.first().commit
         )));
     }
-    let search = Search { from, to, epoch_after: known.epoch_after };
-    let wanted = |lane: &&KnownLane| {
-        asked.project.as_ref().is_none_or(|project| *project == lane.project)
+    let search = Search { from, to, epoch_after: inputs.epoch_after };
+    let selected = |lane: &&ReplayLane| {
+        request.project.as_ref().is_none_or(|project| *project == lane.project)
             && callback.is_none_or(|callback| callback == lane.lane.callback())
     };
-    let wanted: Vec<&KnownLane> = known.lanes.iter().filter(wanted).collect();
-    let found = find(reader, &search, &mut |no| wanted.iter().any(|lane| lane.lane == no))?;
-    let has_webhook = |span: &Span| wanted.iter().any(|lane| lane.lane == span.lane && lane.has_webhook);
+    let selected: Vec<&ReplayLane> = inputs.lanes.iter().filter(selected).collect();
+    let found = find(reader, &search, &mut |no| selected.iter().any(|lane| lane.lane == no))?;
+    let has_webhook = |span: &Span| selected.iter().any(|lane| lane.lane == span.lane && lane.has_webhook);
     let (window, found) = found;
     let begins_late = matches!(from, From::Since(at) if at <= window.after);
     let (spans, without_webhook) = found.spans.into_iter().partition(has_webhook);
     Ok(Plan { window, spans, without_webhook, end: found.end, begins_late })
 }
 
-/// The window and what was found are of one moment.
+/// Searches until window and spans are of one moment.
 fn find(
     reader: &Reader,
     search: &Search,
@@ -163,31 +165,31 @@ fn find(
     loop {
         let window = reader.window(search.epoch_after)?;
         let window =
-            window.ok_or_else(|| ReplayError::Refused("the first start has not ended".to_owned()))?;
+            window.ok_or_else(|| ReplayError::Unavailable("the first start has not finished".to_owned()))?;
         check_within(search.from, &window, search.epoch_after)?;
         let from = match search.from {
             From::Since(at) => From::Since(at.max(Timestamp(window.after.0.saturating_add(1)))),
             place @ From::Place(_) => place,
         };
         let found = reader.search(&Search { from, ..*search }, wants)?;
-        // Retention may have removed something in between.
+        // Retention may have removed records in between.
         if found.low_watermark == Some(window.low_watermark) {
             return Ok((window, found));
         }
     }
 }
 
-fn begin(asked: &ReplayRequest, now: Timestamp) -> Result<From, ReplayError> {
-    match (&asked.from_lsn, &asked.since) {
+fn begin(request: &ReplayRequest, now: Timestamp) -> Result<From, ReplayError> {
+    match (&request.from_lsn, &request.since) {
         (Some(text), None) => Ok(From::Place(place("from_lsn", text)?)),
         (None, Some(text)) => {
             let at = Timestamp::from_rfc3339(text).ok_or_else(|| {
-                ReplayError::Wrong(format!(
+                ReplayError::Invalid(format!(
                     "`since`: `{text}` is no time: expected RFC 3339 as in `2026-01-31T09:00:00Z`"
                 ))
             })?;
             if at > now {
-                return Err(ReplayError::Wrong(format!(
+                return Err(ReplayError::Invalid(format!(
                     "`since`: {} lies in the future: it is {}",
                     at.to_rfc3339(),
                     now.to_rfc3339()
@@ -195,17 +197,15 @@ fn begin(asked: &ReplayRequest, now: Timestamp) -> Result<From, ReplayError> {
             }
             Ok(From::Since(at))
         }
-        _ => Err(ReplayError::Wrong(
-            "say where to begin, with one of `from_lsn` (`0/16B3748`) and `since` (a time)".to_owned(),
-        )),
+        _ => Err(ReplayError::Invalid("set one of `from_lsn` (`0/16B3748`) and `since` (a time)".to_owned())),
     }
 }
 
 fn place(name: &str, text: &str) -> Result<Place, ReplayError> {
-    text.parse().map_err(|error| ReplayError::Wrong(format!("`{name}`: {error}")))
+    text.parse().map_err(|error| ReplayError::Invalid(format!("`{name}`: {error}")))
 }
 
-fn check_project(project: &str, lanes: &[KnownLane]) -> Result<(), ReplayError> {
+fn check_project(project: &str, lanes: &[ReplayLane]) -> Result<(), ReplayError> {
     if lanes.iter().any(|lane| lane.project == project) {
         return Ok(());
     }
@@ -214,7 +214,7 @@ fn check_project(project: &str, lanes: &[KnownLane]) -> Result<(), ReplayError> 
     let (shown, more) = (names.iter().take(PROJECTS_SHOWN), names.len().saturating_sub(PROJECTS_SHOWN));
     let shown = shown.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Err(ReplayError::Wrong(format!(
+    Err(ReplayError::Invalid(format!(
         "`project`: no record of `{project}` was ever kept; there are {shown}{more}"
     )))
 }
@@ -223,7 +223,7 @@ fn check_not_ahead(name: &str, place: Place, read_up_to: Lsn) -> Result<(), Repl
     if place.commit <= read_up_to {
         return Ok(());
     }
-    Err(ReplayError::Wrong(format!(
+    Err(ReplayError::Invalid(format!(
         "`{name}`: {} lies ahead of the stream, which is read up to {read_up_to}",
         place.commit
     )))
@@ -231,11 +231,11 @@ fn check_not_ahead(name: &str, place: Place, read_up_to: Lsn) -> Result<(), Repl
 
 fn check_within(from: From, window: &Window, epoch_after: Seq) -> Result<(), ReplayError> {
     let is_within = match from {
-        // The LSN that the window is shown to begin with is one that can be asked for, also where
-        // retention removed the first records of its transaction.
+        // The LSN with which the window is shown to begin is a valid start, also where retention removed the
+        // first records of its transaction.
         From::Place(Place { commit, number: None }) => commit >= window.first.commit,
         From::Place(place) => place.first() >= window.first,
-        // A time is a question for what is there from then on; that it is less is said.
+        // A time before the window is served in part, and the summary says so.
         From::Since(_) => true,
     };
     if is_within {
@@ -246,7 +246,7 @@ fn check_within(from: From, window: &Window, epoch_after: Seq) -> Result<(), Rep
     } else {
         ""
     };
-    Err(ReplayError::Refused(format!(
+    Err(ReplayError::Unavailable(format!(
         "the spool no longer holds that: what can be replayed begins with {}, committed after {}{earlier}",
         window.first.commit,
         window.after.to_rfc3339()

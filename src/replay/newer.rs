@@ -1,5 +1,5 @@
-//! How many documents of what would be sent again have changed since: their receivers would be told
-//! the old again, and nothing of the new.
+//! How many documents of a replay have newer records: their receivers would get the old state again, and not
+//! the new one.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::record::{Callback, LaneNo, ProjectNo, Seq};
 use crate::spool::{Reader, Scratch, ScratchError, Span, SpoolError, Table};
 
 /// Counts the documents of `spans` that have records behind `end`, in any lane of their project.
-/// Memory does not grow with them: they lie in a scratch file in `folder`.
+/// Memory does not grow with them: they are kept in a scratch file in `folder`.
 pub fn documents_with_newer_records(
     reader: &Reader,
     folder: &Path,
@@ -19,13 +19,13 @@ pub fn documents_with_newer_records(
 ) -> Result<u64, SpoolError> {
     let scratch = Scratch::create(folder, &[IN_RANGE, NEWER])?;
     for span in spans {
-        each_document(reader, span.lane, span.first, span.last, &mut |key| {
+        for_each_document(reader, span.lane, span.first, span.last, &mut |key| {
             scratch.put_if_absent(IN_RANGE, &key, &[])
         })?;
     }
     let projects: BTreeSet<ProjectNo> = spans.iter().map(|span| span.lane.project()).collect();
     for lane in projects.iter().flat_map(|project| Callback::ALL.map(|of| LaneNo::new(*project, of))) {
-        each_document(reader, lane, Seq(end.0 + 1), Seq(u64::MAX >> 1), &mut |key| {
+        for_each_document(reader, lane, Seq(end.0 + 1), Seq(u64::MAX >> 1), &mut |key| {
             if scratch.contains(IN_RANGE, &key)? { scratch.put_if_absent(NEWER, &key, &[]) } else { Ok(()) }
         })?;
     }
@@ -33,7 +33,7 @@ pub fn documents_with_newer_records(
 }
 
 /// Calls `visit` with the key of each record's document, in `first..=last` of a lane.
-fn each_document(
+fn for_each_document(
     reader: &Reader,
     lane: LaneNo,
     first: Seq,

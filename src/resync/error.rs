@@ -1,4 +1,4 @@
-//! Why a comparison ends early.
+//! The errors of a comparison.
 
 use crate::capture::GroupError;
 use crate::classify::{Layout, Row, Unreadable, Unresolved};
@@ -6,14 +6,14 @@ use crate::source::SourceError;
 use crate::source::snapshot::RowsError;
 use crate::spool::{ScratchError, SpoolError};
 
-/// Why a comparison ended early. What it made durable is made good use of by the next.
+/// Why a comparison failed. The next one continues from what it committed.
 #[derive(Debug, thiserror::Error)]
 pub enum ResyncError {
-    /// A column that the mapping names is not there.
+    /// A column that the mapping names is missing.
     #[error(transparent)]
     ColumnMissing(#[from] Unresolved),
-    /// It was told to end.
-    #[error("told to end")]
+    /// It was stopped.
+    #[error("stopped")]
     Stopped,
     /// An entry cannot be read, or the spool failed.
     #[error(transparent)]
@@ -23,26 +23,26 @@ pub enum ResyncError {
     Row {
         /// Its identity.
         row: String,
-        /// What is wrong with it.
+        /// Why it cannot be read.
         error: Unreadable,
     },
-    /// More documents are gone than `recovery.missing_max` lets pass. Nothing was made.
+    /// More documents are gone than `recovery.missing_max` allows. No record was made.
     #[error(
-        "{gone} of {live} live documents are gone from the table, more than `recovery.missing_max` lets pass"
+        "{gone} of {live} live documents are gone from the table, more than `recovery.missing_max` allows"
     )]
     TooManyGone {
-        /// Documents that no row shows any more.
+        /// Documents that are no longer in the table.
         gone: u64,
-        /// Documents that were live.
+        /// Live documents in the shadow.
         live: u64,
     },
-    /// Its scratch file.
+    /// Its scratch file failed.
     #[error("write the scratch file of the comparison: {0}")]
     Scratch(#[from] ScratchError),
-    /// There is no room: the snapshot is given up, and taken anew later.
+    /// The spool is full: another snapshot is taken later.
     #[error("the spool is full")]
     SpoolFull,
-    /// The server or the way to it.
+    /// The server, or the connection to it, failed.
     #[error("read the table: {0}")]
     Source(#[from] SourceError),
 }
@@ -63,7 +63,7 @@ impl From<SpoolError> for ResyncError {
 }
 
 impl ResyncError {
-    /// Of a row that is not what it must be: with its identity.
+    /// The error of a row, with its identity.
     pub(super) fn of_row(error: GroupError, layout: &Layout, row: &Row<'_>) -> Self {
         match error {
             GroupError::Unreadable(error) => Self::Row { row: layout.shown_identity(row), error },

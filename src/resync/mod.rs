@@ -1,6 +1,6 @@
-//! The table compared with the shadow; a first start is its simplest case.
+//! The comparison of the table with the shadow. A first start compares with an empty one.
 //!
-//! One snapshot, two passes. The first looks at identity, id, project and state alone, and makes all
+//! One snapshot, two comparer. The first looks at identity, id, project and state alone, and makes all
 //! `excluded` records; the second makes all others. Row by row, an id that changed its identity, or
 //! two that were swapped, would end as excluded. Memory does not grow with the table.
 
@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use self::snapshot_index::{Document, Sighting, SnapshotIndex};
+use self::snapshot_index::{Document, IndexedRow, SnapshotIndex};
 use self::table::{layout, read_columns, value};
 
 pub use self::error::ResyncError;
-use crate::capture::{Documents, GroupWriter, Records, Silent};
+use crate::capture::{Documents, GroupWriter, NoRecords, PositionSource};
 use crate::classify::{Entry, Identity, Layout, Row, Value};
 use crate::position::{Lsn, Position};
 use crate::record::{Callback, ProjectNo};
@@ -27,77 +27,77 @@ use crate::source::snapshot::{Snapshot, SqlValue};
 use crate::spool::{Fact, Room, SpoolError, StreamPosition};
 use crate::time::Timestamp;
 
-/// How far it is, for whoever looks.
+/// The progress of a comparison, and the way to stop it.
 #[derive(Clone, Debug, Default)]
-pub struct Watched {
+pub struct ComparisonProgress {
     /// Documents compared.
     pub done: Arc<AtomicU64>,
-    /// It is to end before its end.
-    ends: Arc<AtomicBool>,
+    /// The comparison is to stop.
+    stops: Arc<AtomicBool>,
 }
 
-impl Watched {
-    /// The comparison ends with [`ResyncError::Stopped`] before it looks at another row.
+impl ComparisonProgress {
+    /// Ends the comparison with [`ResyncError::Stopped`] before its next row.
     pub fn stop(&self) {
-        self.ends.store(true, Ordering::Relaxed);
+        self.stops.store(true, Ordering::Relaxed);
     }
 
     fn row(&self) -> Result<(), ResyncError> {
         self.done.fetch_add(1, Ordering::Relaxed);
-        self.goes_on()
+        self.check_stop()
     }
 
-    fn goes_on(&self) -> Result<(), ResyncError> {
-        if self.ends.load(Ordering::Relaxed) { Err(ResyncError::Stopped) } else { Ok(()) }
+    fn check_stop(&self) -> Result<(), ResyncError> {
+        if self.stops.load(Ordering::Relaxed) { Err(ResyncError::Stopped) } else { Ok(()) }
     }
 }
 
-/// What a comparison makes of the differences that it finds.
+/// What a comparison does with the differences that it finds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Makes {
-    /// Their records; where so many documents are gone that it cannot be right, none at all.
+pub enum ComparisonMode {
+    /// Makes their records; none where too many documents are gone.
     Records {
-        /// More gone documents than this share of the live ones, and than [`MISSING_ALWAYS`], are
-        /// too many; `None`: never.
+        /// Too many are more than [`MISSING_ALWAYS`] and more than this share of the live documents; `None`: no
+        /// limit.
         missing_max: Option<f64>,
     },
-    /// Nothing: they are taken over.
-    Silence,
-    /// Nothing, and nothing is remembered: they are counted.
-    Counts,
-    /// An `ingested` for every live document of this project, and nothing else.
-    Ingested(ProjectNo),
+    /// No records: the shadow is updated.
+    Learn,
+    /// No records, and no change of the shadow: they are counted.
+    Count,
+    /// Only an `ingested` record for every live document of this project.
+    AsIngested(ProjectNo),
 }
 
-/// The table, to be compared with what is remembered of it.
+/// The input of a comparison.
 pub struct Comparison {
     /// The table as of a consistent point.
     pub snapshot: Snapshot,
-    /// What the documents are.
+    /// How rows are read as documents.
     pub documents: Documents,
-    /// Generated columns are in the stream, and so are read.
+    /// The publication publishes generated columns, so they are read.
     pub generated: bool,
-    /// What the differences make.
-    pub makes: Makes,
-    /// Where the stream stands in the same history; the position does not fall behind it.
+    /// What to do with the differences.
+    pub mode: ComparisonMode,
+    /// The LSN up to which the stream is applied in the same history: the position does not fall behind it.
     pub applied: Lsn,
-    /// Facts that become true with its last commit.
+    /// Facts to keep with its last commit.
     pub facts: Vec<(Fact, Option<Vec<u8>>)>,
-    /// How far it is.
-    pub watched: Watched,
+    /// Its progress.
+    pub progress: ComparisonProgress,
 }
 
 impl Comparison {
     /// Compares every document. The position becomes the snapshot's with the last commit.
     ///
-    /// Blocks on `runtime`: runs on the left loop's thread, while no stream does.
+    /// Blocks on `runtime`: runs on the thread of capture, while no stream does.
     pub fn run(
         self,
         group_writer: &mut GroupWriter,
         runtime: &Handle,
     ) -> Result<(StreamPosition, Differences), ResyncError> {
-        // One that only counts remembers nothing.
-        let layouts = (self.makes == Makes::Counts).then(|| group_writer.layouts.clone());
+        // A dry run keeps nothing.
+        let layouts = (self.mode == ComparisonMode::Count).then(|| group_writer.layouts.clone());
         let done = runtime.block_on(self.compare(group_writer));
         if let Some(layouts) = layouts {
             group_writer.layouts = layouts;
@@ -111,63 +111,65 @@ impl Comparison {
     ) -> Result<(StreamPosition, Differences), ResyncError> {
         let at = self.snapshot.at;
         let position = StreamPosition { resume_lsn: at.max(self.applied), last_end: at, open: None };
-        let mut passes = Passes {
+        let mut comparer = Comparer {
             layout: layout(&self, group_writer).await?,
-            makes: self.makes,
-            records: match self.makes {
-                Makes::Records { .. } | Makes::Ingested(_) => Box::new(Numbers::of(&self.snapshot)),
-                Makes::Silence | Makes::Counts => Box::new(Silent),
+            mode: self.mode,
+            records: match self.mode {
+                ComparisonMode::Records { .. } | ComparisonMode::AsIngested(_) => {
+                    Box::new(SnapshotPositions::of(&self.snapshot))
+                }
+                ComparisonMode::Learn | ComparisonMode::Count => Box::new(NoRecords),
             },
             found: Differences::default(),
-            watched: self.watched.clone(),
+            progress: self.progress.clone(),
         };
-        // Where nothing is remembered, nothing can be gone.
-        let remembers = !group_writer.on_disk_after(None, 1)?.is_empty();
+        // With an empty shadow, no document can be gone.
+        let has_shadow = !group_writer.on_disk_after(None, 1)?.is_empty();
         let mut first_pass = None;
-        if remembers && !matches!(self.makes, Makes::Ingested(_)) {
-            let snapshot_index = passes.see_all(&self.snapshot, group_writer).await?;
-            passes.judge_gone(&snapshot_index, group_writer)?;
-            if self.makes != Makes::Counts {
-                passes.exclude_gone(&snapshot_index, group_writer)?;
+        if has_shadow && !matches!(self.mode, ComparisonMode::AsIngested(_)) {
+            let snapshot_index = comparer.index_rows(&self.snapshot, group_writer).await?;
+            comparer.count_gone(&snapshot_index, group_writer)?;
+            if self.mode != ComparisonMode::Count {
+                comparer.exclude_gone(&snapshot_index, group_writer)?;
             }
-            self.watched.done.store(0, Ordering::Relaxed);
-            first_pass = Some(snapshot_index).filter(|_| self.makes == Makes::Counts);
+            self.progress.done.store(0, Ordering::Relaxed);
+            first_pass = Some(snapshot_index).filter(|_| self.mode == ComparisonMode::Count);
         }
-        passes.enter_rows(&self.snapshot, group_writer, first_pass.as_ref()).await?;
-        if self.makes == Makes::Counts {
-            return Ok((position, passes.found));
+        comparer.enter_rows(&self.snapshot, group_writer, first_pass.as_ref()).await?;
+        if self.mode == ComparisonMode::Count {
+            return Ok((position, comparer.found));
         }
-        self.facts.into_iter().for_each(|(fact, value)| group_writer.note(fact, value));
-        group_writer.note_snapshot(self.snapshot.taken_at);
+        self.facts.into_iter().for_each(|(fact, value)| group_writer.set_fact(fact, value));
+        group_writer.set_snapshot_time(self.snapshot.taken_at);
         submit_group(group_writer, Some(position))?;
-        land_all(group_writer)?;
-        Ok((position, passes.found))
+        wait_for_commits(group_writer)?;
+        Ok((position, comparer.found))
     }
 }
 
-/// What a comparison found.
+/// The differences that a comparison found.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Differences {
-    /// Documents that the table holds.
+    /// Documents in the table.
     pub rows: u64,
-    /// Live documents that it does not show any more.
+    /// Live documents that are no longer in the table.
     pub gone: u64,
-    /// Records made, or that would be, by [`Callback::index`].
+    /// Records made, or counted, by [`Callback::index`].
     pub records: [u64; 3],
 }
 
-struct Passes {
+struct Comparer {
     layout: Layout,
-    makes: Makes,
-    /// Where records get their places from; none where nothing is told.
-    records: Box<dyn Records + Send>,
+    mode: ComparisonMode,
+    /// Gives records their positions; [`NoRecords`] where none are made.
+    records: Box<dyn PositionSource + Send>,
     found: Differences,
-    watched: Watched,
+    progress: ComparisonProgress,
 }
 
-impl Passes {
+impl Comparer {
     /// The first pass: identity, document and state of every row.
-    async fn see_all(
+    async fn index_rows(
         &mut self,
         snapshot: &Snapshot,
         group_writer: &mut GroupWriter,
@@ -176,7 +178,7 @@ impl Passes {
         let roles: Vec<bool> = self.layout.columns().iter().map(|column| !column.digestible).collect();
         let columns: Vec<ReadColumn> =
             read_columns(&self.layout).into_iter().filter(|c| c.digest_over.is_none()).collect();
-        let look = |values: &[SqlValue<'_>]| -> Result<(), ResyncError> {
+        let index = |values: &[SqlValue<'_>]| -> Result<(), ResyncError> {
             let mut given = values.iter().map(value);
             let row = Row(roles
                 .iter()
@@ -184,48 +186,48 @@ impl Passes {
                 .collect());
             let of_row = |error| ResyncError::of_row(error, &self.layout, &row);
             let identity = self.layout.identity(&row).map_err(|error| of_row(error.into()))?;
-            let sight = group_writer.sight(&self.layout, &row).map_err(of_row)?;
+            let sight = group_writer.document_ref(&self.layout, &row).map_err(of_row)?;
             let document = Document::of(sight.project, &sight.id);
-            snapshot_index.note(&identity, Sighting { document, live: !sight.excluded })?;
-            self.watched.row()
+            snapshot_index.note(&identity, IndexedRow { document, live: !sight.excluded })?;
+            self.progress.row()
         };
-        snapshot.rows(&columns, look).await?;
+        snapshot.rows(&columns, index).await?;
         Ok(snapshot_index)
     }
 
-    /// Counts the live documents that no row shows, **before any record is made**: where that cannot be
-    /// right, it ends here.
-    fn judge_gone(
+    /// Counts the live documents that no row shows, **before any record is made**, and fails where they are too
+    /// many.
+    fn count_gone(
         &mut self,
         snapshot_index: &SnapshotIndex,
         group_writer: &GroupWriter,
     ) -> Result<(), ResyncError> {
         let (mut gone, mut live) = (0_u64, 0_u64);
         for_each_entry(group_writer, |identity, entry| {
-            self.watched.goes_on()?;
+            self.progress.check_stop()?;
             let document = Document::of(entry.project, &entry.id);
             let shown = snapshot_index.is_live(document)?;
             if !entry.excluded {
                 live += 1;
                 gone += u64::from(!shown);
             }
-            // What a pass that makes records moves to another identity, one that counts finds there.
-            if self.makes == Makes::Counts && shown && snapshot_index.row(identity)?.is_none() {
+            // A pass that makes records moves the entry to the new identity; a dry run notes the move instead.
+            if self.mode == ComparisonMode::Count && shown && snapshot_index.row(identity)?.is_none() {
                 snapshot_index.note_move(identity, document)?;
             }
             Ok(())
         })?;
         self.found.gone = gone;
-        if self.makes == Makes::Counts {
+        if self.mode == ComparisonMode::Count {
             self.add(Callback::Excluded, gone);
         }
-        let Makes::Records { missing_max: Some(share) } = self.makes else { return Ok(()) };
+        let ComparisonMode::Records { missing_max: Some(share) } = self.mode else { return Ok(()) };
         #[expect(clippy::cast_precision_loss, reason = "a share")]
         let too_many = gone > MISSING_ALWAYS && gone as f64 > live as f64 * share;
         if too_many { Err(ResyncError::TooManyGone { gone, live }) } else { Ok(()) }
     }
 
-    /// Makes every `excluded`, and leaves in the shadow as excluded what is still there but is another
+    /// ComparisonMode every `excluded`, and leaves in the shadow as excluded what is still there but is another
     /// document now.
     fn exclude_gone(
         &mut self,
@@ -237,33 +239,32 @@ impl Passes {
             let entries = group_writer.on_disk_after(after.as_ref(), STEP)?;
             let Some((last, _)) = entries.last() else { return Ok(()) };
             after = Some(last.clone());
-            self.watched.goes_on()?;
+            self.progress.check_stop()?;
             for (identity, entry) in entries {
                 let document = Document::of(entry.project, &entry.id);
                 let shown = snapshot_index.is_live(document)?;
                 let row = snapshot_index.row(&identity)?;
-                let told = !entry.excluded && !shown;
+                let makes_record = !entry.excluded && !shown;
                 match row {
                     Some(row) if row.document == document && row.live => continue,
                     Some(_) if entry.excluded => continue,
-                    Some(_) => group_writer.exclude(&identity, entry, told, &mut *self.records)?,
-                    // Its identity changed: what is remembered of it is the same document's.
+                    Some(_) => group_writer.exclude(&identity, entry, makes_record, &mut *self.records)?,
+                    // Its identity changed: the entry is of the same document.
                     None if shown => match snapshot_index.identity_of(document)? {
                         Some(now) => group_writer.move_entry(&identity, now, &entry)?,
-                        None => group_writer.remove(&identity, &mut Silent)?,
+                        None => group_writer.remove(&identity, &mut NoRecords)?,
                     },
                     None => group_writer.remove(&identity, &mut *self.records)?,
                 }
-                self.add(Callback::Excluded, u64::from(told));
+                self.add(Callback::Excluded, u64::from(makes_record));
             }
-            // What is left is read from the disk, so it must be there.
+            // The second pass reads the shadow from disk, so everything is committed first.
             submit_group(group_writer, None)?;
-            land_all(group_writer)?;
+            wait_for_commits(group_writer)?;
         }
     }
 
-    /// The second pass: every row against what is remembered of it.
-    /// `first_pass` is of a comparison that only counts.
+    /// The second pass: compares every row with its entry. A dry run passes the index of its first pass.
     async fn enter_rows(
         &mut self,
         snapshot: &Snapshot,
@@ -271,31 +272,31 @@ impl Passes {
         first_pass: Option<&SnapshotIndex>,
     ) -> Result<(), ResyncError> {
         let columns = read_columns(&self.layout);
-        let Self { layout, makes, records, found, watched } = self;
+        let Self { layout, mode, records, found, progress } = self;
         let enter = |values: &[SqlValue<'_>]| -> Result<(), ResyncError> {
             let row = Row(values.iter().map(value).collect());
             let of_row = |error| ResyncError::of_row(error, layout, &row);
             let identity = layout.identity(&row).map_err(|error| of_row(error.into()))?;
             found.rows += 1;
-            watched.row()?;
-            let made = match makes {
-                Makes::Counts => {
+            progress.row()?;
+            let made = match mode {
+                ComparisonMode::Count => {
                     // The first pass counted every `excluded`.
                     let moved = first_pass
                         .map(|snapshot_index| snapshot_index.moved_from(&identity))
                         .transpose()?
                         .flatten();
                     let mut made = group_writer
-                        .would_make(layout, moved.as_ref().unwrap_or(&identity), &row)
+                        .count_records(layout, moved.as_ref().unwrap_or(&identity), &row)
                         .map_err(of_row)?;
                     made.get_mut(Callback::Excluded.index()).into_iter().for_each(|made| *made = 0);
                     made
                 }
-                Makes::Ingested(project) => group_writer
-                    .enter_anew(layout, &identity, &row, *project, &mut **records)
+                ComparisonMode::AsIngested(project) => group_writer
+                    .apply_as_new(layout, &identity, &row, *project, &mut **records)
                     .map_err(of_row)?,
-                Makes::Records { .. } | Makes::Silence => {
-                    group_writer.enter(layout, &identity, &row, &mut **records).map_err(of_row)?
+                ComparisonMode::Records { .. } | ComparisonMode::Learn => {
+                    group_writer.apply_row(layout, &identity, &row, &mut **records).map_err(of_row)?
                 }
             };
             found.records.iter_mut().zip(made).for_each(|(sum, made)| *sum += made);
@@ -315,28 +316,28 @@ impl Passes {
     }
 }
 
-/// Shows every entry of the shadow that is on the disk.
+/// Calls `visit` with every committed entry of the shadow.
 fn for_each_entry(
     group_writer: &GroupWriter,
-    mut show: impl FnMut(&Identity, &Entry) -> Result<(), ResyncError>,
+    mut visit: impl FnMut(&Identity, &Entry) -> Result<(), ResyncError>,
 ) -> Result<(), ResyncError> {
     let mut after: Option<Identity> = None;
     loop {
         let entries = group_writer.on_disk_after(after.as_ref(), STEP)?;
         let Some((last, _)) = entries.last() else { return Ok(()) };
         after = Some(last.clone());
-        entries.iter().try_for_each(|(identity, entry)| show(identity, entry))?;
+        entries.iter().try_for_each(|(identity, entry)| visit(identity, entry))?;
     }
 }
 
-/// Hands the group in once the one before has landed.
+/// Submits the group once the group before is committed.
 fn submit_group(group_writer: &mut GroupWriter, position: Option<StreamPosition>) -> Result<(), ResyncError> {
-    land_all(group_writer)?;
+    wait_for_commits(group_writer)?;
     group_writer.submit(position);
     Ok(())
 }
 
-fn land_all(group_writer: &mut GroupWriter) -> Result<(), ResyncError> {
+fn wait_for_commits(group_writer: &mut GroupWriter) -> Result<(), ResyncError> {
     while group_writer.in_flight() > 0 {
         match group_writer.committed(Duration::from_secs(1)) {
             Ok(Some(committed)) if committed.room == Room::Full => return Err(ResyncError::SpoolFull),
@@ -347,28 +348,28 @@ fn land_all(group_writer: &mut GroupWriter) -> Result<(), ResyncError> {
     Ok(())
 }
 
-/// Places above every commit of the snapshot, and below one exactly at its point.
-struct Numbers {
+/// Positions after every commit in the snapshot, and before a commit exactly at its LSN.
+struct SnapshotPositions {
     commit: Lsn,
     number: u32,
     at: Timestamp,
 }
 
-impl Numbers {
+impl SnapshotPositions {
     fn of(snapshot: &Snapshot) -> Self {
         Self { commit: Lsn(snapshot.at.0.saturating_sub(1)), number: 0, at: snapshot.taken_at }
     }
 }
 
-impl Records for Numbers {
-    fn place(&mut self) -> Result<Option<(Position, Timestamp)>, String> {
+impl PositionSource for SnapshotPositions {
+    fn next_position(&mut self) -> Result<Option<(Position, Timestamp)>, String> {
         self.number =
             self.number.checked_add(1).ok_or("more than 4,294,967,295 records in one comparison")?;
         Ok(Some((Position { commit: self.commit, number: self.number }, self.at)))
     }
 }
 
-/// So few may be gone whatever their share.
+/// As many documents may be gone whatever their share.
 pub const MISSING_ALWAYS: u64 = 1_000;
-/// Entries of the shadow that one group compares.
+/// Entries of the shadow read at a time.
 const STEP: u32 = 2_000;

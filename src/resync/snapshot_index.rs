@@ -1,4 +1,4 @@
-//! What one pass over the table saw, in a scratch file: memory does not grow with the table.
+//! An index of the rows in a snapshot, in a scratch file: memory does not grow with the table.
 //!
 //! Identities and documents are kept as 128-bit hashes. Among a billion of them, two share one
 //! with a chance of 1 in 10²⁰.
@@ -11,19 +11,19 @@ use crate::classify::Identity;
 use crate::record::ProjectNo;
 use crate::spool::{Scratch, ScratchError, Table};
 
-/// The rows that one pass saw.
+/// Identity, document and state of every row in a snapshot.
 #[derive(Debug)]
 pub(super) struct SnapshotIndex {
     scratch: Scratch,
 }
 
-/// A document as receivers know it: hashed (project, id).
+/// A document, as a hash of (project, id).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Document([u8; 16]);
 
-/// What the pass saw of one identity.
+/// The row of one identity.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Sighting {
+pub(super) struct IndexedRow {
     pub(super) document: Document,
     pub(super) live: bool,
 }
@@ -43,43 +43,43 @@ impl SnapshotIndex {
         Ok(Self { scratch: Scratch::create(folder, &[ROW, MOVED, LIVE])? })
     }
 
-    pub(super) fn note(&self, identity: &Identity, sighting: Sighting) -> Result<(), ScratchError> {
-        let Document(document) = sighting.document;
+    pub(super) fn note(&self, identity: &Identity, row: IndexedRow) -> Result<(), ScratchError> {
+        let Document(document) = row.document;
         let mut value = document.to_vec();
-        value.push(sighting.live.into());
+        value.push(row.live.into());
         self.scratch.put(ROW, &hashed(identity), &value)?;
-        if sighting.live {
+        if row.live {
             self.scratch.put_if_absent(LIVE, &document, &identity.0)?;
         }
         Ok(())
     }
 
-    /// What the pass saw of `identity`; `None` where it has no row.
-    pub(super) fn row(&self, identity: &Identity) -> Result<Option<Sighting>, ScratchError> {
+    /// The row of `identity`.
+    pub(super) fn row(&self, identity: &Identity) -> Result<Option<IndexedRow>, ScratchError> {
         let found = self.scratch.get(ROW, &hashed(identity))?;
         Ok(found.and_then(|value| {
             let (document, live) = value.split_first_chunk()?;
-            Some(Sighting { document: Document(*document), live: live == [1] })
+            Some(IndexedRow { document: Document(*document), live: live == [1] })
         }))
     }
 
-    /// The identity of a live row that shows `document`.
+    /// The identity of a live row of `document`.
     pub(super) fn identity_of(&self, Document(document): Document) -> Result<Option<Identity>, ScratchError> {
         Ok(self.scratch.get(LIVE, &document)?.map(|identity| Identity(identity.into())))
     }
 
-    /// What is remembered under `before` is of a document that is shown under another identity.
+    /// Notes that the document of the entry `before` has a row under another identity.
     pub(super) fn note_move(&self, before: &Identity, document: Document) -> Result<(), ScratchError> {
         let Some(now) = self.identity_of(document)? else { return Ok(()) };
         self.scratch.put_if_absent(MOVED, &hashed(&now), &before.0)
     }
 
-    /// Under which identity the document of `now` is remembered, where that is another.
+    /// The identity under which the shadow has the document of `now`, where it is another one.
     pub(super) fn moved_from(&self, now: &Identity) -> Result<Option<Identity>, ScratchError> {
         Ok(self.scratch.get(MOVED, &hashed(now))?.map(|identity| Identity(identity.into())))
     }
 
-    /// Whether any live row shows `document`.
+    /// Whether `document` has a live row.
     pub(super) fn is_live(&self, Document(document): Document) -> Result<bool, ScratchError> {
         self.scratch.contains(LIVE, &document)
     }
@@ -101,15 +101,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_is_live_where_any_row_shows_it_so() {
+    fn a_document_is_live_where_any_row_of_it_is_live() {
         let folder = tempfile::tempdir().unwrap();
         let snapshot_index = SnapshotIndex::create(folder.path()).unwrap();
         let identity = |text: &str| Identity(text.as_bytes().into());
         let document = Document::of(ProjectNo(1), "7");
-        let dead = Sighting { document, live: false };
+        let dead = IndexedRow { document, live: false };
         snapshot_index.note(&identity("a"), dead).unwrap();
         assert!(!snapshot_index.is_live(document).unwrap());
-        snapshot_index.note(&identity("b"), Sighting { document, live: true }).unwrap();
+        snapshot_index.note(&identity("b"), IndexedRow { document, live: true }).unwrap();
 
         assert!(snapshot_index.is_live(document).unwrap());
         assert_eq!(snapshot_index.row(&identity("a")).unwrap(), Some(dead));

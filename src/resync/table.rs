@@ -1,6 +1,6 @@
 //! The table's columns, as the stream would describe and carry them.
 
-use super::{Comparison, Makes, ResyncError};
+use super::{Comparison, ComparisonMode, ResyncError};
 use crate::capture::GroupWriter;
 use crate::classify::{DIGEST_OVER, Layout, TypeKinds, Value};
 use crate::decode::{Column, Relation, ReplicaIdentity};
@@ -35,9 +35,9 @@ pub(super) async fn layout(
         &defaults,
     )?;
     group_writer.layouts.files = added.files;
-    if start.makes != Makes::Counts {
+    if start.mode != ComparisonMode::Count {
         group_writer.layouts.learn();
-        group_writer.note(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
+        group_writer.set_fact(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
     }
     Ok(layout)
 }

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use self::control::{Controller, tail_line};
 use self::reloadable_client::Authorities;
 use self::state::State;
-use self::supervisor::{Over, Supervisor};
+use self::supervisor::{Supervisor, Termination};
 use crate::admin::{SOCKET_NAME, Tail, TailLine};
 use crate::capture::{Capture, Listeners};
 use crate::clock::Clock;
@@ -45,17 +45,17 @@ pub enum RunError {
 pub async fn run(settings: Settings, sources: Sources) -> Result<(), RunError> {
     let mut signals = Signals::listen()?;
     let mut parts = Parts::start(settings, sources).await?;
-    let over = parts.until_over(&mut signals).await;
-    match &over {
-        Over::Stopped => tracing::info!("told to stop"),
-        Over::Refused(why) => tracing::error!("{why}"),
-        Over::SpoolFailed(error) => tracing::error!("the spool failed: {error}"),
+    let termination = parts.until_terminated(&mut signals).await;
+    match &termination {
+        Termination::Stopped => tracing::info!("told to stop"),
+        Termination::Refused(why) => tracing::error!("{why}"),
+        Termination::SpoolFailed(error) => tracing::error!("the spool failed: {error}"),
     }
     parts.stop(&mut signals).await;
-    match over {
-        Over::Stopped => Ok(()),
-        Over::Refused(why) => Err(RunError::Refused(why)),
-        Over::SpoolFailed(error) => Err(RunError::Failed(error.into())),
+    match termination {
+        Termination::Stopped => Ok(()),
+        Termination::Refused(why) => Err(RunError::Refused(why)),
+        Termination::SpoolFailed(error) => Err(RunError::Failed(error.into())),
     }
 }
 
@@ -103,7 +103,7 @@ struct Parts {
     capture: Arc<Capture>,
     deliver: Arc<Deliver>,
     metrics: Metrics,
-    supervisor: tokio::task::JoinHandle<Over>,
+    supervisor: tokio::task::JoinHandle<Termination>,
     failures: mpsc::UnboundedReceiver<SpoolError>,
     stop: watch::Sender<bool>,
     listeners: Vec<tokio::task::JoinHandle<()>>,
@@ -179,18 +179,18 @@ impl Parts {
         })
     }
 
-    async fn until_over(&mut self, signals: &mut Signals) -> Over {
+    async fn until_terminated(&mut self, signals: &mut Signals) -> Termination {
         loop {
             tokio::select! {
                 told = signals.next() => match told {
                     Told::Reload => self.reload(),
-                    Told::Stop => return Over::Stopped,
+                    Told::Stop => return Termination::Stopped,
                 },
-                over = &mut self.supervisor => {
-                    return over.unwrap_or_else(|error| Over::SpoolFailed(SpoolError::Unknown(error.to_string())));
+                ended = &mut self.supervisor => {
+                    return ended.unwrap_or_else(|error| Termination::SpoolFailed(SpoolError::Unknown(error.to_string())));
                 }
                 failed = self.failures.recv() => {
-                    return failed.map_or(Over::Stopped, Over::SpoolFailed);
+                    return failed.map_or(Termination::Stopped, Termination::SpoolFailed);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! What the supervisor is doing, and what is known of the server: written by it, read by the status.
+//! The state of the replication side: written by the supervisor, read by the status.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -6,24 +6,24 @@ use std::time::Duration;
 use super::resync_queue::ResyncQueue;
 use crate::admin::SourceState;
 use crate::clock::Clock;
-use crate::resync::Watched;
+use crate::resync::ComparisonProgress;
 use crate::source::slot::Slot;
 use crate::time::Timestamp;
 
-/// What the source is doing.
+/// What the supervisor is doing.
 #[derive(Clone, Debug)]
 pub(super) enum Phase {
     Connecting,
     Resyncing {
-        watched: Watched,
+        progress: ComparisonProgress,
         estimate: u64,
         why: String,
     },
     Seeding {
-        watched: Watched,
+        progress: ComparisonProgress,
         estimate: u64,
     },
-    /// Reading has stopped, for this reason.
+    /// Reading has stopped for this reason.
     Stopped(String),
     Stopping,
     Streaming,
@@ -31,20 +31,20 @@ pub(super) enum Phase {
     WaitingForSlot(String),
 }
 
-/// What is known of the server.
+/// The server, as last seen.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Server {
     pub(super) version: Option<String>,
     pub(super) system_id: Option<String>,
     pub(super) timeline: Option<u32>,
-    /// What the slot costs the server, and when it was asked.
+    /// What the slot retains, and when that was queried.
     pub(super) slot: Option<(SlotFigures, Timestamp)>,
     pub(super) last_message_at: Option<Timestamp>,
-    /// The epoch that began since the start.
+    /// The epoch that began since the process started.
     pub(super) epoch: Option<uuid::Uuid>,
 }
 
-/// What the slot costs the server.
+/// What the slot retains on the server.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SlotFigures {
     pub(super) lag_bytes: Option<u64>,
@@ -53,15 +53,15 @@ pub(super) struct SlotFigures {
 }
 
 impl Server {
-    /// Figures that are not current are worse than none.
+    /// The figures, where they are current, and when they were queried.
     pub(super) fn slot_figures(&self, now: Timestamp) -> (SlotFigures, Option<Timestamp>) {
-        let current = self.slot.as_ref().filter(|(_, asked_at)| now.since(*asked_at) < CURRENT_FOR);
-        let asked_at = self.slot.as_ref().map(|(_, asked_at)| *asked_at);
-        (current.map(|(figures, _)| figures.clone()).unwrap_or_default(), asked_at)
+        let current = self.slot.as_ref().filter(|(_, queried_at)| now.since(*queried_at) < CURRENT_FOR);
+        let queried_at = self.slot.as_ref().map(|(_, queried_at)| *queried_at);
+        (current.map(|(figures, _)| figures.clone()).unwrap_or_default(), queried_at)
     }
 }
 
-/// The state that the supervisor moves and everybody sees.
+/// Shared by the supervisor and the controller.
 #[derive(Clone, Debug)]
 pub(super) struct State {
     pub(super) phase: Arc<Mutex<Phase>>,
@@ -94,7 +94,7 @@ impl State {
         change(&mut self.server.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// The slot as the server describes it now; `None` where there is none.
+    /// Keeps the slot as the server describes it; `None` where it is missing.
     pub(super) fn learn_slot(&self, slot: Option<&Slot>) {
         let figure = |bytes: Option<i64>| bytes.and_then(|bytes| u64::try_from(bytes).ok());
         let figures = slot.map(|slot| SlotFigures {
@@ -113,7 +113,7 @@ impl Phase {
             Self::Connecting => (SourceState::Connecting, None),
             Self::Resyncing { why, .. } => (SourceState::Resyncing, Some(why.clone())),
             Self::Seeding { .. } => {
-                (SourceState::Seeding, Some("the first start reads the documents that are there".into()))
+                (SourceState::Seeding, Some("the first start reads the existing documents".into()))
             }
             Self::Stopped(why) => (SourceState::Stopped, Some(why.clone())),
             Self::Stopping => (SourceState::Stopping, None),
@@ -124,7 +124,7 @@ impl Phase {
     }
 }
 
-/// A few questions may go without an answer.
+/// A few queries may fail.
 const CURRENT_FOR: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
@@ -133,17 +133,17 @@ mod tests {
 
     #[test]
     fn figures_of_the_slot_are_shown_while_they_are_current_and_then_only_when_they_were() {
-        let asked_at = Clock::now();
+        let queried_at = Clock::now();
         let figures =
             SlotFigures { lag_bytes: Some(1), retained_bytes: Some(2), wal_status: Some("lost".into()) };
-        let server = Server { slot: Some((figures, asked_at)), ..Server::default() };
+        let server = Server { slot: Some((figures, queried_at)), ..Server::default() };
         let shown = |after: Duration| {
-            let (figures, at) = server.slot_figures(asked_at.plus(after));
-            assert_eq!(at, Some(asked_at));
+            let (figures, at) = server.slot_figures(queried_at.plus(after));
+            assert_eq!(at, Some(queried_at));
             (figures.lag_bytes, figures.retained_bytes, figures.wal_status)
         };
         assert_eq!(shown(CURRENT_FOR / 2), (Some(1), Some(2), Some("lost".into())));
         assert_eq!(shown(CURRENT_FOR), (None, None, None));
-        assert_eq!(Server::default().slot_figures(asked_at).1, None);
+        assert_eq!(Server::default().slot_figures(queried_at).1, None);
     }
 }

@@ -41,3 +41,12 @@ impl Batch {
         self.body_bytes.saturating_sub(around as u64 + u64::from(self.records.saturating_sub(1)))
     }
 }
+
+/// What a batch has come to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum BatchState {
+    Open = 0,
+    Delivered = 1,
+    DeadLetter = 2,
+    Retired = 3,
+}

@@ -10,9 +10,15 @@ pub enum SpoolError {
     /// What was read is not what was written.
     #[error("the spool is damaged: {0}")]
     Damaged(String),
+    /// The writer has ended, and takes nothing more.
+    #[error("the spool is closed")]
+    Closed,
     /// There is no room on the disk. It may be handed in again.
     #[error("the spool's disk is full")]
     DiskFull,
+    /// A queue inside the process gave no reply. The spool is as it was, or did what was requested.
+    #[error("{0} does not reply")]
+    NoReply(&'static str),
     /// It does not fit what is there: a mistake of the caller.
     #[error("the spool refuses: {0}")]
     Refused(&'static str),
@@ -108,7 +114,7 @@ impl OpenError {
     pub(super) fn of(path: PathBuf, error: &SpoolError) -> Self {
         match error {
             SpoolError::DiskFull => Self::DiskFull { path },
-            SpoolError::Scratch(_) | SpoolError::Unknown(_) => {
+            SpoolError::Closed | SpoolError::NoReply(_) | SpoolError::Scratch(_) | SpoolError::Unknown(_) => {
                 Self::Unwritable { path, what: error.to_string() }
             }
             SpoolError::Damaged(_) | SpoolError::Refused(_) => {

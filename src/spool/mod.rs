@@ -21,6 +21,7 @@ mod group;
 mod meta;
 mod ops;
 mod replay;
+mod rules;
 mod search;
 mod sqlite;
 mod subscription;

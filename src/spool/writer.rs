@@ -132,7 +132,7 @@ impl Spool {
         if let Err(mpsc::SendError(Ask::Do(_, reply))) =
             self.asks.send(Ask::Do(Box::new(op), Box::new(reply)))
         {
-            reply(Err(closed()));
+            reply(Err(SpoolError::Closed));
         }
     }
 
@@ -141,7 +141,7 @@ impl Spool {
         let (told, tell) = mpsc::sync_channel(1);
         self.submit(op, move |done| drop(told.send(done)));
         self.turn();
-        tell.recv().unwrap_or_else(|_| Err(closed()))
+        tell.recv().unwrap_or(Err(SpoolError::Closed))
     }
 
     /// The lanes as they are now. `notify` is called with every group that is committed from then on,
@@ -156,7 +156,7 @@ impl Spool {
         let publisher = Publisher::new(queued_bytes_max, Box::new(notify));
         let _ = self.asks.send(Ask::Subscribe(Box::new(publisher), reply));
         self.turn();
-        replied.recv().unwrap_or_else(|_| Err(closed()))
+        replied.recv().unwrap_or_else(|_| Err(SpoolError::Closed))
     }
 
     /// A reader of its own.
@@ -335,10 +335,6 @@ fn room_code(room: Room) -> u8 {
 
 fn group_of(op: &Op) -> Option<Arc<Group>> {
     if let Op::Commit(group) = op { Some(Arc::clone(group)) } else { None }
-}
-
-fn closed() -> SpoolError {
-    SpoolError::Unknown("the spool is closed".into())
 }
 
 /// Retention by age does not hurry.

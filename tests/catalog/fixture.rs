@@ -35,7 +35,10 @@ impl Fixture {
         };
         let name = format!("{test}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let maintenance = connected(&at("postgres", "postgres")).await;
-        maintenance.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a database");
+        maintenance
+            .batch_execute(&format!("CREATE DATABASE {name} STRATEGY FILE_COPY"))
+            .await
+            .expect("a database");
         let conninfo = at(&name, "postgres");
         let client = connected(&conninfo).await;
         Self { version, conninfo, client, name, bin: server.bin.clone() }

@@ -264,5 +264,7 @@ fn requests_at_the_same_time_share_no_connection() {
         lanes.iter().any(|lane| lane.last_outcome.is_some_and(sidecar::outcome::OutcomeKind::is_success))
     });
     assert_eq!(connections.load(Ordering::SeqCst), 2);
+    // The log of attempts follows the lane's state.
+    crate::delivery::fixture::until("the second in the log", || !fixture.attempts().is_empty());
     assert_eq!(fixture.attempts().len(), 1, "the first hangs still, and holds nobody up");
 }

@@ -9,6 +9,7 @@ mod network;
 mod receiver;
 mod redelivery;
 mod responses;
+mod signatures;
 mod stale_connections;
 mod status_codes;
 mod tls;

@@ -10,3 +10,4 @@ mod isolation;
 mod kills;
 mod lifecycle;
 mod mappings;
+mod memory;

@@ -22,7 +22,7 @@ use crate::support::until;
 use crate::support::workload::Writer;
 
 const WRITERS: i64 = 2;
-const DBNAME: &str = "fixture";
+const DBNAME: &str = "app";
 
 /// Writers at work.
 pub(crate) struct Writing {

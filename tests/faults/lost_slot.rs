@@ -66,7 +66,7 @@ async fn a_slot_that_goes_under_writers_costs_no_receiver_its_picture() {
     println!("seed {seed}");
     let mut fixture =
         Fixture::new(15, seed, "max_slot_wal_keep_size = '16MB'\nmin_wal_size = '32MB'\n").await;
-    let slot = "s_storm";
+    let slot = "s_app";
     for round in 0..4 {
         let writing = fixture.writers_write();
         let before = fixture.receiver.records_taken();

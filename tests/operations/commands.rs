@@ -17,12 +17,12 @@ const CLIENTS: &[(&[&str], i32)] = &[
     // Its only record is refused again as too large.
     (&["replay", "--since", "1h"], 1),
     (&["replay", "--since", "1h", "--dry-run"], 0),
-    (&["replay", "cancel", "99"], 1),
+    (&["replay", "cancel", "999999"], 1),
     (&["dead-letters", "list"], 0),
     (&["dead-letters", "list", "--json"], 0),
     (&["dead-letters", "show", "1"], 0),
     (&["dead-letters", "redeliver", "1"], 0),
-    (&["dead-letters", "discard", "99", "--yes"], 1),
+    (&["dead-letters", "discard", "999999", "--yes"], 1),
     (&["resync", "--dry-run"], 0),
     (&["resync"], 0),
 ];

@@ -81,7 +81,10 @@ impl Server {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("d{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let maintenance = connect_sql(&self.conninfo("postgres")).await.expect("a session");
-        maintenance.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a database");
+        maintenance
+            .batch_execute(&format!("CREATE DATABASE {name} STRATEGY FILE_COPY"))
+            .await
+            .expect("a database");
         let client = connect_sql(&self.conninfo(&name)).await.expect("a session");
         let setup = format!(
             "SET search_path = public; CREATE TABLE documents (id int PRIMARY KEY, body text);

@@ -60,7 +60,7 @@ async fn a_resync_that_is_killed_starts_again_and_tells_each_difference() {
     for killed in 0..6_u64 {
         fixture.sidecar.spawn();
         until("the comparison to begin", async || {
-            (fixture.sidecar.log().matches("is compared with what is remembered").count() as u64 > killed)
+            (fixture.sidecar.log().matches("is compared with the shadow").count() as u64 > killed)
                 .then_some(())
         })
         .await;

@@ -22,11 +22,14 @@ use sidecar::time::Uptime;
 use sqlite_vfs::wip::{WalIndex, WalIndexLock};
 use sqlite_vfs::{DatabaseHandle, LockKind, OpenAccess, OpenOptions, Vfs};
 
-static DISK: LazyLock<Mutex<Disk>> = LazyLock::new(Mutex::default);
+thread_local! {
+    /// Every thread has a disk of its own, so that histories run beside one another.
+    static DISK: &'static Mutex<Disk> = Box::leak(Box::default());
+}
 
-/// The one disk. SQLite holds it while it works on it, and nobody else does then.
+/// This thread's disk. SQLite holds it while it works on it, and nobody else does then.
 pub fn disk() -> MutexGuard<'static, Disk> {
-    DISK.lock().unwrap_or_else(PoisonError::into_inner)
+    DISK.with(|disk| *disk).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes it SQLite's default, once.
@@ -418,7 +421,6 @@ impl WalIndex for SharedIndex {
 /// The test of the test: with syncs a commit is there after every loss of power, without them often not.
 #[test]
 fn the_disk_loses_what_was_not_synced_and_nothing_else() {
-    let _alone = crate::alone();
     mount();
     let mut lost = [0, 0];
     for seed in 0..40 {

@@ -29,6 +29,8 @@ mod receivers;
 mod replays;
 mod world;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use self::world::Figures;
 
 #[test]
@@ -36,26 +38,45 @@ fn every_guarantee_holds_under_every_fault() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let (seeds, one) = (number("SIDECAR_SIM_SEEDS").unwrap_or(SEEDS), number("SIDECAR_SIM_SEED"));
     let seeds = one.map_or(0..seeds, |seed| seed..seed + 1);
-    let _alone = alone();
-    let folder = folder();
-    disk::mount();
-    let began = std::time::Instant::now();
-    let mut sum = Figures::default();
-    let count = seeds.end - seeds.start;
-    for seed in seeds {
-        let figures = world::run(seed, folder.path()).unwrap_or_else(|wrong| {
-            panic!("seed {seed}: {wrong}\n  again: SIDECAR_SIM_SEED={seed} cargo test --test simulation")
-        });
-        sum.add(&figures);
-    }
+    let (began, count) = (std::time::Instant::now(), seeds.end - seeds.start);
+    let sum = histories(seeds);
     println!("{count} seeds in {:?}: {sum:?}", began.elapsed());
     if let Some(path) = std::env::var_os("SIDECAR_FIGURES") {
-        std::fs::write(path, told(count, &sum)).unwrap();
+        std::fs::write(path, summary(count, &sum)).unwrap();
     }
 }
 
-/// For people.
-fn told(seeds: u64, sum: &Figures) -> String {
+/// The sum of all these seeds, each of which must hold; as many at a time as there are processors.
+fn histories(seeds: std::ops::Range<u64>) -> Figures {
+    let next = AtomicU64::new(seeds.start);
+    let work = || {
+        let (folder, mut sum) = (folder(), Figures::default());
+        disk::mount();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return sum;
+            }
+            let figures = world::run(seed, folder.path()).unwrap_or_else(|wrong| {
+                next.store(seeds.end, Ordering::Relaxed);
+                panic!("seed {seed}: {wrong}\n  again: SIDECAR_SIM_SEED={seed} cargo test --test simulation")
+            });
+            sum.add(&figures);
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let mut sum = Figures::default();
+        for worker in workers {
+            sum.add(&worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        sum
+    })
+}
+
+/// One sentence for docs/guarantees.md.
+fn summary(seeds: u64, sum: &Figures) -> String {
     format!(
         "{seeds} simulated histories: {} records in {} batches; the process died {} times, {} of them with the power; {} connections were cut, \
          {} syncs failed, the disk was full {} times and the spool {} times; {} replays sent {} records again, and {} dead letters were tried once more. Lost, changed, misplaced or out of \
@@ -75,10 +96,9 @@ fn told(seeds: u64, sum: &Figures) -> String {
     )
 }
 
-/// The ledger asserts that no more groups wait than may.
+/// Each step checks that no more groups wait, and that none is larger, than may be.
 #[test]
 fn groups_of_a_large_transaction_wait_for_each_other() {
-    let _alone = alone();
     let folder = folder();
     disk::mount();
     let figures = world::flood(1, folder.path(), 45_000).unwrap();
@@ -88,19 +108,12 @@ fn groups_of_a_large_transaction_wait_for_each_other() {
 /// Where it did not, no seed could be run again.
 #[test]
 fn a_seed_comes_to_the_same_every_time() {
-    let _alone = alone();
     let folder = folder();
     disk::mount();
     for seed in 7..10 {
         let [once, again] = [(); 2].map(|()| world::run(seed, folder.path()).unwrap());
         assert_eq!(once, again, "seed {seed}");
     }
-}
-
-/// There is one disk.
-fn alone() -> std::sync::MutexGuard<'static, ()> {
-    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// The lock lies here, and a file that stands in for the database; all else is on the simulated disk.

@@ -170,7 +170,7 @@ impl Process {
             let mut settled = pin!(self.capture.settle());
             let mut context = Context::from_waker(Waker::noop());
             while settled.as_mut().poll(&mut context).is_pending() {
-                self.left.turn()?;
+                self.left.step()?;
             }
         }
         self.number += 1;

@@ -6,7 +6,7 @@ use rand::Rng as _;
 use rand::seq::IndexedRandom as _;
 use sidecar::position::{Place, Position};
 use sidecar::record::Seq;
-use sidecar::replay::{KnownLane, ReplayError, ReplayInputs, ReplayRequest, plan};
+use sidecar::replay::{ReplayError, ReplayInputs, ReplayLane, ReplayRequest, plan};
 use sidecar::spool::{DeadNo, Done, NewReplay, Op, Part, Reader, Replay, ReplayNo, SpoolError};
 use uuid::Uuid;
 
@@ -40,11 +40,11 @@ impl World {
             ..ReplayRequest::default()
         };
         let views = PROJECTS.iter().zip(0..).flat_map(|(_, no)| (0..3).map(move |callback| (no, callback)));
-        let lanes: Vec<KnownLane> = views
+        let lanes: Vec<ReplayLane> = views
             .filter_map(|(no, callback)| {
                 let lane = sidecar::record::LaneNo(no * 3 + callback);
                 let project = process.projects().get(usize::try_from(no).unwrap())?.clone();
-                Some(KnownLane { lane, project, has_webhook: true })
+                Some(ReplayLane { lane, project, has_webhook: true })
             })
             .collect();
         let known = ReplayInputs {
@@ -56,7 +56,7 @@ impl World {
         let plan = match plan(&process.reader, &asked, &known) {
             Ok(plan) => plan,
             // Too old, backwards, or a disk that is dying.
-            Err(ReplayError::Wrong(_) | ReplayError::Refused(_) | ReplayError::Spool(_)) => return,
+            Err(ReplayError::Invalid(_) | ReplayError::Unavailable(_) | ReplayError::Spool(_)) => return,
         };
         if plan.spans.is_empty() {
             return;

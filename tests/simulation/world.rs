@@ -189,7 +189,7 @@ impl World {
 
     fn turn_left(&mut self) {
         if let Some(process) = &mut self.process {
-            process.left.turn();
+            process.left.step();
         }
         // What is confirmed reaches the server now or later.
         if self.random.random_bool(0.5) {
@@ -310,8 +310,11 @@ impl World {
         if self.receivers.on_the_wire() > self.setup.in_flight_max {
             self.fault.get_or_insert(format!("{} requests in flight", self.receivers.on_the_wire()));
         }
-        if self.process.as_ref().is_some_and(|process| process.left.in_flight() > 2) {
-            self.fault.get_or_insert("more than two groups wait for the disk".to_owned());
+        if let Some(process) = &self.process {
+            let parts = process.left.memory().into_iter().chain(process.right.memory());
+            for (what, amount, limit) in parts.filter(|(_, amount, limit)| amount > limit) {
+                self.fault.get_or_insert(format!("{amount} {what}, and {limit} at most"));
+            }
         }
         if sync_failed {
             self.figures.failed_syncs += 1;

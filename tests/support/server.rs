@@ -43,7 +43,8 @@ impl Server {
             TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
         let settings = format!(
             "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\nfsync = off\nwal_level = logical\n\
-             max_prepared_transactions = 10\nmax_replication_slots = 100\nmax_wal_senders = 100\nmax_connections = 200\n{settings}\n"
+             full_page_writes = off\nautovacuum = off\nmax_prepared_transactions = 10\n\
+             max_replication_slots = 1000\nmax_wal_senders = 200\nmax_connections = 500\n{settings}\n"
         );
         fs::write(data.join("postgresql.auto.conf"), settings).expect("settings");
         let keeper = run_as(Path::new("sh"))

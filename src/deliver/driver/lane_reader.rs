@@ -95,6 +95,14 @@ impl LaneReader {
         self.subscription.receive(appended)
     }
 
+    /// What is held in memory: what it is, how much of it, and its limit.
+    pub(in crate::deliver) fn memory(&self) -> Vec<(&'static str, usize, usize)> {
+        vec![
+            ("bytes of recent chunks", self.recent_bytes, self.bytes_max),
+            ("bytes of chunks that were read", self.read_bytes, self.bytes_max),
+        ]
+    }
+
     /// A chunk was spooled. Its bytes may have been left out.
     pub(in crate::deliver) fn offer(&mut self, chunk: Chunk) {
         let bytes = chunk.packed.len();

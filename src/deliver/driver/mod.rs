@@ -168,6 +168,11 @@ impl Driver {
         }
     }
 
+    /// What the driver holds in memory: what it is, how much of it, and its limit.
+    pub fn memory(&self) -> Vec<(&'static str, usize, usize)> {
+        self.lane_reader.memory()
+    }
+
     /// Takes in what has come, and does what is due. Never waits: says how long to rest where
     /// nothing else comes; `None`: it has stopped.
     pub fn step(&mut self) -> Option<Duration> {

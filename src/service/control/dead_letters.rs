@@ -1,4 +1,4 @@
-//! Dead letters as users see them, send them once more, or drop them.
+//! Dead letters: listed, shown, redelivered, discarded.
 
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use crate::deliver::Deliver;
 use crate::record::Callback;
 use crate::spool::{AttemptRow, DeadLetter, DeadNo, DeadReason, Done, Op, Reader, Spool, SpoolError};
 
-/// Some, in the order of their numbers.
+/// A page, in the order of their numbers.
 pub(super) fn page(
     reader: &Reader,
     lanes: &Lanes,
@@ -20,9 +20,9 @@ pub(super) fn page(
     let filter = Filter::new(query.project.as_deref(), query.callback.as_deref(), query.reason.as_deref())?;
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX) as usize;
     let mut found = Vec::new();
-    let mut walk = Walk { reader, after: DeadNo(query.after.unwrap_or(0)) };
-    while let Some(some) = walk.next()? {
-        found.extend(some.into_iter().filter(|letter| filter.takes(letter, lanes)));
+    let mut pages = Pages { reader, after: DeadNo(query.after.unwrap_or(0)) };
+    while let Some(some) = pages.next()? {
+        found.extend(some.into_iter().filter(|letter| filter.matches(letter, lanes)));
         if found.len() > limit {
             break;
         }
@@ -33,7 +33,7 @@ pub(super) fn page(
     Ok(DeadLetterPage { dead_letters: found.iter().map(|letter| status(letter, lanes)).collect(), next })
 }
 
-/// One, with its first records and its attempts.
+/// One dead letter, with its first records and its attempts.
 pub(super) fn detail(reader: &Reader, lanes: &Lanes, no: i64) -> Result<DeadLetterDetail, RequestError> {
     let letter = reader.dead_letter(DeadNo(no))?.ok_or_else(|| not_found(no))?;
     let mut first_records = Vec::new();
@@ -68,7 +68,7 @@ pub(super) fn detail(reader: &Reader, lanes: &Lanes, no: i64) -> Result<DeadLett
     })
 }
 
-/// One more attempt for each. All bear one id.
+/// Queues one more attempt for each, under one id.
 pub(super) fn redeliver(
     reader: &Reader,
     spool: &Spool,
@@ -97,7 +97,7 @@ pub(super) fn redeliver(
     Ok(done)
 }
 
-/// They are dropped, and no replay sends their records.
+/// Drops them: no replay sends their records.
 pub(super) fn discard(
     reader: &Reader,
     spool: &Spool,
@@ -118,13 +118,13 @@ pub(super) fn discard(
     Ok(done)
 }
 
-/// Those that are asked for, some at a time. A number that is not there is an error before anything
-/// is done.
+/// Calls `apply` with the selected dead letters, page by page. An unknown number is an error before the first
+/// call.
 fn for_each_selected(
     reader: &Reader,
     lanes: &Lanes,
     selection: &DeadLetterSelection,
-    told: &mut dyn FnMut(&[DeadLetter]) -> Result<(), RequestError>,
+    apply: &mut dyn FnMut(&[DeadLetter]) -> Result<(), RequestError>,
 ) -> Result<(), RequestError> {
     let filter = Filter::new(
         selection.project.as_deref(),
@@ -140,7 +140,7 @@ fn for_each_selected(
         let found =
             selection.numbers.iter().map(|no| reader.dead_letter(DeadNo(*no))?.ok_or_else(|| not_found(*no)));
         let found = found.collect::<Result<Vec<_>, RequestError>>()?;
-        return found.chunks(AT_ONCE as usize).try_for_each(told);
+        return found.chunks(AT_ONCE as usize).try_for_each(apply);
     }
     if !filter.is_set() && !selection.all {
         return Err(RequestError::Invalid(
@@ -149,18 +149,18 @@ fn for_each_selected(
     }
     // Those that come while it works are not meant.
     let last = reader.last_dead()?;
-    let mut walk = Walk { reader, after: DeadNo(0) };
-    while let Some(some) = walk.next()? {
+    let mut pages = Pages { reader, after: DeadNo(0) };
+    while let Some(some) = pages.next()? {
         let picked: Vec<DeadLetter> =
-            some.into_iter().filter(|letter| letter.no <= last && filter.takes(letter, lanes)).collect();
+            some.into_iter().filter(|letter| letter.no <= last && filter.matches(letter, lanes)).collect();
         if !picked.is_empty() {
-            told(&picked)?;
+            apply(&picked)?;
         }
     }
     Ok(())
 }
 
-/// Which dead letters are meant.
+/// A filter for dead letters.
 struct Filter<'a> {
     project: Option<&'a str>,
     callback: Option<Callback>,
@@ -178,7 +178,7 @@ impl<'a> Filter<'a> {
             let known = DeadReason::ALL.into_iter().find(|reason| reason.name() == name);
             known.ok_or_else(|| {
                 let names = DeadReason::ALL.map(|reason| format!("`{}`", reason.name())).join(", ");
-                RequestError::Invalid(format!("`reason`: `{name}` is none: there are {names}"))
+                RequestError::Invalid(format!("`reason`: `{name}` is not a reason: expected one of {names}"))
             })
         });
         Ok(Self {
@@ -192,20 +192,20 @@ impl<'a> Filter<'a> {
         self.project.is_some() || self.callback.is_some() || self.reason.is_some()
     }
 
-    fn takes(&self, letter: &DeadLetter, lanes: &Lanes) -> bool {
+    fn matches(&self, letter: &DeadLetter, lanes: &Lanes) -> bool {
         self.project.is_none_or(|project| project == lanes.project(letter.lane))
             && self.callback.is_none_or(|callback| callback == letter.lane.callback())
             && self.reason.is_none_or(|reason| reason == letter.reason)
     }
 }
 
-/// All dead letters, some at a time.
-struct Walk<'a> {
+/// Every dead letter, page by page.
+struct Pages<'a> {
     reader: &'a Reader,
     after: DeadNo,
 }
 
-impl Walk<'_> {
+impl Pages<'_> {
     fn next(&mut self) -> Result<Option<Vec<DeadLetter>>, SpoolError> {
         let some = self.reader.dead_letters(self.after, AT_ONCE)?;
         let Some(last) = some.last() else { return Ok(None) };
@@ -240,14 +240,12 @@ fn attempt(row: AttemptRow) -> AttemptStatus {
 }
 
 fn not_found(no: i64) -> RequestError {
-    RequestError::NotFound(format!(
-        "there is no dead letter {no}: `sidecar dead-letters list` shows those that there are"
-    ))
+    RequestError::NotFound(format!("there is no dead letter {no}: `sidecar dead-letters list` lists them"))
 }
 
 const PAGE: u32 = 100;
 const PAGE_MAX: u32 = 1_000;
-/// One operation of the spool changes so many.
+/// Changed by one operation of the spool.
 const AT_ONCE: u32 = 500;
-/// As many as a batch has by default.
+/// The default of `batch.records_max`.
 const RECORDS_SHOWN: usize = 100;

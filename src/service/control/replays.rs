@@ -10,7 +10,7 @@ use crate::admin::{
 use crate::capture::Capture;
 use crate::deliver::{LaneCondition, LaneView};
 use crate::replay::{
-    KnownLane, Plan, ReplayError, ReplayInputs, ReplayRequest, documents_with_newer_records, plan,
+    Plan, ReplayError, ReplayInputs, ReplayLane, ReplayRequest, documents_with_newer_records, plan,
 };
 use crate::spool::{
     Done, Epochs, Fact, NewReplay, Op, Part, Reader, Replay, ReplayNo, ReplayState, Room, Span, SpoolError,
@@ -86,7 +86,7 @@ impl Controller {
     }
 
     fn plan(&self, reader: &Reader, request: &ReplayRequest, lanes: &Lanes) -> Result<Plan, RequestError> {
-        let mut known: Vec<KnownLane> = lanes.all().map(known).collect();
+        let mut known: Vec<ReplayLane> = lanes.all().map(known).collect();
         known.sort_by(|a, b| (&a.project, a.lane).cmp(&(&b.project, b.lane)));
         let inputs = ReplayInputs {
             now: self.clock.wall(),
@@ -97,7 +97,7 @@ impl Controller {
         Ok(plan(reader, request, &inputs)?)
     }
 
-    /// Whether one more replay can run.
+    /// Fails where another replay cannot run.
     fn check_room(&self, reader: &Reader) -> Result<(), RequestError> {
         if self.spool.room() != Room::Open {
             return Err(RequestError::Conflict(
@@ -116,8 +116,8 @@ impl Controller {
     }
 }
 
-fn known(view: &LaneView) -> KnownLane {
-    KnownLane { lane: view.lane, project: view.project.clone(), has_webhook: view.has_webhook }
+fn known(view: &LaneView) -> ReplayLane {
+    ReplayLane { lane: view.lane, project: view.project.clone(), has_webhook: view.has_webhook }
 }
 
 fn part(span: &Span) -> Part {
@@ -146,7 +146,7 @@ fn summary(plan: &Plan, lanes: &Lanes) -> ReplaySummary {
     }
 }
 
-/// Lane by lane: a lane has several spans where something was discarded.
+/// Sums per lane: a lane has several spans where records were discarded.
 fn counts(spans: &[Span], lanes: &Lanes) -> Vec<LaneCount> {
     let mut counts: Vec<LaneCount> = Vec::new();
     for span in spans {
@@ -167,7 +167,7 @@ fn counts(spans: &[Span], lanes: &Lanes) -> Vec<LaneCount> {
     counts
 }
 
-/// What can be replayed.
+/// The range that can be replayed.
 pub(super) fn window(reader: &Reader, capture: &Capture) -> Result<Option<WindowStatus>, SpoolError> {
     let window = reader.window(epochs(reader)?.current_after())?;
     Ok(window.zip(capture.position()).map(|(window, position)| WindowStatus {
@@ -177,7 +177,7 @@ pub(super) fn window(reader: &Reader, capture: &Capture) -> Result<Option<Window
     }))
 }
 
-/// Those that run, the newest first.
+/// Running replays, the newest first.
 pub(super) fn running(reader: &Reader, lanes: &Lanes) -> Result<Vec<ReplayStatus>, SpoolError> {
     let replays = reader.replays()?.into_iter();
     let running = replays.filter(|replay| replay.state == ReplayState::Running);
@@ -235,12 +235,12 @@ impl From<SpoolError> for RequestError {
 impl From<ReplayError> for RequestError {
     fn from(error: ReplayError) -> Self {
         match error {
-            ReplayError::Wrong(why) => Self::Invalid(why),
-            ReplayError::Refused(why) => Self::Conflict(why),
+            ReplayError::Invalid(why) => Self::Invalid(why),
+            ReplayError::Unavailable(why) => Self::Conflict(why),
             ReplayError::Spool(error) => error.into(),
         }
     }
 }
 
-/// Each is looked at with every batch of its lanes.
+/// Every batch of a lane considers each of them.
 const REPLAYS_MAX: usize = 16;

@@ -83,8 +83,8 @@ impl Controller {
             wal_status: slot.wal_status,
             slot_queried_at: slot_queried_at.map(Timestamp::to_rfc3339),
             seeding: match phase {
-                Phase::Seeding { watched, estimate } | Phase::Resyncing { watched, estimate, .. } => {
-                    let done = watched.done.load(std::sync::atomic::Ordering::Relaxed);
+                Phase::Seeding { progress, estimate } | Phase::Resyncing { progress, estimate, .. } => {
+                    let done = progress.done.load(std::sync::atomic::Ordering::Relaxed);
                     Some(Progress { done, estimate: estimate.max(done) })
                 }
                 _ => None,

@@ -11,13 +11,13 @@ pub(in crate::service) fn tail_line(
     fragment: &[u8],
 ) -> String {
     let project = serde_json::Value::from(project);
-    // A json label is passed through as it was written, with its line breaks. Inside of a JSON string none
-    // stands as it is, so they are white space.
+    // A JSON label is passed through as it was written. A line break in it is white space, as inside a JSON
+    // string it would be escaped.
     let record = String::from_utf8_lossy(fragment).replace(['\n', '\r'], " ");
     let line = format!(
         r#"{{"position":"{position}","project":{project},"callback":"{callback}","record":{record}}}"#
     );
-    // It is looked at in a terminal.
+    // It may be printed on a terminal.
     json(&line) + "\n"
 }
 

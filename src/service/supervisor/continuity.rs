@@ -1,5 +1,5 @@
 //! Whether the database that answers is the one that the spool knows, and goes on where it left off.
-//! Pure: what was found in, what to do out.
+//! Pure.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ pub(super) struct KnownSource {
     /// The documents table's oid: one that is dropped and made again has another.
     #[serde(default)]
     pub table: Option<u32>,
-    /// The publication's.
+    /// The oid of the publication.
     #[serde(default)]
     pub publication: Option<u32>,
 }
@@ -31,7 +31,7 @@ pub(super) struct KnownSource {
 /// The source as it answers now.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct FoundSource {
-    /// The same of it.
+    /// The same properties, as found.
     pub source: KnownSource,
     /// The end of the server's log.
     pub flush: Lsn,
@@ -39,70 +39,70 @@ pub(super) struct FoundSource {
     /// server's own, or no ancestor of it.
     /// <https://www.postgresql.org/docs/current/protocol-replication.html>
     pub switched_at: Option<Lsn>,
-    /// What there is of the slot.
+    /// The state of the slot.
     pub slot: FoundSlot,
 }
 
-/// What there is of the slot.
+/// The state of the slot.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum FoundSlot {
-    /// The server calls it lost or invalidated, for this reason.
+    /// The server reports it as lost or invalidated, for this reason.
     Lost(&'static str),
-    /// None of this name.
+    /// No slot has this name.
     Missing,
-    /// It serves from `confirmed` on.
+    /// It can be read from `confirmed` on.
     Usable {
         /// `confirmed_flush_lsn`
         confirmed: Lsn,
     },
 }
 
-/// What follows.
+/// How the database found continues the one known.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Continuity {
     /// Nothing is read or delivered until a resync adopts the database.
     Diverged {
-        /// The sentence.
+        /// The reason.
         why: String,
     },
-    /// Nothing was ever read: a first start.
+    /// Nothing was read yet.
     FirstStart {
-        /// A slot that the server calls lost is in the way.
+        /// The slot exists and is lost: it is dropped first.
         drop_slot: bool,
     },
     /// The stream goes on from this position.
     GoOn(StreamPosition),
-    /// The slot is gone, and what came after `from` cannot be known from the stream.
+    /// The slot is gone: changes after `from` are not in the stream.
     SlotGone {
-        /// The last LSN that is known.
+        /// The LSN up to which the stream is applied.
         from: Lsn,
-        /// The slot is there, but the server calls it lost: why.
+        /// Why the server reports it as lost; `None` where it is missing.
         lost: Option<&'static str>,
     },
-    /// The slot has forgotten changes that the spool never saw.
+    /// The slot has confirmed changes that the spool does not have.
     SpoolBehind {
         /// `confirmed_flush_lsn`
         confirmed: Lsn,
     },
-    /// Something was dropped and made again. The stream does not tell what changed meanwhile.
+    /// An object was dropped and created again. What changed meanwhile is not in the stream.
     Replaced {
-        /// What.
-        what: Part,
-        /// The last LSN that is known.
+        /// The object.
+        what: SourceObject,
+        /// The LSN up to which the stream is applied.
         from: Lsn,
     },
 }
 
-/// What a stream is of.
+/// An object on the server that the stream depends on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Part {
+pub(super) enum SourceObject {
     Publication,
     Table,
 }
 
-/// Compares what is known with what was found. `known` and `position` are `None` until a first
+/// Compares the source in the spool with the source found. `known` and `position` are `None` until a first
 /// start has finished.
-pub(super) fn judge(known: Option<(&KnownSource, StreamPosition)>, found: &FoundSource) -> Continuity {
+pub(super) fn assess(known: Option<(&KnownSource, StreamPosition)>, found: &FoundSource) -> Continuity {
     let Some((known, position)) = known else {
         return Continuity::FirstStart { drop_slot: matches!(found.slot, FoundSlot::Lost(_)) };
     };
@@ -123,13 +123,13 @@ pub(super) fn judge(known: Option<(&KnownSource, StreamPosition)>, found: &Found
     }
 }
 
-/// What bears its name and is another one. What is missing is no other one: it is seen to elsewhere.
-fn replaced(known: &KnownSource, found: &KnownSource) -> Option<Part> {
+/// The object that has the known name and another oid. A missing one is handled elsewhere.
+fn replaced(known: &KnownSource, found: &KnownSource) -> Option<SourceObject> {
     let other = |known: Option<u32>, found| known.zip(found).is_some_and(|(known, found)| known != found);
     if other(known.table, found.table) {
-        return Some(Part::Table);
+        return Some(SourceObject::Table);
     }
-    other(known.publication, found.publication).then_some(Part::Publication)
+    other(known.publication, found.publication).then_some(SourceObject::Publication)
 }
 
 /// The position in the found database's own history, or why it has no place there.
@@ -214,7 +214,7 @@ mod tests {
     }
 
     fn diverged(found: &FoundSource, position: StreamPosition) -> String {
-        match judge(Some((&known(), position)), found) {
+        match assess(Some((&known(), position)), found) {
             Continuity::Diverged { why } => why,
             other => panic!("{other:?}"),
         }
@@ -222,9 +222,9 @@ mod tests {
 
     #[test]
     fn an_empty_spool_makes_a_first_start_and_drops_only_a_slot_that_is_lost() {
-        assert_eq!(judge(None, &found()), Continuity::FirstStart { drop_slot: false });
+        assert_eq!(assess(None, &found()), Continuity::FirstStart { drop_slot: false });
         let lost = FoundSource { slot: FoundSlot::Lost("why"), ..found() };
-        assert_eq!(judge(None, &lost), Continuity::FirstStart { drop_slot: true });
+        assert_eq!(assess(None, &lost), Continuity::FirstStart { drop_slot: true });
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
             FoundSource { source: KnownSource { database, database_oid: oid, ..known() }, ..found() }
         };
         let is_same =
-            |found: &FoundSource| judge(Some((&known(), POSITION)), found) == Continuity::GoOn(POSITION);
+            |found: &FoundSource| assess(Some((&known(), POSITION)), found) == Continuity::GoOn(POSITION);
         assert!(is_same(&named("renamed", Some(16_390))));
         assert!(!is_same(&named("app", Some(16_391))));
         assert!(is_same(&named("app", None)));
@@ -243,34 +243,37 @@ mod tests {
 
     #[test]
     fn the_same_database_goes_on() {
-        assert_eq!(judge(Some((&known(), POSITION)), &found()), Continuity::GoOn(POSITION));
+        assert_eq!(assess(Some((&known(), POSITION)), &found()), Continuity::GoOn(POSITION));
     }
 
     #[test]
     fn a_slot_beyond_the_position_means_that_the_spool_is_behind() {
         let beyond = FoundSource { slot: FoundSlot::Usable { confirmed: Lsn(1_001) }, ..found() };
-        let judged = judge(Some((&known(), POSITION)), &beyond);
-        assert_eq!(judged, Continuity::SpoolBehind { confirmed: Lsn(1_001) });
+        let assessed = assess(Some((&known(), POSITION)), &beyond);
+        assert_eq!(assessed, Continuity::SpoolBehind { confirmed: Lsn(1_001) });
     }
 
     #[test]
     fn a_slot_that_is_gone_leaves_a_gap_from_the_position_on() {
         for (slot, lost) in [(FoundSlot::Missing, None), (FoundSlot::Lost("why"), Some("why"))] {
-            let judged = judge(Some((&known(), POSITION)), &FoundSource { slot, ..found() });
-            assert_eq!(judged, Continuity::SlotGone { from: Lsn(1_000), lost });
+            let assessed = assess(Some((&known(), POSITION)), &FoundSource { slot, ..found() });
+            assert_eq!(assessed, Continuity::SlotGone { from: Lsn(1_000), lost });
         }
     }
 
     #[test]
     fn a_table_or_publication_that_was_made_again_is_another_one() {
-        let judged =
-            |source: KnownSource| judge(Some((&known(), POSITION)), &FoundSource { source, ..found() });
+        let assessed =
+            |source: KnownSource| assess(Some((&known(), POSITION)), &FoundSource { source, ..found() });
         let table = KnownSource { table: Some(16_500), ..known() };
-        assert_eq!(judged(table), Continuity::Replaced { what: Part::Table, from: Lsn(1_000) });
+        assert_eq!(assessed(table), Continuity::Replaced { what: SourceObject::Table, from: Lsn(1_000) });
         let publication = KnownSource { publication: Some(16_500), ..known() };
-        assert_eq!(judged(publication), Continuity::Replaced { what: Part::Publication, from: Lsn(1_000) });
+        assert_eq!(
+            assessed(publication),
+            Continuity::Replaced { what: SourceObject::Publication, from: Lsn(1_000) }
+        );
         let none = KnownSource { publication: None, ..known() };
-        assert_eq!(judged(none), Continuity::GoOn(POSITION), "to be made");
+        assert_eq!(assessed(none), Continuity::GoOn(POSITION), "to be made");
     }
 
     #[test]
@@ -293,11 +296,11 @@ mod tests {
             found.slot = FoundSlot::Usable { confirmed: Lsn(800) };
             found
         };
-        let judged = |found, position| judge(Some((&known(), position)), &found);
-        assert_eq!(judged(promoted(Some(Lsn(1_000))), POSITION), Continuity::GoOn(POSITION));
+        let assessed = |found, position| assess(Some((&known(), position)), &found);
+        assert_eq!(assessed(promoted(Some(Lsn(1_000))), POSITION), Continuity::GoOn(POSITION));
         let fallen_back = StreamPosition { resume_lsn: Lsn(950), ..POSITION };
         assert_eq!(
-            judged(promoted(Some(Lsn(950))), POSITION),
+            assessed(promoted(Some(Lsn(950))), POSITION),
             Continuity::GoOn(fallen_back),
             "only a keepalive lay beyond"
         );
@@ -306,7 +309,7 @@ mod tests {
 
         let open = OpenTransaction { commit: Lsn(1_200), changes_applied: 1, records_made: 0 };
         let inside = StreamPosition { open: Some(open), ..POSITION };
-        assert_eq!(judged(promoted(Some(Lsn(1_201))), inside), Continuity::GoOn(inside));
+        assert_eq!(assessed(promoted(Some(Lsn(1_201))), inside), Continuity::GoOn(inside));
         assert!(diverged(&promoted(Some(Lsn(1_200))), inside).contains("which was applied"));
     }
 

@@ -1,14 +1,14 @@
-//! The first start: what is missing is made, and the documents that are there are entered.
+//! The first start: creates what is missing, and enters the existing documents.
 
 use tokio::runtime::Handle;
 use tokio_postgres::Client;
 
 use super::Supervisor;
 use super::continuity::KnownSource;
-use super::required::say_waiting;
+use super::required::log_waiting;
 use super::stream_error::StreamError;
 use crate::position::Lsn;
-use crate::resync::{Comparison, Makes, Watched};
+use crate::resync::{Comparison, ComparisonMode, ComparisonProgress};
 use crate::service::state::Phase;
 use crate::settings::Initial;
 use crate::source::documents::DocumentKey;
@@ -18,7 +18,7 @@ use crate::source::snapshot::Snapshot;
 use crate::source::{SourceError, connect_sql, identity, sample, slot, taken};
 
 impl Supervisor {
-    /// Makes publication and slot, takes a snapshot, and enters every document.
+    /// Creates publication and slot, takes a snapshot, and enters every document.
     pub(super) async fn first_start(
         &mut self,
         client: &Client,
@@ -30,72 +30,72 @@ impl Supervisor {
         self.deliver.hold(false);
         let watcher = connect_sql(&self.settings.conninfo).await?;
         if drop_slot {
-            tracing::warn!(slot = %required.slot, "the server calls the slot lost: it is dropped and made again");
+            tracing::warn!(slot = %required.slot, "the server reports the slot as lost: it is dropped and created again");
             client.batch_execute(&slot::drop(&required.slot)).await.map_err(SourceError::from)?;
-        } else if found.slot.is_some() && self.warned.insert(SLOT_IS_THERE.to_owned()) {
-            say_slot_is_there(client, found, required).await;
+        } else if found.slot.is_some() && self.warned.insert(SLOT_EXISTS.to_owned()) {
+            log_existing_slot(client, found, required).await;
         }
-        for step in setup(client, &watcher, required, Stage::FirstStart, &mut say_waiting).await? {
+        for step in setup(client, &watcher, required, Stage::FirstStart, &mut log_waiting).await? {
             tracing::info!("{}", step.what);
-            // One that we made ourselves is none of an earlier spool when we try again.
-            self.warned.insert(SLOT_IS_THERE.to_owned());
+            // A slot that this start created is not of an earlier spool when it is tried again.
+            self.warned.insert(SLOT_EXISTS.to_owned());
         }
         let found = server_state(client, required).await?;
-        self.read_mapping(&found);
-        self.say_taken(client, &found, required).await?;
+        self.resolve_mapping(&found);
+        self.log_columns(client, &found, required).await?;
         let identity = identity::choose(&found.table, &required.id)
             .map_err(|refusal| StreamError::Refused(refusal.to_string()))?;
         let snapshot =
-            Snapshot::take(&self.settings.conninfo, &found.table.schema, &found.table.name, &mut say_waiting)
+            Snapshot::take(&self.settings.conninfo, &found.table.schema, &found.table.name, &mut log_waiting)
                 .await?;
         self.warn_of_shared_ids(&snapshot, &DocumentKey::of(required, &found), &identity).await;
-        self.known.learn(source.clone(), self.on_table.mapping.clone(), identity.clone());
-        let watched = Watched::default();
+        self.known.learn(source.clone(), self.mapping.mapping.clone(), identity.clone());
+        let progress = ComparisonProgress::default();
         let estimate = found.table.rows.unwrap_or(0);
-        self.state.enter(Phase::Seeding { watched: watched.clone(), estimate });
-        tracing::info!(at = %snapshot.at, estimate, "a first start: reading the documents that are there");
+        self.state.enter(Phase::Seeding { progress: progress.clone(), estimate });
+        tracing::info!(at = %snapshot.at, estimate, "a first start: reading the existing documents");
         let start = Comparison {
             generated: found.publication.as_ref().is_some_and(|publication| publication.generated),
             snapshot,
             documents: self.documents(identity),
-            makes: match self.settings.initial {
-                Initial::Ingested => Makes::Records { missing_max: None },
-                Initial::Silent => Makes::Silence,
+            mode: match self.settings.initial {
+                Initial::Ingested => ComparisonMode::Records { missing_max: None },
+                Initial::Silent => ComparisonMode::Learn,
             },
             applied: Lsn(0),
             facts: self.known.facts(),
-            watched: watched.clone(),
+            progress: progress.clone(),
         };
-        let bar = super::progress_bar::bar("first start", &watched, estimate);
+        let bar = super::progress_bar::bar("first start", &progress, estimate);
         let runtime = Handle::current();
-        let done = self.until_told(&watched, move |group_writer| start.run(group_writer, &runtime)).await;
+        let done = self.until_stopped(&progress, move |group_writer| start.run(group_writer, &runtime)).await;
         bar.finish();
         let (seeded, _) = done.ok_or(StreamError::Stopped)??;
         self.capture.seeded(seeded);
         tracing::info!(
-            documents = watched.done.load(std::sync::atomic::Ordering::Relaxed),
+            documents = progress.done.load(std::sync::atomic::Ordering::Relaxed),
             "the first start is done"
         );
         Ok(())
     }
 
-    /// Once, however often the first start is tried.
-    async fn say_taken(
+    /// Logs once what each column is used as, however often the first start is tried.
+    async fn log_columns(
         &mut self,
         client: &Client,
         found: &ServerState,
         required: &Required,
     ) -> Result<(), StreamError> {
-        if !self.warned.insert(COLUMNS_ARE_TOLD.to_owned()) {
+        if !self.warned.insert(COLUMNS_LOGGED.to_owned()) {
             return Ok(());
         }
         for line in taken::lines(found, required) {
             tracing::info!("{line}");
         }
-        let seldom_meant = taken::suspicions(found, required)
+        let suspicious = taken::suspicions(found, required)
             .into_iter()
             .chain(sample::look(client, found, required).await?);
-        for finding in seldom_meant {
+        for finding in suspicious {
             tracing::warn!("{}. {}", finding.title, finding.explanation);
         }
         Ok(())
@@ -114,36 +114,36 @@ impl Supervisor {
     }
 }
 
-/// A slot that was read from belonged to a spool that is gone; one that was not was made for this start.
-async fn say_slot_is_there(client: &Client, found: &ServerState, required: &Required) {
+/// A slot that was read from belonged to an earlier spool; an unused one was created for this start.
+async fn log_existing_slot(client: &Client, found: &ServerState, required: &Required) {
     let slot = &required.slot;
-    if was_read(client, found, slot).await {
-        tracing::warn!(%slot, "{SLOT_IS_THERE}");
+    if is_used(client, found, slot).await {
+        tracing::warn!(%slot, "{SLOT_EXISTS}");
     } else {
-        tracing::info!(%slot, "the slot is there, as `sidecar setup` makes it");
+        tracing::info!(%slot, "the slot exists, as `sidecar setup` creates it");
     }
 }
 
-/// Whether the server ever decoded a transaction for it. Before 14 nobody knows, and it is taken to be so
-/// where its log is long.
-async fn was_read(client: &Client, found: &ServerState, slot: &str) -> bool {
-    if found.server.version < COUNTS_TRANSACTIONS {
+/// Whether the server has decoded a transaction for the slot. Before 14 it does not count them, and a slot
+/// that retains much WAL counts as used.
+async fn is_used(client: &Client, found: &ServerState, slot: &str) -> bool {
+    if found.server.version < VERSION_WITH_SLOT_STATISTICS {
         return found
             .slot
             .as_ref()
             .and_then(|slot| slot.retained_bytes)
-            .is_some_and(|bytes| bytes > MUCH_LOG);
+            .is_some_and(|bytes| bytes > MUCH_WAL);
     }
-    let asked = "SELECT total_txns > 0 FROM pg_catalog.pg_stat_get_replication_slot($1::text)";
-    let row = client.query_opt(asked, &[&slot]).await;
+    let sql = "SELECT total_txns > 0 FROM pg_catalog.pg_stat_get_replication_slot($1::text)";
+    let row = client.query_opt(sql, &[&slot]).await;
     row.is_ok_and(|row| row.is_some_and(|row| row.try_get::<_, Option<bool>>(0).ok().flatten() == Some(true)))
 }
 
-const COLUMNS_ARE_TOLD: &str = "what each column is taken for";
-const SLOT_IS_THERE: &str = "the slot is there and the spool is empty: what an earlier spool held, and changes before this start, \
+const COLUMNS_LOGGED: &str = "columns";
+const SLOT_EXISTS: &str = "the slot exists and the spool is empty: what an earlier spool held, and changes before this start, \
                              make records only as `documents.initial` says";
-const IDS_ARE_SHARED: &str = "several live rows of a project share an id: each row is judged by itself, and receivers cannot tell them apart";
+const IDS_ARE_SHARED: &str = "several live rows of a project share an id: each row is a document of its own, and receivers cannot tell them apart";
 /// 14.0.
-const COUNTS_TRANSACTIONS: u32 = 140_000;
+const VERSION_WITH_SLOT_STATISTICS: u32 = 140_000;
 /// 64 MiB.
-const MUCH_LOG: i64 = 64 << 20;
+const MUCH_WAL: i64 = 64 << 20;

@@ -7,40 +7,40 @@ use crate::source::refusal::CatalogError;
 use crate::source::server_state::{Required, ServerState};
 use crate::source::types::TypeForm;
 
-/// The settings' mapping, as the table that was found last makes of it.
-pub(super) struct OnTable {
+/// The mapping of the settings, resolved against the table found last.
+pub(super) struct ResolvedMapping {
     pub(super) mapping: Mapping,
-    /// The type of the column that tells excluded documents, as the mapping was read for it.
+    /// The type of the column `documents.excluded`, as the mapping was resolved for it.
     pub(super) excluded_type: Option<TypeForm>,
 }
 
-impl OnTable {
-    /// Before any table is found.
+impl ResolvedMapping {
+    /// Before a table is found.
     pub(super) fn of(mapping: Mapping) -> Self {
         Self { mapping, excluded_type: None }
     }
 }
 
 impl Supervisor {
-    /// What tells excluded documents depends on the type of their column. Where it cannot be told on this table,
-    /// what the shadow was made under stands.
-    pub(super) fn read_mapping(&mut self, found: &ServerState) {
+    /// `excluded_when` depends on the type of the column `documents.excluded`. Where this table does not say it,
+    /// the mapping that the shadow was made under applies.
+    pub(super) fn resolve_mapping(&mut self, found: &ServerState) {
         let kept = self.known.mapping.take().map(|kept| kept.canonical(found.told.form));
         let before = kept.as_ref().map(|kept| kept.excluded_when.clone());
         let mut mapping = self.settings.mapping.clone();
         if let Some(when) = found.told.when.clone().or(before) {
             mapping.excluded_when = when;
         }
-        self.on_table.mapping = mapping.canonical(found.told.form);
-        self.on_table.excluded_type = found.told.form;
+        self.mapping.mapping = mapping.canonical(found.told.form);
+        self.mapping.excluded_type = found.told.form;
         self.known.mapping = kept;
     }
 
-    /// The mapping that the shadow was made under must be the settings'. One that only replaces columns
-    /// which are gone is taken over.
+    /// The mapping that the shadow was made under must be that of the settings. One that only replaces missing
+    /// columns is adopted.
     pub(super) fn check_mapping(&mut self, found: &ServerState) -> Result<(), StreamError> {
-        let now = &self.on_table.mapping;
-        // Another name of the same table is no other mapping.
+        let now = &self.mapping.mapping;
+        // A renamed table is the same mapping.
         let is_other = |kept: &Mapping| Mapping { table: now.table.clone(), ..kept.clone() } != *now;
         let Some(kept) = self.known.mapping.as_ref().filter(|kept| is_other(kept)) else { return Ok(()) };
         if only_replaces_missing(kept, now, found) {
@@ -52,22 +52,22 @@ impl Supervisor {
             "the mapping in [documents] is not the one that the spool was made under: reading stops, delivery goes on. \
              Set it back, or: `sidecar resync` sends the differences, `sidecar resync --learn` takes them over silently",
         );
-        Err(StreamError::Stands { why, holds: false })
+        Err(StreamError::blocked(why))
     }
 }
 
-/// A column that the settings name may be gone, and come back: as for a stream under way, delivery goes
-/// on meanwhile. Where more than that is wrong, all of it is told as at any start.
+/// Where only columns are missing, reading waits for them and delivery goes on, as in a running stream. Where
+/// more is wrong, all of it is reported as at any start.
 pub(super) fn check_columns(found: &ServerState, required: &Required) -> Result<(), StreamError> {
     let refusals = found.column_refusals(required);
     if refusals.is_empty() || refusals.len() < found.refusals(required).len() {
         return Ok(());
     }
     let why = CatalogError::Refused(refusals).to_string();
-    Err(StreamError::Stands { why: format!("{why}. Reading waits for that, delivery goes on"), holds: false })
+    Err(StreamError::blocked(format!("{why}. Reading waits for that, delivery goes on")))
 }
 
-/// All that differs are roles whose old column the table does not have any more.
+/// Whether the mappings differ only in columns that the table no longer has.
 fn only_replaces_missing(kept: &Mapping, now: &Mapping, found: &ServerState) -> bool {
     let (old, new) = (kept.roles(), now.roles());
     let settings =

@@ -1,7 +1,9 @@
-//! The connection to Postgres: made, judged, streamed from, and made again.
+//! The connection to Postgres: opened, assessed, streamed from, and opened again after a failure.
 
 mod catch_up;
 mod continuity;
+mod decide;
+mod drive;
 mod failure_log;
 mod first_start;
 mod mapping;
@@ -21,14 +23,15 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_postgres::Client;
+use uuid::Uuid;
 
-use self::continuity::{Continuity, FoundSlot, FoundSource, KnownSource, judge};
-use self::failure_log::{Said, Say};
-use self::mapping::{OnTable, check_columns};
-use self::required::say_waiting;
-use self::resync::Repair;
+use self::continuity::{FoundSlot, FoundSource, KnownSource, assess};
+use self::decide::{Block, Decision, Inputs, Next, decide};
+use self::failure_log::{FailureLog, LogDecision};
+use self::mapping::{ResolvedMapping, check_columns};
+use self::required::log_waiting;
 use self::source_facts::SourceFacts;
-use self::stream_error::{StreamError, stands};
+use self::stream_error::StreamError;
 use self::watch_catalog::CatalogWatch;
 use super::state::{Phase, State};
 use crate::capture::{Capture, Documents, Notice};
@@ -40,7 +43,7 @@ use crate::source::catalog::Table;
 use crate::source::server_state::{Required, ServerState, server_state};
 use crate::source::setup::{Stage, plan, setup};
 use crate::source::{Connection, Ended, Patience, SourceError, SystemIdentity, connect_sql};
-use crate::spool::{Epochs, Fact, SpoolError};
+use crate::spool::{Epochs, Fact, SpoolError, StreamPosition};
 
 pub use self::required::required;
 
@@ -58,47 +61,46 @@ pub(super) struct Params {
     pub(super) routes: watch::Receiver<Arc<Routes>>,
 }
 
-/// Keeps a stream going.
+/// Keeps a stream running.
 pub(super) struct Supervisor {
     settings: Arc<Settings>,
     capture: Arc<Capture>,
     deliver: Arc<Deliver>,
     state: State,
     known: SourceFacts,
-    on_table: OnTable,
+    mapping: ResolvedMapping,
     clock: Clock,
     metrics: Metrics,
     notices: mpsc::UnboundedReceiver<Notice>,
     stop: watch::Receiver<bool>,
-    /// Of connections; the current one's.
+    /// Counts connections.
     number: u64,
-    /// A stream was under way once: what is wrong now may be cured while we wait.
+    /// A stream has run: what is refused from now on is waited for.
     has_streamed: bool,
-    said: Said,
+    failures: FailureLog,
     epochs: Epochs,
     routes: watch::Receiver<Arc<Routes>>,
     /// Why a resync waits for `--force`.
     held: Option<String>,
-    /// Tries of the resync under way that failed before its snapshot for no clear reason.
-    catch_ups_failed: u32,
+    /// Tries of the current resync that failed in the catch-up, or in learning.
+    failed_catch_ups: u32,
     watch: CatalogWatch,
-    /// Warnings of a start or resync that is tried again: each is said once.
+    /// Warnings of a start or resync that is tried again: each is logged once.
     warned: BTreeSet<String>,
     patience: Patience,
 }
 
-/// What follows a connection's end where there is no trouble.
-enum Next {
-    /// Another connection, judged like any other.
-    Again,
-    /// The stream ended.
-    Over(Ended),
+/// How a connection ended without a failure.
+enum ConnectionEnd {
+    /// The next connection is made at once.
+    Reconnect,
+    StreamEnded(Ended),
 }
 
-/// How the supervision ended.
+/// How the supervisor ended.
 #[derive(Debug)]
-pub(super) enum Over {
-    /// What a setting or SQL must cure.
+pub(super) enum Termination {
+    /// A setting or SQL must change.
     Refused(String),
     SpoolFailed(SpoolError),
     Stopped,
@@ -111,7 +113,7 @@ impl Supervisor {
             params;
         Ok(Self {
             known: SourceFacts::read(facts)?,
-            on_table: OnTable::of(settings.mapping.clone()),
+            mapping: ResolvedMapping::of(settings.mapping.clone()),
             settings,
             capture,
             deliver,
@@ -122,68 +124,66 @@ impl Supervisor {
             stop,
             number: 0,
             has_streamed: false,
-            said: Said::default(),
+            failures: FailureLog::default(),
             epochs,
             routes,
             held: None,
-            catch_ups_failed: 0,
+            failed_catch_ups: 0,
             watch: CatalogWatch::default(),
             warned: BTreeSet::new(),
             patience: Patience::default(),
         })
     }
 
-    pub(super) async fn run(mut self) -> Over {
-        loop {
+    pub(super) async fn run(mut self) -> Termination {
+        while !*self.stop.borrow() {
             let stream_error = match self.once().await {
-                Ok(Next::Again) => continue,
-                Ok(Next::Over(Ended::Stopped)) => return Over::Stopped,
-                Ok(Next::Over(Ended::ByServer)) => {
-                    StreamError::Later("the server ended the stream: it shuts down".into())
+                Ok(ConnectionEnd::Reconnect) => continue,
+                Ok(ConnectionEnd::StreamEnded(Ended::Stopped)) => return Termination::Stopped,
+                Ok(ConnectionEnd::StreamEnded(Ended::ByServer)) => {
+                    StreamError::Transient("the server ended the stream: it shuts down".into())
                 }
                 Err(stream_error) => stream_error,
             };
-            // A database that does not answer is not judged anew: what was found stands.
-            if let StreamError::Stands { holds, .. } = stream_error {
-                self.deliver.hold(holds);
+            // While the database does not answer, delivery stays as the last connection left it.
+            if let StreamError::Blocked(block) = &stream_error {
+                self.deliver.hold(block.holds_delivery);
             }
             match stream_error {
-                StreamError::Stopped => return Over::Stopped,
-                StreamError::SpoolFailed(error) => return Over::SpoolFailed(error),
-                StreamError::Refused(why) if !self.has_streamed => return Over::Refused(why),
-                StreamError::Later(why) => self.wait(Phase::WaitingForPostgres(why.clone()), &why).await,
-                StreamError::TooManyGone(why) => self.wait(Phase::Stopped(why.clone()), &why).await,
+                StreamError::Stopped => return Termination::Stopped,
+                StreamError::SpoolFailed(error) => return Termination::SpoolFailed(error),
+                StreamError::Refused(why) if !self.has_streamed => return Termination::Refused(why),
+                StreamError::Transient(why) => self.wait(Phase::WaitingForPostgres(why.clone()), &why).await,
                 StreamError::SlotHeld(why) => self.wait(Phase::WaitingForSlot(why.clone()), &why).await,
-                StreamError::Refused(why) | StreamError::Unfit(why) | StreamError::Stands { why, .. } => {
-                    self.wait(Phase::Stopped(why.clone()), &why).await;
-                }
-            }
-            if *self.stop.borrow() {
-                return Over::Stopped;
+                StreamError::Blocked(Block { why, .. })
+                | StreamError::Refused(why)
+                | StreamError::TooManyGone(why)
+                | StreamError::Unfit(why) => self.wait(Phase::Stopped(why.clone()), &why).await,
             }
         }
+        Termination::Stopped
     }
 
-    /// Says the sentence where its class is new, or a minute old; and waits, longer each time.
+    /// Logs the failure where its class is new or was logged a minute ago, and waits, longer each time.
     async fn wait(&mut self, phase: Phase, why: &str) {
         self.state.enter(phase);
-        match self.said.failed(why, self.clock.uptime()) {
-            Say::First => tracing::warn!("{why}"),
-            Say::Nothing => tracing::debug!("again: {why}"),
-            Say::Still(tries) => tracing::warn!(tries, "still: {why}"),
+        match self.failures.failed(why, self.clock.uptime()) {
+            LogDecision::New => tracing::warn!("{why}"),
+            LogDecision::Suppress => tracing::debug!("again: {why}"),
+            LogDecision::Repeat(tries) => tracing::warn!(tries, "still: {why}"),
         }
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.said.tries().min(6)).min(LONGEST_PAUSE);
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.tries().min(6)).min(LONGEST_PAUSE);
         let mut stop = self.stop.clone();
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = told(&mut stop) => {}
+            () = stopped(&mut stop) => {}
             () = self.state.resyncs.wake.notified() => {}
         }
     }
 
-    /// One connection, from its making to its end.
-    async fn once(&mut self) -> Result<Next, StreamError> {
-        // What an earlier stream left is made durable before anything is compared with it.
+    /// One connection, from opening to end.
+    async fn once(&mut self) -> Result<ConnectionEnd, StreamError> {
+        // What an earlier stream applied is committed before anything is compared with it.
         let position = self.capture.settle().await;
         let required = Required {
             identity: self.known.identity.clone(),
@@ -193,7 +193,7 @@ impl Supervisor {
         let conninfo = self.settings.conninfo.clone();
         let client = connect_sql(&conninfo).await?;
         let found = server_state(&client, &required).await?;
-        self.read_mapping(&found);
+        self.resolve_mapping(&found);
         self.state.learn_slot(found.slot.as_ref());
         let mut connection = Connection::open(&conninfo).await?;
         self.metrics.replication_connections.inc();
@@ -204,32 +204,24 @@ impl Supervisor {
             server.timeline = Some(system.timeline);
         });
         let source = self.found_source(&client, &found, &system, &mut connection).await?;
-        let known = self.known.source.clone();
-        let judged = judge(known.as_ref().zip(position), &source);
-        let unlearned = self
-            .capture
-            .work(|group_writer| group_writer.layouts.unlearned())
-            .await
-            .ok_or(StreamError::Stopped)?;
-        if let Some(position) = position
-            && let Repair::Resync { job, dry_run } = self.repair(&judged, position, &required, &unlearned)?
-        {
-            drop(connection);
-            // One that only counts sends nothing, not even what was held.
-            if !dry_run {
-                self.deliver.hold(false);
-            }
-            self.resync(job, dry_run, &client, &required, source.source).await?;
-            return Ok(Next::Again);
-        }
-        match judged {
-            Continuity::FirstStart { drop_slot } => {
+        let next = self.decide_next(position, &source, &required).await?;
+        match next {
+            Next::Block(block) => Err(StreamError::Blocked(block)),
+            Next::FirstStart { drop_slot } => {
                 drop(connection);
                 self.first_start(&client, &required, &found, &source.source, drop_slot).await?;
-                // The stream begins on a connection of its own, judged like any other.
-                Ok(Next::Again)
+                Ok(ConnectionEnd::Reconnect)
             }
-            Continuity::GoOn(position) => {
+            Next::Resync { job, dry_run } => {
+                drop(connection);
+                if !dry_run {
+                    self.held = None;
+                    self.deliver.hold(false);
+                }
+                self.resync(job, dry_run, &client, &required, source.source).await?;
+                Ok(ConnectionEnd::Reconnect)
+            }
+            Next::Stream(position) => {
                 self.check_mapping(&found)?;
                 check_columns(&found, &required)?;
                 if let Err(stream_error) = self.ready_to_stream(&client, &found, &required).await {
@@ -240,14 +232,40 @@ impl Supervisor {
                         stream_error
                     });
                 }
-                self.watch.cured(&required, source.flush);
-                self.watch.tell_identity(&found.table, &required);
-                self.tell_name(&found.table);
-                self.note_source(&source.source).await?;
+                self.watch.fixed(&required, source.flush);
+                self.watch.log_identity(&found.table, &required);
+                self.warn_of_rename(&found.table);
+                self.keep_source(&source.source).await?;
                 self.stream(connection, client, (&required, &found), position).await
             }
-            other => Err(stands(&other, &required)),
         }
+    }
+
+    async fn decide_next(
+        &mut self,
+        position: Option<StreamPosition>,
+        source: &FoundSource,
+        required: &Required,
+    ) -> Result<Next, StreamError> {
+        let continuity = assess(self.known.source.as_ref().zip(position), source);
+        let unlearned = self.capture.work(|group_writer| group_writer.layouts.unlearned());
+        let unlearned = unlearned.await.ok_or(StreamError::Stopped)?;
+        let applied = position.unwrap_or_default().resume_lsn;
+        let Decision { next, refusal } = decide(Inputs {
+            job: self.known.job.as_ref(),
+            request: position.and_then(|_| self.state.resyncs.take()),
+            continuity: &continuity,
+            held: self.held.as_deref(),
+            applied,
+            unlearned: &unlearned,
+            mapping_changed: self.known.mapping.as_ref().is_some_and(|kept| *kept != self.mapping.mapping),
+            required,
+            new_epoch: Uuid::now_v7(),
+        });
+        if let Some(why) = refusal {
+            self.state.resyncs.refuse(&why, applied);
+        }
+        Ok(next)
     }
 
     async fn found_source(
@@ -285,7 +303,7 @@ impl Supervisor {
         })
     }
 
-    /// The publication is there and as it must be; an older slot's changes are all in it.
+    /// The publication exists and publishes every change that the slot has decoded.
     async fn ready_to_stream(
         &self,
         client: &Client,
@@ -296,26 +314,26 @@ impl Supervisor {
             return Ok(());
         }
         let watcher = connect_sql(&self.settings.conninfo).await?;
-        setup(client, &watcher, required, Stage::GoesOn, &mut say_waiting).await?;
+        setup(client, &watcher, required, Stage::GoesOn, &mut log_waiting).await?;
         Ok(())
     }
 
-    /// A table that was renamed is read under its new name.
-    fn tell_name(&mut self, table: &Table) {
+    /// Warns of a renamed table: it is read under its new name.
+    fn warn_of_rename(&mut self, table: &Table) {
         let named = &self.settings.mapping.table;
-        let told = format!(
+        let warning = format!(
             "{named} is {}.{} now, and its changes are read as before: set `documents.table` to that name",
             table.schema, table.name
         );
         let is_renamed = (&named.schema, &named.name) != (&table.schema, &table.name);
-        if is_renamed && self.warned.insert(told.clone()) {
-            tracing::warn!("{told}");
+        if is_renamed && self.warned.insert(warning.clone()) {
+            tracing::warn!("{warning}");
         }
     }
 
-    /// A failover's new timeline is remembered before anything is read from it.
-    async fn note_source(&mut self, source: &KnownSource) -> Result<(), StreamError> {
-        let mapping = self.on_table.mapping.clone();
+    /// The source is kept, with a new timeline after a failover, before anything is read from it.
+    async fn keep_source(&mut self, source: &KnownSource) -> Result<(), StreamError> {
+        let mapping = self.mapping.mapping.clone();
         let identity = self.known.identity.clone().unwrap_or_default();
         if self.known.learn(source.clone(), mapping, identity) {
             let facts = self.known.facts();
@@ -326,7 +344,7 @@ impl Supervisor {
 
     async fn note(&self, facts: Vec<(Fact, Option<Vec<u8>>)>) -> Result<(), StreamError> {
         let noted = self.capture.work(move |group_writer| {
-            facts.into_iter().for_each(|(fact, value)| group_writer.note(fact, value));
+            facts.into_iter().for_each(|(fact, value)| group_writer.set_fact(fact, value));
             group_writer.submit(None);
         });
         noted.await.ok_or(StreamError::Stopped)?;
@@ -336,9 +354,9 @@ impl Supervisor {
 
     fn documents(&self, identity: Vec<String>) -> Documents {
         Documents {
-            mapping: self.on_table.mapping.clone(),
+            mapping: self.mapping.mapping.clone(),
             identity,
-            excluded_type: self.on_table.excluded_type,
+            excluded_type: self.mapping.excluded_type,
             table: self.known.source.as_ref().and_then(|source| source.table),
             exclude_on_truncate: self.settings.on_truncate == OnTruncate::Exclude,
             until: None,
@@ -347,12 +365,12 @@ impl Supervisor {
 }
 
 async fn database_oid(client: &Client) -> Result<u32, SourceError> {
-    let asked = "SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()";
-    Ok(client.query_one(asked, &[]).await?.try_get(0)?)
+    let sql = "SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()";
+    Ok(client.query_one(sql, &[]).await?.try_get(0)?)
 }
 
-/// Waits until we are to stop.
-async fn told(stop: &mut watch::Receiver<bool>) {
+/// Waits for the stop of the process.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 

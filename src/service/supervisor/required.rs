@@ -1,4 +1,4 @@
-//! The settings as questions to the source.
+//! What the settings require of the source.
 
 use std::time::Duration;
 
@@ -37,8 +37,8 @@ pub fn required(settings: &Settings, routes: &Routes) -> Required {
     }
 }
 
-/// Asks the catalog from the left loop's thread, on a session of its own: it is asked seldom.
-pub(super) fn ask(conninfo: Conninfo, table: u32) -> CatalogLookup {
+/// Queries the catalog from the thread of capture, on a new session: queries are rare.
+pub(super) fn catalog_lookup(conninfo: Conninfo, table: u32) -> CatalogLookup {
     let runtime = Handle::current();
     Box::new(move |oids, names, xid| {
         runtime.block_on(async {
@@ -48,7 +48,7 @@ pub(super) fn ask(conninfo: Conninfo, table: u32) -> CatalogLookup {
                 .map_err(|_| format!("the transaction {xid} is in the log, and not yet visible"))?
                 .map_err(|error| error.to_string())?;
             let kinds = types::type_forms(&client, oids).await.map_err(|error| error.to_string())?;
-            // Types alone may be asked for, at each connection.
+            // At each connection, only types may be looked up.
             let added = match names {
                 [] => Added::default(),
                 names => added(&client, table, names).await.map_err(|error| error.to_string())?,
@@ -58,11 +58,11 @@ pub(super) fn ask(conninfo: Conninfo, table: u32) -> CatalogLookup {
     })
 }
 
-/// Says whom the making of a slot waits for.
-pub(super) fn say_waiting(waited: &[Waited]) {
-    let whom: Vec<String> = waited.iter().map(ToString::to_string).collect();
-    if !whom.is_empty() {
-        tracing::info!("the making of a slot waits for {}", whom.join(", "));
+/// Logs the transactions that the creation of a slot waits for.
+pub(super) fn log_waiting(waited: &[Waited]) {
+    let transactions: Vec<String> = waited.iter().map(ToString::to_string).collect();
+    if !transactions.is_empty() {
+        tracing::info!("the creation of a slot waits for {}", transactions.join(", "));
     }
 }
 

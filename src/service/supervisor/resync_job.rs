@@ -1,4 +1,4 @@
-//! What resync is under way, or asked for. Pure.
+//! The resync under way. Pure.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -8,36 +8,36 @@ use crate::position::Lsn;
 use crate::service::resync_queue::REQUESTED;
 
 /// A resync, kept in the spool from before it changes anything until its last commit: a killed one
-/// starts again.
+/// starts again. The keys of its JSON are part of the spool's format.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(super) struct ResyncJob {
-    /// Why, as a sentence without its end.
+    /// The reason, as a sentence without its end.
     pub(super) why: String,
-    /// What the stream told last, as the gap begins there.
+    /// The LSN up to which the stream was applied: a gap begins there.
     pub(super) from: u64,
-    /// The stream is applied up to the snapshot first: nothing is missing in it.
+    /// The stream is applied up to the snapshot first, so that no change is missing.
     pub(super) catches_up: bool,
-    /// A slot that the server calls lost is dropped.
+    /// A slot that the server reports as lost is dropped.
     pub(super) drops_slot: bool,
-    /// However many documents are gone.
+    /// `recovery.missing_max` does not apply.
     pub(super) forced: bool,
-    /// Differences are taken over silently.
+    /// The shadow is updated and no record is made.
     pub(super) learns: bool,
     /// The epoch that begins with it.
     pub(super) epoch: Option<Uuid>,
     /// Nothing is delivered while it waits for a decision.
-    #[serde(default)]
-    pub(super) holds: bool,
-    /// Every live document of this project makes an `ingested`, and nothing else.
+    #[serde(rename = "holds", default)]
+    pub(super) holds_delivery: bool,
+    /// It only makes an `ingested` record for every live document of this project.
     pub(super) as_ingested: Option<String>,
-    /// It is made to learn what documents hold in columns that came. What cannot be made is left out.
+    /// It only reads the values of new columns. Where it fails, they stay unknown.
     #[serde(default)]
     pub(super) only_learns: bool,
 }
 
 impl ResyncJob {
-    /// One that mends what cannot be known from the stream.
+    /// Closes a gap in the stream that begins at `from`.
     pub(super) fn of_gap(why: String, from: Lsn, drops_slot: bool) -> Self {
         Self {
             why,
@@ -47,28 +47,27 @@ impl ResyncJob {
             forced: false,
             learns: false,
             epoch: None,
-            holds: false,
+            holds_delivery: false,
             as_ingested: None,
             only_learns: false,
         }
     }
 
-    /// One that finds out what documents hold in `columns`, which the catalog does not tell.
+    /// Reads what documents hold in new `columns`, which the catalog does not say.
     pub(super) fn of_unlearned(columns: &[String], from: Lsn) -> Self {
         let why = format!("`{}` came with values that the catalog does not tell", columns.join("`, `"));
         Self { catches_up: true, only_learns: true, ..Self::of_gap(why, from, false) }
     }
 
-    /// One that a user asked for.
-    pub(super) fn asked(asked: &ResyncRequest, from: Lsn) -> Self {
+    /// Serves the request of a user.
+    pub(super) fn requested(request: &ResyncRequest, from: Lsn, new_epoch: Uuid) -> Self {
         Self {
-            why: REQUESTED.to_owned(),
             catches_up: true,
-            forced: asked.force,
-            learns: asked.learn,
-            epoch: asked.adopt.then(Uuid::now_v7),
-            as_ingested: asked.as_ingested.clone(),
-            ..Self::of_gap(String::new(), from, false)
+            forced: request.force,
+            learns: request.learn,
+            epoch: request.adopt.then_some(new_epoch),
+            as_ingested: request.as_ingested.clone(),
+            ..Self::of_gap(REQUESTED.to_owned(), from, false)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the spool remembers of the source, besides positions.
+//! The facts in the spool about the source.
 
 use std::collections::HashMap;
 
@@ -9,13 +9,13 @@ use super::resync_job::ResyncJob;
 use crate::classify::Mapping;
 use crate::spool::Fact;
 
-/// Source, mapping and identity: all `None` before a first start has ended.
+/// Source, mapping and identity are `None` until the first start has finished.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct SourceFacts {
     pub(super) source: Option<KnownSource>,
     pub(super) mapping: Option<Mapping>,
     pub(super) identity: Option<Vec<String>>,
-    /// A resync that has begun and not ended.
+    /// The resync that began and did not finish.
     pub(super) job: Option<ResyncJob>,
 }
 
@@ -36,7 +36,7 @@ impl SourceFacts {
         })
     }
 
-    /// Whether that changed anything.
+    /// Replaces source, mapping and identity. Returns whether one of them changed.
     pub(super) fn learn(&mut self, source: KnownSource, mapping: Mapping, identity: Vec<String>) -> bool {
         let job = self.job.clone();
         let learned = Self { source: Some(source), mapping: Some(mapping), identity: Some(identity), job };
@@ -45,7 +45,7 @@ impl SourceFacts {
         changed
     }
 
-    /// Source, mapping and identity, to be kept in the spool.
+    /// Source, mapping and identity, as facts for the spool.
     pub(super) fn facts(&self) -> Vec<(Fact, Option<Vec<u8>>)> {
         vec![
             (Fact::Source, self.source.as_ref().and_then(|source| serde_json::to_vec(source).ok())),

@@ -1,5 +1,5 @@
-//! The catalog, looked at while the stream runs. Postgres does not tell in the stream, or passes over in
-//! silence, that the publication no longer gives all changes, and that the table is another one.
+//! The catalog, polled while the stream runs: the stream does not say that the publication no longer publishes
+//! every change, or that the table was replaced.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,16 +12,15 @@ use crate::source::refusal::{CatalogError, Refusal};
 use crate::source::server_state::{Required, ServerState, server_state, version};
 use crate::source::{Conninfo, connect_sql, identity};
 
-/// What is remembered between streams.
+/// What was found wrong before, kept between streams.
 #[derive(Debug, Default)]
 pub(super) struct CatalogWatch {
-    /// The publication gave less than all changes from here on, at the earliest; `None` where it is as
-    /// it must be.
-    wrong_since: Option<Lsn>,
+    /// From here on, the publication may have left out changes; `None` while it publishes every change.
+    lossy_since: Option<Lsn>,
     identity: IdentityWatch,
 }
 
-/// What was last said of a replica identity that no longer serves.
+/// The warning last logged about the replica identity.
 #[derive(Clone, Debug, Default)]
 struct IdentityWatch(Option<String>);
 
@@ -30,9 +29,9 @@ impl IdentityWatch {
         Self(identity::choose(table, &required.id).err().map(|refusal| refusal.to_string()))
     }
 
-    /// Says it where it is new: the stream stops before the first change that it does not tell, and what
-    /// is changed before the cure is not to be had from it.
-    fn tell(&mut self, table: &Table, required: &Required) {
+    /// Warns where the replica identity does not serve, once: the stream will stop at the first change without
+    /// an identity, and cannot deliver the changes made before it is fixed.
+    fn check(&mut self, table: &Table, required: &Required) {
         let now = Self::of(table, required);
         if let Some(wrong) = now.0.as_ref().filter(|wrong| self.0.as_ref() != Some(wrong)) {
             tracing::warn!("{wrong}");
@@ -42,37 +41,37 @@ impl IdentityWatch {
 }
 
 impl CatalogWatch {
-    /// What a refused publication left out behind `good_at` does not come back when it is cured: that is
-    /// said with the cure, and again when the stream goes on.
+    /// What a refused publication left out after `good_at` stays missing once it is fixed: the error says so, and
+    /// so does a warning when the stream goes on.
     pub(super) fn refused(&mut self, stream_error: StreamError, good_at: Lsn) -> StreamError {
         let StreamError::Refused(why) = stream_error else { return stream_error };
-        self.wrong_since.get_or_insert(good_at);
+        self.lossy_since.get_or_insert(good_at);
         StreamError::Refused(format!("{why}\n{WHAT_IS_MISSED}"))
     }
 
     /// A stream begins.
-    pub(super) fn tell_identity(&mut self, table: &Table, required: &Required) {
-        self.identity.tell(table, required);
+    pub(super) fn log_identity(&mut self, table: &Table, required: &Required) {
+        self.identity.check(table, required);
     }
 
-    /// A stream begins, so all is as it must be.
-    pub(super) fn cured(&mut self, required: &Required, log_ends: Lsn) {
-        if let Some(since) = self.wrong_since.take() {
+    /// A stream begins, so the publication is right.
+    pub(super) fn fixed(&mut self, required: &Required, wal_end: Lsn) {
+        if let Some(since) = self.lossy_since.take() {
             tracing::warn!(
-                "the publication {} gives all changes of {} again, and reading goes on. It may have left out some between \
-                 {} and {}: `sidecar resync` sends what they made",
+                "the publication {} publishes every change of {} again, and reading goes on. Changes between \
+                 {} and {} may be missing: `sidecar resync` sends the differences",
                 required.publication,
                 required.table,
                 since,
-                log_ends
+                wal_end
             );
         }
     }
 }
 
-/// Looks now and then, on a session of its own, and returns when the stream must end: why, and where it
-/// stood when all was right. A look that fails is made again.
-pub(super) async fn until_wrong(
+/// Polls on a session of its own, and returns when the stream must end: why, and the LSN up to which all was
+/// right. A poll that fails is repeated.
+pub(super) async fn until_unusable(
     conninfo: &Conninfo,
     required: &Required,
     found: &ServerState,
@@ -83,56 +82,60 @@ pub(super) async fn until_wrong(
     let mut identity = IdentityWatch::of(&before, required);
     let mut good_at = place();
     let mut session = None;
-    let mut seen = None;
+    let mut polled = None;
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_EVERY).await;
         let now_at = place();
-        let look = async {
+        let poll = async {
             let client = match session.take() {
                 Some(client) => client,
                 None => connect_sql(conninfo).await?,
             };
-            // What is read first is no newer than what is surveyed: a change in between is found next time.
+            // The version is read first: a change in between is found by the next poll.
             let version = version(&client, required).await?;
-            let same = version.is_some() && version == seen;
+            let same = version.is_some() && version == polled;
             let found = if same { None } else { Some(server_state(&client, required).await?) };
             Ok::<_, CatalogError>((client, version, found))
         };
-        match tokio::time::timeout(LOOK_PATIENCE, look).await {
+        match tokio::time::timeout(POLL_TIMEOUT, poll).await {
             Ok(Ok((client, version, now))) => {
                 if let Some(now) = now {
-                    if let Some(wrong) =
-                        wrong(&before, &now, required).or_else(|| retold(found, &now, required))
+                    if let Some(wrong) = wrong(&before, &now, required)
+                        .or_else(|| excluded_when_changed(found, &now, required))
                     {
                         return (wrong, good_at);
                     }
-                    tell_partitions(&before, &now.table);
-                    identity.tell(&now.table, required);
+                    log_partitions(&before, &now.table);
+                    identity.check(&now.table, required);
                     before = now.table;
                 }
                 good_at = now_at;
-                (seen, session) = (version, Some(client));
+                (polled, session) = (version, Some(client));
             }
             Ok(Err(error @ CatalogError::Refused(_))) => return (error.into(), good_at),
-            Ok(Err(CatalogError::Source(error))) => tracing::debug!("look at the catalog: {error}"),
-            Err(_) => tracing::debug!("look at the catalog: no answer for {LOOK_PATIENCE:?}"),
+            Ok(Err(CatalogError::Source(error))) => tracing::debug!("poll the catalog: {error}"),
+            Err(_) => tracing::debug!("poll the catalog: no response for {POLL_TIMEOUT:?}"),
         }
     }
 }
 
-/// A label that was renamed, a domain that checks more: what tells excluded documents tells others now. Nothing in
-/// the stream says so. Of a column that is gone or of another type it does, in its place.
-fn retold(before: &ServerState, now: &ServerState, required: &Required) -> Option<StreamError> {
+/// The values of `documents.excluded` mean something else now: an enum label was renamed, or a domain changed.
+/// The stream does not say so. A column that is gone or has another type it reports, in its place.
+fn excluded_when_changed(
+    before: &ServerState,
+    now: &ServerState,
+    required: &Required,
+) -> Option<StreamError> {
     let same_column = before.told.form == now.told.form;
     (same_column && before.told != now.told).then(|| {
         let refusals = now.of_roles(required).into_iter().map(|refusal| refusal.what + "\n");
-        StreamError::Stands { why: refusals.collect::<String>() + VALUES_CHANGED, holds: false }
+        StreamError::blocked(refusals.collect::<String>() + VALUES_CHANGED)
     })
 }
 
 fn wrong(before: &Table, now: &ServerState, required: &Required) -> Option<StreamError> {
     if now.table.oid != before.oid {
-        return Some(StreamError::Later(format!(
+        return Some(StreamError::Transient(format!(
             "the table {}.{} is another one",
             required.schema, required.table
         )));
@@ -144,8 +147,8 @@ fn wrong(before: &Table, now: &ServerState, required: &Required) -> Option<Strea
     })
 }
 
-/// The rows that a partition brings or takes come in no stream; an empty one brings and takes none.
-fn tell_partitions(before: &Table, now: &Table) {
+/// Attaching or detaching a partition with rows makes no change in the stream.
+fn log_partitions(before: &Table, now: &Table) {
     let names = |table: &Table| -> BTreeSet<String> {
         table.partitions.iter().map(|part| format!("{}.{}", part.schema, part.name)).collect()
     };
@@ -161,10 +164,10 @@ fn tell_partitions(before: &Table, now: &Table) {
     }
 }
 
-const WHAT_IS_MISSED: &str = "What changes until the cure may never be in the stream: after it, reading goes on by itself, and \
+const WHAT_IS_MISSED: &str = "Changes made until then may be missing from the stream: reading goes on by itself afterwards, and \
                               `sidecar resync` sends what is missing.";
-const VALUES_CHANGED: &str = "What tells excluded documents is not what it was. When the setting fits again, `sidecar resync` sends what was \
-                              missed meanwhile.";
-const ROWS_UNSEEN: &str = "if there were rows in it, the stream did not tell, and `sidecar resync` does";
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-const LOOK_PATIENCE: Duration = Duration::from_secs(15);
+const VALUES_CHANGED: &str = "The values of the column that marks excluded documents have changed. When the setting fits again, `sidecar resync` \
+                              sends what was missed meanwhile.";
+const ROWS_UNSEEN: &str = "rows in it are not in the stream: `sidecar resync` sends them";
+const POLL_EVERY: Duration = Duration::from_secs(10);
+const POLL_TIMEOUT: Duration = Duration::from_secs(15);

@@ -1,4 +1,4 @@
-//! What the slot costs the server, asked now and then while the stream runs.
+//! What the slot retains on the server, polled while the stream runs.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -9,30 +9,25 @@ use crate::service::state::State;
 use crate::source::slot::{self, Slot};
 use crate::source::{Conninfo, SourceError, connect_sql};
 
-/// Asks for ever. A session that is gone is no reason to end a stream that is not: it is made again. What
-/// is not to be had is not shown for long.
-pub(super) async fn look_at_slot(
-    conninfo: &Conninfo,
-    client: Client,
-    name: &str,
-    state: &State,
-) -> Infallible {
+/// Polls for ever. A lost session is opened again and does not end the stream. Figures that are no longer
+/// current are not shown.
+pub(super) async fn poll_slot(conninfo: &Conninfo, client: Client, name: &str, state: &State) -> Infallible {
     let mut session = Some(client);
     loop {
-        let asked = tokio::time::timeout(ASK_PATIENCE, ask(conninfo, &mut session, name)).await;
-        match asked {
+        let answer = tokio::time::timeout(QUERY_TIMEOUT, query(conninfo, &mut session, name)).await;
+        match answer {
             Ok(Ok(slot)) => state.learn_slot(slot.as_ref()),
-            Ok(Err(error)) => tracing::debug!("look at the slot: {error}"),
+            Ok(Err(error)) => tracing::debug!("read the slot: {error}"),
             Err(_) => {
                 session = None;
-                tracing::debug!("look at the slot: no answer for {ASK_PATIENCE:?}");
+                tracing::debug!("read the slot: no answer for {QUERY_TIMEOUT:?}");
             }
         }
-        tokio::time::sleep(LOOK_AT_SLOT_EVERY).await;
+        tokio::time::sleep(POLL_SLOT_EVERY).await;
     }
 }
 
-async fn ask(
+async fn query(
     conninfo: &Conninfo,
     session: &mut Option<Client>,
     name: &str,
@@ -47,5 +42,5 @@ async fn ask(
     slot::slot(client, name).await
 }
 
-pub(super) const LOOK_AT_SLOT_EVERY: Duration = Duration::from_secs(10);
-const ASK_PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const POLL_SLOT_EVERY: Duration = Duration::from_secs(10);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(15);

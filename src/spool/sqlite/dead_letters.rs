@@ -5,14 +5,15 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
 use super::chunks::first_behind;
-use super::lanes::{BatchState, write_batch};
+use super::lanes::write_batch;
 use super::row_bytes::RowBytes;
 use super::store::{BATCH_COST, DEAD_COST, Store, failed};
 use crate::record::{LaneNo, Seq};
-use crate::spool::batch::{Batch, BatchId};
+use crate::spool::batch::{Batch, BatchId, BatchState};
 use crate::spool::dead_letter::{DeadLetter, DeadNo};
 use crate::spool::error::SpoolError;
 use crate::spool::ops::{Attempted, DeadReason, Done, Fate};
+use crate::spool::rules;
 use crate::time::Timestamp;
 
 impl DeadLetter {
@@ -110,10 +111,7 @@ impl Store {
     pub(super) fn cut_dead(&mut self, dead: DeadNo, batch: &Batch) -> Result<Done, SpoolError> {
         let letter = find_dead(&self.connection, dead)?.filter(|letter| letter.batch.is_none());
         let Some(letter) = letter else { return Ok(Done::Ok) };
-        let inside = batch.first == letter.first && batch.last <= letter.last;
-        if batch.lane != letter.lane || !inside || u64::from(batch.records) > letter.records {
-            return Err(SpoolError::Refused("a dead letter is cut from its first record on"));
-        }
+        rules::cut_of_dead_letter(batch, &letter)?;
         write_batch(&self.connection, batch, BatchState::DeadLetter).map_err(failed)?;
         self.meta.live_bytes += BATCH_COST;
         self.drop_dead(&letter)?;

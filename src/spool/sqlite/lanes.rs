@@ -7,20 +7,11 @@ use super::replays::running_parts;
 use super::row_bytes::RowBytes;
 use super::store::failed;
 use crate::record::{Callback, LaneNo, ProjectNo, Seq};
-use crate::spool::batch::Batch;
+use crate::spool::batch::{Batch, BatchState};
 use crate::spool::error::SpoolError;
 use crate::spool::ops::{LaneHealth, LaneState};
 use crate::spool::replay::ReplayNo;
 use crate::time::{Timestamp, Uptime};
-
-/// What a batch has come to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum BatchState {
-    Open = 0,
-    Delivered = 1,
-    DeadLetter = 2,
-    Retired = 3,
-}
 
 /// A lane without its batches, as the writer holds it.
 #[derive(Clone, Debug, Default, PartialEq)]

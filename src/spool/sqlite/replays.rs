@@ -7,14 +7,15 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
-use super::lanes::{BATCH_COLUMNS, BatchState, open_batches, read_batch_and_state, write_batch};
+use super::lanes::{BATCH_COLUMNS, open_batches, read_batch_and_state, write_batch};
 use super::row_bytes::RowBytes;
 use super::store::{Store, failed};
 use crate::record::{LaneNo, Seq};
-use crate::spool::batch::{Batch, BatchId};
+use crate::spool::batch::{Batch, BatchId, BatchState};
 use crate::spool::error::SpoolError;
 use crate::spool::ops::{Attempted, Done, Fate};
 use crate::spool::replay::{NewReplay, Part, Replay, ReplayNo, ReplayState};
+use crate::spool::rules;
 use crate::time::Timestamp;
 
 impl Part {
@@ -95,13 +96,9 @@ impl Replay {
 
 impl Store {
     pub(super) fn begin_replay(&mut self, new: &NewReplay) -> Result<Done, SpoolError> {
-        if self.meta.low_watermark != new.low_watermark {
+        let cursor = |lane| self.lanes.get(&lane).map(|row| row.cursor);
+        if !rules::enter_replay(new, self.meta.low_watermark, cursor)? {
             return Ok(Done::Outdated);
-        }
-        let settled = |part: &Part| self.lanes.get(&part.lane).is_some_and(|lane| part.last <= lane.cursor);
-        let sound = |part: &Part| part.first <= part.last && part.cursor < part.first && settled(part);
-        if new.parts.is_empty() || !new.parts.iter().all(sound) {
-            return Err(SpoolError::Refused("a replay covers settled records"));
         }
         let last: i64 =
             self.one("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'replay'", [])?;
@@ -154,28 +151,16 @@ impl Store {
             self.lane(batch.lane, batch.first).health = attempted.health.clone();
             return Ok(Done::Ok);
         }
-        let open = open_batches(&self.connection, batch.lane, Some(replay)).map_err(failed)?;
-        let is_first = open.ok_or_else(damaged)?.first().is_some_and(|first| first.id == batch.id);
-        let part = self.part_at_work(batch.lane, replay)?.filter(|part| batch.last <= part.last);
-        let (true, Some(part)) = (is_first, part) else {
-            return Err(SpoolError::Refused("an attempt is of its replay's first open batch"));
-        };
+        let batch = rules::attempted(batch.id, self.batches_of(batch.lane, Some(replay))?)?;
+        let batch = Batch { attempts: attempted.number, ..batch };
+        let part = self.part_at_work(batch.lane, replay)?;
+        let (part, state) = rules::range_after(part, &batch, attempted)?;
         self.log_attempt(attempted)?;
         self.lane(batch.lane, batch.first).health = attempted.health.clone();
-        let records = u64::from(batch.records);
-        let batch = Batch { attempts: attempted.number, ..batch };
-        let (state, sent, refused) = match attempted.fate {
-            Fate::Waits => {
-                return write_batch(&self.connection, &batch, BatchState::Open)
-                    .map_err(failed)
-                    .map(|()| Done::Ok);
-            }
-            Fate::Delivered => (BatchState::Delivered, records, 0),
-            Fate::Dead(_) => (BatchState::Retired, 0, records),
-        };
         write_batch(&self.connection, &batch, state).map_err(failed)?;
-        let part =
-            Part { cursor: batch.last, sent: part.sent + sent, refused: part.refused + refused, ..part };
+        if attempted.fate == Fate::Waits {
+            return Ok(Done::Ok);
+        }
         part.write(&self.connection, part.cursor < part.last).map_err(failed)?;
         if part.cursor >= part.last {
             self.end_replay(replay, attempted)?;

@@ -12,10 +12,11 @@ use std::collections::BinaryHeap;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::dead_letters::find_dead;
-use super::lanes::BatchState;
+
 use super::store::{BATCH_COST, Store, attempt_cost, chunk_cost, failed};
 use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
+use crate::spool::batch::BatchState;
 use crate::spool::dead_letter::DeadNo;
 use crate::spool::engine::Swept;
 use crate::spool::error::SpoolError;

@@ -3,13 +3,14 @@
 use rusqlite::params;
 
 use super::chunks::chunk_holding;
-use super::lanes::{BatchState, open_batches, write_batch};
+use super::lanes::write_batch;
 use super::store::{CHUNK_COST, Store, failed};
 use crate::record::{LaneNo, Seq};
-use crate::spool::batch::{Batch, BatchId};
+use crate::spool::batch::{Batch, BatchId, BatchState};
 use crate::spool::dead_letter::{DeadLetter, DeadNo};
 use crate::spool::error::SpoolError;
 use crate::spool::ops::{Attempted, DeadReason, Done, Fate};
+use crate::spool::rules;
 use crate::time::Timestamp;
 
 impl Store {
@@ -19,18 +20,11 @@ impl Store {
         {
             return self.attempted_of_replay(attempted, (batch, state), replay);
         }
-        let batch = self.batches(attempted.lane)?.into_iter().next();
-        let batch = batch.filter(|batch| batch.id == attempted.batch);
-        let batch = batch.ok_or(SpoolError::Refused("an attempt is of its lane's first open batch"))?;
+        let batch = rules::attempted(attempted.batch, self.batches(attempted.lane)?)?;
         let batch = Batch { attempts: attempted.number, ..batch };
         self.log_attempt(attempted)?;
         self.lane(batch.lane, batch.first).health = attempted.health.clone();
-        let state = match attempted.fate {
-            Fate::Delivered => BatchState::Delivered,
-            Fate::Dead(_) => BatchState::DeadLetter,
-            Fate::Waits => BatchState::Open,
-        };
-        write_batch(&self.connection, &batch, state).map_err(failed)?;
+        write_batch(&self.connection, &batch, rules::batch_after(attempted.fate)).map_err(failed)?;
         if let Fate::Dead(reason) = attempted.fate {
             self.bury(&batch, reason, attempted.started_at)?;
         }
@@ -48,18 +42,8 @@ impl Store {
     }
 
     pub(super) fn retire(&mut self, batch: BatchId, successors: &[Batch]) -> Result<Done, SpoolError> {
-        let gapless = successors.iter().zip(successors.iter().skip(1)).all(|(a, b)| a.last < b.first);
-        let (Some(first), Some(last)) = (successors.first(), successors.last()) else {
-            return Err(SpoolError::Refused("a retired batch has successors"));
-        };
-        let open = open_batches(&self.connection, first.lane, first.replay).map_err(failed)?;
-        let open = open.ok_or_else(|| SpoolError::Damaged("a batch".into()))?;
-        let old = open.into_iter().next().filter(|open| open.id == batch);
-        let old = old.ok_or(SpoolError::Refused("only a lane's first open batch is retired"))?;
-        let records: u32 = successors.iter().map(|successor| successor.records).sum();
-        if !gapless || (first.first, last.last, records) != (old.first, old.last, old.records) {
-            return Err(SpoolError::Refused("successors hold the records of the batch that is retired"));
-        }
+        let first = successors.first().ok_or(SpoolError::Refused("a retired batch has successors"))?;
+        let old = rules::retire(batch, successors, self.batches_of(first.lane, first.replay)?)?;
         write_batch(&self.connection, &old, BatchState::Retired).map_err(failed)?;
         successors.iter().try_for_each(|successor| self.add_batch(successor))?;
         Ok(Done::Ok)
@@ -73,12 +57,7 @@ impl Store {
         at: Timestamp,
     ) -> Result<Done, SpoolError> {
         let batches = self.batches(lane)?;
-        if batches.iter().any(|batch| batch.first <= through && through < batch.last) {
-            return Err(SpoolError::Refused("a batch is given up whole"));
-        }
-        if through > self.meta.last_seq {
-            return Err(SpoolError::Refused("only what was spooled is given up"));
-        }
+        rules::settle_through(through, &batches, self.meta.last_seq)?;
         let cursor = self.lane(lane, through).cursor;
         let (mut settled, mut bytes, mut uncut_from) = (0, 0, cursor);
         for batch in batches.iter().filter(|batch| batch.last <= through) {
@@ -111,12 +90,7 @@ impl Store {
 
     pub(super) fn discard(&mut self, lane: LaneNo, through: Seq) -> Result<Done, SpoolError> {
         let batches = self.batches(lane)?;
-        if batches.iter().any(|batch| batch.first <= through && through < batch.last) {
-            return Err(SpoolError::Refused("a batch is discarded whole"));
-        }
-        if through > self.meta.last_seq {
-            return Err(SpoolError::Refused("only what was spooled is discarded"));
-        }
+        rules::settle_through(through, &batches, self.meta.last_seq)?;
         let cursor = self.lane(lane, through).cursor;
         let gone = self.measure(lane, cursor, through)?;
         for batch in batches.iter().filter(|batch| batch.last <= through) {

@@ -7,18 +7,19 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode};
 
 use super::dead_letters::redelivery_batches;
-use super::lanes::{BatchState, LaneRow, lane_state, open_batches, read_lanes, write_batch};
+use super::lanes::{LaneRow, lane_state, open_batches, read_lanes, write_batch};
 use super::replays::running_parts;
 use super::schema::{self, Found};
 use crate::failpoint::{self, Side};
 use crate::outcome::OutcomeKind;
 use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
-use crate::spool::batch::Batch;
+use crate::spool::batch::{Batch, BatchState};
 use crate::spool::engine::{Contents, Engine, Swept};
 use crate::spool::error::{OpenError, SpoolError};
 use crate::spool::meta::{LowWatermark, SpoolMeta};
 use crate::spool::ops::{Attempted, Done, Fate, Group, LaneHealth, LaneState, Op, Room};
+use crate::spool::replay::ReplayNo;
 use crate::time::Timestamp;
 
 /// The writer's connection and what it holds of the rows.
@@ -253,9 +254,17 @@ impl Store {
 
     /// The lane's own, no replay's.
     pub(super) fn batches(&self, lane: LaneNo) -> Result<Vec<Batch>, SpoolError> {
-        open_batches(&self.connection, lane, None)
-            .map_err(failed)?
-            .ok_or_else(|| SpoolError::Damaged("a batch".into()))
+        self.batches_of(lane, None)
+    }
+
+    /// The open batches of a lane, or of a replay there.
+    pub(super) fn batches_of(
+        &self,
+        lane: LaneNo,
+        replay: Option<ReplayNo>,
+    ) -> Result<Vec<Batch>, SpoolError> {
+        let open = open_batches(&self.connection, lane, replay).map_err(failed)?;
+        open.ok_or_else(|| SpoolError::Damaged("a batch".into()))
     }
 
     pub(super) fn lane_states(&self) -> Result<Vec<LaneState>, SpoolError> {
