@@ -1,9 +1,15 @@
 //! Attempts, as they were logged.
 
-use rusqlite::{Connection, params};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, params};
 
 use super::store::{Store, attempt_cost, failed};
+<<<<<<< HEAD
 use crate::spool::attempt::LoggedAttempt;
+=======
+use crate::outcome::OutcomeKind;
+use crate::spool::attempt::AttemptRow;
+>>>>>>> main
 use crate::spool::batch::BatchId;
 use crate::spool::error::SpoolError;
 use crate::spool::ops::Attempted;
@@ -19,13 +25,19 @@ impl Store {
                 attempted.started_at.0,
                 attempted.took_micros.cast_signed(),
                 attempted.status,
-                attempted.outcome,
+                attempted.outcome.name(),
                 attempted.detail,
             ],
         )?;
         self.meta.live_bytes += attempt_cost(attempted.detail.as_ref().map_or(0, String::len));
         Ok(())
     }
+}
+
+/// A name that no version knows is damage.
+fn outcome(row: &Row<'_>) -> rusqlite::Result<OutcomeKind> {
+    let name: String = row.get(4)?;
+    name.parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(4, Type::Text, Box::new(error)))
 }
 
 /// The attempts of a batch that are still remembered, in order.
@@ -41,7 +53,7 @@ pub(super) fn attempts_of(
             started_at: Timestamp(row.get(1)?),
             took_micros: row.get::<_, i64>(2)?.cast_unsigned(),
             status: row.get(3)?,
-            outcome: row.get(4)?,
+            outcome: outcome(row)?,
             detail: row.get(5)?,
         })
     });
