@@ -4,12 +4,8 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 
 use super::store::{Store, attempt_cost, failed};
-<<<<<<< HEAD
-use crate::spool::attempt::LoggedAttempt;
-=======
 use crate::outcome::OutcomeKind;
-use crate::spool::attempt::AttemptRow;
->>>>>>> main
+use crate::spool::attempt::LoggedAttempt;
 use crate::spool::batch::BatchId;
 use crate::spool::error::SpoolError;
 use crate::spool::ops::Attempted;
