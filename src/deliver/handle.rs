@@ -13,6 +13,7 @@ use super::scheduler::condition::LaneCondition;
 use super::webhook::Routes;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::outcome::OutcomeKind;
 use crate::record::{LaneNo, Seq};
 use crate::spool::{Epochs, Part, ReplayNo, Spool, SpoolError};
 
@@ -81,7 +82,7 @@ pub struct LaneView {
     /// How long until the next attempt.
     pub next_attempt: Option<Duration>,
     /// How the last attempt ended.
-    pub last_outcome: Option<&'static str>,
+    pub last_outcome: Option<OutcomeKind>,
     /// Why it is paused.
     pub reason: Option<String>,
 }

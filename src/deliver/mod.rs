@@ -19,5 +19,5 @@ pub use http::egress::{Denied, Egress};
 pub use http::proxy::{BadProxy, Proxy};
 pub use http::signature::{BadSecret, Secret};
 pub use scheduler::condition::LaneCondition;
-pub use scheduler::retry::{DELIVERED, Outcome};
+pub use scheduler::retry::Outcome;
 pub use webhook::{DuplicateWebhook, Limits, Redacted, Routes, Webhook, is_reserved};

@@ -67,7 +67,7 @@ impl Driver {
         let mut orphaned: Vec<LaneNo> = self
             .scheduler
             .lanes()
-            .filter(|(_, lane)| lane.orphaned(wall, self.params.retain))
+            .filter(|(_, lane)| lane.is_orphaned(wall, self.params.retain))
             .map(|(no, _)| *no)
             .collect();
         orphaned.sort_unstable();
@@ -93,12 +93,13 @@ impl Driver {
         let Some(state) = self.scheduler.lane(lane) else { return Ok(()) };
         let subscription = self.lane_reader.subscription();
         // A batch is given up whole.
-        let cut_through =
-            |through: Seq| state.batches.iter().find(|batch| batch.first <= through && through < batch.last);
+        let cut_through = |through: Seq| {
+            state.batches().iter().find(|batch| batch.first <= through && through < batch.last)
+        };
         let (through, reason) = match what {
             GiveUp::Bytes(bytes, reason) => {
                 let with = |batch: &Batch| batch.last;
-                let through = subscription.seq_freeing(lane, state.cursor, bytes)?;
+                let through = subscription.seq_freeing(lane, state.cursor(), bytes)?;
                 (through.map(|through| cut_through(through).map_or(through, with)), reason)
             }
             GiveUp::SpooledBy(by) => {
@@ -107,7 +108,7 @@ impl Driver {
                 (through.map(|through| cut_through(through).map_or(through, without)), DeadReason::GivenUp)
             }
         };
-        let Some(through) = through.filter(|through| *through > state.cursor) else {
+        let Some(through) = through.filter(|through| *through > state.cursor()) else {
             self.scheduler.end_lease(lane, now);
             return Ok(());
         };
@@ -144,18 +145,18 @@ impl Driver {
             .map(|(no, lane)| LaneView {
                 lane: *no,
                 project: self.project(*no).to_owned(),
-                has_webhook: lane.webhook.is_some(),
+                has_webhook: lane.webhook().is_some(),
                 state: lane.condition(),
-                cursor: lane.cursor,
-                in_flight: lane.phase == Phase::InFlight,
-                pending_records: lane.pending_records,
-                pending_bytes: lane.pending_bytes,
-                replay_parts: lane.parts.len(),
-                oldest: lane.oldest.map(|oldest| now.since(oldest)),
-                failures: lane.health.failures,
-                next_attempt: lane.health.retry_at.map(|at| at.since(now)),
-                last_outcome: lane.last_outcome,
-                reason: lane.health.paused.as_ref().map(|(_, reason)| reason.clone()),
+                cursor: lane.cursor(),
+                in_flight: lane.phase() == Phase::InFlight,
+                pending_records: lane.pending_records(),
+                pending_bytes: lane.pending_bytes(),
+                replay_parts: lane.replays().len(),
+                oldest: lane.oldest().map(|oldest| now.since(oldest)),
+                failures: lane.health().failures,
+                next_attempt: lane.health().retry_at.map(|at| at.since(now)),
+                last_outcome: lane.last_outcome(),
+                reason: lane.health().paused.as_ref().map(|(_, reason)| reason.clone()),
             })
             .collect();
         views.sort_by(|a, b| (&a.project, a.lane).cmp(&(&b.project, b.lane)));

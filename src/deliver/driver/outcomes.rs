@@ -45,7 +45,7 @@ impl Driver {
         let Ended { lane, batch, .. } = &ended;
         let lane = *lane;
         let failed_before = self.health(lane).failures > 0;
-        let odd_before = self.scheduler.lane(lane).is_some_and(|lane| lane.has_odd_answers);
+        let odd_before = self.scheduler.lane(lane).is_some_and(|lane| lane.has_faulty_responses());
         let jitter = (self.params.jitter)();
         let Some(decided) = self.scheduler.ended(lane, &ended.outcome, jitter, now) else { return };
         self.count(&ended, decided.fate);
@@ -72,7 +72,7 @@ impl Driver {
             started_at,
             took_micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             status: outcome.status,
-            outcome: outcome.word,
+            outcome: outcome.kind,
             detail: outcome.detail,
             fate,
             health: self.health(lane),
@@ -154,7 +154,7 @@ impl Driver {
     fn settled(&mut self, lane: LaneNo, through: Seq, records: u64, bytes: u64, now: Uptime) {
         self.encoded.remove(&lane);
         self.lane_reader.settled(lane, through);
-        let left = self.scheduler.lane(lane).is_some_and(|lane| lane.pending_records > records);
+        let left = self.scheduler.lane(lane).is_some_and(|lane| lane.pending_records() > records);
         match left.then(|| self.lane_reader.oldest(lane, through)).transpose() {
             Ok(oldest) => {
                 let settled = Settled { through, records, bytes, oldest: oldest.flatten() };
@@ -168,7 +168,7 @@ impl Driver {
     fn halves(&mut self, whole: &Batch) -> Result<Vec<Batch>, SpoolError> {
         let half = whole.records / 2;
         let after = Seq(whole.first.0.saturating_sub(1));
-        let kind = if whole.replay.is_some() { ReadScope::Settled } else { ReadScope::Pending };
+        let kind = ReadScope::of(whole.replay);
         let first = self.lane_reader.read(kind, whole.lane, after, half, u64::MAX)?.encode(half as usize)?;
         let rest = whole.records - half;
         let second =
@@ -178,13 +178,13 @@ impl Driver {
     }
 
     pub(in crate::deliver) fn health(&self, lane: LaneNo) -> LaneHealth {
-        self.scheduler.lane(lane).map(|lane| lane.health.clone()).unwrap_or_default()
+        self.scheduler.lane(lane).map(|lane| lane.health().clone()).unwrap_or_default()
     }
 
     fn count(&self, ended: &Ended, fate: Fate) {
         let metrics = &self.params.metrics;
         let callback = ended.lane.callback();
-        metrics.attempts.get_or_create(&AttemptLabel { callback, outcome: ended.outcome.word }).inc();
+        metrics.attempts.get_or_create(&AttemptLabel { callback, outcome: ended.outcome.kind }).inc();
         metrics.attempt_duration.observe(ended.took.as_secs_f64());
         if fate == Fate::Delivered {
             metrics.batches_delivered.get_or_create(&CallbackLabel { callback }).inc();
@@ -204,7 +204,7 @@ impl Driver {
 
     /// An answer that breaks the protocol behind its status is said once, and its repetitions are counted.
     fn say_odd(&self, Ended { lane, outcome, .. }: &Ended, odd_before: bool) {
-        let is_odd = self.scheduler.lane(*lane).is_some_and(|lane| lane.has_odd_answers);
+        let is_odd = self.scheduler.lane(*lane).is_some_and(|lane| lane.has_faulty_responses());
         if is_odd && !odd_before {
             let (project, callback) = (self.project(*lane), lane.callback());
             let Outcome { status, detail, .. } = outcome;

@@ -124,10 +124,8 @@ impl Driver {
             let other = LaneNo::new(lane.project(), callback);
             // One that stands still is not waited for.
             let moving = self.scheduler.lane(other).filter(|other| !other.is_suspended());
-            let ranges: Vec<(Seq, Seq)> = moving.map_or_else(Vec::new, |other| {
-                let of_replay = other.parts.iter().filter(|part| part.replay == replay);
-                of_replay.map(|part| (part.cursor, part.last)).collect()
-            });
+            let ranges: Vec<(Seq, Seq)> =
+                moving.map_or_else(Vec::new, |other| other.ranges_of(replay).collect());
             let mut before: HashMap<u64, Vec<Seq>> = HashMap::new();
             let (mut left, mut looked_up_to) = (LOOK_BACK, None);
             for (cursor, last) in ranges.into_iter().filter(|(cursor, _)| *cursor < until) {
@@ -154,7 +152,7 @@ impl Driver {
 
     /// Sends the next dead letter of a lane that is asked for, or cuts it first.
     pub(in crate::deliver) fn redeliver(&mut self, lane: LaneNo, now: Uptime) -> Result<(), SpoolError> {
-        let webhook = self.scheduler.lane(lane).and_then(|lane| lane.webhook.clone());
+        let webhook = self.scheduler.lane(lane).and_then(|lane| lane.webhook().cloned());
         let letter = self.lane_reader.reader().next_redelivery(lane)?;
         let (Some(webhook), Some(letter)) = (webhook, letter) else {
             self.scheduler.redeliveries(lane, false, now);

@@ -11,6 +11,7 @@ use crate::deliver::driver::lane_reader::{EncodedBatch, ReadScope};
 use crate::deliver::http::client::Ask;
 use crate::deliver::http::request::{About, headers};
 use crate::deliver::scheduler::Run;
+use crate::deliver::scheduler::lane::CutRange;
 use crate::deliver::webhook::Webhook;
 use crate::failpoint::{self, Side};
 use crate::record::LaneNo;
@@ -20,18 +21,17 @@ use crate::time::Uptime;
 impl Driver {
     pub(in crate::deliver) fn cut(&mut self, lane: LaneNo, now: Uptime) -> Result<(), SpoolError> {
         let Some(state) = self.scheduler.lane(lane) else { return Ok(()) };
-        let (records_max, bytes_max) = state
-            .webhook
-            .as_ref()
-            .map_or((1, 1), |webhook| (webhook.limits.records_max, webhook.limits.bytes_max));
-        let Some((kind, replay, cursor, last)) = state.range_at_work() else {
+        let (records_max, bytes_max) =
+            state.webhook().map_or((1, 1), |webhook| (webhook.limits.records_max, webhook.limits.bytes_max));
+        let Some(CutRange { replay, after, last }) = state.range_at_work() else {
             // The replay was cancelled meanwhile.
             self.scheduler.end_lease(lane, now);
             return Ok(());
         };
-        let head = self.lane_reader.read(kind, lane, cursor, records_max, bytes_max)?;
+        let kind = ReadScope::of(replay);
+        let head = self.lane_reader.read(kind, lane, after, records_max, bytes_max)?;
         let Some(first) = head.first()? else {
-            let lost = format!("the records of lane {lane} behind {}", cursor.0);
+            let lost = format!("the records of lane {lane} behind {}", after.0);
             return Err(SpoolError::Damaged(lost));
         };
         let epoch = self.params.epochs.of(first);
@@ -59,14 +59,14 @@ impl Driver {
     }
 
     pub(in crate::deliver) fn send(&mut self, lane: LaneNo, batch: Batch) -> Result<(), SpoolError> {
-        let Some(webhook) = self.scheduler.lane(lane).and_then(|lane| lane.webhook.clone()) else {
+        let Some(webhook) = self.scheduler.lane(lane).and_then(|lane| lane.webhook().cloned()) else {
             return Ok(());
         };
         let encoded = if let Some((_, encoded)) = self.encoded.remove(&lane).filter(|(id, _)| *id == batch.id)
         {
             encoded
         } else {
-            let kind = if batch.replay.is_some() { ReadScope::Settled } else { ReadScope::Pending };
+            let kind = ReadScope::of(batch.replay);
             self.lane_reader.encode_again(kind, &batch)?
         };
         let replay = batch.replay.and_then(|replay| self.replays.get(&replay).copied());

@@ -14,7 +14,8 @@ use crate::clock::Clock;
 use crate::deliver::http::connector::NotOpened;
 use crate::deliver::http::location::location;
 use crate::deliver::http::wire::{Unanswered, causes};
-use crate::deliver::scheduler::retry::{DELIVERED, Outcome};
+use crate::deliver::scheduler::retry::Outcome;
+use crate::outcome::OutcomeKind;
 use crate::time::Timestamp;
 
 /// An answer with a status, which decides; the rest may be broken.
@@ -88,14 +89,12 @@ impl Answer {
 
     pub(in crate::deliver) fn outcome(self) -> Outcome {
         let Self { status, location, retry_after, kept, fault, .. } = self;
-        let word = match status {
-            200..=299 => DELIVERED,
-            300..=399 => "redirect",
-            _ => "status",
-        };
+        let kind = OutcomeKind::of_status(status);
         let kept = match location {
-            Some(place) if word == "redirect" => Some(format!("redirects to {place}, and is not followed")),
-            _ => (word != DELIVERED).then(|| String::from_utf8_lossy(&kept).into_owned()),
+            Some(place) if kind == OutcomeKind::Redirect => {
+                Some(format!("redirects to {place}, and is not followed"))
+            }
+            _ => (!kind.is_success()).then(|| String::from_utf8_lossy(&kept).into_owned()),
         };
         let fault = fault.map(|fault| format!("the answer has a fault: {fault}"));
         let detail = match (kept, fault) {
@@ -103,7 +102,7 @@ impl Answer {
             (Some(kept), Some(fault)) => Some(format!("{kept} ({fault})")),
             (kept, fault) => kept.or(fault),
         };
-        Outcome { status: Some(status), word, detail, retry_after }
+        Outcome { status: Some(status), kind, detail, retry_after }
     }
 }
 
@@ -116,27 +115,29 @@ impl Unanswered {
 
 /// Why there is no connection.
 pub(in crate::deliver) fn not_opened(error: &NotOpened) -> Outcome {
-    let word = match error {
-        NotOpened::Denied(_) => "egress",
-        NotOpened::Dns(..) => "dns",
-        NotOpened::Io(_, error) if error.kind() == std::io::ErrorKind::ConnectionRefused => "refused",
-        NotOpened::Io(..) => "unreachable",
-        NotOpened::Proxy(_) => "proxy",
-        NotOpened::Timeout(_) => "timeout",
-        NotOpened::Tls(_) => "tls",
+    let kind = match error {
+        NotOpened::Denied(_) => OutcomeKind::Egress,
+        NotOpened::Dns(..) => OutcomeKind::Dns,
+        NotOpened::Io(_, error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            OutcomeKind::Refused
+        }
+        NotOpened::Io(..) => OutcomeKind::Unreachable,
+        NotOpened::Proxy(_) => OutcomeKind::Proxy,
+        NotOpened::Timeout(_) => OutcomeKind::Timeout,
+        NotOpened::Tls(_) => OutcomeKind::Tls,
     };
-    unsent(word, error.to_string())
+    unsent(kind, error.to_string())
 }
 
 /// Why there is no answer.
 pub(in crate::deliver) fn failed(error: &hyper::Error) -> Outcome {
     let broke_off = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
     let is_reset = broke_off || causes(error).any(is_reset);
-    unsent(if is_reset { "reset" } else { "protocol" }, told(error))
+    unsent(if is_reset { OutcomeKind::Reset } else { OutcomeKind::Protocol }, told(error))
 }
 
-pub(in crate::deliver) fn unsent(word: &'static str, detail: String) -> Outcome {
-    Outcome { status: None, word, detail: Some(detail), retry_after: None }
+pub(in crate::deliver) fn unsent(kind: OutcomeKind, detail: String) -> Outcome {
+    Outcome { status: None, kind, detail: Some(detail), retry_after: None }
 }
 
 fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -22,6 +22,7 @@ use crate::deliver::http::trust;
 use crate::deliver::http::wire::{Key, Pool, Wire};
 use crate::deliver::scheduler::retry::Outcome;
 use crate::metrics::{Metrics, ReusedLabel, Truth};
+use crate::outcome::OutcomeKind;
 
 /// Makes requests.
 #[derive(Clone)]
@@ -77,7 +78,7 @@ impl Client {
     /// connection, and both count as one.
     pub(in crate::deliver) async fn attempt(&self, ask: Ask) -> Outcome {
         let deadline = tokio::time::sleep(ask.timeout).deadline();
-        let late = || unsent("timeout", format!("no answer within {:?}", ask.timeout));
+        let late = || unsent(OutcomeKind::Timeout, format!("no answer within {:?}", ask.timeout));
         let key = key(&ask.url);
         let mut rested = self.pool.take(&key);
         let mut is_second = false;
