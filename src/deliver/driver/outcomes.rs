@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::replays::Redelivery;
-use super::{Driver, Event, WRITE_AGAIN_AFTER};
+use super::Driver;
+use super::writes::Pending;
 use crate::deliver::driver::lane_reader::ReadScope;
 use crate::deliver::scheduler::Settled;
 use crate::deliver::scheduler::retry::Outcome;
@@ -26,18 +26,11 @@ pub(in crate::deliver) struct Ended {
 }
 
 /// An outcome on its way to the disk.
-pub(in crate::deliver) struct Write {
+pub(in crate::deliver) struct AttemptWrite {
     attempted: Attempted,
     batch: Batch,
     /// What takes the batch's place.
     successors: Option<Vec<Batch>>,
-}
-
-/// What could not be written for want of room, and is written again later.
-pub(in crate::deliver) enum PendingWrite {
-    Cancel(ReplayNo),
-    Outcome(Box<Write>),
-    Redelivered(Box<Redelivery>),
 }
 
 impl Driver {
@@ -59,7 +52,7 @@ impl Driver {
             Err(error) => return self.not_written(lane, error, now),
         };
         let (batch, attempted) = self.attempted(ended, decided.fate);
-        self.write(Box::new(Write { attempted, batch, successors }));
+        self.write_attempt(Box::new(AttemptWrite { attempted, batch, successors }));
     }
 
     /// As it is written down.
@@ -80,43 +73,27 @@ impl Driver {
         (batch, attempted)
     }
 
-    pub(in crate::deliver) fn write_again(&mut self, what: PendingWrite, now: Uptime) {
-        self.pending_writes.push((now.plus(WRITE_AGAIN_AFTER), what));
-    }
-
-    /// Hands an outcome in, with the standing that the lane has now.
-    pub(in crate::deliver) fn write(&self, mut write: Box<Write>) {
+    /// Submits an outcome, with the health that the lane has now.
+    pub(in crate::deliver) fn write_attempt(&self, mut write: Box<AttemptWrite>) {
         write.attempted.health = self.health(write.attempted.lane);
         if write.batch.replay.is_some_and(|replay| !self.replays.contains_key(&replay)) {
             // It was cancelled meanwhile: nothing takes its place.
             write.successors = None;
         }
-        let events = self.events.clone();
-        let retire =
-            write.successors.clone().map(|successors| Op::Retire { batch: write.batch.id, successors });
         let attempted = Op::Attempted(write.attempted.clone());
-        let reply = move |written| drop(events.send(Event::Written { write, written }));
-        match retire {
-            None => self.params.spool.submit(attempted, reply),
-            Some(retire) => {
+        match write.successors.clone() {
+            None => self.submit(attempted, Pending::Attempt(write)),
+            Some(successors) => {
                 self.params.spool.submit(attempted, |_| {});
-                self.params.spool.submit(retire, reply);
+                let retire = Op::Retire { batch: write.batch.id, successors };
+                self.submit(retire, Pending::Attempt(write));
             }
         }
     }
 
-    pub(in crate::deliver) fn written(
-        &mut self,
-        write: Box<Write>,
-        written: Result<Done, SpoolError>,
-        now: Uptime,
-    ) {
-        match written {
-            Ok(_) => {}
-            Err(SpoolError::DiskFull) => return self.write_again(PendingWrite::Outcome(write), now),
-            Err(error) => return self.fail(error),
-        }
-        let Write { attempted, batch, successors } = *write;
+    /// An outcome is durable: the lane goes on.
+    pub(in crate::deliver) fn attempt_written(&mut self, write: AttemptWrite, now: Uptime) {
+        let AttemptWrite { attempted, batch, successors } = write;
         let (lane, records) = (attempted.lane, u64::from(batch.records));
         if attempted.fate == Fate::Waits {
             return self.scheduler.tried(lane, successors, now);
@@ -130,25 +107,23 @@ impl Driver {
         self.settled(lane, batch.last, records, batch.fragment_bytes(), now);
     }
 
+    /// Records were given up, or, without a reason, discarded.
     pub(in crate::deliver) fn gave_up(
         &mut self,
         lane: LaneNo,
         through: Seq,
         reason: Option<DeadReason>,
-        written: Result<Done, SpoolError>,
+        done: &Done,
         now: Uptime,
     ) {
-        match written {
-            Ok(Done::Settled { records, bytes }) => {
-                match reason {
-                    Some(reason) => self.count_dead(lane, reason, records),
-                    None => drop(self.params.metrics.records_discarded.inc_by(records)),
-                }
-                self.settled(lane, through, records, bytes, now);
-            }
-            Ok(_) => self.scheduler.end_lease(lane, now),
-            Err(error) => self.not_written(lane, error, now),
+        let Done::Settled { records, bytes } = *done else {
+            return self.scheduler.end_lease(lane, now);
+        };
+        match reason {
+            Some(reason) => self.count_dead(lane, reason, records),
+            None => drop(self.params.metrics.records_discarded.inc_by(records)),
         }
+        self.settled(lane, through, records, bytes, now);
     }
 
     fn settled(&mut self, lane: LaneNo, through: Seq, records: u64, bytes: u64, now: Uptime) {

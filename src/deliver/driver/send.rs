@@ -6,6 +6,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::outcomes::Ended;
+use super::writes::Pending;
 use super::{Driver, Event};
 use crate::deliver::driver::lane_reader::{EncodedBatch, ReadScope};
 use crate::deliver::http::client::Ask;
@@ -51,10 +52,7 @@ impl Driver {
         let encoded = head.encode(records)?;
         let batch = Batch { replay, ..self.batch(lane, epoch.id, &encoded) };
         self.encoded.insert(lane, (batch.id, encoded));
-        let events = self.events.clone();
-        self.params.spool.submit(Op::Cut(batch.clone()), move |written| {
-            let _ = events.send(Event::Cut { lane, batch, written });
-        });
+        self.submit(Op::Cut(batch.clone()), Pending::Cut(batch));
         Ok(())
     }
 
