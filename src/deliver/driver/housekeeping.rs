@@ -23,7 +23,7 @@ impl Driver {
     }
 
     pub(in crate::deliver) fn pause(&mut self, lane: LaneNo, reason: &str, now: Uptime) {
-        self.know(lane, self.lane_reader.subscription().received(), now);
+        self.ensure_lane(lane, self.lane_reader.subscription().received(), now);
         let health = self.scheduler.pause(lane, reason.to_owned(), now);
         self.store_health(lane, health);
     }

@@ -24,7 +24,7 @@ use crate::deliver::handle::{LaneView, Params};
 use crate::deliver::scheduler::{Action, Scheduler};
 use crate::deliver::webhook::Webhook;
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Appended, Batch, BatchId, DeadReason, Done, LaneState, Op, Part, ReplayNo, SpoolError};
+use crate::spool::{Appended, BatchId, Done, LaneState, Op, Part, ReplayNo, SpoolError};
 use crate::time::Uptime;
 
 /// What happened.
@@ -134,7 +134,7 @@ impl Driver {
     pub(in crate::deliver) fn run(mut self) {
         while let Some(rest) = self.step() {
             match self.happened.recv_timeout(rest) {
-                Ok(event) => self.take_in(event),
+                Ok(event) => self.handle(event),
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
@@ -152,7 +152,7 @@ impl Driver {
         // What has come meanwhile is taken together.
         for _ in 0..EVENTS_AT_ONCE {
             let Ok(event) = self.happened.try_recv() else { break };
-            self.take_in(event);
+            self.handle(event);
         }
         self.housekeep();
         let now = self.now();
@@ -182,7 +182,7 @@ impl Driver {
         next.unwrap_or(HOUSEKEEP_EVERY).min(HOUSEKEEP_EVERY)
     }
 
-    fn take_in(&mut self, event: Event) {
+    fn handle(&mut self, event: Event) {
         let now = self.now();
         match event {
             Event::Appended(appended) => self.appended(appended, now),
@@ -237,7 +237,7 @@ impl Driver {
         }
         for chunk in chunks {
             let lane = chunk.lane;
-            self.know(lane, Seq(chunk.first.0.saturating_sub(1)), now);
+            self.ensure_lane(lane, Seq(chunk.first.0.saturating_sub(1)), now);
             let (records, bytes) = (u64::from(chunk.records), chunk.fragment_bytes);
             let spooled = chunk.spooled_uptime;
             self.lane_reader.offer(chunk);
@@ -246,7 +246,7 @@ impl Driver {
     }
 
     /// A lane is made where it is new.
-    fn know(&mut self, lane: LaneNo, cursor: Seq, now: Uptime) {
+    fn ensure_lane(&mut self, lane: LaneNo, cursor: Seq, now: Uptime) {
         if self.scheduler.lane(lane).is_none() {
             let state = LaneState { lane, cursor, ..LaneState::default() };
             self.scheduler.add(state, webhook_of(&self.params, &self.projects, lane), now);

@@ -9,7 +9,7 @@ use crate::deliver::scheduler::Settled;
 use crate::deliver::scheduler::retry::Outcome;
 use crate::metrics::{AttemptLabel, CallbackLabel, ReasonLabel};
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Attempted, Batch, DeadNo, DeadReason, Done, Fate, LaneHealth, Op, ReplayNo, SpoolError};
+use crate::spool::{Attempted, Batch, DeadNo, DeadReason, Done, Fate, LaneHealth, Op, SpoolError};
 use crate::time::{Timestamp, Uptime};
 
 /// An attempt that ended.
@@ -38,16 +38,16 @@ impl Driver {
         let Ended { lane, batch, .. } = &ended;
         let lane = *lane;
         let failed_before = self.health(lane).failures > 0;
-        let odd_before = self.scheduler.lane(lane).is_some_and(|lane| lane.has_faulty_responses());
+        let was_faulty = self.scheduler.lane(lane).is_some_and(|lane| lane.has_faulty_responses());
         let jitter = (self.params.jitter)();
         let Some(decided) = self.scheduler.ended(lane, &ended.outcome, jitter, now) else { return };
         self.count(&ended, decided.fate);
         if let Some(dead) = ended.dead {
-            return self.tried_again(ended, dead, decided.fate);
+            return self.redelivery_ended(ended, dead, decided.fate);
         }
-        self.say_outage(&ended, failed_before, now);
-        self.say_odd(&ended, odd_before);
-        let successors = match decided.halve.then(|| self.halves(batch)).transpose() {
+        self.log_outage(&ended, failed_before, now);
+        self.log_faulty_response(&ended, was_faulty);
+        let successors = match decided.halve.then(|| self.split(batch)).transpose() {
             Ok(successors) => successors,
             Err(error) => return self.not_written(lane, error, now),
         };
@@ -96,7 +96,7 @@ impl Driver {
         let AttemptWrite { attempted, batch, successors } = write;
         let (lane, records) = (attempted.lane, u64::from(batch.records));
         if attempted.fate == Fate::Waits {
-            return self.scheduler.tried(lane, successors, now);
+            return self.scheduler.attempt_recorded(lane, successors, now);
         }
         if let Some(replay) = batch.replay {
             return self.replayed(lane, replay, &batch, attempted.fate, now);
@@ -140,7 +140,7 @@ impl Driver {
     }
 
     /// Two batches with the records of one.
-    fn halves(&mut self, whole: &Batch) -> Result<Vec<Batch>, SpoolError> {
+    fn split(&mut self, whole: &Batch) -> Result<Vec<Batch>, SpoolError> {
         let half = whole.records / 2;
         let after = Seq(whole.first.0.saturating_sub(1));
         let kind = ReadScope::of(whole.replay);
@@ -178,9 +178,9 @@ impl Driver {
     }
 
     /// An answer that breaks the protocol behind its status is said once, and its repetitions are counted.
-    fn say_odd(&self, Ended { lane, outcome, .. }: &Ended, odd_before: bool) {
-        let is_odd = self.scheduler.lane(*lane).is_some_and(|lane| lane.has_faulty_responses());
-        if is_odd && !odd_before {
+    fn log_faulty_response(&self, Ended { lane, outcome, .. }: &Ended, was_faulty: bool) {
+        let is_faulty = self.scheduler.lane(*lane).is_some_and(|lane| lane.has_faulty_responses());
+        if is_faulty && !was_faulty {
             let (project, callback) = (self.project(*lane), lane.callback());
             let Outcome { status, detail, .. } = outcome;
             tracing::warn!(project, %callback, status, detail, "a webhook takes records, but its answer has a fault");

@@ -12,9 +12,7 @@ use crate::deliver::driver::lane_reader::ReadScope;
 use crate::deliver::scheduler::Candidate;
 use crate::metrics::OutcomeLabel;
 use crate::record::{Callback, LaneNo, Seq};
-use crate::spool::{
-    Attempted, Batch, DeadLetter, DeadNo, Done, Fate, Op, Part, ReplayNo, ReplayState, SpoolError,
-};
+use crate::spool::{Attempted, Batch, DeadLetter, DeadNo, Fate, Op, Part, ReplayNo, ReplayState, SpoolError};
 use crate::time::Uptime;
 
 /// The outcome of a dead letter's one more attempt, on its way to the disk.
@@ -147,7 +145,7 @@ impl Driver {
             return Ok(());
         };
         let done = match letter.batch {
-            None => self.cut_dead(&letter, webhook.limits.records_max, webhook.limits.bytes_max),
+            None => self.cut_dead_letter(&letter, webhook.limits.records_max, webhook.limits.bytes_max),
             Some(batch) => {
                 let batch = self.lane_reader.reader().batch(&batch)?;
                 let batch =
@@ -170,7 +168,12 @@ impl Driver {
     }
 
     /// The first records of a dead letter that was never cut become a batch.
-    fn cut_dead(&mut self, letter: &DeadLetter, records_max: u32, bytes_max: u64) -> Result<(), SpoolError> {
+    fn cut_dead_letter(
+        &mut self,
+        letter: &DeadLetter,
+        records_max: u32,
+        bytes_max: u64,
+    ) -> Result<(), SpoolError> {
         let lane = letter.lane;
         let head =
             self.lane_reader.read(ReadScope::Settled, lane, letter.first.before(), records_max, bytes_max)?;
@@ -189,7 +192,7 @@ impl Driver {
     }
 
     /// The one more attempt ended.
-    pub(in crate::deliver) fn tried_again(&self, ended: Ended, dead: DeadNo, fate: Fate) {
+    pub(in crate::deliver) fn redelivery_ended(&self, ended: Ended, dead: DeadNo, fate: Fate) {
         let (_, attempted) = self.attempted(ended, fate);
         self.write_redelivery(Box::new(RedeliveryWrite { dead, attempted }));
     }
