@@ -14,7 +14,7 @@ mod webhook;
 
 pub use driver::Driver;
 pub use handle::{Deliver, LaneView, Params, random_jitter};
-pub use http::client::{Ask, Client, Post};
+pub use http::client::{Client, OutgoingRequest, SendRequest};
 pub use http::egress::{Denied, Egress};
 pub use http::proxy::{BadProxy, Proxy};
 pub use http::signature::{BadSecret, Secret};

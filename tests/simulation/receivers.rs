@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::Rng as _;
 use rand::rngs::StdRng;
-use sidecar::deliver::{Ask, Outcome, Post};
+use sidecar::deliver::{Outcome, OutgoingRequest, SendRequest};
 use sidecar::outcome::OutcomeKind;
 use sidecar::time::Uptime;
 
@@ -78,14 +78,14 @@ pub struct Receivers {
     events: usize,
 }
 
-type Posted = (Ask, Box<dyn FnOnce(Outcome) + Send>);
+type Posted = (OutgoingRequest, Box<dyn FnOnce(Outcome) + Send>);
 
 impl Receivers {
     pub fn new(are_well: bool) -> Self {
         Self { are_well, ..Self::default() }
     }
 
-    pub fn post(&self) -> Post {
+    pub fn post(&self) -> SendRequest {
         let posted = Arc::clone(&self.posted);
         Box::new(move |ask, told| posted.lock().unwrap().push((ask, told)))
     }

@@ -7,7 +7,7 @@ use crate::time::Uptime;
 
 impl Driver {
     /// What is new of a host that fails, or works again; the rest is counted.
-    pub(in crate::deliver) fn say_outage(&mut self, ended: &Ended, failed_before: bool, now: Uptime) {
+    pub(in crate::deliver) fn log_outage(&mut self, ended: &Ended, failed_before: bool, now: Uptime) {
         let Ended { lane, batch, outcome, .. } = ended;
         let Some(host) = self.host(*lane) else { return };
         let health = self.health(*lane);

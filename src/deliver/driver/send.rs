@@ -6,10 +6,11 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::outcomes::Ended;
+use super::writes::Pending;
 use super::{Driver, Event};
 use crate::deliver::driver::lane_reader::{EncodedBatch, ReadScope};
-use crate::deliver::http::client::Ask;
-use crate::deliver::http::request::{About, headers};
+use crate::deliver::http::client::OutgoingRequest;
+use crate::deliver::http::request::{RequestContext, headers};
 use crate::deliver::scheduler::Run;
 use crate::deliver::scheduler::lane::CutRange;
 use crate::deliver::webhook::Webhook;
@@ -51,10 +52,7 @@ impl Driver {
         let encoded = head.encode(records)?;
         let batch = Batch { replay, ..self.batch(lane, epoch.id, &encoded) };
         self.encoded.insert(lane, (batch.id, encoded));
-        let events = self.events.clone();
-        self.params.spool.submit(Op::Cut(batch.clone()), move |written| {
-            let _ = events.send(Event::Cut { lane, batch, written });
-        });
+        self.submit(Op::Cut(batch.clone()), Pending::Cut(batch));
         Ok(())
     }
 
@@ -85,7 +83,7 @@ impl Driver {
     ) {
         let lane = batch.lane;
         let started_at = self.params.clock.wall();
-        let about = About {
+        let context = RequestContext {
             batch: &batch,
             project: self.project(lane),
             first: encoded.first,
@@ -94,8 +92,8 @@ impl Driver {
             replay,
             now: started_at,
         };
-        let ask = Ask {
-            headers: headers(&webhook, &about, &encoded.body),
+        let request = OutgoingRequest {
+            headers: headers(&webhook, &context, &encoded.body),
             url: webhook.url.clone(),
             body: encoded.body,
             timeout: webhook.limits.timeout,
@@ -112,7 +110,7 @@ impl Driver {
             let ended = Ended { lane, batch, dead, outcome, started_at, took, committed_at };
             let _ = events.send(Event::Ended(Box::new(ended)));
         };
-        (self.params.post)(ask, Box::new(reply));
+        (self.params.post)(request, Box::new(reply));
     }
 
     pub(in crate::deliver) fn batch(&self, lane: LaneNo, epoch: Uuid, encoded: &EncodedBatch) -> Batch {

@@ -11,9 +11,9 @@ use hyper::header::RETRY_AFTER;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
-use crate::deliver::http::connector::NotOpened;
+use crate::deliver::http::connector::ConnectError;
 use crate::deliver::http::location::location;
-use crate::deliver::http::wire::{Unanswered, causes};
+use crate::deliver::http::wire::{NoResponse, causes};
 use crate::deliver::scheduler::retry::Outcome;
 use crate::outcome::OutcomeKind;
 use crate::time::Timestamp;
@@ -73,7 +73,9 @@ impl Answer {
                             Some(format!("its body is longer than the {bytes_max} bytes that are read"));
                     }
                 }
-                Ok(Some(Err(error))) => self.fault = Some(format!("its body broke off: {}", told(&error))),
+                Ok(Some(Err(error))) => {
+                    self.fault = Some(format!("its body broke off: {}", error_chain(&error)))
+                }
                 Err(_) => self.fault = Some("its body did not end in time".into()),
             }
             if self.fault.is_some() {
@@ -106,25 +108,25 @@ impl Answer {
     }
 }
 
-impl Unanswered {
+impl NoResponse {
     /// Its sentence.
-    pub(in crate::deliver) fn told(&self) -> String {
-        told(&self.error)
+    pub(in crate::deliver) fn error_chain(&self) -> String {
+        error_chain(&self.error)
     }
 }
 
 /// Why there is no connection.
-pub(in crate::deliver) fn not_opened(error: &NotOpened) -> Outcome {
+pub(in crate::deliver) fn connect_failed(error: &ConnectError) -> Outcome {
     let kind = match error {
-        NotOpened::Denied(_) => OutcomeKind::Egress,
-        NotOpened::Dns(..) => OutcomeKind::Dns,
-        NotOpened::Io(_, error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+        ConnectError::Denied(_) => OutcomeKind::Egress,
+        ConnectError::Dns(..) => OutcomeKind::Dns,
+        ConnectError::Io(_, error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             OutcomeKind::Refused
         }
-        NotOpened::Io(..) => OutcomeKind::Unreachable,
-        NotOpened::Proxy(_) => OutcomeKind::Proxy,
-        NotOpened::Timeout(_) => OutcomeKind::Timeout,
-        NotOpened::Tls(_) => OutcomeKind::Tls,
+        ConnectError::Io(..) => OutcomeKind::Unreachable,
+        ConnectError::Proxy(_) => OutcomeKind::Proxy,
+        ConnectError::Timeout(_) => OutcomeKind::Timeout,
+        ConnectError::Tls(_) => OutcomeKind::Tls,
     };
     unsent(kind, error.to_string())
 }
@@ -133,7 +135,7 @@ pub(in crate::deliver) fn not_opened(error: &NotOpened) -> Outcome {
 pub(in crate::deliver) fn failed(error: &hyper::Error) -> Outcome {
     let broke_off = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
     let is_reset = broke_off || causes(error).any(is_reset);
-    unsent(if is_reset { OutcomeKind::Reset } else { OutcomeKind::Protocol }, told(error))
+    unsent(if is_reset { OutcomeKind::Reset } else { OutcomeKind::Protocol }, error_chain(error))
 }
 
 pub(in crate::deliver) fn unsent(kind: OutcomeKind, detail: String) -> Outcome {
@@ -153,10 +155,10 @@ fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// An error with what it comes from.
-fn told(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut told: Vec<String> = causes(error).map(ToString::to_string).collect();
-    told.dedup();
-    told.join(": ")
+fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error_chain: Vec<String> = causes(error).map(ToString::to_string).collect();
+    error_chain.dedup();
+    error_chain.join(": ")
 }
 
 /// Seconds, or a date in any of HTTP's three forms.

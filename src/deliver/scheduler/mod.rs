@@ -209,7 +209,12 @@ impl Scheduler {
     }
 
     /// A failed attempt is written down; `successors` stand in for the batch where it was retired.
-    pub(in crate::deliver) fn tried(&mut self, no: LaneNo, successors: Option<Vec<Batch>>, now: Uptime) {
+    pub(in crate::deliver) fn attempt_recorded(
+        &mut self,
+        no: LaneNo,
+        successors: Option<Vec<Batch>>,
+        now: Uptime,
+    ) {
         self.release(no);
         if let Some(lane) = self.lanes.get_mut(&no) {
             lane.attempt_recorded(successors);

@@ -85,7 +85,7 @@ fn deliver(scheduler: &mut Scheduler, cut: Batch, status: u16, now: Uptime) -> D
     assert!(matches!(scheduler.poll(now), Some(Action::Send(lane, _)) if lane == no));
     let decided = scheduler.ended(no, &outcome(status), 0.5, now).unwrap();
     match decided.fate {
-        Fate::Waits => scheduler.tried(no, None, now),
+        Fate::Waits => scheduler.attempt_recorded(no, None, now),
         _ => scheduler.settled(no, settled, now),
     }
     decided
@@ -255,7 +255,7 @@ fn a_batch_refused_as_too_large_is_halved_and_a_single_record_is_a_dead_letter()
     let decided = scheduler.ended(INGESTED, &outcome(413), 0.5, T0).unwrap();
     assert_eq!(decided, Decision { fate: Fate::Waits, halve: true });
     let halves = vec![batch(INGESTED, 1, 1, 1), batch(INGESTED, 2, 3, 2)];
-    scheduler.tried(INGESTED, Some(halves.clone()), T0);
+    scheduler.attempt_recorded(INGESTED, Some(halves.clone()), T0);
     let decided = deliver(&mut scheduler, halves[0].clone(), 413, T0);
     assert_eq!(decided.fate, Fate::Dead(DeadReason::TooLarge));
     assert_eq!(scheduler.lane(INGESTED).unwrap().cursor(), Seq(1));
@@ -329,7 +329,7 @@ fn a_webhook_that_comes_back_starts_anew_and_one_that_was_changed_is_tried_at_on
     assert_eq!(back, LaneHealth::default());
     assert!(matches!(scheduler.poll(T0), Some(Action::Send(INGESTED, _))));
     scheduler.ended(INGESTED, &outcome(500), 0.5, T0).unwrap();
-    scheduler.tried(INGESTED, None, T0);
+    scheduler.attempt_recorded(INGESTED, None, T0);
     assert_eq!(scheduler.routed(INGESTED, webhook(limits()), T0, Timestamp(9)), None);
     assert_eq!(scheduler.poll(T0), None, "the same webhook changes nothing");
     let changed = webhook(Limits { timeout: SECOND, ..limits() });
@@ -346,7 +346,7 @@ fn a_pause_during_an_attempt_outlives_its_end() {
     assert!(matches!(scheduler.poll(T0), Some(Action::Send(..))));
     scheduler.ended(INGESTED, &outcome(500), 0.5, T0).unwrap();
     scheduler.pause(INGESTED, "by hand".into(), T0);
-    scheduler.tried(INGESTED, None, T0);
+    scheduler.attempt_recorded(INGESTED, None, T0);
     let lane = scheduler.lane(INGESTED).unwrap();
     assert_eq!((lane.condition(), lane.health().failures), (LaneCondition::Paused, 1));
     assert_eq!(scheduler.poll(later(SECOND * 9)), None);

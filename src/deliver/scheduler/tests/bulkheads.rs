@@ -95,7 +95,7 @@ impl World {
                 retry_after: None,
             };
             self.scheduler.ended(no, &late, 0.5, self.now).unwrap();
-            return self.scheduler.tried(no, None, self.now);
+            return self.scheduler.attempt_recorded(no, None, self.now);
         }
         let through = self.scheduler.lane(no).unwrap().batches()[0].last;
         self.scheduler.ended(no, &outcome(200), 0.5, self.now).unwrap();

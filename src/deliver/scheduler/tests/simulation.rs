@@ -339,7 +339,7 @@ impl World {
                     stored.batches.splice(..1, successors);
                 }
                 stored.stands(stands);
-                self.scheduler.tried(no, successors, now);
+                self.scheduler.attempt_recorded(no, successors, now);
             }
             Some(Write::Settled { no, through, stands }) => {
                 let stored = self.disk.get_mut(&no).unwrap();
