@@ -1,7 +1,7 @@
 //! The last records of each document in its project's lanes: what the next one waits for.
 //!
 //! It is what the unsettled records say, and so needs no place of its own on the disk: a new start
-//! reads it from them. What does not fit into memory lies in a scratch file.
+//! reads it from them. What does not fit into memory is in a scratch file.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ impl DependencyIndex {
                 for record in chunk.records() {
                     let record = record.map_err(|error| SpoolError::Damaged(error.to_string()))?;
                     if record.seq > state.cursor {
-                        dependency_index.note(state.lane, record.document, record.seq)?;
+                        dependency_index.insert(state.lane, record.document, record.seq)?;
                     }
                 }
                 seq = Seq(chunk.last.0 + 1);
@@ -57,19 +57,19 @@ impl DependencyIndex {
 
     /// What a new record of `document` in `callback`'s lane waits for: the document's last records
     /// in the project's other lanes, as far as they are not settled.
-    pub(super) fn after(
+    pub(super) fn waits_for(
         &self,
         project: ProjectNo,
         callback: Callback,
         document: u64,
     ) -> Result<WaitsFor, SpoolError> {
-        let mut after = self.last_of(project, document)?;
-        for (other, slot) in Callback::ALL.into_iter().zip(&mut after) {
+        let mut seqs = self.last_of(project, document)?;
+        for (other, slot) in Callback::ALL.into_iter().zip(&mut seqs) {
             if other == callback || *slot <= self.cursors.get(LaneNo::new(project, other)) {
                 *slot = Seq(0);
             }
         }
-        Ok(WaitsFor(after))
+        Ok(WaitsFor(seqs))
     }
 
     /// The last record of `document` in `lane`, settled or not.
@@ -84,7 +84,7 @@ impl DependencyIndex {
     }
 
     /// `document` has a new last record in `lane`.
-    pub(super) fn note(&mut self, lane: LaneNo, document: u64, seq: Seq) -> Result<(), SpoolError> {
+    pub(super) fn insert(&mut self, lane: LaneNo, document: u64, seq: Seq) -> Result<(), SpoolError> {
         let project = lane.project();
         let key = key(project, document);
         if !self.last.contains_key(&key) {
@@ -192,7 +192,7 @@ mod tests {
             for (number, (project, callback, document)) in notes.iter().enumerate() {
                 let seq = Seq(number as u64 + 1);
                 let lane = LaneNo::new(ProjectNo(*project), Callback::ALL[*callback]);
-                dependency_index.note(lane, *document, seq).unwrap();
+                dependency_index.insert(lane, *document, seq).unwrap();
                 last.entry((*project, *document)).or_default()[*callback] = seq;
                 if seq.0 == settled {
                     cursors.set((0..6).map(|lane| (LaneNo(lane), Seq(settled))));
@@ -200,11 +200,11 @@ mod tests {
             }
             for ((project, document), seqs) in last {
                 for callback in Callback::ALL {
-                    let after = dependency_index.after(ProjectNo(project), callback, document).unwrap();
+                    let waits_for = dependency_index.waits_for(ProjectNo(project), callback, document).unwrap();
                     for other in Callback::ALL {
                         let wanted = seqs[other.index()];
                         let waits = other != callback && wanted > cursors.get(LaneNo::new(ProjectNo(project), other));
-                        prop_assert_eq!(after.0[other.index()], if waits { wanted } else { Seq(0) });
+                        prop_assert_eq!(waits_for.0[other.index()], if waits { wanted } else { Seq(0) });
                     }
                 }
             }

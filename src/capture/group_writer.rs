@@ -1,13 +1,13 @@
-//! Judged changes → groups → the spool. What the stream and a resync have in common.
+//! Changes → groups → the spool, for the stream and for a resync.
 
-mod enter;
+mod rows;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use super::dependency_index::DependencyIndex;
-use super::not_kept::NotKept;
+use super::dropped_records::NotKept;
 use super::shadow_cache::ShadowCache;
 use crate::classify::{
     Damaged, DocumentRef, Draft, Drafts, Entry, Identity, Layout, Layouts, Projects, Row, Unreadable,
@@ -25,7 +25,7 @@ pub type RouteFilter = Arc<dyn Fn(&str, Callback) -> bool + Send + Sync>;
 /// Shown every record as it is made, kept or not.
 pub type RecordObserver = Arc<dyn Fn(&str, Callback, Position, &[u8]) + Send + Sync>;
 
-/// Whom the left loop tells.
+/// What the left loop calls.
 #[derive(Clone)]
 pub struct Listeners {
     /// Decides what is kept.
@@ -57,8 +57,8 @@ pub struct GroupWriter {
     clock: Clock,
     metrics: Metrics,
     listeners: Listeners,
-    /// Cached answers of `listeners.keep`.
-    kept_lanes: HashMap<LaneNo, bool>,
+    /// Cached results of `listeners.keep`.
+    routed_lanes: HashMap<LaneNo, bool>,
     projects: Projects,
     /// The content columns that entries were written under.
     pub(crate) layouts: Layouts,
@@ -69,37 +69,37 @@ pub struct GroupWriter {
     facts: Vec<(Fact, Option<Vec<u8>>)>,
     taken_at: Option<Timestamp>,
     changes: usize,
-    made: [u64; 3],
+    record_counts: [u64; 3],
     /// Of the group, by lane.
     not_kept: HashMap<LaneNo, u64>,
     dropped: NotKept,
-    answers: (mpsc::Sender<Result<Done, SpoolError>>, mpsc::Receiver<Result<Done, SpoolError>>),
-    /// Wakes whoever waits for events when an answer has come.
-    wake: Arc<dyn Fn() + Send + Sync>,
+    results: (mpsc::Sender<Result<Done, SpoolError>>, mpsc::Receiver<Result<Done, SpoolError>>),
+    /// Called when a group was committed or refused.
+    notify: Arc<dyn Fn() + Send + Sync>,
     /// Groups that are not durable yet, in order. **Only the first is with the spool**: were the disk
     /// full for it and not for the next, that one's position would confirm what is nowhere.
-    unanswered: VecDeque<Arc<Group>>,
+    uncommitted: VecDeque<Arc<Group>>,
     /// The disk had no room for the first: it is handed in again then.
-    again_at: Option<Uptime>,
+    retry_at: Option<Uptime>,
 }
 
-/// What a group's sync brought.
+/// A group was committed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Committed {
-    /// Where the stream stands, durably; `None` where the group did not move it.
+    /// How far the stream is durably applied; `None` where the group did not move it.
     pub(crate) position: Option<StreamPosition>,
     /// Whether more may come.
     pub(crate) room: Room,
 }
 
 impl GroupWriter {
-    /// Goes on where the spool stands.
+    /// Continues from the spool's state.
     pub fn open(
         opened: &Opened,
         clock: Clock,
         metrics: Metrics,
         listeners: Listeners,
-        wake: Arc<dyn Fn() + Send + Sync>,
+        notify: Arc<dyn Fn() + Send + Sync>,
     ) -> anyhow::Result<Self> {
         let spool = opened.spool.clone();
         let layouts = match opened.facts.get(&Fact::Layouts) {
@@ -123,18 +123,18 @@ impl GroupWriter {
             clock,
             metrics,
             listeners,
-            kept_lanes: HashMap::new(),
+            routed_lanes: HashMap::new(),
             drafts: Drafts::default(),
             facts: Vec::new(),
             taken_at: None,
             changes: 0,
-            made: [0; 3],
+            record_counts: [0; 3],
             not_kept: HashMap::new(),
             dropped: NotKept::default(),
-            answers: mpsc::channel(),
-            wake,
-            unanswered: VecDeque::new(),
-            again_at: None,
+            results: mpsc::channel(),
+            notify,
+            uncommitted: VecDeque::new(),
+            retry_at: None,
         })
     }
 
@@ -152,8 +152,8 @@ impl GroupWriter {
         decoded.collect()
     }
 
-    /// Which document a row is.
-    pub(crate) fn sight(&mut self, layout: &Layout, row: &Row<'_>) -> Result<DocumentRef, GroupError> {
+    /// The document that a row shows.
+    pub(crate) fn document_ref(&mut self, layout: &Layout, row: &Row<'_>) -> Result<DocumentRef, GroupError> {
         Ok(layout.sight(row, &mut self.projects)?)
     }
 
@@ -172,20 +172,20 @@ impl GroupWriter {
         self.spool.folder()
     }
 
-    /// Remembered with the next group.
-    pub(crate) fn note(&mut self, fact: Fact, value: Option<Vec<u8>>) {
+    /// Sets or removes a fact with the next group.
+    pub(crate) fn set_fact(&mut self, fact: Fact, value: Option<Vec<u8>>) {
         self.facts.push((fact, value));
     }
 
-    /// The next position handed in is that of a snapshot taken then.
-    pub(crate) fn note_snapshot(&mut self, taken_at: Timestamp) {
+    /// The next position that is submitted is that of a snapshot taken at this time.
+    pub(crate) fn set_snapshot_time(&mut self, taken_at: Timestamp) {
         self.taken_at = Some(taken_at);
     }
 
     /// The webhooks changed.
     pub(crate) fn routes_changed(&mut self) {
         self.dropped.webhooks_changed(&*self.listeners.keep);
-        self.kept_lanes.clear();
+        self.routed_lanes.clear();
     }
 
     /// What is dropped for want of a webhook.
@@ -205,7 +205,7 @@ impl GroupWriter {
 
     /// Groups that are not durable yet.
     pub(crate) fn in_flight(&self) -> usize {
-        self.unanswered.len()
+        self.uncommitted.len()
     }
 
     /// What is held in memory: what it is, how much of it, and its limit.
@@ -219,12 +219,12 @@ impl GroupWriter {
         ]
     }
 
-    /// The disk has no room for what is in flight.
-    pub(crate) fn lacks_disk(&self) -> bool {
-        self.again_at.is_some()
+    /// The disk is full, and the group in flight is submitted again later.
+    pub(crate) fn waits_for_disk(&self) -> bool {
+        self.retry_at.is_some()
     }
 
-    /// Hands the group in, with the place where it leaves the stream.
+    /// Submits the group, with the stream's position after it.
     pub(crate) fn submit(&mut self, position: Option<StreamPosition>) {
         let (shadow, growth) = self.shadow.take();
         let group = Group {
@@ -238,96 +238,98 @@ impl GroupWriter {
         };
         self.changes = 0;
         self.count();
-        self.unanswered.push_back(Arc::new(group));
+        self.uncommitted.push_back(Arc::new(group));
         // Memory does not grow with a transaction: groups wait for each other.
-        debug_assert!(self.unanswered.len() <= GROUPS_WAITING_MAX, "{} groups wait", self.unanswered.len());
-        if self.unanswered.len() == 1 {
+        debug_assert!(self.uncommitted.len() <= GROUPS_WAITING_MAX, "{} groups wait", self.uncommitted.len());
+        if self.uncommitted.len() == 1 {
             self.submit_group();
         }
     }
 
     fn submit_group(&self) {
-        let Some(group) = self.unanswered.front() else { return };
-        let (told, wake) = (self.answers.0.clone(), Arc::clone(&self.wake));
+        let Some(group) = self.uncommitted.front() else { return };
+        let (sender, notify) = (self.results.0.clone(), Arc::clone(&self.notify));
         self.spool.submit(Op::Commit(Arc::clone(group)), move |done| {
-            let _ = told.send(done);
-            wake();
+            let _ = sender.send(done);
+            notify();
         });
     }
 
-    /// The next answer, if it has come, or where `patience` is given within that time.
+    /// The next group that was committed, if any; waits up to `patience` for it.
     pub(crate) fn committed(&mut self, patience: Duration) -> Result<Option<Committed>, SpoolError> {
-        if self.again_at.take_if(|again| self.clock.uptime() >= *again).is_some() {
+        if self.retry_at.take_if(|again| self.clock.uptime() >= *again).is_some() {
             self.submit_group();
         }
         if !patience.is_zero() {
             self.spool.turn();
         }
-        let answer = self.answers.1.try_recv().ok();
-        let answer = answer.or_else(|| self.answers.1.recv_timeout(self.clock.advance(patience)).ok());
-        let Some(done) = answer else { return Ok(None) };
+        let result = self.results.1.try_recv().ok();
+        let result = result.or_else(|| self.results.1.recv_timeout(self.clock.advance(patience)).ok());
+        let Some(done) = result else { return Ok(None) };
         let room = match done {
             Ok(Done::Committed(room)) => room,
             Ok(_) => Room::Open,
             Err(SpoolError::DiskFull) => {
-                self.again_at = Some(self.clock.uptime().plus(AGAIN_AFTER));
+                self.retry_at = Some(self.clock.uptime().plus(RETRY_AFTER));
                 return Err(SpoolError::DiskFull);
             }
             Err(error) => return Err(error),
         };
-        let Some(group) = self.unanswered.pop_front() else { return Ok(None) };
+        let Some(group) = self.uncommitted.pop_front() else { return Ok(None) };
         self.submit_group();
         self.shadow.synced();
         Ok(Some(Committed { position: group.position, room }))
     }
 
-    /// Gives numbers and places to what was judged.
-    fn take_drafts(&mut self, records: &mut dyn Records) -> Result<(), GroupError> {
+    /// Gives numbers and positions to what was drafted.
+    fn append_drafts(&mut self, positions: &mut dyn PositionSource) -> Result<(), GroupError> {
         self.metrics.similarities_skipped.inc_by(std::mem::take(&mut self.drafts.similarities_skipped));
         let mut drafts = std::mem::take(&mut self.drafts);
-        let taken =
-            drafts.list.iter().try_for_each(|draft| self.take_draft(draft, drafts.fragment(draft), records));
+        let appended = drafts
+            .list
+            .iter()
+            .try_for_each(|draft| self.append_draft(draft, drafts.fragment(draft), positions));
         drafts.clear();
         self.drafts = drafts;
-        taken
+        appended
     }
 
-    fn take_draft(
+    fn append_draft(
         &mut self,
         draft: &Draft,
         fragment: &[u8],
-        records: &mut dyn Records,
+        positions: &mut dyn PositionSource,
     ) -> Result<(), GroupError> {
-        let Some((position, committed_at)) = records.place().map_err(GroupError::Order)? else {
+        let Some((position, committed_at)) = positions.next_position().map_err(GroupError::Order)? else {
             return Ok(());
         };
         let lane = LaneNo::new(draft.project, draft.callback);
         let at = draft.callback.index();
         let name = self.projects.name(draft.project);
         (self.listeners.watch)(name, draft.callback, position, fragment);
-        if let Some(made) = self.made.get_mut(at) {
-            *made += 1;
+        if let Some(count) = self.record_counts.get_mut(at) {
+            *count += 1;
         }
-        let keep = &self.listeners.keep;
-        if !*self.kept_lanes.entry(lane).or_insert_with(|| keep(name, draft.callback)) {
+        let is_routed = &self.listeners.keep;
+        if !*self.routed_lanes.entry(lane).or_insert_with(|| is_routed(name, draft.callback)) {
             *self.not_kept.entry(lane).or_default() += 1;
             return Ok(());
         }
-        let mut after = self.dependency_index.after(draft.project, draft.callback, draft.document)?;
+        let mut waits_for = self.dependency_index.waits_for(draft.project, draft.callback, draft.document)?;
         if let Some(earlier) = draft.earlier {
             let of_earlier =
                 self.dependency_index.last_in(LaneNo::new(draft.project, Callback::Excluded), earlier)?;
-            if let Some(slot) = after.0.get_mut(Callback::Excluded.index()) {
+            if let Some(slot) = waits_for.0.get_mut(Callback::Excluded.index()) {
                 *slot = (*slot).max(of_earlier);
             }
         }
-        let seq = self.builder.push(lane, position, committed_at, after, draft.document, fragment);
-        self.dependency_index.note(lane, draft.document, seq)?;
+        let seq = self.builder.push(lane, position, committed_at, waits_for, draft.document, fragment);
+        self.dependency_index.insert(lane, draft.document, seq)?;
         Ok(())
     }
 
-    /// A row that cannot be read leaves no trace.
-    fn whole_or_nothing<T>(&mut self, read: Result<T, Unreadable>) -> Result<T, GroupError> {
+    /// The result; an unreadable row leaves no drafts behind.
+    fn or_discard_drafts<T>(&mut self, read: Result<T, Unreadable>) -> Result<T, GroupError> {
         if read.is_err() {
             self.drafts.clear();
         }
@@ -337,8 +339,8 @@ impl GroupWriter {
     fn count(&mut self) {
         for callback in Callback::ALL {
             let label = CallbackLabel { callback };
-            let made = self.made.get_mut(callback.index()).map_or(0, std::mem::take);
-            self.metrics.records.get_or_create(&label).inc_by(made);
+            let count = self.record_counts.get_mut(callback.index()).map_or(0, std::mem::take);
+            self.metrics.records.get_or_create(&label).inc_by(count);
             self.metrics.records_not_kept.get_or_create(&label).inc_by(0);
         }
         for (lane, records) in self.not_kept.drain() {
@@ -349,17 +351,17 @@ impl GroupWriter {
     }
 }
 
-/// Where records get their places from. `None`: they are made silently.
-pub(crate) trait Records {
+/// Where records get their positions from. `None`: they are made silently.
+pub(crate) trait PositionSource {
     /// The next record's position and commit time.
-    fn place(&mut self) -> Result<Option<(Position, Timestamp)>, String>;
+    fn next_position(&mut self) -> Result<Option<(Position, Timestamp)>, String>;
 }
 
-/// No records at all.
-pub(crate) struct Silent;
+/// No record is made.
+pub(crate) struct NoRecords;
 
-impl Records for Silent {
-    fn place(&mut self) -> Result<Option<(Position, Timestamp)>, String> {
+impl PositionSource for NoRecords {
+    fn next_position(&mut self) -> Result<Option<(Position, Timestamp)>, String> {
         Ok(None)
     }
 }
@@ -373,4 +375,4 @@ const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 const SHADOW_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// Documents with unsettled records that are held in memory, at about 60 bytes each.
 const INDEXED_DOCUMENTS_MAX: usize = 150_000;
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! Why the stream stops.
 
-use super::carried::Lacking;
 use super::group_writer::GroupError;
+use super::replica_identity::Lacking;
 use crate::classify::{TableName, Unresolved};
 use crate::position::Lsn;
 
@@ -20,7 +20,7 @@ pub enum Halt {
     /// The place that was asked for: all before it is applied, nothing behind it.
     #[error("reached {0}")]
     Reached(Lsn),
-    /// The ledger.
+    /// A change cannot be applied.
     #[error("at {lsn}, {table}: {error}")]
     GroupWriter {
         /// The transaction.

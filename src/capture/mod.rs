@@ -1,16 +1,16 @@
 //! The left loop: frames → changes → groups of records, shadow and position → the spool → the LSN
 //! that may be confirmed.
 //!
-//! 1. What is confirmed is never beyond what is synced: the position of a group is told only when
-//!    the spool has answered for it.
+//! 1. What is confirmed is never beyond what is synced: a group's position is published only
+//!    after the spool has committed it.
 //! 2. A keepalive's LSN goes the same way: behind everything that was received before it.
 
-mod carried;
 mod dependency_index;
+mod dropped_records;
 mod group_writer;
 mod halt;
-mod not_kept;
 mod notice;
+mod replica_identity;
 mod shadow_cache;
 mod stream_applier;
 mod stream_cursor;
@@ -29,31 +29,31 @@ use crate::source::Block;
 use crate::spool::{Opened, Room, Spool, SpoolError, StreamPosition};
 use crate::time::Uptime;
 
-pub use carried::Lacking;
+pub use dropped_records::{Dropped, NotKept};
 pub use group_writer::{GroupError, GroupWriter, Listeners, RecordObserver, RouteFilter};
-pub(crate) use group_writer::{Records, Silent};
+pub(crate) use group_writer::{NoRecords, PositionSource};
 pub use halt::Halt;
-pub use not_kept::{Dropped, NotKept};
 pub use notice::Notice;
+pub use replica_identity::Lacking;
 pub use stream_applier::{CatalogAnswer, CatalogLookup, Documents};
 
-/// Something for the left loop.
-enum Event {
+/// What the left loop acts on.
+enum Input {
     /// From the connection of that number.
     Block(u64, Block),
     /// A new connection, and what it reads for.
     Connected(u64, Box<(Documents, CatalogLookup, StreamPosition)>),
     RoutesChanged,
     Stop,
-    /// Something was synced.
-    Wake,
-    /// Work on the ledger while no stream runs: a resync.
+    /// A group was committed or refused.
+    Committed,
+    /// Work with the group writer while no stream runs: a resync.
     Work(Box<dyn FnOnce(&mut GroupWriter) + Send>),
 }
 
 /// The left loop at work.
 pub struct Capture {
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<Input>,
     confirmed: Arc<watch::Sender<Lsn>>,
     position: Arc<Mutex<Option<StreamPosition>>>,
     not_kept: NotKept,
@@ -75,7 +75,7 @@ impl Capture {
         Ok(capture)
     }
 
-    /// Without a thread: the caller turns the loop.
+    /// Without a thread: the caller runs the loop.
     pub fn still(
         opened: &Opened,
         clock: Clock,
@@ -83,19 +83,19 @@ impl Capture {
         listeners: Listeners,
         notice: impl Fn(Notice) + Send + 'static,
     ) -> anyhow::Result<(Self, Loop)> {
-        let (events, happened) = mpsc::channel();
-        let wake = {
+        let (events, inputs) = mpsc::channel();
+        let notify = {
             let events = Mutex::new(events.clone());
             Arc::new(move || {
-                let _ = events.lock().unwrap_or_else(PoisonError::into_inner).send(Event::Wake);
+                let _ = events.lock().unwrap_or_else(PoisonError::into_inner).send(Input::Committed);
             })
         };
-        let group_writer = GroupWriter::open(opened, clock, metrics.clone(), listeners, wake)?;
+        let group_writer = GroupWriter::open(opened, clock, metrics.clone(), listeners, notify)?;
         let confirmed = Arc::new(watch::Sender::new(opened.position.unwrap_or_default().resume_lsn));
         let position = Arc::new(Mutex::new(opened.position));
         let not_kept = group_writer.not_kept();
         let state = Loop {
-            happened,
+            inputs,
             group_writer,
             spool: opened.spool.clone(),
             clock,
@@ -105,7 +105,7 @@ impl Capture {
             position: Arc::clone(&position),
             stream: None,
             halted_for_room: false,
-            answer_at_once: false,
+            reply_requested: false,
             submitted: StreamPosition::default(),
             submitted_at: clock.uptime(),
             stopping: false,
@@ -123,14 +123,20 @@ impl Capture {
 
     /// A connection is about to stream from `position`, which [`Capture::settle`] gave, or which
     /// follows from it: its blocks come under `number`.
-    pub fn connected(&self, number: u64, documents: Documents, ask: CatalogLookup, position: StreamPosition) {
-        self.tell(Event::Connected(number, Box::new((documents, ask, position))));
+    pub fn connected(
+        &self,
+        number: u64,
+        documents: Documents,
+        lookup: CatalogLookup,
+        position: StreamPosition,
+    ) {
+        self.send(Input::Connected(number, Box::new((documents, lookup, position))));
     }
 
     /// Where the connection of `number` hands its blocks over.
     pub fn blocks(&self, number: u64) -> impl FnMut(Block) + Send + use<> {
         let events = self.events.clone();
-        move |block| drop(events.send(Event::Block(number, block)))
+        move |block| drop(events.send(Input::Block(number, block)))
     }
 
     /// What may be confirmed to Postgres.
@@ -144,7 +150,7 @@ impl Capture {
         self.confirmed.send_replace(position.resume_lsn);
     }
 
-    /// Where the stream stands, durably.
+    /// How far the stream is durably applied.
     pub fn position(&self) -> Option<StreamPosition> {
         *self.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -156,38 +162,38 @@ impl Capture {
 
     /// The webhooks changed.
     pub fn routes_changed(&self) {
-        self.tell(Event::RoutesChanged);
+        self.send(Input::RoutesChanged);
     }
 
-    /// Runs `work` on the ledger, on the loop's thread, and waits for what it returns. What is left
-    /// of a stream is ended first. `None`: the loop has ended.
+    /// Runs `work` with the group writer, on the loop's thread, and waits for its result. A stream that
+    /// runs is ended first. `None`: the loop has ended.
     pub(crate) async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut GroupWriter) -> T + Send + 'static,
     ) -> Option<T> {
-        let (told, tell) = tokio::sync::oneshot::channel();
-        self.tell(Event::Work(Box::new(move |group_writer| drop(told.send(work(group_writer))))));
-        tell.await.ok()
+        let (reply, replied) = tokio::sync::oneshot::channel();
+        self.send(Input::Work(Box::new(move |group_writer| drop(reply.send(work(group_writer))))));
+        replied.await.ok()
     }
 
     /// Makes durable what was read, and ends.
     pub fn stop(&self) {
-        self.tell(Event::Stop);
+        self.send(Input::Stop);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             let _ = thread.join();
         }
     }
 
-    fn tell(&self, event: Event) {
+    fn send(&self, event: Input) {
         let _ = self.events.send(event);
     }
 }
 
-/// The left loop's doing: whoever holds it turns it.
+/// The left loop. Its owner calls [`Loop::step`].
 #[expect(clippy::struct_excessive_bools, reason = "each is a state of its own, and any two may hold")]
 pub struct Loop {
-    happened: mpsc::Receiver<Event>,
+    inputs: mpsc::Receiver<Input>,
     group_writer: GroupWriter,
     spool: Spool,
     clock: Clock,
@@ -199,7 +205,7 @@ pub struct Loop {
     stream: Option<(u64, StreamApplier)>,
     halted_for_room: bool,
     /// The server waits for an answer to a keepalive.
-    answer_at_once: bool,
+    reply_requested: bool,
     submitted: StreamPosition,
     submitted_at: Uptime,
     stopping: bool,
@@ -209,22 +215,22 @@ pub struct Loop {
 
 impl Loop {
     fn run(mut self) {
-        while let Some(rest) = self.turn() {
-            match self.happened.recv_timeout(rest) {
-                Ok(event) => self.take(event),
+        while let Some(rest) = self.step() {
+            match self.inputs.recv_timeout(rest) {
+                Ok(event) => self.on_input(event),
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    /// Takes the answers that have come, and one event. Waits for nothing but a sync that must come
+    /// Takes the results that have come, and one event. Waits for nothing but a sync that must come
     /// first. Says how long to rest where nothing else comes; `None`: it has ended.
-    pub fn turn(&mut self) -> Option<Duration> {
+    pub fn step(&mut self) -> Option<Duration> {
         self.take_committed(Duration::ZERO);
-        match self.happened.try_recv() {
+        match self.inputs.try_recv() {
             Ok(event) => {
-                self.take(event);
+                self.on_input(event);
                 Some(Duration::ZERO)
             }
             Err(mpsc::TryRecvError::Disconnected) => None,
@@ -232,14 +238,14 @@ impl Loop {
                 // Everything that has come is entered: now is the time to make it durable.
                 self.submit_if_due();
                 // What the disk has no room for is not confirmed, and comes again.
-                let is_settled = self.group_writer.in_flight() == 0 || self.group_writer.lacks_disk();
+                let is_settled = self.group_writer.in_flight() == 0 || self.group_writer.waits_for_disk();
                 let over = self.failed || self.stopping && is_settled;
-                (!over).then_some(LOOK_AROUND_EVERY)
+                (!over).then_some(IDLE_WAIT)
             }
         }
     }
 
-    /// Groups that are handed in and not answered.
+    /// Groups that are submitted and not yet committed.
     pub fn in_flight(&self) -> usize {
         self.group_writer.in_flight()
     }
@@ -249,40 +255,40 @@ impl Loop {
         self.group_writer.memory()
     }
 
-    fn take(&mut self, event: Event) {
+    fn on_input(&mut self, event: Input) {
         match event {
-            Event::Block(number, block) => self.block(number, &block),
-            Event::Connected(number, of) => {
-                let (documents, ask, position) = *of;
+            Input::Block(number, block) => self.on_block(number, &block),
+            Input::Connected(number, of) => {
+                let (documents, lookup, position) = *of;
                 self.submitted = position;
                 self.stream =
-                    Some((number, StreamApplier::new(documents, ask, position, self.metrics.clone())));
+                    Some((number, StreamApplier::new(documents, lookup, position, self.metrics.clone())));
             }
-            Event::RoutesChanged => self.group_writer.routes_changed(),
-            Event::Stop => {
+            Input::RoutesChanged => self.group_writer.routes_changed(),
+            Input::Stop => {
                 self.submit_now();
                 self.stream = None;
                 self.stopping = true;
             }
-            Event::Wake => {}
-            Event::Work(work) => {
+            Input::Committed => {}
+            Input::Work(work) => {
                 self.submit_now();
                 self.stream = None;
-                self.settle_all();
+                self.wait_for_commits();
                 work(&mut self.group_writer);
             }
         }
     }
 
-    fn block(&mut self, number: u64, block: &Block) {
+    fn on_block(&mut self, number: u64, block: &Block) {
         for frame in block.frames() {
             let Some((_, stream_applier)) = self.stream.as_mut().filter(|(of, _)| *of == number) else {
                 return;
             };
             let after = match stream_applier.frame(frame, &mut self.group_writer) {
                 Ok(Applied::Truncated(committed_at)) => self.truncate(committed_at),
-                Ok(Applied::Answer) => {
-                    self.answer_at_once = true;
+                Ok(Applied::ReplyRequested) => {
+                    self.reply_requested = true;
                     Ok(())
                 }
                 Ok(Applied::Nothing) => Ok(()),
@@ -306,7 +312,7 @@ impl Loop {
     fn truncate(&mut self, committed_at: crate::time::Timestamp) -> Result<(), Halt> {
         loop {
             self.submit_now();
-            self.settle_all();
+            self.wait_for_commits();
             let Some((_, stream_applier)) = &mut self.stream else { return Ok(()) };
             if stream_applier.truncate_step(committed_at, &mut self.group_writer)? {
                 return Ok(());
@@ -329,7 +335,7 @@ impl Loop {
         let Some((_, stream_applier)) = &self.stream else { return };
         let moved = stream_applier.cursor.position() != self.submitted;
         let patient =
-            self.clock.uptime().since(self.submitted_at) < IDLE_POSITION_EVERY && !self.answer_at_once;
+            self.clock.uptime().since(self.submitted_at) < IDLE_POSITION_EVERY && !self.reply_requested;
         if self.group_writer.has_changes() || moved && !patient {
             self.submit_now();
         }
@@ -352,17 +358,17 @@ impl Loop {
         self.group_writer.submit(Some(position));
         self.submitted = position;
         self.submitted_at = self.clock.uptime();
-        self.answer_at_once = false;
+        self.reply_requested = false;
     }
 
     /// Waits until nothing is on its way to the disk.
-    fn settle_all(&mut self) {
+    fn wait_for_commits(&mut self) {
         while self.group_writer.in_flight() > 0 && !self.failed {
             self.take_committed(WAIT_FOR_SYNC);
         }
     }
 
-    /// Takes the answers that have come.
+    /// Takes the results that have come.
     fn take_committed(&mut self, patience: Duration) {
         loop {
             match self.group_writer.committed(patience) {
@@ -401,5 +407,5 @@ impl Loop {
 
 /// An idle stream's position is made durable, and so confirmed, no more often.
 const IDLE_POSITION_EVERY: Duration = Duration::from_secs(1);
-const LOOK_AROUND_EVERY: Duration = Duration::from_millis(250);
+const IDLE_WAIT: Duration = Duration::from_millis(250);
 const WAIT_FOR_SYNC: Duration = Duration::from_secs(1);

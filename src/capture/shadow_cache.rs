@@ -67,7 +67,7 @@ impl ShadowCache {
         Ok(())
     }
 
-    /// Takes the group's changes, sorted by identity. They stay in sight until [`ShadowCache::synced`].
+    /// Takes the group's changes, sorted by identity. They stay readable until [`ShadowCache::synced`].
     pub(super) fn take(&mut self) -> (Vec<(Identity, Option<Box<[u8]>>)>, Growth) {
         let group = std::mem::take(&mut self.open);
         let boxed = |known: &CachedEntry| known.as_ref().map(|entry| Box::from(&**entry));

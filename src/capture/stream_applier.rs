@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::carried::{Carried, Lacking};
-use super::group_writer::{GroupError, GroupWriter, Records, Silent};
+use super::group_writer::{GroupError, GroupWriter, NoRecords, PositionSource};
 use super::halt::Halt;
-use super::stream_cursor::{OutOfOrder, Step, StreamCursor};
+use super::replica_identity::{Lacking, ReplicaIdentities};
+use super::stream_cursor::{Decision, OutOfOrder, StreamCursor};
 use crate::classify::{Layout, Mapping, TypeKinds, Unreadable};
 use crate::decode::{Malformed, Message, OldTuple, Relation, Tuple};
 use crate::metrics::{Metrics, OperationLabel};
@@ -35,18 +35,18 @@ pub(super) struct StreamApplier {
     identity: Vec<String>,
     table: Option<u32>,
     exclude_on_truncate: bool,
-    ask: CatalogLookup,
+    lookup: CatalogLookup,
     kinds: TypeKinds,
     pub(super) cursor: StreamCursor,
     /// The stream ends before the first transaction that is committed here or later.
     until: Option<Lsn>,
     /// By OID; what else the publication holds is counted and passed over.
     relations: HashMap<u32, TrackedRelation>,
-    carried: Carried,
+    identities: ReplicaIdentities,
     metrics: Metrics,
     counts: [u64; 4],
     /// The last place that was understood.
-    place: Lsn,
+    lsn: Lsn,
     /// The transaction that the stream stands in.
     xid: u32,
     /// A column came of which it is not known what documents hold: they are to be looked at.
@@ -62,7 +62,7 @@ enum TrackedRelation {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Applied {
     /// The server wants to know how far we are.
-    Answer,
+    ReplyRequested,
     Nothing,
     /// The documents are gone, all of them: to be entered piece by piece, committed at that time.
     Truncated(Timestamp),
@@ -88,7 +88,7 @@ pub struct Documents {
 impl StreamApplier {
     pub(super) fn new(
         documents: Documents,
-        ask: CatalogLookup,
+        lookup: CatalogLookup,
         position: StreamPosition,
         metrics: Metrics,
     ) -> Self {
@@ -97,15 +97,15 @@ impl StreamApplier {
             identity: documents.identity,
             table: documents.table,
             exclude_on_truncate: documents.exclude_on_truncate,
-            ask,
+            lookup,
             kinds: TypeKinds::read_for(documents.excluded_type),
             cursor: StreamCursor::new(position),
             until: documents.until,
             relations: HashMap::new(),
-            carried: Carried::default(),
+            identities: ReplicaIdentities::default(),
             metrics,
             counts: [0; 4],
-            place: position.resume_lsn,
+            lsn: position.resume_lsn,
             xid: 0,
             unlearned: false,
         }
@@ -126,14 +126,14 @@ impl StreamApplier {
                 if let Some(until) = self.until.filter(|until| self.cursor.position().resume_lsn >= *until) {
                     return Err(Halt::Reached(until));
                 }
-                Ok(if reply_requested { Applied::Answer } else { Applied::Nothing })
+                Ok(if reply_requested { Applied::ReplyRequested } else { Applied::Nothing })
             }
         }
     }
 
     fn message(&mut self, message: Message<'_>, group_writer: &mut GroupWriter) -> Result<Applied, Halt> {
         if matches!(message, Message::Begin { .. } | Message::Commit { .. } | Message::Truncate { .. }) {
-            self.carried.other();
+            self.identities.on_other();
         }
         match message {
             Message::Begin { commit, committed_at, xid } => {
@@ -141,11 +141,11 @@ impl StreamApplier {
                     return Err(Halt::Reached(until));
                 }
                 self.cursor.begin(commit, committed_at).map_err(|error| self.malformed(&error))?;
-                (self.place, self.xid) = (commit, xid);
+                (self.lsn, self.xid) = (commit, xid);
             }
             Message::Commit { commit, end, .. } => {
                 self.cursor.commit(commit, end).map_err(|error| self.malformed(&error))?;
-                self.place = end;
+                self.lsn = end;
             }
             Message::Relation(relation) => self.relation(relation, group_writer)?,
             Message::Insert { relation, new } => {
@@ -174,10 +174,11 @@ impl StreamApplier {
     ) -> Result<(), Halt> {
         let known = self.relations.get(&relation);
         match known {
-            Some(TrackedRelation::Documents(_)) => self.carried.row(),
-            Some(TrackedRelation::Other) | None => self.carried.other(),
+            Some(TrackedRelation::Documents(_)) => self.identities.on_row(),
+            Some(TrackedRelation::Other) | None => self.identities.on_other(),
         }
-        let Step::Apply(committed_at) = self.cursor.change().map_err(|error| self.malformed(&error))? else {
+        let Decision::Apply(committed_at) = self.cursor.change().map_err(|error| self.malformed(&error))?
+        else {
             return Ok(());
         };
         match known {
@@ -188,15 +189,15 @@ impl StreamApplier {
             }
             Some(TrackedRelation::Other) => {}
             Some(TrackedRelation::Documents(known)) => {
-                let (layout, lsn, lacking) = (&known.1, self.place, self.carried.lacking());
+                let (layout, lsn, lacking) = (&known.1, self.lsn, self.identities.incomplete());
                 let not_carried = |lacking: &Lacking| Halt::NotCarried { lsn, lacking: lacking.clone() };
                 // Without an old row, what is not in the replica identity may have changed.
                 if let Some(lacking) = lacking.filter(|_| operation == UPDATE && old.is_none()) {
                     return Err(not_carried(lacking));
                 }
-                let mut places = Places { cursor: &mut self.cursor, committed_at };
-                let entered = enter(layout, old, new, group_writer, &mut places);
-                entered.map_err(|error| match (error, lacking) {
+                let mut positions = TransactionPositions { cursor: &mut self.cursor, committed_at };
+                let applied = apply_row(layout, old, new, group_writer, &mut positions);
+                applied.map_err(|error| match (error, lacking) {
                     (GroupError::Unreadable(Unreadable::NullId { .. }), Some(lacking)) if old.is_some() => {
                         not_carried(lacking)
                     }
@@ -212,7 +213,8 @@ impl StreamApplier {
     }
 
     fn truncated(&mut self, relations: &[u32]) -> Result<Applied, Halt> {
-        let Step::Apply(committed_at) = self.cursor.change().map_err(|error| self.malformed(&error))? else {
+        let Decision::Apply(committed_at) = self.cursor.change().map_err(|error| self.malformed(&error))?
+        else {
             return Ok(Applied::Nothing);
         };
         let ours = |oid: &u32| matches!(self.relations.get(oid), Some(TrackedRelation::Documents(_)));
@@ -230,7 +232,7 @@ impl StreamApplier {
         committed_at: Timestamp,
         group_writer: &mut GroupWriter,
     ) -> Result<bool, Halt> {
-        let (lsn, table) = (self.place, self.mapping.table.clone());
+        let (lsn, table) = (self.lsn, self.mapping.table.clone());
         let halt = |error| Halt::GroupWriter { lsn, table: table.clone(), error };
         let left = group_writer.on_disk_after(None, TRUNCATE_STEP).map_err(halt)?;
         if left.is_empty() {
@@ -241,11 +243,11 @@ impl StreamApplier {
             return Ok(true);
         }
         for (identity, _) in &left {
-            let mut places = Places { cursor: &mut self.cursor, committed_at };
+            let mut positions = TransactionPositions { cursor: &mut self.cursor, committed_at };
             let removed = if self.exclude_on_truncate {
-                group_writer.remove(identity, &mut places)
+                group_writer.remove(identity, &mut positions)
             } else {
-                group_writer.remove(identity, &mut Silent)
+                group_writer.remove(identity, &mut NoRecords)
             };
             removed.map_err(halt)?;
         }
@@ -258,9 +260,9 @@ impl StreamApplier {
         let is_named = (&relation.schema, &relation.name) == (&table.schema, &table.name);
         // A table that was renamed, or moved to another schema, is the same one, and its changes count.
         let is_documents = self.table.map_or(is_named, |oid| relation.oid == oid);
-        self.carried.relation(&relation, is_documents, &self.identity);
+        self.identities.on_relation(&relation, is_documents, &self.identity);
         if is_named && !is_documents {
-            return Err(Halt::TableReplaced { lsn: self.place, table: table.to_string() });
+            return Err(Halt::TableReplaced { lsn: self.lsn, table: table.to_string() });
         }
         if !is_documents {
             self.relations.insert(relation.oid, TrackedRelation::Other);
@@ -274,7 +276,7 @@ impl StreamApplier {
             matches!(known, TrackedRelation::Documents(_)) && *oid != relation.oid
         };
         if self.relations.iter().any(another) {
-            return Err(Halt::TableReplaced { lsn: self.place, table: table.to_string() });
+            return Err(Halt::TableReplaced { lsn: self.lsn, table: table.to_string() });
         }
         let layout = self.resolve(&relation, group_writer)?;
         self.relations.insert(relation.oid, TrackedRelation::Documents(Box::new((relation, layout))));
@@ -286,7 +288,7 @@ impl StreamApplier {
         let added = group_writer.layouts.added(&self.mapping, relation);
         let mut answer = CatalogAnswer::default();
         if !types.is_empty() || !added.is_empty() {
-            answer = (self.ask)(&types, &added, self.xid).map_err(Halt::Catalog)?;
+            answer = (self.lookup)(&types, &added, self.xid).map_err(Halt::Catalog)?;
         }
         for (oid, form) in answer.kinds {
             self.kinds.learn(oid, form);
@@ -309,7 +311,7 @@ impl StreamApplier {
         }
         if group_writer.layouts != before {
             self.unlearned = !group_writer.layouts.unlearned().is_empty();
-            group_writer.note(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
+            group_writer.set_fact(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
         }
         Ok(layout)
     }
@@ -322,37 +324,37 @@ impl StreamApplier {
     }
 
     fn malformed<E: ToString>(&self, error: &E) -> Halt {
-        Halt::Malformed { lsn: self.place, what: error.to_string() }
+        Halt::Malformed { lsn: self.lsn, what: error.to_string() }
     }
 }
 
-fn enter(
+fn apply_row(
     layout: &Layout,
     old: Option<&OldTuple<'_>>,
     new: Option<&Tuple<'_>>,
     group_writer: &mut GroupWriter,
-    places: &mut Places<'_>,
+    positions: &mut TransactionPositions<'_>,
 ) -> Result<(), GroupError> {
     let before = old.map(|old| layout.old_identity(old)).transpose()?;
     let Some(new) = new else {
-        return before.map_or(Ok(()), |before| group_writer.remove(&before, places));
+        return before.map_or(Ok(()), |before| group_writer.remove(&before, positions));
     };
     let row = layout.updated_row(old, new)?;
     let before = match before {
         Some(before) => before,
         None => layout.identity(&row)?,
     };
-    group_writer.enter(layout, &before, &row, places).map(drop)
+    group_writer.apply_row(layout, &before, &row, positions).map(drop)
 }
 
-/// Places of the transaction that is being applied.
-struct Places<'a> {
+/// TransactionPositions of the transaction that is being applied.
+struct TransactionPositions<'a> {
     cursor: &'a mut StreamCursor,
     committed_at: Timestamp,
 }
 
-impl Records for Places<'_> {
-    fn place(&mut self) -> Result<Option<(Position, Timestamp)>, String> {
+impl PositionSource for TransactionPositions<'_> {
+    fn next_position(&mut self) -> Result<Option<(Position, Timestamp)>, String> {
         let position = self.cursor.next_record().map_err(|error: OutOfOrder| error.to_string())?;
         Ok(Some((position, self.committed_at)))
     }

@@ -1,7 +1,7 @@
 //! Where the stream stands: which transactions and changes are new, and what position they leave.
 //!
 //! The server sends again what it was not told to forget, always whole transactions. What was
-//! applied before is told apart by place: transactions below the whole LSN, and the first changes
+//! applied before is told apart by place: transactions below the resume LSN, and the first changes
 //! of the one that a group ended inside of. <https://www.postgresql.org/docs/current/logicaldecoding-explanation.html>
 
 use crate::position::{Lsn, Position};
@@ -13,33 +13,33 @@ use crate::time::Timestamp;
 pub(super) struct StreamCursor {
     position: StreamPosition,
     /// The transaction between Begin and Commit on this connection.
-    inside: Option<Inside>,
+    arriving: Option<Arriving>,
 }
 
 /// A transaction that is arriving.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Inside {
+struct Arriving {
     commit: Lsn,
     committed_at: Timestamp,
     /// Row changes that are still to be passed over, as they were applied before.
-    passing: Passing,
+    already_applied: AlreadyApplied,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Passing {
+enum AlreadyApplied {
     /// The next so many.
     Changes(u64),
     /// All of them: the whole transaction was applied before.
-    Whole,
+    All,
 }
 
 /// What to do with a row change.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Step {
+pub(super) enum Decision {
     /// Apply it, then say [`StreamCursor::applied`]. It was committed then.
     Apply(Timestamp),
     /// It was applied before.
-    Pass,
+    Skip,
 }
 
 /// The stream's messages come in an order in which Postgres never sends them.
@@ -59,7 +59,7 @@ pub(super) enum OutOfOrder {
 
 impl StreamCursor {
     pub(super) fn new(position: StreamPosition) -> Self {
-        Self { position, inside: None }
+        Self { position, arriving: None }
     }
 
     pub(super) fn position(&self) -> StreamPosition {
@@ -67,39 +67,39 @@ impl StreamCursor {
     }
 
     pub(super) fn begin(&mut self, commit: Lsn, committed_at: Timestamp) -> Result<(), OutOfOrder> {
-        if let Some(inside) = self.inside {
-            return Err(OutOfOrder::BeginInside { open: inside.commit, found: commit });
+        if let Some(arriving) = self.arriving {
+            return Err(OutOfOrder::BeginInside { open: arriving.commit, found: commit });
         }
-        let passing = match self.position.open {
-            // A transaction that begins its commit record exactly at the whole LSN is new: the
-            // whole LSN is an end, and ends lie behind their commit records.
-            _ if commit < self.position.resume_lsn => Passing::Whole,
-            Some(open) if open.commit == commit => Passing::Changes(open.changes_applied),
+        let already_applied = match self.position.open {
+            // A transaction that begins its commit record exactly at the resume LSN is new: the
+            // resume LSN is an end, and ends lie behind their commit records.
+            _ if commit < self.position.resume_lsn => AlreadyApplied::All,
+            Some(open) if open.commit == commit => AlreadyApplied::Changes(open.changes_applied),
             Some(open) => return Err(OutOfOrder::OtherThanOpen { open: open.commit, found: commit }),
-            None => Passing::Changes(0),
+            None => AlreadyApplied::Changes(0),
         };
-        self.inside = Some(Inside { commit, committed_at, passing });
+        self.arriving = Some(Arriving { commit, committed_at, already_applied });
         Ok(())
     }
 
     /// A row change or Truncate, of whatever relation.
-    pub(super) fn change(&mut self) -> Result<Step, OutOfOrder> {
-        let inside = self.inside.as_mut().ok_or(OutOfOrder::Outside)?;
-        match &mut inside.passing {
-            Passing::Whole => return Ok(Step::Pass),
-            Passing::Changes(left @ 1..) => {
+    pub(super) fn change(&mut self) -> Result<Decision, OutOfOrder> {
+        let arriving = self.arriving.as_mut().ok_or(OutOfOrder::Outside)?;
+        match &mut arriving.already_applied {
+            AlreadyApplied::All => return Ok(Decision::Skip),
+            AlreadyApplied::Changes(left @ 1..) => {
                 *left -= 1;
-                return Ok(Step::Pass);
+                return Ok(Decision::Skip);
             }
-            Passing::Changes(0) => {}
+            AlreadyApplied::Changes(0) => {}
         }
-        let commit = inside.commit;
-        let committed_at = inside.committed_at;
+        let commit = arriving.commit;
+        let committed_at = arriving.committed_at;
         self.position.open.get_or_insert(OpenTransaction { commit, changes_applied: 0, records_made: 0 });
-        Ok(Step::Apply(committed_at))
+        Ok(Decision::Apply(committed_at))
     }
 
-    /// The change of the last [`Step::Apply`] is applied.
+    /// The change of the last [`Decision::Apply`] is applied.
     pub(super) fn applied(&mut self) {
         debug_assert!(self.position.open.is_some(), "a change is applied inside a transaction");
         if let Some(open) = &mut self.position.open {
@@ -115,11 +115,11 @@ impl StreamCursor {
     }
 
     pub(super) fn commit(&mut self, commit: Lsn, end: Lsn) -> Result<(), OutOfOrder> {
-        let open = self.inside.take();
-        let inside = open
-            .filter(|inside| inside.commit == commit)
-            .ok_or(OutOfOrder::OtherCommit { open: open.map(|inside| inside.commit), found: commit })?;
-        if inside.passing == Passing::Whole {
+        let open = self.arriving.take();
+        let arriving = open
+            .filter(|arriving| arriving.commit == commit)
+            .ok_or(OutOfOrder::OtherCommit { open: open.map(|arriving| arriving.commit), found: commit })?;
+        if arriving.already_applied == AlreadyApplied::All {
             return Ok(());
         }
         self.position =
@@ -127,10 +127,10 @@ impl StreamCursor {
         Ok(())
     }
 
-    /// A keepalive says that everything below `end` was sent. Inside a transaction, or while a part
+    /// A keepalive says that everything below `end` was sent. Arriving a transaction, or while a part
     /// of one is applied, it moves nothing: that transaction's commit may lie below `end`.
     pub(super) fn keepalive(&mut self, end: Lsn) {
-        if self.inside.is_none() && self.position.open.is_none() {
+        if self.arriving.is_none() && self.position.open.is_none() {
             self.position.resume_lsn = self.position.resume_lsn.max(end);
         }
     }
@@ -140,14 +140,14 @@ impl StreamCursor {
 mod tests {
     use super::*;
 
-    const WHOLE: Lsn = Lsn(1_000);
+    const RESUME: Lsn = Lsn(1_000);
 
     fn cursor() -> StreamCursor {
-        StreamCursor::new(StreamPosition { resume_lsn: WHOLE, last_end: Lsn(900), open: None })
+        StreamCursor::new(StreamPosition { resume_lsn: RESUME, last_end: Lsn(900), open: None })
     }
 
     fn apply_one(cursor: &mut StreamCursor, records: u32) {
-        assert_eq!(cursor.change(), Ok(Step::Apply(Timestamp(7))));
+        assert_eq!(cursor.change(), Ok(Decision::Apply(Timestamp(7))));
         for _ in 0..records {
             cursor.next_record().unwrap();
         }
@@ -155,21 +155,21 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_below_the_whole_lsn_is_passed_over() {
+    fn a_transaction_below_the_resume_lsn_is_passed_over() {
         let mut cursor = cursor();
         let before = cursor.position();
         cursor.begin(Lsn(999), Timestamp(7)).unwrap();
-        assert_eq!(cursor.change(), Ok(Step::Pass));
+        assert_eq!(cursor.change(), Ok(Decision::Skip));
         cursor.commit(Lsn(999), Lsn(1_000)).unwrap();
         assert_eq!(cursor.position(), before);
     }
 
     #[test]
-    fn a_transaction_exactly_at_the_whole_lsn_is_new() {
+    fn a_transaction_exactly_at_the_resume_lsn_is_new() {
         let mut cursor = cursor();
-        cursor.begin(WHOLE, Timestamp(7)).unwrap();
+        cursor.begin(RESUME, Timestamp(7)).unwrap();
         apply_one(&mut cursor, 1);
-        cursor.commit(WHOLE, Lsn(1_040)).unwrap();
+        cursor.commit(RESUME, Lsn(1_040)).unwrap();
         assert_eq!(
             cursor.position(),
             StreamPosition { resume_lsn: Lsn(1_040), last_end: Lsn(1_040), open: None }
@@ -183,13 +183,13 @@ mod tests {
         apply_one(&mut cursor, 2);
         apply_one(&mut cursor, 0);
         let kept = cursor.position();
-        assert_eq!(kept.resume_lsn, WHOLE, "an open transaction does not move the whole LSN");
+        assert_eq!(kept.resume_lsn, RESUME, "an open transaction does not move the resume LSN");
 
         let mut again = StreamCursor::new(kept);
         again.begin(Lsn(2_000), Timestamp(7)).unwrap();
-        assert_eq!(again.change(), Ok(Step::Pass));
-        assert_eq!(again.change(), Ok(Step::Pass));
-        assert_eq!(again.change(), Ok(Step::Apply(Timestamp(7))));
+        assert_eq!(again.change(), Ok(Decision::Skip));
+        assert_eq!(again.change(), Ok(Decision::Skip));
+        assert_eq!(again.change(), Ok(Decision::Apply(Timestamp(7))));
         assert_eq!(again.next_record(), Ok(Position { commit: Lsn(2_000), number: 3 }));
     }
 
@@ -200,12 +200,12 @@ mod tests {
         apply_one(&mut cursor, 1);
         let mut cursor = StreamCursor::new(cursor.position());
         cursor.begin(Lsn(2_000), Timestamp(7)).unwrap();
-        assert_eq!(cursor.change(), Ok(Step::Pass));
-        assert_eq!(cursor.change(), Ok(Step::Apply(Timestamp(7))));
+        assert_eq!(cursor.change(), Ok(Decision::Skip));
+        assert_eq!(cursor.change(), Ok(Decision::Apply(Timestamp(7))));
     }
 
     #[test]
-    fn a_keepalive_moves_the_whole_lsn_between_transactions_only() {
+    fn a_keepalive_moves_the_resume_lsn_between_transactions_only() {
         let mut cursor = cursor();
         cursor.keepalive(Lsn(1_500));
         cursor.keepalive(Lsn(1_200));

@@ -18,7 +18,7 @@ use self::snapshot_index::{Document, IndexedRow, SnapshotIndex};
 use self::table::{layout, read_columns, value};
 
 pub use self::error::ResyncError;
-use crate::capture::{Documents, GroupWriter, Records, Silent};
+use crate::capture::{Documents, GroupWriter, NoRecords, PositionSource};
 use crate::classify::{Entry, Identity, Layout, Row, Value};
 use crate::position::{Lsn, Position};
 use crate::record::{Callback, ProjectNo};
@@ -118,7 +118,7 @@ impl Comparison {
                 ComparisonMode::Records { .. } | ComparisonMode::AsIngested(_) => {
                     Box::new(SnapshotPositions::of(&self.snapshot))
                 }
-                ComparisonMode::Learn | ComparisonMode::Count => Box::new(Silent),
+                ComparisonMode::Learn | ComparisonMode::Count => Box::new(NoRecords),
             },
             found: Differences::default(),
             progress: self.progress.clone(),
@@ -139,8 +139,8 @@ impl Comparison {
         if self.mode == ComparisonMode::Count {
             return Ok((position, comparer.found));
         }
-        self.facts.into_iter().for_each(|(fact, value)| group_writer.note(fact, value));
-        group_writer.note_snapshot(self.snapshot.taken_at);
+        self.facts.into_iter().for_each(|(fact, value)| group_writer.set_fact(fact, value));
+        group_writer.set_snapshot_time(self.snapshot.taken_at);
         submit_group(group_writer, Some(position))?;
         wait_for_commits(group_writer)?;
         Ok((position, comparer.found))
@@ -161,8 +161,8 @@ pub struct Differences {
 struct Comparer {
     layout: Layout,
     mode: ComparisonMode,
-    /// Gives records their positions; [`Silent`] where none are made.
-    records: Box<dyn Records + Send>,
+    /// Gives records their positions; [`NoRecords`] where none are made.
+    records: Box<dyn PositionSource + Send>,
     found: Differences,
     progress: ComparisonProgress,
 }
@@ -186,7 +186,7 @@ impl Comparer {
                 .collect());
             let of_row = |error| ResyncError::of_row(error, &self.layout, &row);
             let identity = self.layout.identity(&row).map_err(|error| of_row(error.into()))?;
-            let sight = group_writer.sight(&self.layout, &row).map_err(of_row)?;
+            let sight = group_writer.document_ref(&self.layout, &row).map_err(of_row)?;
             let document = Document::of(sight.project, &sight.id);
             snapshot_index.note(&identity, IndexedRow { document, live: !sight.excluded })?;
             self.progress.row()
@@ -252,7 +252,7 @@ impl Comparer {
                     // Its identity changed: the entry is of the same document.
                     None if shown => match snapshot_index.identity_of(document)? {
                         Some(now) => group_writer.move_entry(&identity, now, &entry)?,
-                        None => group_writer.remove(&identity, &mut Silent)?,
+                        None => group_writer.remove(&identity, &mut NoRecords)?,
                     },
                     None => group_writer.remove(&identity, &mut *self.records)?,
                 }
@@ -287,16 +287,16 @@ impl Comparer {
                         .transpose()?
                         .flatten();
                     let mut made = group_writer
-                        .would_make(layout, moved.as_ref().unwrap_or(&identity), &row)
+                        .count_records(layout, moved.as_ref().unwrap_or(&identity), &row)
                         .map_err(of_row)?;
                     made.get_mut(Callback::Excluded.index()).into_iter().for_each(|made| *made = 0);
                     made
                 }
                 ComparisonMode::AsIngested(project) => group_writer
-                    .enter_anew(layout, &identity, &row, *project, &mut **records)
+                    .apply_as_new(layout, &identity, &row, *project, &mut **records)
                     .map_err(of_row)?,
                 ComparisonMode::Records { .. } | ComparisonMode::Learn => {
-                    group_writer.enter(layout, &identity, &row, &mut **records).map_err(of_row)?
+                    group_writer.apply_row(layout, &identity, &row, &mut **records).map_err(of_row)?
                 }
             };
             found.records.iter_mut().zip(made).for_each(|(sum, made)| *sum += made);
@@ -361,8 +361,8 @@ impl SnapshotPositions {
     }
 }
 
-impl Records for SnapshotPositions {
-    fn place(&mut self) -> Result<Option<(Position, Timestamp)>, String> {
+impl PositionSource for SnapshotPositions {
+    fn next_position(&mut self) -> Result<Option<(Position, Timestamp)>, String> {
         self.number =
             self.number.checked_add(1).ok_or("more than 4,294,967,295 records in one comparison")?;
         Ok(Some((Position { commit: self.commit, number: self.number }, self.at)))

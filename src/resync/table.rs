@@ -37,7 +37,7 @@ pub(super) async fn layout(
     group_writer.layouts.files = added.files;
     if start.mode != ComparisonMode::Count {
         group_writer.layouts.learn();
-        group_writer.note(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
+        group_writer.set_fact(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
     }
     Ok(layout)
 }

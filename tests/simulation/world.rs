@@ -189,7 +189,7 @@ impl World {
 
     fn turn_left(&mut self) {
         if let Some(process) = &mut self.process {
-            process.left.turn();
+            process.left.step();
         }
         // What is confirmed reaches the server now or later.
         if self.random.random_bool(0.5) {

@@ -145,7 +145,7 @@ impl Supervisor {
     async fn leave_unlearned(&mut self, why: String) -> Result<(), StreamError> {
         let left = self.capture.work(|group_writer| {
             group_writer.layouts.learn();
-            group_writer.note(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
+            group_writer.set_fact(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
         });
         left.await.ok_or(StreamError::Stopped)?;
         self.end_failed(format!("{why}: the values of new columns are learned as documents change")).await

@@ -1,9 +1,11 @@
 //! Attempts, as they were logged.
 
-use rusqlite::{Connection, params};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, params};
 
 use super::store::{Store, attempt_cost, failed};
-use crate::spool::attempt::AttemptRow;
+use crate::outcome::OutcomeKind;
+use crate::spool::attempt::LoggedAttempt;
 use crate::spool::batch::BatchId;
 use crate::spool::error::SpoolError;
 use crate::spool::ops::Attempted;
@@ -19,7 +21,7 @@ impl Store {
                 attempted.started_at.0,
                 attempted.took_micros.cast_signed(),
                 attempted.status,
-                attempted.outcome,
+                attempted.outcome.name(),
                 attempted.detail,
             ],
         )?;
@@ -28,17 +30,26 @@ impl Store {
     }
 }
 
+/// A name that no version knows is damage.
+fn outcome(row: &Row<'_>) -> rusqlite::Result<OutcomeKind> {
+    let name: String = row.get(4)?;
+    name.parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(4, Type::Text, Box::new(error)))
+}
+
 /// The attempts of a batch that are still remembered, in order.
-pub(super) fn attempts_of(connection: &Connection, batch: &BatchId) -> Result<Vec<AttemptRow>, SpoolError> {
+pub(super) fn attempts_of(
+    connection: &Connection,
+    batch: &BatchId,
+) -> Result<Vec<LoggedAttempt>, SpoolError> {
     let sql = "SELECT number, started_at, took_micros, status, outcome, detail FROM attempt WHERE batch = ?1 ORDER BY no";
     let mut found = connection.prepare_cached(sql).map_err(failed)?;
     let rows = found.query_map(params![batch.as_bytes()], |row| {
-        Ok(AttemptRow {
+        Ok(LoggedAttempt {
             number: row.get(0)?,
             started_at: Timestamp(row.get(1)?),
             took_micros: row.get::<_, i64>(2)?.cast_unsigned(),
             status: row.get(3)?,
-            outcome: row.get(4)?,
+            outcome: outcome(row)?,
             detail: row.get(5)?,
         })
     });

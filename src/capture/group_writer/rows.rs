@@ -1,86 +1,86 @@
-//! Rows and documents entered: what is remembered of them, and the records they make.
+//! Rows and documents: their shadow entries, and the records that their changes make.
 
-use super::{GroupError, GroupWriter, Records};
+use super::{GroupError, GroupWriter, PositionSource};
 use crate::classify::{Entry, Identity, Layout, Row, draft_removed};
 use crate::record::ProjectNo;
 
 impl GroupWriter {
     /// A row as it is now. `before` is the identity that it had, `records` gives each record's place.
     /// Says how many records the rules make of it, by [`Callback::index`].
-    pub(crate) fn enter(
+    pub(crate) fn apply_row(
         &mut self,
         layout: &Layout,
         before: &Identity,
         row: &Row<'_>,
-        records: &mut dyn Records,
+        positions: &mut dyn PositionSource,
     ) -> Result<[u64; 3], GroupError> {
         let known = self.entry(before)?;
-        self.enter_over(known.as_ref(), layout, before, row, records)
+        self.apply_over(known.as_ref(), layout, before, row, positions)
     }
 
     /// A row as it is now: where it is a document of `project`, as one that was never seen.
-    pub(crate) fn enter_anew(
+    pub(crate) fn apply_as_new(
         &mut self,
         layout: &Layout,
         identity: &Identity,
         row: &Row<'_>,
         project: ProjectNo,
-        records: &mut dyn Records,
+        positions: &mut dyn PositionSource,
     ) -> Result<[u64; 3], GroupError> {
-        if self.sight(layout, row)?.project != project {
+        if self.document_ref(layout, row)?.project != project {
             return Ok([0; 3]);
         }
-        self.enter_over(None, layout, identity, row, records)
+        self.apply_over(None, layout, identity, row, positions)
     }
 
     /// How many records a row would make, by [`Callback::index`]. Nothing is remembered of it.
-    pub(crate) fn would_make(
+    pub(crate) fn count_records(
         &mut self,
         layout: &Layout,
         identity: &Identity,
         row: &Row<'_>,
     ) -> Result<[u64; 3], GroupError> {
         let known = self.entry(identity)?;
-        let judged = layout.judge(known.as_ref(), row, &mut self.projects, &mut self.drafts);
-        let made = self.drafts.counts();
+        let drafted = layout.judge(known.as_ref(), row, &mut self.projects, &mut self.drafts);
+        let counts = self.drafts.counts();
         self.drafts.clear();
-        judged?;
-        Ok(made)
+        drafted?;
+        Ok(counts)
     }
 
-    fn enter_over(
+    fn apply_over(
         &mut self,
         known: Option<&Entry>,
         layout: &Layout,
         before: &Identity,
         row: &Row<'_>,
-        records: &mut dyn Records,
+        positions: &mut dyn PositionSource,
     ) -> Result<[u64; 3], GroupError> {
-        let judged = layout.judge(known, row, &mut self.projects, &mut self.drafts);
-        let entry = self.whole_or_nothing(judged)?;
+        let drafted = layout.judge(known, row, &mut self.projects, &mut self.drafts);
+        let entry = self.or_discard_drafts(drafted)?;
         let after = layout.identity(row);
-        let after = self.whole_or_nothing(after)?;
-        let made = self.drafts.counts();
-        self.take_drafts(records)?;
+        let after = self.or_discard_drafts(after)?;
+        let counts = self.drafts.counts();
+        self.append_drafts(positions)?;
         if after != *before && known.is_some() {
             self.shadow.put(before.clone(), None)?;
         }
         let bytes = entry.encode(&after);
         self.shadow.put(after, Some(bytes))?;
         self.changes += 1;
-        Ok(made)
+        Ok(counts)
     }
 
     /// The row of `identity` is gone.
     pub(crate) fn remove(
         &mut self,
         identity: &Identity,
-        records: &mut dyn Records,
+        positions: &mut dyn PositionSource,
     ) -> Result<(), GroupError> {
         self.changes += 1;
         let Some(known) = self.entry(identity)? else { return Ok(()) };
         draft_removed(&known, &mut self.drafts);
-        self.take_drafts(records)?;
+        self.append_drafts(positions)?;
         self.shadow.put(identity.clone(), None)?;
         Ok(())
     }
@@ -91,12 +91,12 @@ impl GroupWriter {
         &mut self,
         identity: &Identity,
         entry: Entry,
-        told: bool,
-        records: &mut dyn Records,
+        makes_record: bool,
+        positions: &mut dyn PositionSource,
     ) -> Result<(), GroupError> {
-        if told {
+        if makes_record {
             draft_removed(&entry, &mut self.drafts);
-            self.take_drafts(records)?;
+            self.append_drafts(positions)?;
         }
         let bytes = Entry { excluded: true, ..entry }.encode(identity);
         self.shadow.put(identity.clone(), Some(bytes))?;

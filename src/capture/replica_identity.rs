@@ -13,9 +13,9 @@ use crate::source::catalog::quote;
 
 /// What is known of the table and its partitions.
 #[derive(Debug, Default)]
-pub(super) struct Carried {
+pub(super) struct ReplicaIdentities {
     /// By OID: those whose old rows do not tell the whole identity.
-    lacking: BTreeMap<u32, Lacking>,
+    incomplete: BTreeMap<u32, Lacking>,
     described: Described,
 }
 
@@ -42,40 +42,40 @@ enum Described {
     /// The table. Of a partitioned one its own replica identity counts for nothing.
     Table(u32, Option<Lacking>),
     /// The table, and then another relation: its partition, if a change of the table follows.
-    Both(u32, Option<Lacking>),
+    TableAndPartition(u32, Option<Lacking>),
 }
 
-impl Carried {
+impl ReplicaIdentities {
     /// A Relation message came.
-    pub(super) fn relation(&mut self, relation: &Relation, is_documents: bool, identity: &[String]) {
+    pub(super) fn on_relation(&mut self, relation: &Relation, is_documents: bool, identity: &[String]) {
         self.described = match self.described {
             _ if is_documents => Described::Table(relation.oid, lacking(relation, identity)),
-            Described::Table(..) => Described::Both(relation.oid, lacking(relation, identity)),
-            Described::Nothing | Described::Both(..) => Described::Nothing,
+            Described::Table(..) => Described::TableAndPartition(relation.oid, lacking(relation, identity)),
+            Described::Nothing | Described::TableAndPartition(..) => Described::Nothing,
         };
     }
 
     /// A row of the table came, changed or went.
-    pub(super) fn row(&mut self) {
-        let (Described::Table(oid, lacking) | Described::Both(oid, lacking)) =
+    pub(super) fn on_row(&mut self) {
+        let (Described::Table(oid, lacking) | Described::TableAndPartition(oid, lacking)) =
             std::mem::take(&mut self.described)
         else {
             return;
         };
         match lacking {
-            Some(lacking) => self.lacking.insert(oid, lacking),
-            None => self.lacking.remove(&oid),
+            Some(lacking) => self.incomplete.insert(oid, lacking),
+            None => self.incomplete.remove(&oid),
         };
     }
 
     /// A message came that tells of no single row of the table.
-    pub(super) fn other(&mut self) {
+    pub(super) fn on_other(&mut self) {
         self.described = Described::Nothing;
     }
 
     /// What keeps an UPDATE without an old row from being understood: it may have changed the identity.
-    pub(super) fn lacking(&self) -> Option<&Lacking> {
-        self.lacking.values().next()
+    pub(super) fn incomplete(&self) -> Option<&Lacking> {
+        self.incomplete.values().next()
     }
 }
 
@@ -110,15 +110,15 @@ mod tests {
     /// Messages: a relation as its OID and key columns, `row` as 0, anything else as 9. Whose replica
     /// identity lacks a column then.
     fn after(messages: &[(u32, &str)]) -> Option<String> {
-        let mut carried = Carried::default();
+        let mut identities = ReplicaIdentities::default();
         for (oid, key) in messages {
             match oid {
-                0 => carried.row(),
-                9 => carried.other(),
-                oid => carried.relation(&relation(*oid, key), *oid == TABLE, &["a".to_owned()]),
+                0 => identities.on_row(),
+                9 => identities.on_other(),
+                oid => identities.on_relation(&relation(*oid, key), *oid == TABLE, &["a".to_owned()]),
             }
         }
-        carried.lacking().map(|lacking| lacking.table.name.clone())
+        identities.incomplete().map(|lacking| lacking.table.name.clone())
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub struct NotKept(Arc<Mutex<Counts>>);
 struct Counts {
     records: BTreeMap<(String, Callback), u64>,
     /// Those that were warned of, and have no webhook yet.
-    said: BTreeSet<(String, Callback)>,
+    warned: BTreeSet<(String, Callback)>,
     /// Lines so far.
     lines: usize,
 }
@@ -31,9 +31,9 @@ pub struct Dropped {
 
 /// What there is to say of a first record that was dropped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum ToSay {
+enum Warning {
     Lane,
-    ThatMoreFollow,
+    MoreFollow,
     Nothing,
 }
 
@@ -41,23 +41,23 @@ impl NotKept {
     /// Counts them, and warns at the first of a (project, callback).
     pub(super) fn add(&self, project: &str, callback: Callback, records: u64) {
         match self.locked().add(project, callback, records) {
-            ToSay::Lane => tracing::warn!(
+            Warning::Lane => tracing::warn!(
                 project,
                 callback = callback.name(),
                 "records are dropped: no [[webhook]] takes them. `sidecar status` counts them; \
                  after one is added, `sidecar resync --as-ingested` sends what exists"
             ),
-            ToSay::ThatMoreFollow => tracing::warn!(
+            Warning::MoreFollow => tracing::warn!(
                 "records of more than {LINES_MAX} projects and callbacks are dropped, as no [[webhook]] takes them: \
                  the next ones are only counted, in `sidecar status`"
             ),
-            ToSay::Nothing => {}
+            Warning::Nothing => {}
         }
     }
 
     /// The webhooks changed: of what `keeps` takes now, a later loss is worth a word again.
     pub(super) fn webhooks_changed(&self, keeps: &dyn Fn(&str, Callback) -> bool) {
-        self.locked().said.retain(|(project, callback)| !keeps(project, *callback));
+        self.locked().warned.retain(|(project, callback)| !keeps(project, *callback));
     }
 
     /// All of them, by project and callback.
@@ -76,18 +76,18 @@ impl NotKept {
 }
 
 impl Counts {
-    fn add(&mut self, project: &str, callback: Callback, records: u64) -> ToSay {
+    fn add(&mut self, project: &str, callback: Callback, records: u64) -> Warning {
         let lane = (project.to_owned(), callback);
-        let is_first = self.said.insert(lane.clone());
+        let is_first = self.warned.insert(lane.clone());
         *self.records.entry(lane).or_default() += records;
         if !is_first {
-            return ToSay::Nothing;
+            return Warning::Nothing;
         }
         self.lines = self.lines.saturating_add(1);
         match self.lines {
-            ..=LINES_MAX => ToSay::Lane,
-            lines if lines == LINES_MAX + 1 => ToSay::ThatMoreFollow,
-            _ => ToSay::Nothing,
+            ..=LINES_MAX => Warning::Lane,
+            lines if lines == LINES_MAX + 1 => Warning::MoreFollow,
+            _ => Warning::Nothing,
         }
     }
 }
@@ -103,10 +103,10 @@ mod tests {
     fn each_lane_is_said_once_up_to_a_hundred_and_then_once_that_more_follow() {
         let mut counts = Counts::default();
         let mut say = |project: u32| counts.add(&project.to_string(), Callback::Modified, 2);
-        let said: Vec<ToSay> = (0..150).chain(0..150).map(&mut say).collect();
-        assert_eq!(said.iter().filter(|to_say| **to_say == ToSay::Lane).count(), LINES_MAX);
-        assert_eq!(said.iter().position(|to_say| *to_say == ToSay::ThatMoreFollow), Some(LINES_MAX));
-        assert_eq!(said.iter().filter(|to_say| **to_say == ToSay::ThatMoreFollow).count(), 1);
+        let said: Vec<Warning> = (0..150).chain(0..150).map(&mut say).collect();
+        assert_eq!(said.iter().filter(|to_say| **to_say == Warning::Lane).count(), LINES_MAX);
+        assert_eq!(said.iter().position(|to_say| *to_say == Warning::MoreFollow), Some(LINES_MAX));
+        assert_eq!(said.iter().filter(|to_say| **to_say == Warning::MoreFollow).count(), 1);
         assert_eq!((counts.records.len(), counts.records.values().sum::<u64>()), (150, 600));
     }
 
@@ -117,7 +117,7 @@ mod tests {
         not_kept.add("q", Callback::Ingested, 1);
         not_kept.webhooks_changed(&|project, _| project == "p");
         let mut counts = not_kept.locked();
-        assert_eq!(counts.add("p", Callback::Ingested, 1), ToSay::Lane);
-        assert_eq!(counts.add("q", Callback::Ingested, 1), ToSay::Nothing);
+        assert_eq!(counts.add("p", Callback::Ingested, 1), Warning::Lane);
+        assert_eq!(counts.add("q", Callback::Ingested, 1), Warning::Nothing);
     }
 }
