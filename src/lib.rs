@@ -21,6 +21,9 @@ pub mod position;
 /// What a receiver is told, and the bytes that tell it.
 pub mod record;
 
+/// How an attempt ended.
+pub mod outcome;
+
 /// What every stage counts.
 pub mod metrics;
 

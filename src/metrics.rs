@@ -15,6 +15,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::outcome::OutcomeKind;
 use crate::record::Callback;
 
 /// Every figure of the process. Cheap to clone: all clones count together.
@@ -135,8 +136,8 @@ pub struct CallbackLabel {
 pub struct AttemptLabel {
     /// Which callback.
     pub callback: Callback,
-    /// `delivered`, or the word for what went wrong.
-    pub outcome: &'static str,
+    /// How the attempt ended.
+    pub outcome: OutcomeKind,
 }
 
 /// `state="failing"`
@@ -353,7 +354,7 @@ mod tests {
         let metrics = Metrics::register(&mut registry);
         metrics.changes.get_or_create(&OperationLabel { operation: "insert" }).inc();
         metrics.records.get_or_create(&CallbackLabel { callback: Callback::Ingested }).inc();
-        let outcome = AttemptLabel { callback: Callback::Modified, outcome: "timeout" };
+        let outcome = AttemptLabel { callback: Callback::Modified, outcome: OutcomeKind::Timeout };
         metrics.attempts.get_or_create(&outcome).inc();
         metrics.http_connections.get_or_create(&ReusedLabel { reused: Truth(true) }).inc();
         let mut text = String::new();

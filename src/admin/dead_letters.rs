@@ -9,6 +9,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use super::server::{Admin, respond};
+use crate::outcome::OutcomeKind;
 use crate::record::Callback;
 use crate::spool::DeadReason;
 
@@ -118,7 +119,7 @@ pub struct AttemptStatus {
     /// The status of the response.
     pub status: Option<u16>,
     /// `delivered`, or the word for what went wrong.
-    pub outcome: String,
+    pub outcome: OutcomeKind,
     /// The error, or the beginning of the response body.
     pub detail: Option<String>,
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::replays::{ReplayStatus, WindowStatus};
 use super::resync::ResyncStatus;
 use crate::deliver::LaneCondition;
+use crate::outcome::OutcomeKind;
 use crate::record::Callback;
 use crate::spool::Room;
 
@@ -226,7 +227,7 @@ pub struct LaneStatus {
     /// Seconds until the next attempt.
     pub next_attempt_in_seconds: Option<f64>,
     /// The outcome of the last attempt.
-    pub last_outcome: Option<String>,
+    pub last_outcome: Option<OutcomeKind>,
     /// Why it is paused.
     pub reason: Option<String>,
 }

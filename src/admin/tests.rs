@@ -80,7 +80,7 @@ fn a_dead_letter_keeps_its_keys() {
         }],
         "attempts": [{
             "number": 1, "started_at": "2026-01-31T09:00:00Z", "took_seconds": 0.5, "status": 500,
-            "outcome": "http_5xx", "detail": null
+            "outcome": "status", "detail": null
         }]
     }));
 }

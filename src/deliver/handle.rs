@@ -8,11 +8,12 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::driver::{Driver, Event};
-use super::http::client::Post;
+use super::http::client::SendRequest;
 use super::scheduler::condition::LaneCondition;
 use super::webhook::Routes;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::outcome::OutcomeKind;
 use crate::record::{LaneNo, Seq};
 use crate::spool::{Epochs, Part, ReplayNo, Spool, SpoolError};
 
@@ -35,7 +36,7 @@ pub struct Params {
     /// How long a lane without a webhook is kept.
     pub retain: Duration,
     /// Makes requests.
-    pub post: Post,
+    pub post: SendRequest,
     /// Chance for jitter, 0.0..1.0.
     pub jitter: Box<dyn FnMut() -> f64 + Send>,
     /// The time.
@@ -81,7 +82,7 @@ pub struct LaneView {
     /// How long until the next attempt.
     pub next_attempt: Option<Duration>,
     /// How the last attempt ended.
-    pub last_outcome: Option<&'static str>,
+    pub last_outcome: Option<OutcomeKind>,
     /// Why it is paused.
     pub reason: Option<String>,
 }
@@ -89,14 +90,14 @@ pub struct LaneView {
 impl Deliver {
     /// Starts the thread.
     pub fn start(params: Params) -> anyhow::Result<Self> {
-        let (mut deliver, driver) = Self::still(params)?;
+        let (mut deliver, driver) = Self::without_thread(params)?;
         let thread = std::thread::Builder::new().name("deliver".into()).spawn(move || driver.run())?;
         deliver.thread = Mutex::new(Some(thread));
         Ok(deliver)
     }
 
     /// Without a thread: the caller turns the loop.
-    pub fn still(params: Params) -> anyhow::Result<(Self, Driver)> {
+    pub fn without_thread(params: Params) -> anyhow::Result<(Self, Driver)> {
         let (events, happened) = mpsc::channel();
         let driver = Driver::new(params, (events.clone(), happened))?;
         Ok((Self { events, thread: Mutex::new(None) }, driver))

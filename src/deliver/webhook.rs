@@ -50,7 +50,7 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// Waits between attempts; the last repeats.
     pub retry_schedule: Vec<Duration>,
-    /// Uptime time without a success after which records that waited so long are given up.
+    /// running time without a success after which records that waited so long are given up.
     pub give_up_after: Duration,
     /// The longest that a record waits for a failing lane of its project.
     pub order_wait: Duration,

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 
-use crate::deliver::{Client, Post};
+use crate::deliver::{Client, SendRequest};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 
@@ -24,7 +24,7 @@ impl Authorities {
     }
 
     /// Makes each request with the client that is in use by then.
-    pub(super) fn post(&self, runtime: Handle) -> Post {
+    pub(super) fn post(&self, runtime: Handle) -> SendRequest {
         let client = Arc::clone(&self.client);
         Box::new(move |ask, told| {
             let client = client.lock().unwrap_or_else(PoisonError::into_inner).clone();

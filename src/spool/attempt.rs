@@ -1,5 +1,6 @@
 //! Attempts, as they were logged.
 
+use crate::outcome::OutcomeKind;
 use crate::time::Timestamp;
 
 /// A request that was on the wire, as it was logged.
@@ -14,7 +15,7 @@ pub struct AttemptRow {
     /// The answer's status, where there was one.
     pub status: Option<u16>,
     /// `delivered`, or the word for what went wrong.
-    pub outcome: String,
+    pub outcome: OutcomeKind,
     /// The error's sentence, or the beginning of the answer.
     pub detail: Option<String>,
 }

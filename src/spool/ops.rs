@@ -9,6 +9,7 @@ use super::batch::{Batch, BatchId};
 use super::dead_letter::DeadNo;
 use super::replay::{NewReplay, Part, ReplayNo};
 use crate::classify::Identity;
+use crate::outcome::OutcomeKind;
 use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, ProjectNo, Seq};
 use crate::time::{Timestamp, Uptime};
@@ -204,7 +205,7 @@ pub struct Attempted {
     /// The answer's status, where there was one.
     pub status: Option<u16>,
     /// `delivered`, or the word of the error taxonomy: `timeout`, `refused`, `dns`, `tls`, `reset`, `redirect`, `status`, ….
-    pub outcome: &'static str,
+    pub outcome: OutcomeKind,
     /// The error's sentence, or the beginning of an unwelcome answer's body.
     pub detail: Option<String>,
     /// What becomes of the batch.

@@ -170,8 +170,8 @@ on_all_versions! {
         problem("13 or later", &|server_state| server_state.server.version = 120_022);
         problem("standby", &|server_state| server_state.server.in_recovery = true);
         problem("may not replicate", &|server_state| server_state.server.may_replicate = false);
-        problem("replication slots: 100 of 100 are in use", &|server_state| server_state.server.slots = 100);
-        problem("walsenders: 99 of 100 are in use", &|server_state| server_state.server.senders = 99);
+        problem("replication slots: 1000 of 1000 are in use", &|server_state| server_state.server.slots = 1000);
+        problem("walsenders: 199 of 200 are in use", &|server_state| server_state.server.senders = 199);
         problem("belongs to the database", &|server_state| server_state.slot.as_mut().expect("a slot").here = false);
         problem("wal_level is replica", &|server_state| server_state.settings.set("wal_level", "replica"));
         assert_eq!(problems(&judged(&|server_state| { server_state.settings.set("wal_level", "replica"); server_state.server.version = 190_000; })), 0);

@@ -137,7 +137,7 @@ async fn connected(conninfo: &Conninfo) -> Client {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), patient).await.expect("a session")
+    tokio::time::timeout(Duration::from_secs(120), patient).await.expect("a session")
 }
 
 pub(crate) async fn run(client: &Client, sql: &str) {
@@ -153,7 +153,7 @@ pub(crate) async fn until(client: &Client, sql: &str) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), holds).await.expect(sql);
+    tokio::time::timeout(Duration::from_secs(120), holds).await.expect(sql);
 }
 
 /// Runs a test on every version.

@@ -202,7 +202,7 @@ on_all_versions! {
             setup(&fixture.client, &watcher, &required, Stage::FirstStart, &mut say).await
         };
         let release = async {
-            tokio::time::timeout(std::time::Duration::from_secs(40), async {
+            tokio::time::timeout(std::time::Duration::from_secs(120), async {
                 loop {
                     let heard = said.lock().expect("a lock").clone();
                     if heard.iter().any(|w| w.pid == Some(pid)) && heard.iter().any(|w| w.gid.as_ref() == Some(&gid)) { break }

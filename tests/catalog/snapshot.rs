@@ -57,6 +57,7 @@ async fn write(client: Client, seed: u64, next: Arc<AtomicI32>, stop: Arc<Atomic
         let insert = || format!("INSERT INTO public.documents VALUES ({})", id());
         run(&client, &format!("BEGIN; {}", insert())).await;
         match dice.random_range(0..10) {
+            // A long transaction: the pace of the workload.
             0 => tokio::time::sleep(Duration::from_millis(dice.random_range(1..30))).await,
             1 => run(&client, &format!("SAVEPOINT a; {}; ROLLBACK TO a; {}", insert(), insert())).await,
             2 => {
@@ -138,7 +139,7 @@ on_all_versions! {
         };
         let taken = Snapshot::take(&fixture.conninfo, "public", "documents", &mut say);
         let release = async {
-            tokio::time::timeout(Duration::from_secs(30), hears).await.expect("named in time").expect("named");
+            tokio::time::timeout(Duration::from_secs(120), hears).await.expect("named in time").expect("named");
             run(&holder, "COMMIT").await;
         };
         let (snapshot, ()) = tokio::join!(taken, release);

@@ -22,7 +22,7 @@ async fn ordinary_sessions_that_were_ended_are_made_again_and_figures_stay_curre
         let sidecar = Sidecar::start(&database, &to(&receiver)).await;
         let streams = "SELECT count(*)::text FROM pg_stat_activity
              WHERE datname = current_database() AND backend_type = 'walsender'";
-        let connections = || sidecar.log().matches("streaming from").count();
+        let connections = || sidecar.metric("sidecar_replication_connections_total");
         until("the first figures", async || asked_at(&sidecar)).await;
         let before = (database.text(streams).await, connections());
         for round in 0..2 {

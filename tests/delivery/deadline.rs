@@ -44,6 +44,7 @@ fn trickles(first: &'static str, again: &'static str) -> SocketAddr {
         let _ = stream.read(&mut [0; 8192]);
         let mut sent = stream.write_all(first.as_bytes());
         while sent.is_ok() {
+            // The pace of the receiver.
             std::thread::sleep(Duration::from_millis(20));
             sent = stream.write_all(again.as_bytes());
         }

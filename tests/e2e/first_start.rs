@@ -101,6 +101,7 @@ async fn a_first_start_that_is_killed_half_way_is_made_again_and_ends_right() {
                 (begun > killed).then_some(())
             })
             .await;
+            // Where in its reading it dies is drawn.
             tokio::time::sleep(Duration::from_millis(rng.random_range(0..300))).await;
             sidecar.kill();
             assert!(!sidecar.log().contains("the first start is done"), "it was not half-way");
@@ -186,7 +187,11 @@ async fn the_snapshot_and_the_stream_meet_without_a_gap_under_writers() {
                 writer.model
             }));
         }
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        until("documents that are there before", async || {
+            let some = "SELECT nullif(count(*) > 50, false)::text FROM documents";
+            database.text(some).await
+        })
+        .await;
         sidecar.spawn();
         let mut live: Vec<((String, String), Option<Vec<String>>)> = Vec::new();
         for writer in writing {

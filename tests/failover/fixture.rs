@@ -115,9 +115,9 @@ impl Fixture {
         })
         .await;
         // Three more looks at the source, by which it could have changed its mind.
-        let looks = || self.metric("sidecar_replication_connections_total");
+        let looks = || self.sidecar.metric("sidecar_replication_connections_total");
         let enough = looks() + 3;
-        let deadline = Instant::now() + Duration::from_mins(1);
+        let deadline = Instant::now() + Duration::from_mins(2);
         while looks() < enough {
             assert!(Instant::now() < deadline, "it no longer looks at the source");
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -126,12 +126,6 @@ impl Fixture {
         }
         assert_eq!(self.receiver.received().len(), before, "nothing is delivered");
         said
-    }
-
-    fn metric(&self, name: &str) -> u64 {
-        let (_, metrics) = self.sidecar.get("/metrics").unwrap();
-        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
-        line.unwrap_or_else(|| panic!("no {name} in: {metrics}")).trim().parse().unwrap()
     }
 }
 

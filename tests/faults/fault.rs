@@ -114,6 +114,7 @@ impl Fault {
 impl Fixture {
     /// `false`: it cannot be done here, and was said so.
     pub(crate) async fn strike(&mut self, fault: Fault) -> bool {
+        // How long a fault lasts.
         let short = Duration::from_millis(self.rng.random_range(100..500));
         match fault {
             Fault::SidecarKilled => {
@@ -211,6 +212,7 @@ impl Fixture {
         self.start_sidecar(&variables).await;
         for by in ["+90d", "-30d", "+0"] {
             step(by);
+            // libfaketime reads its file once a second.
             tokio::time::sleep(Duration::from_millis(1_300)).await;
         }
         self.sidecar.kill();

@@ -205,6 +205,7 @@ async fn write(mut writer: Writer, url: String, number: i64, stop: watch::Receiv
                 writer.model = planned;
             }
         }
+        // The pace of the workload.
         tokio::time::sleep(Duration::from_millis(4)).await;
     }
     writer

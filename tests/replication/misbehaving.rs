@@ -31,7 +31,7 @@ async fn patient_stream_from(port: u16, patience: Duration) -> (Result<Ended, So
     let (_stop, stop) = watch::channel(false);
     let mut blocks = 0;
     let running = stream.run(Clock::start(Uptime(0)), |_| blocks += 1, synced, stop);
-    let ended = tokio::time::timeout(Duration::from_secs(10), running).await.expect("an end");
+    let ended = tokio::time::timeout(Duration::from_secs(60), running).await.expect("an end");
     (ended, blocks)
 }
 
@@ -118,6 +118,7 @@ async fn busy(works_for: Duration, said: &'static [u8]) -> u16 {
                     let _question = socket.read(&mut inbound).await.expect("a message");
                     socket.write_all(answer).await.expect("an answer");
                 }
+                // The pace of the server.
                 tokio::time::sleep(works_for).await;
                 let _gone = socket.write_all(said).await;
                 while socket.read(&mut inbound).await.is_ok_and(|length| length > 0) {}

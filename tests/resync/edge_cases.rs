@@ -193,6 +193,7 @@ async fn while_a_restored_spool_waits_nothing_old_is_sent() {
     fixture.stands("sidecar resync --force").await;
     let sent = fixture.receiver.received().len();
     fixture.database.run("UPDATE documents SET labels = '{x}' WHERE id = 1").await;
+    // Nothing is awaited: this is how long something wrong would have to be sent.
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert_eq!(fixture.receiver.received().len(), sent, "nothing is sent while it waits");
     let done = fixture.resync(&["--force"]).await;

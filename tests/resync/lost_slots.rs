@@ -64,6 +64,7 @@ async fn a_resync_that_is_killed_starts_again_and_tells_each_difference() {
                 .then_some(())
         })
         .await;
+        // Every kill comes later in the comparison.
         tokio::time::sleep(std::time::Duration::from_millis(60 * killed)).await;
         fixture.sidecar.kill();
         if fixture.sidecar.log().contains("compared 19500 documents") {

@@ -12,7 +12,7 @@ use rand::{Rng as _, SeedableRng as _};
 use sidecar::capture::{Capture, CatalogAnswer, Documents, Listeners, Loop, Notice};
 use sidecar::classify::{ExcludedWhen, Mapping, SimilarityColumns, TableName};
 use sidecar::clock::{Clock, ManualClock};
-use sidecar::deliver::{Deliver, Driver, Limits, Params, Post, Routes, Webhook};
+use sidecar::deliver::{Deliver, Driver, Limits, Params, Routes, SendRequest, Webhook};
 use sidecar::metrics::Metrics;
 use sidecar::position::Lsn;
 use sidecar::source::Block;
@@ -102,7 +102,7 @@ impl Process {
         setup: &Setup,
         manual: &'static ManualClock,
         wall: Timestamp,
-        post: Post,
+        post: SendRequest,
         seed: u64,
     ) -> anyhow::Result<Self> {
         let clock = Clock::by_hand(manual);
@@ -122,7 +122,7 @@ impl Process {
         let routes = Arc::new(routes(setup));
         let notices: Arc<Mutex<Vec<Notice>>> = Arc::default();
         let (noticed, failed) = (Arc::clone(&notices), Arc::clone(&notices));
-        let (deliver, right) = Deliver::still(Params {
+        let (deliver, right) = Deliver::without_thread(Params {
             held: false,
             spool: opened.spool.clone(),
             epochs,

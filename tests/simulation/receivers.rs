@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::Rng as _;
 use rand::rngs::StdRng;
-use sidecar::deliver::{Ask, DELIVERED, Outcome, Post};
+use sidecar::deliver::{Outcome, OutgoingRequest, SendRequest};
+use sidecar::outcome::OutcomeKind;
 use sidecar::time::Uptime;
 
 use crate::oracle::records;
@@ -77,14 +78,14 @@ pub struct Receivers {
     events: usize,
 }
 
-type Posted = (Ask, Box<dyn FnOnce(Outcome) + Send>);
+type Posted = (OutgoingRequest, Box<dyn FnOnce(Outcome) + Send>);
 
 impl Receivers {
     pub fn new(are_well: bool) -> Self {
         Self { are_well, ..Self::default() }
     }
 
-    pub fn post(&self) -> Post {
+    pub fn post(&self) -> SendRequest {
         let posted = Arc::clone(&self.posted);
         Box::new(move |ask, told| posted.lock().unwrap().push((ask, told)))
     }
@@ -137,28 +138,28 @@ impl Receivers {
                 if random.random_bool(0.5) {
                     self.take_unheard(sent);
                 }
-                outcome(None, "timeout")
+                outcome(None, OutcomeKind::Timeout)
             }
             Behaviour::Fails if random.random_bool(0.2) => {
                 let wait = Some(Duration::from_secs(random.random_range(0..5)));
-                Outcome { retry_after: wait, ..outcome(Some(429), "status") }
+                Outcome { retry_after: wait, ..outcome(Some(429), OutcomeKind::Status) }
             }
-            Behaviour::Fails => outcome(Some(500), "status"),
+            Behaviour::Fails => outcome(Some(500), OutcomeKind::Status),
             // What it took once, it does not refuse as too large the next time.
             Behaviour::RefusesOver(most) if bytes > most && !self.has_taken(sent) => {
                 self.sent[sent].refused = true;
-                outcome(Some(413), "status")
+                outcome(Some(413), OutcomeKind::Status)
             }
             _ if !self.are_well && random.random_bool(0.05) => {
                 // It says 2xx and dies, or dies before it says anything.
                 if random.random_bool(0.7) {
                     self.take_unheard(sent);
                 }
-                outcome(None, "reset")
+                outcome(None, OutcomeKind::Reset)
             }
             _ => {
                 self.take(sent);
-                outcome(Some(200), DELIVERED)
+                outcome(Some(200), OutcomeKind::Delivered)
             }
         };
         told(outcome);
@@ -206,6 +207,6 @@ impl Receivers {
     }
 }
 
-fn outcome(status: Option<u16>, word: &'static str) -> Outcome {
-    Outcome { status, word, detail: None, retry_after: None }
+fn outcome(status: Option<u16>, kind: OutcomeKind) -> Outcome {
+    Outcome { status, kind, detail: None, retry_after: None }
 }

@@ -109,6 +109,13 @@ impl Sidecar {
         serde_json::from_str(&self.get("/api/v1/status")?.1).ok()
     }
 
+    /// The value of a metric without labels.
+    pub fn metric(&self, name: &str) -> u64 {
+        let (_, metrics) = self.get("/metrics").unwrap();
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in: {metrics}")).parse().unwrap()
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()
     }

@@ -114,6 +114,7 @@ async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: wat
                 LinkState::Bandwidth(rate) => Duration::from_secs(u64::try_from(read).unwrap()) / rate,
                 _ => Duration::ZERO,
             };
+            // The pace of the network.
             tokio::time::sleep(wait).await;
             break;
         }

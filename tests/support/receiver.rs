@@ -134,6 +134,7 @@ impl Receiver {
             Answer::Hang => 0,
         };
         if let Answer::Slow(_, wait) = answer {
+            // The pace of the receiver.
             tokio::time::sleep(wait).await;
         }
         received.status = status;

@@ -66,7 +66,7 @@ impl Server {
                 .status()
                 .is_ok_and(|said| said.success())
         };
-        for _ in 0..500 {
+        for _ in 0..6_000 {
             if answers() {
                 break;
             }

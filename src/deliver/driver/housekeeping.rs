@@ -1,7 +1,7 @@
 //! What is looked after besides requests: which lanes may send, what is given up, what is shown.
 
-use super::outcomes::PendingWrite;
-use super::{Driver, Event, HOUSEKEEP_EVERY, TICK_EVERY, webhook_of};
+use super::writes::Pending;
+use super::{Driver, HOUSEKEEP_EVERY, TICK_EVERY, webhook_of};
 use crate::deliver::handle::LaneView;
 use crate::deliver::scheduler::Action;
 use crate::deliver::scheduler::lane::{GiveUp, Phase};
@@ -18,43 +18,36 @@ impl Driver {
         for lane in lanes {
             let health =
                 self.scheduler.routed(lane, webhook_of(&self.params, &self.projects, lane), now, wall);
-            self.stands(lane, health);
+            self.store_health(lane, health);
         }
     }
 
     pub(in crate::deliver) fn pause(&mut self, lane: LaneNo, reason: &str, now: Uptime) {
-        self.know(lane, self.lane_reader.subscription().received(), now);
+        self.ensure_lane(lane, self.lane_reader.subscription().received(), now);
         let health = self.scheduler.pause(lane, reason.to_owned(), now);
-        self.stands(lane, health);
+        self.store_health(lane, health);
     }
 
     pub(in crate::deliver) fn resume(&mut self, lane: LaneNo, now: Uptime) {
         let health = self.scheduler.resume(lane, now);
-        self.stands(lane, health);
+        self.store_health(lane, health);
     }
 
-    /// Writes a lane's standing down, where it changed.
-    fn stands(&self, lane: LaneNo, changed: Option<LaneHealth>) {
+    /// Stores a lane's health, where it changed.
+    fn store_health(&self, lane: LaneNo, changed: Option<LaneHealth>) {
         let Some(health) = changed else { return };
         let (project, callback) = (self.project(lane), lane.callback());
         let LaneHealth { paused, without_webhook, .. } = &health;
         let reason = paused.as_ref().map(|(_, reason)| reason.as_str());
         let has_webhook = without_webhook.is_none();
-        tracing::info!(project, %callback, paused = reason, has_webhook, "a lane stands otherwise");
+        tracing::info!(project, %callback, paused = reason, has_webhook, "lane health changed");
         self.params.spool.submit(Op::SetHealth { lane, health }, |_| {});
     }
 
-    /// Writes to be tried again, lanes without a webhook, room.
+    /// Submits failed writes again, drops what orphaned lanes hold, and makes room.
     pub(in crate::deliver) fn housekeep(&mut self) {
         let now = self.now();
-        let again: Vec<_> = self.pending_writes.extract_if(.., |(at, _)| *at <= now).collect();
-        for (_, what) in again {
-            match what {
-                PendingWrite::Cancel(replay) => self.cancel_replay(replay, None, now),
-                PendingWrite::Outcome(write) => self.write(write),
-                PendingWrite::Redelivered(write) => self.write_redelivered(write),
-            }
-        }
+        self.submit_again(now);
         if now.since(self.housekept_at) < HOUSEKEEP_EVERY || self.failed {
             return;
         }
@@ -67,7 +60,7 @@ impl Driver {
         let mut orphaned: Vec<LaneNo> = self
             .scheduler
             .lanes()
-            .filter(|(_, lane)| lane.orphaned(wall, self.params.retain))
+            .filter(|(_, lane)| lane.is_orphaned(wall, self.params.retain))
             .map(|(no, _)| *no)
             .collect();
         orphaned.sort_unstable();
@@ -93,12 +86,13 @@ impl Driver {
         let Some(state) = self.scheduler.lane(lane) else { return Ok(()) };
         let subscription = self.lane_reader.subscription();
         // A batch is given up whole.
-        let cut_through =
-            |through: Seq| state.batches.iter().find(|batch| batch.first <= through && through < batch.last);
+        let cut_through = |through: Seq| {
+            state.batches().iter().find(|batch| batch.first <= through && through < batch.last)
+        };
         let (through, reason) = match what {
             GiveUp::Bytes(bytes, reason) => {
                 let with = |batch: &Batch| batch.last;
-                let through = subscription.seq_freeing(lane, state.cursor, bytes)?;
+                let through = subscription.seq_freeing(lane, state.cursor(), bytes)?;
                 (through.map(|through| cut_through(through).map_or(through, with)), reason)
             }
             GiveUp::SpooledBy(by) => {
@@ -107,15 +101,12 @@ impl Driver {
                 (through.map(|through| cut_through(through).map_or(through, without)), DeadReason::GivenUp)
             }
         };
-        let Some(through) = through.filter(|through| *through > state.cursor) else {
+        let Some(through) = through.filter(|through| *through > state.cursor()) else {
             self.scheduler.end_lease(lane, now);
             return Ok(());
         };
-        let events = self.events.clone();
         let op = Op::GiveUp { lane, through, reason, at: self.params.clock.wall() };
-        self.params.spool.submit(op, move |written| {
-            let _ = events.send(Event::GaveUp { lane, through, reason: Some(reason), written });
-        });
+        self.submit(op, Pending::GiveUp { lane, through, reason: Some(reason) });
         Ok(())
     }
 
@@ -127,10 +118,7 @@ impl Driver {
             Ok(Some(through)) => {
                 let (project, callback) = (self.project(lane), lane.callback());
                 tracing::warn!(project, %callback, "its webhook was removed longer than `spool.retain` ago: its records are discarded");
-                let events = self.events.clone();
-                self.params.spool.submit(Op::Discard { lane, through }, move |written| {
-                    let _ = events.send(Event::GaveUp { lane, through, reason: None, written });
-                });
+                self.submit(Op::Discard { lane, through }, Pending::GiveUp { lane, through, reason: None });
             }
             Ok(None) => self.scheduler.end_lease(lane, now),
             Err(error) => self.not_written(lane, error, now),
@@ -144,18 +132,18 @@ impl Driver {
             .map(|(no, lane)| LaneView {
                 lane: *no,
                 project: self.project(*no).to_owned(),
-                has_webhook: lane.webhook.is_some(),
+                has_webhook: lane.webhook().is_some(),
                 state: lane.condition(),
-                cursor: lane.cursor,
-                in_flight: lane.phase == Phase::InFlight,
-                pending_records: lane.pending_records,
-                pending_bytes: lane.pending_bytes,
-                replay_parts: lane.parts.len(),
-                oldest: lane.oldest.map(|oldest| now.since(oldest)),
-                failures: lane.health.failures,
-                next_attempt: lane.health.retry_at.map(|at| at.since(now)),
-                last_outcome: lane.last_outcome,
-                reason: lane.health.paused.as_ref().map(|(_, reason)| reason.clone()),
+                cursor: lane.cursor(),
+                in_flight: lane.phase() == Phase::InFlight,
+                pending_records: lane.pending_records(),
+                pending_bytes: lane.pending_bytes(),
+                replay_parts: lane.replays().len(),
+                oldest: lane.oldest().map(|oldest| now.since(oldest)),
+                failures: lane.health().failures,
+                next_attempt: lane.health().retry_at.map(|at| at.since(now)),
+                last_outcome: lane.last_outcome(),
+                reason: lane.health().paused.as_ref().map(|(_, reason)| reason.clone()),
             })
             .collect();
         views.sort_by(|a, b| (&a.project, a.lane).cmp(&(&b.project, b.lane)));

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::deliver::scheduler::Candidate;
 use crate::position::Position;
 use crate::record::{LaneNo, ProjectNo, Record, Seq, body};
-use crate::spool::{Appended, Batch, Chunk, Reader, SpoolError, Subscription};
+use crate::spool::{Appended, Batch, Chunk, Reader, ReplayNo, SpoolError, Subscription};
 use crate::time::{Timestamp, Uptime};
 
 /// Chunks that were just spooled, and those that were last read. Both have a limit in bytes; where
@@ -39,6 +39,13 @@ pub(in crate::deliver) enum ReadScope {
     Pending,
     /// Any: what was settled is not among the recent chunks, and is read from the disk.
     Settled,
+}
+
+impl ReadScope {
+    /// Of what a replay sends, or of what is pending.
+    pub(in crate::deliver) fn of(replay: Option<ReplayNo>) -> Self {
+        if replay.is_some() { Self::Settled } else { Self::Pending }
+    }
 }
 
 /// The first records of a lane, as chunks that hold them.

@@ -7,14 +7,14 @@ use crate::time::Uptime;
 
 impl Driver {
     /// What is new of a host that fails, or works again; the rest is counted.
-    pub(in crate::deliver) fn say_outage(&mut self, ended: &Ended, failed_before: bool, now: Uptime) {
+    pub(in crate::deliver) fn log_outage(&mut self, ended: &Ended, failed_before: bool, now: Uptime) {
         let Ended { lane, batch, outcome, .. } = ended;
         let Some(host) = self.host(*lane) else { return };
         let health = self.health(*lane);
         if health.failures > 0 {
             let Some(said) = self.outages.failed(&host, *lane, outcome, now) else { return };
             let (project, callback) = (self.project(*lane), lane.callback());
-            let Outcome { status, word, detail, .. } = outcome;
+            let Outcome { status, kind, detail, .. } = outcome;
             let attempt = batch.attempts.saturating_add(1);
             let next_attempt_in = health.retry_at.map(|at| at.since(now));
             let (lanes_failing, more_attempts) = (said.lanes, said.more_attempts);
@@ -22,7 +22,7 @@ impl Driver {
                 project,
                 %callback,
                 host,
-                outcome = word,
+                outcome = kind.name(),
                 status,
                 detail,
                 attempt,
@@ -40,7 +40,7 @@ impl Driver {
 
     /// Of a lane's webhook, with its port.
     fn host(&self, lane: crate::record::LaneNo) -> Option<String> {
-        let webhook = self.scheduler.lane(lane)?.webhook.as_ref()?;
+        let webhook = self.scheduler.lane(lane)?.webhook()?;
         webhook.url.authority().map(|authority| authority.as_str().to_owned())
     }
 }

@@ -8,6 +8,7 @@ pub(in crate::deliver) mod outage;
 mod outcomes;
 mod replays;
 mod send;
+mod writes;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, mpsc};
@@ -17,13 +18,13 @@ use uuid::Uuid;
 
 use self::lane_reader::{EncodedBatch, LaneReader};
 use self::outage::Outages;
-use self::outcomes::{Ended, PendingWrite, Write};
-use self::replays::Redelivery;
+use self::outcomes::Ended;
+use self::writes::Pending;
 use crate::deliver::handle::{LaneView, Params};
 use crate::deliver::scheduler::{Action, Scheduler};
 use crate::deliver::webhook::Webhook;
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Appended, Batch, BatchId, DeadReason, Done, LaneState, Op, Part, ReplayNo, SpoolError};
+use crate::spool::{Appended, BatchId, Done, LaneState, Op, Part, ReplayNo, SpoolError};
 use crate::time::Uptime;
 
 /// What happened.
@@ -33,32 +34,10 @@ pub(in crate::deliver) enum Event {
         replay: ReplayNo,
         reply: Option<mpsc::SyncSender<Result<(), SpoolError>>>,
     },
-    Cancelled {
-        replay: ReplayNo,
-        reply: Option<mpsc::SyncSender<Result<(), SpoolError>>>,
-        written: Result<Done, SpoolError>,
-    },
-    Cut {
-        lane: LaneNo,
-        batch: Batch,
-        written: Result<Done, SpoolError>,
-    },
-    /// A dead letter was cut, to be sent once more.
-    DeadCut {
-        lane: LaneNo,
-        written: Result<Done, SpoolError>,
-    },
     Ended(Box<Ended>),
     Epoch {
         after: Seq,
         epoch: Uuid,
-    },
-    /// Records were given up, or, without a reason, discarded.
-    GaveUp {
-        lane: LaneNo,
-        through: Seq,
-        reason: Option<DeadReason>,
-        written: Result<Done, SpoolError>,
     },
     Hold(bool),
     Pause {
@@ -68,10 +47,6 @@ pub(in crate::deliver) enum Event {
     /// Dead letters of these lanes wait for one more attempt.
     Redeliver {
         lanes: Vec<LaneNo>,
-    },
-    Redelivered {
-        write: Box<Redelivery>,
-        written: Result<Done, SpoolError>,
     },
     Replay {
         replay: ReplayNo,
@@ -90,10 +65,8 @@ pub(in crate::deliver) enum Event {
         patience: Duration,
     },
     View(mpsc::SyncSender<Vec<LaneView>>),
-    Written {
-        write: Box<Write>,
-        written: Result<Done, SpoolError>,
-    },
+    /// An operation of the spool is durable, or has failed.
+    Written(Pending, Result<Done, SpoolError>),
 }
 
 /// The right loop's doing: whoever holds it turns it.
@@ -107,8 +80,8 @@ pub struct Driver {
     lane_reader: LaneReader,
     /// Bodies that were just cut, until they are sent.
     encoded: HashMap<LaneNo, (BatchId, EncodedBatch)>,
-    /// Outcomes that could not be written, to be tried again.
-    pending_writes: Vec<(Uptime, PendingWrite)>,
+    /// Operations for which the disk was full, and when they are submitted again.
+    retries: Vec<(Uptime, Pending)>,
     /// The ids of running replays, as requests bear them.
     replays: BTreeMap<ReplayNo, Uuid>,
     outages: Outages,
@@ -145,7 +118,7 @@ impl Driver {
             scheduler,
             lane_reader,
             encoded: HashMap::new(),
-            pending_writes: Vec::new(),
+            retries: Vec::new(),
             replays: BTreeMap::new(),
             outages: Outages::default(),
             housekept_at: now,
@@ -161,7 +134,7 @@ impl Driver {
     pub(in crate::deliver) fn run(mut self) {
         while let Some(rest) = self.step() {
             match self.happened.recv_timeout(rest) {
-                Ok(event) => self.take_in(event),
+                Ok(event) => self.handle(event),
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
@@ -179,7 +152,7 @@ impl Driver {
         // What has come meanwhile is taken together.
         for _ in 0..EVENTS_AT_ONCE {
             let Ok(event) = self.happened.try_recv() else { break };
-            self.take_in(event);
+            self.handle(event);
         }
         self.housekeep();
         let now = self.now();
@@ -204,29 +177,18 @@ impl Driver {
 
     fn patience(&self) -> Duration {
         let now = self.now();
-        let waits = [self.scheduler.deadline(), self.stop_by, self.pending_writes.first().map(|(at, _)| *at)];
+        let waits = [self.scheduler.deadline(), self.stop_by, self.retries.first().map(|(at, _)| *at)];
         let next = waits.into_iter().flatten().map(|at| at.since(now)).min();
         next.unwrap_or(HOUSEKEEP_EVERY).min(HOUSEKEEP_EVERY)
     }
 
-    fn take_in(&mut self, event: Event) {
+    fn handle(&mut self, event: Event) {
         let now = self.now();
         match event {
             Event::Appended(appended) => self.appended(appended, now),
             Event::CancelReplay { replay, reply } => self.cancel_replay(replay, reply, now),
-            Event::Cancelled { replay, reply, written } => self.cancelled(replay, reply, written, now),
-            Event::Cut { lane, batch, written: Ok(_) } => self.scheduler.cut(lane, batch, now),
-            Event::Cut { lane, written: Err(error), .. } => {
-                self.encoded.remove(&lane);
-                self.not_written(lane, error, now);
-            }
-            Event::DeadCut { lane, written: Ok(_) } => self.scheduler.end_lease(lane, now),
-            Event::DeadCut { lane, written: Err(error) } => self.not_written(lane, error, now),
             Event::Ended(ended) => self.ended(*ended, now),
             Event::Epoch { after, epoch } => self.params.epochs.begin(after, epoch),
-            Event::GaveUp { lane, through, reason, written } => {
-                self.gave_up(lane, through, reason, written, now);
-            }
             Event::Hold(held) => self.scheduler.hold(held || self.failed || self.stop_by.is_some()),
             Event::Pause { lanes, reason } => {
                 lanes.into_iter().for_each(|lane| self.pause(lane, &reason, now));
@@ -234,7 +196,6 @@ impl Driver {
             Event::Redeliver { lanes } => {
                 lanes.into_iter().for_each(|lane| self.scheduler.redeliveries(lane, true, now));
             }
-            Event::Redelivered { write, written } => self.redelivered(write, written, now),
             Event::Replay { replay, id, rate, parts } => self.replay(replay, id, rate, &parts, now),
             Event::Resume { lanes } => lanes.into_iter().for_each(|lane| self.resume(lane, now)),
             Event::Routed { in_flight_max, lane_bytes_max } => {
@@ -247,7 +208,7 @@ impl Driver {
                 self.stop_by = Some(now.plus(patience));
             }
             Event::View(reply) => drop(reply.send(self.view(now))),
-            Event::Written { write, written } => self.written(write, written, now),
+            Event::Written(pending, result) => self.written(pending, result, now),
         }
     }
 
@@ -276,7 +237,7 @@ impl Driver {
         }
         for chunk in chunks {
             let lane = chunk.lane;
-            self.know(lane, Seq(chunk.first.0.saturating_sub(1)), now);
+            self.ensure_lane(lane, Seq(chunk.first.0.saturating_sub(1)), now);
             let (records, bytes) = (u64::from(chunk.records), chunk.fragment_bytes);
             let spooled = chunk.spooled_uptime;
             self.lane_reader.offer(chunk);
@@ -285,7 +246,7 @@ impl Driver {
     }
 
     /// A lane is made where it is new.
-    fn know(&mut self, lane: LaneNo, cursor: Seq, now: Uptime) {
+    fn ensure_lane(&mut self, lane: LaneNo, cursor: Seq, now: Uptime) {
         if self.scheduler.lane(lane).is_none() {
             let state = LaneState { lane, cursor, ..LaneState::default() };
             self.scheduler.add(state, webhook_of(&self.params, &self.projects, lane), now);

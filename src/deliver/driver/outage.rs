@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::deliver::scheduler::retry::Outcome;
+use crate::outcome::OutcomeKind;
 use crate::record::LaneNo;
 use crate::time::Uptime;
 
@@ -29,7 +30,7 @@ struct Host {
 /// A change of it is news: the answer's status, or what went wrong before there was one.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 struct Class {
-    word: &'static str,
+    kind: OutcomeKind,
     status: Option<u16>,
 }
 
@@ -72,7 +73,7 @@ impl Outages {
         }
         let host = self.hosts.entry(host.to_owned()).or_default();
         host.failing.insert(lane);
-        let class = Class { word: outcome.word, status: outcome.status };
+        let class = Class { kind: outcome.kind, status: outcome.status };
         let reported = host.classes.entry(class);
         let fresh = matches!(reported, std::collections::hash_map::Entry::Vacant(_));
         let reported = reported.or_insert(Reported { at: now, more: 0 });
@@ -135,8 +136,8 @@ mod tests {
         LaneNo::new(ProjectNo(project), Callback::Modified)
     }
 
-    fn outcome(status: Option<u16>, word: &'static str) -> Outcome {
-        Outcome { status, word, detail: None, retry_after: None }
+    fn outcome(status: Option<u16>, kind: OutcomeKind) -> Outcome {
+        Outcome { status, kind, detail: None, retry_after: None }
     }
 
     fn second(second: u64) -> Uptime {
@@ -145,7 +146,7 @@ mod tests {
 
     #[test]
     fn three_hundred_lanes_behind_a_dead_host_are_one_line_a_minute() {
-        let (mut outages, refused) = (Outages::default(), outcome(None, "refused"));
+        let (mut outages, refused) = (Outages::default(), outcome(None, OutcomeKind::Refused));
         let mut lines = Vec::new();
         for at in 0..300 {
             for project in 0..300 {
@@ -171,11 +172,11 @@ mod tests {
     fn a_change_of_class_is_a_line_at_once_and_each_class_one_a_minute() {
         let mut outages = Outages::default();
         let classes = [
-            outcome(Some(500), "status"),
-            outcome(Some(503), "status"),
-            outcome(None, "timeout"),
-            outcome(None, "refused"),
-            outcome(Some(200), "timeout"),
+            outcome(Some(500), OutcomeKind::Status),
+            outcome(Some(503), OutcomeKind::Status),
+            outcome(None, OutcomeKind::Timeout),
+            outcome(None, OutcomeKind::Refused),
+            outcome(Some(200), OutcomeKind::Timeout),
         ];
         for again in 0..50 {
             for class in &classes {
@@ -192,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_receiver_that_fails_every_other_time_does_not_fill_the_log() {
-        let (mut outages, broken) = (Outages::default(), outcome(Some(502), "status"));
+        let (mut outages, broken) = (Outages::default(), outcome(Some(502), OutcomeKind::Status));
         let lines: usize = (0..600)
             .map(|at| {
                 let failed = outages.failed("h", lane(1), &broken, second(at)).is_some();
@@ -205,7 +206,7 @@ mod tests {
 
     #[test]
     fn what_works_is_forgotten() {
-        let (mut outages, broken) = (Outages::default(), outcome(None, "dns"));
+        let (mut outages, broken) = (Outages::default(), outcome(None, OutcomeKind::Dns));
         for host in 0..1_000_u32 {
             let at = second(u64::from(host) * 120);
             outages.failed(&host.to_string(), lane(1), &broken, at);

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::replays::Redelivery;
-use super::{Driver, Event, WRITE_AGAIN_AFTER};
+use super::Driver;
+use super::writes::Pending;
 use crate::deliver::driver::lane_reader::ReadScope;
 use crate::deliver::scheduler::Settled;
 use crate::deliver::scheduler::retry::Outcome;
 use crate::metrics::{AttemptLabel, CallbackLabel, ReasonLabel};
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Attempted, Batch, DeadNo, DeadReason, Done, Fate, LaneHealth, Op, ReplayNo, SpoolError};
+use crate::spool::{Attempted, Batch, DeadNo, DeadReason, Done, Fate, LaneHealth, Op, SpoolError};
 use crate::time::{Timestamp, Uptime};
 
 /// An attempt that ended.
@@ -26,18 +26,11 @@ pub(in crate::deliver) struct Ended {
 }
 
 /// An outcome on its way to the disk.
-pub(in crate::deliver) struct Write {
+pub(in crate::deliver) struct AttemptWrite {
     attempted: Attempted,
     batch: Batch,
     /// What takes the batch's place.
     successors: Option<Vec<Batch>>,
-}
-
-/// What could not be written for want of room, and is written again later.
-pub(in crate::deliver) enum PendingWrite {
-    Cancel(ReplayNo),
-    Outcome(Box<Write>),
-    Redelivered(Box<Redelivery>),
 }
 
 impl Driver {
@@ -45,21 +38,21 @@ impl Driver {
         let Ended { lane, batch, .. } = &ended;
         let lane = *lane;
         let failed_before = self.health(lane).failures > 0;
-        let odd_before = self.scheduler.lane(lane).is_some_and(|lane| lane.has_odd_answers);
+        let was_faulty = self.scheduler.lane(lane).is_some_and(|lane| lane.has_faulty_responses());
         let jitter = (self.params.jitter)();
         let Some(decided) = self.scheduler.ended(lane, &ended.outcome, jitter, now) else { return };
         self.count(&ended, decided.fate);
         if let Some(dead) = ended.dead {
-            return self.tried_again(ended, dead, decided.fate);
+            return self.redelivery_ended(ended, dead, decided.fate);
         }
-        self.say_outage(&ended, failed_before, now);
-        self.say_odd(&ended, odd_before);
-        let successors = match decided.halve.then(|| self.halves(batch)).transpose() {
+        self.log_outage(&ended, failed_before, now);
+        self.log_faulty_response(&ended, was_faulty);
+        let successors = match decided.halve.then(|| self.split(batch)).transpose() {
             Ok(successors) => successors,
             Err(error) => return self.not_written(lane, error, now),
         };
         let (batch, attempted) = self.attempted(ended, decided.fate);
-        self.write(Box::new(Write { attempted, batch, successors }));
+        self.write_attempt(Box::new(AttemptWrite { attempted, batch, successors }));
     }
 
     /// As it is written down.
@@ -72,7 +65,7 @@ impl Driver {
             started_at,
             took_micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             status: outcome.status,
-            outcome: outcome.word,
+            outcome: outcome.kind,
             detail: outcome.detail,
             fate,
             health: self.health(lane),
@@ -80,46 +73,30 @@ impl Driver {
         (batch, attempted)
     }
 
-    pub(in crate::deliver) fn write_again(&mut self, what: PendingWrite, now: Uptime) {
-        self.pending_writes.push((now.plus(WRITE_AGAIN_AFTER), what));
-    }
-
-    /// Hands an outcome in, with the standing that the lane has now.
-    pub(in crate::deliver) fn write(&self, mut write: Box<Write>) {
+    /// Submits an outcome, with the health that the lane has now.
+    pub(in crate::deliver) fn write_attempt(&self, mut write: Box<AttemptWrite>) {
         write.attempted.health = self.health(write.attempted.lane);
         if write.batch.replay.is_some_and(|replay| !self.replays.contains_key(&replay)) {
             // It was cancelled meanwhile: nothing takes its place.
             write.successors = None;
         }
-        let events = self.events.clone();
-        let retire =
-            write.successors.clone().map(|successors| Op::Retire { batch: write.batch.id, successors });
         let attempted = Op::Attempted(write.attempted.clone());
-        let reply = move |written| drop(events.send(Event::Written { write, written }));
-        match retire {
-            None => self.params.spool.submit(attempted, reply),
-            Some(retire) => {
+        match write.successors.clone() {
+            None => self.submit(attempted, Pending::Attempt(write)),
+            Some(successors) => {
                 self.params.spool.submit(attempted, |_| {});
-                self.params.spool.submit(retire, reply);
+                let retire = Op::Retire { batch: write.batch.id, successors };
+                self.submit(retire, Pending::Attempt(write));
             }
         }
     }
 
-    pub(in crate::deliver) fn written(
-        &mut self,
-        write: Box<Write>,
-        written: Result<Done, SpoolError>,
-        now: Uptime,
-    ) {
-        match written {
-            Ok(_) => {}
-            Err(SpoolError::DiskFull) => return self.write_again(PendingWrite::Outcome(write), now),
-            Err(error) => return self.fail(error),
-        }
-        let Write { attempted, batch, successors } = *write;
+    /// An outcome is durable: the lane goes on.
+    pub(in crate::deliver) fn attempt_written(&mut self, write: AttemptWrite, now: Uptime) {
+        let AttemptWrite { attempted, batch, successors } = write;
         let (lane, records) = (attempted.lane, u64::from(batch.records));
         if attempted.fate == Fate::Waits {
-            return self.scheduler.tried(lane, successors, now);
+            return self.scheduler.attempt_recorded(lane, successors, now);
         }
         if let Some(replay) = batch.replay {
             return self.replayed(lane, replay, &batch, attempted.fate, now);
@@ -130,31 +107,29 @@ impl Driver {
         self.settled(lane, batch.last, records, batch.fragment_bytes(), now);
     }
 
+    /// Records were given up, or, without a reason, discarded.
     pub(in crate::deliver) fn gave_up(
         &mut self,
         lane: LaneNo,
         through: Seq,
         reason: Option<DeadReason>,
-        written: Result<Done, SpoolError>,
+        done: &Done,
         now: Uptime,
     ) {
-        match written {
-            Ok(Done::Settled { records, bytes }) => {
-                match reason {
-                    Some(reason) => self.count_dead(lane, reason, records),
-                    None => drop(self.params.metrics.records_discarded.inc_by(records)),
-                }
-                self.settled(lane, through, records, bytes, now);
-            }
-            Ok(_) => self.scheduler.end_lease(lane, now),
-            Err(error) => self.not_written(lane, error, now),
+        let Done::Settled { records, bytes } = *done else {
+            return self.scheduler.end_lease(lane, now);
+        };
+        match reason {
+            Some(reason) => self.count_dead(lane, reason, records),
+            None => drop(self.params.metrics.records_discarded.inc_by(records)),
         }
+        self.settled(lane, through, records, bytes, now);
     }
 
     fn settled(&mut self, lane: LaneNo, through: Seq, records: u64, bytes: u64, now: Uptime) {
         self.encoded.remove(&lane);
         self.lane_reader.settled(lane, through);
-        let left = self.scheduler.lane(lane).is_some_and(|lane| lane.pending_records > records);
+        let left = self.scheduler.lane(lane).is_some_and(|lane| lane.pending_records() > records);
         match left.then(|| self.lane_reader.oldest(lane, through)).transpose() {
             Ok(oldest) => {
                 let settled = Settled { through, records, bytes, oldest: oldest.flatten() };
@@ -165,10 +140,10 @@ impl Driver {
     }
 
     /// Two batches with the records of one.
-    fn halves(&mut self, whole: &Batch) -> Result<Vec<Batch>, SpoolError> {
+    fn split(&mut self, whole: &Batch) -> Result<Vec<Batch>, SpoolError> {
         let half = whole.records / 2;
         let after = Seq(whole.first.0.saturating_sub(1));
-        let kind = if whole.replay.is_some() { ReadScope::Settled } else { ReadScope::Pending };
+        let kind = ReadScope::of(whole.replay);
         let first = self.lane_reader.read(kind, whole.lane, after, half, u64::MAX)?.encode(half as usize)?;
         let rest = whole.records - half;
         let second =
@@ -178,13 +153,13 @@ impl Driver {
     }
 
     pub(in crate::deliver) fn health(&self, lane: LaneNo) -> LaneHealth {
-        self.scheduler.lane(lane).map(|lane| lane.health.clone()).unwrap_or_default()
+        self.scheduler.lane(lane).map(|lane| lane.health().clone()).unwrap_or_default()
     }
 
     fn count(&self, ended: &Ended, fate: Fate) {
         let metrics = &self.params.metrics;
         let callback = ended.lane.callback();
-        metrics.attempts.get_or_create(&AttemptLabel { callback, outcome: ended.outcome.word }).inc();
+        metrics.attempts.get_or_create(&AttemptLabel { callback, outcome: ended.outcome.kind }).inc();
         metrics.attempt_duration.observe(ended.took.as_secs_f64());
         if fate == Fate::Delivered {
             metrics.batches_delivered.get_or_create(&CallbackLabel { callback }).inc();
@@ -203,9 +178,9 @@ impl Driver {
     }
 
     /// An answer that breaks the protocol behind its status is said once, and its repetitions are counted.
-    fn say_odd(&self, Ended { lane, outcome, .. }: &Ended, odd_before: bool) {
-        let is_odd = self.scheduler.lane(*lane).is_some_and(|lane| lane.has_odd_answers);
-        if is_odd && !odd_before {
+    fn log_faulty_response(&self, Ended { lane, outcome, .. }: &Ended, was_faulty: bool) {
+        let is_faulty = self.scheduler.lane(*lane).is_some_and(|lane| lane.has_faulty_responses());
+        if is_faulty && !was_faulty {
             let (project, callback) = (self.project(*lane), lane.callback());
             let Outcome { status, detail, .. } = outcome;
             tracing::warn!(project, %callback, status, detail, "a webhook takes records, but its answer has a fault");

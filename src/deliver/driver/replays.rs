@@ -5,21 +5,26 @@ use std::sync::mpsc::SyncSender;
 
 use uuid::Uuid;
 
-use super::outcomes::{Ended, PendingWrite};
-use super::{Driver, Event};
+use super::Driver;
+use super::outcomes::Ended;
+use super::writes::Pending;
 use crate::deliver::driver::lane_reader::ReadScope;
 use crate::deliver::scheduler::Candidate;
 use crate::metrics::OutcomeLabel;
 use crate::record::{Callback, LaneNo, Seq};
-use crate::spool::{
-    Attempted, Batch, DeadLetter, DeadNo, Done, Fate, Op, Part, ReplayNo, ReplayState, SpoolError,
-};
+use crate::spool::{Attempted, Batch, DeadLetter, DeadNo, Fate, Op, Part, ReplayNo, ReplayState, SpoolError};
 use crate::time::Uptime;
 
 /// The outcome of a dead letter's one more attempt, on its way to the disk.
-pub(in crate::deliver) struct Redelivery {
+pub(in crate::deliver) struct RedeliveryWrite {
     dead: DeadNo,
     attempted: Attempted,
+}
+
+impl RedeliveryWrite {
+    pub(in crate::deliver) fn lane(&self) -> LaneNo {
+        self.attempted.lane
+    }
 }
 
 impl Driver {
@@ -57,28 +62,8 @@ impl Driver {
         if self.scheduler.cancel(replay, now) {
             self.count_replay("cancelled");
         }
-        let events = self.events.clone();
         let op = Op::CancelReplay { replay, at: self.params.clock.wall() };
-        self.params.spool.submit(op, move |written| {
-            let _ = events.send(Event::Cancelled { replay, reply, written });
-        });
-    }
-
-    pub(in crate::deliver) fn cancelled(
-        &mut self,
-        replay: ReplayNo,
-        reply: Option<SyncSender<Result<(), SpoolError>>>,
-        written: Result<Done, SpoolError>,
-        now: Uptime,
-    ) {
-        if let Some(reply) = reply {
-            let _ = reply.send(written.clone().map(drop));
-        }
-        match written {
-            Ok(_) => {}
-            Err(SpoolError::DiskFull) => self.write_again(PendingWrite::Cancel(replay), now),
-            Err(error) => self.fail(error),
-        }
+        self.submit(op, Pending::CancelReplay { replay, reply });
     }
 
     /// For want of room. `false`: none runs.
@@ -124,10 +109,8 @@ impl Driver {
             let other = LaneNo::new(lane.project(), callback);
             // One that stands still is not waited for.
             let moving = self.scheduler.lane(other).filter(|other| !other.is_suspended());
-            let ranges: Vec<(Seq, Seq)> = moving.map_or_else(Vec::new, |other| {
-                let of_replay = other.parts.iter().filter(|part| part.replay == replay);
-                of_replay.map(|part| (part.cursor, part.last)).collect()
-            });
+            let ranges: Vec<(Seq, Seq)> =
+                moving.map_or_else(Vec::new, |other| other.ranges_of(replay).collect());
             let mut before: HashMap<u64, Vec<Seq>> = HashMap::new();
             let (mut left, mut looked_up_to) = (LOOK_BACK, None);
             for (cursor, last) in ranges.into_iter().filter(|(cursor, _)| *cursor < until) {
@@ -154,7 +137,7 @@ impl Driver {
 
     /// Sends the next dead letter of a lane that is asked for, or cuts it first.
     pub(in crate::deliver) fn redeliver(&mut self, lane: LaneNo, now: Uptime) -> Result<(), SpoolError> {
-        let webhook = self.scheduler.lane(lane).and_then(|lane| lane.webhook.clone());
+        let webhook = self.scheduler.lane(lane).and_then(|lane| lane.webhook().cloned());
         let letter = self.lane_reader.reader().next_redelivery(lane)?;
         let (Some(webhook), Some(letter)) = (webhook, letter) else {
             self.scheduler.redeliveries(lane, false, now);
@@ -162,7 +145,7 @@ impl Driver {
             return Ok(());
         };
         let done = match letter.batch {
-            None => self.cut_dead(&letter, webhook.limits.records_max, webhook.limits.bytes_max),
+            None => self.cut_dead_letter(&letter, webhook.limits.records_max, webhook.limits.bytes_max),
             Some(batch) => {
                 let batch = self.lane_reader.reader().batch(&batch)?;
                 let batch =
@@ -185,7 +168,12 @@ impl Driver {
     }
 
     /// The first records of a dead letter that was never cut become a batch.
-    fn cut_dead(&mut self, letter: &DeadLetter, records_max: u32, bytes_max: u64) -> Result<(), SpoolError> {
+    fn cut_dead_letter(
+        &mut self,
+        letter: &DeadLetter,
+        records_max: u32,
+        bytes_max: u64,
+    ) -> Result<(), SpoolError> {
         let lane = letter.lane;
         let head =
             self.lane_reader.read(ReadScope::Settled, lane, letter.first.before(), records_max, bytes_max)?;
@@ -199,38 +187,19 @@ impl Driver {
         });
         let records = fits.count().max(1);
         let batch = self.batch(lane, epoch.id, &head.encode(records)?);
-        let events = self.events.clone();
-        self.params.spool.submit(Op::CutDead { dead: letter.no, batch }, move |written| {
-            let _ = events.send(Event::DeadCut { lane, written });
-        });
+        self.submit(Op::CutDead { dead: letter.no, batch }, Pending::CutDeadLetter(lane));
         Ok(())
     }
 
     /// The one more attempt ended.
-    pub(in crate::deliver) fn tried_again(&self, ended: Ended, dead: DeadNo, fate: Fate) {
+    pub(in crate::deliver) fn redelivery_ended(&self, ended: Ended, dead: DeadNo, fate: Fate) {
         let (_, attempted) = self.attempted(ended, fate);
-        self.write_redelivered(Box::new(Redelivery { dead, attempted }));
+        self.write_redelivery(Box::new(RedeliveryWrite { dead, attempted }));
     }
 
-    pub(in crate::deliver) fn write_redelivered(&self, write: Box<Redelivery>) {
-        let events = self.events.clone();
+    pub(in crate::deliver) fn write_redelivery(&self, write: Box<RedeliveryWrite>) {
         let op = Op::Redelivered { dead: write.dead, attempted: write.attempted.clone() };
-        self.params.spool.submit(op, move |written| {
-            let _ = events.send(Event::Redelivered { write, written });
-        });
-    }
-
-    pub(in crate::deliver) fn redelivered(
-        &mut self,
-        write: Box<Redelivery>,
-        written: Result<Done, SpoolError>,
-        now: Uptime,
-    ) {
-        match written {
-            Ok(_) => self.scheduler.end_lease(write.attempted.lane, now),
-            Err(SpoolError::DiskFull) => self.write_again(PendingWrite::Redelivered(write), now),
-            Err(error) => self.fail(error),
-        }
+        self.submit(op, Pending::Redelivery(write));
     }
 
     fn count_replay(&self, outcome: &'static str) {

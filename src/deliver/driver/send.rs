@@ -6,11 +6,13 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::outcomes::Ended;
+use super::writes::Pending;
 use super::{Driver, Event};
 use crate::deliver::driver::lane_reader::{EncodedBatch, ReadScope};
-use crate::deliver::http::client::Ask;
-use crate::deliver::http::request::{About, headers};
+use crate::deliver::http::client::OutgoingRequest;
+use crate::deliver::http::request::{RequestContext, headers};
 use crate::deliver::scheduler::Run;
+use crate::deliver::scheduler::lane::CutRange;
 use crate::deliver::webhook::Webhook;
 use crate::failpoint::{self, Side};
 use crate::record::LaneNo;
@@ -20,18 +22,17 @@ use crate::time::Uptime;
 impl Driver {
     pub(in crate::deliver) fn cut(&mut self, lane: LaneNo, now: Uptime) -> Result<(), SpoolError> {
         let Some(state) = self.scheduler.lane(lane) else { return Ok(()) };
-        let (records_max, bytes_max) = state
-            .webhook
-            .as_ref()
-            .map_or((1, 1), |webhook| (webhook.limits.records_max, webhook.limits.bytes_max));
-        let Some((kind, replay, cursor, last)) = state.range_at_work() else {
+        let (records_max, bytes_max) =
+            state.webhook().map_or((1, 1), |webhook| (webhook.limits.records_max, webhook.limits.bytes_max));
+        let Some(CutRange { replay, after, last }) = state.range_at_work() else {
             // The replay was cancelled meanwhile.
             self.scheduler.end_lease(lane, now);
             return Ok(());
         };
-        let head = self.lane_reader.read(kind, lane, cursor, records_max, bytes_max)?;
+        let kind = ReadScope::of(replay);
+        let head = self.lane_reader.read(kind, lane, after, records_max, bytes_max)?;
         let Some(first) = head.first()? else {
-            let lost = format!("the records of lane {lane} behind {}", cursor.0);
+            let lost = format!("the records of lane {lane} behind {}", after.0);
             return Err(SpoolError::Damaged(lost));
         };
         let epoch = self.params.epochs.of(first);
@@ -51,22 +52,19 @@ impl Driver {
         let encoded = head.encode(records)?;
         let batch = Batch { replay, ..self.batch(lane, epoch.id, &encoded) };
         self.encoded.insert(lane, (batch.id, encoded));
-        let events = self.events.clone();
-        self.params.spool.submit(Op::Cut(batch.clone()), move |written| {
-            let _ = events.send(Event::Cut { lane, batch, written });
-        });
+        self.submit(Op::Cut(batch.clone()), Pending::Cut(batch));
         Ok(())
     }
 
     pub(in crate::deliver) fn send(&mut self, lane: LaneNo, batch: Batch) -> Result<(), SpoolError> {
-        let Some(webhook) = self.scheduler.lane(lane).and_then(|lane| lane.webhook.clone()) else {
+        let Some(webhook) = self.scheduler.lane(lane).and_then(|lane| lane.webhook().cloned()) else {
             return Ok(());
         };
         let encoded = if let Some((_, encoded)) = self.encoded.remove(&lane).filter(|(id, _)| *id == batch.id)
         {
             encoded
         } else {
-            let kind = if batch.replay.is_some() { ReadScope::Settled } else { ReadScope::Pending };
+            let kind = ReadScope::of(batch.replay);
             self.lane_reader.encode_again(kind, &batch)?
         };
         let replay = batch.replay.and_then(|replay| self.replays.get(&replay).copied());
@@ -85,7 +83,7 @@ impl Driver {
     ) {
         let lane = batch.lane;
         let started_at = self.params.clock.wall();
-        let about = About {
+        let context = RequestContext {
             batch: &batch,
             project: self.project(lane),
             first: encoded.first,
@@ -94,8 +92,8 @@ impl Driver {
             replay,
             now: started_at,
         };
-        let ask = Ask {
-            headers: headers(&webhook, &about, &encoded.body),
+        let request = OutgoingRequest {
+            headers: headers(&webhook, &context, &encoded.body),
             url: webhook.url.clone(),
             body: encoded.body,
             timeout: webhook.limits.timeout,
@@ -112,7 +110,7 @@ impl Driver {
             let ended = Ended { lane, batch, dead, outcome, started_at, took, committed_at };
             let _ = events.send(Event::Ended(Box::new(ended)));
         };
-        (self.params.post)(ask, Box::new(reply));
+        (self.params.post)(request, Box::new(reply));
     }
 
     pub(in crate::deliver) fn batch(&self, lane: LaneNo, epoch: Uuid, encoded: &EncodedBatch) -> Batch {

@@ -11,10 +11,11 @@ use hyper::header::RETRY_AFTER;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
-use crate::deliver::http::connector::NotOpened;
+use crate::deliver::http::connector::ConnectError;
 use crate::deliver::http::location::location;
-use crate::deliver::http::wire::{Unanswered, causes};
-use crate::deliver::scheduler::retry::{DELIVERED, Outcome};
+use crate::deliver::http::wire::{NoResponse, causes};
+use crate::deliver::scheduler::retry::Outcome;
+use crate::outcome::OutcomeKind;
 use crate::time::Timestamp;
 
 /// An answer with a status, which decides; the rest may be broken.
@@ -72,7 +73,9 @@ impl Answer {
                             Some(format!("its body is longer than the {bytes_max} bytes that are read"));
                     }
                 }
-                Ok(Some(Err(error))) => self.fault = Some(format!("its body broke off: {}", told(&error))),
+                Ok(Some(Err(error))) => {
+                    self.fault = Some(format!("its body broke off: {}", error_chain(&error)))
+                }
                 Err(_) => self.fault = Some("its body did not end in time".into()),
             }
             if self.fault.is_some() {
@@ -88,14 +91,12 @@ impl Answer {
 
     pub(in crate::deliver) fn outcome(self) -> Outcome {
         let Self { status, location, retry_after, kept, fault, .. } = self;
-        let word = match status {
-            200..=299 => DELIVERED,
-            300..=399 => "redirect",
-            _ => "status",
-        };
+        let kind = OutcomeKind::of_status(status);
         let kept = match location {
-            Some(place) if word == "redirect" => Some(format!("redirects to {place}, and is not followed")),
-            _ => (word != DELIVERED).then(|| String::from_utf8_lossy(&kept).into_owned()),
+            Some(place) if kind == OutcomeKind::Redirect => {
+                Some(format!("redirects to {place}, and is not followed"))
+            }
+            _ => (!kind.is_success()).then(|| String::from_utf8_lossy(&kept).into_owned()),
         };
         let fault = fault.map(|fault| format!("the answer has a fault: {fault}"));
         let detail = match (kept, fault) {
@@ -103,40 +104,42 @@ impl Answer {
             (Some(kept), Some(fault)) => Some(format!("{kept} ({fault})")),
             (kept, fault) => kept.or(fault),
         };
-        Outcome { status: Some(status), word, detail, retry_after }
+        Outcome { status: Some(status), kind, detail, retry_after }
     }
 }
 
-impl Unanswered {
+impl NoResponse {
     /// Its sentence.
-    pub(in crate::deliver) fn told(&self) -> String {
-        told(&self.error)
+    pub(in crate::deliver) fn error_chain(&self) -> String {
+        error_chain(&self.error)
     }
 }
 
 /// Why there is no connection.
-pub(in crate::deliver) fn not_opened(error: &NotOpened) -> Outcome {
-    let word = match error {
-        NotOpened::Denied(_) => "egress",
-        NotOpened::Dns(..) => "dns",
-        NotOpened::Io(_, error) if error.kind() == std::io::ErrorKind::ConnectionRefused => "refused",
-        NotOpened::Io(..) => "unreachable",
-        NotOpened::Proxy(_) => "proxy",
-        NotOpened::Timeout(_) => "timeout",
-        NotOpened::Tls(_) => "tls",
+pub(in crate::deliver) fn connect_failed(error: &ConnectError) -> Outcome {
+    let kind = match error {
+        ConnectError::Denied(_) => OutcomeKind::Egress,
+        ConnectError::Dns(..) => OutcomeKind::Dns,
+        ConnectError::Io(_, error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            OutcomeKind::Refused
+        }
+        ConnectError::Io(..) => OutcomeKind::Unreachable,
+        ConnectError::Proxy(_) => OutcomeKind::Proxy,
+        ConnectError::Timeout(_) => OutcomeKind::Timeout,
+        ConnectError::Tls(_) => OutcomeKind::Tls,
     };
-    unsent(word, error.to_string())
+    unsent(kind, error.to_string())
 }
 
 /// Why there is no answer.
 pub(in crate::deliver) fn failed(error: &hyper::Error) -> Outcome {
     let broke_off = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
     let is_reset = broke_off || causes(error).any(is_reset);
-    unsent(if is_reset { "reset" } else { "protocol" }, told(error))
+    unsent(if is_reset { OutcomeKind::Reset } else { OutcomeKind::Protocol }, error_chain(error))
 }
 
-pub(in crate::deliver) fn unsent(word: &'static str, detail: String) -> Outcome {
-    Outcome { status: None, word, detail: Some(detail), retry_after: None }
+pub(in crate::deliver) fn unsent(kind: OutcomeKind, detail: String) -> Outcome {
+    Outcome { status: None, kind, detail: Some(detail), retry_after: None }
 }
 
 fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {
@@ -152,10 +155,10 @@ fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// An error with what it comes from.
-fn told(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut told: Vec<String> = causes(error).map(ToString::to_string).collect();
-    told.dedup();
-    told.join(": ")
+fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error_chain: Vec<String> = causes(error).map(ToString::to_string).collect();
+    error_chain.dedup();
+    error_chain.join(": ")
 }
 
 /// Seconds, or a date in any of HTTP's three forms.

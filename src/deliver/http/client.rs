@@ -1,4 +1,4 @@
-//! One attempt on the wire: a request in, how it ended out.
+//! One attempt on the connection: a request in, how it ended out.
 //!
 //! One deadline over the whole exchange, and nothing that was begun for it lives longer. The status
 //! decides: of what follows it as much is read as comes and is allowed, and what is wrong with it is
@@ -14,14 +14,15 @@ use hyper::{Method, Request, Uri};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::deliver::http::answer::{Answer, failed, not_opened, unsent};
+use crate::deliver::http::answer::{Answer, connect_failed, failed, unsent};
 use crate::deliver::http::connector::Connector;
 use crate::deliver::http::egress::Egress;
 use crate::deliver::http::proxy::Proxy;
 use crate::deliver::http::trust;
-use crate::deliver::http::wire::{Key, Pool, Wire};
+use crate::deliver::http::wire::{HttpConnection, Key, Pool};
 use crate::deliver::scheduler::retry::Outcome;
 use crate::metrics::{Metrics, ReusedLabel, Truth};
+use crate::outcome::OutcomeKind;
 
 /// Makes requests.
 #[derive(Clone)]
@@ -32,11 +33,11 @@ pub struct Client {
 }
 
 /// Makes one attempt at a request, and tells how it ended. It must not block.
-pub type Post = Box<dyn Fn(Ask, Box<dyn FnOnce(Outcome) + Send>) + Send>;
+pub type SendRequest = Box<dyn Fn(OutgoingRequest, Box<dyn FnOnce(Outcome) + Send>) + Send>;
 
 /// One request.
 #[derive(Debug)]
-pub struct Ask {
+pub struct OutgoingRequest {
     /// Where to.
     pub url: Uri,
     /// All of them.
@@ -65,49 +66,50 @@ impl Client {
     }
 
     /// Makes requests as tasks of `runtime`.
-    pub fn post(self, runtime: Handle) -> Post {
-        Box::new(move |ask, told| {
+    pub fn post(self, runtime: Handle) -> SendRequest {
+        Box::new(move |request, reply| {
             let client = self.clone();
-            runtime.spawn(async move { told(client.attempt(ask).await) });
+            runtime.spawn(async move { reply(client.attempt(request).await) });
         })
     }
 
     /// Makes one attempt. Where a receiver has not looked at the request, as a connection that had
-    /// rested was closed or the receiver says so itself, it is made once more at once, over a new
+    /// idle was closed or the receiver says so itself, it is made once more at once, over a new
     /// connection, and both count as one.
-    pub(in crate::deliver) async fn attempt(&self, ask: Ask) -> Outcome {
-        let deadline = tokio::time::sleep(ask.timeout).deadline();
-        let late = || unsent("timeout", format!("no answer within {:?}", ask.timeout));
-        let key = key(&ask.url);
-        let mut rested = self.pool.take(&key);
+    pub(in crate::deliver) async fn attempt(&self, request: OutgoingRequest) -> Outcome {
+        let deadline = tokio::time::sleep(request.timeout).deadline();
+        let late = || unsent(OutcomeKind::Timeout, format!("no answer within {:?}", request.timeout));
+        let key = key(&request.url);
+        let mut idle = self.pool.take(&key);
         let mut is_second = false;
         loop {
-            let wire = match rested.take() {
-                Some(wire) => Ok(wire),
-                None => match timeout_at(deadline, self.connect(&key, ask.connect_timeout)).await {
-                    Ok(wire) => wire,
+            let connection = match idle.take() {
+                Some(connection) => Ok(connection),
+                None => match timeout_at(deadline, self.connect(&key, request.connect_timeout)).await {
+                    Ok(connection) => connection,
                     Err(_) => return late(),
                 },
             };
-            let mut wire = match wire {
-                Ok(wire) => wire,
+            let mut connection = match connection {
+                Ok(connection) => connection,
                 Err(outcome) => return outcome,
             };
-            let error = match timeout_at(deadline, wire.send(request(&ask))).await {
+            let error = match timeout_at(deadline, connection.send(http_request(&request))).await {
                 Ok(Ok(answer)) => {
                     let mut answer = Answer::new(answer);
-                    answer.read(ask.response_bytes_max, deadline).await;
-                    return self.answered(key, wire, answer, deadline).await;
+                    answer.read(request.response_bytes_max, deadline).await;
+                    return self.answered(key, connection, answer, deadline).await;
                 }
                 Ok(Err(error)) => error,
                 Err(_) => {
-                    let head =
-                        wire.status().map(|status| Answer::broken(status, "its head did not end in time"));
+                    let head = connection
+                        .status()
+                        .map(|status| Answer::broken(status, "its head did not end in time"));
                     return head.map_or_else(late, Answer::outcome);
                 }
             };
             if let Some(status) = error.status {
-                return Answer::broken(status, &error.told()).outcome();
+                return Answer::broken(status, &error.error_chain()).outcome();
             }
             if !error.is_untouched || std::mem::replace(&mut is_second, true) {
                 return failed(&error.error);
@@ -115,26 +117,32 @@ impl Client {
         }
     }
 
-    async fn connect(&self, key: &Key, timeout: Duration) -> Result<Wire, Outcome> {
-        let opened = self.connector.open(key, timeout).await.map_err(|error| not_opened(&error))?;
-        Wire::over(opened).await.map_err(|error| failed(&error))
+    async fn connect(&self, key: &Key, timeout: Duration) -> Result<HttpConnection, Outcome> {
+        let connected = self.connector.open(key, timeout).await.map_err(|error| connect_failed(&error))?;
+        HttpConnection::over(connected).await.map_err(|error| failed(&error))
     }
 
     /// An answer was read: its connection serves again where it may.
-    async fn answered(&self, key: Key, mut wire: Wire, answer: Answer, deadline: Instant) -> Outcome {
-        self.metrics.http_connections.get_or_create(&ReusedLabel { reused: Truth(wire.reused) }).inc();
-        if answer.is_whole() && timeout_at(deadline, wire.is_free()).await == Ok(true) {
-            self.pool.put(key, wire);
+    async fn answered(
+        &self,
+        key: Key,
+        mut connection: HttpConnection,
+        answer: Answer,
+        deadline: Instant,
+    ) -> Outcome {
+        self.metrics.http_connections.get_or_create(&ReusedLabel { reused: Truth(connection.reused) }).inc();
+        if answer.is_whole() && timeout_at(deadline, connection.is_free()).await == Ok(true) {
+            self.pool.put(key, connection);
         }
         answer.outcome()
     }
 }
 
-fn request(ask: &Ask) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::new(ask.body.clone()));
+fn http_request(outgoing: &OutgoingRequest) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(outgoing.body.clone()));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = ask.url.clone();
-    *request.headers_mut() = ask.headers.clone();
+    *request.uri_mut() = outgoing.url.clone();
+    *request.headers_mut() = outgoing.headers.clone();
     request
 }
 

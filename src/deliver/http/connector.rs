@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::deliver::http::egress::{Denied, Egress};
-use crate::deliver::http::proxy::{NoTunnel, Proxy};
+use crate::deliver::http::proxy::{Proxy, TunnelError};
 use crate::deliver::http::wire::Key;
 
 /// Makes connections.
@@ -25,30 +25,30 @@ pub(in crate::deliver) struct Connector {
 }
 
 /// What HTTP is spoken over.
-pub(in crate::deliver) type Socket = Box<dyn Duplex>;
+pub(in crate::deliver) type Socket = Box<dyn ByteStream>;
 
 /// Bytes both ways.
-pub(in crate::deliver) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(in crate::deliver) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 
 /// A connection, with how to speak over it.
-pub(in crate::deliver) struct Opened {
+pub(in crate::deliver) struct Connected {
     pub(in crate::deliver) socket: Socket,
     pub(in crate::deliver) http2: bool,
     /// It ends at a proxy, which is told the whole target.
-    pub(in crate::deliver) through: Option<Through>,
+    pub(in crate::deliver) http_proxy: Option<HttpProxy>,
 }
 
 /// A proxy that requests are given to.
-pub(in crate::deliver) struct Through {
+pub(in crate::deliver) struct HttpProxy {
     /// Who asks, where the proxy wants to know.
     pub(in crate::deliver) authorization: Option<HeaderValue>,
 }
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::deliver) enum NotOpened {
+pub(in crate::deliver) enum ConnectError {
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error("resolve `{0}`: {1}")]
@@ -56,7 +56,7 @@ pub(in crate::deliver) enum NotOpened {
     #[error("connect to {0}: {1}")]
     Io(SocketAddr, Error),
     #[error(transparent)]
-    Proxy(#[from] NoTunnel),
+    Proxy(#[from] TunnelError),
     #[error("connect: no answer within {0:?}")]
     Timeout(Duration),
     #[error("begin TLS: {0}")]
@@ -65,15 +65,19 @@ pub(in crate::deliver) enum NotOpened {
 
 impl Connector {
     /// Connects within `timeout`: over all addresses of a name, the proxy and TLS.
-    pub(in crate::deliver) async fn open(&self, key: &Key, timeout: Duration) -> Result<Opened, NotOpened> {
+    pub(in crate::deliver) async fn open(
+        &self,
+        key: &Key,
+        timeout: Duration,
+    ) -> Result<Connected, ConnectError> {
         tokio::time::timeout(timeout, self.open_any(key, timeout))
             .await
-            .unwrap_or(Err(NotOpened::Timeout(timeout)))
+            .unwrap_or(Err(ConnectError::Timeout(timeout)))
     }
 
-    async fn open_any(&self, key: &Key, timeout: Duration) -> Result<Opened, NotOpened> {
+    async fn open_any(&self, key: &Key, timeout: Duration) -> Result<Connected, ConnectError> {
         let (host, port) = (key.host.as_str(), key.port);
-        let mut through = None;
+        let mut http_proxy = None;
         let stream = match &self.proxy {
             None => connect(host, port, timeout, |address| self.egress.check(address)).await?,
             Some(proxy) => {
@@ -84,22 +88,22 @@ impl Connector {
                 if key.https {
                     proxy.tunnel(&mut stream, host, port).await?;
                 } else {
-                    through = Some(Through { authorization: proxy.authorization() });
+                    http_proxy = Some(HttpProxy { authorization: proxy.authorization() });
                 }
                 stream
             }
         };
         if !key.https {
-            return Ok(Opened { socket: Box::new(stream), http2: false, through });
+            return Ok(Connected { socket: Box::new(stream), http2: false, http_proxy });
         }
         let name =
-            ServerName::try_from(host.to_owned()).map_err(|error| NotOpened::Tls(error.to_string()))?;
+            ServerName::try_from(host.to_owned()).map_err(|error| ConnectError::Tls(error.to_string()))?;
         let stream = TlsConnector::from(Arc::clone(&self.tls))
             .connect(name, stream)
             .await
-            .map_err(|error| NotOpened::Tls(error.to_string()))?;
+            .map_err(|error| ConnectError::Tls(error.to_string()))?;
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok(Opened { socket: Box::new(stream), http2, through })
+        Ok(Connected { socket: Box::new(stream), http2, http_proxy })
     }
 }
 
@@ -109,8 +113,8 @@ async fn connect(
     port: u16,
     timeout: Duration,
     check: impl Fn(IpAddr) -> Result<(), Denied>,
-) -> Result<TcpStream, NotOpened> {
-    let dns = |why: String| NotOpened::Dns(host.to_owned(), why);
+) -> Result<TcpStream, ConnectError> {
+    let dns = |why: String| ConnectError::Dns(host.to_owned(), why);
     let found = tokio::net::lookup_host((host, port)).await.map_err(|error| dns(error.to_string()))?;
     let addresses: Vec<SocketAddr> = found.collect();
     let share = timeout / u32::try_from(addresses.len()).unwrap_or(1).max(1);
@@ -125,8 +129,8 @@ async fn connect(
                 let _ = stream.set_nodelay(true);
                 return Ok(stream);
             }
-            Ok(Err(error)) => last = NotOpened::Io(address, error),
-            Err(_) => last = NotOpened::Timeout(share),
+            Ok(Err(error)) => last = ConnectError::Io(address, error),
+            Err(_) => last = ConnectError::Timeout(share),
         }
     }
     Err(last)

@@ -27,7 +27,7 @@ pub struct BadProxy;
 
 /// Why the proxy made no tunnel.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::deliver) enum NoTunnel {
+pub(in crate::deliver) enum TunnelError {
     #[error("ask the proxy for a tunnel: {0}")]
     Io(#[from] std::io::Error),
     #[error("the proxy refuses a tunnel: {0}")]
@@ -70,24 +70,24 @@ impl Proxy {
         stream: &mut S,
         host: &str,
         port: u16,
-    ) -> Result<(), NoTunnel>
+    ) -> Result<(), TunnelError>
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     {
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        let mut ask = format!("CONNECT {host}:{port} HTTP/1.1\r\nhost: {host}:{port}\r\n");
+        let mut request = format!("CONNECT {host}:{port} HTTP/1.1\r\nhost: {host}:{port}\r\n");
         if let Some(authorization) = &self.authorization {
-            ask.push_str("proxy-authorization: ");
-            ask.push_str(authorization);
-            ask.push_str("\r\n");
+            request.push_str("proxy-authorization: ");
+            request.push_str(authorization);
+            request.push_str("\r\n");
         }
-        ask.push_str("\r\n");
-        stream.write_all(ask.as_bytes()).await?;
+        request.push_str("\r\n");
+        stream.write_all(request.as_bytes()).await?;
         // Byte by byte: what follows the answer's head belongs to the tunnel.
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             if head.len() == HEAD_BYTES_MAX {
-                return Err(NoTunnel::Refused("its answer has no end".into()));
+                return Err(TunnelError::Refused("its answer has no end".into()));
             }
             head.push(stream.read_u8().await?);
         }
@@ -95,7 +95,7 @@ impl Proxy {
         let line = head.lines().next().unwrap_or_default();
         let status = line.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1));
         let encoded = status.is_some_and(|status| status.len() == 3 && status.starts_with('2'));
-        if encoded { Ok(()) } else { Err(NoTunnel::Refused(line.to_owned())) }
+        if encoded { Ok(()) } else { Err(TunnelError::Refused(line.to_owned())) }
     }
 }
 

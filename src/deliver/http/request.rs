@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 
 /// What the headers tell besides the webhook's own.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::deliver) struct About<'a> {
+pub(in crate::deliver) struct RequestContext<'a> {
     pub(in crate::deliver) batch: &'a Batch,
     pub(in crate::deliver) project: &'a str,
     pub(in crate::deliver) first: Position,
@@ -24,13 +24,13 @@ pub(in crate::deliver) struct About<'a> {
 }
 
 /// All headers of one attempt.
-pub(in crate::deliver) fn headers(webhook: &Webhook, about: &About<'_>, body: &[u8]) -> HeaderMap {
+pub(in crate::deliver) fn headers(webhook: &Webhook, context: &RequestContext<'_>, body: &[u8]) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12 + webhook.headers.len());
     for (name, value) in &webhook.headers {
         headers.append(name.clone(), value.0.clone());
     }
-    let id = about.batch.id.to_string();
-    let timestamp = about.now.unix_seconds();
+    let id = context.batch.id.to_string();
+    let timestamp = context.now.unix_seconds();
     let mut set = |name: &'static str, value: &str| {
         // Every value is visible ASCII by its making.
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -44,12 +44,12 @@ pub(in crate::deliver) fn headers(webhook: &Webhook, about: &About<'_>, body: &[
         set("webhook-signature", &signature);
     }
     set("webhook-id", &id);
-    set("sidecar-project", &visible(about.project));
-    set("sidecar-callback", about.batch.lane.callback().name());
-    set("sidecar-attempt", &about.attempt.to_string());
-    set("sidecar-epoch", &about.batch.epoch.to_string());
-    set("sidecar-positions", &format!("{}..{}", about.first, about.last));
-    if let Some(replay) = about.replay {
+    set("sidecar-project", &visible(context.project));
+    set("sidecar-callback", context.batch.lane.callback().name());
+    set("sidecar-attempt", &context.attempt.to_string());
+    set("sidecar-epoch", &context.batch.epoch.to_string());
+    set("sidecar-positions", &format!("{}..{}", context.first, context.last));
+    if let Some(replay) = context.replay {
         set("sidecar-replay", &replay.to_string());
     }
     headers
@@ -96,7 +96,7 @@ mod tests {
         };
         let position = |number| Position { commit: Lsn(0x16B_3748), number };
         let (first, last) = (position(1), position(3));
-        let about = About {
+        let context = RequestContext {
             batch: &batch,
             project: "Großes Haus 5%\n",
             first,
@@ -105,8 +105,8 @@ mod tests {
             replay: None,
             now: Timestamp(1_999_999),
         };
-        let headers = headers(&webhook, &about, b"{}");
-        let told: Vec<String> =
+        let headers = headers(&webhook, &context, b"{}");
+        let error_chain: Vec<String> =
             headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
         let nil = "00000000-0000-0000-0000-000000000000";
         for line in [
@@ -121,11 +121,11 @@ mod tests {
             format!("sidecar-epoch: {nil}"),
             "sidecar-positions: 0-16B3748/1..0-16B3748/3".to_owned(),
         ] {
-            assert!(told.contains(&line), "no `{line}` in {told:#?}");
+            assert!(error_chain.contains(&line), "no `{line}` in {error_chain:#?}");
         }
         assert!(headers["webhook-signature"].to_str().unwrap().starts_with("v1,"));
         assert_eq!(headers.len(), 11);
-        let replayed = About { replay: Some(uuid::Uuid::nil()), ..about };
+        let replayed = RequestContext { replay: Some(uuid::Uuid::nil()), ..context };
         assert_eq!(super::headers(&webhook, &replayed, b"{}")["sidecar-replay"], nil);
     }
 }

@@ -17,30 +17,30 @@ use hyper::{Request, Response, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::JoinSet;
 
-use self::tap::{Seen, Tapped};
-use crate::deliver::http::connector::{Opened, Socket, Through};
+use self::tap::{StatusTap, TappedStream};
+use crate::deliver::http::connector::{Connected, HttpProxy, Socket};
 
 pub(in crate::deliver) use self::pool::{Key, Pool};
 
 /// A connection that was made.
-pub(in crate::deliver) struct Wire {
-    sender: Sender,
-    seen: Seen,
+pub(in crate::deliver) struct HttpConnection {
+    sender: RequestSender,
+    tap: StatusTap,
     tasks: Tasks,
     /// Requests name their whole target, as those to a proxy do.
-    through: Option<Through>,
+    http_proxy: Option<HttpProxy>,
     /// It has served a request before.
     pub(in crate::deliver) reused: bool,
 }
 
-enum Sender {
+enum RequestSender {
     Http1(http1::SendRequest<Full<Bytes>>),
     Http2(http2::SendRequest<Full<Bytes>>),
 }
 
 /// A request had no answer that could be read.
 #[derive(Debug)]
-pub(in crate::deliver) struct Unanswered {
+pub(in crate::deliver) struct NoResponse {
     pub(in crate::deliver) error: hyper::Error,
     /// The status, where that at least could be read.
     pub(in crate::deliver) status: Option<u16>,
@@ -48,18 +48,18 @@ pub(in crate::deliver) struct Unanswered {
     pub(in crate::deliver) is_untouched: bool,
 }
 
-impl Wire {
+impl HttpConnection {
     /// Speaks HTTP over a socket.
-    pub(in crate::deliver) async fn over(opened: Opened) -> hyper::Result<Self> {
-        let seen = if opened.http2 { Seen::http2() } else { Seen::http1() };
+    pub(in crate::deliver) async fn over(connected: Connected) -> hyper::Result<Self> {
+        let tap = if connected.http2 { StatusTap::http2() } else { StatusTap::http1() };
         let tasks = Tasks::default();
-        let io = TokioIo::new(Tapped::new(opened.socket, seen.clone()));
+        let io = TokioIo::new(TappedStream::new(connected.socket, tap.clone()));
         let sender =
-            if opened.http2 { Self::http2(io, &tasks).await? } else { Self::http1(io, &tasks).await? };
-        Ok(Self { sender, seen, tasks, through: opened.through, reused: false })
+            if connected.http2 { Self::http2(io, &tasks).await? } else { Self::http1(io, &tasks).await? };
+        Ok(Self { sender, tap, tasks, http_proxy: connected.http_proxy, reused: false })
     }
 
-    async fn http1(io: TokioIo<Tapped<Socket>>, tasks: &Tasks) -> hyper::Result<Sender> {
+    async fn http1(io: TokioIo<TappedStream<Socket>>, tasks: &Tasks) -> hyper::Result<RequestSender> {
         // What a browser would take is taken: the status decides, not the manners.
         let (sender, connection) = http1::Builder::new()
             .allow_obsolete_multiline_headers_in_responses(true)
@@ -69,10 +69,10 @@ impl Wire {
             .handshake(io)
             .await?;
         tasks.spawn(async move { drop(connection.await) });
-        Ok(Sender::Http1(sender))
+        Ok(RequestSender::Http1(sender))
     }
 
-    async fn http2(io: TokioIo<Tapped<Socket>>, tasks: &Tasks) -> hyper::Result<Sender> {
+    async fn http2(io: TokioIo<TappedStream<Socket>>, tasks: &Tasks) -> hyper::Result<RequestSender> {
         let (sender, connection) = http2::Builder::new(tasks.clone())
             .timer(TokioTimer::new())
             .max_header_list_size(HEADER_BYTES_MAX)
@@ -82,35 +82,35 @@ impl Wire {
             .handshake(io)
             .await?;
         tasks.spawn(async move { drop(connection.await) });
-        Ok(Sender::Http2(sender))
+        Ok(RequestSender::Http2(sender))
     }
 
     /// Sends a request with an absolute target, and waits for the head of its answer.
     pub(in crate::deliver) async fn send(
         &mut self,
         mut request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, Unanswered> {
-        self.seen.begin();
+    ) -> Result<Response<Incoming>, NoResponse> {
+        self.tap.begin();
         let sent = match &mut self.sender {
-            Sender::Http1(sender) => {
-                target(&mut request, self.through.as_ref());
+            RequestSender::Http1(sender) => {
+                target(&mut request, self.http_proxy.as_ref());
                 sender.try_send_request(request).await
             }
-            Sender::Http2(sender) => sender.try_send_request(request).await,
+            RequestSender::Http2(sender) => sender.try_send_request(request).await,
         };
         sent.map_err(|error| self.unanswered(error))
     }
 
     /// The status of an answer whose head is not whole yet.
     pub(in crate::deliver) fn status(&self) -> Option<u16> {
-        self.seen.status()
+        self.tap.status()
     }
 
     /// Whether it was closed meanwhile.
     fn is_closed(&self) -> bool {
         match &self.sender {
-            Sender::Http1(sender) => sender.is_closed(),
-            Sender::Http2(sender) => sender.is_closed(),
+            RequestSender::Http1(sender) => sender.is_closed(),
+            RequestSender::Http2(sender) => sender.is_closed(),
         }
     }
 
@@ -119,35 +119,35 @@ impl Wire {
         // A receiver that answers early may never read the rest of the request.
         let ready = async {
             match &mut self.sender {
-                Sender::Http1(sender) => sender.ready().await.is_ok(),
-                Sender::Http2(sender) => sender.ready().await.is_ok(),
+                RequestSender::Http1(sender) => sender.ready().await.is_ok(),
+                RequestSender::Http2(sender) => sender.ready().await.is_ok(),
             }
         };
         tokio::time::timeout(FREE_WITHIN, ready).await.unwrap_or(false)
     }
 
-    fn unanswered(&self, error: TrySendError<Request<Full<Bytes>>>) -> Unanswered {
-        let status = self.seen.status();
+    fn unanswered(&self, error: TrySendError<Request<Full<Bytes>>>) -> NoResponse {
+        let status = self.tap.status();
         let unsent = error.message().is_some();
         let error = error.into_error();
         // A connection that a receiver closes while it is idle, or that something between has
         // forgotten, ends at the next request without a byte. The batch's id tells the receiver that
         // it is the same one, should it have come after all.
         let broke_off = error.is_closed() || error.is_canceled() || error.is_incomplete_message();
-        let stale = self.reused && !self.seen.any() && (broke_off || is_io(&error));
+        let stale = self.reused && !self.tap.any() && (broke_off || is_io(&error));
         let is_untouched = status.is_none() && (unsent || stale || is_refused(&error));
-        Unanswered { error, status, is_untouched }
+        NoResponse { error, status, is_untouched }
     }
 }
 
-impl Drop for Wire {
+impl Drop for HttpConnection {
     fn drop(&mut self) {
         self.tasks.abort();
     }
 }
 
 /// The target as the connection's other end expects it. HTTP/1 names the host apart from it.
-fn target(request: &mut Request<Full<Bytes>>, through: Option<&Through>) {
+fn target(request: &mut Request<Full<Bytes>>, http_proxy: Option<&HttpProxy>) {
     let uri = request.uri().clone();
     let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
     let host = match (uri.host().unwrap_or_default(), uri.port_u16()) {
@@ -157,12 +157,12 @@ fn target(request: &mut Request<Full<Bytes>>, through: Option<&Through>) {
     if let Ok(host) = HeaderValue::from_str(&host) {
         request.headers_mut().insert(HOST, host);
     }
-    match through {
+    match http_proxy {
         None => {
             let path = uri.path_and_query().cloned();
             *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
         }
-        Some(Through { authorization }) => {
+        Some(HttpProxy { authorization }) => {
             let headers = request.headers_mut();
             headers.extend(authorization.clone().map(|value| (hyper::header::PROXY_AUTHORIZATION, value)));
         }

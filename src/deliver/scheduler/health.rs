@@ -1,4 +1,5 @@
-//! How a lane stands without an attempt: its webhook comes, goes or changes; it is paused and resumed.
+//! What changes a lane's health without an attempt: its webhook comes, goes or changes; it is paused and
+//! resumed.
 
 use std::sync::Arc;
 
@@ -9,11 +10,7 @@ use crate::spool::LaneHealth;
 use crate::time::{Timestamp, Uptime};
 
 impl Scheduler {
-    /// The lane's webhook is this one from now on. The standing that follows, where it changed, is to
-    /// be written down.
-    ///
-    /// One that comes back starts anew, as the time without it is not held against it; one that was
-    /// changed is tried at once: what failed may be what was mended.
+    /// The lane's webhook is this one from now on. Where its health changed, the new one is to be stored.
     pub(in crate::deliver) fn routed(
         &mut self,
         no: LaneNo,
@@ -22,27 +19,12 @@ impl Scheduler {
         wall: Timestamp,
     ) -> Option<LaneHealth> {
         let lane = self.lanes.get_mut(&no)?;
-        let before = lane.health.clone();
-        match (&webhook, before.without_webhook) {
-            (None, since) => lane.health.without_webhook = since.or(Some(wall)),
-            (Some(_), Some(_)) => {
-                let paused = lane.health.paused.take().map(|(_, reason)| (now, reason));
-                lane.health = LaneHealth { paused, ..LaneHealth::default() };
-            }
-            (Some(_), None) if lane.webhook != webhook => lane.health.retry_at = None,
-            (Some(_), None) => {}
-        }
-        let host = webhook.as_ref().map(|webhook| webhook.host()).unwrap_or_default();
-        if lane.host != host {
-            (lane.host, lane.proven_until) = (host, None);
-        }
-        lane.webhook = webhook;
-        let changed = (lane.health != before).then(|| lane.health.clone());
+        let changed = lane.route(webhook, now, wall).then(|| lane.health().clone());
         self.changed(no, now);
         changed
     }
 
-    /// Nothing is sent from the lane any more, for this reason. The standing is to be written down.
+    /// Nothing is sent from the lane any more, for this reason. Its new health is to be stored.
     pub(in crate::deliver) fn pause(
         &mut self,
         no: LaneNo,
@@ -50,19 +32,16 @@ impl Scheduler {
         now: Uptime,
     ) -> Option<LaneHealth> {
         let lane = self.lanes.get_mut(&no)?;
-        let since = lane.health.paused.as_ref().map_or(now, |(since, _)| *since);
-        lane.health.paused = Some((since, reason));
-        let health = lane.health.clone();
+        lane.pause(reason, now);
+        let health = lane.health().clone();
         self.changed(no, now);
         Some(health)
     }
 
-    /// The lane goes on, at once. The standing is to be written down.
+    /// The lane goes on, at once. Its new health is to be stored.
     pub(in crate::deliver) fn resume(&mut self, no: LaneNo, now: Uptime) -> Option<LaneHealth> {
         let lane = self.lanes.get_mut(&no)?;
-        lane.health.paused.take()?;
-        lane.health.retry_at = None;
-        let health = lane.health.clone();
+        let health = lane.resume().then(|| lane.health().clone())?;
         self.changed(no, now);
         Some(health)
     }

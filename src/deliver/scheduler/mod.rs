@@ -9,9 +9,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::lane::{Due, GiveUp, Lane, Phase, RateLimiters, Work};
-use self::retry::{DELIVERED, Outcome, Verdict, verdict};
-use self::slots::{SlotKey, SlotQueue};
+use self::lane::{Begun, Due, GiveUp, Lane, Phase, RateLimiters, Work};
+use self::retry::{Outcome, Verdict, verdict};
+use self::slots::SlotQueue;
 use crate::deliver::webhook::Webhook;
 use crate::record::{Callback, LaneNo, Seq};
 use crate::spool::{Batch, DeadReason, Fate, LaneState};
@@ -53,7 +53,7 @@ pub(in crate::deliver) struct Decision {
 pub(in crate::deliver) struct Scheduler {
     lanes: HashMap<LaneNo, Lane>,
     /// One entry a lane: when it is to be looked at next.
-    timers: BTreeSet<(Uptime, LaneNo)>,
+    wake_ups: BTreeSet<(Uptime, LaneNo)>,
     slots: SlotQueue,
     /// Of the replays that run.
     rate_limiters: RateLimiters,
@@ -66,7 +66,7 @@ impl Scheduler {
     pub(in crate::deliver) fn new(in_flight_max: usize, lane_bytes_max: u64) -> Self {
         Self {
             lanes: HashMap::new(),
-            timers: BTreeSet::new(),
+            wake_ups: BTreeSet::new(),
             slots: SlotQueue::new(in_flight_max),
             rate_limiters: RateLimiters::new(),
             lane_bytes_max,
@@ -76,11 +76,9 @@ impl Scheduler {
 
     pub(in crate::deliver) fn add(&mut self, state: LaneState, webhook: Option<Arc<Webhook>>, now: Uptime) {
         let no = state.lane;
-        let mut lane = Lane::new(state, webhook);
-        // After a death the clock may stand a little behind what it said before.
-        lane.oldest = lane.oldest.map(|oldest| oldest.min(now));
-        for part in &lane.parts {
-            self.rate_limiters.entry(part.replay).or_default().parts += 1;
+        let lane = Lane::new(state, webhook, now);
+        for replay in lane.replays() {
+            self.rate_limiters.entry(replay).or_default().ranges += 1;
         }
         self.lanes.insert(no, lane);
         self.reschedule(no, now);
@@ -119,21 +117,17 @@ impl Scheduler {
         now: Uptime,
     ) {
         let Some(lane) = self.lanes.get_mut(&no) else { return };
-        lane.pending_records += records;
-        lane.pending_bytes += bytes;
-        lane.oldest.get_or_insert(spooled);
+        lane.appended(records, bytes, spooled);
         self.reschedule(no, now);
     }
 
     /// The next thing to do, if there is one now.
     pub(in crate::deliver) fn poll(&mut self, now: Uptime) -> Option<Action> {
-        while let Some((at, no)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
-            self.timers.remove(&(at, no));
-            if let Some(lane) = self.lanes.get_mut(&no) {
-                lane.timer = None;
-            }
-            let lane_bytes_max = self.lane_bytes_max;
-            if let Some(what) = self.lanes.get_mut(&no).and_then(|lane| lane.give_up(lane_bytes_max, now)) {
+        while let Some((at, no)) = self.wake_ups.first().copied().filter(|(at, _)| *at <= now) {
+            self.wake_ups.remove(&(at, no));
+            let Some(lane) = self.lanes.get_mut(&no) else { continue };
+            lane.set_wake_up(None);
+            if let Some(what) = lane.give_up(self.lane_bytes_max, now) {
                 self.lease(no, now);
                 return Some(Action::GiveUp(no, what));
             }
@@ -147,29 +141,20 @@ impl Scheduler {
 
     /// When to poll again, if nothing happens before.
     pub(in crate::deliver) fn deadline(&self) -> Option<Uptime> {
-        self.timers.first().map(|(at, _)| *at)
+        self.wake_ups.first().map(|(at, _)| *at)
     }
 
     /// A cut is durable: its batch goes out next.
     pub(in crate::deliver) fn cut(&mut self, no: LaneNo, batch: Batch, now: Uptime) {
         self.release(no);
         let Some(lane) = self.lanes.get_mut(&no) else { return };
-        match batch.replay {
-            None => {
-                lane.batches.push_back(batch);
-                lane.blocked = None;
-            }
-            Some(replay) => {
-                if let Some(limiter) = self.rate_limiters.get_mut(&replay) {
-                    limiter.cut(batch.records, now);
-                }
-                if let Some(part) = lane.parts.front_mut().filter(|part| part.replay == replay) {
-                    part.batches.push_back(batch);
-                    part.blocked = None;
-                }
-            }
+        if let Some(limiter) = batch.replay.and_then(|replay| self.rate_limiters.get_mut(&replay)) {
+            limiter.cut(batch.records, now);
         }
-        self.slots.enqueue(no, lane, true, now); // It keeps its turn.
+        lane.cut(batch);
+        if lane.enqueue() {
+            self.slots.enqueue_first(no, lane.slot_key(now)); // It keeps its turn.
+        }
         self.reschedule(no, now);
     }
 
@@ -177,7 +162,7 @@ impl Scheduler {
     pub(in crate::deliver) fn not_written(&mut self, no: LaneNo, wait: Duration, now: Uptime) {
         self.release(no);
         if let Some(lane) = self.lanes.get_mut(&no) {
-            lane.not_before = Some(now.plus(wait));
+            lane.write_failed(now.plus(wait));
         }
         self.reschedule(no, now);
     }
@@ -192,64 +177,47 @@ impl Scheduler {
         now: Uptime,
     ) -> Option<Decision> {
         let lane = self.lanes.get_mut(&no)?;
-        lane.phase = Phase::Settling;
-        lane.last_outcome = Some(outcome.word);
-        lane.has_odd_answers = outcome.word == DELIVERED && outcome.detail.is_some();
-        let records = match lane.work {
-            Work::Live => lane.batches.front()?.records,
-            // One that was cancelled meanwhile is not cut in two any more.
-            Work::Replay(replay) => lane.batch_of(replay).map_or(1, |batch| batch.records),
-            Work::Redelivery => {
-                let taken = outcome.word == DELIVERED;
-                if taken {
-                    self.slots.prove(lane, now);
-                }
-                return Some(Decision {
-                    fate: if taken { Fate::Delivered } else { Fate::Waits },
-                    halve: false,
-                });
-            }
-        };
-        let schedule = lane.webhook.as_ref().map_or(&[][..], |webhook| &webhook.limits.retry_schedule);
-        let verdict = verdict(outcome, lane.health.failures, schedule, jitter);
-        lane.health.retry_at = None;
-        let (fate, halve) = match verdict {
+        lane.attempt_ended(outcome);
+        if outcome.kind.is_success() {
+            lane.prove(self.slots.prove(lane.host(), now));
+        }
+        if lane.work() == Work::Redelivery {
+            let fate = if outcome.kind.is_success() { Fate::Delivered } else { Fate::Waits };
+            return Some(Decision { fate, halve: false });
+        }
+        let records = lane.records_at_work()?;
+        let schedule = lane.webhook().map_or(&[][..], |webhook| &webhook.limits.retry_schedule);
+        let (fate, halve) = match verdict(outcome, lane.health().failures, schedule, jitter) {
             Verdict::Delivered => {
-                (lane.health.failures, lane.health.failing_since) = (0, None);
-                self.slots.prove(lane, now);
+                lane.succeeded();
                 (Fate::Delivered, false)
             }
-            Verdict::TooLarge if records > 1 => (Fate::Waits, true),
-            Verdict::TooLarge => (Fate::Dead(DeadReason::TooLarge), false),
             Verdict::RetryIn(wait) => {
-                let health = &mut lane.health;
-                health.failures = health.failures.saturating_add(1);
-                health.failing_since.get_or_insert(now);
-                health.retry_at = Some(now.plus(wait));
+                lane.failed(now.plus(wait), now);
                 (Fate::Waits, false)
             }
+            Verdict::TooLarge => {
+                lane.retry_now();
+                let is_one = records <= 1;
+                (if is_one { Fate::Dead(DeadReason::TooLarge) } else { Fate::Waits }, !is_one)
+            }
         };
-        if lane.health.failures == 1 {
+        if lane.health().failures == 1 {
             self.changed(no, now); // From now on, others wait for it no longer than `order_wait`.
         }
         Some(Decision { fate, halve })
     }
 
     /// A failed attempt is written down; `successors` stand in for the batch where it was retired.
-    pub(in crate::deliver) fn tried(&mut self, no: LaneNo, successors: Option<Vec<Batch>>, now: Uptime) {
+    pub(in crate::deliver) fn attempt_recorded(
+        &mut self,
+        no: LaneNo,
+        successors: Option<Vec<Batch>>,
+        now: Uptime,
+    ) {
         self.release(no);
-        if let Some(batches) = self.lanes.get_mut(&no).and_then(Lane::batches_at_work) {
-            match successors {
-                Some(successors) => {
-                    batches.pop_front();
-                    successors.into_iter().rev().for_each(|batch| batches.push_front(batch));
-                }
-                None => {
-                    if let Some(batch) = batches.front_mut() {
-                        batch.attempts = batch.attempts.saturating_add(1);
-                    }
-                }
-            }
+        if let Some(lane) = self.lanes.get_mut(&no) {
+            lane.attempt_recorded(successors);
         }
         self.changed(no, now);
     }
@@ -258,12 +226,7 @@ impl Scheduler {
     pub(in crate::deliver) fn settled(&mut self, no: LaneNo, settled: Settled, now: Uptime) {
         self.release(no);
         let Some(lane) = self.lanes.get_mut(&no) else { return };
-        debug_assert!(settled.through >= lane.cursor, "a cursor never moves back");
-        lane.cursor = settled.through;
-        lane.pending_records = lane.pending_records.saturating_sub(settled.records);
-        lane.pending_bytes = lane.pending_bytes.saturating_sub(settled.bytes);
-        lane.oldest = settled.oldest.map(|oldest| oldest.min(now));
-        lane.batches.retain(|batch| batch.last > settled.through);
+        lane.settled(&settled, now);
         self.changed(no, now);
     }
 
@@ -272,19 +235,20 @@ impl Scheduler {
     pub(in crate::deliver) fn largest_unhealthy(&self, presses: bool) -> Option<LaneNo> {
         self.lanes
             .iter()
-            .filter(|(_, lane)| lane.pending_bytes > 0 && (!presses || lane.phase == Phase::Idle))
+            .filter(|(_, lane)| lane.pending_bytes() > 0 && (!presses || lane.phase() == Phase::Idle))
             .filter(|(_, lane)| lane.is_failing() || lane.is_suspended())
-            .max_by_key(|(no, lane)| (lane.pending_bytes, **no))
+            .max_by_key(|(no, lane)| (lane.pending_bytes(), **no))
             .map(|(no, _)| *no)
     }
 
     /// Takes a lane for an operation of its own; `false` where it is at work.
     pub(in crate::deliver) fn lease(&mut self, no: LaneNo, now: Uptime) -> bool {
-        let Some(lane) = self.lanes.get_mut(&no).filter(|lane| lane.phase == Phase::Idle) else {
+        let Some(lane) = self.lanes.get_mut(&no).filter(|lane| lane.phase() == Phase::Idle) else {
             return false;
         };
-        lane.phase = Phase::Settling;
-        self.slots.take(lane, now);
+        let slot = lane.slot_key(now);
+        self.slots.take(&slot);
+        lane.lease(slot);
         true
     }
 
@@ -296,10 +260,11 @@ impl Scheduler {
 
     fn next_ready(&mut self, now: Uptime) -> Option<Action> {
         loop {
-            let (no, place) = self.slots.next(now)?;
+            let (no, waited_as) = self.slots.next(now)?;
             let Some(lane) = self.lanes.get_mut(&no) else { continue };
-            lane.queued = false;
-            if SlotKey::of(lane, now) != place {
+            lane.dequeue();
+            let slot = lane.slot_key(now);
+            if slot != waited_as {
                 self.reschedule(no, now); // It became another while it waited.
                 continue;
             }
@@ -307,18 +272,12 @@ impl Scheduler {
                 self.reschedule(no, now);
                 continue;
             };
-            self.slots.take(lane, now);
-            lane.work = work;
-            if work == Work::Redelivery {
-                lane.phase = Phase::InFlight;
-                return Some(Action::Redeliver(no));
-            }
-            if let Some(batch) = lane.batches_at_work().and_then(|batches| batches.front().cloned()) {
-                lane.phase = Phase::InFlight;
-                return Some(Action::Send(no, batch));
-            }
-            lane.phase = Phase::Cutting;
-            return Some(Action::Cut(no));
+            self.slots.take(&slot);
+            return Some(match lane.begin(work, slot) {
+                Begun::Cut => Action::Cut(no),
+                Begun::Redelivery => Action::Redeliver(no),
+                Begun::Send(batch) => Action::Send(no, batch),
+            });
         }
     }
 
@@ -326,24 +285,21 @@ impl Scheduler {
     fn changed(&mut self, no: LaneNo, now: Uptime) {
         for callback in Callback::ALL {
             let sibling = LaneNo::new(no.project(), callback);
-            if let Some(lane) = self.lanes.get_mut(&sibling) {
-                lane.blocked = None;
+            let replay_goes_on = self.replay_goes_on(sibling);
+            let Some(lane) = self.lanes.get_mut(&sibling) else { continue };
+            lane.unblock();
+            if replay_goes_on {
+                lane.unblock_replay();
             }
-            if self.part_moves_on(sibling)
-                && let Some(part) = self.lanes.get_mut(&sibling).and_then(|lane| lane.parts.front_mut())
-            {
-                part.blocked = None;
-            }
-            if self.lanes.contains_key(&sibling) {
-                self.reschedule(sibling, now);
-            }
+            self.reschedule(sibling, now);
         }
     }
 
     fn release(&mut self, no: LaneNo) {
         let Some(lane) = self.lanes.get_mut(&no) else { return };
-        lane.phase = Phase::Idle;
-        self.slots.give_back(lane);
+        if let Some(slot) = lane.release() {
+            self.slots.give_back(&slot);
+        }
     }
 
     /// Puts the lane where it belongs: in a queue, at a time, or nowhere.
@@ -355,14 +311,15 @@ impl Scheduler {
             Due::At(at) => Some(give_up.map_or(at, |give_up| give_up.min(at))),
             Due::Never | Due::Now(_) => give_up,
         };
-        if lane.timer != at {
-            self.timers.extend(at.map(|at| (at, no)));
-            if let Some(earlier) = std::mem::replace(&mut lane.timer, at) {
-                self.timers.remove(&(earlier, no));
+        let before = lane.set_wake_up(at);
+        if before != at {
+            self.wake_ups.extend(at.map(|at| (at, no)));
+            if let Some(before) = before {
+                self.wake_ups.remove(&(before, no));
             }
         }
-        if matches!(due, Due::Now(_)) {
-            self.slots.enqueue(no, lane, false, now);
+        if matches!(due, Due::Now(_)) && lane.enqueue() {
+            self.slots.enqueue(no, lane.slot_key(now));
         }
     }
 }

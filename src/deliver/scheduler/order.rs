@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Scheduler;
-use crate::deliver::scheduler::lane::{Blocked, Lane, Work};
+use crate::deliver::scheduler::lane::{Lane, Work};
 use crate::record::{Callback, LaneNo, Seq, WaitsFor};
 use crate::time::Uptime;
 
@@ -30,7 +30,7 @@ impl Scheduler {
     /// How much of a lane's head may go: the longest run of sendable records, up to the limits.
     pub(in crate::deliver) fn run(&self, no: LaneNo, head: &[Candidate], now: Uptime) -> Run {
         let Some(lane) = self.lanes.get(&no) else { return Run::Blocked };
-        let Some(limits) = lane.webhook.as_ref().map(|webhook| &webhook.limits) else {
+        let Some(limits) = lane.webhook().map(|webhook| &webhook.limits) else {
             return Run::Blocked;
         };
         let mut bytes = 0_u64;
@@ -38,7 +38,7 @@ impl Scheduler {
         for record in head.iter().take(usize::try_from(limits.records_max).unwrap_or(usize::MAX)) {
             bytes = bytes.saturating_add(record.bytes);
             let fits = records == 0 || bytes <= limits.bytes_max;
-            if !fits || !self.is_sendable(no, lane.work, record.after, limits.order_wait, now) {
+            if !fits || !self.is_sendable(no, lane.work(), record.after, limits.order_wait, now) {
                 break;
             }
             records += 1;
@@ -49,39 +49,34 @@ impl Scheduler {
     /// Nothing was cut: the head with this `after` waits for other lanes.
     pub(in crate::deliver) fn blocked(&mut self, no: LaneNo, after: WaitsFor, now: Uptime) {
         self.release(no);
-        let Some(work) = self.lanes.get(&no).map(|lane| lane.work) else { return };
-        let wait = self
-            .lanes
-            .get(&no)
-            .and_then(|lane| lane.webhook.as_ref())
-            .map(|webhook| webhook.limits.order_wait);
-        let until = self.unsettled(no, work, after).filter_map(|other| other.health.failing_since).max();
+        let Some(lane) = self.lanes.get(&no) else { return };
+        let work = lane.work();
+        let wait = lane.webhook().map(|webhook| webhook.limits.order_wait);
+        let until = self.unsettled(no, work, after).filter_map(|other| other.health().failing_since).max();
         let until = until.zip(wait).map(|(since, wait)| since.plus(wait));
         // Where one of those it waits for does not fail, only that lane's progress helps.
-        let all_fail = self.unsettled(no, work, after).all(Lane::is_failing);
+        let until = until.filter(|_| self.unsettled(no, work, after).all(Lane::is_failing));
         if let Some(lane) = self.lanes.get_mut(&no) {
-            let blocked = Some(Blocked { until: until.filter(|_| all_fail) });
-            match lane.parts.front_mut().filter(|part| work == Work::Replay(part.replay)) {
-                Some(part) => part.blocked = blocked.map(|blocked| (after, blocked)),
-                None if work == Work::Live => lane.blocked = blocked,
-                None => {}
+            match work {
+                Work::Pending => lane.block(until),
+                Work::Redelivery => {}
+                Work::Replay(replay) if lane.replays().next() == Some(replay) => {
+                    lane.block_replay(after, until);
+                }
+                Work::Replay(_) => {}
             }
         }
         self.reschedule(no, now);
     }
 
-    /// Whether the head of what a replay sends of a lane waits no more: what it waited for is sent, or
-    /// stands still.
-    pub(in crate::deliver) fn part_moves_on(&self, no: LaneNo) -> bool {
-        let part = self.lanes.get(&no).and_then(|lane| lane.parts.front());
-        let Some((part, (after, _))) = part.and_then(|part| Some((part, part.blocked?))) else {
-            return false;
-        };
-        let all_failing = Blocked { until: None };
-        let mut waits = self.unsettled(no, Work::Replay(part.replay), after).peekable();
+    /// Whether the next record of what a replay sends of a lane waits no more: what it waited for is sent,
+    /// or its lane is suspended.
+    pub(in crate::deliver) fn replay_goes_on(&self, no: LaneNo) -> bool {
+        let blocked = self.lanes.get(&no).and_then(Lane::blocked_replay);
+        let Some((replay, after, has_end)) = blocked else { return false };
+        let mut waits = self.unsettled(no, Work::Replay(replay), after).peekable();
         // Where all that it waits for begins to fail, the wait gets an end.
-        waits.peek().is_none()
-            || part.blocked.is_some_and(|(_, b)| b == all_failing) && waits.all(Lane::is_failing)
+        waits.peek().is_none() || !has_end && waits.all(Lane::is_failing)
     }
 
     /// Whether everything that must be settled before a record is, or its wait is over.
@@ -94,7 +89,7 @@ impl Scheduler {
         now: Uptime,
     ) -> bool {
         self.unsettled(no, work, after)
-            .all(|other| other.health.failing_since.is_some_and(|since| now.since(since) >= order_wait))
+            .all(|other| other.health().failing_since.is_some_and(|since| now.since(since) >= order_wait))
     }
 
     /// The lanes that a record with this `after` still waits for, were no wait ever over. One that is
@@ -105,7 +100,7 @@ impl Scheduler {
             let other = self.lanes.get(&LaneNo::new(no.project(), callback))?;
             let is_behind = match work {
                 Work::Replay(replay) => other.replays_up_to(replay, seq),
-                Work::Live | Work::Redelivery => other.cursor < seq,
+                Work::Pending | Work::Redelivery => other.cursor() < seq,
             };
             (callback != no.callback() && is_behind && !other.is_suspended()).then_some(other)
         })

@@ -4,7 +4,7 @@
 //! 2. A dead letter's one more attempt changes nothing of how its lane stands.
 
 use super::Scheduler;
-use crate::deliver::scheduler::lane::{RateLimiter, ReplayRange};
+use crate::deliver::scheduler::lane::RateLimiter;
 use crate::record::{LaneNo, Seq};
 use crate::spool::{Part, ReplayNo};
 use crate::time::Uptime;
@@ -23,10 +23,11 @@ impl Scheduler {
         parts: &[Part],
         now: Uptime,
     ) {
-        self.rate_limiters.insert(replay, RateLimiter { rate, parts: parts.len(), ..RateLimiter::default() });
+        self.rate_limiters
+            .insert(replay, RateLimiter { rate, ranges: parts.len(), ..RateLimiter::default() });
         for part in parts {
             if let Some(lane) = self.lanes.get_mut(&part.lane) {
-                lane.parts.push_back(ReplayRange::new(part, Vec::new()));
+                lane.enter_replay(part);
             }
             self.reschedule(part.lane, now);
         }
@@ -37,9 +38,7 @@ impl Scheduler {
         let runs = self.rate_limiters.remove(&replay).is_some();
         let mut left: Vec<LaneNo> = Vec::new();
         for (no, lane) in &mut self.lanes {
-            let before = lane.parts.len();
-            lane.parts.retain(|part| part.replay != replay);
-            if lane.parts.len() < before {
+            if lane.leave_replay(replay) {
                 left.push(*no);
             }
         }
@@ -63,19 +62,11 @@ impl Scheduler {
         now: Uptime,
     ) -> bool {
         self.release(no);
+        let range_ends = self.lanes.get_mut(&no).is_some_and(|lane| lane.advance_replay(replay, through));
         let mut is_done = false;
-        if let Some(lane) = self.lanes.get_mut(&no)
-            && let Some(part) = lane.parts.front_mut().filter(|part| part.replay == replay)
-        {
-            part.cursor = part.cursor.max(through);
-            part.batches.retain(|batch| batch.last > through);
-            if part.cursor >= part.last {
-                lane.parts.pop_front();
-                if let Some(limiter) = self.rate_limiters.get_mut(&replay) {
-                    limiter.parts -= 1;
-                    is_done = limiter.parts == 0;
-                }
-            }
+        if let Some(limiter) = self.rate_limiters.get_mut(&replay).filter(|_| range_ends) {
+            limiter.ranges -= 1;
+            is_done = limiter.ranges == 0;
         }
         if is_done {
             self.rate_limiters.remove(&replay);
@@ -87,7 +78,7 @@ impl Scheduler {
     /// Whether dead letters of a lane wait for one more attempt.
     pub(in crate::deliver) fn redeliveries(&mut self, no: LaneNo, wait: bool, now: Uptime) {
         if let Some(lane) = self.lanes.get_mut(&no) {
-            lane.redeliveries = wait;
+            lane.set_redeliveries(wait);
         }
         self.reschedule(no, now);
     }

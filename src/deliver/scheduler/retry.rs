@@ -1,5 +1,6 @@
 //! What becomes of a batch after an attempt: a function from what happened to what to do.
 
+use crate::outcome::OutcomeKind;
 use std::time::Duration;
 
 /// How one attempt ended.
@@ -7,9 +8,8 @@ use std::time::Duration;
 pub struct Outcome {
     /// The answer's status, where there was one.
     pub status: Option<u16>,
-    /// `delivered`, or what went wrong: `dns`, `refused`, `unreachable`, `tls`, `reset`, `timeout`,
-    /// `redirect`, `status`, `egress`, `proxy`, `protocol`.
-    pub word: &'static str,
+    /// What happened; whether that is a success.
+    pub kind: OutcomeKind,
     /// The error's sentence, the beginning of an unwelcome answer, or what is wrong with one behind its
     /// status.
     pub detail: Option<String>,
@@ -38,10 +38,11 @@ pub(in crate::deliver) fn verdict(
     schedule: &[Duration],
     jitter: f64,
 ) -> Verdict {
-    match outcome.status {
-        Some(200..=299) => return Verdict::Delivered,
-        Some(413) => return Verdict::TooLarge,
-        _ => {}
+    if outcome.kind.is_success() {
+        return Verdict::Delivered;
+    }
+    if outcome.status == Some(CONTENT_TOO_LARGE) {
+        return Verdict::TooLarge;
     }
     let step = usize::try_from(failures).unwrap_or(usize::MAX);
     let wait = schedule.get(step).or(schedule.last()).copied().unwrap_or(Duration::from_secs(1));
@@ -51,16 +52,20 @@ pub(in crate::deliver) fn verdict(
     Verdict::RetryIn(jittered.max(asked))
 }
 
-/// The word of an attempt that was taken.
-pub const DELIVERED: &str = "delivered";
+/// <https://www.rfc-editor.org/rfc/rfc9110#status.413>
+const CONTENT_TOO_LARGE: u16 = 413;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn outcome(status: u16) -> Outcome {
-        let word = if (200..300).contains(&status) { DELIVERED } else { "status" };
-        Outcome { status: Some(status), word, detail: None, retry_after: None }
+        Outcome {
+            status: Some(status),
+            kind: OutcomeKind::of_status(status),
+            detail: None,
+            retry_after: None,
+        }
     }
 
     const SCHEDULE: &[Duration] = &[Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(30)];
@@ -73,7 +78,7 @@ mod tests {
         for status in [100, 301, 304, 400, 404, 410, 429, 500, 503] {
             assert_eq!(verdict(&outcome(status), 0, SCHEDULE, 0.5), Verdict::RetryIn(Duration::from_secs(1)));
         }
-        let lost = Outcome { status: None, ..outcome(0) };
+        let lost = Outcome { status: None, kind: OutcomeKind::Reset, ..outcome(0) };
         assert_eq!(verdict(&lost, 0, SCHEDULE, 0.5), Verdict::RetryIn(Duration::from_secs(1)));
         assert_eq!(verdict(&outcome(413), 0, SCHEDULE, 0.5), Verdict::TooLarge);
     }

@@ -12,7 +12,6 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::deliver::scheduler::lane::Lane;
 use crate::record::LaneNo;
 use crate::time::Uptime;
 
@@ -33,8 +32,8 @@ pub(in crate::deliver) enum Class {
 /// As what a lane wants a slot or holds one.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(in crate::deliver) struct SlotKey {
-    class: Class,
-    host: Host,
+    pub(in crate::deliver) class: Class,
+    pub(in crate::deliver) host: Host,
 }
 
 #[derive(Debug)]
@@ -103,28 +102,27 @@ impl SlotQueue {
         self.all.all
     }
 
-    /// A lane had a success: its host takes records.
-    pub(in crate::deliver) fn prove(&mut self, lane: &mut Lane, now: Uptime) {
+    /// A lane had a success: its host takes records. Says until when that counts.
+    pub(in crate::deliver) fn prove(&mut self, host: &Host, now: Uptime) -> Uptime {
         let until = now.plus(PROVEN_FOR);
-        lane.proven_until = Some(until);
-        if self.proven_hosts.len() >= HOSTS_MAX && !self.proven_hosts.contains_key(&lane.host) {
+        if self.proven_hosts.len() >= HOSTS_MAX && !self.proven_hosts.contains_key(host) {
             self.proven_hosts.retain(|_, until| *until > now);
         }
-        self.proven_hosts.insert(Arc::clone(&lane.host), until);
+        self.proven_hosts.insert(Arc::clone(host), until);
+        until
     }
 
-    /// The lane waits for its turn; `first` where it goes on with what it has begun.
-    pub(in crate::deliver) fn enqueue(&mut self, no: LaneNo, lane: &mut Lane, first: bool, now: Uptime) {
-        if std::mem::replace(&mut lane.queued, true) {
-            return;
-        }
-        let place = SlotKey::of(lane, now);
-        if first {
-            self.begun.push_back((place, no));
-        } else if let Some(queue) = self.queues.get_mut(place.class as usize) {
+    /// The lane waits for its turn.
+    pub(in crate::deliver) fn enqueue(&mut self, no: LaneNo, key: SlotKey) {
+        if let Some(queue) = self.queues.get_mut(key.class as usize) {
             self.tickets += 1;
-            queue.enqueue(place.host, (self.tickets, no));
+            queue.enqueue(key.host, (self.tickets, no));
         }
+    }
+
+    /// The lane goes on with what it has begun, before all others.
+    pub(in crate::deliver) fn enqueue_first(&mut self, no: LaneNo, key: SlotKey) {
+        self.begun.push_back((key, no));
     }
 
     /// The next lane for which there is a slot, and as what it waited.
@@ -154,24 +152,20 @@ impl SlotQueue {
         Some(NextInLine { class, at, ticket: *ticket })
     }
 
-    pub(in crate::deliver) fn take(&mut self, lane: &mut Lane, now: Uptime) {
-        debug_assert!(lane.slot.is_none(), "a lane has one batch in flight");
-        let place = SlotKey::of(lane, now);
-        for held in self.held(place.class) {
+    pub(in crate::deliver) fn take(&mut self, key: &SlotKey) {
+        for held in self.held(key.class) {
             held.all += 1;
-            *held.hosts.entry(Arc::clone(&place.host)).or_default() += 1;
+            *held.hosts.entry(Arc::clone(&key.host)).or_default() += 1;
         }
-        lane.slot = Some(place);
     }
 
-    pub(in crate::deliver) fn give_back(&mut self, lane: &mut Lane) {
-        let Some(place) = lane.slot.take() else { return };
-        for held in self.held(place.class) {
+    pub(in crate::deliver) fn give_back(&mut self, key: &SlotKey) {
+        for held in self.held(key.class) {
             held.all -= 1;
-            if let Some(of_host) = held.hosts.get_mut(&place.host) {
+            if let Some(of_host) = held.hosts.get_mut(&key.host) {
                 *of_host -= 1;
                 if *of_host == 0 {
-                    held.hosts.remove(&place.host);
+                    held.hosts.remove(&key.host);
                 }
             }
         }
@@ -229,18 +223,6 @@ impl ClassQueue {
             self.hosts.push_back(Arc::clone(&host));
         }
         no.map(|(_, no)| (host, no))
-    }
-}
-
-impl SlotKey {
-    pub(in crate::deliver) fn of(lane: &Lane, now: Uptime) -> Self {
-        let is_proven = lane.proven_until.is_some_and(|until| until > now);
-        let class = match lane.is_failing() {
-            true => Class::Failing,
-            false if is_proven => Class::Proven,
-            false => Class::Unproven,
-        };
-        Self { class, host: Arc::clone(&lane.host) }
     }
 }
 

@@ -1,13 +1,15 @@
-//! The rules, one by one. `simulation` holds them together under random weather.
+//! The rules, one by one. `simulation` holds them together under random faults.
 
 mod bulkheads;
 mod simulation;
+mod timers;
 
 use hyper::Uri;
 
 use super::*;
 use crate::deliver::scheduler::condition::LaneCondition;
 use crate::deliver::webhook::Limits;
+use crate::outcome::OutcomeKind;
 use crate::record::{ProjectNo, WaitsFor};
 use crate::spool::{BatchId, LaneHealth};
 use crate::time::Timestamp;
@@ -48,8 +50,7 @@ fn batch(lane: LaneNo, first: u64, last: u64, records: u32) -> Batch {
 }
 
 fn outcome(status: u16) -> Outcome {
-    let word = if status == 200 { "delivered" } else { "status" };
-    Outcome { status: Some(status), word, detail: None, retry_after: None }
+    Outcome { status: Some(status), kind: OutcomeKind::of_status(status), detail: None, retry_after: None }
 }
 
 fn candidate(after: [u64; 3]) -> Candidate {
@@ -77,14 +78,14 @@ fn with_slots(slots: usize) -> Scheduler {
 fn deliver(scheduler: &mut Scheduler, cut: Batch, status: u16, now: Uptime) -> Decision {
     let no = cut.lane;
     let settled = Settled { through: cut.last, records: cut.records.into(), bytes: 10, oldest: None };
-    if scheduler.lane(no).unwrap().batches.is_empty() {
+    if scheduler.lane(no).unwrap().batches().is_empty() {
         assert_eq!(scheduler.poll(now), Some(Action::Cut(no)));
         scheduler.cut(no, cut, now);
     }
     assert!(matches!(scheduler.poll(now), Some(Action::Send(lane, _)) if lane == no));
     let decided = scheduler.ended(no, &outcome(status), 0.5, now).unwrap();
     match decided.fate {
-        Fate::Waits => scheduler.tried(no, None, now),
+        Fate::Waits => scheduler.attempt_recorded(no, None, now),
         _ => scheduler.settled(no, settled, now),
     }
     decided
@@ -211,7 +212,7 @@ fn failing_lanes_share_a_quarter_of_the_requests() {
         let health = if number < 10 { failing.clone() } else { LaneHealth::default() };
         let webhook = webhook_at(&format!("host{number}"), limits());
         scheduler.add(LaneState { lane, health, ..LaneState::default() }, webhook, T0);
-        scheduler.lanes.get_mut(&lane).unwrap().proven_until = Some(later(SECOND));
+        scheduler.lanes.get_mut(&lane).unwrap().prove(later(SECOND));
         scheduler.appended(lane, 3, 30, T0, T0);
     }
     let begun: Vec<LaneNo> = std::iter::from_fn(|| scheduler.poll(T0))
@@ -254,12 +255,12 @@ fn a_batch_refused_as_too_large_is_halved_and_a_single_record_is_a_dead_letter()
     let decided = scheduler.ended(INGESTED, &outcome(413), 0.5, T0).unwrap();
     assert_eq!(decided, Decision { fate: Fate::Waits, halve: true });
     let halves = vec![batch(INGESTED, 1, 1, 1), batch(INGESTED, 2, 3, 2)];
-    scheduler.tried(INGESTED, Some(halves.clone()), T0);
+    scheduler.attempt_recorded(INGESTED, Some(halves.clone()), T0);
     let decided = deliver(&mut scheduler, halves[0].clone(), 413, T0);
     assert_eq!(decided.fate, Fate::Dead(DeadReason::TooLarge));
-    assert_eq!(scheduler.lane(INGESTED).unwrap().cursor, Seq(1));
+    assert_eq!(scheduler.lane(INGESTED).unwrap().cursor(), Seq(1));
     assert_eq!(deliver(&mut scheduler, halves[1].clone(), 200, T0).fate, Fate::Delivered);
-    assert_eq!(scheduler.lane(INGESTED).unwrap().cursor, Seq(3));
+    assert_eq!(scheduler.lane(INGESTED).unwrap().cursor(), Seq(3));
 }
 
 #[test]
@@ -321,13 +322,14 @@ fn a_webhook_that_comes_back_starts_anew_and_one_that_was_changed_is_tried_at_on
     assert_eq!(scheduler.poll(later(limits().give_up_after * 2)), None, "its time does not run");
     let lane = scheduler.lane(INGESTED).unwrap();
     assert!(
-        lane.orphaned(Timestamp(5_000_005), SECOND * 5) && !lane.orphaned(Timestamp(5_000_004), SECOND * 5)
+        lane.is_orphaned(Timestamp(5_000_005), SECOND * 5)
+            && !lane.is_orphaned(Timestamp(5_000_004), SECOND * 5)
     );
     let back = scheduler.routed(INGESTED, webhook(limits()), T0, Timestamp(9)).unwrap();
     assert_eq!(back, LaneHealth::default());
     assert!(matches!(scheduler.poll(T0), Some(Action::Send(INGESTED, _))));
     scheduler.ended(INGESTED, &outcome(500), 0.5, T0).unwrap();
-    scheduler.tried(INGESTED, None, T0);
+    scheduler.attempt_recorded(INGESTED, None, T0);
     assert_eq!(scheduler.routed(INGESTED, webhook(limits()), T0, Timestamp(9)), None);
     assert_eq!(scheduler.poll(T0), None, "the same webhook changes nothing");
     let changed = webhook(Limits { timeout: SECOND, ..limits() });
@@ -344,9 +346,9 @@ fn a_pause_during_an_attempt_outlives_its_end() {
     assert!(matches!(scheduler.poll(T0), Some(Action::Send(..))));
     scheduler.ended(INGESTED, &outcome(500), 0.5, T0).unwrap();
     scheduler.pause(INGESTED, "by hand".into(), T0);
-    scheduler.tried(INGESTED, None, T0);
+    scheduler.attempt_recorded(INGESTED, None, T0);
     let lane = scheduler.lane(INGESTED).unwrap();
-    assert_eq!((lane.condition(), lane.health.failures), (LaneCondition::Paused, 1));
+    assert_eq!((lane.condition(), lane.health().failures), (LaneCondition::Paused, 1));
     assert_eq!(scheduler.poll(later(SECOND * 9)), None);
     scheduler.resume(INGESTED, later(SECOND * 9));
     assert!(matches!(scheduler.poll(later(SECOND * 9)), Some(Action::Send(..))));

@@ -129,7 +129,7 @@ impl Controller {
             },
             failures: view.failures,
             next_attempt_in_seconds: seconds(view.next_attempt),
-            last_outcome: view.last_outcome.map(str::to_owned),
+            last_outcome: view.last_outcome,
             reason: view.reason,
         };
         self.deliver.view().into_iter().map(lane).collect()

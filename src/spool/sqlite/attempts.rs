@@ -1,8 +1,10 @@
 //! Attempts, as they were logged.
 
-use rusqlite::{Connection, params};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, params};
 
 use super::store::{Store, attempt_cost, failed};
+use crate::outcome::OutcomeKind;
 use crate::spool::attempt::AttemptRow;
 use crate::spool::batch::BatchId;
 use crate::spool::error::SpoolError;
@@ -19,13 +21,19 @@ impl Store {
                 attempted.started_at.0,
                 attempted.took_micros.cast_signed(),
                 attempted.status,
-                attempted.outcome,
+                attempted.outcome.name(),
                 attempted.detail,
             ],
         )?;
         self.meta.live_bytes += attempt_cost(attempted.detail.as_ref().map_or(0, String::len));
         Ok(())
     }
+}
+
+/// A name that no version knows is damage.
+fn outcome(row: &Row<'_>) -> rusqlite::Result<OutcomeKind> {
+    let name: String = row.get(4)?;
+    name.parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(4, Type::Text, Box::new(error)))
 }
 
 /// The attempts of a batch that are still remembered, in order.
@@ -38,7 +46,7 @@ pub(super) fn attempts_of(connection: &Connection, batch: &BatchId) -> Result<Ve
             started_at: Timestamp(row.get(1)?),
             took_micros: row.get::<_, i64>(2)?.cast_unsigned(),
             status: row.get(3)?,
-            outcome: row.get(4)?,
+            outcome: outcome(row)?,
             detail: row.get(5)?,
         })
     });

@@ -11,6 +11,7 @@ use super::lanes::{LaneRow, lane_state, open_batches, read_lanes, write_batch};
 use super::replays::running_parts;
 use super::schema::{self, Found};
 use crate::failpoint::{self, Side};
+use crate::outcome::OutcomeKind;
 use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
 use crate::spool::batch::{Batch, BatchState};
@@ -117,7 +118,7 @@ impl Store {
             started_at: now,
             took_micros: 0,
             status: None,
-            outcome: "lost",
+            outcome: OutcomeKind::Lost,
             detail: None,
             fate: Fate::Waits,
             health: LaneHealth::default(),

@@ -68,7 +68,7 @@ fn attempted(batch: &Batch, fate: Fate) -> Op {
         started_at: batch.cut_at,
         took_micros: 3,
         status: Some(200),
-        outcome: "delivered",
+        outcome: crate::outcome::OutcomeKind::Delivered,
         detail: None,
         fate,
         health: LaneHealth::default(),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use super::Wire;
+use super::HttpConnection;
 
 /// Where a connection leads: scheme, host and port.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -16,12 +16,12 @@ pub(in crate::deliver) struct Key {
 
 /// Idle connections, of a bounded number, each for a bounded time.
 #[derive(Clone, Default)]
-pub(in crate::deliver) struct Pool(Arc<Mutex<Idle>>);
+pub(in crate::deliver) struct Pool(Arc<Mutex<IdleConnections>>);
 
 #[derive(Default)]
-struct Idle {
+struct IdleConnections {
     /// Those that were used last stand last.
-    wires: VecDeque<(Key, Wire, Rests)>,
+    wires: VecDeque<(Key, HttpConnection, Rests)>,
     is_swept: bool,
 }
 
@@ -30,7 +30,7 @@ type Rests = u8;
 
 impl Pool {
     /// A connection that was not closed, as far as one can know.
-    pub(in crate::deliver) fn take(&self, key: &Key) -> Option<Wire> {
+    pub(in crate::deliver) fn take(&self, key: &Key) -> Option<HttpConnection> {
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         idle.wires.retain(|(_, wire, _)| !wire.is_closed());
         let at = idle.wires.iter().rposition(|(found, ..)| found == key)?;
@@ -38,7 +38,7 @@ impl Pool {
     }
 
     /// Keeps a connection for the next request.
-    pub(in crate::deliver) fn put(&self, key: Key, mut wire: Wire) {
+    pub(in crate::deliver) fn put(&self, key: Key, mut wire: HttpConnection) {
         wire.reused = true;
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.wires.len() == IDLE_MAX {
@@ -52,7 +52,7 @@ impl Pool {
 }
 
 /// Closes what was not used for a while, until nothing is left.
-async fn sweep(idle: Weak<Mutex<Idle>>) {
+async fn sweep(idle: Weak<Mutex<IdleConnections>>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         let Some(idle) = idle.upgrade() else { return };

@@ -14,23 +14,23 @@ use self::frames::Frames;
 
 /// What came since the request began.
 #[derive(Clone, Debug)]
-pub(super) struct Seen(Arc<Mutex<Scan>>);
+pub(super) struct StatusTap(Arc<Mutex<TapState>>);
 
 #[derive(Debug)]
-enum Scan {
+enum TapState {
     Frames(Frames),
-    Lines(Lines),
+    StatusLine(StatusLine),
 }
 
 /// A connection whose incoming bytes are looked at.
-pub(super) struct Tapped<S> {
+pub(super) struct TappedStream<S> {
     inner: S,
-    seen: Seen,
+    tap: StatusTap,
 }
 
 /// The status line of an answer over HTTP/1, found in bytes as they come.
 #[derive(Debug, Default)]
-struct Lines {
+struct StatusLine {
     any: bool,
     status: Option<u16>,
     /// The line that is being read, up to a length.
@@ -41,52 +41,52 @@ struct Lines {
     gave_up: bool,
 }
 
-impl Seen {
+impl StatusTap {
     pub(super) fn http1() -> Self {
-        Self(Arc::new(Mutex::new(Scan::Lines(Lines::default()))))
+        Self(Arc::new(Mutex::new(TapState::StatusLine(StatusLine::default()))))
     }
 
     pub(super) fn http2() -> Self {
-        Self(Arc::new(Mutex::new(Scan::Frames(Frames::default()))))
+        Self(Arc::new(Mutex::new(TapState::Frames(Frames::default()))))
     }
 
     /// A request begins: what came before is not its answer.
     pub(super) fn begin(&self) {
         match &mut *self.lock() {
-            Scan::Frames(frames) => frames.begin(),
-            Scan::Lines(lines) => *lines = Lines::default(),
+            TapState::Frames(frames) => frames.begin(),
+            TapState::StatusLine(line) => *line = StatusLine::default(),
         }
     }
 
     /// Whether anything came.
     pub(super) fn any(&self) -> bool {
         match &*self.lock() {
-            Scan::Frames(frames) => frames.any(),
-            Scan::Lines(lines) => lines.any,
+            TapState::Frames(frames) => frames.any(),
+            TapState::StatusLine(line) => line.any,
         }
     }
 
     /// The status of the final answer, where it has come.
     pub(super) fn status(&self) -> Option<u16> {
         match &*self.lock() {
-            Scan::Frames(frames) => frames.status(),
-            Scan::Lines(lines) => lines.status,
+            TapState::Frames(frames) => frames.status(),
+            TapState::StatusLine(line) => line.status,
         }
     }
 
     fn take_in(&self, bytes: &[u8]) {
         match &mut *self.lock() {
-            Scan::Frames(frames) => frames.take_in(bytes),
-            Scan::Lines(lines) => lines.take_in(bytes),
+            TapState::Frames(frames) => frames.take_in(bytes),
+            TapState::StatusLine(line) => line.take_in(bytes),
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Scan> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, TapState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Lines {
+impl StatusLine {
     fn take_in(&mut self, bytes: &[u8]) {
         self.any |= !bytes.is_empty();
         for byte in bytes {
@@ -125,13 +125,13 @@ fn status_of(line: &[u8]) -> Option<u16> {
     code.parse().ok().filter(|code| is_version && (100..600).contains(code))
 }
 
-impl<S> Tapped<S> {
-    pub(super) fn new(inner: S, seen: Seen) -> Self {
-        Self { inner, seen }
+impl<S> TappedStream<S> {
+    pub(super) fn new(inner: S, tap: StatusTap) -> Self {
+        Self { inner, tap }
     }
 }
 
-impl<S: AsyncRead + Unpin> Tapped<S> {
+impl<S: AsyncRead + Unpin> TappedStream<S> {
     /// A receiver may answer and close before it has read the whole request: writing fails then, and
     /// the answer lies unread.
     fn read_what_is_there(&mut self, cx: &mut Context<'_>) {
@@ -142,12 +142,12 @@ impl<S: AsyncRead + Unpin> Tapped<S> {
             if !matches!(read, Poll::Ready(Ok(()))) || buffer.filled().is_empty() {
                 return;
             }
-            self.seen.take_in(buffer.filled());
+            self.tap.take_in(buffer.filled());
         }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Tapped<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TappedStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -156,12 +156,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tapped<S> {
         let this = self.get_mut();
         let before = buf.filled().len();
         let read = Pin::new(&mut this.inner).poll_read(cx, buf);
-        this.seen.take_in(buf.filled().get(before..).unwrap_or_default());
+        this.tap.take_in(buf.filled().get(before..).unwrap_or_default());
         read
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Tapped<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TappedStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.inner).poll_write(cx, buf);
@@ -219,7 +219,7 @@ mod tests {
             ("ICY 200 OK\r\nHTTP/1.1 200 OK\r\n", None),
         ] {
             for size in [1, 2, 7, 100] {
-                let mut scan = Lines::default();
+                let mut scan = StatusLine::default();
                 answer.as_bytes().chunks(size).for_each(|bytes| scan.take_in(bytes));
                 assert_eq!(scan.status, status, "{answer:?} in pieces of {size}");
             }

@@ -88,11 +88,16 @@ impl World {
     fn end(&mut self, no: LaneNo) {
         self.wire.remove(&no);
         if self.hanging[&no] {
-            let late = Outcome { status: None, word: "timeout", detail: None, retry_after: None };
+            let late = Outcome {
+                status: None,
+                kind: crate::outcome::OutcomeKind::Timeout,
+                detail: None,
+                retry_after: None,
+            };
             self.scheduler.ended(no, &late, 0.5, self.now).unwrap();
-            return self.scheduler.tried(no, None, self.now);
+            return self.scheduler.attempt_recorded(no, None, self.now);
         }
-        let through = self.scheduler.lane(no).unwrap().batches[0].last;
+        let through = self.scheduler.lane(no).unwrap().batches()[0].last;
         self.scheduler.ended(no, &outcome(200), 0.5, self.now).unwrap();
         let settled = Settled { through, records: 3, bytes: 30, oldest: Some(self.now) };
         self.scheduler.settled(no, settled, self.now);

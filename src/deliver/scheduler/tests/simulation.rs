@@ -1,4 +1,4 @@
-//! Random weather in virtual time: appends, failing and hanging receivers, pauses, lost webhooks,
+//! Random faults in virtual time: appends, failing and hanging receivers, pauses, lost webhooks,
 //! writes that land late, and deaths. What the machine does is held against a model of its own.
 //!
 //! `SIDECAR_SEED=n` runs one seed alone.
@@ -151,7 +151,7 @@ impl World {
 
     fn route(&mut self, no: LaneNo) {
         let webhook = if self.routes.contains(&no) { webhook_at(host(no), world_limits()) } else { None };
-        let before = self.scheduler.lane(no).unwrap().health.without_webhook;
+        let before = self.scheduler.lane(no).unwrap().health().without_webhook;
         let health = self.scheduler.routed(no, webhook, self.now, Timestamp(0));
         if before.is_some() && self.routes.contains(&no) {
             self.failing_since.remove(&no);
@@ -194,19 +194,18 @@ impl World {
             }
         }
         assert!(self.scheduler.deadline().is_none_or(|at| at > self.now), "nothing due is left undone");
-        let waits =
-            |lane: &Lane| lane.blocked.is_some_and(|at| at.until.is_none_or(|until| until > self.now));
+        let waits = |lane: &Lane| lane.is_blocked(self.now);
         for (no, lane) in self.scheduler.lanes().filter(|(_, lane)| waits(lane)) {
-            let head = self.disk[no].pending().iter().find(|record| record.seq > lane.cursor);
+            let head = self.disk[no].pending().iter().find(|record| record.seq > lane.cursor());
             assert!(head.is_none_or(|head| !self.may_go(*no, *head)), "{no} is held back for nothing");
         }
     }
 
     fn cut(&mut self, no: LaneNo) {
         let lane = self.scheduler.lane(no).unwrap();
-        assert!(lane.batches.is_empty() && !self.paused.contains(&no) && self.routes.contains(&no));
+        assert!(lane.batches().is_empty() && !self.paused.contains(&no) && self.routes.contains(&no));
         let stored = &self.disk[&no];
-        assert_eq!(lane.cursor, stored.cursor, "the cursor is the one that is durable");
+        assert_eq!(lane.cursor(), stored.cursor, "the cursor is the one that is durable");
         let head: Vec<Spooled> = stored.pending().iter().take(10).copied().collect();
         let lane_reader: Vec<Candidate> = head
             .iter()
@@ -268,7 +267,7 @@ impl World {
             _ if self.broken.contains(&no) => 500,
             _ => 200,
         };
-        let batch = self.scheduler.lane(no).unwrap().batches[0].clone();
+        let batch = self.scheduler.lane(no).unwrap().batches()[0].clone();
         let decided = self.scheduler.ended(no, &outcome(status), 0.5, self.now).unwrap();
         match status {
             200 => {
@@ -279,7 +278,7 @@ impl World {
             _ => {}
         }
         self.delivered += u64::from(status == 200);
-        let stands = self.stands(no, self.scheduler.lane(no).unwrap().health.clone());
+        let stands = self.stands(no, self.scheduler.lane(no).unwrap().health().clone());
         self.writes.push_back(match decided.fate {
             Fate::Waits => {
                 let successors = decided.halve.then(|| self.halves(&batch));
@@ -340,7 +339,7 @@ impl World {
                     stored.batches.splice(..1, successors);
                 }
                 stored.stands(stands);
-                self.scheduler.tried(no, successors, now);
+                self.scheduler.attempt_recorded(no, successors, now);
             }
             Some(Write::Settled { no, through, stands }) => {
                 let stored = self.disk.get_mut(&no).unwrap();
@@ -439,7 +438,7 @@ impl Stored {
 }
 
 #[test]
-fn under_any_weather_order_and_batches_are_kept_and_nothing_stays_behind() {
+fn under_any_faults_order_and_batches_are_kept_and_nothing_stays_behind() {
     let one = std::env::var("SIDECAR_SEED").ok().and_then(|seed| seed.parse().ok());
     let (mut delivered, mut given_up) = (0, 0);
     for seed in one.map_or(0..300, |seed| seed..seed + 1) {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::*;
+use crate::outcome::OutcomeKind;
 use crate::record::{body, write_document};
 
 const AT: Timestamp = Timestamp(1_790_000_000_000_000);
@@ -89,7 +90,7 @@ fn cut(id: Uuid, first: u64, last: u64) -> Batch {
     }
 }
 
-fn ended(batch: &Batch, status: u16, outcome: &'static str, fate: Fate, health: LaneHealth) -> Attempted {
+fn ended(batch: &Batch, status: u16, outcome: OutcomeKind, fate: Fate, health: LaneHealth) -> Attempted {
     Attempted {
         batch: batch.id,
         lane: batch.lane,
@@ -190,18 +191,18 @@ fn ops() -> Vec<Op> {
     vec![
         Op::Commit(Arc::new(snapshot_group())),
         Op::Cut(delivered.clone()),
-        attempted(&delivered, 200, "delivered", Fate::Delivered, healthy()),
+        attempted(&delivered, 200, OutcomeKind::Delivered, Fate::Delivered, healthy()),
         Op::Cut(too_large.clone()),
-        attempted(&too_large, 413, "status", Fate::Dead(DeadReason::TooLarge), healthy()),
+        attempted(&too_large, 413, OutcomeKind::Status, Fate::Dead(DeadReason::TooLarge), healthy()),
         Op::GiveUp { lane: ACME_MODIFIED, through: Seq(5), reason: DeadReason::GivenUp, at: AT },
         Op::Redeliver { dead: vec![DeadNo(2)], id: Uuid::from_u128(0x30) },
         Op::Discard { lane: ACME_EXCLUDED, through: Seq(7) },
         Op::Cut(whole.clone()),
-        attempted(&whole, 503, "status", Fate::Waits, failing()),
+        attempted(&whole, 503, OutcomeKind::Status, Fate::Waits, failing()),
         Op::Retire { batch: RETIRED, successors: vec![cut(FIRST_HALF, 9, 9), cut(SECOND_HALF, 10, 10)] },
         replay(0x21, 1, 1, before),
         Op::Cut(replayed.clone()),
-        attempted(&replayed, 200, "delivered", Fate::Delivered, healthy()),
+        attempted(&replayed, 200, OutcomeKind::Delivered, Fate::Delivered, healthy()),
         replay(0x22, 1, 2, before),
         Op::CancelReplay { replay: ReplayNo(2), at: AT },
         replay(0x23, 1, 2, before),
@@ -303,15 +304,15 @@ fn every_row_of_a_spool_of_format_1_is_read() {
     let entries = reader.shadow_after(None, 9).unwrap();
     assert_eq!(entries, ["a", "b"].map(|id| (identity(id), Box::from(format!("entry {id}").as_bytes()))));
     assert_eq!(reader.dead_letters(DeadNo(0), 9).unwrap(), expected_dead_letters());
-    let attempt = |number, status: Option<u16>, outcome: &str| (number, status, outcome.to_owned());
+    let attempt = |number, status: Option<u16>, outcome: OutcomeKind| (number, status, outcome);
     let attempts = |batch: Uuid| -> Vec<_> {
         let rows = reader.attempts(&batch).unwrap().into_iter();
         rows.map(|row| (row.number, row.status, row.outcome)).collect()
     };
-    assert_eq!(attempts(DELIVERED), [attempt(1, Some(200), "delivered")]);
-    assert_eq!(attempts(TOO_LARGE), [attempt(1, Some(413), "status")]);
-    assert_eq!(attempts(RETIRED), [attempt(1, Some(503), "status")]);
-    assert_eq!(attempts(FIRST_HALF), [attempt(1, None, "lost")]);
+    assert_eq!(attempts(DELIVERED), [attempt(1, Some(200), OutcomeKind::Delivered)]);
+    assert_eq!(attempts(TOO_LARGE), [attempt(1, Some(413), OutcomeKind::Status)]);
+    assert_eq!(attempts(RETIRED), [attempt(1, Some(503), OutcomeKind::Status)]);
+    assert_eq!(attempts(FIRST_HALF), [attempt(1, None, OutcomeKind::Lost)]);
     assert_eq!(reader.attempts(&RETIRED).unwrap()[0].detail.as_deref(), Some("no thanks"));
     let batch = |id: Uuid| reader.batch(&id).unwrap().map(|batch| Batch { attempts: 0, ..batch });
     assert_eq!(batch(DELIVERED), Some(cut(DELIVERED, 1, 2)));

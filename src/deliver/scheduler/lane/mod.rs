@@ -1,0 +1,286 @@
+//! One lane as the right loop holds it: of fixed size, however much waits in it.
+//!
+//! Its fields are its own. [`transitions`] holds everything that changes it, [`due`] says when it is due and
+//! for what, [`timer`] names every reason to look at it by the clock alone.
+
+mod due;
+mod replay_range;
+mod timer;
+mod transitions;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::replay_range::ReplayRange;
+use self::timer::TimerTable;
+use super::condition::LaneCondition;
+use super::slots::{Class, Host, SlotKey};
+use crate::deliver::webhook::Webhook;
+use crate::outcome::OutcomeKind;
+use crate::record::{Seq, WaitsFor};
+use crate::spool::{Batch, LaneHealth, LaneState, ReplayNo};
+use crate::time::{Timestamp, Uptime};
+
+pub(in crate::deliver) use self::due::{Due, GiveUp};
+pub(in crate::deliver) use self::replay_range::{RateLimiter, RateLimiters};
+pub(in crate::deliver) use self::timer::Timer;
+pub(in crate::deliver) use self::transitions::Begun;
+
+/// A lane, with what decides when it is due.
+#[derive(Clone, Debug)]
+pub(in crate::deliver) struct Lane {
+    /// `None`: without a webhook.
+    webhook: Option<Arc<Webhook>>,
+    /// Every record up to here is settled, durably. Moves only over settled records.
+    cursor: Seq,
+    pending_records: u64,
+    pending_bytes: u64,
+    /// When the record behind the cursor was spooled. `Some` exactly when records are pending.
+    oldest: Option<Uptime>,
+    /// Cut and not settled; **the first alone may be in flight**.
+    batches: VecDeque<Batch>,
+    phase: Phase,
+    /// What it is or was at work on.
+    work: Work,
+    /// What replays send of it, in order; only the first is at work.
+    replays: VecDeque<ReplayRange>,
+    /// Dead letters wait for one more attempt.
+    redeliveries: bool,
+    /// `health.retry_at` is the time of [`Timer::Retry`].
+    health: LaneHealth,
+    timers: TimerTable,
+    /// The next pending record waits for other lanes: until [`Timer::OrderWait`], or, where that is not set,
+    /// until one of them advances.
+    blocked: bool,
+    last_outcome: Option<OutcomeKind>,
+    /// The last success broke the protocol behind its status line.
+    has_faulty_responses: bool,
+    /// The slot for requests that it holds. `Some` exactly when `phase` is not `Idle`.
+    slot: Option<SlotKey>,
+    /// The host that its requests go to.
+    host: Host,
+    /// Its last success counts until then. `None`: it had none since the start, or at this webhook.
+    proven_until: Option<Uptime>,
+    /// Its entry in the scheduler's index of wake-ups.
+    wake_up: Option<Uptime>,
+    queued: bool,
+}
+
+/// What is under way for a lane. In all but `Idle` it holds one of the slots for requests.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::deliver) enum Phase {
+    /// Its next records are being read, or its cut written.
+    Cutting,
+    Idle,
+    /// A request is on the wire.
+    InFlight,
+    /// An outcome is being written.
+    Settling,
+}
+
+/// Which of a lane's records a cut or request is of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::deliver) enum Work {
+    /// The pending ones.
+    Pending,
+    /// A dead letter, once more.
+    Redelivery,
+    Replay(ReplayNo),
+}
+
+/// What is cut next of a lane.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::deliver) struct CutRange {
+    /// `None`: pending records.
+    pub(in crate::deliver) replay: Option<ReplayNo>,
+    /// The record before the first.
+    pub(in crate::deliver) after: Seq,
+    /// Where it ends, where it does.
+    pub(in crate::deliver) last: Option<Seq>,
+}
+
+impl Lane {
+    pub(in crate::deliver) fn new(state: LaneState, webhook: Option<Arc<Webhook>>, now: Uptime) -> Self {
+        // After a death the clock may stand a little behind what it said before.
+        let oldest = state.oldest.map(|(_, uptime)| uptime.min(now));
+        let mut timers = TimerTable::default();
+        timers.set(Timer::Retry, state.health.retry_at);
+        let wait = webhook.as_ref().map(|webhook| webhook.limits.wait_max);
+        timers.set(Timer::BatchWait, oldest.zip(wait).map(|(oldest, wait)| oldest.plus(wait)));
+        let replays = state.parts.iter();
+        Self {
+            host: webhook.as_ref().map(|webhook| webhook.host()).unwrap_or_default(),
+            proven_until: None,
+            webhook,
+            cursor: state.cursor,
+            pending_records: state.pending_records,
+            pending_bytes: state.pending_bytes,
+            oldest,
+            batches: state.batches.into(),
+            phase: Phase::Idle,
+            work: Work::Pending,
+            replays: replays.map(|(part, batches)| ReplayRange::new(part, batches.clone())).collect(),
+            redeliveries: state.redeliveries,
+            health: state.health,
+            timers,
+            blocked: false,
+            last_outcome: None,
+            has_faulty_responses: false,
+            slot: None,
+            wake_up: None,
+            queued: false,
+        }
+    }
+
+    pub(in crate::deliver) fn webhook(&self) -> Option<&Arc<Webhook>> {
+        self.webhook.as_ref()
+    }
+
+    pub(in crate::deliver) fn cursor(&self) -> Seq {
+        self.cursor
+    }
+
+    pub(in crate::deliver) fn pending_records(&self) -> u64 {
+        self.pending_records
+    }
+
+    pub(in crate::deliver) fn pending_bytes(&self) -> u64 {
+        self.pending_bytes
+    }
+
+    /// When the record behind the cursor was spooled.
+    pub(in crate::deliver) fn oldest(&self) -> Option<Uptime> {
+        self.oldest
+    }
+
+    /// Cut and not settled, in order.
+    pub(in crate::deliver) fn batches(&self) -> &VecDeque<Batch> {
+        &self.batches
+    }
+
+    pub(in crate::deliver) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub(in crate::deliver) fn work(&self) -> Work {
+        self.work
+    }
+
+    pub(in crate::deliver) fn health(&self) -> &LaneHealth {
+        &self.health
+    }
+
+    pub(in crate::deliver) fn last_outcome(&self) -> Option<OutcomeKind> {
+        self.last_outcome
+    }
+
+    pub(in crate::deliver) fn has_faulty_responses(&self) -> bool {
+        self.has_faulty_responses
+    }
+
+    pub(in crate::deliver) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Its last attempt failed.
+    pub(in crate::deliver) fn is_failing(&self) -> bool {
+        self.health.failing_since.is_some()
+    }
+
+    /// Nothing is sent from it, however long one waits.
+    pub(in crate::deliver) fn is_suspended(&self) -> bool {
+        self.webhook.is_none() || self.health.paused.is_some()
+    }
+
+    /// How it counts among those that want a slot.
+    pub(in crate::deliver) fn slot_key(&self, now: Uptime) -> SlotKey {
+        let is_proven = self.proven_until.is_some_and(|until| until > now);
+        let class = match self.is_failing() {
+            true => Class::Failing,
+            false if is_proven => Class::Proven,
+            false => Class::Unproven,
+        };
+        SlotKey { class, host: Arc::clone(&self.host) }
+    }
+
+    /// What is cut next of what it is at work on. `None`: it was cancelled.
+    pub(in crate::deliver) fn range_at_work(&self) -> Option<CutRange> {
+        match self.work {
+            Work::Pending => Some(CutRange { replay: None, after: self.cursor, last: None }),
+            Work::Redelivery => None,
+            Work::Replay(replay) => {
+                let range = self.replays.front().filter(|range| range.replay == replay)?;
+                Some(CutRange { replay: Some(replay), after: range.cursor, last: Some(range.last) })
+            }
+        }
+    }
+
+    /// Records of the batch that is at work. One whose replay was cancelled meanwhile counts as one record:
+    /// it is not cut in two any more.
+    pub(in crate::deliver) fn records_at_work(&self) -> Option<u32> {
+        match self.work {
+            Work::Pending => self.batches.front().map(|batch| batch.records),
+            Work::Redelivery => None,
+            Work::Replay(replay) => {
+                let range = self.replays.front().filter(|range| range.replay == replay);
+                let batch = range.and_then(|range| range.batches.front());
+                Some(batch.map_or(1, |batch| batch.records))
+            }
+        }
+    }
+
+    /// The replays that send of it, one entry a range.
+    pub(in crate::deliver) fn replays(&self) -> impl ExactSizeIterator<Item = ReplayNo> {
+        self.replays.iter().map(|range| range.replay)
+    }
+
+    /// What is left of the ranges of a replay: behind which record, and up to which.
+    pub(in crate::deliver) fn ranges_of(&self, replay: ReplayNo) -> impl Iterator<Item = (Seq, Seq)> {
+        let of_replay = self.replays.iter().filter(move |range| range.replay == replay);
+        of_replay.map(|range| (range.cursor, range.last))
+    }
+
+    /// Whether a record of `replay` up to `seq` is still to be sent from here.
+    pub(in crate::deliver) fn replays_up_to(&self, replay: ReplayNo, seq: Seq) -> bool {
+        let mut ranges = self.replays.iter().filter(|range| range.replay == replay);
+        ranges.any(|range| range.first <= seq && range.cursor < range.last.min(seq))
+    }
+
+    /// The replay at work whose next record waits for others, what for, and whether the clock can end that.
+    pub(in crate::deliver) fn blocked_replay(&self) -> Option<(ReplayNo, WaitsFor, bool)> {
+        let range = self.replays.front()?;
+        let has_end = self.timers.get(Timer::ReplayOrderWait).is_some();
+        Some((range.replay, range.blocked?, has_end))
+    }
+
+    /// What it is doing, or what keeps it from doing it.
+    pub(in crate::deliver) fn condition(&self) -> LaneCondition {
+        if self.webhook.is_none() {
+            LaneCondition::WithoutWebhook
+        } else if self.health.paused.is_some() {
+            LaneCondition::Paused
+        } else if self.is_failing() {
+            LaneCondition::Failing
+        } else if self.phase != Phase::Idle {
+            LaneCondition::Busy
+        } else if self.pending_records > 0 {
+            LaneCondition::Waiting
+        } else {
+            LaneCondition::Idle
+        }
+    }
+
+    /// Without a webhook for so long that its records are dropped.
+    pub(in crate::deliver) fn is_orphaned(&self, now: Timestamp, retain: Duration) -> bool {
+        let since = self.health.without_webhook;
+        self.pending_records > 0 && since.is_some_and(|since| now.since(since) >= retain)
+    }
+
+    /// Whether its next pending record still waits for other lanes.
+    #[cfg(test)]
+    pub(in crate::deliver) fn is_blocked(&self, now: Uptime) -> bool {
+        let has_end = self.timers.get(Timer::OrderWait).is_some();
+        self.blocked && (!has_end || self.timers.is_running(Timer::OrderWait, now))
+    }
+}

@@ -1,0 +1,148 @@
+//! How an attempt ended: the one place that names the kinds and says which of them is a success.
+
+use std::fmt;
+use std::str::FromStr;
+
+use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// How an attempt ended, as metrics, logs, the spool and the admin API name it.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum OutcomeKind {
+    /// The receiver answered 2xx.
+    Delivered,
+    /// The host's name was not resolved.
+    Dns,
+    /// The address is not allowed by `egress`.
+    Egress,
+    /// The process ended while the request was on the wire.
+    Lost,
+    /// The receiver's bytes are no HTTP.
+    Protocol,
+    /// The proxy made no tunnel.
+    Proxy,
+    /// A 3xx answer, which is not followed.
+    Redirect,
+    /// The connection was refused.
+    Refused,
+    /// The connection ended before an answer.
+    Reset,
+    /// An answer that is neither 2xx nor 3xx.
+    Status,
+    /// No answer in time.
+    Timeout,
+    /// The TLS handshake failed.
+    Tls,
+    /// No route to the address.
+    Unreachable,
+}
+
+impl OutcomeKind {
+    /// Every kind.
+    pub const ALL: [Self; 13] = [
+        Self::Delivered,
+        Self::Dns,
+        Self::Egress,
+        Self::Lost,
+        Self::Protocol,
+        Self::Proxy,
+        Self::Redirect,
+        Self::Refused,
+        Self::Reset,
+        Self::Status,
+        Self::Timeout,
+        Self::Tls,
+        Self::Unreachable,
+    ];
+
+    /// The kind of an answer with this status: the status alone decides.
+    pub fn of_status(status: u16) -> Self {
+        match status {
+            200..=299 => Self::Delivered,
+            300..=399 => Self::Redirect,
+            _ => Self::Status,
+        }
+    }
+
+    /// Whether the receiver took the batch.
+    pub fn is_success(self) -> bool {
+        self == Self::Delivered
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Dns => "dns",
+            Self::Egress => "egress",
+            Self::Lost => "lost",
+            Self::Protocol => "protocol",
+            Self::Proxy => "proxy",
+            Self::Redirect => "redirect",
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::Status => "status",
+            Self::Timeout => "timeout",
+            Self::Tls => "tls",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
+/// A text names no outcome.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("`{0}` is no outcome of an attempt")]
+pub struct NotAnOutcome(String);
+
+impl FromStr for OutcomeKind {
+    type Err = NotAnOutcome;
+
+    fn from_str(text: &str) -> Result<Self, NotAnOutcome> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| NotAnOutcome(text.to_owned()))
+    }
+}
+
+impl fmt::Display for OutcomeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl EncodeLabelValue for OutcomeKind {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        EncodeLabelValue::encode(&self.name(), encoder)
+    }
+}
+
+impl Serialize for OutcomeKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for OutcomeKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_read_back_from_its_name_and_only_one_is_a_success() {
+        for kind in OutcomeKind::ALL {
+            assert_eq!(kind.name().parse(), Ok(kind));
+            assert_eq!(kind.is_success(), kind.name() == "delivered");
+        }
+        assert!("taken".parse::<OutcomeKind>().is_err());
+    }
+
+    #[test]
+    fn only_2xx_is_a_success() {
+        for status in 100..=999 {
+            assert_eq!(OutcomeKind::of_status(status).is_success(), (200..300).contains(&status), "{status}");
+        }
+    }
+}
