@@ -110,6 +110,38 @@ fn pure_rooms_do_no_io_and_read_no_clock() {
     }));
 }
 
+/// Another engine can take its place: nothing else knows what keeps the spool's rows.
+#[test]
+fn only_one_folder_names_sqlite() {
+    let others = |source: &&Source| !source.path.starts_with("spool/sqlite/");
+    report(sources().iter().filter(others).flat_map(|source| {
+        let named = |(number, line): (usize, &str)| {
+            let word = ["rusqlite", "spool.sqlite"].iter().find(|word| line.contains(**word))?;
+            Some(source.fault(number + 1, &format!("names `{word}`")))
+        };
+        source.text.lines().enumerate().filter_map(named).collect::<Vec<_>>()
+    }));
+}
+
+/// A column that is added or moved by a migration changes no statement.
+#[test]
+fn every_statement_of_the_spool_names_its_columns() {
+    let of_spool =
+        |source: &&Source| source.path.starts_with("spool/sqlite/") && !source.path.contains("/tests");
+    fn shipped(source: &Source) -> &str {
+        source.text.split("#[cfg(test)]").next().unwrap_or_default()
+    }
+    report(sources().iter().filter(of_spool).flat_map(|source| {
+        let nameless = |(number, line): (usize, &str)| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let inserts = words.windows(3).any(|words| matches!(words, ["INTO", _, "VALUES"]));
+            (line.contains("SELECT *") || inserts)
+                .then(|| source.fault(number + 1, "does not name its columns"))
+        };
+        shipped(source).lines().enumerate().filter_map(nameless).collect::<Vec<_>>()
+    }));
+}
+
 #[test]
 fn files_and_functions_stay_small() {
     report(sources().iter().flat_map(|source| {

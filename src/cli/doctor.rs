@@ -13,6 +13,7 @@ use crate::service::required;
 use crate::settings::Settings;
 use crate::source::doctor::{Finding, Severity, doctor as examine, replication_refused};
 use crate::source::{Connection, SourceError, connect_sql};
+use crate::spool::bytes_on_disk;
 
 pub(super) fn doctor(settings: &Settings) -> Exit {
     block_on(async {
@@ -55,8 +56,7 @@ async fn findings(settings: &Settings) -> Result<Vec<Finding>, SourceError> {
 fn disk(settings: &Settings) -> Option<Finding> {
     let folder = settings.spool_path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     let disk = rustix::fs::statvfs(folder).ok()?;
-    let taken = |file: &str| settings.spool_path.join(file).metadata().map_or(0, |file| file.len());
-    let taken = taken("spool.sqlite") + taken("spool.sqlite-wal");
+    let taken = bytes_on_disk(&settings.spool_path);
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     Some(room(folder, free.saturating_add(taken), settings.spool_bytes_max))
 }

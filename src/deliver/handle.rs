@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::outcome::OutcomeKind;
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Epochs, Part, ReplayNo, Spool, SpoolError};
+use crate::spool::{Epochs, LaneReplay, ReplayNo, Spool, SpoolError};
 
 /// What the right loop starts from.
 pub struct Params {
@@ -125,7 +125,7 @@ impl Deliver {
     }
 
     /// A replay is durable: it enters its lanes at their next batch.
-    pub fn replay(&self, replay: ReplayNo, id: Uuid, rate: Option<u32>, parts: Vec<Part>) {
+    pub fn replay(&self, replay: ReplayNo, id: Uuid, rate: Option<u32>, parts: Vec<LaneReplay>) {
         self.notify(Event::Replay { replay, id, rate, parts });
     }
 

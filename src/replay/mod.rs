@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::position::{Lsn, Place};
 use crate::record::{Callback, LaneNo, Seq};
-use crate::spool::{Found, From, Reader, Search, Span, SpoolError, StreamPosition, Window};
+use crate::spool::{
+    Reader, RecordRange, ReplayWindow, Search, SearchResult, SearchStart, SpoolError, StreamPosition,
+};
 use crate::time::Timestamp;
 
 pub use newer::documents_with_newer_records;
@@ -95,11 +97,11 @@ pub struct ReplayLane {
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The range that could be replayed when the plan was made.
-    pub window: Window,
+    pub window: ReplayWindow,
     /// The spans of lanes with a webhook.
-    pub spans: Vec<Span>,
+    pub spans: Vec<RecordRange>,
     /// The spans of lanes without a webhook: they are left out.
-    pub without_webhook: Vec<Span>,
+    pub without_webhook: Vec<RecordRange>,
     /// The last record in the range, where the request has an end.
     pub end: Option<Seq>,
     /// The range begins before the window, so the replay begins with the window.
@@ -129,11 +131,11 @@ pub fn plan(
     }
     let read_up_to = position.open.map_or(position.resume_lsn, |open| open.commit.max(position.resume_lsn));
     let places =
-        [("from_lsn", if let From::Place(place) = from { Some(place) } else { None }), ("to_lsn", to)];
+        [("from_lsn", if let SearchStart::Place(place) = from { Some(place) } else { None }), ("to_lsn", to)];
     for (name, place) in places.into_iter().filter_map(|(name, place)| Some((name, place?))) {
         check_not_ahead(name, place, read_up_to)?;
     }
-    if let (From::Place(from), Some(to)) = (from, to)
+    if let (SearchStart::Place(from), Some(to)) = (from, to)
         && to.last() < from.first()
     {
         return Err(ReplayError::Invalid(format!(
@@ -149,9 +151,10 @@ pub fn plan(
     };
     let selected: Vec<&ReplayLane> = inputs.lanes.iter().filter(selected).collect();
     let found = find(reader, &search, &mut |no| selected.iter().any(|lane| lane.lane == no))?;
-    let has_webhook = |span: &Span| selected.iter().any(|lane| lane.lane == span.lane && lane.has_webhook);
+    let has_webhook =
+        |span: &RecordRange| selected.iter().any(|lane| lane.lane == span.lane && lane.has_webhook);
     let (window, found) = found;
-    let begins_late = matches!(from, From::Since(at) if at <= window.after);
+    let begins_late = matches!(from, SearchStart::Since(at) if at <= window.after);
     let (spans, without_webhook) = found.spans.into_iter().partition(has_webhook);
     Ok(Plan { window, spans, without_webhook, end: found.end, begins_late })
 }
@@ -161,15 +164,15 @@ fn find(
     reader: &Reader,
     search: &Search,
     wants: &mut dyn FnMut(LaneNo) -> bool,
-) -> Result<(Window, Found), ReplayError> {
+) -> Result<(ReplayWindow, SearchResult), ReplayError> {
     loop {
         let window = reader.window(search.epoch_after)?;
         let window =
             window.ok_or_else(|| ReplayError::Unavailable("the first start has not finished".to_owned()))?;
         check_within(search.from, &window, search.epoch_after)?;
         let from = match search.from {
-            From::Since(at) => From::Since(at.max(Timestamp(window.after.0.saturating_add(1)))),
-            place @ From::Place(_) => place,
+            SearchStart::Since(at) => SearchStart::Since(at.max(Timestamp(window.after.0.saturating_add(1)))),
+            place @ SearchStart::Place(_) => place,
         };
         let found = reader.search(&Search { from, ..*search }, wants)?;
         // Retention may have removed records in between.
@@ -179,9 +182,9 @@ fn find(
     }
 }
 
-fn begin(request: &ReplayRequest, now: Timestamp) -> Result<From, ReplayError> {
+fn begin(request: &ReplayRequest, now: Timestamp) -> Result<SearchStart, ReplayError> {
     match (&request.from_lsn, &request.since) {
-        (Some(text), None) => Ok(From::Place(place("from_lsn", text)?)),
+        (Some(text), None) => Ok(SearchStart::Place(place("from_lsn", text)?)),
         (None, Some(text)) => {
             let at = Timestamp::from_rfc3339(text).ok_or_else(|| {
                 ReplayError::Invalid(format!(
@@ -195,7 +198,7 @@ fn begin(request: &ReplayRequest, now: Timestamp) -> Result<From, ReplayError> {
                     now.to_rfc3339()
                 )));
             }
-            Ok(From::Since(at))
+            Ok(SearchStart::Since(at))
         }
         _ => Err(ReplayError::Invalid("set one of `from_lsn` (`0/16B3748`) and `since` (a time)".to_owned())),
     }
@@ -229,14 +232,14 @@ fn check_not_ahead(name: &str, place: Place, read_up_to: Lsn) -> Result<(), Repl
     )))
 }
 
-fn check_within(from: From, window: &Window, epoch_after: Seq) -> Result<(), ReplayError> {
+fn check_within(from: SearchStart, window: &ReplayWindow, epoch_after: Seq) -> Result<(), ReplayError> {
     let is_within = match from {
         // The LSN with which the window is shown to begin is a valid start, also where retention removed the
         // first records of its transaction.
-        From::Place(Place { commit, number: None }) => commit >= window.first.commit,
-        From::Place(place) => place.first() >= window.first,
+        SearchStart::Place(Place { commit, number: None }) => commit >= window.first.commit,
+        SearchStart::Place(place) => place.first() >= window.first,
         // A time before the window is served in part, and the summary says so.
-        From::Since(_) => true,
+        SearchStart::Since(_) => true,
     };
     if is_within {
         return Ok(());

@@ -7,14 +7,14 @@ use std::path::Path;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::record::{Callback, LaneNo, ProjectNo, Seq};
-use crate::spool::{Reader, Scratch, ScratchError, Span, SpoolError, Table};
+use crate::spool::{Reader, RecordRange, Scratch, ScratchError, SpoolError, Table};
 
 /// Counts the documents of `spans` that have records behind `end`, in any lane of their project.
 /// Memory does not grow with them: they are kept in a scratch file in `folder`.
 pub fn documents_with_newer_records(
     reader: &Reader,
     folder: &Path,
-    spans: &[Span],
+    spans: &[RecordRange],
     end: Seq,
 ) -> Result<u64, SpoolError> {
     let scratch = Scratch::create(folder, &[IN_RANGE, NEWER])?;

@@ -5,7 +5,7 @@ use crate::time::Timestamp;
 
 /// A request that was on the wire, as it was logged.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AttemptRow {
+pub struct LoggedAttempt {
     /// 1, 2, …
     pub number: u32,
     /// When it began.

@@ -9,13 +9,13 @@ use crate::time::Timestamp;
 
 /// The number of a dead letter in this spool.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct DeadNo(pub i64);
+pub struct DeadLetterNo(pub i64);
 
 /// Records that were given up together: a batch, or a range that was never cut.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DeadLetter {
     /// Its number.
-    pub no: DeadNo,
+    pub no: DeadLetterNo,
     /// Whose records.
     pub lane: LaneNo,
     /// Its first record.

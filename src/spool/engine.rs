@@ -6,14 +6,14 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 
-use super::attempt::AttemptRow;
+use super::attempt::LoggedAttempt;
 use super::batch::{Batch, BatchId};
-use super::dead_letter::{DeadLetter, DeadNo};
+use super::dead_letter::{DeadLetter, DeadLetterNo};
 use super::error::SpoolError;
 use super::meta::Usage;
 use super::ops::{Chunk, Done, Fact, LaneState, Op, Room, StreamPosition};
-use super::replay::{Part, Replay, ReplayNo};
-use super::search::{Found, Search, Window};
+use super::replay::{LaneReplay, Replay, ReplayNo};
+use super::search::{ReplayWindow, Search, SearchResult};
 use crate::classify::Identity;
 use crate::record::{LaneNo, Seq};
 use crate::time::{Timestamp, Uptime};
@@ -84,16 +84,16 @@ pub trait EngineReader: Debug + Send {
     fn batch(&self, id: &BatchId) -> Result<Option<Batch>, SpoolError>;
 
     /// The attempts of a batch that are still remembered, in order.
-    fn attempts(&self, batch: &BatchId) -> Result<Vec<AttemptRow>, SpoolError>;
+    fn attempts(&self, batch: &BatchId) -> Result<Vec<LoggedAttempt>, SpoolError>;
 
     /// Up to `limit` dead letters behind `after`, in the order of their numbers.
-    fn dead_letters(&self, after: DeadNo, limit: u32) -> Result<Vec<DeadLetter>, SpoolError>;
+    fn dead_letters(&self, after: DeadLetterNo, limit: u32) -> Result<Vec<DeadLetter>, SpoolError>;
 
     /// One dead letter.
-    fn dead_letter(&self, no: DeadNo) -> Result<Option<DeadLetter>, SpoolError>;
+    fn dead_letter(&self, no: DeadLetterNo) -> Result<Option<DeadLetter>, SpoolError>;
 
     /// The number of the dead letter that came last; 0 where there is none.
-    fn last_dead(&self) -> Result<DeadNo, SpoolError>;
+    fn last_dead_letter(&self) -> Result<DeadLetterNo, SpoolError>;
 
     /// The next dead letter of a lane that waits for one more attempt.
     fn next_redelivery(&self, lane: LaneNo) -> Result<Option<DeadLetter>, SpoolError>;
@@ -105,13 +105,17 @@ pub trait EngineReader: Debug + Send {
     fn replay(&self, no: ReplayNo) -> Result<Option<Replay>, SpoolError>;
 
     /// What a replay sends, lane by lane.
-    fn parts(&self, replay: ReplayNo) -> Result<Vec<Part>, SpoolError>;
+    fn parts(&self, replay: ReplayNo) -> Result<Vec<LaneReplay>, SpoolError>;
 
     /// What can be replayed; `None` before a first start ended.
-    fn window(&self, epoch_after: Seq) -> Result<Option<Window>, SpoolError>;
+    fn window(&self, epoch_after: Seq) -> Result<Option<ReplayWindow>, SpoolError>;
 
     /// Settled records in the lanes that `wants`, all seen at one moment.
-    fn search(&self, search: &Search, wants: &mut dyn FnMut(LaneNo) -> bool) -> Result<Found, SpoolError>;
+    fn search(
+        &self,
+        search: &Search,
+        wants: &mut dyn FnMut(LaneNo) -> bool,
+    ) -> Result<SearchResult, SpoolError>;
 
     /// The shadow's entry of one identity.
     fn shadow(&self, identity: &Identity) -> Result<Option<Box<[u8]>>, SpoolError>;

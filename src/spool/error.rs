@@ -103,7 +103,7 @@ pub enum OpenError {
     },
     /// It is not a spool at all.
     #[error("{} is no spool of a sidecar: choose another folder in `spool.path`", path.display())]
-    Strange {
+    NotASpool {
         /// The file.
         path: PathBuf,
     },

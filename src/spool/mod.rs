@@ -27,11 +27,11 @@ mod sqlite;
 mod subscription;
 mod writer;
 
-pub use attempt::AttemptRow;
+pub use attempt::LoggedAttempt;
 pub use batch::{Batch, BatchId};
 pub use chunk::{DamagedChunk, Records};
 pub use cursors::Cursors;
-pub use dead_letter::{DeadLetter, DeadNo};
+pub use dead_letter::{DeadLetter, DeadLetterNo};
 pub use engine::{EngineReader, Reader};
 pub use epochs::{Epoch, Epochs};
 pub use error::{OpenError, SpoolError};
@@ -41,8 +41,8 @@ pub use ops::{
     Attempted, Chunk, DeadReason, Done, Fact, Fate, Group, Growth, LaneHealth, LaneState, Op,
     OpenTransaction, Room, StreamPosition,
 };
-pub use replay::{NewReplay, Part, Replay, ReplayNo, ReplayState};
-pub use search::{Found, From, Search, Span, Window};
-pub use sqlite::{Scratch, ScratchError, Table};
+pub use replay::{LaneReplay, NewReplay, Replay, ReplayNo, ReplayState};
+pub use search::{RecordRange, ReplayWindow, Search, SearchResult, SearchStart};
+pub use sqlite::{Scratch, ScratchError, Table, bytes_on_disk};
 pub use subscription::{Appended, Subscription};
 pub use writer::{Opened, Options, Spool};

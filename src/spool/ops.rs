@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{Batch, BatchId};
-use super::dead_letter::DeadNo;
-use super::replay::{NewReplay, Part, ReplayNo};
+use super::dead_letter::DeadLetterNo;
+use super::replay::{LaneReplay, NewReplay, ReplayNo};
 use crate::classify::Identity;
 use crate::outcome::OutcomeKind;
 use crate::position::{Lsn, Position};
@@ -162,28 +162,28 @@ pub enum Op {
     /// These dead letters get one more attempt.
     Redeliver {
         /// Which; those that are gone are passed over.
-        dead: Vec<DeadNo>,
+        dead: Vec<DeadLetterNo>,
         /// The redelivery's id, as requests bear it.
         id: uuid::Uuid,
     },
     /// The first records of a dead letter that was never cut are this batch, and a dead letter of their own.
     CutDead {
         /// Which.
-        dead: DeadNo,
+        dead: DeadLetterNo,
         /// Its first records, or all of them.
         batch: Batch,
     },
     /// Right loop: the one more attempt of a dead letter ended.
     Redelivered {
         /// Which; where it is gone meanwhile, the attempt is logged.
-        dead: DeadNo,
+        dead: DeadLetterNo,
         /// How it ended. The lane's standing in it is not looked at.
         attempted: Attempted,
     },
     /// These dead letters are dropped: no replay sends their records.
     DiscardDead {
         /// Which; those that are gone are passed over.
-        dead: Vec<DeadNo>,
+        dead: Vec<DeadLetterNo>,
     },
     /// The uptime so far, now and then, so that a crash loses little of it.
     Tick(Uptime),
@@ -272,7 +272,7 @@ pub struct LaneState {
     /// How it stands.
     pub health: LaneHealth,
     /// What running replays send of it, in order, each with its batches that are cut and not settled.
-    pub parts: Vec<(Part, Vec<Batch>)>,
+    pub parts: Vec<(LaneReplay, Vec<Batch>)>,
     /// Dead letters wait for one more attempt.
     pub redeliveries: bool,
 }

@@ -23,7 +23,7 @@ pub struct NewReplay {
     /// Records a second over all lanes; `None`: as fast as receivers take them.
     pub rate: Option<u32>,
     /// What it sends. Not empty.
-    pub parts: Vec<Part>,
+    pub parts: Vec<LaneReplay>,
     /// The floor that stood when its parts were read.
     pub low_watermark: Option<LowWatermark>,
 }
@@ -61,7 +61,7 @@ pub enum ReplayState {
 
 /// What a replay sends of one lane: a range without gaps, from an actual record to an actual one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Part {
+pub struct LaneReplay {
     /// Of which replay.
     pub replay: ReplayNo,
     /// Whose records.

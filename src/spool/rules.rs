@@ -8,7 +8,7 @@ use super::dead_letter::DeadLetter;
 use super::error::SpoolError;
 use super::meta::LowWatermark;
 use super::ops::{Attempted, Fate};
-use super::replay::{NewReplay, Part};
+use super::replay::{LaneReplay, NewReplay};
 use crate::record::{LaneNo, Seq};
 
 /// A batch of a lane: `open` are the lane's open batches, `next` is its first record behind the cursor.
@@ -33,7 +33,7 @@ pub(super) fn cut(
 /// `next` is the first record behind its cursor.
 pub(super) fn cut_of_replay(
     batch: &Batch,
-    range: Option<&Part>,
+    range: Option<&LaneReplay>,
     open: &[Batch],
     next: Option<Seq>,
 ) -> Result<(), SpoolError> {
@@ -70,19 +70,20 @@ pub(super) fn batch_after(fate: Fate) -> BatchState {
 /// What becomes of a replay's range and its batch with an attempt. Records that were refused as too large
 /// are passed over: they are settled already.
 pub(super) fn range_after(
-    range: Option<Part>,
+    range: Option<LaneReplay>,
     batch: &Batch,
     attempted: &Attempted,
-) -> Result<(Part, BatchState), SpoolError> {
+) -> Result<(LaneReplay, BatchState), SpoolError> {
     let range = range.filter(|range| batch.last <= range.last);
     let range = range.ok_or(SpoolError::Refused("an attempt is of a running replay"))?;
     let records = u64::from(batch.records);
     Ok(match attempted.fate {
-        Fate::Dead(_) => {
-            (Part { cursor: batch.last, refused: range.refused + records, ..range }, BatchState::Retired)
-        }
+        Fate::Dead(_) => (
+            LaneReplay { cursor: batch.last, refused: range.refused + records, ..range },
+            BatchState::Retired,
+        ),
         Fate::Delivered => {
-            (Part { cursor: batch.last, sent: range.sent + records, ..range }, BatchState::Delivered)
+            (LaneReplay { cursor: batch.last, sent: range.sent + records, ..range }, BatchState::Delivered)
         }
         Fate::Waits => (range, BatchState::Open),
     })
@@ -118,9 +119,9 @@ pub(super) fn enter_replay(
     if low_watermark != new.low_watermark {
         return Ok(false);
     }
-    let is_settled = |range: &Part| cursor(range.lane).is_some_and(|cursor| range.last <= cursor);
+    let is_settled = |range: &LaneReplay| cursor(range.lane).is_some_and(|cursor| range.last <= cursor);
     let is_sound =
-        |range: &Part| range.first <= range.last && range.cursor < range.first && is_settled(range);
+        |range: &LaneReplay| range.first <= range.last && range.cursor < range.first && is_settled(range);
     check(!new.parts.is_empty() && new.parts.iter().all(is_sound), "a replay covers settled records")?;
     Ok(true)
 }

@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug)]
 pub struct Search {
     /// Where it begins.
-    pub from: From,
+    pub from: SearchStart,
     /// The last place, where there is an end.
     pub to: Option<Place>,
     /// Places are of the records behind this one: of the current epoch.
@@ -18,7 +18,7 @@ pub struct Search {
 
 /// Where a search begins.
 #[derive(Clone, Copy, Debug)]
-pub enum From {
+pub enum SearchStart {
     /// With the first record at this place or later.
     Place(Place),
     /// With the first record of the first transaction committed then or later.
@@ -27,18 +27,18 @@ pub enum From {
 
 /// What was found.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct SearchResult {
     /// The floor that it was found above.
     pub low_watermark: Option<LowWatermark>,
     /// What is settled, not discarded, and lies in the range, a lane after the other.
-    pub spans: Vec<Span>,
+    pub spans: Vec<RecordRange>,
     /// No record behind this one is in the range, where an end was asked for.
     pub end: Option<Seq>,
 }
 
 /// Records of one lane without a gap.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Span {
+pub struct RecordRange {
     /// Whose.
     pub lane: LaneNo,
     /// The first.
@@ -53,7 +53,7 @@ pub struct Span {
 
 /// What can be replayed begins here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Window {
+pub struct ReplayWindow {
     /// The first place of the current epoch that can be asked for.
     pub first: Position,
     /// Times after this one can be asked for.

@@ -9,8 +9,8 @@ use sidecar::metrics::Metrics;
 use sidecar::position::{Lsn, Place, Position};
 use sidecar::record::{Callback, LaneNo, ProjectNo, Seq, WaitsFor, write_document};
 use sidecar::spool::{
-    DeadNo, Done, Epochs, From, Group, GroupBuilder, NewReplay, Op, Opened, Options, Part, ReplayNo, Search,
-    Span, Spool,
+    DeadLetterNo, Done, Epochs, Group, GroupBuilder, LaneReplay, NewReplay, Op, Opened, Options, RecordRange,
+    ReplayNo, Search, SearchStart, Spool,
 };
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -193,12 +193,12 @@ impl Fixture {
     pub fn replay(&self, callbacks: &[Callback], rate: Option<u32>) -> String {
         let reader = self.spool.reader().unwrap();
         let all = Search {
-            from: From::Place(Place { commit: Lsn(0), number: None }),
+            from: SearchStart::Place(Place { commit: Lsn(0), number: None }),
             to: None,
             epoch_after: Seq(0),
         };
         let found = reader.search(&all, &mut |lane| callbacks.contains(&lane.callback())).unwrap();
-        let part = |span: &Span| Part {
+        let part = |span: &RecordRange| LaneReplay {
             replay: ReplayNo(0),
             lane: span.lane,
             first: span.first,
@@ -208,7 +208,7 @@ impl Fixture {
             sent: 0,
             refused: 0,
         };
-        let parts: Vec<Part> = found.spans.iter().map(part).collect();
+        let parts: Vec<LaneReplay> = found.spans.iter().map(part).collect();
         let id = Uuid::now_v7();
         let (request, requested_at) = ("{}".to_owned(), Clock::now());
         let new = NewReplay {
@@ -220,14 +220,14 @@ impl Fixture {
             low_watermark: found.low_watermark,
         };
         let Done::Replaying(no) = self.spool.apply(Op::Replay(new)).unwrap() else { panic!("it is entered") };
-        let parts = parts.into_iter().map(|part| Part { replay: no, ..part }).collect();
+        let parts = parts.into_iter().map(|part| LaneReplay { replay: no, ..part }).collect();
         self.deliver.replay(no, id, rate, parts);
         id.to_string()
     }
 
     /// One more attempt for every dead letter.
     pub fn redeliver_all(&self) {
-        let letters = self.spool.reader().unwrap().dead_letters(DeadNo(0), 1_000).unwrap();
+        let letters = self.spool.reader().unwrap().dead_letters(DeadLetterNo(0), 1_000).unwrap();
         let dead = letters.iter().map(|letter| letter.no).collect();
         let asked = self.spool.apply(Op::Redeliver { dead, id: Uuid::now_v7() }).unwrap();
         let Done::Asked { lanes, .. } = asked else { panic!("they are asked for") };

@@ -7,7 +7,7 @@ use rand::seq::IndexedRandom as _;
 use sidecar::position::{Place, Position};
 use sidecar::record::Seq;
 use sidecar::replay::{ReplayError, ReplayInputs, ReplayLane, ReplayRequest, plan};
-use sidecar::spool::{DeadNo, Done, NewReplay, Op, Part, Reader, Replay, ReplayNo, SpoolError};
+use sidecar::spool::{DeadLetterNo, Done, LaneReplay, NewReplay, Op, Reader, Replay, ReplayNo, SpoolError};
 use uuid::Uuid;
 
 use crate::model::Expected;
@@ -61,7 +61,7 @@ impl World {
         if plan.spans.is_empty() {
             return;
         }
-        let part = |span: &sidecar::spool::Span| Part {
+        let part = |span: &sidecar::spool::RecordRange| LaneReplay {
             replay: ReplayNo(0),
             lane: span.lane,
             first: span.first,
@@ -81,7 +81,7 @@ impl World {
         };
         let (id, rate) = (new.id, new.rate);
         if let Ok(Done::Replaying(no)) = process.spool.apply(Op::Replay(new)) {
-            let parts = plan.spans.iter().map(|span| Part { replay: no, ..part(span) }).collect();
+            let parts = plan.spans.iter().map(|span| LaneReplay { replay: no, ..part(span) }).collect();
             process.deliver.replay(no, id, rate, parts);
         }
         self.know_replays();
@@ -90,7 +90,7 @@ impl World {
     /// Somebody asks for one more attempt of all that was given up.
     pub(super) fn ask_redelivery(&mut self) {
         let Some(process) = &self.process else { return };
-        let letters = process.reader.dead_letters(DeadNo(0), 10_000).unwrap_or_default();
+        let letters = process.reader.dead_letters(DeadLetterNo(0), 10_000).unwrap_or_default();
         if letters.is_empty() {
             return;
         }

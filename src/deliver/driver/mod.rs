@@ -24,7 +24,7 @@ use crate::deliver::handle::{LaneView, Params};
 use crate::deliver::scheduler::{Action, Scheduler};
 use crate::deliver::webhook::Webhook;
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Appended, BatchId, Done, LaneState, Op, Part, ReplayNo, SpoolError};
+use crate::spool::{Appended, BatchId, Done, LaneReplay, LaneState, Op, ReplayNo, SpoolError};
 use crate::time::Uptime;
 
 /// What happened.
@@ -52,7 +52,7 @@ pub(in crate::deliver) enum Event {
         replay: ReplayNo,
         id: Uuid,
         rate: Option<u32>,
-        parts: Vec<Part>,
+        parts: Vec<LaneReplay>,
     },
     Resume {
         lanes: Vec<LaneNo>,

@@ -9,7 +9,7 @@ use crate::deliver::scheduler::Settled;
 use crate::deliver::scheduler::retry::Outcome;
 use crate::metrics::{AttemptLabel, CallbackLabel, ReasonLabel};
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Attempted, Batch, DeadNo, DeadReason, Done, Fate, LaneHealth, Op, SpoolError};
+use crate::spool::{Attempted, Batch, DeadLetterNo, DeadReason, Done, Fate, LaneHealth, Op, SpoolError};
 use crate::time::{Timestamp, Uptime};
 
 /// An attempt that ended.
@@ -17,7 +17,7 @@ pub(in crate::deliver) struct Ended {
     pub(in crate::deliver) lane: LaneNo,
     pub(in crate::deliver) batch: Batch,
     /// The dead letter that it was one more attempt of.
-    pub(in crate::deliver) dead: Option<DeadNo>,
+    pub(in crate::deliver) dead: Option<DeadLetterNo>,
     pub(in crate::deliver) outcome: Outcome,
     pub(in crate::deliver) started_at: Timestamp,
     pub(in crate::deliver) took: Duration,

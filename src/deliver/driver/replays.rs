@@ -12,12 +12,14 @@ use crate::deliver::driver::lane_reader::ReadScope;
 use crate::deliver::scheduler::Candidate;
 use crate::metrics::OutcomeLabel;
 use crate::record::{Callback, LaneNo, Seq};
-use crate::spool::{Attempted, Batch, DeadLetter, DeadNo, Fate, Op, Part, ReplayNo, ReplayState, SpoolError};
+use crate::spool::{
+    Attempted, Batch, DeadLetter, DeadLetterNo, Fate, LaneReplay, Op, ReplayNo, ReplayState, SpoolError,
+};
 use crate::time::Uptime;
 
 /// The outcome of a dead letter's one more attempt, on its way to the disk.
 pub(in crate::deliver) struct RedeliveryWrite {
-    dead: DeadNo,
+    dead: DeadLetterNo,
     attempted: Attempted,
 }
 
@@ -44,7 +46,7 @@ impl Driver {
         replay: ReplayNo,
         id: Uuid,
         rate: Option<u32>,
-        parts: &[Part],
+        parts: &[LaneReplay],
         now: Uptime,
     ) {
         self.replays.insert(replay, id);
@@ -192,7 +194,7 @@ impl Driver {
     }
 
     /// The one more attempt ended.
-    pub(in crate::deliver) fn redelivery_ended(&self, ended: Ended, dead: DeadNo, fate: Fate) {
+    pub(in crate::deliver) fn redelivery_ended(&self, ended: Ended, dead: DeadLetterNo, fate: Fate) {
         let (_, attempted) = self.attempted(ended, fate);
         self.write_redelivery(Box::new(RedeliveryWrite { dead, attempted }));
     }

@@ -16,7 +16,7 @@ use crate::deliver::scheduler::lane::CutRange;
 use crate::deliver::webhook::Webhook;
 use crate::failpoint::{self, Side};
 use crate::record::LaneNo;
-use crate::spool::{Batch, DeadNo, Op, SpoolError};
+use crate::spool::{Batch, DeadLetterNo, Op, SpoolError};
 use crate::time::Uptime;
 
 impl Driver {
@@ -79,7 +79,7 @@ impl Driver {
         batch: Batch,
         encoded: EncodedBatch,
         replay: Option<Uuid>,
-        dead: Option<DeadNo>,
+        dead: Option<DeadLetterNo>,
     ) {
         let lane = batch.lane;
         let started_at = self.params.clock.wall();

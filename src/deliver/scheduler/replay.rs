@@ -6,7 +6,7 @@
 use super::Scheduler;
 use crate::deliver::scheduler::lane::RateLimiter;
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Part, ReplayNo};
+use crate::spool::{LaneReplay, ReplayNo};
 use crate::time::Uptime;
 
 impl Scheduler {
@@ -20,7 +20,7 @@ impl Scheduler {
         &mut self,
         replay: ReplayNo,
         rate: Option<u32>,
-        parts: &[Part],
+        parts: &[LaneReplay],
         now: Uptime,
     ) {
         self.rate_limiters

@@ -9,7 +9,9 @@ use crate::admin::{
 };
 use crate::deliver::Deliver;
 use crate::record::Callback;
-use crate::spool::{AttemptRow, DeadLetter, DeadNo, DeadReason, Done, Op, Reader, Spool, SpoolError};
+use crate::spool::{
+    DeadLetter, DeadLetterNo, DeadReason, Done, LoggedAttempt, Op, Reader, Spool, SpoolError,
+};
 
 /// A page, in the order of their numbers.
 pub(super) fn page(
@@ -20,7 +22,7 @@ pub(super) fn page(
     let filter = Filter::new(query.project.as_deref(), query.callback.as_deref(), query.reason.as_deref())?;
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX) as usize;
     let mut found = Vec::new();
-    let mut pages = Pages { reader, after: DeadNo(query.after.unwrap_or(0)) };
+    let mut pages = Pages { reader, after: DeadLetterNo(query.after.unwrap_or(0)) };
     while let Some(some) = pages.next()? {
         found.extend(some.into_iter().filter(|letter| filter.matches(letter, lanes)));
         if found.len() > limit {
@@ -35,7 +37,7 @@ pub(super) fn page(
 
 /// One dead letter, with its first records and its attempts.
 pub(super) fn detail(reader: &Reader, lanes: &Lanes, no: i64) -> Result<DeadLetterDetail, RequestError> {
-    let letter = reader.dead_letter(DeadNo(no))?.ok_or_else(|| not_found(no))?;
+    let letter = reader.dead_letter(DeadLetterNo(no))?.ok_or_else(|| not_found(no))?;
     let mut first_records = Vec::new();
     let mut from = letter.first;
     'read: while let Some(chunk) = reader.chunk_holding(letter.lane, from)? {
@@ -106,7 +108,7 @@ pub(super) fn discard(
 ) -> Result<DeadLetterCounts, RequestError> {
     let mut done = DeadLetterCounts::default();
     for_each_selected(reader, lanes, selection, &mut |some| {
-        let dead: Vec<DeadNo> = some.iter().map(|letter| letter.no).collect();
+        let dead: Vec<DeadLetterNo> = some.iter().map(|letter| letter.no).collect();
         let count = dead.len() as u64;
         if let Done::Settled { records, .. } = spool.apply(Op::DiscardDead { dead })? {
             done.dead_letters += count;
@@ -137,8 +139,10 @@ fn for_each_selected(
                 "name dead letters by number or by filter, not by both".to_owned(),
             ));
         }
-        let found =
-            selection.numbers.iter().map(|no| reader.dead_letter(DeadNo(*no))?.ok_or_else(|| not_found(*no)));
+        let found = selection
+            .numbers
+            .iter()
+            .map(|no| reader.dead_letter(DeadLetterNo(*no))?.ok_or_else(|| not_found(*no)));
         let found = found.collect::<Result<Vec<_>, RequestError>>()?;
         return found.chunks(AT_ONCE as usize).try_for_each(apply);
     }
@@ -148,8 +152,8 @@ fn for_each_selected(
         ));
     }
     // Those that come while it works are not meant.
-    let last = reader.last_dead()?;
-    let mut pages = Pages { reader, after: DeadNo(0) };
+    let last = reader.last_dead_letter()?;
+    let mut pages = Pages { reader, after: DeadLetterNo(0) };
     while let Some(some) = pages.next()? {
         let picked: Vec<DeadLetter> =
             some.into_iter().filter(|letter| letter.no <= last && filter.matches(letter, lanes)).collect();
@@ -202,7 +206,7 @@ impl<'a> Filter<'a> {
 /// Every dead letter, page by page.
 struct Pages<'a> {
     reader: &'a Reader,
-    after: DeadNo,
+    after: DeadLetterNo,
 }
 
 impl Pages<'_> {
@@ -228,7 +232,7 @@ fn status(letter: &DeadLetter, lanes: &Lanes) -> DeadLetterStatus {
     }
 }
 
-fn attempt(row: AttemptRow) -> AttemptStatus {
+fn attempt(row: LoggedAttempt) -> AttemptStatus {
     AttemptStatus {
         number: row.number,
         started_at: row.started_at.to_rfc3339(),

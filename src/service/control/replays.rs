@@ -13,7 +13,8 @@ use crate::replay::{
     Plan, ReplayError, ReplayInputs, ReplayLane, ReplayRequest, documents_with_newer_records, plan,
 };
 use crate::spool::{
-    Done, Epochs, Fact, NewReplay, Op, Part, Reader, Replay, ReplayNo, ReplayState, Room, Span, SpoolError,
+    Done, Epochs, Fact, LaneReplay, NewReplay, Op, Reader, RecordRange, Replay, ReplayNo, ReplayState, Room,
+    SpoolError,
 };
 
 impl Controller {
@@ -51,7 +52,7 @@ impl Controller {
                 // Retention has removed records since the plan was made: plan again.
                 continue;
             };
-            let parts = plan.spans.iter().map(|span| Part { replay: no, ..part(span) }).collect();
+            let parts = plan.spans.iter().map(|span| LaneReplay { replay: no, ..part(span) }).collect();
             self.deliver.replay(no, id, rate, parts);
             tracing::info!(replay = %id, records = summary.records, lanes = summary.lanes.len(), "the replay was started");
             (summary.no, summary.id) = (Some(no.0), Some(id.to_string()));
@@ -120,8 +121,8 @@ fn known(view: &LaneView) -> ReplayLane {
     ReplayLane { lane: view.lane, project: view.project.clone(), has_webhook: view.has_webhook }
 }
 
-fn part(span: &Span) -> Part {
-    Part {
+fn part(span: &RecordRange) -> LaneReplay {
+    LaneReplay {
         replay: ReplayNo::default(),
         lane: span.lane,
         first: span.first,
@@ -147,7 +148,7 @@ fn summary(plan: &Plan, lanes: &Lanes) -> ReplaySummary {
 }
 
 /// Sums per lane: a lane has several spans where records were discarded.
-fn counts(spans: &[Span], lanes: &Lanes) -> Vec<LaneCount> {
+fn counts(spans: &[RecordRange], lanes: &Lanes) -> Vec<LaneCount> {
     let mut counts: Vec<LaneCount> = Vec::new();
     for span in spans {
         let (project, callback) = (lanes.project(span.lane), span.lane.callback());
@@ -186,7 +187,7 @@ pub(super) fn running(reader: &Reader, lanes: &Lanes) -> Result<Vec<ReplayStatus
 
 fn replay_status(reader: &Reader, replay: Replay, lanes: &Lanes) -> Result<ReplayStatus, SpoolError> {
     let parts = reader.parts(replay.no)?;
-    let sum = |of: fn(&Part) -> u64| parts.iter().map(of).sum();
+    let sum = |of: fn(&LaneReplay) -> u64| parts.iter().map(of).sum();
     let mut waiting: Vec<ReplayBacklog> = Vec::new();
     let is_running = replay.state == ReplayState::Running;
     for part in parts.iter().filter(|part| is_running && part.cursor < part.last) {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::store::{Store, attempt_cost, failed};
 use crate::outcome::OutcomeKind;
-use crate::spool::attempt::AttemptRow;
+use crate::spool::attempt::LoggedAttempt;
 use crate::spool::batch::BatchId;
 use crate::spool::error::SpoolError;
 use crate::spool::ops::Attempted;
@@ -37,11 +37,14 @@ fn outcome(row: &Row<'_>) -> rusqlite::Result<OutcomeKind> {
 }
 
 /// The attempts of a batch that are still remembered, in order.
-pub(super) fn attempts_of(connection: &Connection, batch: &BatchId) -> Result<Vec<AttemptRow>, SpoolError> {
+pub(super) fn attempts_of(
+    connection: &Connection,
+    batch: &BatchId,
+) -> Result<Vec<LoggedAttempt>, SpoolError> {
     let sql = "SELECT number, started_at, took_micros, status, outcome, detail FROM attempt WHERE batch = ?1 ORDER BY no";
     let mut found = connection.prepare_cached(sql).map_err(failed)?;
     let rows = found.query_map(params![batch.as_bytes()], |row| {
-        Ok(AttemptRow {
+        Ok(LoggedAttempt {
             number: row.get(0)?,
             started_at: Timestamp(row.get(1)?),
             took_micros: row.get::<_, i64>(2)?.cast_unsigned(),

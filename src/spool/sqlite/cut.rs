@@ -23,7 +23,7 @@ impl Store {
     }
 
     fn cut_of_replay(&mut self, batch: &Batch, replay: ReplayNo) -> Result<Done, SpoolError> {
-        let range = self.part_at_work(batch.lane, replay)?;
+        let range = self.running_range(batch.lane, replay)?;
         let open = self.batches_of(batch.lane, Some(replay))?;
         let cursor = range.map(|range| range.cursor).unwrap_or_default();
         let next = first_behind(&self.connection, batch.lane, cursor)?;

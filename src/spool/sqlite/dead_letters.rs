@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::chunks::first_behind;
 use super::lanes::write_batch;
 use super::row_bytes::RowBytes;
-use super::store::{BATCH_COST, DEAD_COST, Store, failed};
+use super::store::{BATCH_COST, DEAD_LETTER_COST, Store, failed};
 use crate::record::{LaneNo, Seq};
 use crate::spool::batch::{Batch, BatchId, BatchState};
-use crate::spool::dead_letter::{DeadLetter, DeadNo};
+use crate::spool::dead_letter::{DeadLetter, DeadLetterNo};
 use crate::spool::error::SpoolError;
 use crate::spool::ops::{Attempted, DeadReason, Done, Fate};
 use crate::spool::rules;
@@ -38,7 +38,7 @@ impl DeadLetter {
 
 impl Store {
     /// Adds a dead letter; its number, where it has none, is drawn.
-    pub(super) fn add_dead(&mut self, letter: &DeadLetter) -> Result<(), SpoolError> {
+    pub(super) fn add_dead_letter(&mut self, letter: &DeadLetter) -> Result<(), SpoolError> {
         self.execute(
             &format!(
                 "INSERT INTO dead_letter ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
@@ -57,20 +57,20 @@ impl Store {
                 letter.sum(),
             ],
         )?;
-        self.meta.live_bytes += DEAD_COST;
+        self.meta.live_bytes += DEAD_LETTER_COST;
         self.meta.dead_records += letter.records;
         Ok(())
     }
 
     /// A batch is a dead letter from now on.
-    pub(super) fn bury(
+    pub(super) fn add_batch_dead_letter(
         &mut self,
         batch: &Batch,
         reason: DeadReason,
         at: Timestamp,
     ) -> Result<(), SpoolError> {
-        self.add_dead(&DeadLetter {
-            no: DeadNo::default(),
+        self.add_dead_letter(&DeadLetter {
+            no: DeadLetterNo::default(),
             lane: batch.lane,
             first: batch.first,
             last: batch.last,
@@ -84,17 +84,17 @@ impl Store {
     }
 
     /// Its records become settled ones like any other. What has become of its batch is the caller's.
-    pub(super) fn drop_dead(&mut self, letter: &DeadLetter) -> Result<(), SpoolError> {
+    pub(super) fn remove_dead_letter(&mut self, letter: &DeadLetter) -> Result<(), SpoolError> {
         self.execute("DELETE FROM dead_letter WHERE no = ?1", [letter.no.0])?;
         self.meta.dead_records = self.meta.dead_records.saturating_sub(letter.records);
-        self.meta.live_bytes = self.meta.live_bytes.saturating_sub(DEAD_COST);
+        self.meta.live_bytes = self.meta.live_bytes.saturating_sub(DEAD_LETTER_COST);
         Ok(())
     }
 
-    pub(super) fn redeliver(&mut self, dead: &[DeadNo], id: Uuid) -> Result<Done, SpoolError> {
+    pub(super) fn redeliver(&mut self, dead: &[DeadLetterNo], id: Uuid) -> Result<Done, SpoolError> {
         let (mut lanes, mut count) = (Vec::new(), 0);
         for no in dead {
-            let Some(letter) = find_dead(&self.connection, *no)? else { continue };
+            let Some(letter) = find_dead_letter(&self.connection, *no)? else { continue };
             self.execute(
                 "UPDATE dead_letter SET redelivery = coalesce(redelivery, ?2) WHERE no = ?1",
                 params![no.0, id.as_bytes()],
@@ -108,24 +108,24 @@ impl Store {
     }
 
     /// One that is gone or cut meanwhile stays as it is.
-    pub(super) fn cut_dead(&mut self, dead: DeadNo, batch: &Batch) -> Result<Done, SpoolError> {
-        let letter = find_dead(&self.connection, dead)?.filter(|letter| letter.batch.is_none());
+    pub(super) fn cut_dead(&mut self, dead: DeadLetterNo, batch: &Batch) -> Result<Done, SpoolError> {
+        let letter = find_dead_letter(&self.connection, dead)?.filter(|letter| letter.batch.is_none());
         let Some(letter) = letter else { return Ok(Done::Ok) };
         rules::cut_of_dead_letter(batch, &letter)?;
         write_batch(&self.connection, batch, BatchState::DeadLetter).map_err(failed)?;
         self.meta.live_bytes += BATCH_COST;
-        self.drop_dead(&letter)?;
+        self.remove_dead_letter(&letter)?;
         let bytes = batch.fragment_bytes();
         let rest = first_behind(&self.connection, letter.lane, batch.last)?;
         let mut cut_no = letter.no;
         if let Some(first) = rest.filter(|first| *first <= letter.last) {
             // What is left keeps the number, so that its keeper finds it again.
-            cut_no = DeadNo::default();
+            cut_no = DeadLetterNo::default();
             let records = letter.records.saturating_sub(u64::from(batch.records));
             let bytes = letter.bytes.saturating_sub(bytes);
-            self.add_dead(&DeadLetter { first, records, bytes, ..letter.clone() })?;
+            self.add_dead_letter(&DeadLetter { first, records, bytes, ..letter.clone() })?;
         }
-        self.add_dead(&DeadLetter {
+        self.add_dead_letter(&DeadLetter {
             no: cut_no,
             last: batch.last,
             records: u64::from(batch.records),
@@ -136,9 +136,13 @@ impl Store {
         Ok(Done::Ok)
     }
 
-    pub(super) fn redelivered(&mut self, dead: DeadNo, attempted: &Attempted) -> Result<Done, SpoolError> {
+    pub(super) fn redelivered(
+        &mut self,
+        dead: DeadLetterNo,
+        attempted: &Attempted,
+    ) -> Result<Done, SpoolError> {
         self.log_attempt(attempted)?;
-        let letter = find_dead(&self.connection, dead)?;
+        let letter = find_dead_letter(&self.connection, dead)?;
         let Some(letter) = letter.filter(|letter| letter.batch == Some(attempted.batch)) else {
             return Ok(Done::Ok);
         };
@@ -148,7 +152,7 @@ impl Store {
         let batch = Batch { attempts: attempted.number, ..batch };
         if attempted.fate == Fate::Delivered {
             write_batch(&self.connection, &batch, BatchState::Delivered).map_err(failed)?;
-            self.drop_dead(&letter)?;
+            self.remove_dead_letter(&letter)?;
             return Ok(Done::Ok);
         }
         write_batch(&self.connection, &batch, BatchState::DeadLetter).map_err(failed)?;
@@ -156,12 +160,12 @@ impl Store {
         Ok(Done::Ok)
     }
 
-    pub(super) fn discard_dead(&mut self, dead: &[DeadNo]) -> Result<Done, SpoolError> {
+    pub(super) fn discard_dead(&mut self, dead: &[DeadLetterNo]) -> Result<Done, SpoolError> {
         let (mut records, mut bytes) = (0, 0);
         for no in dead {
-            let Some(letter) = find_dead(&self.connection, *no)? else { continue };
-            self.drop_dead(&letter)?;
-            self.note_discarded(letter.lane, letter.first, letter.last)?;
+            let Some(letter) = find_dead_letter(&self.connection, *no)? else { continue };
+            self.remove_dead_letter(&letter)?;
+            self.add_discarded(letter.lane, letter.first, letter.last)?;
             if let Some((batch, _)) = letter.batch.map(|id| self.batch(&id)).transpose()?.flatten() {
                 write_batch(&self.connection, &batch, BatchState::Retired).map_err(failed)?;
             }
@@ -172,7 +176,7 @@ impl Store {
     }
 
     /// No replay sends these records.
-    pub(super) fn note_discarded(&self, lane: LaneNo, first: Seq, last: Seq) -> Result<(), SpoolError> {
+    pub(super) fn add_discarded(&self, lane: LaneNo, first: Seq, last: Seq) -> Result<(), SpoolError> {
         self.execute(
             "INSERT OR REPLACE INTO discarded (lane, first, last, sum) VALUES (?1, ?2, ?3, ?4)",
             params![
@@ -186,9 +190,9 @@ impl Store {
 }
 
 /// The number of the dead letter that came last; 0 where there is none.
-pub(super) fn last_dead(connection: &Connection) -> Result<DeadNo, SpoolError> {
+pub(super) fn last_dead_letter(connection: &Connection) -> Result<DeadLetterNo, SpoolError> {
     let last = "SELECT coalesce(max(no), 0) FROM dead_letter";
-    connection.query_row(last, [], |row| row.get(0).map(DeadNo)).map_err(failed)
+    connection.query_row(last, [], |row| row.get(0).map(DeadLetterNo)).map_err(failed)
 }
 
 /// Whether dead letters of a lane wait for one more attempt.
@@ -217,24 +221,29 @@ pub(super) fn next_redelivery(
     let sql = format!(
         "SELECT {COLUMNS} FROM dead_letter WHERE lane = ?1 AND redelivery IS NOT NULL ORDER BY first LIMIT 1"
     );
-    one_dead(connection, &sql, lane.0.cast_signed())
+    one_dead_letter(connection, &sql, lane.0.cast_signed())
 }
 
-pub(super) fn find_dead(connection: &Connection, no: DeadNo) -> Result<Option<DeadLetter>, SpoolError> {
-    one_dead(connection, &format!("SELECT {COLUMNS} FROM dead_letter WHERE no = ?1"), no.0)
+pub(super) fn find_dead_letter(
+    connection: &Connection,
+    no: DeadLetterNo,
+) -> Result<Option<DeadLetter>, SpoolError> {
+    one_dead_letter(connection, &format!("SELECT {COLUMNS} FROM dead_letter WHERE no = ?1"), no.0)
 }
 
 /// Up to `limit` dead letters behind `after`, in the order of their numbers.
-pub(super) fn dead_after(
+pub(super) fn dead_letters_after(
     connection: &Connection,
-    after: DeadNo,
+    after: DeadLetterNo,
     limit: u32,
 ) -> Result<Vec<DeadLetter>, SpoolError> {
     let mut found = connection
         .prepare_cached(&format!("SELECT {COLUMNS} FROM dead_letter WHERE no > ?1 ORDER BY no LIMIT ?2"))
         .map_err(failed)?;
-    let rows: Option<Vec<_>> =
-        found.query_map(params![after.0, limit], read_dead).and_then(Iterator::collect).map_err(failed)?;
+    let rows: Option<Vec<_>> = found
+        .query_map(params![after.0, limit], read_dead_letter)
+        .and_then(Iterator::collect)
+        .map_err(failed)?;
     rows.ok_or_else(damaged)
 }
 
@@ -260,15 +269,19 @@ pub(super) fn discarded_within(
     ranges.ok_or_else(|| SpoolError::Damaged("what was discarded".into()))
 }
 
-fn one_dead(connection: &Connection, sql: &str, number: i64) -> Result<Option<DeadLetter>, SpoolError> {
+fn one_dead_letter(
+    connection: &Connection,
+    sql: &str,
+    number: i64,
+) -> Result<Option<DeadLetter>, SpoolError> {
     let found = connection
         .prepare_cached(sql)
-        .and_then(|mut found| found.query_row([number], read_dead).optional())
+        .and_then(|mut found| found.query_row([number], read_dead_letter).optional())
         .map_err(failed)?;
     found.map(|letter| letter.ok_or_else(damaged)).transpose()
 }
 
-fn read_dead(row: &Row<'_>) -> rusqlite::Result<Option<DeadLetter>> {
+fn read_dead_letter(row: &Row<'_>) -> rusqlite::Result<Option<DeadLetter>> {
     let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
     let id = |at: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<[u8; 16]>>(at)?.map(Uuid::from_bytes));
     let name: String = row.get(6)?;
@@ -276,7 +289,7 @@ fn read_dead(row: &Row<'_>) -> rusqlite::Result<Option<DeadLetter>> {
         return Ok(None);
     };
     let letter = DeadLetter {
-        no: DeadNo(row.get(0)?),
+        no: DeadLetterNo(row.get(0)?),
         lane: LaneNo(number(1)?),
         first: Seq(number(2)?),
         last: Seq(number(3)?),

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use super::dead_letters::has_redeliveries;
-use super::replays::running_parts;
+use super::replays::running_ranges;
 use super::row_bytes::RowBytes;
 use super::store::failed;
 use crate::record::{Callback, LaneNo, ProjectNo, Seq};
@@ -120,7 +120,7 @@ pub(super) fn lane_state(
     row: LaneRow,
 ) -> rusqlite::Result<Option<LaneState>> {
     let Some(batches) = open_batches(connection, lane, None)? else { return Ok(None) };
-    let Some(parts) = running_parts(connection, lane)? else { return Ok(None) };
+    let Some(parts) = running_ranges(connection, lane)? else { return Ok(None) };
     let redeliveries = has_redeliveries(connection, lane)?;
     let oldest = connection
         .prepare_cached("SELECT spooled_at, spooled_uptime FROM chunk WHERE lane = ?1 AND last > ?2 ORDER BY last LIMIT 1")?

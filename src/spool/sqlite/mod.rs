@@ -25,10 +25,19 @@ use super::engine::{Contents, Engine, OpenReader, Reader};
 use super::error::{OpenError, SpoolError};
 use crate::time::Timestamp;
 use reader::SqliteReader;
-use schema::Found;
+use schema::FileState;
 use store::Store;
 
 pub use scratch::{Scratch, ScratchError, Table};
+
+/// What a spool in `folder` takes of its disk; 0 where there is none.
+pub fn bytes_on_disk(folder: &Path) -> u64 {
+    let bytes = |suffix: &str| {
+        let file = folder.join(format!("{}{suffix}", schema::FILE_NAME));
+        file.metadata().map_or(0, |file| file.len())
+    };
+    bytes("") + bytes("-wal")
+}
 
 /// Opens or makes the file in `folder`, for this process alone.
 pub(super) fn open(
@@ -42,8 +51,8 @@ pub(super) fn open(
     store.lock = Some(lock);
     let path = folder.join(schema::FILE_NAME);
     let damaged = |error: SpoolError| OpenError::Damaged { path: path.clone(), what: error.to_string() };
-    let contents = store.contents(found == Found::Nothing).map_err(damaged)?;
-    if found == Found::Newest {
+    let contents = store.contents(found == FileState::Nothing).map_err(damaged)?;
+    if found == FileState::Newest {
         migrations::remove_copy(&path)?;
     }
     let folder = folder.to_owned();

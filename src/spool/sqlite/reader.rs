@@ -6,24 +6,24 @@ use rusqlite::Connection;
 
 use super::attempts::attempts_of;
 use super::chunks::{chunk_holding, last_spooled_by, seq_freeing};
-use super::dead_letters::{dead_after, find_dead, last_dead, next_redelivery};
+use super::dead_letters::{dead_letters_after, find_dead_letter, last_dead_letter, next_redelivery};
 use super::facts::read_fact;
 use super::lanes::all_lanes;
-use super::replays::{all_replays, find_batch, find_replay, parts_of};
+use super::replays::{all_replays, find_batch, find_replay, ranges_of};
 use super::schema::open_reader;
 use super::shadow::{find_shadow, shadow_after};
 use super::store::failed;
 use crate::classify::Identity;
 use crate::record::{LaneNo, Seq};
-use crate::spool::attempt::AttemptRow;
+use crate::spool::attempt::LoggedAttempt;
 use crate::spool::batch::{Batch, BatchId};
-use crate::spool::dead_letter::{DeadLetter, DeadNo};
+use crate::spool::dead_letter::{DeadLetter, DeadLetterNo};
 use crate::spool::engine::EngineReader;
 use crate::spool::error::SpoolError;
 use crate::spool::meta::Usage;
 use crate::spool::ops::{Chunk, Fact, LaneState};
-use crate::spool::replay::{Part, Replay, ReplayNo};
-use crate::spool::search::{Found, Search, Window};
+use crate::spool::replay::{LaneReplay, Replay, ReplayNo};
+use crate::spool::search::{ReplayWindow, Search, SearchResult};
 use crate::time::Uptime;
 
 #[derive(Debug)]
@@ -58,20 +58,20 @@ impl EngineReader for SqliteReader {
         Ok(find_batch(&self.connection, id)?.map(|(batch, _)| batch))
     }
 
-    fn attempts(&self, batch: &BatchId) -> Result<Vec<AttemptRow>, SpoolError> {
+    fn attempts(&self, batch: &BatchId) -> Result<Vec<LoggedAttempt>, SpoolError> {
         attempts_of(&self.connection, batch)
     }
 
-    fn dead_letters(&self, after: DeadNo, limit: u32) -> Result<Vec<DeadLetter>, SpoolError> {
-        dead_after(&self.connection, after, limit)
+    fn dead_letters(&self, after: DeadLetterNo, limit: u32) -> Result<Vec<DeadLetter>, SpoolError> {
+        dead_letters_after(&self.connection, after, limit)
     }
 
-    fn dead_letter(&self, no: DeadNo) -> Result<Option<DeadLetter>, SpoolError> {
-        find_dead(&self.connection, no)
+    fn dead_letter(&self, no: DeadLetterNo) -> Result<Option<DeadLetter>, SpoolError> {
+        find_dead_letter(&self.connection, no)
     }
 
-    fn last_dead(&self) -> Result<DeadNo, SpoolError> {
-        last_dead(&self.connection)
+    fn last_dead_letter(&self) -> Result<DeadLetterNo, SpoolError> {
+        last_dead_letter(&self.connection)
     }
 
     fn next_redelivery(&self, lane: LaneNo) -> Result<Option<DeadLetter>, SpoolError> {
@@ -86,15 +86,19 @@ impl EngineReader for SqliteReader {
         find_replay(&self.connection, no)
     }
 
-    fn parts(&self, replay: ReplayNo) -> Result<Vec<Part>, SpoolError> {
-        parts_of(&self.connection, replay)
+    fn parts(&self, replay: ReplayNo) -> Result<Vec<LaneReplay>, SpoolError> {
+        ranges_of(&self.connection, replay)
     }
 
-    fn window(&self, epoch_after: Seq) -> Result<Option<Window>, SpoolError> {
+    fn window(&self, epoch_after: Seq) -> Result<Option<ReplayWindow>, SpoolError> {
         self.replay_window(epoch_after)
     }
 
-    fn search(&self, search: &Search, wants: &mut dyn FnMut(LaneNo) -> bool) -> Result<Found, SpoolError> {
+    fn search(
+        &self,
+        search: &Search,
+        wants: &mut dyn FnMut(LaneNo) -> bool,
+    ) -> Result<SearchResult, SpoolError> {
         self.find_ranges(search, wants)
     }
 

@@ -14,11 +14,11 @@ use crate::record::{LaneNo, Seq};
 use crate::spool::batch::{Batch, BatchId, BatchState};
 use crate::spool::error::SpoolError;
 use crate::spool::ops::{Attempted, Done, Fate};
-use crate::spool::replay::{NewReplay, Part, Replay, ReplayNo, ReplayState};
+use crate::spool::replay::{LaneReplay, NewReplay, Replay, ReplayNo, ReplayState};
 use crate::spool::rules;
 use crate::time::Timestamp;
 
-impl Part {
+impl LaneReplay {
     pub(super) fn row_bytes(&self) -> RowBytes {
         let Self { replay, lane, first, last, cursor, records, sent, refused } = self;
         RowBytes::of("replay_range")
@@ -114,7 +114,7 @@ impl Store {
         };
         replay.write(&self.connection).map_err(failed)?;
         for part in &new.parts {
-            Part { replay: no, ..*part }.write(&self.connection, true).map_err(failed)?;
+            LaneReplay { replay: no, ..*part }.write(&self.connection, true).map_err(failed)?;
         }
         Ok(Done::Replaying(no))
     }
@@ -134,12 +134,16 @@ impl Store {
     }
 
     /// The part of `replay` in `lane` that is at work.
-    pub(super) fn part_at_work(&self, lane: LaneNo, replay: ReplayNo) -> Result<Option<Part>, SpoolError> {
-        let parts = running_parts(&self.connection, lane).map_err(failed)?.ok_or_else(damaged)?;
+    pub(super) fn running_range(
+        &self,
+        lane: LaneNo,
+        replay: ReplayNo,
+    ) -> Result<Option<LaneReplay>, SpoolError> {
+        let parts = running_ranges(&self.connection, lane).map_err(failed)?.ok_or_else(damaged)?;
         Ok(parts.into_iter().map(|(part, _)| part).find(|part| part.replay == replay))
     }
 
-    pub(super) fn attempted_of_replay(
+    pub(super) fn replay_attempted(
         &mut self,
         attempted: &Attempted,
         (batch, state): (Batch, BatchState),
@@ -153,7 +157,7 @@ impl Store {
         }
         let batch = rules::attempted(batch.id, self.batches_of(batch.lane, Some(replay))?)?;
         let batch = Batch { attempts: attempted.number, ..batch };
-        let part = self.part_at_work(batch.lane, replay)?;
+        let part = self.running_range(batch.lane, replay)?;
         let (part, state) = rules::range_after(part, &batch, attempted)?;
         self.log_attempt(attempted)?;
         self.lane(batch.lane, batch.first).health = attempted.health.clone();
@@ -182,7 +186,7 @@ impl Store {
     }
 
     /// Replays that ended before `cutoff` are forgotten.
-    pub(super) fn forget_replays(&self, cutoff: Timestamp) -> Result<(), SpoolError> {
+    pub(super) fn remove_old_replays(&self, cutoff: Timestamp) -> Result<(), SpoolError> {
         let ended = "SELECT no FROM replay WHERE state <> 0 AND ended_at < ?1";
         self.execute(&format!("DELETE FROM replay_range WHERE replay IN ({ended})"), [cutoff.0])?;
         self.execute("DELETE FROM replay WHERE state <> 0 AND ended_at < ?1", [cutoff.0])
@@ -211,18 +215,18 @@ pub(super) fn find_batch(
 }
 
 /// What running replays send of a lane, in order. `None`: something is not as it was written.
-pub(super) fn running_parts(
+pub(super) fn running_ranges(
     connection: &Connection,
     lane: LaneNo,
-) -> rusqlite::Result<Option<Vec<(Part, Vec<Batch>)>>> {
-    let parts: Option<Vec<Part>> = connection
+) -> rusqlite::Result<Option<Vec<(LaneReplay, Vec<Batch>)>>> {
+    let parts: Option<Vec<LaneReplay>> = connection
         .prepare_cached(&format!(
             "SELECT {RANGE_COLUMNS} FROM replay_range WHERE lane = ?1 AND is_running = 1 ORDER BY replay, first"
         ))?
         .query_map([lane.0.cast_signed()], read_part)?
         .collect::<rusqlite::Result<_>>()?;
     let Some(parts) = parts else { return Ok(None) };
-    let mut all: Vec<(Part, Vec<Batch>)> = Vec::with_capacity(parts.len());
+    let mut all: Vec<(LaneReplay, Vec<Batch>)> = Vec::with_capacity(parts.len());
     for part in parts {
         // Batches are cut of the first part alone.
         let is_first = all.last().is_none_or(|(before, _)| before.replay != part.replay);
@@ -245,13 +249,13 @@ pub(super) fn all_replays(connection: &Connection) -> Result<Vec<Replay>, SpoolE
 }
 
 /// The parts of a replay, ended ones included.
-pub(super) fn parts_of(connection: &Connection, replay: ReplayNo) -> Result<Vec<Part>, SpoolError> {
+pub(super) fn ranges_of(connection: &Connection, replay: ReplayNo) -> Result<Vec<LaneReplay>, SpoolError> {
     let mut found = connection
         .prepare_cached(&format!(
             "SELECT {RANGE_COLUMNS} FROM replay_range WHERE replay = ?1 ORDER BY lane, first"
         ))
         .map_err(failed)?;
-    let rows: Option<Vec<Part>> =
+    let rows: Option<Vec<LaneReplay>> =
         found.query_map([replay.0.cast_signed()], read_part).and_then(Iterator::collect).map_err(failed)?;
     rows.ok_or_else(damaged)
 }
@@ -282,9 +286,9 @@ fn read_replay(row: &Row<'_>) -> rusqlite::Result<Option<Replay>> {
     Ok((replay.sum() == row.get::<_, i64>(7)?).then_some(replay))
 }
 
-fn read_part(row: &Row<'_>) -> rusqlite::Result<Option<Part>> {
+fn read_part(row: &Row<'_>) -> rusqlite::Result<Option<LaneReplay>> {
     let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
-    let part = Part {
+    let part = LaneReplay {
         replay: ReplayNo(number(0)?),
         lane: LaneNo(number(1)?),
         first: Seq(number(2)?),

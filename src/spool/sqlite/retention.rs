@@ -11,13 +11,13 @@ use std::collections::BinaryHeap;
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::dead_letters::find_dead;
+use super::dead_letters::find_dead_letter;
 
 use super::store::{BATCH_COST, Store, attempt_cost, chunk_cost, failed};
 use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
 use crate::spool::batch::BatchState;
-use crate::spool::dead_letter::DeadNo;
+use crate::spool::dead_letter::DeadLetterNo;
 use crate::spool::engine::Swept;
 use crate::spool::error::SpoolError;
 use crate::spool::meta::LowWatermark;
@@ -26,7 +26,7 @@ use crate::time::Timestamp;
 
 /// A settled chunk that may be removed.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-struct Head {
+struct Removable {
     last: Seq,
     lane: LaneNo,
     records: u64,
@@ -44,7 +44,7 @@ impl Store {
             self.roll_back();
         }
         let swept = swept?;
-        self.room = self.judge_room(swept.more);
+        self.room = self.room_after_step(swept.more);
         Ok(swept)
     }
 
@@ -57,7 +57,7 @@ impl Store {
         self.bytes_max / 4 * 3
     }
 
-    fn judge_room(&self, more: bool) -> Room {
+    fn room_after_step(&self, more: bool) -> Room {
         let live = self.meta.live_bytes;
         if more || live <= self.bytes_max / 8 * 7 {
             Room::Open
@@ -70,11 +70,11 @@ impl Store {
 
     fn sweep_step(&mut self, cutoff: Timestamp) -> Result<Swept, SpoolError> {
         let mut swept = Swept { more: self.sweep_old_rows(cutoff)?, records: 0 };
-        let mut heads = self.heads()?;
+        let mut candidates = self.candidates()?;
         let mut left = STEP_CHUNKS;
-        while let Some(Reverse(head)) = heads.pop() {
+        while let Some(Reverse(chunk)) = candidates.pop() {
             let crowded = self.meta.live_bytes > self.removing_from();
-            if !crowded && head.spooled_at >= cutoff {
+            if !crowded && chunk.spooled_at >= cutoff {
                 // An older one may follow in another lane, but not by more than a group.
                 break;
             }
@@ -83,30 +83,30 @@ impl Store {
                 return Ok(swept);
             }
             left -= 1;
-            swept.records += head.records;
-            self.remove_chunk(head)?;
-            heads.extend(self.head_after(head.lane, head.last)?.map(Reverse));
+            swept.records += chunk.records;
+            self.remove_chunk(chunk)?;
+            candidates.extend(self.candidate_after(chunk.lane, chunk.last)?.map(Reverse));
         }
-        let crowded = self.meta.live_bytes > self.removing_from() && heads.is_empty();
+        let crowded = self.meta.live_bytes > self.removing_from() && candidates.is_empty();
         // Dead letters go only where no replay is left that could go.
-        if crowded && !self.is_replaying()? && self.remove_fullest_dead()? {
+        if crowded && !self.is_replaying()? && self.expire_fullest_dead_letter()? {
             swept.more = true;
         }
         Ok(swept)
     }
 
     /// The oldest removable chunk of each lane.
-    fn heads(&self) -> Result<BinaryHeap<Reverse<Head>>, SpoolError> {
-        let mut heads = BinaryHeap::new();
+    fn candidates(&self) -> Result<BinaryHeap<Reverse<Removable>>, SpoolError> {
+        let mut candidates = BinaryHeap::new();
         for lane in self.lanes.keys() {
-            heads.extend(self.head_after(*lane, Seq(0))?.map(Reverse));
+            candidates.extend(self.candidate_after(*lane, Seq(0))?.map(Reverse));
         }
-        Ok(heads)
+        Ok(candidates)
     }
 
     /// The first chunk of `lane` behind `seq` that is settled, holds no dead letter, and is not needed
     /// by a running replay.
-    fn head_after(&self, lane: LaneNo, mut seq: Seq) -> Result<Option<Head>, SpoolError> {
+    fn candidate_after(&self, lane: LaneNo, mut seq: Seq) -> Result<Option<Removable>, SpoolError> {
         let Some(cursor) = self.lanes.get(&lane).map(|row| row.cursor) else { return Ok(None) };
         loop {
             let found = self
@@ -122,7 +122,7 @@ impl Store {
                             |row| {
                                 let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
                                 let packed = usize::try_from(number(3)?).unwrap_or(usize::MAX);
-                                let head = Head {
+                                let chunk = Removable {
                                     last: Seq(number(0)?),
                                     lane,
                                     records: number(2)?,
@@ -131,16 +131,16 @@ impl Store {
                                     last_position: Position { commit: Lsn(number(5)?), number: row.get(6)? },
                                     committed_max: Timestamp(row.get(7)?),
                                 };
-                                Ok((head, Seq(number(1)?)))
+                                Ok((chunk, Seq(number(1)?)))
                             },
                         )
                         .optional()
                 })
                 .map_err(failed)?;
-            let Some((head, first)) = found else { return Ok(None) };
-            match self.needed_until(lane, first, head.last)? {
-                Some(until) => seq = head.last.max(until),
-                None => return Ok(Some(head)),
+            let Some((chunk, first)) = found else { return Ok(None) };
+            match self.needed_until(lane, first, chunk.last)? {
+                Some(until) => seq = chunk.last.max(until),
+                None => return Ok(Some(chunk)),
             }
         }
     }
@@ -160,15 +160,15 @@ impl Store {
         Ok(until.map(|until| Seq(until.cast_unsigned().saturating_sub(1))))
     }
 
-    fn remove_chunk(&mut self, head: Head) -> Result<(), SpoolError> {
-        self.execute("DELETE FROM chunk WHERE last = ?1", [head.last.0.cast_signed()])?;
-        self.freed(head.cost);
-        let gone = LowWatermark { seq: head.last, position: head.last_position, at: head.committed_max };
+    fn remove_chunk(&mut self, chunk: Removable) -> Result<(), SpoolError> {
+        self.execute("DELETE FROM chunk WHERE last = ?1", [chunk.last.0.cast_signed()])?;
+        self.freed(chunk.cost);
+        let gone = LowWatermark { seq: chunk.last, position: chunk.last_position, at: chunk.committed_max };
         self.meta.low_watermark.get_or_insert(gone).raise(gone);
         // The batches that told of its records, and their attempts, go with it.
         let gone = self.ids(
             "SELECT id FROM batch WHERE lane = ?1 AND last <= ?2 AND state IN (1, 3)",
-            params![head.lane.0.cast_signed(), head.last.0.cast_signed()],
+            params![chunk.lane.0.cast_signed(), chunk.last.0.cast_signed()],
         )?;
         gone.into_iter().try_for_each(|id| self.remove_batch(&id))
     }
@@ -190,8 +190,8 @@ impl Store {
             "SELECT no FROM dead_letter WHERE at < ?1 ORDER BY no LIMIT ?2",
             params![cutoff.0, STEP_ROWS],
         )?;
-        dead.iter().try_for_each(|no| self.remove_dead(*no))?;
-        self.forget_replays(cutoff)?;
+        dead.iter().try_for_each(|no| self.expire_dead_letter(*no))?;
+        self.remove_old_replays(cutoff)?;
         let low_watermark =
             self.meta.low_watermark.map_or(0, |low_watermark| low_watermark.seq.0.cast_signed());
         self.execute("DELETE FROM discarded WHERE last <= ?1", [low_watermark])?;
@@ -210,20 +210,20 @@ impl Store {
     }
 
     /// The oldest dead letter of the lane whose dead letters hold most. `false`: there is none.
-    fn remove_fullest_dead(&mut self) -> Result<bool, SpoolError> {
+    fn expire_fullest_dead_letter(&mut self) -> Result<bool, SpoolError> {
         let fullest = "SELECT lane FROM dead_letter GROUP BY lane ORDER BY sum(bytes) DESC, lane LIMIT 1";
         let oldest = self.numbers(
             &format!("SELECT no FROM dead_letter WHERE lane = ({fullest}) ORDER BY no LIMIT 1"),
             [],
         )?;
-        oldest.iter().try_for_each(|no| self.remove_dead(*no))?;
+        oldest.iter().try_for_each(|no| self.expire_dead_letter(*no))?;
         Ok(!oldest.is_empty())
     }
 
     /// Its records become settled ones like any other, and go as such.
-    fn remove_dead(&mut self, no: i64) -> Result<(), SpoolError> {
-        let Some(letter) = find_dead(&self.connection, DeadNo(no))? else { return Ok(()) };
-        self.drop_dead(&letter)?;
+    fn expire_dead_letter(&mut self, no: i64) -> Result<(), SpoolError> {
+        let Some(letter) = find_dead_letter(&self.connection, DeadLetterNo(no))? else { return Ok(()) };
+        self.remove_dead_letter(&letter)?;
         let Some(batch) = letter.batch else { return Ok(()) };
         let retired = params![batch.as_bytes(), BatchState::Retired as u8];
         self.execute("UPDATE batch SET state = ?2 WHERE id = ?1", retired)

@@ -13,7 +13,7 @@ use crate::spool::error::OpenError;
 
 /// What was at the path of the file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Found {
+pub(super) enum FileState {
     /// No file, or an empty one.
     Nothing,
     /// A file of an older format, which was migrated.
@@ -66,7 +66,7 @@ pub(super) fn protect(path: &Path, mode: u32) -> std::io::Result<()> {
 
 /// Opens the file for writing, making it where there is none, and brings it to the newest format. Says
 /// what it was.
-pub(super) fn open(folder: &Path) -> Result<(Connection, Found), OpenError> {
+pub(super) fn open(folder: &Path) -> Result<(Connection, FileState), OpenError> {
     let path = folder.join(FILE_NAME);
     let existed = path.metadata().is_ok_and(|file| file.len() > 0);
     let refused = |error: rusqlite::Error| OpenError::of(path.clone(), &failed(error));
@@ -78,7 +78,7 @@ pub(super) fn open(folder: &Path) -> Result<(Connection, Found), OpenError> {
     // A new file is one in which the schema's transaction never ended.
     let is_new = (application, format) == (0, 0) && number("SELECT count(*) FROM sqlite_schema")? == 0;
     if !is_new && application != APPLICATION {
-        return Err(OpenError::Strange { path });
+        return Err(OpenError::NotASpool { path });
     }
     let known = migrations::newest(STEPS);
     if existed && format > known {
@@ -88,10 +88,10 @@ pub(super) fn open(folder: &Path) -> Result<(Connection, Found), OpenError> {
     connection.set_prepared_statement_cache_capacity(64);
     if is_new {
         connection.execute_batch(&format!("BEGIN; {TABLES} COMMIT;")).map_err(refused)?;
-        return Ok((connection, Found::Nothing));
+        return Ok((connection, FileState::Nothing));
     }
     migrations::migrate(&connection, &path, format, STEPS)?;
-    Ok((connection, if format < known { Found::Older } else { Found::Newest }))
+    Ok((connection, if format < known { FileState::Older } else { FileState::Newest }))
 }
 
 /// Opens the file for reading beside the writer.

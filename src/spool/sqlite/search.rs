@@ -16,25 +16,25 @@ use crate::record::{LaneNo, Record, Seq};
 use crate::spool::error::SpoolError;
 use crate::spool::meta::LowWatermark;
 use crate::spool::ops::Chunk;
-use crate::spool::search::{Found, From, Search, Span, Window};
+use crate::spool::search::{RecordRange, ReplayWindow, Search, SearchResult, SearchStart};
 use crate::time::Timestamp;
 
 impl SqliteReader {
     /// What can be replayed; `None` before a first start ended.
-    pub(super) fn replay_window(&self, epoch_after: Seq) -> Result<Option<Window>, SpoolError> {
+    pub(super) fn replay_window(&self, epoch_after: Seq) -> Result<Option<ReplayWindow>, SpoolError> {
         let Some(low_watermark) = self.low_watermark()? else { return Ok(None) };
         if low_watermark.seq >= epoch_after {
             let first = Position {
                 number: low_watermark.position.number.saturating_add(1),
                 ..low_watermark.position
             };
-            return Ok(Some(Window { first, after: low_watermark.at, low_watermark }));
+            return Ok(Some(ReplayWindow { first, after: low_watermark.at, low_watermark }));
         }
         // Places began anew with the epoch: its first record's is the first.
         let of_epoch = self.chunk_from(Seq(epoch_after.0 + 1))?;
         let record = of_epoch.as_ref().and_then(|chunk| records(chunk).next()).transpose()?;
         let first = record.map_or(Position { commit: Lsn(0), number: 1 }, |record| record.position);
-        Ok(Some(Window { first, after: low_watermark.at, low_watermark }))
+        Ok(Some(ReplayWindow { first, after: low_watermark.at, low_watermark }))
     }
 
     /// Settled records in the lanes that `wants`, all seen at one moment.
@@ -42,7 +42,7 @@ impl SqliteReader {
         &self,
         search: &Search,
         wants: &mut dyn FnMut(LaneNo) -> bool,
-    ) -> Result<Found, SpoolError> {
+    ) -> Result<SearchResult, SpoolError> {
         let _one_view = self.connection.unchecked_transaction().map_err(failed)?;
         let low_watermark = self.low_watermark()?;
         let behind = low_watermark.map_or(Seq(0), |low_watermark| low_watermark.seq);
@@ -52,14 +52,14 @@ impl SqliteReader {
         };
         let rows = read_lanes(&self.connection).map_err(failed)?.ok_or_else(damaged_lane)?;
         let begin = match search.from {
-            From::Place(place) => {
+            SearchStart::Place(place) => {
                 let chunk_at = self.first_chunk_where(search.epoch_after, |at| at >= place.first())?;
                 (chunk_at, behind.max(search.epoch_after), Some(place.first()))
             }
-            From::Since(at) => {
+            SearchStart::Since(at) => {
                 let lanes: Vec<LaneNo> = rows.iter().map(|(lane, _)| *lane).collect();
                 let Some(first) = self.first_committed_since(&lanes, at, behind)? else {
-                    return Ok(Found { low_watermark, spans: Vec::new(), end: None });
+                    return Ok(SearchResult { low_watermark, spans: Vec::new(), end: None });
                 };
                 (first, Seq(first.0 - 1), None)
             }
@@ -74,7 +74,11 @@ impl SqliteReader {
             let Some(first) = self.first_from(lane, begin)? else { continue };
             self.add_spans(lane, first, last.min(row.cursor), &mut spans)?;
         }
-        Ok(Found { low_watermark, spans, end: end.map(|end| end.max(end_from.unwrap_or_default().before())) })
+        Ok(SearchResult {
+            low_watermark,
+            spans,
+            end: end.map(|end| end.max(end_from.unwrap_or_default().before())),
+        })
     }
 
     fn low_watermark(&self) -> Result<Option<LowWatermark>, SpoolError> {
@@ -200,7 +204,7 @@ impl SqliteReader {
         lane: LaneNo,
         first: Seq,
         last: Seq,
-        spans: &mut Vec<Span>,
+        spans: &mut Vec<RecordRange>,
     ) -> Result<(), SpoolError> {
         let mut from = first;
         for (gone_from, gone_to) in discarded_within(&self.connection, lane, first, last)? {
@@ -212,7 +216,7 @@ impl SqliteReader {
     }
 
     /// The records of a lane in `first..=last`; `None` where there is none.
-    fn span(&self, lane: LaneNo, first: Seq, last: Seq) -> Result<Option<Span>, SpoolError> {
+    fn span(&self, lane: LaneNo, first: Seq, last: Seq) -> Result<Option<RecordRange>, SpoolError> {
         if first > last {
             return Ok(None);
         }
@@ -248,7 +252,7 @@ impl SqliteReader {
                 }
             }
         }
-        Ok(ends.map(|(first, last)| Span { lane, first, last, records: counted, bytes }))
+        Ok(ends.map(|(first, last)| RecordRange { lane, first, last, records: counted, bytes }))
     }
 
     /// The first chunk over all lanes that ends at `from` or later.

@@ -7,7 +7,7 @@ use super::lanes::write_batch;
 use super::store::{CHUNK_COST, Store, failed};
 use crate::record::{LaneNo, Seq};
 use crate::spool::batch::{Batch, BatchId, BatchState};
-use crate::spool::dead_letter::{DeadLetter, DeadNo};
+use crate::spool::dead_letter::{DeadLetter, DeadLetterNo};
 use crate::spool::error::SpoolError;
 use crate::spool::ops::{Attempted, DeadReason, Done, Fate};
 use crate::spool::rules;
@@ -18,7 +18,7 @@ impl Store {
         if let Some((batch, state)) = self.batch(&attempted.batch)?
             && let Some(replay) = batch.replay
         {
-            return self.attempted_of_replay(attempted, (batch, state), replay);
+            return self.replay_attempted(attempted, (batch, state), replay);
         }
         let batch = rules::attempted(attempted.batch, self.batches(attempted.lane)?)?;
         let batch = Batch { attempts: attempted.number, ..batch };
@@ -26,7 +26,7 @@ impl Store {
         self.lane(batch.lane, batch.first).health = attempted.health.clone();
         write_batch(&self.connection, &batch, rules::batch_after(attempted.fate)).map_err(failed)?;
         if let Fate::Dead(reason) = attempted.fate {
-            self.bury(&batch, reason, attempted.started_at)?;
+            self.add_batch_dead_letter(&batch, reason, attempted.started_at)?;
         }
         if attempted.fate != Fate::Waits {
             self.settle(batch.lane, batch.last, u64::from(batch.records), batch.fragment_bytes());
@@ -62,15 +62,15 @@ impl Store {
         let (mut settled, mut bytes, mut uncut_from) = (0, 0, cursor);
         for batch in batches.iter().filter(|batch| batch.last <= through) {
             write_batch(&self.connection, batch, BatchState::DeadLetter).map_err(failed)?;
-            self.bury(batch, reason, at)?;
+            self.add_batch_dead_letter(batch, reason, at)?;
             settled += u64::from(batch.records);
             bytes += batch.fragment_bytes();
             uncut_from = batch.last;
         }
         let uncut = self.measure(lane, uncut_from, through)?;
         if let Some((first, last)) = uncut.ends {
-            self.add_dead(&DeadLetter {
-                no: DeadNo::default(),
+            self.add_dead_letter(&DeadLetter {
+                no: DeadLetterNo::default(),
                 lane,
                 first,
                 last,
@@ -100,7 +100,7 @@ impl Store {
         // What was discarded is never delivered again: its chunks go at once. Part of the first and the
         // last may stay.
         if let Some((first, last)) = gone.ends {
-            self.note_discarded(lane, first, last)?;
+            self.add_discarded(lane, first, last)?;
         }
         let removed: i64 = self.one("SELECT coalesce(sum(length(packed) + ?4), 0) FROM chunk WHERE lane = ?1 AND first > ?2 AND last <= ?3", params![lane.0.cast_signed(), cursor.0.cast_signed(), through.0.cast_signed(), CHUNK_COST.cast_signed()])?;
         self.execute(

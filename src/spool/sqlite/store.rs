@@ -8,8 +8,8 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::dead_letters::redelivery_batches;
 use super::lanes::{LaneRow, lane_state, open_batches, read_lanes, write_batch};
-use super::replays::running_parts;
-use super::schema::{self, Found};
+use super::replays::running_ranges;
+use super::schema::{self, FileState};
 use crate::failpoint::{self, Side};
 use crate::outcome::OutcomeKind;
 use crate::position::{Lsn, Position};
@@ -31,7 +31,7 @@ pub(super) struct Store {
     /// Lanes whose row is behind `lanes`.
     changed: HashSet<LaneNo>,
     /// Lanes that the last transactions changed, until they are taken.
-    pub(super) moved: Vec<(LaneNo, Seq)>,
+    pub(super) moved_cursors: Vec<(LaneNo, Seq)>,
     pub(super) bytes_max: u64,
     pub(super) room: Room,
     /// Held while the file is open.
@@ -43,7 +43,11 @@ pub(super) struct Store {
 impl Store {
     /// Opens or makes the file. A batch found unsettled at the head of its lane counts as one lost
     /// attempt. Says what the file was.
-    pub(super) fn open(folder: &Path, bytes_max: u64, now: Timestamp) -> Result<(Self, Found), OpenError> {
+    pub(super) fn open(
+        folder: &Path,
+        bytes_max: u64,
+        now: Timestamp,
+    ) -> Result<(Self, FileState), OpenError> {
         let path = folder.join(schema::FILE_NAME);
         let damaged = |what: String| OpenError::Damaged { path: path.clone(), what };
         let sql = |error: rusqlite::Error| damaged(error.to_string());
@@ -53,13 +57,13 @@ impl Store {
             meta: SpoolMeta::default(),
             lanes: HashMap::new(),
             changed: HashSet::new(),
-            moved: Vec::new(),
+            moved_cursors: Vec::new(),
             bytes_max,
             room: Room::Open,
             lock: None,
             before: None,
         };
-        if found == Found::Nothing {
+        if found == FileState::Nothing {
             store.write_meta().map_err(|error| OpenError::of(path.clone(), &failed(error)))?;
             return Ok((store, found));
         }
@@ -87,7 +91,7 @@ impl Store {
         lanes.sort_unstable();
         self.begin()?;
         for lane in lanes {
-            let parts = running_parts(&self.connection, lane).map_err(failed)?;
+            let parts = running_ranges(&self.connection, lane).map_err(failed)?;
             let parts = parts.ok_or_else(|| SpoolError::Damaged("a replay".into()))?;
             let of_replay = parts.into_iter().find_map(|(_, batches)| batches.into_iter().next());
             // One of them was in flight at most, and the lane's own goes first.
@@ -168,7 +172,7 @@ impl Store {
         }
         self.write_meta().map_err(failed)?;
         self.connection.execute_batch("COMMIT").map_err(failed)?;
-        self.moved.extend(changed.map(|(lane, row)| (lane, row.cursor)));
+        self.moved_cursors.extend(changed.map(|(lane, row)| (lane, row.cursor)));
         self.changed.clear();
         self.before = None;
         Ok(())
@@ -315,7 +319,7 @@ impl Engine for Store {
     }
 
     fn take_changed(&mut self) -> Vec<(LaneNo, Seq)> {
-        std::mem::take(&mut self.moved)
+        std::mem::take(&mut self.moved_cursors)
     }
 }
 
@@ -346,7 +350,7 @@ fn undone(
 
 /// What a row takes besides its content, about: pages, indexes and headers.
 pub(super) const BATCH_COST: u64 = 200;
-pub(super) const DEAD_COST: u64 = 120;
+pub(super) const DEAD_LETTER_COST: u64 = 120;
 pub(super) const CHUNK_COST: u64 = 120;
 
 pub(super) fn chunk_cost(packed: usize) -> u64 {

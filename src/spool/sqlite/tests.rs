@@ -235,7 +235,7 @@ fn a_newer_format_and_a_strange_file_are_refused_and_left_alone() {
     sql("PRAGMA user_version = 99");
     assert!(matches!(Spool::open(folder.path(), OPTIONS), Err(OpenError::Newer { found: 99, .. })));
     sql("PRAGMA user_version = 1; PRAGMA application_id = 5");
-    assert!(matches!(Spool::open(folder.path(), OPTIONS), Err(OpenError::Strange { .. })));
+    assert!(matches!(Spool::open(folder.path(), OPTIONS), Err(OpenError::NotASpool { .. })));
 }
 
 /// Everything that can be read of a spool, or the first refusal.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::record::{Seq, WaitsFor};
-use crate::spool::{Batch, Part, ReplayNo};
+use crate::spool::{Batch, LaneReplay, ReplayNo};
 use crate::time::Uptime;
 
 /// What a replay sends of a lane: a range of its records without gaps.
@@ -46,8 +46,8 @@ impl RateLimiter {
 }
 
 impl ReplayRange {
-    pub(super) fn new(part: &Part, batches: Vec<Batch>) -> Self {
-        let Part { replay, first, last, cursor, .. } = *part;
+    pub(super) fn new(part: &LaneReplay, batches: Vec<Batch>) -> Self {
+        let LaneReplay { replay, first, last, cursor, .. } = *part;
         Self { replay, first, last, cursor, batches: batches.into(), blocked: None }
     }
 }

@@ -10,7 +10,7 @@ use crate::deliver::scheduler::retry::Outcome;
 use crate::deliver::scheduler::slots::SlotKey;
 use crate::deliver::webhook::Webhook;
 use crate::record::{Seq, WaitsFor};
-use crate::spool::{Batch, LaneHealth, Part, ReplayNo};
+use crate::spool::{Batch, LaneHealth, LaneReplay, ReplayNo};
 use crate::time::{Timestamp, Uptime};
 
 /// What a lane that was given a slot does with it.
@@ -223,7 +223,7 @@ impl Lane {
     }
 
     /// A replay sends a part of it, behind those that run.
-    pub(in crate::deliver) fn enter_replay(&mut self, part: &Part) {
+    pub(in crate::deliver) fn enter_replay(&mut self, part: &LaneReplay) {
         self.replays.push_back(ReplayRange::new(part, Vec::new()));
     }
 

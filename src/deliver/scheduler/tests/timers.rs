@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::deliver::scheduler::lane::Timer;
-use crate::spool::{Part, ReplayNo};
+use crate::spool::{LaneReplay, ReplayNo};
 
 /// A scheduler in which one timer alone keeps a lane from what it does next, when it expires, and what the
 /// lane does then.
@@ -66,9 +66,9 @@ fn deliver_failing(scheduler: &mut Scheduler, lane: LaneNo) {
     deliver(scheduler, batch(lane, 7, 9, 3), 500, T0);
 }
 
-fn replay_part(lane: LaneNo) -> Part {
+fn replay_part(lane: LaneNo) -> LaneReplay {
     let (first, last, cursor) = (Seq(1), Seq(9), Seq(0));
-    Part { replay: ReplayNo(1), lane, first, last, cursor, records: 9, sent: 0, refused: 0 }
+    LaneReplay { replay: ReplayNo(1), lane, first, last, cursor, records: 9, sent: 0, refused: 0 }
 }
 
 #[test]

@@ -158,8 +158,8 @@ fn replay(id: u128, first: u64, last: u64, low_watermark: Option<LowWatermark>) 
     })
 }
 
-fn range(no: u64, first: u64, last: u64, cursor: u64, sent: u64) -> Part {
-    Part {
+fn range(no: u64, first: u64, last: u64, cursor: u64, sent: u64) -> LaneReplay {
+    LaneReplay {
         replay: ReplayNo(no),
         lane: ACME_INGESTED,
         first: Seq(first),
@@ -195,7 +195,7 @@ fn ops() -> Vec<Op> {
         Op::Cut(too_large.clone()),
         attempted(&too_large, 413, OutcomeKind::Status, Fate::Dead(DeadReason::TooLarge), healthy()),
         Op::GiveUp { lane: ACME_MODIFIED, through: Seq(5), reason: DeadReason::GivenUp, at: AT },
-        Op::Redeliver { dead: vec![DeadNo(2)], id: Uuid::from_u128(0x30) },
+        Op::Redeliver { dead: vec![DeadLetterNo(2)], id: Uuid::from_u128(0x30) },
         Op::Discard { lane: ACME_EXCLUDED, through: Seq(7) },
         Op::Cut(whole.clone()),
         attempted(&whole, 503, OutcomeKind::Status, Fate::Waits, failing()),
@@ -260,7 +260,7 @@ fn expected_lanes() -> Vec<LaneState> {
 fn expected_dead_letters() -> [DeadLetter; 2] {
     let bytes = fragment("a").len() as u64;
     let letter = |no, seq, reason| DeadLetter {
-        no: DeadNo(no),
+        no: DeadLetterNo(no),
         lane: ACME_MODIFIED,
         first: Seq(seq),
         last: Seq(seq),
@@ -303,7 +303,7 @@ fn every_row_of_a_spool_of_format_1_is_read() {
 
     let entries = reader.shadow_after(None, 9).unwrap();
     assert_eq!(entries, ["a", "b"].map(|id| (identity(id), Box::from(format!("entry {id}").as_bytes()))));
-    assert_eq!(reader.dead_letters(DeadNo(0), 9).unwrap(), expected_dead_letters());
+    assert_eq!(reader.dead_letters(DeadLetterNo(0), 9).unwrap(), expected_dead_letters());
     let attempt = |number, status: Option<u16>, outcome: OutcomeKind| (number, status, outcome);
     let attempts = |batch: Uuid| -> Vec<_> {
         let rows = reader.attempts(&batch).unwrap().into_iter();
@@ -339,7 +339,7 @@ fn replays_and_discards_of_format_1_are_read() {
     assert_eq!(reader.parts(ReplayNo(2)).unwrap(), [range(2, 1, 2, 0, 0)]);
     let window = reader.window(Seq(0)).unwrap().unwrap();
     assert_eq!(window.low_watermark.position, Position { commit: Lsn(899), number: 0 });
-    let everything = Search { from: From::Since(AT), to: None, epoch_after: Seq(0) };
+    let everything = Search { from: SearchStart::Since(AT), to: None, epoch_after: Seq(0) };
     let found = reader.search(&everything, &mut |_| true).unwrap().spans;
     let found: Vec<_> = found.iter().map(|span| (span.lane, span.first.0, span.last.0)).collect();
     assert_eq!(found, [(ACME_INGESTED, 1, 2), (ACME_MODIFIED, 4, 5)], "7 was discarded, the rest is pending");

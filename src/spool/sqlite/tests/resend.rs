@@ -64,7 +64,7 @@ impl Written {
             Op::GiveUp { lane: of, through, reason, at: Timestamp(5) }
         };
         assert!(matches!(self.store.apply(vec![op])[..], [Ok(Done::Settled { .. })]));
-        let letters = dead_letters::dead_after(&self.store.connection, DeadNo(0), 100).unwrap();
+        let letters = dead_letters::dead_letters_after(&self.store.connection, DeadLetterNo(0), 100).unwrap();
         if let Some(letter) = letters.last().filter(|_| rng.random_bool(0.3)) {
             self.discarded.push((letter.lane, letter.first, letter.last));
             let done = self.store.apply(vec![Op::DiscardDead { dead: vec![letter.no] }]);
@@ -84,7 +84,7 @@ impl Written {
         record.seq <= self.cursor(record.lane) && !discarded
     }
 
-    fn found(&self, from: From, to: Option<Place>) -> Vec<Span> {
+    fn found(&self, from: SearchStart, to: Option<Place>) -> Vec<RecordRange> {
         let reader = reader::SqliteReader::open(self.folder.path()).unwrap();
         reader.find_ranges(&Search { from, to, epoch_after: Seq(0) }, &mut |_| true).unwrap().spans
     }
@@ -111,15 +111,15 @@ fn a_search_finds_exactly_the_settled_records_of_its_range() {
             let to = rng.random_bool(0.5).then(|| any(&mut rng));
             let since = Timestamp(1_000 + rng.random_range(0..800));
             let by_time = rng.random_bool(0.4);
-            let from = if by_time { From::Since(since) } else { From::Place(place) };
+            let from = if by_time { SearchStart::Since(since) } else { SearchStart::Place(place) };
             let first_since = written.records.iter().find(|record| record.at >= since);
             let wanted: Vec<Seq> = written
                 .records
                 .iter()
                 .filter(|record| {
                     let begun = match from {
-                        From::Place(place) => record.position >= place.first(),
-                        From::Since(_) => first_since.is_some_and(|first| record.seq >= first.seq),
+                        SearchStart::Place(place) => record.position >= place.first(),
+                        SearchStart::Since(_) => first_since.is_some_and(|first| record.seq >= first.seq),
                     };
                     begun && to.is_none_or(|to| record.position <= to.last()) && written.is_there(record)
                 })
@@ -143,8 +143,8 @@ fn a_search_finds_exactly_the_settled_records_of_its_range() {
     }
 }
 
-fn replay_of(spans: &[Span], low_watermark: Option<LowWatermark>) -> NewReplay {
-    let part = |span: &Span| Part {
+fn replay_of(spans: &[RecordRange], low_watermark: Option<LowWatermark>) -> NewReplay {
+    let part = |span: &RecordRange| LaneReplay {
         replay: ReplayNo(0),
         lane: span.lane,
         first: span.first,
@@ -176,7 +176,7 @@ fn a_replay_is_entered_only_over_what_is_still_there_and_cut_only_in_its_place()
     let cut = batch(of, 1, 20);
     store.apply(vec![Op::Cut(cut.clone())]);
     store.apply(vec![attempted(&cut, Fate::Delivered)]);
-    let span = |first, last| Span {
+    let span = |first, last| RecordRange {
         lane: of,
         first: Seq(first),
         last: Seq(last),
@@ -184,7 +184,7 @@ fn a_replay_is_entered_only_over_what_is_still_there_and_cut_only_in_its_place()
         bytes: 0,
     };
     let elsewhere = LowWatermark { seq: Seq(3), position: Position::default(), at: Timestamp(0) };
-    let enter = |store: &mut store::Store, spans: &[Span], low_watermark| {
+    let enter = |store: &mut store::Store, spans: &[RecordRange], low_watermark| {
         store.apply(vec![Op::Replay(replay_of(spans, low_watermark))]).remove(0)
     };
     assert_eq!(enter(&mut store, &[span(5, 15)], Some(elsewhere)), Ok(Done::Outdated));
@@ -227,7 +227,7 @@ fn a_cancelled_replay_only_logs_what_was_on_the_wire() {
     let live = batch(of, 1, 10);
     store.apply(vec![Op::Cut(live.clone())]);
     store.apply(vec![attempted(&live, Fate::Delivered)]);
-    let whole = Span { lane: of, first: Seq(1), last: Seq(10), records: 10, bytes: 0 };
+    let whole = RecordRange { lane: of, first: Seq(1), last: Seq(10), records: 10, bytes: 0 };
     assert_eq!(store.apply(vec![Op::Replay(replay_of(&[whole], None))]), [Ok(Done::Replaying(ReplayNo(1)))]);
     let first = Batch { replay: Some(ReplayNo(1)), ..batch(of, 1, 5) };
     store.apply(vec![Op::Cut(first.clone())]);
@@ -236,7 +236,7 @@ fn a_cancelled_replay_only_logs_what_was_on_the_wire() {
     let before = attempts(&store);
     assert_eq!(store.apply(vec![attempted(&first, Fate::Delivered)]), [Ok(Done::Ok)]);
     assert_eq!(attempts(&store), before + 1);
-    let parts = replays::parts_of(&store.connection, ReplayNo(1)).unwrap();
+    let parts = replays::ranges_of(&store.connection, ReplayNo(1)).unwrap();
     assert_eq!((parts[0].cursor, parts[0].sent), (Seq(0), 0), "it counts for nothing");
     let more = Batch { replay: Some(ReplayNo(1)), ..batch(of, 1, 5) };
     assert!(matches!(store.apply(vec![Op::Cut(more)])[..], [Err(SpoolError::Refused(_))]));
@@ -254,30 +254,34 @@ fn a_dead_letter_that_was_never_cut_is_cut_piece_by_piece() {
     let reason = DeadReason::LaneFull;
     store.apply(vec![Op::GiveUp { lane: of, through: Seq(10), reason, at: Timestamp(5) }]);
     let live_bytes = store.meta.live_bytes;
-    let asked = store.apply(vec![Op::Redeliver { dead: vec![DeadNo(1), DeadNo(9)], id: Uuid::nil() }]);
+    let asked =
+        store.apply(vec![Op::Redeliver { dead: vec![DeadLetterNo(1), DeadLetterNo(9)], id: Uuid::nil() }]);
     assert_eq!(asked, [Ok(Done::Asked { lanes: vec![of], dead: 1 })]);
-    let wrong = store.apply(vec![Op::CutDead { dead: DeadNo(1), batch: batch(of, 2, 4) }]);
+    let wrong = store.apply(vec![Op::CutDead { dead: DeadLetterNo(1), batch: batch(of, 2, 4) }]);
     assert!(matches!(wrong[..], [Err(SpoolError::Refused(_))]));
     let first = batch(of, 1, 4);
-    assert_eq!(store.apply(vec![Op::CutDead { dead: DeadNo(1), batch: first.clone() }]), [Ok(Done::Ok)]);
+    assert_eq!(
+        store.apply(vec![Op::CutDead { dead: DeadLetterNo(1), batch: first.clone() }]),
+        [Ok(Done::Ok)]
+    );
     let next = dead_letters::next_redelivery(&store.connection, of).unwrap().unwrap();
     assert_eq!((next.first, next.last, next.batch), (Seq(1), Seq(4), Some(first.id)));
-    let rest = dead_letters::find_dead(&store.connection, DeadNo(1)).unwrap().unwrap();
+    let rest = dead_letters::find_dead_letter(&store.connection, DeadLetterNo(1)).unwrap().unwrap();
     assert_eq!((rest.first, rest.last, rest.records, rest.batch), (Seq(5), Seq(10), 6, None));
     assert_eq!(store.meta.dead_records, 10);
     // Taken: it is a dead letter no more. Failed: it stays, and is not asked for any more.
     let Op::Attempted(taken) = attempted(&first, Fate::Delivered) else { unreachable!() };
     store.apply(vec![Op::Redelivered { dead: next.no, attempted: taken }]);
     assert_eq!(
-        (dead_letters::find_dead(&store.connection, next.no).unwrap(), store.meta.dead_records),
+        (dead_letters::find_dead_letter(&store.connection, next.no).unwrap(), store.meta.dead_records),
         (None, 6)
     );
     let last = batch(of, 5, 10);
-    store.apply(vec![Op::CutDead { dead: DeadNo(1), batch: last.clone() }]);
+    store.apply(vec![Op::CutDead { dead: DeadLetterNo(1), batch: last.clone() }]);
     let Op::Attempted(failed) = attempted(&last, Fate::Waits) else { unreachable!() };
-    store.apply(vec![Op::Redelivered { dead: DeadNo(1), attempted: failed }]);
+    store.apply(vec![Op::Redelivered { dead: DeadLetterNo(1), attempted: failed }]);
     assert!(dead_letters::next_redelivery(&store.connection, of).unwrap().is_none());
-    let left = dead_letters::find_dead(&store.connection, DeadNo(1)).unwrap().unwrap();
+    let left = dead_letters::find_dead_letter(&store.connection, DeadLetterNo(1)).unwrap().unwrap();
     assert_eq!((left.batch, left.records), (Some(last.id), 6));
     let row = store::BATCH_COST * 2 + store::attempt_cost(0) * 2;
     assert_eq!(store.meta.live_bytes, live_bytes + row, "one dead letter, as before, and what was written");

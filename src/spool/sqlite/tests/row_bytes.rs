@@ -84,7 +84,7 @@ fn batch() -> Batch {
 
 fn letter() -> DeadLetter {
     DeadLetter {
-        no: DeadNo(1),
+        no: DeadLetterNo(1),
         lane: LANE,
         first: Seq(2),
         last: Seq(3),
@@ -109,8 +109,8 @@ fn replay() -> Replay {
     }
 }
 
-fn replay_range() -> Part {
-    Part {
+fn replay_range() -> LaneReplay {
+    LaneReplay {
         replay: ReplayNo(1),
         lane: LANE,
         first: Seq(2),
