@@ -73,7 +73,7 @@ impl Supervisor {
         let done = self.until_stopped(&progress, move |group_writer| start.run(group_writer, &runtime)).await;
         bar.finish();
         let (seeded, _) = done.ok_or(StreamError::Stopped)??;
-        self.capture.seeded(seeded);
+        self.capture.set_position(seeded);
         tracing::info!(
             documents = progress.done.load(std::sync::atomic::Ordering::Relaxed),
             "the first start is done"

@@ -237,7 +237,7 @@ impl Supervisor {
         tracing::debug!(rows = progress.done.load(Ordering::Relaxed), "compared");
         if !dry_run {
             self.known = known;
-            self.capture.seeded(position);
+            self.capture.set_position(position);
         }
         Ok((at, found))
     }
