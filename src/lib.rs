@@ -33,6 +33,9 @@ pub mod clock;
 /// Where tests let the process die.
 pub mod failpoint;
 
+/// What the catalog says of a table. No I/O, no clock.
+pub mod relation;
+
 /// Postgres → frames.
 pub mod source;
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::classify::TableName;
 use crate::decode::Relation;
-use crate::source::catalog::quote;
+use crate::relation::quote;
 
 /// What is known of the table and its partitions.
 #[derive(Debug, Default)]
@@ -91,7 +91,7 @@ fn lacking(relation: &Relation, identity: &[String]) -> Option<IncompleteReplica
 mod tests {
     use super::*;
     use crate::decode::Column;
-    use crate::source::catalog::ReplicaIdentity;
+    use crate::relation::ReplicaIdentity;
 
     const TABLE: u32 = 1;
     const PART: u32 = 2;

@@ -10,8 +10,7 @@ use super::layouts::{Held, Layouts, content_names};
 use super::mapping::{Mapping, SimilarityColumns};
 use super::row::{Row, Unreadable, Value};
 use crate::decode::{Cell, OldTuple, Relation, Tuple};
-use crate::source::catalog::added::WhenAdded;
-use crate::source::catalog::types::TypeKind;
+use crate::relation::{TypeKind, WhenAdded};
 
 /// Where a mapping's columns are in the rows of one relation.
 #[derive(Clone, Debug)]

@@ -15,8 +15,7 @@ use super::projects::Projects;
 use super::row::{Row, Unreadable, Value, text};
 use super::similarity::{SimilarityEntries, SimilarityEntry};
 use crate::record::{Callback, LabelProperty, ProjectNo};
-use crate::source::catalog::excluded::ExcludedWhen;
-use crate::source::catalog::types::{TypeKind, canonical};
+use crate::relation::{ExcludedWhen, TypeKind, canonical};
 
 /// Which document a row is.
 #[derive(Clone, Debug, Eq, PartialEq)]

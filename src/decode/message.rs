@@ -3,7 +3,7 @@
 use super::reader::{Malformed, Reader};
 use super::tuple::Tuple;
 use crate::position::Lsn;
-use crate::source::catalog::ReplicaIdentity;
+use crate::relation::ReplicaIdentity;
 use crate::time::Timestamp;
 
 /// One message of the stream.

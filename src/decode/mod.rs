@@ -7,7 +7,7 @@ mod message;
 mod reader;
 mod tuple;
 
-pub use crate::source::catalog::ReplicaIdentity;
+pub use crate::relation::ReplicaIdentity;
 pub use message::{Column, Message, OldTuple, Relation};
 pub use reader::Malformed;
 pub use tuple::{Cell, Tuple};

@@ -4,7 +4,7 @@ use super::{Comparison, ComparisonMode, ResyncError};
 use crate::capture::GroupWriter;
 use crate::classify::{DIGEST_OVER, Layout, TypeKinds, Value};
 use crate::decode::{Column, Relation, ReplicaIdentity};
-use crate::source::catalog::Table;
+use crate::relation::Table;
 use crate::source::catalog::added::added;
 use crate::source::catalog::types;
 use crate::source::documents::select::ReadColumn;
@@ -44,7 +44,7 @@ pub(super) async fn layout(
 
 /// The table as the stream describes it.
 fn relation(table: &Table, generated: bool) -> Relation {
-    let column = |column: &crate::source::catalog::Column| Column {
+    let column = |column: &crate::relation::Column| Column {
         name: column.name.clone(),
         type_oid: column.type_oid,
         part_of_key: false,

@@ -1,9 +1,11 @@
 //! What the catalog is read as, and the identity chosen from it.
 
-use sidecar::source::catalog::added::{Files, WhenAdded, added};
+use sidecar::relation::{Element, TypeKind};
+use sidecar::relation::{Files, WhenAdded};
+use sidecar::source::catalog::added::added;
 use sidecar::source::catalog::identity;
 use sidecar::source::catalog::table;
-use sidecar::source::catalog::types::{Element, TypeKind, type_forms};
+use sidecar::source::catalog::types::type_forms;
 
 use crate::catalog::fixture::on_all_versions;
 

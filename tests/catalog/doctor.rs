@@ -1,6 +1,6 @@
 //! The doctor's findings, one by one.
 
-use sidecar::source::catalog::excluded::ExcludedWhen;
+use sidecar::relation::ExcludedWhen;
 use sidecar::source::catalog::slot::{Waited, slot};
 use sidecar::source::preflight::doctor::{Finding, Severity, doctor, judge, replication_refused};
 use sidecar::source::preflight::server_state::{Required, RequiredColumn, ServerState};

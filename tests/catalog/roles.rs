@@ -8,9 +8,9 @@ use sidecar::classify::{
     Drafts, Fingerprint, Layout, Layouts, Mapping, Projects, Row, SimilarityColumns, TypeKinds, Value,
 };
 use sidecar::decode::{Cell, Message, Relation, Tuple};
-use sidecar::source::catalog::Table;
-use sidecar::source::catalog::column_types::ColumnType;
-use sidecar::source::catalog::excluded::ExcludedWhen;
+use sidecar::relation::ColumnType;
+use sidecar::relation::ExcludedWhen;
+use sidecar::relation::Table;
 use sidecar::source::catalog::refusal::Refusal;
 use sidecar::source::catalog::roles;
 use sidecar::source::catalog::types::type_forms;

@@ -3,8 +3,8 @@
 use super::Supervisor;
 use super::stream_error::StreamError;
 use crate::classify::Mapping;
+use crate::relation::TypeForm;
 use crate::source::catalog::refusal::CatalogError;
-use crate::source::catalog::types::TypeForm;
 use crate::source::preflight::server_state::{Required, ServerState};
 
 /// The mapping of the settings, resolved against the table found last.

@@ -6,8 +6,9 @@ use tokio::runtime::Handle;
 
 use crate::capture::{CatalogAnswer, CatalogLookup};
 use crate::deliver::Routes;
+use crate::relation::Added;
 use crate::settings::Settings;
-use crate::source::catalog::added::{Added, added, until_visible};
+use crate::source::catalog::added::{added, until_visible};
 use crate::source::catalog::slot::Waited;
 use crate::source::catalog::types;
 use crate::source::preflight::server_state::{Required, RequiredColumn};

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::stream_error::StreamError;
 use crate::capture::Capture;
 use crate::position::Lsn;
+use crate::relation::Table;
+use crate::source::catalog::identity;
 use crate::source::catalog::refusal::{CatalogError, Refusal};
-use crate::source::catalog::{Table, identity};
 use crate::source::preflight::server_state::{Required, ServerState, server_state, version};
 use crate::source::{Conninfo, connect_sql};
 

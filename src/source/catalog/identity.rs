@@ -1,9 +1,8 @@
 //! Which columns tell one row of the table from another. Pure: the catalog's facts in, the identity or
 //! the SQL that would give one out.
 
-use super::quote;
 use super::refusal::Refusal;
-use super::table::{Column, Kind, Partition, ReplicaIdentity, Table, UniqueIndex};
+use crate::relation::{Column, Kind, Partition, ReplicaIdentity, Table, UniqueIndex, quote};
 
 /// The identity: the columns of the replica identity; under FULL the primary key, else an immediate
 /// unique index over NOT NULL columns.

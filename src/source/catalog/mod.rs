@@ -9,14 +9,10 @@
 pub mod added;
 /// What columns are by their types.
 pub mod column_types;
-/// What tells an excluded document from a live one.
-pub mod excluded;
 /// Which columns tell one row from another.
 pub mod identity;
 /// The publication.
 pub mod publication;
-/// Names and texts as SQL writes them.
-pub(crate) mod quote;
 /// What is wrong, and what cures it.
 pub mod refusal;
 /// Which types fit which role.
@@ -32,7 +28,4 @@ pub mod values;
 
 mod table;
 
-pub use table::{
-    Column, Generated, Kind, Partition, Persistence, ReplicaIdentity, Table, UniqueIndex, name, nearest,
-    table,
-};
+pub use table::{name, nearest, table};

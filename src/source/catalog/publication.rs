@@ -3,9 +3,8 @@
 
 use tokio_postgres::Client;
 
-use super::quote;
 use super::refusal::Refusal;
-use super::table::{Generated, Kind, ReplicaIdentity, Table};
+use crate::relation::{Generated, Kind, ReplicaIdentity, Table, quote};
 use crate::source::SourceError;
 
 /// A publication, and what it does with the documents table.

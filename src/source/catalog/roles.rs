@@ -1,10 +1,7 @@
 //! Which types a column may be of for its role in `[documents]`. Pure: the catalog's facts in, refusals out.
 
-use super::column_types::{ColumnType, Sort};
-use super::excluded::{BOOL, ExcludedWhen};
 use super::refusal::Refusal;
-use super::table::{Column, Table};
-use super::types::TypeKind;
+use crate::relation::{BOOL, Column, ColumnType, ExcludedWhen, Sort, Table, TypeKind};
 use crate::source::preflight::server_state::RequiredColumn;
 
 /// What a column is for.

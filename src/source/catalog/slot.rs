@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio_postgres::Client;
 use tokio_postgres::types::PgLsn;
 
-use super::quote;
 use super::refusal::Refusal;
 use crate::position::Lsn;
+use crate::relation::quote;
 use crate::source::SourceError;
 
 /// A replication slot. <https://www.postgresql.org/docs/current/view-pg-replication-slots.html>

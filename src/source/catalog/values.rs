@@ -6,12 +6,9 @@ use std::collections::BTreeMap;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use super::column_types::{ColumnType, Sort};
-use super::excluded::ExcludedWhen;
 use super::refusal::Refusal;
 use super::roles::{excludes_all, forms, rule, setting, typed};
-use super::table::{Column, Table};
-use super::types::{TypeForm, canonical};
+use crate::relation::{Column, ColumnType, ExcludedWhen, Sort, Table, TypeForm, canonical};
 use crate::source::SourceError;
 use crate::source::preflight::server_state::Required;
 

@@ -5,10 +5,8 @@
 
 use tokio_postgres::Client;
 
+use crate::relation::{ExcludedWhen, Table, TypeKind, quote};
 use crate::source::SourceError;
-use crate::source::catalog::excluded::ExcludedWhen;
-use crate::source::catalog::types::TypeKind;
-use crate::source::catalog::{Table, quote};
 use crate::source::preflight::server_state::{Required, ServerState};
 
 /// Which rows are live.

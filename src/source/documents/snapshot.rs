@@ -11,8 +11,9 @@ use tokio_postgres::{Client, Row};
 
 use super::select::{self, DocumentKey, Encoding, ReadColumn, SharedIds};
 use crate::position::Lsn;
+use crate::relation::{Table, quote};
+use crate::source::catalog;
 use crate::source::catalog::refusal::CatalogError;
-use crate::source::catalog::{self, Table, quote};
 use crate::source::preflight::setup::{Say, while_waiting};
 use crate::source::wire::sql::Bytes;
 use crate::source::{Connection, Conninfo, SourceError, connect_sql};

@@ -6,11 +6,12 @@ use tokio_postgres::Client;
 use super::server_state::{Required, Server, ServerState, server_state};
 use super::standbys::{self, standbys};
 use super::{sample, setup, taken, texts};
+use crate::relation::{Generated, Kind, Table, UniqueIndex, quote};
 use crate::source::SourceError;
+use crate::source::catalog::identity;
 use crate::source::catalog::publication::PUBLISHES_GENERATED;
 use crate::source::catalog::refusal::{CatalogError, Refusal};
 use crate::source::catalog::slot::{FAILOVER_SLOTS, Slot};
-use crate::source::catalog::{Generated, Kind, Table, UniqueIndex, identity, quote};
 use crate::source::documents::select::{DocumentKey, SharedIds, shared_ids};
 
 /// One thing that was looked at.

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 
 use tokio_postgres::Client;
 
+use crate::relation::{
+    ColumnType, ExcludedWhen, Generated, Kind, Persistence, ReplicaIdentity, Table, quote,
+};
 use crate::source::SourceError;
-use crate::source::catalog::column_types::{ColumnType, column_types};
-use crate::source::catalog::excluded::ExcludedWhen;
+use crate::source::catalog::column_types::column_types;
 use crate::source::catalog::publication::{self, PUBLISHES_GENERATED, Publication};
 use crate::source::catalog::refusal::{CatalogError, Refusal};
 use crate::source::catalog::slot::{self, Slot};
 use crate::source::catalog::values::{self, Told};
-use crate::source::catalog::{
-    self, Generated, Kind, Persistence, ReplicaIdentity, Table, identity, quote, roles, server_settings,
-};
+use crate::source::catalog::{self, identity, roles, server_settings};
 
 /// What the settings name on the server.
 #[derive(Clone, Debug)]

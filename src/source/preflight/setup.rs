@@ -10,9 +10,9 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::server_state::{Required, ServerState, server, server_state};
+use crate::relation::quote;
 use crate::source::catalog;
 use crate::source::catalog::publication::{self, Publication};
-use crate::source::catalog::quote;
 use crate::source::catalog::refusal::{CatalogError, Refusal};
 use crate::source::catalog::slot::{self, Slot, Waited, waiting_for};
 

@@ -6,8 +6,8 @@ use tokio_postgres::Client;
 
 use super::doctor::{Finding, ok, warning};
 use super::server_state::{Required, ServerState};
+use crate::relation::quote;
 use crate::source::SourceError;
-use crate::source::catalog::quote;
 use crate::source::catalog::slot::FAILOVER_SLOTS;
 
 /// The slot that a standby reads its log from.

@@ -4,11 +4,8 @@ use strsim::levenshtein;
 
 use super::doctor::{Finding, note, warning};
 use super::server_state::{Required, ServerState};
-use crate::source::catalog::Column;
-use crate::source::catalog::column_types::ColumnType;
-use crate::source::catalog::excluded::{BOOL, ExcludedWhen};
+use crate::relation::{BOOL, Column, ColumnType, ExcludedWhen, TypeKind};
 use crate::source::catalog::roles::type_name;
-use crate::source::catalog::types::TypeKind;
 
 /// A line for each role.
 pub fn lines(found: &ServerState, required: &Required) -> Vec<String> {

@@ -2,13 +2,13 @@
 
 /// `name` as an identifier, always quoted.
 /// <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>
-pub(in crate::source) fn identifier(name: &str) -> String {
+pub(crate) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// `text` as a constant, whatever `standard_conforming_strings` says.
 /// <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-STRINGS-ESCAPE>
-pub(in crate::source) fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     let doubled = text.replace('\'', "''");
     if doubled.contains('\\') {
         format!("E'{}'", doubled.replace('\\', "\\\\"))
@@ -23,7 +23,7 @@ pub(crate) fn table(schema: &str, name: &str) -> String {
 }
 
 /// Columns, joined by commas.
-pub(in crate::source) fn columns<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+pub(crate) fn columns<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     names.into_iter().map(|name| identifier(name)).collect::<Vec<_>>().join(", ")
 }
 

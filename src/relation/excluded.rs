@@ -47,7 +47,7 @@ impl ExcludedWhen {
     }
 
     /// The same with other values.
-    pub(in crate::source) fn with_values(&self, values: Vec<String>) -> Self {
+    pub(crate) fn with_values(&self, values: Vec<String>) -> Self {
         match self {
             Self::Unless(_) => Self::Unless(values),
             Self::Values(_) => Self::Values(values),
@@ -98,7 +98,7 @@ impl fmt::Display for ExcludedWhen {
 }
 
 /// boolean's oid.
-pub(in crate::source) const BOOL: u32 = 16;
+pub(crate) const BOOL: u32 = 16;
 
 #[cfg(test)]
 mod tests {
