@@ -7,7 +7,7 @@ use crate::record::Callback;
 
 /// How many were dropped since the start, by (project, callback). All clones count together.
 #[derive(Clone, Debug, Default)]
-pub struct NotKept(Arc<Mutex<Counts>>);
+pub struct DropCounter(Arc<Mutex<Counts>>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -37,7 +37,7 @@ enum Warning {
     Nothing,
 }
 
-impl NotKept {
+impl DropCounter {
     /// Counts them, and warns at the first of a (project, callback).
     pub(super) fn add(&self, project: &str, callback: Callback, records: u64) {
         match self.locked().add(project, callback, records) {
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_webhook_that_came_and_went_is_said_again() {
-        let not_kept = NotKept::default();
+        let not_kept = DropCounter::default();
         not_kept.add("p", Callback::Ingested, 1);
         not_kept.add("q", Callback::Ingested, 1);
         not_kept.webhooks_changed(&|project, _| project == "p");

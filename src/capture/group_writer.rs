@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use super::dependency_index::DependencyIndex;
-use super::dropped_records::NotKept;
+use super::dropped_records::DropCounter;
 use super::shadow_cache::ShadowCache;
 use crate::classify::{
     Damaged, DocumentRef, Draft, Drafts, Entry, Identity, Layout, Layouts, Projects, Row, Unreadable,
@@ -72,7 +72,7 @@ pub struct GroupWriter {
     record_counts: [u64; 3],
     /// Of the group, by lane.
     not_kept: HashMap<LaneNo, u64>,
-    dropped: NotKept,
+    dropped: DropCounter,
     results: (mpsc::Sender<Result<Done, SpoolError>>, mpsc::Receiver<Result<Done, SpoolError>>),
     /// Called when a group was committed or refused.
     notify: Arc<dyn Fn() + Send + Sync>,
@@ -130,7 +130,7 @@ impl GroupWriter {
             changes: 0,
             record_counts: [0; 3],
             not_kept: HashMap::new(),
-            dropped: NotKept::default(),
+            dropped: DropCounter::default(),
             results: mpsc::channel(),
             notify,
             uncommitted: VecDeque::new(),
@@ -189,7 +189,7 @@ impl GroupWriter {
     }
 
     /// What is dropped for want of a webhook.
-    pub(super) fn not_kept(&self) -> NotKept {
+    pub(super) fn not_kept(&self) -> DropCounter {
         self.dropped.clone()
     }
 

@@ -1,7 +1,7 @@
 //! Why the stream stops.
 
 use super::group_writer::GroupError;
-use super::replica_identity::Lacking;
+use super::replica_identity::IncompleteReplicaIdentity;
 use crate::classify::{TableName, Unresolved};
 use crate::position::Lsn;
 
@@ -39,12 +39,12 @@ pub enum Halt {
         what: String,
     },
     /// The log does not tell which document a row was.
-    #[error("at {lsn}: {lacking}")]
-    NotCarried {
+    #[error("at {lsn}: {found}")]
+    IncompleteReplicaIdentity {
         /// The transaction.
         lsn: Lsn,
         /// Whose replica identity it is, and what it lacks.
-        lacking: Lacking,
+        found: IncompleteReplicaIdentity,
     },
     /// Only records of healthy lanes are left to remove. It goes on by itself.
     #[error("the spool is full: nothing is left in it but records that wait for healthy receivers")]

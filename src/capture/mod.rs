@@ -29,12 +29,12 @@ use crate::source::Block;
 use crate::spool::{Opened, Room, Spool, SpoolError, StreamPosition};
 use crate::time::Uptime;
 
-pub use dropped_records::{Dropped, NotKept};
+pub use dropped_records::{DropCounter, Dropped};
 pub use group_writer::{GroupError, GroupWriter, Listeners, RecordObserver, RouteFilter};
 pub(crate) use group_writer::{NoRecords, PositionSource};
 pub use halt::Halt;
 pub use notice::Notice;
-pub use replica_identity::Lacking;
+pub use replica_identity::IncompleteReplicaIdentity;
 pub use stream_applier::{CatalogAnswer, CatalogLookup, Documents};
 
 /// What the left loop acts on.
@@ -56,7 +56,7 @@ pub struct Capture {
     events: mpsc::Sender<Input>,
     confirmed: Arc<watch::Sender<Lsn>>,
     position: Arc<Mutex<Option<StreamPosition>>>,
-    not_kept: NotKept,
+    not_kept: DropCounter,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -69,14 +69,14 @@ impl Capture {
         listeners: Listeners,
         notice: impl Fn(Notice) + Send + 'static,
     ) -> anyhow::Result<Self> {
-        let (mut capture, state) = Self::still(opened, clock, metrics, listeners, notice)?;
+        let (mut capture, state) = Self::without_thread(opened, clock, metrics, listeners, notice)?;
         let thread = std::thread::Builder::new().name("capture".into()).spawn(move || state.run())?;
         capture.thread = Mutex::new(Some(thread));
         Ok(capture)
     }
 
     /// Without a thread: the caller runs the loop.
-    pub fn still(
+    pub fn without_thread(
         opened: &Opened,
         clock: Clock,
         metrics: Metrics,
@@ -116,12 +116,12 @@ impl Capture {
 
     /// Ends what is left of a stream, makes durable what was read, and says where that leaves it:
     /// `None` before a first start has ended.
-    pub async fn settle(&self) -> Option<StreamPosition> {
+    pub async fn flush(&self) -> Option<StreamPosition> {
         self.work(|_| ()).await;
         self.position()
     }
 
-    /// A connection is about to stream from `position`, which [`Capture::settle`] gave, or which
+    /// A connection is about to stream from `position`, which [`Capture::flush`] gave, or which
     /// follows from it: its blocks come under `number`.
     pub fn connected(
         &self,
@@ -145,7 +145,7 @@ impl Capture {
     }
 
     /// The documents were compared with the table as of this position, durably.
-    pub(crate) fn seeded(&self, position: StreamPosition) {
+    pub(crate) fn set_position(&self, position: StreamPosition) {
         *self.position.lock().unwrap_or_else(PoisonError::into_inner) = Some(position);
         self.confirmed.send_replace(position.resume_lsn);
     }
@@ -156,7 +156,7 @@ impl Capture {
     }
 
     /// Records that no webhook takes.
-    pub fn not_kept(&self) -> &NotKept {
+    pub fn dropped_records(&self) -> &DropCounter {
         &self.not_kept
     }
 

@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 
 use crate::classify::TableName;
 use crate::decode::Relation;
-use crate::source::quote;
+use crate::source::catalog::quote;
 
 /// What is known of the table and its partitions.
 #[derive(Debug, Default)]
 pub(super) struct ReplicaIdentities {
     /// By OID: those whose old rows do not tell the whole identity.
-    incomplete: BTreeMap<u32, Lacking>,
+    incomplete: BTreeMap<u32, IncompleteReplicaIdentity>,
     described: Described,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct ReplicaIdentities {
     columns.join("`, `"),
     quote::table(&table.schema, &table.name)
 )]
-pub struct Lacking {
+pub struct IncompleteReplicaIdentity {
     /// The table, or its partition.
     pub table: TableName,
     /// Columns of the identity that its replica identity lacks.
@@ -40,9 +40,9 @@ enum Described {
     #[default]
     Nothing,
     /// The table. Of a partitioned one its own replica identity counts for nothing.
-    Table(u32, Option<Lacking>),
+    Table(u32, Option<IncompleteReplicaIdentity>),
     /// The table, and then another relation: its partition, if a change of the table follows.
-    TableAndPartition(u32, Option<Lacking>),
+    TableAndPartition(u32, Option<IncompleteReplicaIdentity>),
 }
 
 impl ReplicaIdentities {
@@ -74,17 +74,17 @@ impl ReplicaIdentities {
     }
 
     /// What keeps an UPDATE without an old row from being understood: it may have changed the identity.
-    pub(super) fn incomplete(&self) -> Option<&Lacking> {
+    pub(super) fn incomplete(&self) -> Option<&IncompleteReplicaIdentity> {
         self.incomplete.values().next()
     }
 }
 
-fn lacking(relation: &Relation, identity: &[String]) -> Option<Lacking> {
+fn lacking(relation: &Relation, identity: &[String]) -> Option<IncompleteReplicaIdentity> {
     let carries =
         |name: &String| relation.columns.iter().any(|column| column.part_of_key && column.name == *name);
     let columns: Vec<String> = identity.iter().filter(|name| !carries(name)).cloned().collect();
     let table = TableName { schema: relation.schema.clone(), name: relation.name.clone() };
-    (!columns.is_empty()).then_some(Lacking { table, columns })
+    (!columns.is_empty()).then_some(IncompleteReplicaIdentity { table, columns })
 }
 
 #[cfg(test)]

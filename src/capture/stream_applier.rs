@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use super::group_writer::{GroupError, GroupWriter, NoRecords, PositionSource};
 use super::halt::Halt;
-use super::replica_identity::{Lacking, ReplicaIdentities};
+use super::replica_identity::{IncompleteReplicaIdentity, ReplicaIdentities};
 use super::stream_cursor::{Decision, OutOfOrder, StreamCursor};
 use crate::classify::{Layout, Mapping, TypeKinds, Unreadable};
 use crate::decode::{Malformed, Message, OldTuple, Relation, Tuple};
 use crate::metrics::{Metrics, OperationLabel};
 use crate::position::{Lsn, Position};
-use crate::source::added::{Added, At};
-use crate::source::types::TypeForm;
+use crate::source::catalog::added::{Added, At};
+use crate::source::catalog::types::TypeForm;
 use crate::source::{Frame, MalformedFrame};
 use crate::spool::{Fact, StreamPosition};
 use crate::time::Timestamp;
@@ -149,13 +149,13 @@ impl StreamApplier {
             }
             Message::Relation(relation) => self.relation(relation, group_writer)?,
             Message::Insert { relation, new } => {
-                self.changed(relation, None, Some(&new), INSERT, group_writer)?
+                self.changed(relation, None, Some(&new), INSERT, group_writer)?;
             }
             Message::Update { relation, old, new } => {
                 self.changed(relation, old.as_ref(), Some(&new), UPDATE, group_writer)?;
             }
             Message::Delete { relation, old } => {
-                self.changed(relation, Some(&old), None, DELETE, group_writer)?
+                self.changed(relation, Some(&old), None, DELETE, group_writer)?;
             }
             Message::Truncate { relations } => return self.truncated(&relations),
             Message::Logical | Message::Origin | Message::Type => {}
@@ -190,7 +190,10 @@ impl StreamApplier {
             Some(TrackedRelation::Other) => {}
             Some(TrackedRelation::Documents(known)) => {
                 let (layout, lsn, lacking) = (&known.1, self.lsn, self.identities.incomplete());
-                let not_carried = |lacking: &Lacking| Halt::NotCarried { lsn, lacking: lacking.clone() };
+                let not_carried = |lacking: &IncompleteReplicaIdentity| Halt::IncompleteReplicaIdentity {
+                    lsn,
+                    found: lacking.clone(),
+                };
                 // Without an old row, what is not in the replica identity may have changed.
                 if let Some(lacking) = lacking.filter(|_| operation == UPDATE && old.is_none()) {
                     return Err(not_carried(lacking));

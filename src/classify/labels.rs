@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::record::write_string;
-use crate::source::excluded::ExcludedWhen;
-use crate::source::types::{Element, TypeForm, TypeKind, canonical};
+use crate::source::catalog::excluded::ExcludedWhen;
+use crate::source::catalog::types::{Element, TypeForm, TypeKind, canonical};
 
 /// What is known of types, by OID: the built-in ones, and those that were asked for.
 #[derive(Clone, Debug, Default)]

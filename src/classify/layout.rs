@@ -10,8 +10,8 @@ use super::layouts::{Held, Layouts, content_names};
 use super::mapping::{Mapping, SimilarityColumns};
 use super::row::{Row, Unreadable, Value};
 use crate::decode::{Cell, OldTuple, Relation, Tuple};
-use crate::source::added::WhenAdded;
-use crate::source::types::TypeKind;
+use crate::source::catalog::added::WhenAdded;
+use crate::source::catalog::types::TypeKind;
 
 /// Where a mapping's columns are in the rows of one relation.
 #[derive(Clone, Debug)]

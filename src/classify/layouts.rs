@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::fingerprint::Fingerprint;
 use super::mapping::Mapping;
 use crate::decode::Relation;
-use crate::source::added::{Files, WhenAdded};
+use crate::source::catalog::added::{Files, WhenAdded};
 
 /// The sets of content columns that entries were written under. Kept in the spool.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::source::excluded::ExcludedWhen;
-use crate::source::types::TypeForm;
+use crate::source::catalog::excluded::ExcludedWhen;
+use crate::source::catalog::types::TypeForm;
 
 /// The roles of the table's columns. Kept in the spool: the shadow is worth what its mapping is.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -23,7 +23,7 @@ mod similarity;
 #[cfg(test)]
 mod specimen;
 
-pub use crate::source::excluded::ExcludedWhen;
+pub use crate::source::catalog::excluded::ExcludedWhen;
 pub use drafts::{Draft, Drafts};
 pub use entry::{Damaged, Entry, Similarity};
 pub use fingerprint::{DIGEST_OVER, Fingerprint};

@@ -15,8 +15,8 @@ use super::projects::Projects;
 use super::row::{Row, Unreadable, Value, text};
 use super::similarity::{SimilarityEntries, SimilarityEntry};
 use crate::record::{Callback, LabelProperty, ProjectNo};
-use crate::source::excluded::ExcludedWhen;
-use crate::source::types::{TypeKind, canonical};
+use crate::source::catalog::excluded::ExcludedWhen;
+use crate::source::catalog::types::{TypeKind, canonical};
 
 /// Which document a row is.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -3,10 +3,10 @@
 use super::{Exit, block_on, complain, say};
 use crate::service::required;
 use crate::settings::Settings;
-use crate::source::refusal::CatalogError;
-use crate::source::server_state::server_state;
-use crate::source::setup::{Stage, Step, print, setup as make, teardown as remove, teardown_plan};
-use crate::source::slot::Waited;
+use crate::source::catalog::refusal::CatalogError;
+use crate::source::catalog::slot::Waited;
+use crate::source::preflight::server_state::server_state;
+use crate::source::preflight::setup::{Stage, Step, print, setup as make, teardown as remove, teardown_plan};
 use crate::source::{SourceError, connect_sql};
 
 #[derive(clap::Args, Debug)]

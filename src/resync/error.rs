@@ -3,7 +3,7 @@
 use crate::capture::GroupError;
 use crate::classify::{Layout, Row, Unreadable, Unresolved};
 use crate::source::SourceError;
-use crate::source::snapshot::RowsError;
+use crate::source::documents::snapshot::RowsError;
 use crate::spool::{ScratchError, SpoolError};
 
 /// Why a comparison failed. The next one continues from what it committed.

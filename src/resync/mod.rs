@@ -22,8 +22,8 @@ use crate::capture::{Documents, GroupWriter, NoRecords, PositionSource};
 use crate::classify::{Entry, Identity, Layout, Row, Value};
 use crate::position::{Lsn, Position};
 use crate::record::{Callback, ProjectNo};
-use crate::source::documents::ReadColumn;
-use crate::source::snapshot::{Snapshot, SqlValue};
+use crate::source::documents::select::ReadColumn;
+use crate::source::documents::snapshot::{Snapshot, SqlValue};
 use crate::spool::{Fact, Room, SpoolError, StreamPosition};
 use crate::time::Timestamp;
 

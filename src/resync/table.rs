@@ -4,11 +4,11 @@ use super::{Comparison, ComparisonMode, ResyncError};
 use crate::capture::GroupWriter;
 use crate::classify::{DIGEST_OVER, Layout, TypeKinds, Value};
 use crate::decode::{Column, Relation, ReplicaIdentity};
-use crate::source::added::added;
 use crate::source::catalog::Table;
-use crate::source::documents::ReadColumn;
-use crate::source::snapshot::SqlValue;
-use crate::source::types;
+use crate::source::catalog::added::added;
+use crate::source::catalog::types;
+use crate::source::documents::select::ReadColumn;
+use crate::source::documents::snapshot::SqlValue;
 use crate::spool::Fact;
 
 pub(super) async fn layout(

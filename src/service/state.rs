@@ -7,7 +7,7 @@ use super::resync_queue::ResyncQueue;
 use crate::admin::SourceState;
 use crate::clock::Clock;
 use crate::resync::ComparisonProgress;
-use crate::source::slot::Slot;
+use crate::source::catalog::slot::Slot;
 use crate::time::Timestamp;
 
 /// What the supervisor is doing.

@@ -1,9 +1,9 @@
 //! What the catalog is read as, and the identity chosen from it.
 
-use sidecar::source::added::{Files, WhenAdded, added};
+use sidecar::source::catalog::added::{Files, WhenAdded, added};
+use sidecar::source::catalog::identity;
 use sidecar::source::catalog::table;
-use sidecar::source::identity;
-use sidecar::source::types::{Element, TypeKind, type_forms};
+use sidecar::source::catalog::types::{Element, TypeKind, type_forms};
 
 use crate::catalog::fixture::on_all_versions;
 

@@ -1,10 +1,10 @@
 //! The doctor's findings, one by one.
 
-use sidecar::source::doctor::{Finding, Severity, doctor, judge, replication_refused};
-use sidecar::source::excluded::ExcludedWhen;
-use sidecar::source::server_state::{Required, RequiredColumn, ServerState};
-use sidecar::source::setup::{Stage, setup};
-use sidecar::source::slot::{Waited, slot};
+use sidecar::source::catalog::excluded::ExcludedWhen;
+use sidecar::source::catalog::slot::{Waited, slot};
+use sidecar::source::preflight::doctor::{Finding, Severity, doctor, judge, replication_refused};
+use sidecar::source::preflight::server_state::{Required, RequiredColumn, ServerState};
+use sidecar::source::preflight::setup::{Stage, setup};
 
 use crate::catalog::fixture::{Fixture, VERSIONS, on_all_versions};
 use crate::support::server::Server;

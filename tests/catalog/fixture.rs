@@ -5,8 +5,8 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use sidecar::source::excluded::ExcludedWhen;
-use sidecar::source::server_state::{Required, RequiredColumn, ServerState, server_state};
+use sidecar::source::catalog::excluded::ExcludedWhen;
+use sidecar::source::preflight::server_state::{Required, RequiredColumn, ServerState, server_state};
 use sidecar::source::{Conninfo, connect_sql};
 use tokio_postgres::Client;
 

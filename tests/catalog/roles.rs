@@ -9,13 +9,13 @@ use sidecar::classify::{
 };
 use sidecar::decode::{Cell, Message, Relation, Tuple};
 use sidecar::source::catalog::Table;
-use sidecar::source::column_types::ColumnType;
-use sidecar::source::excluded::ExcludedWhen;
-use sidecar::source::refusal::Refusal;
-use sidecar::source::roles;
-use sidecar::source::server_state::{Required, RequiredColumn, ServerState, server_state};
-use sidecar::source::types::type_forms;
-use sidecar::source::values::told;
+use sidecar::source::catalog::column_types::ColumnType;
+use sidecar::source::catalog::excluded::ExcludedWhen;
+use sidecar::source::catalog::refusal::Refusal;
+use sidecar::source::catalog::roles;
+use sidecar::source::catalog::types::type_forms;
+use sidecar::source::catalog::values::told;
+use sidecar::source::preflight::server_state::{Required, RequiredColumn, ServerState, server_state};
 
 use crate::catalog::fixture::{Fixture, on_all_versions};
 

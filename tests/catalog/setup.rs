@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use sidecar::source::SourceError;
-use sidecar::source::refusal::CatalogError;
-use sidecar::source::server_state::Required;
-use sidecar::source::setup::{self, Stage, plan, print, setup, teardown};
-use sidecar::source::slot::{Waited, slot};
+use sidecar::source::catalog::refusal::CatalogError;
+use sidecar::source::catalog::slot::{Waited, slot};
+use sidecar::source::preflight::server_state::Required;
+use sidecar::source::preflight::setup::{self, Stage, plan, print, setup, teardown};
 use tokio_postgres::Client;
 
 use crate::catalog::fixture::{Fixture, on_all_versions, run, until};

@@ -1,11 +1,11 @@
 //! Failover slots: made, printed, refused where there are none; and what the doctor sees of standbys.
 
 use sidecar::source::Connection;
-use sidecar::source::doctor::{Finding, Severity, doctor};
-use sidecar::source::server_state::Required;
-use sidecar::source::setup::{Stage, print, setup};
-use sidecar::source::slot::{Waited, slot};
-use sidecar::source::standbys::{Standby, judge};
+use sidecar::source::catalog::slot::{Waited, slot};
+use sidecar::source::preflight::doctor::{Finding, Severity, doctor};
+use sidecar::source::preflight::server_state::Required;
+use sidecar::source::preflight::setup::{Stage, print, setup};
+use sidecar::source::preflight::standbys::{Standby, judge};
 
 use crate::catalog::fixture::{Fixture, VERSIONS};
 use crate::support::server::Server;

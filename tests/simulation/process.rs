@@ -144,7 +144,7 @@ impl Process {
             keep: Arc::new(move |project, callback| routes.find(project, callback).is_some()),
             watch: Arc::new(|_, _, _, _| {}),
         };
-        let (capture, left) = Capture::still(&opened, clock, metrics, listeners, move |notice| {
+        let (capture, left) = Capture::without_thread(&opened, clock, metrics, listeners, move |notice| {
             noticed.lock().unwrap().push(notice);
         })?;
         let reader = opened.spool.reader()?;
@@ -167,7 +167,7 @@ impl Process {
     /// Where to start from; `None` where the left loop has ended.
     pub fn connect(&mut self) -> Option<Lsn> {
         {
-            let mut settled = pin!(self.capture.settle());
+            let mut settled = pin!(self.capture.flush());
             let mut context = Context::from_waker(Waker::noop());
             while settled.as_mut().poll(&mut context).is_pending() {
                 self.left.step()?;

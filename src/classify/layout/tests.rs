@@ -1,7 +1,7 @@
 use super::super::specimen::{COLUMNS, Doc, Judge, layout, live, mapping, relation};
 use super::*;
 use crate::classify::ExcludedWhen;
-use crate::source::types::TypeForm;
+use crate::source::catalog::types::TypeForm;
 
 const INGESTED: &str = r#"p ingested {"id":"1","key":"k"}"#;
 const NOTHING: [&str; 0] = [];

@@ -30,7 +30,7 @@ impl Controller {
     }
 
     fn not_kept(&self) -> NotKeptStatus {
-        let mut dropped = self.capture.not_kept().dropped();
+        let mut dropped = self.capture.dropped_records().dropped();
         dropped.sort_by_key(|lane| std::cmp::Reverse(lane.records));
         let records = dropped.iter().map(|lane| lane.records).sum();
         let more_lanes = dropped.len().saturating_sub(NOT_KEPT_SHOWN) as u64;

@@ -12,7 +12,7 @@ use super::resync_job::ResyncJob;
 use super::stream_error::StreamError;
 use crate::capture::{Documents, GroupError, Halt};
 use crate::position::Lsn;
-use crate::source::server_state::ServerState;
+use crate::source::preflight::server_state::ServerState;
 use crate::source::{Connection, SourceError};
 
 /// Whether another try can succeed.
@@ -31,7 +31,7 @@ impl FailureKind {
         match halt {
             Halt::ColumnMissing(_)
             | Halt::Malformed { .. }
-            | Halt::NotCarried { .. }
+            | Halt::IncompleteReplicaIdentity { .. }
             | Halt::TableReplaced { .. }
             | Halt::GroupWriter { error: GroupError::Order(_) | GroupError::Unreadable(_), .. } => {
                 Self::Permanent
@@ -73,7 +73,7 @@ impl Supervisor {
     ) -> Result<Lsn, StreamError> {
         let (kind, why, stream_error) = match self.stream_until(until, found).await? {
             StreamEnd::Halted(Halt::Reached(_)) => {
-                return Ok(self.capture.settle().await.unwrap_or_default().resume_lsn);
+                return Ok(self.capture.flush().await.unwrap_or_default().resume_lsn);
             }
             StreamEnd::Halted(Halt::GroupWriter { error: GroupError::Spool(error), .. }) => {
                 return Err(StreamError::SpoolFailed(error));
@@ -105,7 +105,7 @@ impl Supervisor {
                 "{why}: --as-ingested needs a stream that goes on: `sidecar resync` first"
             )));
         }
-        let position = self.capture.settle().await.unwrap_or_default();
+        let position = self.capture.flush().await.unwrap_or_default();
         tracing::warn!(
             "{why}: what changed from {} to {} is not read, and the table is compared instead",
             position.resume_lsn,
@@ -119,7 +119,7 @@ impl Supervisor {
         until: Lsn,
         found: &ServerState,
     ) -> Result<StreamEnd<Infallible>, StreamError> {
-        let Some(position) = self.capture.settle().await else {
+        let Some(position) = self.capture.flush().await else {
             return Ok(StreamEnd::Halted(Halt::Reached(Lsn(0))));
         };
         let (identity, mapping) = (self.known.identity.clone(), self.known.mapping.clone());
@@ -152,13 +152,16 @@ mod tests {
         let table = || "public.documents".parse().unwrap();
         let group_writer = |error| Halt::GroupWriter { lsn: Lsn(7), table: table(), error };
         let null = crate::classify::Unreadable::NullId { column: "id".into() };
-        let lacking = crate::capture::Lacking { table: "s.t".parse().unwrap(), columns: vec!["id".into()] };
+        let found = crate::capture::IncompleteReplicaIdentity {
+            table: "s.t".parse().unwrap(),
+            columns: vec!["id".into()],
+        };
         vec![
             (Halt::Catalog("no answer".into()), FailureKind::Unknown),
             (Halt::DiskFull, FailureKind::Transient),
             (Halt::SpoolFull, FailureKind::Transient),
             (Halt::Malformed { lsn: Lsn(7), what: "tag".into() }, FailureKind::Permanent),
-            (Halt::NotCarried { lsn: Lsn(7), lacking }, FailureKind::Permanent),
+            (Halt::IncompleteReplicaIdentity { lsn: Lsn(7), found }, FailureKind::Permanent),
             (Halt::TableReplaced { lsn: Lsn(7), table: "t".into() }, FailureKind::Permanent),
             (group_writer(GroupError::Order("twice".into())), FailureKind::Permanent),
             (group_writer(GroupError::Unreadable(null)), FailureKind::Permanent),

@@ -10,7 +10,7 @@ use super::{Supervisor, stopped};
 use crate::capture::{Documents, Halt, Notice};
 use crate::clock::Clock;
 use crate::service::state::Phase;
-use crate::source::server_state::ServerState;
+use crate::source::preflight::server_state::ServerState;
 use crate::source::{Block, Connection, Ended, SourceError, Stream, StreamOptions};
 use crate::spool::StreamPosition;
 

@@ -11,11 +11,13 @@ use crate::position::Lsn;
 use crate::resync::{Comparison, ComparisonMode, ComparisonProgress};
 use crate::service::state::Phase;
 use crate::settings::Initial;
-use crate::source::documents::DocumentKey;
-use crate::source::server_state::{Required, ServerState, server_state};
-use crate::source::setup::{Stage, setup};
-use crate::source::snapshot::Snapshot;
-use crate::source::{SourceError, connect_sql, identity, sample, slot, taken};
+use crate::source::catalog::{identity, slot};
+use crate::source::documents::select::DocumentKey;
+use crate::source::documents::snapshot::Snapshot;
+use crate::source::preflight::server_state::{Required, ServerState, server_state};
+use crate::source::preflight::setup::{Stage, setup};
+use crate::source::preflight::{sample, taken};
+use crate::source::{SourceError, connect_sql};
 
 impl Supervisor {
     /// Creates publication and slot, takes a snapshot, and enters every document.
@@ -71,7 +73,7 @@ impl Supervisor {
         let done = self.until_stopped(&progress, move |group_writer| start.run(group_writer, &runtime)).await;
         bar.finish();
         let (seeded, _) = done.ok_or(StreamError::Stopped)??;
-        self.capture.seeded(seeded);
+        self.capture.set_position(seeded);
         tracing::info!(
             documents = progress.done.load(std::sync::atomic::Ordering::Relaxed),
             "the first start is done"

@@ -3,9 +3,9 @@
 use super::Supervisor;
 use super::stream_error::StreamError;
 use crate::classify::Mapping;
-use crate::source::refusal::CatalogError;
-use crate::source::server_state::{Required, ServerState};
-use crate::source::types::TypeForm;
+use crate::source::catalog::refusal::CatalogError;
+use crate::source::catalog::types::TypeForm;
+use crate::source::preflight::server_state::{Required, ServerState};
 
 /// The mapping of the settings, resolved against the table found last.
 pub(super) struct ResolvedMapping {

@@ -40,8 +40,8 @@ use crate::deliver::{Deliver, Routes};
 use crate::metrics::Metrics;
 use crate::settings::{OnTruncate, Settings};
 use crate::source::catalog::Table;
-use crate::source::server_state::{Required, ServerState, server_state};
-use crate::source::setup::{Stage, plan, setup};
+use crate::source::preflight::server_state::{Required, ServerState, server_state};
+use crate::source::preflight::setup::{Stage, plan, setup};
 use crate::source::{Connection, Ended, Patience, SourceError, SystemIdentity, connect_sql};
 use crate::spool::{Epochs, Fact, SpoolError, StreamPosition};
 
@@ -184,7 +184,7 @@ impl Supervisor {
     /// One connection, from opening to end.
     async fn once(&mut self) -> Result<ConnectionEnd, StreamError> {
         // What an earlier stream applied is committed before anything is compared with it.
-        let position = self.capture.settle().await;
+        let position = self.capture.flush().await;
         let required = Required {
             identity: self.known.identity.clone(),
             oid: self.known.source.as_ref().and_then(|source| source.table),
@@ -348,7 +348,7 @@ impl Supervisor {
             group_writer.submit(None);
         });
         noted.await.ok_or(StreamError::Stopped)?;
-        self.capture.settle().await;
+        self.capture.flush().await;
         Ok(())
     }
 

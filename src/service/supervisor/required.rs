@@ -7,10 +7,11 @@ use tokio::runtime::Handle;
 use crate::capture::{CatalogAnswer, CatalogLookup};
 use crate::deliver::Routes;
 use crate::settings::Settings;
-use crate::source::added::{Added, added, until_visible};
-use crate::source::server_state::{Required, RequiredColumn};
-use crate::source::slot::Waited;
-use crate::source::{Conninfo, connect_sql, types};
+use crate::source::catalog::added::{Added, added, until_visible};
+use crate::source::catalog::slot::Waited;
+use crate::source::catalog::types;
+use crate::source::preflight::server_state::{Required, RequiredColumn};
+use crate::source::{Conninfo, connect_sql};
 
 /// What the settings name on the server. `routes` are the effective webhooks.
 pub fn required(settings: &Settings, routes: &Routes) -> Required {

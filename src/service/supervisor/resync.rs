@@ -18,11 +18,12 @@ use crate::metrics::OutcomeLabel;
 use crate::position::Lsn;
 use crate::resync::{Comparison, ComparisonMode, ComparisonProgress, Differences, ResyncError};
 use crate::service::state::Phase;
-use crate::source::refusal::CatalogError;
-use crate::source::server_state::{Required, server_state};
-use crate::source::setup::{Stage, setup};
-use crate::source::snapshot::Snapshot;
-use crate::source::{SourceError, connect_sql, identity, slot};
+use crate::source::catalog::refusal::CatalogError;
+use crate::source::catalog::{identity, slot};
+use crate::source::documents::snapshot::Snapshot;
+use crate::source::preflight::server_state::{Required, server_state};
+use crate::source::preflight::setup::{Stage, setup};
+use crate::source::{SourceError, connect_sql};
 use crate::spool::{Epochs, Fact};
 
 impl Supervisor {
@@ -236,7 +237,7 @@ impl Supervisor {
         tracing::debug!(rows = progress.done.load(Ordering::Relaxed), "compared");
         if !dry_run {
             self.known = known;
-            self.capture.seeded(position);
+            self.capture.set_position(position);
         }
         Ok((at, found))
     }

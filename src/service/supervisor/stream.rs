@@ -15,7 +15,7 @@ use crate::capture::{GroupError, Halt, Notice};
 use crate::position::Lsn;
 use crate::service::state::Phase;
 use crate::source::Connection;
-use crate::source::server_state::{Required, ServerState};
+use crate::source::preflight::server_state::{Required, ServerState};
 use crate::spool::StreamPosition;
 
 /// Why a stream that could go on is ended.

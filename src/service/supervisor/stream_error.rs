@@ -4,8 +4,8 @@ use super::decide::Block;
 use crate::capture::GroupError;
 use crate::resync::ResyncError;
 use crate::source::SourceError;
-use crate::source::refusal::CatalogError;
-use crate::source::snapshot::SnapshotError;
+use crate::source::catalog::refusal::CatalogError;
+use crate::source::documents::snapshot::SnapshotError;
 use crate::spool::SpoolError;
 
 /// Why there is no stream for now.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::stream_error::StreamError;
 use crate::capture::Capture;
 use crate::position::Lsn;
-use crate::source::catalog::Table;
-use crate::source::refusal::{CatalogError, Refusal};
-use crate::source::server_state::{Required, ServerState, server_state, version};
-use crate::source::{Conninfo, connect_sql, identity};
+use crate::source::catalog::refusal::{CatalogError, Refusal};
+use crate::source::catalog::{Table, identity};
+use crate::source::preflight::server_state::{Required, ServerState, server_state, version};
+use crate::source::{Conninfo, connect_sql};
 
 /// What was found wrong before, kept between streams.
 #[derive(Debug, Default)]

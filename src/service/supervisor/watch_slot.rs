@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 use crate::service::state::State;
-use crate::source::slot::{self, Slot};
+use crate::source::catalog::slot::{self, Slot};
 use crate::source::{Conninfo, SourceError, connect_sql};
 
 /// Polls for ever. A lost session is opened again and does not end the stream. Figures that are no longer

@@ -38,9 +38,9 @@ impl Scratch {
         let mut sql =
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8192;".to_owned();
         for Table(name) in tables {
-            sql.push_str(&format!(
-                "CREATE TABLE {name} (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
-            ));
+            sql.push_str("CREATE TABLE ");
+            sql.push_str(name);
+            sql.push_str(" (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;");
         }
         sql.push_str("BEGIN;");
         scratch.connection.execute_batch(&sql)?;

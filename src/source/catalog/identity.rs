@@ -1,0 +1,135 @@
+//! Which columns tell one row of the table from another. Pure: the catalog's facts in, the identity or
+//! the SQL that would give one out.
+
+use super::quote;
+use super::refusal::Refusal;
+use super::table::{Column, Kind, Partition, ReplicaIdentity, Table, UniqueIndex};
+
+/// The identity: the columns of the replica identity; under FULL the primary key, else an immediate
+/// unique index over NOT NULL columns.
+///
+/// Refused where there is none, where a partition has another, and where a column of `id` may be NULL.
+pub fn choose(table: &Table, id: &[String]) -> Result<Vec<String>, Refusal> {
+    let identity = of_root(table, id)?;
+    if let Some(stranger) = table.partitions.iter().find(|partition| !partition_carries(partition, &identity))
+    {
+        return Err(of_partition(table, stranger, &identity));
+    }
+    match nullable(table, id) {
+        Some(column) => Err(may_be_null(table, column)),
+        None => Ok(identity),
+    }
+}
+
+fn of_root(table: &Table, id: &[String]) -> Result<Vec<String>, Refusal> {
+    let index = match table.replica_identity {
+        ReplicaIdentity::Default => {
+            table.unique_indexes.iter().find(|index| index.primary && index.immediate)
+        }
+        ReplicaIdentity::Index => {
+            table.unique_indexes.iter().find(|index| index.replica_identity && index.immediate && index.whole)
+        }
+        ReplicaIdentity::Full => candidate(table),
+        ReplicaIdentity::Nothing => None,
+    };
+    match index {
+        Some(index) => Ok(index.columns.clone()),
+        None => Err(none(table, id)),
+    }
+}
+
+/// The primary key, else the first of the smallest indexes that could serve as one. A deferrable one
+/// does not: two rows may hold the same values while a statement runs.
+fn candidate(table: &Table) -> Option<&UniqueIndex> {
+    let serves = |index: &&UniqueIndex| {
+        let not_null = |name: &String| table.column(name).is_some_and(|column| column.not_null);
+        index.immediate && index.whole && index.columns.iter().all(not_null)
+    };
+    let primary = table.unique_indexes.iter().find(|index| index.primary && index.immediate);
+    primary.or_else(|| table.unique_indexes.iter().find(serves))
+}
+
+/// A changed row is logged by the identity of the partition that it is in.
+fn partition_carries(partition: &Partition, identity: &[String]) -> bool {
+    let same = || {
+        partition.carried.len() == identity.len()
+            && identity.iter().all(|column| partition.carried.contains(column))
+    };
+    partition.replica_identity == ReplicaIdentity::Full || same()
+}
+
+fn nullable<'a>(table: &'a Table, id: &[String]) -> Option<&'a Column> {
+    id.iter().filter_map(|name| table.column(name)).find(|column| !column.not_null)
+}
+
+fn none(table: &Table, id: &[String]) -> Refusal {
+    let (quoted, shown) = (table.quoted(), shown(table));
+    let why = match table.replica_identity {
+        ReplicaIdentity::Default => "no primary key (or one that is deferrable)",
+        ReplicaIdentity::Full => {
+            "replica identity FULL, no primary key, and no unique index that could stand for one"
+        }
+        ReplicaIdentity::Index => "a replica identity whose index is gone or invalid",
+        ReplicaIdentity::Nothing => "replica identity NOTHING",
+    };
+    let cure = match candidate(table) {
+        Some(index) if index.primary => format!("ALTER TABLE {quoted} REPLICA IDENTITY DEFAULT;"),
+        Some(index) => {
+            format!("ALTER TABLE {quoted} REPLICA IDENTITY USING INDEX {};", quote::identifier(&index.name))
+        }
+        None => {
+            let key = format!("ALTER TABLE {quoted} ADD PRIMARY KEY ({});", quote::columns(id));
+            let default = format!(" ALTER TABLE {quoted} REPLICA IDENTITY DEFAULT;");
+            let dropped =
+                table.unique_indexes.iter().find(|index| index.primary).map_or(String::new(), |index| {
+                    format!("ALTER TABLE {quoted} DROP CONSTRAINT {}; ", quote::identifier(&index.name))
+                });
+            dropped + &key + if table.replica_identity == ReplicaIdentity::Default { "" } else { &default }
+        }
+    };
+    Refusal::cured_by(
+        format!(
+            "the table {shown} has {why}: once it is published, its UPDATEs and DELETEs fail or cannot be told apart"
+        ),
+        cure,
+    )
+}
+
+fn of_partition(table: &Table, partition: &Partition, identity: &[String]) -> Refusal {
+    let shown = shown(table);
+    let (quoted, name) = (quote::table(&partition.schema, &partition.name), &partition.name);
+    let what = format!(
+        "the partition {name} of {shown} has another replica identity than ({})",
+        identity.join(", ")
+    );
+    if partition.kind == Kind::Other {
+        let detach = format!("ALTER TABLE {} DETACH PARTITION {quoted};", table.quoted());
+        return Refusal::cured_by(
+            format!("the partition {name} of {shown} is a foreign table: its changes are not logged here"),
+            detach,
+        );
+    }
+    // Its own index over the same columns need not have a name that we know; FULL needs none.
+    let primary = table.unique_indexes.iter().any(|index| index.primary && index.columns == identity);
+    let cure = if primary { "DEFAULT" } else { "FULL" };
+    Refusal::cured_by(what, format!("ALTER TABLE {quoted} REPLICA IDENTITY {cure};"))
+}
+
+fn may_be_null(table: &Table, column: &Column) -> Refusal {
+    Refusal::cured_by(
+        format!(
+            "documents.id: the column {} of {} may hold NULL, so a document could have no id",
+            column.name,
+            shown(table)
+        ),
+        format!(
+            "ALTER TABLE {} ALTER COLUMN {} SET NOT NULL;",
+            table.quoted(),
+            quote::identifier(&column.name)
+        ),
+    )
+}
+
+fn shown(table: &Table) -> String {
+    format!("{}.{}", table.schema, table.name)
+}

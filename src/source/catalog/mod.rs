@@ -1,0 +1,38 @@
+//! Queries of the system catalog. In: a session and names. Out: the table with its columns, types and
+//! indexes, the publication and the slot, as values; and what makes one of them unusable, with the SQL
+//! that fixes it.
+//!
+//! Promised: nothing is written; every query takes its names as parameters or quotes them, and calls
+//! only functions of `pg_catalog`.
+
+/// What rows hold in columns that were added after them.
+pub mod added;
+/// What columns are by their types.
+pub mod column_types;
+/// What tells an excluded document from a live one.
+pub mod excluded;
+/// Which columns tell one row from another.
+pub mod identity;
+/// The publication.
+pub mod publication;
+/// Names and texts as SQL writes them.
+pub(crate) mod quote;
+/// What is wrong, and what cures it.
+pub mod refusal;
+/// Which types fit which role.
+pub mod roles;
+/// The server's settings.
+pub mod server_settings;
+/// The replication slot.
+pub mod slot;
+/// The forms of types' texts.
+pub mod types;
+/// The values that tell excluded documents, as the server writes them.
+pub mod values;
+
+mod table;
+
+pub use table::{
+    Column, Generated, Kind, Partition, Persistence, ReplicaIdentity, Table, UniqueIndex, name, nearest,
+    table,
+};

@@ -1,0 +1,136 @@
+//! The publication: what it holds, and what of that would lose changes or break the application's
+//! writes.
+
+use tokio_postgres::Client;
+
+use super::quote;
+use super::refusal::Refusal;
+use super::table::{Generated, Kind, ReplicaIdentity, Table};
+use crate::source::SourceError;
+
+/// A publication, and what it does with the documents table.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of the catalog, each by itself")]
+pub struct Publication {
+    /// Its oid: one that is dropped and made again has another.
+    pub oid: u32,
+    /// FOR ALL TABLES.
+    pub all_tables: bool,
+    /// It publishes inserts, updates, deletes and truncates.
+    pub publishes_all: bool,
+    /// Changes of partitions come under the root's name.
+    pub via_root: bool,
+    /// Stored generated columns are published (18+).
+    pub generated: bool,
+    /// Our role may change and drop it.
+    pub owned: bool,
+    /// The table's changes are published under its name.
+    pub holds: bool,
+    /// The table is named in it, or only partitions of it are published.
+    pub holds_somehow: bool,
+    /// It has a column list for the table.
+    pub withholds_columns: bool,
+    /// It has a row filter for the table.
+    pub withholds_rows: bool,
+    /// How many other tables it publishes.
+    pub others: i64,
+}
+
+/// Reads the publication `name` as it treats the table `oid`; `None` where there is none.
+pub async fn publication(client: &Client, name: &str, oid: u32) -> Result<Option<Publication>, SourceError> {
+    let Some(found) = client.query_opt(include_str!("../../../sql/publication.sql"), &[&name]).await? else {
+        return Ok(None);
+    };
+    let own: u32 = found.try_get("oid")?;
+    let tables = client.query_one(include_str!("../../../sql/publication_tables.sql"), &[&own, &oid]).await?;
+    let limits = client.query_opt(include_str!("../../../sql/publication_limits.sql"), &[&own, &oid]).await?;
+    let limit = |column: &str| limits.as_ref().map_or(Ok(false), |row| row.try_get(column));
+    let publishes = |column: &str| found.try_get::<_, bool>(column);
+    Ok(Some(Publication {
+        oid: own,
+        all_tables: found.try_get("all_tables")?,
+        publishes_all: publishes("inserts")?
+            && publishes("updates")?
+            && publishes("deletes")?
+            && publishes("truncates")?,
+        via_root: found.try_get("via_root")?,
+        generated: found.try_get("generated")?,
+        owned: found.try_get("owned")?,
+        holds: tables.try_get("holds")?,
+        holds_somehow: limits.is_some() || tables.try_get("holds_parts")?,
+        withholds_columns: limit("withholds_columns")?,
+        withholds_rows: limit("withholds_rows")?,
+        others: tables.try_get("others")?,
+    }))
+}
+
+/// What is wrong with the publication `name`, each with the SQL that cures it.
+pub fn refusals(name: &str, publication: &Publication, table: &Table, needs_generated: bool) -> Vec<Refusal> {
+    let (publication_sql, table_sql) = (quote::identifier(name), table.quoted());
+    let set = |option: &str| format!("ALTER PUBLICATION {publication_sql} SET ({option});");
+    let mut refusals = Vec::new();
+    if !publication.publishes_all {
+        refusals.push(Refusal::cured_by(
+            format!("the publication {name} lacks insert, update, delete or truncate"),
+            set("publish = 'insert, update, delete, truncate'"),
+        ));
+    }
+    let under_leaves = table.kind == Kind::Partitioned && !publication.via_root;
+    if under_leaves && (publication.holds_somehow || publication.all_tables) {
+        refusals.push(Refusal::cured_by(
+            format!(
+                "the publication {name} gives changes under the names of the partitions of {}",
+                table.name
+            ),
+            set("publish_via_partition_root = true"),
+        ));
+    } else if !publication.holds {
+        refusals.push(Refusal::cured_by(
+            format!("the publication {name} does not hold the table {}.{}", table.schema, table.name),
+            format!("ALTER PUBLICATION {publication_sql} ADD TABLE {table_sql};"),
+        ));
+    }
+    if publication.withholds_columns || publication.withholds_rows {
+        let limit = if publication.withholds_columns { "column list" } else { "row filter" };
+        refusals.push(Refusal::cured_by(
+            format!(
+                "the publication {name} has a {limit} for {}: changes would be lost, or the application's UPDATEs fail",
+                table.name
+            ),
+            format!("ALTER PUBLICATION {publication_sql} DROP TABLE {table_sql}; ALTER PUBLICATION {publication_sql} ADD TABLE {table_sql};"),
+        ));
+    }
+    if needs_generated && !publication.generated {
+        refusals.push(Refusal::cured_by(
+            format!("the publication {name} leaves out generated columns of {}", table.name),
+            set("publish_generated_columns = stored"),
+        ));
+    }
+    refusals
+}
+
+/// Whether the publication must carry stored generated columns (18+): where a setting or the identity
+/// names one, and under FULL, where the application's UPDATEs and DELETEs would fail without.
+/// <https://www.postgresql.org/docs/current/logical-replication-gencols.html>
+pub fn needs_generated(version: u32, table: &Table, named: impl IntoIterator<Item: AsRef<str>>) -> bool {
+    let stored = |name: &str| table.column(name).is_some_and(|column| column.generated == Generated::Stored);
+    let under_full = table.replica_identity == ReplicaIdentity::Full
+        && table.columns.iter().any(|column| column.generated == Generated::Stored);
+    version >= PUBLISHES_GENERATED && (under_full || named.into_iter().any(|name| stored(name.as_ref())))
+}
+
+/// The SQL that makes the publication `name` for `table`.
+pub fn create(name: &str, table: &Table, generated: bool) -> String {
+    let mut options = Vec::new();
+    if table.kind == Kind::Partitioned {
+        options.push("publish_via_partition_root = true");
+    }
+    if generated {
+        options.push("publish_generated_columns = stored");
+    }
+    let with = if options.is_empty() { String::new() } else { format!(" WITH ({})", options.join(", ")) };
+    format!("CREATE PUBLICATION {} FOR TABLE {}{with};", quote::identifier(name), table.read_from())
+}
+
+/// The first version that can publish generated columns.
+pub const PUBLISHES_GENERATED: u32 = 180_000;

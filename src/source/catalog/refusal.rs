@@ -1,0 +1,61 @@
+//! What is wrong on the server, and the SQL that cures it. Pure.
+
+use std::fmt;
+
+use crate::source::SourceError;
+
+/// A state of the server in which the sidecar does not start, because it would lose changes or break
+/// the application's writes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// One sentence.
+    pub what: String,
+    /// The SQL that cures it; `None` where a setting does.
+    pub cure_sql: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal that SQL cures.
+    pub fn cured_by(what: impl Into<String>, sql: impl Into<String>) -> Self {
+        Self { what: what.into(), cure_sql: Some(sql.into()) }
+    }
+
+    /// A refusal that a setting cures, as its sentence says.
+    pub fn of_a_setting(what: impl Into<String>) -> Self {
+        Self { what: what.into(), cure_sql: None }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        self.cure_sql.iter().try_for_each(|sql| write!(f, "\n  cure: {sql}"))
+    }
+}
+
+/// Why something could not be done on the server.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// The server or the settings must be changed first: exit status 78.
+    #[error("{}", sentences(.0))]
+    Refused(Vec<Refusal>),
+    /// The server or the way to it failed; trying again may help.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+impl From<tokio_postgres::Error> for CatalogError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Source(error.into())
+    }
+}
+
+impl From<Refusal> for CatalogError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(vec![refusal])
+    }
+}
+
+fn sentences(refusals: &[Refusal]) -> String {
+    refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

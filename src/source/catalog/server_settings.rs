@@ -1,0 +1,65 @@
+//! The server's settings that matter here.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio_postgres::Client;
+
+use crate::source::SourceError;
+
+/// The server's settings, by name; those that its version does not have are absent.
+#[derive(Clone, Debug, Default)]
+pub struct ServerSettings(HashMap<String, Setting>);
+
+#[derive(Clone, Debug)]
+struct Setting {
+    figure: String,
+    shown: String,
+}
+
+impl ServerSettings {
+    /// The bare figure, in the setting's base unit; empty where there is no such setting.
+    pub fn figure(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", |setting| &setting.figure)
+    }
+
+    /// The figure as a number.
+    pub fn number(&self, name: &str) -> Option<i64> {
+        self.figure(name).parse().ok()
+    }
+
+    /// A setting whose base unit is the millisecond; zero where there is none.
+    pub fn milliseconds(&self, name: &str) -> Duration {
+        Duration::from_millis(self.number(name).and_then(|number| u64::try_from(number).ok()).unwrap_or(0))
+    }
+
+    /// The same with another figure, to judge what the server at hand does not say.
+    pub fn set(&mut self, name: &str, figure: &str) {
+        self.0.insert(name.to_owned(), Setting { figure: figure.to_owned(), shown: figure.to_owned() });
+    }
+
+    /// As people write it, with its unit.
+    pub fn shown(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", |setting| &setting.shown)
+    }
+}
+
+/// Reads them.
+pub async fn server_settings(client: &Client) -> Result<ServerSettings, SourceError> {
+    let rows = client.query(include_str!("../../../sql/settings.sql"), &[&NAMES]).await?;
+    let setting = |row: &tokio_postgres::Row| {
+        Ok((row.try_get("name")?, Setting { figure: row.try_get("figure")?, shown: row.try_get("shown")? }))
+    };
+    Ok(ServerSettings(rows.iter().map(setting).collect::<Result<_, SourceError>>()?))
+}
+
+const NAMES: &[&str] = &[
+    "idle_replication_slot_timeout",
+    "logical_decoding_work_mem",
+    "max_replication_slots",
+    "max_slot_wal_keep_size",
+    "max_wal_senders",
+    "synchronized_standby_slots",
+    "wal_level",
+    "wal_sender_timeout",
+];

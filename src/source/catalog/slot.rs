@@ -1,0 +1,239 @@
+//! The replication slot: its state, by the server's own word, and whom its making waits for.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio_postgres::Client;
+use tokio_postgres::types::PgLsn;
+
+use super::quote;
+use super::refusal::Refusal;
+use crate::position::Lsn;
+use crate::source::SourceError;
+
+/// A replication slot. <https://www.postgresql.org/docs/current/view-pg-replication-slots.html>
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of the catalog, each by itself")]
+pub struct Slot {
+    /// The output plugin; `None` of a physical slot.
+    pub plugin: Option<String>,
+    /// The database; `None` of a physical slot.
+    pub database: Option<String>,
+    /// It belongs to the database that we are connected to.
+    pub here: bool,
+    /// It goes with its session.
+    pub temporary: bool,
+    /// It sends prepared transactions before their commit.
+    pub two_phase: bool,
+    /// It is copied to standbys (17+).
+    pub failover: bool,
+    /// The walsender that reads it.
+    pub active_pid: Option<i32>,
+    /// Up to here changes are confirmed; stays readable when the slot is lost.
+    pub confirmed: Option<Lsn>,
+    /// The oldest log that it keeps; `None` when it is lost.
+    pub restart: Option<Lsn>,
+    /// `reserved`, `extended`, `unreserved` or `lost`.
+    pub wal_status: Option<String>,
+    /// What may still be written before it is lost, in bytes; `None` where there is no limit.
+    pub safe_wal_size: Option<i64>,
+    /// Why the server calls it invalid (17+).
+    pub invalidation_reason: Option<String>,
+    /// It was invalidated on a standby (16+).
+    pub conflicting: bool,
+    /// Log that it keeps from being removed, in bytes.
+    pub retained_bytes: Option<i64>,
+    /// Log that is not yet confirmed, in bytes.
+    pub lag_bytes: Option<i64>,
+}
+
+impl Slot {
+    /// The server itself says that it can never again be read from. Only then may it be dropped.
+    pub fn lost(&self) -> bool {
+        self.lost_because().is_some()
+    }
+
+    /// Why it is lost; `None` where it is not.
+    /// <https://www.postgresql.org/docs/current/view-pg-replication-slots.html>
+    pub fn lost_because(&self) -> Option<&'static str> {
+        Some(match self.invalidation_reason.as_deref() {
+            Some("wal_removed") => REMOVED,
+            Some("rows_removed") => "rows of the server's catalog that it needed were removed on a standby",
+            Some("wal_level_insufficient") => "wal_level was below logical for a while",
+            Some("idle_timeout") => "nobody read from it for longer than idle_replication_slot_timeout",
+            Some(_) => "the server invalidated it",
+            None if self.conflicting => "it was in the way of recovery on a standby",
+            None if self.wal_status.as_deref() == Some("lost") => REMOVED,
+            None => return None,
+        })
+    }
+}
+
+const REMOVED: &str = "the server removed log that it needed: it kept more than max_slot_wal_keep_size";
+
+/// Reads the slot `name`; `None` where there is none.
+pub async fn slot(client: &Client, name: &str) -> Result<Option<Slot>, SourceError> {
+    let Some(row) = client.query_opt(include_str!("../../../sql/slot.sql"), &[&name]).await? else {
+        return Ok(None);
+    };
+    let lsn = |column: &str| {
+        Ok::<_, SourceError>(row.try_get::<_, Option<PgLsn>>(column)?.map(|lsn| Lsn(lsn.into())))
+    };
+    Ok(Some(Slot {
+        plugin: row.try_get("plugin")?,
+        database: row.try_get("database")?,
+        here: row.try_get::<_, Option<bool>>("here")?.unwrap_or(false),
+        temporary: row.try_get("temporary")?,
+        two_phase: row.try_get("two_phase")?,
+        failover: row.try_get("failover")?,
+        active_pid: row.try_get("active_pid")?,
+        confirmed: lsn("confirmed")?,
+        restart: lsn("restart")?,
+        wal_status: row.try_get("wal_status")?,
+        safe_wal_size: row.try_get("safe_wal_size")?,
+        invalidation_reason: row.try_get("invalidation_reason")?,
+        conflicting: row.try_get("conflicting")?,
+        retained_bytes: row.try_get("retained_bytes")?,
+        lag_bytes: row.try_get("lag_bytes")?,
+    }))
+}
+
+/// Why the slot `name` cannot be ours, with the SQL that drops it.
+pub fn refusal(name: &str, slot: &Slot) -> Option<Refusal> {
+    let plugin = slot.plugin.as_deref().unwrap_or("no");
+    let why = if slot.plugin.is_none() {
+        "is a physical slot".to_owned()
+    } else if plugin != "pgoutput" {
+        format!("is of the plugin {plugin}, not pgoutput")
+    } else if !slot.here {
+        format!("belongs to the database {}", slot.database.as_deref().unwrap_or("?"))
+    } else if slot.temporary {
+        "is temporary and goes with the session that made it".to_owned()
+    } else if slot.two_phase {
+        "sends prepared transactions before they are committed (two-phase)".to_owned()
+    } else {
+        return None;
+    };
+    Some(Refusal::cured_by(
+        format!("the slot {name} {why}: set postgres.slot to another name, or, if nobody needs it, drop it"),
+        drop(name),
+    ))
+}
+
+/// Why the server cannot make a slot that standbys copy, where such a one is wanted.
+pub fn no_failover(required: bool, version: u32) -> Option<Refusal> {
+    (required && version < FAILOVER_SLOTS).then(|| {
+        Refusal::of_a_setting(format!(
+            "postgres.failover_slot: the server is PostgreSQL {}, and standbys copy slots from 17 on: set it to false; \
+             after a failover the table is then compared",
+            version / 10_000
+        ))
+    })
+}
+
+/// The SQL that makes the slot `name`: persistent, not two-phase, and copied to standbys where `failover`.
+pub fn create(name: &str, failover: bool) -> String {
+    let more = if failover { ", temporary => false, twophase => false, failover => true" } else { "" };
+    format!(
+        "SELECT pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput'{more});",
+        quote::literal(name)
+    )
+}
+
+/// The SQL that drops the slot `name`.
+pub fn drop(name: &str) -> String {
+    format!("SELECT pg_catalog.pg_drop_replication_slot({});", quote::literal(name))
+}
+
+/// A transaction that the making of a slot waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Waited {
+    /// The session that it runs in.
+    pub pid: Option<i32>,
+    /// The name of a prepared transaction, which no session runs.
+    pub gid: Option<String>,
+    /// Whose it is.
+    pub role: Option<String>,
+    /// Where.
+    pub database: Option<String>,
+    /// What the session calls itself.
+    pub application: Option<String>,
+    /// For how long it has been open.
+    pub open_for: Option<Duration>,
+}
+
+/// Whom the session `pid` waits for while it makes a slot, longest open first. Asked on another session.
+pub async fn waiting_for(client: &Client, pid: i32) -> Result<Vec<Waited>, SourceError> {
+    let rows = client.query(include_str!("../../../sql/waiting_for.sql"), &[&pid]).await?;
+    rows.iter()
+        .map(|row| {
+            let seconds: Option<f64> = row.try_get("open_seconds")?;
+            Ok(Waited {
+                pid: row.try_get("pid")?,
+                gid: row.try_get("gid")?,
+                role: row.try_get("role")?,
+                database: row.try_get("database")?,
+                application: row.try_get("application")?,
+                open_for: seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            })
+        })
+        .collect()
+}
+
+impl fmt::Display for Waited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.gid, self.pid) {
+            (Some(gid), _) => write!(f, "the prepared transaction {gid}")?,
+            (None, Some(pid)) => write!(f, "the transaction of pid {pid}")?,
+            (None, None) => write!(f, "a transaction")?,
+        }
+        let said = [("role", &self.role), ("application", &self.application), ("database", &self.database)];
+        for (what, name) in said {
+            name.iter().try_for_each(|name| write!(f, ", {what} {name}"))?;
+        }
+        self.open_for.iter().try_for_each(|open| write!(f, ", open for {} s", open.as_secs()))
+    }
+}
+
+/// Slots that are copied to standbys came with 17.
+pub(in crate::source) const FAILOVER_SLOTS: u32 = 170_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_slot_says_which_setting_or_event_lost_it() {
+        let slot = |wal_status: &str, reason: Option<&str>, conflicting| Slot {
+            plugin: Some("pgoutput".to_owned()),
+            database: Some("d".to_owned()),
+            here: true,
+            temporary: false,
+            two_phase: false,
+            failover: false,
+            active_pid: None,
+            confirmed: None,
+            restart: None,
+            wal_status: Some(wal_status.to_owned()),
+            safe_wal_size: None,
+            invalidation_reason: reason.map(str::to_owned),
+            conflicting,
+            retained_bytes: None,
+            lag_bytes: None,
+        };
+        for (found, required) in [
+            (slot("lost", None, false), "max_slot_wal_keep_size"),
+            (slot("lost", Some("wal_removed"), false), "max_slot_wal_keep_size"),
+            (slot("lost", Some("idle_timeout"), false), "idle_replication_slot_timeout"),
+            (slot("lost", Some("wal_level_insufficient"), true), "wal_level"),
+            (slot("lost", Some("rows_removed"), true), "rows"),
+            (slot("reserved", None, true), "recovery"),
+            (slot("lost", Some("something new"), false), "invalidated"),
+        ] {
+            assert!(found.lost_because().is_some_and(|why| why.contains(required)), "{found:?}");
+        }
+        for status in ["reserved", "extended", "unreserved"] {
+            assert_eq!(slot(status, None, false).lost_because(), None);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What the text of a column's type looks like, so that labels can be written as JSON, and texts be taken
+//! for equal where SQL takes their values for equal.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use tokio_postgres::Client;
+
+use crate::source::SourceError;
+
+/// A type's text; domains are what they are domains of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TypeForm {
+    /// The type's oid, or that of what it is a domain of.
+    pub base: u32,
+    /// The form of its text.
+    pub kind: TypeKind,
+}
+
+impl TypeForm {
+    /// text, varchar, char(n), name or citext.
+    pub fn is_text(self) -> bool {
+        self.kind == TypeKind::Folded || matches!(self.base, 19 | 25 | 1042 | 1043)
+    }
+
+    /// date, timestamp or timestamptz.
+    pub fn is_moment(self) -> bool {
+        matches!(self.base, 1082 | 1114 | 1184)
+    }
+}
+
+/// The form of a type's text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TypeKind {
+    /// An array. <https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO>
+    Array {
+        /// What stands between its elements: a comma, but for box.
+        delimiter: u8,
+        /// What an element's text is in JSON.
+        element: Element,
+    },
+    /// citext: equal whatever the case.
+    Folded,
+    /// json or jsonb.
+    Json,
+    /// A number, which may be written in several ways.
+    Number,
+    /// char(n): the blanks at its end mean nothing.
+    Padded,
+    /// Anything else: a string.
+    Text,
+}
+
+/// What an array's element is in JSON.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Element {
+    /// `t` or `f`.
+    Bool,
+    /// A number, where JSON has it; a float's or numeric's `NaN` and `Infinity` are strings.
+    Number,
+    /// A string with blanks at its end that mean nothing.
+    Padded,
+    /// A string.
+    Text,
+}
+
+/// The form of each type of `oids`; a type that is gone is not in the answer.
+pub async fn type_forms(client: &Client, oids: &[u32]) -> Result<HashMap<u32, TypeForm>, SourceError> {
+    let rows = client.query(include_str!("../../../sql/types.sql"), &[&oids]).await?;
+    rows.iter()
+        .map(|row| {
+            let delimiter = row.try_get::<_, Option<&str>>("delimiter")?.and_then(|text| text.bytes().next());
+            let (base, element) = (row.try_get("base")?, row.try_get("element")?);
+            let kind = match kind(base, element, delimiter.unwrap_or(b',')) {
+                TypeKind::Text if row.try_get("folded")? => TypeKind::Folded,
+                kind => kind,
+            };
+            Ok((row.try_get("asked")?, TypeForm { base, kind }))
+        })
+        .collect()
+}
+
+/// The text without what means nothing in it: two texts of a type that SQL takes for equal are the same
+/// without it.
+pub fn canonical(kind: TypeKind, text: &str) -> Cow<'_, str> {
+    match kind {
+        TypeKind::Folded => text.to_lowercase().into(),
+        TypeKind::Number => number(text),
+        TypeKind::Padded => text.trim_end_matches(' ').into(),
+        TypeKind::Array { .. } | TypeKind::Json | TypeKind::Text => text.into(),
+    }
+}
+
+/// `-0012.500e3` → `-12500`: the digits that count, and where the point is behind them. What is no number, as
+/// `NaN`, stays as it is.
+fn number(text: &str) -> Cow<'_, str> {
+    let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = [whole, fraction].concat();
+    let Ok(exponent) = exponent.parse::<i64>() else { return text.into() };
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.into();
+    }
+    let significant = digits.trim_start_matches('0').trim_end_matches('0');
+    if significant.is_empty() {
+        return "0".into();
+    }
+    let zeros = digits.len() - digits.trim_end_matches('0').len();
+    let length = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
+    let power = exponent.saturating_sub(length(fraction.len())).saturating_add(length(zeros));
+    let sign = if negative { "-" } else { "" };
+    match power {
+        0 => format!("{sign}{significant}").into(),
+        1..=PLAIN_ZEROS => {
+            let zeros = "0".repeat(usize::try_from(power).unwrap_or(0));
+            format!("{sign}{significant}{zeros}").into()
+        }
+        _ => format!("{sign}{significant}e{power}").into(),
+    }
+}
+
+/// By oids, which never change. <https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat>
+fn kind(base: u32, element: Option<u32>, delimiter: u8) -> TypeKind {
+    match (base, element) {
+        (_, Some(16)) => TypeKind::Array { delimiter, element: Element::Bool },
+        // int8, int2, int4, oid, float4, float8, numeric. Not money: its text is no number.
+        (_, Some(20 | 21 | 23 | 26 | 700 | 701 | 1700)) => {
+            TypeKind::Array { delimiter, element: Element::Number }
+        }
+        (_, Some(1042)) => TypeKind::Array { delimiter, element: Element::Padded },
+        (_, Some(_)) => TypeKind::Array { delimiter, element: Element::Text },
+        (114 | 3802, None) => TypeKind::Json,
+        (20 | 21 | 23 | 26 | 700 | 701 | 1700, None) => TypeKind::Number,
+        (1042, None) => TypeKind::Padded,
+        (_, None) => TypeKind::Text,
+    }
+}
+
+/// So many zeros behind a number's digits are written out, so that whole numbers look as people write them.
+const PLAIN_ZEROS: i64 = 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_that_sql_takes_for_equal_are_the_same_without_what_means_nothing() {
+        let equal = |kind, one: &str, other: &str| canonical(kind, one) == canonical(kind, other);
+        for (one, other) in [
+            ("0", "0.00"),
+            ("0", "-0"),
+            ("1", "1.0"),
+            ("1.50", "1.5"),
+            ("-0.05", "-5e-2"),
+            ("100", "1e+02"),
+            ("1e+20", "100000000000000000000"),
+            ("NaN", "NaN"),
+        ] {
+            assert!(equal(TypeKind::Number, one, other), "{one} and {other}");
+        }
+        for (one, other) in
+            [("1", "-1"), ("10", "1"), ("0.1", "0.01"), ("1", "11"), ("NaN", "0"), ("Infinity", "-Infinity")]
+        {
+            assert!(!equal(TypeKind::Number, one, other), "{one} and {other}");
+        }
+        assert_eq!(canonical(TypeKind::Number, "1200.00"), "1200");
+        assert!(equal(TypeKind::Padded, "a", "a  ") && !equal(TypeKind::Padded, " a", "a"));
+        assert!(equal(TypeKind::Folded, "Gone", "gONE") && !equal(TypeKind::Text, "Gone", "gone"));
+    }
+}

@@ -1,0 +1,205 @@
+//! SELECTs over the documents table itself: names in, SQL or a count out.
+//!
+//! Values are read as `concat(column)`, NULL apart: it calls the type's output function, as pgoutput
+//! does, while a cast to text differs for xml, char(n), boolean and inet.
+
+use tokio_postgres::Client;
+
+use crate::source::SourceError;
+use crate::source::catalog::excluded::ExcludedWhen;
+use crate::source::catalog::types::TypeKind;
+use crate::source::catalog::{Table, quote};
+use crate::source::preflight::server_state::{Required, ServerState};
+
+/// Which rows are live.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Live {
+    /// All.
+    Always,
+    /// By the text of this column, which has this form.
+    Told(String, ExcludedWhen, TypeKind),
+}
+
+impl Live {
+    /// Whether the row `t` is live, as SQL.
+    pub(in crate::source) fn sql(&self) -> String {
+        let Self::Told(column, when, kind) = self else { return "true".to_owned() };
+        let column = of("t", column);
+        let text = format!("pg_catalog.concat({column})");
+        // As `types::canonical` has it, or near it: this counts, and decides nothing.
+        let text = match kind {
+            TypeKind::Folded => format!("pg_catalog.lower({text})"),
+            TypeKind::Number => format!("CAST(nullif({text}, '') AS pg_catalog.float8)"),
+            TypeKind::Padded => format!("pg_catalog.rtrim({text}, ' ')"),
+            TypeKind::Array { .. } | TypeKind::Json | TypeKind::Text => text,
+        };
+        let values = when.values().iter().map(|value| quote::literal(value)).collect::<Vec<_>>().join(", ");
+        match when {
+            ExcludedWhen::ByType => "true".to_owned(),
+            ExcludedWhen::NotNull => format!("{column} IS NOT DISTINCT FROM NULL"),
+            ExcludedWhen::True => format!("{text} NOT IN ('t', 'true')"),
+            ExcludedWhen::Unless(_) => format!("({column} IS DISTINCT FROM NULL AND {text} IN ({values}))"),
+            ExcludedWhen::Values(_) => {
+                format!("({column} IS NOT DISTINCT FROM NULL OR {text} NOT IN ({values}))")
+            }
+        }
+    }
+}
+
+/// What makes two rows the same document to a receiver.
+#[derive(Clone, Debug)]
+pub struct DocumentKey {
+    /// The project's column, where there is one, and whether it is padded with blanks.
+    pub project: Option<(String, bool)>,
+    /// The id's columns.
+    pub id: Vec<String>,
+    /// Which rows count.
+    pub live: Live,
+}
+
+impl DocumentKey {
+    /// As the settings say, on the table that was found.
+    pub fn of(required: &Required, found: &ServerState) -> Self {
+        let told = &found.told;
+        let live = match (required.excluded(), &told.when, told.form) {
+            (Some(column), Some(when), Some(form)) => Live::Told(column.to_owned(), when.clone(), form.kind),
+            _ => Live::Always,
+        };
+        let is_padded =
+            |name: &String| found.types.get(name).is_some_and(|of| of.form.kind == TypeKind::Padded);
+        let project = required.project.clone().map(|name| (name.clone(), is_padded(&name)));
+        Self { project, id: required.id.clone(), live }
+    }
+
+    /// Its identity already keeps rows from sharing an id: nothing needs to be counted.
+    pub fn told_apart_by(&self, identity: &[String]) -> bool {
+        identity.iter().all(|column| {
+            self.id.contains(column) || self.project.as_ref().is_some_and(|(project, _)| project == column)
+        })
+    }
+
+    /// Of the first rows: how many there are, how many are live, and their projects.
+    pub(in crate::source) fn sample(&self, table: &Table, rows: i64, projects: i64) -> String {
+        let (live, project) = (self.live.sql(), self.project_sql().unwrap_or_else(|| "'default'".to_owned()));
+        format!(
+            "WITH s AS MATERIALIZED (SELECT {live} AS live, {project}::text AS project FROM {} AS t LIMIT {rows}) \
+             SELECT pg_catalog.count(*)::int8, pg_catalog.count(*) FILTER (WHERE s.live)::int8, \
+             ARRAY(SELECT DISTINCT d.project FROM s AS d ORDER BY 1 LIMIT {projects}) FROM s",
+            table.read_from()
+        )
+    }
+
+    /// A project's name, as records bear it.
+    fn project_sql(&self) -> Option<String> {
+        let (column, padded) = self.project.as_ref()?;
+        let text = format!("pg_catalog.concat({})", of("t", column));
+        let text = if *padded { format!("pg_catalog.rtrim({text}, ' ')") } else { text };
+        Some(format!("coalesce(nullif({text}, ''), 'default')"))
+    }
+
+    /// Counts the ids that several live rows share, and those rows.
+    fn shared_ids(&self, table: &Table) -> String {
+        let live = self.live.sql();
+        let project = self.project_sql();
+        let id = self.id.iter().map(|column| format!("pg_catalog.concat({})", of("t", column)));
+        let group = project.into_iter().chain(id).collect::<Vec<_>>().join(", ");
+        format!(
+            "SELECT pg_catalog.count(*)::int8, coalesce(pg_catalog.sum(s.n), 0)::int8 FROM (\
+             SELECT pg_catalog.count(*) AS n FROM {} AS t WHERE {live} GROUP BY {group} HAVING pg_catalog.count(*) > 1) AS s",
+            table.read_from()
+        )
+    }
+}
+
+/// Live rows that share their project and id with another.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SharedIds {
+    /// How many such ids there are.
+    pub ids: u64,
+    /// How many rows bear them.
+    pub rows: u64,
+}
+
+/// Counts the live rows of `table` that share their project and id: one pass over the table.
+pub async fn shared_ids(client: &Client, table: &Table, key: &DocumentKey) -> Result<SharedIds, SourceError> {
+    let row = client.query_one(&key.shared_ids(table), &[]).await?;
+    let count = |column| Ok::<_, SourceError>(u64::try_from(row.try_get::<_, i64>(column)?).unwrap_or(0));
+    Ok(SharedIds { ids: count(0)?, rows: count(1)? })
+}
+
+/// A column to read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ReadColumn {
+    /// Its name.
+    pub name: String,
+    /// Texts of more bytes than this come as their SHA-256, so large bodies need not travel.
+    pub digest_over: Option<usize>,
+}
+
+/// The bytes that texts travel in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::source) enum Encoding {
+    /// The server converts its own to UTF-8.
+    Converted,
+    /// SQL_ASCII: any bytes, of which the server knows no encoding.
+    Raw,
+    /// As they lie.
+    Utf8,
+}
+
+impl Encoding {
+    pub(in crate::source) fn of_database(name: &str) -> Self {
+        match name {
+            "SQL_ASCII" => Self::Raw,
+            "UTF8" => Self::Utf8,
+            _ => Self::Converted,
+        }
+    }
+
+    /// `value`'s bytes as they travel.
+    fn bytes(self, value: &str) -> String {
+        let encoding = if self == Self::Raw { "SQL_ASCII" } else { "UTF8" };
+        format!("pg_catalog.convert_to({value}, '{encoding}')")
+    }
+
+    /// How many they are.
+    fn length(self, value: &str) -> String {
+        let bytes = if self == Self::Converted { self.bytes(value) } else { value.to_owned() };
+        format!("pg_catalog.octet_length({bytes})")
+    }
+}
+
+/// Reads `columns` of every row: as many columns, and behind them an array that says of each that may
+/// come as a digest whether it did: as the digest's hexadecimal text. So the result is never wider than
+/// a SELECT may be (1,664 columns), as a table has 1,600 at most.
+///
+/// OFFSET 0 keeps the planner from pulling the inner SELECT up, which would compute each text thrice.
+pub(in crate::source) fn rows(table: &Table, columns: &[ReadColumn], encoding: Encoding) -> String {
+    let (mut outer, mut inner, mut digested) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, column) in columns.iter().enumerate() {
+        let (name, value) = (of("t", &column.name), format!("r.c{number}"));
+        // For a composite value IS NULL asks about its members; this asks about the value.
+        inner.push(format!(
+            "CASE WHEN {name} IS DISTINCT FROM NULL THEN pg_catalog.concat({name}) END AS c{number}"
+        ));
+        let Some(limit) = column.digest_over else {
+            outer.push(value);
+            continue;
+        };
+        let (bytes, is_long) = (encoding.bytes(&value), format!("{} > {limit}", encoding.length(&value)));
+        let digest = format!("pg_catalog.encode(pg_catalog.sha256({bytes}), 'hex')");
+        outer.push(format!("CASE WHEN {is_long} THEN {digest} ELSE {value} END"));
+        digested.push(is_long);
+    }
+    outer.push(format!("ARRAY[{}]::pg_catalog.bool[]", digested.join(", ")));
+    format!(
+        "SELECT {} FROM (SELECT {} FROM {} AS t OFFSET 0) AS r",
+        outer.join(", "),
+        inner.join(", "),
+        table.read_from()
+    )
+}
+
+fn of(table: &str, column: &str) -> String {
+    format!("{table}.{}", quote::identifier(column))
+}

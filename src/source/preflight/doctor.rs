@@ -1,0 +1,377 @@
+//! Everything on the server that can be wrong before it is: what was found in, findings out, each with
+//! the SQL that cures it. Nothing is written to the server.
+
+use tokio_postgres::Client;
+
+use super::server_state::{Required, Server, ServerState, server_state};
+use super::standbys::{self, standbys};
+use super::{sample, setup, taken, texts};
+use crate::source::SourceError;
+use crate::source::catalog::publication::PUBLISHES_GENERATED;
+use crate::source::catalog::refusal::{CatalogError, Refusal};
+use crate::source::catalog::slot::{FAILOVER_SLOTS, Slot};
+use crate::source::catalog::{Generated, Kind, Table, UniqueIndex, identity, quote};
+use crate::source::documents::select::{DocumentKey, SharedIds, shared_ids};
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// One line.
+    pub title: String,
+    /// What follows from it; may be empty.
+    pub explanation: String,
+    /// The SQL that cures it, where SQL does.
+    pub cure_sql: Option<String>,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Severity {
+    /// As it should be.
+    Ok,
+    /// Good to know.
+    Note,
+    /// May go wrong later.
+    Warning,
+    /// The sidecar does not start, exit status 78.
+    Problem,
+}
+
+/// Asks everything.
+pub async fn doctor(client: &Client, required: &Required) -> Result<Vec<Finding>, SourceError> {
+    let found = match server_state(client, required).await {
+        Ok(found) => found,
+        Err(CatalogError::Refused(refusals)) => return Ok(refusals.into_iter().map(problem).collect()),
+        Err(CatalogError::Source(error)) => return Err(error),
+    };
+    let mut findings = judge(&found, required);
+    findings.extend(standbys::judge(&found, required, &standbys(client).await?));
+    findings.extend(other_slots(client, required).await?);
+    if findings.iter().all(|finding| finding.severity < Severity::Problem) {
+        findings.extend(texts::findings(client, &found, required).await?);
+        findings.extend(ids(client, &found, required).await);
+        findings.extend(sample::look(client, &found, required).await?);
+    }
+    Ok(findings)
+}
+
+/// Every finding that what was found tells of. Pure.
+pub fn judge(found: &ServerState, required: &Required) -> Vec<Finding> {
+    let mut findings = vec![server(&found.server)];
+    findings.extend(found.refusals(required).into_iter().map(problem));
+    findings.extend(to_be_made(found, required));
+    findings.extend(identity::choose(&found.table, &required.id).ok().map(|columns| {
+        ok(format!("the rows of {} are told apart by ({})", found.table.name, columns.join(", ")))
+    }));
+    findings.extend(room(found));
+    findings.extend(
+        found.slot.as_ref().into_iter().flat_map(|slot| of_slot(required, slot, found.server.version)),
+    );
+    findings.extend(limits(found));
+    findings.extend(of_table(&found.table, found.server.version));
+    findings.extend(swapped(&found.table, required));
+    findings.push(taken::finding(found, required));
+    findings.extend(taken::suspicions(found, required));
+    findings
+}
+
+/// What a refused replication connection means, where ordinary SQL went through on the same address.
+pub fn replication_refused(message: &str) -> Finding {
+    let pooled =
+        message.contains("unsupported startup parameter") || message.to_lowercase().contains("pgbouncer");
+    let explanation = if pooled {
+        "A connection pooler answers, and it carries no replication connections: set postgres.url to the server itself."
+    } else {
+        "Ordinary SQL goes through, a replication connection does not: see pg_hba.conf, max_wal_senders and the role's REPLICATION."
+    };
+    Finding {
+        severity: Severity::Problem,
+        title: format!("no replication connection: {message}"),
+        explanation: explanation.to_owned(),
+        cure_sql: None,
+    }
+}
+
+fn server(server: &Server) -> Finding {
+    let (major, minor) = (server.version / 10_000, server.version % 10_000);
+    if (NEWEST_TRIED / 10_000) < major {
+        return note(
+            format!("PostgreSQL {major}.{minor}"),
+            "A later version than those that this sidecar knows of.",
+        );
+    }
+    ok(format!("PostgreSQL {major}.{minor}, database {}, role {}", server.database, server.role))
+}
+
+fn to_be_made(found: &ServerState, required: &Required) -> Vec<Finding> {
+    let of_step = |step: setup::Step| Finding {
+        severity: if step.permitted { Severity::Note } else { Severity::Problem },
+        title: format!("missing: to {}", step.what),
+        explanation: if step.permitted {
+            "`sidecar setup` makes it, and so does `sidecar run` at its start.".to_owned()
+        } else {
+            format!("The role {} lacks what it takes: {}.", found.server.role, step.needs)
+        },
+        cure_sql: Some(step.sql),
+    };
+    setup::plan(found, required).into_iter().map(of_step).collect()
+}
+
+/// The slot, and for moments a temporary one; each read by a walsender.
+fn room(found: &ServerState) -> Vec<Finding> {
+    let slots_needed = if found.slot.is_some() { 1 } else { 2 };
+    let active = found.slot.as_ref().is_some_and(|slot| slot.active_pid.is_some());
+    let senders_needed = if active { 1 } else { 2 };
+    let of = |setting: &str, used: i64, needed: i64, what: &str| {
+        let most = found.settings.number(setting).unwrap_or(0);
+        if most - used >= needed {
+            return ok(format!("{what}: {} of {most} are free", most - used));
+        }
+        Finding {
+            severity: Severity::Problem,
+            title: format!("{what}: {used} of {most} are in use, {needed} more are needed"),
+            explanation:
+                "Two at the first start and on a resync, one otherwise. The server must be restarted after."
+                    .to_owned(),
+            cure_sql: Some(format!("ALTER SYSTEM SET {setting} = {};", used + needed + 2)),
+        }
+    };
+    vec![
+        of("max_replication_slots", found.server.slots, slots_needed, "replication slots"),
+        of("max_wal_senders", found.server.senders, senders_needed, "walsenders"),
+    ]
+}
+
+fn of_slot(required: &Required, slot: &Slot, version: u32) -> Vec<Finding> {
+    let name = &required.slot;
+    if let Some(why) = slot.lost_because() {
+        let reason = slot.invalidation_reason.as_deref().or(slot.wal_status.as_deref()).unwrap_or("conflict");
+        let from = slot.confirmed.map_or_else(|| "?".to_owned(), |lsn| lsn.to_string());
+        return vec![warning(
+            format!("the slot {name} is lost ({reason})"),
+            format!(
+                "It is so because {why}. Nothing after {from} is to be had from it. `sidecar run` makes a new one and \
+                 compares the table."
+            ),
+        )];
+    }
+    let mut findings = Vec::new();
+    if let Some(pid) = slot.active_pid {
+        findings.push(note(
+            format!("the slot {name} is being read"),
+            format!("By the process {pid} on the server."),
+        ));
+    }
+    if slot.wal_status.as_deref() == Some("unreserved") {
+        findings.push(warning(
+            format!("the slot {name} is about to be lost"),
+            "It keeps more log than max_slot_wal_keep_size allows.",
+        ));
+    }
+    if let Some(bytes) = slot.retained_bytes.filter(|bytes| *bytes > MUCH_LOG) {
+        findings.push(warning(
+            format!("the slot {name} keeps {} of log", size(bytes)),
+            "It is not being read, or not fast enough.",
+        ));
+    }
+    if version >= FAILOVER_SLOTS && !slot.failover && !required.failover {
+        findings.push(note(
+            format!("the slot {name} is not copied to standbys"),
+            "After a failover the sidecar makes a new one and compares the table. To have it copied, set postgres.failover_slot before it is made.",
+        ));
+    }
+    findings
+}
+
+fn limits(found: &ServerState) -> Vec<Finding> {
+    let settings = &found.settings;
+    let mut findings = Vec::new();
+    match settings.number("max_slot_wal_keep_size") {
+        Some(-1) => findings.push(note(
+            "max_slot_wal_keep_size is not set",
+            "While no sidecar runs, the slot keeps log until the server's disk is full. With a limit the slot is lost instead, and the table compared.",
+        )),
+        Some(_) => findings.push(note(
+            format!("max_slot_wal_keep_size is {}", settings.shown("max_slot_wal_keep_size")),
+            "A sidecar that stands still for longer than that much log loses its slot; it then compares the table.",
+        )),
+        None => {}
+    }
+    if settings.number("idle_replication_slot_timeout").is_some_and(|limit| limit > 0) {
+        findings.push(warning(
+            format!("idle_replication_slot_timeout is {}", settings.shown("idle_replication_slot_timeout")),
+            "A sidecar that stands still for so long loses its slot; it then compares the table.",
+        ));
+    }
+    if settings.number("wal_sender_timeout").is_some_and(|limit| limit > 0 && limit < SHORT_TIMEOUT_MS) {
+        findings.push(Finding {
+            cure_sql: Some(
+                "ALTER SYSTEM SET wal_sender_timeout = '60s'; SELECT pg_catalog.pg_reload_conf();".to_owned(),
+            ),
+            ..warning(
+                format!("wal_sender_timeout is {}", settings.shown("wal_sender_timeout")),
+                "A short delay on the way is enough for the server to end the connection.",
+            )
+        });
+    }
+    findings.push(note(
+        format!("logical_decoding_work_mem is {}", settings.shown("logical_decoding_work_mem")),
+        "The server writes a transaction with more changes than that to its own disk until the commit.",
+    ));
+    findings
+}
+
+fn of_table(table: &Table, version: u32) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if table.kind == Kind::Partitioned {
+        findings.push(note(
+            format!("{} is partitioned into {}", table.name, table.partitions.len()),
+            "Logical replication does not tell of a partition that is truncated, attached or detached: after that, `sidecar resync` mends. Making an empty partition, or dropping an empty one, is harmless.",
+        ));
+    }
+    if table.has_children {
+        findings.push(warning(
+            format!("other tables inherit from {}", table.name),
+            "Their rows are not followed, only those of the table itself.",
+        ));
+    }
+    let computed: Vec<&str> = table
+        .columns
+        .iter()
+        .filter(|column| match column.generated {
+            Generated::No => false,
+            Generated::Stored => version < PUBLISHES_GENERATED,
+            Generated::Virtual => true,
+        })
+        .map(|column| column.name.as_str())
+        .collect();
+    if !computed.is_empty() {
+        findings.push(note(
+            format!("generated columns: {}", computed.join(", ")),
+            "This server does not publish them, so they are no content; the columns that they are made of are.",
+        ));
+    }
+    let tracked = u64::try_from(table.columns.len()).unwrap_or(0);
+    let each = SHADOW_ROW + SHADOW_COLUMN * tracked;
+    let (title, explanation) = match table.rows {
+        Some(rows) => {
+            let shadow = size(i64::try_from(rows.saturating_mul(each)).unwrap_or(i64::MAX));
+            let explanation = format!("Remembering them will take about {shadow} of the spool's disk.");
+            (format!("{} holds about {rows} documents", table.name), explanation)
+        }
+        None => (
+            format!("{} was never analysed: it is not known how many documents it holds", table.name),
+            format!("Remembering them takes about {each} bytes each of the spool's disk."),
+        ),
+    };
+    findings.push(note(title, explanation));
+    findings
+}
+
+/// Rows may swap their ids within a statement where the constraint that keeps these apart holds only at
+/// its end: each row is judged by itself, and the last word of one of the two ids is `excluded`.
+fn swapped(table: &Table, required: &Required) -> Option<Finding> {
+    let identity = identity::choose(table, &required.id).ok()?;
+    let of_ids = |index: &&UniqueIndex| {
+        let known =
+            |column: &String| required.id.contains(column) || required.project.as_ref() == Some(column);
+        !index.immediate && index.columns.iter().all(known) && index.columns != identity
+    };
+    let index = table.unique_indexes.iter().find(of_ids)?;
+    let (quoted, name) = (table.quoted(), quote::identifier(&index.name));
+    let kind = if index.primary { "PRIMARY KEY" } else { "UNIQUE" };
+    let columns = quote::columns(&index.columns);
+    Some(Finding {
+        cure_sql: Some(format!(
+            "ALTER TABLE {quoted} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} {kind} ({columns});"
+        )),
+        ..warning(
+            format!("two documents may swap their ids: the constraint {} is deferrable", index.name),
+            "The rows are told apart by other columns, and each row is judged by itself: when two swap their ids in one \
+             statement, a receiver is left without one of them. Not deferrable, it cannot happen.",
+        )
+    })
+}
+
+async fn other_slots(client: &Client, required: &Required) -> Result<Vec<Finding>, SourceError> {
+    let rows =
+        client.query(include_str!("../../../sql/other_slots.sql"), &[&required.slot, &MUCH_LOG]).await?;
+    rows.iter()
+        .map(|row| {
+            let (name, bytes): (String, i64) = (row.try_get("name")?, row.try_get("retained_bytes")?);
+            Ok(warning(
+                format!("the slot {name} keeps {} of log and nobody reads it", size(bytes)),
+                "It is not this sidecar's.",
+            ))
+        })
+        .collect()
+}
+
+/// A count over the whole table, unless the identity makes it needless. One that takes longer than a
+/// minute is given up, and said.
+async fn ids(client: &Client, found: &ServerState, required: &Required) -> Vec<Finding> {
+    let key = DocumentKey::of(required, found);
+    let told_apart =
+        identity::choose(&found.table, &required.id).is_ok_and(|columns| key.told_apart_by(&columns));
+    if told_apart {
+        return vec![ok("no two documents of a project can share an id")];
+    }
+    match counted(client, &found.table, &key).await {
+        Ok(SharedIds { ids: 0, .. }) => vec![ok("no two live documents of a project share an id")],
+        Ok(SharedIds { ids, rows }) => vec![warning(
+            format!("{ids} ids are shared by {rows} live documents of the same project"),
+            "Each row is judged by itself: their receivers cannot tell them apart.",
+        )],
+        Err(error) => vec![note("whether documents share an id was not counted", error.to_string())],
+    }
+}
+
+async fn counted(client: &Client, table: &Table, key: &DocumentKey) -> Result<SharedIds, SourceError> {
+    client
+        .batch_execute("BEGIN READ ONLY; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '60s'")
+        .await?;
+    let counted = shared_ids(client, table, key).await;
+    client.batch_execute("ROLLBACK").await?;
+    counted
+}
+
+fn problem(refusal: Refusal) -> Finding {
+    Finding {
+        severity: Severity::Problem,
+        title: refusal.what,
+        explanation: String::new(),
+        cure_sql: refusal.cure_sql,
+    }
+}
+
+pub(in crate::source) fn ok(title: impl Into<String>) -> Finding {
+    Finding { severity: Severity::Ok, title: title.into(), explanation: String::new(), cure_sql: None }
+}
+
+pub(in crate::source) fn note(title: impl Into<String>, explanation: impl Into<String>) -> Finding {
+    Finding { severity: Severity::Note, title: title.into(), explanation: explanation.into(), cure_sql: None }
+}
+
+pub(in crate::source) fn warning(title: impl Into<String>, explanation: impl Into<String>) -> Finding {
+    Finding { severity: Severity::Warning, ..note(title, explanation) }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+fn size(bytes: i64) -> String {
+    match bytes {
+        ..1_048_576 => format!("{} KiB", bytes / 1_024),
+        1_048_576..1_073_741_824 => format!("{} MiB", bytes / 1_048_576),
+        _ => format!("{:.1} GiB", bytes as f64 / 1_073_741_824.0),
+    }
+}
+
+/// 18, with any minor version.
+const NEWEST_TRIED: u32 = 180_000;
+/// From here on a slot's log is worth a word: 1 GiB.
+const MUCH_LOG: i64 = 1 << 30;
+const SHORT_TIMEOUT_MS: i64 = 10_000;
+/// Bytes of the shadow: a row's id, key, project and index, and a fingerprint a column.
+const SHADOW_ROW: u64 = 100;
+const SHADOW_COLUMN: u64 = 8;

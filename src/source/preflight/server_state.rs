@@ -1,0 +1,372 @@
+//! Everything on the server that the sidecar stands on, read at once; and what of it refuses a start.
+//! Reading is SQL, judging is pure.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::Client;
+
+use crate::source::SourceError;
+use crate::source::catalog::column_types::{ColumnType, column_types};
+use crate::source::catalog::excluded::ExcludedWhen;
+use crate::source::catalog::publication::{self, PUBLISHES_GENERATED, Publication};
+use crate::source::catalog::refusal::{CatalogError, Refusal};
+use crate::source::catalog::slot::{self, Slot};
+use crate::source::catalog::values::{self, Told};
+use crate::source::catalog::{
+    self, Generated, Kind, Persistence, ReplicaIdentity, Table, identity, quote, roles, server_settings,
+};
+
+/// What the settings name on the server.
+#[derive(Clone, Debug)]
+pub struct Required {
+    /// The documents table's schema.
+    pub schema: String,
+    /// The documents table.
+    pub table: String,
+    /// The table that documents are known of: where none bears the name, it is found under its other one.
+    pub oid: Option<u32>,
+    /// `postgres.publication`
+    pub publication: String,
+    /// `postgres.slot`
+    pub slot: String,
+    /// `postgres.failover_slot`
+    pub failover: bool,
+    /// The columns of the documents' ids.
+    pub id: Vec<String>,
+    /// The identity that documents are known by. `None` before a first start, which chooses it.
+    pub identity: Option<Vec<String>>,
+    /// The column of their projects.
+    pub project: Option<String>,
+    /// Every column that is named, the ids' too.
+    pub columns: Vec<RequiredColumn>,
+    /// `documents.excluded_when` or `documents.live_when`, as it was written.
+    pub excluded_when: ExcludedWhen,
+    /// `documents.content`; every column without another role where `None`.
+    pub content: Option<Vec<String>>,
+    /// `documents.ignore`
+    pub ignore: Vec<String>,
+    /// The project of each webhook; `None` is `*`.
+    pub webhooks: Vec<Option<String>>,
+}
+
+impl Required {
+    /// The column of a setting, where it names one.
+    pub fn named(&self, setting: &str) -> Option<&str> {
+        self.columns.iter().find(|column| column.setting == setting).map(|column| column.name.as_str())
+    }
+
+    /// The column that tells excluded documents.
+    pub fn excluded(&self) -> Option<&str> {
+        self.named("documents.excluded")
+    }
+}
+
+/// A column that a setting names.
+#[derive(Clone, Debug)]
+pub struct RequiredColumn {
+    /// The setting, as `documents.labels`.
+    pub setting: String,
+    /// The column.
+    pub name: String,
+}
+
+/// The server, and our role on it.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// `server_version_num`: 150018 for 15.18.
+    pub version: u32,
+    /// It is a standby.
+    pub in_recovery: bool,
+    /// The database that we are connected to.
+    pub database: String,
+    /// Who we are.
+    pub role: String,
+    /// Our role may open replication connections and make slots.
+    pub may_replicate: bool,
+    /// Our role may make a publication in this database (of tables that it owns).
+    pub may_create: bool,
+    /// Replication slots that there are.
+    pub slots: i64,
+    /// Walsenders that run.
+    pub senders: i64,
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct ServerState {
+    /// The server.
+    pub server: Server,
+    /// Its settings.
+    pub settings: server_settings::ServerSettings,
+    /// The documents table.
+    pub table: Table,
+    /// The types of its columns.
+    pub types: BTreeMap<String, ColumnType>,
+    /// What tells an excluded document.
+    pub told: Told,
+    /// The publication, where there is one.
+    pub publication: Option<Publication>,
+    /// The slot, where there is one.
+    pub slot: Option<Slot>,
+}
+
+/// Reads all of it. A table that is not there is refused; one that is locked for longer than a moment
+/// is an error (55P03), since some of the catalog's functions wait for it.
+pub async fn server_state(client: &Client, required: &Required) -> Result<ServerState, CatalogError> {
+    client.batch_execute("BEGIN READ ONLY; SET LOCAL lock_timeout = '5s'").await?;
+    let found = read(client, required).await;
+    client.batch_execute("ROLLBACK").await?;
+    let mut found = found?;
+    // What is no value of its type is an error, and would end the transaction.
+    found.told = values::told(client, &found.table, &found.types, required).await?;
+    Ok(found)
+}
+
+/// Something that changes whenever a survey may find another table or publication; `None` where there is
+/// no such table. It is small: to be asked again and again.
+pub async fn version(client: &Client, required: &Required) -> Result<Option<String>, SourceError> {
+    let names = [&required.schema, &required.table, &required.publication];
+    let [schema, table, publication] = names.map(String::as_str);
+    let row = client
+        .query_one(include_str!("../../../sql/catalog_version.sql"), &[&schema, &table, &publication])
+        .await?;
+    Ok(row.try_get(0)?)
+}
+
+async fn read(client: &Client, required: &Required) -> Result<ServerState, CatalogError> {
+    let table = match (catalog::table(client, &required.schema, &required.table).await, required.oid) {
+        (Err(CatalogError::Refused(none)), Some(oid)) => match catalog::name(client, oid).await? {
+            Some((schema, name)) => catalog::table(client, &schema, &name).await?,
+            None => return Err(CatalogError::Refused(none)),
+        },
+        (found, _) => found?,
+    };
+    Ok(ServerState {
+        server: server(client).await?,
+        settings: server_settings::server_settings(client).await?,
+        publication: publication::publication(client, &required.publication, table.oid).await?,
+        slot: slot::slot(client, &required.slot).await?,
+        types: column_types(client, table.oid).await?,
+        told: Told::default(),
+        table,
+    })
+}
+
+impl ServerState {
+    /// Everything for which the sidecar does not start, worst first. Publication and slot may be
+    /// missing: they can be made.
+    pub fn refusals(&self, required: &Required) -> Vec<Refusal> {
+        let mut refusals = self.of_server();
+        refusals.extend(slot::no_failover(required.failover, self.server.version));
+        refusals.extend(self.of_table(required));
+        refusals.extend(self.of_columns(required));
+        refusals.extend(self.of_roles(required));
+        refusals.extend(self.of_publication(required));
+        refusals.extend(self.slot.iter().filter_map(|found| slot::refusal(&required.slot, found)));
+        refusals
+    }
+
+    /// What the table lacks of the columns that the settings name, or to tell its rows apart by. All
+    /// that it lacks may be put right while the sidecar waits: what was read is delivered meanwhile.
+    pub fn column_refusals(&self, required: &Required) -> Vec<Refusal> {
+        self.identity(required).err().into_iter().chain(self.of_columns(required)).collect()
+    }
+
+    /// Why the publication does not give all changes of the table that the slot keeps.
+    pub fn publication_refusals(&self, required: &Required) -> Vec<Refusal> {
+        self.publication_gone(required).into_iter().chain(self.of_publication(required)).collect()
+    }
+
+    /// The slot is there without its publication: one made now is too late for what the slot keeps.
+    pub fn publication_gone(&self, required: &Required) -> Option<Refusal> {
+        (self.publication.is_none() && self.slot.is_some()).then(|| {
+            let create = publication::create(&required.publication, &self.table, self.needs_generated(required));
+            Refusal::cured_by(
+                format!(
+                    "the publication {} is gone, and changes made meanwhile are not to be had from the slot {}; without the slot the sidecar compares the table instead",
+                    required.publication, required.slot
+                ),
+                format!("{} {create}", slot::drop(&required.slot)),
+            )
+        })
+    }
+
+    /// The identity that documents are known by, or would be. One that is known already is not refused:
+    /// the stream tells whether it carries it, change by change.
+    fn identity(&self, required: &Required) -> Result<Vec<String>, Refusal> {
+        required.identity.clone().map_or_else(|| identity::choose(&self.table, &required.id), Ok)
+    }
+
+    /// Whether the publication must carry stored generated columns.
+    pub fn needs_generated(&self, required: &Required) -> bool {
+        let named = required.columns.iter().map(|column| column.name.clone());
+        let identity = self.identity(required).unwrap_or_default();
+        publication::needs_generated(self.server.version, &self.table, named.chain(identity))
+    }
+
+    fn of_publication(&self, required: &Required) -> Vec<Refusal> {
+        let found = self.publication.iter();
+        let generated = self.needs_generated(required);
+        found
+            .flat_map(|found| publication::refusals(&required.publication, found, &self.table, generated))
+            .collect()
+    }
+
+    fn of_server(&self) -> Vec<Refusal> {
+        let mut refusals = Vec::new();
+        if self.server.version < OLDEST {
+            refusals.push(Refusal::of_a_setting(format!(
+                "the server is of version {}: 13 or later is needed",
+                self.server.version / 10_000
+            )));
+        }
+        if self.server.in_recovery {
+            refusals.push(Refusal::of_a_setting(
+                "the server is a standby: set postgres.url to the primary, which alone can make publications",
+            ));
+        }
+        // From 19 on a slot turns logical decoding on by itself where wal_level is replica.
+        let level = self.settings.figure("wal_level");
+        let logical = level == "logical" || self.server.version >= LOGICAL_ON_DEMAND && level == "replica";
+        if !logical {
+            refusals.push(Refusal::cured_by(
+                format!("wal_level is {level}: logical replication needs logical (the server must be restarted after)"),
+                "ALTER SYSTEM SET wal_level = 'logical';",
+            ));
+        }
+        if !self.server.may_replicate {
+            let role = quote::identifier(&self.server.role);
+            refusals.push(Refusal::cured_by(
+                format!(
+                    "the role {} may not replicate (on Amazon RDS: GRANT rds_replication TO {role})",
+                    self.server.role
+                ),
+                format!("ALTER ROLE {role} REPLICATION;"),
+            ));
+        }
+        refusals
+    }
+
+    fn of_table(&self, required: &Required) -> Vec<Refusal> {
+        let (table, shown) = (&self.table, format!("{}.{}", self.table.schema, self.table.name));
+        if table.kind == Kind::Other {
+            return vec![Refusal::of_a_setting(format!(
+                "documents.table: {shown} is no table with rows of its own, but a view or the like"
+            ))];
+        }
+        if table.persistence == Persistence::Temporary {
+            return vec![Refusal::of_a_setting(format!("documents.table: {shown} is a temporary table"))];
+        }
+        let unlogged = (table.persistence == Persistence::Unlogged).then(|| table.quoted()).into_iter();
+        let unlogged_parts = table.partitions.iter().filter(|part| part.persistence == Persistence::Unlogged);
+        let mut refusals: Vec<Refusal> = unlogged
+            .chain(unlogged_parts.map(|part| quote::table(&part.schema, &part.name)))
+            .map(|name| {
+                Refusal::cured_by(
+                    format!("{name} is unlogged: its changes are never in the log"),
+                    format!("ALTER TABLE {name} SET LOGGED;"),
+                )
+            })
+            .collect();
+        refusals.extend(self.identity(required).err());
+        let role = quote::identifier(&self.server.role);
+        if table.row_security {
+            refusals.push(Refusal::cured_by(
+                format!("row security of {shown} would hide documents from the role {}", self.server.role),
+                format!("ALTER ROLE {role} BYPASSRLS;"),
+            ));
+        }
+        if !table.schema_usable {
+            refusals.push(Refusal::cured_by(
+                format!("the role {} may not look into the schema {}", self.server.role, table.schema),
+                format!("GRANT USAGE ON SCHEMA {} TO {role};", quote::identifier(&table.schema)),
+            ));
+        }
+        // The content is every column where none are listed, and truncated or new ones are read too.
+        if table.columns.iter().any(|column| !column.readable) {
+            refusals.push(Refusal::cured_by(
+                format!("the role {} may not read every column of {shown}", self.server.role),
+                format!("GRANT SELECT ON {} TO {role};", table.quoted()),
+            ));
+        }
+        refusals
+    }
+
+    /// Columns whose type does not fit what they are for.
+    pub fn of_roles(&self, required: &Required) -> Vec<Refusal> {
+        let of_named = |named: &RequiredColumn| {
+            let (column, of) = self.table.column(&named.name).zip(self.types.get(&named.name))?;
+            roles::refusal(named, column, of)
+        };
+        required.columns.iter().filter_map(of_named).chain(self.told.refusal.clone()).collect()
+    }
+
+    fn of_columns(&self, required: &Required) -> Vec<Refusal> {
+        let (table, shown) = (&self.table, format!("{}.{}", self.table.schema, self.table.name));
+        let of_named = |named: &RequiredColumn| match table.column(&named.name).map(|column| column.generated)
+        {
+            None => Some(missing(named, table, &shown)),
+            Some(Generated::No) => None,
+            Some(Generated::Stored) if self.server.version >= PUBLISHES_GENERATED => None,
+            Some(generated) => Some(generated_column(named, generated)),
+        };
+        let identity = self.identity(required).unwrap_or_default();
+        let identity =
+            identity.into_iter().map(|name| RequiredColumn { setting: "the identity".to_owned(), name });
+        let named: Vec<RequiredColumn> = required.columns.iter().cloned().chain(identity).collect();
+        let mut refusals: Vec<Refusal> = named.iter().filter_map(of_named).collect();
+        let virtual_column = table.columns.iter().find(|column| column.generated == Generated::Virtual);
+        if let Some(column) = virtual_column.filter(|_| table.replica_identity == ReplicaIdentity::Full) {
+            refusals.push(Refusal::cured_by(
+                format!(
+                    "{shown} has replica identity FULL and the virtual column {}: once published, every UPDATE and DELETE of the application fails",
+                    column.name
+                ),
+                format!("ALTER TABLE {} REPLICA IDENTITY DEFAULT;", table.quoted()),
+            ));
+        }
+        refusals
+    }
+}
+
+/// Reads who answers.
+pub async fn server(client: &Client) -> Result<Server, SourceError> {
+    let row = client.query_one(include_str!("../../../sql/server.sql"), &[]).await?;
+    Ok(Server {
+        version: u32::try_from(row.try_get::<_, i32>("version")?).unwrap_or(0),
+        in_recovery: row.try_get("in_recovery")?,
+        database: row.try_get("database")?,
+        role: row.try_get("role")?,
+        may_replicate: row.try_get("may_replicate")?,
+        may_create: row.try_get("may_create")?,
+        slots: row.try_get("slots")?,
+        senders: row.try_get("senders")?,
+    })
+}
+
+fn generated_column(named: &RequiredColumn, generated: Generated) -> Refusal {
+    let (what, why) = match generated {
+        Generated::Virtual => ("virtual ", "logical replication never carries"),
+        Generated::Stored | Generated::No => ("", "PostgreSQL before 18 does not publish"),
+    };
+    Refusal::of_a_setting(format!(
+        "{}: {} is a {what}generated column, which {why}; name the columns that it is made of, or have the application write it",
+        named.setting, named.name
+    ))
+}
+
+fn missing(named: &RequiredColumn, table: &Table, shown: &str) -> Refusal {
+    let near = catalog::nearest(&named.name, table.columns.iter().map(|column| column.name.as_str()));
+    let perhaps = near.first().map_or(String::new(), |name| format!(" (perhaps {name}?)"));
+    Refusal::of_a_setting(format!(
+        "{}: {shown} has no column {}{perhaps}; it has {}",
+        named.setting,
+        named.name,
+        table.column_names()
+    ))
+}
+
+/// 13.0.
+const OLDEST: u32 = 130_000;
+/// 19.0.
+const LOGICAL_ON_DEMAND: u32 = 190_000;

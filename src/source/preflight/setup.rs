@@ -1,0 +1,254 @@
+//! Makes what the sidecar needs on the server, publication first and then the slot, and removes it
+//! again. Each step is planned from what is there, so both are safe to repeat.
+//!
+//! A slot made before its publication would reach changes for which there is no publication yet: the
+//! server then stops for ever (to 17) or skips them with no more than a warning (18).
+
+use std::time::Duration;
+
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+use super::server_state::{Required, ServerState, server, server_state};
+use crate::source::catalog;
+use crate::source::catalog::publication::{self, Publication};
+use crate::source::catalog::quote;
+use crate::source::catalog::refusal::{CatalogError, Refusal};
+use crate::source::catalog::slot::{self, Slot, Waited, waiting_for};
+
+/// Something to do on the server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Step {
+    /// What it does, as a sentence without its end.
+    pub what: String,
+    /// How.
+    pub sql: String,
+    /// The privileges that it takes.
+    pub needs: String,
+    /// Our role has them.
+    pub permitted: bool,
+}
+
+/// Whether a publication may be made when the slot is already there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stage {
+    /// A first start follows: the stream begins at its snapshot, after the publication.
+    FirstStart,
+    /// The stream goes on where the slot stands, before the publication.
+    GoesOn,
+}
+
+/// Called now and then with those whom the making of a slot waits for.
+pub type Say<'a> = &'a mut (dyn FnMut(&[Waited]) + Send);
+
+/// What is to be made, in this order; nothing where all is there.
+pub fn plan(server_state: &ServerState, required: &Required) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if server_state.publication.is_none() {
+        steps.push(Step {
+            what: format!("make the publication {}", required.publication),
+            sql: publication::create(
+                &required.publication,
+                &server_state.table,
+                server_state.needs_generated(required),
+            ),
+            needs: format!(
+                "CREATE on the database {} and ownership of {}.{} (owner: {})",
+                server_state.server.database, required.schema, required.table, server_state.table.owner
+            ),
+            permitted: server_state.server.may_create && server_state.table.owned,
+        });
+    }
+    if server_state.slot.is_none() {
+        steps.push(Step {
+            what: format!("make the replication slot {}", required.slot),
+            sql: slot::create(&required.slot, required.failover),
+            needs: "REPLICATION".to_owned(),
+            permitted: server_state.server.may_replicate,
+        });
+    }
+    steps
+}
+
+/// The SQL of [`plan`] with the cures of what refuses it, for somebody with more privileges to run.
+pub fn print(server_state: &ServerState, required: &Required) -> String {
+    let refusals = server_state.refusals(required).into_iter();
+    let cures = refusals.map(|refusal| (refusal.what, refusal.cure_sql.unwrap_or_default()));
+    let steps = plan(server_state, required)
+        .into_iter()
+        .map(|step| (format!("{}; needs {}", step.what, step.needs), step.sql));
+    cures.chain(steps).fold(String::new(), |out, (what, sql)| {
+        out + "-- " + &what.replace('\n', "\n-- ") + "\n" + &sql + "\n"
+    })
+}
+
+/// Makes what is missing and returns the steps taken. `watcher` is a second session, on which it is
+/// asked every five seconds whom the making of the slot waits for.
+pub async fn setup(
+    client: &Client,
+    watcher: &Client,
+    required: &Required,
+    stage: Stage,
+    say: Say<'_>,
+) -> Result<Vec<Step>, CatalogError> {
+    let mut taken: Vec<Step> = Vec::new();
+    loop {
+        let found = server_state(client, required).await?;
+        let mut refusals = found.refusals(required);
+        if stage == Stage::GoesOn {
+            refusals.extend(found.publication_gone(required));
+        }
+        if !refusals.is_empty() {
+            return Err(CatalogError::Refused(refusals));
+        }
+        // One that was taken and is still to do was undone by somebody else: no race with them.
+        let Some(step) = plan(&found, required).into_iter().find(|step| !taken.contains(step)) else {
+            return Ok(taken);
+        };
+        take(client, watcher, &step, say).await?;
+        taken.push(step);
+    }
+}
+
+/// What [`teardown`] does, or would do.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Teardown {
+    /// In this order: the slot goes first, since one that nobody reads keeps the server's log.
+    pub steps: Vec<Step>,
+    /// What stays, and the SQL for whoever may remove it. It costs the server nothing.
+    pub left: Vec<Refusal>,
+}
+
+/// What [`teardown`] would do: the slot goes first, since it cannot be read without its publication.
+pub async fn teardown_plan(client: &Client, required: &Required) -> Result<Teardown, CatalogError> {
+    let role = server(client).await?;
+    let oid = match catalog::table(client, &required.schema, &required.table).await {
+        Ok(table) => table.oid,
+        Err(CatalogError::Refused(_)) => NO_TABLE,
+        Err(error) => return Err(error),
+    };
+    let slot = slot::slot(client, &required.slot).await?;
+    let publication = publication::publication(client, &required.publication, oid).await?;
+    let mut plan = Teardown::default();
+    if let Some(slot) = slot {
+        in_use(&required.slot, &slot).map_or(Ok(()), Err)?;
+        plan.steps.push(Step {
+            what: format!("drop the replication slot {}", required.slot),
+            sql: slot::drop(&required.slot),
+            needs: "REPLICATION".to_owned(),
+            permitted: role.may_replicate,
+        });
+    }
+    let Some(publication) = publication else { return Ok(plan) };
+    let step = Step {
+        what: format!("drop the publication {}", required.publication),
+        sql: format!("DROP PUBLICATION {};", quote::identifier(&required.publication)),
+        needs: "ownership of the publication".to_owned(),
+        permitted: publication.owned,
+    };
+    let kept = shared(&required.publication, &publication).or_else(|| permitted(&step).err());
+    match kept {
+        Some(refusal) => plan.left.push(refusal),
+        None => plan.steps.push(step),
+    }
+    Ok(plan)
+}
+
+/// Removes what [`setup`] makes; refuses while the slot is read, and leaves what is not ours alone or not
+/// ours to drop.
+pub async fn teardown(client: &Client, required: &Required) -> Result<Teardown, CatalogError> {
+    let plan = teardown_plan(client, required).await?;
+    plan.steps.iter().try_for_each(permitted)?;
+    for step in &plan.steps {
+        in_transaction(client, &step.sql).await.map_err(|error| refused(step, error))?;
+    }
+    Ok(plan)
+}
+
+/// Waits for `making`, which makes a slot on session `pid`, and says every five seconds whom it waits for.
+pub(in crate::source) async fn while_waiting<T>(
+    making: impl Future<Output = T>,
+    watcher: &Client,
+    pid: i32,
+    say: Say<'_>,
+) -> T {
+    tokio::pin!(making);
+    loop {
+        tokio::select! {
+            made = &mut making => return made,
+            () = tokio::time::sleep(SAY_EVERY) => {
+                // A watcher that fails takes nothing from the making, and that tells of it too.
+                say(&waiting_for(watcher, pid).await.unwrap_or_default());
+            }
+        }
+    }
+}
+
+async fn take(client: &Client, watcher: &Client, step: &Step, say: Say<'_>) -> Result<(), CatalogError> {
+    permitted(step)?;
+    let pid: i32 = client.query_one("SELECT pg_catalog.pg_backend_pid()", &[]).await?.try_get(0)?;
+    let made = if step.sql.starts_with("SELECT") {
+        while_waiting(client.batch_execute(&step.sql), watcher, pid, say).await
+    } else {
+        in_transaction(client, &step.sql).await
+    };
+    match made {
+        // Somebody made it meanwhile; whether as it must be, the next survey says.
+        Err(error) if error.code() == Some(&SqlState::DUPLICATE_OBJECT) => Ok(()),
+        made => made.map_err(|error| refused(step, error)),
+    }
+}
+
+/// A lock that is not to be had soon is given up: behind it the application's own sessions would queue.
+async fn in_transaction(client: &Client, sql: &str) -> Result<(), tokio_postgres::Error> {
+    let done = client.batch_execute(&format!("BEGIN; SET LOCAL lock_timeout = '5s'; {sql} COMMIT;")).await;
+    if done.is_err() {
+        client.batch_execute("ROLLBACK").await?;
+    }
+    done
+}
+
+fn permitted(step: &Step) -> Result<(), Refusal> {
+    let refusal = || {
+        Refusal::cured_by(format!("to {} takes {}; let such a role run it", step.what, step.needs), &step.sql)
+    };
+    if step.permitted { Ok(()) } else { Err(refusal()) }
+}
+
+fn refused(step: &Step, error: tokio_postgres::Error) -> CatalogError {
+    let said = error.as_db_error().map_or_else(String::new, |said| said.message().to_owned());
+    match error.code() {
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+            Refusal::cured_by(format!("to {} takes {}: {said}", step.what, step.needs), &step.sql).into()
+        }
+        Some(&SqlState::CONFIGURATION_LIMIT_EXCEEDED) => Refusal::cured_by(
+            format!("cannot {}: {said} (the server must be restarted after)", step.what),
+            "ALTER SYSTEM SET max_replication_slots = 20;",
+        )
+        .into(),
+        _ => error.into(),
+    }
+}
+
+fn in_use(name: &str, slot: &Slot) -> Option<Refusal> {
+    let active = slot.active_pid.map(|pid| {
+        Refusal::of_a_setting(format!(
+            "the slot {name} is read by the process {pid} on the server: stop that sidecar first"
+        ))
+    });
+    active.or_else(|| slot::refusal(name, slot))
+}
+
+fn shared(name: &str, publication: &Publication) -> Option<Refusal> {
+    let more = publication.others > 0 || publication.all_tables;
+    more.then(|| {
+        Refusal::cured_by(
+            format!("the publication {name} holds other tables too, so it is not dropped"),
+            format!("DROP PUBLICATION {};", quote::identifier(name)),
+        )
+    })
+}
+
+/// No relation has this oid.
+const NO_TABLE: u32 = 0;
+const SAY_EVERY: Duration = Duration::from_secs(5);

@@ -1,0 +1,123 @@
+//! What a primary can tell of its standbys, and what of that keeps a failover slot from being there, and
+//! from being right, after a failover. Reading is SQL, judging is pure.
+//! <https://www.postgresql.org/docs/current/logicaldecoding-explanation.html#LOGICALDECODING-REPLICATION-SLOTS-SYNCHRONIZATION>
+
+use tokio_postgres::Client;
+
+use super::doctor::{Finding, ok, warning};
+use super::server_state::{Required, ServerState};
+use crate::source::SourceError;
+use crate::source::catalog::quote;
+use crate::source::catalog::slot::FAILOVER_SLOTS;
+
+/// The slot that a standby reads its log from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Standby {
+    /// The slot's name.
+    pub slot: String,
+    /// Somebody reads it now.
+    pub active: bool,
+    /// The standby says which rows it still needs (`hot_standby_feedback`).
+    pub feedback: bool,
+    /// Sessions in which standbys copy slots, of all standbys together; `None` where our role may not
+    /// see them.
+    pub copying: Option<i64>,
+}
+
+/// Reads them.
+pub async fn standbys(client: &Client) -> Result<Vec<Standby>, SourceError> {
+    let rows = client.query(include_str!("../../../sql/standbys.sql"), &[]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Standby {
+                slot: row.try_get("name")?,
+                active: row.try_get("active")?,
+                feedback: row.try_get("feedback")?,
+                copying: row.try_get("copying")?,
+            })
+        })
+        .collect()
+}
+
+/// What is to be said where `postgres.failover_slot` is set.
+pub fn judge(found: &ServerState, required: &Required, standbys: &[Standby]) -> Vec<Finding> {
+    if !required.failover || found.server.version < FAILOVER_SLOTS {
+        return Vec::new();
+    }
+    let mut findings: Vec<Finding> = not_marked(found, required).into_iter().collect();
+    if standbys.is_empty() {
+        let none = "no standby has a slot here: the failover slot is copied nowhere";
+        findings.push(warning(none, ON_THE_STANDBY));
+    }
+    findings.extend(standbys.iter().filter(|standby| standby.active && !standby.feedback).map(|standby| {
+        warning(
+            format!("the standby that reads the slot {} sends no hot_standby_feedback", standby.slot),
+            format!("Without it, it copies no failover slots. {ON_THE_STANDBY}"),
+        )
+    }));
+    if standbys.iter().any(|standby| standby.active)
+        && standbys.iter().all(|standby| standby.copying == Some(0))
+    {
+        findings.push(warning("no standby copies failover slots", ON_THE_STANDBY));
+    }
+    findings.extend(held_back(found, standbys));
+    if findings.is_empty() {
+        findings.push(ok("the slot is copied to standbys, and the sidecar does not run ahead of them"));
+    }
+    findings
+}
+
+fn not_marked(found: &ServerState, required: &Required) -> Option<Finding> {
+    found.slot.as_ref().filter(|slot| !slot.failover)?;
+    let name = &required.slot;
+    Some(Finding {
+        cure_sql: Some(format!("ALTER_REPLICATION_SLOT {} ( FAILOVER true );", quote::identifier(name))),
+        ..warning(
+            format!("the slot {name} is no failover slot, though postgres.failover_slot is set"),
+            format!(
+                "It was made without. Stop the sidecar, and run the cure on a replication connection: \
+                 psql \"dbname={} replication=database\"",
+                found.server.database
+            ),
+        )
+    })
+}
+
+/// Where the server does not hold changes back until standbys have them, what was delivered may not
+/// have happened after a failover; where it waits for one that is away, nothing is delivered at all.
+fn held_back(found: &ServerState, standbys: &[Standby]) -> Vec<Finding> {
+    let setting = found.settings.figure("synchronized_standby_slots");
+    let named: Vec<&str> = setting
+        .split(',')
+        .map(|name| name.trim().trim_matches('"'))
+        .filter(|name| !name.is_empty())
+        .collect();
+    if named.is_empty() && !standbys.is_empty() {
+        let names: Vec<&str> = standbys.iter().map(|standby| standby.slot.as_str()).collect();
+        return vec![Finding {
+            cure_sql: Some(format!(
+                "ALTER SYSTEM SET synchronized_standby_slots = {}; SELECT pg_catalog.pg_reload_conf();",
+                quote::literal(&names.join(","))
+            )),
+            ..warning(
+                "synchronized_standby_slots is empty: the sidecar may run ahead of the standbys",
+                "What it delivered and a standby never had has not happened after a failover: the sidecar then \
+                 stops, and compares the table only when told to (`sidecar resync --adopt`).",
+            )
+        }];
+    }
+    let away = |name: &&&str| !standbys.iter().any(|standby| standby.active && standby.slot == **name);
+    named
+        .iter()
+        .filter(away)
+        .map(|name| {
+            warning(
+                format!("synchronized_standby_slots names {name}, which nobody reads"),
+                "The server holds every change back from the sidecar until that standby has it.",
+            )
+        })
+        .collect()
+}
+
+const ON_THE_STANDBY: &str = "The standby needs sync_replication_slots = on, hot_standby_feedback = on, \
+                              primary_slot_name, and dbname in primary_conninfo.";

@@ -1,0 +1,102 @@
+//! What a database's encoding and its sessions' defaults mean to the sidecar: findings for `doctor`.
+
+use futures_util::TryStreamExt as _;
+use tokio_postgres::Client;
+
+use super::doctor::{Finding, Severity, note, warning};
+use super::server_state::{Required, ServerState};
+use crate::source::SourceError;
+use crate::source::catalog::identity;
+use crate::source::documents::select::{self, ReadColumn};
+use crate::source::wire::sql::Bytes;
+
+/// Asks for both; nothing is found where all is usual.
+pub(in crate::source) async fn findings(
+    client: &Client,
+    found: &ServerState,
+    required: &Required,
+) -> Result<Vec<Finding>, SourceError> {
+    let defaults = client.query_one(include_str!("../../../sql/session_defaults.sql"), &[]).await?;
+    let mut findings = Vec::new();
+    if defaults.try_get("read_only")? {
+        findings.push(note(
+            "default_transaction_read_only is on for this role or database",
+            "The sidecar's own sessions turn it off: they make the publication and the slot, and write to no table.",
+        ));
+    }
+    if defaults.try_get::<_, &str>("encoding")? == "SQL_ASCII" {
+        findings.push(warning(
+            "the database's encoding is SQL_ASCII: the server does not know what its texts are written in",
+            "Content columns may hold any bytes. What receivers are told must be UTF-8: ids, keys, projects, labels and \
+             similarities. At a row where they are not, reading stops.",
+        ));
+        findings.extend(invalid(client, found, required).await);
+    }
+    Ok(findings)
+}
+
+/// Looks through the columns that receivers are told of. What takes longer than a minute is given up,
+/// and said.
+async fn invalid(client: &Client, found: &ServerState, required: &Required) -> Vec<Finding> {
+    let not_asked = |error: SourceError| {
+        vec![note("whether ids, keys, projects and labels are UTF-8 was not looked at", error.to_string())]
+    };
+    looked_through(client, found, required).await.unwrap_or_else(not_asked)
+}
+
+async fn looked_through(
+    client: &Client,
+    found: &ServerState,
+    required: &Required,
+) -> Result<Vec<Finding>, SourceError> {
+    let identity = identity::choose(&found.table, &required.id).unwrap_or_default();
+    let told: Vec<_> =
+        required.columns.iter().filter(|named| !UNTOLD.contains(&named.setting.as_str())).collect();
+    let names = identity.iter().chain(told.iter().map(|named| &named.name));
+    let columns: Vec<ReadColumn> =
+        names.map(|name| ReadColumn { name: name.clone(), digest_over: None }).collect();
+    client
+        .batch_execute("BEGIN READ ONLY; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '60s'")
+        .await?;
+    let select = select::rows(&found.table, &columns, select::Encoding::Raw);
+    let mut bad: Vec<(u64, String)> = vec![(0, String::new()); told.len()];
+    let looked = async {
+        let rows = client.query_raw(&select, std::iter::empty::<&str>()).await?;
+        tokio::pin!(rows);
+        while let Some(row) = rows.try_next().await? {
+            for (at, (count, first)) in bad.iter_mut().enumerate() {
+                let text: Option<Bytes<'_>> = row.try_get(identity.len() + at)?;
+                if text.is_none_or(|text| std::str::from_utf8(text.0).is_ok()) {
+                    continue;
+                }
+                *count += 1;
+                if *count == 1 {
+                    let shown = |(at, name): (usize, &String)| {
+                        let text: Option<Bytes<'_>> = row.try_get(at).ok()?;
+                        Some(format!("{name} {}", String::from_utf8_lossy(text?.0).escape_debug()))
+                    };
+                    *first = identity.iter().enumerate().filter_map(shown).collect::<Vec<_>>().join(", ");
+                }
+            }
+        }
+        Ok::<_, SourceError>(())
+    }
+    .await;
+    client.batch_execute("ROLLBACK").await?;
+    looked?;
+    let of_column =
+        |(named, (count, first)): (&&super::server_state::RequiredColumn, (u64, String))| Finding {
+            // Labels are told only when they change; the rest of every document.
+            severity: if named.setting.ends_with("labels") { Severity::Warning } else { Severity::Problem },
+            title: format!(
+                "{}: {} is not UTF-8 in {count} rows of {}.{}, the first with {first}",
+                named.setting, named.name, required.schema, required.table
+            ),
+            explanation: "Receivers are told it. Correct it in the table.".to_owned(),
+            cure_sql: None,
+        };
+    Ok(told.iter().zip(bad).filter(|(_, (count, _))| *count > 0).map(of_column).collect())
+}
+
+/// Compared, and told to nobody.
+const UNTOLD: [&str; 2] = ["documents.content", "documents.excluded"];

@@ -1,0 +1,339 @@
+//! Being let in: a machine from the start-up message to ReadyForQuery. Pure: bytes in, bytes out.
+//! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP>
+
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+use fallible_iterator::FallibleIterator as _;
+use postgres_protocol::authentication::md5_hash;
+use postgres_protocol::authentication::sasl::{self, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256};
+use postgres_protocol::message::backend::{ErrorResponseBody, Message};
+use postgres_protocol::message::frontend;
+
+use super::frame::message_length;
+use crate::source::conninfo::{ChannelBinding, RequireAuth};
+
+/// What to do next.
+#[derive(Debug)]
+pub(in crate::source) enum Next {
+    /// More bytes are needed.
+    Read,
+    /// The server waits for a command.
+    Ready,
+    /// Send these.
+    Send(Bytes),
+}
+
+/// What it takes to be let in.
+pub(in crate::source) struct Handshake {
+    user: String,
+    password: Option<String>,
+    channel: Channel,
+    policy: Policy,
+    startup: Option<Bytes>,
+    proof: Proof,
+    /// What the server said of itself, from AuthenticationOk to ReadyForQuery, as it came.
+    greeting: BytesMut,
+    /// The server's version, once it said.
+    pub(in crate::source) server_version: Option<String>,
+    /// What the database's texts lie in, once the server said.
+    pub(in crate::source) server_encoding: Option<String>,
+    /// It is a standby, and says so; from PostgreSQL 14 on.
+    pub(in crate::source) standby: bool,
+}
+
+/// What we put up with.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::source) struct Policy {
+    pub(in crate::source) binding: ChannelBinding,
+    /// The ways in which the server may let us in.
+    pub(in crate::source) may: RequireAuth,
+}
+
+/// How far the two have come in proving who they are.
+enum Proof {
+    /// Nothing was asked yet.
+    Open,
+    /// A password went out, in clear text or hashed: it proves nothing of the server.
+    Password,
+    /// SCRAM is under way: the server has yet to prove that it knows the password too.
+    Begun { scram: ScramSha256, bound: bool },
+    /// It has.
+    Mutual { bound: bool },
+    /// We were let in.
+    Done,
+}
+
+/// What the bytes travel through.
+#[derive(Clone, Debug)]
+pub(in crate::source) enum Channel {
+    /// A local or unencrypted socket.
+    Plain,
+    /// TLS; the tls-server-end-point, where the certificate's algorithm has one.
+    Tls { end_point: Option<Vec<u8>> },
+}
+
+/// What the server says when it refuses.
+/// <https://www.postgresql.org/docs/current/protocol-error-fields.html>
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ServerError {
+    /// Five letters. <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+    pub sqlstate: String,
+    /// The sentence.
+    pub message: String,
+    /// More of it: with the table, the column and the call, where the server says so.
+    pub detail: Option<String>,
+    /// What the server advises.
+    pub hint: Option<String>,
+}
+
+/// Why the handshake ends.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::source) enum HandshakeError {
+    #[error("{0}")]
+    Refused(ServerError),
+    #[error("{0}")]
+    Policy(&'static str),
+    #[error("the server's handshake is malformed: {0}")]
+    Malformed(String),
+}
+
+impl Handshake {
+    pub(in crate::source) fn new<'a>(
+        user: &str,
+        password: Option<String>,
+        channel: Channel,
+        policy: Policy,
+        parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, HandshakeError> {
+        let mut startup = BytesMut::new();
+        frontend::startup_message(parameters, &mut startup).map_err(malformed)?;
+        Ok(Self {
+            user: user.to_owned(),
+            password,
+            channel,
+            policy,
+            startup: Some(startup.freeze()),
+            proof: Proof::Open,
+            greeting: BytesMut::new(),
+            server_version: None,
+            server_encoding: None,
+            standby: false,
+        })
+    }
+
+    /// Takes what `inbound` holds of whole messages, up to the next thing to do.
+    pub(in crate::source) fn advance(&mut self, inbound: &mut BytesMut) -> Result<Next, HandshakeError> {
+        if let Some(startup) = self.startup.take() {
+            return Ok(Next::Send(startup));
+        }
+        loop {
+            let length = message_length(inbound).map_err(malformed)?;
+            let Some((kind, length)) = length.filter(|(_, length)| inbound.len() >= *length) else {
+                return Ok(Next::Read);
+            };
+            let mut whole = inbound.split_to(length);
+            let as_it_came = whole.clone();
+            let message = Message::parse(&mut whole).map_err(malformed)?;
+            match message.ok_or_else(|| malformed("a message"))? {
+                Message::ErrorResponse(body) => return Err(HandshakeError::Refused(server_error(&body))),
+                Message::NoticeResponse(_) => {}
+                Message::AuthenticationOk => {
+                    self.let_in()?;
+                    self.greeting.extend_from_slice(&as_it_came);
+                }
+                other if !matches!(self.proof, Proof::Done) => {
+                    return self.authenticate(other).map(Next::Send);
+                }
+                Message::ParameterStatus(body) => {
+                    match (body.name(), body.value()) {
+                        (Ok("server_version"), Ok(version)) => self.server_version = Some(version.to_owned()),
+                        (Ok("server_encoding"), Ok(encoding)) => {
+                            self.server_encoding = Some(encoding.to_owned());
+                        }
+                        (Ok("in_hot_standby"), Ok(value)) => self.standby = value == "on",
+                        _ => {}
+                    }
+                    self.greeting.extend_from_slice(&as_it_came);
+                }
+                Message::BackendKeyData(_) => self.greeting.extend_from_slice(&as_it_came),
+                Message::ReadyForQuery(_) => {
+                    self.greeting.extend_from_slice(&as_it_came);
+                    return Ok(Next::Ready);
+                }
+                _ => return Err(malformed(format_args!("a message of kind {:?}", char::from(kind)))),
+            }
+        }
+    }
+
+    /// What the server said of itself, for a client that was not there to hear it.
+    pub(in crate::source) fn into_greeting(self) -> BytesMut {
+        self.greeting
+    }
+
+    /// The server says that we are in. It may not leave out what proves that it is the one.
+    fn let_in(&mut self) -> Result<(), HandshakeError> {
+        let bound = match self.proof {
+            Proof::Begun { .. } => return Err(HandshakeError::Policy(IMPOSTOR)),
+            Proof::Mutual { bound } => bound,
+            Proof::Open if !self.policy.may.none => return Err(HandshakeError::Policy(NOT_REQUIRED)),
+            Proof::Done | Proof::Open | Proof::Password => false,
+        };
+        if self.policy.binding == ChannelBinding::Require && !bound {
+            return Err(HandshakeError::Policy(UNBOUND));
+        }
+        self.proof = Proof::Done;
+        Ok(())
+    }
+
+    fn authenticate(&mut self, message: Message) -> Result<Bytes, HandshakeError> {
+        let (mut out, may) = (BytesMut::new(), self.policy.may);
+        let is_allowed = match &message {
+            Message::AuthenticationCleartextPassword => may.password,
+            Message::AuthenticationMd5Password(_) => may.md5,
+            Message::AuthenticationSasl(_) => may.scram,
+            _ => true,
+        };
+        if !is_allowed {
+            return Err(HandshakeError::Policy(NOT_REQUIRED));
+        }
+        match (message, std::mem::replace(&mut self.proof, Proof::Password)) {
+            (Message::AuthenticationCleartextPassword, Proof::Open) => {
+                if matches!(self.channel, Channel::Plain) {
+                    return Err(HandshakeError::Policy(CLEAR_TEXT));
+                }
+                let password = self.unbound_password()?;
+                frontend::password_message(password.as_bytes(), &mut out).map_err(malformed)?;
+            }
+            (Message::AuthenticationMd5Password(body), Proof::Open) => {
+                let password = self.unbound_password()?;
+                let hash = md5_hash(self.user.as_bytes(), password.as_bytes(), body.salt());
+                frontend::password_message(hash.as_bytes(), &mut out).map_err(malformed)?;
+            }
+            (Message::AuthenticationSasl(body), Proof::Open) => {
+                let mechanisms = body.mechanisms().collect::<Vec<_>>().map_err(malformed)?;
+                self.begin_scram(&mechanisms, &mut out)?;
+            }
+            (Message::AuthenticationSaslContinue(body), Proof::Begun { mut scram, bound }) => {
+                scram.update(body.data()).map_err(malformed)?;
+                frontend::sasl_response(scram.message(), &mut out).map_err(malformed)?;
+                self.proof = Proof::Begun { scram, bound };
+            }
+            (Message::AuthenticationSaslFinal(body), Proof::Begun { mut scram, bound }) => {
+                scram.finish(body.data()).map_err(|_| HandshakeError::Policy(IMPOSTOR))?;
+                self.proof = Proof::Mutual { bound };
+            }
+            (
+                Message::AuthenticationGss
+                | Message::AuthenticationKerberosV5
+                | Message::AuthenticationScmCredential
+                | Message::AuthenticationSspi,
+                _,
+            ) => return Err(HandshakeError::Policy(UNKNOWN_KIND)),
+            _ => return Err(malformed("a message out of turn")),
+        }
+        Ok(out.freeze())
+    }
+
+    fn begin_scram(&mut self, mechanisms: &[&str], out: &mut BytesMut) -> Result<(), HandshakeError> {
+        let end_point = match &self.channel {
+            Channel::Tls { end_point: Some(hash) } if self.policy.binding != ChannelBinding::Disable => {
+                Some(hash)
+            }
+            Channel::Tls { .. } | Channel::Plain => None,
+        };
+        let (mechanism, bound, data) = match end_point {
+            Some(hash) if mechanisms.contains(&SCRAM_SHA_256_PLUS) => {
+                (SCRAM_SHA_256_PLUS, true, sasl::ChannelBinding::tls_server_end_point(hash.clone()))
+            }
+            Some(_) => (SCRAM_SHA_256, false, sasl::ChannelBinding::unrequested()),
+            None => (SCRAM_SHA_256, false, sasl::ChannelBinding::unsupported()),
+        };
+        if self.policy.binding == ChannelBinding::Require && !bound {
+            return Err(HandshakeError::Policy(UNBOUND));
+        }
+        if !mechanisms.contains(&mechanism) {
+            return Err(HandshakeError::Policy("the server offers no SCRAM-SHA-256"));
+        }
+        let scram = ScramSha256::new(self.password()?.as_bytes(), data);
+        frontend::sasl_initial_response(mechanism, scram.message(), out).map_err(malformed)?;
+        self.proof = Proof::Begun { scram, bound };
+        Ok(())
+    }
+
+    /// The password, to be sent in a way that nothing binds to the channel.
+    fn unbound_password(&self) -> Result<&str, HandshakeError> {
+        match self.policy.binding {
+            ChannelBinding::Require => Err(HandshakeError::Policy(UNBOUND)),
+            ChannelBinding::Disable | ChannelBinding::Prefer => self.password(),
+        }
+    }
+
+    fn password(&self) -> Result<&str, HandshakeError> {
+        self.password.as_deref().ok_or(HandshakeError::Policy(NO_PASSWORD))
+    }
+}
+
+/// The fields of an ErrorResponse.
+pub(in crate::source) fn server_error(body: &ErrorResponseBody) -> ServerError {
+    let mut error = ServerError::default();
+    let (mut table, mut column, mut context) = (None, None, None);
+    let mut fields = body.fields();
+    while let Ok(Some(field)) = fields.next() {
+        let value = String::from_utf8_lossy(field.value_bytes()).into_owned();
+        match field.type_() {
+            b'C' => error.sqlstate = value,
+            b'M' => error.message = value,
+            b'D' => error.detail = Some(value),
+            b'H' => error.hint = Some(value),
+            b't' => table = Some(value),
+            b'c' => column = Some(value),
+            b'W' => context = Some(value),
+            _ => {}
+        }
+    }
+    error.detail = detail(error.detail.as_deref(), table.as_deref(), column.as_deref(), context.as_deref());
+    error
+}
+
+/// What an error is about, in one line.
+pub(in crate::source) fn detail(
+    detail: Option<&str>,
+    table: Option<&str>,
+    column: Option<&str>,
+    context: Option<&str>,
+) -> Option<String> {
+    let named = |what: &str, name: Option<&str>| Some(format!("{what} {}", name?));
+    let parts = [detail.map(str::to_owned), named("table", table), named("column", column)];
+    let context = context.map(|text| text.replace('\n', ", "));
+    let parts: Vec<String> = parts.into_iter().chain([context]).flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+fn malformed(what: impl fmt::Display) -> HandshakeError {
+    HandshakeError::Malformed(what.to_string())
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.sqlstate)?;
+        let more = [&self.detail, &self.hint];
+        more.into_iter().flatten().try_for_each(|sentence| write!(f, "; {sentence}"))
+    }
+}
+
+const CLEAR_TEXT: &str = "the server asks for the password in clear text over a connection without TLS: \
+     use sslmode=require or more, or scram-sha-256 in pg_hba.conf";
+const IMPOSTOR: &str = "the server does not prove that it knows the password which it checks: \
+     it is not the server it claims to be";
+const NO_PASSWORD: &str = "the server asks for a password, and none is given: \
+     set `postgres.password`, or add a line to ~/.pgpass";
+const NOT_REQUIRED: &str = "the server lets us in, or asks for a password, in a way that `require_auth` forbids: \
+     look at pg_hba.conf, and at whether this is the server";
+const UNBOUND: &str = "`channel_binding` is `require`, and the server lets us in without it: \
+     it needs TLS, and scram-sha-256 in pg_hba.conf and for the role's password";
+const UNKNOWN_KIND: &str = "the server asks for a kind of authentication other than a password or certificate \
+     (scram-sha-256, md5, password, cert or trust in pg_hba.conf)";
+
+#[cfg(test)]
+mod tests;

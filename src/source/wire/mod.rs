@@ -1,0 +1,26 @@
+//! The protocol on the socket. In: a [`Conninfo`](super::Conninfo). Out: SQL sessions, replication
+//! connections and, from these, a stream of frames; every failure as a [`SourceError`].
+//!
+//! Promised: passwords and certificates are used as libpq would; bytes that are not the protocol's are
+//! an error and never a panic; an LSN is confirmed only after the caller gave it; a silent server is
+//! noticed within its timeout. The handshake, frames and progress are pure.
+
+pub(super) mod connection;
+pub(super) mod error;
+pub(super) mod frame;
+pub(super) mod handshake;
+pub(super) mod progress;
+pub(super) mod socket;
+pub(super) mod sql;
+pub(super) mod sqlstate;
+pub(super) mod stream;
+pub(super) mod tls;
+
+pub use connection::{Connection, StreamOptions, SystemIdentity};
+pub use error::SourceError;
+pub use frame::{Frame, MalformedFrame};
+pub use handshake::ServerError;
+pub use progress::{Patience, Place};
+pub use sql::connect_sql;
+pub use stream::{Block, Ended, Stream};
+pub(crate) use tls::verifier;

@@ -1,0 +1,159 @@
+//! Ordinary sessions, let in as the stream is: over the same sockets, TLS, policy and settings.
+//!
+//! The client of ordinary SQL wants to shake hands itself. Ours has done so by then, more strictly;
+//! so it is told again what the server said to us, and its own start-up message goes nowhere.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf as _, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_postgres::types::{FromSql, Type};
+use tokio_postgres::{Client, Config, NoTls};
+
+use super::error::SourceError;
+use super::handshake::{ServerError, detail};
+use super::socket::{Admitted, Socket, admit};
+use crate::source::conninfo::Conninfo;
+
+/// Opens a session. Its connection is driven by a task of its own, which ends with the client.
+pub async fn connect_sql(conninfo: &Conninfo) -> Result<Client, SourceError> {
+    let Admitted { socket, inbound, mut greeting, .. } = admit(conninfo, false).await?;
+    greeting.unsplit(inbound);
+    let mut config = Config::new();
+    // Whom the server knows us as was said in our own start-up message.
+    config.user("").ssl_mode(tokio_postgres::config::SslMode::Disable);
+    let admitted = AlreadyIn { socket, greeting, startup: Startup::default() };
+    let (client, connection) = config.connect_raw(admitted, NoTls).await.map_err(SourceError::from)?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!("a session with Postgres ended: {error}");
+        }
+    });
+    Ok(client)
+}
+
+impl From<tokio_postgres::Error> for SourceError {
+    /// What a session's error means to its caller.
+    fn from(error: tokio_postgres::Error) -> Self {
+        told(&error)
+    }
+}
+
+fn told(error: &tokio_postgres::Error) -> SourceError {
+    match error.as_db_error() {
+        Some(db) => ServerError {
+            sqlstate: db.code().code().to_owned(),
+            message: db.message().to_owned(),
+            detail: detail(db.detail(), db.table(), db.column(), db.where_()),
+            hint: db.hint().map(str::to_owned),
+        }
+        .into(),
+        None if error.is_closed() => SourceError::Closed(error.to_string()),
+        None if is_no_utf8(error) => SourceError::Unreadable {
+            lsn: None,
+            what: "a name or a text in the catalog is not UTF-8: rename what bears it".to_owned(),
+        },
+        None => {
+            let cause =
+                std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            SourceError::Unreachable(format!("{error}{cause}"))
+        }
+    }
+}
+
+/// A SQL_ASCII database holds any bytes.
+fn is_no_utf8(error: &tokio_postgres::Error) -> bool {
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::str::Utf8Error>)
+}
+
+/// A text's bytes as they came, unchecked.
+pub(in crate::source) struct Bytes<'a>(pub(in crate::source) &'a [u8]);
+
+impl<'a> FromSql<'a> for Bytes<'a> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(raw))
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::TEXT
+    }
+}
+
+/// A socket behind which the server has let us in, for a client that wants to be.
+struct AlreadyIn {
+    socket: Socket,
+    /// What is read first.
+    greeting: BytesMut,
+    startup: Startup,
+}
+
+/// What is swallowed of what is written: one message, its length in its first four bytes.
+/// <https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-STARTUPMESSAGE>
+#[derive(Default)]
+struct Startup {
+    length: [u8; 4],
+    seen: usize,
+}
+
+impl Startup {
+    /// How many of `bytes` belong to it.
+    fn swallow(&mut self, bytes: &[u8]) -> usize {
+        let before = self.seen;
+        for byte in bytes {
+            if let Some(place) = self.length.get_mut(self.seen) {
+                *place = *byte;
+            } else if self.seen >= u32::from_be_bytes(self.length) as usize {
+                break;
+            }
+            self.seen += 1;
+        }
+        self.seen - before
+    }
+}
+
+impl AsyncRead for AlreadyIn {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.greeting.has_remaining() {
+            return Pin::new(&mut this.socket).poll_read(cx, buf);
+        }
+        let length = this.greeting.len().min(buf.remaining());
+        buf.put_slice(&this.greeting.split_to(length));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for AlreadyIn {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        match this.startup.swallow(buf) {
+            0 => Pin::new(&mut this.socket).poll_write(cx, buf),
+            swallowed => Poll::Ready(Ok(swallowed)),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_startup_message_is_swallowed_and_nothing_behind_it() {
+        for cut in 0..=8 {
+            let (mut startup, all) = (Startup::default(), b"\0\0\0\x08bodyQuery");
+            let first = startup.swallow(&all[..cut]);
+            assert_eq!(first + startup.swallow(&all[cut..]), 8);
+            assert_eq!(startup.swallow(b"Query"), 0);
+        }
+    }
+}

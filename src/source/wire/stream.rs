@@ -1,0 +1,257 @@
+//! The stream, in blocks.
+//!
+//! The task that runs a [`Stream`] does nothing else: it reads, hands over what it read, and tells
+//! the server what is synced. Neither delivery nor the disk can hold up an answer to the server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use postgres_protocol::message::backend::Message;
+use postgres_protocol::message::frontend;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::error::SourceError;
+use super::frame::{Frame, MalformedFrame, message_length, status_update};
+use super::handshake::server_error;
+use super::progress::{Next, Progress};
+use super::socket::{Socket, closed, malformed};
+use crate::clock::Clock;
+use crate::failpoint::{self, Side};
+use crate::position::Lsn;
+use crate::time::Uptime;
+
+/// A stream under way.
+pub struct Stream {
+    socket: Socket,
+    inbound: BytesMut,
+    from: Lsn,
+    /// The last place in the log that a message bore: where to look when one is malformed.
+    seen: Lsn,
+    patience: Duration,
+}
+
+/// Whole CopyData messages, as many as had come. While a block lives it counts against the bytes
+/// that may be under way.
+#[derive(Debug)]
+pub struct Block {
+    bytes: Bytes,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// How a stream ended that was not broken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ended {
+    /// The server ended it: it shuts down.
+    ByServer,
+    /// It was told to.
+    Stopped,
+}
+
+impl Stream {
+    pub(in crate::source) fn new(socket: Socket, inbound: BytesMut, from: Lsn, patience: Duration) -> Self {
+        Self { socket, inbound, from, seen: from, patience }
+    }
+
+    /// Reads until `stop` is true, or nobody is left to say so or what is synced, or the connection
+    /// ends. `hand_over` gets what was read, in order; `synced` says what may be confirmed.
+    pub async fn run(
+        mut self,
+        clock: Clock,
+        mut hand_over: impl FnMut(Block) + Send,
+        mut synced: watch::Receiver<Lsn>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<Ended, SourceError> {
+        let budget = Arc::new(Semaphore::new(BLOCKS_BYTES_MAX as usize));
+        let confirmed = self.from.max(*synced.borrow_and_update());
+        let mut progress = Progress::new(confirmed, clock.uptime(), self.patience);
+        let mut permit: Option<OwnedSemaphorePermit> = None;
+        // What came together with the answer to START_REPLICATION.
+        if let Some(ended) = self.hand_over(&mut progress, &mut permit, &mut hand_over)? {
+            return Ok(ended);
+        }
+        loop {
+            let wake = self.tell(&mut progress, clock).await?;
+            if *stop.borrow_and_update() {
+                break;
+            }
+            let missing = self.budget_missing(permit.as_ref());
+            progress.held_back(missing > 0);
+            let patience = Duration::from_millis(wake.0.saturating_sub(clock.uptime().0));
+            let mut room = (&mut self.inbound).limit(READ_BYTES as usize);
+            tokio::select! {
+                read = self.socket.read_buf(&mut room), if missing == 0 => {
+                    if read.map_err(closed)? == 0 {
+                        return Err(SourceError::Closed("by the server".into()));
+                    }
+                    progress.heard();
+                    if let Some(ended) = self.hand_over(&mut progress, &mut permit, &mut hand_over)? {
+                        return Ok(ended);
+                    }
+                }
+                acquired = Arc::clone(&budget).acquire_many_owned(missing), if missing > 0 => {
+                    let acquired = acquired.map_err(|_| SourceError::Closed("by us".into()))?;
+                    match &mut permit {
+                        Some(permit) => permit.merge(acquired),
+                        None => permit = Some(acquired),
+                    }
+                }
+                changed = synced.changed() => match changed {
+                    Ok(()) => progress.synced(*synced.borrow_and_update()),
+                    Err(_) => break,
+                },
+                changed = stop.changed() => if changed.is_err() { break },
+                () = tokio::time::sleep(patience) => {}
+            }
+        }
+        let last = *synced.borrow();
+        Ok(self.finish(last).await)
+    }
+
+    /// Tells the server what is due. Says when to look again.
+    async fn tell(&mut self, progress: &mut Progress, clock: Clock) -> Result<Uptime, SourceError> {
+        loop {
+            match progress.poll(clock.uptime()) {
+                Next::Wait(until) => return Ok(until),
+                Next::GiveUp => return Err(SourceError::Silent { patience: self.patience }),
+                Next::Tell { synced, reply_requested } => {
+                    let update = status_update(synced, Clock::now(), reply_requested);
+                    failpoint::reach("confirm", Side::Before);
+                    self.socket.write_all(&update).await.map_err(closed)?;
+                    self.socket.flush().await.map_err(closed)?;
+                    failpoint::reach("confirm", Side::After);
+                }
+            }
+        }
+    }
+
+    /// What must be had of the budget before more is read: a read's worth, or the whole of the
+    /// message that has begun, were it larger. One larger than the budget takes all of it and is
+    /// alone under way.
+    fn budget_missing(&self, permit: Option<&OwnedSemaphorePermit>) -> u32 {
+        let message = message_length(&self.inbound).ok().flatten().map_or(0, |(_, length)| length);
+        let required = u32::try_from(message).unwrap_or(u32::MAX).clamp(READ_BYTES, BLOCKS_BYTES_MAX);
+        let held = permit.map_or(0, OwnedSemaphorePermit::num_permits);
+        required.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX))
+    }
+
+    /// Takes the whole messages off what was read: CopyData goes on in one block, anything else is
+    /// seen to here. Says how the stream ended where it did.
+    fn hand_over(
+        &mut self,
+        progress: &mut Progress,
+        permit: &mut Option<OwnedSemaphorePermit>,
+        hand_over: &mut impl FnMut(Block),
+    ) -> Result<Option<Ended>, SourceError> {
+        loop {
+            let end = self.copy_data(progress);
+            if end > 0 {
+                let bytes = self.inbound.split_to(end).freeze();
+                hand_over(Block { bytes, _permit: permit.take() });
+            }
+            let next = message_length(&self.inbound).map_err(|error| malformed(self.seen, error))?;
+            match next {
+                Some((kind, length)) if self.inbound.len() >= length => {
+                    if let Some(ended) = self.other_message(kind, length)? {
+                        return Ok(Some(ended));
+                    }
+                }
+                _ => {
+                    let missing = next.map_or(0, |(_, length)| length.saturating_sub(self.inbound.len()));
+                    self.inbound.reserve(missing.max(READ_BYTES as usize));
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// How many bytes of whole CopyData messages have come.
+    fn copy_data(&mut self, progress: &mut Progress) -> usize {
+        let mut end = 0;
+        loop {
+            let rest = self.inbound.get(end..).unwrap_or_default();
+            // What is malformed is met again when nothing whole stands before it.
+            let Ok(Some((b'd', length))) = message_length(rest) else { return end };
+            let Some(message) = rest.get(..length) else { return end };
+            match (message.get(5), message.get(6..14).and_then(|lsn| lsn.first_chunk::<8>())) {
+                // A keepalive that asks is answered from here, however far behind the reader is.
+                (Some(b'k'), _) if message.get(22) == Some(&1) => progress.asked(),
+                (Some(b'w'), Some(lsn)) => self.seen = self.seen.max(Lsn(u64::from_be_bytes(*lsn))),
+                _ => {}
+            }
+            end += length;
+        }
+    }
+
+    fn other_message(&mut self, kind: u8, length: usize) -> Result<Option<Ended>, SourceError> {
+        let mut whole = self.inbound.split_to(length);
+        match kind {
+            // CopyDone, and CommandComplete behind it: the server shuts down.
+            b'c' | b'C' | b'Z' => Ok(Some(Ended::ByServer)),
+            b'N' | b'S' => Ok(None),
+            b'E' => match Message::parse(&mut whole) {
+                Ok(Some(Message::ErrorResponse(body))) => {
+                    Err(SourceError::of_stream(server_error(&body), self.seen))
+                }
+                _ => Err(malformed(self.seen, "an ErrorResponse")),
+            },
+            other => Err(malformed(
+                self.seen,
+                format_args!("a message of kind {:?} in the stream", char::from(other)),
+            )),
+        }
+    }
+
+    /// The last word: what is synced, and that we go. The server's end is waited for: by then it has
+    /// heard all of it, and the slot is free for the next start.
+    async fn finish(mut self, synced: Lsn) -> Ended {
+        let mut out = BytesMut::new();
+        out.put_slice(&status_update(synced.max(self.from), Clock::now(), false));
+        frontend::copy_done(&mut out);
+        frontend::terminate(&mut out);
+        let farewell = async {
+            self.socket.write_all(&out).await?;
+            self.socket.flush().await?;
+            loop {
+                self.inbound.clear();
+                if self.socket.read_buf(&mut self.inbound).await? == 0 {
+                    return std::io::Result::Ok(());
+                }
+            }
+        };
+        // In the midst of a large transaction it may not hear us for long: then it is told once more
+        // at the next start.
+        let _ = tokio::time::timeout(FAREWELL_MAX, farewell).await;
+        Ended::Stopped
+    }
+}
+
+impl Block {
+    /// Whole CopyData messages that come from no connection, and count against nothing.
+    pub fn of(bytes: Bytes) -> Self {
+        Self { bytes, _permit: None }
+    }
+
+    /// Its frames, in order.
+    pub fn frames(&self) -> impl Iterator<Item = Result<Frame<'_>, MalformedFrame>> {
+        let mut rest = &self.bytes[..];
+        std::iter::from_fn(move || {
+            if !rest.has_remaining() {
+                return None;
+            }
+            // Whole messages were taken off, so their lengths are there.
+            let (_, length) = message_length(rest).ok().flatten()?;
+            let (message, after) = rest.split_at_checked(length)?;
+            rest = after;
+            message.get(5..).map(Frame::parse)
+        })
+    }
+}
+
+/// What may be read and not yet applied.
+const BLOCKS_BYTES_MAX: u32 = 8 * 1024 * 1024;
+/// What one read takes at most, about.
+const READ_BYTES: u32 = 256 * 1024;
+/// How long the server may take to let us go.
+const FAREWELL_MAX: Duration = Duration::from_secs(1);
