@@ -1,90 +1,21 @@
 //! The right loop as others hold it.
 
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::driver::{Driver, Event};
-use super::http::client::SendRequest;
-use super::scheduler::condition::LaneCondition;
-use super::webhook::Routes;
-use crate::clock::Clock;
-use crate::metrics::Metrics;
-use crate::outcome::OutcomeKind;
+use super::params::{LaneView, Params};
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Epochs, LaneReplay, ReplayNo, Spool, SpoolError};
-
-/// What the right loop starts from.
-pub struct Params {
-    /// Where records are and outcomes go.
-    pub spool: Spool,
-    /// Nothing is cut or sent before [`Deliver::hold`] lets go.
-    pub held: bool,
-    /// Which epoch a record is of.
-    pub epochs: Epochs,
-    /// Which webhook answers for which lane.
-    pub routes: watch::Receiver<Arc<Routes>>,
-    /// Requests in flight over all webhooks.
-    pub in_flight_max: usize,
-    /// Most that a failing or paused lane holds.
-    pub lane_bytes_max: u64,
-    /// `spool.bytes_max`
-    pub spool_bytes_max: u64,
-    /// How long a lane without a webhook is kept.
-    pub retain: Duration,
-    /// Makes requests.
-    pub post: SendRequest,
-    /// Chance for jitter, 0.0..1.0.
-    pub jitter: Box<dyn FnMut() -> f64 + Send>,
-    /// The time.
-    pub clock: Clock,
-    /// What is counted.
-    pub metrics: Metrics,
-    /// Told once, when the spool can no longer be written or read.
-    pub on_failure: Box<dyn Fn(SpoolError) + Send>,
-}
+use crate::spool::{LaneReplay, ReplayNo, SpoolError};
 
 /// The right loop at work. Dropping it stops nothing: [`Deliver::stop`] does.
 #[derive(Debug)]
 pub struct Deliver {
     events: mpsc::Sender<Event>,
     thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// A lane, as it is shown.
-#[derive(Clone, Debug)]
-pub struct LaneView {
-    /// Which.
-    pub lane: LaneNo,
-    /// Its project's name.
-    pub project: String,
-    /// Whether a webhook answers for it.
-    pub has_webhook: bool,
-    /// What it is doing, or what keeps it from doing it.
-    pub state: LaneCondition,
-    /// Every record up to here is settled.
-    pub cursor: Seq,
-    /// Whether a request is on the wire.
-    pub in_flight: bool,
-    /// Records that are not settled.
-    pub pending_records: u64,
-    /// Bytes of their fragments.
-    pub pending_bytes: u64,
-    /// Ranges of replays that are left to send.
-    pub replay_parts: usize,
-    /// For how long the oldest has waited.
-    pub oldest: Option<Duration>,
-    /// Failed attempts since the last success.
-    pub failures: u32,
-    /// How long until the next attempt.
-    pub next_attempt: Option<Duration>,
-    /// How the last attempt ended.
-    pub last_outcome: Option<OutcomeKind>,
-    /// Why it is paused.
-    pub reason: Option<String>,
 }
 
 impl Deliver {

@@ -10,14 +10,16 @@ mod http;
 mod driver;
 
 mod handle;
+mod params;
 mod webhook;
 
 pub use driver::Driver;
-pub use handle::{Deliver, LaneView, Params, random_jitter};
+pub use handle::{Deliver, random_jitter};
 pub use http::client::{Client, OutgoingRequest, SendRequest};
 pub use http::egress::{Denied, Egress};
 pub use http::proxy::{BadProxy, Proxy};
 pub use http::signature::{BadSecret, Secret};
+pub use params::{LaneView, Params};
 pub use scheduler::condition::LaneCondition;
 pub use scheduler::retry::Outcome;
 pub use webhook::{DuplicateWebhook, Limits, Redacted, Routes, Webhook, is_reserved};

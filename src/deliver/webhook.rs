@@ -72,9 +72,9 @@ impl fmt::Debug for Redacted {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("two webhooks are for project `{project}` and callback `{callback}`: keep one, or name others")]
 pub struct DuplicateWebhook {
-    /// Whose.
+    /// The project of both.
     pub project: String,
-    /// Which.
+    /// The callback of both.
     pub callback: String,
 }
 

@@ -2,7 +2,7 @@
 
 use super::writes::Pending;
 use super::{Driver, HOUSEKEEP_EVERY, TICK_EVERY, webhook_of};
-use crate::deliver::handle::LaneView;
+use crate::deliver::params::LaneView;
 use crate::deliver::scheduler::Action;
 use crate::deliver::scheduler::lane::{GiveUp, Phase};
 use crate::record::{LaneNo, Seq};

@@ -55,7 +55,7 @@ pub(in crate::deliver) struct Candidates {
     after: Seq,
 }
 
-/// A batch's body, and what its headers tell of its records.
+/// A batch's body, and what its headers need to know of its records.
 #[derive(Clone, Debug)]
 pub(in crate::deliver) struct EncodedBatch {
     pub(in crate::deliver) body: bytes::Bytes,

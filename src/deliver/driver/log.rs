@@ -1,4 +1,4 @@
-//! Attempts that fail, told to whoever reads the log.
+//! The log lines of attempts that fail, and of receivers that work again.
 
 use super::Driver;
 use super::outcomes::Ended;

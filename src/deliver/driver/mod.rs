@@ -20,7 +20,7 @@ use self::lane_reader::{EncodedBatch, LaneReader};
 use self::outage::Outages;
 use self::outcomes::Ended;
 use self::writes::Pending;
-use crate::deliver::handle::{LaneView, Params};
+use crate::deliver::params::{LaneView, Params};
 use crate::deliver::scheduler::{Action, Scheduler};
 use crate::deliver::webhook::Webhook;
 use crate::record::{LaneNo, Seq};
@@ -69,7 +69,7 @@ pub(in crate::deliver) enum Event {
     Written(Pending, Result<Done, SpoolError>),
 }
 
-/// The right loop's doing: whoever holds it turns it.
+/// The state of the loop. [`Driver::step`] advances it.
 pub struct Driver {
     params: Params,
     events: mpsc::Sender<Event>,
@@ -146,7 +146,7 @@ impl Driver {
         self.lane_reader.memory()
     }
 
-    /// Takes in what has come, and does what is due. Never waits: says how long to rest where
+    /// Handles the events that have come, and does what is due. Never waits: says how long to rest where
     /// nothing else comes; `None`: it has stopped.
     pub fn step(&mut self) -> Option<Duration> {
         // What has come meanwhile is taken together.

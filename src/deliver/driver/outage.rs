@@ -1,5 +1,5 @@
-//! What there is to say of receivers that fail: one line a minute for each host and kind of failure,
-//! however many lanes fail. A value: time is an argument.
+//! What is logged of receivers that fail: one line a minute for each host and kind of failure, however
+//! many lanes fail. A value: time is an argument.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -20,14 +20,15 @@ struct Host {
     failing: BTreeSet<LaneNo>,
     /// What was said, by class.
     classes: HashMap<Class, Reported>,
-    /// Lanes whose end of failing nobody was told of.
+    /// Lanes that recovered since the last line that said so.
     recovered: usize,
     recovered_at: Option<Uptime>,
     /// A failure was said since the host last worked for all.
     is_reported: bool,
 }
 
-/// A change of it is news: the answer's status, or what went wrong before there was one.
+/// The kind of a failure: the answer's status, or what went wrong before there was one. A change is logged at
+/// once.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 struct Class {
     kind: OutcomeKind,

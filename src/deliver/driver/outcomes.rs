@@ -1,11 +1,11 @@
-//! What follows from an attempt: it is written down, counted, and then the lane goes on.
+//! What follows from an attempt: it is counted and stored, and then the lane goes on.
 
 use std::time::Duration;
 
 use super::Driver;
 use super::writes::Pending;
 use crate::deliver::driver::lane_reader::ReadScope;
-use crate::deliver::scheduler::Settled;
+use crate::deliver::scheduler::lane::Settled;
 use crate::deliver::scheduler::retry::Outcome;
 use crate::metrics::{AttemptLabel, CallbackLabel, ReasonLabel};
 use crate::record::{LaneNo, Seq};
@@ -55,7 +55,7 @@ impl Driver {
         self.write_attempt(Box::new(AttemptWrite { attempted, batch, successors }));
     }
 
-    /// As it is written down.
+    /// The attempt as the spool stores it.
     pub(in crate::deliver) fn attempted(&self, ended: Ended, fate: Fate) -> (Batch, Attempted) {
         let Ended { lane, batch, outcome, started_at, took, .. } = ended;
         let attempted = Attempted {
@@ -163,7 +163,7 @@ impl Driver {
         metrics.attempt_duration.observe(ended.took.as_secs_f64());
         if fate == Fate::Delivered {
             metrics.batches_delivered.get_or_create(&CallbackLabel { callback }).inc();
-            // How late a record is that is sent again says nothing.
+            // The latency of a replayed record means nothing.
             if ended.batch.replay.is_none() && ended.dead.is_none() {
                 let latency = self.params.clock.wall().since(ended.committed_at);
                 metrics.delivery_latency.observe(latency.as_secs_f64());

@@ -53,7 +53,7 @@ impl Driver {
         self.scheduler.replay(replay, rate, parts, now);
     }
 
-    /// Nothing more of it is cut from now on; `told` hears when that is durable.
+    /// Nothing more of it is cut from now on; `reply` is sent when that is durable.
     pub(in crate::deliver) fn cancel_replay(
         &mut self,
         replay: ReplayNo,
@@ -109,7 +109,7 @@ impl Driver {
         let Some(until) = lane_reader.last().map(|head| head.seq) else { return Ok(()) };
         for callback in Callback::ALL.into_iter().filter(|callback| *callback != lane.callback()) {
             let other = LaneNo::new(lane.project(), callback);
-            // One that stands still is not waited for.
+            // A suspended lane is not waited for.
             let moving = self.scheduler.lane(other).filter(|other| !other.is_suspended());
             let ranges: Vec<(Seq, Seq)> =
                 moving.map_or_else(Vec::new, |other| other.ranges_of(replay).collect());
@@ -137,7 +137,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Sends the next dead letter of a lane that is asked for, or cuts it first.
+    /// Sends the lane's next dead letter that has a requested redelivery, or cuts it first.
     pub(in crate::deliver) fn redeliver(&mut self, lane: LaneNo, now: Uptime) -> Result<(), SpoolError> {
         let webhook = self.scheduler.lane(lane).and_then(|lane| lane.webhook().cloned());
         let letter = self.lane_reader.reader().next_redelivery(lane)?;

@@ -15,11 +15,11 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::deliver::http::answer::{Answer, connect_failed, failed, unsent};
-use crate::deliver::http::connector::Connector;
+use crate::deliver::http::connector::{Connector, Key};
 use crate::deliver::http::egress::Egress;
 use crate::deliver::http::proxy::Proxy;
 use crate::deliver::http::trust;
-use crate::deliver::http::wire::{HttpConnection, Key, Pool};
+use crate::deliver::http::wire::{HttpConnection, Pool};
 use crate::deliver::scheduler::retry::Outcome;
 use crate::metrics::{Metrics, ReusedLabel, Truth};
 use crate::outcome::OutcomeKind;
@@ -32,7 +32,7 @@ pub struct Client {
     metrics: Metrics,
 }
 
-/// Makes one attempt at a request, and tells how it ended. It must not block.
+/// Makes one attempt at a request, and replies with its outcome. It must not block.
 pub type SendRequest = Box<dyn Fn(OutgoingRequest, Box<dyn FnOnce(Outcome) + Send>) + Send>;
 
 /// One request.

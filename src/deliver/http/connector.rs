@@ -15,13 +15,20 @@ use tokio_rustls::TlsConnector;
 
 use crate::deliver::http::egress::{Denied, Egress};
 use crate::deliver::http::proxy::{Proxy, TunnelError};
-use crate::deliver::http::wire::Key;
 
 /// Makes connections.
 pub(in crate::deliver) struct Connector {
     pub(in crate::deliver) egress: Egress,
     pub(in crate::deliver) proxy: Option<Proxy>,
     pub(in crate::deliver) tls: Arc<ClientConfig>,
+}
+
+/// Where a connection leads: scheme, host and port.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::deliver) struct Key {
+    pub(in crate::deliver) https: bool,
+    pub(in crate::deliver) host: String,
+    pub(in crate::deliver) port: u16,
 }
 
 /// What HTTP is spoken over.
@@ -36,7 +43,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 pub(in crate::deliver) struct Connected {
     pub(in crate::deliver) socket: Socket,
     pub(in crate::deliver) http2: bool,
-    /// It ends at a proxy, which is told the whole target.
+    /// It ends at a proxy, whose requests name the whole target.
     pub(in crate::deliver) http_proxy: Option<HttpProxy>,
 }
 
@@ -81,7 +88,7 @@ impl Connector {
         let stream = match &self.proxy {
             None => connect(host, port, timeout, |address| self.egress.check(address)).await?,
             Some(proxy) => {
-                // What a name means is the proxy's to say; an address can be told here.
+                // A name is resolved by the proxy; an address can be checked here.
                 host.parse().map_or(Ok(()), |address| self.egress.check(address))?;
                 let (proxy_host, proxy_port) = proxy.address();
                 let mut stream = connect(proxy_host, proxy_port, timeout, |_| Ok(())).await?;

@@ -9,7 +9,7 @@ use crate::position::Position;
 use crate::spool::Batch;
 use crate::time::Timestamp;
 
-/// What the headers tell besides the webhook's own.
+/// What the headers state besides the webhook's own.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::deliver) struct RequestContext<'a> {
     pub(in crate::deliver) batch: &'a Batch,

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use self::tap::{StatusTap, TappedStream};
 use crate::deliver::http::connector::{Connected, HttpProxy, Socket};
 
-pub(in crate::deliver) use self::pool::{Key, Pool};
+pub(in crate::deliver) use self::pool::Pool;
 
 /// A connection that was made.
 pub(in crate::deliver) struct HttpConnection {

@@ -9,11 +9,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::lane::{Begun, Due, GiveUp, Lane, Phase, RateLimiters, Work};
+use self::lane::{Begun, Due, GiveUp, Lane, Phase, RateLimiters, Settled, Work};
 use self::retry::{Outcome, Verdict, verdict};
 use self::slots::SlotQueue;
 use crate::deliver::webhook::Webhook;
-use crate::record::{Callback, LaneNo, Seq};
+use crate::record::{Callback, LaneNo};
 use crate::spool::{Batch, DeadReason, Fate, LaneState};
 use crate::time::Uptime;
 
@@ -32,15 +32,15 @@ pub(in crate::deliver) use order::{Candidate, Run};
 pub(in crate::deliver) enum Action {
     /// Read the lane's head, ask [`Scheduler::run`] how much of it may go, and write the cut down.
     Cut(LaneNo),
-    /// Make the one more attempt of the lane's next dead letter that is asked for.
+    /// Make the requested attempt of the lane's next dead letter.
     Redeliver(LaneNo),
-    /// Give up what is pending in the lane as told.
+    /// Give up these pending records of the lane.
     GiveUp(LaneNo, GiveUp),
     /// Make the request.
     Send(LaneNo, Batch),
 }
 
-/// What follows from an attempt, to be written down with the lane's standing.
+/// What follows from an attempt, to be stored with the lane's health.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::deliver) struct Decision {
     pub(in crate::deliver) fate: Fate,
@@ -167,8 +167,8 @@ impl Scheduler {
         self.reschedule(no, now);
     }
 
-    /// An attempt ended. What follows is to be written down; until [`Scheduler::settled`] or
-    /// [`Scheduler::tried`] says that it is, the lane waits.
+    /// An attempt ended. What follows is to be stored; until [`Scheduler::settled`] or
+    /// [`Scheduler::attempt_recorded`] says that it is, the lane waits.
     pub(in crate::deliver) fn ended(
         &mut self,
         no: LaneNo,
@@ -208,7 +208,7 @@ impl Scheduler {
         Some(Decision { fate, halve })
     }
 
-    /// A failed attempt is written down; `successors` stand in for the batch where it was retired.
+    /// A failed attempt is stored; `successors` replace the batch where it was retired.
     pub(in crate::deliver) fn attempt_recorded(
         &mut self,
         no: LaneNo,
@@ -281,7 +281,7 @@ impl Scheduler {
         }
     }
 
-    /// A lane moved or stands otherwise: so may those of its project that wait for it.
+    /// A lane advanced or its health changed: the lanes of its project that wait for it may go on.
     fn changed(&mut self, no: LaneNo, now: Uptime) {
         for callback in Callback::ALL {
             let sibling = LaneNo::new(no.project(), callback);
@@ -322,16 +322,6 @@ impl Scheduler {
             self.slots.enqueue(no, lane.slot_key(now));
         }
     }
-}
-
-/// Records that are settled.
-#[derive(Clone, Debug, PartialEq)]
-pub(in crate::deliver) struct Settled {
-    pub(in crate::deliver) through: Seq,
-    pub(in crate::deliver) records: u64,
-    pub(in crate::deliver) bytes: u64,
-    /// When the record behind them was spooled; `None` where none is.
-    pub(in crate::deliver) oldest: Option<Uptime>,
 }
 
 #[cfg(test)]

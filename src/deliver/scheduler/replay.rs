@@ -1,7 +1,7 @@
 //! Replays and redeliveries: what is sent besides what is pending.
 //!
 //! 1. A replay's records wait for the same replay's records alone, and pending ones for pending ones.
-//! 2. A dead letter's one more attempt changes nothing of how its lane stands.
+//! 2. A redelivery does not change its lane's health.
 
 use super::Scheduler;
 use crate::deliver::scheduler::lane::RateLimiter;

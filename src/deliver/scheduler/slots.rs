@@ -226,7 +226,7 @@ impl ClassQueue {
     }
 }
 
-/// How long a success tells that the next request will not hang.
+/// How long a success counts: the next request is not expected to hang.
 const PROVEN_FOR: Duration = Duration::from_mins(10);
 /// Hosts that are remembered before old ones are forgotten.
 const HOSTS_MAX: usize = 4_096;

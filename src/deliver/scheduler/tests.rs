@@ -10,7 +10,7 @@ use super::*;
 use crate::deliver::scheduler::condition::LaneCondition;
 use crate::deliver::webhook::Limits;
 use crate::outcome::OutcomeKind;
-use crate::record::{ProjectNo, WaitsFor};
+use crate::record::{ProjectNo, Seq, WaitsFor};
 use crate::spool::{BatchId, LaneHealth};
 use crate::time::Timestamp;
 

@@ -5,14 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use super::HttpConnection;
-
-/// Where a connection leads: scheme, host and port.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(in crate::deliver) struct Key {
-    pub(in crate::deliver) https: bool,
-    pub(in crate::deliver) host: String,
-    pub(in crate::deliver) port: u16,
-}
+use crate::deliver::http::connector::Key;
 
 /// Idle connections, of a bounded number, each for a bounded time.
 #[derive(Clone, Default)]

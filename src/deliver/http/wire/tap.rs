@@ -37,7 +37,7 @@ struct StatusLine {
     line: Vec<u8>,
     /// Behind an interim answer's status line: its header lines are skipped.
     interim: bool,
-    /// No answer of HTTP/1 stands here.
+    /// The bytes are no HTTP/1 response.
     gave_up: bool,
 }
 

@@ -89,6 +89,16 @@ pub(in crate::deliver) enum Work {
     Replay(ReplayNo),
 }
 
+/// Records that are settled.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::deliver) struct Settled {
+    pub(in crate::deliver) through: Seq,
+    pub(in crate::deliver) records: u64,
+    pub(in crate::deliver) bytes: u64,
+    /// When the record behind them was spooled; `None` where none is.
+    pub(in crate::deliver) oldest: Option<Uptime>,
+}
+
 /// What is cut next of a lane.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::deliver) struct CutRange {

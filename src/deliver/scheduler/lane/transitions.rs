@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::replay_range::ReplayRange;
 use super::timer::Timer;
-use super::{Lane, Phase, Work};
-use crate::deliver::scheduler::Settled;
+use super::{Lane, Phase, Settled, Work};
 use crate::deliver::scheduler::retry::Outcome;
 use crate::deliver::scheduler::slots::SlotKey;
 use crate::deliver::webhook::Webhook;

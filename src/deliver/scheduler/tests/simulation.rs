@@ -45,7 +45,7 @@ enum Write {
     },
 }
 
-/// A standing that is handed in, with what the model knows then.
+/// A lane's health that is submitted, with what the model knows then.
 struct Stands {
     health: LaneHealth,
     failing_since: Option<Uptime>,
