@@ -15,8 +15,8 @@ mod excluded;
 pub(crate) mod quote;
 mod table;
 
-pub use added::{Added, At, Files, WhenAdded};
-pub use column_type::{ColumnType, Sort};
+pub use added::{AddedColumns, Filenodes, MissingValue, StreamSchema};
+pub use column_type::{ColumnType, TypeClass};
 pub(crate) use excluded::BOOL;
 pub use excluded::ExcludedWhen;
 pub use table::{Column, Generated, Kind, Partition, Persistence, ReplicaIdentity, Table, UniqueIndex};

@@ -1,14 +1,14 @@
 //! Which columns tell one row of the table from another. Pure: the catalog's facts in, the identity or
 //! the SQL that would give one out.
 
-use super::refusal::Refusal;
+use super::violation::Violation;
 use crate::relation::{Column, Kind, Partition, ReplicaIdentity, Table, UniqueIndex, quote};
 
 /// The identity: the columns of the replica identity; under FULL the primary key, else an immediate
 /// unique index over NOT NULL columns.
 ///
 /// Refused where there is none, where a partition has another, and where a column of `id` may be NULL.
-pub fn choose(table: &Table, id: &[String]) -> Result<Vec<String>, Refusal> {
+pub fn choose(table: &Table, id: &[String]) -> Result<Vec<String>, Violation> {
     let identity = of_root(table, id)?;
     if let Some(stranger) = table.partitions.iter().find(|partition| !partition_carries(partition, &identity))
     {
@@ -20,7 +20,7 @@ pub fn choose(table: &Table, id: &[String]) -> Result<Vec<String>, Refusal> {
     }
 }
 
-fn of_root(table: &Table, id: &[String]) -> Result<Vec<String>, Refusal> {
+fn of_root(table: &Table, id: &[String]) -> Result<Vec<String>, Violation> {
     let index = match table.replica_identity {
         ReplicaIdentity::Default => {
             table.unique_indexes.iter().find(|index| index.primary && index.immediate)
@@ -61,7 +61,7 @@ fn nullable<'a>(table: &'a Table, id: &[String]) -> Option<&'a Column> {
     id.iter().filter_map(|name| table.column(name)).find(|column| !column.not_null)
 }
 
-fn none(table: &Table, id: &[String]) -> Refusal {
+fn none(table: &Table, id: &[String]) -> Violation {
     let (quoted, shown) = (table.quoted(), shown(table));
     let why = match table.replica_identity {
         ReplicaIdentity::Default => "no primary key (or one that is deferrable)",
@@ -86,7 +86,7 @@ fn none(table: &Table, id: &[String]) -> Refusal {
             dropped + &key + if table.replica_identity == ReplicaIdentity::Default { "" } else { &default }
         }
     };
-    Refusal::cured_by(
+    Violation::with_fix(
         format!(
             "the table {shown} has {why}: once it is published, its UPDATEs and DELETEs fail or cannot be told apart"
         ),
@@ -94,7 +94,7 @@ fn none(table: &Table, id: &[String]) -> Refusal {
     )
 }
 
-fn of_partition(table: &Table, partition: &Partition, identity: &[String]) -> Refusal {
+fn of_partition(table: &Table, partition: &Partition, identity: &[String]) -> Violation {
     let shown = shown(table);
     let (quoted, name) = (quote::table(&partition.schema, &partition.name), &partition.name);
     let what = format!(
@@ -103,7 +103,7 @@ fn of_partition(table: &Table, partition: &Partition, identity: &[String]) -> Re
     );
     if partition.kind == Kind::Other {
         let detach = format!("ALTER TABLE {} DETACH PARTITION {quoted};", table.quoted());
-        return Refusal::cured_by(
+        return Violation::with_fix(
             format!("the partition {name} of {shown} is a foreign table: its changes are not logged here"),
             detach,
         );
@@ -111,11 +111,11 @@ fn of_partition(table: &Table, partition: &Partition, identity: &[String]) -> Re
     // Its own index over the same columns need not have a name that we know; FULL needs none.
     let primary = table.unique_indexes.iter().any(|index| index.primary && index.columns == identity);
     let cure = if primary { "DEFAULT" } else { "FULL" };
-    Refusal::cured_by(what, format!("ALTER TABLE {quoted} REPLICA IDENTITY {cure};"))
+    Violation::with_fix(what, format!("ALTER TABLE {quoted} REPLICA IDENTITY {cure};"))
 }
 
-fn may_be_null(table: &Table, column: &Column) -> Refusal {
-    Refusal::cured_by(
+fn may_be_null(table: &Table, column: &Column) -> Violation {
+    Violation::with_fix(
         format!(
             "documents.id: the column {} of {} may hold NULL, so a document could have no id",
             column.name,

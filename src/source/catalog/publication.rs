@@ -3,7 +3,7 @@
 
 use tokio_postgres::Client;
 
-use super::refusal::Refusal;
+use super::violation::Violation;
 use crate::relation::{Generated, Kind, ReplicaIdentity, Table, quote};
 use crate::source::SourceError;
 
@@ -64,19 +64,24 @@ pub async fn publication(client: &Client, name: &str, oid: u32) -> Result<Option
 }
 
 /// What is wrong with the publication `name`, each with the SQL that cures it.
-pub fn refusals(name: &str, publication: &Publication, table: &Table, needs_generated: bool) -> Vec<Refusal> {
+pub fn violations(
+    name: &str,
+    publication: &Publication,
+    table: &Table,
+    needs_generated: bool,
+) -> Vec<Violation> {
     let (publication_sql, table_sql) = (quote::identifier(name), table.quoted());
     let set = |option: &str| format!("ALTER PUBLICATION {publication_sql} SET ({option});");
-    let mut refusals = Vec::new();
+    let mut violations = Vec::new();
     if !publication.publishes_all {
-        refusals.push(Refusal::cured_by(
+        violations.push(Violation::with_fix(
             format!("the publication {name} lacks insert, update, delete or truncate"),
             set("publish = 'insert, update, delete, truncate'"),
         ));
     }
     let under_leaves = table.kind == Kind::Partitioned && !publication.via_root;
     if under_leaves && (publication.holds_somehow || publication.all_tables) {
-        refusals.push(Refusal::cured_by(
+        violations.push(Violation::with_fix(
             format!(
                 "the publication {name} gives changes under the names of the partitions of {}",
                 table.name
@@ -84,14 +89,14 @@ pub fn refusals(name: &str, publication: &Publication, table: &Table, needs_gene
             set("publish_via_partition_root = true"),
         ));
     } else if !publication.holds {
-        refusals.push(Refusal::cured_by(
+        violations.push(Violation::with_fix(
             format!("the publication {name} does not hold the table {}.{}", table.schema, table.name),
             format!("ALTER PUBLICATION {publication_sql} ADD TABLE {table_sql};"),
         ));
     }
     if publication.withholds_columns || publication.withholds_rows {
         let limit = if publication.withholds_columns { "column list" } else { "row filter" };
-        refusals.push(Refusal::cured_by(
+        violations.push(Violation::with_fix(
             format!(
                 "the publication {name} has a {limit} for {}: changes would be lost, or the application's UPDATEs fail",
                 table.name
@@ -100,12 +105,12 @@ pub fn refusals(name: &str, publication: &Publication, table: &Table, needs_gene
         ));
     }
     if needs_generated && !publication.generated {
-        refusals.push(Refusal::cured_by(
+        violations.push(Violation::with_fix(
             format!("the publication {name} leaves out generated columns of {}", table.name),
             set("publish_generated_columns = stored"),
         ));
     }
-    refusals
+    violations
 }
 
 /// Whether the publication must carry stored generated columns (18+): where a setting or the identity

@@ -15,13 +15,13 @@ pub enum Live {
     /// All.
     Always,
     /// By the text of this column, which has this form.
-    Told(String, ExcludedWhen, TypeKind),
+    ByColumn(String, ExcludedWhen, TypeKind),
 }
 
 impl Live {
     /// Whether the row `t` is live, as SQL.
     pub(in crate::source) fn sql(&self) -> String {
-        let Self::Told(column, when, kind) = self else { return "true".to_owned() };
+        let Self::ByColumn(column, when, kind) = self else { return "true".to_owned() };
         let column = of("t", column);
         let text = format!("pg_catalog.concat({column})");
         // As `types::canonical` has it, or near it: this counts, and decides nothing.
@@ -58,9 +58,11 @@ pub struct DocumentKey {
 impl DocumentKey {
     /// As the settings say, on the table that was found.
     pub fn of(required: &Required, found: &ServerState) -> Self {
-        let told = &found.told;
+        let told = &found.exclusion;
         let live = match (required.excluded(), &told.when, told.form) {
-            (Some(column), Some(when), Some(form)) => Live::Told(column.to_owned(), when.clone(), form.kind),
+            (Some(column), Some(when), Some(form)) => {
+                Live::ByColumn(column.to_owned(), when.clone(), form.kind)
+            }
             _ => Live::Always,
         };
         let is_padded =

@@ -13,8 +13,8 @@ use super::select::{self, DocumentKey, Encoding, ReadColumn, SharedIds};
 use crate::position::Lsn;
 use crate::relation::{Table, quote};
 use crate::source::catalog;
-use crate::source::catalog::refusal::CatalogError;
-use crate::source::preflight::setup::{Say, while_waiting};
+use crate::source::catalog::violation::CatalogError;
+use crate::source::preflight::setup::{OnWaiting, while_waiting};
 use crate::source::wire::sql::Bytes;
 use crate::source::{Connection, Conninfo, SourceError, connect_sql};
 use crate::time::Timestamp;
@@ -81,20 +81,20 @@ impl<E> From<tokio_postgres::Error> for RowsError<E> {
 }
 
 impl Snapshot {
-    /// Takes a snapshot of `schema.name`. `say` hears every five seconds whom it waits for: a slot is
+    /// Takes a snapshot of `schema.name`. `on_waiting` hears every five seconds whom it waits for: a slot is
     /// made only when the transactions that are open before it have ended.
     pub async fn take(
         conninfo: &Conninfo,
         schema: &str,
         name: &str,
-        say: Say<'_>,
+        on_waiting: OnWaiting<'_>,
     ) -> Result<Self, SnapshotError> {
         let client = connect_sql(conninfo).await?;
         let mut walsender = Connection::open(conninfo).await?;
         let pid = backend_pid(&mut walsender).await?;
         let slot = quote::identifier(&format!("sidecar_{}", uuid::Uuid::new_v4().simple()));
         let create = format!("CREATE_REPLICATION_SLOT {slot} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT");
-        let answer = while_waiting(walsender.simple(&create), &client, pid, say).await?;
+        let answer = while_waiting(walsender.simple(&create), &client, pid, on_waiting).await?;
         let (at, exported) = consistent_point(answer)?;
         client.batch_execute(&begin(&exported)).await?;
         // The import holds the snapshot from here on; the slot would only keep the log.

@@ -40,7 +40,7 @@ pub async fn standbys(client: &Client) -> Result<Vec<Standby>, SourceError> {
 }
 
 /// What is to be said where `postgres.failover_slot` is set.
-pub fn judge(found: &ServerState, required: &Required, standbys: &[Standby]) -> Vec<Finding> {
+pub fn evaluate(found: &ServerState, required: &Required, standbys: &[Standby]) -> Vec<Finding> {
     if !required.failover || found.server.version < FAILOVER_SLOTS {
         return Vec::new();
     }
