@@ -12,7 +12,7 @@ pub(crate) mod types;
 
 mod column_type;
 mod excluded;
-pub(crate) mod quote;
+pub(crate) mod sql_names;
 mod table;
 
 pub use added::{AddedColumns, Filenodes, MissingValue, StreamSchema};

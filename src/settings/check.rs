@@ -1,10 +1,12 @@
-//! The file's deserialize → settings that can be used. Every error is told, not only the first.
+//! The file's shape → settings that can be used. Every error is reported, not only the first.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use hyper::header::{HeaderName, HeaderValue};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::deserialize::SettingError;
 use super::documents::mapping;
@@ -15,7 +17,7 @@ use crate::deliver::{Egress, Limits, Proxy, Redacted, Routes, Secret, Webhook, i
 use crate::record::Callback;
 use crate::source::{Conninfo, SecretFile};
 
-/// What is errors.
+/// The settings that are wrong.
 #[derive(Debug, Default)]
 pub(super) struct SettingErrors(pub(super) Vec<SettingError>);
 
@@ -304,11 +306,13 @@ fn listen(text: &str, lacks_token: bool, errors: &mut SettingErrors) -> Option<S
     Some(address)
 }
 
-/// A level, or directives like `info,sidecar::source=debug`.
+/// A level, or directives like `info,sidecar::source=debug`. The filter takes a word that is no level for a
+/// target, and an empty directive for none: either is a slip here.
 fn is_level(text: &str) -> bool {
-    let level = |word: &str| ["off", "error", "warn", "info", "debug", "trace"].contains(&word);
-    let directive = |part: &str| part.split_once('=').map_or_else(|| level(part), |(_, word)| level(word));
-    !text.is_empty() && text.split(',').map(str::trim).all(directive)
+    let is_word = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    let directive =
+        |part: &str| part.split_once('=').map_or_else(|| is_word(part), |(_, word)| is_word(word));
+    text.split(',').map(str::trim).all(directive) && EnvFilter::try_new(text).is_ok()
 }
 
 fn choice<T: Copy>(field: &str, word: &str, choices: &[(&str, T)], errors: &mut SettingErrors) -> Option<T> {

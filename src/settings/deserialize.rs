@@ -1,6 +1,6 @@
-//! The tree of values → the file's deserialize. Every value that does not fit is told, not only the first.
+//! The tree of values → the file's shape. Every value that does not fit is reported, not only the first.
 //!
-//! Deserializing ends at its first error. So what is errors is noted, a value that fits is put in its
+//! Deserializing ends at its first error. So the error is noted, a value that fits is put in its
 //! place, and it is tried again: the settings that come out are for further checks, not for use.
 
 use figment::error::{Actual, Kind};
@@ -9,16 +9,16 @@ use figment::value::{Dict, Tag, Value};
 use super::MANUAL;
 use super::raw::Raw;
 
-/// A setting that is errors, and why.
+/// A setting that is wrong, and why.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct SettingError {
     /// From the section down: `webhook`, `0`, `url`.
     pub(super) path: Vec<String>,
-    /// What is errors with it.
+    /// What is wrong with it.
     pub(super) why: String,
 }
 
-/// The deserialize, where all of it could be read or mended, and what did not fit.
+/// The file, where all of it could be read or invalid values replaced, and what did not fit.
 pub(super) fn read(root: &Value) -> (Option<Raw>, Vec<SettingError>) {
     let mut faults = Vec::new();
     let mut root = root.clone();

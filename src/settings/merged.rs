@@ -110,7 +110,7 @@ impl File {
         Ok(Self { name, text })
     }
 
-    /// Whether it is TOML at all. What is errors is said without its text: that may be a secret.
+    /// Whether it is TOML at all. The error is reported without its text, which may be a secret.
     fn check(&self) -> Result<(), String> {
         DeTable::parse(&self.text).map(drop).map_err(|error| {
             let line = self.line_at(error.span().map_or(0, |span| span.start));

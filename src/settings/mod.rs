@@ -120,7 +120,7 @@ pub struct Sources {
     pub set: Vec<String>,
 }
 
-/// Every setting is errors that is named here.
+/// The settings that are wrong, a sentence each.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct InvalidSettings(pub Vec<String>);
@@ -173,7 +173,7 @@ fn settings(merged: &Merged) -> Result<Settings, InvalidSettings> {
     Err(InvalidSettings(told.into_iter().map(|(_, sentence)| sentence).collect()))
 }
 
-/// Where that was written, what is errors, and why.
+/// Where that was written, what is wrong, and why.
 fn describe(fault: &SettingError, merged: &Merged) -> (Option<Origin>, String) {
     let (origin, name, why) = (merged.origin(&fault.path), named(&fault.path), &fault.why);
     let sentence = match &origin {

@@ -1,4 +1,4 @@
-//! The file's deserialize. An unknown key anywhere is an error.
+//! The file's shape. An unknown key anywhere is an error.
 
 use std::collections::BTreeMap;
 use std::fmt;

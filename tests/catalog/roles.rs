@@ -471,7 +471,7 @@ on_all_versions! {
                 assert_eq!(told.when.is_some(), accepted, "{context}: {told:?}");
                 let Some(read) = told.when else {
                     let setting = if matches!(when, ExcludedWhen::Unless(_)) { "documents.live_when" } else { "documents.excluded_when" };
-                    names_all(&told.refusal.expect("a refusal"), setting, &column, &type_name, &context);
+                    names_all(&told.violation.expect("a refusal"), setting, &column, &type_name, &context);
                     continue;
                 };
                 assert_eq!(read, read.canonical(of.form), "{context}: read once, it is read");

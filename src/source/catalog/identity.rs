@@ -1,8 +1,10 @@
 //! Which columns tell one row of the table from another. Pure: the catalog's facts in, the identity or
 //! the SQL that would give one out.
 
+use postgres_protocol::escape::escape_identifier;
+
 use super::violation::Violation;
-use crate::relation::{Column, Kind, Partition, ReplicaIdentity, Table, UniqueIndex, quote};
+use crate::relation::{Column, Kind, Partition, ReplicaIdentity, Table, UniqueIndex, sql_names};
 
 /// The identity: the columns of the replica identity; under FULL the primary key, else an immediate
 /// unique index over NOT NULL columns.
@@ -74,14 +76,14 @@ fn none(table: &Table, id: &[String]) -> Violation {
     let cure = match candidate(table) {
         Some(index) if index.primary => format!("ALTER TABLE {quoted} REPLICA IDENTITY DEFAULT;"),
         Some(index) => {
-            format!("ALTER TABLE {quoted} REPLICA IDENTITY USING INDEX {};", quote::identifier(&index.name))
+            format!("ALTER TABLE {quoted} REPLICA IDENTITY USING INDEX {};", escape_identifier(&index.name))
         }
         None => {
-            let key = format!("ALTER TABLE {quoted} ADD PRIMARY KEY ({});", quote::columns(id));
+            let key = format!("ALTER TABLE {quoted} ADD PRIMARY KEY ({});", sql_names::column_list(id));
             let default = format!(" ALTER TABLE {quoted} REPLICA IDENTITY DEFAULT;");
             let dropped =
                 table.unique_indexes.iter().find(|index| index.primary).map_or(String::new(), |index| {
-                    format!("ALTER TABLE {quoted} DROP CONSTRAINT {}; ", quote::identifier(&index.name))
+                    format!("ALTER TABLE {quoted} DROP CONSTRAINT {}; ", escape_identifier(&index.name))
                 });
             dropped + &key + if table.replica_identity == ReplicaIdentity::Default { "" } else { &default }
         }
@@ -96,7 +98,7 @@ fn none(table: &Table, id: &[String]) -> Violation {
 
 fn of_partition(table: &Table, partition: &Partition, identity: &[String]) -> Violation {
     let shown = shown(table);
-    let (quoted, name) = (quote::table(&partition.schema, &partition.name), &partition.name);
+    let (quoted, name) = (sql_names::qualified_name(&partition.schema, &partition.name), &partition.name);
     let what = format!(
         "the partition {name} of {shown} has another replica identity than ({})",
         identity.join(", ")
@@ -124,7 +126,7 @@ fn may_be_null(table: &Table, column: &Column) -> Violation {
         format!(
             "ALTER TABLE {} ALTER COLUMN {} SET NOT NULL;",
             table.quoted(),
-            quote::identifier(&column.name)
+            escape_identifier(&column.name)
         ),
     )
 }

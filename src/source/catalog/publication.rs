@@ -1,10 +1,11 @@
 //! The publication: what it holds, and what of that would lose changes or break the application's
 //! writes.
 
+use postgres_protocol::escape::escape_identifier;
 use tokio_postgres::Client;
 
 use super::violation::Violation;
-use crate::relation::{Generated, Kind, ReplicaIdentity, Table, quote};
+use crate::relation::{Generated, Kind, ReplicaIdentity, Table};
 use crate::source::SourceError;
 
 /// A publication, and what it does with the documents table.
@@ -70,7 +71,7 @@ pub fn violations(
     table: &Table,
     needs_generated: bool,
 ) -> Vec<Violation> {
-    let (publication_sql, table_sql) = (quote::identifier(name), table.quoted());
+    let (publication_sql, table_sql) = (escape_identifier(name), table.quoted());
     let set = |option: &str| format!("ALTER PUBLICATION {publication_sql} SET ({option});");
     let mut violations = Vec::new();
     if !publication.publishes_all {
@@ -133,7 +134,7 @@ pub fn create(name: &str, table: &Table, generated: bool) -> String {
         options.push("publish_generated_columns = stored");
     }
     let with = if options.is_empty() { String::new() } else { format!(" WITH ({})", options.join(", ")) };
-    format!("CREATE PUBLICATION {} FOR TABLE {}{with};", quote::identifier(name), table.read_from())
+    format!("CREATE PUBLICATION {} FOR TABLE {}{with};", escape_identifier(name), table.read_from())
 }
 
 /// The first version that can publish generated columns.

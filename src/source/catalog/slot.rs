@@ -1,5 +1,6 @@
 //! The replication slot: its state, by the server's own word, and whom its making waits for.
 
+use postgres_protocol::escape::escape_literal;
 use std::fmt;
 use std::time::Duration;
 
@@ -8,7 +9,6 @@ use tokio_postgres::types::PgLsn;
 
 use super::violation::Violation;
 use crate::position::Lsn;
-use crate::relation::quote;
 use crate::source::SourceError;
 
 /// A replication slot. <https://www.postgresql.org/docs/current/view-pg-replication-slots.html>
@@ -136,13 +136,13 @@ pub fn create(name: &str, failover: bool) -> String {
     let more = if failover { ", temporary => false, twophase => false, failover => true" } else { "" };
     format!(
         "SELECT pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput'{more});",
-        quote::literal(name)
+        escape_literal(name)
     )
 }
 
 /// The SQL that drops the slot `name`.
 pub fn drop(name: &str) -> String {
-    format!("SELECT pg_catalog.pg_drop_replication_slot({});", quote::literal(name))
+    format!("SELECT pg_catalog.pg_drop_replication_slot({});", escape_literal(name))
 }
 
 /// A transaction that the making of a slot waits for.

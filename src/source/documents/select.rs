@@ -3,9 +3,10 @@
 //! Values are read as `concat(column)`, NULL apart: it calls the type's output function, as pgoutput
 //! does, while a cast to text differs for xml, char(n), boolean and inet.
 
+use postgres_protocol::escape::{escape_identifier, escape_literal};
 use tokio_postgres::Client;
 
-use crate::relation::{ExcludedWhen, Table, TypeKind, quote};
+use crate::relation::{ExcludedWhen, Table, TypeKind};
 use crate::source::SourceError;
 use crate::source::preflight::server_state::{Required, ServerState};
 
@@ -31,7 +32,7 @@ impl Live {
             TypeKind::Padded => format!("pg_catalog.rtrim({text}, ' ')"),
             TypeKind::Array { .. } | TypeKind::Json | TypeKind::Text => text,
         };
-        let values = when.values().iter().map(|value| quote::literal(value)).collect::<Vec<_>>().join(", ");
+        let values = when.values().iter().map(|value| escape_literal(value)).collect::<Vec<_>>().join(", ");
         match when {
             ExcludedWhen::ByType => "true".to_owned(),
             ExcludedWhen::NotNull => format!("{column} IS NOT DISTINCT FROM NULL"),
@@ -201,5 +202,5 @@ pub(in crate::source) fn rows(table: &Table, columns: &[ReadColumn], encoding: E
 }
 
 fn of(table: &str, column: &str) -> String {
-    format!("{table}.{}", quote::identifier(column))
+    format!("{table}.{}", escape_identifier(column))
 }

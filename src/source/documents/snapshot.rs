@@ -7,11 +7,12 @@
 //! Rows are read in constant memory, each value as the stream would carry it.
 
 use futures_util::TryStreamExt as _;
+use postgres_protocol::escape::{escape_identifier, escape_literal};
 use tokio_postgres::{Client, Row};
 
 use super::select::{self, DocumentKey, Encoding, ReadColumn, SharedIds};
 use crate::position::Lsn;
-use crate::relation::{Table, quote};
+use crate::relation::Table;
 use crate::source::catalog;
 use crate::source::catalog::violation::CatalogError;
 use crate::source::preflight::setup::{OnWaiting, while_waiting};
@@ -92,7 +93,7 @@ impl Snapshot {
         let client = connect_sql(conninfo).await?;
         let mut walsender = Connection::open(conninfo).await?;
         let pid = backend_pid(&mut walsender).await?;
-        let slot = quote::identifier(&format!("sidecar_{}", uuid::Uuid::new_v4().simple()));
+        let slot = escape_identifier(&format!("sidecar_{}", uuid::Uuid::new_v4().simple()));
         let create = format!("CREATE_REPLICATION_SLOT {slot} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT");
         let answer = while_waiting(walsender.simple(&create), &client, pid, on_waiting).await?;
         let (at, exported) = consistent_point(answer)?;
@@ -168,7 +169,7 @@ fn consistent_point(mut rows: Vec<Vec<Option<String>>>) -> Result<(Lsn, String),
 
 /// The import must be the transaction's first statement.
 fn begin(exported: &str) -> String {
-    let exported = quote::literal(exported);
+    let exported = escape_literal(exported);
     format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {exported};")
 }
 

@@ -1,12 +1,13 @@
 //! Everything on the server that can be wrong before it is: what was found in, findings out, each with
 //! the SQL that cures it. Nothing is written to the server.
 
+use postgres_protocol::escape::escape_identifier;
 use tokio_postgres::Client;
 
 use super::server_state::{Required, Server, ServerState, inspect};
 use super::standbys::{self, standbys};
 use super::{column_roles, encoding, sample, setup};
-use crate::relation::{Generated, Kind, Table, UniqueIndex, quote};
+use crate::relation::{Generated, Kind, Table, UniqueIndex, sql_names};
 use crate::source::SourceError;
 use crate::source::catalog::identity;
 use crate::source::catalog::publication::PUBLISHES_GENERATED;
@@ -281,9 +282,9 @@ fn swapped(table: &Table, required: &Required) -> Option<Finding> {
         !index.immediate && index.columns.iter().all(known) && index.columns != identity
     };
     let index = table.unique_indexes.iter().find(of_ids)?;
-    let (quoted, name) = (table.quoted(), quote::identifier(&index.name));
+    let (quoted, name) = (table.quoted(), escape_identifier(&index.name));
     let kind = if index.primary { "PRIMARY KEY" } else { "UNIQUE" };
-    let columns = quote::columns(&index.columns);
+    let columns = sql_names::column_list(&index.columns);
     Some(Finding {
         cure_sql: Some(format!(
             "ALTER TABLE {quoted} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} {kind} ({columns});"

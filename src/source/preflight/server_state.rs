@@ -1,12 +1,13 @@
 //! Everything on the server that the sidecar stands on, read at once; and what of it refuses a start.
 //! Reading is SQL, judging is pure.
 
+use postgres_protocol::escape::escape_identifier;
 use std::collections::BTreeMap;
 
 use tokio_postgres::Client;
 
 use crate::relation::{
-    ColumnType, ExcludedWhen, Generated, Kind, Persistence, ReplicaIdentity, Table, quote,
+    ColumnType, ExcludedWhen, Generated, Kind, Persistence, ReplicaIdentity, Table, sql_names,
 };
 use crate::source::SourceError;
 use crate::source::catalog::column_types::column_types;
@@ -235,7 +236,7 @@ impl ServerState {
             ));
         }
         if !self.server.may_replicate {
-            let role = quote::identifier(&self.server.role);
+            let role = escape_identifier(&self.server.role);
             violations.push(Violation::with_fix(
                 format!(
                     "the role {} may not replicate (on Amazon RDS: GRANT rds_replication TO {role})",
@@ -260,7 +261,7 @@ impl ServerState {
         let unlogged = (table.persistence == Persistence::Unlogged).then(|| table.quoted()).into_iter();
         let unlogged_parts = table.partitions.iter().filter(|part| part.persistence == Persistence::Unlogged);
         let mut violations: Vec<Violation> = unlogged
-            .chain(unlogged_parts.map(|part| quote::table(&part.schema, &part.name)))
+            .chain(unlogged_parts.map(|part| sql_names::qualified_name(&part.schema, &part.name)))
             .map(|name| {
                 Violation::with_fix(
                     format!("{name} is unlogged: its changes are never in the log"),
@@ -269,7 +270,7 @@ impl ServerState {
             })
             .collect();
         violations.extend(self.identity(required).err());
-        let role = quote::identifier(&self.server.role);
+        let role = escape_identifier(&self.server.role);
         if table.row_security {
             violations.push(Violation::with_fix(
                 format!("row security of {shown} would hide documents from the role {}", self.server.role),
@@ -279,7 +280,7 @@ impl ServerState {
         if !table.schema_usable {
             violations.push(Violation::with_fix(
                 format!("the role {} may not look into the schema {}", self.server.role, table.schema),
-                format!("GRANT USAGE ON SCHEMA {} TO {role};", quote::identifier(&table.schema)),
+                format!("GRANT USAGE ON SCHEMA {} TO {role};", escape_identifier(&table.schema)),
             ));
         }
         // The content is every column where none are listed, and truncated or new ones are read too.

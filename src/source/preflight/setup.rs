@@ -4,13 +4,13 @@
 //! A slot made before its publication would reach changes for which there is no publication yet: the
 //! server then stops for ever (to 17) or skips them with no more than a warning (18).
 
+use postgres_protocol::escape::escape_identifier;
 use std::time::Duration;
 
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::server_state::{Required, ServerState, inspect, server};
-use crate::relation::quote;
 use crate::source::catalog;
 use crate::source::catalog::publication::{self, Publication};
 use crate::source::catalog::slot::{self, BlockingTransaction, Slot, blocking_transactions};
@@ -142,7 +142,7 @@ pub async fn teardown_plan(client: &Client, required: &Required) -> Result<Teard
     let Some(publication) = publication else { return Ok(plan) };
     let step = SetupStep {
         what: format!("drop the publication {}", required.publication),
-        sql: format!("DROP PUBLICATION {};", quote::identifier(&required.publication)),
+        sql: format!("DROP PUBLICATION {};", escape_identifier(&required.publication)),
         needs: "ownership of the publication".to_owned(),
         permitted: publication.owned,
     };
@@ -252,7 +252,7 @@ fn shared(name: &str, publication: &Publication) -> Option<Violation> {
     more.then(|| {
         Violation::with_fix(
             format!("the publication {name} holds other tables too, so it is not dropped"),
-            format!("DROP PUBLICATION {};", quote::identifier(name)),
+            format!("DROP PUBLICATION {};", escape_identifier(name)),
         )
     })
 }

@@ -8,7 +8,7 @@ use crate::time::Uptime;
 /// What a replication connection owes and expects.
 #[derive(Debug)]
 pub(in crate::source) struct Progress {
-    /// Synced to the spool. **Never is a later LSN reported to the server.**
+    /// Synced to the spool. **No later LSN is ever reported to the server.**
     synced: Lsn,
     /// What was last reported.
     reported: Lsn,
@@ -22,7 +22,7 @@ pub(in crate::source) struct Progress {
     backpressure: bool,
     /// How long a question may wait.
     timeout: Duration,
-    /// Time between two words of ours: well below the server's own timeout, and ours.
+    /// Time between two status updates: well below the server's own timeout, and ours.
     status_interval: Duration,
 }
 
@@ -61,7 +61,7 @@ impl Progress {
         self.reply_requested_at = None;
     }
 
-    /// The server requested for a reply.
+    /// The server requested a reply.
     pub(in crate::source) fn requested(&mut self) {
         self.requested = true;
     }
@@ -100,8 +100,8 @@ fn whole_milliseconds(duration: Duration) -> Duration {
 /// How long a server may be silent after a question.
 ///
 /// A walsender says nothing while it works through a transaction, however large, of which the publication
-/// holds nothing; given up, it begins it anew. So timeout begins with the server's own,
-/// `wal_sender_timeout`, and doubles with each time that it was given up at the same point. A peer that is
+/// holds nothing; disconnected, it begins it anew. So the timeout begins with the server's own,
+/// `wal_sender_timeout`, and doubles each time that it expired at the same point. A peer that is
 /// gone is found out by the kernel (TCP keepalive), long before.
 #[derive(Clone, Copy, Debug)]
 pub struct StreamTimeouts {
@@ -131,7 +131,7 @@ impl StreamTimeouts {
         first.saturating_mul(1_u32.checked_shl(self.expired).unwrap_or(u32::MAX)).min(TIMEOUT_MAX)
     }
 
-    /// The stream from the last point was given up.
+    /// The stream from the last point timed out.
     pub fn timed_out(&mut self) {
         self.expired = self.expired.saturating_add(1);
     }

@@ -27,7 +27,7 @@ pub struct Stream {
     socket: Socket,
     inbound: BytesMut,
     from: Lsn,
-    /// The last point in the log that a message bore: where to look when one is malformed.
+    /// The last LSN that a message carried: where to look when one is malformed.
     seen: Lsn,
     timeout: Duration,
 }
@@ -45,7 +45,7 @@ pub struct FrameBlock {
 pub enum StreamClosed {
     /// The server ended it: it shuts down.
     ByServer,
-    /// It was reported to.
+    /// It was requested to stop.
     Stopped,
 }
 
@@ -204,7 +204,7 @@ impl Stream {
     }
 
     /// The last word: what is synced, and that we go. The server's end is waited for: by then it has
-    /// received all of it, and the slot is free for the next start.
+    /// heard all of it, and the slot is free for the next start.
     async fn finish(mut self, synced: Lsn) -> StreamClosed {
         let mut out = BytesMut::new();
         out.put_slice(&status_update(synced.max(self.from), Clock::now(), false));
@@ -220,7 +220,7 @@ impl Stream {
                 }
             }
         };
-        // In the midst of a large transaction it may not hear us for long: then it is reported once more
+        // In the midst of a large transaction it may not hear us for long: then it is told once more
         // at the next start.
         let _ = tokio::time::timeout(FAREWELL_MAX, farewell).await;
         StreamClosed::Stopped
