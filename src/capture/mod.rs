@@ -25,7 +25,7 @@ use self::stream_applier::{Applied, StreamApplier};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::position::Lsn;
-use crate::source::Block;
+use crate::source::FrameBlock;
 use crate::spool::{Opened, Room, Spool, SpoolError, StreamPosition};
 use crate::time::Uptime;
 
@@ -40,7 +40,7 @@ pub use stream_applier::{CatalogAnswer, CatalogLookup, Documents};
 /// What the left loop acts on.
 enum Input {
     /// From the connection of that number.
-    Block(u64, Block),
+    Block(u64, FrameBlock),
     /// A new connection, and what it reads for.
     Connected(u64, Box<(Documents, CatalogLookup, StreamPosition)>),
     RoutesChanged,
@@ -134,7 +134,7 @@ impl Capture {
     }
 
     /// Where the connection of `number` hands its blocks over.
-    pub fn blocks(&self, number: u64) -> impl FnMut(Block) + Send + use<> {
+    pub fn blocks(&self, number: u64) -> impl FnMut(FrameBlock) + Send + use<> {
         let events = self.events.clone();
         move |block| drop(events.send(Input::Block(number, block)))
     }
@@ -280,7 +280,7 @@ impl Loop {
         }
     }
 
-    fn on_block(&mut self, number: u64, block: &Block) {
+    fn on_block(&mut self, number: u64, block: &FrameBlock) {
         for frame in block.frames() {
             let Some((_, stream_applier)) = self.stream.as_mut().filter(|(of, _)| *of == number) else {
                 return;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::classify::TableName;
 use crate::decode::Relation;
-use crate::relation::quote;
+use crate::relation::sql_names;
 
 /// What is known of the table and its partitions.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(super) struct ReplicaIdentities {
     "the replica identity of {table} lacks `{}`, so the stream does not tell which document was changed. Before the next changes: \
      ALTER TABLE {} REPLICA IDENTITY FULL; (or USING INDEX, with one that has it)",
     columns.join("`, `"),
-    quote::table(&table.schema, &table.name)
+    sql_names::qualified_name(&table.schema, &table.name)
 )]
 pub struct IncompleteReplicaIdentity {
     /// The table, or its partition.

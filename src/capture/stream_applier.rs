@@ -10,7 +10,7 @@ use crate::classify::{Layout, Mapping, TypeKinds, Unreadable};
 use crate::decode::{Malformed, Message, OldTuple, Relation, Tuple};
 use crate::metrics::{Metrics, OperationLabel};
 use crate::position::{Lsn, Position};
-use crate::relation::{Added, At, TypeForm};
+use crate::relation::{AddedColumns, StreamSchema, TypeForm};
 use crate::source::{Frame, MalformedFrame};
 use crate::spool::{Fact, StreamPosition};
 use crate::time::Timestamp;
@@ -25,7 +25,7 @@ pub struct CatalogAnswer {
     /// By OID.
     pub kinds: HashMap<u32, TypeForm>,
     /// Of the columns.
-    pub added: Added,
+    pub added: AddedColumns,
 }
 
 /// The stream, as far as it is applied.
@@ -297,7 +297,7 @@ impl StreamApplier {
         }
         let before = group_writer.layouts.clone();
         let columns: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();
-        let at = At { xid: self.xid, columns: &columns };
+        let at = StreamSchema { xid: self.xid, columns: &columns };
         let defaults = answer.added.certain(&group_writer.layouts.files, Some(at));
         let layout = Layout::resolve(
             &self.mapping,

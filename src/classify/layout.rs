@@ -6,11 +6,11 @@ use super::entry::Entry;
 use super::fingerprint::Fingerprint;
 use super::identity::Identity;
 use super::labels::TypeKinds;
-use super::layouts::{Held, Layouts, content_names};
+use super::layouts::{EntryColumn, Layouts, content_names};
 use super::mapping::{Mapping, SimilarityColumns};
 use super::row::{Row, Unreadable, Value};
 use crate::decode::{Cell, OldTuple, Relation, Tuple};
-use crate::relation::{TypeKind, WhenAdded};
+use crate::relation::{MissingValue, TypeKind};
 
 /// Where a mapping's columns are in the rows of one relation.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub struct Layout {
     /// The number under which entries name the content columns of this layout.
     pub(super) number: u32,
     /// For each earlier number: where its entries hold each content column of this layout.
-    translations: Vec<Vec<Held>>,
+    translations: Vec<Vec<EntryColumn>>,
 }
 
 /// A column that is read.
@@ -104,7 +104,7 @@ impl Layout {
         relation: &Relation,
         layouts: &mut Layouts,
         kinds: &TypeKinds,
-        defaults: &BTreeMap<String, WhenAdded>,
+        defaults: &BTreeMap<String, MissingValue>,
     ) -> Result<Self, Unresolved> {
         check(mapping, identity, relation, kinds)?;
         let number = layouts.number(mapping, relation, defaults);
@@ -265,9 +265,9 @@ impl Layout {
         }
         let translation = usize::try_from(entry.layout).ok().and_then(|at| self.translations.get(at));
         let Some(translation) = translation else { return vec![Fingerprint::UNKNOWN; self.content.len()] };
-        let read = |held: &Held| match held {
-            Held::At(at) => entry.content.get(*at).copied().unwrap_or(Fingerprint::UNKNOWN),
-            Held::Before(fingerprint) => *fingerprint,
+        let read = |held: &EntryColumn| match held {
+            EntryColumn::Index(at) => entry.content.get(*at).copied().unwrap_or(Fingerprint::UNKNOWN),
+            EntryColumn::Before(fingerprint) => *fingerprint,
         };
         translation.iter().map(read).collect()
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::fingerprint::Fingerprint;
 use super::mapping::Mapping;
 use crate::decode::Relation;
-use crate::relation::{Files, WhenAdded};
+use crate::relation::{Filenodes, MissingValue};
 
 /// The sets of content columns that entries were written under. Kept in the spool.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -16,7 +16,7 @@ pub struct Layouts {
     sets: Vec<Vec<ContentColumn>>,
     /// The table's files when the newest set was made.
     #[serde(default)]
-    pub files: Files,
+    pub files: Filenodes,
     /// Of as many sets it is known what every document holds.
     #[serde(default)]
     learned: u32,
@@ -34,8 +34,8 @@ struct ContentColumn {
 
 /// Where an entry of an earlier layout holds a column.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Held {
-    At(usize),
+pub(super) enum EntryColumn {
+    Index(usize),
     /// It was written before the column came.
     Before(Fingerprint),
 }
@@ -71,7 +71,7 @@ impl Layouts {
         &mut self,
         mapping: &Mapping,
         relation: &Relation,
-        defaults: &BTreeMap<String, WhenAdded>,
+        defaults: &BTreeMap<String, MissingValue>,
     ) -> u32 {
         let next = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
         let newest = self.sets.last();
@@ -82,9 +82,9 @@ impl Layouts {
                     name: name.to_owned(),
                     since: next,
                     before: match defaults.get(name) {
-                        Some(WhenAdded::Constant(text)) => Fingerprint::of_text(text).0,
-                        Some(WhenAdded::Null) => Fingerprint::NULL.0,
-                        Some(WhenAdded::Unknown) | None => Fingerprint::UNKNOWN.0,
+                        Some(MissingValue::Constant(text)) => Fingerprint::of_text(text).0,
+                        Some(MissingValue::Null) => Fingerprint::NULL.0,
+                        Some(MissingValue::Unknown) | None => Fingerprint::UNKNOWN.0,
                     },
                 })
             })
@@ -96,11 +96,11 @@ impl Layouts {
         next
     }
 
-    pub(super) fn translations(&self) -> Vec<Vec<Held>> {
+    pub(super) fn translations(&self) -> Vec<Vec<EntryColumn>> {
         let Some((newest, earlier)) = self.sets.split_last() else { return Vec::new() };
         let held = |set: &Vec<ContentColumn>, column: &ContentColumn| {
             let at = set.iter().position(|held| held.name == column.name && held.since == column.since);
-            at.map_or(Held::Before(Fingerprint(column.before)), Held::At)
+            at.map_or(EntryColumn::Before(Fingerprint(column.before)), EntryColumn::Index)
         };
         earlier.iter().map(|set| newest.iter().map(|column| held(set, column)).collect()).collect()
     }

@@ -2,15 +2,17 @@
 //! then on. No I/O, no clock.
 //!
 //! [`Mapping`] says which columns play which role; [`Layout`] is a mapping on one shape of the
-//! table; [`Row`] its values; [`Entry`] what is remembered. [`Layout::judge`] holds the rules:
+//! table; [`Row`] its values; [`Entry`] what is remembered. [`Layout::classify`] holds the rules:
 //!
 //! ```text
-//! before = shadow[identity before];  layout.judge(before, row) -> entry, drafts;  shadow[identity] = entry
+//! before = shadow[identity before];  layout.classify(before, row) -> entry, drafts;  shadow[identity] = entry
 //! ```
 
 mod drafts;
 mod entry;
 mod fingerprint;
+#[cfg(test)]
+mod fixture;
 mod identity;
 mod labels;
 mod layout;
@@ -20,8 +22,6 @@ mod projects;
 mod row;
 mod rules;
 mod similarity;
-#[cfg(test)]
-mod specimen;
 
 pub use crate::relation::ExcludedWhen;
 pub use drafts::{Draft, Drafts};

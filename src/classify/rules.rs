@@ -40,7 +40,7 @@ impl Layout {
     ///
     /// Errors where a value cannot be told: the stream must stop before this change, of which
     /// `drafts` then holds nothing.
-    pub fn judge(
+    pub fn classify(
         &self,
         before: Option<&Entry>,
         row: &Row<'_>,

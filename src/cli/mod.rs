@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::admin::lines;
-use crate::settings::{Settings, Sources, WrongSettings, load, spool_path};
+use crate::settings::{InvalidSettings, Settings, Sources, load, spool_path};
 
 /// Webhooks for the documents table of a Postgres database, with no change to the application.
 ///
@@ -159,7 +159,7 @@ fn at_spool(sources: &Sources, command: impl FnOnce(&Path) -> Exit) -> Exit {
     }
 }
 
-fn refuse(wrong: &WrongSettings) -> Exit {
+fn refuse(wrong: &InvalidSettings) -> Exit {
     eprintln!("wrong settings:");
     for sentence in &wrong.0 {
         complain(format_args!("  {sentence}"));

@@ -3,10 +3,12 @@
 use super::{Exit, block_on, complain, say};
 use crate::service::required;
 use crate::settings::Settings;
-use crate::source::catalog::refusal::CatalogError;
-use crate::source::catalog::slot::Waited;
-use crate::source::preflight::server_state::server_state;
-use crate::source::preflight::setup::{Stage, Step, print, setup as make, teardown as remove, teardown_plan};
+use crate::source::catalog::slot::BlockingTransaction;
+use crate::source::catalog::violation::CatalogError;
+use crate::source::preflight::server_state::inspect;
+use crate::source::preflight::setup::{
+    SetupStep, StartMode, print, setup as make, teardown as remove, teardown_plan,
+};
 use crate::source::{SourceError, connect_sql};
 
 #[derive(clap::Args, Debug)]
@@ -28,12 +30,12 @@ async fn set_up(settings: &Settings, args: &Args) -> Result<(), CatalogError> {
     let required = required(settings, &settings.routes);
     let client = connect_sql(&settings.conninfo).await?;
     if args.print {
-        let sql = print(&server_state(&client, &required).await?, &required);
+        let sql = print(&inspect(&client, &required).await?, &required);
         say(format_args!("{}", if sql.is_empty() { "-- all is there\n".to_owned() } else { sql }));
         return Ok(());
     }
     let watcher = connect_sql(&settings.conninfo).await?;
-    say_done(&make(&client, &watcher, &required, Stage::FirstStart, &mut say_waiting).await?);
+    say_done(&make(&client, &watcher, &required, StartMode::FirstStart, &mut say_waiting).await?);
     Ok(())
 }
 
@@ -56,7 +58,7 @@ async fn tear_down(settings: &Settings, args: &Args) -> Result<(), CatalogError>
     Ok(())
 }
 
-fn say_done(steps: &[Step]) {
+fn say_done(steps: &[SetupStep]) {
     for step in steps {
         say(format_args!("done: {}\n", step.what));
     }
@@ -65,7 +67,7 @@ fn say_done(steps: &[Step]) {
     }
 }
 
-fn say_waiting(waited: &[Waited]) {
+fn say_waiting(waited: &[BlockingTransaction]) {
     for waited in waited {
         eprintln!("waiting for {waited}");
     }

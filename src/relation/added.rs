@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// What rows that were there before a column was added hold in it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum WhenAdded {
+pub enum MissingValue {
     /// A constant default, in the text that the stream would carry.
     Constant(Vec<u8>),
     /// NULL.
@@ -18,10 +18,10 @@ pub enum WhenAdded {
 
 /// The catalog's answer.
 #[derive(Clone, Debug, Default)]
-pub struct Added {
+pub struct AddedColumns {
     pub(crate) columns: BTreeMap<String, AddedColumn>,
     /// Tables, by OID, whose rows were written anew, and the file that holds them now.
-    pub files: Files,
+    pub files: Filenodes,
     /// All columns there are, in their order.
     pub(crate) names: Vec<String>,
     /// The transactions that dropped columns.
@@ -30,7 +30,7 @@ pub struct Added {
 
 /// Where the stream stands.
 #[derive(Clone, Copy, Debug)]
-pub struct At<'a> {
+pub struct StreamSchema<'a> {
     /// In this transaction, or in a savepoint of it.
     pub xid: u32,
     /// The table's columns there, in their order.
@@ -38,29 +38,29 @@ pub struct At<'a> {
 }
 
 /// By OID of a table or partition: the file that holds its rows, where that is not the first one.
-pub type Files = BTreeMap<u32, u32>;
+pub type Filenodes = BTreeMap<u32, u32>;
 
 #[derive(Clone, Debug)]
 pub(crate) struct AddedColumn {
-    pub(crate) held: WhenAdded,
+    pub(crate) held: MissingValue,
     /// Nothing was altered in it since the rows were last written anew.
     pub(crate) untouched: bool,
     /// The transactions that last altered it, of the table and of each partition.
     pub(crate) written_by: Vec<u32>,
 }
 
-impl Added {
+impl AddedColumns {
     /// What is certain of each column: `files` is what was seen before it was added, and `at` where the
     /// stream stands, where it does.
-    pub fn certain(&self, files: &Files, at: Option<At<'_>>) -> BTreeMap<String, WhenAdded> {
+    pub fn certain(&self, files: &Filenodes, at: Option<StreamSchema<'_>>) -> BTreeMap<String, MissingValue> {
         let written_anew = self.files.iter().any(|(oid, file)| files.get(oid) != Some(file));
         let certain = |name: &str, column: &AddedColumn| {
             let altered_since =
                 at.is_some_and(|at| any_later(&column.written_by, at.xid) && !self.is_the_same(name, at));
             match &column.held {
-                _ if altered_since => WhenAdded::Unknown,
+                _ if altered_since => MissingValue::Unknown,
                 // It may have had a default, which was dropped after the rows were written anew.
-                WhenAdded::Null if written_anew && !column.untouched => WhenAdded::Unknown,
+                MissingValue::Null if written_anew && !column.untouched => MissingValue::Unknown,
                 held => held.clone(),
             }
         };
@@ -69,7 +69,7 @@ impl Added {
 
     /// Whether the column `name` of now is that of the stream: nothing was dropped since, and the same
     /// columns come before it.
-    fn is_the_same(&self, name: &str, at: At<'_>) -> bool {
+    fn is_the_same(&self, name: &str, at: StreamSchema<'_>) -> bool {
         let before_now = self.names.iter().map(String::as_str).take_while(|other| *other != name);
         let before_now = before_now.filter(|other| at.columns.contains(other));
         let before_then = at.columns.iter().copied().take_while(|other| *other != name);
@@ -96,9 +96,9 @@ mod tests {
     use super::*;
 
     /// The column `c`, last altered by transaction 100 and another dropped by 99.
-    fn added(held: &WhenAdded, untouched: bool) -> Added {
+    fn added(held: &MissingValue, untouched: bool) -> AddedColumns {
         let column = AddedColumn { held: held.clone(), untouched, written_by: vec![100, 90] };
-        Added {
+        AddedColumns {
             columns: [("c".to_owned(), column)].into(),
             files: [(7, 70)].into(),
             names: vec!["a".into(), "c".into(), "later".into()],
@@ -108,9 +108,10 @@ mod tests {
 
     #[test]
     fn what_the_catalog_says_of_now_is_not_taken_for_what_was() {
-        for held in [WhenAdded::Null, WhenAdded::Constant("5".into())] {
+        for held in [MissingValue::Null, MissingValue::Constant("5".into())] {
             let added = added(&held, false);
-            let certain = |xid, columns| added.certain(&added.files, Some(At { xid, columns }))["c"].clone();
+            let certain =
+                |xid, columns| added.certain(&added.files, Some(StreamSchema { xid, columns }))["c"].clone();
             assert_eq!(added.certain(&added.files, None)["c"], held);
             // Altered at or before the stream's transaction.
             for xid in [100, 150] {
@@ -119,20 +120,20 @@ mod tests {
             // Altered since, or in a savepoint, but still the same column.
             assert_eq!(certain(99, &["a", "c"]), held);
             // Another one bears the name.
-            assert_eq!(certain(99, &["c", "a"]), WhenAdded::Unknown);
-            assert_eq!(certain(99, &["a", "b", "c"]), WhenAdded::Unknown);
+            assert_eq!(certain(99, &["c", "a"]), MissingValue::Unknown);
+            assert_eq!(certain(99, &["a", "b", "c"]), MissingValue::Unknown);
             // Dropped and made again, perhaps; also across the wraparound.
             for xid in [98, u32::MAX - 5] {
-                assert_eq!(certain(xid, &["a", "c"]), WhenAdded::Unknown, "{xid}");
+                assert_eq!(certain(xid, &["a", "c"]), MissingValue::Unknown, "{xid}");
             }
         }
     }
 
     #[test]
     fn a_default_that_was_dropped_after_a_rewrite_is_not_taken_for_none() {
-        let (null, five) = (WhenAdded::Null, WhenAdded::Constant("5".into()));
-        for known in [Files::new(), [(7, 69)].into()] {
-            assert_eq!(added(&null, false).certain(&known, None)["c"], WhenAdded::Unknown);
+        let (null, five) = (MissingValue::Null, MissingValue::Constant("5".into()));
+        for known in [Filenodes::new(), [(7, 69)].into()] {
+            assert_eq!(added(&null, false).certain(&known, None)["c"], MissingValue::Unknown);
             assert_eq!(added(&null, true).certain(&known, None)["c"], null);
             // A constant would have gone with the rewrite.
             assert_eq!(added(&five, false).certain(&known, None)["c"], five);

@@ -12,7 +12,7 @@ pub struct ColumnType {
     /// What it is a domain of, without a length.
     pub base_name: String,
     /// What sort of type it is.
-    pub sort: Sort,
+    pub class: TypeClass,
     /// The labels of an enum, in their order.
     pub labels: Vec<String>,
     /// Its collation takes only texts for equal that are the same.
@@ -24,13 +24,13 @@ pub struct ColumnType {
 impl ColumnType {
     /// No type of the server's own.
     pub fn is_of_extension(&self) -> bool {
-        self.sort == Sort::Base && self.form.base >= FIRST_USER_OID
+        self.class == TypeClass::Base && self.form.base >= FIRST_USER_OID
     }
 }
 
 /// What sort of type it is. <https://www.postgresql.org/docs/current/catalog-pg-type.html>
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Sort {
+pub enum TypeClass {
     /// An array.
     Array,
     /// A scalar of the server's, or of an extension.

@@ -12,11 +12,11 @@ pub(crate) mod types;
 
 mod column_type;
 mod excluded;
-pub(crate) mod quote;
+pub(crate) mod sql_names;
 mod table;
 
-pub use added::{Added, At, Files, WhenAdded};
-pub use column_type::{ColumnType, Sort};
+pub use added::{AddedColumns, Filenodes, MissingValue, StreamSchema};
+pub use column_type::{ColumnType, TypeClass};
 pub(crate) use excluded::BOOL;
 pub use excluded::ExcludedWhen;
 pub use table::{Column, Generated, Kind, Partition, Persistence, ReplicaIdentity, Table, UniqueIndex};

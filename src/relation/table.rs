@@ -1,6 +1,6 @@
 //! A table as the catalog describes it.
 
-use super::quote;
+use super::sql_names;
 
 /// A table, as it stands in the catalog.
 #[derive(Clone, Debug)]
@@ -142,7 +142,7 @@ pub struct Partition {
 impl Table {
     /// Its name, quoted, for SQL.
     pub fn quoted(&self) -> String {
-        quote::table(&self.schema, &self.name)
+        sql_names::qualified_name(&self.schema, &self.name)
     }
 
     /// As SELECT reads exactly the rows whose changes the stream carries under this table's name:

@@ -1,27 +1,29 @@
-//! The file's shape → settings that can be used. Every error is told, not only the first.
+//! The file's shape → settings that can be used. Every error is reported, not only the first.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use hyper::header::{HeaderName, HeaderValue};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
+use super::deserialize::SettingError;
 use super::documents::mapping;
 use super::raw::{self, MaybeSize, OneOrManySecrets, Raw};
-use super::shape::Fault;
 use super::url::url;
 use super::{Initial, LogFormat, OnTruncate, Settings, Token};
 use crate::deliver::{Egress, Limits, Proxy, Redacted, Routes, Secret, Webhook, is_reserved};
 use crate::record::Callback;
 use crate::source::{Conninfo, SecretFile};
 
-/// What is wrong.
+/// The settings that are wrong.
 #[derive(Debug, Default)]
-pub(super) struct Wrong(pub(super) Vec<Fault>);
+pub(super) struct SettingErrors(pub(super) Vec<SettingError>);
 
-impl Wrong {
+impl SettingErrors {
     pub(super) fn note(&mut self, field: &str, why: impl std::fmt::Display) {
-        self.0.push(Fault { path: path(field), why: why.to_string() });
+        self.0.push(SettingError { path: path(field), why: why.to_string() });
     }
 
     pub(super) fn or<T>(&mut self, field: &str, checked: Result<T, impl std::fmt::Display>) -> Option<T> {
@@ -40,27 +42,27 @@ fn path(field: &str) -> Vec<String> {
     }
 }
 
-pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
-    let mut wrong = Wrong::default();
-    check_ranges(raw, &mut wrong);
-    let limits = limits(raw, &mut wrong);
+pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
+    let mut errors = SettingErrors::default();
+    check_ranges(raw, &mut errors);
+    let limits = limits(raw, &mut errors);
     let webhooks =
-        raw.webhook.iter().enumerate().filter_map(|(at, hook)| webhook(at, hook, &limits, &mut wrong));
+        raw.webhook.iter().enumerate().filter_map(|(at, hook)| webhook(at, hook, &limits, &mut errors));
     let webhooks: Vec<Webhook> = webhooks.collect();
-    let token = wrong.or("admin.token", raw.admin.token.value());
+    let token = errors.or("admin.token", raw.admin.token.value());
     let lacks_token = token.as_ref().is_some_and(String::is_empty);
     let token = token.filter(|token| !token.is_empty());
-    let proxy = some(&raw.egress.proxy).and_then(|text| wrong.or("egress.proxy", Proxy::parse(&text)));
-    let egress = egress(&raw.egress, &mut wrong);
-    let lane_bytes_max = lane_bytes_max(&raw.spool, &mut wrong);
+    let proxy = some(&raw.egress.proxy).and_then(|text| errors.or("egress.proxy", Proxy::parse(&text)));
+    let egress = egress(&raw.egress, &mut errors);
+    let lane_bytes_max = lane_bytes_max(&raw.spool, &mut errors);
     let found = (
-        conninfo(&raw.postgres, &mut wrong),
-        mapping(&raw.documents, &mut wrong),
-        wrong.or("webhook", Routes::new(webhooks)),
-        listen(&raw.admin.listen, lacks_token, &mut wrong),
-        choice("documents.on_truncate", &raw.documents.on_truncate, ON_TRUNCATE, &mut wrong),
-        choice("documents.initial", &raw.documents.initial, INITIAL, &mut wrong),
-        choice("log.format", &raw.log.format, FORMATS, &mut wrong),
+        conninfo(&raw.postgres, &mut errors),
+        mapping(&raw.documents, &mut errors),
+        errors.or("webhook", Routes::new(webhooks)),
+        listen(&raw.admin.listen, lacks_token, &mut errors),
+        choice("documents.on_truncate", &raw.documents.on_truncate, ON_TRUNCATE, &mut errors),
+        choice("documents.initial", &raw.documents.initial, INITIAL, &mut errors),
+        choice("log.format", &raw.log.format, FORMATS, &mut errors),
     );
     let (
         Some(conninfo),
@@ -72,10 +74,10 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
         Some(log_format),
     ) = found
     else {
-        return Err(wrong);
+        return Err(errors);
     };
-    if !wrong.0.is_empty() {
-        return Err(wrong);
+    if !errors.0.is_empty() {
+        return Err(errors);
     }
     Ok(Settings {
         conninfo,
@@ -103,7 +105,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, Wrong> {
 }
 
 /// What a type alone does not say of a value.
-fn check_ranges(raw: &Raw, wrong: &mut Wrong) {
+fn check_ranges(raw: &Raw, errors: &mut SettingErrors) {
     let slot_ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let named = |name: &str| (1..=63).contains(&name.len());
     let level = &raw.log.level;
@@ -136,28 +138,28 @@ fn check_ranges(raw: &Raw, wrong: &mut Wrong) {
         ),
     ] {
         if !right {
-            wrong.note(field, why);
+            errors.note(field, why);
         }
     }
 }
 
-fn lane_bytes_max(raw: &raw::Spool, wrong: &mut Wrong) -> u64 {
+fn lane_bytes_max(raw: &raw::Spool, errors: &mut SettingErrors) -> u64 {
     match &raw.lane_bytes_max {
         MaybeSize::Size(size) => size.0,
         MaybeSize::Empty(text) if text.is_empty() => raw.bytes_max.0 / 4,
         MaybeSize::Empty(text) => {
             let why = format!("`{text}` is no size: \"2GiB\", or \"\" for a quarter of bytes_max");
-            wrong.note("spool.lane_bytes_max", why);
+            errors.note("spool.lane_bytes_max", why);
             0
         }
     }
 }
 
-fn conninfo(raw: &raw::Postgres, wrong: &mut Wrong) -> Option<Conninfo> {
-    let url = wrong.or("postgres.url", raw.url.value())?;
-    let password = wrong.or("postgres.password", raw.password.value())?;
+fn conninfo(raw: &raw::Postgres, errors: &mut SettingErrors) -> Option<Conninfo> {
+    let url = errors.or("postgres.url", raw.url.value())?;
+    let password = errors.or("postgres.password", raw.password.value())?;
     let user = std::env::var("PGUSER").ok().or_else(os_user);
-    let mut conninfo = wrong.or("postgres.url", Conninfo::parse(&url, user.as_deref()))?;
+    let mut conninfo = errors.or("postgres.url", Conninfo::parse(&url, user.as_deref()))?;
     if conninfo.password.is_some() {
         conninfo.secret_file = raw.url.file().cloned().map(SecretFile::Url);
     }
@@ -183,7 +185,7 @@ fn os_user() -> Option<String> {
     by_uid.or_else(|| std::env::var("USER").ok())
 }
 
-fn limits(raw: &Raw, wrong: &mut Wrong) -> Limits {
+fn limits(raw: &Raw, errors: &mut SettingErrors) -> Limits {
     let (batch, delivery) = (&raw.batch, &raw.delivery);
     let limits = Limits {
         records_max: batch.records_max,
@@ -196,38 +198,38 @@ fn limits(raw: &Raw, wrong: &mut Wrong) -> Limits {
         order_wait: delivery.order_wait.0,
         response_bytes_max: delivery.response_bytes_max.0,
     };
-    check_limits(&limits, "batch", "delivery", wrong);
+    check_limits(&limits, "batch", "delivery", errors);
     limits
 }
 
-fn check_limits(limits: &Limits, batch: &str, delivery: &str, wrong: &mut Wrong) {
+fn check_limits(limits: &Limits, batch: &str, delivery: &str, errors: &mut SettingErrors) {
     if limits.records_max == 0 {
-        wrong.note(&format!("{batch}.records_max"), "at least 1 is needed");
+        errors.note(&format!("{batch}.records_max"), "at least 1 is needed");
     }
     if limits.timeout.is_zero() {
-        wrong.note(&format!("{delivery}.timeout_ms"), "at least 1 is needed");
+        errors.note(&format!("{delivery}.timeout_ms"), "at least 1 is needed");
     }
     if limits.retry_schedule.is_empty() || limits.retry_schedule.iter().any(Duration::is_zero) {
-        wrong.note(&format!("{delivery}.retry_schedule"), "at least one wait is needed, and none of 0");
+        errors.note(&format!("{delivery}.retry_schedule"), "at least one wait is needed, and none of 0");
     }
 }
 
-fn webhook(at: usize, raw: &raw::Webhook, default: &Limits, wrong: &mut Wrong) -> Option<Webhook> {
+fn webhook(at: usize, raw: &raw::Webhook, default: &Limits, errors: &mut SettingErrors) -> Option<Webhook> {
     let field = |name: &str| format!("webhook[{at}].{name}");
     let callback = match raw.callback.as_str() {
         "*" => None,
-        name => Some(wrong.or(&field("callback"), name.parse::<Callback>())?),
+        name => Some(errors.or(&field("callback"), name.parse::<Callback>())?),
     };
     let project = Some(raw.project.clone()).filter(|project| project != "*");
     if project.as_deref() == Some("") {
-        wrong.note(&field("project"), "a project's name or \"*\" is expected");
+        errors.note(&field("project"), "a project's name or \"*\" is expected");
     }
-    let url = wrong.or(&field("url"), url(&raw.url));
+    let url = errors.or(&field("url"), url(&raw.url));
     let mut headers = Vec::new();
     for (name, value) in &raw.headers {
         match header(name, value) {
             Ok(header) => headers.push(header),
-            Err(why) => wrong.note(&field(&format!("headers.{name}")), why),
+            Err(why) => errors.note(&field(&format!("headers.{name}")), why),
         }
     }
     let secrets = match &raw.secret {
@@ -238,18 +240,18 @@ fn webhook(at: usize, raw: &raw::Webhook, default: &Limits, wrong: &mut Wrong) -
     let mut checked = Vec::new();
     for secret in secrets {
         let parsed = secret.value().and_then(|text| Secret::parse(&text).map_err(|error| error.to_string()));
-        checked.extend(wrong.or(&field("secret"), parsed));
+        checked.extend(errors.or(&field("secret"), parsed));
     }
     let limits = own_limits(raw, default);
-    let mut own = Wrong::default();
+    let mut own = SettingErrors::default();
     check_limits(&limits, &format!("webhook[{at}]"), &format!("webhook[{at}]"), &mut own);
     // What it takes from the defaults is told there.
-    let is_own = |fault: &Fault| match fault.path.last().map(String::as_str) {
+    let is_own = |fault: &SettingError| match fault.path.last().map(String::as_str) {
         Some("records_max") => raw.records_max.is_some(),
         Some("timeout_ms") => raw.timeout_ms.is_some(),
         _ => raw.retry_schedule.is_some(),
     };
-    wrong.0.extend(own.0.into_iter().filter(is_own));
+    errors.0.extend(own.0.into_iter().filter(is_own));
     Some(Webhook { project, callback, url: url?, headers, secrets: checked, limits })
 }
 
@@ -281,41 +283,43 @@ fn header(name: &str, value: &raw::Secret) -> Result<(HeaderName, Redacted), Str
     Ok((name, Redacted(value)))
 }
 
-fn egress(raw: &raw::Egress, wrong: &mut Wrong) -> Egress {
-    let nets = |field: &str, texts: &[String], wrong: &mut Wrong| {
+fn egress(raw: &raw::Egress, errors: &mut SettingErrors) -> Egress {
+    let nets = |field: &str, texts: &[String], errors: &mut SettingErrors| {
         let net = |text: &String| {
             let single = text.parse::<std::net::IpAddr>().map(Into::into);
             single
                 .or_else(|_| text.parse())
                 .map_err(|_| format!("`{text}` is no network like \"10.0.0.0/8\""))
         };
-        texts.iter().filter_map(|text| wrong.or(field, net(text))).collect()
+        texts.iter().filter_map(|text| errors.or(field, net(text))).collect()
     };
-    Egress { allow: nets("egress.allow", &raw.allow, wrong), deny: nets("egress.deny", &raw.deny, wrong) }
+    Egress { allow: nets("egress.allow", &raw.allow, errors), deny: nets("egress.deny", &raw.deny, errors) }
 }
 
-fn listen(text: &str, lacks_token: bool, wrong: &mut Wrong) -> Option<SocketAddr> {
+fn listen(text: &str, lacks_token: bool, errors: &mut SettingErrors) -> Option<SocketAddr> {
     let parsed = text.parse::<SocketAddr>();
-    let address = wrong
+    let address = errors
         .or("admin.listen", parsed.map_err(|_| format!("`{text}` is no address like 127.0.0.1:9187")))?;
     if !address.ip().is_loopback() && lacks_token {
-        wrong.note("admin.listen", "on an address that others reach, `admin.token` must be set");
+        errors.note("admin.listen", "on an address that others reach, `admin.token` must be set");
     }
     Some(address)
 }
 
-/// A level, or directives like `info,sidecar::source=debug`.
+/// A level, or directives like `info,sidecar::source=debug`. The filter takes a word that is no level for a
+/// target, and an empty directive for none: either is a slip here.
 fn is_level(text: &str) -> bool {
-    let level = |word: &str| ["off", "error", "warn", "info", "debug", "trace"].contains(&word);
-    let directive = |part: &str| part.split_once('=').map_or_else(|| level(part), |(_, word)| level(word));
-    !text.is_empty() && text.split(',').map(str::trim).all(directive)
+    let is_word = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    let directive =
+        |part: &str| part.split_once('=').map_or_else(|| is_word(part), |(_, word)| is_word(word));
+    text.split(',').map(str::trim).all(directive) && EnvFilter::try_new(text).is_ok()
 }
 
-fn choice<T: Copy>(field: &str, word: &str, choices: &[(&str, T)], wrong: &mut Wrong) -> Option<T> {
+fn choice<T: Copy>(field: &str, word: &str, choices: &[(&str, T)], errors: &mut SettingErrors) -> Option<T> {
     let found = choices.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
     if found.is_none() {
         let names: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-        wrong.note(field, format!("`{word}` is not one of {}", names.join(", ")));
+        errors.note(field, format!("`{word}` is not one of {}", names.join(", ")));
     }
     found
 }

@@ -1,14 +1,14 @@
 //! `[documents]`, checked as far as it can be without the table.
 
-use super::check::{Wrong, some};
+use super::check::{SettingErrors, some};
 use super::raw::{self, OneOrMany, Similarity};
 use crate::classify::{ExcludedWhen, Mapping, SimilarityColumns};
 
-pub(super) fn mapping(raw: &raw::Documents, wrong: &mut Wrong) -> Option<Mapping> {
-    let table = wrong.or("documents.table", raw.table.parse());
+pub(super) fn mapping(raw: &raw::Documents, errors: &mut SettingErrors) -> Option<Mapping> {
+    let table = errors.or("documents.table", raw.table.parse());
     let id = many(&raw.id);
     if id.is_empty() || id.iter().any(String::is_empty) {
-        wrong.note("documents.id", "a document needs an id: name its column, or a list of columns");
+        errors.note("documents.id", "a document needs an id: name its column, or a list of columns");
     }
     Some(Mapping {
         table: table?,
@@ -25,25 +25,25 @@ pub(super) fn mapping(raw: &raw::Documents, wrong: &mut Wrong) -> Option<Mapping
             }
         },
         excluded: some(&raw.excluded),
-        excluded_when: excluded_when(raw, wrong)?,
+        excluded_when: excluded_when(raw, errors)?,
         content: Some(raw.content.clone()).filter(|content| !content.is_empty()),
         ignore: raw.ignore.clone(),
     })
 }
 
-fn excluded_when(raw: &raw::Documents, wrong: &mut Wrong) -> Option<ExcludedWhen> {
+fn excluded_when(raw: &raw::Documents, errors: &mut SettingErrors) -> Option<ExcludedWhen> {
     let when = match &raw.excluded_when {
         OneOrMany::One(word) if word.is_empty() => ExcludedWhen::ByType,
         OneOrMany::One(word) if word == "not_null" => ExcludedWhen::NotNull,
         OneOrMany::One(word) if word == "true" => ExcludedWhen::True,
         OneOrMany::One(word) => {
             let why = format!("`{word}` is neither \"not_null\" nor \"true\" nor a list of values");
-            wrong.note("documents.excluded_when", why);
+            errors.note("documents.excluded_when", why);
             return None;
         }
         OneOrMany::Many(values) if values.is_empty() => {
             let why = "no value excludes no document: list some, or set documents.excluded = \"\"";
-            wrong.note("documents.excluded_when", why);
+            errors.note("documents.excluded_when", why);
             return None;
         }
         OneOrMany::Many(values) => ExcludedWhen::Values(values.clone()),
@@ -52,10 +52,10 @@ fn excluded_when(raw: &raw::Documents, wrong: &mut Wrong) -> Option<ExcludedWhen
         return Some(when);
     }
     if when != ExcludedWhen::ByType {
-        wrong.note("documents.live_when", "`documents.excluded_when` is set as well: keep one of them");
+        errors.note("documents.live_when", "`documents.excluded_when` is set as well: keep one of them");
     }
     if raw.excluded.is_empty() {
-        wrong.note("documents.live_when", "`documents.excluded` names no column whose values these are");
+        errors.note("documents.live_when", "`documents.excluded` names no column whose values these are");
     }
     Some(ExcludedWhen::Unless(raw.live_when.clone()))
 }

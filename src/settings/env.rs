@@ -15,18 +15,18 @@ pub(super) struct Environment(Vec<(String, String)>);
 pub(super) struct Flags(Vec<(String, String)>);
 
 /// A provider under a name of our own.
-pub(super) struct Named<P> {
+pub(super) struct NamedProvider<P> {
     name: &'static str,
     provider: P,
 }
 
-impl<P> Named<P> {
+impl<P> NamedProvider<P> {
     pub(super) fn new(name: &'static str, provider: P) -> Self {
         Self { name, provider }
     }
 }
 
-impl<P: Provider> Provider for Named<P> {
+impl<P: Provider> Provider for NamedProvider<P> {
     fn metadata(&self) -> Metadata {
         Metadata::named(self.name)
     }
@@ -55,11 +55,11 @@ impl Flags {
             path.contains('.').then(|| (path.trim().to_owned(), value.to_owned()))
         };
         // The value may be a secret, and is not repeated.
-        let wrong = |text: &String| {
+        let errors = |text: &String| {
             let name = text.split('=').next().filter(|name| !name.contains([':', '@'])).unwrap_or("…");
             format!("`--set {name}`: expected section.name=value, like batch.wait_max_ms=0")
         };
-        set.iter().map(|text| pair(text).ok_or_else(|| wrong(text))).collect::<Result<_, _>>().map(Self)
+        set.iter().map(|text| pair(text).ok_or_else(|| errors(text))).collect::<Result<_, _>>().map(Self)
     }
 }
 

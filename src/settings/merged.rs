@@ -8,7 +8,7 @@ use figment::providers::{Format as _, Toml};
 use figment::value::{Dict, Value};
 use toml::de::{DeTable, DeValue};
 
-use super::{MANUAL, Sources, WrongSettings, env};
+use super::{InvalidSettings, MANUAL, Sources, env};
 
 /// All values, the later sources over the earlier.
 pub(super) struct Merged {
@@ -39,10 +39,13 @@ pub(super) enum Origin {
 
 impl Merged {
     /// From all sources.
-    pub(super) fn read(sources: &Sources) -> Result<Self, WrongSettings> {
+    pub(super) fn read(sources: &Sources) -> Result<Self, InvalidSettings> {
         let file = match &sources.file {
             Some(path) if !path.is_file() => {
-                return Err(WrongSettings(vec![format!("`--config`: there is no file {}", path.display())]));
+                return Err(InvalidSettings(vec![format!(
+                    "`--config`: there is no file {}",
+                    path.display()
+                )]));
             }
             Some(path) => Some(path.clone()),
             None => Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.is_file()),
@@ -54,19 +57,19 @@ impl Merged {
     }
 
     /// The text at `path` that a flag or else the environment gives: whatever the file says.
-    pub(super) fn outside_the_file(sources: &Sources, path: &str) -> Result<Option<String>, WrongSettings> {
+    pub(super) fn outside_the_file(sources: &Sources, path: &str) -> Result<Option<String>, InvalidSettings> {
         let flags = env::Flags::parse(&sources.set).map_err(one)?;
         let given = Figment::from(env::Environment::of_process()).merge(flags);
         Ok(given.find_value(path).ok().and_then(figment::value::Value::into_string))
     }
 
     /// From a text like the file's, over the defaults alone.
-    pub(super) fn of_text(text: &str) -> Result<Self, WrongSettings> {
+    pub(super) fn of_text(text: &str) -> Result<Self, InvalidSettings> {
         let file = Some(File { name: DEFAULT_FILE.to_owned(), text: text.to_owned() });
         Self::new(over_defaults(file.as_ref()), file)
     }
 
-    fn new(figment: Figment, file: Option<File>) -> Result<Self, WrongSettings> {
+    fn new(figment: Figment, file: Option<File>) -> Result<Self, InvalidSettings> {
         file.as_ref().map_or(Ok(()), File::check).map_err(one)?;
         let root = figment.find_value("").map_err(|error| one(error.kind.to_string()))?;
         Ok(Self { figment, root, file })
@@ -107,7 +110,7 @@ impl File {
         Ok(Self { name, text })
     }
 
-    /// Whether it is TOML at all. What is wrong is said without its text: that may be a secret.
+    /// Whether it is TOML at all. The error is reported without its text, which may be a secret.
     fn check(&self) -> Result<(), String> {
         DeTable::parse(&self.text).map(drop).map_err(|error| {
             let line = self.line_at(error.span().map_or(0, |span| span.start));
@@ -155,9 +158,9 @@ impl fmt::Display for Origin {
 }
 
 fn over_defaults(file: Option<&File>) -> Figment {
-    let figment = Figment::from(env::Named::new("defaults", Toml::string(MANUAL)));
+    let figment = Figment::from(env::NamedProvider::new("defaults", Toml::string(MANUAL)));
     match file {
-        Some(file) => figment.merge(env::Named::new(FILE, Toml::string(&file.text))),
+        Some(file) => figment.merge(env::NamedProvider::new(FILE, Toml::string(&file.text))),
         None => figment,
     }
 }
@@ -170,8 +173,8 @@ fn step<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     }
 }
 
-fn one(why: String) -> WrongSettings {
-    WrongSettings(vec![why])
+fn one(why: String) -> InvalidSettings {
+    InvalidSettings(vec![why])
 }
 
 const DEFAULT_FILE: &str = "sidecar.toml";

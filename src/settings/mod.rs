@@ -4,11 +4,11 @@
 //! setting has a default anywhere else.
 
 mod check;
+mod deserialize;
 mod documents;
 mod env;
 mod merged;
 mod raw;
-mod shape;
 mod show;
 mod units;
 mod url;
@@ -21,8 +21,8 @@ use crate::classify::Mapping;
 use crate::deliver::{Egress, Proxy, Routes};
 use crate::source::Conninfo;
 
+use deserialize::SettingError;
 use merged::{Merged, Origin};
-use shape::Fault;
 
 pub use show::show;
 pub(crate) use units::span;
@@ -120,60 +120,61 @@ pub struct Sources {
     pub set: Vec<String>,
 }
 
-/// Every setting is wrong that is named here.
+/// The settings that are wrong, a sentence each.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
-pub struct WrongSettings(pub Vec<String>);
+pub struct InvalidSettings(pub Vec<String>);
 
 /// The settings in force.
-pub fn load(sources: &Sources) -> Result<Settings, WrongSettings> {
+pub fn load(sources: &Sources) -> Result<Settings, InvalidSettings> {
     settings(&Merged::read(sources)?)
 }
 
 /// `spool.path` alone, for commands that speak to the running sidecar: they need no secret, and none of
 /// the other settings to be right.
-pub fn spool_path(sources: &Sources) -> Result<PathBuf, WrongSettings> {
+pub fn spool_path(sources: &Sources) -> Result<PathBuf, InvalidSettings> {
     if let Some(path) = Merged::outside_the_file(sources, "spool.path")? {
         return Ok(path.into());
     }
     let merged = Merged::read(sources)?;
     let section = merged.sections().find(|(name, _)| *name == "spool");
     let path = section.and_then(|(_, section)| section.as_dict()?.get("path")?.as_str());
-    let expected = || WrongSettings(vec!["`spool.path`: a folder's path is expected".to_owned()]);
+    let expected = || InvalidSettings(vec!["`spool.path`: a folder's path is expected".to_owned()]);
     path.map(PathBuf::from).ok_or_else(expected)
 }
 
 /// The settings that a text like the file's gives over the defaults, without environment and flags.
-pub fn parse(text: &str) -> Result<Settings, WrongSettings> {
+pub fn parse(text: &str) -> Result<Settings, InvalidSettings> {
     settings(&Merged::of_text(text)?)
 }
 
 /// The compiled-in file.
 pub const MANUAL: &str = include_str!("../../sidecar.toml");
 
-fn settings(merged: &Merged) -> Result<Settings, WrongSettings> {
-    let (raw, mut faults) = shape::read(merged.root());
+fn settings(merged: &Merged) -> Result<Settings, InvalidSettings> {
+    let (raw, mut faults) = deserialize::read(merged.root());
     let misfits = faults.clone();
     match raw.as_ref().map(check::check) {
         Some(Ok(settings)) if faults.is_empty() => return Ok(settings),
-        Some(Err(wrong)) => {
+        Some(Err(errors)) => {
             // A value that did not fit was replaced: what is said of the other one means nothing.
-            let concerns = |fault: &Fault, misfit: &Fault| {
+            let concerns = |fault: &SettingError, misfit: &SettingError| {
                 fault.path.starts_with(&misfit.path) || misfit.path.starts_with(&fault.path)
             };
-            let more = wrong.0.into_iter();
+            let more = errors.0.into_iter();
             faults.extend(more.filter(|fault| !misfits.iter().any(|misfit| concerns(fault, misfit))));
         }
         Some(Ok(_)) | None => {}
     }
-    let mut told: Vec<(Option<Origin>, String)> = faults.iter().map(|fault| tell(fault, merged)).collect();
+    let mut told: Vec<(Option<Origin>, String)> =
+        faults.iter().map(|fault| describe(fault, merged)).collect();
     // The file's first, in the order of its lines.
     told.sort_by_key(|(origin, _)| origin.clone().map_or((1, None), |origin| (0, Some(origin))));
-    Err(WrongSettings(told.into_iter().map(|(_, sentence)| sentence).collect()))
+    Err(InvalidSettings(told.into_iter().map(|(_, sentence)| sentence).collect()))
 }
 
 /// Where that was written, what is wrong, and why.
-fn tell(fault: &Fault, merged: &Merged) -> (Option<Origin>, String) {
+fn describe(fault: &SettingError, merged: &Merged) -> (Option<Origin>, String) {
     let (origin, name, why) = (merged.origin(&fault.path), named(&fault.path), &fault.why);
     let sentence = match &origin {
         Some(origin @ Origin::Line { .. }) => format!("{origin}: `{name}`: {why}"),

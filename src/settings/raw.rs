@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-use super::units::{Size, Span};
+use super::units::{ByteSize, HumanDuration};
 use crate::source::{read_secret, without_line_break};
 
 #[derive(Clone, Debug, Deserialize)]
@@ -82,7 +82,7 @@ pub(super) struct SimilarityColumns {
 #[serde(deny_unknown_fields)]
 pub(super) struct Batch {
     pub(super) records_max: u32,
-    pub(super) bytes_max: Size,
+    pub(super) bytes_max: ByteSize,
     pub(super) wait_max_ms: u64,
 }
 
@@ -91,27 +91,27 @@ pub(super) struct Batch {
 pub(super) struct Delivery {
     pub(super) timeout_ms: u64,
     pub(super) connect_timeout_ms: u64,
-    pub(super) retry_schedule: Vec<Span>,
-    pub(super) give_up_after: Span,
-    pub(super) order_wait: Span,
+    pub(super) retry_schedule: Vec<HumanDuration>,
+    pub(super) give_up_after: HumanDuration,
+    pub(super) order_wait: HumanDuration,
     pub(super) in_flight_max: usize,
-    pub(super) response_bytes_max: Size,
+    pub(super) response_bytes_max: ByteSize,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Spool {
     pub(super) path: PathBuf,
-    pub(super) bytes_max: Size,
+    pub(super) bytes_max: ByteSize,
     pub(super) lane_bytes_max: MaybeSize,
-    pub(super) retain: Span,
+    pub(super) retain: HumanDuration,
 }
 
 /// `""` stands for a default that is computed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged, expecting = "expected a number of bytes, a size with its unit like \"2GiB\", or \"\"")]
 pub(super) enum MaybeSize {
-    Size(Size),
+    Size(ByteSize),
     Empty(String),
 }
 
@@ -154,14 +154,14 @@ pub(super) struct Webhook {
     pub(super) headers: BTreeMap<String, Secret>,
     pub(super) secret: Option<OneOrManySecrets>,
     pub(super) records_max: Option<u32>,
-    pub(super) bytes_max: Option<Size>,
+    pub(super) bytes_max: Option<ByteSize>,
     pub(super) wait_max_ms: Option<u64>,
     pub(super) timeout_ms: Option<u64>,
     pub(super) connect_timeout_ms: Option<u64>,
-    pub(super) retry_schedule: Option<Vec<Span>>,
-    pub(super) give_up_after: Option<Span>,
-    pub(super) order_wait: Option<Span>,
-    pub(super) response_bytes_max: Option<Size>,
+    pub(super) retry_schedule: Option<Vec<HumanDuration>>,
+    pub(super) give_up_after: Option<HumanDuration>,
+    pub(super) order_wait: Option<HumanDuration>,
+    pub(super) response_bytes_max: Option<ByteSize>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -182,8 +182,8 @@ pub(super) enum Secret {
 impl<'de> Deserialize<'de> for Secret {
     /// A text or a table, and nothing else: an error must not repeat a secret that it took for a name.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextOrPlace;
-        impl<'de> Visitor<'de> for TextOrPlace {
+        struct SecretVisitor;
+        impl<'de> Visitor<'de> for SecretVisitor {
             type Value = Secret;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -198,7 +198,7 @@ impl<'de> Deserialize<'de> for Secret {
                 let secret = match map.next_entry::<String, String>()? {
                     Some((key, name)) if key == "env" => Secret::FromEnv(name),
                     Some((key, path)) if key == "file" => Secret::FromFile(path.into()),
-                    _ => return Err(A::Error::custom(format!("expected {}", Expecting(&self)))),
+                    _ => return Err(A::Error::custom(format!("expected {}", Expected(&self)))),
                 };
                 match map.next_key::<String>()? {
                     None => Ok(secret),
@@ -206,14 +206,14 @@ impl<'de> Deserialize<'de> for Secret {
                 }
             }
         }
-        deserializer.deserialize_any(TextOrPlace)
+        deserializer.deserialize_any(SecretVisitor)
     }
 }
 
 /// What a visitor expects, as text.
-struct Expecting<'a, V>(&'a V);
+struct Expected<'a, V>(&'a V);
 
-impl<'de, V: Visitor<'de>> fmt::Display for Expecting<'_, V> {
+impl<'de, V: Visitor<'de>> fmt::Display for Expected<'_, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.expecting(f)
     }

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use figment::value::{Dict, Value};
 
 use super::merged::Merged;
-use super::{Sources, WrongSettings, settings};
+use super::{InvalidSettings, Sources, settings};
 
 /// One line a setting: `batch.records_max = 100    # defaults`.
-pub fn show(sources: &Sources) -> Result<String, WrongSettings> {
+pub fn show(sources: &Sources) -> Result<String, InvalidSettings> {
     let merged = Merged::read(sources)?;
     settings(&merged)?;
     let mut leaves = Vec::new();

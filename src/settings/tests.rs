@@ -3,11 +3,11 @@ use crate::classify::ExcludedWhen;
 use crate::source::SecretFile;
 
 /// The settings that a file with this text gives.
-fn loaded(text: &str) -> Result<Settings, WrongSettings> {
+fn loaded(text: &str) -> Result<Settings, InvalidSettings> {
     parse(&format!("postgres.url = \"postgres://u@h/d\"\n{text}"))
 }
 
-fn wrong(text: &str) -> String {
+fn errors(text: &str) -> String {
     loaded(text).expect_err(text).to_string()
 }
 
@@ -37,8 +37,8 @@ fn what_tells_an_excluded_document_is_said_once() {
         ("excluded_when = \"true\"\nlive_when = [\"0\"]", "keep one of them"),
         ("excluded = \"\"\nlive_when = [\"0\"]", "documents.live_when"),
     ] {
-        let wrong = when(text).expect_err(text).to_string();
-        assert!(wrong.contains(said), "{wrong}");
+        let errors = when(text).expect_err(text).to_string();
+        assert!(errors.contains(said), "{errors}");
     }
 }
 
@@ -57,14 +57,14 @@ fn every_setting_is_told_with_a_comment_above_it() {
 
 #[test]
 fn an_unknown_key_is_named_with_the_nearest_known_one() {
-    let said = wrong("[batch]\nrecords_maxx = 1");
+    let said = errors("[batch]\nrecords_maxx = 1");
     assert!(said.contains("`batch.records_maxx`") && said.contains("`records_max`"), "{said}");
-    assert!(wrong("[bach]\nx = 1").contains("`batch`"));
+    assert!(errors("[bach]\nx = 1").contains("`batch`"));
 }
 
 #[test]
 fn every_wrong_value_is_told_at_once_with_its_field() {
-    let said = wrong(
+    let said = errors(
         "[delivery]\nin_flight_max = 0\nretry_schedule = [\"0s\"]\n[log]\nlevel = \"infoo\"\n[documents]\ninitial = \"loud\"\n\
          [admin]\nlisten = \"0.0.0.0:1\"\n[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"ftp://x\"\n\
          headers = { sidecar-x = \"1\" }",
@@ -160,7 +160,7 @@ fn no_error_repeats_a_secret() {
         "admin = \"geheim\"".to_owned(),
         "postgres.password = { file = [\"geheim\"] }".to_owned(),
     ] {
-        let said = wrong(&text);
+        let said = errors(&text);
         assert!(!said.contains("geheim"), "{said}");
     }
     let shown = format!("{:?}", loaded("[admin]\ntoken = \"geheim\"").unwrap());

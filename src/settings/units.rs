@@ -7,11 +7,11 @@ use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 /// A duration with its unit: `"500ms"`, `"15s"`, `"72h"`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Span(pub Duration);
+pub(super) struct HumanDuration(pub Duration);
 
 /// A number of bytes: `1048576`, or with its unit: `"1MiB"`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Size(pub u64);
+pub(super) struct ByteSize(pub u64);
 
 /// The duration that `text` names: `90s`, `72h`.
 pub(crate) fn span(text: &str) -> Option<Duration> {
@@ -48,49 +48,49 @@ fn split(text: &str) -> Option<(u64, &str)> {
     Some((number.parse().ok()?, unit.trim_start()))
 }
 
-impl<'de> Deserialize<'de> for Span {
+impl<'de> Deserialize<'de> for HumanDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Text;
         impl Visitor<'_> for Text {
-            type Value = Span;
+            type Value = HumanDuration;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a duration with its unit, like \"500ms\", \"15s\", \"10m\", \"72h\" or \"7d\"")
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
-                span(text).map(Span).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+            fn visit_str<E: Error>(self, text: &str) -> Result<HumanDuration, E> {
+                span(text).map(HumanDuration).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
             }
         }
         deserializer.deserialize_any(Text)
     }
 }
 
-impl<'de> Deserialize<'de> for Size {
+impl<'de> Deserialize<'de> for ByteSize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextOrNumber;
-        impl Visitor<'_> for TextOrNumber {
-            type Value = Size;
+        struct SizeVisitor;
+        impl Visitor<'_> for SizeVisitor {
+            type Value = ByteSize;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a number of bytes, or with its unit, like \"64KiB\", \"1MiB\" or \"10GiB\"")
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Size, E> {
-                size(text).map(Size).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+            fn visit_str<E: Error>(self, text: &str) -> Result<ByteSize, E> {
+                size(text).map(ByteSize).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
             }
 
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Size, E> {
-                Ok(Size(number))
+            fn visit_u64<E: Error>(self, number: u64) -> Result<ByteSize, E> {
+                Ok(ByteSize(number))
             }
 
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Size, E> {
+            fn visit_i64<E: Error>(self, number: i64) -> Result<ByteSize, E> {
                 u64::try_from(number)
-                    .map(Size)
+                    .map(ByteSize)
                     .map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))
             }
         }
-        deserializer.deserialize_any(TextOrNumber)
+        deserializer.deserialize_any(SizeVisitor)
     }
 }
 

@@ -21,6 +21,6 @@ pub use conninfo::{
 };
 pub(crate) use wire::verifier;
 pub use wire::{
-    Block, Connection, Ended, Frame, MalformedFrame, Patience, Place, ServerError, SourceError, Stream,
-    StreamOptions, SystemIdentity, connect_sql,
+    Connection, Frame, FrameBlock, MalformedFrame, ServerError, SourceError, Stream, StreamClosed,
+    StreamOptions, StreamPoint, StreamTimeouts, SystemIdentity, connect_sql,
 };

@@ -1,7 +1,7 @@
 //! What the catalog is read as, and the identity chosen from it.
 
 use sidecar::relation::{Element, TypeKind};
-use sidecar::relation::{Files, WhenAdded};
+use sidecar::relation::{Filenodes, MissingValue};
 use sidecar::source::catalog::added::added;
 use sidecar::source::catalog::identity;
 use sidecar::source::catalog::table;
@@ -136,21 +136,21 @@ on_all_versions! {
         )
         .await;
         let found = table(&fixture.client, "public", "d").await.expect("the table");
-        let text = |text: &str| WhenAdded::Constant(text.as_bytes().to_vec());
+        let text = |text: &str| MissingValue::Constant(text.as_bytes().to_vec());
         let expected = [
-            ("n", WhenAdded::Null),
+            ("n", MissingValue::Null),
             ("c", text("it's {a,\"b\"}")),
             ("a", text("{\"x,y\",NULL}")),
             ("b", text("t")),
             ("x", text("(1,2),(0,0)")),
-            ("v", WhenAdded::Unknown),
-            ("s", WhenAdded::Unknown),
-            ("g", WhenAdded::Unknown),
+            ("v", MissingValue::Unknown),
+            ("s", MissingValue::Unknown),
+            ("g", MissingValue::Unknown),
             ("t", text("2024-01-02 03:04:05+00")),
         ];
         let names: Vec<String> = expected.iter().map(|(name, _)| (*name).to_owned()).collect();
         let told = added(&fixture.client, found.oid, &names).await.expect("an answer");
-        let certain = told.certain(&Files::new(), None);
+        let certain = told.certain(&Filenodes::new(), None);
         for (name, when_added) in expected {
             assert_eq!(certain[name], when_added, "{} {name}", fixture.version);
         }

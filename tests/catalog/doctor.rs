@@ -1,10 +1,10 @@
 //! The doctor's findings, one by one.
 
 use sidecar::relation::ExcludedWhen;
-use sidecar::source::catalog::slot::{Waited, slot};
-use sidecar::source::preflight::doctor::{Finding, Severity, doctor, judge, replication_refused};
+use sidecar::source::catalog::slot::{BlockingTransaction, slot};
+use sidecar::source::preflight::doctor::{Finding, Severity, doctor, evaluate, replication_refused};
 use sidecar::source::preflight::server_state::{Required, RequiredColumn, ServerState};
-use sidecar::source::preflight::setup::{Stage, setup};
+use sidecar::source::preflight::setup::{StartMode, setup};
 
 use crate::catalog::fixture::{Fixture, VERSIONS, on_all_versions};
 use crate::support::server::Server;
@@ -37,7 +37,7 @@ on_all_versions! {
         assert!(found.publication.is_none() && found.slot.is_none(), "it only looked");
 
         let watcher = fixture.session().await;
-        setup(&fixture.client, &watcher, &required, Stage::FirstStart, &mut |_: &[Waited]| ()).await.expect("made");
+        setup(&fixture.client, &watcher, &required, StartMode::FirstStart, &mut |_: &[BlockingTransaction]| ()).await.expect("made");
         let after = examine(&fixture, &required).await;
         assert_eq!(problems(&after), 0, "{after:#?}");
         for title in ["PostgreSQL", "told apart by (id)", "replication slots", "walsenders", "no two documents", "max_slot_wal_keep_size is not set", "logical_decoding_work_mem"] {
@@ -156,12 +156,12 @@ on_all_versions! {
         fixture.run(DOCUMENTS).await;
         let required = fixture.required(&["id"]);
         let watcher = fixture.session().await;
-        setup(&fixture.client, &watcher, &required, Stage::FirstStart, &mut |_: &[Waited]| ()).await.expect("made");
+        setup(&fixture.client, &watcher, &required, StartMode::FirstStart, &mut |_: &[BlockingTransaction]| ()).await.expect("made");
         let healthy = fixture.server_state(&required).await;
         let judged = |change: &dyn Fn(&mut ServerState)| {
             let mut server_state = healthy.clone();
             change(&mut server_state);
-            judge(&server_state, &required)
+            evaluate(&server_state, &required)
         };
         let problem = |title: &str, change: &dyn Fn(&mut ServerState)| {
             let findings = judged(change);
@@ -199,9 +199,15 @@ async fn a_lost_slot_says_from_where_on_nothing_can_be_known() {
         fixture.run(DOCUMENTS).await;
         let required = fixture.required(&["id"]);
         let watcher = fixture.session().await;
-        setup(&fixture.client, &watcher, &required, Stage::FirstStart, &mut |_: &[Waited]| ())
-            .await
-            .expect("made");
+        setup(
+            &fixture.client,
+            &watcher,
+            &required,
+            StartMode::FirstStart,
+            &mut |_: &[BlockingTransaction]| (),
+        )
+        .await
+        .expect("made");
         let before = slot(&fixture.client, &required.slot).await.expect("asked").expect("a slot");
         assert!(!before.lost() && before.safe_wal_size.is_some());
         for _ in 0..4 {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sidecar::relation::ExcludedWhen;
-use sidecar::source::preflight::server_state::{Required, RequiredColumn, ServerState, server_state};
+use sidecar::source::preflight::server_state::{Required, RequiredColumn, ServerState, inspect};
 use sidecar::source::{Conninfo, connect_sql};
 use tokio_postgres::Client;
 
@@ -86,7 +86,7 @@ impl Fixture {
     }
 
     pub(crate) async fn server_state(&self, required: &Required) -> ServerState {
-        server_state(&self.client, required).await.expect("a survey")
+        inspect(&self.client, required).await.expect("a survey")
     }
 
     /// Reads the slot as a sidecar would, until it is dropped.

@@ -11,11 +11,11 @@ use sidecar::decode::{Cell, Message, Relation, Tuple};
 use sidecar::relation::ColumnType;
 use sidecar::relation::ExcludedWhen;
 use sidecar::relation::Table;
-use sidecar::source::catalog::refusal::Refusal;
 use sidecar::source::catalog::roles;
 use sidecar::source::catalog::types::type_forms;
-use sidecar::source::catalog::values::told;
-use sidecar::source::preflight::server_state::{Required, RequiredColumn, ServerState, server_state};
+use sidecar::source::catalog::values::exclusion_rule;
+use sidecar::source::catalog::violation::Violation;
+use sidecar::source::preflight::server_state::{Required, RequiredColumn, ServerState, inspect};
 
 use crate::catalog::fixture::{Fixture, on_all_versions};
 
@@ -278,7 +278,7 @@ impl Sweep {
                 })
                 .collect()
         };
-        let entry = layout.judge(None, &row, &mut projects, &mut drafts).expect("judged");
+        let entry = layout.classify(None, &row, &mut projects, &mut drafts).expect("judged");
         let mut all = told(&drafts, &projects);
         drafts.clear();
         let mut before = entry;
@@ -292,10 +292,10 @@ impl Sweep {
             .map(|column| if column.name == "pk" { Value::Text(b"1") } else { Value::Null })
             .collect();
         if mapping.similarity != SimilarityColumns::None {
-            before = layout.judge(None, &Row(nulls), &mut projects, &mut drafts).expect("judged");
+            before = layout.classify(None, &Row(nulls), &mut projects, &mut drafts).expect("judged");
             drafts.clear();
         }
-        layout.judge(Some(&before), &row, &mut projects, &mut drafts).expect("judged");
+        layout.classify(Some(&before), &row, &mut projects, &mut drafts).expect("judged");
         all.extend(told(&drafts, &projects));
         all
     }
@@ -387,7 +387,7 @@ fn plays(setting: &str, like: &str) -> bool {
 }
 
 /// Which sentence a refusal must be.
-fn names_all(refusal: &Refusal, setting: &str, column: &str, of: &str, context: &str) {
+fn names_all(refusal: &Violation, setting: &str, column: &str, of: &str, context: &str) {
     let what = &refusal.what;
     let cure = what.contains("name another column") || what.contains("What works: documents.");
     assert!(
@@ -406,7 +406,7 @@ on_all_versions! {
                 let column = table.column(&sample.column).expect("a column");
                 let named = RequiredColumn { setting: setting.to_owned(), name: sample.column.clone() };
                 let context = format!("{} {setting} {} like {}", fixture.version, column.type_name, sample.like);
-                let refusal = roles::refusal(&named, column, of);
+                let refusal = roles::violation(&named, column, of);
                 tried += 1;
                 assert_eq!(refusal.is_none(), plays(setting, &sample.like), "{context}: {refusal:?}");
                 if let Some(refusal) = refusal {
@@ -466,12 +466,12 @@ on_all_versions! {
                 let context = format!("{} {when:?} {type_name}", fixture.version);
                 let named = RequiredColumn { setting: "documents.excluded".to_owned(), name: column.clone() };
                 let required = Required { columns: vec![named], excluded_when: when.clone(), ..sweep.required.clone() };
-                let told = told(&fixture.client, table, &sweep.found.types, &required).await.expect("asked");
+                let told = exclusion_rule(&fixture.client, table, &sweep.found.types, &required).await.expect("asked");
                 tried += 1;
                 assert_eq!(told.when.is_some(), accepted, "{context}: {told:?}");
                 let Some(read) = told.when else {
                     let setting = if matches!(when, ExcludedWhen::Unless(_)) { "documents.live_when" } else { "documents.excluded_when" };
-                    names_all(&told.refusal.expect("a refusal"), setting, &column, &type_name, &context);
+                    names_all(&told.violation.expect("a refusal"), setting, &column, &type_name, &context);
                     continue;
                 };
                 assert_eq!(read, read.canonical(of.form), "{context}: read once, it is read");
@@ -505,7 +505,7 @@ on_all_versions! {
         ] {
             for when in [ExcludedWhen::Values(vec![value.to_owned()]), ExcludedWhen::Unless(vec![value.to_owned()])] {
                 let required = Required { excluded_when: when, ..excluded_by(&fixture, column) };
-                let refusals = fixture.server_state(&required).await.refusals(&required);
+                let refusals = fixture.server_state(&required).await.violations(&required);
                 let said: Vec<&str> = refusals.iter().map(|refusal| refusal.what.as_str()).collect();
                 assert!(matches!(*said, [said] if said.contains(why) && said.contains(&format!("{value:?}")) && said.contains("What works:")), "{column} {value}: {said:?}");
             }
@@ -515,7 +515,7 @@ on_all_versions! {
             ("u", "{A0EEBC999C0B4EF8BB6D6BB9BD380A11}", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"), ("m", "sad", "sad"), ("t", "Infinity", "infinity"),
         ] {
             let required = Required { excluded_when: ExcludedWhen::Unless(vec![value.to_owned(), value.to_owned()]), ..excluded_by(&fixture, column) };
-            assert_eq!(fixture.server_state(&required).await.told.when, Some(ExcludedWhen::Unless(vec![texts.to_owned()])), "{column} {value}");
+            assert_eq!(fixture.server_state(&required).await.exclusion.when, Some(ExcludedWhen::Unless(vec![texts.to_owned()])), "{column} {value}");
         }
         fixture.close().await;
     }
@@ -528,10 +528,10 @@ on_all_versions! {
         let client = fixture.session_as(&role).await;
         for (column, value, read) in [("m", "sad", Ok("sad")), ("m", "no", Err("its labels are glad, sad")), ("y", "t", Err("GRANT USAGE ON SCHEMA"))] {
             let required = Required { excluded_when: ExcludedWhen::Values(vec![value.to_owned()]), ..excluded_by(&fixture, column) };
-            let told = server_state(&client, &required).await.expect("a survey").told;
+            let told = inspect(&client, &required).await.expect("a survey").exclusion;
             match read {
                 Ok(value) => assert_eq!(told.when, Some(ExcludedWhen::Values(vec![value.to_owned()]))),
-                Err(why) => assert!(told.refusal.as_ref().is_some_and(|refusal| refusal.what.contains(why)), "{column} {value}: {told:?}"),
+                Err(why) => assert!(told.violation.as_ref().is_some_and(|refusal| refusal.what.contains(why)), "{column} {value}: {told:?}"),
             }
         }
         drop(client);
@@ -553,7 +553,7 @@ on_all_versions! {
             ("m", values(&["sad", "glad"]), "live_when = [\"glad\"]"),
         ] {
             let required = Required { excluded_when: when.clone(), ..excluded_by(&fixture, column) };
-            let refusals = fixture.server_state(&required).await.refusals(&required);
+            let refusals = fixture.server_state(&required).await.violations(&required);
             assert!(matches!(&*refusals, [refusal] if refusal.what.contains(works) && !refusal.what.contains("= \"not_null\"")), "{column} {when:?}: {refusals:?}");
         }
         fixture.close().await;
@@ -569,7 +569,7 @@ on_all_versions! {
                 }
                 let column = RequiredColumn { setting: setting.to_owned(), name: name.to_owned() };
                 let required = Required { columns: vec![column], excluded_when: ExcludedWhen::Values(vec!["1".to_owned()]), ..fixture.required(&[]) };
-                let refusals: BTreeSet<String> = fixture.server_state(&required).await.refusals(&required).into_iter().map(|refusal| refusal.what)
+                let refusals: BTreeSet<String> = fixture.server_state(&required).await.violations(&required).into_iter().map(|refusal| refusal.what)
                     .filter(|what| !what.contains("and an array, json")).collect();
                 let generated = refusals.iter().any(|what| what.starts_with(setting) && what.contains(&format!("{name} is a")) && what.contains("generated column"));
                 assert_eq!((generated, refusals.len()), (!published, usize::from(!published)), "{} {setting} {name}: {refusals:?}", fixture.version);

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use sidecar::source::SourceError;
-use sidecar::source::catalog::refusal::CatalogError;
-use sidecar::source::catalog::slot::{Waited, slot};
+use sidecar::source::catalog::slot::{BlockingTransaction, slot};
+use sidecar::source::catalog::violation::CatalogError;
 use sidecar::source::preflight::server_state::Required;
-use sidecar::source::preflight::setup::{self, Stage, plan, print, setup, teardown};
+use sidecar::source::preflight::setup::{self, StartMode, plan, print, setup, teardown};
 use tokio_postgres::Client;
 
 use crate::catalog::fixture::{Fixture, on_all_versions, run, until};
@@ -16,10 +16,10 @@ const DOCUMENTS: &str = "CREATE TABLE public.documents (id int PRIMARY KEY, labe
 async fn make(
     fixture: &Fixture,
     required: &Required,
-    stage: Stage,
-) -> Result<Vec<setup::Step>, CatalogError> {
+    stage: StartMode,
+) -> Result<Vec<setup::SetupStep>, CatalogError> {
     let watcher = fixture.session().await;
-    setup(&fixture.client, &watcher, required, stage, &mut |_: &[Waited]| ()).await
+    setup(&fixture.client, &watcher, required, stage, &mut |_: &[BlockingTransaction]| ()).await
 }
 
 /// (what somebody did, a part of the refusal)
@@ -48,11 +48,11 @@ on_all_versions! {
     async fn setup_makes_publication_then_slot_once_and_teardown_removes_them_once(fixture: Fixture) {
         fixture.run(DOCUMENTS).await;
         let required = fixture.required(&["id", "labels"]);
-        let steps = make(&fixture, &required, Stage::FirstStart).await.expect("made");
+        let steps = make(&fixture, &required, StartMode::FirstStart).await.expect("made");
         assert!(steps[0].sql.starts_with("CREATE PUBLICATION") && steps[1].sql.contains("pg_create_logical_replication_slot"));
-        assert_eq!(make(&fixture, &required, Stage::GoesOn).await.expect("made"), []);
+        assert_eq!(make(&fixture, &required, StartMode::Resume).await.expect("made"), []);
         let found = fixture.server_state(&required).await;
-        assert!(found.refusals(&required).is_empty(), "{:?}", found.refusals(&required));
+        assert!(found.violations(&required).is_empty(), "{:?}", found.violations(&required));
         assert!(found.slot.is_some_and(|slot| slot.confirmed.is_some() && !slot.lost() && slot.active_pid.is_none()));
 
         assert_eq!(teardown(&fixture.client, &required).await.expect("removed").steps.len(), 2);
@@ -70,24 +70,24 @@ on_all_versions! {
         for statement in printed.lines().filter(|line| !line.starts_with("--")) {
             fixture.run(statement).await;
         }
-        assert_eq!(make(&fixture, &required, Stage::GoesOn).await.expect("nothing to do"), []);
+        assert_eq!(make(&fixture, &required, StartMode::Resume).await.expect("nothing to do"), []);
         fixture.close().await;
     }
 
     async fn every_spoiled_thing_is_refused_with_the_sql_that_cures_it(fixture: Fixture) {
         fixture.run(DOCUMENTS).await;
         let required = fixture.required(&["id"]);
-        make(&fixture, &required, Stage::FirstStart).await.expect("made");
+        make(&fixture, &required, StartMode::FirstStart).await.expect("made");
         let named = |sql: &str| {
             sql.replace("PUBLICATION p ", &format!("PUBLICATION {} ", required.publication)).replace("'s'", &format!("'{}'", required.slot))
         };
         for (spoil, what) in SPOILED {
             fixture.run(&named(spoil)).await;
-            let refused = make(&fixture, &required, Stage::GoesOn).await.expect_err(spoil);
+            let refused = make(&fixture, &required, StartMode::Resume).await.expect_err(spoil);
             let CatalogError::Refused(refusals) = refused else { panic!("{spoil}: {refused:?}") };
             assert!(refusals.len() == 1 && refusals[0].what.contains(what), "{spoil}: {refusals:?}");
             fixture.run(refusals[0].cure_sql.as_ref().expect("a cure")).await;
-            make(&fixture, &required, Stage::FirstStart).await.unwrap_or_else(|error| panic!("{spoil}, cured: {error}"));
+            make(&fixture, &required, StartMode::FirstStart).await.unwrap_or_else(|error| panic!("{spoil}, cured: {error}"));
         }
         fixture.close().await;
     }
@@ -98,19 +98,19 @@ on_all_versions! {
              CREATE TABLE public.d1 PARTITION OF public.documents FOR VALUES FROM (0) TO (9)",
         ).await;
         let required = fixture.required(&["id"]);
-        make(&fixture, &required, Stage::FirstStart).await.expect("made");
+        make(&fixture, &required, StartMode::FirstStart).await.expect("made");
         fixture.run(&format!("ALTER PUBLICATION {} SET (publish_via_partition_root = false)", required.publication)).await;
-        let CatalogError::Refused(refusals) = make(&fixture, &required, Stage::GoesOn).await.expect_err("refused") else { panic!() };
+        let CatalogError::Refused(refusals) = make(&fixture, &required, StartMode::Resume).await.expect_err("refused") else { panic!() };
         assert!(refusals.len() == 1 && refusals[0].what.contains("under the names of the partitions"), "{refusals:?}");
         fixture.run(refusals[0].cure_sql.as_ref().expect("a cure")).await;
-        assert_eq!(make(&fixture, &required, Stage::GoesOn).await.expect("cured"), []);
+        assert_eq!(make(&fixture, &required, StartMode::Resume).await.expect("cured"), []);
         fixture.close().await;
     }
 
     async fn a_wrong_column_is_answered_with_the_columns_there_are(fixture: Fixture) {
         fixture.run(DOCUMENTS).await;
         let required = fixture.required(&["id", "label"]);
-        let refused = make(&fixture, &required, Stage::FirstStart).await.expect_err("refused").to_string();
+        let refused = make(&fixture, &required, StartMode::FirstStart).await.expect_err("refused").to_string();
         assert!(refused.contains("documents.label: public.documents has no column label (perhaps labels?); it has id, labels, body"), "{refused}");
         assert!(fixture.server_state(&required).await.publication.is_none(), "refused before anything is made");
         fixture.close().await;
@@ -122,7 +122,7 @@ on_all_versions! {
         fixture.run(&format!("CREATE ROLE {role} LOGIN; ALTER TABLE public.documents ENABLE ROW LEVEL SECURITY; REVOKE USAGE ON SCHEMA public FROM public")).await;
         let (client, watcher) = (fixture.session_as(&role).await, fixture.session().await);
         let required = fixture.required(&["id"]);
-        let attempt = async || setup(&client, &watcher, &required, Stage::FirstStart, &mut |_: &[Waited]| ()).await;
+        let attempt = async || setup(&client, &watcher, &required, StartMode::FirstStart, &mut |_: &[BlockingTransaction]| ()).await;
         let CatalogError::Refused(refusals) = attempt().await.expect_err("refused") else { panic!() };
         let all = refusals.iter().map(ToString::to_string).collect::<String>();
         for cure in ["REPLICATION", "BYPASSRLS", "GRANT SELECT", "GRANT USAGE ON SCHEMA"] {
@@ -141,7 +141,7 @@ on_all_versions! {
     async fn teardown_leaves_a_slot_that_is_read_and_a_publication_of_others(fixture: Fixture) {
         fixture.run(DOCUMENTS).await;
         let required = fixture.required(&["id"]);
-        make(&fixture, &required, Stage::FirstStart).await.expect("made");
+        make(&fixture, &required, StartMode::FirstStart).await.expect("made");
         fixture.run(&format!("CREATE TABLE public.other (id int PRIMARY KEY); ALTER PUBLICATION {} ADD TABLE public.other", required.publication)).await;
         let reader = fixture.read_slot(&required.slot, &required.publication).await;
         let refused = teardown(&fixture.client, &required).await.expect_err("refused").to_string();
@@ -157,7 +157,7 @@ on_all_versions! {
     async fn teardown_by_a_role_that_owns_nothing_drops_the_slot_and_says_who_drops_the_publication(fixture: Fixture) {
         fixture.run(DOCUMENTS).await;
         let required = fixture.required(&["id"]);
-        make(&fixture, &required, Stage::FirstStart).await.expect("made");
+        make(&fixture, &required, StartMode::FirstStart).await.expect("made");
         let role = format!("leaver_{}", required.slot);
         fixture.run(&format!("CREATE ROLE {role} REPLICATION; GRANT SELECT ON public.documents TO {role}")).await;
         fixture.run(&format!("SET ROLE {role}")).await;
@@ -173,15 +173,15 @@ on_all_versions! {
     async fn a_publication_made_after_its_slot_is_refused_unless_a_first_start_follows(fixture: Fixture) {
         fixture.run(DOCUMENTS).await;
         let required = fixture.required(&["id"]);
-        make(&fixture, &required, Stage::FirstStart).await.expect("made");
+        make(&fixture, &required, StartMode::FirstStart).await.expect("made");
         fixture.run(&format!("DROP PUBLICATION {}", required.publication)).await;
-        let CatalogError::Refused(refusals) = make(&fixture, &required, Stage::GoesOn).await.expect_err("refused") else { panic!() };
+        let CatalogError::Refused(refusals) = make(&fixture, &required, StartMode::Resume).await.expect_err("refused") else { panic!() };
         for statement in refusals[0].cure_sql.as_ref().expect("a cure").split_inclusive(';') {
             fixture.run(statement).await;
         }
-        assert_eq!(make(&fixture, &required, Stage::GoesOn).await.expect("cured").len(), 1, "the slot");
+        assert_eq!(make(&fixture, &required, StartMode::Resume).await.expect("cured").len(), 1, "the slot");
         fixture.run(&format!("DROP PUBLICATION {}", required.publication)).await;
-        assert_eq!(make(&fixture, &required, Stage::FirstStart).await.expect("made").len(), 1, "the publication");
+        assert_eq!(make(&fixture, &required, StartMode::FirstStart).await.expect("made").len(), 1, "the publication");
         fixture.close().await;
     }
 
@@ -198,8 +198,8 @@ on_all_versions! {
         let hears = Arc::clone(&said);
         let maker = async {
             let watcher = fixture.session().await;
-            let mut say = |waited: &[Waited]| hears.lock().expect("a lock").extend_from_slice(waited);
-            setup(&fixture.client, &watcher, &required, Stage::FirstStart, &mut say).await
+            let mut say = |waited: &[BlockingTransaction]| hears.lock().expect("a lock").extend_from_slice(waited);
+            setup(&fixture.client, &watcher, &required, StartMode::FirstStart, &mut say).await
         };
         let release = async {
             tokio::time::timeout(std::time::Duration::from_secs(120), async {
@@ -222,11 +222,11 @@ on_all_versions! {
         let required = fixture.required(&["id"]);
         let holder = fixture.session().await;
         run(&holder, "BEGIN; LOCK TABLE public.documents IN ACCESS EXCLUSIVE MODE").await;
-        let error = make(&fixture, &required, Stage::FirstStart).await.expect_err("locked");
+        let error = make(&fixture, &required, StartMode::FirstStart).await.expect_err("locked");
         let CatalogError::Source(SourceError::Server(error)) = error else { panic!("{error:?}") };
         assert_eq!(error.sqlstate, "55P03");
         run(&holder, "ROLLBACK").await;
-        assert_eq!(make(&fixture, &required, Stage::FirstStart).await.expect("made").len(), 2);
+        assert_eq!(make(&fixture, &required, StartMode::FirstStart).await.expect("made").len(), 2);
         fixture.close().await;
     }
 }
@@ -246,7 +246,7 @@ async fn generated_columns_are_published_where_they_must_be() {
             .sql
             .contains("publish_generated_columns = stored")
     );
-    make(&fixture, &required, Stage::FirstStart).await.expect("made");
+    make(&fixture, &required, StartMode::FirstStart).await.expect("made");
     fixture.run("UPDATE public.documents SET n = 2").await;
 
     fixture
@@ -257,7 +257,7 @@ async fn generated_columns_are_published_where_they_must_be() {
         "what is guarded against"
     );
     let CatalogError::Refused(refusals) =
-        make(&fixture, &required, Stage::GoesOn).await.expect_err("refused")
+        make(&fixture, &required, StartMode::Resume).await.expect_err("refused")
     else {
         panic!()
     };
@@ -270,14 +270,14 @@ async fn generated_columns_are_published_where_they_must_be() {
         "what is guarded against"
     );
     let CatalogError::Refused(refusals) =
-        make(&fixture, &required, Stage::GoesOn).await.expect_err("refused")
+        make(&fixture, &required, StartMode::Resume).await.expect_err("refused")
     else {
         panic!()
     };
     assert!(refusals[0].what.contains("virtual column v"), "{refusals:?}");
     fixture.run(refusals[0].cure_sql.as_ref().expect("a cure")).await;
     fixture.run("UPDATE public.documents SET n = 4").await;
-    assert_eq!(make(&fixture, &required, Stage::GoesOn).await.expect("cured"), []);
+    assert_eq!(make(&fixture, &required, StartMode::Resume).await.expect("cured"), []);
     fixture.close().await;
 }
 

@@ -13,17 +13,17 @@ use sidecar::decode::{Cell, Message};
 use sidecar::position::Lsn;
 use sidecar::relation::ExcludedWhen;
 use sidecar::relation::TypeKind;
-use sidecar::source::catalog::slot::Waited;
+use sidecar::source::catalog::slot::BlockingTransaction;
 use sidecar::source::documents::select::{DocumentKey, Live, ReadColumn};
 use sidecar::source::documents::snapshot::{RowsError, Snapshot, SqlValue};
 use sidecar::source::preflight::server_state::Required;
-use sidecar::source::preflight::setup::{Stage, setup};
+use sidecar::source::preflight::setup::{StartMode, setup};
 use tokio_postgres::Client;
 
 use crate::catalog::fixture::{Fixture, on_all_versions, run};
 
 async fn take(fixture: &Fixture) -> Snapshot {
-    Snapshot::take(&fixture.conninfo, "public", "documents", &mut |_: &[Waited]| ())
+    Snapshot::take(&fixture.conninfo, "public", "documents", &mut |_: &[BlockingTransaction]| ())
         .await
         .expect("a snapshot")
 }
@@ -31,7 +31,7 @@ async fn take(fixture: &Fixture) -> Snapshot {
 async fn prepare(fixture: &Fixture) -> Required {
     let required = fixture.required(&["id"]);
     let watcher = fixture.session().await;
-    setup(&fixture.client, &watcher, &required, Stage::FirstStart, &mut |_: &[Waited]| ())
+    setup(&fixture.client, &watcher, &required, StartMode::FirstStart, &mut |_: &[BlockingTransaction]| ())
         .await
         .expect("made");
     required
@@ -132,7 +132,7 @@ on_all_versions! {
         let pid: i32 = holder.query_one("SELECT pg_backend_pid()", &[]).await.expect("a pid").get(0);
         let (heard, hears) = tokio::sync::oneshot::channel();
         let mut heard = Some(heard);
-        let mut say = move |waited: &[Waited]| {
+        let mut say = move |waited: &[BlockingTransaction]| {
             if waited.iter().any(|waited| waited.pid == Some(pid)) {
                 heard.take().map(|heard| heard.send(()));
             }
@@ -252,7 +252,7 @@ on_all_versions! {
         let snapshot = take(&fixture).await;
         let key = |live| DocumentKey { project: Some(("p".to_owned(), false)), id: vec!["id".to_owned()], live };
         let count = async |live| { let shared = snapshot.shared_ids(&key(live)).await.expect("a count"); (shared.ids, shared.rows) };
-        let told = |column: &str, when, kind| Live::Told(column.to_owned(), when, kind);
+        let told = |column: &str, when, kind| Live::ByColumn(column.to_owned(), when, kind);
         let values = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
         assert_eq!(count(told("gone", ExcludedWhen::NotNull, TypeKind::Text)).await, (2, 5));
         assert_eq!(count(Live::Always).await, (3, 7));
@@ -283,7 +283,7 @@ on_all_versions! {
         let role = format!("r_{}", fixture.name);
         fixture.run(&format!("CREATE ROLE {role} LOGIN REPLICATION; GRANT SELECT ON public.documents TO {role}")).await;
         let conninfo = fixture.conninfo_as(&role);
-        let snapshot = Snapshot::take(&conninfo, "public", "documents", &mut |_: &[Waited]| ()).await.expect("a snapshot");
+        let snapshot = Snapshot::take(&conninfo, "public", "documents", &mut |_: &[BlockingTransaction]| ()).await.expect("a snapshot");
         let refused = snapshot.rows(&[read("id", None)], |_| Ok::<_, Infallible>(())).await;
         assert!(matches!(&refused, Err(RowsError::Source(error)) if error.to_string().contains("row-level security")), "{refused:?}");
         fixture.close().await;

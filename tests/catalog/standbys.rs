@@ -1,11 +1,11 @@
 //! Failover slots: made, printed, refused where there are none; and what the doctor sees of standbys.
 
 use sidecar::source::Connection;
-use sidecar::source::catalog::slot::{Waited, slot};
+use sidecar::source::catalog::slot::{BlockingTransaction, slot};
 use sidecar::source::preflight::doctor::{Finding, Severity, doctor};
 use sidecar::source::preflight::server_state::Required;
-use sidecar::source::preflight::setup::{Stage, print, setup};
-use sidecar::source::preflight::standbys::{Standby, judge};
+use sidecar::source::preflight::setup::{StartMode, print, setup};
+use sidecar::source::preflight::standbys::{Standby, evaluate};
 
 use crate::catalog::fixture::{Fixture, VERSIONS};
 use crate::support::server::Server;
@@ -34,8 +34,14 @@ async fn a_failover_slot_is_made_printed_and_judged_or_refused_where_there_are_n
         let plain = fixture.required(&["id"]);
         let required = Required { failover: true, ..plain.clone() };
         let watcher = fixture.session().await;
-        let made =
-            setup(&fixture.client, &watcher, &required, Stage::FirstStart, &mut |_: &[Waited]| ()).await;
+        let made = setup(
+            &fixture.client,
+            &watcher,
+            &required,
+            StartMode::FirstStart,
+            &mut |_: &[BlockingTransaction]| (),
+        )
+        .await;
         if version < 17 {
             let refusal = made.expect_err("refused").to_string();
             assert!(refusal.contains("postgres.failover_slot: the server is PostgreSQL 15"), "{refusal}");
@@ -58,7 +64,7 @@ async fn a_failover_slot_is_made_printed_and_judged_or_refused_where_there_are_n
 
         // One that was made without can be marked later.
         fixture.run(&format!("SELECT pg_drop_replication_slot('{}')", required.slot)).await;
-        setup(&fixture.client, &watcher, &plain, Stage::FirstStart, &mut |_: &[Waited]| ())
+        setup(&fixture.client, &watcher, &plain, StartMode::FirstStart, &mut |_: &[BlockingTransaction]| ())
             .await
             .expect("made");
         assert!(!marked().await);
@@ -79,7 +85,7 @@ async fn what_a_primary_sees_of_its_standbys_is_judged() {
     let (_server, fixture) = fixture(18).await;
     let required = Required { failover: true, ..fixture.required(&["id"]) };
     let watcher = fixture.session().await;
-    setup(&fixture.client, &watcher, &required, Stage::FirstStart, &mut |_: &[Waited]| ())
+    setup(&fixture.client, &watcher, &required, StartMode::FirstStart, &mut |_: &[BlockingTransaction]| ())
         .await
         .expect("made");
     find(&examine(&fixture, &required).await, "copied nowhere");
@@ -99,7 +105,7 @@ async fn what_a_primary_sees_of_its_standbys_is_judged() {
 
     let found = fixture.server_state(&required).await;
     let healthy = Standby { slot: "standby".to_owned(), active: true, feedback: true, copying: Some(1) };
-    let judged = |standby: Standby| judge(&found, &required, &[standby]);
+    let judged = |standby: Standby| evaluate(&found, &required, &[standby]);
     assert_eq!(
         judged(healthy.clone()).iter().map(|finding| finding.severity).collect::<Vec<_>>(),
         [Severity::Ok]

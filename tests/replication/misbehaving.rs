@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sidecar::clock::Clock;
 use sidecar::position::Lsn;
-use sidecar::source::{Connection, Conninfo, Ended, Patience, SourceError, StreamOptions};
+use sidecar::source::{Connection, Conninfo, SourceError, StreamClosed, StreamOptions, StreamTimeouts};
 use sidecar::time::Uptime;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -15,17 +15,17 @@ const COPY_BOTH: &[u8] = b"W\0\0\0\x07\0\0\0";
 const DATA: &[u8] = b"d\0\0\0\x1dw\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\0";
 
 /// What becomes of a stream in which the server says `said`, and how many blocks came before.
-async fn stream_of(said: &[u8]) -> (Result<Ended, SourceError>, usize) {
+async fn stream_of(said: &[u8]) -> (Result<StreamClosed, SourceError>, usize) {
     stream_from(serve([LET_IN, COPY_BOTH, said].map(<[u8]>::to_vec).to_vec()).await).await
 }
 
-async fn stream_from(port: u16) -> (Result<Ended, SourceError>, usize) {
+async fn stream_from(port: u16) -> (Result<StreamClosed, SourceError>, usize) {
     patient_stream_from(port, Duration::from_secs(30)).await
 }
 
-async fn patient_stream_from(port: u16, patience: Duration) -> (Result<Ended, SourceError>, usize) {
+async fn patient_stream_from(port: u16, timeout: Duration) -> (Result<StreamClosed, SourceError>, usize) {
     let connection = Connection::open(&conninfo(&[port], "")).await.expect("let in");
-    let options = StreamOptions { slot: "s".into(), publication: "p".into(), from: Lsn(5), patience };
+    let options = StreamOptions { slot: "s".into(), publication: "p".into(), from: Lsn(5), timeout };
     let stream = connection.start(&options).await.expect("a stream");
     let (_synced, synced) = watch::channel(Lsn(5));
     let (_stop, stop) = watch::channel(false);
@@ -91,7 +91,7 @@ async fn what_comes_together_with_the_streams_beginning_is_not_left_lying() {
 #[tokio::test]
 async fn a_server_that_ends_the_stream_is_not_in_error() {
     let (ended, blocks) = stream_of(b"N\0\0\0\x05\0c\0\0\0\x04C\0\0\0\x0bCOPY 0\0").await;
-    assert_eq!((ended.expect("an end"), blocks), (Ended::ByServer, 0));
+    assert_eq!((ended.expect("an end"), blocks), (StreamClosed::ByServer, 0));
 }
 
 #[tokio::test]
@@ -129,23 +129,23 @@ async fn busy(works_for: Duration, said: &'static [u8]) -> u16 {
 }
 
 #[tokio::test]
-async fn a_server_that_is_silent_for_longer_than_the_first_patience_delivers_in_the_end() {
+async fn a_server_that_is_silent_for_longer_than_the_first_timeout_delivers_in_the_end() {
     let port = busy(Duration::from_millis(1_500), &[DATA, b"c\0\0\0\x04"].concat().leak()[..]).await;
     let first = Duration::from_millis(300);
-    let (mut patience, mut tries) = (Patience::at_least(first), Vec::new());
+    let (mut timeouts, mut tries) = (StreamTimeouts::at_least(first), Vec::new());
     loop {
-        let now = patience.at((Lsn(5), 0), first);
+        let now = timeouts.at((Lsn(5), 0), first);
         tries.push(now);
         match patient_stream_from(port, now).await {
-            (Err(SourceError::Silent { patience: waited }), 0) => assert_eq!(waited, now),
+            (Err(SourceError::Silent { timeout: waited }), 0) => assert_eq!(waited, now),
             (ended, blocks) => {
-                assert_eq!((ended.expect("an end"), blocks), (Ended::ByServer, 1));
+                assert_eq!((ended.expect("an end"), blocks), (StreamClosed::ByServer, 1));
                 break;
             }
         }
-        patience.gave_up();
+        timeouts.timed_out();
         assert!(tries.len() < 10, "{tries:?}");
     }
     assert!(tries.len() > 1, "{tries:?}");
-    assert_eq!(patience.at((Lsn(7), 0), first), first, "the next place is begun with the first patience");
+    assert_eq!(timeouts.at((Lsn(7), 0), first), first, "the next point begins with the first timeout");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sidecar::clock::Clock;
 use sidecar::position::Lsn;
-use sidecar::source::{Block, Connection, Ended, Frame, SourceError, StreamOptions, connect_sql};
+use sidecar::source::{Connection, Frame, FrameBlock, SourceError, StreamClosed, StreamOptions, connect_sql};
 use sidecar::time::Uptime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -15,10 +15,10 @@ use crate::replication::fixture::{Server, on_all_versions};
 
 /// A stream under way, and the ends of everything that goes in and out of it.
 struct Streaming {
-    blocks: mpsc::Receiver<Block>,
+    blocks: mpsc::Receiver<FrameBlock>,
     synced: watch::Sender<Lsn>,
     stop: watch::Sender<bool>,
-    task: JoinHandle<Result<Ended, SourceError>>,
+    task: JoinHandle<Result<StreamClosed, SourceError>>,
 }
 
 /// One message of pgoutput, or a keepalive.
@@ -44,7 +44,7 @@ impl Streaming {
             slot: slot.into(),
             publication: publication.into(),
             from: Lsn(0),
-            patience: DEADLINE,
+            timeout: DEADLINE,
         };
         let stream = connection.start(&options).await?;
         let (into_blocks, blocks) = mpsc::channel();
@@ -58,7 +58,7 @@ impl Streaming {
     }
 
     /// The next block, within a deadline.
-    fn block(&self) -> Block {
+    fn block(&self) -> FrameBlock {
         self.blocks.recv_timeout(DEADLINE).expect("a block")
     }
 
@@ -71,14 +71,14 @@ impl Streaming {
         heard
     }
 
-    async fn stop(self) -> Result<Ended, SourceError> {
+    async fn stop(self) -> Result<StreamClosed, SourceError> {
         self.stop.send(true).expect("a stream under way");
         self.task.await.expect("no panic")
     }
 }
 
 /// What the spool would do: takes every place at which all is whole for synced at once.
-fn confirm_all(blocks: mpsc::Receiver<Block>, synced: watch::Sender<Lsn>) {
+fn confirm_all(blocks: mpsc::Receiver<FrameBlock>, synced: watch::Sender<Lsn>) {
     std::thread::spawn(move || {
         for block in blocks {
             for part in parts(&block) {
@@ -90,7 +90,7 @@ fn confirm_all(blocks: mpsc::Receiver<Block>, synced: watch::Sender<Lsn>) {
     });
 }
 
-fn parts(block: &Block) -> Vec<Heard> {
+fn parts(block: &FrameBlock) -> Vec<Heard> {
     let one = |frame| match frame {
         Ok(Frame::Keepalive { end, .. }) => Heard::Keepalive(end),
         Ok(Frame::Data { body, .. }) => match (body.first(), body.get(10..18)) {
@@ -175,7 +175,7 @@ on_all_versions! {
         streaming.synced.send(first).expect("a stream under way");
         assert_eq!(confirmed_reaches(&client, &name, first).await, first);
         streaming.synced.send(last).expect("a stream under way");
-        assert_eq!(streaming.stop().await.expect("stopped"), Ended::Stopped);
+        assert_eq!(streaming.stop().await.expect("stopped"), StreamClosed::Stopped);
         assert_eq!(confirmed(&client, &name).await, last);
     }
 
@@ -188,7 +188,7 @@ on_all_versions! {
         // Much is still unread, on our side of the socket too, when this is said.
         first.synced.send(whole).expect("a stream under way");
         let clock = Clock::start(Uptime(0));
-        assert_eq!(first.stop().await.expect("stopped"), Ended::Stopped);
+        assert_eq!(first.stop().await.expect("stopped"), StreamClosed::Stopped);
         assert!(clock.elapsed() < Duration::from_secs(3), "{:?}", clock.elapsed());
         let sql = "SELECT active FROM pg_replication_slots WHERE slot_name = $1";
         assert!(!client.query_one(sql, &[&name]).await.expect("a slot").get::<_, bool>(0), "the slot is free");
@@ -229,7 +229,7 @@ on_all_versions! {
         insert(&client, 1, 40_000, 1_000).await;
         let streaming = Streaming::start(server, &name).await;
         // Nobody takes the blocks: what comes stops when the budget is spent.
-        let mut held: Vec<Block> = Vec::new();
+        let mut held: Vec<FrameBlock> = Vec::new();
         while let Ok(block) = streaming.blocks.recv_timeout(QUIET) {
             held.push(block);
         }
@@ -264,7 +264,7 @@ on_all_versions! {
     }
 }
 
-fn inserted(blocks: &[Block]) -> Vec<usize> {
+fn inserted(blocks: &[FrameBlock]) -> Vec<usize> {
     let insert = |one: &Heard| if let Heard::Insert(length) = one { Some(*length) } else { None };
     blocks.iter().flat_map(parts).filter_map(|one| insert(&one)).collect()
 }
@@ -281,7 +281,7 @@ async fn a_server_shuts_down_at_once_with_a_client_that_is_idle() {
         server.stop_fast().await;
         assert!(clock.elapsed() < Duration::from_secs(2), "{version}: {:?}", clock.elapsed());
         let ended = streaming.task.await.expect("no panic");
-        assert!(matches!(ended, Ok(Ended::ByServer)), "{version}: {ended:?}");
+        assert!(matches!(ended, Ok(StreamClosed::ByServer)), "{version}: {ended:?}");
         let refused = connect_sql(&server.conninfo(&name)).await.map(|_| ());
         assert!(matches!(refused, Err(SourceError::Unreachable(_))), "{version}: {refused:?}");
     }
@@ -306,7 +306,7 @@ async fn a_stream_that_nobody_can_stop_or_confirm_any_more_ends() {
     let Streaming { synced, stop, task, blocks: _blocks } = Streaming::start(server, &name).await;
     drop(stop);
     let ended = tokio::time::timeout(DEADLINE, task).await.expect("an end").expect("no panic");
-    assert_eq!(ended.expect("stopped"), Ended::Stopped);
+    assert_eq!(ended.expect("stopped"), StreamClosed::Stopped);
     drop(synced);
 }
 

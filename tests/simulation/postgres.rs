@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use serde_json::{Value, json};
 use sidecar::position::Lsn;
-use sidecar::source::Block;
+use sidecar::source::FrameBlock;
 use sidecar::time::Timestamp;
 
 use crate::model::{Document, Model};
@@ -190,18 +190,18 @@ impl Postgres {
     }
 
     /// The next `messages` messages, as many as there are.
-    pub fn send(&mut self, messages: usize) -> Option<Block> {
+    pub fn send(&mut self, messages: usize) -> Option<FrameBlock> {
         let mut out = BytesMut::new();
         for _ in 0..messages {
             let Some(sending) = &mut self.sending else { break };
             let Some(transaction) = self.transactions.get(sending.transaction) else { break };
             sending.next(transaction, &mut out);
         }
-        (!out.is_empty()).then(|| Block::of(out.freeze()))
+        (!out.is_empty()).then(|| FrameBlock::of(out.freeze()))
     }
 
     /// A keepalive. Inside a transaction it tells of the log's end, which lies behind its commit.
-    pub fn keepalive(&mut self, reply_requested: bool) -> Option<Block> {
+    pub fn keepalive(&mut self, reply_requested: bool) -> Option<FrameBlock> {
         let sending = self.sending.as_mut()?;
         if sending.message == 0 {
             let next = self.transactions.get(sending.transaction);
@@ -215,7 +215,7 @@ impl Postgres {
             out.put_i64(0);
             out.put_u8(u8::from(reply_requested));
         });
-        Some(Block::of(out.freeze()))
+        Some(FrameBlock::of(out.freeze()))
     }
 }
 

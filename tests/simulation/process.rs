@@ -15,7 +15,7 @@ use sidecar::clock::{Clock, ManualClock};
 use sidecar::deliver::{Deliver, Driver, Limits, Params, Routes, SendRequest, Webhook};
 use sidecar::metrics::Metrics;
 use sidecar::position::Lsn;
-use sidecar::source::Block;
+use sidecar::source::FrameBlock;
 use sidecar::spool::{
     Appended, Epochs, Fact, Group, Op, Options, Reader, Spool, StreamPosition, Subscription,
 };
@@ -189,7 +189,7 @@ impl Process {
         Some(position.resume_lsn)
     }
 
-    pub fn hand_over(&self, block: Block) {
+    pub fn hand_over(&self, block: FrameBlock) {
         self.capture.blocks(self.number)(block);
     }
 

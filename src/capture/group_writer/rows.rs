@@ -41,7 +41,7 @@ impl GroupWriter {
         row: &Row<'_>,
     ) -> Result<[u64; 3], GroupError> {
         let known = self.entry(identity)?;
-        let drafted = layout.judge(known.as_ref(), row, &mut self.projects, &mut self.drafts);
+        let drafted = layout.classify(known.as_ref(), row, &mut self.projects, &mut self.drafts);
         let counts = self.drafts.counts();
         self.drafts.clear();
         drafted?;
@@ -56,7 +56,7 @@ impl GroupWriter {
         row: &Row<'_>,
         positions: &mut dyn PositionSource,
     ) -> Result<[u64; 3], GroupError> {
-        let drafted = layout.judge(known, row, &mut self.projects, &mut self.drafts);
+        let drafted = layout.classify(known, row, &mut self.projects, &mut self.drafts);
         let entry = self.or_discard_drafts(drafted)?;
         let after = layout.identity(row);
         let after = self.or_discard_drafts(after)?;

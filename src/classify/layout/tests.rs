@@ -1,4 +1,4 @@
-use super::super::specimen::{COLUMNS, Doc, Judge, layout, live, mapping, relation};
+use super::super::fixture::{COLUMNS, Doc, Harness, layout, live, mapping, relation};
 use super::*;
 use crate::classify::ExcludedWhen;
 use crate::relation::TypeForm;
@@ -9,22 +9,22 @@ const NOTHING: [&str; 0] = [];
 /// A table that changes its shape under documents that stay.
 struct Table {
     layouts: Layouts,
-    judge: Judge,
+    harness: Harness,
 }
 
 impl Table {
     fn new() -> Self {
         let mut layouts = Layouts::default();
         let layout = resolve(&mut layouts, &COLUMNS, &[]);
-        Self { layouts, judge: Judge::new(layout) }
+        Self { layouts, harness: Harness::new(layout) }
     }
 
-    fn altered(&mut self, columns: &[(&str, u32)], defaults: &[(&str, WhenAdded)]) {
-        self.judge.layout = resolve(&mut self.layouts, columns, defaults);
+    fn altered(&mut self, columns: &[(&str, u32)], defaults: &[(&str, MissingValue)]) {
+        self.harness.layout = resolve(&mut self.layouts, columns, defaults);
     }
 }
 
-fn resolve(layouts: &mut Layouts, columns: &[(&str, u32)], defaults: &[(&str, WhenAdded)]) -> Layout {
+fn resolve(layouts: &mut Layouts, columns: &[(&str, u32)], defaults: &[(&str, MissingValue)]) -> Layout {
     let defaults = defaults.iter().map(|(name, default)| ((*name).to_owned(), default.clone())).collect();
     let identity = ["id".to_owned()];
     Layout::resolve(&mapping(), &identity, &relation(columns), layouts, &TypeKinds::default(), &defaults)
@@ -120,69 +120,69 @@ fn only_content_may_travel_as_a_digest() {
 #[test]
 fn a_dropped_content_column_is_forgotten() {
     let mut table = Table::new();
-    let before = table.judge.learn(&live());
+    let before = table.harness.learn(&live());
     table.altered(&without("title"), &[]);
-    assert_eq!(table.judge.records(Some(&before), &live()), NOTHING);
-    assert_eq!(table.judge.records(Some(&before), &live().with("body", "other")), [INGESTED]);
+    assert_eq!(table.harness.records(Some(&before), &live()), NOTHING);
+    assert_eq!(table.harness.records(Some(&before), &live().with("body", "other")), [INGESTED]);
 }
 
 #[test]
 fn an_added_column_was_null_or_its_constant_default_and_else_is_learned() {
     for (default, silent, loud) in [
-        (WhenAdded::Null, live(), live().with("added", "x")),
-        (WhenAdded::Constant(b"x".to_vec()), live().with("added", "x"), live()),
+        (MissingValue::Null, live(), live().with("added", "x")),
+        (MissingValue::Constant(b"x".to_vec()), live().with("added", "x"), live()),
     ] {
         let mut table = Table::new();
-        let before = table.judge.learn(&live());
+        let before = table.harness.learn(&live());
         assert_eq!(table.layouts.added(&mapping(), &relation(&with("added"))), ["added"]);
         table.altered(&with("added"), &[("added", default)]);
-        assert_eq!(table.judge.records(Some(&before), &silent), NOTHING);
-        assert_eq!(table.judge.records(Some(&before), &loud), [INGESTED]);
+        assert_eq!(table.harness.records(Some(&before), &silent), NOTHING);
+        assert_eq!(table.harness.records(Some(&before), &loud), [INGESTED]);
     }
     let mut table = Table::new();
-    let before = table.judge.learn(&live());
-    table.altered(&with("added"), &[("added", WhenAdded::Unknown)]);
-    let (learned, records) = table.judge.judge(Some(&before), &live().with("added", "x")).unwrap();
+    let before = table.harness.learn(&live());
+    table.altered(&with("added"), &[("added", MissingValue::Unknown)]);
+    let (learned, records) = table.harness.classify(Some(&before), &live().with("added", "x")).unwrap();
     assert_eq!(records, NOTHING);
-    assert_eq!(table.judge.records(Some(&learned), &live().with("added", "y")), [INGESTED]);
+    assert_eq!(table.harness.records(Some(&learned), &live().with("added", "y")), [INGESTED]);
 }
 
 #[test]
 fn a_renamed_column_is_a_dropped_and_an_added_one() {
     let mut table = Table::new();
-    let before = table.judge.learn(&live());
+    let before = table.harness.learn(&live());
     let renamed = COLUMNS.map(|(name, oid)| (if name == "title" { "headline" } else { name }, oid));
     assert_eq!(table.layouts.added(&mapping(), &relation(&renamed)), ["headline"]);
-    table.altered(&renamed, &[("headline", WhenAdded::Null)]);
-    assert_eq!(table.judge.records(Some(&before), &live().with("headline", "t")), [INGESTED]);
+    table.altered(&renamed, &[("headline", MissingValue::Null)]);
+    assert_eq!(table.harness.records(Some(&before), &live().with("headline", "t")), [INGESTED]);
 }
 
 #[test]
 fn a_retyped_or_reordered_column_keeps_its_fingerprints() {
     let mut table = Table::new();
-    let before = table.judge.learn(&live());
+    let before = table.harness.learn(&live());
     let mut altered = COLUMNS.map(|(name, oid)| (name, if name == "title" { 1043 } else { oid }));
     altered.swap(3, 4);
     assert_eq!(table.layouts.added(&mapping(), &relation(&altered)), NOTHING);
     table.altered(&altered, &[]);
-    assert_eq!(table.judge.records(Some(&before), &live()), NOTHING);
-    assert_eq!(table.judge.records(Some(&before), &live().with("title", "other")), [INGESTED]);
+    assert_eq!(table.harness.records(Some(&before), &live()), NOTHING);
+    assert_eq!(table.harness.records(Some(&before), &live().with("title", "other")), [INGESTED]);
 }
 
 #[test]
 fn a_column_dropped_and_made_again_is_another() {
     let mut table = Table::new();
-    let before = table.judge.learn(&live());
+    let before = table.harness.learn(&live());
     table.altered(&without("title"), &[]);
-    table.altered(&COLUMNS, &[("title", WhenAdded::Null)]);
-    assert_eq!(table.judge.records(Some(&before), &live().null("title")), NOTHING);
-    assert_eq!(table.judge.records(Some(&before), &live()), [INGESTED]);
+    table.altered(&COLUMNS, &[("title", MissingValue::Null)]);
+    assert_eq!(table.harness.records(Some(&before), &live().null("title")), NOTHING);
+    assert_eq!(table.harness.records(Some(&before), &live()), [INGESTED]);
 }
 
 #[test]
 fn the_same_shape_told_again_is_the_same_layout() {
     let mut table = Table::new();
-    table.altered(&with("added"), &[("added", WhenAdded::Null)]);
+    table.altered(&with("added"), &[("added", MissingValue::Null)]);
     let known = table.layouts.clone();
     table.altered(&with("added"), &[]);
     assert_eq!(table.layouts, known);
@@ -193,9 +193,9 @@ fn the_same_shape_told_again_is_the_same_layout() {
 #[test]
 fn an_entry_of_an_unknown_layout_is_learned_anew() {
     let mut table = Table::new();
-    let mut before = table.judge.learn(&live());
+    let mut before = table.harness.learn(&live());
     before.layout = 77;
-    assert_eq!(table.judge.records(Some(&before), &live().with("title", "other")), NOTHING);
+    assert_eq!(table.harness.records(Some(&before), &live().with("title", "other")), NOTHING);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::specimen::{COLUMNS, Doc, Judge, excluded, layout, live, mapping};
+use super::super::fixture::{COLUMNS, Doc, Harness, excluded, layout, live, mapping};
 use super::*;
 use crate::classify::{DIGEST_OVER, SimilarityColumns};
 
@@ -12,19 +12,19 @@ const NOTHING: [&str; 0] = [];
 
 /// What `change` makes of the live document.
 fn of_live(change: &Doc) -> Vec<String> {
-    let mut judge = Judge::by_default();
-    let before = judge.learn(&live());
-    judge.records(Some(&before), change)
+    let mut harness = Harness::by_default();
+    let before = harness.learn(&live());
+    harness.records(Some(&before), change)
 }
 
 #[test]
 fn an_unknown_live_document_is_ingested_and_nothing_else() {
-    assert_eq!(Judge::by_default().records(None, &live()), [INGESTED]);
+    assert_eq!(Harness::by_default().records(None, &live()), [INGESTED]);
 }
 
 #[test]
 fn an_unknown_excluded_document_makes_nothing() {
-    assert_eq!(Judge::by_default().records(None, &excluded()), NOTHING);
+    assert_eq!(Harness::by_default().records(None, &excluded()), NOTHING);
 }
 
 #[test]
@@ -74,10 +74,10 @@ fn each_similarity_that_the_old_value_did_not_hold_is_modified() {
 
 #[test]
 fn a_similarity_that_comes_back_is_told_again() {
-    let mut judge = Judge::by_default();
-    let with = judge.learn(&live());
-    let (without, _) = judge.judge(Some(&with), &live().with("similarity", "[]")).unwrap();
-    assert_eq!(judge.records(Some(&without), &live()).len(), 1);
+    let mut harness = Harness::by_default();
+    let with = harness.learn(&live());
+    let (without, _) = harness.classify(Some(&with), &live().with("similarity", "[]")).unwrap();
+    assert_eq!(harness.records(Some(&without), &live()).len(), 1);
 }
 
 #[test]
@@ -118,53 +118,53 @@ fn a_soft_delete_is_excluded_under_what_its_receiver_knows_and_nothing_else() {
 
 #[test]
 fn an_excluded_document_makes_nothing_and_is_kept_current() {
-    let mut judge = Judge::by_default();
-    let before = judge.learn(&excluded());
+    let mut harness = Harness::by_default();
+    let before = harness.learn(&excluded());
     let changed = excluded().with("title", "other").with("key", "k2").with("project_id", "q");
-    let (entry, records) = judge.judge(Some(&before), &changed).unwrap();
+    let (entry, records) = harness.classify(Some(&before), &changed).unwrap();
     assert_eq!(records, NOTHING);
-    let (restored, records) = judge.judge(Some(&entry), &changed.clone().null("deleted_at")).unwrap();
+    let (restored, records) = harness.classify(Some(&entry), &changed.clone().null("deleted_at")).unwrap();
     assert_eq!(records, [r#"q ingested {"id":"1","key":"k2"}"#]);
-    assert_eq!(judge.records(Some(&restored), &changed.null("deleted_at")), NOTHING);
+    assert_eq!(harness.records(Some(&restored), &changed.null("deleted_at")), NOTHING);
 }
 
 #[test]
 fn a_restored_document_is_ingested_and_nothing_else() {
-    let mut judge = Judge::by_default();
-    let before = judge.learn(&excluded());
+    let mut harness = Harness::by_default();
+    let before = harness.learn(&excluded());
     let restored = live().with("labels", "{z}").with("title", "other").with("similarity", "[]");
-    assert_eq!(judge.records(Some(&before), &restored), [INGESTED]);
+    assert_eq!(harness.records(Some(&before), &restored), [INGESTED]);
 }
 
 #[test]
 fn a_row_that_is_gone_is_excluded_where_it_was_live() {
-    let mut judge = Judge::by_default();
-    let (was_live, was_excluded) = (judge.learn(&live()), judge.learn(&excluded()));
-    judge.drafts.clear();
-    draft_removed(&was_live, &mut judge.drafts);
-    assert_eq!(judge.told(), [EXCLUDED]);
-    judge.drafts.clear();
-    draft_removed(&was_excluded, &mut judge.drafts);
-    assert_eq!(judge.told(), NOTHING);
+    let mut harness = Harness::by_default();
+    let (was_live, was_excluded) = (harness.learn(&live()), harness.learn(&excluded()));
+    harness.drafts.clear();
+    draft_removed(&was_live, &mut harness.drafts);
+    assert_eq!(harness.drafted(), [EXCLUDED]);
+    harness.drafts.clear();
+    draft_removed(&was_excluded, &mut harness.drafts);
+    assert_eq!(harness.drafted(), NOTHING);
 }
 
 #[test]
 fn a_moved_document_is_excluded_there_and_ingested_here_and_nothing_else() {
-    let mut judge = Judge::by_default();
-    let before = judge.learn(&live());
+    let mut harness = Harness::by_default();
+    let before = harness.learn(&live());
     let moved = live().with("project_id", "q").with("key", "m").with("labels", "{z}").with("title", "o");
-    assert_eq!(judge.records(Some(&before), &moved), [EXCLUDED, r#"q ingested {"id":"1","key":"m"}"#]);
+    assert_eq!(harness.records(Some(&before), &moved), [EXCLUDED, r#"q ingested {"id":"1","key":"m"}"#]);
     // Other projects' lanes are not waited for.
-    assert_eq!(judge.drafts.list[1].earlier, None);
+    assert_eq!(harness.drafts.list[1].earlier, None);
 }
 
 #[test]
 fn a_changed_id_is_excluded_and_ingested_and_the_second_waits_for_the_first() {
-    let mut judge = Judge::by_default();
-    let before = judge.learn(&live());
+    let mut harness = Harness::by_default();
+    let before = harness.learn(&live());
     let renamed = live().with("id", "2").with("labels", "{z}");
-    assert_eq!(judge.records(Some(&before), &renamed), [EXCLUDED, r#"p ingested {"id":"2","key":"k"}"#]);
-    let [excluded, ingested] = judge.drafts.list.as_slice() else { panic!("two records") };
+    assert_eq!(harness.records(Some(&before), &renamed), [EXCLUDED, r#"p ingested {"id":"2","key":"k"}"#]);
+    let [excluded, ingested] = harness.drafts.list.as_slice() else { panic!("two records") };
     assert_eq!((excluded.document, excluded.earlier), (document_hash("1"), None));
     assert_eq!((ingested.document, ingested.earlier), (document_hash("2"), Some(document_hash("1"))));
 }
@@ -175,100 +175,103 @@ fn a_changed_identity_under_the_same_id_is_as_any_other_update() {
     table.push(("pk", 20));
     let mut mapping = mapping();
     mapping.ignore.push("pk".to_owned());
-    let mut judge = Judge::new(layout(&mapping, &["pk"], &table));
+    let mut harness = Harness::new(layout(&mapping, &["pk"], &table));
     let (old, new) = (live().with("pk", "10"), live().with("pk", "11"));
-    let before = judge.learn(&old);
+    let before = harness.learn(&old);
     assert_ne!(
-        judge.layout.identity(&old.row(&judge.layout)).unwrap(),
-        judge.layout.identity(&new.row(&judge.layout)).unwrap()
+        harness.layout.identity(&old.row(&harness.layout)).unwrap(),
+        harness.layout.identity(&new.row(&harness.layout)).unwrap()
     );
-    assert_eq!(judge.records(Some(&before), &new), NOTHING);
-    assert_eq!(judge.records(Some(&before), &new.with("title", "other")), [INGESTED]);
+    assert_eq!(harness.records(Some(&before), &new), NOTHING);
+    assert_eq!(harness.records(Some(&before), &new.with("title", "other")), [INGESTED]);
 }
 
 #[test]
 fn what_lies_out_of_line_is_unchanged_and_never_null() {
-    let mut judge = Judge::by_default();
-    let before = judge.learn(&live());
+    let mut harness = Harness::by_default();
+    let before = harness.learn(&live());
     let mut all = live();
     for (name, _) in COLUMNS {
         if name != "deleted_at" {
             all = all.unchanged(name);
         }
     }
-    let (entry, records) = judge.judge(Some(&before), &all).unwrap();
+    let (entry, records) = harness.classify(Some(&before), &all).unwrap();
     assert_eq!((records.as_slice(), &entry), (NOTHING.map(String::from).as_slice(), &before));
     let labels = live().unchanged("body").unchanged("key").unchanged("similarity").with("labels", "{z}");
-    assert_eq!(judge.records(Some(&before), &labels), [r#"p modified {"id":"1","key":"k","labels":["z"]}"#]);
+    assert_eq!(
+        harness.records(Some(&before), &labels),
+        [r#"p modified {"id":"1","key":"k","labels":["z"]}"#]
+    );
 }
 
 #[test]
 fn a_value_never_seen_is_learned_without_a_record() {
-    let mut judge = Judge::by_default();
+    let mut harness = Harness::by_default();
     let unseen = live().unchanged("body").unchanged("labels").unchanged("similarity");
-    let (before, records) = judge.judge(None, &unseen).unwrap();
+    let (before, records) = harness.classify(None, &unseen).unwrap();
     assert_eq!(records, [INGESTED]);
-    let (before, records) = judge.judge(Some(&before), &live()).unwrap();
+    let (before, records) = harness.classify(Some(&before), &live()).unwrap();
     assert_eq!(records, NOTHING);
-    assert_eq!(judge.records(Some(&before), &live().with("body", "other")), [INGESTED]);
+    assert_eq!(harness.records(Some(&before), &live().with("body", "other")), [INGESTED]);
 }
 
 #[test]
 fn a_value_out_of_line_that_was_held_to_be_null_was_not_known() {
-    let mut judge = Judge::by_default();
-    let before = judge.learn(&live().null("body").null("labels"));
+    let mut harness = Harness::by_default();
+    let before = harness.learn(&live().null("body").null("labels"));
     let left_out = live().unchanged("body").unchanged("labels");
-    let (before, records) = judge.judge(Some(&before), &left_out).unwrap();
+    let (before, records) = harness.classify(Some(&before), &left_out).unwrap();
     assert_eq!(records, NOTHING);
-    assert_eq!(judge.records(Some(&before), &live()), NOTHING);
+    assert_eq!(harness.records(Some(&before), &live()), NOTHING);
 }
 
 #[test]
 fn what_receivers_know_a_document_by_is_never_guessed() {
     for column in ["id", "key", "project_id"] {
-        let unread = Judge::by_default().judge(None, &live().unchanged(column));
+        let unread = Harness::by_default().classify(None, &live().unchanged(column));
         assert_eq!(unread.unwrap_err(), Unreadable::OutOfLine { column: column.to_owned() });
     }
-    let unread = Judge::by_default().judge(None, &live().null("id"));
+    let unread = Harness::by_default().classify(None, &live().null("id"));
     assert_eq!(unread.unwrap_err(), Unreadable::NullId { column: "id".to_owned() });
-    let (doc, mut judge) = (live(), Judge::by_default());
-    let mut bad = doc.row(&judge.layout).0;
+    let (doc, mut harness) = (live(), Harness::by_default());
+    let mut bad = doc.row(&harness.layout).0;
     bad[1] = Value::Text(b"\xff");
-    let unread = judge.layout.judge(None, &Row(bad), &mut judge.projects, &mut judge.drafts);
+    let unread = harness.layout.classify(None, &Row(bad), &mut harness.projects, &mut harness.drafts);
     assert_eq!(unread, Err(Unreadable::BadText { column: "key".to_owned(), expected: "UTF-8" }));
 }
 
 #[test]
 fn a_first_look_tells_which_document_a_row_is_whatever_else_it_holds() {
-    let mut judge = Judge::by_default();
+    let mut harness = Harness::by_default();
     let doc = excluded().unchanged("key").with("labels", "{");
-    let (row, project) = (doc.row(&judge.layout), judge.projects.number("p"));
-    let sight = judge.layout.sight(&row, &mut judge.projects);
+    let (row, project) = (doc.row(&harness.layout), harness.projects.number("p"));
+    let sight = harness.layout.sight(&row, &mut harness.projects);
     assert_eq!(sight, Ok(DocumentRef { id: "1".to_owned(), project, excluded: true }));
 }
 
 #[test]
 fn a_state_out_of_line_is_excluded_where_any_value_is_and_else_as_it_was() {
-    assert_eq!(Judge::by_default().records(None, &live().unchanged("deleted_at")), NOTHING);
+    assert_eq!(Harness::by_default().records(None, &live().unchanged("deleted_at")), NOTHING);
     let mut mapping = mapping();
     mapping.excluded_when = ExcludedWhen::Values(vec!["gone".to_owned()]);
-    let mut judge = Judge::new(layout(&mapping, &["id"], &COLUMNS));
-    let before = judge.learn(&live().with("deleted_at", "gone"));
-    assert_eq!(judge.records(Some(&before), &live().unchanged("deleted_at")), NOTHING);
-    let unread = judge.judge(None, &live().unchanged("deleted_at"));
+    let mut harness = Harness::new(layout(&mapping, &["id"], &COLUMNS));
+    let before = harness.learn(&live().with("deleted_at", "gone"));
+    assert_eq!(harness.records(Some(&before), &live().unchanged("deleted_at")), NOTHING);
+    let unread = harness.classify(None, &live().unchanged("deleted_at"));
     assert_eq!(unread.unwrap_err(), Unreadable::OutOfLine { column: "deleted_at".to_owned() });
 }
 
 #[test]
 fn blanks_that_a_padded_column_adds_are_no_part_of_a_name() {
     let padded = COLUMNS.map(|(name, oid)| (name, if oid == 25 || name == "id" { 1042 } else { oid }));
-    let mut judge = Judge::new(layout(&mapping(), &["id"], &padded));
+    let mut harness = Harness::new(layout(&mapping(), &["id"], &padded));
     let doc = live().with("id", "1  ").with("key", "k ").with("project_id", "p   ");
-    let before = judge.learn(&doc);
-    assert_eq!(judge.told(), [INGESTED]);
-    assert_eq!(judge.records(Some(&before), &doc.with("project_id", "p").with("key", "k")), NOTHING);
+    let before = harness.learn(&doc);
+    assert_eq!(harness.drafted(), [INGESTED]);
+    assert_eq!(harness.records(Some(&before), &doc.with("project_id", "p").with("key", "k")), NOTHING);
     assert_eq!(
-        judge.records(None, &live().with("project_id", "   ")),
+        harness.records(None, &live().with("project_id", "   ")),
         [r#"default ingested {"id":"1","key":"k"}"#]
     );
 }
@@ -278,65 +281,65 @@ fn a_live_document_is_told_by_the_values_that_it_may_hold() {
     let table = COLUMNS.map(|(name, oid)| (name, if name == "deleted_at" { 1700 } else { oid }));
     let mut mapping = mapping();
     mapping.excluded_when = ExcludedWhen::Unless(vec!["0".to_owned()]);
-    let mut judge = Judge::new(layout(&mapping, &["id"], &table));
-    let before = judge.learn(&live().with("deleted_at", "0.00"));
-    assert_eq!(judge.records(Some(&before), &live().with("deleted_at", "0")), NOTHING);
-    assert_eq!(judge.records(Some(&before), &live().with("deleted_at", "1700000000")), [EXCLUDED]);
-    assert_eq!(judge.records(Some(&before), &live().null("deleted_at")), [EXCLUDED]);
+    let mut harness = Harness::new(layout(&mapping, &["id"], &table));
+    let before = harness.learn(&live().with("deleted_at", "0.00"));
+    assert_eq!(harness.records(Some(&before), &live().with("deleted_at", "0")), NOTHING);
+    assert_eq!(harness.records(Some(&before), &live().with("deleted_at", "1700000000")), [EXCLUDED]);
+    assert_eq!(harness.records(Some(&before), &live().null("deleted_at")), [EXCLUDED]);
 }
 
 #[test]
 fn a_change_that_cannot_be_read_leaves_no_record() {
-    let mut judge = Judge::by_default();
-    let before = judge.learn(&live());
-    judge.records(None, &live());
+    let mut harness = Harness::by_default();
+    let before = harness.learn(&live());
+    harness.records(None, &live());
     let bad = live().with("title", "other").with("similarity", "[3]").with("labels", "{a");
-    let row = bad.row(&judge.layout);
-    let unread = judge.layout.judge(Some(&before), &row, &mut judge.projects, &mut judge.drafts);
+    let row = bad.row(&harness.layout);
+    let unread = harness.layout.classify(Some(&before), &row, &mut harness.projects, &mut harness.drafts);
     let expected = "the text of an array";
     assert_eq!(unread, Err(Unreadable::BadText { column: "labels".to_owned(), expected }));
-    assert_eq!((judge.told(), judge.drafts.similarities_skipped), (vec![INGESTED.to_owned()], 0));
+    assert_eq!((harness.drafted(), harness.drafts.similarities_skipped), (vec![INGESTED.to_owned()], 0));
 }
 
 #[test]
 fn a_similarity_that_is_none_is_counted_and_skipped() {
-    let mut judge = Judge::by_default();
-    let before = judge.learn(&live());
+    let mut harness = Harness::by_default();
+    let before = harness.learn(&live());
     let odd = live().with("similarity", r#"[3,{"similar_doc_key":"k"},{"similar_doc_id":"8"}]"#);
-    assert_eq!(judge.records(Some(&before), &odd).len(), 1);
-    assert_eq!(judge.drafts.similarities_skipped, 2);
+    assert_eq!(harness.records(Some(&before), &odd).len(), 1);
+    assert_eq!(harness.drafts.similarities_skipped, 2);
 }
 
 #[test]
 fn without_a_key_column_the_key_is_the_id() {
     let mut mapping = mapping();
     mapping.key = None;
-    let mut judge = Judge::new(layout(&mapping, &["id"], &COLUMNS));
-    assert_eq!(judge.records(None, &live()), [r#"p ingested {"id":"1","key":"1"}"#]);
+    let mut harness = Harness::new(layout(&mapping, &["id"], &COLUMNS));
+    assert_eq!(harness.records(None, &live()), [r#"p ingested {"id":"1","key":"1"}"#]);
 }
 
 #[test]
 fn several_id_columns_are_joined_and_told_apart() {
     let mut mapping = mapping();
     mapping.id = vec!["project_id".to_owned(), "id".to_owned()];
-    let mut judge = Judge::new(layout(&mapping, &["id"], &COLUMNS));
+    let mut harness = Harness::new(layout(&mapping, &["id"], &COLUMNS));
     let doc = live().with("project_id", r"a:b\");
-    let (before, records) = judge.judge(None, &doc).unwrap();
+    let (before, records) = harness.classify(None, &doc).unwrap();
     assert_eq!(records, [r#"a:b\ ingested {"id":"a\\:b\\\\:1","key":"k"}"#]);
     let part_left_out = doc.unchanged("project_id").with("id", "2");
-    let (after, _) = judge.judge(Some(&before), &part_left_out).unwrap();
+    let (after, _) = harness.classify(Some(&before), &part_left_out).unwrap();
     assert_eq!(after.id, r"a\:b\\:2");
 }
 
 #[test]
 fn a_document_without_a_project_is_in_the_default_one() {
     const DEFAULT: &str = r#"default ingested {"id":"1","key":"k"}"#;
-    assert_eq!(Judge::by_default().records(None, &live().null("project_id")), [DEFAULT]);
-    assert_eq!(Judge::by_default().records(None, &live().with("project_id", "")), [DEFAULT]);
+    assert_eq!(Harness::by_default().records(None, &live().null("project_id")), [DEFAULT]);
+    assert_eq!(Harness::by_default().records(None, &live().with("project_id", "")), [DEFAULT]);
     let mut mapping = mapping();
     mapping.project = None;
-    let mut judge = Judge::new(layout(&mapping, &["id"], &COLUMNS));
-    assert_eq!(judge.records(None, &live()), [DEFAULT]);
+    let mut harness = Harness::new(layout(&mapping, &["id"], &COLUMNS));
+    assert_eq!(harness.records(None, &live()), [DEFAULT]);
 }
 
 #[test]
@@ -347,30 +350,31 @@ fn a_similarity_of_three_columns_is_told_whole_though_one_is_left_out() {
     let [id, key, label] = ["s_id", "s_key", "s_label"].map(str::to_owned);
     mapping.similarity = SimilarityColumns::Columns { id, key, label };
     mapping.ignore.push("similarity".to_owned());
-    let mut judge = Judge::new(layout(&mapping, &["id"], &table));
-    let before = judge.learn(&live().with("s_id", "7").with("s_key", "long"));
+    let mut harness = Harness::new(layout(&mapping, &["id"], &table));
+    let before = harness.learn(&live().with("s_id", "7").with("s_key", "long"));
     let labelled = live().with("s_id", "7").unchanged("s_key").with("s_label", "near");
-    let (entry, records) = judge.judge(Some(&before), &labelled).unwrap();
+    let (entry, records) = harness.classify(Some(&before), &labelled).unwrap();
     let told = r#"p modified {"similar_doc_id":"7","similar_doc_key":"long","similarity_label":"near"}"#;
     assert_eq!(records, [told]);
-    assert_eq!(judge.records(Some(&entry), &labelled), NOTHING);
-    assert_eq!(judge.records(Some(&entry), &live()), NOTHING, "without an id there is no similarity");
+    assert_eq!(harness.records(Some(&entry), &labelled), NOTHING);
+    assert_eq!(harness.records(Some(&entry), &live()), NOTHING, "without an id there is no similarity");
 }
 
 #[test]
 fn a_digest_read_by_sql_is_the_text_that_the_stream_tells() {
     use sha2::Digest as _;
-    let mut judge = Judge::by_default();
+    let mut harness = Harness::by_default();
     let body = "x".repeat(DIGEST_OVER + 1);
     let doc = live().with("body", &body);
-    let before = judge.learn(&doc);
+    let before = harness.learn(&doc);
     let digest = sha2::Sha256::digest(&body).into();
-    let mut row = doc.row(&judge.layout);
-    let at = judge.layout.columns().iter().position(|column| column.name == "body").unwrap();
+    let mut row = doc.row(&harness.layout);
+    let at = harness.layout.columns().iter().position(|column| column.name == "body").unwrap();
     row.0[at] = Value::Digest(&digest);
-    judge.drafts.clear();
-    let entry = judge.layout.judge(Some(&before), &row, &mut judge.projects, &mut judge.drafts).unwrap();
-    assert_eq!((judge.told().as_slice(), entry), ([].as_slice(), before));
+    harness.drafts.clear();
+    let entry =
+        harness.layout.classify(Some(&before), &row, &mut harness.projects, &mut harness.drafts).unwrap();
+    assert_eq!((harness.drafted().as_slice(), entry), ([].as_slice(), before));
 }
 
 proptest! {

@@ -11,13 +11,13 @@ use crate::capture::{Documents, Halt, Notice};
 use crate::clock::Clock;
 use crate::service::state::Phase;
 use crate::source::preflight::server_state::ServerState;
-use crate::source::{Block, Connection, Ended, SourceError, Stream, StreamOptions};
+use crate::source::{Connection, FrameBlock, SourceError, Stream, StreamClosed, StreamOptions};
 use crate::spool::StreamPosition;
 
 /// How a stream ended.
 pub(super) enum StreamEnd<I> {
     /// The connection ended.
-    Closed(Result<Ended, SourceError>),
+    Closed(Result<StreamClosed, SourceError>),
     /// Capture could not apply what came next.
     Halted(Halt),
     /// It was ended for this reason.
@@ -87,7 +87,7 @@ impl Supervisor {
             }
         };
         if let Err(SourceError::Silent { .. }) = &ended {
-            self.patience.gave_up();
+            self.timeouts.timed_out();
         }
         Ok(match (halted, interrupted) {
             (Some(halt), _) => StreamEnd::Halted(halt),
@@ -99,7 +99,7 @@ impl Supervisor {
     fn options(&mut self, position: StreamPosition, found: &ServerState) -> StreamOptions {
         let place = (position.resume_lsn, position.open.map_or(0, |open| open.changes_applied));
         StreamOptions {
-            patience: self.patience.at(place, found.settings.milliseconds("wal_sender_timeout")),
+            timeout: self.timeouts.at(place, found.settings.milliseconds("wal_sender_timeout")),
             slot: self.settings.slot.clone(),
             publication: self.settings.publication.clone(),
             from: position.resume_lsn,
@@ -107,7 +107,7 @@ impl Supervisor {
     }
 
     /// Passes what is read to capture.
-    fn sink(&self, number: u64) -> impl FnMut(Block) + Send + use<> {
+    fn sink(&self, number: u64) -> impl FnMut(FrameBlock) + Send + use<> {
         let (state, mut blocks) = (self.state.clone(), self.capture.blocks(number));
         move |block| {
             state.learn(|server| server.last_message_at = Some(Clock::now()));

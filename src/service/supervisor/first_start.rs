@@ -14,9 +14,9 @@ use crate::settings::Initial;
 use crate::source::catalog::{identity, slot};
 use crate::source::documents::select::DocumentKey;
 use crate::source::documents::snapshot::Snapshot;
-use crate::source::preflight::server_state::{Required, ServerState, server_state};
-use crate::source::preflight::setup::{Stage, setup};
-use crate::source::preflight::{sample, taken};
+use crate::source::preflight::server_state::{Required, ServerState, inspect};
+use crate::source::preflight::setup::{StartMode, setup};
+use crate::source::preflight::{column_roles, sample};
 use crate::source::{SourceError, connect_sql};
 
 impl Supervisor {
@@ -37,12 +37,12 @@ impl Supervisor {
         } else if found.slot.is_some() && self.warned.insert(SLOT_EXISTS.to_owned()) {
             log_existing_slot(client, found, required).await;
         }
-        for step in setup(client, &watcher, required, Stage::FirstStart, &mut log_waiting).await? {
+        for step in setup(client, &watcher, required, StartMode::FirstStart, &mut log_waiting).await? {
             tracing::info!("{}", step.what);
             // A slot that this start created is not of an earlier spool when it is tried again.
             self.warned.insert(SLOT_EXISTS.to_owned());
         }
-        let found = server_state(client, required).await?;
+        let found = inspect(client, required).await?;
         self.resolve_mapping(&found);
         self.log_columns(client, &found, required).await?;
         let identity = identity::choose(&found.table, &required.id)
@@ -91,10 +91,10 @@ impl Supervisor {
         if !self.warned.insert(COLUMNS_LOGGED.to_owned()) {
             return Ok(());
         }
-        for line in taken::lines(found, required) {
+        for line in column_roles::lines(found, required) {
             tracing::info!("{line}");
         }
-        let suspicious = taken::suspicions(found, required)
+        let suspicious = column_roles::suspicions(found, required)
             .into_iter()
             .chain(sample::look(client, found, required).await?);
         for finding in suspicious {

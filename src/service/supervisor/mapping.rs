@@ -4,7 +4,7 @@ use super::Supervisor;
 use super::stream_error::StreamError;
 use crate::classify::Mapping;
 use crate::relation::TypeForm;
-use crate::source::catalog::refusal::CatalogError;
+use crate::source::catalog::violation::CatalogError;
 use crate::source::preflight::server_state::{Required, ServerState};
 
 /// The mapping of the settings, resolved against the table found last.
@@ -25,14 +25,14 @@ impl Supervisor {
     /// `excluded_when` depends on the type of the column `documents.excluded`. Where this table does not say it,
     /// the mapping that the shadow was made under applies.
     pub(super) fn resolve_mapping(&mut self, found: &ServerState) {
-        let kept = self.known.mapping.take().map(|kept| kept.canonical(found.told.form));
+        let kept = self.known.mapping.take().map(|kept| kept.canonical(found.exclusion.form));
         let before = kept.as_ref().map(|kept| kept.excluded_when.clone());
         let mut mapping = self.settings.mapping.clone();
-        if let Some(when) = found.told.when.clone().or(before) {
+        if let Some(when) = found.exclusion.when.clone().or(before) {
             mapping.excluded_when = when;
         }
-        self.mapping.mapping = mapping.canonical(found.told.form);
-        self.mapping.excluded_type = found.told.form;
+        self.mapping.mapping = mapping.canonical(found.exclusion.form);
+        self.mapping.excluded_type = found.exclusion.form;
         self.known.mapping = kept;
     }
 
@@ -59,8 +59,8 @@ impl Supervisor {
 /// Where only columns are missing, reading waits for them and delivery goes on, as in a running stream. Where
 /// more is wrong, all of it is reported as at any start.
 pub(super) fn check_columns(found: &ServerState, required: &Required) -> Result<(), StreamError> {
-    let refusals = found.column_refusals(required);
-    if refusals.is_empty() || refusals.len() < found.refusals(required).len() {
+    let refusals = found.column_violations(required);
+    if refusals.is_empty() || refusals.len() < found.violations(required).len() {
         return Ok(());
     }
     let why = CatalogError::Refused(refusals).to_string();

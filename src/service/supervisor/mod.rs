@@ -40,9 +40,9 @@ use crate::deliver::{Deliver, Routes};
 use crate::metrics::Metrics;
 use crate::relation::Table;
 use crate::settings::{OnTruncate, Settings};
-use crate::source::preflight::server_state::{Required, ServerState, server_state};
-use crate::source::preflight::setup::{Stage, plan, setup};
-use crate::source::{Connection, Ended, Patience, SourceError, SystemIdentity, connect_sql};
+use crate::source::preflight::server_state::{Required, ServerState, inspect};
+use crate::source::preflight::setup::{StartMode, plan, setup};
+use crate::source::{Connection, SourceError, StreamClosed, StreamTimeouts, SystemIdentity, connect_sql};
 use crate::spool::{Epochs, Fact, SpoolError, StreamPosition};
 
 pub use self::required::required;
@@ -87,14 +87,14 @@ pub(super) struct Supervisor {
     watch: CatalogWatch,
     /// Warnings of a start or resync that is tried again: each is logged once.
     warned: BTreeSet<String>,
-    patience: Patience,
+    timeouts: StreamTimeouts,
 }
 
 /// How a connection ended without a failure.
 enum ConnectionEnd {
     /// The next connection is made at once.
     Reconnect,
-    StreamEnded(Ended),
+    StreamEnded(StreamClosed),
 }
 
 /// How the supervisor ended.
@@ -131,7 +131,7 @@ impl Supervisor {
             failed_catch_ups: 0,
             watch: CatalogWatch::default(),
             warned: BTreeSet::new(),
-            patience: Patience::default(),
+            timeouts: StreamTimeouts::default(),
         })
     }
 
@@ -139,8 +139,8 @@ impl Supervisor {
         while !*self.stop.borrow() {
             let stream_error = match self.once().await {
                 Ok(ConnectionEnd::Reconnect) => continue,
-                Ok(ConnectionEnd::StreamEnded(Ended::Stopped)) => return Termination::Stopped,
-                Ok(ConnectionEnd::StreamEnded(Ended::ByServer)) => {
+                Ok(ConnectionEnd::StreamEnded(StreamClosed::Stopped)) => return Termination::Stopped,
+                Ok(ConnectionEnd::StreamEnded(StreamClosed::ByServer)) => {
                     StreamError::Transient("the server ended the stream: it shuts down".into())
                 }
                 Err(stream_error) => stream_error,
@@ -192,7 +192,7 @@ impl Supervisor {
         };
         let conninfo = self.settings.conninfo.clone();
         let client = connect_sql(&conninfo).await?;
-        let found = server_state(&client, &required).await?;
+        let found = inspect(&client, &required).await?;
         self.resolve_mapping(&found);
         self.state.learn_slot(found.slot.as_ref());
         let mut connection = Connection::open(&conninfo).await?;
@@ -225,7 +225,7 @@ impl Supervisor {
                 self.check_mapping(&found)?;
                 check_columns(&found, &required)?;
                 if let Err(stream_error) = self.ready_to_stream(&client, &found, &required).await {
-                    let lossy = !found.publication_refusals(&required).is_empty();
+                    let lossy = !found.publication_violations(&required).is_empty();
                     return Err(if lossy {
                         self.watch.refused(stream_error, position.resume_lsn)
                     } else {
@@ -310,11 +310,11 @@ impl Supervisor {
         found: &ServerState,
         required: &Required,
     ) -> Result<(), StreamError> {
-        if found.refusals(required).is_empty() && plan(found, required).is_empty() {
+        if found.violations(required).is_empty() && plan(found, required).is_empty() {
             return Ok(());
         }
         let watcher = connect_sql(&self.settings.conninfo).await?;
-        setup(client, &watcher, required, Stage::GoesOn, &mut log_waiting).await?;
+        setup(client, &watcher, required, StartMode::Resume, &mut log_waiting).await?;
         Ok(())
     }
 

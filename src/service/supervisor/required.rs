@@ -6,10 +6,10 @@ use tokio::runtime::Handle;
 
 use crate::capture::{CatalogAnswer, CatalogLookup};
 use crate::deliver::Routes;
-use crate::relation::Added;
+use crate::relation::AddedColumns;
 use crate::settings::Settings;
 use crate::source::catalog::added::{added, until_visible};
-use crate::source::catalog::slot::Waited;
+use crate::source::catalog::slot::BlockingTransaction;
 use crate::source::catalog::types;
 use crate::source::preflight::server_state::{Required, RequiredColumn};
 use crate::source::{Conninfo, connect_sql};
@@ -52,7 +52,7 @@ pub(super) fn catalog_lookup(conninfo: Conninfo, table: u32) -> CatalogLookup {
             let kinds = types::type_forms(&client, oids).await.map_err(|error| error.to_string())?;
             // At each connection, only types may be looked up.
             let added = match names {
-                [] => Added::default(),
+                [] => AddedColumns::default(),
                 names => added(&client, table, names).await.map_err(|error| error.to_string())?,
             };
             Ok(CatalogAnswer { kinds, added })
@@ -61,7 +61,7 @@ pub(super) fn catalog_lookup(conninfo: Conninfo, table: u32) -> CatalogLookup {
 }
 
 /// Logs the transactions that the creation of a slot waits for.
-pub(super) fn log_waiting(waited: &[Waited]) {
+pub(super) fn log_waiting(waited: &[BlockingTransaction]) {
     let transactions: Vec<String> = waited.iter().map(ToString::to_string).collect();
     if !transactions.is_empty() {
         tracing::info!("the creation of a slot waits for {}", transactions.join(", "));

@@ -18,11 +18,11 @@ use crate::metrics::OutcomeLabel;
 use crate::position::Lsn;
 use crate::resync::{Comparison, ComparisonMode, ComparisonProgress, Differences, ResyncError};
 use crate::service::state::Phase;
-use crate::source::catalog::refusal::CatalogError;
+use crate::source::catalog::violation::CatalogError;
 use crate::source::catalog::{identity, slot};
 use crate::source::documents::snapshot::Snapshot;
-use crate::source::preflight::server_state::{Required, server_state};
-use crate::source::preflight::setup::{Stage, setup};
+use crate::source::preflight::server_state::{Required, inspect};
+use crate::source::preflight::setup::{StartMode, setup};
 use crate::source::{SourceError, connect_sql};
 use crate::spool::{Epochs, Fact};
 
@@ -164,7 +164,7 @@ impl Supervisor {
             client.batch_execute(&slot::drop(&required.slot)).await.map_err(SourceError::from)?;
         }
         let watcher = connect_sql(&self.settings.conninfo).await?;
-        let stage = if job.catches_up { Stage::GoesOn } else { Stage::FirstStart };
+        let stage = if job.catches_up { StartMode::Resume } else { StartMode::FirstStart };
         for step in setup(client, &watcher, required, stage, &mut log_waiting).await? {
             tracing::info!("{}", step.what);
         }
@@ -192,7 +192,7 @@ impl Supervisor {
         if !dry_run {
             self.prepare(job, client, required).await?;
         }
-        let found = server_state(client, required).await?;
+        let found = inspect(client, required).await?;
         let unfit = found.of_roles(required);
         if !unfit.is_empty() {
             return Err(CatalogError::Refused(unfit).into());

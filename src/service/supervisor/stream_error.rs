@@ -4,7 +4,7 @@ use super::decide::Block;
 use crate::capture::GroupError;
 use crate::resync::ResyncError;
 use crate::source::SourceError;
-use crate::source::catalog::refusal::CatalogError;
+use crate::source::catalog::violation::CatalogError;
 use crate::source::documents::snapshot::SnapshotError;
 use crate::spool::SpoolError;
 

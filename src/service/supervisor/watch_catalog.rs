@@ -9,8 +9,8 @@ use crate::capture::Capture;
 use crate::position::Lsn;
 use crate::relation::Table;
 use crate::source::catalog::identity;
-use crate::source::catalog::refusal::{CatalogError, Refusal};
-use crate::source::preflight::server_state::{Required, ServerState, server_state, version};
+use crate::source::catalog::violation::{CatalogError, Violation};
+use crate::source::preflight::server_state::{Required, ServerState, inspect, version};
 use crate::source::{Conninfo, connect_sql};
 
 /// What was found wrong before, kept between streams.
@@ -95,7 +95,7 @@ pub(super) async fn until_unusable(
             // The version is read first: a change in between is found by the next poll.
             let version = version(&client, required).await?;
             let same = version.is_some() && version == polled;
-            let found = if same { None } else { Some(server_state(&client, required).await?) };
+            let found = if same { None } else { Some(inspect(&client, required).await?) };
             Ok::<_, CatalogError>((client, version, found))
         };
         match tokio::time::timeout(POLL_TIMEOUT, poll).await {
@@ -127,8 +127,8 @@ fn excluded_when_changed(
     now: &ServerState,
     required: &Required,
 ) -> Option<StreamError> {
-    let same_column = before.told.form == now.told.form;
-    (same_column && before.told != now.told).then(|| {
+    let same_column = before.exclusion.form == now.exclusion.form;
+    (same_column && before.exclusion != now.exclusion).then(|| {
         let refusals = now.of_roles(required).into_iter().map(|refusal| refusal.what + "\n");
         StreamError::blocked(refusals.collect::<String>() + VALUES_CHANGED)
     })
@@ -141,9 +141,9 @@ fn wrong(before: &Table, now: &ServerState, required: &Required) -> Option<Strea
             required.schema, required.table
         )));
     }
-    let refusals = now.publication_refusals(required);
+    let refusals = now.publication_violations(required);
     (!refusals.is_empty()).then(|| {
-        let sentences: Vec<String> = refusals.iter().map(Refusal::to_string).collect();
+        let sentences: Vec<String> = refusals.iter().map(Violation::to_string).collect();
         StreamError::Refused(sentences.join("\n"))
     })
 }

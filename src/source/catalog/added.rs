@@ -5,16 +5,16 @@ use std::time::Duration;
 use tokio_postgres::{Client, Row};
 
 use crate::relation::added::{AddedColumn, is_later};
-use crate::relation::{Added, Files, WhenAdded};
+use crate::relation::{AddedColumns, Filenodes, MissingValue};
 use crate::source::SourceError;
 use crate::source::wire::sql::Bytes;
 
 /// Asks for the columns `names` of the table `oid`. Those that are not there any more are left out.
-pub async fn added(client: &Client, oid: u32, names: &[String]) -> Result<Added, SourceError> {
+pub async fn added(client: &Client, oid: u32, names: &[String]) -> Result<AddedColumns, SourceError> {
     let columns = client.query(include_str!("../../../sql/added.sql"), &[&oid, &names]).await?;
     let columns = columns.iter().map(column).collect::<Result<_, SourceError>>()?;
     let order = client.query_one(include_str!("../../../sql/column_order.sql"), &[&oid]).await?;
-    Ok(Added {
+    Ok(AddedColumns {
         columns,
         files: files(client, oid).await?,
         names: order.try_get("names")?,
@@ -23,7 +23,7 @@ pub async fn added(client: &Client, oid: u32, names: &[String]) -> Result<Added,
 }
 
 /// The files of the table `oid` and its partitions.
-async fn files(client: &Client, oid: u32) -> Result<Files, SourceError> {
+async fn files(client: &Client, oid: u32) -> Result<Filenodes, SourceError> {
     let files = client.query(include_str!("../../../sql/storage.sql"), &[&oid]).await?;
     files.iter().map(|row| Ok((row.try_get("oid")?, row.try_get("file")?))).collect()
 }
@@ -55,9 +55,9 @@ fn column(row: &Row) -> Result<(String, AddedColumn), SourceError> {
     // Of any bytes, as what is in the column.
     let missing: Option<Bytes<'_>> = row.try_get("missing")?;
     let held = match missing {
-        Some(Bytes(text)) if row.try_get("same_missing")? => WhenAdded::Constant(text.to_owned()),
-        _ if row.try_get("some_missing")? || row.try_get("has_default")? => WhenAdded::Unknown,
-        _ => WhenAdded::Null,
+        Some(Bytes(text)) if row.try_get("same_missing")? => MissingValue::Constant(text.to_owned()),
+        _ if row.try_get("some_missing")? || row.try_get("has_default")? => MissingValue::Unknown,
+        _ => MissingValue::Null,
     };
     let written_by = xids(row, "written_by")?;
     let untouched = row.try_get("untouched")?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio_postgres::Client;
 
-use crate::relation::{ColumnType, Sort, TypeForm, TypeKind};
+use crate::relation::{ColumnType, TypeClass, TypeForm, TypeKind};
 use crate::source::SourceError;
 use crate::source::catalog::types::type_forms;
 
@@ -20,7 +20,7 @@ pub async fn column_types(client: &Client, oid: u32) -> Result<BTreeMap<String, 
                 form: forms.get(&base).copied().unwrap_or(TypeForm { base, kind: TypeKind::Text }),
                 whole_name: row.try_get("whole_name")?,
                 base_name: row.try_get("base_name")?,
-                sort: sort(row.try_get("kind")?),
+                class: class(row.try_get("kind")?),
                 labels: row.try_get("labels")?,
                 deterministic: row.try_get("deterministic")?,
                 from_clock: row.try_get("from_clock")?,
@@ -30,13 +30,13 @@ pub async fn column_types(client: &Client, oid: u32) -> Result<BTreeMap<String, 
         .collect()
 }
 
-fn sort(letter: &str) -> Sort {
+fn class(letter: &str) -> TypeClass {
     match letter {
-        "a" => Sort::Array,
-        "b" => Sort::Base,
-        "c" => Sort::Composite,
-        "e" => Sort::Enum,
-        "m" | "r" => Sort::Range,
-        _ => Sort::Pseudo,
+        "a" => TypeClass::Array,
+        "b" => TypeClass::Base,
+        "c" => TypeClass::Composite,
+        "e" => TypeClass::Enum,
+        "m" | "r" => TypeClass::Range,
+        _ => TypeClass::Pseudo,
     }
 }

@@ -1,14 +1,16 @@
 //! Which columns tell one row of the table from another. Pure: the catalog's facts in, the identity or
 //! the SQL that would give one out.
 
-use super::refusal::Refusal;
-use crate::relation::{Column, Kind, Partition, ReplicaIdentity, Table, UniqueIndex, quote};
+use postgres_protocol::escape::escape_identifier;
+
+use super::violation::Violation;
+use crate::relation::{Column, Kind, Partition, ReplicaIdentity, Table, UniqueIndex, sql_names};
 
 /// The identity: the columns of the replica identity; under FULL the primary key, else an immediate
 /// unique index over NOT NULL columns.
 ///
 /// Refused where there is none, where a partition has another, and where a column of `id` may be NULL.
-pub fn choose(table: &Table, id: &[String]) -> Result<Vec<String>, Refusal> {
+pub fn choose(table: &Table, id: &[String]) -> Result<Vec<String>, Violation> {
     let identity = of_root(table, id)?;
     if let Some(stranger) = table.partitions.iter().find(|partition| !partition_carries(partition, &identity))
     {
@@ -20,7 +22,7 @@ pub fn choose(table: &Table, id: &[String]) -> Result<Vec<String>, Refusal> {
     }
 }
 
-fn of_root(table: &Table, id: &[String]) -> Result<Vec<String>, Refusal> {
+fn of_root(table: &Table, id: &[String]) -> Result<Vec<String>, Violation> {
     let index = match table.replica_identity {
         ReplicaIdentity::Default => {
             table.unique_indexes.iter().find(|index| index.primary && index.immediate)
@@ -61,7 +63,7 @@ fn nullable<'a>(table: &'a Table, id: &[String]) -> Option<&'a Column> {
     id.iter().filter_map(|name| table.column(name)).find(|column| !column.not_null)
 }
 
-fn none(table: &Table, id: &[String]) -> Refusal {
+fn none(table: &Table, id: &[String]) -> Violation {
     let (quoted, shown) = (table.quoted(), shown(table));
     let why = match table.replica_identity {
         ReplicaIdentity::Default => "no primary key (or one that is deferrable)",
@@ -74,19 +76,19 @@ fn none(table: &Table, id: &[String]) -> Refusal {
     let cure = match candidate(table) {
         Some(index) if index.primary => format!("ALTER TABLE {quoted} REPLICA IDENTITY DEFAULT;"),
         Some(index) => {
-            format!("ALTER TABLE {quoted} REPLICA IDENTITY USING INDEX {};", quote::identifier(&index.name))
+            format!("ALTER TABLE {quoted} REPLICA IDENTITY USING INDEX {};", escape_identifier(&index.name))
         }
         None => {
-            let key = format!("ALTER TABLE {quoted} ADD PRIMARY KEY ({});", quote::columns(id));
+            let key = format!("ALTER TABLE {quoted} ADD PRIMARY KEY ({});", sql_names::column_list(id));
             let default = format!(" ALTER TABLE {quoted} REPLICA IDENTITY DEFAULT;");
             let dropped =
                 table.unique_indexes.iter().find(|index| index.primary).map_or(String::new(), |index| {
-                    format!("ALTER TABLE {quoted} DROP CONSTRAINT {}; ", quote::identifier(&index.name))
+                    format!("ALTER TABLE {quoted} DROP CONSTRAINT {}; ", escape_identifier(&index.name))
                 });
             dropped + &key + if table.replica_identity == ReplicaIdentity::Default { "" } else { &default }
         }
     };
-    Refusal::cured_by(
+    Violation::with_fix(
         format!(
             "the table {shown} has {why}: once it is published, its UPDATEs and DELETEs fail or cannot be told apart"
         ),
@@ -94,16 +96,16 @@ fn none(table: &Table, id: &[String]) -> Refusal {
     )
 }
 
-fn of_partition(table: &Table, partition: &Partition, identity: &[String]) -> Refusal {
+fn of_partition(table: &Table, partition: &Partition, identity: &[String]) -> Violation {
     let shown = shown(table);
-    let (quoted, name) = (quote::table(&partition.schema, &partition.name), &partition.name);
+    let (quoted, name) = (sql_names::qualified_name(&partition.schema, &partition.name), &partition.name);
     let what = format!(
         "the partition {name} of {shown} has another replica identity than ({})",
         identity.join(", ")
     );
     if partition.kind == Kind::Other {
         let detach = format!("ALTER TABLE {} DETACH PARTITION {quoted};", table.quoted());
-        return Refusal::cured_by(
+        return Violation::with_fix(
             format!("the partition {name} of {shown} is a foreign table: its changes are not logged here"),
             detach,
         );
@@ -111,11 +113,11 @@ fn of_partition(table: &Table, partition: &Partition, identity: &[String]) -> Re
     // Its own index over the same columns need not have a name that we know; FULL needs none.
     let primary = table.unique_indexes.iter().any(|index| index.primary && index.columns == identity);
     let cure = if primary { "DEFAULT" } else { "FULL" };
-    Refusal::cured_by(what, format!("ALTER TABLE {quoted} REPLICA IDENTITY {cure};"))
+    Violation::with_fix(what, format!("ALTER TABLE {quoted} REPLICA IDENTITY {cure};"))
 }
 
-fn may_be_null(table: &Table, column: &Column) -> Refusal {
-    Refusal::cured_by(
+fn may_be_null(table: &Table, column: &Column) -> Violation {
+    Violation::with_fix(
         format!(
             "documents.id: the column {} of {} may hold NULL, so a document could have no id",
             column.name,
@@ -124,7 +126,7 @@ fn may_be_null(table: &Table, column: &Column) -> Refusal {
         format!(
             "ALTER TABLE {} ALTER COLUMN {} SET NOT NULL;",
             table.quoted(),
-            quote::identifier(&column.name)
+            escape_identifier(&column.name)
         ),
     )
 }

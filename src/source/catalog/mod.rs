@@ -13,8 +13,6 @@ pub mod column_types;
 pub mod identity;
 /// The publication.
 pub mod publication;
-/// What is wrong, and what cures it.
-pub mod refusal;
 /// Which types fit which role.
 pub mod roles;
 /// The server's settings.
@@ -25,6 +23,8 @@ pub mod slot;
 pub mod types;
 /// The values that tell excluded documents, as the server writes them.
 pub mod values;
+/// What is wrong, and what cures it.
+pub mod violation;
 
 mod table;
 

@@ -1,10 +1,11 @@
 //! The publication: what it holds, and what of that would lose changes or break the application's
 //! writes.
 
+use postgres_protocol::escape::escape_identifier;
 use tokio_postgres::Client;
 
-use super::refusal::Refusal;
-use crate::relation::{Generated, Kind, ReplicaIdentity, Table, quote};
+use super::violation::Violation;
+use crate::relation::{Generated, Kind, ReplicaIdentity, Table};
 use crate::source::SourceError;
 
 /// A publication, and what it does with the documents table.
@@ -64,19 +65,24 @@ pub async fn publication(client: &Client, name: &str, oid: u32) -> Result<Option
 }
 
 /// What is wrong with the publication `name`, each with the SQL that cures it.
-pub fn refusals(name: &str, publication: &Publication, table: &Table, needs_generated: bool) -> Vec<Refusal> {
-    let (publication_sql, table_sql) = (quote::identifier(name), table.quoted());
+pub fn violations(
+    name: &str,
+    publication: &Publication,
+    table: &Table,
+    needs_generated: bool,
+) -> Vec<Violation> {
+    let (publication_sql, table_sql) = (escape_identifier(name), table.quoted());
     let set = |option: &str| format!("ALTER PUBLICATION {publication_sql} SET ({option});");
-    let mut refusals = Vec::new();
+    let mut violations = Vec::new();
     if !publication.publishes_all {
-        refusals.push(Refusal::cured_by(
+        violations.push(Violation::with_fix(
             format!("the publication {name} lacks insert, update, delete or truncate"),
             set("publish = 'insert, update, delete, truncate'"),
         ));
     }
     let under_leaves = table.kind == Kind::Partitioned && !publication.via_root;
     if under_leaves && (publication.holds_somehow || publication.all_tables) {
-        refusals.push(Refusal::cured_by(
+        violations.push(Violation::with_fix(
             format!(
                 "the publication {name} gives changes under the names of the partitions of {}",
                 table.name
@@ -84,14 +90,14 @@ pub fn refusals(name: &str, publication: &Publication, table: &Table, needs_gene
             set("publish_via_partition_root = true"),
         ));
     } else if !publication.holds {
-        refusals.push(Refusal::cured_by(
+        violations.push(Violation::with_fix(
             format!("the publication {name} does not hold the table {}.{}", table.schema, table.name),
             format!("ALTER PUBLICATION {publication_sql} ADD TABLE {table_sql};"),
         ));
     }
     if publication.withholds_columns || publication.withholds_rows {
         let limit = if publication.withholds_columns { "column list" } else { "row filter" };
-        refusals.push(Refusal::cured_by(
+        violations.push(Violation::with_fix(
             format!(
                 "the publication {name} has a {limit} for {}: changes would be lost, or the application's UPDATEs fail",
                 table.name
@@ -100,12 +106,12 @@ pub fn refusals(name: &str, publication: &Publication, table: &Table, needs_gene
         ));
     }
     if needs_generated && !publication.generated {
-        refusals.push(Refusal::cured_by(
+        violations.push(Violation::with_fix(
             format!("the publication {name} leaves out generated columns of {}", table.name),
             set("publish_generated_columns = stored"),
         ));
     }
-    refusals
+    violations
 }
 
 /// Whether the publication must carry stored generated columns (18+): where a setting or the identity
@@ -128,7 +134,7 @@ pub fn create(name: &str, table: &Table, generated: bool) -> String {
         options.push("publish_generated_columns = stored");
     }
     let with = if options.is_empty() { String::new() } else { format!(" WITH ({})", options.join(", ")) };
-    format!("CREATE PUBLICATION {} FOR TABLE {}{with};", quote::identifier(name), table.read_from())
+    format!("CREATE PUBLICATION {} FOR TABLE {}{with};", escape_identifier(name), table.read_from())
 }
 
 /// The first version that can publish generated columns.

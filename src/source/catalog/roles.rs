@@ -1,7 +1,7 @@
-//! Which types a column may be of for its role in `[documents]`. Pure: the catalog's facts in, refusals out.
+//! Which types a column may be of for its role in `[documents]`. Pure: the catalog's facts in, violations out.
 
-use super::refusal::Refusal;
-use crate::relation::{BOOL, Column, ColumnType, ExcludedWhen, Sort, Table, TypeKind};
+use super::violation::Violation;
+use crate::relation::{BOOL, Column, ColumnType, ExcludedWhen, Table, TypeClass, TypeKind};
 use crate::source::preflight::server_state::RequiredColumn;
 
 /// What a column is for.
@@ -37,7 +37,7 @@ impl Role {
 }
 
 /// Why the column cannot play its role, whatever its values. What tells excluded documents is judged by [`rule`].
-pub fn refusal(required: &RequiredColumn, column: &Column, of: &ColumnType) -> Option<Refusal> {
+pub fn violation(required: &RequiredColumn, column: &Column, of: &ColumnType) -> Option<Violation> {
     let role = Role::of(&required.setting);
     let why = match role {
         Role::Id | Role::Project if is_named(of) => NAMED,
@@ -54,7 +54,7 @@ pub fn refusal(required: &RequiredColumn, column: &Column, of: &ColumnType) -> O
         (_, "documents.id") | (Role::Id, _) => String::new(),
         (_, setting) => format!(", or set {setting} = \"\""),
     };
-    Some(Refusal::of_a_setting(format!(
+    Some(Violation::in_settings(format!(
         "{}: {}, {why}: name another column{none}",
         required.setting,
         typed(column, of)
@@ -68,10 +68,10 @@ pub fn rule(
     column: &Column,
     of: &ColumnType,
     when: &ExcludedWhen,
-) -> Result<ExcludedWhen, Refusal> {
+) -> Result<ExcludedWhen, Violation> {
     let refuse = |setting: &str, why: &str| {
         let (is, forms) = (typed(column, of), forms(column, of));
-        Err(Refusal::of_a_setting(format!("{setting}: {is}{why}. What works: {forms}")))
+        Err(Violation::in_settings(format!("{setting}: {is}{why}. What works: {forms}")))
     };
     let when = match when {
         ExcludedWhen::ByType if of.form.base == BOOL => ExcludedWhen::True,
@@ -107,9 +107,9 @@ pub(in crate::source) fn excludes_all(
     column: &Column,
     of: &ColumnType,
     when: &ExcludedWhen,
-) -> Option<Refusal> {
-    let possible: Vec<&str> = match of.sort {
-        Sort::Enum => of.labels.iter().map(String::as_str).collect(),
+) -> Option<Violation> {
+    let possible: Vec<&str> = match of.class {
+        TypeClass::Enum => of.labels.iter().map(String::as_str).collect(),
         _ if of.form.base == BOOL => vec!["f", "t"],
         _ => return None,
     };
@@ -117,7 +117,7 @@ pub(in crate::source) fn excludes_all(
     let listed = |value: &&str| values.iter().any(|listed| listed == value);
     (column.not_null && possible.iter().all(listed)).then(|| {
         let is = typed(column, of);
-        Refusal::of_a_setting(format!(
+        Violation::in_settings(format!(
             "{}: {is} and NOT NULL, and every value of it is listed, so that no document is live. What works: {}",
             setting(when),
             forms(column, of)
@@ -146,8 +146,8 @@ pub(in crate::source) fn forms(column: &Column, of: &ColumnType) -> String {
         forms.push("documents.excluded_when = \"true\"".to_owned());
     }
     if has_one_text(of) {
-        let live = match of.sort {
-            Sort::Enum => of.labels.first().map_or("…", String::as_str),
+        let live = match of.class {
+            TypeClass::Enum => of.labels.first().map_or("…", String::as_str),
             _ if of.form.base == BOOL => "f",
             _ if of.form.is_moment() => "infinity",
             _ if of.form.kind == TypeKind::Number => "0",
@@ -159,8 +159,8 @@ pub(in crate::source) fn forms(column: &Column, of: &ColumnType) -> String {
     if !column.not_null {
         forms.push("documents.excluded_when = \"not_null\"".to_owned());
     }
-    let labels = match of.sort {
-        Sort::Enum => format!("; its labels are {}", of.labels.join(", ")),
+    let labels = match of.class {
+        TypeClass::Enum => format!("; its labels are {}", of.labels.join(", ")),
         _ => String::new(),
     };
     forms.push("documents.excluded = \"\", or another column".to_owned());
@@ -184,15 +184,15 @@ fn holds_labels(of: &ColumnType) -> bool {
     matches!(of.form.kind, TypeKind::Array { .. } | TypeKind::Json)
         || of.form.is_text()
         || of.form.base == CHAR
-        || of.sort == Sort::Enum
+        || of.class == TypeClass::Enum
 }
 
 /// A single value with a text of its own. Types of extensions are taken for such.
 fn is_scalar(of: &ColumnType) -> bool {
-    match of.sort {
-        Sort::Enum => true,
-        Sort::Base => of.is_of_extension() || SCALARS.contains(&of.form.base) || is_named(of),
-        Sort::Array | Sort::Composite | Sort::Pseudo | Sort::Range => false,
+    match of.class {
+        TypeClass::Enum => true,
+        TypeClass::Base => of.is_of_extension() || SCALARS.contains(&of.form.base) || is_named(of),
+        TypeClass::Array | TypeClass::Composite | TypeClass::Pseudo | TypeClass::Range => false,
     }
 }
 

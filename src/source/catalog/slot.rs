@@ -1,14 +1,14 @@
 //! The replication slot: its state, by the server's own word, and whom its making waits for.
 
+use postgres_protocol::escape::escape_literal;
 use std::fmt;
 use std::time::Duration;
 
 use tokio_postgres::Client;
 use tokio_postgres::types::PgLsn;
 
-use super::refusal::Refusal;
+use super::violation::Violation;
 use crate::position::Lsn;
-use crate::relation::quote;
 use crate::source::SourceError;
 
 /// A replication slot. <https://www.postgresql.org/docs/current/view-pg-replication-slots.html>
@@ -99,7 +99,7 @@ pub async fn slot(client: &Client, name: &str) -> Result<Option<Slot>, SourceErr
 }
 
 /// Why the slot `name` cannot be ours, with the SQL that drops it.
-pub fn refusal(name: &str, slot: &Slot) -> Option<Refusal> {
+pub fn violation(name: &str, slot: &Slot) -> Option<Violation> {
     let plugin = slot.plugin.as_deref().unwrap_or("no");
     let why = if slot.plugin.is_none() {
         "is a physical slot".to_owned()
@@ -114,16 +114,16 @@ pub fn refusal(name: &str, slot: &Slot) -> Option<Refusal> {
     } else {
         return None;
     };
-    Some(Refusal::cured_by(
+    Some(Violation::with_fix(
         format!("the slot {name} {why}: set postgres.slot to another name, or, if nobody needs it, drop it"),
         drop(name),
     ))
 }
 
 /// Why the server cannot make a slot that standbys copy, where such a one is wanted.
-pub fn no_failover(required: bool, version: u32) -> Option<Refusal> {
+pub fn no_failover(required: bool, version: u32) -> Option<Violation> {
     (required && version < FAILOVER_SLOTS).then(|| {
-        Refusal::of_a_setting(format!(
+        Violation::in_settings(format!(
             "postgres.failover_slot: the server is PostgreSQL {}, and standbys copy slots from 17 on: set it to false; \
              after a failover the table is then compared",
             version / 10_000
@@ -136,18 +136,18 @@ pub fn create(name: &str, failover: bool) -> String {
     let more = if failover { ", temporary => false, twophase => false, failover => true" } else { "" };
     format!(
         "SELECT pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput'{more});",
-        quote::literal(name)
+        escape_literal(name)
     )
 }
 
 /// The SQL that drops the slot `name`.
 pub fn drop(name: &str) -> String {
-    format!("SELECT pg_catalog.pg_drop_replication_slot({});", quote::literal(name))
+    format!("SELECT pg_catalog.pg_drop_replication_slot({});", escape_literal(name))
 }
 
 /// A transaction that the making of a slot waits for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Waited {
+pub struct BlockingTransaction {
     /// The session that it runs in.
     pub pid: Option<i32>,
     /// The name of a prepared transaction, which no session runs.
@@ -163,12 +163,15 @@ pub struct Waited {
 }
 
 /// Whom the session `pid` waits for while it makes a slot, longest open first. Asked on another session.
-pub async fn waiting_for(client: &Client, pid: i32) -> Result<Vec<Waited>, SourceError> {
+pub async fn blocking_transactions(
+    client: &Client,
+    pid: i32,
+) -> Result<Vec<BlockingTransaction>, SourceError> {
     let rows = client.query(include_str!("../../../sql/waiting_for.sql"), &[&pid]).await?;
     rows.iter()
         .map(|row| {
             let seconds: Option<f64> = row.try_get("open_seconds")?;
-            Ok(Waited {
+            Ok(BlockingTransaction {
                 pid: row.try_get("pid")?,
                 gid: row.try_get("gid")?,
                 role: row.try_get("role")?,
@@ -180,7 +183,7 @@ pub async fn waiting_for(client: &Client, pid: i32) -> Result<Vec<Waited>, Sourc
         .collect()
 }
 
-impl fmt::Display for Waited {
+impl fmt::Display for BlockingTransaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.gid, self.pid) {
             (Some(gid), _) => write!(f, "the prepared transaction {gid}")?,

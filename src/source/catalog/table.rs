@@ -4,7 +4,7 @@
 use strsim::levenshtein;
 use tokio_postgres::{Client, Row};
 
-use super::refusal::{CatalogError, Refusal};
+use super::violation::{CatalogError, Violation};
 use crate::relation::{Column, Generated, Kind, Partition, Persistence, ReplicaIdentity, Table, UniqueIndex};
 use crate::source::SourceError;
 
@@ -57,7 +57,7 @@ pub fn nearest<'a>(required: &str, names: impl IntoIterator<Item = &'a str>) -> 
     near.into_iter().take(5).map(|(_, name)| name).collect()
 }
 
-async fn no_such_table(client: &Client, schema: &str, name: &str) -> Result<Refusal, SourceError> {
+async fn no_such_table(client: &Client, schema: &str, name: &str) -> Result<Violation, SourceError> {
     let rows = client.query(include_str!("../../../sql/tables.sql"), &[]).await?;
     let tables: Vec<(String, String)> = rows
         .iter()
@@ -69,7 +69,7 @@ async fn no_such_table(client: &Client, schema: &str, name: &str) -> Result<Refu
     let mut near: Vec<String> = elsewhere.map(|(schema, name)| format!("{schema}.{name}")).collect();
     near.extend(alike.into_iter().map(|name| format!("{schema}.{name}")));
     let hint = if near.is_empty() { String::new() } else { format!("; there is {}", near.join(", ")) };
-    Ok(Refusal::of_a_setting(format!(
+    Ok(Violation::in_settings(format!(
         "documents.table: there is no table {schema}.{name} in this database{hint}"
     )))
 }

@@ -6,57 +6,59 @@ use std::collections::BTreeMap;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use super::refusal::Refusal;
 use super::roles::{excludes_all, forms, rule, setting, typed};
-use crate::relation::{Column, ColumnType, ExcludedWhen, Sort, Table, TypeForm, canonical};
+use super::violation::Violation;
+use crate::relation::{Column, ColumnType, ExcludedWhen, Table, TypeClass, TypeForm, canonical};
 use crate::source::SourceError;
 use crate::source::preflight::server_state::Required;
 
 /// What tells an excluded document on the table at hand.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Told {
+pub struct ExclusionRule {
     /// The setting, its values as the stream writes them; `None` where it was refused, or its column is missing.
     pub when: Option<ExcludedWhen>,
     /// The column's type.
     pub form: Option<TypeForm>,
     /// Why it cannot tell.
-    pub refusal: Option<Refusal>,
+    pub violation: Option<Violation>,
 }
 
 /// Reads `documents.excluded_when` or `documents.live_when` for the column that `documents.excluded` names.
-pub async fn told(
+pub async fn exclusion_rule(
     client: &Client,
     table: &Table,
     types: &BTreeMap<String, ColumnType>,
     required: &Required,
-) -> Result<Told, SourceError> {
+) -> Result<ExclusionRule, SourceError> {
     let Some(name) = required.excluded() else {
-        return Ok(Told { when: Some(ExcludedWhen::NotNull), ..Told::default() });
+        return Ok(ExclusionRule { when: Some(ExcludedWhen::NotNull), ..ExclusionRule::default() });
     };
-    let Some((column, of)) = table.column(name).zip(types.get(name)) else { return Ok(Told::default()) };
+    let Some((column, of)) = table.column(name).zip(types.get(name)) else {
+        return Ok(ExclusionRule::default());
+    };
     let form = Some(of.form);
     let when = match rule(table, column, of, &required.excluded_when) {
         Ok(when) => when,
-        Err(refusal) => return Ok(Told { when: None, form, refusal: Some(refusal) }),
+        Err(violation) => return Ok(ExclusionRule { when: None, form, violation: Some(violation) }),
     };
     let mut values = Vec::new();
     for value in when.values() {
         match normal(client, column, of, value).await? {
             Ok(text) => values.push(text),
             Err(why) => {
-                let refusal = Refusal::of_a_setting(format!(
+                let violation = Violation::in_settings(format!(
                     "{}: {}, and {value:?} {why}. What works: {}",
                     setting(&when),
                     typed(column, of),
                     forms(column, of)
                 ));
-                return Ok(Told { when: None, form, refusal: Some(refusal) });
+                return Ok(ExclusionRule { when: None, form, violation: Some(violation) });
             }
         }
     }
     let when = when.with_values(values).canonical(of.form);
-    let refusal = excludes_all(column, of, &when);
-    Ok(Told { when: Some(when).filter(|_| refusal.is_none()), form, refusal })
+    let violation = excludes_all(column, of, &when);
+    Ok(ExclusionRule { when: Some(when).filter(|_| violation.is_none()), form, violation })
 }
 
 /// The text of `value` as a value of the column, or why it is none.
@@ -91,7 +93,7 @@ async fn normal(
     };
     let (base, whole): (String, String) = (row.try_get(0)?, row.try_get(1)?);
     let same = |one: &str, other: &str| canonical(of.form.kind, one) == canonical(of.form.kind, other);
-    let is_verbatim = of.form.is_text() || of.form.base == CHAR || of.sort == Sort::Enum;
+    let is_verbatim = of.form.is_text() || of.form.base == CHAR || of.class == TypeClass::Enum;
     let stored =
         [&base, &whole].into_iter().find(|text| !same(text, if is_verbatim { value } else { &base }));
     Ok(match stored {
@@ -107,8 +109,8 @@ fn unread(of: &ColumnType, value: &str, why: &str) -> Result<String, String> {
     if of.labels.iter().any(|label| label == value) {
         return Ok(value.to_owned());
     }
-    match of.sort {
-        Sort::Enum => Err("is no label of it".to_owned()),
+    match of.class {
+        TypeClass::Enum => Err("is no label of it".to_owned()),
         _ => Err(format!("cannot be read: {why} (it takes GRANT USAGE ON SCHEMA)")),
     }
 }

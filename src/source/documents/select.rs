@@ -3,9 +3,10 @@
 //! Values are read as `concat(column)`, NULL apart: it calls the type's output function, as pgoutput
 //! does, while a cast to text differs for xml, char(n), boolean and inet.
 
+use postgres_protocol::escape::{escape_identifier, escape_literal};
 use tokio_postgres::Client;
 
-use crate::relation::{ExcludedWhen, Table, TypeKind, quote};
+use crate::relation::{ExcludedWhen, Table, TypeKind};
 use crate::source::SourceError;
 use crate::source::preflight::server_state::{Required, ServerState};
 
@@ -15,13 +16,13 @@ pub enum Live {
     /// All.
     Always,
     /// By the text of this column, which has this form.
-    Told(String, ExcludedWhen, TypeKind),
+    ByColumn(String, ExcludedWhen, TypeKind),
 }
 
 impl Live {
     /// Whether the row `t` is live, as SQL.
     pub(in crate::source) fn sql(&self) -> String {
-        let Self::Told(column, when, kind) = self else { return "true".to_owned() };
+        let Self::ByColumn(column, when, kind) = self else { return "true".to_owned() };
         let column = of("t", column);
         let text = format!("pg_catalog.concat({column})");
         // As `types::canonical` has it, or near it: this counts, and decides nothing.
@@ -31,7 +32,7 @@ impl Live {
             TypeKind::Padded => format!("pg_catalog.rtrim({text}, ' ')"),
             TypeKind::Array { .. } | TypeKind::Json | TypeKind::Text => text,
         };
-        let values = when.values().iter().map(|value| quote::literal(value)).collect::<Vec<_>>().join(", ");
+        let values = when.values().iter().map(|value| escape_literal(value)).collect::<Vec<_>>().join(", ");
         match when {
             ExcludedWhen::ByType => "true".to_owned(),
             ExcludedWhen::NotNull => format!("{column} IS NOT DISTINCT FROM NULL"),
@@ -58,9 +59,11 @@ pub struct DocumentKey {
 impl DocumentKey {
     /// As the settings say, on the table that was found.
     pub fn of(required: &Required, found: &ServerState) -> Self {
-        let told = &found.told;
+        let told = &found.exclusion;
         let live = match (required.excluded(), &told.when, told.form) {
-            (Some(column), Some(when), Some(form)) => Live::Told(column.to_owned(), when.clone(), form.kind),
+            (Some(column), Some(when), Some(form)) => {
+                Live::ByColumn(column.to_owned(), when.clone(), form.kind)
+            }
             _ => Live::Always,
         };
         let is_padded =
@@ -199,5 +202,5 @@ pub(in crate::source) fn rows(table: &Table, columns: &[ReadColumn], encoding: E
 }
 
 fn of(table: &str, column: &str) -> String {
-    format!("{table}.{}", quote::identifier(column))
+    format!("{table}.{}", escape_identifier(column))
 }

@@ -7,14 +7,15 @@
 //! Rows are read in constant memory, each value as the stream would carry it.
 
 use futures_util::TryStreamExt as _;
+use postgres_protocol::escape::{escape_identifier, escape_literal};
 use tokio_postgres::{Client, Row};
 
 use super::select::{self, DocumentKey, Encoding, ReadColumn, SharedIds};
 use crate::position::Lsn;
-use crate::relation::{Table, quote};
+use crate::relation::Table;
 use crate::source::catalog;
-use crate::source::catalog::refusal::CatalogError;
-use crate::source::preflight::setup::{Say, while_waiting};
+use crate::source::catalog::violation::CatalogError;
+use crate::source::preflight::setup::{OnWaiting, while_waiting};
 use crate::source::wire::sql::Bytes;
 use crate::source::{Connection, Conninfo, SourceError, connect_sql};
 use crate::time::Timestamp;
@@ -81,20 +82,20 @@ impl<E> From<tokio_postgres::Error> for RowsError<E> {
 }
 
 impl Snapshot {
-    /// Takes a snapshot of `schema.name`. `say` hears every five seconds whom it waits for: a slot is
+    /// Takes a snapshot of `schema.name`. `on_waiting` hears every five seconds whom it waits for: a slot is
     /// made only when the transactions that are open before it have ended.
     pub async fn take(
         conninfo: &Conninfo,
         schema: &str,
         name: &str,
-        say: Say<'_>,
+        on_waiting: OnWaiting<'_>,
     ) -> Result<Self, SnapshotError> {
         let client = connect_sql(conninfo).await?;
         let mut walsender = Connection::open(conninfo).await?;
         let pid = backend_pid(&mut walsender).await?;
-        let slot = quote::identifier(&format!("sidecar_{}", uuid::Uuid::new_v4().simple()));
+        let slot = escape_identifier(&format!("sidecar_{}", uuid::Uuid::new_v4().simple()));
         let create = format!("CREATE_REPLICATION_SLOT {slot} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT");
-        let answer = while_waiting(walsender.simple(&create), &client, pid, say).await?;
+        let answer = while_waiting(walsender.simple(&create), &client, pid, on_waiting).await?;
         let (at, exported) = consistent_point(answer)?;
         client.batch_execute(&begin(&exported)).await?;
         // The import holds the snapshot from here on; the slot would only keep the log.
@@ -168,7 +169,7 @@ fn consistent_point(mut rows: Vec<Vec<Option<String>>>) -> Result<(Lsn, String),
 
 /// The import must be the transaction's first statement.
 fn begin(exported: &str) -> String {
-    let exported = quote::literal(exported);
+    let exported = escape_literal(exported);
     format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {exported};")
 }
 

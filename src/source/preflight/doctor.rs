@@ -1,17 +1,18 @@
 //! Everything on the server that can be wrong before it is: what was found in, findings out, each with
 //! the SQL that cures it. Nothing is written to the server.
 
+use postgres_protocol::escape::escape_identifier;
 use tokio_postgres::Client;
 
-use super::server_state::{Required, Server, ServerState, server_state};
+use super::server_state::{Required, Server, ServerState, inspect};
 use super::standbys::{self, standbys};
-use super::{sample, setup, taken, texts};
-use crate::relation::{Generated, Kind, Table, UniqueIndex, quote};
+use super::{column_roles, encoding, sample, setup};
+use crate::relation::{Generated, Kind, Table, UniqueIndex, sql_names};
 use crate::source::SourceError;
 use crate::source::catalog::identity;
 use crate::source::catalog::publication::PUBLISHES_GENERATED;
-use crate::source::catalog::refusal::{CatalogError, Refusal};
 use crate::source::catalog::slot::{FAILOVER_SLOTS, Slot};
+use crate::source::catalog::violation::{CatalogError, Violation};
 use crate::source::documents::select::{DocumentKey, SharedIds, shared_ids};
 
 /// One thing that was looked at.
@@ -42,16 +43,16 @@ pub enum Severity {
 
 /// Asks everything.
 pub async fn doctor(client: &Client, required: &Required) -> Result<Vec<Finding>, SourceError> {
-    let found = match server_state(client, required).await {
+    let found = match inspect(client, required).await {
         Ok(found) => found,
-        Err(CatalogError::Refused(refusals)) => return Ok(refusals.into_iter().map(problem).collect()),
+        Err(CatalogError::Refused(violations)) => return Ok(violations.into_iter().map(problem).collect()),
         Err(CatalogError::Source(error)) => return Err(error),
     };
-    let mut findings = judge(&found, required);
-    findings.extend(standbys::judge(&found, required, &standbys(client).await?));
+    let mut findings = evaluate(&found, required);
+    findings.extend(standbys::evaluate(&found, required, &standbys(client).await?));
     findings.extend(other_slots(client, required).await?);
     if findings.iter().all(|finding| finding.severity < Severity::Problem) {
-        findings.extend(texts::findings(client, &found, required).await?);
+        findings.extend(encoding::findings(client, &found, required).await?);
         findings.extend(ids(client, &found, required).await);
         findings.extend(sample::look(client, &found, required).await?);
     }
@@ -59,9 +60,9 @@ pub async fn doctor(client: &Client, required: &Required) -> Result<Vec<Finding>
 }
 
 /// Every finding that what was found tells of. Pure.
-pub fn judge(found: &ServerState, required: &Required) -> Vec<Finding> {
+pub fn evaluate(found: &ServerState, required: &Required) -> Vec<Finding> {
     let mut findings = vec![server(&found.server)];
-    findings.extend(found.refusals(required).into_iter().map(problem));
+    findings.extend(found.violations(required).into_iter().map(problem));
     findings.extend(to_be_made(found, required));
     findings.extend(identity::choose(&found.table, &required.id).ok().map(|columns| {
         ok(format!("the rows of {} are told apart by ({})", found.table.name, columns.join(", ")))
@@ -73,8 +74,8 @@ pub fn judge(found: &ServerState, required: &Required) -> Vec<Finding> {
     findings.extend(limits(found));
     findings.extend(of_table(&found.table, found.server.version));
     findings.extend(swapped(&found.table, required));
-    findings.push(taken::finding(found, required));
-    findings.extend(taken::suspicions(found, required));
+    findings.push(column_roles::finding(found, required));
+    findings.extend(column_roles::suspicions(found, required));
     findings
 }
 
@@ -107,7 +108,7 @@ fn server(server: &Server) -> Finding {
 }
 
 fn to_be_made(found: &ServerState, required: &Required) -> Vec<Finding> {
-    let of_step = |step: setup::Step| Finding {
+    let of_step = |step: setup::SetupStep| Finding {
         severity: if step.permitted { Severity::Note } else { Severity::Problem },
         title: format!("missing: to {}", step.what),
         explanation: if step.permitted {
@@ -281,9 +282,9 @@ fn swapped(table: &Table, required: &Required) -> Option<Finding> {
         !index.immediate && index.columns.iter().all(known) && index.columns != identity
     };
     let index = table.unique_indexes.iter().find(of_ids)?;
-    let (quoted, name) = (table.quoted(), quote::identifier(&index.name));
+    let (quoted, name) = (table.quoted(), escape_identifier(&index.name));
     let kind = if index.primary { "PRIMARY KEY" } else { "UNIQUE" };
-    let columns = quote::columns(&index.columns);
+    let columns = sql_names::column_list(&index.columns);
     Some(Finding {
         cure_sql: Some(format!(
             "ALTER TABLE {quoted} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} {kind} ({columns});"
@@ -338,12 +339,12 @@ async fn counted(client: &Client, table: &Table, key: &DocumentKey) -> Result<Sh
     counted
 }
 
-fn problem(refusal: Refusal) -> Finding {
+fn problem(violation: Violation) -> Finding {
     Finding {
         severity: Severity::Problem,
-        title: refusal.what,
+        title: violation.what,
         explanation: String::new(),
-        cure_sql: refusal.cure_sql,
+        cure_sql: violation.cure_sql,
     }
 }
 

@@ -4,6 +4,8 @@
 //! Promised: nothing is written but by [`setup`]; a state in which changes would be lost, or the
 //! application's writes would fail, is refused; every step is safe to repeat.
 
+/// What each column is taken for.
+pub mod column_roles;
 /// What can be wrong on the server, before it is.
 pub mod doctor;
 /// A look at some documents.
@@ -14,7 +16,5 @@ pub mod server_state;
 pub mod setup;
 /// The standbys, as a primary sees them.
 pub mod standbys;
-/// What each column is taken for.
-pub mod taken;
 
-mod texts;
+mod encoding;

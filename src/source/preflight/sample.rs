@@ -47,7 +47,7 @@ pub async fn look(
 }
 
 fn none_live(sample: &Sample, found: &ServerState, required: &Required) -> Option<Finding> {
-    let (column, when) = (required.excluded()?, found.told.when.as_ref()?);
+    let (column, when) = (required.excluded()?, found.exclusion.when.as_ref()?);
     (sample.rows > 0 && sample.live == 0).then(|| {
         let all = if sample.rows < ROWS { "of all" } else { "of the first" };
         warning(

@@ -1,19 +1,20 @@
 //! Everything on the server that the sidecar stands on, read at once; and what of it refuses a start.
 //! Reading is SQL, judging is pure.
 
+use postgres_protocol::escape::escape_identifier;
 use std::collections::BTreeMap;
 
 use tokio_postgres::Client;
 
 use crate::relation::{
-    ColumnType, ExcludedWhen, Generated, Kind, Persistence, ReplicaIdentity, Table, quote,
+    ColumnType, ExcludedWhen, Generated, Kind, Persistence, ReplicaIdentity, Table, sql_names,
 };
 use crate::source::SourceError;
 use crate::source::catalog::column_types::column_types;
 use crate::source::catalog::publication::{self, PUBLISHES_GENERATED, Publication};
-use crate::source::catalog::refusal::{CatalogError, Refusal};
 use crate::source::catalog::slot::{self, Slot};
-use crate::source::catalog::values::{self, Told};
+use crate::source::catalog::values::{self, ExclusionRule};
+use crate::source::catalog::violation::{CatalogError, Violation};
 use crate::source::catalog::{self, identity, roles, server_settings};
 
 /// What the settings name on the server.
@@ -103,7 +104,7 @@ pub struct ServerState {
     /// The types of its columns.
     pub types: BTreeMap<String, ColumnType>,
     /// What tells an excluded document.
-    pub told: Told,
+    pub exclusion: ExclusionRule,
     /// The publication, where there is one.
     pub publication: Option<Publication>,
     /// The slot, where there is one.
@@ -112,13 +113,13 @@ pub struct ServerState {
 
 /// Reads all of it. A table that is not there is refused; one that is locked for longer than a moment
 /// is an error (55P03), since some of the catalog's functions wait for it.
-pub async fn server_state(client: &Client, required: &Required) -> Result<ServerState, CatalogError> {
+pub async fn inspect(client: &Client, required: &Required) -> Result<ServerState, CatalogError> {
     client.batch_execute("BEGIN READ ONLY; SET LOCAL lock_timeout = '5s'").await?;
     let found = read(client, required).await;
     client.batch_execute("ROLLBACK").await?;
     let mut found = found?;
     // What is no value of its type is an error, and would end the transaction.
-    found.told = values::told(client, &found.table, &found.types, required).await?;
+    found.exclusion = values::exclusion_rule(client, &found.table, &found.types, required).await?;
     Ok(found)
 }
 
@@ -147,7 +148,7 @@ async fn read(client: &Client, required: &Required) -> Result<ServerState, Catal
         publication: publication::publication(client, &required.publication, table.oid).await?,
         slot: slot::slot(client, &required.slot).await?,
         types: column_types(client, table.oid).await?,
-        told: Told::default(),
+        exclusion: ExclusionRule::default(),
         table,
     })
 }
@@ -155,33 +156,33 @@ async fn read(client: &Client, required: &Required) -> Result<ServerState, Catal
 impl ServerState {
     /// Everything for which the sidecar does not start, worst first. Publication and slot may be
     /// missing: they can be made.
-    pub fn refusals(&self, required: &Required) -> Vec<Refusal> {
-        let mut refusals = self.of_server();
-        refusals.extend(slot::no_failover(required.failover, self.server.version));
-        refusals.extend(self.of_table(required));
-        refusals.extend(self.of_columns(required));
-        refusals.extend(self.of_roles(required));
-        refusals.extend(self.of_publication(required));
-        refusals.extend(self.slot.iter().filter_map(|found| slot::refusal(&required.slot, found)));
-        refusals
+    pub fn violations(&self, required: &Required) -> Vec<Violation> {
+        let mut violations = self.of_server();
+        violations.extend(slot::no_failover(required.failover, self.server.version));
+        violations.extend(self.of_table(required));
+        violations.extend(self.of_columns(required));
+        violations.extend(self.of_roles(required));
+        violations.extend(self.of_publication(required));
+        violations.extend(self.slot.iter().filter_map(|found| slot::violation(&required.slot, found)));
+        violations
     }
 
     /// What the table lacks of the columns that the settings name, or to tell its rows apart by. All
     /// that it lacks may be put right while the sidecar waits: what was read is delivered meanwhile.
-    pub fn column_refusals(&self, required: &Required) -> Vec<Refusal> {
+    pub fn column_violations(&self, required: &Required) -> Vec<Violation> {
         self.identity(required).err().into_iter().chain(self.of_columns(required)).collect()
     }
 
     /// Why the publication does not give all changes of the table that the slot keeps.
-    pub fn publication_refusals(&self, required: &Required) -> Vec<Refusal> {
+    pub fn publication_violations(&self, required: &Required) -> Vec<Violation> {
         self.publication_gone(required).into_iter().chain(self.of_publication(required)).collect()
     }
 
     /// The slot is there without its publication: one made now is too late for what the slot keeps.
-    pub fn publication_gone(&self, required: &Required) -> Option<Refusal> {
+    pub fn publication_gone(&self, required: &Required) -> Option<Violation> {
         (self.publication.is_none() && self.slot.is_some()).then(|| {
             let create = publication::create(&required.publication, &self.table, self.needs_generated(required));
-            Refusal::cured_by(
+            Violation::with_fix(
                 format!(
                     "the publication {} is gone, and changes made meanwhile are not to be had from the slot {}; without the slot the sidecar compares the table instead",
                     required.publication, required.slot
@@ -193,7 +194,7 @@ impl ServerState {
 
     /// The identity that documents are known by, or would be. One that is known already is not refused:
     /// the stream tells whether it carries it, change by change.
-    fn identity(&self, required: &Required) -> Result<Vec<String>, Refusal> {
+    fn identity(&self, required: &Required) -> Result<Vec<String>, Violation> {
         required.identity.clone().map_or_else(|| identity::choose(&self.table, &required.id), Ok)
     }
 
@@ -204,24 +205,24 @@ impl ServerState {
         publication::needs_generated(self.server.version, &self.table, named.chain(identity))
     }
 
-    fn of_publication(&self, required: &Required) -> Vec<Refusal> {
+    fn of_publication(&self, required: &Required) -> Vec<Violation> {
         let found = self.publication.iter();
         let generated = self.needs_generated(required);
         found
-            .flat_map(|found| publication::refusals(&required.publication, found, &self.table, generated))
+            .flat_map(|found| publication::violations(&required.publication, found, &self.table, generated))
             .collect()
     }
 
-    fn of_server(&self) -> Vec<Refusal> {
-        let mut refusals = Vec::new();
+    fn of_server(&self) -> Vec<Violation> {
+        let mut violations = Vec::new();
         if self.server.version < OLDEST {
-            refusals.push(Refusal::of_a_setting(format!(
+            violations.push(Violation::in_settings(format!(
                 "the server is of version {}: 13 or later is needed",
                 self.server.version / 10_000
             )));
         }
         if self.server.in_recovery {
-            refusals.push(Refusal::of_a_setting(
+            violations.push(Violation::in_settings(
                 "the server is a standby: set postgres.url to the primary, which alone can make publications",
             ));
         }
@@ -229,14 +230,14 @@ impl ServerState {
         let level = self.settings.figure("wal_level");
         let logical = level == "logical" || self.server.version >= LOGICAL_ON_DEMAND && level == "replica";
         if !logical {
-            refusals.push(Refusal::cured_by(
+            violations.push(Violation::with_fix(
                 format!("wal_level is {level}: logical replication needs logical (the server must be restarted after)"),
                 "ALTER SYSTEM SET wal_level = 'logical';",
             ));
         }
         if !self.server.may_replicate {
-            let role = quote::identifier(&self.server.role);
-            refusals.push(Refusal::cured_by(
+            let role = escape_identifier(&self.server.role);
+            violations.push(Violation::with_fix(
                 format!(
                     "the role {} may not replicate (on Amazon RDS: GRANT rds_replication TO {role})",
                     self.server.role
@@ -244,64 +245,64 @@ impl ServerState {
                 format!("ALTER ROLE {role} REPLICATION;"),
             ));
         }
-        refusals
+        violations
     }
 
-    fn of_table(&self, required: &Required) -> Vec<Refusal> {
+    fn of_table(&self, required: &Required) -> Vec<Violation> {
         let (table, shown) = (&self.table, format!("{}.{}", self.table.schema, self.table.name));
         if table.kind == Kind::Other {
-            return vec![Refusal::of_a_setting(format!(
+            return vec![Violation::in_settings(format!(
                 "documents.table: {shown} is no table with rows of its own, but a view or the like"
             ))];
         }
         if table.persistence == Persistence::Temporary {
-            return vec![Refusal::of_a_setting(format!("documents.table: {shown} is a temporary table"))];
+            return vec![Violation::in_settings(format!("documents.table: {shown} is a temporary table"))];
         }
         let unlogged = (table.persistence == Persistence::Unlogged).then(|| table.quoted()).into_iter();
         let unlogged_parts = table.partitions.iter().filter(|part| part.persistence == Persistence::Unlogged);
-        let mut refusals: Vec<Refusal> = unlogged
-            .chain(unlogged_parts.map(|part| quote::table(&part.schema, &part.name)))
+        let mut violations: Vec<Violation> = unlogged
+            .chain(unlogged_parts.map(|part| sql_names::qualified_name(&part.schema, &part.name)))
             .map(|name| {
-                Refusal::cured_by(
+                Violation::with_fix(
                     format!("{name} is unlogged: its changes are never in the log"),
                     format!("ALTER TABLE {name} SET LOGGED;"),
                 )
             })
             .collect();
-        refusals.extend(self.identity(required).err());
-        let role = quote::identifier(&self.server.role);
+        violations.extend(self.identity(required).err());
+        let role = escape_identifier(&self.server.role);
         if table.row_security {
-            refusals.push(Refusal::cured_by(
+            violations.push(Violation::with_fix(
                 format!("row security of {shown} would hide documents from the role {}", self.server.role),
                 format!("ALTER ROLE {role} BYPASSRLS;"),
             ));
         }
         if !table.schema_usable {
-            refusals.push(Refusal::cured_by(
+            violations.push(Violation::with_fix(
                 format!("the role {} may not look into the schema {}", self.server.role, table.schema),
-                format!("GRANT USAGE ON SCHEMA {} TO {role};", quote::identifier(&table.schema)),
+                format!("GRANT USAGE ON SCHEMA {} TO {role};", escape_identifier(&table.schema)),
             ));
         }
         // The content is every column where none are listed, and truncated or new ones are read too.
         if table.columns.iter().any(|column| !column.readable) {
-            refusals.push(Refusal::cured_by(
+            violations.push(Violation::with_fix(
                 format!("the role {} may not read every column of {shown}", self.server.role),
                 format!("GRANT SELECT ON {} TO {role};", table.quoted()),
             ));
         }
-        refusals
+        violations
     }
 
     /// Columns whose type does not fit what they are for.
-    pub fn of_roles(&self, required: &Required) -> Vec<Refusal> {
+    pub fn of_roles(&self, required: &Required) -> Vec<Violation> {
         let of_named = |named: &RequiredColumn| {
             let (column, of) = self.table.column(&named.name).zip(self.types.get(&named.name))?;
-            roles::refusal(named, column, of)
+            roles::violation(named, column, of)
         };
-        required.columns.iter().filter_map(of_named).chain(self.told.refusal.clone()).collect()
+        required.columns.iter().filter_map(of_named).chain(self.exclusion.violation.clone()).collect()
     }
 
-    fn of_columns(&self, required: &Required) -> Vec<Refusal> {
+    fn of_columns(&self, required: &Required) -> Vec<Violation> {
         let (table, shown) = (&self.table, format!("{}.{}", self.table.schema, self.table.name));
         let of_named = |named: &RequiredColumn| match table.column(&named.name).map(|column| column.generated)
         {
@@ -314,10 +315,10 @@ impl ServerState {
         let identity =
             identity.into_iter().map(|name| RequiredColumn { setting: "the identity".to_owned(), name });
         let named: Vec<RequiredColumn> = required.columns.iter().cloned().chain(identity).collect();
-        let mut refusals: Vec<Refusal> = named.iter().filter_map(of_named).collect();
+        let mut violations: Vec<Violation> = named.iter().filter_map(of_named).collect();
         let virtual_column = table.columns.iter().find(|column| column.generated == Generated::Virtual);
         if let Some(column) = virtual_column.filter(|_| table.replica_identity == ReplicaIdentity::Full) {
-            refusals.push(Refusal::cured_by(
+            violations.push(Violation::with_fix(
                 format!(
                     "{shown} has replica identity FULL and the virtual column {}: once published, every UPDATE and DELETE of the application fails",
                     column.name
@@ -325,7 +326,7 @@ impl ServerState {
                 format!("ALTER TABLE {} REPLICA IDENTITY DEFAULT;", table.quoted()),
             ));
         }
-        refusals
+        violations
     }
 }
 
@@ -344,21 +345,21 @@ pub async fn server(client: &Client) -> Result<Server, SourceError> {
     })
 }
 
-fn generated_column(named: &RequiredColumn, generated: Generated) -> Refusal {
+fn generated_column(named: &RequiredColumn, generated: Generated) -> Violation {
     let (what, why) = match generated {
         Generated::Virtual => ("virtual ", "logical replication never carries"),
         Generated::Stored | Generated::No => ("", "PostgreSQL before 18 does not publish"),
     };
-    Refusal::of_a_setting(format!(
+    Violation::in_settings(format!(
         "{}: {} is a {what}generated column, which {why}; name the columns that it is made of, or have the application write it",
         named.setting, named.name
     ))
 }
 
-fn missing(named: &RequiredColumn, table: &Table, shown: &str) -> Refusal {
+fn missing(named: &RequiredColumn, table: &Table, shown: &str) -> Violation {
     let near = catalog::nearest(&named.name, table.columns.iter().map(|column| column.name.as_str()));
     let perhaps = near.first().map_or(String::new(), |name| format!(" (perhaps {name}?)"));
-    Refusal::of_a_setting(format!(
+    Violation::in_settings(format!(
         "{}: {shown} has no column {}{perhaps}; it has {}",
         named.setting,
         named.name,

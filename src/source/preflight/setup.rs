@@ -4,21 +4,21 @@
 //! A slot made before its publication would reach changes for which there is no publication yet: the
 //! server then stops for ever (to 17) or skips them with no more than a warning (18).
 
+use postgres_protocol::escape::escape_identifier;
 use std::time::Duration;
 
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use super::server_state::{Required, ServerState, server, server_state};
-use crate::relation::quote;
+use super::server_state::{Required, ServerState, inspect, server};
 use crate::source::catalog;
 use crate::source::catalog::publication::{self, Publication};
-use crate::source::catalog::refusal::{CatalogError, Refusal};
-use crate::source::catalog::slot::{self, Slot, Waited, waiting_for};
+use crate::source::catalog::slot::{self, BlockingTransaction, Slot, blocking_transactions};
+use crate::source::catalog::violation::{CatalogError, Violation};
 
 /// Something to do on the server.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Step {
+pub struct SetupStep {
     /// What it does, as a sentence without its end.
     pub what: String,
     /// How.
@@ -31,21 +31,21 @@ pub struct Step {
 
 /// Whether a publication may be made when the slot is already there.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Stage {
+pub enum StartMode {
     /// A first start follows: the stream begins at its snapshot, after the publication.
     FirstStart,
     /// The stream goes on where the slot stands, before the publication.
-    GoesOn,
+    Resume,
 }
 
 /// Called now and then with those whom the making of a slot waits for.
-pub type Say<'a> = &'a mut (dyn FnMut(&[Waited]) + Send);
+pub type OnWaiting<'a> = &'a mut (dyn FnMut(&[BlockingTransaction]) + Send);
 
 /// What is to be made, in this order; nothing where all is there.
-pub fn plan(server_state: &ServerState, required: &Required) -> Vec<Step> {
+pub fn plan(server_state: &ServerState, required: &Required) -> Vec<SetupStep> {
     let mut steps = Vec::new();
     if server_state.publication.is_none() {
-        steps.push(Step {
+        steps.push(SetupStep {
             what: format!("make the publication {}", required.publication),
             sql: publication::create(
                 &required.publication,
@@ -60,7 +60,7 @@ pub fn plan(server_state: &ServerState, required: &Required) -> Vec<Step> {
         });
     }
     if server_state.slot.is_none() {
-        steps.push(Step {
+        steps.push(SetupStep {
             what: format!("make the replication slot {}", required.slot),
             sql: slot::create(&required.slot, required.failover),
             needs: "REPLICATION".to_owned(),
@@ -72,8 +72,8 @@ pub fn plan(server_state: &ServerState, required: &Required) -> Vec<Step> {
 
 /// The SQL of [`plan`] with the cures of what refuses it, for somebody with more privileges to run.
 pub fn print(server_state: &ServerState, required: &Required) -> String {
-    let refusals = server_state.refusals(required).into_iter();
-    let cures = refusals.map(|refusal| (refusal.what, refusal.cure_sql.unwrap_or_default()));
+    let violations = server_state.violations(required).into_iter();
+    let cures = violations.map(|violation| (violation.what, violation.cure_sql.unwrap_or_default()));
     let steps = plan(server_state, required)
         .into_iter()
         .map(|step| (format!("{}; needs {}", step.what, step.needs), step.sql));
@@ -88,24 +88,24 @@ pub async fn setup(
     client: &Client,
     watcher: &Client,
     required: &Required,
-    stage: Stage,
-    say: Say<'_>,
-) -> Result<Vec<Step>, CatalogError> {
-    let mut taken: Vec<Step> = Vec::new();
+    stage: StartMode,
+    on_waiting: OnWaiting<'_>,
+) -> Result<Vec<SetupStep>, CatalogError> {
+    let mut taken: Vec<SetupStep> = Vec::new();
     loop {
-        let found = server_state(client, required).await?;
-        let mut refusals = found.refusals(required);
-        if stage == Stage::GoesOn {
-            refusals.extend(found.publication_gone(required));
+        let found = inspect(client, required).await?;
+        let mut violations = found.violations(required);
+        if stage == StartMode::Resume {
+            violations.extend(found.publication_gone(required));
         }
-        if !refusals.is_empty() {
-            return Err(CatalogError::Refused(refusals));
+        if !violations.is_empty() {
+            return Err(CatalogError::Refused(violations));
         }
         // One that was taken and is still to do was undone by somebody else: no race with them.
         let Some(step) = plan(&found, required).into_iter().find(|step| !taken.contains(step)) else {
             return Ok(taken);
         };
-        take(client, watcher, &step, say).await?;
+        take(client, watcher, &step, on_waiting).await?;
         taken.push(step);
     }
 }
@@ -114,9 +114,9 @@ pub async fn setup(
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Teardown {
     /// In this order: the slot goes first, since one that nobody reads keeps the server's log.
-    pub steps: Vec<Step>,
+    pub steps: Vec<SetupStep>,
     /// What stays, and the SQL for whoever may remove it. It costs the server nothing.
-    pub left: Vec<Refusal>,
+    pub left: Vec<Violation>,
 }
 
 /// What [`teardown`] would do: the slot goes first, since it cannot be read without its publication.
@@ -132,7 +132,7 @@ pub async fn teardown_plan(client: &Client, required: &Required) -> Result<Teard
     let mut plan = Teardown::default();
     if let Some(slot) = slot {
         in_use(&required.slot, &slot).map_or(Ok(()), Err)?;
-        plan.steps.push(Step {
+        plan.steps.push(SetupStep {
             what: format!("drop the replication slot {}", required.slot),
             sql: slot::drop(&required.slot),
             needs: "REPLICATION".to_owned(),
@@ -140,15 +140,15 @@ pub async fn teardown_plan(client: &Client, required: &Required) -> Result<Teard
         });
     }
     let Some(publication) = publication else { return Ok(plan) };
-    let step = Step {
+    let step = SetupStep {
         what: format!("drop the publication {}", required.publication),
-        sql: format!("DROP PUBLICATION {};", quote::identifier(&required.publication)),
+        sql: format!("DROP PUBLICATION {};", escape_identifier(&required.publication)),
         needs: "ownership of the publication".to_owned(),
         permitted: publication.owned,
     };
     let kept = shared(&required.publication, &publication).or_else(|| permitted(&step).err());
     match kept {
-        Some(refusal) => plan.left.push(refusal),
+        Some(violation) => plan.left.push(violation),
         None => plan.steps.push(step),
     }
     Ok(plan)
@@ -170,25 +170,30 @@ pub(in crate::source) async fn while_waiting<T>(
     making: impl Future<Output = T>,
     watcher: &Client,
     pid: i32,
-    say: Say<'_>,
+    on_waiting: OnWaiting<'_>,
 ) -> T {
     tokio::pin!(making);
     loop {
         tokio::select! {
             made = &mut making => return made,
-            () = tokio::time::sleep(SAY_EVERY) => {
+            () = tokio::time::sleep(REPORT_EVERY) => {
                 // A watcher that fails takes nothing from the making, and that tells of it too.
-                say(&waiting_for(watcher, pid).await.unwrap_or_default());
+                on_waiting(&blocking_transactions(watcher, pid).await.unwrap_or_default());
             }
         }
     }
 }
 
-async fn take(client: &Client, watcher: &Client, step: &Step, say: Say<'_>) -> Result<(), CatalogError> {
+async fn take(
+    client: &Client,
+    watcher: &Client,
+    step: &SetupStep,
+    on_waiting: OnWaiting<'_>,
+) -> Result<(), CatalogError> {
     permitted(step)?;
     let pid: i32 = client.query_one("SELECT pg_catalog.pg_backend_pid()", &[]).await?.try_get(0)?;
     let made = if step.sql.starts_with("SELECT") {
-        while_waiting(client.batch_execute(&step.sql), watcher, pid, say).await
+        while_waiting(client.batch_execute(&step.sql), watcher, pid, on_waiting).await
     } else {
         in_transaction(client, &step.sql).await
     };
@@ -208,20 +213,23 @@ async fn in_transaction(client: &Client, sql: &str) -> Result<(), tokio_postgres
     done
 }
 
-fn permitted(step: &Step) -> Result<(), Refusal> {
-    let refusal = || {
-        Refusal::cured_by(format!("to {} takes {}; let such a role run it", step.what, step.needs), &step.sql)
+fn permitted(step: &SetupStep) -> Result<(), Violation> {
+    let violation = || {
+        Violation::with_fix(
+            format!("to {} takes {}; let such a role run it", step.what, step.needs),
+            &step.sql,
+        )
     };
-    if step.permitted { Ok(()) } else { Err(refusal()) }
+    if step.permitted { Ok(()) } else { Err(violation()) }
 }
 
-fn refused(step: &Step, error: tokio_postgres::Error) -> CatalogError {
+fn refused(step: &SetupStep, error: tokio_postgres::Error) -> CatalogError {
     let said = error.as_db_error().map_or_else(String::new, |said| said.message().to_owned());
     match error.code() {
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
-            Refusal::cured_by(format!("to {} takes {}: {said}", step.what, step.needs), &step.sql).into()
+            Violation::with_fix(format!("to {} takes {}: {said}", step.what, step.needs), &step.sql).into()
         }
-        Some(&SqlState::CONFIGURATION_LIMIT_EXCEEDED) => Refusal::cured_by(
+        Some(&SqlState::CONFIGURATION_LIMIT_EXCEEDED) => Violation::with_fix(
             format!("cannot {}: {said} (the server must be restarted after)", step.what),
             "ALTER SYSTEM SET max_replication_slots = 20;",
         )
@@ -230,25 +238,25 @@ fn refused(step: &Step, error: tokio_postgres::Error) -> CatalogError {
     }
 }
 
-fn in_use(name: &str, slot: &Slot) -> Option<Refusal> {
+fn in_use(name: &str, slot: &Slot) -> Option<Violation> {
     let active = slot.active_pid.map(|pid| {
-        Refusal::of_a_setting(format!(
+        Violation::in_settings(format!(
             "the slot {name} is read by the process {pid} on the server: stop that sidecar first"
         ))
     });
-    active.or_else(|| slot::refusal(name, slot))
+    active.or_else(|| slot::violation(name, slot))
 }
 
-fn shared(name: &str, publication: &Publication) -> Option<Refusal> {
+fn shared(name: &str, publication: &Publication) -> Option<Violation> {
     let more = publication.others > 0 || publication.all_tables;
     more.then(|| {
-        Refusal::cured_by(
+        Violation::with_fix(
             format!("the publication {name} holds other tables too, so it is not dropped"),
-            format!("DROP PUBLICATION {};", quote::identifier(name)),
+            format!("DROP PUBLICATION {};", escape_identifier(name)),
         )
     })
 }
 
 /// No relation has this oid.
 const NO_TABLE: u32 = 0;
-const SAY_EVERY: Duration = Duration::from_secs(5);
+const REPORT_EVERY: Duration = Duration::from_secs(5);

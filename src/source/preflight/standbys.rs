@@ -2,11 +2,11 @@
 //! from being right, after a failover. Reading is SQL, judging is pure.
 //! <https://www.postgresql.org/docs/current/logicaldecoding-explanation.html#LOGICALDECODING-REPLICATION-SLOTS-SYNCHRONIZATION>
 
+use postgres_protocol::escape::{escape_identifier, escape_literal};
 use tokio_postgres::Client;
 
 use super::doctor::{Finding, ok, warning};
 use super::server_state::{Required, ServerState};
-use crate::relation::quote;
 use crate::source::SourceError;
 use crate::source::catalog::slot::FAILOVER_SLOTS;
 
@@ -40,7 +40,7 @@ pub async fn standbys(client: &Client) -> Result<Vec<Standby>, SourceError> {
 }
 
 /// What is to be said where `postgres.failover_slot` is set.
-pub fn judge(found: &ServerState, required: &Required, standbys: &[Standby]) -> Vec<Finding> {
+pub fn evaluate(found: &ServerState, required: &Required, standbys: &[Standby]) -> Vec<Finding> {
     if !required.failover || found.server.version < FAILOVER_SLOTS {
         return Vec::new();
     }
@@ -71,7 +71,7 @@ fn not_marked(found: &ServerState, required: &Required) -> Option<Finding> {
     found.slot.as_ref().filter(|slot| !slot.failover)?;
     let name = &required.slot;
     Some(Finding {
-        cure_sql: Some(format!("ALTER_REPLICATION_SLOT {} ( FAILOVER true );", quote::identifier(name))),
+        cure_sql: Some(format!("ALTER_REPLICATION_SLOT {} ( FAILOVER true );", escape_identifier(name))),
         ..warning(
             format!("the slot {name} is no failover slot, though postgres.failover_slot is set"),
             format!(
@@ -97,7 +97,7 @@ fn held_back(found: &ServerState, standbys: &[Standby]) -> Vec<Finding> {
         return vec![Finding {
             cure_sql: Some(format!(
                 "ALTER SYSTEM SET synchronized_standby_slots = {}; SELECT pg_catalog.pg_reload_conf();",
-                quote::literal(&names.join(","))
+                escape_literal(&names.join(","))
             )),
             ..warning(
                 "synchronized_standby_slots is empty: the sidecar may run ahead of the standbys",

@@ -48,7 +48,7 @@ pub struct StreamOptions {
     /// From here on. The server silently serves from the slot's own LSN where that lies later.
     pub from: Lsn,
     /// How long the server may leave a question unanswered.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 impl Connection {
@@ -109,7 +109,7 @@ impl Connection {
 
     /// Starts the stream: pgoutput, protocol 1.
     pub async fn start(mut self, options: &StreamOptions) -> Result<Stream, SourceError> {
-        let StreamOptions { slot, publication, from, patience } = options;
+        let StreamOptions { slot, publication, from, timeout } = options;
         let quoted = publication.replace('"', "\"\"").replace('\'', "''");
         self.send_query(&format!(
             "START_REPLICATION SLOT \"{}\" LOGICAL {} (proto_version '1', publication_names '\"{quoted}\"')",
@@ -126,7 +126,7 @@ impl Connection {
                 _ => return Err(malformed(*from, "no CopyBothResponse to START_REPLICATION")),
             }
         }
-        Ok(Stream::new(self.socket, self.inbound, *from, *patience))
+        Ok(Stream::new(self.socket, self.inbound, *from, *timeout))
     }
 
     async fn send_query(&mut self, command: &str) -> Result<(), SourceError> {

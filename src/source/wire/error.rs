@@ -29,10 +29,10 @@ pub enum SourceError {
     #[error("Postgres says: {0}")]
     Server(ServerError),
     /// It did not answer a question for so long: it works on something large, or is gone.
-    #[error("Postgres has not answered for {} s, though the connection stands", patience.as_secs())]
+    #[error("Postgres has not answered for {} s, though the connection stands", timeout.as_secs())]
     Silent {
         /// For how long it was waited.
-        patience: Duration,
+        timeout: Duration,
     },
     /// Another process reads from the slot.
     #[error("{0}")]
@@ -47,7 +47,7 @@ pub enum SourceError {
     #[error("Postgres cannot be reached: {0}")]
     Unreachable(String),
     /// The server cannot read what lies in the table or in its log, now or later.
-    #[error("Postgres cannot read {}: {what}", Place(*lsn))]
+    #[error("Postgres cannot read {}: {what}", AtLsn(*lsn))]
     Unreadable {
         /// The last place of the log before it; `None` where the table was read.
         lsn: Option<Lsn>,
@@ -119,9 +119,9 @@ impl From<HandshakeError> for SourceError {
 }
 
 /// Where the server was reading.
-struct Place(Option<Lsn>);
+struct AtLsn(Option<Lsn>);
 
-impl fmt::Display for Place {
+impl fmt::Display for AtLsn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(lsn) => write!(f, "its log after {lsn}"),

@@ -15,7 +15,7 @@ use crate::source::conninfo::{ChannelBinding, RequireAuth};
 
 /// What to do next.
 #[derive(Debug)]
-pub(in crate::source) enum Next {
+pub(in crate::source) enum Action {
     /// More bytes are needed.
     Read,
     /// The server waits for a command.
@@ -31,7 +31,7 @@ pub(in crate::source) struct Handshake {
     channel: Channel,
     policy: Policy,
     startup: Option<Bytes>,
-    proof: Proof,
+    auth_state: AuthState,
     /// What the server said of itself, from AuthenticationOk to ReadyForQuery, as it came.
     greeting: BytesMut,
     /// The server's version, once it said.
@@ -51,15 +51,15 @@ pub(in crate::source) struct Policy {
 }
 
 /// How far the two have come in proving who they are.
-enum Proof {
+enum AuthState {
     /// Nothing was asked yet.
-    Open,
+    Initial,
     /// A password went out, in clear text or hashed: it proves nothing of the server.
     Password,
     /// SCRAM is under way: the server has yet to prove that it knows the password too.
-    Begun { scram: ScramSha256, bound: bool },
+    ScramStarted { scram: ScramSha256, bound: bool },
     /// It has.
-    Mutual { bound: bool },
+    ScramFinished { bound: bool },
     /// We were let in.
     Done,
 }
@@ -114,7 +114,7 @@ impl Handshake {
             channel,
             policy,
             startup: Some(startup.freeze()),
-            proof: Proof::Open,
+            auth_state: AuthState::Initial,
             greeting: BytesMut::new(),
             server_version: None,
             server_encoding: None,
@@ -123,14 +123,14 @@ impl Handshake {
     }
 
     /// Takes what `inbound` holds of whole messages, up to the next thing to do.
-    pub(in crate::source) fn advance(&mut self, inbound: &mut BytesMut) -> Result<Next, HandshakeError> {
+    pub(in crate::source) fn advance(&mut self, inbound: &mut BytesMut) -> Result<Action, HandshakeError> {
         if let Some(startup) = self.startup.take() {
-            return Ok(Next::Send(startup));
+            return Ok(Action::Send(startup));
         }
         loop {
             let length = message_length(inbound).map_err(malformed)?;
             let Some((kind, length)) = length.filter(|(_, length)| inbound.len() >= *length) else {
-                return Ok(Next::Read);
+                return Ok(Action::Read);
             };
             let mut whole = inbound.split_to(length);
             let as_it_came = whole.clone();
@@ -142,8 +142,8 @@ impl Handshake {
                     self.let_in()?;
                     self.greeting.extend_from_slice(&as_it_came);
                 }
-                other if !matches!(self.proof, Proof::Done) => {
-                    return self.authenticate(other).map(Next::Send);
+                other if !matches!(self.auth_state, AuthState::Done) => {
+                    return self.authenticate(other).map(Action::Send);
                 }
                 Message::ParameterStatus(body) => {
                     match (body.name(), body.value()) {
@@ -159,7 +159,7 @@ impl Handshake {
                 Message::BackendKeyData(_) => self.greeting.extend_from_slice(&as_it_came),
                 Message::ReadyForQuery(_) => {
                     self.greeting.extend_from_slice(&as_it_came);
-                    return Ok(Next::Ready);
+                    return Ok(Action::Ready);
                 }
                 _ => return Err(malformed(format_args!("a message of kind {:?}", char::from(kind)))),
             }
@@ -173,16 +173,16 @@ impl Handshake {
 
     /// The server says that we are in. It may not leave out what proves that it is the one.
     fn let_in(&mut self) -> Result<(), HandshakeError> {
-        let bound = match self.proof {
-            Proof::Begun { .. } => return Err(HandshakeError::Policy(IMPOSTOR)),
-            Proof::Mutual { bound } => bound,
-            Proof::Open if !self.policy.may.none => return Err(HandshakeError::Policy(NOT_REQUIRED)),
-            Proof::Done | Proof::Open | Proof::Password => false,
+        let bound = match self.auth_state {
+            AuthState::ScramStarted { .. } => return Err(HandshakeError::Policy(IMPOSTOR)),
+            AuthState::ScramFinished { bound } => bound,
+            AuthState::Initial if !self.policy.may.none => return Err(HandshakeError::Policy(NOT_REQUIRED)),
+            AuthState::Done | AuthState::Initial | AuthState::Password => false,
         };
         if self.policy.binding == ChannelBinding::Require && !bound {
             return Err(HandshakeError::Policy(UNBOUND));
         }
-        self.proof = Proof::Done;
+        self.auth_state = AuthState::Done;
         Ok(())
     }
 
@@ -197,31 +197,31 @@ impl Handshake {
         if !is_allowed {
             return Err(HandshakeError::Policy(NOT_REQUIRED));
         }
-        match (message, std::mem::replace(&mut self.proof, Proof::Password)) {
-            (Message::AuthenticationCleartextPassword, Proof::Open) => {
+        match (message, std::mem::replace(&mut self.auth_state, AuthState::Password)) {
+            (Message::AuthenticationCleartextPassword, AuthState::Initial) => {
                 if matches!(self.channel, Channel::Plain) {
                     return Err(HandshakeError::Policy(CLEAR_TEXT));
                 }
                 let password = self.unbound_password()?;
                 frontend::password_message(password.as_bytes(), &mut out).map_err(malformed)?;
             }
-            (Message::AuthenticationMd5Password(body), Proof::Open) => {
+            (Message::AuthenticationMd5Password(body), AuthState::Initial) => {
                 let password = self.unbound_password()?;
                 let hash = md5_hash(self.user.as_bytes(), password.as_bytes(), body.salt());
                 frontend::password_message(hash.as_bytes(), &mut out).map_err(malformed)?;
             }
-            (Message::AuthenticationSasl(body), Proof::Open) => {
+            (Message::AuthenticationSasl(body), AuthState::Initial) => {
                 let mechanisms = body.mechanisms().collect::<Vec<_>>().map_err(malformed)?;
                 self.begin_scram(&mechanisms, &mut out)?;
             }
-            (Message::AuthenticationSaslContinue(body), Proof::Begun { mut scram, bound }) => {
+            (Message::AuthenticationSaslContinue(body), AuthState::ScramStarted { mut scram, bound }) => {
                 scram.update(body.data()).map_err(malformed)?;
                 frontend::sasl_response(scram.message(), &mut out).map_err(malformed)?;
-                self.proof = Proof::Begun { scram, bound };
+                self.auth_state = AuthState::ScramStarted { scram, bound };
             }
-            (Message::AuthenticationSaslFinal(body), Proof::Begun { mut scram, bound }) => {
+            (Message::AuthenticationSaslFinal(body), AuthState::ScramStarted { mut scram, bound }) => {
                 scram.finish(body.data()).map_err(|_| HandshakeError::Policy(IMPOSTOR))?;
-                self.proof = Proof::Mutual { bound };
+                self.auth_state = AuthState::ScramFinished { bound };
             }
             (
                 Message::AuthenticationGss
@@ -257,7 +257,7 @@ impl Handshake {
         }
         let scram = ScramSha256::new(self.password()?.as_bytes(), data);
         frontend::sasl_initial_response(mechanism, scram.message(), out).map_err(malformed)?;
-        self.proof = Proof::Begun { scram, bound };
+        self.auth_state = AuthState::ScramStarted { scram, bound };
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! When to tell the server how far we are, and when to give it up. Pure: time is an argument.
+//! When to send the server a status update, and when its silence is a timeout. Pure: time is an argument.
 
 use std::time::Duration;
 
@@ -8,46 +8,46 @@ use crate::time::Uptime;
 /// What a replication connection owes and expects.
 #[derive(Debug)]
 pub(in crate::source) struct Progress {
-    /// Synced to the spool. **Never is a later LSN told to the server.**
+    /// Synced to the spool. **No later LSN is ever reported to the server.**
     synced: Lsn,
-    /// What was last told.
-    told: Lsn,
-    told_at: Uptime,
+    /// What was last reported.
+    reported: Lsn,
+    reported_at: Uptime,
     /// The server wants an answer.
-    asked: bool,
+    requested: bool,
     /// Since when our question has waited for any byte. The watchdog measures from the question,
     /// not from the last byte: a server may have nothing to say.
-    question_at: Option<Uptime>,
+    reply_requested_at: Option<Uptime>,
     /// Reading is held back: that nothing comes says nothing.
-    held_back: bool,
+    backpressure: bool,
     /// How long a question may wait.
-    patience: Duration,
-    /// Time between two words of ours: well below the server's own patience, and ours.
-    tell_every: Duration,
+    timeout: Duration,
+    /// Time between two status updates: well below the server's own timeout, and ours.
+    status_interval: Duration,
 }
 
 /// What to do now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::source) enum Next {
+pub(in crate::source) enum KeepAliveAction {
     /// The server has been silent for too long after a question.
-    GiveUp,
+    TimedOut,
     /// Tell it this LSN, and ask for a reply or not.
-    Tell { synced: Lsn, reply_requested: bool },
+    SendStatus { synced: Lsn, reply_requested: bool },
     /// Nothing before this.
     Wait(Uptime),
 }
 
 impl Progress {
-    pub(in crate::source) fn new(synced: Lsn, now: Uptime, patience: Duration) -> Self {
+    pub(in crate::source) fn new(synced: Lsn, now: Uptime, timeout: Duration) -> Self {
         Self {
             synced,
-            told: Lsn(0),
-            told_at: now,
-            asked: false,
-            question_at: None,
-            held_back: false,
-            patience,
-            tell_every: TELL_EVERY.min(whole_milliseconds(patience / 3)),
+            reported: Lsn(0),
+            reported_at: now,
+            requested: false,
+            reply_requested_at: None,
+            backpressure: false,
+            timeout,
+            status_interval: STATUS_INTERVAL.min(whole_milliseconds(timeout / 3)),
         }
     }
 
@@ -57,38 +57,38 @@ impl Progress {
     }
 
     /// Bytes came.
-    pub(in crate::source) fn heard(&mut self) {
-        self.question_at = None;
+    pub(in crate::source) fn received(&mut self) {
+        self.reply_requested_at = None;
     }
 
-    /// The server asked for a reply.
-    pub(in crate::source) fn asked(&mut self) {
-        self.asked = true;
+    /// The server requested a reply.
+    pub(in crate::source) fn requested(&mut self) {
+        self.requested = true;
     }
 
-    pub(in crate::source) fn held_back(&mut self, held_back: bool) {
-        self.held_back = held_back;
-        self.question_at = self.question_at.filter(|_| !held_back);
+    pub(in crate::source) fn backpressure(&mut self, backpressure: bool) {
+        self.backpressure = backpressure;
+        self.reply_requested_at = self.reply_requested_at.filter(|_| !backpressure);
     }
 
-    pub(in crate::source) fn poll(&mut self, now: Uptime) -> Next {
-        if self.question_at.is_some_and(|asked| now.since(asked) >= self.patience) {
-            return Next::GiveUp;
+    pub(in crate::source) fn poll(&mut self, now: Uptime) -> KeepAliveAction {
+        if self.reply_requested_at.is_some_and(|requested| now.since(requested) >= self.timeout) {
+            return KeepAliveAction::TimedOut;
         }
-        let moved = self.synced > self.told;
-        let due = now.since(self.told_at) >= self.tell_every;
-        if !(self.asked || moved || due) {
-            let silence = self.question_at.map(|asked| asked.plus(self.patience));
-            let next = self.told_at.plus(self.tell_every);
-            return Next::Wait(silence.map_or(next, |silence| silence.min(next)));
+        let moved = self.synced > self.reported;
+        let due = now.since(self.reported_at) >= self.status_interval;
+        if !(self.requested || moved || due) {
+            let silence = self.reply_requested_at.map(|requested| requested.plus(self.timeout));
+            let next = self.reported_at.plus(self.status_interval);
+            return KeepAliveAction::Wait(silence.map_or(next, |silence| silence.min(next)));
         }
-        if due && !self.held_back {
-            self.question_at.get_or_insert(now);
+        if due && !self.backpressure {
+            self.reply_requested_at.get_or_insert(now);
         }
-        self.asked = false;
-        self.told = self.synced;
-        self.told_at = now;
-        Next::Tell { synced: self.synced, reply_requested: due && !self.held_back }
+        self.requested = false;
+        self.reported = self.synced;
+        self.reported_at = now;
+        KeepAliveAction::SendStatus { synced: self.synced, reply_requested: due && !self.backpressure }
     }
 }
 
@@ -100,70 +100,70 @@ fn whole_milliseconds(duration: Duration) -> Duration {
 /// How long a server may be silent after a question.
 ///
 /// A walsender says nothing while it works through a transaction, however large, of which the publication
-/// holds nothing; given up, it begins it anew. So patience begins with the server's own,
-/// `wal_sender_timeout`, and doubles with each time that it was given up at the same place. A peer that is
+/// holds nothing; disconnected, it begins it anew. So the timeout begins with the server's own,
+/// `wal_sender_timeout`, and doubles each time that it expired at the same point. A peer that is
 /// gone is found out by the kernel (TCP keepalive), long before.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct StreamTimeouts {
     shortest: Duration,
-    place: Option<Place>,
-    given_up: u32,
+    point: Option<StreamPoint>,
+    expired: u32,
 }
 
 /// Up to where the stream is applied, and changes of the transaction behind it.
-pub type Place = (Lsn, u64);
+pub type StreamPoint = (Lsn, u64);
 
-impl Patience {
+impl StreamTimeouts {
     /// One that is never shorter.
     pub fn at_least(shortest: Duration) -> Self {
-        Self { shortest, place: None, given_up: 0 }
+        Self { shortest, point: None, expired: 0 }
     }
 
-    /// For a stream from `place`, of a server with this `wal_sender_timeout`: zero, and unknown, is none.
-    pub fn at(&mut self, place: Place, wal_sender_timeout: Duration) -> Duration {
-        if self.place.replace(place) != Some(place) {
-            self.given_up = 0;
+    /// For a stream from `point`, of a server with this `wal_sender_timeout`: zero, and unknown, is none.
+    pub fn at(&mut self, point: StreamPoint, wal_sender_timeout: Duration) -> Duration {
+        if self.point.replace(point) != Some(point) {
+            self.expired = 0;
         }
         if wal_sender_timeout.is_zero() {
-            return LONGEST_PATIENCE;
+            return TIMEOUT_MAX;
         }
         let first = wal_sender_timeout.max(self.shortest);
-        first.saturating_mul(1_u32.checked_shl(self.given_up).unwrap_or(u32::MAX)).min(LONGEST_PATIENCE)
+        first.saturating_mul(1_u32.checked_shl(self.expired).unwrap_or(u32::MAX)).min(TIMEOUT_MAX)
     }
 
-    /// The stream from the last place was given up.
-    pub fn gave_up(&mut self) {
-        self.given_up = self.given_up.saturating_add(1);
+    /// The stream from the last point timed out.
+    pub fn timed_out(&mut self) {
+        self.expired = self.expired.saturating_add(1);
     }
 }
 
-impl Default for Patience {
+impl Default for StreamTimeouts {
     fn default() -> Self {
-        Self::at_least(SHORTEST_PATIENCE)
+        Self::at_least(TIMEOUT_MIN)
     }
 }
 
 /// Well below `wal_sender_timeout`, 60 s unless set otherwise.
-const TELL_EVERY: Duration = Duration::from_secs(10);
-const SHORTEST_PATIENCE: Duration = Duration::from_secs(30);
-const LONGEST_PATIENCE: Duration = Duration::from_hours(1);
+const STATUS_INTERVAL: Duration = Duration::from_secs(10);
+const TIMEOUT_MIN: Duration = Duration::from_secs(30);
+const TIMEOUT_MAX: Duration = Duration::from_hours(1);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const SECOND: u64 = 1_000;
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const TIMEOUT: Duration = Duration::from_secs(30);
 
-    fn tell(lsn: u64, reply_requested: bool) -> Next {
-        Next::Tell { synced: Lsn(lsn), reply_requested }
+    fn tell(lsn: u64, reply_requested: bool) -> KeepAliveAction {
+        KeepAliveAction::SendStatus { synced: Lsn(lsn), reply_requested }
     }
 
     #[test]
     fn the_synced_lsn_is_told_at_once_and_then_every_ten_seconds_with_a_question() {
-        let mut progress = Progress::new(Lsn(5), Uptime(0), PATIENCE);
+        let mut progress = Progress::new(Lsn(5), Uptime(0), TIMEOUT);
         assert_eq!(progress.poll(Uptime(0)), tell(5, false));
-        assert_eq!(progress.poll(Uptime(1)), Next::Wait(Uptime(10 * SECOND)));
+        assert_eq!(progress.poll(Uptime(1)), KeepAliveAction::Wait(Uptime(10 * SECOND)));
         progress.synced(Lsn(7));
         progress.synced(Lsn(6));
         assert_eq!(progress.poll(Uptime(2)), tell(7, false));
@@ -172,71 +172,71 @@ mod tests {
 
     #[test]
     fn a_question_is_answered_with_what_is_synced_and_no_more() {
-        let mut progress = Progress::new(Lsn(5), Uptime(0), PATIENCE);
+        let mut progress = Progress::new(Lsn(5), Uptime(0), TIMEOUT);
         progress.poll(Uptime(0));
-        progress.asked();
+        progress.requested();
         assert_eq!(progress.poll(Uptime(1)), tell(5, false));
     }
 
     #[test]
     fn silence_after_a_question_is_the_end() {
-        let mut progress = Progress::new(Lsn(5), Uptime(0), PATIENCE);
+        let mut progress = Progress::new(Lsn(5), Uptime(0), TIMEOUT);
         progress.poll(Uptime(0));
         assert_eq!(progress.poll(Uptime(10 * SECOND)), tell(5, true));
         progress.poll(Uptime(20 * SECOND));
         progress.poll(Uptime(30 * SECOND));
-        assert_ne!(progress.poll(Uptime(40 * SECOND - 1)), Next::GiveUp);
-        assert_eq!(progress.poll(Uptime(40 * SECOND)), Next::GiveUp);
-        progress.heard();
-        assert_ne!(progress.poll(Uptime(40 * SECOND)), Next::GiveUp);
+        assert_ne!(progress.poll(Uptime(40 * SECOND - 1)), KeepAliveAction::TimedOut);
+        assert_eq!(progress.poll(Uptime(40 * SECOND)), KeepAliveAction::TimedOut);
+        progress.received();
+        assert_ne!(progress.poll(Uptime(40 * SECOND)), KeepAliveAction::TimedOut);
     }
 
     #[test]
-    fn patience_is_the_servers_and_doubles_at_the_same_place_up_to_an_hour() {
+    fn the_timeout_is_the_servers_and_doubles_at_the_same_point_up_to_an_hour() {
         let seconds = Duration::from_secs;
         for (timeout, first) in
             [(60, 60), (5, 30), (30, 30), (600, 600), (3_600, 3_600), (7_200, 3_600), (0, 3_600)]
         {
-            let (mut patience, timeout) = (Patience::default(), seconds(timeout));
-            let place = (Lsn(7), 0);
+            let (mut timeouts, timeout) = (StreamTimeouts::default(), seconds(timeout));
+            let point = (Lsn(7), 0);
             let mut expected = seconds(first);
             for _ in 0..70 {
-                assert_eq!(patience.at(place, timeout), expected, "{timeout:?}");
+                assert_eq!(timeouts.at(point, timeout), expected, "{timeout:?}");
                 assert_eq!(
-                    patience.at(place, timeout),
+                    timeouts.at(point, timeout),
                     expected,
                     "a stream that ended otherwise changes nothing"
                 );
-                patience.gave_up();
+                timeouts.timed_out();
                 expected = (expected * 2).min(seconds(3_600));
             }
             for moved in [(Lsn(7), 1), (Lsn(8), 0)] {
-                assert_eq!(patience.at(moved, timeout), seconds(first), "{timeout:?}: it moved");
-                patience.gave_up();
+                assert_eq!(timeouts.at(moved, timeout), seconds(first), "{timeout:?}: it moved");
+                timeouts.timed_out();
             }
         }
     }
 
     #[test]
-    fn a_question_waits_for_as_long_as_patience_is_and_is_asked_in_time() {
-        for patience in [1, 3, 30, 60, 3_600].map(Duration::from_secs) {
-            let mut progress = Progress::new(Lsn(5), Uptime(0), patience);
+    fn a_requested_reply_is_awaited_for_the_timeout_and_requested_in_time() {
+        for timeout in [1, 3, 30, 60, 3_600].map(Duration::from_secs) {
+            let mut progress = Progress::new(Lsn(5), Uptime(0), timeout);
             progress.poll(Uptime(0));
-            let asks_at = Uptime(0).plus(whole_milliseconds(patience / 3).min(Duration::from_secs(10)));
+            let asks_at = Uptime(0).plus(whole_milliseconds(timeout / 3).min(Duration::from_secs(10)));
             assert_eq!(progress.poll(asks_at), tell(5, true));
-            let end = asks_at.plus(patience);
-            assert_ne!(progress.poll(Uptime(end.0 - 1)), Next::GiveUp);
-            assert_eq!(progress.poll(end), Next::GiveUp, "{patience:?}");
+            let end = asks_at.plus(timeout);
+            assert_ne!(progress.poll(Uptime(end.0 - 1)), KeepAliveAction::TimedOut);
+            assert_eq!(progress.poll(end), KeepAliveAction::TimedOut, "{timeout:?}");
         }
     }
 
     #[test]
-    fn while_reading_is_held_back_silence_says_nothing_but_telling_goes_on() {
-        let mut progress = Progress::new(Lsn(5), Uptime(0), PATIENCE);
+    fn under_backpressure_silence_is_no_timeout_and_status_updates_go_on() {
+        let mut progress = Progress::new(Lsn(5), Uptime(0), TIMEOUT);
         progress.poll(Uptime(0));
         progress.poll(Uptime(10 * SECOND));
-        progress.held_back(true);
+        progress.backpressure(true);
         assert_eq!(progress.poll(Uptime(60 * SECOND)), tell(5, false));
-        assert_eq!(progress.poll(Uptime(61 * SECOND)), Next::Wait(Uptime(70 * SECOND)));
+        assert_eq!(progress.poll(Uptime(61 * SECOND)), KeepAliveAction::Wait(Uptime(70 * SECOND)));
     }
 }

@@ -19,7 +19,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::error::SourceError;
 use super::frame::message_length;
-use super::handshake::{Channel, Handshake, Next, Policy, server_error};
+use super::handshake::{Action, Channel, Handshake, Policy, server_error};
 use super::tls;
 use crate::position::Lsn;
 use crate::source::conninfo::{Conninfo, Endpoint, Host, KeepAlive, Negotiation, SslMode, passfile};
@@ -128,15 +128,15 @@ async fn admit_to(
     let mut inbound = BytesMut::with_capacity(8 * 1024);
     loop {
         match handshake.advance(&mut inbound)? {
-            Next::Ready => break,
-            Next::Read => {
+            Action::Ready => break,
+            Action::Read => {
                 if socket.read_buf(&mut inbound).await.map_err(broken)? == 0 {
                     return Err(SourceError::Unreachable(
                         "the server closed the connection during the handshake".into(),
                     ));
                 }
             }
-            Next::Send(bytes) => send(&mut socket, bytes).await.map_err(broken)?,
+            Action::Send(bytes) => send(&mut socket, bytes).await.map_err(broken)?,
         }
     }
     if conninfo.primary_only && handshake.standby {

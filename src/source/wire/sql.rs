@@ -24,7 +24,7 @@ pub async fn connect_sql(conninfo: &Conninfo) -> Result<Client, SourceError> {
     let mut config = Config::new();
     // Whom the server knows us as was said in our own start-up message.
     config.user("").ssl_mode(tokio_postgres::config::SslMode::Disable);
-    let admitted = AlreadyIn { socket, greeting, startup: Startup::default() };
+    let admitted = AuthenticatedSocket { socket, greeting, startup: StartupFilter::default() };
     let (client, connection) = config.connect_raw(admitted, NoTls).await.map_err(SourceError::from)?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
@@ -82,24 +82,24 @@ impl<'a> FromSql<'a> for Bytes<'a> {
 }
 
 /// A socket behind which the server has let us in, for a client that wants to be.
-struct AlreadyIn {
+struct AuthenticatedSocket {
     socket: Socket,
     /// What is read first.
     greeting: BytesMut,
-    startup: Startup,
+    startup: StartupFilter,
 }
 
-/// What is swallowed of what is written: one message, its length in its first four bytes.
+/// What is skipped of what is written: one message, its length in its first four bytes.
 /// <https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-STARTUPMESSAGE>
 #[derive(Default)]
-struct Startup {
+struct StartupFilter {
     length: [u8; 4],
     seen: usize,
 }
 
-impl Startup {
+impl StartupFilter {
     /// How many of `bytes` belong to it.
-    fn swallow(&mut self, bytes: &[u8]) -> usize {
+    fn skip(&mut self, bytes: &[u8]) -> usize {
         let before = self.seen;
         for byte in bytes {
             if let Some(place) = self.length.get_mut(self.seen) {
@@ -113,7 +113,7 @@ impl Startup {
     }
 }
 
-impl AsyncRead for AlreadyIn {
+impl AsyncRead for AuthenticatedSocket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if !this.greeting.has_remaining() {
@@ -125,12 +125,12 @@ impl AsyncRead for AlreadyIn {
     }
 }
 
-impl AsyncWrite for AlreadyIn {
+impl AsyncWrite for AuthenticatedSocket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        match this.startup.swallow(buf) {
+        match this.startup.skip(buf) {
             0 => Pin::new(&mut this.socket).poll_write(cx, buf),
-            swallowed => Poll::Ready(Ok(swallowed)),
+            skipped => Poll::Ready(Ok(skipped)),
         }
     }
 
@@ -150,10 +150,10 @@ mod tests {
     #[test]
     fn the_startup_message_is_swallowed_and_nothing_behind_it() {
         for cut in 0..=8 {
-            let (mut startup, all) = (Startup::default(), b"\0\0\0\x08bodyQuery");
-            let first = startup.swallow(&all[..cut]);
-            assert_eq!(first + startup.swallow(&all[cut..]), 8);
-            assert_eq!(startup.swallow(b"Query"), 0);
+            let (mut startup, all) = (StartupFilter::default(), b"\0\0\0\x08bodyQuery");
+            let first = startup.skip(&all[..cut]);
+            assert_eq!(first + startup.skip(&all[cut..]), 8);
+            assert_eq!(startup.skip(b"Query"), 0);
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::error::SourceError;
 use super::frame::{Frame, MalformedFrame, message_length, status_update};
 use super::handshake::server_error;
-use super::progress::{Next, Progress};
+use super::progress::{KeepAliveAction, Progress};
 use super::socket::{Socket, closed, malformed};
 use crate::clock::Clock;
 use crate::failpoint::{self, Side};
@@ -27,31 +27,31 @@ pub struct Stream {
     socket: Socket,
     inbound: BytesMut,
     from: Lsn,
-    /// The last place in the log that a message bore: where to look when one is malformed.
+    /// The last LSN that a message carried: where to look when one is malformed.
     seen: Lsn,
-    patience: Duration,
+    timeout: Duration,
 }
 
 /// Whole CopyData messages, as many as had come. While a block lives it counts against the bytes
 /// that may be under way.
 #[derive(Debug)]
-pub struct Block {
+pub struct FrameBlock {
     bytes: Bytes,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// How a stream ended that was not broken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Ended {
+pub enum StreamClosed {
     /// The server ended it: it shuts down.
     ByServer,
-    /// It was told to.
+    /// It was requested to stop.
     Stopped,
 }
 
 impl Stream {
-    pub(in crate::source) fn new(socket: Socket, inbound: BytesMut, from: Lsn, patience: Duration) -> Self {
-        Self { socket, inbound, from, seen: from, patience }
+    pub(in crate::source) fn new(socket: Socket, inbound: BytesMut, from: Lsn, timeout: Duration) -> Self {
+        Self { socket, inbound, from, seen: from, timeout }
     }
 
     /// Reads until `stop` is true, or nobody is left to say so or what is synced, or the connection
@@ -59,13 +59,13 @@ impl Stream {
     pub async fn run(
         mut self,
         clock: Clock,
-        mut hand_over: impl FnMut(Block) + Send,
+        mut hand_over: impl FnMut(FrameBlock) + Send,
         mut synced: watch::Receiver<Lsn>,
         mut stop: watch::Receiver<bool>,
-    ) -> Result<Ended, SourceError> {
+    ) -> Result<StreamClosed, SourceError> {
         let budget = Arc::new(Semaphore::new(BLOCKS_BYTES_MAX as usize));
         let confirmed = self.from.max(*synced.borrow_and_update());
-        let mut progress = Progress::new(confirmed, clock.uptime(), self.patience);
+        let mut progress = Progress::new(confirmed, clock.uptime(), self.timeout);
         let mut permit: Option<OwnedSemaphorePermit> = None;
         // What came together with the answer to START_REPLICATION.
         if let Some(ended) = self.hand_over(&mut progress, &mut permit, &mut hand_over)? {
@@ -77,15 +77,15 @@ impl Stream {
                 break;
             }
             let missing = self.budget_missing(permit.as_ref());
-            progress.held_back(missing > 0);
-            let patience = Duration::from_millis(wake.0.saturating_sub(clock.uptime().0));
+            progress.backpressure(missing > 0);
+            let timeout = Duration::from_millis(wake.0.saturating_sub(clock.uptime().0));
             let mut room = (&mut self.inbound).limit(READ_BYTES as usize);
             tokio::select! {
                 read = self.socket.read_buf(&mut room), if missing == 0 => {
                     if read.map_err(closed)? == 0 {
                         return Err(SourceError::Closed("by the server".into()));
                     }
-                    progress.heard();
+                    progress.received();
                     if let Some(ended) = self.hand_over(&mut progress, &mut permit, &mut hand_over)? {
                         return Ok(ended);
                     }
@@ -102,7 +102,7 @@ impl Stream {
                     Err(_) => break,
                 },
                 changed = stop.changed() => if changed.is_err() { break },
-                () = tokio::time::sleep(patience) => {}
+                () = tokio::time::sleep(timeout) => {}
             }
         }
         let last = *synced.borrow();
@@ -113,9 +113,9 @@ impl Stream {
     async fn tell(&mut self, progress: &mut Progress, clock: Clock) -> Result<Uptime, SourceError> {
         loop {
             match progress.poll(clock.uptime()) {
-                Next::Wait(until) => return Ok(until),
-                Next::GiveUp => return Err(SourceError::Silent { patience: self.patience }),
-                Next::Tell { synced, reply_requested } => {
+                KeepAliveAction::Wait(until) => return Ok(until),
+                KeepAliveAction::TimedOut => return Err(SourceError::Silent { timeout: self.timeout }),
+                KeepAliveAction::SendStatus { synced, reply_requested } => {
                     let update = status_update(synced, Clock::now(), reply_requested);
                     failpoint::reach("confirm", Side::Before);
                     self.socket.write_all(&update).await.map_err(closed)?;
@@ -142,13 +142,13 @@ impl Stream {
         &mut self,
         progress: &mut Progress,
         permit: &mut Option<OwnedSemaphorePermit>,
-        hand_over: &mut impl FnMut(Block),
-    ) -> Result<Option<Ended>, SourceError> {
+        hand_over: &mut impl FnMut(FrameBlock),
+    ) -> Result<Option<StreamClosed>, SourceError> {
         loop {
             let end = self.copy_data(progress);
             if end > 0 {
                 let bytes = self.inbound.split_to(end).freeze();
-                hand_over(Block { bytes, _permit: permit.take() });
+                hand_over(FrameBlock { bytes, _permit: permit.take() });
             }
             let next = message_length(&self.inbound).map_err(|error| malformed(self.seen, error))?;
             match next {
@@ -176,7 +176,7 @@ impl Stream {
             let Some(message) = rest.get(..length) else { return end };
             match (message.get(5), message.get(6..14).and_then(|lsn| lsn.first_chunk::<8>())) {
                 // A keepalive that asks is answered from here, however far behind the reader is.
-                (Some(b'k'), _) if message.get(22) == Some(&1) => progress.asked(),
+                (Some(b'k'), _) if message.get(22) == Some(&1) => progress.requested(),
                 (Some(b'w'), Some(lsn)) => self.seen = self.seen.max(Lsn(u64::from_be_bytes(*lsn))),
                 _ => {}
             }
@@ -184,11 +184,11 @@ impl Stream {
         }
     }
 
-    fn other_message(&mut self, kind: u8, length: usize) -> Result<Option<Ended>, SourceError> {
+    fn other_message(&mut self, kind: u8, length: usize) -> Result<Option<StreamClosed>, SourceError> {
         let mut whole = self.inbound.split_to(length);
         match kind {
             // CopyDone, and CommandComplete behind it: the server shuts down.
-            b'c' | b'C' | b'Z' => Ok(Some(Ended::ByServer)),
+            b'c' | b'C' | b'Z' => Ok(Some(StreamClosed::ByServer)),
             b'N' | b'S' => Ok(None),
             b'E' => match Message::parse(&mut whole) {
                 Ok(Some(Message::ErrorResponse(body))) => {
@@ -205,7 +205,7 @@ impl Stream {
 
     /// The last word: what is synced, and that we go. The server's end is waited for: by then it has
     /// heard all of it, and the slot is free for the next start.
-    async fn finish(mut self, synced: Lsn) -> Ended {
+    async fn finish(mut self, synced: Lsn) -> StreamClosed {
         let mut out = BytesMut::new();
         out.put_slice(&status_update(synced.max(self.from), Clock::now(), false));
         frontend::copy_done(&mut out);
@@ -223,11 +223,11 @@ impl Stream {
         // In the midst of a large transaction it may not hear us for long: then it is told once more
         // at the next start.
         let _ = tokio::time::timeout(FAREWELL_MAX, farewell).await;
-        Ended::Stopped
+        StreamClosed::Stopped
     }
 }
 
-impl Block {
+impl FrameBlock {
     /// Whole CopyData messages that come from no connection, and count against nothing.
     pub fn of(bytes: Bytes) -> Self {
         Self { bytes, _permit: None }

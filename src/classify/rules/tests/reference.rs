@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::super::specimen::{Doc, Judge, Told};
+use super::super::super::fixture::{Doc, Harness, TestValue};
 use super::super::draft_removed;
 
 /// What happens to the one row: it is written, with some unchanged columns left out, or deleted.
@@ -29,7 +29,7 @@ const BOTH: &str = r#"[{"similar_doc_id":"8"},{"similar_doc_id":"7"}]"#;
 fn row() -> impl Strategy<Value = Doc> {
     VALUES.map(|(_, values)| prop::sample::select(values)).prop_map(|values| {
         let named = VALUES.iter().zip(values).map(|((name, _), value)| {
-            ((*name).to_owned(), value.map_or(Told::Null, |text| Told::Text(text.to_owned())))
+            ((*name).to_owned(), value.map_or(TestValue::Null, |text| TestValue::Text(text.to_owned())))
         });
         Doc(named.collect())
     })
@@ -44,7 +44,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn text<'a>(row: &'a Doc, column: &str) -> Option<&'a str> {
     match &row.0[column] {
-        Told::Text(text) => Some(text),
+        TestValue::Text(text) => Some(text),
         _ => None,
     }
 }
@@ -104,7 +104,7 @@ fn updated(old: &Doc, new: &Doc) -> Vec<String> {
 fn as_streamed(row: &Doc, old: &Doc, left_out: u16) -> Doc {
     let mut told = row.clone();
     for (at, (name, _)) in VALUES.iter().enumerate() {
-        if left_out >> at & 1 == 1 && old.0[*name] == row.0[*name] && row.0[*name] != Told::Null {
+        if left_out >> at & 1 == 1 && old.0[*name] == row.0[*name] && row.0[*name] != TestValue::Null {
             told = told.unchanged(name);
         }
     }
@@ -114,20 +114,20 @@ fn as_streamed(row: &Doc, old: &Doc, left_out: u16) -> Doc {
 proptest! {
     #[test]
     fn every_history_makes_what_comparing_whole_rows_would_make(steps in prop::collection::vec(step(), 1..24)) {
-        let mut judge = Judge::by_default();
+        let mut harness = Harness::by_default();
         let (mut entry, mut old): (_, Option<Doc>) = (None, None);
         for step in steps {
             let (made, new) = match step {
                 Step::Delete => {
-                    judge.drafts.clear();
+                    harness.drafts.clear();
                     if let Some(before) = entry.take() {
-                        draft_removed(&before, &mut judge.drafts);
+                        draft_removed(&before, &mut harness.drafts);
                     }
-                    (judge.told(), None)
+                    (harness.drafted(), None)
                 }
                 Step::Write { row, left_out } => {
                     let told = old.as_ref().map_or(row.clone(), |old| as_streamed(&row, old, left_out));
-                    let (after, made) = judge.judge(entry.as_ref(), &told).unwrap();
+                    let (after, made) = harness.classify(entry.as_ref(), &told).unwrap();
                     entry = Some(after);
                     (made, Some(row))
                 }

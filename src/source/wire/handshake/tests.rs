@@ -6,7 +6,7 @@ fn handshake(channel: Channel, binding: ChannelBinding) -> Handshake {
     let policy = Policy { binding, may: RequireAuth::default() };
     let mut handshake = Handshake::new("u", password, channel, policy, [("user", "u")]).unwrap();
     let first = handshake.advance(&mut BytesMut::new());
-    assert!(matches!(first, Ok(Next::Send(_))), "first the start-up message");
+    assert!(matches!(first, Ok(Action::Send(_))), "first the start-up message");
     handshake
 }
 
@@ -20,8 +20,8 @@ fn advance(
     let mut sent = None;
     loop {
         match handshake.advance(&mut inbound)? {
-            Next::Send(bytes) => sent = Some(bytes),
-            Next::Read | Next::Ready => return Ok(sent),
+            Action::Send(bytes) => sent = Some(bytes),
+            Action::Read | Action::Ready => return Ok(sent),
         }
     }
 }
@@ -101,7 +101,7 @@ fn nobody_is_ready_before_we_are_let_in() {
     assert!(advance(Channel::Plain, ChannelBinding::Prefer, &[READY]).is_err());
     let mut inbound = BytesMut::from(&[OK, b"S\0\0\0\x08a\0b\0", READY, b"more"].concat()[..]);
     let mut handshake = handshake(Channel::Plain, ChannelBinding::Prefer);
-    assert!(matches!(handshake.advance(&mut inbound), Ok(Next::Ready)));
+    assert!(matches!(handshake.advance(&mut inbound), Ok(Action::Ready)));
     assert_eq!(&inbound[..], b"more");
     assert_eq!(handshake.into_greeting(), [OK, b"S\0\0\0\x08a\0b\0", READY].concat()[..]);
 }
@@ -126,9 +126,9 @@ proptest! {
         let all = [OK, b"S\0\0\0\x08a\0b\0", READY].concat();
         let mut handshake = handshake(Channel::Plain, ChannelBinding::Prefer);
         let mut inbound = BytesMut::from(&all[..at]);
-        prop_assert!(matches!(handshake.advance(&mut inbound), Ok(Next::Read)));
+        prop_assert!(matches!(handshake.advance(&mut inbound), Ok(Action::Read)));
         inbound.extend_from_slice(&all[at..]);
-        prop_assert!(matches!(handshake.advance(&mut inbound), Ok(Next::Ready)));
+        prop_assert!(matches!(handshake.advance(&mut inbound), Ok(Action::Ready)));
     }
 }
 

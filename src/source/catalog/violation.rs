@@ -7,26 +7,26 @@ use crate::source::SourceError;
 /// A state of the server in which the sidecar does not start, because it would lose changes or break
 /// the application's writes.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Refusal {
+pub struct Violation {
     /// One sentence.
     pub what: String,
     /// The SQL that cures it; `None` where a setting does.
     pub cure_sql: Option<String>,
 }
 
-impl Refusal {
-    /// A refusal that SQL cures.
-    pub fn cured_by(what: impl Into<String>, sql: impl Into<String>) -> Self {
+impl Violation {
+    /// A violation that SQL cures.
+    pub fn with_fix(what: impl Into<String>, sql: impl Into<String>) -> Self {
         Self { what: what.into(), cure_sql: Some(sql.into()) }
     }
 
-    /// A refusal that a setting cures, as its sentence says.
-    pub fn of_a_setting(what: impl Into<String>) -> Self {
+    /// A violation that a setting cures, as its sentence says.
+    pub fn in_settings(what: impl Into<String>) -> Self {
         Self { what: what.into(), cure_sql: None }
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
         self.cure_sql.iter().try_for_each(|sql| write!(f, "\n  cure: {sql}"))
@@ -38,7 +38,7 @@ impl fmt::Display for Refusal {
 pub enum CatalogError {
     /// The server or the settings must be changed first: exit status 78.
     #[error("{}", sentences(.0))]
-    Refused(Vec<Refusal>),
+    Refused(Vec<Violation>),
     /// The server or the way to it failed; trying again may help.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -50,12 +50,12 @@ impl From<tokio_postgres::Error> for CatalogError {
     }
 }
 
-impl From<Refusal> for CatalogError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(vec![refusal])
+impl From<Violation> for CatalogError {
+    fn from(violation: Violation) -> Self {
+        Self::Refused(vec![violation])
     }
 }
 
-fn sentences(refusals: &[Refusal]) -> String {
-    refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+fn sentences(violations: &[Violation]) -> String {
+    violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

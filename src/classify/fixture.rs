@@ -61,7 +61,7 @@ pub(super) fn layout(mapping: &Mapping, identity: &[&str], columns: &[(&str, u32
 
 /// What a change tells of a column.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Told {
+pub(super) enum TestValue {
     Null,
     Text(String),
     Unchanged,
@@ -69,11 +69,11 @@ pub(super) enum Told {
 
 /// A row by its columns' names; a column that is not named is NULL.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Doc(pub(super) BTreeMap<String, Told>);
+pub(super) struct Doc(pub(super) BTreeMap<String, TestValue>);
 
 impl Doc {
     pub(super) fn with(mut self, column: &str, text: &str) -> Self {
-        self.0.insert(column.to_owned(), Told::Text(text.to_owned()));
+        self.0.insert(column.to_owned(), TestValue::Text(text.to_owned()));
         self
     }
 
@@ -83,15 +83,15 @@ impl Doc {
     }
 
     pub(super) fn unchanged(mut self, column: &str) -> Self {
-        self.0.insert(column.to_owned(), Told::Unchanged);
+        self.0.insert(column.to_owned(), TestValue::Unchanged);
         self
     }
 
     pub(super) fn row(&self, layout: &Layout) -> Row<'_> {
         let value = |name: &str| match self.0.get(name) {
-            None | Some(Told::Null) => Value::Null,
-            Some(Told::Text(text)) => Value::Text(text.as_bytes()),
-            Some(Told::Unchanged) => Value::Unchanged,
+            None | Some(TestValue::Null) => Value::Null,
+            Some(TestValue::Text(text)) => Value::Text(text.as_bytes()),
+            Some(TestValue::Unchanged) => Value::Unchanged,
         };
         Row(layout.columns().iter().map(|column| value(&column.name)).collect())
     }
@@ -116,13 +116,13 @@ pub(super) fn excluded() -> Doc {
 }
 
 /// A layout, and what goes through it.
-pub(super) struct Judge {
+pub(super) struct Harness {
     pub(super) layout: Layout,
     pub(super) projects: Projects,
     pub(super) drafts: Drafts,
 }
 
-impl Judge {
+impl Harness {
     pub(super) fn new(layout: Layout) -> Self {
         Self { layout, projects: Projects::default(), drafts: Drafts::default() }
     }
@@ -134,28 +134,28 @@ impl Judge {
 
     /// What is remembered after `doc`, which is seen for the first time.
     pub(super) fn learn(&mut self, doc: &Doc) -> Entry {
-        self.judge(None, doc).unwrap().0
+        self.classify(None, doc).unwrap().0
     }
 
     /// The records that `doc` makes of what was `before`, and what is remembered from then on.
-    pub(super) fn judge(
+    pub(super) fn classify(
         &mut self,
         before: Option<&Entry>,
         doc: &Doc,
     ) -> Result<(Entry, Vec<String>), Unreadable> {
         self.drafts.clear();
         let row = doc.row(&self.layout);
-        let entry = self.layout.judge(before, &row, &mut self.projects, &mut self.drafts)?;
-        Ok((entry, self.told()))
+        let entry = self.layout.classify(before, &row, &mut self.projects, &mut self.drafts)?;
+        Ok((entry, self.drafted()))
     }
 
     /// The records alone.
     pub(super) fn records(&mut self, before: Option<&Entry>, doc: &Doc) -> Vec<String> {
-        self.judge(before, doc).unwrap().1
+        self.classify(before, doc).unwrap().1
     }
 
     /// `project callback json` of each draft.
-    pub(super) fn told(&self) -> Vec<String> {
+    pub(super) fn drafted(&self) -> Vec<String> {
         let told = |draft: &super::Draft| {
             let json = std::str::from_utf8(self.drafts.fragment(draft)).unwrap();
             format!("{} {} {json}", self.projects.name(draft.project), draft.callback)

@@ -19,7 +19,7 @@ pub fn lines(found: &ServerState, required: &Required) -> Vec<String> {
             let columns = required.columns.iter().filter(|column| column.setting == *setting);
             let named = columns.map(|column| with_type(&column.name)).collect::<Vec<_>>().join(", ");
             let role = setting.trim_start_matches("documents.");
-            match (named.is_empty(), *setting, &found.told.when) {
+            match (named.is_empty(), *setting, &found.exclusion.when) {
                 (true, ..) => format!("{role}: {without}"),
                 (false, "documents.excluded", Some(when)) => format!("{role}: {named}: {when}"),
                 (false, ..) => format!("{role}: {named}"),
@@ -153,7 +153,7 @@ fn of_project(found: &ServerState, required: &Required) -> Option<Finding> {
 
 fn of_excluded(found: &ServerState, required: &Required) -> Option<Finding> {
     let (name, of) = typed(found, required.excluded()?)?;
-    let when = found.told.when.as_ref()?;
+    let when = found.exclusion.when.as_ref()?;
     if *when == ExcludedWhen::NotNull && of.form.base == BOOL {
         return Some(warning(
             format!("documents.excluded_when is \"not_null\", and {name} is boolean: false excludes, too"),

@@ -61,7 +61,7 @@ fuzz_target!(|bytes: &[u8]| {
     for row in values.chunks_exact(COLUMNS.len()) {
         let row = Row(row.iter().map(|text| value(text)).collect());
         drafts.clear();
-        let judged = LAYOUT.judge(before.as_ref(), &row, &mut projects, &mut drafts);
+        let judged = LAYOUT.classify(before.as_ref(), &row, &mut projects, &mut drafts);
         for draft in &drafts.list {
             let json: Result<&serde_json::value::RawValue, _> =
                 serde_json::from_slice(drafts.fragment(draft));

@@ -1,6 +1,6 @@
-//! The tree of values → the file's shape. Every value that does not fit is told, not only the first.
+//! The tree of values → the file's shape. Every value that does not fit is reported, not only the first.
 //!
-//! Deserializing ends at its first error. So what is wrong is noted, a value that fits is put in its
+//! Deserializing ends at its first error. So the error is noted, a value that fits is put in its
 //! place, and it is tried again: the settings that come out are for further checks, not for use.
 
 use figment::error::{Actual, Kind};
@@ -11,18 +11,18 @@ use super::raw::Raw;
 
 /// A setting that is wrong, and why.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Fault {
+pub(super) struct SettingError {
     /// From the section down: `webhook`, `0`, `url`.
     pub(super) path: Vec<String>,
     /// What is wrong with it.
     pub(super) why: String,
 }
 
-/// The shape, where all of it could be read or mended, and what did not fit.
-pub(super) fn read(root: &Value) -> (Option<Raw>, Vec<Fault>) {
+/// The file, where all of it could be read or invalid values replaced, and what did not fit.
+pub(super) fn read(root: &Value) -> (Option<Raw>, Vec<SettingError>) {
     let mut faults = Vec::new();
     let mut root = root.clone();
-    for _ in 0..FAULTS_MAX {
+    for _ in 0..ERRORS_MAX {
         let errors = match root.deserialize::<Raw>() {
             Ok(raw) => return (Some(raw), faults),
             Err(errors) => errors,
@@ -30,7 +30,7 @@ pub(super) fn read(root: &Value) -> (Option<Raw>, Vec<Fault>) {
         for error in errors {
             let fault = fault(&error);
             let is_unknown = matches!(error.kind, Kind::UnknownField(..));
-            let mended = mend(&mut root, &fault.path, is_unknown);
+            let mended = replace_invalid(&mut root, &fault.path, is_unknown);
             faults.push(fault);
             if mended.is_none() {
                 return (None, faults);
@@ -40,7 +40,7 @@ pub(super) fn read(root: &Value) -> (Option<Raw>, Vec<Fault>) {
     (None, faults)
 }
 
-fn fault(error: &figment::Error) -> Fault {
+fn fault(error: &figment::Error) -> SettingError {
     let mut path = error.path.clone();
     let why = match &error.kind {
         Kind::UnknownField(name, known) => {
@@ -69,7 +69,7 @@ fn fault(error: &figment::Error) -> Fault {
         }
         kind => kind.to_string(),
     };
-    Fault { path, why }
+    SettingError { path, why }
 }
 
 fn may_hold_a_secret(path: &[String]) -> bool {
@@ -77,7 +77,7 @@ fn may_hold_a_secret(path: &[String]) -> bool {
 }
 
 /// Puts something that fits in place of what does not. `None`: nothing could be.
-fn mend(root: &mut Value, path: &[String], is_unknown: bool) -> Option<()> {
+fn replace_invalid(root: &mut Value, path: &[String], is_unknown: bool) -> Option<()> {
     let setting = path.get(..path.len().min(depth(path)))?;
     let (last, above) = setting.split_last()?;
     let holder = above.iter().try_fold(root, |value, key| match value {
@@ -85,7 +85,7 @@ fn mend(root: &mut Value, path: &[String], is_unknown: bool) -> Option<()> {
         Value::Array(_, items) => items.get_mut(key.parse::<usize>().ok()?),
         _ => None,
     })?;
-    match (holder, stand_in(setting).filter(|_| !is_unknown)) {
+    match (holder, placeholder(setting).filter(|_| !is_unknown)) {
         (Value::Dict(_, dict), Some(value)) => drop(dict.insert(last.clone(), value)),
         (Value::Dict(_, dict), None) => drop(dict.remove(last)?),
         (Value::Array(_, items), Some(value)) => *items.get_mut(last.parse::<usize>().ok()?)? = value,
@@ -105,7 +105,7 @@ fn depth(path: &[String]) -> usize {
 }
 
 /// What a setting can be while the others are looked at: its default, where it has one.
-fn stand_in(path: &[String]) -> Option<Value> {
+fn placeholder(path: &[String]) -> Option<Value> {
     let text = |text: &str| Value::String(Tag::Default, text.to_owned());
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match *path.as_slice() {
@@ -130,4 +130,4 @@ fn stand_in(path: &[String]) -> Option<Value> {
 /// What a webhook needs.
 const WEBHOOK: &[(&str, &str)] = &[("project", "*"), ("callback", "*"), ("url", "http://localhost/")];
 /// More than a person mends at once.
-const FAULTS_MAX: usize = 100;
+const ERRORS_MAX: usize = 100;
