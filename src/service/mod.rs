@@ -203,7 +203,7 @@ impl Service {
             Ok(read) => {
                 self.routes.send_replace(Arc::new(read.routes));
                 self.capture.routes_changed();
-                self.deliver.routed(read.in_flight_max, read.lane_bytes_max);
+                self.deliver.routes_changed(read.in_flight_max, read.lane_bytes_max);
                 self.metrics.config_last_reload_successful.set(1);
                 tracing::info!(
                     "the settings were read again: webhooks and limits are applied, all else by a restart"
@@ -297,8 +297,8 @@ fn deliver(
 fn listeners(routes: &watch::Receiver<Arc<Routes>>, tail: &Tail) -> Listeners {
     let (routes, tail) = (routes.clone(), tail.clone());
     Listeners {
-        keep: Arc::new(move |project, callback| routes.borrow().find(project, callback).is_some()),
-        watch: Arc::new(move |project, callback, position, fragment| {
+        route_filter: Arc::new(move |project, callback| routes.borrow().find(project, callback).is_some()),
+        record_observer: Arc::new(move |project, callback, position, fragment| {
             if tail.receiver_count() > 0 {
                 let json = tail_line(project, callback, position, fragment);
                 let _ = tail.send(Arc::new(TailLine { project: project.to_owned(), callback, json }));
