@@ -9,6 +9,9 @@
     reason = "a test fails loudly, and is its own documentation"
 )]
 
+#[path = "architecture/circles.rs"]
+mod circles;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;

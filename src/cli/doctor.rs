@@ -11,7 +11,8 @@ use crate::deliver::Routes;
 use crate::record::Callback;
 use crate::service::required;
 use crate::settings::Settings;
-use crate::source::preflight::doctor::{Finding, Severity, doctor as examine, replication_refused};
+use crate::source::preflight::doctor::{doctor as examine, replication_refused};
+use crate::source::preflight::{Finding, Severity};
 use crate::source::{Connection, SourceError, connect_sql};
 use crate::spool::bytes_on_disk;
 

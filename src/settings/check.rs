@@ -8,39 +8,14 @@ use hyper::header::{HeaderName, HeaderValue};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::deserialize::SettingError;
 use super::documents::mapping;
+use super::error::{SettingError, SettingErrors, some};
 use super::raw::{self, MaybeSize, OneOrManySecrets, Raw};
 use super::url::url;
-use super::{Initial, LogFormat, OnTruncate, Settings, Token};
+use super::values::{Initial, LogFormat, OnTruncate, Settings, Token};
 use crate::deliver::{Egress, Limits, Proxy, Redacted, Routes, Secret, Webhook, is_reserved};
 use crate::record::Callback;
 use crate::source::{Conninfo, SecretFile};
-
-/// The settings that are wrong.
-#[derive(Debug, Default)]
-pub(super) struct SettingErrors(pub(super) Vec<SettingError>);
-
-impl SettingErrors {
-    pub(super) fn note(&mut self, field: &str, why: impl std::fmt::Display) {
-        self.0.push(SettingError { path: path(field), why: why.to_string() });
-    }
-
-    pub(super) fn or<T>(&mut self, field: &str, checked: Result<T, impl std::fmt::Display>) -> Option<T> {
-        checked.map_err(|why| self.note(field, why)).ok()
-    }
-}
-
-/// `webhook[0].headers.x.y` → `webhook`, `0`, `headers`, `x.y`: a header's name may hold dots.
-fn path(field: &str) -> Vec<String> {
-    let of_webhook = field.strip_prefix("webhook[").and_then(|rest| rest.split_once("]."));
-    match of_webhook {
-        Some((at, rest)) => {
-            ["webhook", at].into_iter().chain(rest.splitn(2, '.')).map(str::to_owned).collect()
-        }
-        None => field.split('.').map(str::to_owned).collect(),
-    }
-}
 
 pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
     let mut errors = SettingErrors::default();
@@ -322,10 +297,6 @@ fn choice<T: Copy>(field: &str, word: &str, choices: &[(&str, T)], errors: &mut 
         errors.note(field, format!("`{word}` is not one of {}", names.join(", ")));
     }
     found
-}
-
-pub(super) fn some(text: &str) -> Option<String> {
-    Some(text.to_owned()).filter(|text| !text.is_empty())
 }
 
 fn some_path(path: &std::path::Path) -> Option<std::path::PathBuf> {

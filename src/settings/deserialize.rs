@@ -6,17 +6,9 @@
 use figment::error::{Actual, Kind};
 use figment::value::{Dict, Tag, Value};
 
-use super::MANUAL;
+use super::error::SettingError;
 use super::raw::Raw;
-
-/// A setting that is wrong, and why.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct SettingError {
-    /// From the section down: `webhook`, `0`, `url`.
-    pub(super) path: Vec<String>,
-    /// What is wrong with it.
-    pub(super) why: String,
-}
+use super::values::MANUAL;
 
 /// The file, where all of it could be read or invalid values replaced, and what did not fit.
 pub(super) fn read(root: &Value) -> (Option<Raw>, Vec<SettingError>) {

@@ -1,6 +1,6 @@
 //! `[documents]`, checked as far as it can be without the table.
 
-use super::check::{SettingErrors, some};
+use super::error::{SettingErrors, some};
 use super::raw::{self, OneOrMany, Similarity};
 use crate::classify::{ExcludedWhen, Mapping, SimilarityColumns};
 

@@ -6,7 +6,7 @@
 use figment::value::{Dict, Map, Tag, Value};
 use figment::{Error, Metadata, Profile, Provider};
 
-use super::MANUAL;
+use super::values::MANUAL;
 
 /// `SIDECAR_…` of this process.
 pub(super) struct Environment(Vec<(String, String)>);

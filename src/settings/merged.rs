@@ -8,7 +8,8 @@ use figment::providers::{Format as _, Toml};
 use figment::value::{Dict, Value};
 use toml::de::{DeTable, DeValue};
 
-use super::{InvalidSettings, MANUAL, Sources, env};
+use super::env;
+use super::values::{InvalidSettings, MANUAL, Sources};
 
 /// All values, the later sources over the earlier.
 pub(super) struct Merged {

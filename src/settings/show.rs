@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use figment::value::{Dict, Value};
 
 use super::merged::Merged;
-use super::{InvalidSettings, Sources, settings};
+use super::settings;
+use super::values::{InvalidSettings, Sources};
 
 /// One line a setting: `batch.records_max = 100    # defaults`.
 pub fn show(sources: &Sources) -> Result<String, InvalidSettings> {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::classify::ExcludedWhen;
 use crate::source::SecretFile;

@@ -13,12 +13,14 @@ pub mod documents;
 pub mod preflight;
 
 mod conninfo;
+mod required;
 mod wire;
 
 pub use conninfo::{
     BadConninfo, ChannelBinding, Conninfo, Endpoint, Host, KeepAlive, Negotiation, RequireAuth, SecretFile,
     SslMode, read_secret, without_line_break,
 };
+pub use required::{Required, RequiredColumn};
 pub(crate) use wire::verifier;
 pub use wire::{
     Connection, Frame, FrameBlock, MalformedFrame, ServerError, SourceError, Stream, StreamClosed,

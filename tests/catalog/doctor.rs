@@ -2,9 +2,11 @@
 
 use sidecar::relation::ExcludedWhen;
 use sidecar::source::catalog::slot::{BlockingTransaction, slot};
-use sidecar::source::preflight::doctor::{Finding, Severity, doctor, evaluate, replication_refused};
-use sidecar::source::preflight::server_state::{Required, RequiredColumn, ServerState};
+use sidecar::source::preflight::doctor::{doctor, evaluate, replication_refused};
+use sidecar::source::preflight::server_state::ServerState;
 use sidecar::source::preflight::setup::{StartMode, setup};
+use sidecar::source::preflight::{Finding, Severity};
+use sidecar::source::{Required, RequiredColumn};
 
 use crate::catalog::fixture::{Fixture, VERSIONS, on_all_versions};
 use crate::support::server::Server;

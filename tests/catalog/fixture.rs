@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sidecar::relation::ExcludedWhen;
-use sidecar::source::preflight::server_state::{Required, RequiredColumn, ServerState, inspect};
+use sidecar::source::preflight::server_state::{ServerState, inspect};
 use sidecar::source::{Conninfo, connect_sql};
+use sidecar::source::{Required, RequiredColumn};
 use tokio_postgres::Client;
 
 use crate::support::server::Server;

@@ -15,7 +15,8 @@ use sidecar::source::catalog::roles;
 use sidecar::source::catalog::types::type_forms;
 use sidecar::source::catalog::values::exclusion_rule;
 use sidecar::source::catalog::violation::Violation;
-use sidecar::source::preflight::server_state::{Required, RequiredColumn, ServerState, inspect};
+use sidecar::source::preflight::server_state::{ServerState, inspect};
+use sidecar::source::{Required, RequiredColumn};
 
 use crate::catalog::fixture::{Fixture, on_all_versions};
 

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
+use sidecar::source::Required;
 use sidecar::source::SourceError;
 use sidecar::source::catalog::slot::{BlockingTransaction, slot};
 use sidecar::source::catalog::violation::CatalogError;
-use sidecar::source::preflight::server_state::Required;
 use sidecar::source::preflight::setup::{self, StartMode, plan, print, setup, teardown};
 use tokio_postgres::Client;
 

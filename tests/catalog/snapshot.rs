@@ -13,10 +13,10 @@ use sidecar::decode::{Cell, Message};
 use sidecar::position::Lsn;
 use sidecar::relation::ExcludedWhen;
 use sidecar::relation::TypeKind;
+use sidecar::source::Required;
 use sidecar::source::catalog::slot::BlockingTransaction;
 use sidecar::source::documents::select::{DocumentKey, Live, ReadColumn};
 use sidecar::source::documents::snapshot::{RowsError, Snapshot, SqlValue};
-use sidecar::source::preflight::server_state::Required;
 use sidecar::source::preflight::setup::{StartMode, setup};
 use tokio_postgres::Client;
 

@@ -1,11 +1,12 @@
 //! Failover slots: made, printed, refused where there are none; and what the doctor sees of standbys.
 
 use sidecar::source::Connection;
+use sidecar::source::Required;
 use sidecar::source::catalog::slot::{BlockingTransaction, slot};
-use sidecar::source::preflight::doctor::{Finding, Severity, doctor};
-use sidecar::source::preflight::server_state::Required;
+use sidecar::source::preflight::doctor::doctor;
 use sidecar::source::preflight::setup::{StartMode, print, setup};
 use sidecar::source::preflight::standbys::{Standby, evaluate};
+use sidecar::source::preflight::{Finding, Severity};
 
 use crate::catalog::fixture::{Fixture, VERSIONS};
 use crate::support::server::Server;

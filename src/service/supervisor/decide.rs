@@ -6,7 +6,7 @@ use super::continuity::{Continuity, SourceObject};
 use super::resync_job::ResyncJob;
 use crate::admin::ResyncRequest;
 use crate::position::Lsn;
-use crate::source::preflight::server_state::Required;
+use crate::source::Required;
 use crate::spool::StreamPosition;
 
 /// What the decision is made from.

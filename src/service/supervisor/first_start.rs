@@ -14,10 +14,10 @@ use crate::settings::Initial;
 use crate::source::catalog::{identity, slot};
 use crate::source::documents::select::DocumentKey;
 use crate::source::documents::snapshot::Snapshot;
-use crate::source::preflight::server_state::{Required, ServerState, inspect};
+use crate::source::preflight::server_state::{ServerState, inspect};
 use crate::source::preflight::setup::{StartMode, setup};
 use crate::source::preflight::{column_roles, sample};
-use crate::source::{SourceError, connect_sql};
+use crate::source::{Required, SourceError, connect_sql};
 
 impl Supervisor {
     /// Creates publication and slot, takes a snapshot, and enters every document.

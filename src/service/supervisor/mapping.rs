@@ -4,8 +4,9 @@ use super::Supervisor;
 use super::stream_error::StreamError;
 use crate::classify::Mapping;
 use crate::relation::TypeForm;
+use crate::source::Required;
 use crate::source::catalog::violation::CatalogError;
-use crate::source::preflight::server_state::{Required, ServerState};
+use crate::source::preflight::server_state::ServerState;
 
 /// The mapping of the settings, resolved against the table found last.
 pub(super) struct ResolvedMapping {

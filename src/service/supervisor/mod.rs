@@ -40,9 +40,11 @@ use crate::deliver::{Deliver, Routes};
 use crate::metrics::Metrics;
 use crate::relation::Table;
 use crate::settings::{OnTruncate, Settings};
-use crate::source::preflight::server_state::{Required, ServerState, inspect};
+use crate::source::preflight::server_state::{ServerState, inspect};
 use crate::source::preflight::setup::{StartMode, plan, setup};
-use crate::source::{Connection, SourceError, StreamClosed, StreamTimeouts, SystemIdentity, connect_sql};
+use crate::source::{
+    Connection, Required, SourceError, StreamClosed, StreamTimeouts, SystemIdentity, connect_sql,
+};
 use crate::spool::{Epochs, Fact, SpoolError, StreamPosition};
 
 pub use self::required::required;

@@ -11,8 +11,7 @@ use crate::settings::Settings;
 use crate::source::catalog::added::{added, until_visible};
 use crate::source::catalog::slot::BlockingTransaction;
 use crate::source::catalog::types;
-use crate::source::preflight::server_state::{Required, RequiredColumn};
-use crate::source::{Conninfo, connect_sql};
+use crate::source::{Conninfo, Required, RequiredColumn, connect_sql};
 
 /// What the settings name on the server. `routes` are the effective webhooks.
 pub fn required(settings: &Settings, routes: &Routes) -> Required {

@@ -21,9 +21,9 @@ use crate::service::state::Phase;
 use crate::source::catalog::violation::CatalogError;
 use crate::source::catalog::{identity, slot};
 use crate::source::documents::snapshot::Snapshot;
-use crate::source::preflight::server_state::{Required, inspect};
+use crate::source::preflight::server_state::inspect;
 use crate::source::preflight::setup::{StartMode, setup};
-use crate::source::{SourceError, connect_sql};
+use crate::source::{Required, SourceError, connect_sql};
 use crate::spool::{Epochs, Fact};
 
 impl Supervisor {

@@ -14,8 +14,8 @@ use super::{ConnectionEnd, Supervisor, stopped};
 use crate::capture::{GroupError, Halt, Notice};
 use crate::position::Lsn;
 use crate::service::state::Phase;
-use crate::source::Connection;
-use crate::source::preflight::server_state::{Required, ServerState};
+use crate::source::preflight::server_state::ServerState;
+use crate::source::{Connection, Required};
 use crate::spool::StreamPosition;
 
 /// Why a stream that could go on is ended.

@@ -10,8 +10,8 @@ use crate::position::Lsn;
 use crate::relation::Table;
 use crate::source::catalog::identity;
 use crate::source::catalog::violation::{CatalogError, Violation};
-use crate::source::preflight::server_state::{Required, ServerState, inspect, version};
-use crate::source::{Conninfo, connect_sql};
+use crate::source::preflight::server_state::{ServerState, inspect, version};
+use crate::source::{Conninfo, Required, connect_sql};
 
 /// What was found wrong before, kept between streams.
 #[derive(Debug, Default)]

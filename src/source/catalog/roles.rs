@@ -2,7 +2,7 @@
 
 use super::violation::Violation;
 use crate::relation::{BOOL, Column, ColumnType, ExcludedWhen, Table, TypeClass, TypeKind};
-use crate::source::preflight::server_state::RequiredColumn;
+use crate::source::RequiredColumn;
 
 /// What a column is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -9,8 +9,7 @@ use tokio_postgres::error::SqlState;
 use super::roles::{excludes_all, forms, rule, setting, typed};
 use super::violation::Violation;
 use crate::relation::{Column, ColumnType, ExcludedWhen, Table, TypeClass, TypeForm, canonical};
-use crate::source::SourceError;
-use crate::source::preflight::server_state::Required;
+use crate::source::{Required, SourceError};
 
 /// What tells an excluded document on the table at hand.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{BadConninfo, ENCODE, bad};
+use super::options::{BadConninfo, ENCODE, bad};
 
 /// The parameters of `text`, whichever form it has.
 pub(super) fn parameters(text: &str) -> Result<Vec<(String, String)>, BadConninfo> {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{
+use super::options::{
     BadConninfo, ChannelBinding, ENCODE, Endpoint, Host, KeepAlive, Negotiation, RequireAuth, SslMode, bad,
 };
 

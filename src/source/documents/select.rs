@@ -7,8 +7,8 @@ use postgres_protocol::escape::{escape_identifier, escape_literal};
 use tokio_postgres::Client;
 
 use crate::relation::{ExcludedWhen, Table, TypeKind};
-use crate::source::SourceError;
-use crate::source::preflight::server_state::{Required, ServerState};
+use crate::source::preflight::server_state::ServerState;
+use crate::source::{Required, SourceError};
 
 /// Which rows are live.
 #[derive(Clone, Debug, Eq, PartialEq)]

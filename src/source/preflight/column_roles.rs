@@ -2,9 +2,10 @@
 
 use strsim::levenshtein;
 
-use super::doctor::{Finding, note, warning};
-use super::server_state::{Required, ServerState};
+use super::finding::{Finding, note, warning};
+use super::server_state::ServerState;
 use crate::relation::{BOOL, Column, ColumnType, ExcludedWhen, TypeKind};
+use crate::source::Required;
 use crate::source::catalog::roles::type_name;
 
 /// A line for each role.

@@ -4,42 +4,17 @@
 use postgres_protocol::escape::escape_identifier;
 use tokio_postgres::Client;
 
-use super::server_state::{Required, Server, ServerState, inspect};
+use super::finding::{Finding, Severity, note, ok, warning};
+use super::server_state::{Server, ServerState, inspect};
 use super::standbys::{self, standbys};
 use super::{column_roles, encoding, sample, setup};
 use crate::relation::{Generated, Kind, Table, UniqueIndex, sql_names};
-use crate::source::SourceError;
 use crate::source::catalog::identity;
 use crate::source::catalog::publication::PUBLISHES_GENERATED;
 use crate::source::catalog::slot::{FAILOVER_SLOTS, Slot};
 use crate::source::catalog::violation::{CatalogError, Violation};
 use crate::source::documents::select::{DocumentKey, SharedIds, shared_ids};
-
-/// One thing that was looked at.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Finding {
-    /// How bad it is.
-    pub severity: Severity,
-    /// One line.
-    pub title: String,
-    /// What follows from it; may be empty.
-    pub explanation: String,
-    /// The SQL that cures it, where SQL does.
-    pub cure_sql: Option<String>,
-}
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Severity {
-    /// As it should be.
-    Ok,
-    /// Good to know.
-    Note,
-    /// May go wrong later.
-    Warning,
-    /// The sidecar does not start, exit status 78.
-    Problem,
-}
+use crate::source::{Required, SourceError};
 
 /// Asks everything.
 pub async fn doctor(client: &Client, required: &Required) -> Result<Vec<Finding>, SourceError> {
@@ -346,18 +321,6 @@ fn problem(violation: Violation) -> Finding {
         explanation: String::new(),
         cure_sql: violation.cure_sql,
     }
-}
-
-pub(in crate::source) fn ok(title: impl Into<String>) -> Finding {
-    Finding { severity: Severity::Ok, title: title.into(), explanation: String::new(), cure_sql: None }
-}
-
-pub(in crate::source) fn note(title: impl Into<String>, explanation: impl Into<String>) -> Finding {
-    Finding { severity: Severity::Note, title: title.into(), explanation: explanation.into(), cure_sql: None }
-}
-
-pub(in crate::source) fn warning(title: impl Into<String>, explanation: impl Into<String>) -> Finding {
-    Finding { severity: Severity::Warning, ..note(title, explanation) }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people")]

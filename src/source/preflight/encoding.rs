@@ -3,12 +3,12 @@
 use futures_util::TryStreamExt as _;
 use tokio_postgres::Client;
 
-use super::doctor::{Finding, Severity, note, warning};
-use super::server_state::{Required, ServerState};
-use crate::source::SourceError;
+use super::finding::{Finding, Severity, note, warning};
+use super::server_state::ServerState;
 use crate::source::catalog::identity;
 use crate::source::documents::select::{self, ReadColumn};
 use crate::source::wire::sql::Bytes;
+use crate::source::{Required, SourceError};
 
 /// Asks for both; nothing is found where all is usual.
 pub(in crate::source) async fn findings(
@@ -84,17 +84,16 @@ async fn looked_through(
     .await;
     client.batch_execute("ROLLBACK").await?;
     looked?;
-    let of_column =
-        |(named, (count, first)): (&&super::server_state::RequiredColumn, (u64, String))| Finding {
-            // Labels are told only when they change; the rest of every document.
-            severity: if named.setting.ends_with("labels") { Severity::Warning } else { Severity::Problem },
-            title: format!(
-                "{}: {} is not UTF-8 in {count} rows of {}.{}, the first with {first}",
-                named.setting, named.name, required.schema, required.table
-            ),
-            explanation: "Receivers are told it. Correct it in the table.".to_owned(),
-            cure_sql: None,
-        };
+    let of_column = |(named, (count, first)): (&&crate::source::RequiredColumn, (u64, String))| Finding {
+        // Labels are told only when they change; the rest of every document.
+        severity: if named.setting.ends_with("labels") { Severity::Warning } else { Severity::Problem },
+        title: format!(
+            "{}: {} is not UTF-8 in {count} rows of {}.{}, the first with {first}",
+            named.setting, named.name, required.schema, required.table
+        ),
+        explanation: "Receivers are told it. Correct it in the table.".to_owned(),
+        cure_sql: None,
+    };
     Ok(told.iter().zip(bad).filter(|(_, (count, _))| *count > 0).map(of_column).collect())
 }
 

@@ -18,3 +18,6 @@ pub mod setup;
 pub mod standbys;
 
 mod encoding;
+mod finding;
+
+pub use finding::{Finding, Severity};

@@ -2,11 +2,11 @@
 
 use tokio_postgres::Client;
 
-use super::doctor::{Finding, note, warning};
-use super::server_state::{Required, ServerState};
-use crate::source::SourceError;
+use super::finding::{Finding, note, warning};
+use super::server_state::ServerState;
 use crate::source::documents::select::DocumentKey;
 use crate::source::wire::sql::Bytes;
+use crate::source::{Required, SourceError};
 
 /// What some documents are.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -10,11 +10,11 @@ use std::time::Duration;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use super::server_state::{Required, ServerState, inspect, server};
-use crate::source::catalog;
+use super::server_state::{ServerState, inspect, server};
 use crate::source::catalog::publication::{self, Publication};
 use crate::source::catalog::slot::{self, BlockingTransaction, Slot, blocking_transactions};
 use crate::source::catalog::violation::{CatalogError, Violation};
+use crate::source::{Required, catalog};
 
 /// Something to do on the server.
 #[derive(Clone, Debug, Eq, PartialEq)]

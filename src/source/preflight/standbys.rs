@@ -5,10 +5,10 @@
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 use tokio_postgres::Client;
 
-use super::doctor::{Finding, ok, warning};
-use super::server_state::{Required, ServerState};
-use crate::source::SourceError;
+use super::finding::{Finding, ok, warning};
+use super::server_state::ServerState;
 use crate::source::catalog::slot::FAILOVER_SLOTS;
+use crate::source::{Required, SourceError};
 
 /// The slot that a standby reads its log from.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -1,0 +1,39 @@
+//! Settings that are wrong, by their path.
+
+/// A setting that is wrong, and why.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct SettingError {
+    /// From the section down: `webhook`, `0`, `url`.
+    pub(super) path: Vec<String>,
+    /// What is wrong with it.
+    pub(super) why: String,
+}
+
+/// The settings that are wrong.
+#[derive(Debug, Default)]
+pub(super) struct SettingErrors(pub(super) Vec<SettingError>);
+
+impl SettingErrors {
+    pub(super) fn note(&mut self, field: &str, why: impl std::fmt::Display) {
+        self.0.push(SettingError { path: path(field), why: why.to_string() });
+    }
+
+    pub(super) fn or<T>(&mut self, field: &str, checked: Result<T, impl std::fmt::Display>) -> Option<T> {
+        checked.map_err(|why| self.note(field, why)).ok()
+    }
+}
+
+/// `webhook[0].headers.x.y` → `webhook`, `0`, `headers`, `x.y`: a header's name may hold dots.
+fn path(field: &str) -> Vec<String> {
+    let of_webhook = field.strip_prefix("webhook[").and_then(|rest| rest.split_once("]."));
+    match of_webhook {
+        Some((at, rest)) => {
+            ["webhook", at].into_iter().chain(rest.splitn(2, '.')).map(str::to_owned).collect()
+        }
+        None => field.split('.').map(str::to_owned).collect(),
+    }
+}
+
+pub(super) fn some(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
+}

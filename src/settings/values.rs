@@ -1,0 +1,110 @@
+//! Checked settings, as values.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::classify::Mapping;
+use crate::deliver::{Egress, Proxy, Routes};
+use crate::source::Conninfo;
+
+/// Settings that can be used as they are.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `[postgres]`
+    pub conninfo: Conninfo,
+    /// `postgres.slot`
+    pub slot: String,
+    /// `postgres.failover_slot`
+    pub failover_slot: bool,
+    /// `postgres.publication`
+    pub publication: String,
+    /// `[documents]`
+    pub mapping: Mapping,
+    /// `documents.on_truncate`
+    pub on_truncate: OnTruncate,
+    /// `documents.initial`
+    pub initial: Initial,
+    /// `[[webhook]]`
+    pub routes: Routes,
+    /// `delivery.in_flight_max`
+    pub in_flight_max: usize,
+    /// `spool.path`
+    pub spool_path: PathBuf,
+    /// `spool.bytes_max`
+    pub spool_bytes_max: u64,
+    /// `spool.lane_bytes_max`
+    pub lane_bytes_max: u64,
+    /// `spool.retain`
+    pub retain: Duration,
+    /// `recovery.missing_max`
+    pub missing_max: f64,
+    /// `egress.allow` and `egress.deny`
+    pub egress: Egress,
+    /// `egress.ca_file`
+    pub ca_file: Option<PathBuf>,
+    /// `egress.proxy`
+    pub proxy: Option<Proxy>,
+    /// `admin.listen`
+    pub listen: SocketAddr,
+    /// `admin.token`
+    pub token: Option<Token>,
+    /// `log.format`
+    pub log_format: LogFormat,
+    /// `log.level`
+    pub log_level: String,
+}
+
+/// What is asked for on the admin port. Never shown.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Token(pub String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// What a TRUNCATE makes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OnTruncate {
+    /// An `excluded` for every live document.
+    Exclude,
+    /// Nothing.
+    Ignore,
+}
+
+/// What the documents make that are there at the first start.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Initial {
+    /// An `ingested` each.
+    Ingested,
+    /// Nothing.
+    Silent,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogFormat {
+    /// One object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Where settings come from, besides the environment and the defaults.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// `--config`; `./sidecar.toml` where there is none, if it exists.
+    pub file: Option<PathBuf>,
+    /// `--set key=value`, in order.
+    pub set: Vec<String>,
+}
+
+/// The settings that are wrong, a sentence each.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct InvalidSettings(pub Vec<String>);
+
+/// The compiled-in file.
+pub const MANUAL: &str = include_str!("../../sidecar.toml");
