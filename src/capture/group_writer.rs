@@ -29,9 +29,9 @@ pub type RecordObserver = Arc<dyn Fn(&str, Callback, Position, &[u8]) + Send + S
 #[derive(Clone)]
 pub struct Listeners {
     /// Decides what is kept.
-    pub keep: RouteFilter,
+    pub route_filter: RouteFilter,
     /// Sees records.
-    pub watch: RecordObserver,
+    pub record_observer: RecordObserver,
 }
 
 /// Why a change cannot be entered.
@@ -57,7 +57,7 @@ pub struct GroupWriter {
     clock: Clock,
     metrics: Metrics,
     listeners: Listeners,
-    /// Cached results of `listeners.keep`.
+    /// Cached results of `listeners.route_filter`.
     routed_lanes: HashMap<LaneNo, bool>,
     projects: Projects,
     /// The content columns that entries were written under.
@@ -184,7 +184,7 @@ impl GroupWriter {
 
     /// The webhooks changed.
     pub(crate) fn routes_changed(&mut self) {
-        self.dropped.webhooks_changed(&*self.listeners.keep);
+        self.dropped.webhooks_changed(&*self.listeners.route_filter);
         self.routed_lanes.clear();
     }
 
@@ -306,11 +306,11 @@ impl GroupWriter {
         let lane = LaneNo::new(draft.project, draft.callback);
         let at = draft.callback.index();
         let name = self.projects.name(draft.project);
-        (self.listeners.watch)(name, draft.callback, position, fragment);
+        (self.listeners.record_observer)(name, draft.callback, position, fragment);
         if let Some(count) = self.record_counts.get_mut(at) {
             *count += 1;
         }
-        let is_routed = &self.listeners.keep;
+        let is_routed = &self.listeners.route_filter;
         if !*self.routed_lanes.entry(lane).or_insert_with(|| is_routed(name, draft.callback)) {
             *self.not_kept.entry(lane).or_default() += 1;
             return Ok(());

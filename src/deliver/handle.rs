@@ -73,7 +73,7 @@ impl Deliver {
     }
 
     /// The routes have changed, and the limits are these from now on.
-    pub fn routed(&self, in_flight_max: usize, lane_bytes_max: u64) {
+    pub fn routes_changed(&self, in_flight_max: usize, lane_bytes_max: u64) {
         self.notify(Event::Routed { in_flight_max, lane_bytes_max });
     }
 

@@ -17,7 +17,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
 use self::control::{Controller, tail_line};
-use self::reloadable_client::Authorities;
+use self::reloadable_client::ReloadableClient;
 use self::state::State;
 use self::supervisor::{Supervisor, Termination};
 use crate::admin::{SOCKET_NAME, Tail, TailLine};
@@ -30,28 +30,28 @@ use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
 
 pub use supervisor::required;
 
-/// How a run ended that was not told to end.
+/// Why a run ended without a stop signal.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// It failed.
+    /// An operation failed.
     #[error("{0:#}")]
     Failed(#[from] anyhow::Error),
-    /// What a setting or SQL must cure.
+    /// A setting or the database must be corrected first.
     #[error("{0}")]
     Refused(String),
 }
 
-/// Runs until told to stop by SIGTERM or SIGINT.
+/// Runs until SIGTERM or SIGINT.
 pub async fn run(settings: Settings, sources: Sources) -> Result<(), RunError> {
     let mut signals = Signals::listen()?;
-    let mut parts = Parts::start(settings, sources).await?;
-    let termination = parts.until_terminated(&mut signals).await;
+    let mut service = Service::start(settings, sources).await?;
+    let termination = service.until_terminated(&mut signals).await;
     match &termination {
-        Termination::Stopped => tracing::info!("told to stop"),
+        Termination::Stopped => tracing::info!("received a stop signal"),
         Termination::Refused(why) => tracing::error!("{why}"),
         Termination::SpoolFailed(error) => tracing::error!("the spool failed: {error}"),
     }
-    parts.stop(&mut signals).await;
+    service.stop(&mut signals).await;
     match termination {
         Termination::Stopped => Ok(()),
         Termination::Refused(why) => Err(RunError::Refused(why)),
@@ -75,28 +75,28 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Told {
+    async fn next(&mut self) -> Request {
         tokio::select! {
-            _ = self.hang_up.recv() => Told::Reload,
-            _ = self.interrupt.recv() => Told::Stop,
-            _ = self.terminate.recv() => Told::Stop,
+            _ = self.hang_up.recv() => Request::Reload,
+            _ = self.interrupt.recv() => Request::Stop,
+            _ = self.terminate.recv() => Request::Stop,
         }
     }
 
-    async fn told_to_stop(&mut self) {
-        while self.next().await != Told::Stop {}
+    async fn next_stop(&mut self) {
+        while self.next().await != Request::Stop {}
     }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Told {
+enum Request {
     Reload,
     Stop,
 }
 
-struct Parts {
+struct Service {
     sources: Sources,
-    authorities: Authorities,
+    client: ReloadableClient,
     /// The effective webhooks: of the settings read last. Every reader has a receiver of this one.
     routes: watch::Sender<Arc<Routes>>,
     spool: Spool,
@@ -109,7 +109,7 @@ struct Parts {
     listeners: Vec<tokio::task::JoinHandle<()>>,
 }
 
-impl Parts {
+impl Service {
     async fn start(settings: Settings, sources: Sources) -> Result<Self, RunError> {
         let settings = Arc::new(settings);
         let opened = open_spool(&settings)?;
@@ -119,7 +119,7 @@ impl Parts {
         let metrics = Metrics::register(&mut registry);
         let (tail, _) = broadcast::channel(TAIL_LINES);
         let (fail, failures) = mpsc::unbounded_channel();
-        let authorities = Authorities::read(&settings, &metrics)?;
+        let client = ReloadableClient::read(&settings, &metrics)?;
         let (routes, effective) = watch::channel(Arc::new(settings.routes.clone()));
         let deliver = Arc::new(deliver(
             &settings,
@@ -128,12 +128,12 @@ impl Parts {
             clock,
             &metrics,
             fail,
-            (&authorities, &effective),
+            (&client, &effective),
         )?);
         let (notice, notices) = mpsc::unbounded_channel();
         let listeners = listeners(&effective, &tail);
-        let heard = move |told| drop(notice.send(told));
-        let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, heard)?);
+        let on_notice = move |sent| drop(notice.send(sent));
+        let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, on_notice)?);
         let state = State::new();
         let controller = Arc::new(Controller {
             state: state.clone(),
@@ -166,7 +166,7 @@ impl Parts {
         let supervisor = Supervisor::new(supervisor, &opened.facts)?;
         Ok(Self {
             sources,
-            authorities,
+            client,
             routes,
             spool: opened.spool,
             capture,
@@ -182,9 +182,9 @@ impl Parts {
     async fn until_terminated(&mut self, signals: &mut Signals) -> Termination {
         loop {
             tokio::select! {
-                told = signals.next() => match told {
-                    Told::Reload => self.reload(),
-                    Told::Stop => return Termination::Stopped,
+                request = signals.next() => match request {
+                    Request::Reload => self.reload(),
+                    Request::Stop => return Termination::Stopped,
                 },
                 ended = &mut self.supervisor => {
                     return ended.unwrap_or_else(|error| Termination::SpoolFailed(SpoolError::Unknown(error.to_string())));
@@ -199,11 +199,11 @@ impl Parts {
     /// Reads the settings again. Wrong ones change nothing.
     fn reload(&mut self) {
         let read = settings::load(&self.sources).map_err(anyhow::Error::from);
-        match read.and_then(|read| self.authorities.read_again().map(|()| read)) {
+        match read.and_then(|read| self.client.reload().map(|()| read)) {
             Ok(read) => {
                 self.routes.send_replace(Arc::new(read.routes));
                 self.capture.routes_changed();
-                self.deliver.routed(read.in_flight_max, read.lane_bytes_max);
+                self.deliver.routes_changed(read.in_flight_max, read.lane_bytes_max);
                 self.metrics.config_last_reload_successful.set(1);
                 tracing::info!(
                     "the settings were read again: webhooks and limits are applied, all else by a restart"
@@ -242,7 +242,7 @@ impl Parts {
         tracing::info!("stopping: requests in flight have {patience:?}; a second signal ends them at once");
         tokio::select! {
             () = ending => tracing::info!("stopped"),
-            () = signals.told_to_stop() => tracing::warn!("stopped at once"),
+            () = signals.next_stop() => tracing::warn!("stopped at once"),
         }
         self.listeners.iter().for_each(tokio::task::JoinHandle::abort);
     }
@@ -274,7 +274,7 @@ fn deliver(
     clock: Clock,
     metrics: &Metrics,
     failed: mpsc::UnboundedSender<SpoolError>,
-    (authorities, routes): (&Authorities, &watch::Receiver<Arc<Routes>>),
+    (client, routes): (&ReloadableClient, &watch::Receiver<Arc<Routes>>),
 ) -> anyhow::Result<Deliver> {
     Deliver::start(Params {
         spool: opened.spool.clone(),
@@ -286,7 +286,7 @@ fn deliver(
         lane_bytes_max: settings.lane_bytes_max,
         spool_bytes_max: settings.spool_bytes_max,
         retain: settings.retain,
-        post: authorities.post(Handle::current()),
+        post: client.post(Handle::current()),
         jitter: Box::new(random_jitter),
         clock,
         metrics: metrics.clone(),
@@ -297,8 +297,8 @@ fn deliver(
 fn listeners(routes: &watch::Receiver<Arc<Routes>>, tail: &Tail) -> Listeners {
     let (routes, tail) = (routes.clone(), tail.clone());
     Listeners {
-        keep: Arc::new(move |project, callback| routes.borrow().find(project, callback).is_some()),
-        watch: Arc::new(move |project, callback, position, fragment| {
+        route_filter: Arc::new(move |project, callback| routes.borrow().find(project, callback).is_some()),
+        record_observer: Arc::new(move |project, callback, position, fragment| {
             if tail.receiver_count() > 0 {
                 let json = tail_line(project, callback, position, fragment);
                 let _ = tail.send(Arc::new(TailLine { project: project.to_owned(), callback, json }));

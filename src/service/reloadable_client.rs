@@ -9,14 +9,14 @@ use crate::metrics::Metrics;
 use crate::settings::Settings;
 
 /// The client in use, and what its authorities were read from.
-pub(super) struct Authorities {
+pub(super) struct ReloadableClient {
     settings: Arc<Settings>,
     metrics: Metrics,
     client: Arc<Mutex<Client>>,
     file: Vec<u8>,
 }
 
-impl Authorities {
+impl ReloadableClient {
     pub(super) fn read(settings: &Arc<Settings>, metrics: &Metrics) -> anyhow::Result<Self> {
         let file = bytes(settings);
         let client = Arc::new(Mutex::new(client(settings, metrics)?));
@@ -26,15 +26,15 @@ impl Authorities {
     /// Makes each request with the client that is in use by then.
     pub(super) fn post(&self, runtime: Handle) -> SendRequest {
         let client = Arc::clone(&self.client);
-        Box::new(move |ask, told| {
+        Box::new(move |request, reply| {
             let client = client.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            client.post(runtime.clone())(ask, told);
+            client.post(runtime.clone())(request, reply);
         })
     }
 
     /// Where the file holds something else by now, new connections trust what it holds. Requests under way
     /// end as they began.
-    pub(super) fn read_again(&mut self) -> anyhow::Result<()> {
+    pub(super) fn reload(&mut self) -> anyhow::Result<()> {
         let file = bytes(&self.settings);
         if file != self.file {
             *self.client.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_holds_something_else_is_read_again_and_a_wrong_one_changes_nothing() {
+    fn a_file_that_holds_something_else_is_reloaded_and_a_wrong_one_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
         let settings = format!(
@@ -75,15 +75,15 @@ mod tests {
         );
         std::fs::write(&path, certificate()).unwrap();
         let settings = Arc::new(crate::settings::parse(&settings).unwrap());
-        let mut authorities = Authorities::read(&settings, &Metrics::unregistered()).unwrap();
-        let first = authorities.file.clone();
-        authorities.read_again().unwrap();
+        let mut reloadable = ReloadableClient::read(&settings, &Metrics::unregistered()).unwrap();
+        let first = reloadable.file.clone();
+        reloadable.reload().unwrap();
         std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
-        authorities.read_again().unwrap_err();
-        assert_eq!(authorities.file, first, "it is tried again at the next signal");
+        reloadable.reload().unwrap_err();
+        assert_eq!(reloadable.file, first, "it is tried again at the next signal");
         let second = certificate();
         std::fs::write(&path, &second).unwrap();
-        authorities.read_again().unwrap();
-        assert_eq!(authorities.file, second.as_bytes());
+        reloadable.reload().unwrap();
+        assert_eq!(reloadable.file, second.as_bytes());
     }
 }

@@ -244,7 +244,7 @@ impl Fixture {
     pub fn routed(&mut self, webhooks: Vec<Webhook>) {
         self.setup.webhooks.clone_from(&webhooks);
         self.routes.send_replace(Arc::new(Routes::new(webhooks).unwrap()));
-        self.deliver.routed(8, self.setup.lane_bytes_max);
+        self.deliver.routes_changed(8, self.setup.lane_bytes_max);
     }
 
     /// Waits until nothing is pending.

@@ -39,7 +39,8 @@ const SAMPLE: &str = "
 SELECT name, (SELECT live_bytes FROM meta), pending_records, pending_bytes,
     (SELECT count(*) FROM chunk WHERE chunk.lane = l.no AND chunk.last <= l.cursor AND NOT EXISTS
         (SELECT 1 FROM dead_letter d WHERE d.lane = l.no AND d.last >= chunk.first AND d.first <= chunk.last)),
-    count(dead.no), coalesce(sum(bytes), 0), coalesce(min(dead.no), 0), coalesce(max(dead.no), 0),
+    count(dead_letter.no), coalesce(sum(bytes), 0), coalesce(min(dead_letter.no), 0),
+    coalesce(max(dead_letter.no), 0),
     count(*) FILTER (WHERE reason = 'spool_full'), (SELECT last_seq FROM meta)
 FROM lane l JOIN project ON project.no = l.project LEFT JOIN dead_letter ON dead_letter.lane = l.no
 WHERE l.no % 3 = 1 GROUP BY l.no";

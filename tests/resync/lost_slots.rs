@@ -43,7 +43,7 @@ async fn a_slot_that_the_server_calls_lost_is_dropped_and_the_table_compared() {
     fixture.sidecar.spawn();
     fixture.sidecar.ready().await;
     assert_eq!(fixture.told_before(9_000).await, Fixture::differences());
-    assert!(fixture.sidecar.log().contains("the server calls the slot lost"));
+    assert!(fixture.sidecar.log().contains("the server reports the slot as lost"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -141,8 +141,8 @@ impl Process {
         let (sender, committed) = mpsc::channel();
         let subscription = opened.spool.subscribe(0, move |appended| drop(sender.send(appended)))?;
         let listeners = Listeners {
-            keep: Arc::new(move |project, callback| routes.find(project, callback).is_some()),
-            watch: Arc::new(|_, _, _, _| {}),
+            route_filter: Arc::new(move |project, callback| routes.find(project, callback).is_some()),
+            record_observer: Arc::new(|_, _, _, _| {}),
         };
         let (capture, left) = Capture::without_thread(&opened, clock, metrics, listeners, move |notice| {
             noticed.lock().unwrap().push(notice);

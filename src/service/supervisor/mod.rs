@@ -139,7 +139,7 @@ impl Supervisor {
 
     pub(super) async fn run(mut self) -> Termination {
         while !*self.stop.borrow() {
-            let stream_error = match self.once().await {
+            let stream_error = match Box::pin(self.once()).await {
                 Ok(ConnectionEnd::Reconnect) => continue,
                 Ok(ConnectionEnd::StreamEnded(StreamClosed::Stopped)) => return Termination::Stopped,
                 Ok(ConnectionEnd::StreamEnded(StreamClosed::ByServer)) => {

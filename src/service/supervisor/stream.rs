@@ -50,7 +50,7 @@ impl Supervisor {
                 never = poll_slot(&conninfo, client, &required.slot, &state) => match never {},
             }
         };
-        let ended = self.drive(started, interrupt).await;
+        let ended = Box::pin(self.drive(started, interrupt)).await;
         // A stream that ends as soon as it begins does not end a series of failures.
         if self.clock.uptime().since(since) >= POLL_SLOT_EVERY {
             self.failures = FailureLog::default();
