@@ -133,9 +133,6 @@ fn only_one_folder_names_sqlite() {
 fn every_statement_of_the_spool_names_its_columns() {
     let of_spool =
         |source: &&Source| source.path.starts_with("spool/sqlite/") && !source.path.contains("/tests");
-    fn shipped(source: &Source) -> &str {
-        source.text.split("#[cfg(test)]").next().unwrap_or_default()
-    }
     report(sources().iter().filter(of_spool).flat_map(|source| {
         let nameless = |(number, line): (usize, &str)| {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -426,7 +423,12 @@ fn word(text: &str) -> String {
     text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
-/// Whether `word` stands there as a word of its own.
+/// Its code without the unit tests behind it.
+fn shipped(source: &Source) -> &str {
+    source.text.split("#[cfg(test)]").next().unwrap_or_default()
+}
+
+/// Whether `word` occurs there as a word of its own.
 fn names(line: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word)

@@ -138,7 +138,7 @@ async fn connected(conninfo: &Conninfo) -> Client {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(120), patient).await.expect("a session")
+    tokio::time::timeout(Duration::from_mins(2), patient).await.expect("a session")
 }
 
 pub(crate) async fn run(client: &Client, sql: &str) {
@@ -154,7 +154,7 @@ pub(crate) async fn until(client: &Client, sql: &str) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(120), holds).await.expect(sql);
+    tokio::time::timeout(Duration::from_mins(2), holds).await.expect(sql);
 }
 
 /// Runs a test on every version.

@@ -202,7 +202,7 @@ on_all_versions! {
             setup(&fixture.client, &watcher, &required, StartMode::FirstStart, &mut say).await
         };
         let release = async {
-            tokio::time::timeout(std::time::Duration::from_secs(120), async {
+            tokio::time::timeout(std::time::Duration::from_mins(2), async {
                 loop {
                     let heard = said.lock().expect("a lock").clone();
                     if heard.iter().any(|w| w.pid == Some(pid)) && heard.iter().any(|w| w.gid.as_ref() == Some(&gid)) { break }

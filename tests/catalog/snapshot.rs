@@ -139,7 +139,7 @@ on_all_versions! {
         };
         let taken = Snapshot::take(&fixture.conninfo, "public", "documents", &mut say);
         let release = async {
-            tokio::time::timeout(Duration::from_secs(120), hears).await.expect("named in time").expect("named");
+            tokio::time::timeout(Duration::from_mins(2), hears).await.expect("named in time").expect("named");
             run(&holder, "COMMIT").await;
         };
         let (snapshot, ()) = tokio::join!(taken, release);

@@ -253,7 +253,7 @@ impl Fixture {
     }
 
     pub fn wait(&self, what: &str, done: impl Fn(&[LaneView]) -> bool) -> Vec<LaneView> {
-        let by = Instant::now() + Duration::from_secs(120);
+        let by = Instant::now() + Duration::from_mins(2);
         loop {
             let lanes = self.deliver.view();
             if !lanes.is_empty() && done(&lanes) {
@@ -289,7 +289,7 @@ pub fn lane(callback: Callback) -> LaneNo {
 
 /// Waits for something that has no bell.
 pub(crate) fn until(what: &str, done: impl Fn() -> bool) {
-    let by = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    let by = std::time::Instant::now() + std::time::Duration::from_mins(2);
     while !done() {
         assert!(std::time::Instant::now() < by, "waited for {what}");
         std::thread::sleep(std::time::Duration::from_millis(5));

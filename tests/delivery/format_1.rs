@@ -33,7 +33,7 @@ fn what_is_pending_in_a_spool_of_format_1_is_delivered() {
         .iter()
         .flat_map(|request| {
             let again = request.header("sidecar-replay").is_some();
-            request.ids().into_iter().map(move |id| (id.to_owned(), again))
+            request.ids().into_iter().map(move |id| (id.clone(), again))
         })
         .collect();
     let (live, again) = (false, true);

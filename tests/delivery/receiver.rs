@@ -100,7 +100,7 @@ impl Receiver {
     pub fn wait_for(&self, requests: usize) -> Vec<Received> {
         let received = self.shared.received.lock().unwrap();
         let few = |received: &mut Vec<Received>| received.len() < requests;
-        let patience = Duration::from_secs(120);
+        let patience = Duration::from_mins(2);
         let (received, waited) = self.shared.came.wait_timeout_while(received, patience, few).unwrap();
         assert!(!waited.timed_out(), "{} of {requests} requests came", received.len());
         received.clone()

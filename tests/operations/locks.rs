@@ -51,7 +51,7 @@ async fn four_hundred_partitions_need_no_more_locks_than_one() {
         let mut other = database.session().await;
         let held = other.transaction().await.unwrap();
         held.batch_execute("LOCK TABLE part_3 IN ACCESS EXCLUSIVE MODE").await.unwrap();
-        let output = tokio::time::timeout(Duration::from_secs(120), run(&sidecar, &["setup"])).await.unwrap();
+        let output = tokio::time::timeout(Duration::from_mins(2), run(&sidecar, &["setup"])).await.unwrap();
         assert_eq!(output.status.code(), Some(0), "setup under a lock on {version}: {}", told(&output));
         assert!(sidecar.stop().await.success());
         sidecar.spawn();

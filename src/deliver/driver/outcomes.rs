@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Driver;
 use super::writes::Pending;
 use crate::deliver::driver::lane_reader::ReadScope;
-use crate::deliver::scheduler::lane::Settled;
+use crate::deliver::scheduler::lane::{Lane, Settled};
 use crate::deliver::scheduler::retry::Outcome;
 use crate::metrics::{AttemptLabel, CallbackLabel, ReasonLabel};
 use crate::record::{LaneNo, Seq};
@@ -38,7 +38,7 @@ impl Driver {
         let Ended { lane, batch, .. } = &ended;
         let lane = *lane;
         let failed_before = self.health(lane).failures > 0;
-        let was_faulty = self.scheduler.lane(lane).is_some_and(|lane| lane.has_faulty_responses());
+        let was_faulty = self.scheduler.lane(lane).is_some_and(Lane::has_faulty_responses);
         let jitter = (self.params.jitter)();
         let Some(decided) = self.scheduler.ended(lane, &ended.outcome, jitter, now) else { return };
         self.count(&ended, decided.fate);
@@ -179,7 +179,7 @@ impl Driver {
 
     /// An answer that breaks the protocol behind its status is said once, and its repetitions are counted.
     fn log_faulty_response(&self, Ended { lane, outcome, .. }: &Ended, was_faulty: bool) {
-        let is_faulty = self.scheduler.lane(*lane).is_some_and(|lane| lane.has_faulty_responses());
+        let is_faulty = self.scheduler.lane(*lane).is_some_and(Lane::has_faulty_responses);
         if is_faulty && !was_faulty {
             let (project, callback) = (self.project(*lane), lane.callback());
             let Outcome { status, detail, .. } = outcome;

@@ -155,7 +155,7 @@ impl Driver {
                 batch
                     .and_then(|batch| Ok((self.lane_reader.encode_again(ReadScope::Settled, &batch)?, batch)))
                     .map(|(encoded, batch)| {
-                        self.request(webhook, batch, encoded, letter.redelivery, Some(letter.no))
+                        self.request(webhook, batch, encoded, letter.redelivery, Some(letter.no));
                     })
             }
         };

@@ -74,7 +74,7 @@ impl Answer {
                     }
                 }
                 Ok(Some(Err(error))) => {
-                    self.fault = Some(format!("its body broke off: {}", error_chain(&error)))
+                    self.fault = Some(format!("its body broke off: {}", error_chain(&error)));
                 }
                 Err(_) => self.fault = Some("its body did not end in time".into()),
             }

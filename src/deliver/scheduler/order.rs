@@ -59,11 +59,10 @@ impl Scheduler {
         if let Some(lane) = self.lanes.get_mut(&no) {
             match work {
                 Work::Pending => lane.block(until),
-                Work::Redelivery => {}
                 Work::Replay(replay) if lane.replays().next() == Some(replay) => {
                     lane.block_replay(after, until);
                 }
-                Work::Replay(_) => {}
+                Work::Redelivery | Work::Replay(_) => {}
             }
         }
         self.reschedule(no, now);

@@ -35,9 +35,10 @@ impl Lane {
         if self.phase != Phase::Idle || self.is_suspended() {
             return Due::Never;
         }
-        let redelivery = match self.redeliveries {
-            true => self.behind(&[Timer::WriteRetry], Work::Redelivery, now),
-            false => Due::Never,
+        let redelivery = if self.redeliveries {
+            self.behind(&[Timer::WriteRetry], Work::Redelivery, now)
+        } else {
+            Due::Never
         };
         // Nothing else is cut while a batch waits for its next attempt.
         let ways = if let Some(work) = self.cut_work() {
@@ -93,9 +94,10 @@ impl Lane {
     /// Whose batch is cut and not settled.
     fn cut_work(&self) -> Option<Work> {
         let of_replay = || self.replays.front().filter(|range| !range.batches.is_empty());
-        match self.batches.is_empty() {
-            false => Some(Work::Pending),
-            true => of_replay().map(|range| Work::Replay(range.replay)),
+        if self.batches.is_empty() {
+            of_replay().map(|range| Work::Replay(range.replay))
+        } else {
+            Some(Work::Pending)
         }
     }
 

@@ -29,6 +29,7 @@ pub(in crate::deliver) use self::transitions::Begun;
 
 /// A lane, with what decides when it is due.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own, and any two may hold")]
 pub(in crate::deliver) struct Lane {
     /// `None`: without a webhook.
     webhook: Option<Arc<Webhook>>,

@@ -60,7 +60,7 @@ fn held_by(timer: Timer) -> (Scheduler, Uptime, Action) {
 
 /// The lane fails from now on, and its next attempt is far away.
 fn deliver_failing(scheduler: &mut Scheduler, lane: LaneNo) {
-    let slow = Limits { retry_schedule: vec![Duration::from_secs(86_400)], ..limits() };
+    let slow = Limits { retry_schedule: vec![Duration::from_hours(24)], ..limits() };
     scheduler.routed(lane, webhook(slow), T0, Timestamp(0));
     scheduler.appended(lane, 3, 30, T0, T0);
     deliver(scheduler, batch(lane, 7, 9, 3), 500, T0);
