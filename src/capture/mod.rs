@@ -7,6 +7,7 @@
 
 mod dependency_index;
 mod dropped_records;
+mod event_loop;
 mod group_writer;
 mod halt;
 mod notice;
@@ -17,39 +18,24 @@ mod stream_cursor;
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use tokio::sync::watch;
 
-use self::stream_applier::{Applied, StreamApplier};
+use self::event_loop::{Input, Shared};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::position::Lsn;
 use crate::source::FrameBlock;
-use crate::spool::{Opened, Room, Spool, SpoolError, StreamPosition};
-use crate::time::Uptime;
+use crate::spool::{Opened, StreamPosition};
 
 pub use dropped_records::{DropCounter, Dropped};
+pub use event_loop::Loop;
 pub use group_writer::{GroupError, GroupWriter, Listeners, RecordObserver, RouteFilter};
 pub(crate) use group_writer::{NoRecords, PositionSource};
 pub use halt::Halt;
 pub use notice::Notice;
 pub use replica_identity::IncompleteReplicaIdentity;
 pub use stream_applier::{CatalogAnswer, CatalogLookup, Documents};
-
-/// What the left loop acts on.
-enum Input {
-    /// From the connection of that number.
-    Block(u64, FrameBlock),
-    /// A new connection, and what it reads for.
-    Connected(u64, Box<(Documents, CatalogLookup, StreamPosition)>),
-    RoutesChanged,
-    Stop,
-    /// A group was committed or refused.
-    Committed,
-    /// Work with the group writer while no stream runs: a resync.
-    Work(Box<dyn FnOnce(&mut GroupWriter) + Send>),
-}
 
 /// The left loop at work.
 pub struct Capture {
@@ -94,23 +80,8 @@ impl Capture {
         let confirmed = Arc::new(watch::Sender::new(opened.position.unwrap_or_default().resume_lsn));
         let position = Arc::new(Mutex::new(opened.position));
         let not_kept = group_writer.not_kept();
-        let state = Loop {
-            inputs,
-            group_writer,
-            spool: opened.spool.clone(),
-            clock,
-            metrics,
-            notice: Box::new(notice),
-            confirmed: Arc::clone(&confirmed),
-            position: Arc::clone(&position),
-            stream: None,
-            halted_for_room: false,
-            reply_requested: false,
-            submitted: StreamPosition::default(),
-            submitted_at: clock.uptime(),
-            stopping: false,
-            failed: false,
-        };
+        let shared = Shared { confirmed: Arc::clone(&confirmed), position: Arc::clone(&position) };
+        let state = Loop::new(inputs, group_writer, opened.spool.clone(), (clock, metrics), notice, shared);
         Ok((Self { events, confirmed, position, not_kept, thread: Mutex::new(None) }, state))
     }
 
@@ -189,223 +160,3 @@ impl Capture {
         let _ = self.events.send(event);
     }
 }
-
-/// The left loop. Its owner calls [`Loop::step`].
-#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own, and any two may hold")]
-pub struct Loop {
-    inputs: mpsc::Receiver<Input>,
-    group_writer: GroupWriter,
-    spool: Spool,
-    clock: Clock,
-    metrics: Metrics,
-    notice: Box<dyn Fn(Notice) + Send>,
-    confirmed: Arc<watch::Sender<Lsn>>,
-    position: Arc<Mutex<Option<StreamPosition>>>,
-    /// The stream under way, and its connection's number. `None` while halted: blocks are dropped.
-    stream: Option<(u64, StreamApplier)>,
-    halted_for_room: bool,
-    /// The server waits for an answer to a keepalive.
-    reply_requested: bool,
-    submitted: StreamPosition,
-    submitted_at: Uptime,
-    stopping: bool,
-    /// The spool can no longer be written.
-    failed: bool,
-}
-
-impl Loop {
-    fn run(mut self) {
-        while let Some(rest) = self.step() {
-            match self.inputs.recv_timeout(rest) {
-                Ok(event) => self.on_input(event),
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    }
-
-    /// Takes the results that have come, and one event. Waits for nothing but a sync that must come
-    /// first. Says how long to rest where nothing else comes; `None`: it has ended.
-    pub fn step(&mut self) -> Option<Duration> {
-        self.take_committed(Duration::ZERO);
-        match self.inputs.try_recv() {
-            Ok(event) => {
-                self.on_input(event);
-                Some(Duration::ZERO)
-            }
-            Err(mpsc::TryRecvError::Disconnected) => None,
-            Err(mpsc::TryRecvError::Empty) => {
-                // Everything that has come is entered: now is the time to make it durable.
-                self.submit_if_due();
-                // What the disk has no room for is not confirmed, and comes again.
-                let is_settled = self.group_writer.in_flight() == 0 || self.group_writer.waits_for_disk();
-                let over = self.failed || self.stopping && is_settled;
-                (!over).then_some(IDLE_WAIT)
-            }
-        }
-    }
-
-    /// Groups that are submitted and not yet committed.
-    pub fn in_flight(&self) -> usize {
-        self.group_writer.in_flight()
-    }
-
-    /// What the loop holds in memory: what it is, how much of it, and its limit.
-    pub fn memory(&self) -> Vec<(&'static str, usize, usize)> {
-        self.group_writer.memory()
-    }
-
-    fn on_input(&mut self, event: Input) {
-        match event {
-            Input::Block(number, block) => self.on_block(number, &block),
-            Input::Connected(number, of) => {
-                let (documents, lookup, position) = *of;
-                self.submitted = position;
-                self.stream =
-                    Some((number, StreamApplier::new(documents, lookup, position, self.metrics.clone())));
-            }
-            Input::RoutesChanged => self.group_writer.routes_changed(),
-            Input::Stop => {
-                self.submit_now();
-                self.stream = None;
-                self.stopping = true;
-            }
-            Input::Committed => {}
-            Input::Work(work) => {
-                self.submit_now();
-                self.stream = None;
-                self.wait_for_commits();
-                work(&mut self.group_writer);
-            }
-        }
-    }
-
-    fn on_block(&mut self, number: u64, block: &FrameBlock) {
-        for frame in block.frames() {
-            let Some((_, stream_applier)) = self.stream.as_mut().filter(|(of, _)| *of == number) else {
-                return;
-            };
-            let after = match stream_applier.frame(frame, &mut self.group_writer) {
-                Ok(Applied::Truncated(committed_at)) => self.truncate(committed_at),
-                Ok(Applied::ReplyRequested) => {
-                    self.reply_requested = true;
-                    Ok(())
-                }
-                Ok(Applied::Nothing) => Ok(()),
-                Err(halt) => Err(halt),
-            };
-            if let Err(halt) = after {
-                return self.halt(halt);
-            }
-            if let Some((_, stream_applier)) = &mut self.stream
-                && std::mem::take(&mut stream_applier.unlearned)
-            {
-                (self.notice)(Notice::Unlearned(number));
-            }
-            if self.group_writer.is_full() {
-                self.submit_when_there_is_room();
-            }
-        }
-    }
-
-    /// Everything before is made durable; then the documents go piece by piece, each a group.
-    fn truncate(&mut self, committed_at: crate::time::Timestamp) -> Result<(), Halt> {
-        loop {
-            self.submit_now();
-            self.wait_for_commits();
-            let Some((_, stream_applier)) = &mut self.stream else { return Ok(()) };
-            if stream_applier.truncate_step(committed_at, &mut self.group_writer)? {
-                return Ok(());
-            }
-        }
-    }
-
-    /// The stream ends before what could not be applied; what was is made durable.
-    fn halt(&mut self, halt: Halt) {
-        self.submit_now();
-        let Some((number, _)) = self.stream.take() else { return };
-        self.halted_for_room = matches!(halt, Halt::DiskFull | Halt::SpoolFull);
-        (self.notice)(Notice::Halted(number, halt));
-    }
-
-    fn submit_if_due(&mut self) {
-        if self.group_writer.in_flight() > 0 {
-            return;
-        }
-        let Some((_, stream_applier)) = &self.stream else { return };
-        let moved = stream_applier.cursor.position() != self.submitted;
-        let patient =
-            self.clock.uptime().since(self.submitted_at) < IDLE_POSITION_EVERY && !self.reply_requested;
-        if self.group_writer.has_changes() || moved && !patient {
-            self.submit_now();
-        }
-    }
-
-    fn submit_when_there_is_room(&mut self) {
-        while self.group_writer.in_flight() > 0 && self.stream.is_some() {
-            self.take_committed(WAIT_FOR_SYNC);
-        }
-        self.submit_now();
-    }
-
-    fn submit_now(&mut self) {
-        let Some((_, stream_applier)) = &mut self.stream else { return };
-        let position = stream_applier.cursor.position();
-        if position == self.submitted && !self.group_writer.has_changes() {
-            return;
-        }
-        stream_applier.count();
-        self.group_writer.submit(Some(position));
-        self.submitted = position;
-        self.submitted_at = self.clock.uptime();
-        self.reply_requested = false;
-    }
-
-    /// Waits until nothing is on its way to the disk.
-    fn wait_for_commits(&mut self) {
-        while self.group_writer.in_flight() > 0 && !self.failed {
-            self.take_committed(WAIT_FOR_SYNC);
-        }
-    }
-
-    /// Takes the results that have come.
-    fn take_committed(&mut self, patience: Duration) {
-        loop {
-            match self.group_writer.committed(patience) {
-                Ok(None) => break,
-                Ok(Some(committed)) => {
-                    if let Some(position) = committed.position {
-                        *self.position.lock().unwrap_or_else(PoisonError::into_inner) = Some(position);
-                        self.confirmed.send_if_modified(|lsn| {
-                            let moved = position.resume_lsn > *lsn;
-                            *lsn = position.resume_lsn.max(*lsn);
-                            moved
-                        });
-                    }
-                    if committed.room == Room::Full {
-                        self.halt(Halt::SpoolFull);
-                    }
-                    if !patience.is_zero() {
-                        break;
-                    }
-                }
-                Err(SpoolError::DiskFull) => self.halt(Halt::DiskFull),
-                Err(error) => {
-                    self.stream = None;
-                    self.failed = true;
-                    (self.notice)(Notice::SpoolFailed(error));
-                    break;
-                }
-            }
-        }
-        if self.halted_for_room && self.group_writer.in_flight() == 0 && self.spool.room() != Room::Full {
-            self.halted_for_room = false;
-            (self.notice)(Notice::Resumed);
-        }
-    }
-}
-
-/// An idle stream's position is made durable, and so confirmed, no more often.
-const IDLE_POSITION_EVERY: Duration = Duration::from_secs(1);
-const IDLE_WAIT: Duration = Duration::from_millis(250);
-const WAIT_FOR_SYNC: Duration = Duration::from_secs(1);

@@ -31,7 +31,7 @@ async fn patient_stream_from(port: u16, timeout: Duration) -> (Result<StreamClos
     let (_stop, stop) = watch::channel(false);
     let mut blocks = 0;
     let running = stream.run(Clock::start(Uptime(0)), |_| blocks += 1, synced, stop);
-    let ended = tokio::time::timeout(Duration::from_secs(60), running).await.expect("an end");
+    let ended = tokio::time::timeout(Duration::from_mins(1), running).await.expect("an end");
     (ended, blocks)
 }
 
