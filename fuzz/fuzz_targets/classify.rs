@@ -1,4 +1,4 @@
-//! Any values of a document, one after another: judged or refused, never a panic; every record is
+//! Any values of a document, one after another: classified or refused, never a panic; every record is
 //! JSON, and what is remembered is read back as it was.
 
 #![no_main]
@@ -61,13 +61,13 @@ fuzz_target!(|bytes: &[u8]| {
     for row in values.chunks_exact(COLUMNS.len()) {
         let row = Row(row.iter().map(|text| value(text)).collect());
         drafts.clear();
-        let judged = LAYOUT.classify(before.as_ref(), &row, &mut projects, &mut drafts);
+        let classified = LAYOUT.classify(before.as_ref(), &row, &mut projects, &mut drafts);
         for draft in &drafts.list {
             let json: Result<&serde_json::value::RawValue, _> =
                 serde_json::from_slice(drafts.fragment(draft));
             assert!(json.is_ok(), "{:?}", String::from_utf8_lossy(drafts.fragment(draft)));
         }
-        let (Ok(entry), Ok(identity)) = (judged, LAYOUT.identity(&row)) else {
+        let (Ok(entry), Ok(identity)) = (classified, LAYOUT.identity(&row)) else {
             continue;
         };
         assert_eq!(Entry::decode(&identity, &entry.encode(&identity)), Ok(entry.clone()));

@@ -59,7 +59,7 @@ pub(super) fn layout(mapping: &Mapping, identity: &[&str], columns: &[(&str, u32
     Layout::resolve(mapping, &identity, &relation(columns), &mut layouts, &kinds, &BTreeMap::new()).unwrap()
 }
 
-/// What a change tells of a column.
+/// What a change carries of a column.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum TestValue {
     Null,

@@ -35,6 +35,7 @@ struct ContentColumn {
 /// Where an entry of an earlier layout holds a column.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum EntryColumn {
+    /// It has it at this index.
     Index(usize),
     /// It was written before the column came.
     Before(Fingerprint),

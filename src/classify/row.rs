@@ -39,7 +39,7 @@ pub enum Unreadable {
         /// Which.
         column: String,
     },
-    /// A value that no message tells, of a document that the shadow does not know.
+    /// A value that no message carries, of a document that the shadow does not know.
     #[error("`{column}` lies out of line and was left out of an UPDATE of a document that is not known")]
     OutOfLine {
         /// Which.

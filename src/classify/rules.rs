@@ -1,6 +1,6 @@
 //! What becomes of a document: the rules.
 //!
-//! What counts is the shadow, not the operation, and each change is judged by itself.
+//! What counts is the shadow, not the operation, and each change is classified by itself.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -38,7 +38,7 @@ pub fn draft_removed(before: &Entry, drafts: &mut Drafts) {
 impl Layout {
     /// The records that `row` makes of a document that was `before`, and what is to be remembered.
     ///
-    /// Errors where a value cannot be told: the stream must stop before this change, of which
+    /// Errors where a value cannot be read: the stream must stop before this change, of which
     /// `drafts` then holds nothing.
     pub fn classify(
         &self,

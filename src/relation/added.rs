@@ -1,7 +1,7 @@
-//! What rows hold in columns that were added after them, as far as the catalog still tells.
+//! What rows hold in columns that were added after them, as far as the catalog still knows.
 //!
-//! The catalog tells a constant default until the rows are written anew, and tells nothing of a default that
-//! was dropped. It is always the catalog of now, while the stream may stand before what was altered since.
+//! The catalog keeps a constant default until the table is rewritten, and nothing of a default that was
+//! dropped. It is always the current catalog, while the stream may be behind what was altered since.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub struct AddedColumns {
     pub(crate) dropped_by: Vec<u32>,
 }
 
-/// Where the stream stands.
+/// The table's columns at the stream's position.
 #[derive(Clone, Copy, Debug)]
 pub struct StreamSchema<'a> {
     /// In this transaction, or in a savepoint of it.

@@ -1,4 +1,4 @@
-//! What tells an excluded document from a live one. Pure.
+//! When a document is excluded.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use super::types::{TypeForm, TypeKind, canonical};
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExcludedWhen {
-    /// As the column's type says: what stands in the settings until the type is known.
+    /// By the column's type: the setting's value until the type is known.
     ByType,
     /// The column holds anything.
     NotNull,

@@ -2,7 +2,7 @@
 
 use super::sql_names;
 
-/// A table, as it stands in the catalog.
+/// A table, as the catalog describes it.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "facts of the catalog, each by itself")]
 pub struct Table {
@@ -16,7 +16,7 @@ pub struct Table {
     pub kind: Kind,
     /// Whether its changes are logged at all.
     pub persistence: Persistence,
-    /// What of a row the log tells when it is changed or deleted.
+    /// What of the old row the log carries when it is changed or deleted.
     pub replica_identity: ReplicaIdentity,
     /// Its columns, in order.
     pub columns: Vec<Column>,

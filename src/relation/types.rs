@@ -29,7 +29,7 @@ impl TypeForm {
 pub enum TypeKind {
     /// An array. <https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO>
     Array {
-        /// What stands between its elements: a comma, but for box.
+        /// The delimiter of its elements: a comma, but for box.
         delimiter: u8,
         /// What an element's text is in JSON.
         element: Element,

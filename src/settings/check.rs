@@ -220,7 +220,7 @@ fn webhook(at: usize, raw: &raw::Webhook, default: &Limits, errors: &mut Setting
     let limits = own_limits(raw, default);
     let mut own = SettingErrors::default();
     check_limits(&limits, &format!("webhook[{at}]"), &format!("webhook[{at}]"), &mut own);
-    // What it takes from the defaults is told there.
+    // An error in the defaults is reported there.
     let is_own = |fault: &SettingError| match fault.path.last().map(String::as_str) {
         Some("records_max") => raw.records_max.is_some(),
         Some("timeout_ms") => raw.timeout_ms.is_some(),

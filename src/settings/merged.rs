@@ -57,7 +57,7 @@ impl Merged {
         Self::new(figment.merge(env::Environment::of_process()).merge(flags), file)
     }
 
-    /// The text at `path` that a flag or else the environment gives: whatever the file says.
+    /// The text at `path` that a flag or else the environment gives, before the file.
     pub(super) fn outside_the_file(sources: &Sources, path: &str) -> Result<Option<String>, InvalidSettings> {
         let flags = env::Flags::parse(&sources.set).map_err(one)?;
         let given = Figment::from(env::Environment::of_process()).merge(flags);

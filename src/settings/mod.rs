@@ -53,7 +53,7 @@ fn settings(merged: &Merged) -> Result<Settings, InvalidSettings> {
     match raw.as_ref().map(check::check) {
         Some(Ok(settings)) if faults.is_empty() => return Ok(settings),
         Some(Err(errors)) => {
-            // A value that did not fit was replaced: what is said of the other one means nothing.
+            // A value that did not fit was replaced: an error about the replacement means nothing.
             let concerns = |fault: &SettingError, misfit: &SettingError| {
                 fault.path.starts_with(&misfit.path) || misfit.path.starts_with(&fault.path)
             };

@@ -55,7 +55,7 @@ pub struct Settings {
     pub log_level: String,
 }
 
-/// What is asked for on the admin port. Never shown.
+/// The bearer token of the admin port. Never shown.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Token(pub String);
 

@@ -41,7 +41,7 @@ impl Required {
         self.columns.iter().find(|column| column.setting == setting).map(|column| column.name.as_str())
     }
 
-    /// The column that tells excluded documents.
+    /// The column that marks excluded documents.
     pub fn excluded(&self) -> Option<&str> {
         self.named("documents.excluded")
     }

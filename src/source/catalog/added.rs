@@ -28,7 +28,7 @@ async fn files(client: &Client, oid: u32) -> Result<Filenodes, SourceError> {
     files.iter().map(|row| Ok((row.try_get("oid")?, row.try_get("file")?))).collect()
 }
 
-/// Waits until sessions see what the transaction `xid` did: the stream tells of a commit when it is in the
+/// Waits until sessions see what the transaction `xid` did: the stream reports a commit when it is in the
 /// log, which is a moment before, or longer where a standby has to confirm it.
 pub async fn until_visible(client: &Client, xid: u32) -> Result<(), SourceError> {
     loop {

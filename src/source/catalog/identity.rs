@@ -1,4 +1,4 @@
-//! Which columns tell one row of the table from another. Pure: the catalog's facts in, the identity or
+//! Which columns identify a row of the table. Pure: the catalog's facts in, the identity or
 //! the SQL that would give one out.
 
 use postgres_protocol::escape::escape_identifier;

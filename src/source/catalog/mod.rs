@@ -9,7 +9,7 @@
 pub mod added;
 /// What columns are by their types.
 pub mod column_types;
-/// Which columns tell one row from another.
+/// Which columns identify a row.
 pub mod identity;
 /// The publication.
 pub mod publication;
@@ -21,9 +21,9 @@ pub mod server_settings;
 pub mod slot;
 /// The forms of types' texts.
 pub mod types;
-/// The values that tell excluded documents, as the server writes them.
+/// The values that mark excluded documents, as the server writes them.
 pub mod values;
-/// What is wrong, and what cures it.
+/// A requirement that the server does not meet, and the SQL that fixes it.
 pub mod violation;
 
 mod table;

@@ -9,7 +9,7 @@ use crate::source::RequiredColumn;
 pub enum Role {
     /// A change of it sends the document again.
     Content,
-    /// It tells an excluded document from a live one.
+    /// It marks excluded documents.
     Excluded,
     /// It is, or is part of, what receivers know a document by; or a second name.
     Id,
@@ -36,7 +36,7 @@ impl Role {
     }
 }
 
-/// Why the column cannot play its role, whatever its values. What tells excluded documents is judged by [`rule`].
+/// Why the column cannot play its role, whatever its values. The rule for excluded documents is checked by [`rule`].
 pub fn violation(required: &RequiredColumn, column: &Column, of: &ColumnType) -> Option<Violation> {
     let role = Role::of(&required.setting);
     let why = match role {
@@ -139,7 +139,7 @@ pub(in crate::source) fn type_name(column: &Column, of: &ColumnType) -> String {
     }
 }
 
-/// The settings that can tell an excluded document by this column.
+/// The settings that can mark excluded documents by this column.
 pub(in crate::source) fn forms(column: &Column, of: &ColumnType) -> String {
     let mut forms = Vec::new();
     if of.form.base == BOOL {
@@ -167,7 +167,7 @@ pub(in crate::source) fn forms(column: &Column, of: &ColumnType) -> String {
     forms.join("; ") + &labels
 }
 
-/// The setting that says it.
+/// The setting that the rule comes from.
 pub(in crate::source) fn setting(when: &ExcludedWhen) -> &'static str {
     match when {
         ExcludedWhen::Unless(_) => "documents.live_when",

@@ -33,7 +33,7 @@ impl ServerSettings {
         Duration::from_millis(self.number(name).and_then(|number| u64::try_from(number).ok()).unwrap_or(0))
     }
 
-    /// The same with another figure, to judge what the server at hand does not say.
+    /// The same with another figure, to evaluate a state that this server is not in.
     pub fn set(&mut self, name: &str, figure: &str) {
         self.0.insert(name.to_owned(), Setting { figure: figure.to_owned(), shown: figure.to_owned() });
     }

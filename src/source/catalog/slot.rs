@@ -48,7 +48,7 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// The server itself says that it can never again be read from. Only then may it be dropped.
+    /// The server reports that it can never be read from again. Only then may it be dropped.
     pub fn lost(&self) -> bool {
         self.lost_because().is_some()
     }

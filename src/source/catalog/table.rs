@@ -1,5 +1,5 @@
-//! What the catalog says of one table: in goes its name, out come its columns, indexes, partitions and
-//! who may read it. Nothing is judged here and nothing is written.
+//! Reads one table from the catalog: in goes its name, out come its columns, indexes, partitions and
+//! who may read it. Nothing is evaluated here and nothing is written.
 
 use strsim::levenshtein;
 use tokio_postgres::{Client, Row};

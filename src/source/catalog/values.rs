@@ -1,4 +1,4 @@
-//! The values that tell excluded documents, in the text that the stream will give. The server is asked once:
+//! The values that mark excluded documents, in the text that the stream will carry. The server is queried once:
 //! `false` is `f`, `2030-1-1` is `2030-01-01 00:00:00+00`, and what is no value of the type is refused.
 
 use std::collections::BTreeMap;
@@ -11,14 +11,14 @@ use super::violation::Violation;
 use crate::relation::{Column, ColumnType, ExcludedWhen, Table, TypeClass, TypeForm, canonical};
 use crate::source::{Required, SourceError};
 
-/// What tells an excluded document on the table at hand.
+/// How an excluded document is recognised on this table.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ExclusionRule {
     /// The setting, its values as the stream writes them; `None` where it was refused, or its column is missing.
     pub when: Option<ExcludedWhen>,
     /// The column's type.
     pub form: Option<TypeForm>,
-    /// Why it cannot tell.
+    /// Why the column cannot mark excluded documents.
     pub violation: Option<Violation>,
 }
 
@@ -103,7 +103,7 @@ async fn normal(
     })
 }
 
-/// What can be said of a value whose type our role may not use.
+/// Checks a value whose type our role may not use, as far as that is possible.
 fn unread(of: &ColumnType, value: &str, why: &str) -> Result<String, String> {
     if of.labels.iter().any(|label| label == value) {
         return Ok(value.to_owned());

@@ -20,7 +20,7 @@ impl Violation {
         Self { what: what.into(), cure_sql: Some(sql.into()) }
     }
 
-    /// A violation that a setting cures, as its sentence says.
+    /// A violation that is fixed in the settings, as its sentence explains.
     pub fn in_settings(what: impl Into<String>) -> Self {
         Self { what: what.into(), cure_sql: None }
     }

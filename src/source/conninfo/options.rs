@@ -12,7 +12,7 @@ pub struct Conninfo {
     pub endpoints: Vec<Endpoint>,
     /// The role.
     pub user: String,
-    /// From the string or the setting; `.pgpass` is asked where there is none.
+    /// From the string or the setting; `.pgpass` is read where there is none.
     pub password: Option<String>,
     /// Where that is read anew at each connection, as it may be another by then.
     pub secret_file: Option<SecretFile>,
@@ -38,7 +38,7 @@ pub struct Conninfo {
     pub require_auth: RequireAuth,
     /// Command-line options for the server's session.
     pub options: Option<String>,
-    /// A standby is passed over, and the next host asked.
+    /// A standby is skipped, and the next host tried.
     pub primary_only: bool,
     /// Shown in `pg_stat_activity`.
     pub application_name: String,
@@ -137,10 +137,10 @@ impl Default for RequireAuth {
     }
 }
 
-/// What the kernel asks of a silent peer. `None`: as it is used to.
+/// TCP keepalive. `None`: the kernel's default.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct KeepAlive {
-    /// Whether it asks at all.
+    /// Whether keepalive is on.
     pub on: bool,
     /// After so long a silence.
     pub idle: Option<Duration>,

@@ -34,7 +34,7 @@ pub async fn doctor(client: &Client, required: &Required) -> Result<Vec<Finding>
     Ok(findings)
 }
 
-/// Every finding that what was found tells of. Pure.
+/// The findings that follow from the server's state. Pure.
 pub fn evaluate(found: &ServerState, required: &Required) -> Vec<Finding> {
     let mut findings = vec![server(&found.server)];
     findings.extend(found.violations(required).into_iter().map(problem));

@@ -85,7 +85,7 @@ async fn looked_through(
     client.batch_execute("ROLLBACK").await?;
     looked?;
     let of_column = |(named, (count, first)): (&&crate::source::RequiredColumn, (u64, String))| Finding {
-        // Labels are told only when they change; the rest of every document.
+        // Labels are sent only when they change; the rest of every document.
         severity: if named.setting.ends_with("labels") { Severity::Warning } else { Severity::Problem },
         title: format!(
             "{}: {} is not UTF-8 in {count} rows of {}.{}, the first with {first}",
@@ -97,5 +97,5 @@ async fn looked_through(
     Ok(told.iter().zip(bad).filter(|(_, (count, _))| *count > 0).map(of_column).collect())
 }
 
-/// Compared, and told to nobody.
+/// Compared, and never sent.
 const UNTOLD: [&str; 2] = ["documents.content", "documents.excluded"];

@@ -30,7 +30,7 @@ pub async fn look(
     client.batch_execute("ROLLBACK").await?;
     let sample = match asked {
         Ok(row) => {
-            // Of any bytes: what is no UTF-8 is told elsewhere.
+            // Of any bytes: what is no UTF-8 is a finding of its own.
             let projects: Vec<Bytes<'_>> = row.try_get(2)?;
             let projects = projects.iter().map(|Bytes(name)| String::from_utf8_lossy(name).into_owned());
             Sample { rows: row.try_get(0)?, live: row.try_get(1)?, projects: projects.collect() }

@@ -1,4 +1,4 @@
-//! Everything on the server that the sidecar stands on, read at once; and what of it refuses a start.
+//! Everything on the server that the sidecar depends on, read at once; and which of it prevents a start.
 //! Reading is SQL, judging is pure.
 
 use postgres_protocol::escape::escape_identifier;
@@ -48,7 +48,7 @@ pub struct ServerState {
     pub table: Table,
     /// The types of its columns.
     pub types: BTreeMap<String, ColumnType>,
-    /// What tells an excluded document.
+    /// How an excluded document is recognised.
     pub exclusion: ExclusionRule,
     /// The publication, where there is one.
     pub publication: Option<Publication>,
@@ -69,7 +69,7 @@ pub async fn inspect(client: &Client, required: &Required) -> Result<ServerState
 }
 
 /// Something that changes whenever a survey may find another table or publication; `None` where there is
-/// no such table. It is small: to be asked again and again.
+/// no such table. It is cheap: made to be polled.
 pub async fn version(client: &Client, required: &Required) -> Result<Option<String>, SourceError> {
     let names = [&required.schema, &required.table, &required.publication];
     let [schema, table, publication] = names.map(String::as_str);

@@ -34,7 +34,7 @@ pub struct SetupStep {
 pub enum StartMode {
     /// A first start follows: the stream begins at its snapshot, after the publication.
     FirstStart,
-    /// The stream goes on where the slot stands, before the publication.
+    /// The stream continues from the slot's position, before the publication.
     Resume,
 }
 
@@ -165,7 +165,7 @@ pub async fn teardown(client: &Client, required: &Required) -> Result<Teardown, 
     Ok(plan)
 }
 
-/// Waits for `making`, which makes a slot on session `pid`, and says every five seconds whom it waits for.
+/// Waits for `making`, which makes a slot on session `pid`, and reports every five seconds which transactions it waits for.
 pub(in crate::source) async fn while_waiting<T>(
     making: impl Future<Output = T>,
     watcher: &Client,

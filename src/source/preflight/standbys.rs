@@ -1,4 +1,4 @@
-//! What a primary can tell of its standbys, and what of that keeps a failover slot from being there, and
+//! What a primary knows of its standbys, and what of that keeps a failover slot from being there, and
 //! from being right, after a failover. Reading is SQL, judging is pure.
 //! <https://www.postgresql.org/docs/current/logicaldecoding-explanation.html#LOGICALDECODING-REPLICATION-SLOTS-SYNCHRONIZATION>
 
@@ -39,7 +39,7 @@ pub async fn standbys(client: &Client) -> Result<Vec<Standby>, SourceError> {
         .collect()
 }
 
-/// What is to be said where `postgres.failover_slot` is set.
+/// The findings where `postgres.failover_slot` is set.
 pub fn evaluate(found: &ServerState, required: &Required, standbys: &[Standby]) -> Vec<Finding> {
     if !required.failover || found.server.version < FAILOVER_SLOTS {
         return Vec::new();

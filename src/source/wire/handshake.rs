@@ -32,7 +32,7 @@ pub(in crate::source) struct Handshake {
     policy: Policy,
     startup: Option<Bytes>,
     auth_state: AuthState,
-    /// What the server said of itself, from AuthenticationOk to ReadyForQuery, as it came.
+    /// What the server reported of itself, from AuthenticationOk to ReadyForQuery, as it came.
     greeting: BytesMut,
     /// The server's version, once it said.
     pub(in crate::source) server_version: Option<String>,
@@ -52,7 +52,7 @@ pub(in crate::source) struct Policy {
 
 /// How far the two have come in proving who they are.
 enum AuthState {
-    /// Nothing was asked yet.
+    /// The server requested nothing yet.
     Initial,
     /// A password went out, in clear text or hashed: it proves nothing of the server.
     Password,

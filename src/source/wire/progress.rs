@@ -18,7 +18,7 @@ pub(in crate::source) struct Progress {
     /// Since when our question has waited for any byte. The watchdog measures from the question,
     /// not from the last byte: a server may have nothing to say.
     reply_requested_at: Option<Uptime>,
-    /// Reading is held back: that nothing comes says nothing.
+    /// Reading is held back: silence is no sign of a dead server.
     backpressure: bool,
     /// How long a question may wait.
     timeout: Duration,

@@ -19,7 +19,7 @@ pub(in crate::source) fn outlook(sqlstate: &str) -> Outlook {
     match sqlstate {
         "08P01" => Outlook::NeedsCure(POOLER),
         "25006" => Outlook::NeedsCure(READ_ONLY),
-        // The slot or its log, or a schema that changes at this moment: judged at the next connection.
+        // The slot or its log, or a schema that changes at this moment: decided at the next connection.
         "55000" => Outlook::Unclear,
         // A cancelled transaction or session, and what follows in it; a lock; a slot that is in use.
         "25P02" | "25P03" | "25P04" | "55P03" | "55006" => Outlook::Passes,
