@@ -97,7 +97,7 @@ async fn a_first_start_that_is_killed_half_way_is_made_again_and_ends_right() {
         for killed in 0..6 {
             sidecar.spawn();
             until("it to read the documents", async || {
-                let begun = sidecar.log().matches("reading the documents that are there").count();
+                let begun = sidecar.log().matches("reading the existing documents").count();
                 (begun > killed).then_some(())
             })
             .await;
