@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 
 use super::{Exit, complain};
 use crate::admin::{SOCKET_NAME, connect_socket};
@@ -76,21 +76,28 @@ async fn call_within(
 }
 
 /// Sends `body`, and reads the answer as JSON. An unwelcome answer is said, and is an exit status.
-pub(super) async fn json(
+pub(super) async fn json<T: DeserializeOwned>(
     spool: &Path,
     method: Method,
     path: &str,
     body: &impl Serialize,
     patience: Duration,
-) -> Result<Value, Exit> {
+) -> Result<T, Exit> {
     let answer = text(spool, method, path, body, patience).await?;
-    serde_json::from_str(&answer).map_err(|_| {
-        eprintln!("the sidecar's answer is not JSON");
+    read(answer.as_bytes())
+}
+
+/// Reads an answer. One that is not as expected comes from another version.
+pub(super) fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Exit> {
+    serde_json::from_slice(answer).map_err(|error| {
+        complain(format!(
+            "the sidecar's answer is not as expected, perhaps it is of another version: {error}"
+        ));
         Exit::Failed
     })
 }
 
-/// The same, as the text that came: its records may hold what no [`Value`] can.
+/// The same, as the text that came.
 pub(super) async fn text(
     spool: &Path,
     method: Method,

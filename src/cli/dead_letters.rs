@@ -1,19 +1,18 @@
 //! `sidecar dead-letters`: what was given up.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use hyper::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Exit, block_on, client, complain, say};
-use crate::admin::DeadLetterSelection;
-use crate::admin::{self, plain, pretty_json};
+use super::{Exit, block_on, client, say};
+use crate::admin::{
+    self, AttemptStatus, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterRecord,
+    DeadLetterSelection, DeadLetterStatus, plain, pretty_json,
+};
 use crate::record::Callback;
 
 #[derive(clap::Args, Debug)]
@@ -88,7 +87,7 @@ struct Picked {
 }
 
 impl Picked {
-    fn asked(&self) -> DeadLetterSelection {
+    fn selection(&self) -> DeadLetterSelection {
         DeadLetterSelection {
             numbers: self.numbers.clone(),
             project: self.filter.project.clone(),
@@ -128,32 +127,32 @@ async fn list(spool: &Path, filter: &Filter, json: bool) -> Result<Exit, Exit> {
     }
     loop {
         let path = format!("/api/v1/dead-letters?after={after}{query}");
-        let page = get(spool, &path).await?;
-        let letters = page.get("dead_letters").and_then(Value::as_array).cloned().unwrap_or_default();
-        letters.iter().for_each(|letter| {
-            let shown = if json { admin::json(&letter.to_string()) } else { line(letter) };
-            say(format_args!("{shown}\n"));
-        });
-        match page.get("next").and_then(Value::as_i64) {
+        let answer = client::text(spool, Method::GET, &path, &json!({}), client::PATIENCE).await?;
+        let page: DeadLetterPage = client::read(answer.as_bytes())?;
+        for letter in &page.dead_letters {
+            let line = if json { as_json(letter) } else { line(letter) };
+            say(format_args!("{line}\n"));
+        }
+        match page.next {
             Some(next) => after = next,
             None => return Ok(Exit::Done),
         }
     }
 }
 
-fn line(letter: &Value) -> String {
-    let text = |name: &str| plain(letter.get(name).and_then(Value::as_str).unwrap_or("-"));
-    let redelivering = letter.get("redelivering").and_then(Value::as_bool) == Some(true);
+fn as_json(letter: &DeadLetterStatus) -> String {
+    admin::json(&serde_json::to_string(letter).unwrap_or_default())
+}
+
+fn line(letter: &DeadLetterStatus) -> String {
+    let DeadLetterStatus { no, project, callback, reason, at, records, batch, redelivering, .. } = letter;
+    let batch = batch.as_deref().map_or_else(|| "-".to_owned(), plain);
+    let redelivering = if *redelivering { "  (one more attempt is asked for)" } else { "" };
     format!(
-        "{:>6} {:<24} {:<9} {:<10} {:>9} {:<24}  {}{}",
-        letter.get("no").and_then(Value::as_i64).unwrap_or(0),
-        text("project"),
-        text("callback"),
-        text("reason"),
-        letter.get("records").and_then(Value::as_u64).unwrap_or(0),
-        text("at"),
-        text("batch"),
-        if redelivering { "  (one more attempt is asked for)" } else { "" }
+        "{no:>6} {:<24} {callback:<9} {:<10} {records:>9} {:<24}  {batch}{redelivering}",
+        plain(project),
+        reason.name(),
+        plain(at)
     )
 }
 
@@ -164,61 +163,29 @@ async fn show(spool: &Path, number: i64, json: bool) -> Result<Exit, Exit> {
         say(format_args!("{}\n", pretty_json(&answer)));
         return Ok(Exit::Done);
     }
-    let Some((letter, records)) = read(&answer) else {
-        complain("the sidecar's answer is not JSON");
-        return Ok(Exit::Failed);
-    };
-    say(format_args!("{}\n", line(&letter)));
-    let all = |name: &str| letter.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
-    let shown = records.len() as u64;
-    for Shown { position, record } in &records {
+    let DeadLetterDetail { dead_letter, first_records, attempts } = client::read(answer.as_bytes())?;
+    say(format_args!("{}\n", line(&dead_letter)));
+    for DeadLetterRecord { position, record, .. } in &first_records {
         // As `replay` takes it, its LSN as Postgres writes it.
         let position = plain(&position.replacen('-', "/", 1));
         say(format_args!("  {position:<22} {}\n", admin::json(record.get()).replace(['\n', '\r'], " ")));
     }
-    let of = letter.get("records").and_then(Value::as_u64).unwrap_or(0);
-    if of > shown {
-        say(format_args!("  and {} more records\n", of - shown));
+    let more = dead_letter.records.saturating_sub(first_records.len() as u64);
+    if more > 0 {
+        say(format_args!("  and {more} more records\n"));
     }
-    for attempt in all("attempts") {
-        let text = |name: &str| match attempt.get(name) {
-            Some(Value::String(text)) => plain(text),
-            None | Some(Value::Null) => "-".to_owned(),
-            Some(other) => other.to_string(),
-        };
-        say(format_args!(
-            "  attempt {} at {}: {} {} {}\n",
-            text("number"),
-            text("started_at"),
-            text("outcome"),
-            text("status"),
-            text("detail")
-        ));
+    for attempt in attempts {
+        let AttemptStatus { number, started_at, outcome, status, detail, .. } = attempt;
+        let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+        let detail = detail.as_deref().map_or_else(|| "-".to_owned(), plain);
+        say(format_args!("  attempt {number} at {}: {outcome} {status} {detail}\n", plain(&started_at)));
     }
     Ok(Exit::Done)
 }
 
-/// A record of a dead letter: what a tenant wrote in it may be more than a [`Value`] holds, as 1e999.
-#[derive(Deserialize)]
-struct Shown {
-    position: String,
-    record: Box<RawValue>,
-}
-
-/// All but the records, and the records.
-fn read(answer: &str) -> Option<(Value, Vec<Shown>)> {
-    let mut fields: BTreeMap<String, Box<RawValue>> = serde_json::from_str(answer).ok()?;
-    let records = fields.remove("first_records")?;
-    let rest = fields.into_iter().filter_map(|(name, value)| {
-        let value = serde_json::from_str::<Value>(value.get()).ok()?;
-        Some((name, value))
-    });
-    Some((Value::Object(rest.collect()), serde_json::from_str(records.get()).ok()?))
-}
-
 async fn redeliver(spool: &Path, picked: &Picked) -> Result<Exit, Exit> {
-    let done = post(spool, "/api/v1/dead-letters/redeliver", &picked.asked()).await?;
-    let count = done.get("dead_letters").and_then(Value::as_u64).unwrap_or(0);
+    let done = post(spool, "/api/v1/dead-letters/redeliver", &picked.selection()).await?;
+    let count = done.dead_letters;
     say(format_args!(
         "one more attempt is made for {count} dead letters: `list` shows which of them are left\n"
     ));
@@ -230,13 +197,9 @@ async fn discard(spool: &Path, picked: &Picked, yes: bool) -> Result<Exit, Exit>
         eprintln!("nothing was discarded: say --yes to do it without being asked");
         return Err(Exit::Usage);
     }
-    let done = post(spool, "/api/v1/dead-letters/discard", &picked.asked()).await?;
-    let number = |name: &str| done.get(name).and_then(Value::as_u64).unwrap_or(0);
-    say(format_args!(
-        "{} dead letters with {} records were discarded\n",
-        number("dead_letters"),
-        number("records")
-    ));
+    let done = post(spool, "/api/v1/dead-letters/discard", &picked.selection()).await?;
+    let DeadLetterCounts { dead_letters, records } = done;
+    say(format_args!("{dead_letters} dead letters with {records} records were discarded\n"));
     Ok(Exit::Done)
 }
 
@@ -252,13 +215,9 @@ fn confirmed() -> bool {
     read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
-async fn get(spool: &Path, path: &str) -> Result<Value, Exit> {
-    client::json(spool, Method::GET, path, &json!({}), client::PATIENCE).await
-}
-
-async fn post(spool: &Path, path: &str, asked: &DeadLetterSelection) -> Result<Value, Exit> {
+async fn post(spool: &Path, path: &str, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, Exit> {
     let patience = client::PATIENCE * 6;
-    client::json(spool, Method::POST, path, asked, patience).await
+    client::json(spool, Method::POST, path, selection, patience).await
 }
 
 pub(super) const AFTER_HELP: &str = "\

@@ -200,3 +200,10 @@ First steps:
 The settings' file of the repository, sidecar.toml, is the manual of every setting.
 Exit status: 0 done; 1 failed; 64 wrong use; 69 Postgres or the running sidecar cannot be reached;
 78 what a setting or SQL must cure.";
+
+/// A table without lines: columns are aligned, and a line is a row, whatever the width of the terminal.
+fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING).set_header(header);
+    table
+}

@@ -1,24 +1,21 @@
 //! `sidecar receive`: a receiver that prints what comes.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::Router;
+use axum::serve::ListenerExt as _;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
+use hyper::{Request, StatusCode};
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 
 use super::{Exit, block_on};
+use crate::admin;
 
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct Args {
@@ -61,7 +58,7 @@ pub(super) fn receive(args: &Args) -> Exit {
         eprintln!("receiving on http://{address}");
         let counts = Arc::new(Counts::default());
         if args.quiet {
-            tokio::spawn(say_rates(Arc::clone(&counts)));
+            tokio::spawn(print_rates(Arc::clone(&counts)));
         }
         let (fail, delay, quiet) = (args.fail, Duration::from_millis(args.delay_ms), args.quiet);
         let shown = Arc::clone(&counts);
@@ -96,32 +93,18 @@ fn rate(text: &str) -> Result<f64, String> {
 pub(super) async fn serve<A, F>(listener: TcpListener, answer: A)
 where
     A: Fn(Request<()>, Bytes) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = StatusCode> + Send,
+    F: Future<Output = StatusCode> + Send + 'static,
 {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        let _ = stream.set_nodelay(true);
-        let answer = answer.clone();
-        tokio::spawn(async move {
-            let service = service_fn(move |request: Request<Incoming>| {
-                let answer = answer.clone();
-                async move {
-                    let (head, body) = request.into_parts();
-                    let status = match body.collect().await {
-                        Ok(body) => answer(Request::from_parts(head, ()), body.to_bytes()).await,
-                        Err(_) => StatusCode::BAD_REQUEST,
-                    };
-                    let mut response = Response::new(Full::new(Bytes::new()));
-                    *response.status_mut() = status;
-                    Ok::<_, Infallible>(response)
-                }
-            });
-            // A connection that breaks is the sender's to notice.
-            let _ = auto::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
-    }
+    let handler = move |request: axum::extract::Request| async move {
+        let (head, body) = request.into_parts();
+        match axum::body::to_bytes(body, usize::MAX).await {
+            Ok(body) => answer(Request::from_parts(head, ()), body).await,
+            Err(_) => StatusCode::BAD_REQUEST,
+        }
+    };
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    // It ends only with the task: a connection that breaks is the sender's to notice.
+    let _ = axum::serve(listener, Router::new().fallback(handler)).await;
 }
 
 fn answer(request: &Request<()>, body: &Bytes, fail: f64, quiet: bool, counts: &Counts) -> StatusCode {
@@ -130,8 +113,7 @@ fn answer(request: &Request<()>, body: &Bytes, fail: f64, quiet: bool, counts: &
         return StatusCode::NO_CONTENT;
     }
     counts.requests.fetch_add(1, Ordering::Relaxed);
-    let dice = uuid::Uuid::new_v4().as_u64_pair().0 >> 32;
-    let refused = f64::from(u32::try_from(dice).unwrap_or_default()) < fail * f64::from(u32::MAX);
+    let refused = fastrand::f64() < fail;
     if refused {
         counts.refused.fetch_add(1, Ordering::Relaxed);
     }
@@ -161,7 +143,7 @@ fn print(request: &Request<()>, records: &[&RawValue], refused: bool) {
         header(request, "sidecar-positions"),
     );
     for record in records {
-        let _ = writeln!(out, "    {record}");
+        let _ = writeln!(out, "    {}", admin::json(record.get()));
     }
 }
 
@@ -169,7 +151,7 @@ pub(super) fn header<'a>(request: &'a Request<()>, name: &str) -> &'a str {
     request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("-")
 }
 
-async fn say_rates(counts: Arc<Counts>) {
+async fn print_rates(counts: Arc<Counts>) {
     let mut before = 0;
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use hyper::Method;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::{Exit, block_on, client, say};
-use crate::admin::{plain, pretty_json};
+use crate::admin::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, plain, pretty_json};
 use crate::clock::Clock;
+use crate::deliver::LaneCondition;
 use crate::position::Place;
 use crate::record::Callback;
 use crate::replay::ReplayRequest;
 use crate::settings::span;
+use crate::spool::ReplayState;
 use crate::time::Timestamp;
 
 #[derive(clap::Args, Debug)]
@@ -106,32 +109,32 @@ async fn begin(spool: &Path, args: &Asked) -> Result<Exit, Exit> {
         rate: args.rate,
         dry_run: args.dry_run,
     };
-    let answer = client::json(spool, Method::POST, "/api/v1/replays", &asked, SEARCH_PATIENCE).await?;
-    say(told(&answer, args.dry_run));
-    match answer.get("no").and_then(Value::as_u64) {
+    let summary: ReplaySummary = client::json(spool, Method::POST, PATH, &asked, SEARCH_PATIENCE).await?;
+    say(describe(&summary, args.dry_run));
+    match summary.no {
         Some(no) => follow(spool, no).await,
         None => Ok(Exit::Done),
     }
 }
 
 /// Lane by lane, and the total.
-fn told(answer: &Value, dry_run: bool) -> String {
+fn describe(summary: &ReplaySummary, dry_run: bool) -> String {
     let mut out = String::new();
-    for lane in lanes(answer, "lanes") {
-        let _ = writeln!(out, "{lane}");
+    for lane in &summary.lanes {
+        let _ = writeln!(out, "{}", lane_line(lane));
     }
-    for lane in lanes(answer, "without_webhook") {
-        let _ = writeln!(out, "{lane}: takes no part, as no webhook answers for it");
+    for lane in &summary.without_webhook {
+        let _ = writeln!(out, "{}: takes no part, as no webhook answers for it", lane_line(lane));
     }
-    if let Some(after) = answer.get("begins_late").and_then(Value::as_str) {
+    if let Some(after) = &summary.begins_late {
+        let after = plain(after);
         let _ =
             writeln!(out, "what was committed up to {after} is no longer in the spool: it begins after that");
     }
-    let records = answer.get("records").and_then(Value::as_u64).unwrap_or(0);
-    let size = super::status::size(answer.get("bytes").and_then(Value::as_u64).unwrap_or(0));
+    let (records, size) = (summary.records, super::status::size(summary.bytes));
     let verb = if dry_run { "would be sent again" } else { "to send again" };
     let _ = writeln!(out, "total: {records} records, {size}, {verb}");
-    if let Some(newer) = answer.get("documents_with_newer_records").and_then(Value::as_u64) {
+    if let Some(newer) = summary.documents_with_newer_records {
         let _ = writeln!(
             out,
             "{newer} of these documents have newer records, which would not be sent again after them"
@@ -140,13 +143,9 @@ fn told(answer: &Value, dry_run: bool) -> String {
     out
 }
 
-fn lanes(answer: &Value, of: &str) -> Vec<String> {
-    let line = |lane: &Value| {
-        let text = |name: &str| plain(lane.get(name).and_then(Value::as_str).unwrap_or_default());
-        let records = lane.get("records").and_then(Value::as_u64).unwrap_or(0);
-        format!("{:<24} {:<9} {records:>10} records", text("project"), text("callback"))
-    };
-    answer.get(of).and_then(Value::as_array).into_iter().flatten().map(line).collect()
+fn lane_line(lane: &LaneCount) -> String {
+    let LaneCount { project, callback, records, .. } = lane;
+    format!("{:<24} {callback:<9} {records:>10} records", plain(project))
 }
 
 /// Shows how far it is until it has ended.
@@ -157,100 +156,79 @@ async fn follow(spool: &Path, no: u64) -> Result<Exit, Exit> {
         bar.set_style(style);
     }
     loop {
-        let status = fetch(spool).await?;
-        let found = replays(&status).into_iter().find(|replay| number(replay, "no") == no);
+        let found = fetch::<ReplayList>(spool).await?.replays.into_iter().find(|replay| replay.no == no);
         let Some(found) = found else {
             eprintln!("replay {no} is not known any more");
             return Err(Exit::Failed);
         };
-        let (sent, refused) = (number(&found, "sent"), number(&found, "refused"));
-        bar.set_length(number(&found, "records").max(1));
-        bar.set_position(sent + refused);
-        bar.set_message(hindered(&found));
-        let state = found.get("state").and_then(Value::as_str).unwrap_or_default();
-        if state != "running" {
+        bar.set_length(found.records.max(1));
+        bar.set_position(found.sent + found.refused);
+        bar.set_message(blocked_lanes(&found));
+        if found.state != ReplayState::Running {
             bar.finish_and_clear();
             say(format_args!("{}\n", line(&found)));
-            return Ok(if state == "done" && refused == 0 { Exit::Done } else { Exit::Failed });
+            let is_complete = found.state == ReplayState::Done && found.refused == 0;
+            return Ok(if is_complete { Exit::Done } else { Exit::Failed });
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
 async fn list(spool: &Path, json: bool) -> Result<Exit, Exit> {
-    let status = fetch(spool).await?;
     if json {
-        say(format_args!("{}\n", pretty_json(&status.to_string())));
+        let answer = client::text(spool, Method::GET, PATH, &json!({}), client::PATIENCE).await?;
+        say(format_args!("{}\n", pretty_json(&answer)));
         return Ok(Exit::Done);
     }
-    let text = |pointer: &str| plain(status.pointer(pointer).and_then(Value::as_str).unwrap_or("-"));
-    say(format_args!(
-        "can be replayed: from {} to {}, committed after {}\n",
-        text("/window/from_lsn"),
-        text("/window/to_lsn"),
-        text("/window/after")
-    ));
-    replays(&status).iter().for_each(|replay| say(format_args!("{}\n", line(replay))));
+    let ReplayList { window, replays } = fetch(spool).await?;
+    let window = window.map(|window| [window.from_lsn, window.to_lsn, window.after].map(|text| plain(&text)));
+    let [from, to, after] = window.unwrap_or_else(|| ["-"; 3].map(str::to_owned));
+    say(format_args!("can be replayed: from {from} to {to}, committed after {after}\n"));
+    replays.iter().for_each(|replay| say(format_args!("{}\n", line(replay))));
     Ok(Exit::Done)
 }
 
 async fn cancel(spool: &Path, no: u64) -> Result<Exit, Exit> {
     let path = format!("/api/v1/replays/{no}");
-    let replay = client::json(spool, Method::DELETE, &path, &json!({}), client::PATIENCE).await?;
+    let replay: ReplayStatus =
+        client::json(spool, Method::DELETE, &path, &json!({}), client::PATIENCE).await?;
     say(format_args!("{}\n", line(&replay)));
     Ok(Exit::Done)
 }
 
-async fn fetch(spool: &Path) -> Result<Value, Exit> {
-    client::json(spool, Method::GET, "/api/v1/replays", &json!({}), client::PATIENCE).await
-}
-
-fn replays(status: &Value) -> Vec<Value> {
-    status.get("replays").and_then(Value::as_array).cloned().unwrap_or_default()
+async fn fetch<T: DeserializeOwned>(spool: &Path) -> Result<T, Exit> {
+    client::json(spool, Method::GET, PATH, &json!({}), client::PATIENCE).await
 }
 
 /// One replay, for people.
-pub(super) fn line(replay: &Value) -> String {
-    let text = |name: &str| plain(replay.get(name).and_then(Value::as_str).unwrap_or("-"));
-    let mut out = format!(
-        "{:>3} {:<9} {} of {} records sent",
-        number(replay, "no"),
-        text("state"),
-        number(replay, "sent"),
-        number(replay, "records")
-    );
-    let refused = number(replay, "refused");
-    if refused > 0 {
+pub(super) fn line(replay: &ReplayStatus) -> String {
+    let ReplayStatus { no, state, sent, records, refused, .. } = replay;
+    let mut out = format!("{no:>3} {:<9} {sent} of {records} records sent", state.name());
+    if *refused > 0 {
         let _ = write!(out, ", {refused} passed over as too large");
     }
-    let asked = replay.get("asked").and_then(Value::as_object);
-    for (name, value) in asked.into_iter().flatten() {
+    let request = serde_json::to_value(&replay.request).unwrap_or_default();
+    for (name, value) in request.as_object().into_iter().flatten() {
         let value = value.as_str().map_or_else(|| value.to_string(), plain);
         let _ = write!(out, ", {} {value}", name.replace('_', "-"));
     }
-    let _ = write!(out, ", asked for {}", text("asked_at"));
-    let hindered = hindered(replay);
-    if !hindered.is_empty() {
-        let _ = write!(out, " {hindered}");
+    let _ = write!(out, ", asked for {}", plain(&replay.requested_at));
+    let blocked = blocked_lanes(replay);
+    if !blocked.is_empty() {
+        let _ = write!(out, " {blocked}");
     }
     out
 }
 
-/// Lanes in which nothing moves, and how they stand.
-fn hindered(replay: &Value) -> String {
-    let waiting = replay.get("waiting").and_then(Value::as_array).into_iter().flatten();
-    let text = |lane: &Value, name: &str| plain(lane.get(name).and_then(Value::as_str).unwrap_or(""));
-    let lanes = waiting
-        .filter(|lane| matches!(text(lane, "state").as_str(), "failing" | "paused" | "without webhook"))
-        .map(|lane| {
-            format!("{}/{} is {}", text(lane, "project"), text(lane, "callback"), text(lane, "state"))
-        });
+/// Lanes that send nothing, and why.
+fn blocked_lanes(replay: &ReplayStatus) -> String {
+    let sends_nothing = |lane: &&ReplayBacklog| {
+        matches!(lane.state, LaneCondition::Failing | LaneCondition::Paused | LaneCondition::WithoutWebhook)
+    };
+    let lanes = replay.waiting.iter().filter(sends_nothing);
+    let lanes = lanes.map(|lane| format!("{}/{} is {}", plain(&lane.project), lane.callback, lane.state));
     let lanes = lanes.collect::<Vec<_>>().join(", ");
     if lanes.is_empty() { lanes } else { format!("({lanes})") }
-}
-
-fn number(of: &Value, name: &str) -> u64 {
-    of.get(name).and_then(Value::as_u64).unwrap_or(0)
 }
 
 fn place(text: &str) -> Result<String, String> {
@@ -268,6 +246,7 @@ fn since(text: &str) -> Result<String, String> {
     })
 }
 
+const PATH: &str = "/api/v1/replays";
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Counting what lies behind a place may read much of a large spool.
 const SEARCH_PATIENCE: Duration = Duration::from_mins(10);

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
 use super::{Exit, block_on, client, complain, say};
-use crate::admin::ResyncRequest;
+use crate::admin::{Progress, ResyncRequest, ResyncState, ResyncStatus, Status};
 
 #[derive(clap::Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "flags")]
@@ -72,30 +72,45 @@ async fn follow(spool: &Path, number: u64) -> Exit {
     }
     loop {
         let status = match client::fetch(spool, "/api/v1/status").await {
-            Ok((_, body)) => serde_json::from_slice::<Value>(&body).unwrap_or_default(),
+            Ok((_, body)) => client::read::<Status>(&body),
             Err(why) => return client::unreachable(&why),
         };
-        let count = |pointer: &str| status.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
-        let text = |pointer: &str| status.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        bar.set_length(count("/source/seeding/estimate").max(1));
-        bar.set_position(count("/source/seeding/done"));
-        let state = text("/source/resync/state");
-        if count("/source/resync/number") >= number && state != "running" && state != "waiting" {
-            bar.finish_and_clear();
-            let result = text("/source/resync/result");
-            if state == "done" {
-                say(format_args!("{result}\n"));
-                return Exit::Done;
-            }
-            complain(result);
-            if state == "refused" {
-                eprintln!("the resync is made when that is cured: `sidecar status` shows it");
-                return Exit::Refused;
-            }
-            return Exit::Failed;
+        let source = match status {
+            Ok(status) => status.source,
+            Err(exit) => return exit,
+        };
+        if let Some(Progress { done, estimate }) = source.seeding {
+            bar.set_length(estimate.max(1));
+            bar.set_position(done);
+        }
+        if let Some(resync) = source.resync.filter(|resync| resync.number >= number)
+            && let Some(exit) = end_of(&resync, &bar)
+        {
+            return exit;
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// How it ended, where it has: shown, and as an exit status.
+fn end_of(resync: &ResyncStatus, bar: &ProgressBar) -> Option<Exit> {
+    let result = resync.result.as_deref().unwrap_or_default();
+    let exit = match resync.state {
+        ResyncState::Running | ResyncState::Waiting => return None,
+        ResyncState::Done => Exit::Done,
+        ResyncState::Failed | ResyncState::Held => Exit::Failed,
+        ResyncState::Refused => Exit::Refused,
+    };
+    bar.finish_and_clear();
+    if exit == Exit::Done {
+        say(format_args!("{result}\n"));
+    } else {
+        complain(result);
+    }
+    if exit == Exit::Refused {
+        eprintln!("the resync starts when that is fixed: `sidecar status` shows it");
+    }
+    Some(exit)
 }
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);

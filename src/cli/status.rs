@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use serde_json::Value;
+use comfy_table::{CellAlignment, Table};
 
 use super::{Exit, block_on, client, complain, say};
-use crate::admin::{plain, pretty_json};
+use crate::admin::{
+    LaneStatus, NotKeptLane, NotKeptStatus, Progress, SourceStatus, SpoolStatus, Status, plain, pretty_json,
+};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -21,14 +23,13 @@ pub(super) fn status(spool: &Path, args: &Args) -> Exit {
             Ok((_, body)) => body,
             Err(why) => return client::unreachable(&why),
         };
-        let Ok(status) = serde_json::from_slice::<Value>(&body) else {
-            eprintln!("the sidecar's answer is not JSON");
-            return Exit::Failed;
-        };
         if args.json {
             say(format_args!("{}\n", pretty_json(&String::from_utf8_lossy(&body))));
-        } else {
-            say(format_args!("{}", told(&status)));
+            return Exit::Done;
+        }
+        match client::read::<Status>(&body) {
+            Ok(status) => say(format_args!("{}", describe(&status))),
+            Err(exit) => return exit,
         }
         Exit::Done
     })
@@ -48,123 +49,101 @@ pub(super) fn healthcheck(spool: &Path) -> Exit {
 }
 
 /// For people. What is missing is a dash.
-fn told(status: &Value) -> String {
-    let text = |pointer: &str| match status.pointer(pointer) {
-        Some(Value::String(text)) => plain(text),
-        None | Some(Value::Null) => "-".to_owned(),
-        Some(other) => other.to_string(),
-    };
-    let size =
-        |pointer: &str| status.pointer(pointer).and_then(Value::as_u64).map_or_else(|| "-".to_owned(), size);
+fn describe(status: &Status) -> String {
     let mut out = String::new();
-    let ready = status.pointer("/readiness/ready").and_then(Value::as_bool) == Some(true);
-    let _ = writeln!(
-        out,
-        "{}",
-        if ready { "ready".to_owned() } else { format!("NOT READY: {}", reasons(status)) }
-    );
-    let _ = writeln!(
-        out,
-        "source   {} {}, slot {}",
-        text("/source/state"),
-        text("/source/database"),
-        text("/source/slot")
-    );
-    let _ = writeln!(
-        out,
-        "         confirmed {}, lag {}, log kept by the slot {} ({})",
-        text("/source/confirmed_lsn"),
-        size("/source/confirmed_lag_bytes"),
-        size("/source/retained_bytes"),
-        text("/source/wal_status")
-    );
-    if status.pointer("/source/seeding").is_some_and(Value::is_object) {
-        let (done, of) = (text("/source/seeding/done"), text("/source/seeding/estimate"));
-        let _ = writeln!(out, "         first start: {done} of about {of} documents");
-    }
-    let _ = writeln!(
-        out,
-        "spool    {} of {} live ({}), file {}, {} documents remembered in {}, {} records are dead letters",
-        size("/spool/live_bytes"),
-        size("/spool/bytes_max"),
-        text("/spool/room"),
-        size("/spool/file_bytes"),
-        text("/spool/shadow_documents"),
-        size("/spool/shadow_bytes"),
-        text("/spool/dead_letter_records")
-    );
-    if status.pointer("/spool/window").is_some_and(Value::is_object) {
-        let _ = writeln!(
-            out,
-            "         can be replayed: from {} to {}, committed after {}",
-            text("/spool/window/from_lsn"),
-            text("/spool/window/to_lsn"),
-            text("/spool/window/after")
-        );
-    }
-    let replays = status.pointer("/replays").and_then(Value::as_array).cloned().unwrap_or_default();
-    replays.iter().for_each(|replay| {
+    let reasons = status.readiness.reasons.iter().map(|reason| plain(reason)).collect::<Vec<_>>().join("; ");
+    let _ =
+        if status.readiness.ready { writeln!(out, "ready") } else { writeln!(out, "NOT READY: {reasons}") };
+    write_source(&mut out, &status.source);
+    write_spool(&mut out, &status.spool);
+    for replay in &status.replays {
         let _ = writeln!(out, "replay   {}", super::replay::line(replay));
-    });
-    let lanes = status.pointer("/lanes").and_then(Value::as_array).cloned().unwrap_or_default();
-    if !lanes.is_empty() {
-        let _ = writeln!(
-            out,
-            "\n{:<24} {:<9} {:<16} {:>9} {:>9} {:>9}  last",
-            "project", "callback", "state", "pending", "oldest", "failures"
-        );
     }
-    lanes.iter().for_each(|lane| write_lane(&mut out, lane));
-    write_not_kept(&mut out, status);
+    if !status.lanes.is_empty() {
+        let _ = writeln!(out, "\n{}", lanes(&status.lanes));
+    }
+    write_dropped(&mut out, &status.not_kept);
     out
 }
 
-/// What is dropped for want of a webhook.
-fn write_not_kept(out: &mut String, status: &Value) {
-    let count = |of: &Value, pointer: &str| of.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
-    let records = count(status, "/not_kept/records");
-    if records == 0 {
+fn write_source(out: &mut String, source: &SourceStatus) {
+    let size = |bytes: Option<u64>| bytes.map_or_else(dash, size);
+    let (database, slot) = (plain(&source.database), plain(&source.slot));
+    let _ = writeln!(out, "source   {} {database}, slot {slot}", source.state);
+    let _ = writeln!(
+        out,
+        "         confirmed {}, lag {}, log kept by the slot {} ({})",
+        or_dash(source.confirmed_lsn.as_deref()),
+        size(source.confirmed_lag_bytes),
+        size(source.retained_bytes),
+        or_dash(source.wal_status.as_deref())
+    );
+    if let Some(Progress { done, estimate }) = source.seeding {
+        let _ = writeln!(out, "         first start: {done} of about {estimate} documents");
+    }
+}
+
+fn write_spool(out: &mut String, spool: &SpoolStatus) {
+    let _ = writeln!(
+        out,
+        "spool    {} of {} live ({}), file {}, {} documents remembered in {}, {} records are dead letters",
+        size(spool.live_bytes),
+        size(spool.bytes_max),
+        spool.room.name(),
+        size(spool.file_bytes),
+        spool.shadow_documents,
+        size(spool.shadow_bytes),
+        spool.dead_letter_records
+    );
+    if let Some(window) = &spool.window {
+        let [from, to, after] = [&window.from_lsn, &window.to_lsn, &window.after].map(|text| plain(text));
+        let _ = writeln!(out, "         can be replayed: from {from} to {to}, committed after {after}");
+    }
+}
+
+fn lanes(lanes: &[LaneStatus]) -> Table {
+    let mut table = super::table(["project", "callback", "state", "pending", "oldest", "failures", "last"]);
+    for right_aligned in 3..=5 {
+        if let Some(column) = table.column_mut(right_aligned) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    for lane in lanes {
+        let oldest = lane.pending.oldest_seconds.map(|seconds| format!("{seconds:.1} s"));
+        table.add_row([
+            plain(&lane.project),
+            lane.callback.to_string(),
+            lane.state.to_string(),
+            lane.pending.records.to_string(),
+            oldest.unwrap_or_else(dash),
+            lane.failures.to_string(),
+            lane.last_outcome.map_or_else(dash, |outcome| outcome.to_string()),
+        ]);
+    }
+    table
+}
+
+/// Records that were dropped because no webhook is configured for them.
+fn write_dropped(out: &mut String, dropped: &NotKeptStatus) {
+    let NotKeptStatus { records, lanes, more_lanes } = dropped;
+    if *records == 0 {
         return;
     }
     let _ = writeln!(out, "\nDROPPED  {records} records since the start, as no [[webhook]] takes them:");
-    let lanes = status.pointer("/not_kept/lanes").and_then(Value::as_array).into_iter().flatten();
-    for lane in lanes {
-        let text = |name: &str| plain(lane.get(name).and_then(Value::as_str).unwrap_or("-"));
-        let _ = writeln!(
-            out,
-            "{:<24} {:<9} {:>26} records",
-            text("project"),
-            text("callback"),
-            count(lane, "/records")
-        );
+    for NotKeptLane { project, callback, records } in lanes {
+        let _ = writeln!(out, "{:<24} {callback:<9} {records:>26} records", plain(project));
     }
-    let more = count(status, "/not_kept/more_lanes");
-    if more > 0 {
-        let _ = writeln!(out, "and {more} more projects and callbacks");
+    if *more_lanes > 0 {
+        let _ = writeln!(out, "and {more_lanes} more projects and callbacks");
     }
 }
 
-fn write_lane(out: &mut String, lane: &Value) {
-    let text = |name: &str| plain(lane.get(name).and_then(Value::as_str).unwrap_or("-"));
-    let number = |pointer: &str| lane.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
-    let oldest = lane.pointer("/pending/oldest_seconds").and_then(Value::as_f64);
-    let oldest = oldest.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1} s"));
-    let _ = writeln!(
-        out,
-        "{:<24} {:<9} {:<16} {:>9} {:>9} {:>9}  {}",
-        text("project"),
-        text("callback"),
-        text("state"),
-        number("/pending/records"),
-        oldest,
-        number("/failures"),
-        text("last_outcome")
-    );
+fn or_dash(text: Option<&str>) -> String {
+    text.map_or_else(dash, plain)
 }
 
-fn reasons(status: &Value) -> String {
-    let reasons = status.pointer("/readiness/reasons").and_then(Value::as_array);
-    reasons.into_iter().flatten().filter_map(Value::as_str).map(plain).collect::<Vec<_>>().join("; ")
+fn dash() -> String {
+    "-".to_owned()
 }
 
 pub(super) fn size(bytes: u64) -> String {

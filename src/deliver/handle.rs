@@ -99,10 +99,9 @@ impl Deliver {
     }
 }
 
-/// Chance, 0.0..1.0: the random bits of a UUID.
+/// A random number in 0.0..1.0.
 pub fn random_jitter() -> f64 {
-    let (high, _) = Uuid::new_v4().as_u64_pair();
-    f64::from(u32::try_from(high >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+    fastrand::f64()
 }
 
 const VIEW_PATIENCE: Duration = Duration::from_secs(5);
