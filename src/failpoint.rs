@@ -8,7 +8,7 @@
 pub enum Side {
     /// It has not happened.
     Before,
-    /// It has, and nobody was told.
+    /// After the operation, before anyone knows of it.
     After,
 }
 

@@ -18,7 +18,7 @@ pub mod time;
 /// Places in the database's log.
 pub mod position;
 
-/// What a receiver is told, and the bytes that tell it.
+/// The items of a payload, and their bytes.
 pub mod record;
 
 /// How an attempt ended.
@@ -60,7 +60,7 @@ pub mod resync;
 /// What has settled, sent again from a place or time on.
 pub mod replay;
 
-/// What every stage says of itself → JSON, metrics, readiness.
+/// The status of every stage → JSON, metrics, readiness.
 pub mod admin;
 
 /// `sidecar.toml` and the environment → checked settings.

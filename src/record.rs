@@ -1,4 +1,4 @@
-//! Records: what a receiver is told of one document, and the bytes that tell it.
+//! Records: one item of a callback's payload, about one document, and its bytes.
 //!
 //! A record is kept as its finished JSON fragment; a body is a prefix, the fragments joined by
 //! commas, and a suffix. No serialiser stands in the hot path.

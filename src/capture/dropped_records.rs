@@ -21,9 +21,9 @@ struct Counts {
 /// Records of one (project, callback) that were dropped.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Dropped {
-    /// Whose.
+    /// Their project.
     pub project: String,
-    /// Which.
+    /// Their callback.
     pub callback: Callback,
     /// How many.
     pub records: u64,

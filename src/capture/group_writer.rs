@@ -79,7 +79,7 @@ pub struct GroupWriter {
     /// Groups that are not durable yet, in order. **Only the first is with the spool**: were the disk
     /// full for it and not for the next, that one's position would confirm what is nowhere.
     uncommitted: VecDeque<Arc<Group>>,
-    /// The disk had no room for the first: it is handed in again then.
+    /// The disk had no room for the first: it is submitted again then.
     retry_at: Option<Uptime>,
 }
 
@@ -193,7 +193,7 @@ impl GroupWriter {
         self.dropped.clone()
     }
 
-    /// Something was entered that is not handed in.
+    /// Something was applied that is not submitted.
     pub(crate) fn has_changes(&self) -> bool {
         self.changes > 0 || !self.facts.is_empty()
     }

@@ -15,7 +15,7 @@ pub(super) struct ShadowCache {
     reader: Reader,
     /// Entries of the group that is being filled.
     open: HashMap<Identity, CachedEntry>,
-    /// Entries of groups that are handed in and not answered, the oldest first.
+    /// Entries of groups that are submitted and not committed, the oldest first.
     unsynced: VecDeque<HashMap<Identity, CachedEntry>>,
     /// Two generations of what was read or synced: when the young one is full it becomes the old
     /// one, and the old one goes.

@@ -36,13 +36,13 @@ pub enum Unreadable {
         "`{column}`, which tells documents apart, is NULL: make it NOT NULL, or name another in `documents.id`"
     )]
     NullId {
-        /// Which.
+        /// The column.
         column: String,
     },
     /// A value that no message carries, of a document that the shadow does not know.
     #[error("`{column}` lies out of line and was left out of an UPDATE of a document that is not known")]
     OutOfLine {
-        /// Which.
+        /// The column.
         column: String,
     },
     /// Cells and columns do not match.

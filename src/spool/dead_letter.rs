@@ -28,7 +28,7 @@ pub struct DeadLetter {
     pub bytes: u64,
     /// Why it was given up.
     pub reason: DeadReason,
-    /// When.
+    /// When it was given up.
     pub at: Timestamp,
     /// `None`: it was never cut.
     pub batch: Option<BatchId>,

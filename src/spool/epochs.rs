@@ -15,7 +15,7 @@ pub struct Epochs {
 /// The epoch of a record.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Epoch {
-    /// Which.
+    /// Its id.
     pub id: Uuid,
     /// Its last record, where it has ended.
     pub last: Option<Seq>,

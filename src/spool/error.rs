@@ -13,7 +13,7 @@ pub enum SpoolError {
     /// The writer has ended, and takes nothing more.
     #[error("the spool is closed")]
     Closed,
-    /// There is no room on the disk. It may be handed in again.
+    /// There is no room on the disk. It may be submitted again.
     #[error("the spool's disk is full")]
     DiskFull,
     /// A queue inside the process gave no reply. The spool is as it was, or did what was requested.
@@ -47,9 +47,9 @@ pub enum OpenError {
     /// The folder or a file in it cannot be used.
     #[error("open the spool {}: {source}", path.display())]
     Io {
-        /// Which.
+        /// The folder or file.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// Another process has it.
@@ -71,7 +71,7 @@ pub enum OpenError {
     Unwritable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// What was found.
         what: String,
     },
     /// Written by a later version.
@@ -96,7 +96,7 @@ pub enum OpenError {
         from: i64,
         /// The format that the step makes.
         to: i64,
-        /// Why.
+        /// What was found.
         what: String,
         /// The copy.
         copy: PathBuf,

@@ -1,7 +1,7 @@
 //! What is durable: lanes, cursors, batches, attempts, the shadow and the stream's position, in
 //! one SQLite file that one thread writes.
 //!
-//! Both loops hand their operations to the writer. What has been handed in by the end of one sync
+//! Both loops submit their operations to the writer. What has been submitted by the end of one sync
 //! becomes durable together in the next transaction (`synchronous=FULL`), so an idle pipeline
 //! syncs at once and a busy one in large groups.
 //!

@@ -1,4 +1,4 @@
-//! What the loops ask of the spool, and what they are told.
+//! The operations of the spool, and their results.
 
 use std::sync::Arc;
 
@@ -107,7 +107,7 @@ pub struct Chunk {
     pub packed: Bytes,
 }
 
-/// What a loop asks of the spool. Those handed in together become durable together.
+/// An operation of the spool. Operations submitted together become durable together.
 #[derive(Debug)]
 pub enum Op {
     /// Left loop: records, shadow and position.
@@ -130,9 +130,9 @@ pub enum Op {
         lane: LaneNo,
         /// The last record given up.
         through: Seq,
-        /// Why.
+        /// Why they are given up.
         reason: DeadReason,
-        /// When.
+        /// The time of the operation.
         at: Timestamp,
     },
     /// Right loop: all pending records of a lane up to `through` are dropped and counted (its
@@ -143,9 +143,9 @@ pub enum Op {
         /// The last record dropped.
         through: Seq,
     },
-    /// Right loop: a lane's standing changed without an attempt (paused, resumed, webhook gone or back).
+    /// Right loop: a lane's health changed without an attempt (paused, resumed, webhook gone or back).
     SetHealth {
-        /// Whose.
+        /// The lane.
         lane: LaneNo,
         /// From now on.
         health: LaneHealth,
@@ -154,9 +154,9 @@ pub enum Op {
     Replay(NewReplay),
     /// A replay sends nothing more.
     CancelReplay {
-        /// Which.
+        /// The replay.
         replay: ReplayNo,
-        /// When.
+        /// The time of the operation.
         at: Timestamp,
     },
     /// These dead letters get one more attempt.
@@ -168,7 +168,7 @@ pub enum Op {
     },
     /// The first records of a dead letter that was never cut are this batch, and a dead letter of their own.
     CutDead {
-        /// Which.
+        /// The dead letter.
         dead: DeadLetterNo,
         /// Its first records, or all of them.
         batch: Batch,
@@ -177,7 +177,7 @@ pub enum Op {
     Redelivered {
         /// Which; where it is gone meanwhile, the attempt is logged.
         dead: DeadLetterNo,
-        /// How it ended. The lane's standing in it is not looked at.
+        /// How it ended. The lane's health in it is ignored.
         attempted: Attempted,
     },
     /// These dead letters are dropped: no replay sends their records.
@@ -210,7 +210,7 @@ pub struct Attempted {
     pub detail: Option<String>,
     /// What becomes of the batch.
     pub fate: Fate,
-    /// The lane's standing after it.
+    /// The lane's health after it.
     pub health: LaneHealth,
 }
 
@@ -257,7 +257,7 @@ pub struct LaneHealth {
 /// A lane as the spool knows it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LaneState {
-    /// Which.
+    /// The lane.
     pub lane: LaneNo,
     /// Every record up to here is settled.
     pub cursor: Seq,

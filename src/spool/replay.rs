@@ -18,7 +18,7 @@ pub struct NewReplay {
     pub id: Uuid,
     /// What was asked for, as JSON, to be shown.
     pub request: String,
-    /// When.
+    /// When it was requested.
     pub requested_at: Timestamp,
     /// Records a second over all lanes; `None`: as fast as receivers take them.
     pub rate: Option<u32>,
@@ -37,7 +37,7 @@ pub struct Replay {
     pub id: Uuid,
     /// What was asked for, as JSON.
     pub request: String,
-    /// When.
+    /// When it was requested.
     pub requested_at: Timestamp,
     /// Records a second over all lanes.
     pub rate: Option<u32>,

@@ -39,7 +39,7 @@ pub struct SearchResult {
 /// Records of one lane without a gap.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct RecordRange {
-    /// Whose.
+    /// The lane.
     pub lane: LaneNo,
     /// The first.
     pub first: Seq,

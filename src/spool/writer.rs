@@ -63,7 +63,7 @@ struct Shared {
     room: AtomicU8,
 }
 
-/// Who does what is handed in.
+/// Who does what is submitted.
 enum Doer {
     Thread(Mutex<Option<JoinHandle<()>>>),
     /// Whoever calls [`Spool::turn`].
@@ -90,7 +90,7 @@ impl Spool {
         Self::open_with(folder, options, Clock::start(Uptime(0)), start)
     }
 
-    /// The same without a thread: what is handed in is done when somebody turns it, or waits for it.
+    /// The same without a thread: operations are done when the caller runs it, or waits for a result.
     pub fn open_still(folder: &Path, options: Options, clock: Clock) -> Result<Opened, OpenError> {
         Self::open_with(folder, options, clock, |writer| Ok(Doer::Caller(Box::new(Mutex::new(writer)))))
     }
@@ -183,7 +183,7 @@ impl Spool {
         }
     }
 
-    /// Does what was handed in, and ends the writer. Later operations are refused.
+    /// Does what was submitted, and ends the writer. Later operations are refused.
     pub fn close(&self) {
         let _ = self.asks.send(Ask::Close);
         if let Doer::Thread(slot) = &*self.doer {
@@ -195,7 +195,7 @@ impl Spool {
         self.turn();
     }
 
-    /// Does what was handed in, where no thread does. Who waits for an answer calls it.
+    /// Does what was submitted, where no thread does. Whoever waits for a result calls it.
     pub fn turn(&self) {
         if let Doer::Caller(writer) = &*self.doer {
             let _ = writer.lock().unwrap_or_else(PoisonError::into_inner).turn(None);

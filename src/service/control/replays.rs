@@ -1,4 +1,4 @@
-//! Replays on request: the range is found in the spool, written down there, and handed to delivery.
+//! Replays on request: the range is found in the spool, stored there, and passed to delivery.
 
 use uuid::Uuid;
 
