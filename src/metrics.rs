@@ -158,12 +158,12 @@ pub struct ReasonLabel {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct ReusedLabel {
     /// Whether a pooled connection served.
-    pub reused: Truth,
+    pub reused: BoolLabel,
 }
 
 /// A label that says yes or no.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct Truth(pub bool);
+pub struct BoolLabel(pub bool);
 
 impl Metrics {
     /// All figures at zero, registered under their names in `registry`.
@@ -338,7 +338,7 @@ impl EncodeLabelValue for Callback {
     }
 }
 
-impl EncodeLabelValue for Truth {
+impl EncodeLabelValue for BoolLabel {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
         EncodeLabelValue::encode(&if self.0 { "true" } else { "false" }, encoder)
     }
@@ -356,7 +356,7 @@ mod tests {
         metrics.records.get_or_create(&CallbackLabel { callback: Callback::Ingested }).inc();
         let outcome = AttemptLabel { callback: Callback::Modified, outcome: OutcomeKind::Timeout };
         metrics.attempts.get_or_create(&outcome).inc();
-        metrics.http_connections.get_or_create(&ReusedLabel { reused: Truth(true) }).inc();
+        metrics.http_connections.get_or_create(&ReusedLabel { reused: BoolLabel(true) }).inc();
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [

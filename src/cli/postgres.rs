@@ -37,8 +37,8 @@ pub fn unprivileged(folder: &Path) -> anyhow::Result<Option<u32>> {
         return Ok(None);
     }
     let id = |name: &str| {
-        let said = Command::new("id").args(["-u", name]).output().ok()?;
-        String::from_utf8_lossy(&said.stdout).trim().parse().ok()
+        let version_text = Command::new("id").args(["-u", name]).output().ok()?;
+        String::from_utf8_lossy(&version_text.stdout).trim().parse().ok()
     };
     let user = id("postgres").or_else(|| id("nobody"));
     user.map(Some).context("find a user to run Postgres as: neither `postgres` nor `nobody` exists")
@@ -54,15 +54,15 @@ pub fn folder(name: &str) -> anyhow::Result<PathBuf> {
 
 /// A temporary cluster.
 #[derive(Debug)]
-pub struct Temporary {
+pub struct TemporaryServer {
     /// Where its socket is: the `host` of a connection string.
     pub host: PathBuf,
     /// What it says of itself, `PostgreSQL 18.1`.
     pub version: String,
-    server: Kept,
+    server: ChildProcess,
 }
 
-impl Temporary {
+impl TemporaryServer {
     /// Makes a cluster and waits until it answers. Its superuser is `postgres`.
     pub async fn start() -> anyhow::Result<Self> {
         let folder = folder("postgres")?;
@@ -90,7 +90,7 @@ impl Temporary {
         fs::write(data.join("postgresql.auto.conf"), settings).context("write the cluster's settings")?;
         let mut postgres = command(&bin.join("postgres"), user);
         postgres.arg("-D").arg(&data);
-        let mut server = Kept::start(&postgres, user, folder, Ending::Quit)?;
+        let mut server = ChildProcess::start(&postgres, user, folder, Ending::Quit)?;
         let conninfo = conninfo(folder, "postgres")?;
         let answers = async {
             while connect_sql(&conninfo).await.is_err() {
@@ -102,7 +102,7 @@ impl Temporary {
             () = server.ended() => anyhow::bail!("the temporary Postgres ended: {}", log_of(folder)),
             () = tokio::time::sleep(PATIENCE) => anyhow::bail!("the temporary Postgres does not answer: {}", log_of(folder)),
         }
-        let version = said(&bin.join("postgres"), user).unwrap_or_default();
+        let version = version_text(&bin.join("postgres"), user).unwrap_or_default();
         let version = version.split_whitespace().nth(2).unwrap_or("?");
         Ok(Self { host: folder.to_owned(), version: format!("PostgreSQL {version}"), server })
     }
@@ -121,7 +121,7 @@ impl Temporary {
 /// A program that ends with us, and whose folder then goes: it is kept by a shell that reads from us,
 /// and acts when that reading ends.
 #[derive(Debug)]
-pub struct Kept {
+pub struct ChildProcess {
     shell: Child,
     folder: PathBuf,
     /// Closed, it ends the program.
@@ -139,7 +139,7 @@ pub enum Ending {
     Terminate,
 }
 
-impl Kept {
+impl ChildProcess {
     /// Starts `program` as `user`. What it says on standard error goes to `log` in `folder`.
     pub fn start(
         program: &Command,
@@ -200,8 +200,8 @@ fn conninfo(folder: &Path, database: &str) -> anyhow::Result<Conninfo> {
 
 fn places() -> Vec<PathBuf> {
     let mut places = Vec::new();
-    if let Ok(said) = Command::new("pg_config").arg("--bindir").output() {
-        places.push(String::from_utf8_lossy(&said.stdout).trim().into());
+    if let Ok(version_text) = Command::new("pg_config").arg("--bindir").output() {
+        places.push(String::from_utf8_lossy(&version_text.stdout).trim().into());
     }
     places.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
     for (parent, inner) in PLACES {
@@ -214,12 +214,12 @@ fn places() -> Vec<PathBuf> {
 
 /// The major version of what is there, if `user` can run it.
 fn version(bin: &Path, user: Option<u32>) -> Option<u32> {
-    let said = said(&bin.join("postgres"), user)?;
-    let number = said.split_whitespace().nth(2)?;
+    let version_text = version_text(&bin.join("postgres"), user)?;
+    let number = version_text.split_whitespace().nth(2)?;
     number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-fn said(postgres: &Path, user: Option<u32>) -> Option<String> {
+fn version_text(postgres: &Path, user: Option<u32>) -> Option<String> {
     let output = command(postgres, user).arg("--version").output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -284,7 +284,7 @@ mod tests {
         let folder = folder("test").unwrap();
         let mut sleep = Command::new("sleep");
         sleep.arg("600");
-        let kept = Kept::start(&sleep, None, &folder, Ending::Terminate).unwrap();
+        let kept = ChildProcess::start(&sleep, None, &folder, Ending::Terminate).unwrap();
         tokio::task::spawn_blocking(|| kept.end()).await.unwrap();
         assert!(!folder.exists());
     }
@@ -294,7 +294,7 @@ mod tests {
         let folder = folder("test").unwrap();
         let mut speak = Command::new("sh");
         speak.args(["-c", "echo last words >&2"]);
-        let mut kept = Kept::start(&speak, None, &folder, Ending::Quit).unwrap();
+        let mut kept = ChildProcess::start(&speak, None, &folder, Ending::Quit).unwrap();
         tokio::time::timeout(PATIENCE, kept.ended()).await.unwrap();
         assert_eq!(log_of(&folder), "last words");
         kept.end();

@@ -143,7 +143,7 @@ fn print(request: &Request<()>, records: &[&RawValue], refused: bool) {
         header(request, "sidecar-positions"),
     );
     for record in records {
-        let _ = writeln!(out, "    {}", admin::json(record.get()));
+        let _ = writeln!(out, "    {}", admin::json(record.get()).replace(['\n', '\r'], " "));
     }
 }
 

@@ -8,7 +8,7 @@ use http_body_util::Full;
 use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sidecar::deliver::{Egress, Proxy};
-use sidecar::metrics::{ReusedLabel, Truth};
+use sidecar::metrics::{BoolLabel, ReusedLabel};
 use sidecar::record::Callback::Ingested;
 
 use crate::delivery::fixture::{Fixture, Setup, webhook};
@@ -66,8 +66,9 @@ fn connections_are_used_again_and_counted() {
         fixture.settle();
     }
     assert_eq!((receiver.received().len(), receiver.connections()), (3, 1));
-    let count =
-        |reused| fixture.metrics.http_connections.get_or_create(&ReusedLabel { reused: Truth(reused) }).get();
+    let count = |reused| {
+        fixture.metrics.http_connections.get_or_create(&ReusedLabel { reused: BoolLabel(reused) }).get()
+    };
     assert_eq!((count(false), count(true)), (1, 2));
 }
 

@@ -4,6 +4,8 @@
 
 use std::fmt::Write as _;
 
+use fastrand::Rng;
+
 /// Whose documents these are: the projects.
 pub(super) const PROJECTS: [&str; 3] = ["harbour-post", "island-echo", "tide-gazette"];
 
@@ -40,17 +42,17 @@ pub(super) struct Document {
 
 impl Document {
     /// The document numbered `id`.
-    pub(super) fn draw(id: i64, dice: &mut Dice) -> Self {
-        let project = dice.pick(&PROJECTS);
-        let (what, topic) = dice.pick(WHAT);
+    pub(super) fn draw(id: i64, rng: &mut Rng) -> Self {
+        let project = pick(rng, &PROJECTS);
+        let (what, topic) = pick(rng, WHAT);
         let initials: String = project.split('-').filter_map(|word| word.chars().next()).collect();
         Self {
             id,
-            key: format!("{}-{}-{id:05}", initials.to_uppercase(), 1994 + dice.below(32)),
+            key: format!("{}-{}-{id:05}", initials.to_uppercase(), 1994 + below(rng, 32)),
             project,
-            title: format!("{} {} {what}", dice.pick(WHO), dice.pick(DOES)),
-            author: dice.pick(AUTHORS),
-            body: body(what, dice),
+            title: format!("{} {} {what}", pick(rng, WHO), pick(rng, DOES)),
+            author: pick(rng, AUTHORS),
+            body: body(what, rng),
             labels: vec![topic],
             predicted: Vec::new(),
             live: true,
@@ -58,16 +60,16 @@ impl Document {
     }
 
     /// A second look: one more paragraph.
-    pub(super) fn revise(&mut self, dice: &mut Dice) {
-        let _ = write!(self.body, "\n\nUpdate: {}", dice.pick(SENTENCES));
+    pub(super) fn revise(&mut self, rng: &mut Rng) {
+        let _ = write!(self.body, "\n\nUpdate: {}", pick(rng, SENTENCES));
     }
 }
 
 /// Labels that differ from `now`, one to three of them.
-pub(super) fn other_labels(now: &[&'static str], dice: &mut Dice) -> Vec<&'static str> {
-    let mut labels = vec![dice.pick(WHAT).1];
-    for _ in 0..=dice.below(2) {
-        let label = dice.pick(LABELS);
+pub(super) fn other_labels(now: &[&'static str], rng: &mut Rng) -> Vec<&'static str> {
+    let mut labels = vec![pick(rng, WHAT).1];
+    for _ in 0..=below(rng, 2) {
+        let label = pick(rng, LABELS);
         if !labels.contains(&label) {
             labels.push(label);
         }
@@ -79,37 +81,24 @@ pub(super) fn other_labels(now: &[&'static str], dice: &mut Dice) -> Vec<&'stati
     labels
 }
 
-fn body(what: &str, dice: &mut Dice) -> String {
+fn body(what: &str, rng: &mut Rng) -> String {
     // One of ten is long enough for Postgres to store it out of line.
-    let paragraphs = if dice.below(10) == 0 { 60 } else { 2 + dice.below(5) };
+    let paragraphs = if below(rng, 10) == 0 { 60 } else { 2 + below(rng, 5) };
     let mut body = format!("It is about {what}, and not for the first time.");
     for _ in 0..paragraphs {
-        let _ = write!(body, "\n\n{} {}", dice.pick(SENTENCES), dice.pick(SENTENCES));
+        let _ = write!(body, "\n\n{} {}", pick(rng, SENTENCES), pick(rng, SENTENCES));
     }
     body
 }
 
-/// Dice that fall the same way from the same seed. <https://prng.di.unimi.it/splitmix64.c>
-#[derive(Clone, Debug)]
-pub(super) struct Dice(pub(super) u64);
+/// 0 to `end` - 1; 0 where there is none.
+pub(super) fn below(rng: &mut Rng, end: usize) -> usize {
+    if end == 0 { 0 } else { rng.usize(..end) }
+}
 
-impl Dice {
-    /// 0 to `end` - 1; 0 where there is none.
-    pub(super) fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut drawn = self.0;
-        drawn = (drawn ^ (drawn >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        drawn = (drawn ^ (drawn >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((drawn ^ (drawn >> 31)) >> 16)
-            .unwrap_or_default()
-            .checked_rem(end)
-            .unwrap_or_default()
-    }
-
-    /// One of `these`.
-    pub(super) fn pick<T: Copy + Default>(&mut self, these: &[T]) -> T {
-        these.get(self.below(these.len())).copied().unwrap_or_default()
-    }
+/// One of `these`.
+pub(super) fn pick<T: Copy + Default>(rng: &mut Rng, these: &[T]) -> T {
+    rng.choice(these.iter().copied()).unwrap_or_default()
 }
 
 const WHO: &[&str] = &[
@@ -193,9 +182,9 @@ mod tests {
     #[test]
     fn the_same_seed_makes_the_same_documents() {
         let draw = || {
-            let mut dice = Dice(7);
+            let mut rng = Rng::with_seed(7);
             (0..50)
-                .map(|id| Document::draw(id, &mut dice))
+                .map(|id| Document::draw(id, &mut rng))
                 .map(|d| (d.key, d.title, d.body))
                 .collect::<Vec<_>>()
         };
@@ -204,10 +193,10 @@ mod tests {
 
     #[test]
     fn other_labels_are_other_labels() {
-        let mut dice = Dice(7);
+        let mut rng = Rng::with_seed(7);
         let mut labels = Vec::new();
         for _ in 0..1_000 {
-            let others = other_labels(&labels, &mut dice);
+            let others = other_labels(&labels, &mut rng);
             assert_ne!(labels, others);
             labels = others;
         }

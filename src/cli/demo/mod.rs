@@ -4,17 +4,17 @@
 //! crosses out what was expected. What was started ends with this process, and leaves nothing behind.
 
 mod archive;
-mod ledger;
-mod show;
-mod stage;
+mod printer;
+mod scenario;
+mod tally;
 mod traffic;
 
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::show::Show;
-use self::stage::Stage;
+use self::printer::Printer;
+use self::scenario::Scenario;
 use super::{Exit, block_on};
 use crate::clock::Clock;
 
@@ -27,7 +27,7 @@ pub(super) struct Args {
 
 pub(super) fn demo(args: &Args) -> Exit {
     block_on(async {
-        match play(args.seconds).await {
+        match run(args.seconds).await {
             Ok(exit) => exit,
             Err(error) => {
                 eprintln!("demo: {error:#}");
@@ -37,30 +37,30 @@ pub(super) fn demo(args: &Args) -> Exit {
     })
 }
 
-async fn play(seconds: Option<u64>) -> anyhow::Result<Exit> {
-    let show = Show::new(Clock::now());
-    let mut stage = tokio::select! {
+async fn run(seconds: Option<u64>) -> anyhow::Result<Exit> {
+    let printer = Printer::new(Clock::now());
+    let mut scenario = tokio::select! {
         // First the ear, then what it may have to end.
         biased;
-        () = asked_to_end() => return Ok(Exit::Done),
-        stage = Stage::set(show) => stage?,
+        () = stop_signal() => return Ok(Exit::Done),
+        scenario = Scenario::set(printer) => scenario?,
     };
     let played = tokio::select! {
-        played = stage.play(seconds.map(Duration::from_secs)) => played,
-        () = asked_to_end() => Ok(()),
+        played = scenario.run(seconds.map(Duration::from_secs)) => played,
+        () = stop_signal() => Ok(()),
     };
     // Not asked twice: the second time we are gone at once, and so is the rest.
     let counts = tokio::select! {
-        counts = stage.settle() => counts,
-        () = asked_to_end() => stage.ledger.counts(),
+        counts = scenario.settle() => counts,
+        () = stop_signal() => scenario.tally.counts(),
     };
-    stage.end();
+    scenario.end();
     played?;
     Ok(if counts.missing() == 0 { Exit::Done } else { Exit::Failed })
 }
 
 /// Returns at Ctrl-C and at SIGTERM.
-async fn asked_to_end() {
+async fn stop_signal() {
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}

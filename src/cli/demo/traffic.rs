@@ -1,18 +1,19 @@
 //! What the application's people do: statements, and the records that each must make.
 
 use anyhow::Context as _;
+use fastrand::Rng;
 use tokio_postgres::{Client, Transaction};
 
-use super::archive::{Dice, Document, PROJECTS, TABLE, other_labels};
-use super::ledger::{Ledger, Subject, Wanted};
+use super::archive::{Document, PROJECTS, TABLE, below, other_labels, pick};
+use super::tally::{ExpectedRecord, Subject, Tally};
 use crate::clock::Clock;
 use crate::record::Callback;
 
-/// The application: its documents, and its dice.
+/// The application: its documents, and its random numbers.
 #[derive(Debug)]
 pub(super) struct Application {
     documents: Vec<Document>,
-    dice: Dice,
+    rng: Rng,
     next_id: i64,
     /// Transactions committed.
     pub(super) transactions: u64,
@@ -25,7 +26,7 @@ impl Application {
     pub(super) async fn found(client: &mut Client, count: usize, seed: u64) -> anyhow::Result<Self> {
         client.batch_execute(TABLE).await.context("make the documents table")?;
         let mut new =
-            Self { documents: Vec::new(), dice: Dice(seed), next_id: 1, transactions: 0, silent: 0 };
+            Self { documents: Vec::new(), rng: Rng::with_seed(seed), next_id: 1, transactions: 0, silent: 0 };
         let transaction = client.transaction().await?;
         new.publish(&transaction, count).await.context("write the documents")?;
         transaction.commit().await?;
@@ -33,46 +34,46 @@ impl Application {
     }
 
     /// One transaction of one of the people.
-    pub(super) async fn act(&mut self, client: &mut Client, ledger: &Ledger) -> anyhow::Result<()> {
+    pub(super) async fn act(&mut self, client: &mut Client, tally: &Tally) -> anyhow::Result<()> {
         let on = client.transaction().await?;
-        let wanted = match self.dice.below(100) {
+        let expected = match below(&mut self.rng, 100) {
             0..20 => self.publish(&on, 1).await?,
             20..22 => self.publish(&on, 25).await?,
             22..42 => self.label(&on).await?,
             42..60 => self.predict(&on).await?,
             60..70 => self.compare(&on).await?,
             70..82 => self.revise(&on).await?,
-            82..88 => self.bin(&on).await?,
+            82..88 => self.soft_delete(&on).await?,
             88..93 => self.restore(&on).await?,
-            93..95 => self.shred(&on).await?,
-            95..97 => self.hand_over(&on).await?,
+            93..95 => self.delete(&on).await?,
+            95..97 => self.move_project(&on).await?,
             _ => self.touch(&on).await?,
         };
         self.transactions += 1;
-        self.silent += u64::from(wanted.is_empty());
+        self.silent += u64::from(expected.is_empty());
         // Before the commit: a callback may be here before the commit's answer is.
-        ledger.expect(wanted, Clock::now());
+        tally.expect(expected, Clock::now());
         on.commit().await?;
         Ok(())
     }
 
-    async fn publish(&mut self, on: &Transaction<'_>, count: usize) -> anyhow::Result<Vec<Wanted>> {
-        let mut wanted = Vec::new();
+    async fn publish(&mut self, on: &Transaction<'_>, count: usize) -> anyhow::Result<Vec<ExpectedRecord>> {
+        let mut expected = Vec::new();
         let statement = on.prepare(INSERT).await?;
         for _ in 0..count {
-            let document = Document::draw(self.next_id, &mut self.dice);
+            let document = Document::draw(self.next_id, &mut self.rng);
             let Document { id, key, project, title, author, body, labels, .. } = &document;
             on.execute(&statement, &[id, key, project, title, author, body, labels]).await?;
-            wanted.push(ingested(&document, "published"));
+            expected.push(ingested(&document, "published"));
             self.documents.push(document);
             self.next_id += 1;
         }
-        Ok(wanted)
+        Ok(expected)
     }
 
-    async fn label(&mut self, on: &Transaction<'_>) -> anyhow::Result<Vec<Wanted>> {
-        let Some((document, dice)) = self.one(true) else { return Ok(Vec::new()) };
-        let labels = other_labels(&document.labels, dice);
+    async fn label(&mut self, on: &Transaction<'_>) -> anyhow::Result<Vec<ExpectedRecord>> {
+        let Some((document, rng)) = self.one(true) else { return Ok(Vec::new()) };
+        let labels = other_labels(&document.labels, rng);
         if !one_row(
             on.execute("UPDATE documents SET labels = $2 WHERE id = $1", &[&document.id, &labels]).await?,
         ) {
@@ -80,12 +81,12 @@ impl Application {
         }
         let told = format!("labels {labels:?}");
         document.labels = labels;
-        Ok(vec![document.wanted(Callback::Modified, Subject::Labels(document.id.to_string()), &told)])
+        Ok(vec![document.expected(Callback::Modified, Subject::Labels(document.id.to_string()), &told)])
     }
 
-    async fn predict(&mut self, on: &Transaction<'_>) -> anyhow::Result<Vec<Wanted>> {
-        let Some((document, dice)) = self.one(true) else { return Ok(Vec::new()) };
-        let labels = other_labels(&document.predicted, dice);
+    async fn predict(&mut self, on: &Transaction<'_>) -> anyhow::Result<Vec<ExpectedRecord>> {
+        let Some((document, rng)) = self.one(true) else { return Ok(Vec::new()) };
+        let labels = other_labels(&document.predicted, rng);
         let json = serde_json::to_string(&labels)?;
         let statement = "UPDATE documents SET predicted_labels = $2::text::jsonb WHERE id = $1";
         if !one_row(on.execute(statement, &[&document.id, &json]).await?) {
@@ -93,16 +94,16 @@ impl Application {
         }
         let told = format!("predicted {labels:?}");
         document.predicted = labels;
-        Ok(vec![document.wanted(Callback::Modified, Subject::Predicted(document.id.to_string()), &told)])
+        Ok(vec![document.expected(Callback::Modified, Subject::Predicted(document.id.to_string()), &told)])
     }
 
     /// Finds a neighbour. Each is a new one, so each makes a record.
-    async fn compare(&mut self, on: &Transaction<'_>) -> anyhow::Result<Vec<Wanted>> {
-        let Some((other, dice)) = self.one(true) else { return Ok(Vec::new()) };
+    async fn compare(&mut self, on: &Transaction<'_>) -> anyhow::Result<Vec<ExpectedRecord>> {
+        let Some((other, rng)) = self.one(true) else { return Ok(Vec::new()) };
         let (id, key) = (other.id.to_string(), other.key.clone());
         let label = format!(
             "{} {}",
-            dice.pick(&["same event, pair", "same source, pair", "near duplicate, pair"]),
+            pick(rng, &["same event, pair", "same source, pair", "near duplicate, pair"]),
             self.transactions
         );
         let Some((document, _)) = self.one(true) else { return Ok(Vec::new()) };
@@ -113,18 +114,18 @@ impl Application {
             return Ok(Vec::new());
         }
         let told = format!("similar to {key}");
-        Ok(vec![document.wanted(Callback::Modified, Subject::Similar { id, label }, &told)])
+        Ok(vec![document.expected(Callback::Modified, Subject::Similar { id, label }, &told)])
     }
 
-    async fn revise(&mut self, on: &Transaction<'_>) -> anyhow::Result<Vec<Wanted>> {
-        let Some((document, dice)) = self.one(true) else { return Ok(Vec::new()) };
-        document.revise(dice);
+    async fn revise(&mut self, on: &Transaction<'_>) -> anyhow::Result<Vec<ExpectedRecord>> {
+        let Some((document, rng)) = self.one(true) else { return Ok(Vec::new()) };
+        document.revise(rng);
         let statement = "UPDATE documents SET body = $2, updated_at = now() WHERE id = $1";
         let done = on.execute(statement, &[&document.id, &document.body]).await?;
         Ok(if one_row(done) { vec![ingested(document, "revised")] } else { Vec::new() })
     }
 
-    async fn bin(&mut self, on: &Transaction<'_>) -> anyhow::Result<Vec<Wanted>> {
+    async fn soft_delete(&mut self, on: &Transaction<'_>) -> anyhow::Result<Vec<ExpectedRecord>> {
         let Some((document, _)) = self.one(true) else { return Ok(Vec::new()) };
         let statement = "UPDATE documents SET deleted_at = now() WHERE id = $1 AND deleted_at IS NULL";
         let done = on.execute(statement, &[&document.id]).await?;
@@ -132,7 +133,7 @@ impl Application {
         Ok(if one_row(done) { vec![excluded(document, "put into the bin")] } else { Vec::new() })
     }
 
-    async fn restore(&mut self, on: &Transaction<'_>) -> anyhow::Result<Vec<Wanted>> {
+    async fn restore(&mut self, on: &Transaction<'_>) -> anyhow::Result<Vec<ExpectedRecord>> {
         let Some((document, _)) = self.one(false) else { return Ok(Vec::new()) };
         let statement = "UPDATE documents SET deleted_at = NULL WHERE id = $1 AND deleted_at IS NOT NULL";
         let done = on.execute(statement, &[&document.id]).await?;
@@ -140,8 +141,8 @@ impl Application {
         Ok(if one_row(done) { vec![ingested(document, "restored")] } else { Vec::new() })
     }
 
-    async fn shred(&mut self, on: &Transaction<'_>) -> anyhow::Result<Vec<Wanted>> {
-        let at = self.dice.below(self.documents.len());
+    async fn delete(&mut self, on: &Transaction<'_>) -> anyhow::Result<Vec<ExpectedRecord>> {
+        let at = below(&mut self.rng, self.documents.len());
         if at >= self.documents.len() {
             return Ok(Vec::new());
         }
@@ -151,7 +152,7 @@ impl Application {
     }
 
     /// To another project: it leaves one and arrives in the other.
-    async fn hand_over(&mut self, on: &Transaction<'_>) -> anyhow::Result<Vec<Wanted>> {
+    async fn move_project(&mut self, on: &Transaction<'_>) -> anyhow::Result<Vec<ExpectedRecord>> {
         let Some((document, _)) = self.one(true) else { return Ok(Vec::new()) };
         let others: Vec<_> = PROJECTS.into_iter().filter(|project| *project != document.project).collect();
         let Some(project) = others.first().copied() else { return Ok(Vec::new()) };
@@ -165,7 +166,7 @@ impl Application {
     }
 
     /// Writes what is there already: nobody is told.
-    async fn touch(&mut self, on: &Transaction<'_>) -> anyhow::Result<Vec<Wanted>> {
+    async fn touch(&mut self, on: &Transaction<'_>) -> anyhow::Result<Vec<ExpectedRecord>> {
         let Some((document, _)) = self.one(true) else { return Ok(Vec::new()) };
         let statement = "UPDATE documents SET labels = labels, updated_at = now() WHERE id = $1";
         on.execute(statement, &[&document.id]).await?;
@@ -173,29 +174,29 @@ impl Application {
     }
 
     /// A live or a binned document, if a few looks find one.
-    fn one(&mut self, live: bool) -> Option<(&mut Document, &mut Dice)> {
+    fn one(&mut self, live: bool) -> Option<(&mut Document, &mut Rng)> {
         let looks = if live { 50 } else { 0 };
-        let drawn = (0..looks).map(|_| self.dice.below(self.documents.len())).collect::<Vec<_>>();
+        let drawn = (0..looks).map(|_| below(&mut self.rng, self.documents.len())).collect::<Vec<_>>();
         let is_it = |at: &usize| self.documents.get(*at).is_some_and(|document| document.live == live);
         let at =
             drawn.into_iter().find(is_it).or_else(|| self.documents.iter().position(|d| d.live == live))?;
-        self.documents.get_mut(at).map(|document| (document, &mut self.dice))
+        self.documents.get_mut(at).map(|document| (document, &mut self.rng))
     }
 }
 
 impl Document {
-    fn wanted(&self, callback: Callback, subject: Subject, deed: &str) -> Wanted {
-        let told = format!("{}  {}: {deed}", self.key, self.title);
-        Wanted { project: self.project.to_owned(), callback, subject, told }
+    fn expected(&self, callback: Callback, subject: Subject, action: &str) -> ExpectedRecord {
+        let told = format!("{}  {}: {action}", self.key, self.title);
+        ExpectedRecord { project: self.project.to_owned(), callback, subject, told }
     }
 }
 
-fn ingested(document: &Document, deed: &str) -> Wanted {
-    document.wanted(Callback::Ingested, Subject::Document(document.id.to_string()), deed)
+fn ingested(document: &Document, action: &str) -> ExpectedRecord {
+    document.expected(Callback::Ingested, Subject::Document(document.id.to_string()), action)
 }
 
-fn excluded(document: &Document, deed: &str) -> Wanted {
-    document.wanted(Callback::Excluded, Subject::Document(document.id.to_string()), deed)
+fn excluded(document: &Document, action: &str) -> ExpectedRecord {
+    document.expected(Callback::Excluded, Subject::Document(document.id.to_string()), action)
 }
 
 /// Somebody else may have removed it meanwhile: then nobody is told of it.

@@ -21,7 +21,7 @@ use crate::deliver::http::proxy::Proxy;
 use crate::deliver::http::trust;
 use crate::deliver::http::wire::{HttpConnection, Pool};
 use crate::deliver::scheduler::retry::Outcome;
-use crate::metrics::{Metrics, ReusedLabel, Truth};
+use crate::metrics::{BoolLabel, Metrics, ReusedLabel};
 use crate::outcome::OutcomeKind;
 
 /// Makes requests.
@@ -130,7 +130,10 @@ impl Client {
         answer: Answer,
         deadline: Instant,
     ) -> Outcome {
-        self.metrics.http_connections.get_or_create(&ReusedLabel { reused: Truth(connection.reused) }).inc();
+        self.metrics
+            .http_connections
+            .get_or_create(&ReusedLabel { reused: BoolLabel(connection.reused) })
+            .inc();
         if answer.is_whole() && timeout_at(deadline, connection.is_free()).await == Ok(true) {
             self.pool.put(key, connection);
         }

@@ -21,7 +21,7 @@ pub(super) enum Subject {
 
 /// A record that must arrive.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
+pub(super) struct ExpectedRecord {
     pub(super) project: String,
     pub(super) callback: Callback,
     pub(super) subject: Subject,
@@ -40,7 +40,7 @@ pub(super) enum Arrival {
 
 /// Which records are on their way.
 #[derive(Debug, Default)]
-pub(super) struct Ledger(Mutex<Inner>);
+pub(super) struct Tally(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -70,10 +70,10 @@ impl Counts {
     }
 }
 
-impl Ledger {
-    pub(super) fn expect(&self, wanted: Vec<Wanted>, now: Timestamp) {
+impl Tally {
+    pub(super) fn expect(&self, expected: Vec<ExpectedRecord>, now: Timestamp) {
         let mut inner = self.inner();
-        for Wanted { project, callback, subject, told } in wanted {
+        for ExpectedRecord { project, callback, subject, told } in expected {
             inner.counts.expected += 1;
             inner.open.entry((project, callback, subject)).or_default().push_back((now, told));
         }
@@ -151,38 +151,43 @@ mod tests {
         Subject::Document(id.into())
     }
 
-    fn wanted(id: &str) -> Wanted {
-        Wanted { project: "p".into(), callback: Callback::Ingested, subject: document(id), told: id.into() }
+    fn expected(id: &str) -> ExpectedRecord {
+        ExpectedRecord {
+            project: "p".into(),
+            callback: Callback::Ingested,
+            subject: document(id),
+            told: id.into(),
+        }
     }
 
     #[test]
     fn what_is_expected_once_arrives_once() {
-        let ledger = Ledger::default();
-        ledger.expect(vec![wanted("1"), wanted("2")], Timestamp(0));
-        let arrive = |id| ledger.arrive("p", Callback::Ingested, document(id), |_| true, Timestamp(2_000));
+        let tally = Tally::default();
+        tally.expect(vec![expected("1"), expected("2")], Timestamp(0));
+        let arrive = |id| tally.arrive("p", Callback::Ingested, document(id), |_| true, Timestamp(2_000));
         assert_eq!(arrive("1"), Arrival::Expected { told: "1".into(), after: Duration::from_millis(2) });
         assert_eq!(arrive("1"), Arrival::Unexpected);
-        let counts = ledger.counts();
+        let counts = tally.counts();
         assert_eq!((counts.missing(), counts.unexpected, counts.all_arrived()), (1, 1, 1));
     }
 
     #[test]
     fn a_record_of_another_project_or_callback_is_another_record() {
-        let ledger = Ledger::default();
-        ledger.expect(vec![wanted("1")], Timestamp(0));
+        let tally = Tally::default();
+        tally.expect(vec![expected("1")], Timestamp(0));
         let arrive =
-            |project, callback| ledger.arrive(project, callback, document("1"), |_| true, Timestamp(0));
+            |project, callback| tally.arrive(project, callback, document("1"), |_| true, Timestamp(0));
         assert_eq!(arrive("q", Callback::Ingested), Arrival::Unexpected);
         assert_eq!(arrive("p", Callback::Excluded), Arrival::Unexpected);
-        assert_eq!(ledger.counts().missing(), 1);
+        assert_eq!(tally.counts().missing(), 1);
     }
 
     #[test]
     fn percentiles_count_from_the_fastest() {
-        let ledger = Ledger::default();
+        let tally = Tally::default();
         for id in 1..=100 {
-            ledger.expect(vec![wanted(&id.to_string())], Timestamp(0));
-            ledger.arrive(
+            tally.expect(vec![expected(&id.to_string())], Timestamp(0));
+            tally.arrive(
                 "p",
                 Callback::Ingested,
                 document(&id.to_string()),
@@ -190,9 +195,9 @@ mod tests {
                 Timestamp(id * 1_000),
             );
         }
-        assert_eq!(ledger.percentile(50), Duration::from_millis(50));
-        assert_eq!(ledger.percentile(99), Duration::from_millis(99));
-        assert_eq!(Ledger::default().percentile(99), Duration::ZERO);
+        assert_eq!(tally.percentile(50), Duration::from_millis(50));
+        assert_eq!(tally.percentile(99), Duration::from_millis(99));
+        assert_eq!(Tally::default().percentile(99), Duration::ZERO);
     }
 
     #[test]

@@ -4,18 +4,18 @@ use std::fmt::{Display, Write as _};
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use super::ledger::{Arrival, Ledger};
+use super::tally::{Arrival, Tally};
 use crate::record::Callback;
 use crate::time::Timestamp;
 
 /// Where lines go.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Show {
+pub(super) struct Printer {
     colours: bool,
     started: Timestamp,
 }
 
-impl Show {
+impl Printer {
     pub(super) fn new(started: Timestamp) -> Self {
         let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         Self { colours, started }
@@ -63,9 +63,9 @@ impl Show {
     }
 
     /// How it ended.
-    pub(super) fn summary(self, ledger: &Ledger, transactions: u64, silent: u64) {
-        let counts = ledger.counts();
-        let ms = |percent| millis(ledger.percentile(percent));
+    pub(super) fn summary(self, tally: &Tally, transactions: u64, silent: u64) {
+        let counts = tally.counts();
+        let ms = |percent| millis(tally.percentile(percent));
         let by_callback = Callback::ALL.map(|callback| {
             format!("{} {callback}", counts.arrived.get(callback.index()).copied().unwrap_or_default())
         });
@@ -109,7 +109,7 @@ impl Show {
 }
 
 /// A line of the demo itself.
-pub(super) fn say(what: impl Display) {
+pub(super) fn print_line(what: impl Display) {
     write(&format!("{what}\n"));
 }
 

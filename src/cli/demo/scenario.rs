@@ -13,10 +13,10 @@ use tokio::net::TcpListener;
 use tokio_postgres::Client;
 
 use super::archive::PROJECTS;
-use super::ledger::{Counts, Ledger, Subject};
-use super::show::{Show, say};
+use super::printer::{Printer, print_line};
+use super::tally::{Counts, Subject, Tally};
 use super::traffic::Application;
-use crate::cli::postgres::{self, Ending, Kept, Temporary};
+use crate::cli::postgres::{self, ChildProcess, Ending, TemporaryServer};
 use crate::cli::{client, receive};
 use crate::clock::Clock;
 use crate::source::connect_sql;
@@ -24,14 +24,14 @@ use crate::time::Timestamp;
 
 /// Everything that runs. Dropped, it ends.
 #[derive(Debug)]
-pub(super) struct Stage {
-    pub(super) ledger: Arc<Ledger>,
+pub(super) struct Scenario {
+    pub(super) tally: Arc<Tally>,
     outages: Arc<Outages>,
     application: Application,
     client: Client,
-    sidecar: Kept,
-    postgres: Temporary,
-    show: Show,
+    sidecar: ChildProcess,
+    postgres: TemporaryServer,
+    printer: Printer,
 }
 
 /// When the receiver of one project was down.
@@ -44,33 +44,33 @@ struct Outage {
     from: Timestamp,
 }
 
-impl Stage {
+impl Scenario {
     /// Starts Postgres, the application, the receiver and the sidecar, and waits until it is ready.
-    pub(super) async fn set(show: Show) -> anyhow::Result<Self> {
-        say("starting a temporary Postgres ...");
-        let postgres = Temporary::start().await.context("start a temporary Postgres")?;
-        say(format_args!("{} on a socket in {}", postgres.version, postgres.host.display()));
+    pub(super) async fn set(printer: Printer) -> anyhow::Result<Self> {
+        print_line("starting a temporary Postgres ...");
+        let postgres = TemporaryServer::start().await.context("start a temporary Postgres")?;
+        print_line(format_args!("{} on a socket in {}", postgres.version, postgres.host.display()));
         let maker = connect_sql(&postgres.conninfo("postgres")?).await.context("connect")?;
         maker.batch_execute("CREATE DATABASE archive").await.context("make a database")?;
         let mut client = connect_sql(&postgres.conninfo("archive")?).await.context("connect")?;
         client.batch_execute("SET search_path = public").await?;
         let application = Application::found(&mut client, DOCUMENTS, SEED).await?;
-        say(format_args!("{DOCUMENTS} documents of {} projects", PROJECTS.len()));
+        print_line(format_args!("{DOCUMENTS} documents of {} projects", PROJECTS.len()));
 
-        let (ledger, outages) = (Arc::<Ledger>::default(), Arc::<Outages>::default());
+        let (tally, outages) = (Arc::<Tally>::default(), Arc::<Outages>::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.context("listen for webhooks")?;
         let hooks = format!("http://{}/hooks", listener.local_addr()?);
-        let receiver = Receiver { ledger: Arc::clone(&ledger), outages: Arc::clone(&outages), show };
+        let receiver = Receiver { tally: Arc::clone(&tally), outages: Arc::clone(&outages), printer };
         tokio::spawn(receive::serve(listener, move |request, body| {
             let answer = receiver.answer(&request, &body);
             async move { answer }
         }));
         let sidecar = start_sidecar(&postgres.host, &hooks).await?;
-        Ok(Self { ledger, outages, application, client, sidecar, postgres, show })
+        Ok(Self { tally, outages, application, client, sidecar, postgres, printer })
     }
 
     /// The application works until the time is over, or for ever.
-    pub(super) async fn play(&mut self, time: Option<Duration>) -> anyhow::Result<()> {
+    pub(super) async fn run(&mut self, time: Option<Duration>) -> anyhow::Result<()> {
         let clock = Clock::start(crate::time::Uptime(0));
         let mut next_outage = FIRST_OUTAGE;
         let mut beat = tokio::time::interval(BEAT);
@@ -83,9 +83,9 @@ impl Stage {
             let has_time = time.is_none_or(|time| clock.elapsed() + OUTAGE + CATCHING_UP < time);
             if clock.elapsed() >= next_outage && has_time {
                 next_outage += OUTAGES_EVERY;
-                self.outages.begin(Clock::now(), self.show);
+                self.outages.begin(Clock::now(), self.printer);
             }
-            self.application.act(&mut self.client, &self.ledger).await.context("write as the application")?;
+            self.application.act(&mut self.client, &self.tally).await.context("write as the application")?;
         }
         Ok(())
     }
@@ -93,32 +93,32 @@ impl Stage {
     /// Waits until everything has arrived, or clearly will not.
     pub(super) async fn settle(&self) -> Counts {
         let arrived = async {
-            while self.ledger.counts().missing() > 0 {
+            while self.tally.counts().missing() > 0 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         let _ = tokio::time::timeout(PATIENCE, arrived).await;
-        self.ledger.counts()
+        self.tally.counts()
     }
 
     /// Ends what runs, in order, and says how it went.
     pub(super) fn end(self) {
-        let Self { ledger, application, client, sidecar, postgres, show, .. } = self;
+        let Self { tally, application, client, sidecar, postgres, printer, .. } = self;
         drop(client);
         tokio::task::block_in_place(|| {
             sidecar.end();
             postgres.end();
         });
-        show.summary(&ledger, application.transactions, application.silent);
+        printer.summary(&tally, application.transactions, application.silent);
     }
 }
 
 /// What answers the sidecar's requests.
 #[derive(Clone, Debug)]
 struct Receiver {
-    ledger: Arc<Ledger>,
+    tally: Arc<Tally>,
     outages: Arc<Outages>,
-    show: Show,
+    printer: Printer,
 }
 
 impl Receiver {
@@ -128,7 +128,7 @@ impl Receiver {
             .map(|name| receive::header(request, name));
         let Ok(callback) = callback.parse() else { return StatusCode::BAD_REQUEST };
         if self.outages.is_down(project, now) {
-            self.show.refused(project, callback, attempt, now);
+            self.printer.refused(project, callback, attempt, now);
             return StatusCode::SERVICE_UNAVAILABLE;
         }
         let Ok(Value::Object(parsed)) = serde_json::from_slice(body) else { return StatusCode::BAD_REQUEST };
@@ -136,20 +136,20 @@ impl Receiver {
         let prompt = |committed| self.outages.waited_for_none(project, committed);
         let arrivals = records
             .filter_map(Subject::of)
-            .map(|subject| self.ledger.arrive(project, callback, subject, prompt, now))
+            .map(|subject| self.tally.arrive(project, callback, subject, prompt, now))
             .collect::<Vec<_>>();
-        self.show.request(project, callback, attempt, &arrivals, now);
+        self.printer.request(project, callback, attempt, &arrivals, now);
         StatusCode::NO_CONTENT
     }
 }
 
 impl Outages {
-    fn begin(&self, now: Timestamp, show: Show) {
+    fn begin(&self, now: Timestamp, printer: Printer) {
         let mut outages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(project) = PROJECTS.into_iter().cycle().nth(outages.len()) else { return };
         outages.push(Outage { project, from: now });
         let seconds = OUTAGE.as_secs();
-        show.event(
+        printer.event(
             &format!("the receiver of {project} is down for {seconds} seconds; the others go on"),
             now,
         );
@@ -174,7 +174,7 @@ impl Outages {
 }
 
 /// The real service, as a process of its own.
-async fn start_sidecar(database: &Path, hooks: &str) -> anyhow::Result<Kept> {
+async fn start_sidecar(database: &Path, hooks: &str) -> anyhow::Result<ChildProcess> {
     let folder = postgres::folder("demo")?;
     let (settings, spool) = (folder.join("sidecar.toml"), folder.join("spool"));
     // Bound for a moment to find a port that is free.
@@ -189,7 +189,7 @@ async fn start_sidecar(database: &Path, hooks: &str) -> anyhow::Result<Kept> {
     std::fs::write(&settings, text).context("write the sidecar's settings")?;
     let mut program = Command::new(std::env::current_exe().context("find this program")?);
     program.arg("run").arg("--config").arg(&settings);
-    let mut sidecar = Kept::start(&program, None, &folder, Ending::Terminate)?;
+    let mut sidecar = ChildProcess::start(&program, None, &folder, Ending::Terminate)?;
     let ready = async {
         while !client::fetch(&spool, "/-/ready").await.is_ok_and(|(status, _)| status.is_success()) {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -200,7 +200,7 @@ async fn start_sidecar(database: &Path, hooks: &str) -> anyhow::Result<Kept> {
         () = sidecar.ended() => bail!("the sidecar ended: {}", postgres::log_of(&folder)),
         () = tokio::time::sleep(PATIENCE) => bail!("the sidecar is not ready: {}", postgres::log_of(&folder)),
     }
-    say(format_args!(
+    print_line(format_args!(
         "sidecar run --config {} is ready; metrics at http://{admin}/metrics\n",
         settings.display()
     ));
