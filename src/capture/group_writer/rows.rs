@@ -85,7 +85,7 @@ impl GroupWriter {
         Ok(())
     }
 
-    /// The document of `identity` counts as excluded from now on, and `told` says whether that makes
+    /// The document of `identity` counts as excluded from now on, and `makes_record` says whether that makes
     /// its record.
     pub(crate) fn exclude(
         &mut self,
