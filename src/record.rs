@@ -79,6 +79,19 @@ impl FromStr for Callback {
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ProjectNo(pub u32);
 
+impl ProjectNo {
+    /// Puts its name in its place among `names`, which are in the order of their numbers.
+    pub fn set_name(self, names: &mut Vec<String>, name: String) {
+        let at = self.0 as usize;
+        if names.len() <= at {
+            names.resize(at + 1, String::new());
+        }
+        if let Some(slot) = names.get_mut(at) {
+            *slot = name;
+        }
+    }
+}
+
 /// The number of a lane: one (project, callback).
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct LaneNo(pub u64);

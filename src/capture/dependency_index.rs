@@ -44,7 +44,7 @@ impl DependencyIndex {
             let mut seq = Seq(state.cursor.0 + 1);
             while let Some(chunk) = reader.chunk_holding(state.lane, seq)? {
                 for record in chunk.records() {
-                    let record = record.map_err(|error| SpoolError::Damaged(error.to_string()))?;
+                    let record = record?;
                     if record.seq > state.cursor {
                         dependency_index.insert(state.lane, record.document, record.seq)?;
                     }

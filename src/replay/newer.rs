@@ -43,7 +43,7 @@ fn for_each_document(
     let mut from = first;
     while let Some(chunk) = reader.chunk_holding(lane, from)?.filter(|chunk| chunk.first <= last) {
         for record in chunk.records() {
-            let record = record.map_err(|error| SpoolError::Damaged(error.to_string()))?;
+            let record = record?;
             if (first..=last).contains(&record.seq) {
                 visit(key(lane.project(), record.document))?;
             }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::chunk::DamagedChunk;
 use super::sqlite::ScratchError;
 
 /// Why an operation was not done. Nothing of it was.
@@ -28,6 +29,12 @@ pub enum SpoolError {
     /// A write or sync failed: nobody knows what the disk holds. Nothing more is written.
     #[error("the state of the spool's disk is unknown: {0}")]
     Unknown(String),
+}
+
+impl From<DamagedChunk> for SpoolError {
+    fn from(error: DamagedChunk) -> Self {
+        Self::Damaged(error.to_string())
+    }
 }
 
 /// Why a spool cannot be opened.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::meta::LowWatermark;
+use super::search::RecordRange;
 use crate::record::{LaneNo, Seq};
 use crate::time::Timestamp;
 
@@ -78,6 +79,14 @@ pub struct LaneReplay {
     pub sent: u64,
     /// How many were refused as too large, and passed over.
     pub refused: u64,
+}
+
+impl LaneReplay {
+    /// All of `range`, of which nothing was sent.
+    pub fn new(replay: ReplayNo, range: &RecordRange) -> Self {
+        let RecordRange { lane, first, last, records, bytes: _ } = *range;
+        Self { replay, lane, first, last, cursor: first.before(), records, sent: 0, refused: 0 }
+    }
 }
 
 impl ReplayState {

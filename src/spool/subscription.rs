@@ -129,13 +129,7 @@ impl Committed {
     /// Counts a group in. Says whether it has anything for subscribers.
     pub(super) fn count(&mut self, group: &Group) -> bool {
         for (no, name) in &group.projects {
-            let at = no.0 as usize;
-            if self.projects.len() <= at {
-                self.projects.resize(at + 1, String::new());
-            }
-            if let Some(slot) = self.projects.get_mut(at) {
-                slot.clone_from(name);
-            }
+            no.set_name(&mut self.projects, name.clone());
         }
         let last = group.chunks.iter().map(|chunk| chunk.last).max();
         self.last_seq = self.last_seq.max(last.unwrap_or_default());

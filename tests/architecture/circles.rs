@@ -21,7 +21,7 @@ const LEFT: &[(&str, usize, &str)] = &[
         2,
         "the supervisor resolves its mapping by a method, and holds the result",
     ),
-    ("spool/batch.rs", 5, "operations and the rows they carry name each other's numbers"),
+    ("spool/batch.rs", 6, "operations and the rows they carry name each other's numbers"),
     (
         "spool/sqlite/chunks.rs",
         7,

@@ -9,8 +9,8 @@ use sidecar::metrics::Metrics;
 use sidecar::position::{Lsn, Place, Position};
 use sidecar::record::{Callback, LaneNo, ProjectNo, Seq, WaitsFor, write_document};
 use sidecar::spool::{
-    DeadLetterNo, Done, Epochs, Group, GroupBuilder, LaneReplay, NewReplay, Op, Opened, Options, RecordRange,
-    ReplayNo, Search, SearchStart, Spool,
+    DeadLetterNo, Done, Epochs, Group, GroupBuilder, LaneReplay, NewReplay, Op, Opened, Options, ReplayNo,
+    Search, SearchStart, Spool,
 };
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -198,17 +198,8 @@ impl Fixture {
             epoch_after: Seq(0),
         };
         let found = reader.search(&all, &mut |lane| callbacks.contains(&lane.callback())).unwrap();
-        let part = |span: &RecordRange| LaneReplay {
-            replay: ReplayNo(0),
-            lane: span.lane,
-            first: span.first,
-            last: span.last,
-            cursor: span.first.before(),
-            records: span.records,
-            sent: 0,
-            refused: 0,
-        };
-        let parts: Vec<LaneReplay> = found.spans.iter().map(part).collect();
+        let ranges =
+            |replay| -> Vec<_> { found.spans.iter().map(|range| LaneReplay::new(replay, range)).collect() };
         let id = Uuid::now_v7();
         let (request, requested_at) = ("{}".to_owned(), Clock::now());
         let new = NewReplay {
@@ -216,12 +207,11 @@ impl Fixture {
             request,
             requested_at,
             rate,
-            parts: parts.clone(),
+            parts: ranges(ReplayNo(0)),
             low_watermark: found.low_watermark,
         };
         let Done::Replaying(no) = self.spool.apply(Op::Replay(new)).unwrap() else { panic!("it is entered") };
-        let parts = parts.into_iter().map(|part| LaneReplay { replay: no, ..part }).collect();
-        self.deliver.replay(no, id, rate, parts);
+        self.deliver.replay(no, id, rate, ranges(no));
         id.to_string()
     }
 

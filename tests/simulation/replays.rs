@@ -61,28 +61,19 @@ impl World {
         if plan.spans.is_empty() {
             return;
         }
-        let part = |span: &sidecar::spool::RecordRange| LaneReplay {
-            replay: ReplayNo(0),
-            lane: span.lane,
-            first: span.first,
-            last: span.last,
-            cursor: span.first.before(),
-            records: span.records,
-            sent: 0,
-            refused: 0,
-        };
+        let ranges =
+            |replay| plan.spans.iter().map(|range| LaneReplay::new(replay, range)).collect::<Vec<_>>();
         let new = NewReplay {
             id: Uuid::from_u128(self.random.random()),
             request: serde_json::to_string(&asked).unwrap(),
             requested_at: known.now,
             rate: asked.rate,
-            parts: plan.spans.iter().map(part).collect(),
+            parts: ranges(ReplayNo(0)),
             low_watermark: Some(plan.window.low_watermark),
         };
         let (id, rate) = (new.id, new.rate);
         if let Ok(Done::Replaying(no)) = process.spool.apply(Op::Replay(new)) {
-            let parts = plan.spans.iter().map(|span| LaneReplay { replay: no, ..part(span) }).collect();
-            process.deliver.replay(no, id, rate, parts);
+            process.deliver.replay(no, id, rate, ranges(no));
         }
         self.know_replays();
     }

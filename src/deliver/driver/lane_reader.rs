@@ -303,7 +303,7 @@ impl Candidates {
 fn records_of(chunk: &Chunk, after: Seq) -> impl Iterator<Item = Result<Record<'_>, SpoolError>> {
     chunk
         .records()
-        .map(|record| record.map_err(|error| SpoolError::Damaged(error.to_string())))
+        .map(|record| record.map_err(SpoolError::from))
         .filter(move |record| record.as_ref().map_or(true, |record| record.seq > after))
 }
 

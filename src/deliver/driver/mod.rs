@@ -227,13 +227,7 @@ impl Driver {
     fn appended(&mut self, appended: Appended, now: Uptime) {
         let (projects, chunks) = self.lane_reader.receive(appended);
         for (no, name) in projects {
-            let at = no.0 as usize;
-            if self.projects.len() <= at {
-                self.projects.resize(at + 1, String::new());
-            }
-            if let Some(slot) = self.projects.get_mut(at) {
-                *slot = name;
-            }
+            no.set_name(&mut self.projects, name);
         }
         for chunk in chunks {
             let lane = chunk.lane;

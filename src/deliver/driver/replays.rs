@@ -104,9 +104,9 @@ impl Driver {
         &mut self,
         lane: LaneNo,
         replay: ReplayNo,
-        lane_reader: &mut [Candidate],
+        candidates: &mut [Candidate],
     ) -> Result<(), SpoolError> {
-        let Some(until) = lane_reader.last().map(|head| head.seq) else { return Ok(()) };
+        let Some(until) = candidates.last().map(|head| head.seq) else { return Ok(()) };
         for callback in Callback::ALL.into_iter().filter(|callback| *callback != lane.callback()) {
             let other = LaneNo::new(lane.project(), callback);
             // A suspended lane is not waited for.
@@ -125,7 +125,7 @@ impl Driver {
                     break;
                 }
             }
-            for head in lane_reader.iter_mut() {
+            for head in candidates.iter_mut() {
                 let of_document = before.get(&head.document);
                 let last = of_document.and_then(|seqs| seqs.iter().rfind(|seq| **seq < head.seq));
                 let unseen = looked_up_to.filter(|seq| *seq < head.seq);
@@ -182,8 +182,8 @@ impl Driver {
         let epoch = self.params.epochs.of(letter.first);
         let last: Seq = epoch.last.map_or(letter.last, |last| last.min(letter.last));
         let mut bytes = 0_u64;
-        let lane_reader = head.candidates(records_max, Some(last))?;
-        let fits = lane_reader.iter().take_while(|head| {
+        let candidates = head.candidates(records_max, Some(last))?;
+        let fits = candidates.iter().take_while(|head| {
             bytes = bytes.saturating_add(head.bytes);
             bytes <= bytes_max
         });

@@ -37,14 +37,14 @@ impl Driver {
         };
         let epoch = self.params.epochs.of(first);
         let last = epoch.last.into_iter().chain(last).min();
-        let mut lane_reader = head.candidates(records_max, last)?;
+        let mut candidates = head.candidates(records_max, last)?;
         if let Some(replay) = replay {
-            self.order_of_replay(lane, replay, &mut lane_reader)?;
+            self.order_of_replay(lane, replay, &mut candidates)?;
         }
-        let records = match self.scheduler.run(lane, &lane_reader, now) {
+        let records = match self.scheduler.run(lane, &candidates, now) {
             Run::Records(records) => records,
             Run::Blocked => {
-                let after = lane_reader.first().map(|head| head.after).unwrap_or_default();
+                let after = candidates.first().map(|head| head.after).unwrap_or_default();
                 self.scheduler.blocked(lane, after, now);
                 return Ok(());
             }

@@ -121,9 +121,9 @@ fn after_a_death_that_set_the_clock_back_nothing_waits_longer() {
 fn a_batch_has_limits_and_a_larger_record_goes_alone() {
     let scheduler = scheduler();
     let of = |bytes: &[u64]| {
-        let lane_reader: Vec<Candidate> =
+        let candidates: Vec<Candidate> =
             bytes.iter().map(|bytes| Candidate { bytes: *bytes, ..candidate([0; 3]) }).collect();
-        scheduler.run(INGESTED, &lane_reader, T0)
+        scheduler.run(INGESTED, &candidates, T0)
     };
     assert_eq!(of(&[10, 10, 10, 10]), Run::Records(3));
     assert_eq!(of(&[60, 40, 1]), Run::Records(2));

@@ -42,7 +42,7 @@ pub(super) fn detail(reader: &Reader, lanes: &Lanes, no: i64) -> Result<DeadLett
     let mut from = letter.first;
     'read: while let Some(chunk) = reader.chunk_holding(letter.lane, from)? {
         for record in chunk.records() {
-            let record = record.map_err(|error| SpoolError::Damaged(error.to_string()))?;
+            let record = record.map_err(SpoolError::from)?;
             if record.seq > letter.last || first_records.len() >= RECORDS_SHOWN {
                 break 'read;
             }

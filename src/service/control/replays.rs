@@ -44,7 +44,7 @@ impl Controller {
                 request: serde_json::to_string(&request).unwrap_or_default(),
                 requested_at: self.clock.wall(),
                 rate: request.rate,
-                parts: plan.spans.iter().map(part).collect(),
+                parts: replay_ranges(&plan, ReplayNo::default()),
                 low_watermark: Some(plan.window.low_watermark),
             };
             let (id, rate) = (new.id, new.rate);
@@ -52,8 +52,7 @@ impl Controller {
                 // Retention has removed records since the plan was made: plan again.
                 continue;
             };
-            let parts = plan.spans.iter().map(|span| LaneReplay { replay: no, ..part(span) }).collect();
-            self.deliver.replay(no, id, rate, parts);
+            self.deliver.replay(no, id, rate, replay_ranges(&plan, no));
             tracing::info!(replay = %id, records = summary.records, lanes = summary.lanes.len(), "the replay was started");
             (summary.no, summary.id) = (Some(no.0), Some(id.to_string()));
             return Ok(summary);
@@ -117,21 +116,12 @@ impl Controller {
     }
 }
 
-fn known(view: &LaneView) -> ReplayLane {
-    ReplayLane { lane: view.lane, project: view.project.clone(), has_webhook: view.has_webhook }
+fn replay_ranges(plan: &Plan, replay: ReplayNo) -> Vec<LaneReplay> {
+    plan.spans.iter().map(|range| LaneReplay::new(replay, range)).collect()
 }
 
-fn part(span: &RecordRange) -> LaneReplay {
-    LaneReplay {
-        replay: ReplayNo::default(),
-        lane: span.lane,
-        first: span.first,
-        last: span.last,
-        cursor: span.first.before(),
-        records: span.records,
-        sent: 0,
-        refused: 0,
-    }
+fn known(view: &LaneView) -> ReplayLane {
+    ReplayLane { lane: view.lane, project: view.project.clone(), has_webhook: view.has_webhook }
 }
 
 fn summary(plan: &Plan, lanes: &Lanes) -> ReplaySummary {

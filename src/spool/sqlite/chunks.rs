@@ -101,7 +101,7 @@ pub(super) fn first_behind(
     let chunk = chunk_holding(connection, lane, Seq(cursor.0 + 1))?;
     let mut seqs = chunk.iter().flat_map(Chunk::records).map(|record| record.map(|record| record.seq));
     let next = seqs.find(|seq| seq.as_ref().map_or(true, |seq| *seq > cursor)).transpose();
-    next.map_err(|error| SpoolError::Damaged(error.to_string()))
+    Ok(next?)
 }
 
 /// The last record of `lane` that was spooled at `before` or earlier.

@@ -270,7 +270,7 @@ impl SqliteReader {
 }
 
 fn records(chunk: &Chunk) -> impl Iterator<Item = Result<Record<'_>, SpoolError>> {
-    chunk.records().map(|record| record.map_err(|error| SpoolError::Damaged(error.to_string())))
+    chunk.records().map(|record| record.map_err(SpoolError::from))
 }
 
 fn damaged_lane() -> SpoolError {

@@ -120,7 +120,7 @@ impl Store {
                 break;
             }
             for record in chunk.records() {
-                let record = record.map_err(|error| SpoolError::Damaged(error.to_string()))?;
+                let record = record?;
                 if record.seq > after && record.seq <= through {
                     measured.add(record.seq, record.fragment.len());
                 }

@@ -117,17 +117,15 @@ impl Lane {
         let oldest = state.oldest.map(|(_, uptime)| uptime.min(now));
         let mut timers = TimerTable::default();
         timers.set(Timer::Retry, state.health.retry_at);
-        let wait = webhook.as_ref().map(|webhook| webhook.limits.wait_max);
-        timers.set(Timer::BatchWait, oldest.zip(wait).map(|(oldest, wait)| oldest.plus(wait)));
         let replays = state.parts.iter();
-        Self {
+        let mut lane = Self {
             host: webhook.as_ref().map(|webhook| webhook.host()).unwrap_or_default(),
             proven_until: None,
             webhook,
             cursor: state.cursor,
             pending_records: state.pending_records,
             pending_bytes: state.pending_bytes,
-            oldest,
+            oldest: None,
             batches: state.batches.into(),
             phase: Phase::Idle,
             work: Work::Pending,
@@ -141,7 +139,9 @@ impl Lane {
             slot: None,
             wake_up: None,
             queued: false,
-        }
+        };
+        lane.set_oldest(oldest);
+        lane
     }
 
     pub(in crate::deliver) fn webhook(&self) -> Option<&Arc<Webhook>> {

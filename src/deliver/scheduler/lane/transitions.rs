@@ -261,7 +261,7 @@ impl Lane {
         self.timers.set(Timer::Retry, at);
     }
 
-    fn set_oldest(&mut self, oldest: Option<Uptime>) {
+    pub(super) fn set_oldest(&mut self, oldest: Option<Uptime>) {
         self.oldest = oldest;
         let wait = self.webhook.as_ref().map(|webhook| webhook.limits.wait_max);
         self.timers.set(Timer::BatchWait, oldest.zip(wait).map(|(oldest, wait)| oldest.plus(wait)));

@@ -207,11 +207,11 @@ impl World {
         let stored = &self.disk[&no];
         assert_eq!(lane.cursor(), stored.cursor, "the cursor is the one that is durable");
         let head: Vec<Spooled> = stored.pending().iter().take(10).copied().collect();
-        let lane_reader: Vec<Candidate> = head
+        let candidates: Vec<Candidate> = head
             .iter()
             .map(|record| Candidate { seq: record.seq, document: 0, after: record.after, bytes: 10 })
             .collect();
-        match self.scheduler.run(no, &lane_reader, self.now) {
+        match self.scheduler.run(no, &candidates, self.now) {
             Run::Blocked => {
                 assert!(!self.may_go(no, head[0]), "{no} is held back for nothing");
                 self.scheduler.blocked(no, head[0].after, self.now);

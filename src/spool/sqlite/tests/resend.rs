@@ -144,22 +144,12 @@ fn a_search_finds_exactly_the_settled_records_of_its_range() {
 }
 
 fn replay_of(spans: &[RecordRange], low_watermark: Option<LowWatermark>) -> NewReplay {
-    let part = |span: &RecordRange| LaneReplay {
-        replay: ReplayNo(0),
-        lane: span.lane,
-        first: span.first,
-        last: span.last,
-        cursor: span.first.before(),
-        records: span.records,
-        sent: 0,
-        refused: 0,
-    };
     NewReplay {
         id: Uuid::now_v7(),
         request: "{}".into(),
         requested_at: Timestamp(1),
         rate: None,
-        parts: spans.iter().map(part).collect(),
+        parts: spans.iter().map(|range| LaneReplay::new(ReplayNo(0), range)).collect(),
         low_watermark,
     }
 }
