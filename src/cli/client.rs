@@ -11,7 +11,8 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Exit, complain};
+use super::exit::Exit;
+use super::output::print_error;
 use crate::admin::{SOCKET_NAME, connect_socket};
 
 /// Asks for `path`; the answer's head has come.
@@ -90,7 +91,7 @@ pub(super) async fn json<T: DeserializeOwned>(
 /// Reads an answer. One that is not as expected comes from another version.
 pub(super) fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Exit> {
     serde_json::from_slice(answer).map_err(|error| {
-        complain(format!(
+        print_error(format!(
             "the sidecar's answer is not as expected, perhaps it is of another version: {error}"
         ));
         Exit::Failed
@@ -109,7 +110,7 @@ pub(super) async fn text(
     let answered = call_within(spool, method, path, body.into(), patience).await;
     let (status, answer) = answered.map_err(|why| unreachable(&why))?;
     if !status.is_success() {
-        complain(String::from_utf8_lossy(&answer));
+        print_error(String::from_utf8_lossy(&answer));
         return Err(if status == StatusCode::BAD_REQUEST { Exit::Usage } else { Exit::Failed });
     }
     Ok(String::from_utf8_lossy(&answer).into_owned())
@@ -118,6 +119,6 @@ pub(super) async fn text(
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn unreachable(why: &str) -> Exit {
-    complain(why);
+    print_error(why);
     Exit::Unreachable
 }

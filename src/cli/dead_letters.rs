@@ -8,7 +8,10 @@ use hyper::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
-use super::{Exit, block_on, client, say};
+use super::client;
+use super::exit::Exit;
+use super::output::print;
+use super::runtime::block_on;
 use crate::admin::{
     self, AttemptStatus, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterRecord,
     DeadLetterSelection, DeadLetterStatus, plain, pretty_json,
@@ -120,7 +123,7 @@ async fn list(spool: &Path, filter: &Filter, json: bool) -> Result<Exit, Exit> {
     }
     let mut after = 0;
     if !json {
-        say(format_args!(
+        print(format_args!(
             "{:>6} {:<24} {:<9} {:<10} {:>9} {:<24}  batch\n",
             "number", "project", "callback", "reason", "records", "given up"
         ));
@@ -131,7 +134,7 @@ async fn list(spool: &Path, filter: &Filter, json: bool) -> Result<Exit, Exit> {
         let page: DeadLetterPage = client::read(answer.as_bytes())?;
         for letter in &page.dead_letters {
             let line = if json { as_json(letter) } else { line(letter) };
-            say(format_args!("{line}\n"));
+            print(format_args!("{line}\n"));
         }
         match page.next {
             Some(next) => after = next,
@@ -160,25 +163,25 @@ async fn show(spool: &Path, number: i64, json: bool) -> Result<Exit, Exit> {
     let path = format!("/api/v1/dead-letters/{number}");
     let answer = client::text(spool, Method::GET, &path, &json!({}), client::PATIENCE).await?;
     if json {
-        say(format_args!("{}\n", pretty_json(&answer)));
+        print(format_args!("{}\n", pretty_json(&answer)));
         return Ok(Exit::Done);
     }
     let DeadLetterDetail { dead_letter, first_records, attempts } = client::read(answer.as_bytes())?;
-    say(format_args!("{}\n", line(&dead_letter)));
+    print(format_args!("{}\n", line(&dead_letter)));
     for DeadLetterRecord { position, record, .. } in &first_records {
         // As `replay` takes it, its LSN as Postgres writes it.
         let position = plain(&position.replacen('-', "/", 1));
-        say(format_args!("  {position:<22} {}\n", admin::json(record.get()).replace(['\n', '\r'], " ")));
+        print(format_args!("  {position:<22} {}\n", admin::json(record.get()).replace(['\n', '\r'], " ")));
     }
     let more = dead_letter.records.saturating_sub(first_records.len() as u64);
     if more > 0 {
-        say(format_args!("  and {more} more records\n"));
+        print(format_args!("  and {more} more records\n"));
     }
     for attempt in attempts {
         let AttemptStatus { number, started_at, outcome, status, detail, .. } = attempt;
         let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
         let detail = detail.as_deref().map_or_else(|| "-".to_owned(), plain);
-        say(format_args!("  attempt {number} at {}: {outcome} {status} {detail}\n", plain(&started_at)));
+        print(format_args!("  attempt {number} at {}: {outcome} {status} {detail}\n", plain(&started_at)));
     }
     Ok(Exit::Done)
 }
@@ -186,7 +189,7 @@ async fn show(spool: &Path, number: i64, json: bool) -> Result<Exit, Exit> {
 async fn redeliver(spool: &Path, picked: &Picked) -> Result<Exit, Exit> {
     let done = post(spool, "/api/v1/dead-letters/redeliver", &picked.selection()).await?;
     let count = done.dead_letters;
-    say(format_args!(
+    print(format_args!(
         "one more attempt is made for {count} dead letters: `list` shows which of them are left\n"
     ));
     Ok(Exit::Done)
@@ -199,7 +202,7 @@ async fn discard(spool: &Path, picked: &Picked, yes: bool) -> Result<Exit, Exit>
     }
     let done = post(spool, "/api/v1/dead-letters/discard", &picked.selection()).await?;
     let DeadLetterCounts { dead_letters, records } = done;
-    say(format_args!("{dead_letters} dead letters with {records} records were discarded\n"));
+    print(format_args!("{dead_letters} dead letters with {records} records were discarded\n"));
     Ok(Exit::Done)
 }
 

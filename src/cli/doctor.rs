@@ -5,8 +5,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::status::size;
-use super::{Exit, block_on, client, complain, say};
+use super::client;
+use super::exit::Exit;
+use super::output::{print, print_error, size};
+use super::runtime::block_on;
 use crate::deliver::Routes;
 use crate::record::Callback;
 use crate::service::required;
@@ -21,21 +23,21 @@ pub(super) fn doctor(settings: &Settings) -> Exit {
         let findings = match findings(settings).await {
             Ok(findings) => findings,
             Err(error @ (SourceError::Refused(_) | SourceError::Unreadable { .. })) => {
-                complain(error);
+                print_error(error);
                 return Exit::Refused;
             }
             Err(error) => {
-                complain(error);
+                print_error(error);
                 return Exit::Unreachable;
             }
         };
         findings.iter().for_each(show);
         let problems = findings.iter().filter(|finding| finding.severity == Severity::Problem).count();
         if problems > 0 {
-            say(format_args!("\n{problems} to be cured before `sidecar run`\n"));
+            print(format_args!("\n{problems} to be cured before `sidecar run`\n"));
             return Exit::Refused;
         }
-        say(format_args!("\nready for `sidecar run`\n"));
+        print(format_args!("\nready for `sidecar run`\n"));
         Exit::Done
     })
 }
@@ -135,13 +137,13 @@ fn show(finding: &Finding) {
         Severity::Warning => "warning ",
         Severity::Problem => "PROBLEM ",
     };
-    say(format_args!("{mark} {}\n", finding.title));
+    print(format_args!("{mark} {}\n", finding.title));
     for line in finding.explanation.lines() {
-        say(format_args!("         {line}\n"));
+        print(format_args!("         {line}\n"));
     }
     if let Some(sql) = &finding.cure_sql {
         for line in sql.lines() {
-            say(format_args!("         cure: {line}\n"));
+            print(format_args!("         cure: {line}\n"));
         }
     }
 }

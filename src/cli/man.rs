@@ -3,13 +3,12 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory as _;
+use super::exit::Exit;
 
-use super::{Cli, Exit};
-
-pub(super) fn completions(shell: clap_complete::Shell) -> Exit {
+/// Prints the completions of `sidecar` for `shell`.
+pub(super) fn print_completions(sidecar: &mut clap::Command, shell: clap_complete::Shell) -> Exit {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "sidecar", &mut text);
+    clap_complete::generate(shell, sidecar, "sidecar", &mut text);
     print(&text)
 }
 
@@ -20,16 +19,17 @@ pub(super) struct Args {
     dir: Option<PathBuf>,
 }
 
-pub(super) fn man(args: &Args) -> Exit {
+/// Prints the manual page of `sidecar`, or writes a page for each command.
+pub(super) fn man(sidecar: clap::Command, args: &Args) -> Exit {
     match &args.dir {
         None => {
             let mut text = Vec::new();
-            match clap_mangen::Man::new(Cli::command()).render(&mut text) {
+            match clap_mangen::Man::new(sidecar).render(&mut text) {
                 Ok(()) => print(&text),
                 Err(_) => Exit::Failed,
             }
         }
-        Some(dir) => write_all(dir).map_or_else(
+        Some(dir) => write_all(sidecar, dir).map_or_else(
             |error| {
                 eprintln!("write the pages into {}: {error}", dir.display());
                 Exit::Failed
@@ -40,12 +40,12 @@ pub(super) fn man(args: &Args) -> Exit {
 }
 
 /// `sidecar.1`, `sidecar-run.1` and so on.
-fn write_all(dir: &Path) -> std::io::Result<()> {
+fn write_all(sidecar: clap::Command, dir: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(dir)?;
-    clap_mangen::generate_to(Cli::command(), dir)
+    clap_mangen::generate_to(sidecar, dir)
 }
 
-/// A reader that goes away early is no error of ours.
+/// A closed pipe is no error.
 fn print(text: &[u8]) -> Exit {
     let _ = std::io::stdout().write_all(text);
     Exit::Done

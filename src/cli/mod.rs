@@ -1,17 +1,21 @@
-//! The commands: one file each.
+//! The commands: one file each, and the arguments that they share.
+//!
+//! The commands use `client` (the running sidecar), `exit`, `output` and `runtime`, and nothing of this file.
 
-mod check_config;
 mod client;
+mod config;
 mod dead_letters;
 mod demo;
 mod doctor;
+mod exit;
 mod log;
 mod man;
-pub mod postgres;
+mod output;
 mod receive;
 mod replay;
 mod resync;
 mod run;
+mod runtime;
 mod setup;
 mod status;
 mod tail;
@@ -19,10 +23,11 @@ mod tail;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::admin::lines;
-use crate::settings::{InvalidSettings, Settings, Sources, load, spool_path};
+use self::exit::Exit;
+use self::output::print_error;
+use crate::settings::{InvalidSettings, Settings, Sources, load, show, spool_path};
 
 /// Webhooks for the documents table of a Postgres database, with no change to the application.
 ///
@@ -88,27 +93,6 @@ enum Command {
     Man(man::Args),
 }
 
-/// Exit statuses, as scripts rely on them.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Exit {
-    /// Done.
-    Done = 0,
-    /// Failed.
-    Failed = 1,
-    /// Wrong use.
-    Usage = 64,
-    /// Postgres or the running sidecar cannot be reached.
-    Unreachable = 69,
-    /// A setting or SQL must cure it.
-    Refused = 78,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
-
 /// Reads the arguments and does what they say.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -123,69 +107,38 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(command: Command, sources: &Sources) -> Exit {
+    let with_settings = |command: &dyn Fn(Settings) -> Exit| if_valid(load(sources), command);
+    let with_spool = |command: &dyn Fn(&Path) -> Exit| if_valid(spool_path(sources), |path| command(&path));
     match command {
-        Command::Run => with(sources, |settings| run::run(settings, sources.clone())),
-        Command::Setup(args) => with(sources, |settings| setup::setup(&settings, &args)),
-        Command::Teardown(args) => with(sources, |settings| setup::teardown(&settings, &args)),
-        Command::Doctor => with(sources, |settings| doctor::doctor(&settings)),
-        Command::CheckConfig => check_config::check(sources),
-        Command::Config => check_config::show(sources),
-        Command::Status(args) => at_spool(sources, |spool| status::status(spool, &args)),
-        Command::Tail(args) => at_spool(sources, |spool| tail::tail(spool, &args)),
-        Command::Replay(args) => at_spool(sources, |spool| replay::replay(spool, &args)),
-        Command::DeadLetters(args) => at_spool(sources, |spool| dead_letters::dead_letters(spool, &args)),
-        Command::Resync(args) => at_spool(sources, |spool| resync::resync(spool, &args)),
+        Command::Run => with_settings(&|settings| run::run(settings, sources.clone())),
+        Command::Setup(args) => with_settings(&|settings| setup::setup(&settings, &args)),
+        Command::Teardown(args) => with_settings(&|settings| setup::teardown(&settings, &args)),
+        Command::Doctor => with_settings(&|settings| doctor::doctor(&settings)),
+        Command::CheckConfig => with_settings(&|settings| config::check(&settings)),
+        Command::Config => if_valid(show(sources), |shown| config::print_settings(&shown)),
+        Command::Status(args) => with_spool(&|spool| status::status(spool, &args)),
+        Command::Tail(args) => with_spool(&|spool| tail::tail(spool, &args)),
+        Command::Replay(args) => with_spool(&|spool| replay::replay(spool, &args)),
+        Command::DeadLetters(args) => with_spool(&|spool| dead_letters::dead_letters(spool, &args)),
+        Command::Resync(args) => with_spool(&|spool| resync::resync(spool, &args)),
         Command::Receive(args) => receive::receive(&args),
         Command::Demo(args) => demo::demo(&args),
-        Command::Healthcheck => at_spool(sources, status::healthcheck),
-        Command::Completions { shell } => man::completions(shell),
-        Command::Man(args) => man::man(&args),
+        Command::Healthcheck => with_spool(&status::healthcheck),
+        Command::Completions { shell } => man::print_completions(&mut Cli::command(), shell),
+        Command::Man(args) => man::man(Cli::command(), &args),
     }
 }
 
-/// Reads the settings, or says what is wrong with them.
-fn with(sources: &Sources, command: impl FnOnce(Settings) -> Exit) -> Exit {
-    match load(sources) {
-        Ok(settings) => command(settings),
-        Err(wrong) => refuse(&wrong),
-    }
-}
-
-/// Finds the running sidecar, or says what is wrong with where it should be.
-fn at_spool(sources: &Sources, command: impl FnOnce(&Path) -> Exit) -> Exit {
-    match spool_path(sources) {
-        Ok(path) => command(&path),
-        Err(wrong) => refuse(&wrong),
-    }
-}
-
-fn refuse(wrong: &InvalidSettings) -> Exit {
-    eprintln!("wrong settings:");
-    for sentence in &wrong.0 {
-        complain(format_args!("  {sentence}"));
-    }
-    Exit::Refused
-}
-
-/// Writes to standard output, nothing in it that acts on a terminal. A reader that went away early is no
-/// error of ours.
-fn say(text: impl std::fmt::Display) {
-    use std::io::Write as _;
-    let _ = std::io::stdout().write_all(lines(&text.to_string()).as_bytes());
-}
-
-/// The same to standard error, as a line of its own.
-fn complain(text: impl std::fmt::Display) {
-    eprintln!("{}", lines(text.to_string().trim_end_matches('\n')));
-}
-
-/// Runs `work` on a runtime of its own.
-fn block_on(work: impl Future<Output = Exit>) -> Exit {
-    match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime.block_on(work),
-        Err(error) => {
-            eprintln!("start the runtime: {error}");
-            Exit::Failed
+/// Runs `command` with what was read of the settings, or prints why they are invalid.
+fn if_valid<T>(read: Result<T, InvalidSettings>, command: impl FnOnce(T) -> Exit) -> Exit {
+    match read {
+        Ok(read) => command(read),
+        Err(invalid) => {
+            eprintln!("wrong settings:");
+            for sentence in &invalid.0 {
+                print_error(format_args!("  {sentence}"));
+            }
+            Exit::Refused
         }
     }
 }
@@ -200,10 +153,3 @@ First steps:
 The settings' file of the repository, sidecar.toml, is the manual of every setting.
 Exit status: 0 done; 1 failed; 64 wrong use; 69 Postgres or the running sidecar cannot be reached;
 78 what a setting or SQL must cure.";
-
-/// A table without lines: columns are aligned, and a line is a row, whatever the width of the terminal.
-fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_header(header);
-    table
-}

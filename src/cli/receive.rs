@@ -14,7 +14,8 @@ use hyper::{Request, StatusCode};
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 
-use super::{Exit, block_on};
+use super::exit::Exit;
+use super::runtime::block_on;
 use crate::admin;
 
 #[derive(clap::Args, Clone, Debug)]

@@ -9,7 +9,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::{Exit, block_on, client, say};
+use super::client;
+use super::exit::Exit;
+use super::output::{print, size};
+use super::runtime::block_on;
 use crate::admin::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, plain, pretty_json};
 use crate::clock::Clock;
 use crate::deliver::LaneCondition;
@@ -110,7 +113,7 @@ async fn begin(spool: &Path, args: &Asked) -> Result<Exit, Exit> {
         dry_run: args.dry_run,
     };
     let summary: ReplaySummary = client::json(spool, Method::POST, PATH, &asked, SEARCH_PATIENCE).await?;
-    say(describe(&summary, args.dry_run));
+    print(describe(&summary, args.dry_run));
     match summary.no {
         Some(no) => follow(spool, no).await,
         None => Ok(Exit::Done),
@@ -131,7 +134,7 @@ fn describe(summary: &ReplaySummary, dry_run: bool) -> String {
         let _ =
             writeln!(out, "what was committed up to {after} is no longer in the spool: it begins after that");
     }
-    let (records, size) = (summary.records, super::status::size(summary.bytes));
+    let (records, size) = (summary.records, size(summary.bytes));
     let verb = if dry_run { "would be sent again" } else { "to send again" };
     let _ = writeln!(out, "total: {records} records, {size}, {verb}");
     if let Some(newer) = summary.documents_with_newer_records {
@@ -166,7 +169,7 @@ async fn follow(spool: &Path, no: u64) -> Result<Exit, Exit> {
         bar.set_message(blocked_lanes(&found));
         if found.state != ReplayState::Running {
             bar.finish_and_clear();
-            say(format_args!("{}\n", line(&found)));
+            print(format_args!("{}\n", line(&found)));
             let is_complete = found.state == ReplayState::Done && found.refused == 0;
             return Ok(if is_complete { Exit::Done } else { Exit::Failed });
         }
@@ -177,14 +180,14 @@ async fn follow(spool: &Path, no: u64) -> Result<Exit, Exit> {
 async fn list(spool: &Path, json: bool) -> Result<Exit, Exit> {
     if json {
         let answer = client::text(spool, Method::GET, PATH, &json!({}), client::PATIENCE).await?;
-        say(format_args!("{}\n", pretty_json(&answer)));
+        print(format_args!("{}\n", pretty_json(&answer)));
         return Ok(Exit::Done);
     }
     let ReplayList { window, replays } = fetch(spool).await?;
     let window = window.map(|window| [window.from_lsn, window.to_lsn, window.after].map(|text| plain(&text)));
     let [from, to, after] = window.unwrap_or_else(|| ["-"; 3].map(str::to_owned));
-    say(format_args!("can be replayed: from {from} to {to}, committed after {after}\n"));
-    replays.iter().for_each(|replay| say(format_args!("{}\n", line(replay))));
+    print(format_args!("can be replayed: from {from} to {to}, committed after {after}\n"));
+    replays.iter().for_each(|replay| print(format_args!("{}\n", line(replay))));
     Ok(Exit::Done)
 }
 
@@ -192,7 +195,7 @@ async fn cancel(spool: &Path, no: u64) -> Result<Exit, Exit> {
     let path = format!("/api/v1/replays/{no}");
     let replay: ReplayStatus =
         client::json(spool, Method::DELETE, &path, &json!({}), client::PATIENCE).await?;
-    say(format_args!("{}\n", line(&replay)));
+    print(format_args!("{}\n", line(&replay)));
     Ok(Exit::Done)
 }
 

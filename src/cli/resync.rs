@@ -7,7 +7,10 @@ use hyper::Method;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
-use super::{Exit, block_on, client, complain, say};
+use super::client;
+use super::exit::Exit;
+use super::output::{print, print_error};
+use super::runtime::block_on;
 use crate::admin::{Progress, ResyncRequest, ResyncState, ResyncStatus, Status};
 
 #[derive(clap::Args, Debug)]
@@ -57,7 +60,7 @@ pub(super) fn resync(spool: &Path, args: &Args) -> Exit {
         if let Some(number) = number.filter(|_| status.is_success()) {
             return follow(spool, number).await;
         }
-        complain(String::from_utf8_lossy(&answer));
+        print_error(String::from_utf8_lossy(&answer));
         Exit::Failed
     })
 }
@@ -103,9 +106,9 @@ fn end_of(resync: &ResyncStatus, bar: &ProgressBar) -> Option<Exit> {
     };
     bar.finish_and_clear();
     if exit == Exit::Done {
-        say(format_args!("{result}\n"));
+        print(format_args!("{result}\n"));
     } else {
-        complain(result);
+        print_error(result);
     }
     if exit == Exit::Refused {
         eprintln!("the resync starts when that is fixed: `sidecar status` shows it");

@@ -1,6 +1,8 @@
 //! `sidecar run`: the service.
 
-use super::{Exit, block_on, log};
+use super::exit::Exit;
+use super::log;
+use super::runtime::block_on;
 use crate::service::{self, RunError};
 use crate::settings::{Settings, Sources};
 

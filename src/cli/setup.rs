@@ -1,13 +1,15 @@
 //! `sidecar setup` and `sidecar teardown`.
 
-use super::{Exit, block_on, complain, say};
+use super::exit::Exit;
+use super::output::{print, print_error};
+use super::runtime::block_on;
 use crate::service::required;
 use crate::settings::Settings;
 use crate::source::catalog::slot::BlockingTransaction;
 use crate::source::catalog::violation::CatalogError;
 use crate::source::preflight::server_state::inspect;
 use crate::source::preflight::setup::{
-    SetupStep, StartMode, print, setup as make, teardown as remove, teardown_plan,
+    SetupStep, StartMode, print as setup_sql, setup as make, teardown as remove, teardown_plan,
 };
 use crate::source::{SourceError, connect_sql};
 
@@ -30,8 +32,8 @@ async fn set_up(settings: &Settings, args: &Args) -> Result<(), CatalogError> {
     let required = required(settings, &settings.routes);
     let client = connect_sql(&settings.conninfo).await?;
     if args.print {
-        let sql = print(&inspect(&client, &required).await?, &required);
-        say(format_args!("{}", if sql.is_empty() { "-- all is there\n".to_owned() } else { sql }));
+        let sql = setup_sql(&inspect(&client, &required).await?, &required);
+        print(format_args!("{}", if sql.is_empty() { "-- all is there\n".to_owned() } else { sql }));
         return Ok(());
     }
     let watcher = connect_sql(&settings.conninfo).await?;
@@ -45,7 +47,7 @@ async fn tear_down(settings: &Settings, args: &Args) -> Result<(), CatalogError>
     if args.print {
         let plan = teardown_plan(&client, &required).await?;
         for step in plan.steps {
-            say(format_args!("-- {}; needs {}\n{}\n", step.what, step.needs, step.sql));
+            print(format_args!("-- {}; needs {}\n{}\n", step.what, step.needs, step.sql));
         }
         plan.left.iter().for_each(|left| eprintln!("{left}"));
         return Ok(());
@@ -60,10 +62,10 @@ async fn tear_down(settings: &Settings, args: &Args) -> Result<(), CatalogError>
 
 fn say_done(steps: &[SetupStep]) {
     for step in steps {
-        say(format_args!("done: {}\n", step.what));
+        print(format_args!("done: {}\n", step.what));
     }
     if steps.is_empty() {
-        say(format_args!("nothing to do\n"));
+        print(format_args!("nothing to do\n"));
     }
 }
 
@@ -80,15 +82,15 @@ fn told(done: Result<(), CatalogError>) -> Exit {
             error @ (CatalogError::Refused(_)
             | CatalogError::Source(SourceError::Refused(_) | SourceError::Unreadable { .. })),
         ) => {
-            complain(error);
+            print_error(error);
             Exit::Refused
         }
         Err(error @ CatalogError::Source(SourceError::Unreachable(_) | SourceError::Closed(_))) => {
-            complain(error);
+            print_error(error);
             Exit::Unreachable
         }
         Err(error) => {
-            complain(error);
+            print_error(error);
             Exit::Failed
         }
     }

@@ -5,7 +5,10 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, Table};
 
-use super::{Exit, block_on, client, complain, say};
+use super::exit::Exit;
+use super::output::{print, print_error, size, table};
+use super::runtime::block_on;
+use super::{client, replay};
 use crate::admin::{
     LaneStatus, NotKeptLane, NotKeptStatus, Progress, SourceStatus, SpoolStatus, Status, plain, pretty_json,
 };
@@ -24,11 +27,11 @@ pub(super) fn status(spool: &Path, args: &Args) -> Exit {
             Err(why) => return client::unreachable(&why),
         };
         if args.json {
-            say(format_args!("{}\n", pretty_json(&String::from_utf8_lossy(&body))));
+            print(format_args!("{}\n", pretty_json(&String::from_utf8_lossy(&body))));
             return Exit::Done;
         }
         match client::read::<Status>(&body) {
-            Ok(status) => say(format_args!("{}", describe(&status))),
+            Ok(status) => print(format_args!("{}", describe(&status))),
             Err(exit) => return exit,
         }
         Exit::Done
@@ -40,7 +43,7 @@ pub(super) fn healthcheck(spool: &Path) -> Exit {
         match client::fetch(spool, "/-/ready").await {
             Ok((status, _)) if status.is_success() => Exit::Done,
             Ok((_, body)) => {
-                complain(String::from_utf8_lossy(&body));
+                print_error(String::from_utf8_lossy(&body));
                 Exit::Failed
             }
             Err(why) => client::unreachable(&why),
@@ -57,7 +60,7 @@ fn describe(status: &Status) -> String {
     write_source(&mut out, &status.source);
     write_spool(&mut out, &status.spool);
     for replay in &status.replays {
-        let _ = writeln!(out, "replay   {}", super::replay::line(replay));
+        let _ = writeln!(out, "replay   {}", replay::line(replay));
     }
     if !status.lanes.is_empty() {
         let _ = writeln!(out, "\n{}", lanes(&status.lanes));
@@ -102,7 +105,7 @@ fn write_spool(out: &mut String, spool: &SpoolStatus) {
 }
 
 fn lanes(lanes: &[LaneStatus]) -> Table {
-    let mut table = super::table(["project", "callback", "state", "pending", "oldest", "failures", "last"]);
+    let mut table = table(["project", "callback", "state", "pending", "oldest", "failures", "last"]);
     for right_aligned in 3..=5 {
         if let Some(column) = table.column_mut(right_aligned) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -144,16 +147,4 @@ fn or_dash(text: Option<&str>) -> String {
 
 fn dash() -> String {
     "-".to_owned()
-}
-
-pub(super) fn size(bytes: u64) -> String {
-    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
-    let unit = units.into_iter().find(|(_, shift)| bytes >> shift > 0);
-    match unit {
-        Some((name, shift)) => {
-            let tenths = (u128::from(bytes) * 10) >> shift;
-            format!("{}.{} {name}", tenths / 10, tenths % 10)
-        }
-        None => format!("{bytes} B"),
-    }
 }

@@ -6,7 +6,9 @@ use std::path::Path;
 use http_body_util::BodyExt as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Exit, block_on, client};
+use super::client;
+use super::exit::Exit;
+use super::runtime::block_on;
 use crate::record::Callback;
 
 #[derive(clap::Args, Debug)]

@@ -4,6 +4,7 @@
 //! crosses out what was expected. What was started ends with this process, and leaves nothing behind.
 
 mod archive;
+mod postgres;
 mod printer;
 mod scenario;
 mod tally;
@@ -15,7 +16,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::printer::Printer;
 use self::scenario::Scenario;
-use super::{Exit, block_on};
+use super::exit::Exit;
+use super::runtime::block_on;
 use crate::clock::Clock;
 
 #[derive(clap::Args, Debug)]

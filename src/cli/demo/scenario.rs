@@ -13,10 +13,10 @@ use tokio::net::TcpListener;
 use tokio_postgres::Client;
 
 use super::archive::PROJECTS;
+use super::postgres::{self, ChildProcess, Ending, TemporaryServer};
 use super::printer::{Printer, print_line};
 use super::tally::{Counts, Subject, Tally};
 use super::traffic::Application;
-use crate::cli::postgres::{self, ChildProcess, Ending, TemporaryServer};
 use crate::cli::{client, receive};
 use crate::clock::Clock;
 use crate::source::connect_sql;

@@ -19,7 +19,7 @@ use crate::source::{Conninfo, connect_sql};
 
 /// The folder with `initdb` and `postgres`: where `SIDECAR_PG_BIN` says, else the newest of those that
 /// `pg_config`, PATH, and the places of Debian, Homebrew and this project's own tools have.
-pub fn find(user: Option<u32>) -> anyhow::Result<PathBuf> {
+fn find(user: Option<u32>) -> anyhow::Result<PathBuf> {
     if let Some(named) = std::env::var_os("SIDECAR_PG_BIN").map(PathBuf::from) {
         let version = version(&named, user);
         version.with_context(|| format!("run the Postgres of SIDECAR_PG_BIN, {}", named.display()))?;
@@ -31,7 +31,7 @@ pub fn find(user: Option<u32>) -> anyhow::Result<PathBuf> {
 }
 
 /// Whom Postgres runs as where we are root, as which it refuses to.
-pub fn unprivileged(folder: &Path) -> anyhow::Result<Option<u32>> {
+fn unprivileged(folder: &Path) -> anyhow::Result<Option<u32>> {
     // A folder that we made is ours: there is no safe way to ask for our own id.
     if fs::metadata(folder)?.uid() != 0 {
         return Ok(None);
@@ -45,7 +45,7 @@ pub fn unprivileged(folder: &Path) -> anyhow::Result<Option<u32>> {
 }
 
 /// A folder of our own for as long as the process lives: `/tmp/sidecar-NAME-1a2b3c4d`.
-pub fn folder(name: &str) -> anyhow::Result<PathBuf> {
+pub(super) fn folder(name: &str) -> anyhow::Result<PathBuf> {
     let drawn = uuid::Uuid::new_v4().as_fields().0;
     let path = std::env::temp_dir().join(format!("sidecar-{name}-{drawn:08x}"));
     DirBuilder::new().mode(0o700).create(&path).with_context(|| format!("make {}", path.display()))?;
@@ -54,17 +54,17 @@ pub fn folder(name: &str) -> anyhow::Result<PathBuf> {
 
 /// A temporary cluster.
 #[derive(Debug)]
-pub struct TemporaryServer {
+pub(super) struct TemporaryServer {
     /// Where its socket is: the `host` of a connection string.
-    pub host: PathBuf,
+    pub(super) host: PathBuf,
     /// What it says of itself, `PostgreSQL 18.1`.
-    pub version: String,
+    pub(super) version: String,
     server: ChildProcess,
 }
 
 impl TemporaryServer {
     /// Makes a cluster and waits until it answers. Its superuser is `postgres`.
-    pub async fn start() -> anyhow::Result<Self> {
+    pub(super) async fn start() -> anyhow::Result<Self> {
         let folder = folder("postgres")?;
         let started = Self::start_in(&folder).await;
         if started.is_err() {
@@ -108,12 +108,12 @@ impl TemporaryServer {
     }
 
     /// How to reach one of its databases.
-    pub fn conninfo(&self, database: &str) -> anyhow::Result<Conninfo> {
+    pub(super) fn conninfo(&self, database: &str) -> anyhow::Result<Conninfo> {
         conninfo(&self.host, database)
     }
 
     /// Stops it and removes what it wrote.
-    pub fn end(self) {
+    pub(super) fn end(self) {
         self.server.end();
     }
 }
@@ -121,7 +121,7 @@ impl TemporaryServer {
 /// A program that ends with us, and whose folder then goes: it is kept by a shell that reads from us,
 /// and acts when that reading ends.
 #[derive(Debug)]
-pub struct ChildProcess {
+pub(super) struct ChildProcess {
     shell: Child,
     folder: PathBuf,
     /// Closed, it ends the program.
@@ -132,7 +132,7 @@ pub struct ChildProcess {
 
 /// How a program is told to end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Ending {
+pub(super) enum Ending {
     /// `SIGQUIT`: at once. What Postgres leaves would need recovery; here it is thrown away.
     Quit,
     /// `SIGTERM`: in order.
@@ -141,7 +141,7 @@ pub enum Ending {
 
 impl ChildProcess {
     /// Starts `program` as `user`. What it says on standard error goes to `log` in `folder`.
-    pub fn start(
+    pub(super) fn start(
         program: &Command,
         user: Option<u32>,
         folder: &Path,
@@ -172,13 +172,13 @@ impl ChildProcess {
     }
 
     /// Returns when the program has ended.
-    pub async fn ended(&mut self) {
+    pub(super) async fn ended(&mut self) {
         // It holds the other end open for as long as it lives.
         let _ = tokio::io::copy(&mut self.breath, &mut tokio::io::sink()).await;
     }
 
     /// Ends the program, waits for it, and removes its folder.
-    pub fn end(mut self) {
+    pub(super) fn end(mut self) {
         self.leash = None;
         let _ = self.shell.wait();
         // The shell may empty it, but not always remove it: that takes rights to what it lies in.
@@ -187,7 +187,7 @@ impl ChildProcess {
 }
 
 /// The last lines that a kept program wrote.
-pub fn log_of(folder: &Path) -> String {
+pub(super) fn log_of(folder: &Path) -> String {
     let log = fs::read_to_string(folder.join(LOG)).unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
     lines.get(lines.len().saturating_sub(LOG_LINES)..).unwrap_or_default().join("\n")
