@@ -56,6 +56,8 @@ pub struct Limits {
     pub order_wait: Duration,
     /// What is read of an answer.
     pub response_bytes_max: u64,
+    /// The age up to which a connection begins another request, so that a change in DNS is followed.
+    pub connection_age_max: Duration,
 }
 
 /// A header's value, which is never shown.
@@ -154,6 +156,7 @@ impl Default for Limits {
             give_up_after: minutes(72 * 60),
             order_wait: minutes(1),
             response_bytes_max: 64 * 1024,
+            connection_age_max: minutes(5),
         }
     }
 }

@@ -96,6 +96,7 @@ pub(super) struct Delivery {
     pub(super) order_wait: HumanDuration,
     pub(super) in_flight_max: usize,
     pub(super) response_bytes_max: ByteSize,
+    pub(super) connection_age_max: HumanDuration,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -162,6 +163,7 @@ pub(super) struct Webhook {
     pub(super) give_up_after: Option<HumanDuration>,
     pub(super) order_wait: Option<HumanDuration>,
     pub(super) response_bytes_max: Option<ByteSize>,
+    pub(super) connection_age_max: Option<HumanDuration>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

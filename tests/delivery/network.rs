@@ -2,16 +2,17 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use sidecar::deliver::{Egress, Proxy};
+use sidecar::deliver::{Egress, Limits, Proxy, Webhook};
 use sidecar::metrics::{BoolLabel, ReusedLabel};
 use sidecar::record::Callback::Ingested;
 
-use crate::delivery::fixture::{Fixture, Setup, webhook};
+use crate::delivery::fixture::{Fixture, Setup, limits, webhook};
 use crate::delivery::receiver::{Receiver, Reply};
 use crate::delivery::tls::{acceptor, acceptor_with};
 
@@ -70,6 +71,29 @@ fn connections_are_used_again_and_counted() {
         fixture.metrics.http_connections.get_or_create(&ReusedLabel { reused: BoolLabel(reused) }).get()
     };
     assert_eq!((count(false), count(true)), (1, 2));
+}
+
+#[test]
+fn a_connection_is_used_no_longer_than_its_age_and_its_receiver_allow() {
+    let keep = |header| vec![Reply::Answer(200, header, ""); 3];
+    for (age_max, replies, connections) in [
+        (Duration::from_mins(5), keep("keep-alive: timeout=60, max=5\r\n"), 1),
+        (Duration::from_mins(5), keep("keep-alive: timeout=1\r\n"), 3),
+        (Duration::ZERO, keep(""), 3),
+    ] {
+        let receiver = Receiver::start(replies.clone());
+        let limits = Limits { connection_age_max: age_max, ..limits() };
+        let mut fixture = Setup::new([Webhook { limits, ..webhook(&receiver.url()) }]).start();
+        for id in ["a", "b", "c"] {
+            fixture.spool(Ingested, &[id]);
+            fixture.settle();
+        }
+        assert_eq!(
+            (receiver.received().len(), receiver.connections()),
+            (3, connections),
+            "{age_max:?}, {replies:?}"
+        );
+    }
 }
 
 #[test]

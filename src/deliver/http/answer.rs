@@ -24,6 +24,8 @@ pub(in crate::deliver) struct Answer {
     /// Where a redirect leads, for people.
     location: Option<String>,
     retry_after: Option<Duration>,
+    /// For how long the receiver keeps the connection when it is idle.
+    keep_alive: Option<Duration>,
     body: Option<Incoming>,
     /// The beginning of the body.
     kept: BytesMut,
@@ -39,6 +41,7 @@ impl Answer {
             status: answer.status().as_u16(),
             location: location(answer.headers()),
             retry_after: value.and_then(|value| retry_after(value.to_str().ok()?, Clock::now())),
+            keep_alive: answer.headers().get("keep-alive").and_then(|value| keep_alive(value.to_str().ok()?)),
             body: Some(answer.into_body()),
             kept: BytesMut::new(),
             fault: None,
@@ -51,6 +54,7 @@ impl Answer {
             status,
             location: None,
             retry_after: None,
+            keep_alive: None,
             body: None,
             kept: BytesMut::new(),
             fault: Some(why.to_owned()),
@@ -87,6 +91,11 @@ impl Answer {
     /// Nothing of it is left on the connection.
     pub(in crate::deliver) fn is_whole(&self) -> bool {
         self.fault.is_none()
+    }
+
+    /// For how long the receiver keeps the connection when it is idle, where it says so.
+    pub(in crate::deliver) fn keep_alive(&self) -> Option<Duration> {
+        self.keep_alive
     }
 
     pub(in crate::deliver) fn outcome(self) -> Outcome {
@@ -161,13 +170,27 @@ fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
     error_chain.join(": ")
 }
 
-/// Seconds, or a date in any of HTTP's three forms.
+/// The seconds of a `Keep-Alive: timeout=5, max=100`.
+/// <https://www.rfc-editor.org/rfc/rfc2068#section-19.7.1.1>
+fn keep_alive(value: &str) -> Option<Duration> {
+    value.split(',').find_map(|parameter| {
+        let (name, seconds) = parameter.split_once('=')?;
+        let is_timeout = name.trim().eq_ignore_ascii_case("timeout");
+        let seconds = seconds.trim().trim_matches('"');
+        is_timeout.then(|| seconds.parse().ok().map(Duration::from_secs))?
+    })
+}
+
+/// Seconds, perhaps with a fraction, or a date in any of HTTP's three forms.
 /// <https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>
 fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
-    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+    if value.starts_with(|first: char| first.is_ascii_digit())
+        && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    {
         // More than a number holds is longer than anybody waits.
-        return Some(Duration::from_secs(value.parse().unwrap_or(u64::from(u32::MAX))));
+        let seconds: f64 = value.parse().ok()?;
+        return Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
     }
     if let Ok(date) = httpdate::parse_http_date(value) {
         let since_epoch = date.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -184,6 +207,16 @@ const DETAIL_BYTES: usize = 512;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keep_alive_is_the_timeout_among_its_parameters() {
+        for value in ["timeout=5", "timeout=5, max=100", "max=100,Timeout = 5", "timeout=\"5\""] {
+            assert_eq!(keep_alive(value), Some(Duration::from_secs(5)), "{value}");
+        }
+        for value in ["", "max=5", "timeout", "timeout=", "timeout=-1", "timeout=5s"] {
+            assert_eq!(keep_alive(value), None, "{value}");
+        }
+    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
@@ -203,7 +236,9 @@ mod tests {
         ] {
             assert_eq!(retry_after(date, now), Some(Duration::from_secs(seconds)), "{date}");
         }
-        for text in ["soon", "", "-1", "1.5", "7s", "14 Nov"] {
+        assert_eq!(retry_after("1.5", now), Some(Duration::from_millis(1_500)));
+        assert_eq!(retry_after("2.", now), Some(Duration::from_secs(2)));
+        for text in ["soon", "", "-1", ".5", "1.5.2", "1e3", "inf", "NaN", "7s", "14 Nov"] {
             assert_eq!(retry_after(text, now), None, "{text}");
         }
     }

@@ -19,7 +19,7 @@ use crate::deliver::http::connector::{Connector, Key};
 use crate::deliver::http::egress::Egress;
 use crate::deliver::http::proxy::Proxy;
 use crate::deliver::http::trust;
-use crate::deliver::http::wire::{HttpConnection, Pool};
+use crate::deliver::http::wire::{HttpConnection, Pool, usable_until};
 use crate::deliver::scheduler::retry::Outcome;
 use crate::metrics::{BoolLabel, Metrics, ReusedLabel};
 use crate::outcome::OutcomeKind;
@@ -50,6 +50,8 @@ pub struct OutgoingRequest {
     pub connect_timeout: Duration,
     /// What is read of the answer.
     pub response_bytes_max: u64,
+    /// The age up to which its connection begins another request.
+    pub connection_age_max: Duration,
 }
 
 impl Client {
@@ -98,7 +100,9 @@ impl Client {
                 Ok(Ok(answer)) => {
                     let mut answer = Answer::new(answer);
                     answer.read(request.response_bytes_max, deadline).await;
-                    return self.answered(key, connection, answer, deadline).await;
+                    return self
+                        .answered(key, connection, answer, request.connection_age_max, deadline)
+                        .await;
                 }
                 Ok(Err(error)) => error,
                 Err(_) => {
@@ -128,6 +132,7 @@ impl Client {
         key: Key,
         mut connection: HttpConnection,
         answer: Answer,
+        age_max: Duration,
         deadline: Instant,
     ) -> Outcome {
         self.metrics
@@ -135,7 +140,8 @@ impl Client {
             .get_or_create(&ReusedLabel { reused: BoolLabel(connection.reused) })
             .inc();
         if answer.is_whole() && timeout_at(deadline, connection.is_free()).await == Ok(true) {
-            self.pool.put(key, connection);
+            let until = usable_until(connection.opened_at, age_max, Instant::now(), answer.keep_alive());
+            self.pool.put(key, connection, until);
         }
         answer.outcome()
     }

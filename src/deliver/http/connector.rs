@@ -2,10 +2,12 @@
 //! for what a name resolves to and for an address in place of a name.
 
 use std::io::Error;
+use std::iter;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use hyper::header::HeaderValue;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -77,21 +79,19 @@ impl Connector {
         key: &Key,
         timeout: Duration,
     ) -> Result<Connected, ConnectError> {
-        tokio::time::timeout(timeout, self.open_any(key, timeout))
-            .await
-            .unwrap_or(Err(ConnectError::Timeout(timeout)))
+        tokio::time::timeout(timeout, self.open_any(key)).await.unwrap_or(Err(ConnectError::Timeout(timeout)))
     }
 
-    async fn open_any(&self, key: &Key, timeout: Duration) -> Result<Connected, ConnectError> {
+    async fn open_any(&self, key: &Key) -> Result<Connected, ConnectError> {
         let (host, port) = (key.host.as_str(), key.port);
         let mut http_proxy = None;
         let stream = match &self.proxy {
-            None => connect(host, port, timeout, |address| self.egress.check(address)).await?,
+            None => connect(host, port, |address| self.egress.check(address)).await?,
             Some(proxy) => {
                 // A name is resolved by the proxy; an address can be checked here.
                 host.parse().map_or(Ok(()), |address| self.egress.check(address))?;
                 let (proxy_host, proxy_port) = proxy.address();
-                let mut stream = connect(proxy_host, proxy_port, timeout, |_| Ok(())).await?;
+                let mut stream = connect(proxy_host, proxy_port, |_| Ok(())).await?;
                 if key.https {
                     proxy.tunnel(&mut stream, host, port).await?;
                 } else {
@@ -114,31 +114,113 @@ impl Connector {
     }
 }
 
-/// Tries the addresses of a name, each with its share of the time.
+/// Connects to the address of a name that answers first, of those that `check` allows.
 async fn connect(
     host: &str,
     port: u16,
-    timeout: Duration,
     check: impl Fn(IpAddr) -> Result<(), Denied>,
 ) -> Result<TcpStream, ConnectError> {
     let dns = |why: String| ConnectError::Dns(host.to_owned(), why);
     let found = tokio::net::lookup_host((host, port)).await.map_err(|error| dns(error.to_string()))?;
-    let addresses: Vec<SocketAddr> = found.collect();
-    let share = timeout / u32::try_from(addresses.len()).unwrap_or(1).max(1);
-    let mut last = dns("no address".into());
-    for address in addresses {
-        if let Err(denied) = check(address.ip()) {
-            last = denied.into();
-            continue;
-        }
-        match tokio::time::timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Ok(Err(error)) => last = ConnectError::Io(address, error),
-            Err(_) => last = ConnectError::Timeout(share),
+    let (mut allowed, mut denied) = (Vec::new(), None);
+    for address in found {
+        match check(address.ip()) {
+            Ok(()) => allowed.push(address),
+            Err(why) => denied = Some(why),
         }
     }
-    Err(last)
+    let stream = race(families_in_turn(allowed)).await;
+    let stream =
+        stream.unwrap_or_else(|| Err(denied.map_or_else(|| dns("no address".into()), Into::into)))?;
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// Connects to the first of the addresses that answers. The next one is tried beside those before it when
+/// one of them has failed, or after [`NEXT_ADDRESS_AFTER`]. `None`: there are no addresses.
+/// <https://www.rfc-editor.org/rfc/rfc8305#section-5>
+async fn race(addresses: Vec<SocketAddr>) -> Option<Result<TcpStream, ConnectError>> {
+    let mut addresses = addresses.into_iter();
+    let connect = |address| async move {
+        TcpStream::connect(address).await.map_err(|error| ConnectError::Io(address, error))
+    };
+    let mut attempts: FuturesUnordered<_> = addresses.next().map(connect).into_iter().collect();
+    let mut failed = None;
+    loop {
+        tokio::select! {
+            ended = attempts.next() => match ended {
+                None => return failed,
+                Some(Ok(stream)) => return Some(Ok(stream)),
+                Some(Err(error)) => failed = Some(Err(error)),
+            },
+            () = tokio::time::sleep(NEXT_ADDRESS_AFTER), if addresses.len() > 0 => {}
+        }
+        attempts.extend(addresses.next().map(connect));
+    }
+}
+
+/// The addresses in their order, those of IPv6 and IPv4 in turn, beginning with the family of the first.
+/// <https://www.rfc-editor.org/rfc/rfc8305#section-4>
+fn families_in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
+    let mut second = second.into_iter();
+    let mut in_turn: Vec<_> =
+        first.into_iter().flat_map(|one| iter::once(one).chain(second.next())).collect();
+    in_turn.extend(second);
+    in_turn
+}
+
+const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns_from_the_first_on() {
+        let of = |text: &str| -> Vec<SocketAddr> {
+            text.split(' ').map(|address| SocketAddr::new(address.parse().unwrap(), 1)).collect()
+        };
+        for (found, in_turn) in [
+            ("::1 ::2 1.1.1.1 1.1.1.2", "::1 1.1.1.1 ::2 1.1.1.2"),
+            ("1.1.1.1 ::1 ::2 ::3", "1.1.1.1 ::1 ::2 ::3"),
+            ("1.1.1.1 1.1.1.2 1.1.1.3 ::1", "1.1.1.1 ::1 1.1.1.2 1.1.1.3"),
+            ("1.1.1.1", "1.1.1.1"),
+        ] {
+            assert_eq!(families_in_turn(of(found)), of(in_turn), "{found}");
+        }
+        assert!(families_in_turn(Vec::new()).is_empty());
+    }
+
+    /// A listener whose queue is full: packets to it are swallowed.
+    fn swallows() -> (socket2::Socket, Vec<std::net::TcpStream>, SocketAddr) {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        socket.listen(0).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        let connect = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok();
+        let queued: Vec<_> = iter::from_fn(connect).take(100).collect();
+        assert!(queued.len() < 100, "the queue has an end");
+        (socket, queued, address)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_swallows_packets_costs_a_quarter_of_a_second_and_a_refusal_nothing() {
+        let (_listener, _queued, silent) = swallows();
+        let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let good = open.local_addr().unwrap();
+        let refusing = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let began = tokio::time::Instant::now();
+        for addresses in [vec![silent, good], vec![silent, refusing, good], vec![refusing, good]] {
+            let stream = race(addresses).await.unwrap().unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), good);
+        }
+        // The system itself sends its second packet to a silent address after one second.
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        let error = race(vec![refusing, refusing]).await.unwrap().unwrap_err();
+        assert!(matches!(error, ConnectError::Io(address, _) if address == refusing));
+        assert!(race(Vec::new()).await.is_none());
+    }
 }

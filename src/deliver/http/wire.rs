@@ -16,11 +16,12 @@ use hyper::header::{HOST, HeaderValue};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use self::tap::{StatusTap, TappedStream};
 use crate::deliver::http::connector::{Connected, HttpProxy, Socket};
 
-pub(in crate::deliver) use self::pool::Pool;
+pub(in crate::deliver) use self::pool::{Pool, usable_until};
 
 /// A connection that was made.
 pub(in crate::deliver) struct HttpConnection {
@@ -31,6 +32,7 @@ pub(in crate::deliver) struct HttpConnection {
     http_proxy: Option<HttpProxy>,
     /// It has served a request before.
     pub(in crate::deliver) reused: bool,
+    pub(in crate::deliver) opened_at: Instant,
 }
 
 enum RequestSender {
@@ -56,7 +58,14 @@ impl HttpConnection {
         let io = TokioIo::new(TappedStream::new(connected.socket, tap.clone()));
         let sender =
             if connected.http2 { Self::http2(io, &tasks).await? } else { Self::http1(io, &tasks).await? };
-        Ok(Self { sender, tap, tasks, http_proxy: connected.http_proxy, reused: false })
+        Ok(Self {
+            sender,
+            tap,
+            tasks,
+            http_proxy: connected.http_proxy,
+            reused: false,
+            opened_at: Instant::now(),
+        })
     }
 
     async fn http1(io: TokioIo<TappedStream<Socket>>, tasks: &Tasks) -> hyper::Result<RequestSender> {

@@ -31,7 +31,7 @@ pub(in crate::deliver) enum Verdict {
 /// `failures` counts earlier failed attempts since the last success; `dice` lies in 0.0..1.0.
 ///
 /// Waits follow the schedule, ±20 %, so that lanes that failed together do not come back together.
-/// A `retry-after` is honoured where it is longer, up to the schedule's longest wait.
+/// A `retry-after` is honoured where it is longer, up to a day.
 pub(in crate::deliver) fn verdict(
     outcome: &Outcome,
     failures: u32,
@@ -46,14 +46,14 @@ pub(in crate::deliver) fn verdict(
     }
     let step = usize::try_from(failures).unwrap_or(usize::MAX);
     let wait = schedule.get(step).or(schedule.last()).copied().unwrap_or(Duration::from_secs(1));
-    let longest = schedule.iter().max().copied().unwrap_or(wait);
     let jittered = wait.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0));
-    let asked = outcome.retry_after.unwrap_or_default().min(longest);
-    Verdict::RetryIn(jittered.max(asked))
+    let earliest = outcome.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
+    Verdict::RetryIn(jittered.max(earliest))
 }
 
 /// <https://www.rfc-editor.org/rfc/rfc9110#status.413>
 const CONTENT_TOO_LARGE: u16 = 413;
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
 #[cfg(test)]
 mod tests {
@@ -94,10 +94,11 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_retry_after_is_honoured_up_to_the_longest_wait() {
+    fn a_longer_retry_after_is_honoured_up_to_a_day() {
         let asking = |seconds| Outcome { retry_after: Some(Duration::from_secs(seconds)), ..outcome(429) };
         assert_eq!(verdict(&asking(7), 0, SCHEDULE, 0.5), Verdict::RetryIn(Duration::from_secs(7)));
         assert_eq!(verdict(&asking(0), 0, SCHEDULE, 0.5), Verdict::RetryIn(Duration::from_secs(1)));
-        assert_eq!(verdict(&asking(9_999), 0, SCHEDULE, 0.5), Verdict::RetryIn(Duration::from_secs(30)));
+        assert_eq!(verdict(&asking(9_999), 0, SCHEDULE, 0.5), Verdict::RetryIn(Duration::from_secs(9_999)));
+        assert_eq!(verdict(&asking(99_999), 0, SCHEDULE, 0.5), Verdict::RetryIn(Duration::from_hours(24)));
     }
 }

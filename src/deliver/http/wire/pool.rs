@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::HttpConnection;
 use crate::deliver::http::connector::Key;
 
@@ -13,35 +15,60 @@ pub(in crate::deliver) struct Pool(Arc<Mutex<IdleConnections>>);
 
 #[derive(Default)]
 struct IdleConnections {
-    /// Those that were used last stand last.
-    wires: VecDeque<(Key, HttpConnection, Rests)>,
+    /// Those that were used last come last.
+    connections: VecDeque<IdleConnection>,
     is_swept: bool,
 }
 
-/// How many sweeps a connection has seen since it was used.
-type Rests = u8;
+struct IdleConnection {
+    key: Key,
+    connection: HttpConnection,
+    usable_until: Instant,
+}
+
+impl IdleConnection {
+    fn is_usable(&self, now: Instant) -> bool {
+        now < self.usable_until && !self.connection.is_closed()
+    }
+}
 
 impl Pool {
     /// A connection that was not closed, as far as one can know.
     pub(in crate::deliver) fn take(&self, key: &Key) -> Option<HttpConnection> {
+        let now = Instant::now();
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.wires.retain(|(_, wire, _)| !wire.is_closed());
-        let at = idle.wires.iter().rposition(|(found, ..)| found == key)?;
-        idle.wires.remove(at).map(|(_, wire, _)| wire)
+        idle.connections.retain(|idle| idle.is_usable(now));
+        let at = idle.connections.iter().rposition(|idle| idle.key == *key)?;
+        idle.connections.remove(at).map(|idle| idle.connection)
     }
 
-    /// Keeps a connection for the next request.
-    pub(in crate::deliver) fn put(&self, key: Key, mut wire: HttpConnection) {
-        wire.reused = true;
-        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.wires.len() == IDLE_MAX {
-            idle.wires.pop_front();
+    /// Keeps a connection for the next request, until a time at the latest.
+    pub(in crate::deliver) fn put(&self, key: Key, mut connection: HttpConnection, usable_until: Instant) {
+        if usable_until <= Instant::now() {
+            return;
         }
-        idle.wires.push_back((key, wire, 0));
+        connection.reused = true;
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.connections.len() == IDLE_MAX {
+            idle.connections.pop_front();
+        }
+        idle.connections.push_back(IdleConnection { key, connection, usable_until });
         if !std::mem::replace(&mut idle.is_swept, true) {
             tokio::spawn(sweep(Arc::downgrade(&self.0)));
         }
     }
+}
+
+/// Until when a connection may begin another request: `age_max` bounds how long a change of its host's
+/// addresses goes unseen, `keep_alive` is what the receiver said in its last answer.
+pub(in crate::deliver) fn usable_until(
+    opened_at: Instant,
+    age_max: Duration,
+    now: Instant,
+    keep_alive: Option<Duration>,
+) -> Instant {
+    let idle = keep_alive.map_or(IDLE_FOR, |said| said.saturating_sub(CLOSING_MARGIN).min(IDLE_FOR));
+    (now + idle).min(opened_at.checked_add(age_max).unwrap_or(now + idle))
 }
 
 /// Closes what was not used for a while, until nothing is left.
@@ -50,11 +77,9 @@ async fn sweep(idle: Weak<Mutex<IdleConnections>>) {
         tokio::time::sleep(SWEEP_EVERY).await;
         let Some(idle) = idle.upgrade() else { return };
         let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.wires.retain_mut(|(_, wire, rests)| {
-            *rests += 1;
-            *rests < RESTS_MAX && !wire.is_closed()
-        });
-        idle.is_swept = !idle.wires.is_empty();
+        let now = Instant::now();
+        idle.connections.retain(|idle| idle.is_usable(now));
+        idle.is_swept = !idle.connections.is_empty();
         if !idle.is_swept {
             return;
         }
@@ -62,5 +87,32 @@ async fn sweep(idle: Weak<Mutex<IdleConnections>>) {
 }
 
 const IDLE_MAX: usize = 1_024;
+/// Where the receiver does not say how long it keeps an idle connection.
+const IDLE_FOR: Duration = Duration::from_mins(1);
+/// A request that arrives as the receiver closes is lost.
+const CLOSING_MARGIN: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(20);
-const RESTS_MAX: Rests = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_used_as_long_as_its_age_and_its_receiver_allow() {
+        let opened_at = Instant::now();
+        let seconds = Duration::from_secs;
+        let now = opened_at + seconds(100);
+        let left = |age_max, keep_alive| {
+            usable_until(opened_at, age_max, now, keep_alive).saturating_duration_since(now)
+        };
+        assert_eq!(left(seconds(300), None), IDLE_FOR);
+        assert_eq!(left(seconds(110), None), seconds(10));
+        assert_eq!(left(seconds(90), None), Duration::ZERO);
+        assert_eq!(left(Duration::ZERO, None), Duration::ZERO);
+        assert_eq!(left(Duration::MAX, None), IDLE_FOR);
+        assert_eq!(left(seconds(300), Some(seconds(5))), seconds(4));
+        assert_eq!(left(seconds(102), Some(seconds(5))), seconds(2));
+        assert_eq!(left(seconds(300), Some(seconds(1))), Duration::ZERO);
+        assert_eq!(left(seconds(300), Some(seconds(3_600))), IDLE_FOR);
+    }
+}
