@@ -11,6 +11,7 @@ mod driver;
 
 mod handle;
 mod params;
+mod url_template;
 mod webhook;
 
 pub use driver::Driver;
@@ -22,4 +23,5 @@ pub use http::signature::{BadSecret, Secret};
 pub use params::{LaneView, Params};
 pub use scheduler::condition::LaneCondition;
 pub use scheduler::retry::Outcome;
+pub use url_template::{TemplateError, UrlTemplate};
 pub use webhook::{DuplicateWebhook, Limits, Redacted, Routes, Webhook, is_reserved};

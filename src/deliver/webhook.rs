@@ -7,6 +7,7 @@ use std::time::Duration;
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::http::signature::Secret;
+use super::url_template::UrlTemplate;
 use crate::record::Callback;
 
 /// The setting for one (project, callback), or for many by `*`.
@@ -17,7 +18,7 @@ pub struct Webhook {
     /// Of which callback; `None` is `*`.
     pub callback: Option<Callback>,
     /// Where to.
-    pub url: hyper::Uri,
+    pub url: UrlTemplate,
     /// Sent with each request, in this order.
     pub headers: Vec<(HeaderName, Redacted)>,
     /// The newest first; several while one is rotated.
@@ -29,9 +30,10 @@ pub struct Webhook {
 impl Webhook {
     /// The host and port that requests go to.
     pub(super) fn host(&self) -> Arc<str> {
-        let default_port = if self.url.scheme_str() == Some("https") { 443 } else { 80 };
-        let port = self.url.port_u16().unwrap_or(default_port);
-        format!("{}:{port}", self.url.host().unwrap_or_default().to_ascii_lowercase()).into()
+        let url = self.url.uri();
+        let default_port = if url.scheme_str() == Some("https") { 443 } else { 80 };
+        let port = url.port_u16().unwrap_or(default_port);
+        format!("{}:{port}", url.host().unwrap_or_default().to_ascii_lowercase()).into()
     }
 }
 
@@ -124,6 +126,7 @@ pub fn is_reserved(name: &HeaderName) -> bool {
         || matches!(
             name,
             "content-type"
+                | "traceparent"
                 | "user-agent"
                 | "webhook-id"
                 | "webhook-timestamp"
@@ -169,7 +172,7 @@ mod tests {
         Webhook {
             project: project.map(Into::into),
             callback,
-            url: "http://localhost/".parse().unwrap(),
+            url: hyper::Uri::from_static("http://localhost/").into(),
             headers: Vec::new(),
             secrets: Vec::new(),
             limits: Limits::default(),

@@ -13,7 +13,7 @@ use super::error::{SettingError, SettingErrors, some};
 use super::raw::{self, MaybeSize, OneOrManySecrets, Raw};
 use super::url::url;
 use super::values::{Initial, LogFormat, OnTruncate, Settings, Token};
-use crate::deliver::{Egress, Limits, Proxy, Redacted, Routes, Secret, Webhook, is_reserved};
+use crate::deliver::{Egress, Limits, Proxy, Redacted, Routes, Secret, UrlTemplate, Webhook, is_reserved};
 use crate::record::Callback;
 use crate::source::{Conninfo, SecretFile};
 
@@ -200,7 +200,7 @@ fn webhook(at: usize, raw: &raw::Webhook, default: &Limits, errors: &mut Setting
     if project.as_deref() == Some("") {
         errors.note(&field("project"), "a project's name or \"*\" is expected");
     }
-    let url = errors.or(&field("url"), url(&raw.url));
+    let url = errors.or(&field("url"), UrlTemplate::parse(&raw.url, url));
     let mut headers = Vec::new();
     for (name, value) in &raw.headers {
         match header(name, value) {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sidecar::clock::Clock;
-use sidecar::deliver::{Client, Deliver, Egress, LaneView, Limits, Params, Proxy, Routes, Webhook};
+use sidecar::deliver::{
+    Client, Deliver, Egress, LaneView, Limits, Params, Proxy, Routes, UrlTemplate, Webhook,
+};
 use sidecar::metrics::Metrics;
 use sidecar::position::{Lsn, Place, Position};
 use sidecar::record::{Callback, LaneNo, ProjectNo, Seq, WaitsFor, write_document};
@@ -59,7 +61,14 @@ pub fn limits() -> Limits {
 
 pub fn webhook(url: &str) -> Webhook {
     let (headers, secrets) = (Vec::new(), Vec::new());
-    Webhook { project: None, callback: None, url: url.parse().unwrap(), headers, secrets, limits: limits() }
+    Webhook {
+        project: None,
+        callback: None,
+        url: UrlTemplate::parse(url, |url| url.parse().map_err(|_| url.to_owned())).unwrap(),
+        headers,
+        secrets,
+        limits: limits(),
+    }
 }
 
 impl Setup {

@@ -238,7 +238,7 @@ fn routes(setup: &Setup) -> Routes {
     let webhook = |project: &str| Webhook {
         project: Some(project.to_owned()),
         callback: None,
-        url: format!("http://{project}/").parse().unwrap(),
+        url: format!("http://{project}/").parse::<hyper::Uri>().unwrap().into(),
         headers: Vec::new(),
         secrets: Vec::new(),
         limits: limits.clone(),

@@ -41,6 +41,6 @@ impl Driver {
     /// Of a lane's webhook, with its port.
     fn host(&self, lane: crate::record::LaneNo) -> Option<String> {
         let webhook = self.scheduler.lane(lane)?.webhook()?;
-        webhook.url.authority().map(|authority| authority.as_str().to_owned())
+        webhook.url.uri().authority().map(|authority| authority.as_str().to_owned())
     }
 }

@@ -94,7 +94,7 @@ impl Driver {
         };
         let request = OutgoingRequest {
             headers: headers(&webhook, &context, &encoded.body),
-            url: webhook.url.clone(),
+            url: webhook.url.fill(self.project(lane), lane.callback()),
             body: encoded.body,
             timeout: webhook.limits.timeout,
             connect_timeout: webhook.limits.connect_timeout,

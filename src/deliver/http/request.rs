@@ -2,6 +2,7 @@
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::deliver::http::signature::signatures;
 use crate::deliver::webhook::Webhook;
@@ -48,11 +49,21 @@ pub(in crate::deliver) fn headers(webhook: &Webhook, context: &RequestContext<'_
     set("sidecar-callback", context.batch.lane.callback().name());
     set("sidecar-attempt", &context.attempt.to_string());
     set("sidecar-epoch", &context.batch.epoch.to_string());
+    set("traceparent", &traceparent(context.batch.id, context.attempt));
     set("sidecar-positions", &format!("{}..{}", context.first, context.last));
     if let Some(replay) = context.replay {
         set("sidecar-replay", &replay.to_string());
     }
     headers
+}
+
+/// The trace of the batch, and the span of this attempt in it, so that a receiver's traces can be found by
+/// `webhook-id`, and all attempts of a batch are in one. Sampled, as every attempt is recorded.
+/// <https://www.w3.org/TR/trace-context/#traceparent-header>
+fn traceparent(batch: uuid::Uuid, attempt: u32) -> String {
+    // No attempt's span is 0, which the standard forbids.
+    let span = xxh3_64_with_seed(batch.as_bytes(), u64::from(attempt)).max(1);
+    format!("00-{}-{span:016x}-01", batch.simple())
 }
 
 /// Everything but visible ASCII percent-encoded, and `%` itself, so that it can be read back.
@@ -73,7 +84,7 @@ mod tests {
         let webhook = Webhook {
             project: None,
             callback: None,
-            url: "http://localhost/".parse().unwrap(),
+            url: hyper::Uri::from_static("http://localhost/").into(),
             headers: vec![(
                 HeaderName::from_static("authorization"),
                 Redacted(HeaderValue::from_static("Basic x")),
@@ -124,7 +135,18 @@ mod tests {
             assert!(error_chain.contains(&line), "no `{line}` in {error_chain:#?}");
         }
         assert!(headers["webhook-signature"].to_str().unwrap().starts_with("v1,"));
-        assert_eq!(headers.len(), 11);
+        assert_eq!(headers.len(), 12);
+        let (one, two) = (traceparent(context.batch.id, 1), traceparent(context.batch.id, 2));
+        assert_ne!(one, two);
+        for trace in [one, two] {
+            let parts: Vec<&str> = trace.split('-').collect();
+            let is_hex =
+                |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+            assert!(
+                matches!(parts[..], ["00", id, span, "01"] if id.len() == 32 && span.len() == 16 && is_hex(id) && is_hex(span)),
+                "{trace}"
+            );
+        }
         let replayed = RequestContext { replay: Some(uuid::Uuid::nil()), ..context };
         assert_eq!(super::headers(&webhook, &replayed, b"{}")["sidecar-replay"], nil);
     }
