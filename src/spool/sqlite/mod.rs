@@ -17,6 +17,7 @@ mod scratch;
 mod search;
 mod settle;
 mod shadow;
+mod statements;
 mod store;
 
 use std::path::Path;

@@ -8,6 +8,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::migrations::{self, STEPS};
+use super::statements::keep_statements;
 use super::store::failed;
 use crate::spool::error::OpenError;
 
@@ -85,7 +86,7 @@ pub(super) fn open(folder: &Path) -> Result<(Connection, FileState), OpenError> 
         return Err(OpenError::Newer { path, found: format, known });
     }
     connection.execute_batch(SETTINGS).map_err(refused)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    keep_statements(&connection, 64).map_err(refused)?;
     if is_new {
         connection.execute_batch(&format!("BEGIN; {TABLES} COMMIT;")).map_err(refused)?;
         return Ok((connection, FileState::Nothing));
@@ -100,7 +101,7 @@ pub(super) fn open_reader(folder: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(folder.join(FILE_NAME), flags)?;
     connection
         .execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA busy_timeout = 10000;")?;
-    connection.set_prepared_statement_cache_capacity(32);
+    keep_statements(&connection, 32)?;
     Ok(connection)
 }
 

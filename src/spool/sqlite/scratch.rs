@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 
+use super::statements::keep_statements;
+
 /// Why a scratch file cannot be used. The spool itself is as it was.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ScratchError {
@@ -44,6 +46,7 @@ impl Scratch {
         }
         sql.push_str("BEGIN;");
         scratch.connection.execute_batch(&sql)?;
+        keep_statements(&scratch.connection, 16)?;
         Ok(scratch)
     }
 
