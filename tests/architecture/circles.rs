@@ -19,12 +19,6 @@ const LEFT: &[(&str, usize, &str)] = &[
         2,
         "the supervisor resolves its mapping by a method, and holds the result",
     ),
-    ("spool/batch.rs", 6, "operations and the rows they carry name each other's numbers"),
-    (
-        "spool/sqlite/chunks.rs",
-        7,
-        "statements on the rows need the store's errors and costs, and the store reads by them",
-    ),
 ];
 
 type Path = Vec<String>;
