@@ -119,13 +119,10 @@ impl Store {
         Ok(Done::Replaying(no))
     }
 
-    /// One that has ended already stays as it is.
     pub(super) fn cancel_replay(&mut self, replay: ReplayNo, at: Timestamp) -> Result<Done, SpoolError> {
         let found = find_replay(&self.connection, replay)?;
-        let Some(found) = found.filter(|found| found.state == ReplayState::Running) else {
-            return Ok(Done::Ok);
-        };
-        let cancelled = Replay { state: ReplayState::Cancelled, ended_at: Some(at), ..found };
+        let cancelled = found.and_then(|found| rules::cancel_replay(found, at));
+        let Some(cancelled) = cancelled else { return Ok(Done::Ok) };
         cancelled.write(&self.connection).map_err(failed)?;
         let no = [replay.0.cast_signed()];
         self.execute("UPDATE replay_range SET is_running = 0 WHERE replay = ?1", no)?;
@@ -172,17 +169,16 @@ impl Store {
         Ok(Done::Ok)
     }
 
-    /// Where no part is left, the replay is done.
     fn end_replay(&self, replay: ReplayNo, with: &Attempted) -> Result<(), SpoolError> {
         let left: i64 = self.one(
             "SELECT count(*) FROM replay_range WHERE replay = ?1 AND is_running = 1",
             [replay.0.cast_signed()],
         )?;
-        let found = find_replay(&self.connection, replay)?.filter(|_| left == 0);
-        let Some(found) = found else { return Ok(()) };
-        let took = std::time::Duration::from_micros(with.took_micros);
-        let ended_at = Some(with.started_at.plus(took));
-        Replay { state: ReplayState::Done, ended_at, ..found }.write(&self.connection).map_err(failed)
+        let found = find_replay(&self.connection, replay)?;
+        match found.and_then(|found| rules::end_replay(found, left.cast_unsigned(), with)) {
+            Some(done) => done.write(&self.connection).map_err(failed),
+            None => Ok(()),
+        }
     }
 
     /// Replays that ended before `cutoff` are forgotten.
