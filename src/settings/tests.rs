@@ -217,3 +217,19 @@ fn a_password_in_a_file_is_read_there_again_and_no_other_is() {
     assert_eq!(read(&file(&url), "\"three\""), ("three".into(), None));
     assert_eq!(read(&file(&url), &file(&password)), ("two".into(), Some(SecretFile::Password(password))));
 }
+
+#[test]
+fn a_placeholder_in_the_host_of_a_url_is_refused_at_its_field() {
+    let webhook = |url: &str| format!("[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"{url}\"");
+    for url in ["https://{project}.example.com/", "https://h/{tenant}"] {
+        let said = errors(&webhook(url));
+        assert!(said.contains("webhook[0].url") && said.contains("{callback}"), "{url}: {said}");
+    }
+    assert!(
+        parse(&format!(
+            "postgres.url = \"postgres://u@h/d\"\n{}",
+            webhook("https://h/{project}/{callback}?x")
+        ))
+        .is_ok()
+    );
+}

@@ -253,3 +253,15 @@ fn hundreds_of_webhooks_that_hang_on_one_host_hold_up_nobody_elsewhere() {
         assert!(began.elapsed() < Duration::from_secs(5), "record {id} took {:?}", began.elapsed());
     }
 }
+
+#[test]
+fn placeholders_of_a_url_are_filled_in_for_each_lane() {
+    let receiver = Receiver::start([]);
+    let mut fixture = Fixture::to(&format!("http://{}/{{project}}/x?of={{callback}}", receiver.address));
+    let names = ["a/b?c", "..", "d"].map(str::to_owned);
+    fixture.spool_projects(&names);
+    let mut lines: Vec<String> = receiver.wait_for(3).into_iter().map(|request| request.line).collect();
+    lines.sort();
+    let path = |project| format!("POST /{project}/x?of=ingested HTTP/1.1");
+    assert_eq!(lines, ["%252E%252E", "a%2Fb%3Fc", "d"].map(path));
+}
