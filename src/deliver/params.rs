@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::http::client::SendRequest;
+use super::http::request::HeaderNames;
 use super::scheduler::condition::LaneCondition;
 use super::webhook::Routes;
 use crate::clock::Clock;
@@ -32,6 +33,8 @@ pub struct Params {
     pub spool_bytes_max: u64,
     /// How long a lane without a webhook is kept.
     pub retain: Duration,
+    /// The names of the headers of requests.
+    pub header_names: HeaderNames,
     /// Makes requests.
     pub post: SendRequest,
     /// Chance for jitter, 0.0..1.0.

@@ -119,25 +119,6 @@ impl Routes {
     }
 }
 
-/// Whether a webhook's own headers may not have this name: it is ours, or the connection's.
-pub fn is_reserved(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name.starts_with("sidecar-")
-        || matches!(
-            name,
-            "content-type"
-                | "traceparent"
-                | "user-agent"
-                | "webhook-id"
-                | "webhook-timestamp"
-                | "webhook-signature"
-                | "host"
-                | "content-length"
-                | "transfer-encoding"
-                | "connection"
-        )
-}
-
 impl Default for Limits {
     fn default() -> Self {
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);

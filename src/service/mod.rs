@@ -286,6 +286,7 @@ fn deliver(
         lane_bytes_max: settings.lane_bytes_max,
         spool_bytes_max: settings.spool_bytes_max,
         retain: settings.retain,
+        header_names: settings.header_names.clone(),
         post: client.post(Handle::current()),
         jitter: Box::new(random_jitter),
         clock,

@@ -13,7 +13,7 @@ use super::error::{SettingError, SettingErrors, some};
 use super::raw::{self, MaybeSize, OneOrManySecrets, Raw};
 use super::url::url;
 use super::values::{Initial, LogFormat, OnTruncate, Settings, Token};
-use crate::deliver::{Egress, Limits, Proxy, Redacted, Routes, Secret, UrlTemplate, Webhook, is_reserved};
+use crate::deliver::{Egress, HeaderNames, Limits, Proxy, Redacted, Routes, Secret, UrlTemplate, Webhook};
 use crate::record::Callback;
 use crate::source::{Conninfo, SecretFile};
 
@@ -21,9 +21,13 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
     let mut errors = SettingErrors::default();
     check_ranges(raw, &mut errors);
     let limits = limits(raw, &mut errors);
-    let webhooks =
-        raw.webhook.iter().enumerate().filter_map(|(at, hook)| webhook(at, hook, &limits, &mut errors));
-    let webhooks: Vec<Webhook> = webhooks.collect();
+    let header_names = errors.or("delivery.header_prefix", HeaderNames::new(&raw.delivery.header_prefix));
+    let webhooks: Vec<Webhook> = raw
+        .webhook
+        .iter()
+        .enumerate()
+        .filter_map(|(at, hook)| webhook(at, hook, (&limits, header_names.as_ref()), &mut errors))
+        .collect();
     let token = errors.or("admin.token", raw.admin.token.value());
     let lacks_token = token.as_ref().is_some_and(String::is_empty);
     let token = token.filter(|token| !token.is_empty());
@@ -38,6 +42,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
         choice("documents.on_truncate", &raw.documents.on_truncate, ON_TRUNCATE, &mut errors),
         choice("documents.initial", &raw.documents.initial, INITIAL, &mut errors),
         choice("log.format", &raw.log.format, FORMATS, &mut errors),
+        header_names,
     );
     let (
         Some(conninfo),
@@ -47,6 +52,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
         Some(on_truncate),
         Some(initial),
         Some(log_format),
+        Some(header_names),
     ) = found
     else {
         return Err(errors);
@@ -64,6 +70,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
         initial,
         routes,
         in_flight_max: raw.delivery.in_flight_max,
+        header_names,
         spool_path: raw.spool.path.clone(),
         spool_bytes_max: raw.spool.bytes_max.0,
         lane_bytes_max,
@@ -190,7 +197,12 @@ fn check_limits(limits: &Limits, batch: &str, delivery: &str, errors: &mut Setti
     }
 }
 
-fn webhook(at: usize, raw: &raw::Webhook, default: &Limits, errors: &mut SettingErrors) -> Option<Webhook> {
+fn webhook(
+    at: usize,
+    raw: &raw::Webhook,
+    (default, header_names): (&Limits, Option<&HeaderNames>),
+    errors: &mut SettingErrors,
+) -> Option<Webhook> {
     let field = |name: &str| format!("webhook[{at}].{name}");
     let callback = match raw.callback.as_str() {
         "*" => None,
@@ -203,7 +215,7 @@ fn webhook(at: usize, raw: &raw::Webhook, default: &Limits, errors: &mut Setting
     let url = errors.or(&field("url"), UrlTemplate::parse(&raw.url, url));
     let mut headers = Vec::new();
     for (name, value) in &raw.headers {
-        match header(name, value) {
+        match header(name, value, header_names) {
             Ok(header) => headers.push(header),
             Err(why) => errors.note(&field(&format!("headers.{name}")), why),
         }
@@ -248,10 +260,14 @@ fn own_limits(raw: &raw::Webhook, default: &Limits) -> Limits {
     }
 }
 
-fn header(name: &str, value: &raw::Secret) -> Result<(HeaderName, Redacted), String> {
+fn header(
+    name: &str,
+    value: &raw::Secret,
+    names: Option<&HeaderNames>,
+) -> Result<(HeaderName, Redacted), String> {
     let name =
         HeaderName::from_bytes(name.as_bytes()).map_err(|_| "no header can have this name".to_owned())?;
-    if is_reserved(&name) {
+    if names.is_some_and(|names| names.is_reserved(&name)) {
         return Err("this header is the sidecar's own, or the connection's".into());
     }
     let mut value =

@@ -95,6 +95,7 @@ pub(super) struct Delivery {
     pub(super) give_up_after: HumanDuration,
     pub(super) order_wait: HumanDuration,
     pub(super) in_flight_max: usize,
+    pub(super) header_prefix: String,
     pub(super) response_bytes_max: ByteSize,
     pub(super) connection_age_max: HumanDuration,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::classify::Mapping;
-use crate::deliver::{Egress, Proxy, Routes};
+use crate::deliver::{Egress, HeaderNames, Proxy, Routes};
 use crate::source::Conninfo;
 
 /// Settings that can be used as they are.
@@ -29,6 +29,8 @@ pub struct Settings {
     pub routes: Routes,
     /// `delivery.in_flight_max`
     pub in_flight_max: usize,
+    /// `delivery.header_prefix`
+    pub header_names: HeaderNames,
     /// `spool.path`
     pub spool_path: PathBuf,
     /// `spool.bytes_max`

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sidecar::clock::Clock;
 use sidecar::deliver::{
-    Client, Deliver, Egress, LaneView, Limits, Params, Proxy, Routes, UrlTemplate, Webhook,
+    Client, Deliver, Egress, HeaderNames, LaneView, Limits, Params, Proxy, Routes, UrlTemplate, Webhook,
 };
 use sidecar::metrics::Metrics;
 use sidecar::position::{Lsn, Place, Position};
@@ -124,6 +124,7 @@ impl Fixture {
             spool_bytes_max: options.bytes_max,
             retain: options.retain,
             post: client.unwrap().post(runtime.handle().clone()),
+            header_names: HeaderNames::new("sidecar").unwrap(),
             jitter: Box::new(sidecar::deliver::random_jitter),
             clock,
             metrics: metrics.clone(),

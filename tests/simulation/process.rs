@@ -12,7 +12,7 @@ use rand::{Rng as _, SeedableRng as _};
 use sidecar::capture::{Capture, CatalogAnswer, Documents, Listeners, Loop, Notice};
 use sidecar::classify::{ExcludedWhen, Mapping, SimilarityColumns, TableName};
 use sidecar::clock::{Clock, ManualClock};
-use sidecar::deliver::{Deliver, Driver, Limits, Params, Routes, SendRequest, Webhook};
+use sidecar::deliver::{Deliver, Driver, HeaderNames, Limits, Params, Routes, SendRequest, Webhook};
 use sidecar::metrics::Metrics;
 use sidecar::position::Lsn;
 use sidecar::source::FrameBlock;
@@ -132,6 +132,7 @@ impl Process {
             spool_bytes_max: options.bytes_max,
             retain: options.retain,
             post,
+            header_names: HeaderNames::new("sidecar").unwrap(),
             jitter: Box::new(move || dice.random()),
             clock,
             metrics: metrics.clone(),

@@ -93,7 +93,7 @@ impl Driver {
             now: started_at,
         };
         let request = OutgoingRequest {
-            headers: headers(&webhook, &context, &encoded.body),
+            headers: headers(&webhook, &context, &self.params.header_names, &encoded.body),
             url: webhook.url.fill(self.project(lane), lane.callback()),
             body: encoded.body,
             timeout: webhook.limits.timeout,

@@ -1,6 +1,6 @@
 //! A batch as a request: its headers. Receivers were written for the body; all else is here.
 
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -9,6 +9,52 @@ use crate::deliver::webhook::Webhook;
 use crate::position::Position;
 use crate::spool::Batch;
 use crate::time::Timestamp;
+
+/// The names of the headers that say what a batch is, such as `sidecar-project`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HeaderNames {
+    prefix: String,
+    project: HeaderName,
+    callback: HeaderName,
+    attempt: HeaderName,
+    epoch: HeaderName,
+    positions: HeaderName,
+    replay: HeaderName,
+}
+
+/// A text cannot begin the names of headers.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "a prefix of headers is 1 to 40 letters a-z, digits and hyphens, begins with a letter and ends with none: \"acme\" gives `acme-project`"
+)]
+pub struct BadPrefix;
+
+impl HeaderNames {
+    /// Names that begin with `prefix` and a hyphen.
+    pub fn new(prefix: &str) -> Result<Self, BadPrefix> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let is_name = prefix.starts_with(|first: char| first.is_ascii_lowercase()) && !prefix.ends_with('-');
+        if !is_name || prefix.len() > PREFIX_BYTES_MAX || !prefix.bytes().all(allowed) {
+            return Err(BadPrefix);
+        }
+        let name = |rest: &str| format!("{prefix}-{rest}").parse().map_err(|_| BadPrefix);
+        Ok(Self {
+            prefix: format!("{prefix}-"),
+            project: name("project")?,
+            callback: name("callback")?,
+            attempt: name("attempt")?,
+            epoch: name("epoch")?,
+            positions: name("positions")?,
+            replay: name("replay")?,
+        })
+    }
+
+    /// Whether a webhook's own headers may not have this name: it is one of these, or of the request's or
+    /// the connection's.
+    pub fn is_reserved(&self, name: &HeaderName) -> bool {
+        name.as_str().starts_with(&self.prefix) || RESERVED.contains(&name.as_str())
+    }
+}
 
 /// What the headers state besides the webhook's own.
 #[derive(Clone, Copy, Debug)]
@@ -25,34 +71,39 @@ pub(in crate::deliver) struct RequestContext<'a> {
 }
 
 /// All headers of one attempt.
-pub(in crate::deliver) fn headers(webhook: &Webhook, context: &RequestContext<'_>, body: &[u8]) -> HeaderMap {
+pub(in crate::deliver) fn headers(
+    webhook: &Webhook,
+    context: &RequestContext<'_>,
+    names: &HeaderNames,
+    body: &[u8],
+) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12 + webhook.headers.len());
     for (name, value) in &webhook.headers {
         headers.append(name.clone(), value.0.clone());
     }
     let id = context.batch.id.to_string();
     let timestamp = context.now.unix_seconds();
-    let mut set = |name: &'static str, value: &str| {
+    let mut set = |name: HeaderName, value: &str| {
         // Every value is visible ASCII by its making.
         if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(HeaderName::from_static(name), value);
+            headers.insert(name, value);
         }
     };
-    set("content-type", "application/json");
-    set("user-agent", concat!("sidecar/", env!("CARGO_PKG_VERSION")));
-    set("webhook-timestamp", &timestamp.to_string());
+    set(CONTENT_TYPE, "application/json");
+    set(USER_AGENT, concat!("sidecar/", env!("CARGO_PKG_VERSION")));
+    set(HeaderName::from_static("webhook-timestamp"), &timestamp.to_string());
     if let Some(signature) = signatures(&webhook.secrets, &id, timestamp, body) {
-        set("webhook-signature", &signature);
+        set(HeaderName::from_static("webhook-signature"), &signature);
     }
-    set("webhook-id", &id);
-    set("sidecar-project", &visible(context.project));
-    set("sidecar-callback", context.batch.lane.callback().name());
-    set("sidecar-attempt", &context.attempt.to_string());
-    set("sidecar-epoch", &context.batch.epoch.to_string());
-    set("traceparent", &traceparent(context.batch.id, context.attempt));
-    set("sidecar-positions", &format!("{}..{}", context.first, context.last));
+    set(HeaderName::from_static("webhook-id"), &id);
+    set(HeaderName::from_static("traceparent"), &traceparent(context.batch.id, context.attempt));
+    set(names.project.clone(), &visible(context.project));
+    set(names.callback.clone(), context.batch.lane.callback().name());
+    set(names.attempt.clone(), &context.attempt.to_string());
+    set(names.epoch.clone(), &context.batch.epoch.to_string());
+    set(names.positions.clone(), &format!("{}..{}", context.first, context.last));
     if let Some(replay) = context.replay {
-        set("sidecar-replay", &replay.to_string());
+        set(names.replay.clone(), &replay.to_string());
     }
     headers
 }
@@ -72,9 +123,36 @@ fn visible(text: &str) -> String {
     utf8_percent_encode(text, HIDDEN).to_string()
 }
 
+const PREFIX_BYTES_MAX: usize = 40;
+const RESERVED: [&str; 10] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "traceparent",
+    "transfer-encoding",
+    "user-agent",
+    "webhook-id",
+    "webhook-signature",
+    "webhook-timestamp",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_prefix_is_a_plain_word() {
+        let names = HeaderNames::new("x-acme2").unwrap();
+        assert_eq!(names.positions.as_str(), "x-acme2-positions");
+        let reserved = |name: &'static str| names.is_reserved(&HeaderName::from_static(name));
+        assert!(reserved("x-acme2-anything") && reserved("webhook-signature") && reserved("host"));
+        assert!(!reserved("x-acme2") && !reserved("sidecar-project") && !reserved("authorization"));
+        let long = "a".repeat(41);
+        for prefix in ["", "-a", "a-", "2a", "A", "a b", "a\nb", "é", "a:", long.as_str()] {
+            assert_eq!(HeaderNames::new(prefix), Err(BadPrefix), "{prefix}");
+        }
+    }
     use crate::deliver::webhook::{Limits, Redacted};
     use crate::position::Lsn;
     use crate::record::{Callback, LaneNo, ProjectNo, Seq};
@@ -116,7 +194,8 @@ mod tests {
             replay: None,
             now: Timestamp(1_999_999),
         };
-        let headers = headers(&webhook, &context, b"{}");
+        let names = HeaderNames::new("sidecar").unwrap();
+        let headers = headers(&webhook, &context, &names, b"{}");
         let error_chain: Vec<String> =
             headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
         let nil = "00000000-0000-0000-0000-000000000000";
@@ -148,6 +227,6 @@ mod tests {
             );
         }
         let replayed = RequestContext { replay: Some(uuid::Uuid::nil()), ..context };
-        assert_eq!(super::headers(&webhook, &replayed, b"{}")["sidecar-replay"], nil);
+        assert_eq!(super::headers(&webhook, &replayed, &names, b"{}")["sidecar-replay"], nil);
     }
 }
