@@ -8,17 +8,6 @@ use super::{Source, names, report, sources, word};
 
 /// Circles that are left: their first file, how many files they have, and why they are there.
 const LEFT: &[(&str, usize, &str)] = &[
-    (
-        "deliver/driver/mod.rs",
-        4,
-        "the driver's steps are methods on it, and it holds their kinds of pending writes",
-    ),
-    ("resync/mod.rs", 2, "the layout of a comparison is read by a method on it"),
-    (
-        "service/supervisor/mapping.rs",
-        2,
-        "the supervisor resolves its mapping by a method, and holds the result",
-    ),
     ("spool/batch.rs", 6, "operations and the rows they carry name each other's numbers"),
     (
         "spool/sqlite/chunks.rs",
