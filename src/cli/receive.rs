@@ -1,7 +1,7 @@
 //! `sidecar receive`: a receiver that prints what comes.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::serve::ListenerExt as _;
 use bytes::Bytes;
+use hyper::header::{CONTENT_ENCODING, HeaderMap};
 use hyper::{Request, StatusCode};
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
@@ -99,13 +100,26 @@ where
     let handler = move |request: axum::extract::Request| async move {
         let (head, body) = request.into_parts();
         match axum::body::to_bytes(body, usize::MAX).await {
-            Ok(body) => answer(Request::from_parts(head, ()), body).await,
+            Ok(body) => match decoded(&head.headers, body) {
+                Ok(body) => answer(Request::from_parts(head, ()), body).await,
+                Err(_) => StatusCode::BAD_REQUEST,
+            },
             Err(_) => StatusCode::BAD_REQUEST,
         }
     };
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     // It ends only with the task: a connection that breaks is the sender's to notice.
     let _ = axum::serve(listener, Router::new().fallback(handler)).await;
+}
+
+/// The body before its compression.
+fn decoded(headers: &HeaderMap, body: Bytes) -> std::io::Result<Bytes> {
+    if headers.get(CONTENT_ENCODING).is_none_or(|encoding| encoding != "gzip") {
+        return Ok(body);
+    }
+    let mut decoded = Vec::new();
+    flate2::read::GzDecoder::new(&*body).read_to_end(&mut decoded)?;
+    Ok(decoded.into())
 }
 
 fn answer(request: &Request<()>, body: &Bytes, fail: f64, quiet: bool, counts: &Counts) -> StatusCode {

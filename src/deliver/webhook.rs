@@ -60,6 +60,8 @@ pub struct Limits {
     pub response_bytes_max: u64,
     /// The age up to which a connection begins another request, so that a change in DNS is followed.
     pub connection_age_max: Duration,
+    /// Whether longer bodies are compressed.
+    pub gzip: bool,
 }
 
 /// A header's value, which is never shown.
@@ -141,6 +143,7 @@ impl Default for Limits {
             order_wait: minutes(1),
             response_bytes_max: 64 * 1024,
             connection_age_max: minutes(5),
+            gzip: false,
         }
     }
 }

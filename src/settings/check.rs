@@ -180,6 +180,7 @@ fn limits(raw: &Raw, errors: &mut SettingErrors) -> Limits {
         order_wait: delivery.order_wait.0,
         response_bytes_max: delivery.response_bytes_max.0,
         connection_age_max: delivery.connection_age_max.0,
+        gzip: delivery.gzip,
     };
     check_limits(&limits, "batch", "delivery", errors);
     limits
@@ -257,6 +258,7 @@ fn own_limits(raw: &raw::Webhook, default: &Limits) -> Limits {
         order_wait: raw.order_wait.map_or(default.order_wait, |span| span.0),
         response_bytes_max: raw.response_bytes_max.map_or(default.response_bytes_max, |size| size.0),
         connection_age_max: raw.connection_age_max.map_or(default.connection_age_max, |span| span.0),
+        gzip: raw.gzip.unwrap_or(default.gzip),
     }
 }
 

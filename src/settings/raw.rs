@@ -98,6 +98,7 @@ pub(super) struct Delivery {
     pub(super) header_prefix: String,
     pub(super) response_bytes_max: ByteSize,
     pub(super) connection_age_max: HumanDuration,
+    pub(super) gzip: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -165,6 +166,7 @@ pub(super) struct Webhook {
     pub(super) order_wait: Option<HumanDuration>,
     pub(super) response_bytes_max: Option<ByteSize>,
     pub(super) connection_age_max: Option<HumanDuration>,
+    pub(super) gzip: Option<bool>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -265,3 +265,19 @@ fn placeholders_of_a_url_are_filled_in_for_each_lane() {
     let path = |project| format!("POST /{project}/x?of=ingested HTTP/1.1");
     assert_eq!(lines, ["%252E%252E", "a%2Fb%3Fc", "d"].map(path));
 }
+
+#[test]
+fn a_long_body_is_compressed_where_its_webhook_wants_it() {
+    let receiver = Receiver::start([]);
+    let limits = Limits { gzip: true, records_max: 1, ..limits() };
+    let mut fixture = Setup::new([Webhook { limits, ..webhook(&receiver.url()) }]).start();
+    let long = "a".repeat(10_000);
+    fixture.spool(Ingested, &["short", &long]);
+    let received = receiver.wait_for(2);
+    let seen = |at: usize| {
+        let length: usize = received[at].header("content-length").unwrap().parse().unwrap();
+        (received[at].header("content-encoding"), length < 200, received[at].ids())
+    };
+    assert_eq!(seen(0), (None, true, vec!["short".to_owned()]));
+    assert_eq!(seen(1), (Some("gzip"), true, vec![long]));
+}

@@ -134,6 +134,11 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Received> {
     let length = headers.iter().find(|(name, _)| name == "content-length");
     let mut body = vec![0; length.map_or(0, |(_, length)| length.parse().unwrap())];
     reader.read_exact(&mut body).ok()?;
+    if headers.iter().any(|(name, value)| name == "content-encoding" && value == "gzip") {
+        let mut decoded = Vec::new();
+        flate2::read::GzDecoder::new(&*body).read_to_end(&mut decoded).unwrap();
+        body = decoded;
+    }
     let (line, body) = (line.trim_end().to_owned(), String::from_utf8(body).unwrap());
     Some(Received { line, headers, body, at: Instant::now() })
 }

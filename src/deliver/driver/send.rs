@@ -100,6 +100,7 @@ impl Driver {
             connect_timeout: webhook.limits.connect_timeout,
             response_bytes_max: webhook.limits.response_bytes_max,
             connection_age_max: webhook.limits.connection_age_max,
+            gzip: webhook.limits.gzip,
         };
         let (events, committed_at) = (self.events.clone(), encoded.committed_at);
         let clock = self.params.clock;

@@ -4,12 +4,15 @@
 //! decides: of what follows it as much is read as comes and is allowed, and what is wrong with it is
 //! told. Redirects are answers like others.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http_body_util::Full;
-use hyper::header::HeaderMap;
+use hyper::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Uri};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
@@ -52,6 +55,8 @@ pub struct OutgoingRequest {
     pub response_bytes_max: u64,
     /// The age up to which its connection begins another request.
     pub connection_age_max: Duration,
+    /// Whether the body is compressed where that is worth it.
+    pub gzip: bool,
 }
 
 impl Client {
@@ -79,6 +84,7 @@ impl Client {
     /// idle was closed or the receiver says so itself, it is made once more at once, over a new
     /// connection, and both count as one.
     pub(in crate::deliver) async fn attempt(&self, request: OutgoingRequest) -> Outcome {
+        let request = if request.gzip { compressed(request) } else { request };
         let deadline = tokio::time::sleep(request.timeout).deadline();
         let late = || unsent(OutcomeKind::Timeout, format!("no answer within {:?}", request.timeout));
         let key = key(&request.url);
@@ -147,6 +153,19 @@ impl Client {
     }
 }
 
+/// The request with a shorter body, where its body is long.
+fn compressed(mut request: OutgoingRequest) -> OutgoingRequest {
+    if request.body.len() > GZIP_BYTES_MIN {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        // Writing to memory does not fail.
+        if let Ok(body) = encoder.write_all(&request.body).and_then(|()| encoder.finish()) {
+            request.body = body.into();
+            request.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+    }
+    request
+}
+
 fn http_request(outgoing: &OutgoingRequest) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(outgoing.body.clone()));
     *request.method_mut() = Method::POST;
@@ -160,3 +179,5 @@ fn key(url: &Uri) -> Key {
     let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
     Key { https, host, port: url.port_u16().unwrap_or(if https { 443 } else { 80 }) }
 }
+
+const GZIP_BYTES_MIN: usize = 1_024;

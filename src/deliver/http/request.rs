@@ -124,8 +124,9 @@ fn visible(text: &str) -> String {
 }
 
 const PREFIX_BYTES_MAX: usize = 40;
-const RESERVED: [&str; 10] = [
+const RESERVED: [&str; 11] = [
     "connection",
+    "content-encoding",
     "content-length",
     "content-type",
     "host",
