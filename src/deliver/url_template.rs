@@ -164,6 +164,7 @@ mod tests {
         {
             assert_eq!(parse(text), Err(TemplateError::Unknown), "{text}");
         }
-        assert_eq!(parse("http://h:{project}/"), Err(TemplateError::Url("no URL".into())));
+        assert!(parse("http://h:{project}/").is_err());
+        assert_eq!(parse("http://h h/{project}"), Err(TemplateError::Url("no URL".into())));
     }
 }
