@@ -16,6 +16,7 @@ mod scanner;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use scanner::{
     Source, code_of, functions, has_end, impure_names, names, report, root, shipped, sources, texts,
@@ -211,6 +212,25 @@ fn nothing_is_left_to_do_and_no_code_is_commented_out() {
     }));
 }
 
+/// A test waits for a condition by `until`. What sleeps is the pace of a workload, a fault or a receiver, and its
+/// comment says so.
+#[test]
+fn no_test_waits_by_sleeping() {
+    let is_test = |path: &Path| {
+        (path.starts_with("tests") || path.starts_with("benches")) && !path.ends_with("support/mod.rs")
+    };
+    report(texts().iter().filter(|(path, _)| has_end(path, "rs") && is_test(path)).flat_map(
+        |(path, text)| {
+            let lines: Vec<&str> = text.lines().collect();
+            let sleeps =
+                (1..lines.len()).filter(|at| lines[*at].contains(SLEEP) && !lines[at - 1].contains("pace"));
+            sleeps
+                .map(|at| format!("{}:{}: sleeps, and is no pace", path.display(), at + 1))
+                .collect::<Vec<_>>()
+        },
+    ));
+}
+
 #[test]
 fn every_file_of_sql_is_used() {
     let code: String = sources().into_iter().map(|source| source.text).collect();
@@ -256,6 +276,8 @@ fn the_scanner_sees_what_it_should() {
     }
 }
 
+// In two pieces, or this file would hold it.
+const SLEEP: &str = concat!("::sl", "eep(");
 /// How a line of code begins that a sentence does not.
 const CODE_STARTS: &[&str] =
     &["let ", "use ", "fn ", "pub ", "if ", "for ", "while ", "match ", "return ", "self."];

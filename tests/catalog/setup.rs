@@ -202,13 +202,12 @@ on_all_versions! {
             setup(&fixture.client, &watcher, &required, StartMode::FirstStart, &mut say).await
         };
         let release = async {
-            tokio::time::timeout(std::time::Duration::from_mins(2), async {
-                loop {
-                    let heard = said.lock().expect("a lock").clone();
-                    if heard.iter().any(|w| w.pid == Some(pid)) && heard.iter().any(|w| w.gid.as_ref() == Some(&gid)) { break }
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-                }
-            }).await.expect("both are named");
+            crate::support::until("both to be named", async || {
+                let heard = said.lock().expect("a lock").clone();
+                let both = heard.iter().any(|w| w.pid == Some(pid)) && heard.iter().any(|w| w.gid.as_ref() == Some(&gid));
+                both.then_some(())
+            })
+            .await;
             run(&holder, "COMMIT").await;
             run(&preparer, &format!("COMMIT PREPARED '{gid}'")).await;
         };

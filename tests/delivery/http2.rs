@@ -258,13 +258,17 @@ fn requests_at_the_same_time_share_no_connection() {
     let (server, requests, connections) = server(vec![Some(frames(|_| Vec::new()))], true);
     let mut fixture = fixture(&server);
     fixture.spool(Ingested, &["a"]);
-    crate::delivery::fixture::until("the first request", || requests.load(Ordering::SeqCst) == 1);
+    crate::support::until_blocking("the first request", || {
+        (requests.load(Ordering::SeqCst) == 1).then_some(())
+    });
     fixture.spool(Excluded, &["b"]);
     fixture.wait("the second", |lanes| {
         lanes.iter().any(|lane| lane.last_outcome.is_some_and(sidecar::outcome::OutcomeKind::is_success))
     });
     assert_eq!(connections.load(Ordering::SeqCst), 2);
     // The log of attempts follows the lane's state.
-    crate::delivery::fixture::until("the second in the log", || !fixture.attempts().is_empty());
+    crate::support::until_blocking("the second in the log", || {
+        (!fixture.attempts().is_empty()).then_some(())
+    });
     assert_eq!(fixture.attempts().len(), 1, "the first hangs still, and holds nobody up");
 }

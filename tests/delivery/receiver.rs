@@ -155,6 +155,7 @@ fn answer(mut stream: &TcpStream, reply: Reply) -> bool {
         Reply::Endless { pause } => {
             write!(stream, "HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n").unwrap();
             while write!(stream, "400\r\n{}\r\n", "x".repeat(1024)).is_ok() {
+                // The pace of the receiver.
                 std::thread::sleep(pause);
             }
             false

@@ -9,8 +9,8 @@ use std::time::Duration;
 use sidecar::deliver::{Limits, Proxy};
 use sidecar::record::Callback::Ingested;
 
-use crate::delivery::fixture::until;
 use crate::delivery::fixture::{Fixture, Setup, limits, webhook};
+use crate::support::until_blocking;
 
 /// What becomes of a connection after its first answer.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +117,7 @@ fn a_stale_connection_is_replaced_at_once_and_is_no_attempt() {
             let (address, connections) = server(end);
             let attempts = deliver(&mut setup(address, through_proxy).start(), 5);
             assert_eq!(attempts, ["1 delivered"; 5], "{end:?}, proxy {through_proxy}");
-            until("all connections", || connections.load(Ordering::SeqCst) == 5);
+            until_blocking("all connections", || (connections.load(Ordering::SeqCst) == 5).then_some(()));
         }
     }
 }

@@ -152,10 +152,7 @@ async fn a_spool_full_of_healthy_records_stops_reading_loudly_and_resumes_by_its
     })
     .await;
     println!("{said}");
-    until("the sidecar to stop reading, loudly", async || {
-        sidecar.log().contains("reading stops, and goes on by itself").then_some(())
-    })
-    .await;
+    sidecar.in_state("stopped").await;
     receiver.answers(|_| Answer::Status(200));
     until("everything", async || (taken_of(&receiver, "p") >= 10_000).then_some(())).await;
     let lanes = by_lane(&receiver.received());

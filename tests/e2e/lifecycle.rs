@@ -47,13 +47,14 @@ async fn sighup_applies_webhooks_and_keeps_the_old_where_the_new_are_wrong() {
     assert!(!sidecar.log().contains(complaint));
     sidecar.configure(&database, "[batch]\nrecords_maxx = 1\n");
     sidecar.signal("HUP");
+    sidecar.reloaded(false).await;
     until("the complaint", async || sidecar.log().contains(complaint).then_some(())).await;
     database.run("INSERT INTO documents (id, project_id) VALUES (2, 'p')").await;
     until("the second record", async || (first.records_taken() >= 2).then_some(())).await;
 
     sidecar.configure(&database, &to(&second));
     sidecar.signal("HUP");
-    until("the settings to be read", async || sidecar.log().contains("read again").then_some(())).await;
+    sidecar.reloaded(true).await;
     database.run("INSERT INTO documents (id, project_id) VALUES (3, 'p')").await;
     until("the third record", async || (second.records_taken() >= 1).then_some(())).await;
     assert_eq!(first.records_taken(), 2);

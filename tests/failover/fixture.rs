@@ -1,7 +1,6 @@
 //! What every fixture has: an application's database, a receiver, a sidecar.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use crate::support::cluster::Cluster;
 use crate::support::database::{DOCUMENTS, Database};
@@ -115,15 +114,14 @@ impl Fixture {
         })
         .await;
         // Three more looks at the source, by which it could have changed its mind.
-        let looks = || self.sidecar.metric("sidecar_replication_connections_total");
-        let enough = looks() + 3;
-        let deadline = Instant::now() + Duration::from_mins(2);
-        while looks() < enough {
-            assert!(Instant::now() < deadline, "it no longer looks at the source");
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        let connections = || self.sidecar.metric("sidecar_replication_connections_total");
+        let enough = connections() + 3;
+        until("three more connections to the source", async || {
             let (status, _) = self.sidecar.get("/-/ready").unwrap();
             assert_ne!(status, 200, "{}", self.sidecar.log());
-        }
+            (connections() >= enough).then_some(())
+        })
+        .await;
         assert_eq!(self.receiver.received().len(), before, "nothing is delivered");
         said
     }

@@ -117,16 +117,11 @@ async fn a_first_start_a_reload_and_many_projects_are_counted_too() {
     assert_eq!(lines(&sidecar), 100, "the log stays readable");
     assert!(sidecar.log().contains("the next ones are only counted"));
     // A webhook that comes takes what follows; the loss of it is counted again.
-    sidecar.configure(&database, &settings(&webhook(&receiver, "*", "*")));
-    sidecar.signal("HUP");
-    until("the reload", async || sidecar.log().contains("read again").then_some(())).await;
+    sidecar.reload(&database, &settings(&webhook(&receiver, "*", "*"))).await;
     database.run("INSERT INTO documents (id, project_id) VALUES (500, 'p1')").await;
     until("a delivery", async || (receiver.records_taken() == 1).then_some(())).await;
     assert_eq!(counts(&sidecar).unwrap().0, 130);
-    sidecar.configure(&database, &settings(""));
-    let reloads = sidecar.log().matches("read again").count();
-    sidecar.signal("HUP");
-    until("the reload", async || (sidecar.log().matches("read again").count() > reloads).then_some(())).await;
+    sidecar.reload(&database, &settings("")).await;
     database.run("INSERT INTO documents (id, project_id) VALUES (501, 'p1')").await;
     until("one more", async || counts(&sidecar).filter(|(records, _)| *records == 131)).await;
     let text = told(&run(&sidecar, &["doctor"]).await);

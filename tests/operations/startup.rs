@@ -42,7 +42,8 @@ async fn setup_and_then_run_warns_of_nothing_and_a_lost_spool_is_warned_of_once(
         release(&database).await;
         sidecar.spawn();
         sidecar.ready().await;
-        assert!(sidecar.log().contains("is missing (it was dropped"), "{}", sidecar.log());
+        let last = sidecar.resync_status().unwrap();
+        assert!(last["why"].as_str().unwrap().contains("is missing (it was dropped"), "{last}");
         sidecar.stop().await;
         release(&database).await;
     }

@@ -117,16 +117,8 @@ async fn confirmed(client: &Client, slot: &str) -> Lsn {
 
 /// Waits until the slot's confirmed LSN is at least `lsn`, and says which it is.
 async fn confirmed_reaches(client: &Client, slot: &str, lsn: Lsn) -> Lsn {
-    let reached = async {
-        loop {
-            let at = confirmed(client, slot).await;
-            if at >= lsn {
-                return at;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, reached).await.expect("confirmed in time")
+    let reached = async || Some(confirmed(client, slot).await).filter(|at| *at >= lsn);
+    crate::support::until_within(DEADLINE, "the confirmed LSN", reached).await
 }
 
 async fn insert(client: &Client, from: i32, count: i32, bytes: i32) {

@@ -114,9 +114,10 @@ async fn tried(case: &Case, version: u32, running: bool, change: &str) {
         format!("ALTER TABLE \"public\".\"{table}\" REPLICA IDENTITY FULL;"),
     );
     until(&format!("{what}: {what_is_wrong}"), async || {
-        let (status, body) = sidecar.get("/-/ready")?;
-        let said = status == 503 && body.contains(&what_is_wrong) && sidecar.log().contains(&cure);
-        (said && receiver.records_taken() > 0).then_some(())
+        let (status, _) = sidecar.get("/-/ready")?;
+        let detail = sidecar.status()?["source"]["detail"].as_str()?.to_owned();
+        let is_stopped = status == 503 && detail.contains(&what_is_wrong) && detail.contains(&cure);
+        (is_stopped && receiver.records_taken() > 0).then_some(())
     })
     .await;
     let told: Vec<_> = receiver.received().iter().flat_map(Received::records).collect();

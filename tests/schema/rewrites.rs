@@ -5,10 +5,10 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::schema::helpers::{required, to, told_until_now};
+use crate::support::VERSIONS;
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::Receiver;
-use crate::support::{VERSIONS, until};
 
 /// What is altered, in one statement after the other. What every row then holds in `more`, as SQL; and
 /// whether the catalog still tells.
@@ -116,10 +116,7 @@ async fn tried(case: &Case, how: How, version: u32) {
     }
     if !case.told {
         // The table is looked at then, and what is changed afterwards is seen.
-        until(&format!("{what}: the comparison"), async || {
-            sidecar.log().contains("compared 4 documents").then_some(())
-        })
-        .await;
+        sidecar.compared(4).await;
         database.run("UPDATE documents SET more = 'new' WHERE id = 4").await;
     }
     let told = told_until_now(&database, &receiver).await;
@@ -169,7 +166,7 @@ async fn the_catalog_of_now_is_not_taken_for_that_of_an_earlier_change() {
         sidecar.ready().await;
         // The catalog of now would have answered, so that nothing had to be compared. The comparison finds
         // what document 1 holds in the later column, and document 2 was not read since the earlier one came.
-        until("the comparison", async || sidecar.log().contains("compared 2 documents").then_some(())).await;
+        sidecar.compared(2).await;
         let told = told_until_now(&database, &receiver).await;
         let expected =
             [("modified", r#"{"id":"1","key":"k","labels":["a"]}"#), ("ingested", r#"{"id":"1","key":"k"}"#)];

@@ -7,7 +7,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
+
+use super::until_blocking;
 
 pub(crate) struct Server {
     pub(crate) port: u16,
@@ -47,7 +48,7 @@ impl Server {
              max_replication_slots = 1000\nmax_wal_senders = 200\nmax_connections = 500\n{settings}\n"
         );
         fs::write(data.join("postgresql.auto.conf"), settings).expect("settings");
-        let keeper = run_as(Path::new("sh"))
+        let mut keeper = run_as(Path::new("sh"))
             .args(["-c", KEEPER])
             .arg(&folder)
             .arg(bin.join("postgres"))
@@ -66,13 +67,12 @@ impl Server {
                 .status()
                 .is_ok_and(|said| said.success())
         };
-        for _ in 0..6_000 {
-            if answers() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        assert!(answers(), "{}", fs::read_to_string(folder.join("log")).unwrap_or_default());
+        until_blocking("the server to answer", || {
+            let ended = keeper.try_wait().expect("its state");
+            let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
+            assert!(ended.is_none(), "the server ended: {}", log());
+            answers().then_some(())
+        });
         Self { port, bin, _keeper: keeper }
     }
 }
