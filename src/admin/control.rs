@@ -3,12 +3,10 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::dead_letters::{
-    DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection,
+use super::api::{
+    DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, Readiness,
+    ReplayList, ReplayStatus, ReplaySummary, ResyncRequest, Status,
 };
-use super::replays::{ReplayList, ReplayStatus, ReplaySummary};
-use super::resync::ResyncRequest;
-use super::status::{Readiness, Status};
 use crate::replay::ReplayRequest;
 
 /// The running sidecar. Every method except [`Control::readiness`] may wait for the disk.

@@ -2,30 +2,31 @@
 //!
 //! Served on `admin.listen` and on a socket in the spool's folder. Nothing here decides anything:
 //! responses are functions of a [`Status`], and requests go to the [`Control`] of the running sidecar.
+//!
+//! ```text
+//! server (port, token, host names) ┐
+//!                                  ├─▶ routes (every endpoint) ──▶ control (the trait of the service) ──▶ api (JSON)
+//! socket (in the spool's folder) ──┘
+//! ```
 
+mod api;
 mod control;
-mod dead_letters;
-mod replays;
-mod resync;
+mod routes;
 mod server;
 mod socket;
-mod status;
+mod tail;
 mod text;
 
-pub use control::{Control, RequestError};
-pub use dead_letters::{
+pub use api::{
     AttemptStatus, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterRecord,
-    DeadLetterSelection, DeadLetterStatus,
+    DeadLetterSelection, DeadLetterStatus, LaneBacklog, LaneCount, LaneStatus, NotKeptLane, NotKeptStatus,
+    OpenTransactionStatus, Progress, Readiness, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary,
+    ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus, SourceState, SourceStatus, SpoolStatus, Status,
+    WindowStatus,
 };
-pub use replays::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, WindowStatus};
-pub use resync::{ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus};
-pub use server::{Admin, Tail, TailLine, serve_socket, serve_tcp};
+pub use control::{Control, RequestError};
+pub use routes::AdminState;
+pub use server::{serve_socket, serve_tcp};
 pub use socket::{SOCKET_NAME, bind as bind_socket, connect as connect_socket};
-pub use status::{
-    LaneStatus, NotKeptLane, NotKeptStatus, OpenTransactionStatus, Pending, Progress, Readiness, SourceState,
-    SourceStatus, SpoolStatus, Status,
-};
+pub use tail::{Tail, TailLine};
 pub use text::{json, lines, plain, pretty_json};
-
-#[cfg(test)]
-mod tests;

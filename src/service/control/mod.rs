@@ -18,7 +18,7 @@ use uuid::Uuid;
 use self::lanes::Lanes;
 use super::state::State;
 use crate::admin::{
-    self, Admin, Control, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
+    self, AdminState, Control, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
     DeadLetterSelection, Readiness, ReplayList, ReplayStatus, ReplaySummary, RequestError, ResyncRequest,
     Status, Tail,
 };
@@ -114,7 +114,7 @@ pub(super) async fn serve(
 ) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
     let settings = Arc::clone(&controller.settings);
     let token = settings.token.clone().map(|token| token.0);
-    let admin = Arc::new(Admin { control: controller, registry, tail, token });
+    let admin = Arc::new(AdminState { control: controller, registry, tail, token });
     let listener = TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("listen on `admin.listen` {}", settings.listen))?;

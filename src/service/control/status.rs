@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use super::Controller;
 use super::replays::{running, window};
 use crate::admin::{
-    LaneStatus, NotKeptLane, NotKeptStatus, OpenTransactionStatus, Pending, Progress, Readiness,
+    LaneBacklog, LaneStatus, NotKeptLane, NotKeptStatus, OpenTransactionStatus, Progress, Readiness,
     ReplayStatus, SourceStatus, SpoolStatus, Status,
 };
 use crate::clock::Clock;
@@ -122,7 +122,7 @@ impl Controller {
             project: view.project,
             callback: view.lane.callback(),
             state: view.state,
-            pending: Pending {
+            pending: LaneBacklog {
                 records: view.pending_records,
                 bytes: view.pending_bytes,
                 oldest_seconds: seconds(view.oldest),

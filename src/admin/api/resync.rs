@@ -1,15 +1,8 @@
 //! `POST /api/v1/resync`: the table is compared with the shadow.
 
 use std::fmt;
-use std::sync::Arc;
 
-use axum::extract::State;
-use axum::response::Response;
-use axum::routing::post;
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-
-use super::server::{Admin, respond};
 
 /// A resync, as requested.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -107,14 +100,6 @@ pub struct ResyncStatus {
 pub struct ResyncAccepted {
     /// The number under which the status shows the resync.
     pub number: u64,
-}
-
-pub(super) fn routes() -> Router<Arc<Admin>> {
-    Router::new().route("/api/v1/resync", post(start))
-}
-
-async fn start(State(admin): State<Arc<Admin>>, Json(request): Json<ResyncRequest>) -> Response {
-    respond(admin, move |control| Ok(ResyncAccepted { number: control.resync(request)? })).await
 }
 
 #[cfg(test)]

@@ -1,14 +1,7 @@
 //! `/api/v1/replays`: settled records that are sent again.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, State};
-use axum::response::Response;
-use axum::routing::{delete, get};
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-use super::server::{Admin, respond};
 use crate::deliver::LaneCondition;
 use crate::record::Callback;
 use crate::replay::ReplayRequest;
@@ -108,22 +101,4 @@ pub struct ReplayBacklog {
     pub state: LaneCondition,
     /// Records still to send.
     pub records: u64,
-}
-
-pub(super) fn routes() -> Router<Arc<Admin>> {
-    Router::new()
-        .route("/api/v1/replays", get(list).post(start))
-        .route("/api/v1/replays/{no}", delete(cancel))
-}
-
-async fn start(State(admin): State<Arc<Admin>>, Json(request): Json<ReplayRequest>) -> Response {
-    respond(admin, move |control| control.replay(request)).await
-}
-
-async fn list(State(admin): State<Arc<Admin>>) -> Response {
-    respond(admin, |control| control.replays()).await
-}
-
-async fn cancel(State(admin): State<Arc<Admin>>, Path(no): Path<u64>) -> Response {
-    respond(admin, move |control| control.cancel_replay(no)).await
 }

@@ -1,14 +1,7 @@
 //! `/api/v1/dead-letters`: batches that were given up.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, Query, State};
-use axum::response::Response;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-use super::server::{Admin, respond};
 use crate::outcome::OutcomeKind;
 use crate::record::Callback;
 use crate::spool::DeadReason;
@@ -131,28 +124,4 @@ pub struct DeadLetterCounts {
     pub dead_letters: u64,
     /// Number of records discarded.
     pub records: u64,
-}
-
-pub(super) fn routes() -> Router<Arc<Admin>> {
-    Router::new()
-        .route("/api/v1/dead-letters", get(list))
-        .route("/api/v1/dead-letters/{no}", get(show))
-        .route("/api/v1/dead-letters/redeliver", post(redeliver))
-        .route("/api/v1/dead-letters/discard", post(discard))
-}
-
-async fn list(State(admin): State<Arc<Admin>>, Query(query): Query<DeadLetterQuery>) -> Response {
-    respond(admin, move |control| control.dead_letters(&query)).await
-}
-
-async fn show(State(admin): State<Arc<Admin>>, Path(no): Path<i64>) -> Response {
-    respond(admin, move |control| control.dead_letter(no)).await
-}
-
-async fn redeliver(State(admin): State<Arc<Admin>>, Json(selection): Json<DeadLetterSelection>) -> Response {
-    respond(admin, move |control| control.redeliver(&selection)).await
-}
-
-async fn discard(State(admin): State<Arc<Admin>>, Json(selection): Json<DeadLetterSelection>) -> Response {
-    respond(admin, move |control| control.discard(&selection)).await
 }

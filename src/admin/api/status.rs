@@ -1,7 +1,4 @@
-//! The status of the whole sidecar at one moment.
-//!
-//! The JSON's keys are a contract. LSNs are texts as Postgres writes them (`0/16B3748`), times RFC 3339 in UTC,
-//! sizes bytes, durations seconds.
+//! `GET /api/v1/status` and `GET /-/ready`: the state of the whole sidecar at one moment.
 
 use std::fmt;
 
@@ -221,7 +218,7 @@ pub struct LaneStatus {
     /// Its condition.
     pub state: LaneCondition,
     /// Its records that are not settled.
-    pub pending: Pending,
+    pub pending: LaneBacklog,
     /// Failed attempts since the last success.
     pub failures: u32,
     /// Seconds until the next attempt.
@@ -234,7 +231,7 @@ pub struct LaneStatus {
 
 /// The records of a lane that are not settled.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct Pending {
+pub struct LaneBacklog {
     /// Their number.
     pub records: u64,
     /// Bytes of their JSON.

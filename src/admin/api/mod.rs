@@ -1,0 +1,23 @@
+//! The JSON of the API: bodies of requests and responses.
+//!
+//! Keys and words are a contract, whatever the types are called. LSNs are texts as Postgres writes them (`0/16B3748`),
+//! times RFC 3339 in UTC, sizes bytes, durations seconds.
+
+mod dead_letters;
+mod replays;
+mod resync;
+mod status;
+
+pub use dead_letters::{
+    AttemptStatus, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterRecord,
+    DeadLetterSelection, DeadLetterStatus,
+};
+pub use replays::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, WindowStatus};
+pub use resync::{ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus};
+pub use status::{
+    LaneBacklog, LaneStatus, NotKeptLane, NotKeptStatus, OpenTransactionStatus, Progress, Readiness,
+    SourceState, SourceStatus, SpoolStatus, Status,
+};
+
+#[cfg(test)]
+mod tests;

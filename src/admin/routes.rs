@@ -1,0 +1,145 @@
+//! Every endpoint.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use futures_util::StreamExt as _;
+use prometheus_client::registry::Registry;
+use serde::{Deserialize, Serialize};
+
+use super::api::{DeadLetterQuery, DeadLetterSelection, ResyncAccepted, ResyncRequest};
+use super::control::{Control, RequestError};
+use super::tail::{self, Tail};
+use crate::record::Callback;
+use crate::replay::ReplayRequest;
+
+/// What the endpoints read and call.
+pub struct AdminState {
+    /// The running sidecar.
+    pub control: Arc<dyn Control>,
+    /// Every metric.
+    pub registry: Registry,
+    /// Records as they are classified.
+    pub tail: Tail,
+    /// The bearer token that the port requires, where one is set. The socket requires none.
+    pub token: Option<String>,
+}
+
+pub(super) fn router(admin: Arc<AdminState>) -> Router {
+    Router::new()
+        .route("/-/healthy", get(|| async { "healthy\n" }))
+        .route("/-/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/status", get(status))
+        .route("/api/v1/tail", get(tail))
+        .route("/api/v1/resync", post(start_resync))
+        .route("/api/v1/replays", get(list_replays).post(start_replay))
+        .route("/api/v1/replays/{no}", delete(cancel_replay))
+        .route("/api/v1/dead-letters", get(list_dead_letters))
+        .route("/api/v1/dead-letters/{no}", get(show_dead_letter))
+        .route("/api/v1/dead-letters/redeliver", post(redeliver))
+        .route("/api/v1/dead-letters/discard", post(discard))
+        .with_state(admin)
+}
+
+async fn ready(State(admin): State<Arc<AdminState>>) -> Response {
+    let readiness = admin.control.readiness();
+    if readiness.ready {
+        return "ready\n".into_response();
+    }
+    let reasons = format!("not ready: {}\n", readiness.reasons.join("; "));
+    (StatusCode::SERVICE_UNAVAILABLE, reasons).into_response()
+}
+
+async fn metrics(State(admin): State<Arc<AdminState>>) -> Response {
+    let refreshed = Arc::clone(&admin);
+    if tokio::task::spawn_blocking(move || refreshed.control.refresh_gauges()).await.is_err() {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
+    let mut text = String::new();
+    if prometheus_client::encoding::text::encode(&mut text, &admin.registry).is_err() {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
+    ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response()
+}
+
+async fn status(State(admin): State<Arc<AdminState>>) -> Response {
+    respond(admin, |control| Ok(control.status())).await
+}
+
+#[derive(Deserialize)]
+struct TailQuery {
+    project: Option<String>,
+    callback: Option<String>,
+}
+
+async fn tail(State(admin): State<Arc<AdminState>>, Query(query): Query<TailQuery>) -> Response {
+    let callback = match query.callback.as_deref().map(str::parse::<Callback>).transpose() {
+        Ok(callback) => callback,
+        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    };
+    let lines = tail::lines(&admin.tail, query.project, callback);
+    let body = Body::from_stream(lines.map(Ok::<_, Infallible>));
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+}
+
+async fn start_resync(State(admin): State<Arc<AdminState>>, Json(request): Json<ResyncRequest>) -> Response {
+    respond(admin, move |control| Ok(ResyncAccepted { number: control.resync(request)? })).await
+}
+
+async fn start_replay(State(admin): State<Arc<AdminState>>, Json(request): Json<ReplayRequest>) -> Response {
+    respond(admin, move |control| control.replay(request)).await
+}
+
+async fn list_replays(State(admin): State<Arc<AdminState>>) -> Response {
+    respond(admin, |control| control.replays()).await
+}
+
+async fn cancel_replay(State(admin): State<Arc<AdminState>>, Path(no): Path<u64>) -> Response {
+    respond(admin, move |control| control.cancel_replay(no)).await
+}
+
+async fn list_dead_letters(
+    State(admin): State<Arc<AdminState>>,
+    Query(query): Query<DeadLetterQuery>,
+) -> Response {
+    respond(admin, move |control| control.dead_letters(&query)).await
+}
+
+async fn show_dead_letter(State(admin): State<Arc<AdminState>>, Path(no): Path<i64>) -> Response {
+    respond(admin, move |control| control.dead_letter(no)).await
+}
+
+async fn redeliver(
+    State(admin): State<Arc<AdminState>>,
+    Json(selection): Json<DeadLetterSelection>,
+) -> Response {
+    respond(admin, move |control| control.redeliver(&selection)).await
+}
+
+async fn discard(
+    State(admin): State<Arc<AdminState>>,
+    Json(selection): Json<DeadLetterSelection>,
+) -> Response {
+    respond(admin, move |control| control.discard(&selection)).await
+}
+
+/// Calls `control` on a thread where it may block.
+async fn respond<T: Serialize + Send + 'static>(
+    admin: Arc<AdminState>,
+    call: impl FnOnce(&dyn Control) -> Result<T, RequestError> + Send + 'static,
+) -> Response {
+    match tokio::task::spawn_blocking(move || call(&*admin.control)).await {
+        Ok(Ok(body)) => Json(body).into_response(),
+        Ok(Err(error)) => error.into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
