@@ -65,14 +65,14 @@ async fn compare(documents: u64) {
     let differing: BTreeSet<String> =
         (1..=documents).filter(|id| id % step == 0).map(|id| id.to_string()).collect();
     until("every difference", async || (receiver.records_taken() >= differing.len()).then_some(())).await;
-    let told: Vec<String> = receiver
+    let delivered: Vec<String> = receiver
         .received()
         .iter()
         .flat_map(support::receiver::Received::records)
         .map(|record| record["id"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(told.len(), differing.len(), "each once");
-    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), differing, "exactly these documents");
+    assert_eq!(delivered.len(), differing.len(), "each once");
+    assert_eq!(delivered.into_iter().collect::<BTreeSet<_>>(), differing, "exactly these documents");
     println!("COPY of the same columns to nowhere        {bare:>8.1} s");
     println!(
         "start and resync, {} differences        {took:>8.1} s    ratio {:.1}",

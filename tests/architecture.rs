@@ -276,7 +276,7 @@ fn the_scanner_sees_what_it_should() {
     }
 }
 
-// In two pieces, or this file would hold it.
+// In two pieces, or this file would contain it.
 const SLEEP: &str = concat!("::sl", "eep(");
 /// How a line of code begins that a sentence does not.
 const CODE_STARTS: &[&str] =

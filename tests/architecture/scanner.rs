@@ -13,7 +13,7 @@ pub(crate) struct Source {
     pub(crate) path: String,
     /// `spool` for `spool.rs` and all in `spool/`.
     pub(crate) room: String,
-    /// As it stands there.
+    /// As it is in the file.
     pub(crate) text: String,
     /// Without comments, texts and tests; line for line.
     pub(crate) code: String,
@@ -36,11 +36,11 @@ pub(crate) fn root() -> &'static Path {
 }
 
 pub(crate) fn report(faults: impl IntoIterator<Item = String>) {
-    let told = faults.into_iter().fold(String::new(), |mut told, fault| {
-        let _ = write!(told, "\n  {fault}");
-        told
+    let lines = faults.into_iter().fold(String::new(), |mut lines, fault| {
+        let _ = write!(lines, "\n  {fault}");
+        lines
     });
-    assert!(told.is_empty(), "{told}");
+    assert!(lines.is_empty(), "{lines}");
 }
 
 pub(crate) fn sources() -> Vec<Source> {
@@ -114,7 +114,7 @@ pub(crate) fn code_of(text: &str) -> String {
             rest = &rest[first.len_utf8()..];
         } else {
             code.extend(rest[..length].chars().filter(|c| *c == '\n'));
-            // What stood there still parts what stands around it.
+            // What was there still separates its neighbours.
             code.push(' ');
             rest = &rest[length..];
         }

@@ -100,8 +100,8 @@ impl Fixture {
             .expect("pg_recvlogical");
         until(&self.client, &format!("SELECT active FROM pg_replication_slots WHERE slot_name = '{slot}'"))
             .await;
-        let asked = format!("SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{slot}'");
-        Reader { pid: self.client.query_one(&asked, &[]).await.expect("a pid").get(0), child }
+        let query = format!("SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{slot}'");
+        Reader { pid: self.client.query_one(&query, &[]).await.expect("a pid").get(0), child }
     }
 
     /// Slots are the cluster's, not the database's: what a test leaves would fill it.

@@ -51,7 +51,7 @@ fn trickles(first: &'static str, again: &'static str) -> SocketAddr {
     })
 }
 
-/// A port whose queue of connections is full: nobody answers there.
+/// A port whose queue of connections is full: no connection is accepted there.
 fn full() -> (SocketAddr, Vec<TcpStream>, socket2::Socket) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();

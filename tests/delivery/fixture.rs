@@ -221,8 +221,8 @@ impl Fixture {
     pub fn redeliver_all(&self) {
         let letters = self.spool.reader().unwrap().dead_letters(DeadLetterNo(0), 1_000).unwrap();
         let dead = letters.iter().map(|letter| letter.no).collect();
-        let asked = self.spool.apply(Op::Redeliver { dead, id: Uuid::now_v7() }).unwrap();
-        let Done::Asked { lanes, .. } = asked else { panic!("they are asked for") };
+        let redelivering = self.spool.apply(Op::Redeliver { dead, id: Uuid::now_v7() }).unwrap();
+        let Done::Asked { lanes, .. } = redelivering else { panic!("they are asked for") };
         self.deliver.redeliver(lanes);
     }
 

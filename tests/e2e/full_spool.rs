@@ -13,7 +13,7 @@ const BYTES_MAX: u64 = 2 << 20;
 /// Of the records here: a document's key makes them so long.
 const RECORD_BYTES: u64 = 2_048;
 
-/// The `ingested` lanes of all projects at one moment, as the spool's own file tells.
+/// The `ingested` lanes of all projects at one moment, from the spool's own file.
 #[derive(Debug, Default)]
 struct Sample {
     live: u64,
@@ -92,7 +92,7 @@ struct Scene {
 
 impl Scene {
     /// Documents of one project, in transactions so small that room can be made between them. Each
-    /// state of the spool meanwhile is judged.
+    /// state of the spool meanwhile is checked.
     async fn insert(&mut self, project: &str, count: i64, step: i64) {
         for _ in 0..count / step {
             let (from, to) = (self.next, self.next + step - 1);
@@ -109,7 +109,7 @@ impl Scene {
                 .await;
             until("the records to be spooled, and room to be made", async || {
                 let now = Sample::take(&self.sidecar);
-                self.judge(&now);
+                self.check(&now);
                 let full = self.is_full();
                 let came = full || now.last_seq >= before.last_seq + step.cast_unsigned();
                 let settled = now.live <= BYTES_MAX / 8 * 7 || now.is_bare();
@@ -125,7 +125,7 @@ impl Scene {
     }
 
     /// What must hold in every state that follows `self.seen`.
-    fn judge(&self, now: &Sample) {
+    fn check(&self, now: &Sample) {
         let before = &self.seen;
         let lost_dead = |project: &str| now.lane(project).dead < before.lane(project).dead;
         for project in ["refused", "refused_less"] {
@@ -165,7 +165,7 @@ impl Scene {
 
 /// The record that keeps the spool's own order: see the numbered parts.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_spool_that_fills_gives_way_in_the_order_that_is_promised() {
+async fn a_spool_that_fills_up_removes_data_in_the_documented_order() {
     let database = Database::new(18, "room").await;
     database.run(DOCUMENTS).await;
     let (good, bad) = (Receiver::start().await, Receiver::start().await);

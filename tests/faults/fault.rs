@@ -112,7 +112,7 @@ impl Fault {
 }
 
 impl Fixture {
-    /// `false`: it cannot be done here, and was said so.
+    /// `false`: it cannot be done here, and a line on stderr says why.
     pub(crate) async fn strike(&mut self, fault: Fault) -> bool {
         // How long a fault lasts.
         let short = Duration::from_millis(self.rng.random_range(100..500));
@@ -237,7 +237,7 @@ fn refuses_large(request: &Received) -> Answer {
     Answer::Status(if is_new && request.records().len() > 3 { 413 } else { 204 })
 }
 
-/// The library under which a process sees the wall clock that a file says.
+/// The library under which a process sees the wall clock that a file sets.
 fn faketime() -> Option<String> {
     let machines = std::fs::read_dir("/usr/lib").ok()?.filter_map(|entry| Some(entry.ok()?.path()));
     let mut libraries = machines.map(|machine| machine.join("faketime/libfaketime.so.1"));

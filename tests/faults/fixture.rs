@@ -126,7 +126,7 @@ impl Fixture {
         (struck > 0).then_some((struck, report))
     }
 
-    /// The application writes until told to end.
+    /// The application writes until stopped.
     pub(crate) fn writers_write(&mut self) -> Writing {
         let (stop, stopped) = watch::channel(false);
         let start = |(number, writer)| {
@@ -181,7 +181,7 @@ impl Fixture {
     }
 }
 
-/// Transactions until told to stop. Where an answer was lost, the mark says whether it was committed.
+/// Transactions until stopped. Where an answer was lost, the mark says whether it was committed.
 async fn write(mut writer: Writer, url: String, number: i64, stop: watch::Receiver<bool>) -> Writer {
     let connect = async || until("Postgres", async || session(&url).await).await;
     let mut client = connect().await;

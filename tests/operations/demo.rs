@@ -12,10 +12,10 @@ use crate::support::until_blocking;
 fn every_record_arrives_and_nothing_is_left_behind() {
     let folder = folder();
     let output = demo(folder.path(), &["--seconds", "3"]).output().expect("the demo");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("none is missing"), "{said}");
-    assert!(["+ ingested", "~ modified"].iter().all(|mark| said.contains(mark)), "{said}");
+    let message = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{message}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(message.contains("none is missing"), "{message}");
+    assert!(["+ ingested", "~ modified"].iter().all(|mark| message.contains(mark)), "{message}");
     assert_eq!(left(folder.path()), 0);
 }
 

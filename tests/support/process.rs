@@ -103,13 +103,13 @@ impl Sidecar {
         .await;
     }
 
-    /// Status and body of what the control socket answers; `None` where nobody does.
+    /// Status and body of what the control socket answers; `None` without an answer.
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
-        self.ask("GET", path, "")
+        self.request("GET", path, "")
     }
 
     /// The same, with a method and a body of JSON.
-    pub fn ask(&self, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
+    pub fn request(&self, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
         let mut stream = UnixStream::connect(self.spool().join("control.sock")).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
         let head = format!(
