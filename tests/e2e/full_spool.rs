@@ -289,11 +289,11 @@ async fn what_waited_too_long_in_a_failing_lane_is_given_up_and_nothing_else_is(
         .run("INSERT INTO documents (id, project_id) SELECT g, CASE WHEN g > 12 THEN 'failing' ELSE 'slow' END FROM generate_series(1, 20) g")
         .await;
     let began = std::time::Instant::now();
-    let dead = async || {
-        let status = sidecar.status()?;
-        status["spool"]["dead_letter_records"].as_u64().filter(|dead| *dead > 0)
-    };
-    assert_eq!(until("dead letters", dead).await, 8, "all that waited, in bulk");
+    // They may be of two groups, of which one is old enough a moment before the other.
+    until("all that waited to be dead letters", async || {
+        (sidecar.status()?["spool"]["dead_letter_records"] == 8).then_some(())
+    })
+    .await;
     println!("given up after {:?}", began.elapsed());
     assert!(began.elapsed() >= Duration::from_millis(2_900), "{:?}", began.elapsed());
     let (_, metrics) = sidecar.get("/metrics").unwrap();

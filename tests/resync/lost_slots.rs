@@ -44,7 +44,10 @@ async fn a_slot_that_the_server_calls_lost_is_dropped_and_the_table_compared() {
     fixture.sidecar.ready().await;
     assert_eq!(fixture.delivered_before(9_000).await, Fixture::differences());
     let last = fixture.sidecar.resync_status().unwrap();
-    assert!(last["why"].as_str().unwrap().contains("the server reports the slot as lost"), "{last}");
+    assert!(
+        last["why"].as_str().unwrap().contains("is lost (the server removed log that it needed"),
+        "{last}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
