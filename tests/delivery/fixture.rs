@@ -209,7 +209,7 @@ impl Fixture {
             request,
             requested_at,
             rate,
-            parts: ranges(ReplayNo(0)),
+            ranges: ranges(ReplayNo(0)),
             low_watermark: found.low_watermark,
         };
         let Done::Replaying(no) = self.spool.apply(Op::Replay(new)).unwrap() else { panic!("it is entered") };

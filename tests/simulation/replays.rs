@@ -68,7 +68,7 @@ impl World {
             request: serde_json::to_string(&requested).unwrap(),
             requested_at: known.now,
             rate: requested.rate,
-            parts: ranges(ReplayNo(0)),
+            ranges: ranges(ReplayNo(0)),
             low_watermark: Some(plan.window.low_watermark),
         };
         let (id, rate) = (new.id, new.rate);
@@ -110,7 +110,7 @@ fn entered(reader: &Reader, replay: &Replay) -> Result<Entered, SpoolError> {
     Ok(Entered {
         from: place(requested.from_lsn.unwrap()).first(),
         to: requested.to_lsn.map(|text| place(text).last()),
-        records: reader.parts(replay.no)?.iter().map(|part| part.records).sum(),
+        records: reader.ranges(replay.no)?.iter().map(|part| part.records).sum(),
     })
 }
 
@@ -131,7 +131,7 @@ pub fn check_replays(
     let known: HashSet<&str> =
         sent.iter().filter(|sent| sent.is_replayed()).map(|sent| sent.header("sidecar-replay")).collect();
     if let Some(unknown) = known.iter().find(|id| !replays.contains_key(**id)) {
-        return Err(format!("nobody asked for the replay {unknown}"));
+        return Err(format!("nothing requested the replay {unknown}"));
     }
     let mut all = 0;
     for (id, entered) in replays {
