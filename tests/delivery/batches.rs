@@ -46,10 +46,12 @@ fn a_request_has_the_documented_headers_and_body() {
     for (name, value) in expected {
         assert_eq!(header(name), value, "{name}");
     }
+    let trace = format!("00-{}-", id.replace('-', ""));
+    assert!(header("traceparent").starts_with(&trace), "{}", header("traceparent"));
     assert_eq!(request.headers.len(), expected_count(), "{:?}", request.headers);
 }
 
-/// Those named above, the id, the timestamp and the body's length: no header more.
+/// Those named above, the id, the trace, the timestamp and the body's length: no header more.
 fn expected_count() -> usize {
     10 + 3
 }
