@@ -53,7 +53,7 @@ fn a_request_has_the_documented_headers_and_body() {
 
 /// Those named above, the id, the trace, the timestamp and the body's length: no header more.
 fn expected_count() -> usize {
-    10 + 3
+    10 + 4
 }
 
 /// Each record is spooled by itself, so that the batch lies in three chunks.
