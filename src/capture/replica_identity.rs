@@ -1,8 +1,8 @@
 //! Which columns of the identity the stream carries: of the table, and of each of its partitions.
 //!
 //! A changed row is logged by the replica identity of the partition that holds it, and published as the
-//! root's. Before the first change of a partition, its Relation message comes directly behind the root's, and a change of the root directly behind both
-//! (`maybe_send_schema` in the server's `pgoutput.c`; seen on 15 and 18).
+//! root's. Before the first change of a partition, its Relation message follows directly on the root's, and
+//! the change of the root directly on both (`maybe_send_schema` in the server's `pgoutput.c`; seen on 15 and 18).
 
 use std::collections::BTreeMap;
 

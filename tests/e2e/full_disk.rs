@@ -76,7 +76,7 @@ async fn a_full_disk_stops_both_loops_where_they_must_and_nothing_is_lost() {
         disk.fill();
         insert(&database, last + 1, last + 1_000).await;
         last += 1_000;
-        (sidecar.log().matches("reading stops, and goes on by itself").count() == 2).then_some(())
+        (sidecar.log().matches("reading stops, and resumes by itself").count() == 2).then_some(())
     })
     .await;
     assert!(sidecar.stop().await.success());

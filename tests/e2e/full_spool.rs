@@ -256,7 +256,7 @@ async fn a_spool_that_fills_gives_way_in_the_order_that_is_promised() {
         .await;
     scene.healthy.extend(100_001..=101_500);
     until("it to be said", async || {
-        scene.sidecar.log().contains("reading stops, and goes on by itself").then_some(())
+        scene.sidecar.log().contains("reading stops, and resumes by itself").then_some(())
     })
     .await;
 

@@ -153,7 +153,7 @@ async fn a_spool_full_of_healthy_records_stops_reading_loudly_and_resumes_by_its
     .await;
     println!("{said}");
     until("the sidecar to stop reading, loudly", async || {
-        sidecar.log().contains("reading stops, and goes on by itself").then_some(())
+        sidecar.log().contains("reading stops, and resumes by itself").then_some(())
     })
     .await;
     receiver.answers(|_| Answer::Status(200));

@@ -151,7 +151,7 @@ impl Driver {
 
     fn count_dead(&self, lane: LaneNo, reason: DeadReason, records: u64) {
         let (project, callback, why) = (self.project(lane), lane.callback(), reason.name());
-        tracing::warn!(project, %callback, records, reason = why, "records were given up and are dead letters");
+        tracing::warn!(project, %callback, records, reason = why, "records became dead letters");
         self.params.metrics.dead_letters.get_or_create(&ReasonLabel { reason: why }).inc_by(records);
     }
 
@@ -161,7 +161,7 @@ impl Driver {
         if is_faulty && !was_faulty {
             let (project, callback) = (self.project(*lane), lane.callback());
             let Outcome { status, detail, .. } = outcome;
-            tracing::warn!(project, %callback, status, detail, "a webhook takes records, but its answer has a fault");
+            tracing::warn!(project, %callback, status, detail, "a webhook accepts records, but its response breaks the protocol");
         }
     }
 }
