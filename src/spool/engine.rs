@@ -16,6 +16,7 @@ use super::lane::LaneState;
 use super::meta::Usage;
 use super::ops::{Done, Op, Room};
 use super::replay::{LaneReplay, Replay, ReplayNo};
+use super::scratch::{ScratchError, ScratchTable};
 use super::search::{ReplayWindow, Search, SearchResult};
 use super::stream_position::StreamPosition;
 use crate::classify::Identity;
@@ -65,6 +66,17 @@ pub(super) trait Engine: Debug + Send {
 
 /// Makes readers.
 pub(super) type OpenReader = Box<dyn Fn() -> Result<Reader, SpoolError> + Send + Sync>;
+
+/// Makes temporary space with these tables, all empty.
+pub(super) type OpenScratch = Box<dyn Fn(&[ScratchTable]) -> Result<Scratch, ScratchError> + Send + Sync>;
+
+/// An engine that was opened.
+pub(super) struct OpenEngine {
+    pub(super) engine: Box<dyn Engine>,
+    pub(super) open_reader: OpenReader,
+    pub(super) open_scratch: OpenScratch,
+    pub(super) contents: Contents,
+}
 
 /// Reads beside the writer; each call sees everything that was committed before it.
 pub type Reader = Box<dyn EngineReader>;
@@ -136,4 +148,25 @@ pub trait EngineReader: Debug + Send {
 
     /// How much there is of everything.
     fn usage(&self) -> Result<Usage, SpoolError>;
+}
+
+/// Temporary space, for what may not grow in memory. It is gone when it is dropped, and after a restart.
+pub type Scratch = Box<dyn EngineScratch>;
+
+/// An engine's temporary space.
+pub trait EngineScratch: Debug + Send {
+    /// The value of `key`.
+    fn get(&self, table: ScratchTable, key: &[u8]) -> Result<Option<Vec<u8>>, ScratchError>;
+
+    /// Whether `key` has a value.
+    fn contains(&self, table: ScratchTable, key: &[u8]) -> Result<bool, ScratchError>;
+
+    /// Gives `key` a value, in place of the one that it had.
+    fn put(&self, table: ScratchTable, key: &[u8], value: &[u8]) -> Result<(), ScratchError>;
+
+    /// Gives `key` a value where it has none.
+    fn put_if_absent(&self, table: ScratchTable, key: &[u8], value: &[u8]) -> Result<(), ScratchError>;
+
+    /// How many keys a table has.
+    fn count(&self, table: ScratchTable) -> Result<u64, ScratchError>;
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::batches::write_batch;
 use super::dead_letters::redelivery_batches;
-use super::error::failed;
+use super::error::{failed, location, open_failed};
 use super::lane_states::lane_state;
 use super::lanes::{LaneRow, read_lanes};
 use super::meta::{read_meta, write_meta};
@@ -34,20 +34,19 @@ impl Store {
         now: Timestamp,
     ) -> Result<(Self, FileState), OpenError> {
         let path = folder.join(schema::FILE_NAME);
-        let damaged = |what: String| OpenError::Damaged { path: path.clone(), what };
+        let damaged = |what: String| OpenError::Damaged { location: location(&path), what };
         let sql = |error: rusqlite::Error| damaged(error.to_string());
         let (connection, found) = schema::open(folder)?;
         let mut store = Self::new(connection, bytes_max);
         if found == FileState::Nothing {
-            write_meta(&store.connection, &store.meta)
-                .map_err(|error| OpenError::of(path.clone(), &failed(error)))?;
+            write_meta(&store.connection, &store.meta).map_err(open_failed(&path))?;
             return Ok((store, found));
         }
         store.meta =
             read_meta(&store.connection).map_err(sql)?.ok_or_else(|| damaged("the meta row".into()))?;
         let lanes = read_lanes(&store.connection).map_err(sql)?.ok_or_else(|| damaged("a lane".into()))?;
         store.lanes = lanes.into_iter().collect();
-        store.count_lost_attempts(now).map_err(|error| OpenError::of(path.clone(), &error))?;
+        store.count_lost_attempts(now).map_err(|error| OpenError::of(location(&path), &error))?;
         Ok((store, found))
     }
 
