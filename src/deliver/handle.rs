@@ -56,8 +56,8 @@ impl Deliver {
     }
 
     /// A replay is durable: it enters its lanes at their next batch.
-    pub fn replay(&self, replay: ReplayNo, id: Uuid, rate: Option<u32>, parts: Vec<LaneReplay>) {
-        self.notify(Event::Replay { replay, id, rate, parts });
+    pub fn replay(&self, replay: ReplayNo, id: Uuid, rate: Option<u32>, ranges: Vec<LaneReplay>) {
+        self.notify(Event::Replay { replay, id, rate, ranges });
     }
 
     /// Sends nothing more of a replay, and waits until that is durable. What is on the wire ends.

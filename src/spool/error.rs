@@ -1,4 +1,4 @@
-//! What can go wrong with a spool.
+//! The errors of a spool.
 
 use super::chunk::DamagedChunk;
 use super::scratch::ScratchError;
@@ -9,19 +9,19 @@ pub enum SpoolError {
     /// What was read is not what was written.
     #[error("the spool is damaged: {0}")]
     Damaged(String),
-    /// The writer has ended, and takes nothing more.
+    /// The writer has ended, and accepts no operation.
     #[error("the spool is closed")]
     Closed,
     /// There is no room on the disk. It may be submitted again.
     #[error("the spool's disk is full")]
     DiskFull,
-    /// A queue inside the process gave no reply. The spool is as it was, or did what was requested.
+    /// A queue inside the process gave no reply: the operation was applied, or not.
     #[error("{0} does not reply")]
     NoReply(&'static str),
-    /// It does not fit what is there: a mistake of the caller.
+    /// It breaks a rule of the spool: a mistake of the caller.
     #[error("the spool refuses: {0}")]
     Refused(&'static str),
-    /// A temporary file beside the spool failed. The spool is as it was.
+    /// Temporary space failed. The spool is as it was.
     #[error(transparent)]
     Scratch(#[from] ScratchError),
     /// A write or sync failed: nobody knows what the disk holds. Nothing more is written.
@@ -62,7 +62,7 @@ pub enum OpenError {
     Locked {
         /// The folder.
         location: String,
-        /// Whose, where it says so.
+        /// Its process, where the lock file names it.
         pid: Option<String>,
     },
     /// The disk has no room for what a start writes.

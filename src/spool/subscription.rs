@@ -1,4 +1,4 @@
-//! The hinge between the two loops: what is committed reaches delivery through the spool itself.
+//! Subscriptions: committed groups reach delivery through the spool itself.
 //!
 //! 1. A subscriber gets the lanes as of one moment and then exactly the groups committed after it, in
 //!    commit order: the writer takes the subscription between two transactions.

@@ -207,7 +207,7 @@ impl Fixture {
             request,
             requested_at,
             rate,
-            parts: ranges(ReplayNo(0)),
+            ranges: ranges(ReplayNo(0)),
             low_watermark: found.low_watermark,
         };
         let Done::Replaying(no) = self.spool.apply(Op::Replay(new)).unwrap() else { panic!("it is entered") };
@@ -220,7 +220,7 @@ impl Fixture {
         let letters = self.spool.reader().unwrap().dead_letters(DeadLetterNo(0), 1_000).unwrap();
         let dead = letters.iter().map(|letter| letter.no).collect();
         let asked = self.spool.apply(Op::Redeliver { dead, id: Uuid::now_v7() }).unwrap();
-        let Done::Asked { lanes, .. } = asked else { panic!("they are asked for") };
+        let Done::Redelivering { lanes, .. } = asked else { panic!("they are asked for") };
         self.deliver.redeliver(lanes);
     }
 

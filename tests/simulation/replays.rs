@@ -68,7 +68,7 @@ impl World {
             request: serde_json::to_string(&asked).unwrap(),
             requested_at: known.now,
             rate: asked.rate,
-            parts: ranges(ReplayNo(0)),
+            ranges: ranges(ReplayNo(0)),
             low_watermark: Some(plan.window.low_watermark),
         };
         let (id, rate) = (new.id, new.rate);
@@ -88,7 +88,7 @@ impl World {
         self.redeliveries += 1;
         let id = Uuid::from_u128(self.redeliveries);
         let dead = letters.iter().map(|letter| letter.no).collect();
-        if let Ok(Done::Asked { lanes, .. }) = process.spool.apply(Op::Redeliver { dead, id }) {
+        if let Ok(Done::Redelivering { lanes, .. }) = process.spool.apply(Op::Redeliver { dead, id }) {
             process.deliver.redeliver(lanes);
         }
     }
@@ -110,7 +110,7 @@ fn entered(reader: &Reader, replay: &Replay) -> Result<Entered, SpoolError> {
     Ok(Entered {
         from: place(asked.from_lsn.unwrap()).first(),
         to: asked.to_lsn.map(|text| place(text).last()),
-        records: reader.parts(replay.no)?.iter().map(|part| part.records).sum(),
+        records: reader.replay_ranges(replay.no)?.iter().map(|part| part.records).sum(),
     })
 }
 

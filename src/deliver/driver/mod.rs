@@ -52,7 +52,7 @@ pub(in crate::deliver) enum Event {
         replay: ReplayNo,
         id: Uuid,
         rate: Option<u32>,
-        parts: Vec<LaneReplay>,
+        ranges: Vec<LaneReplay>,
     },
     Resume {
         lanes: Vec<LaneNo>,
@@ -196,7 +196,7 @@ impl Driver {
             Event::Redeliver { lanes } => {
                 lanes.into_iter().for_each(|lane| self.scheduler.redeliveries(lane, true, now));
             }
-            Event::Replay { replay, id, rate, parts } => self.replay(replay, id, rate, &parts, now),
+            Event::Replay { replay, id, rate, ranges } => self.replay(replay, id, rate, &ranges, now),
             Event::Resume { lanes } => lanes.into_iter().for_each(|lane| self.resume(lane, now)),
             Event::Routed { in_flight_max, lane_bytes_max } => {
                 self.outages.clear();

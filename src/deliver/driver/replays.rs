@@ -46,11 +46,11 @@ impl Driver {
         replay: ReplayNo,
         id: Uuid,
         rate: Option<u32>,
-        parts: &[LaneReplay],
+        ranges: &[LaneReplay],
         now: Uptime,
     ) {
         self.replays.insert(replay, id);
-        self.scheduler.replay(replay, rate, parts, now);
+        self.scheduler.replay(replay, rate, ranges, now);
     }
 
     /// Nothing more of it is cut from now on; `reply` is sent when that is durable.

@@ -27,7 +27,7 @@ use crate::time::Timestamp;
 
 impl Store {
     /// Opens or makes the file. A batch found unsettled at the head of its lane counts as one lost
-    /// attempt. Says what the file was.
+    /// attempt. Returns what the file was.
     pub(super) fn open(
         folder: &Path,
         bytes_max: u64,
@@ -67,16 +67,16 @@ impl Store {
         lanes.sort_unstable();
         self.begin()?;
         for lane in lanes {
-            let parts = running_ranges(&self.connection, lane).map_err(failed)?;
-            let parts = parts.ok_or_else(|| SpoolError::Damaged("a replay".into()))?;
-            let of_replay = parts.into_iter().find_map(|(_, batches)| batches.into_iter().next());
-            // One of them was in flight at most, and the lane's own goes first.
+            let ranges = running_ranges(&self.connection, lane).map_err(failed)?;
+            let ranges = ranges.ok_or_else(|| SpoolError::Damaged("a replay".into()))?;
+            let of_replay = ranges.into_iter().find_map(|(_, batches)| batches.into_iter().next());
+            // At most one of them was in flight, and the lane's own goes first.
             let found = self.batches(lane)?.into_iter().next().or(of_replay);
             let open = found.map(|batch| (batch, BatchState::Open));
-            // Of the dead letters that are asked for, too, one was in flight, and nobody knows which.
-            let asked = redelivery_batches(&self.connection, lane)?;
-            let asked = asked.iter().map(|id| self.batch(id)).collect::<Result<Vec<_>, _>>()?;
-            for (batch, state) in open.into_iter().chain(asked.into_iter().flatten()) {
+            // One redelivery may have been in flight as well; which one is not known.
+            let due = redelivery_batches(&self.connection, lane)?;
+            let due = due.iter().map(|id| self.batch(id)).collect::<Result<Vec<_>, _>>()?;
+            for (batch, state) in open.into_iter().chain(due.into_iter().flatten()) {
                 self.count_lost_attempt(batch, state, now)?;
             }
         }

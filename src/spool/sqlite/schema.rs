@@ -47,8 +47,8 @@ pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
-/// Opens the file for writing, making it where there is none, and brings it to the newest format. Says
-/// what it was.
+/// Opens the file for writing, making it where there is none, and brings it to the newest format.
+/// Returns what it was.
 pub(super) fn open(folder: &Path) -> Result<(Connection, FileState), OpenError> {
     let path = folder.join(FILE_NAME);
     let existed = path.metadata().is_ok_and(|file| file.len() > 0);
@@ -77,7 +77,7 @@ pub(super) fn open(folder: &Path) -> Result<(Connection, FileState), OpenError> 
     Ok((connection, if format < known { FileState::Older } else { FileState::Newest }))
 }
 
-/// Opens the file for reading beside the writer.
+/// Opens the file for reading, concurrently with the writer.
 pub(super) fn open_reader(folder: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(folder.join(FILE_NAME), flags)?;
@@ -148,7 +148,7 @@ CREATE INDEX chunk_committed ON chunk (committed_max, last);
 
 -- Consecutive records that go out as one request. State: 0 open, 1 delivered, 2 dead letter,
 -- 3 retired.
--- `replay` is the one that it is of; none: it is of the lane itself.
+-- `replay` is the one that it belongs to; none: it belongs to the lane itself.
 CREATE TABLE batch (
     id BLOB PRIMARY KEY, lane INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
     records INTEGER NOT NULL, body_bytes INTEGER NOT NULL, body_sum INTEGER NOT NULL, cut_at INTEGER NOT NULL,
@@ -165,7 +165,7 @@ CREATE TABLE attempt (
 CREATE INDEX attempt_of_batch ON attempt (batch);
 
 -- Records given up: a batch, or a range that was never cut. `redelivery` is set from the moment
--- when one more attempt was asked for until it ended.
+-- when a redelivery was requested until it ended.
 CREATE TABLE dead_letter (
     no INTEGER PRIMARY KEY AUTOINCREMENT, lane INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
     records INTEGER NOT NULL, bytes INTEGER NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, batch BLOB,

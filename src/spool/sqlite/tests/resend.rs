@@ -149,7 +149,7 @@ fn replay_of(spans: &[RecordRange], low_watermark: Option<LowWatermark>) -> NewR
         request: "{}".into(),
         requested_at: Timestamp(1),
         rate: None,
-        parts: spans.iter().map(|range| LaneReplay::new(ReplayNo(0), range)).collect(),
+        ranges: spans.iter().map(|range| LaneReplay::new(ReplayNo(0), range)).collect(),
         low_watermark,
     }
 }
@@ -246,7 +246,7 @@ fn a_dead_letter_that_was_never_cut_is_cut_piece_by_piece() {
     let live_bytes = store.meta.live_bytes;
     let asked =
         store.apply(vec![Op::Redeliver { dead: vec![DeadLetterNo(1), DeadLetterNo(9)], id: Uuid::nil() }]);
-    assert_eq!(asked, [Ok(Done::Asked { lanes: vec![of], dead: 1 })]);
+    assert_eq!(asked, [Ok(Done::Redelivering { lanes: vec![of], dead: 1 })]);
     let wrong = store.apply(vec![Op::CutDead { dead: DeadLetterNo(1), batch: batch(of, 2, 4) }]);
     assert!(matches!(wrong[..], [Err(SpoolError::Refused(_))]));
     let first = batch(of, 1, 4);
