@@ -133,7 +133,7 @@ impl Harness {
     }
 
     /// What is remembered after `doc`, which is seen for the first time.
-    pub(super) fn learn(&mut self, doc: &Doc) -> Entry {
+    pub(super) fn entry_of(&mut self, doc: &Doc) -> Entry {
         self.classify(None, doc).unwrap().0
     }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::driver::{Driver, Event};
+use super::driver::Driver;
+use super::driver::event::Event;
 use super::params::{LaneView, Params};
 use crate::record::{LaneNo, Seq};
 use crate::spool::{LaneReplay, ReplayNo, SpoolError};

@@ -121,7 +121,7 @@ pub trait EngineReader: Debug + Send {
     fn replay(&self, no: ReplayNo) -> Result<Option<Replay>, SpoolError>;
 
     /// The ranges of a replay, in the order of lanes and records.
-    fn replay_ranges(&self, replay: ReplayNo) -> Result<Vec<LaneReplay>, SpoolError>;
+    fn ranges(&self, replay: ReplayNo) -> Result<Vec<LaneReplay>, SpoolError>;
 
     /// What can be replayed; `None` before a first start ended.
     fn window(&self, epoch_after: Seq) -> Result<Option<ReplayWindow>, SpoolError>;

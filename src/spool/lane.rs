@@ -38,7 +38,7 @@ pub struct LaneState {
     /// Its health.
     pub health: LaneHealth,
     /// The ranges that running replays send of it, in order, each with its open batches.
-    pub replay_ranges: Vec<(LaneReplay, Vec<Batch>)>,
+    pub ranges: Vec<(LaneReplay, Vec<Batch>)>,
     /// Whether redeliveries of its dead letters are due.
     pub redeliveries: bool,
 }

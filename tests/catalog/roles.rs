@@ -217,7 +217,7 @@ impl Sweep {
         let oids: Vec<u32> =
             relation.columns.iter().map(|column| column.type_oid).filter(|oid| !kinds.knows(*oid)).collect();
         for (oid, form) in type_forms(&fixture.client, &oids).await.expect("forms") {
-            kinds.learn(oid, form);
+            kinds.insert(oid, form);
         }
         Self { samples, found, required, relation, cells, kinds }
     }

@@ -24,7 +24,7 @@ fn what_is_pending_in_a_spool_of_format_1_is_delivered() {
     };
     fixture.wait("what is pending", |lanes| {
         let is_done = lanes.iter().all(|lane| {
-            lane.replay_parts == 0 && (lane.pending_records == 0 || lane.state == LaneCondition::Paused)
+            lane.replay_ranges == 0 && (lane.pending_records == 0 || lane.state == LaneCondition::Paused)
         });
         is_done && redeliveries() == [0]
     });

@@ -26,7 +26,7 @@ fn live(ids: &str) -> (bool, String) {
 }
 
 fn has_replayed(lanes: &[LaneView]) -> bool {
-    lanes.iter().all(|lane| lane.replay_parts == 0 && lane.pending_records == 0)
+    lanes.iter().all(|lane| lane.replay_ranges == 0 && lane.pending_records == 0)
 }
 
 #[test]
@@ -53,11 +53,11 @@ fn a_replay_of_a_paused_lane_waits_with_it_and_other_lanes_do_not_wait() {
     fixture.settle();
     fixture.deliver.pause(vec![lane(Ingested)], "too busy".into());
     fixture.replay(&[Ingested, Excluded], None);
-    fixture.wait("the other lane", |lanes| lanes.iter().any(|lane| lane.replay_parts == 0));
+    fixture.wait("the other lane", |lanes| lanes.iter().any(|lane| lane.replay_ranges == 0));
     let fixture = fixture.restart();
     let lanes =
         fixture.wait("the pause", |lanes| lanes.iter().any(|lane| lane.state == LaneCondition::Paused));
-    let left: Vec<usize> = lanes.iter().map(|view| view.replay_parts).collect();
+    let left: Vec<usize> = lanes.iter().map(|view| view.replay_ranges).collect();
     assert_eq!(left.iter().sum::<usize>(), 1, "{left:?}");
     assert_eq!(told(&receiver).len(), 3, "a paused lane is not waited for, and sends nothing");
     fixture.deliver.resume(vec![lane(Ingested)]);

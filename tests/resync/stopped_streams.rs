@@ -1,4 +1,4 @@
-//! Every halt that the application can cause, and that a next try would meet again: reading stops before
+//! Every apply error that the application can cause, and that a next try would meet again: reading stops before
 //! the change, and `sidecar resync` goes past it.
 
 use serde_json::json;

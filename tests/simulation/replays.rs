@@ -110,7 +110,7 @@ fn entered(reader: &Reader, replay: &Replay) -> Result<Entered, SpoolError> {
     Ok(Entered {
         from: place(asked.from_lsn.unwrap()).first(),
         to: asked.to_lsn.map(|text| place(text).last()),
-        records: reader.replay_ranges(replay.no)?.iter().map(|part| part.records).sum(),
+        records: reader.ranges(replay.no)?.iter().map(|part| part.records).sum(),
     })
 }
 

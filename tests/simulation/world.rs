@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
-use sidecar::capture::{GroupError, Halt, Notice};
+use sidecar::capture::{ApplyError, GroupError, Notification};
 use sidecar::clock::{Clock, ManualClock};
 use sidecar::spool::{Replay, ReplayState};
 use sidecar::time::{Timestamp, Uptime};
@@ -283,24 +283,24 @@ impl World {
         }
     }
 
-    /// What follows from the last step: notices, room, deaths.
+    /// What follows from the last step: notifications, room, deaths.
     fn look(&mut self) -> Result<(), String> {
         let (is_dead, sync_failed) = {
             let disk = disk();
             (disk.is_dead, disk.sync_failed)
         };
         let mut must_end = is_dead || sync_failed;
-        let notices = self.process.as_ref().map(Process::notices).unwrap_or_default();
-        for notice in notices {
-            match notice {
-                Notice::Halted(_, halt @ (Halt::DiskFull | Halt::SpoolFull)) => {
-                    self.figures.full_spools += usize::from(matches!(halt, Halt::SpoolFull));
+        let notifications = self.process.as_ref().map(Process::notifications).unwrap_or_default();
+        for notification in notifications {
+            match notification {
+                Notification::ApplyFailed(_, error @ (ApplyError::DiskFull | ApplyError::SpoolFull)) => {
+                    self.figures.full_spools += usize::from(matches!(error, ApplyError::SpoolFull));
                     self.waits_for_room = true;
                     self.postgres.cut();
                 }
-                Notice::Resumed => self.waits_for_room = false,
-                Notice::SpoolFailed(_)
-                | Notice::Halted(_, Halt::GroupWriter { error: GroupError::Spool(_), .. })
+                Notification::RoomAvailable => self.waits_for_room = false,
+                Notification::SpoolFailed(_)
+                | Notification::ApplyFailed(_, ApplyError::GroupWriter { error: GroupError::Spool(_), .. })
                     if must_end => {}
                 wrong => {
                     self.fault.get_or_insert(format!("{wrong:?}"));
@@ -311,8 +311,8 @@ impl World {
             self.fault.get_or_insert(format!("{} requests in flight", self.receivers.on_the_wire()));
         }
         if let Some(process) = &self.process {
-            let parts = process.left.memory().into_iter().chain(process.right.memory());
-            for (what, amount, limit) in parts.filter(|(_, amount, limit)| amount > limit) {
+            let ranges = process.left.memory().into_iter().chain(process.right.memory());
+            for (what, amount, limit) in ranges.filter(|(_, amount, limit)| amount > limit) {
                 self.fault.get_or_insert(format!("{amount} {what}, and {limit} at most"));
             }
         }

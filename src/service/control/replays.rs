@@ -173,7 +173,7 @@ pub(super) fn running(reader: &Reader, lanes: &Lanes) -> Result<Vec<ReplayStatus
 }
 
 fn replay_status(reader: &Reader, replay: Replay, lanes: &Lanes) -> Result<ReplayStatus, SpoolError> {
-    let ranges = reader.replay_ranges(replay.no)?;
+    let ranges = reader.ranges(replay.no)?;
     let sum = |of: fn(&LaneReplay) -> u64| ranges.iter().map(of).sum();
     let mut waiting: Vec<ReplayBacklog> = Vec::new();
     let is_running = replay.state == ReplayState::Running;

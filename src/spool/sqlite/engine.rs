@@ -100,7 +100,7 @@ impl Store {
             status: None,
             outcome: OutcomeKind::Lost,
             detail: None,
-            fate: Fate::Waits,
+            fate: Fate::Failed,
             health: LaneHealth::default(),
         };
         self.log_attempt(&lost)

@@ -161,7 +161,7 @@ impl Store {
         self.log_attempt(attempted)?;
         self.lane(batch.lane, batch.first).health = attempted.health.clone();
         write_batch(&self.connection, &batch, state).map_err(failed)?;
-        if attempted.fate == Fate::Waits {
+        if attempted.fate == Fate::Failed {
             return Ok(Done::Ok);
         }
         range.write(&self.connection, range.cursor < range.last).map_err(failed)?;

@@ -117,7 +117,7 @@ impl Lane {
         let oldest = state.oldest.map(|(_, uptime)| uptime.min(now));
         let mut timers = TimerTable::default();
         timers.set(Timer::Retry, state.health.retry_at);
-        let replays = state.replay_ranges.iter();
+        let replays = state.ranges.iter();
         let mut lane = Self {
             host: webhook.as_ref().map(|webhook| webhook.host()).unwrap_or_default(),
             proven_until: None,
