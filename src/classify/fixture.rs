@@ -128,7 +128,7 @@ impl Harness {
     }
 
     /// On the table of the default settings.
-    pub(super) fn by_default() -> Self {
+    pub(super) fn with_default_mapping() -> Self {
         Self::new(layout(&mapping(), &["id"], &COLUMNS))
     }
 

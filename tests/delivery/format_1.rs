@@ -29,7 +29,7 @@ fn what_is_pending_in_a_spool_of_format_1_is_delivered() {
         is_done && redeliveries() == [0]
     });
     let received = receiver.received();
-    let told: BTreeSet<(String, bool)> = received
+    let delivered: BTreeSet<(String, bool)> = received
         .iter()
         .flat_map(|request| {
             let again = request.header("sidecar-replay").is_some();
@@ -48,7 +48,7 @@ fn what_is_pending_in_a_spool_of_format_1_is_delivered() {
         ("j", live),
     ];
     assert_eq!(
-        told,
+        delivered,
         expected.map(|(id, again)| (id.to_owned(), again)).into(),
         "k and l wait in a paused lane"
     );

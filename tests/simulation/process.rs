@@ -107,7 +107,7 @@ impl Process {
     ) -> anyhow::Result<Self> {
         let clock = Clock::by_hand(manual);
         let options = Options { bytes_max: setup.spool_bytes_max, retain: setup.retain };
-        let opened = Spool::open_still(folder, options, clock)?;
+        let opened = Spool::open_without_thread(folder, options, clock)?;
         manual.set(opened.uptime, wall);
         let epochs = Epochs::new(Uuid::from_u128(1));
         if !opened.facts.contains_key(&Fact::Epoch) {
@@ -118,7 +118,7 @@ impl Process {
             opened.spool.apply(Op::Commit(Arc::new(group)))?;
         }
         let metrics = Metrics::unregistered();
-        let mut dice = StdRng::seed_from_u64(seed);
+        let mut rng = StdRng::seed_from_u64(seed);
         let routes = Arc::new(routes(setup));
         let notifications: Arc<Mutex<Vec<Notification>>> = Arc::default();
         let (noticed, failed) = (Arc::clone(&notifications), Arc::clone(&notifications));
@@ -132,7 +132,7 @@ impl Process {
             spool_bytes_max: options.bytes_max,
             retain: options.retain,
             post,
-            jitter: Box::new(move || dice.random()),
+            jitter: Box::new(move || rng.random()),
             clock,
             metrics: metrics.clone(),
             on_failure: Box::new(move |error| failed.lock().unwrap().push(Notification::SpoolFailed(error))),
@@ -185,8 +185,8 @@ impl Process {
             exclude_on_truncate: true,
             until: None,
         };
-        let ask = Box::new(|_: &[u32], _: &[String], _| Ok(CatalogAnswer::default()));
-        self.capture.connected(self.number, documents, ask, position);
+        let request = Box::new(|_: &[u32], _: &[String], _| Ok(CatalogAnswer::default()));
+        self.capture.connected(self.number, documents, request, position);
         Some(position.resume_lsn)
     }
 
