@@ -1,4 +1,4 @@
-//! What each column is taken for, in words; and what of it is right but seldom meant. Pure.
+//! Describes the role of each column, and warns of roles that are valid but rarely intended. Pure.
 
 use strsim::levenshtein;
 
@@ -8,7 +8,7 @@ use crate::relation::{BOOL, Column, ColumnType, ExcludedWhen, TypeKind};
 use crate::source::Required;
 use crate::source::catalog::roles::type_name;
 
-/// A line for each role.
+/// One line for each role.
 pub fn lines(found: &ServerState, required: &Required) -> Vec<String> {
     let with_type = |name: &str| match found.table.column(name).zip(found.types.get(name)) {
         Some((column, of)) => format!("{name} ({})", type_name(column, of)),
@@ -50,7 +50,7 @@ pub(in crate::source) fn finding(found: &ServerState, required: &Required) -> Fi
     note(format!("what each column of {} is taken for", found.table.name), lines(found, required).join("\n"))
 }
 
-/// What is right, and seldom meant.
+/// Warnings about roles that are valid but rarely intended.
 pub fn suspicions(found: &ServerState, required: &Required) -> Vec<Finding> {
     let mut findings = of_content(found, required);
     findings.extend(misspelt(found, required));
@@ -59,7 +59,7 @@ pub fn suspicions(found: &ServerState, required: &Required) -> Vec<Finding> {
     findings
 }
 
-/// Columns whose change is a new `ingested`.
+/// The columns whose change sends `ingested`.
 fn content<'a>(
     found: &'a ServerState,
     required: &'a Required,
@@ -78,7 +78,7 @@ fn content<'a>(
     columns.filter_map(|column| Some((column, found.types.get(&column.name)?)))
 }
 
-/// Content that nobody listed as such and that changes by itself.
+/// Content columns that are not listed in the settings and seem to change by themselves.
 fn of_content(found: &ServerState, required: &Required) -> Vec<Finding> {
     if required.content.is_some() {
         return Vec::new();
@@ -121,7 +121,7 @@ fn of_content(found: &ServerState, required: &Required) -> Vec<Finding> {
     counters.into_iter().chain(clocks).collect()
 }
 
-/// A name in `ignore` that the table has not, where it has nearly that.
+/// Names in `ignore` that the table does not have, if it has a similar one.
 fn misspelt(found: &ServerState, required: &Required) -> Vec<Finding> {
     if required.content.is_some() {
         return Vec::new();
@@ -193,13 +193,13 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// The same but for case and signs, or for a letter or two.
+/// Whether the names are equal except for case and punctuation, or differ by a letter or two.
 fn resemble(one: &str, other: &str) -> bool {
     let (one, other) = (words(one).concat(), words(other).concat());
     levenshtein(&one, &other) <= one.chars().count() / LETTERS_FOR_EACH_SLIP
 }
 
-/// (setting, what is so without a column)
+/// (setting, what applies if it names no column)
 const ROLES: &[(&str, &str)] = &[
     ("documents.id", "none"),
     ("documents.key", "none, the id stands in for it"),

@@ -1,5 +1,5 @@
-//! Everything on the server that can be wrong before it is: what was found in, findings out, each with
-//! the SQL that cures it. Nothing is written to the server.
+//! Checks everything on the server that could cause a failure later: the server's state in, findings out,
+//! each with the SQL that fixes it. Nothing is written to the server.
 
 use postgres_protocol::escape::escape_identifier;
 use tokio_postgres::Client;
@@ -16,7 +16,7 @@ use crate::source::catalog::violation::{CatalogError, Violation};
 use crate::source::documents::select::{DocumentKey, SharedIds, shared_ids};
 use crate::source::{Required, SourceError};
 
-/// Asks everything.
+/// Runs all checks.
 pub async fn doctor(client: &Client, required: &Required) -> Result<Vec<Finding>, SourceError> {
     let found = match inspect(client, required).await {
         Ok(found) => found,
@@ -54,7 +54,7 @@ pub fn evaluate(found: &ServerState, required: &Required) -> Vec<Finding> {
     findings
 }
 
-/// What a refused replication connection means, where ordinary SQL went through on the same address.
+/// Explains a rejected replication connection, if ordinary SQL succeeded on the same address.
 pub fn replication_refused(message: &str) -> Finding {
     let pooled =
         message.contains("unsupported startup parameter") || message.to_lowercase().contains("pgbouncer");
@@ -96,7 +96,7 @@ fn to_be_made(found: &ServerState, required: &Required) -> Vec<Finding> {
     setup::plan(found, required).into_iter().map(of_step).collect()
 }
 
-/// The slot, and for moments a temporary one; each read by a walsender.
+/// Checks for free slots and walsenders: one of each for the stream, and briefly one more for a snapshot.
 fn room(found: &ServerState) -> Vec<Finding> {
     let slots_needed = if found.slot.is_some() { 1 } else { 2 };
     let active = found.slot.as_ref().is_some_and(|slot| slot.active_pid.is_some());
@@ -247,8 +247,8 @@ fn of_table(table: &Table, version: u32) -> Vec<Finding> {
     findings
 }
 
-/// Rows may swap their ids within a statement where the constraint that keeps these apart holds only at
-/// its end: each row is judged by itself, and the last word of one of the two ids is `excluded`.
+/// Rows may swap their ids within a statement if the constraint on the id is deferrable. Each row change is
+/// classified by itself, so the last record of one of the two ids is `excluded`.
 fn swapped(table: &Table, required: &Required) -> Option<Finding> {
     let identity = identity::choose(table, &required.id).ok()?;
     let of_ids = |index: &&UniqueIndex| {
@@ -286,8 +286,8 @@ async fn other_slots(client: &Client, required: &Required) -> Result<Vec<Finding
         .collect()
 }
 
-/// A count over the whole table, unless the identity makes it needless. One that takes longer than a
-/// minute is given up, and said.
+/// Counts documents that share an id: one pass over the whole table, skipped if the identity rules it out.
+/// A count that takes longer than a minute is cancelled and reported as such.
 async fn ids(client: &Client, found: &ServerState, required: &Required) -> Vec<Finding> {
     let key = DocumentKey::of(required, found);
     let told_apart =
@@ -334,9 +334,9 @@ fn size(bytes: i64) -> String {
 
 /// 18, with any minor version.
 const NEWEST_TRIED: u32 = 180_000;
-/// From here on a slot's log is worth a word: 1 GiB.
+/// The retained WAL from which on a warning is given: 1 GiB.
 const MUCH_LOG: i64 = 1 << 30;
 const SHORT_TIMEOUT_MS: i64 = 10_000;
-/// Bytes of the shadow: a row's id, key, project and index, and a fingerprint a column.
+/// Bytes per document in the shadow: id, key, project and index, and a fingerprint per column.
 const SHADOW_ROW: u64 = 100;
 const SHADOW_COLUMN: u64 = 8;

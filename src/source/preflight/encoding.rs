@@ -1,4 +1,4 @@
-//! What a database's encoding and its sessions' defaults mean to the sidecar: findings for `doctor`.
+//! Checks of the database's encoding and of its sessions' defaults: findings for `doctor`.
 
 use futures_util::TryStreamExt as _;
 use tokio_postgres::Client;
@@ -10,7 +10,7 @@ use crate::source::documents::select::{self, ReadColumn};
 use crate::source::wire::sql::Bytes;
 use crate::source::{Required, SourceError};
 
-/// Asks for both; nothing is found where all is usual.
+/// Checks both. Without findings, both are as usual.
 pub(in crate::source) async fn findings(
     client: &Client,
     found: &ServerState,
@@ -35,8 +35,8 @@ pub(in crate::source) async fn findings(
     Ok(findings)
 }
 
-/// Looks through the columns that receivers are told of. What takes longer than a minute is given up,
-/// and said.
+/// Searches the columns that receivers get for text that is not UTF-8. A search that takes longer than a
+/// minute is cancelled and reported as such.
 async fn invalid(client: &Client, found: &ServerState, required: &Required) -> Vec<Finding> {
     let not_asked = |error: SourceError| {
         vec![note("whether ids, keys, projects and labels are UTF-8 was not looked at", error.to_string())]
@@ -85,7 +85,7 @@ async fn looked_through(
     client.batch_execute("ROLLBACK").await?;
     looked?;
     let of_column = |(named, (count, first)): (&&crate::source::RequiredColumn, (u64, String))| Finding {
-        // Labels are sent only when they change; the rest of every document.
+        // Labels are sent only when they change, the other columns with every document.
         severity: if named.setting.ends_with("labels") { Severity::Warning } else { Severity::Problem },
         title: format!(
             "{}: {} is not UTF-8 in {count} rows of {}.{}, the first with {first}",
@@ -97,5 +97,5 @@ async fn looked_through(
     Ok(told.iter().zip(bad).filter(|(_, (count, _))| *count > 0).map(of_column).collect())
 }
 
-/// Compared, and never sent.
+/// Columns that are compared and never sent.
 const UNTOLD: [&str; 2] = ["documents.content", "documents.excluded"];

@@ -1,15 +1,15 @@
-//! What a check found.
+//! The result of one check.
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
     /// One line.
     pub title: String,
-    /// What follows from it; may be empty.
+    /// The consequences; may be empty.
     pub explanation: String,
-    /// The SQL that cures it, where SQL does.
+    /// The SQL that fixes it, if SQL does.
     pub cure_sql: Option<String>,
 }
 
@@ -18,11 +18,11 @@ pub struct Finding {
 pub enum Severity {
     /// As it should be.
     Ok,
-    /// Good to know.
+    /// Information.
     Note,
-    /// May go wrong later.
+    /// May cause a failure later.
     Warning,
-    /// The sidecar does not start, exit status 78.
+    /// The sidecar does not start: exit status 78.
     Problem,
 }
 

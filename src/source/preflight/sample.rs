@@ -1,4 +1,5 @@
-//! A look at some documents, before any is read: whether one is live, and whose they are.
+//! Checks on a sample of documents before the table is read: whether one is live, and which projects they
+//! belong to.
 
 use tokio_postgres::Client;
 
@@ -8,7 +9,7 @@ use crate::source::documents::select::DocumentKey;
 use crate::source::wire::sql::Bytes;
 use crate::source::{Required, SourceError};
 
-/// What some documents are.
+/// The sample.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 struct Sample {
     rows: i64,
@@ -16,7 +17,7 @@ struct Sample {
     projects: Vec<String>,
 }
 
-/// What a look at the first [`ROWS`] documents shows to be seldom meant. One that takes too long is given up.
+/// Warnings from the first [`ROWS`] documents. A query that takes too long is cancelled.
 pub async fn look(
     client: &Client,
     found: &ServerState,
@@ -30,7 +31,7 @@ pub async fn look(
     client.batch_execute("ROLLBACK").await?;
     let sample = match asked {
         Ok(row) => {
-            // Of any bytes: what is no UTF-8 is a finding of its own.
+            // Bytes, because text that is not UTF-8 is a finding of its own.
             let projects: Vec<Bytes<'_>> = row.try_get(2)?;
             let projects = projects.iter().map(|Bytes(name)| String::from_utf8_lossy(name).into_owned());
             Sample { rows: row.try_get(0)?, live: row.try_get(1)?, projects: projects.collect() }
@@ -57,7 +58,8 @@ fn none_live(sample: &Sample, found: &ServerState, required: &Required) -> Optio
     })
 }
 
-/// Projects whose records no webhook takes. `webhooks`: the projects of each, `None` for all.
+/// Projects whose records match no webhook. `webhooks` holds the project of each webhook, `None` for all
+/// projects.
 fn unrouted(projects: &[String], webhooks: &[Option<String>]) -> Vec<Finding> {
     let fold = |name: &str| name.split_whitespace().collect::<String>().to_lowercase();
     let named = |project: &&String| webhooks.iter().flatten().any(|webhook| webhook == *project);
@@ -92,11 +94,11 @@ fn unrouted(projects: &[String], webhooks: &[Option<String>]) -> Vec<Finding> {
     findings
 }
 
-/// Documents that are looked at.
+/// Documents in the sample.
 const ROWS: i64 = 10_000;
-/// Projects that are looked at.
+/// Projects in the sample.
 const PROJECTS: i64 = 1_000;
-/// Projects that are named.
+/// Projects that a finding names.
 const SHOWN: usize = 5;
 
 #[cfg(test)]

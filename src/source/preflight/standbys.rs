@@ -1,5 +1,5 @@
-//! What a primary knows of its standbys, and what of that keeps a failover slot from being there, and
-//! from being right, after a failover. Reading is SQL, judging is pure.
+//! What a primary reports about its standbys, and what prevents a failover slot from being present and
+//! consistent after a failover. Reading is SQL; the evaluation is pure.
 //! <https://www.postgresql.org/docs/current/logicaldecoding-explanation.html#LOGICALDECODING-REPLICATION-SLOTS-SYNCHRONIZATION>
 
 use postgres_protocol::escape::{escape_identifier, escape_literal};
@@ -10,21 +10,21 @@ use super::server_state::ServerState;
 use crate::source::catalog::slot::FAILOVER_SLOTS;
 use crate::source::{Required, SourceError};
 
-/// The slot that a standby reads its log from.
+/// The physical slot of a standby.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Standby {
     /// The slot's name.
     pub slot: String,
-    /// Somebody reads it now.
+    /// A walsender reads it now.
     pub active: bool,
-    /// The standby says which rows it still needs (`hot_standby_feedback`).
+    /// The standby sends `hot_standby_feedback`.
     pub feedback: bool,
-    /// Sessions in which standbys copy slots, of all standbys together; `None` where our role may not
-    /// see them.
+    /// Number of slot synchronisation sessions of all standbys together; `None` if our role may not see
+    /// them.
     pub copying: Option<i64>,
 }
 
-/// Reads them.
+/// Reads the standbys' slots.
 pub async fn standbys(client: &Client) -> Result<Vec<Standby>, SourceError> {
     let rows = client.query(include_str!("../../../sql/standbys.sql"), &[]).await?;
     rows.iter()
@@ -39,7 +39,7 @@ pub async fn standbys(client: &Client) -> Result<Vec<Standby>, SourceError> {
         .collect()
 }
 
-/// The findings where `postgres.failover_slot` is set.
+/// The findings if `postgres.failover_slot` is set.
 pub fn evaluate(found: &ServerState, required: &Required, standbys: &[Standby]) -> Vec<Finding> {
     if !required.failover || found.server.version < FAILOVER_SLOTS {
         return Vec::new();
@@ -83,8 +83,8 @@ fn not_marked(found: &ServerState, required: &Required) -> Option<Finding> {
     })
 }
 
-/// Where the server does not hold changes back until standbys have them, what was delivered may not
-/// have happened after a failover; where it waits for one that is away, nothing is delivered at all.
+/// If the server does not wait for standbys before it sends changes, delivered changes may be missing after
+/// a failover; if it waits for a standby that is down, nothing is delivered.
 fn held_back(found: &ServerState, standbys: &[Standby]) -> Vec<Finding> {
     let setting = found.settings.figure("synchronized_standby_slots");
     let named: Vec<&str> = setting

@@ -1,4 +1,4 @@
-//! A connection to the server that has been let in, over TCP, TLS or a Unix socket.
+//! An authenticated connection to the server, over TCP, TLS or a Unix socket.
 
 use std::fmt;
 use std::io;
@@ -24,18 +24,18 @@ use super::tls;
 use crate::position::Lsn;
 use crate::source::conninfo::{Conninfo, Endpoint, Host, KeepAlive, Negotiation, SslMode, passfile};
 
-/// A connection that waits for a command.
+/// A connection that is ready for a command.
 pub(in crate::source) struct Admitted {
     pub(in crate::source) socket: Socket,
-    /// What came behind the greeting.
+    /// Bytes received after ReadyForQuery.
     pub(in crate::source) inbound: BytesMut,
-    /// What the server said of itself, from AuthenticationOk to ReadyForQuery.
+    /// The server's messages from AuthenticationOk to ReadyForQuery.
     pub(in crate::source) greeting: BytesMut,
     pub(in crate::source) server_version: Option<String>,
 }
 
-/// Tries the endpoints in turn, and of each all its addresses; each address may take `connect_timeout`, from
-/// the first packet to the last word of the handshake.
+/// Tries the endpoints in turn, and all addresses of each. Each address may take `connect_timeout` until
+/// the end of the handshake.
 pub(in crate::source) async fn admit(
     conninfo: &Conninfo,
     replication: bool,
@@ -85,7 +85,7 @@ fn silent(conninfo: &Conninfo) -> String {
     format!("no answer within {:?}", conninfo.connect_timeout)
 }
 
-/// Where to connect to.
+/// The address of a connection attempt.
 enum Address {
     Tcp(SocketAddr),
     Unix(PathBuf),
@@ -151,14 +151,14 @@ async fn admit_to(
     Ok(Admitted { socket, inbound, greeting: handshake.into_greeting(), server_version })
 }
 
-/// What can be set only once the server has said what it is: a setting that it does not know would keep us
-/// out. Pure.
+/// Session settings that depend on the server's version and encoding: an unknown one in the start-up
+/// message would fail the connection. Pure.
 fn later_settings(version: Option<&str>, encoding: Option<&str>) -> Option<String> {
     let digits = version.unwrap_or_default().split(|c: char| !c.is_ascii_digit()).next();
     let major: u32 = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
     let mut settings = Vec::new();
-    // Of texts in SQL_ASCII the server does not know the encoding, and would only refuse those that are not
-    // UTF-8. Whether they must be is known here.
+    // In a SQL_ASCII database the server does not know the encoding of texts, and could only reject those
+    // that are not UTF-8. Only the sidecar knows which columns must be UTF-8.
     if encoding == Some("SQL_ASCII") {
         settings.push("SET client_encoding = 'SQL_ASCII'");
     }
@@ -195,7 +195,7 @@ async fn set(socket: &mut Socket, inbound: &mut BytesMut, settings: &str) -> Res
     }
 }
 
-/// Opens the socket and, where `config` says so, TLS over it.
+/// Opens the socket and, if `config` requires it, TLS over it.
 async fn open(
     conninfo: &Conninfo,
     endpoint: &Endpoint,
@@ -228,15 +228,16 @@ async fn open(
     Ok((Socket::Tls(Box::new(stream)), Channel::Tls { end_point }))
 }
 
-/// Asks for TLS. Says whether the server has it; where it must, an error.
+/// Sends SSLRequest. Returns whether the server supports TLS; an error if it must and does not.
 async fn speaks_tls(tcp: &mut TcpStream, mode: SslMode) -> Result<bool, SourceError> {
     tcp.write_all(SSL_REQUEST).await.map_err(broken)?;
-    // Exactly one byte is read: what else came before TLS would come from somebody in between.
+    // Read exactly one byte: anything else sent before TLS would come from a man in the middle
+    // (CVE-2021-23222).
     match tcp.read_u8().await.map_err(broken)? {
         b'S' => Ok(true),
         b'N' if mode == SslMode::Prefer => Ok(false),
         b'N' => Err(SourceError::Refused("the server has no TLS, and `sslmode` asks for it".into())),
-        // An error before TLS: the server could not even start a session for us.
+        // An error before TLS: the server could not start a session.
         b'E' => Err(SourceError::Unreachable("the server has an error for an answer".into())),
         other => {
             let what = format!("{:?} in answer to an SSLRequest", char::from(other));
@@ -245,8 +246,8 @@ async fn speaks_tls(tcp: &mut TcpStream, mode: SslMode) -> Result<bool, SourceEr
     }
 }
 
-/// A peer that is gone without a word is found out by the kernel, within about a minute. One that lives and
-/// only has nothing to say is left to the watchdog, which is patient.
+/// Lets the kernel detect a dead peer, within about a minute. A live peer that sends nothing is left to
+/// `Progress`, with its longer timeout.
 fn keep_alive(tcp: &TcpStream, how: KeepAlive) -> io::Result<()> {
     tcp.set_nodelay(true)?;
     let socket = socket2::SockRef::from(tcp);
@@ -273,11 +274,11 @@ async fn send(socket: &mut Socket, bytes: Bytes) -> io::Result<()> {
     socket.flush().await
 }
 
-/// What a failing socket means before we are let in.
+/// The meaning of a socket error before authentication.
 fn broken(error: io::Error) -> SourceError {
     match error.kind() {
-        // What TLS finds wrong, with a certificate say, will be wrong again; with TLS 1.3 the server
-        // tells only now what it finds wrong with ours.
+        // A TLS error, such as a bad certificate, is permanent. With TLS 1.3, the server's rejection of our
+        // certificate arrives only now.
         io::ErrorKind::InvalidData => SourceError::Refused(format!("TLS: {error}")),
         _ => SourceError::Unreachable(error.to_string()),
     }
@@ -291,7 +292,7 @@ pub(in crate::source) fn closed(error: io::Error) -> SourceError {
     SourceError::Closed(error.to_string())
 }
 
-/// One of three ways to the same bytes.
+/// The three kinds of transport.
 #[derive(Debug)]
 pub(in crate::source) enum Socket {
     Tcp(TcpStream),
@@ -335,9 +336,9 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// A value's text, and so its fingerprint, is the same wherever and whenever it is read; and no
-/// session of ours is ended by a timeout, or kept from writing or made to wait by a default of
-/// transactions, that was meant for the application's.
+/// Settings of every session: a value must have the same text, and so the same fingerprint, wherever and
+/// whenever it is read; and the application's defaults for timeouts, read-only and deferrable transactions
+/// must not end or block our sessions.
 pub(in crate::source) const SESSION: &[(&str, &str)] = &[
     ("client_encoding", "UTF8"),
     ("TimeZone", "UTC"),
@@ -372,7 +373,7 @@ mod tests {
         let tried = admit_at(&conninfo, &conninfo.endpoints[0], &addresses, None, false).await;
         closed.await.unwrap().unwrap();
         match tried.map(|_| ()) {
-            // Of the last one.
+            // The error of the last address.
             Err(SourceError::Unreachable(why)) => assert!(!why.contains("no answer"), "{why}"),
             other => panic!("{other:?}"),
         }

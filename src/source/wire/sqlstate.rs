@@ -1,27 +1,27 @@
-//! What an error of the server means to whoever must decide: whether it passes by itself. Pure.
+//! What to do about an error of the server, by its SQLSTATE. Pure.
 //! <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 
-/// What to expect after an error.
+/// What to expect of a retry after an error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::source) enum Outlook {
-    /// It is the same at each try until a setting, a privilege or the server is changed: how.
+    /// It fails until a setting, a privilege or the server is changed, as the text explains.
     NeedsCure(&'static str),
-    /// It passes by itself: no answer for now, a lock, a limit that others have reached.
+    /// It succeeds later: the server is unavailable, a lock is held, a limit is reached.
     Passes,
-    /// Nobody can tell from the code alone. It is tried again.
+    /// The code alone does not tell. It is retried.
     Unclear,
-    /// What lies in the table or the log cannot be read, and is the same at each try: what to do.
+    /// It fails for good, because the table or the WAL cannot be read. The text explains what to do.
     Unreadable(&'static str),
 }
 
-/// By class, with the codes that differ from their class.
+/// The outlook by class, with the codes that differ from their class.
 pub(in crate::source) fn outlook(sqlstate: &str) -> Outlook {
     match sqlstate {
         "08P01" => Outlook::NeedsCure(POOLER),
         "25006" => Outlook::NeedsCure(READ_ONLY),
-        // The slot or its log, or a schema that changes at this moment: decided at the next connection.
+        // The slot or its WAL, or a schema that is just being changed: decided at the next connection.
         "55000" => Outlook::Unclear,
-        // A cancelled transaction or session, and what follows in it; a lock; a slot that is in use.
+        // A cancelled transaction or session and its aftermath, a lock, a slot in use.
         "25P02" | "25P03" | "25P04" | "55P03" | "55006" => Outlook::Passes,
         "XX001" | "XX002" => Outlook::Unreadable(CORRUPTED),
         _ => of_class(sqlstate.get(..2).unwrap_or_default()),
@@ -30,8 +30,8 @@ pub(in crate::source) fn outlook(sqlstate: &str) -> Outlook {
 
 fn of_class(class: &str) -> Outlook {
     match class {
-        // Connection, rollback, resources, an operator's intervention, a statement or cursor that went
-        // with its session, a snapshot that is too old.
+        // Connection, rollback, resources, operator intervention, a statement or cursor that ended with its
+        // session, a snapshot that is too old.
         "08" | "26" | "34" | "40" | "53" | "57" | "72" => Outlook::Passes,
         "28" => Outlook::NeedsCure(LOGIN),
         "3D" => Outlook::NeedsCure(DATABASE),
@@ -40,7 +40,7 @@ fn of_class(class: &str) -> Outlook {
         "25" | "55" | "F0" => Outlook::NeedsCure(STATE),
         "22" => Outlook::Unreadable(DATA),
         "54" => Outlook::Unreadable(LIMIT),
-        // Functions and triggers of the application's, foreign data, the server's files, its own bugs.
+        // The application's functions and triggers, foreign data, the server's files, internal errors.
         _ => Outlook::Unclear,
     }
 }

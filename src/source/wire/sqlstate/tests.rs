@@ -106,7 +106,7 @@ fn what_is_no_code_is_unclear_and_of_an_unknown_code_the_class_decides() {
     assert_eq!(kind("42999"), NeedsCure);
 }
 
-/// Those that `tokio_postgres` names.
+/// The codes that `tokio_postgres` names.
 const CODES: &[&str] = &[
     "00000", "01000", "01003", "01004", "01006", "01007", "01008", "0100C", "01P01", "02000", "02001",
     "03000", "08000", "08001", "08003", "08004", "08006", "08007", "08P01", "09000", "0A000", "0B000",
