@@ -1,6 +1,6 @@
--- What a primary can tell of its standbys: their slots, whether they say what they still need
--- (hot_standby_feedback), and the sessions in which they copy failover slots (17+), where our role may
--- see what sessions of other roles are. All versions.
+-- The standbys of a primary: their physical slots, whether they send hot_standby_feedback, and the number
+-- of sessions that synchronise failover slots (17+), if our role may see other roles' sessions. All
+-- versions.
 SELECT s.slot_name::text AS name,
        s.active AS active,
        s.xmin IS NOT NULL OR s.catalog_xmin IS NOT NULL AS feedback,

@@ -1,23 +1,23 @@
-//! The one place that reads clocks. Everything else is given the time.
+//! The only reader of clocks. Everything else gets the time as an argument.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::time::{Timestamp, Uptime};
 
-/// The wall clock, and the running time of this spool.
+/// The wall clock, and the uptime over all starts with this spool.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock(Works);
 
 #[derive(Clone, Copy, Debug)]
 enum Works {
-    /// The machine's, over the running time of all earlier starts with this spool.
+    /// The machine's clock. Uptime continues from `before`, the uptime of all earlier starts.
     Machine { before: Uptime, started: Instant },
-    /// It goes as its hands are moved.
+    /// A clock for tests and simulations, which is advanced by its owner.
     ByHand(&'static ManualClock),
 }
 
-/// The hands of a clock that does not go by itself: simulated time.
+/// The time of a [`Clock`] that does not advance by itself.
 #[derive(Debug, Default)]
 pub struct ManualClock {
     running: AtomicU64,
@@ -25,18 +25,18 @@ pub struct ManualClock {
 }
 
 impl Clock {
-    /// A process that starts now, with a spool that has seen `before` of running time.
+    /// The clock of a process that starts now, with a spool whose uptime is `before`.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads clocks")]
     pub fn start(before: Uptime) -> Self {
         Self(Works::Machine { before, started: Instant::now() })
     }
 
-    /// A clock that goes as these hands are moved.
+    /// A clock that shows the time of `hands`.
     pub fn by_hand(hands: &'static ManualClock) -> Self {
         Self(Works::ByHand(hands))
     }
 
-    /// Uptime time: does not step, stands still while no sidecar runs.
+    /// The uptime. It does not step, and does not advance while no sidecar runs.
     pub fn uptime(&self) -> Uptime {
         match self.0 {
             Works::Machine { before, started } => before.plus(started.elapsed()),
@@ -44,7 +44,7 @@ impl Clock {
         }
     }
 
-    /// Since this start, to the nanosecond: for how long something took.
+    /// Time since this start, with nanoseconds, to measure durations.
     pub fn elapsed(&self) -> Duration {
         match self.0 {
             Works::Machine { started, .. } => started.elapsed(),
@@ -52,7 +52,7 @@ impl Clock {
         }
     }
 
-    /// What of `patience` is to be waited in earnest: a clock by hand is moved on by it instead.
+    /// How much of `patience` must be waited in real time: a manual clock is advanced by it instead.
     pub fn advance(&self, patience: Duration) -> Duration {
         match self.0 {
             Works::Machine { .. } => patience,
@@ -63,7 +63,7 @@ impl Clock {
         }
     }
 
-    /// What the wall clock says.
+    /// The wall-clock time.
     pub fn wall(&self) -> Timestamp {
         match self.0 {
             Works::Machine { .. } => Self::now(),
@@ -71,7 +71,7 @@ impl Clock {
         }
     }
 
-    /// What the machine's wall clock says.
+    /// The machine's wall-clock time.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads clocks")]
     pub fn now() -> Timestamp {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -80,7 +80,7 @@ impl Clock {
 }
 
 impl ManualClock {
-    /// Moves both; neither needs to go forward.
+    /// Sets both. They may go backwards.
     pub fn set(&self, running: Uptime, wall: Timestamp) {
         self.running.store(running.0, Ordering::Relaxed);
         self.wall.store(wall.0, Ordering::Relaxed);

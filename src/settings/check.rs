@@ -1,4 +1,4 @@
-//! The file's shape → settings that can be used. Every error is reported, not only the first.
+//! The raw settings → validated settings. Every error is reported, not only the first.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
@@ -79,7 +79,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
     })
 }
 
-/// What a type alone does not say of a value.
+/// Checks ranges and other constraints that types alone do not express.
 fn check_ranges(raw: &Raw, errors: &mut SettingErrors) {
     let slot_ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let named = |name: &str| (1..=63).contains(&name.len());
@@ -148,7 +148,7 @@ fn conninfo(raw: &raw::Postgres, errors: &mut SettingErrors) -> Option<Conninfo>
     Some(conninfo)
 }
 
-/// The name of the user that runs this, as libpq takes it for a role.
+/// The operating system's user, which is libpq's default role.
 fn os_user() -> Option<String> {
     let uid = std::fs::metadata("/proc/self").ok().map(|process| process.uid().to_string());
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -220,7 +220,7 @@ fn webhook(at: usize, raw: &raw::Webhook, default: &Limits, errors: &mut Setting
     let limits = own_limits(raw, default);
     let mut own = SettingErrors::default();
     check_limits(&limits, &format!("webhook[{at}]"), &format!("webhook[{at}]"), &mut own);
-    // An error in the defaults is reported there.
+    // An error in the defaults is reported for the defaults' own path.
     let is_own = |fault: &SettingError| match fault.path.last().map(String::as_str) {
         Some("records_max") => raw.records_max.is_some(),
         Some("timeout_ms") => raw.timeout_ms.is_some(),
@@ -281,8 +281,8 @@ fn listen(text: &str, lacks_token: bool, errors: &mut SettingErrors) -> Option<S
     Some(address)
 }
 
-/// A level, or directives like `info,sidecar::source=debug`. The filter takes a word that is no level for a
-/// target, and an empty directive for none: either is a slip here.
+/// Whether it is a level, or directives such as `info,sidecar::source=debug`. EnvFilter accepts an unknown
+/// word as a target, and an empty directive: both are treated as mistakes here.
 fn is_level(text: &str) -> bool {
     let is_word = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
     let directive =

@@ -4,7 +4,7 @@ use super::*;
 use crate::classify::ExcludedWhen;
 use crate::source::SecretFile;
 
-/// The settings that a file with this text gives.
+/// The settings from a file with this text.
 fn loaded(text: &str) -> Result<Settings, InvalidSettings> {
     parse(&format!("postgres.url = \"postgres://u@h/d\"\n{text}"))
 }

@@ -19,7 +19,7 @@ pub async fn type_forms(client: &Client, oids: &[u32]) -> Result<HashMap<u32, Ty
                 TypeKind::Text if row.try_get("folded")? => TypeKind::Folded,
                 kind => kind,
             };
-            Ok((row.try_get("asked")?, TypeForm { base, kind }))
+            Ok((row.try_get("requested")?, TypeForm { base, kind }))
         })
         .collect()
 }

@@ -92,7 +92,7 @@ impl Progress {
     }
 }
 
-/// Rounds up to milliseconds, the resolution of [`Uptime`].
+/// Truncates to milliseconds, the resolution of [`Uptime`].
 fn whole_milliseconds(duration: Duration) -> Duration {
     Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
