@@ -91,7 +91,7 @@ impl OutcomeKind {
 
 /// The text is not the name of an outcome.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("`{0}` is no outcome of an attempt")]
+#[error("`{0}` is not an outcome of an attempt")]
 pub struct NotAnOutcome(String);
 
 impl FromStr for OutcomeKind {

@@ -33,14 +33,16 @@ pub enum Unreadable {
     IdentityTooLong,
     /// An id or identity column is NULL.
     #[error(
-        "`{column}`, which tells documents apart, is NULL: make it NOT NULL, or name another in `documents.id`"
+        "`{column}`, which identifies documents, is NULL: make it NOT NULL, or name another one in `documents.id`"
     )]
     NullId {
         /// The column.
         column: String,
     },
     /// A value is missing in the message, and the shadow does not have the document.
-    #[error("`{column}` lies out of line and was left out of an UPDATE of a document that is not known")]
+    #[error(
+        "`{column}` is stored out of line and was omitted from an UPDATE of a document that the shadow does not have"
+    )]
     OutOfLine {
         /// The column.
         column: String,

@@ -84,7 +84,7 @@ impl fmt::Display for ExcludedWhen {
             values.iter().map(|value| format!("{value:?}")).collect::<Vec<_>>().join(", ")
         };
         match self {
-            Self::ByType => f.write_str("as its type says"),
+            Self::ByType => f.write_str("by its type"),
             Self::NotNull => f.write_str("excluded where it is not NULL"),
             Self::True => f.write_str("excluded where it is true"),
             Self::Unless(values) => {

@@ -123,7 +123,7 @@ fn lane_bytes_max(raw: &raw::Spool, errors: &mut SettingErrors) -> u64 {
         MaybeSize::Size(size) => size.0,
         MaybeSize::Empty(text) if text.is_empty() => raw.bytes_max.0 / 4,
         MaybeSize::Empty(text) => {
-            let why = format!("`{text}` is no size: \"2GiB\", or \"\" for a quarter of bytes_max");
+            let why = format!("`{text}` is not a size: \"2GiB\", or \"\" for a quarter of bytes_max");
             errors.note("spool.lane_bytes_max", why);
             0
         }
@@ -247,13 +247,12 @@ fn own_limits(raw: &raw::Webhook, default: &Limits) -> Limits {
 }
 
 fn header(name: &str, value: &raw::Secret) -> Result<(HeaderName, Redacted), String> {
-    let name =
-        HeaderName::from_bytes(name.as_bytes()).map_err(|_| "no header can have this name".to_owned())?;
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "not a valid header name".to_owned())?;
     if is_reserved(&name) {
-        return Err("this header is the sidecar's own, or the connection's".into());
+        return Err("this header is reserved".into());
     }
     let mut value =
-        HeaderValue::from_str(&value.value()?).map_err(|_| "no header can have this value".to_owned())?;
+        HeaderValue::from_str(&value.value()?).map_err(|_| "not a valid header value".to_owned())?;
     value.set_sensitive(true);
     Ok((name, Redacted(value)))
 }
@@ -264,7 +263,7 @@ fn egress(raw: &raw::Egress, errors: &mut SettingErrors) -> Egress {
             let single = text.parse::<std::net::IpAddr>().map(Into::into);
             single
                 .or_else(|_| text.parse())
-                .map_err(|_| format!("`{text}` is no network like \"10.0.0.0/8\""))
+                .map_err(|_| format!("`{text}` is not a network like \"10.0.0.0/8\""))
         };
         texts.iter().filter_map(|text| errors.or(field, net(text))).collect()
     };
@@ -274,9 +273,9 @@ fn egress(raw: &raw::Egress, errors: &mut SettingErrors) -> Egress {
 fn listen(text: &str, lacks_token: bool, errors: &mut SettingErrors) -> Option<SocketAddr> {
     let parsed = text.parse::<SocketAddr>();
     let address = errors
-        .or("admin.listen", parsed.map_err(|_| format!("`{text}` is no address like 127.0.0.1:9187")))?;
+        .or("admin.listen", parsed.map_err(|_| format!("`{text}` is not an address like 127.0.0.1:9187")))?;
     if !address.ip().is_loopback() && lacks_token {
-        errors.note("admin.listen", "on an address that others reach, `admin.token` must be set");
+        errors.note("admin.listen", "on an address other than loopback, `admin.token` must be set");
     }
     Some(address)
 }

@@ -42,11 +42,11 @@ fn fault(error: &figment::Error) -> SettingError {
             }
             let near = crate::source::catalog::nearest(name, known.iter().copied());
             let near = near.first().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            format!("there is no such setting{near}")
+            format!("unknown setting{near}")
         }
         Kind::MissingField(name) => {
             path.push(name.clone().into_owned());
-            "this setting is needed".to_owned()
+            "this setting is required".to_owned()
         }
         // The value of the wrong type may be a secret, so the error does not repeat it.
         Kind::InvalidType(found, expected) if may_hold_a_secret(&path) => {

@@ -40,7 +40,7 @@ pub(super) fn url(text: &str) -> Result<Uri, String> {
 
 fn as_a_browser_writes_it(mut url: Url) -> Result<Uri, String> {
     url.set_fragment(None);
-    url.as_str().parse().map_err(|_| "this URL cannot be asked for over HTTP".to_owned())
+    url.as_str().parse().map_err(|_| "this URL cannot be requested over HTTP".to_owned())
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ on_all_versions! {
         let required = fixture.required(&["id", "labels"]);
         let before = examine(&fixture, &required).await;
         assert_eq!(problems(&before), 0, "{before:#?}");
-        assert!(find(&before, "make the publication").cure_sql.as_ref().is_some_and(|sql| sql.starts_with("CREATE PUBLICATION")));
+        assert!(find(&before, "create the publication").cure_sql.as_ref().is_some_and(|sql| sql.starts_with("CREATE PUBLICATION")));
         let found = fixture.server_state(&required).await;
         assert!(found.publication.is_none() && found.slot.is_none(), "it only looked");
 
@@ -45,14 +45,14 @@ on_all_versions! {
         for title in ["PostgreSQL", "told apart by (id)", "replication slots", "walsenders", "no two documents", "max_slot_wal_keep_size is not set", "logical_decoding_work_mem"] {
             find(&after, title);
         }
-        assert_eq!(after.iter().any(|finding| finding.title.contains("not copied to standbys")), fixture.version >= 17);
+        assert_eq!(after.iter().any(|finding| finding.title.contains("not synchronised to standbys")), fixture.version >= 17);
         fixture.close().await;
     }
 
     async fn what_is_wrong_with_the_table_is_a_problem_with_its_cure(fixture: Fixture) {
         let required = fixture.required(&["id"]);
         let cases = [
-            ("CREATE VIEW public.documents AS SELECT 1 AS id; CREATE TABLE public.x ()", "is no table", false),
+            ("CREATE VIEW public.documents AS SELECT 1 AS id; CREATE TABLE public.x ()", "is not a table", false),
             ("DROP VIEW public.documents; CREATE UNLOGGED TABLE public.documents (id int PRIMARY KEY)", "is unlogged", true),
             ("DROP TABLE public.documents; CREATE TABLE public.documents (id int NOT NULL)", "no primary key", true),
             ("ALTER TABLE public.documents REPLICA IDENTITY NOTHING", "NOTHING", true),
@@ -128,8 +128,8 @@ on_all_versions! {
             ("documents.ignore names created_at, which documents does not have; it has createdat", "is content"),
             ("documents.ignore names updated_at, which documents does not have; it has updated_on", "is content"),
             ("of all 3 documents none is live", "By deleted_at: excluded where it is not NULL"),
-            ("the project \"Acme\" is not the webhook's \"acme\"", "letter by letter"),
-            ("projects without a webhook: \"default\", \"other\"", "not kept"),
+            ("the project \"Acme\" is not the webhook's \"acme\"", "exactly"),
+            ("projects without a webhook: \"default\", \"other\"", "are dropped"),
         ] {
             let finding = find(&findings, title);
             assert!(finding.severity == Severity::Warning && finding.explanation.contains(explanation), "{finding:#?}");
@@ -147,7 +147,7 @@ on_all_versions! {
         (odd.columns[1], odd.columns[3]) = (named("project", "tenant"), named("excluded", "gone"));
         let findings = examine(&fixture, &odd).await;
         assert_eq!(find(&findings, "false excludes, too").severity, Severity::Warning);
-        assert_eq!(find(&findings, "documents.project: tenant holds texts that the server takes for equal").severity, Severity::Warning);
+        assert_eq!(find(&findings, "documents.project: tenant holds texts that the server treats as equal").severity, Severity::Warning);
         odd.excluded_when = ExcludedWhen::ByType;
         assert_eq!(find(&examine(&fixture, &odd).await, "of all 3 documents none is live").severity, Severity::Warning);
         fixture.close().await;

@@ -25,7 +25,7 @@ async fn make(
 /// (what somebody did, a part of the refusal)
 const SPOILED: &[(&str, &str)] = &[
     ("ALTER PUBLICATION p SET (publish = 'insert, update')", "lacks insert, update, delete or truncate"),
-    ("ALTER PUBLICATION p DROP TABLE public.documents", "does not hold the table"),
+    ("ALTER PUBLICATION p DROP TABLE public.documents", "does not contain the table"),
     ("ALTER PUBLICATION p SET TABLE public.documents (id, body)", "column list"),
     ("ALTER PUBLICATION p SET TABLE public.documents WHERE (id > 5)", "row filter"),
     (

@@ -70,7 +70,7 @@ async fn a_failover_slot_is_made_printed_and_judged_or_refused_where_there_are_n
             .expect("made");
         assert!(!marked().await);
         let findings = examine(&fixture, &required).await;
-        let cure = find(&findings, "is no failover slot").cure_sql.clone().expect("a cure");
+        let cure = find(&findings, "is not a failover slot").cure_sql.clone().expect("a cure");
         let mut walsender = Connection::open(&fixture.conninfo).await.expect("a replication connection");
         walsender.simple(&cure).await.expect(&cure);
         assert!(marked().await);
@@ -89,10 +89,10 @@ async fn what_a_primary_sees_of_its_standbys_is_judged() {
     setup(&fixture.client, &watcher, &required, StartMode::FirstStart, &mut |_: &[BlockingTransaction]| ())
         .await
         .expect("made");
-    find(&examine(&fixture, &required).await, "copied nowhere");
+    find(&examine(&fixture, &required).await, "not synchronised to any");
     fixture.run("SELECT pg_create_physical_replication_slot('standby')").await;
     let findings = examine(&fixture, &required).await;
-    let cure = find(&findings, "may run ahead of the standbys").cure_sql.clone().expect("a cure");
+    let cure = find(&findings, "may get ahead of the standbys").cure_sql.clone().expect("a cure");
     // ALTER SYSTEM runs in no transaction, so each by itself.
     let (set, reload) = cure.split_once("; ").expect("two statements");
     fixture.run(set).await;
@@ -112,7 +112,7 @@ async fn what_a_primary_sees_of_its_standbys_is_judged() {
         [Severity::Ok]
     );
     find(&judged(Standby { feedback: false, ..healthy.clone() }), "no hot_standby_feedback");
-    find(&judged(Standby { copying: Some(0), ..healthy.clone() }), "no standby copies");
+    find(&judged(Standby { copying: Some(0), ..healthy.clone() }), "no standby synchronises");
     let unseen = judged(Standby { copying: None, ..healthy });
     assert_eq!(unseen.len(), 1, "what our role may not see is not judged: {unseen:?}");
 }

@@ -9,7 +9,7 @@ use crate::support::until;
 
 /// What somebody does to the publication `{p}`, and what is said of it.
 const CHANGES: &[(&str, &str, &str)] = &[
-    ("removed", "ALTER PUBLICATION {p} DROP TABLE documents", "does not hold the table"),
+    ("removed", "ALTER PUBLICATION {p} DROP TABLE documents", "does not contain the table"),
     ("filter", "ALTER PUBLICATION {p} SET TABLE documents WHERE (id < 0)", "row filter"),
     ("list", "ALTER PUBLICATION {p} SET TABLE documents (id, project_id)", "column list"),
     ("reduced", "ALTER PUBLICATION {p} SET (publish = 'insert')", "lacks insert, update, delete or truncate"),

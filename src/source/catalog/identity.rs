@@ -69,7 +69,7 @@ fn none(table: &Table, id: &[String]) -> Violation {
     let why = match table.replica_identity {
         ReplicaIdentity::Default => "no primary key (or one that is deferrable)",
         ReplicaIdentity::Full => {
-            "replica identity FULL, no primary key, and no unique index that could stand for one"
+            "replica identity FULL, no primary key, and no unique index that could serve as one"
         }
         ReplicaIdentity::Index => "a replica identity whose index is gone or invalid",
         ReplicaIdentity::Nothing => "replica identity NOTHING",
@@ -91,7 +91,7 @@ fn none(table: &Table, id: &[String]) -> Violation {
     };
     Violation::with_fix(
         format!(
-            "the table {shown} has {why}: once it is published, its UPDATEs and DELETEs fail or cannot be told apart"
+            "the table {shown} has {why}: once it is published, its UPDATEs and DELETEs fail or cannot be assigned to a document"
         ),
         cure,
     )
@@ -107,7 +107,9 @@ fn of_partition(table: &Table, partition: &Partition, identity: &[String]) -> Vi
     if partition.kind == Kind::Other {
         let detach = format!("ALTER TABLE {} DETACH PARTITION {quoted};", table.quoted());
         return Violation::with_fix(
-            format!("the partition {name} of {shown} is a foreign table: its changes are not logged here"),
+            format!(
+                "the partition {name} of {shown} is a foreign table: its changes are not in this server's WAL"
+            ),
             detach,
         );
     }

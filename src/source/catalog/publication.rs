@@ -84,14 +84,14 @@ pub fn violations(
     if under_leaves && (publication.holds_somehow || publication.all_tables) {
         violations.push(Violation::with_fix(
             format!(
-                "the publication {name} gives changes under the names of the partitions of {}",
+                "the publication {name} publishes changes under the names of the partitions of {}",
                 table.name
             ),
             set("publish_via_partition_root = true"),
         ));
     } else if !publication.holds {
         violations.push(Violation::with_fix(
-            format!("the publication {name} does not hold the table {}.{}", table.schema, table.name),
+            format!("the publication {name} does not contain the table {}.{}", table.schema, table.name),
             format!("ALTER PUBLICATION {publication_sql} ADD TABLE {table_sql};"),
         ));
     }

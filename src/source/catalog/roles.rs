@@ -79,7 +79,7 @@ pub fn rule(
         ExcludedWhen::ByType if of.form.base == BOOL => ExcludedWhen::True,
         ExcludedWhen::ByType if of.form.is_moment() => ExcludedWhen::NotNull,
         ExcludedWhen::ByType => {
-            let why = ", of which it must be said what tells an excluded document";
+            let why = ", so the values that mean \"excluded\" must be set";
             return refuse("documents.excluded_when", why);
         }
         said => said.clone(),
@@ -96,8 +96,7 @@ pub fn rule(
             refuse("documents.excluded_when", ", which is never \"true\"")
         }
         ExcludedWhen::Unless(_) | ExcludedWhen::Values(_) if !has_one_text(of) => {
-            let why =
-                ", and texts of such values can differ where the values are equal: a list does not tell them";
+            let why = ", and equal values of it can have different texts, so a list cannot match them";
             refuse(setting(&when), why)
         }
         _ => Ok(when),
@@ -204,7 +203,7 @@ fn is_named(of: &ColumnType) -> bool {
     REG.contains(&of.form.base)
 }
 
-const NAMED: &str = "whose text is the name of something in the catalog, and changes when that is renamed";
+const NAMED: &str = "whose text is the name of an object in the catalog, and changes when that is renamed";
 const CHAR: u32 = 18;
 /// Not a scalar here: '1 month' and '30 days' are equal but have different texts.
 const INTERVAL: u32 = 1186;

@@ -63,14 +63,14 @@ impl Slot {
             Some("wal_level_insufficient") => "wal_level was below logical for a while",
             Some("idle_timeout") => "nobody read from it for longer than idle_replication_slot_timeout",
             Some(_) => "the server invalidated it",
-            None if self.conflicting => "it was in the way of recovery on a standby",
+            None if self.conflicting => "it conflicted with recovery on a standby",
             None if self.wal_status.as_deref() == Some("lost") => REMOVED,
             None => return None,
         })
     }
 }
 
-const REMOVED: &str = "the server removed log that it needed: it kept more than max_slot_wal_keep_size";
+const REMOVED: &str = "the server removed WAL that it needed: it retained more than max_slot_wal_keep_size";
 
 /// Reads the slot `name`; `None` if it does not exist.
 pub async fn slot(client: &Client, name: &str) -> Result<Option<Slot>, SourceError> {
@@ -109,7 +109,7 @@ pub fn violation(name: &str, slot: &Slot) -> Option<Violation> {
     } else if !slot.here {
         format!("belongs to the database {}", slot.database.as_deref().unwrap_or("?"))
     } else if slot.temporary {
-        "is temporary and goes with the session that made it".to_owned()
+        "is temporary, and is dropped with the session that created it".to_owned()
     } else if slot.two_phase {
         "sends prepared transactions before they are committed (two-phase)".to_owned()
     } else {
@@ -125,7 +125,7 @@ pub fn violation(name: &str, slot: &Slot) -> Option<Violation> {
 pub fn no_failover(required: bool, version: u32) -> Option<Violation> {
     (required && version < FAILOVER_SLOTS).then(|| {
         Violation::in_settings(format!(
-            "postgres.failover_slot: the server is PostgreSQL {}, and standbys copy slots from 17 on: set it to false; \
+            "postgres.failover_slot: the server is PostgreSQL {}, and failover slots need 17: set it to false; \
              after a failover the table is then compared",
             version / 10_000
         ))

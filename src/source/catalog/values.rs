@@ -70,7 +70,7 @@ async fn normal(
     value: &str,
 ) -> Result<Result<String, String>, SourceError> {
     if has_clock(of, value) {
-        return Ok(Err("is another value at each start".to_owned()));
+        return Ok(Err("has another value at each start".to_owned()));
     }
     // Cast twice: without the column's length, to which a cast would truncate, and with its length and a
     // domain's checks.
@@ -87,7 +87,7 @@ async fn normal(
                     Ok(unread(of, value, said.message()))
                 }
                 Some(said) if is_of_value(said.code().code()) => {
-                    Ok(Err(format!("is none: {}", said.message())))
+                    Ok(Err(format!("is not one: {}", said.message())))
                 }
                 _ => Err(error.into()),
             };
@@ -112,8 +112,8 @@ fn unread(of: &ColumnType, value: &str, why: &str) -> Result<String, String> {
         return Ok(value.to_owned());
     }
     match of.class {
-        TypeClass::Enum => Err("is no label of it".to_owned()),
-        _ => Err(format!("cannot be read: {why} (it takes GRANT USAGE ON SCHEMA)")),
+        TypeClass::Enum => Err("is not one of its labels".to_owned()),
+        _ => Err(format!("cannot be read: {why} (it needs GRANT USAGE ON SCHEMA)")),
     }
 }
 

@@ -222,7 +222,7 @@ pub(super) fn refuse_others<'a>(value: impl Fn(&str) -> Value<'a>) -> Result<(),
 /// Why a parameter of libpq is not supported; `None` if it is not one.
 pub(super) fn not_taken(name: &str) -> Option<&'static str> {
     if name.starts_with("oauth_") {
-        return Some("there is no OAuth here: a password or a certificate lets us in");
+        return Some("OAuth is not supported: use a password or a certificate");
     }
     NOT_TAKEN.iter().find(|(known, _)| *known == name).map(|(_, why)| *why)
 }
@@ -237,7 +237,8 @@ pub(super) fn certificate(
         None | Some("allow") => Ok((cert, key)),
         Some("disable") => Ok((None, None)),
         Some(_) => Err(bad(
-            "`sslcertmode` should be allow or disable: whether the server asked for a certificate is not known here".into(),
+            "`sslcertmode` should be allow or disable: whether the server requested a certificate is unknown"
+                .into(),
         )),
     }
 }
@@ -261,15 +262,15 @@ const ONLY: &[(&str, &[&str], &str)] = &[
 ];
 
 const NOT_TAKEN: &[(&str, &str)] = &[
-    ("replication", "the sidecar says by itself which of its connections are for replication"),
+    ("replication", "the sidecar sets it for its own connections"),
     (
         "requirepeer",
-        "who listens on a Unix socket is not asked; only its owner should be able to write its folder",
+        "the owner of a Unix socket is not checked; only the server's user should be able to write its folder",
     ),
     ("scram_client_key", "give the password"),
     ("scram_server_key", "give the password"),
-    ("service", "service files are not read: write here what the service says"),
-    ("servicefile", "service files are not read: write here what the service says"),
+    ("service", "service files are not read: write the parameters of the service here"),
+    ("servicefile", "service files are not read: write the parameters of the service here"),
     ("sslcrl", "lists of revoked certificates are not read"),
     ("sslcrldir", "lists of revoked certificates are not read"),
     ("sslkeylogfile", "keys of TLS are never written"),

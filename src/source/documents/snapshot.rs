@@ -51,7 +51,7 @@ pub enum SnapshotError {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// The server's answer to CREATE_REPLICATION_SLOT was not as documented.
-    #[error("the server answered the making of a slot with {0:?}")]
+    #[error("the server answered CREATE_REPLICATION_SLOT with {0:?}")]
     Answer(Vec<Option<String>>),
     /// No connection, or the server refused to create the slot.
     #[error(transparent)]

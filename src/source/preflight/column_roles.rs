@@ -40,14 +40,14 @@ pub fn lines(found: &ServerState, required: &Required) -> Vec<String> {
     let others = found.table.columns.iter().map(|column| column.name.as_str());
     let others: Vec<&str> = others.filter(|name| !has_role(name) && !content.contains(name)).collect();
     if !others.is_empty() {
-        lines.push(format!("not looked at: {}", others.join(", ")));
+        lines.push(format!("ignored: {}", others.join(", ")));
     }
     lines
 }
 
 /// The same as a finding.
 pub(in crate::source) fn finding(found: &ServerState, required: &Required) -> Finding {
-    note(format!("what each column of {} is taken for", found.table.name), lines(found, required).join("\n"))
+    note(format!("the role of each column of {}", found.table.name), lines(found, required).join("\n"))
 }
 
 /// Warnings about roles that are valid but rarely intended.
@@ -109,7 +109,7 @@ fn of_content(found: &ServerState, required: &Required) -> Vec<Finding> {
             warning(
                 format!("{what}: {}", columns.join(", ")),
                 format!(
-                    "They are content: each change of one sends the document again. If that is not meant: \
+                    "They are content: each change of one sends the document again. If that is not intended: \
                      documents.ignore = [{}], or list what is content in documents.content.",
                     ignore.join(", ")
                 ),
@@ -145,7 +145,7 @@ fn of_project(found: &ServerState, required: &Required) -> Option<Finding> {
     let folds = of.form.kind == TypeKind::Folded || !of.deterministic;
     folds.then(|| {
         warning(
-            format!("documents.project: {name} holds texts that the server takes for equal though they differ"),
+            format!("documents.project: {name} holds texts that the server treats as equal although they differ"),
             "Here each spelling is a project of its own, as `Acme` and `acme`, and a webhook's project is compared \
              letter by letter.",
         )
@@ -164,8 +164,8 @@ fn of_excluded(found: &ServerState, required: &Required) -> Option<Finding> {
     let as_texts = !of.deterministic || (of.is_of_extension() && of.form.kind != TypeKind::Folded);
     (!when.values().is_empty() && as_texts).then(|| {
         warning(
-            format!("{name} is compared with the listed values letter by letter"),
-            "The server may take texts for equal that differ: such a value is not found in the list.",
+            format!("{name} is compared with the listed values exactly"),
+            "The server may treat different texts as equal: such a value does not match the list.",
         )
     })
 }
@@ -202,7 +202,7 @@ fn resemble(one: &str, other: &str) -> bool {
 /// (setting, what applies if it names no column)
 const ROLES: &[(&str, &str)] = &[
     ("documents.id", "none"),
-    ("documents.key", "none, the id stands in for it"),
+    ("documents.key", "none, the id is used"),
     ("documents.project", "none, all documents belong to `default`"),
     ("documents.excluded", "none, a document is excluded when its row is deleted"),
     ("documents.labels", "none"),

@@ -40,7 +40,7 @@ pub fn evaluate(found: &ServerState, required: &Required) -> Vec<Finding> {
     findings.extend(found.violations(required).into_iter().map(problem));
     findings.extend(to_be_made(found, required));
     findings.extend(identity::choose(&found.table, &required.id).ok().map(|columns| {
-        ok(format!("the rows of {} are told apart by ({})", found.table.name, columns.join(", ")))
+        ok(format!("rows of {} are identified by ({})", found.table.name, columns.join(", ")))
     }));
     findings.extend(room(found));
     findings.extend(
@@ -59,9 +59,9 @@ pub fn replication_refused(message: &str) -> Finding {
     let pooled =
         message.contains("unsupported startup parameter") || message.to_lowercase().contains("pgbouncer");
     let explanation = if pooled {
-        "A connection pooler answers, and it carries no replication connections: set postgres.url to the server itself."
+        "A connection pooler answered, and poolers cannot carry replication: set postgres.url to the server itself."
     } else {
-        "Ordinary SQL goes through, a replication connection does not: see pg_hba.conf, max_wal_senders and the role's REPLICATION."
+        "Ordinary SQL works, a replication connection does not: check pg_hba.conf, max_wal_senders and the role's REPLICATION attribute."
     };
     Finding {
         severity: Severity::Problem,
@@ -76,7 +76,7 @@ fn server(server: &Server) -> Finding {
     if (NEWEST_TRIED / 10_000) < major {
         return note(
             format!("PostgreSQL {major}.{minor}"),
-            "A later version than those that this sidecar knows of.",
+            "A later version than this sidecar was tested with.",
         );
     }
     ok(format!("PostgreSQL {major}.{minor}, database {}, role {}", server.database, server.role))
@@ -87,9 +87,9 @@ fn to_be_made(found: &ServerState, required: &Required) -> Vec<Finding> {
         severity: if step.permitted { Severity::Note } else { Severity::Problem },
         title: format!("missing: to {}", step.what),
         explanation: if step.permitted {
-            "`sidecar setup` makes it, and so does `sidecar run` at its start.".to_owned()
+            "`sidecar setup` creates it, and so does `sidecar run` when it starts.".to_owned()
         } else {
-            format!("The role {} lacks what it takes: {}.", found.server.role, step.needs)
+            format!("The role {} lacks the privileges: {}.", found.server.role, step.needs)
         },
         cure_sql: Some(step.sql),
     };
@@ -129,7 +129,7 @@ fn of_slot(required: &Required, slot: &Slot, version: u32) -> Vec<Finding> {
         return vec![warning(
             format!("the slot {name} is lost ({reason})"),
             format!(
-                "It is so because {why}. Nothing after {from} is to be had from it. `sidecar run` makes a new one and \
+                "It is so because {why}. Nothing after {from} can be read from it. `sidecar run` creates a new one and \
                  compares the table."
             ),
         )];
@@ -144,19 +144,19 @@ fn of_slot(required: &Required, slot: &Slot, version: u32) -> Vec<Finding> {
     if slot.wal_status.as_deref() == Some("unreserved") {
         findings.push(warning(
             format!("the slot {name} is about to be lost"),
-            "It keeps more log than max_slot_wal_keep_size allows.",
+            "It retains more WAL than max_slot_wal_keep_size allows.",
         ));
     }
     if let Some(bytes) = slot.retained_bytes.filter(|bytes| *bytes > MUCH_LOG) {
         findings.push(warning(
-            format!("the slot {name} keeps {} of log", size(bytes)),
+            format!("the slot {name} retains {} of WAL", size(bytes)),
             "It is not being read, or not fast enough.",
         ));
     }
     if version >= FAILOVER_SLOTS && !slot.failover && !required.failover {
         findings.push(note(
-            format!("the slot {name} is not copied to standbys"),
-            "After a failover the sidecar makes a new one and compares the table. To have it copied, set postgres.failover_slot before it is made.",
+            format!("the slot {name} is not synchronised to standbys"),
+            "After a failover the sidecar creates a new one and compares the table. To have it synchronised, set postgres.failover_slot before it is created.",
         ));
     }
     findings
@@ -168,18 +168,18 @@ fn limits(found: &ServerState) -> Vec<Finding> {
     match settings.number("max_slot_wal_keep_size") {
         Some(-1) => findings.push(note(
             "max_slot_wal_keep_size is not set",
-            "While no sidecar runs, the slot keeps log until the server's disk is full. With a limit the slot is lost instead, and the table compared.",
+            "While no sidecar runs, the slot retains WAL until the server's disk is full. With a limit, the slot is lost instead, and the table is compared.",
         )),
         Some(_) => findings.push(note(
             format!("max_slot_wal_keep_size is {}", settings.shown("max_slot_wal_keep_size")),
-            "A sidecar that stands still for longer than that much log loses its slot; it then compares the table.",
+            "If the sidecar falls behind by more WAL than that, it loses its slot, and then compares the table.",
         )),
         None => {}
     }
     if settings.number("idle_replication_slot_timeout").is_some_and(|limit| limit > 0) {
         findings.push(warning(
             format!("idle_replication_slot_timeout is {}", settings.shown("idle_replication_slot_timeout")),
-            "A sidecar that stands still for so long loses its slot; it then compares the table.",
+            "If the sidecar is down for longer than that, it loses its slot, and then compares the table.",
         ));
     }
     if settings.number("wal_sender_timeout").is_some_and(|limit| limit > 0 && limit < SHORT_TIMEOUT_MS) {
@@ -189,13 +189,13 @@ fn limits(found: &ServerState) -> Vec<Finding> {
             ),
             ..warning(
                 format!("wal_sender_timeout is {}", settings.shown("wal_sender_timeout")),
-                "A short delay on the way is enough for the server to end the connection.",
+                "A short network delay is enough for the server to end the connection.",
             )
         });
     }
     findings.push(note(
         format!("logical_decoding_work_mem is {}", settings.shown("logical_decoding_work_mem")),
-        "The server writes a transaction with more changes than that to its own disk until the commit.",
+        "The server spills a transaction with more changes than that to its disk until the commit.",
     ));
     findings
 }
@@ -205,13 +205,13 @@ fn of_table(table: &Table, version: u32) -> Vec<Finding> {
     if table.kind == Kind::Partitioned {
         findings.push(note(
             format!("{} is partitioned into {}", table.name, table.partitions.len()),
-            "Logical replication does not tell of a partition that is truncated, attached or detached: after that, `sidecar resync` mends. Making an empty partition, or dropping an empty one, is harmless.",
+            "Logical replication does not carry a partition that is truncated, attached or detached: run `sidecar resync` after that. Creating or dropping an empty partition is harmless.",
         ));
     }
     if table.has_children {
         findings.push(warning(
             format!("other tables inherit from {}", table.name),
-            "Their rows are not followed, only those of the table itself.",
+            "Their rows are not replicated, only those of the table itself.",
         ));
     }
     let computed: Vec<&str> = table
@@ -227,7 +227,7 @@ fn of_table(table: &Table, version: u32) -> Vec<Finding> {
     if !computed.is_empty() {
         findings.push(note(
             format!("generated columns: {}", computed.join(", ")),
-            "This server does not publish them, so they are no content; the columns that they are made of are.",
+            "This server does not publish them, so they are not content; the columns that they are computed from are.",
         ));
     }
     let tracked = u64::try_from(table.columns.len()).unwrap_or(0);
@@ -235,12 +235,12 @@ fn of_table(table: &Table, version: u32) -> Vec<Finding> {
     let (title, explanation) = match table.rows {
         Some(rows) => {
             let shadow = size(i64::try_from(rows.saturating_mul(each)).unwrap_or(i64::MAX));
-            let explanation = format!("Remembering them will take about {shadow} of the spool's disk.");
+            let explanation = format!("The shadow will take about {shadow} of the spool's disk.");
             (format!("{} holds about {rows} documents", table.name), explanation)
         }
         None => (
-            format!("{} was never analysed: it is not known how many documents it holds", table.name),
-            format!("Remembering them takes about {each} bytes each of the spool's disk."),
+            format!("{} was never analysed: the number of its documents is unknown", table.name),
+            format!("The shadow takes about {each} bytes of the spool's disk for each."),
         ),
     };
     findings.push(note(title, explanation));
@@ -266,7 +266,7 @@ fn swapped(table: &Table, required: &Required) -> Option<Finding> {
         )),
         ..warning(
             format!("two documents may swap their ids: the constraint {} is deferrable", index.name),
-            "The rows are told apart by other columns, and each row is judged by itself: when two swap their ids in one \
+            "Rows are identified by other columns, and each change is classified by itself: when two swap their ids in one \
              statement, a receiver is left without one of them. Not deferrable, it cannot happen.",
         )
     })
@@ -279,8 +279,8 @@ async fn other_slots(client: &Client, required: &Required) -> Result<Vec<Finding
         .map(|row| {
             let (name, bytes): (String, i64) = (row.try_get("name")?, row.try_get("retained_bytes")?);
             Ok(warning(
-                format!("the slot {name} keeps {} of log and nobody reads it", size(bytes)),
-                "It is not this sidecar's.",
+                format!("the slot {name} retains {} of WAL and is not being read", size(bytes)),
+                "It does not belong to this sidecar.",
             ))
         })
         .collect()
@@ -299,9 +299,9 @@ async fn ids(client: &Client, found: &ServerState, required: &Required) -> Vec<F
         Ok(SharedIds { ids: 0, .. }) => vec![ok("no two live documents of a project share an id")],
         Ok(SharedIds { ids, rows }) => vec![warning(
             format!("{ids} ids are shared by {rows} live documents of the same project"),
-            "Each row is judged by itself: their receivers cannot tell them apart.",
+            "Each row is a document of its own, and receivers cannot distinguish them.",
         )],
-        Err(error) => vec![note("whether documents share an id was not counted", error.to_string())],
+        Err(error) => vec![note("documents that share an id could not be counted", error.to_string())],
     }
 }
 

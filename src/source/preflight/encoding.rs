@@ -21,13 +21,13 @@ pub(in crate::source) async fn findings(
     if defaults.try_get("read_only")? {
         findings.push(note(
             "default_transaction_read_only is on for this role or database",
-            "The sidecar's own sessions turn it off: they make the publication and the slot, and write to no table.",
+            "The sidecar's own sessions turn it off: they create the publication and the slot, and write to no table.",
         ));
     }
     if defaults.try_get::<_, &str>("encoding")? == "SQL_ASCII" {
         findings.push(warning(
-            "the database's encoding is SQL_ASCII: the server does not know what its texts are written in",
-            "Content columns may hold any bytes. What receivers are told must be UTF-8: ids, keys, projects, labels and \
+            "the database's encoding is SQL_ASCII: the encoding of its texts is unknown",
+            "Content columns may hold any bytes. What receivers get must be UTF-8: ids, keys, projects, labels and \
              similarities. At a row where they are not, reading stops.",
         ));
         findings.extend(invalid(client, found, required).await);
@@ -39,7 +39,7 @@ pub(in crate::source) async fn findings(
 /// minute is cancelled and reported as such.
 async fn invalid(client: &Client, found: &ServerState, required: &Required) -> Vec<Finding> {
     let not_asked = |error: SourceError| {
-        vec![note("whether ids, keys, projects and labels are UTF-8 was not looked at", error.to_string())]
+        vec![note("ids, keys, projects and labels could not be checked to be UTF-8", error.to_string())]
     };
     looked_through(client, found, required).await.unwrap_or_else(not_asked)
 }
@@ -91,7 +91,7 @@ async fn looked_through(
             "{}: {} is not UTF-8 in {count} rows of {}.{}, the first with {first}",
             named.setting, named.name, required.schema, required.table
         ),
-        explanation: "Receivers are told it. Correct it in the table.".to_owned(),
+        explanation: "It is sent to receivers. Correct it in the table.".to_owned(),
         cure_sql: None,
     };
     Ok(told.iter().zip(bad).filter(|(_, (count, _))| *count > 0).map(of_column).collect())

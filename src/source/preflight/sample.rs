@@ -38,7 +38,7 @@ pub async fn look(
         }
         Err(error) if error.as_db_error().is_some() => {
             let why = SourceError::from(error).to_string();
-            return Ok(vec![note("whether documents are live, and whose they are, was not looked at", why)]);
+            return Ok(vec![note("a sample of documents could not be read", why)]);
         }
         Err(error) => return Err(error.into()),
     };
@@ -53,7 +53,7 @@ fn none_live(sample: &Sample, found: &ServerState, required: &Required) -> Optio
         let all = if sample.rows < ROWS { "of all" } else { "of the first" };
         warning(
             format!("{all} {} documents none is live", sample.rows),
-            format!("By {column}: {when}. Is it the other way round?"),
+            format!("By {column}: {when}. Is the rule inverted?"),
         )
     })
 }
@@ -71,9 +71,9 @@ fn unrouted(projects: &[String], webhooks: &[Option<String>]) -> Vec<Finding> {
             let webhook = like(project)?;
             Some(warning(
                 format!(
-                    "the project {project:?} is not the webhook's {webhook:?}: they differ in case or blanks"
+                    "the project {project:?} is not the webhook's {webhook:?}: they differ in case or spaces"
                 ),
-                "A webhook's project is compared letter by letter.",
+                "A webhook's project is compared exactly.",
             ))
         })
         .collect();
@@ -88,7 +88,7 @@ fn unrouted(projects: &[String], webhooks: &[Option<String>]) -> Vec<Finding> {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         findings.push(warning(
             format!("projects without a webhook: {shown}{more}"),
-            "Their records are not kept. A webhook with project = \"*\" takes what no other does.",
+            "Their records are dropped. A webhook with project = \"*\" receives what no other one does.",
         ));
     }
     findings
@@ -119,7 +119,7 @@ mod tests {
             let told = titles(&["Acme ", "b"], &webhooks);
             assert_eq!(
                 told,
-                ["the project \"Acme \" is not the webhook's \"acme\": they differ in case or blanks"]
+                ["the project \"Acme \" is not the webhook's \"acme\": they differ in case or spaces"]
             );
         }
         let many = ["a", "b", "c", "d", "e", "f", "g"];

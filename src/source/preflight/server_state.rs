@@ -130,7 +130,7 @@ impl ServerState {
             let create = publication::create(&required.publication, &self.table, self.needs_generated(required));
             Violation::with_fix(
                 format!(
-                    "the publication {} is gone, and changes made meanwhile are not to be had from the slot {}; without the slot the sidecar compares the table instead",
+                    "the publication {} is gone, and changes made meanwhile cannot be read from the slot {}; without the slot, the sidecar compares the table instead",
                     required.publication, required.slot
                 ),
                 format!("{} {create}", slot::drop(&required.slot)),
@@ -169,7 +169,7 @@ impl ServerState {
         }
         if self.server.in_recovery {
             violations.push(Violation::in_settings(
-                "the server is a standby: set postgres.url to the primary, which alone can make publications",
+                "the server is a standby: set postgres.url to the primary, since only a primary can create publications",
             ));
         }
         // From 19 on, creating a slot enables logical decoding by itself if wal_level is replica.
@@ -198,7 +198,7 @@ impl ServerState {
         let (table, shown) = (&self.table, format!("{}.{}", self.table.schema, self.table.name));
         if table.kind == Kind::Other {
             return vec![Violation::in_settings(format!(
-                "documents.table: {shown} is no table with rows of its own, but a view or the like"
+                "documents.table: {shown} is not a table with rows of its own, but a view or similar"
             ))];
         }
         if table.persistence == Persistence::Temporary {
@@ -210,7 +210,7 @@ impl ServerState {
             .chain(unlogged_parts.map(|part| sql_names::qualified_name(&part.schema, &part.name)))
             .map(|name| {
                 Violation::with_fix(
-                    format!("{name} is unlogged: its changes are never in the log"),
+                    format!("{name} is unlogged: its changes are not in the WAL"),
                     format!("ALTER TABLE {name} SET LOGGED;"),
                 )
             })
@@ -225,7 +225,7 @@ impl ServerState {
         }
         if !table.schema_usable {
             violations.push(Violation::with_fix(
-                format!("the role {} may not look into the schema {}", self.server.role, table.schema),
+                format!("the role {} has no USAGE on the schema {}", self.server.role, table.schema),
                 format!("GRANT USAGE ON SCHEMA {} TO {role};", escape_identifier(&table.schema)),
             ));
         }
@@ -233,7 +233,7 @@ impl ServerState {
         // read from the table.
         if table.columns.iter().any(|column| !column.readable) {
             violations.push(Violation::with_fix(
-                format!("the role {} may not read every column of {shown}", self.server.role),
+                format!("the role {} may not SELECT every column of {shown}", self.server.role),
                 format!("GRANT SELECT ON {} TO {role};", table.quoted()),
             ));
         }
@@ -298,7 +298,7 @@ fn generated_column(named: &RequiredColumn, generated: Generated) -> Violation {
         Generated::Stored | Generated::No => ("", "PostgreSQL before 18 does not publish"),
     };
     Violation::in_settings(format!(
-        "{}: {} is a {what}generated column, which {why}; name the columns that it is made of, or have the application write it",
+        "{}: {} is a {what}generated column, which {why}; name the columns that it is computed from, or let the application write it",
         named.setting, named.name
     ))
 }

@@ -46,7 +46,7 @@ pub fn plan(server_state: &ServerState, required: &Required) -> Vec<SetupStep> {
     let mut steps = Vec::new();
     if server_state.publication.is_none() {
         steps.push(SetupStep {
-            what: format!("make the publication {}", required.publication),
+            what: format!("create the publication {}", required.publication),
             sql: publication::create(
                 &required.publication,
                 &server_state.table,
@@ -61,7 +61,7 @@ pub fn plan(server_state: &ServerState, required: &Required) -> Vec<SetupStep> {
     }
     if server_state.slot.is_none() {
         steps.push(SetupStep {
-            what: format!("make the replication slot {}", required.slot),
+            what: format!("create the replication slot {}", required.slot),
             sql: slot::create(&required.slot, required.failover),
             needs: "REPLICATION".to_owned(),
             permitted: server_state.server.may_replicate,
@@ -217,7 +217,7 @@ async fn in_transaction(client: &Client, sql: &str) -> Result<(), tokio_postgres
 fn permitted(step: &SetupStep) -> Result<(), Violation> {
     let violation = || {
         Violation::with_fix(
-            format!("to {} takes {}; let such a role run it", step.what, step.needs),
+            format!("to {} needs {}; let a role with them run it", step.what, step.needs),
             &step.sql,
         )
     };
@@ -228,7 +228,7 @@ fn refused(step: &SetupStep, error: tokio_postgres::Error) -> CatalogError {
     let said = error.as_db_error().map_or_else(String::new, |said| said.message().to_owned());
     match error.code() {
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
-            Violation::with_fix(format!("to {} takes {}: {said}", step.what, step.needs), &step.sql).into()
+            Violation::with_fix(format!("to {} needs {}: {said}", step.what, step.needs), &step.sql).into()
         }
         Some(&SqlState::CONFIGURATION_LIMIT_EXCEEDED) => Violation::with_fix(
             format!("cannot {}: {said} (the server must be restarted after)", step.what),
@@ -242,7 +242,7 @@ fn refused(step: &SetupStep, error: tokio_postgres::Error) -> CatalogError {
 fn in_use(name: &str, slot: &Slot) -> Option<Violation> {
     let active = slot.active_pid.map(|pid| {
         Violation::in_settings(format!(
-            "the slot {name} is read by the process {pid} on the server: stop that sidecar first"
+            "the slot {name} is being read by the process {pid} on the server: stop that sidecar first"
         ))
     });
     active.or_else(|| slot::violation(name, slot))
@@ -252,7 +252,7 @@ fn shared(name: &str, publication: &Publication) -> Option<Violation> {
     let more = publication.others > 0 || publication.all_tables;
     more.then(|| {
         Violation::with_fix(
-            format!("the publication {name} holds other tables too, so it is not dropped"),
+            format!("the publication {name} contains other tables too, so it is not dropped"),
             format!("DROP PUBLICATION {};", escape_identifier(name)),
         )
     })

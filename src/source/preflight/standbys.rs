@@ -46,23 +46,23 @@ pub fn evaluate(found: &ServerState, required: &Required, standbys: &[Standby]) 
     }
     let mut findings: Vec<Finding> = not_marked(found, required).into_iter().collect();
     if standbys.is_empty() {
-        let none = "no standby has a slot here: the failover slot is copied nowhere";
+        let none = "no standby has a slot here: the failover slot is not synchronised to any";
         findings.push(warning(none, ON_THE_STANDBY));
     }
     findings.extend(standbys.iter().filter(|standby| standby.active && !standby.feedback).map(|standby| {
         warning(
             format!("the standby that reads the slot {} sends no hot_standby_feedback", standby.slot),
-            format!("Without it, it copies no failover slots. {ON_THE_STANDBY}"),
+            format!("Without it, the standby does not synchronise failover slots. {ON_THE_STANDBY}"),
         )
     }));
     if standbys.iter().any(|standby| standby.active)
         && standbys.iter().all(|standby| standby.copying == Some(0))
     {
-        findings.push(warning("no standby copies failover slots", ON_THE_STANDBY));
+        findings.push(warning("no standby synchronises failover slots", ON_THE_STANDBY));
     }
     findings.extend(held_back(found, standbys));
     if findings.is_empty() {
-        findings.push(ok("the slot is copied to standbys, and the sidecar does not run ahead of them"));
+        findings.push(ok("the slot is synchronised to standbys, and the sidecar does not get ahead of them"));
     }
     findings
 }
@@ -73,9 +73,9 @@ fn not_marked(found: &ServerState, required: &Required) -> Option<Finding> {
     Some(Finding {
         cure_sql: Some(format!("ALTER_REPLICATION_SLOT {} ( FAILOVER true );", escape_identifier(name))),
         ..warning(
-            format!("the slot {name} is no failover slot, though postgres.failover_slot is set"),
+            format!("the slot {name} is not a failover slot, though postgres.failover_slot is set"),
             format!(
-                "It was made without. Stop the sidecar, and run the cure on a replication connection: \
+                "It was created without. Stop the sidecar, and run this SQL on a replication connection: \
                  psql \"dbname={} replication=database\"",
                 found.server.database
             ),
@@ -100,7 +100,7 @@ fn held_back(found: &ServerState, standbys: &[Standby]) -> Vec<Finding> {
                 escape_literal(&names.join(","))
             )),
             ..warning(
-                "synchronized_standby_slots is empty: the sidecar may run ahead of the standbys",
+                "synchronized_standby_slots is empty: the sidecar may get ahead of the standbys",
                 "What it delivered and a standby never had has not happened after a failover: the sidecar then \
                  stops, and compares the table only when told to (`sidecar resync --adopt`).",
             )
@@ -112,8 +112,8 @@ fn held_back(found: &ServerState, standbys: &[Standby]) -> Vec<Finding> {
         .filter(away)
         .map(|name| {
             warning(
-                format!("synchronized_standby_slots names {name}, which nobody reads"),
-                "The server holds every change back from the sidecar until that standby has it.",
+                format!("synchronized_standby_slots names {name}, which is not being read"),
+                "The server sends the sidecar no change until that standby has it.",
             )
         })
         .collect()

@@ -26,10 +26,10 @@ pub enum SourceError {
     #[error("Postgres refuses: {0}")]
     Refused(String),
     /// An error of the server that is transient, or may be.
-    #[error("Postgres says: {0}")]
+    #[error("Postgres reports: {0}")]
     Server(ServerError),
     /// The server did not answer a requested reply in time: it is busy with a large transaction, or dead.
-    #[error("Postgres has not answered for {} s, though the connection stands", timeout.as_secs())]
+    #[error("Postgres has not answered for {} s, although the connection is open", timeout.as_secs())]
     Silent {
         /// The timeout.
         timeout: Duration,
@@ -124,7 +124,7 @@ struct AtLsn(Option<Lsn>);
 impl fmt::Display for AtLsn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(lsn) => write!(f, "its log after {lsn}"),
+            Some(lsn) => write!(f, "its WAL after {lsn}"),
             None => f.write_str("the table"),
         }
     }

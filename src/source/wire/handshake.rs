@@ -323,17 +323,17 @@ impl fmt::Display for ServerError {
     }
 }
 
-const CLEAR_TEXT: &str = "the server asks for the password in clear text over a connection without TLS: \
+const CLEAR_TEXT: &str = "the server requests the password in clear text over a connection without TLS: \
      use sslmode=require or more, or scram-sha-256 in pg_hba.conf";
-const IMPOSTOR: &str = "the server does not prove that it knows the password which it checks: \
+const IMPOSTOR: &str = "the server did not prove that it knows the password: \
      it is not the server it claims to be";
-const NO_PASSWORD: &str = "the server asks for a password, and none is given: \
+const NO_PASSWORD: &str = "the server requests a password, and none is given: \
      set `postgres.password`, or add a line to ~/.pgpass";
-const NOT_REQUIRED: &str = "the server lets us in, or asks for a password, in a way that `require_auth` forbids: \
+const NOT_REQUIRED: &str = "the server accepted the connection, or requested a password, by a method that `require_auth` forbids: \
      look at pg_hba.conf, and at whether this is the server";
 const UNBOUND: &str = "`channel_binding` is `require`, and the server lets us in without it: \
      it needs TLS, and scram-sha-256 in pg_hba.conf and for the role's password";
-const UNKNOWN_KIND: &str = "the server asks for a kind of authentication other than a password or certificate \
+const UNKNOWN_KIND: &str = "the server requests an authentication method other than a password or certificate \
      (scram-sha-256, md5, password, cert or trust in pg_hba.conf)";
 
 #[cfg(test)]

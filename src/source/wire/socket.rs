@@ -220,7 +220,7 @@ async fn open(
         Host::Unix(_) => address.ip().to_string(),
     };
     let server_name = ServerName::try_from(name.clone())
-        .map_err(|_| SourceError::Refused(format!("`{name}` is no name that a certificate can bear")))?;
+        .map_err(|_| SourceError::Refused(format!("`{name}` is not a name that a certificate can have")))?;
     let connector = tokio_rustls::TlsConnector::from(config);
     let stream = connector.connect(server_name, tcp).await.map_err(broken)?;
     let certificates = stream.get_ref().1.peer_certificates();
@@ -236,9 +236,9 @@ async fn speaks_tls(tcp: &mut TcpStream, mode: SslMode) -> Result<bool, SourceEr
     match tcp.read_u8().await.map_err(broken)? {
         b'S' => Ok(true),
         b'N' if mode == SslMode::Prefer => Ok(false),
-        b'N' => Err(SourceError::Refused("the server has no TLS, and `sslmode` asks for it".into())),
+        b'N' => Err(SourceError::Refused("the server has no TLS, and `sslmode` requires it".into())),
         // An error before TLS: the server could not start a session.
-        b'E' => Err(SourceError::Unreachable("the server has an error for an answer".into())),
+        b'E' => Err(SourceError::Unreachable("the server answered SSLRequest with an error".into())),
         other => {
             let what = format!("{:?} in answer to an SSLRequest", char::from(other));
             Err(SourceError::Malformed { lsn: Lsn(0), what })

@@ -53,7 +53,7 @@ fn told(error: &tokio_postgres::Error) -> SourceError {
         None if error.is_closed() => SourceError::Closed(error.to_string()),
         None if is_no_utf8(error) => SourceError::Unreadable {
             lsn: None,
-            what: "a name or a text in the catalog is not UTF-8: rename what bears it".to_owned(),
+            what: "a name or a text in the catalog is not UTF-8: rename the object".to_owned(),
         },
         None => {
             let cause =

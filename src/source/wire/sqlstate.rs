@@ -46,15 +46,15 @@ fn of_class(class: &str) -> Outlook {
 }
 
 const ACCESS: &str =
-    "grant the sidecar's role what it lacks, or make what is missing; `sidecar doctor` names it";
-const CORRUPTED: &str = "the server's data is corrupted: restore the table or its index (REINDEX); what the log no \
-                         longer tells, `sidecar resync` does";
-const DATA: &str = "correct the value in the table; `sidecar resync` then goes past what the log holds of it";
-const DATABASE: &str = "set the database of `postgres.url` to one that there is";
+    "grant the sidecar's role what it lacks, or create what is missing; `sidecar doctor` names it";
+const CORRUPTED: &str = "the server's data is corrupted: restore the table or its index (REINDEX); what the WAL no \
+                         longer contains, `sidecar resync` finds";
+const DATA: &str = "correct the value in the table; `sidecar resync` then skips it in the WAL";
+const DATABASE: &str = "set the database of `postgres.url` to one that exists";
 const LIMIT: &str = "a limit of the server is exceeded: make the row, the table or the statement smaller, or raise the \
                      limit; `sidecar resync` then goes past what the log holds of it";
 const LOGIN: &str = "correct the role or the password of `postgres.url`, or pg_hba.conf";
-const POOLER: &str = "where this is a pooler such as PgBouncer: connect to Postgres itself";
+const POOLER: &str = "if this is a pooler such as PgBouncer: connect to Postgres itself";
 const READ_ONLY: &str = "the session may not write: set `postgres.url` to the primary";
 const STATE: &str = "the server's settings or state do not allow it; `sidecar doctor` names what is wrong";
 const UNSUPPORTED: &str = "this server cannot do it; `sidecar doctor` names what is wrong";
