@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::attempt::{Attempted, Fate};
 use super::batch::{Batch, BatchId, BatchState};
 use super::dead_letter::{DeadLetter, DeadLetterNo};
 use super::error::SpoolError;
 use super::meta::LowWatermark;
-use super::ops::{Attempted, Fate};
 use super::replay::{LaneReplay, NewReplay, Replay, ReplayState};
 use super::search::RecordRange;
 use crate::record::{LaneNo, Seq};
@@ -203,7 +203,8 @@ fn check(holds: bool, rule: &'static str) -> Result<(), SpoolError> {
 mod tests {
     use super::*;
     use crate::outcome::OutcomeKind;
-    use crate::spool::ops::{DeadReason, LaneHealth};
+    use crate::spool::dead_letter::DeadReason;
+    use crate::spool::lane::LaneHealth;
     use crate::spool::replay::ReplayNo;
 
     fn batch(first: u64, last: u64) -> Batch {

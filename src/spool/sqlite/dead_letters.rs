@@ -4,15 +4,18 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
+use super::batches::write_batch;
 use super::chunks::first_behind;
-use super::lanes::write_batch;
+use super::cost::{BATCH_COST, DEAD_LETTER_COST};
+use super::error::failed;
 use super::row_bytes::RowBytes;
-use super::store::{BATCH_COST, DEAD_LETTER_COST, Store, failed};
+use super::store::Store;
 use crate::record::{LaneNo, Seq};
+use crate::spool::attempt::Attempted;
 use crate::spool::batch::{Batch, BatchId, BatchState};
-use crate::spool::dead_letter::{DeadLetter, DeadLetterNo};
+use crate::spool::dead_letter::{DeadLetter, DeadLetterNo, DeadReason};
 use crate::spool::error::SpoolError;
-use crate::spool::ops::{Attempted, DeadReason, Done};
+use crate::spool::ops::Done;
 use crate::spool::rules::{self, CutDeadLetter};
 use crate::time::Timestamp;
 

@@ -7,13 +7,15 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
-use super::lanes::{BATCH_COLUMNS, open_batches, read_batch_and_state, write_batch};
+use super::batches::{open_batches, write_batch};
+use super::error::failed;
 use super::row_bytes::RowBytes;
-use super::store::{Store, failed};
+use super::store::Store;
 use crate::record::{LaneNo, Seq};
-use crate::spool::batch::{Batch, BatchId, BatchState};
+use crate::spool::attempt::{Attempted, Fate};
+use crate::spool::batch::{Batch, BatchState};
 use crate::spool::error::SpoolError;
-use crate::spool::ops::{Attempted, Done, Fate};
+use crate::spool::ops::Done;
 use crate::spool::replay::{LaneReplay, NewReplay, Replay, ReplayNo, ReplayState};
 use crate::spool::rules;
 use crate::time::Timestamp;
@@ -191,23 +193,6 @@ impl Store {
     pub(super) fn is_replaying(&self) -> Result<bool, SpoolError> {
         self.one("SELECT EXISTS (SELECT 1 FROM replay_range WHERE is_running = 1)", [])
     }
-
-    /// A batch, whatever has become of it.
-    pub(super) fn batch(&self, id: &BatchId) -> Result<Option<(Batch, BatchState)>, SpoolError> {
-        find_batch(&self.connection, id)
-    }
-}
-
-/// A batch, whatever has become of it.
-pub(super) fn find_batch(
-    connection: &Connection,
-    id: &BatchId,
-) -> Result<Option<(Batch, BatchState)>, SpoolError> {
-    let found = connection
-        .prepare_cached(&format!("SELECT {BATCH_COLUMNS} FROM batch WHERE id = ?1"))
-        .and_then(|mut found| found.query_row([id.as_bytes()], read_batch_and_state).optional())
-        .map_err(failed)?;
-    found.map(|batch| batch.ok_or_else(|| SpoolError::Damaged("a batch".into()))).transpose()
 }
 
 /// What running replays send of a lane, in order. `None`: something is not as it was written.
