@@ -51,7 +51,7 @@ WITH RECURSIVE publication AS (
     JOIN pg_catalog.pg_class AS c ON c.oid = t.relid AND c.relkind = 'p'
     JOIN pg_catalog.pg_inherits AS i ON i.inhparent = t.relid
 )
-SELECT coalesce(pg_catalog.bool_or(p.relid = $2::oid), false) AS holds,
-       coalesce(pg_catalog.bool_or(p.relid <> $2::oid AND p.relid IN (SELECT t.relid FROM tree AS t)), false) AS holds_parts,
+SELECT coalesce(pg_catalog.bool_or(p.relid = $2::oid), false) AS publishes_table,
+       coalesce(pg_catalog.bool_or(p.relid <> $2::oid AND p.relid IN (SELECT t.relid FROM tree AS t)), false) AS publishes_parts,
        pg_catalog.count(*) FILTER (WHERE p.relid NOT IN (SELECT t.relid FROM tree AS t)) AS others
 FROM published AS p

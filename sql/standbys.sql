@@ -7,7 +7,7 @@ SELECT s.slot_name::text AS name,
        CASE WHEN pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') THEN
            (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity AS a
             WHERE a.application_name LIKE '%slotsync worker')
-       END AS copying
+       END AS sync_sessions
 FROM pg_catalog.pg_replication_slots AS s
 WHERE s.slot_type = 'physical' AND NOT s.temporary
 ORDER BY s.slot_name

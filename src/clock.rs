@@ -7,14 +7,14 @@ use crate::time::{Timestamp, Uptime};
 
 /// The wall clock, and the uptime over all starts with this spool.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock(Works);
+pub struct Clock(Kind);
 
 #[derive(Clone, Copy, Debug)]
-enum Works {
+enum Kind {
     /// The machine's clock. Uptime continues from `before`, the uptime of all earlier starts.
     Machine { before: Uptime, started: Instant },
     /// A clock for tests and simulations, which is advanced by its owner.
-    ByHand(&'static ManualClock),
+    Manual(&'static ManualClock),
 }
 
 /// The time of a [`Clock`] that does not advance by itself.
@@ -28,36 +28,36 @@ impl Clock {
     /// The clock of a process that starts now, with a spool whose uptime is `before`.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads clocks")]
     pub fn start(before: Uptime) -> Self {
-        Self(Works::Machine { before, started: Instant::now() })
+        Self(Kind::Machine { before, started: Instant::now() })
     }
 
-    /// A clock that shows the time of `hands`.
-    pub fn by_hand(hands: &'static ManualClock) -> Self {
-        Self(Works::ByHand(hands))
+    /// A clock that shows the time of `clock`.
+    pub fn manual(clock: &'static ManualClock) -> Self {
+        Self(Kind::Manual(clock))
     }
 
     /// The uptime. It does not step, and does not advance while no sidecar runs.
     pub fn uptime(&self) -> Uptime {
         match self.0 {
-            Works::Machine { before, started } => before.plus(started.elapsed()),
-            Works::ByHand(hands) => Uptime(hands.running.load(Ordering::Relaxed)),
+            Kind::Machine { before, started } => before.plus(started.elapsed()),
+            Kind::Manual(clock) => Uptime(clock.running.load(Ordering::Relaxed)),
         }
     }
 
     /// Time since this start, with nanoseconds, to measure durations.
     pub fn elapsed(&self) -> Duration {
         match self.0 {
-            Works::Machine { started, .. } => started.elapsed(),
-            Works::ByHand(_) => Duration::from_millis(self.uptime().0),
+            Kind::Machine { started, .. } => started.elapsed(),
+            Kind::Manual(_) => Duration::from_millis(self.uptime().0),
         }
     }
 
     /// How much of `patience` must be waited in real time: a manual clock is advanced by it instead.
     pub fn advance(&self, patience: Duration) -> Duration {
         match self.0 {
-            Works::Machine { .. } => patience,
-            Works::ByHand(hands) => {
-                hands.set(self.uptime().plus(patience), self.wall().plus(patience));
+            Kind::Machine { .. } => patience,
+            Kind::Manual(clock) => {
+                clock.set(self.uptime().plus(patience), self.wall().plus(patience));
                 Duration::ZERO
             }
         }
@@ -66,8 +66,8 @@ impl Clock {
     /// The wall-clock time.
     pub fn wall(&self) -> Timestamp {
         match self.0 {
-            Works::Machine { .. } => Self::now(),
-            Works::ByHand(hands) => Timestamp(hands.wall.load(Ordering::Relaxed)),
+            Kind::Machine { .. } => Self::now(),
+            Kind::Manual(clock) => Timestamp(clock.wall.load(Ordering::Relaxed)),
         }
     }
 
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_clock_by_hand_says_what_it_was_set_to() {
         static HANDS: ManualClock = ManualClock { running: AtomicU64::new(0), wall: AtomicI64::new(0) };
-        let clock = Clock::by_hand(&HANDS);
+        let clock = Clock::manual(&HANDS);
         HANDS.set(Uptime(7), Timestamp(-3));
         assert_eq!((clock.uptime(), clock.wall()), (Uptime(7), Timestamp(-3)));
         assert_eq!(clock.advance(Duration::from_millis(2)), Duration::ZERO);

@@ -154,7 +154,7 @@ impl GroupWriter {
 
     /// The document that a row shows.
     pub(crate) fn document_ref(&mut self, layout: &Layout, row: &Row<'_>) -> Result<DocumentRef, GroupError> {
-        Ok(layout.sight(row, &mut self.projects)?)
+        Ok(layout.document_ref(row, &mut self.projects)?)
     }
 
     /// The number of a project, given now where it is new.

@@ -156,10 +156,10 @@ impl Harness {
 
     /// `project callback json` of each draft.
     pub(super) fn drafted(&self) -> Vec<String> {
-        let told = |draft: &super::Draft| {
+        let shown = |draft: &super::Draft| {
             let json = std::str::from_utf8(self.drafts.fragment(draft)).unwrap();
             format!("{} {} {json}", self.projects.name(draft.project), draft.callback)
         };
-        self.drafts.list.iter().map(told).collect()
+        self.drafts.list.iter().map(shown).collect()
     }
 }

@@ -19,7 +19,7 @@ pub struct ArrayText;
 
 impl TypeKinds {
     /// Whether the form is known. Types with OIDs from 16384 on are user-defined.
-    pub fn knows(&self, type_oid: u32) -> bool {
+    pub fn contains(&self, type_oid: u32) -> bool {
         type_oid < FIRST_USER_OID || self.learned.contains_key(&type_oid)
     }
 

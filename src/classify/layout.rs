@@ -160,7 +160,7 @@ impl Layout {
         let roles = mapping.roles();
         let columns =
             relation.columns.iter().filter(|column| roles.iter().any(|(_, name)| *name == column.name));
-        columns.map(|column| column.type_oid).filter(|oid| !kinds.knows(*oid)).collect()
+        columns.map(|column| column.type_oid).filter(|oid| !kinds.contains(*oid)).collect()
     }
 
     /// The columns of a row, in the order of [`Row`]'s values.

@@ -85,7 +85,7 @@ impl Layout {
     }
 
     /// The document of a row and whether it is live, for the first pass of a resync.
-    pub fn sight(&self, row: &Row<'_>, projects: &mut Projects) -> Result<DocumentRef, Unreadable> {
+    pub fn document_ref(&self, row: &Row<'_>, projects: &mut Projects) -> Result<DocumentRef, Unreadable> {
         Ok(DocumentRef {
             id: self.read_id(None, row)?,
             project: self.read_project(None, row, projects)?,
@@ -152,7 +152,7 @@ impl Layout {
         let content_before = before.map(|entry| self.content_of(entry)).unwrap_or_default();
         let id = self.read_id(before, row)?;
         let (similarity, similarities) = self.read_similarity(before, row, drafts)?;
-        let print = |at: usize, known: Option<Fingerprint>| match self.value(row, at) {
+        let fingerprint = |at: usize, known: Option<Fingerprint>| match self.value(row, at) {
             Value::Digest(sha256) => Fingerprint::of_digest(sha256),
             Value::Null => Fingerprint::NULL,
             Value::Text(bytes) => Fingerprint::of_text(bytes),
@@ -162,7 +162,7 @@ impl Layout {
             }
         };
         let label = |column: Option<(usize, TypeKind)>, known: Option<Fingerprint>| {
-            column.map_or(Fingerprint::NULL, |(at, _)| print(at, known))
+            column.map_or(Fingerprint::NULL, |(at, _)| fingerprint(at, known))
         };
         let entry = Entry {
             key: self.read_key(before, row, &id)?,
@@ -170,7 +170,7 @@ impl Layout {
             excluded: self.read_excluded(before, row)?,
             layout: self.number,
             content: (self.content.iter().enumerate())
-                .map(|(place, at)| print(*at, content_before.get(place).copied()))
+                .map(|(place, at)| fingerprint(*at, content_before.get(place).copied()))
                 .collect(),
             labels: label(self.labels, before.map(|entry| entry.labels)),
             predicted_labels: label(self.predicted_labels, before.map(|entry| entry.predicted_labels)),
@@ -303,13 +303,13 @@ fn draft_similarities(before: &Entry, read: &ReadRow, drafts: &mut Drafts) {
         return;
     }
     // A set, because the input determines the number of entries.
-    let mut told: HashSet<Fingerprint> = match &before.similarity {
+    let mut known: HashSet<Fingerprint> = match &before.similarity {
         Similarity::Entries(entries) => entries.iter().copied().collect(),
         Similarity::Texts(texts) => entry_of(texts).map(|entry| entry.fingerprint()).into_iter().collect(),
         Similarity::Unknown => return,
     };
     for entry in &read.similarities {
-        if told.insert(entry.fingerprint()) {
+        if known.insert(entry.fingerprint()) {
             drafts.similarity(&read.entry, entry);
         }
     }

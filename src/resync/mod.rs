@@ -191,9 +191,9 @@ impl Comparer {
                 .collect());
             let of_row = |error| ResyncError::of_row(error, &self.layout, &row);
             let identity = self.layout.identity(&row).map_err(|error| of_row(error.into()))?;
-            let sight = group_writer.document_ref(&self.layout, &row).map_err(of_row)?;
-            let document = Document::of(sight.project, &sight.id);
-            snapshot_index.note(&identity, IndexedRow { document, live: !sight.excluded })?;
+            let document_ref = group_writer.document_ref(&self.layout, &row).map_err(of_row)?;
+            let document = Document::of(document_ref.project, &document_ref.id);
+            snapshot_index.note(&identity, IndexedRow { document, live: !document_ref.excluded })?;
             self.progress.row()
         };
         snapshot.rows(&columns, index).await?;

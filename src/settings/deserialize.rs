@@ -9,7 +9,7 @@ use figment::value::{Dict, Tag, Value};
 
 use super::error::SettingError;
 use super::raw::Raw;
-use super::values::MANUAL;
+use super::values::DEFAULT_SETTINGS;
 
 /// The settings, with invalid values replaced, and the errors. `None` if a value could not be replaced.
 pub(super) fn read(root: &Value) -> (Option<Raw>, Vec<SettingError>) {
@@ -112,7 +112,7 @@ fn placeholder(path: &[String]) -> Option<Value> {
         // An empty token would cause an error about another setting.
         ["admin", "token"] => Some(text("token")),
         _ => {
-            let defaults = MANUAL.parse::<toml::Table>().ok()?;
+            let defaults = DEFAULT_SETTINGS.parse::<toml::Table>().ok()?;
             let (first, rest) = path.split_first()?;
             let value = rest.iter().try_fold(defaults.get(*first)?, |value, key| value.get(key))?;
             Value::serialize(value).ok()

@@ -6,7 +6,7 @@
 use figment::value::{Dict, Map, Tag, Value};
 use figment::{Error, Metadata, Profile, Provider};
 
-use super::values::MANUAL;
+use super::values::DEFAULT_SETTINGS;
 
 /// The process's `SIDECAR_…` variables.
 pub(super) struct Environment(Vec<(String, String)>);
@@ -87,7 +87,7 @@ impl Provider for Flags {
 #[expect(clippy::result_large_err, reason = "it is figment's error")]
 fn dict(pairs: &[(String, String)]) -> Result<Map<Profile, Dict>, Error> {
     let defaults: toml::Table =
-        MANUAL.parse().map_err(|error: toml::de::Error| Error::from(error.to_string()))?;
+        DEFAULT_SETTINGS.parse().map_err(|error: toml::de::Error| Error::from(error.to_string()))?;
     let mut dict = Dict::new();
     for (path, text) in pairs {
         let default = path.split('.').try_fold(None, |at: Option<&toml::Value>, key| {

@@ -9,7 +9,7 @@ use figment::value::{Dict, Value};
 use toml::de::{DeTable, DeValue};
 
 use super::env;
-use super::values::{InvalidSettings, MANUAL, Sources};
+use super::values::{DEFAULT_SETTINGS, InvalidSettings, Sources};
 
 /// All values. Later sources override earlier ones.
 pub(super) struct Merged {
@@ -159,7 +159,7 @@ impl fmt::Display for Origin {
 }
 
 fn over_defaults(file: Option<&File>) -> Figment {
-    let figment = Figment::from(env::NamedProvider::new("defaults", Toml::string(MANUAL)));
+    let figment = Figment::from(env::NamedProvider::new("defaults", Toml::string(DEFAULT_SETTINGS)));
     match file {
         Some(file) => figment.merge(env::NamedProvider::new(FILE, Toml::string(&file.text))),
         None => figment,

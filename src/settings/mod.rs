@@ -22,7 +22,9 @@ use merged::{Merged, Origin};
 
 pub use show::show;
 pub(crate) use units::span;
-pub use values::{Initial, InvalidSettings, LogFormat, MANUAL, OnTruncate, Settings, Sources, Token};
+pub use values::{
+    DEFAULT_SETTINGS, Initial, InvalidSettings, LogFormat, OnTruncate, Settings, Sources, Token,
+};
 
 /// Loads the effective settings.
 pub fn load(sources: &Sources) -> Result<Settings, InvalidSettings> {
@@ -62,11 +64,11 @@ fn settings(merged: &Merged) -> Result<Settings, InvalidSettings> {
         }
         Some(Ok(_)) | None => {}
     }
-    let mut told: Vec<(Option<Origin>, String)> =
+    let mut located: Vec<(Option<Origin>, String)> =
         faults.iter().map(|fault| describe(fault, merged)).collect();
     // The file's errors first, in the order of its lines.
-    told.sort_by_key(|(origin, _)| origin.clone().map_or((1, None), |origin| (0, Some(origin))));
-    Err(InvalidSettings(told.into_iter().map(|(_, sentence)| sentence).collect()))
+    located.sort_by_key(|(origin, _)| origin.clone().map_or((1, None), |origin| (0, Some(origin))));
+    Err(InvalidSettings(located.into_iter().map(|(_, sentence)| sentence).collect()))
 }
 
 /// The origin of the invalid value, and the message.

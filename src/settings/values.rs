@@ -107,4 +107,4 @@ pub struct Sources {
 pub struct InvalidSettings(pub Vec<String>);
 
 /// The settings file that is compiled in: the reference and the defaults.
-pub const MANUAL: &str = include_str!("../../sidecar.toml");
+pub const DEFAULT_SETTINGS: &str = include_str!("../../sidecar.toml");

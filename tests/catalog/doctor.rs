@@ -34,7 +34,7 @@ on_all_versions! {
         let required = fixture.required(&["id", "labels"]);
         let before = examine(&fixture, &required).await;
         assert_eq!(problems(&before), 0, "{before:#?}");
-        assert!(find(&before, "create the publication").cure_sql.as_ref().is_some_and(|sql| sql.starts_with("CREATE PUBLICATION")));
+        assert!(find(&before, "create the publication").fix_sql.as_ref().is_some_and(|sql| sql.starts_with("CREATE PUBLICATION")));
         let found = fixture.server_state(&required).await;
         assert!(found.publication.is_none() && found.slot.is_none(), "it only looked");
 
@@ -63,8 +63,8 @@ on_all_versions! {
             fixture.run(ddl).await;
             let findings = examine(&fixture, &required).await;
             let finding = find(&findings, title);
-            assert_eq!((finding.severity, finding.cure_sql.is_some()), (Severity::Problem, curable), "{findings:#?}");
-            if let Some(cure) = &finding.cure_sql {
+            assert_eq!((finding.severity, finding.fix_sql.is_some()), (Severity::Problem, curable), "{findings:#?}");
+            if let Some(cure) = &finding.fix_sql {
                 fixture.run(cure).await;
                 let cured = examine(&fixture, &required).await;
                 assert_eq!(problems(&cured), 0, "{cured:#?}");

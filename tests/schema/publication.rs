@@ -33,7 +33,7 @@ async fn gives_less(version: u32, name: &'static str, sql: &'static str, because
     database.run(&sql.replace("{p}", &format!("p_{}", database.name))).await;
     let said = unready(&sidecar, because).await;
     assert!(said.contains("may be missing from the stream"), "{said}");
-    let cure = said.lines().find_map(|line| line.trim().strip_prefix("cure: ")).expect(&said);
+    let cure = said.lines().find_map(|line| line.trim().strip_prefix("fix: ")).expect(&said);
     database.run(cure).await;
     sidecar.ready().await;
     assert!(
@@ -61,7 +61,7 @@ async fn a_start_with_a_publication_that_gives_less_is_refused_with_the_cure() {
         let log = sidecar.log();
         assert!(
             log.contains("lacks insert, update, delete or truncate")
-                && log.contains("cure: ALTER PUBLICATION"),
+                && log.contains("fix: ALTER PUBLICATION"),
             "{log}"
         );
         assert!(log.contains("may be missing from the stream"), "{log}");

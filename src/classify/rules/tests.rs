@@ -246,8 +246,8 @@ fn a_first_look_tells_which_document_a_row_is_whatever_else_it_holds() {
     let mut harness = Harness::by_default();
     let doc = excluded().unchanged("key").with("labels", "{");
     let (row, project) = (doc.row(&harness.layout), harness.projects.number("p"));
-    let sight = harness.layout.sight(&row, &mut harness.projects);
-    assert_eq!(sight, Ok(DocumentRef { id: "1".to_owned(), project, excluded: true }));
+    let document_ref = harness.layout.document_ref(&row, &mut harness.projects);
+    assert_eq!(document_ref, Ok(DocumentRef { id: "1".to_owned(), project, excluded: true }));
 }
 
 #[test]

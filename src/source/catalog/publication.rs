@@ -25,13 +25,13 @@ pub struct Publication {
     /// Our role may alter and drop it.
     pub owned: bool,
     /// Changes of the table are published under its own name.
-    pub holds: bool,
+    pub publishes_table: bool,
     /// The publication names the table, or publishes partitions of it only.
-    pub holds_somehow: bool,
+    pub publishes_parts: bool,
     /// The publication has a column list for the table.
-    pub withholds_columns: bool,
+    pub has_column_list: bool,
     /// The publication has a row filter for the table.
-    pub withholds_rows: bool,
+    pub has_row_filter: bool,
     /// Number of other tables that it publishes.
     pub others: i64,
 }
@@ -56,10 +56,10 @@ pub async fn publication(client: &Client, name: &str, oid: u32) -> Result<Option
         via_root: found.try_get("via_root")?,
         generated: found.try_get("generated")?,
         owned: found.try_get("owned")?,
-        holds: tables.try_get("holds")?,
-        holds_somehow: limits.is_some() || tables.try_get("holds_parts")?,
-        withholds_columns: limit("withholds_columns")?,
-        withholds_rows: limit("withholds_rows")?,
+        publishes_table: tables.try_get("publishes_table")?,
+        publishes_parts: limits.is_some() || tables.try_get("publishes_parts")?,
+        has_column_list: limit("has_column_list")?,
+        has_row_filter: limit("has_row_filter")?,
         others: tables.try_get("others")?,
     }))
 }
@@ -81,7 +81,7 @@ pub fn violations(
         ));
     }
     let under_leaves = table.kind == Kind::Partitioned && !publication.via_root;
-    if under_leaves && (publication.holds_somehow || publication.all_tables) {
+    if under_leaves && (publication.publishes_parts || publication.all_tables) {
         violations.push(Violation::with_fix(
             format!(
                 "the publication {name} publishes changes under the names of the partitions of {}",
@@ -89,14 +89,14 @@ pub fn violations(
             ),
             set("publish_via_partition_root = true"),
         ));
-    } else if !publication.holds {
+    } else if !publication.publishes_table {
         violations.push(Violation::with_fix(
             format!("the publication {name} does not contain the table {}.{}", table.schema, table.name),
             format!("ALTER PUBLICATION {publication_sql} ADD TABLE {table_sql};"),
         ));
     }
-    if publication.withholds_columns || publication.withholds_rows {
-        let limit = if publication.withholds_columns { "column list" } else { "row filter" };
+    if publication.has_column_list || publication.has_row_filter {
+        let limit = if publication.has_column_list { "column list" } else { "row filter" };
         violations.push(Violation::with_fix(
             format!(
                 "the publication {name} has a {limit} for {}: changes would be lost, or the application's UPDATEs fail",

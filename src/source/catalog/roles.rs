@@ -82,7 +82,7 @@ pub fn rule(
             let why = ", so the values that mean \"excluded\" must be set";
             return refuse("documents.excluded_when", why);
         }
-        said => said.clone(),
+        given => given.clone(),
     };
     match &when {
         ExcludedWhen::NotNull if column.not_null => {

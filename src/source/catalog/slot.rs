@@ -192,8 +192,9 @@ impl fmt::Display for BlockingTransaction {
             (None, Some(pid)) => write!(f, "the transaction of pid {pid}")?,
             (None, None) => write!(f, "a transaction")?,
         }
-        let said = [("role", &self.role), ("application", &self.application), ("database", &self.database)];
-        for (what, name) in said {
+        let details =
+            [("role", &self.role), ("application", &self.application), ("database", &self.database)];
+        for (what, name) in details {
             name.iter().try_for_each(|name| write!(f, ", {what} {name}"))?;
         }
         self.open_for.iter().try_for_each(|open| write!(f, ", open for {} s", open.as_secs()))

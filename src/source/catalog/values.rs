@@ -83,11 +83,11 @@ async fn normal(
         Err(error) => {
             return match error.as_db_error() {
                 // Using a type needs USAGE on its schema, reading a column of that type does not.
-                Some(said) if *said.code() == SqlState::INSUFFICIENT_PRIVILEGE => {
-                    Ok(unread(of, value, said.message()))
+                Some(error) if *error.code() == SqlState::INSUFFICIENT_PRIVILEGE => {
+                    Ok(unread(of, value, error.message()))
                 }
-                Some(said) if is_of_value(said.code().code()) => {
-                    Ok(Err(format!("is not one: {}", said.message())))
+                Some(error) if is_of_value(error.code().code()) => {
+                    Ok(Err(format!("is not one: {}", error.message())))
                 }
                 _ => Err(error.into()),
             };

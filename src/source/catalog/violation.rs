@@ -11,25 +11,25 @@ pub struct Violation {
     /// One sentence.
     pub what: String,
     /// The SQL that fixes it; `None` if a setting does.
-    pub cure_sql: Option<String>,
+    pub fix_sql: Option<String>,
 }
 
 impl Violation {
     /// A violation that SQL fixes.
     pub fn with_fix(what: impl Into<String>, sql: impl Into<String>) -> Self {
-        Self { what: what.into(), cure_sql: Some(sql.into()) }
+        Self { what: what.into(), fix_sql: Some(sql.into()) }
     }
 
     /// A violation that a setting fixes, as its sentence explains.
     pub fn in_settings(what: impl Into<String>) -> Self {
-        Self { what: what.into(), cure_sql: None }
+        Self { what: what.into(), fix_sql: None }
     }
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
-        self.cure_sql.iter().try_for_each(|sql| write!(f, "\n  cure: {sql}"))
+        self.fix_sql.iter().try_for_each(|sql| write!(f, "\n  fix: {sql}"))
     }
 }
 

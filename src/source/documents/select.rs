@@ -59,8 +59,8 @@ pub struct DocumentKey {
 impl DocumentKey {
     /// From the settings, for the table that was found.
     pub fn of(required: &Required, found: &ServerState) -> Self {
-        let told = &found.exclusion;
-        let live = match (required.excluded(), &told.when, told.form) {
+        let rule = &found.exclusion;
+        let live = match (required.excluded(), &rule.when, rule.form) {
             (Some(column), Some(when), Some(form)) => {
                 Live::ByColumn(column.to_owned(), when.clone(), form.kind)
             }
@@ -73,7 +73,7 @@ impl DocumentKey {
     }
 
     /// Whether the identity already prevents rows from sharing an id, so that nothing needs to be counted.
-    pub fn told_apart_by(&self, identity: &[String]) -> bool {
+    pub fn is_unique_by(&self, identity: &[String]) -> bool {
         identity.iter().all(|column| {
             self.id.contains(column) || self.project.as_ref().is_some_and(|(project, _)| project == column)
         })

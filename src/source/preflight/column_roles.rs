@@ -51,7 +51,7 @@ pub(in crate::source) fn finding(found: &ServerState, required: &Required) -> Fi
 }
 
 /// Warnings about roles that are valid but rarely intended.
-pub fn suspicions(found: &ServerState, required: &Required) -> Vec<Finding> {
+pub fn warnings(found: &ServerState, required: &Required) -> Vec<Finding> {
     let mut findings = of_content(found, required);
     findings.extend(misspelt(found, required));
     findings.extend(of_project(found, required));

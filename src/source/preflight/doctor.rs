@@ -38,19 +38,19 @@ pub async fn doctor(client: &Client, required: &Required) -> Result<Vec<Finding>
 pub fn evaluate(found: &ServerState, required: &Required) -> Vec<Finding> {
     let mut findings = vec![server(&found.server)];
     findings.extend(found.violations(required).into_iter().map(problem));
-    findings.extend(to_be_made(found, required));
+    findings.extend(missing(found, required));
     findings.extend(identity::choose(&found.table, &required.id).ok().map(|columns| {
         ok(format!("rows of {} are identified by ({})", found.table.name, columns.join(", ")))
     }));
-    findings.extend(room(found));
+    findings.extend(free_capacity(found));
     findings.extend(
         found.slot.as_ref().into_iter().flat_map(|slot| of_slot(required, slot, found.server.version)),
     );
     findings.extend(limits(found));
     findings.extend(of_table(&found.table, found.server.version));
-    findings.extend(swapped(&found.table, required));
+    findings.extend(swappable_ids(&found.table, required));
     findings.push(column_roles::finding(found, required));
-    findings.extend(column_roles::suspicions(found, required));
+    findings.extend(column_roles::warnings(found, required));
     findings
 }
 
@@ -67,7 +67,7 @@ pub fn replication_refused(message: &str) -> Finding {
         severity: Severity::Problem,
         title: format!("no replication connection: {message}"),
         explanation: explanation.to_owned(),
-        cure_sql: None,
+        fix_sql: None,
     }
 }
 
@@ -82,7 +82,7 @@ fn server(server: &Server) -> Finding {
     ok(format!("PostgreSQL {major}.{minor}, database {}, role {}", server.database, server.role))
 }
 
-fn to_be_made(found: &ServerState, required: &Required) -> Vec<Finding> {
+fn missing(found: &ServerState, required: &Required) -> Vec<Finding> {
     let of_step = |step: setup::SetupStep| Finding {
         severity: if step.permitted { Severity::Note } else { Severity::Problem },
         title: format!("missing: to {}", step.what),
@@ -91,13 +91,13 @@ fn to_be_made(found: &ServerState, required: &Required) -> Vec<Finding> {
         } else {
             format!("The role {} lacks the privileges: {}.", found.server.role, step.needs)
         },
-        cure_sql: Some(step.sql),
+        fix_sql: Some(step.sql),
     };
     setup::plan(found, required).into_iter().map(of_step).collect()
 }
 
 /// Checks for free slots and walsenders: one of each for the stream, and briefly one more for a snapshot.
-fn room(found: &ServerState) -> Vec<Finding> {
+fn free_capacity(found: &ServerState) -> Vec<Finding> {
     let slots_needed = if found.slot.is_some() { 1 } else { 2 };
     let active = found.slot.as_ref().is_some_and(|slot| slot.active_pid.is_some());
     let senders_needed = if active { 1 } else { 2 };
@@ -112,7 +112,7 @@ fn room(found: &ServerState) -> Vec<Finding> {
             explanation:
                 "Two at the first start and on a resync, one otherwise. The server must be restarted after."
                     .to_owned(),
-            cure_sql: Some(format!("ALTER SYSTEM SET {setting} = {};", used + needed + 2)),
+            fix_sql: Some(format!("ALTER SYSTEM SET {setting} = {};", used + needed + 2)),
         }
     };
     vec![
@@ -184,7 +184,7 @@ fn limits(found: &ServerState) -> Vec<Finding> {
     }
     if settings.number("wal_sender_timeout").is_some_and(|limit| limit > 0 && limit < SHORT_TIMEOUT_MS) {
         findings.push(Finding {
-            cure_sql: Some(
+            fix_sql: Some(
                 "ALTER SYSTEM SET wal_sender_timeout = '60s'; SELECT pg_catalog.pg_reload_conf();".to_owned(),
             ),
             ..warning(
@@ -249,7 +249,7 @@ fn of_table(table: &Table, version: u32) -> Vec<Finding> {
 
 /// Rows may swap their ids within a statement if the constraint on the id is deferrable. Each row change is
 /// classified by itself, so the last record of one of the two ids is `excluded`.
-fn swapped(table: &Table, required: &Required) -> Option<Finding> {
+fn swappable_ids(table: &Table, required: &Required) -> Option<Finding> {
     let identity = identity::choose(table, &required.id).ok()?;
     let of_ids = |index: &&UniqueIndex| {
         let known =
@@ -261,7 +261,7 @@ fn swapped(table: &Table, required: &Required) -> Option<Finding> {
     let kind = if index.primary { "PRIMARY KEY" } else { "UNIQUE" };
     let columns = sql_names::column_list(&index.columns);
     Some(Finding {
-        cure_sql: Some(format!(
+        fix_sql: Some(format!(
             "ALTER TABLE {quoted} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} {kind} ({columns});"
         )),
         ..warning(
@@ -291,7 +291,7 @@ async fn other_slots(client: &Client, required: &Required) -> Result<Vec<Finding
 async fn ids(client: &Client, found: &ServerState, required: &Required) -> Vec<Finding> {
     let key = DocumentKey::of(required, found);
     let told_apart =
-        identity::choose(&found.table, &required.id).is_ok_and(|columns| key.told_apart_by(&columns));
+        identity::choose(&found.table, &required.id).is_ok_and(|columns| key.is_unique_by(&columns));
     if told_apart {
         return vec![ok("no two documents of a project can share an id")];
     }
@@ -319,7 +319,7 @@ fn problem(violation: Violation) -> Finding {
         severity: Severity::Problem,
         title: violation.what,
         explanation: String::new(),
-        cure_sql: violation.cure_sql,
+        fix_sql: violation.fix_sql,
     }
 }
 

@@ -38,28 +38,28 @@ pub(in crate::source) async fn findings(
 /// Searches the columns that receivers get for text that is not UTF-8. A search that takes longer than a
 /// minute is cancelled and reported as such.
 async fn invalid(client: &Client, found: &ServerState, required: &Required) -> Vec<Finding> {
-    let not_asked = |error: SourceError| {
+    let not_checked = |error: SourceError| {
         vec![note("ids, keys, projects and labels could not be checked to be UTF-8", error.to_string())]
     };
-    looked_through(client, found, required).await.unwrap_or_else(not_asked)
+    search(client, found, required).await.unwrap_or_else(not_checked)
 }
 
-async fn looked_through(
+async fn search(
     client: &Client,
     found: &ServerState,
     required: &Required,
 ) -> Result<Vec<Finding>, SourceError> {
     let identity = identity::choose(&found.table, &required.id).unwrap_or_default();
-    let told: Vec<_> =
-        required.columns.iter().filter(|named| !UNTOLD.contains(&named.setting.as_str())).collect();
-    let names = identity.iter().chain(told.iter().map(|named| &named.name));
+    let sent: Vec<_> =
+        required.columns.iter().filter(|named| !NEVER_SENT.contains(&named.setting.as_str())).collect();
+    let names = identity.iter().chain(sent.iter().map(|named| &named.name));
     let columns: Vec<ReadColumn> =
         names.map(|name| ReadColumn { name: name.clone(), digest_over: None }).collect();
     client
         .batch_execute("BEGIN READ ONLY; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '60s'")
         .await?;
     let select = select::rows(&found.table, &columns, select::Encoding::Raw);
-    let mut bad: Vec<(u64, String)> = vec![(0, String::new()); told.len()];
+    let mut bad: Vec<(u64, String)> = vec![(0, String::new()); sent.len()];
     let looked = async {
         let rows = client.query_raw(&select, std::iter::empty::<&str>()).await?;
         tokio::pin!(rows);
@@ -92,10 +92,10 @@ async fn looked_through(
             named.setting, named.name, required.schema, required.table
         ),
         explanation: "It is sent to receivers. Correct it in the table.".to_owned(),
-        cure_sql: None,
+        fix_sql: None,
     };
-    Ok(told.iter().zip(bad).filter(|(_, (count, _))| *count > 0).map(of_column).collect())
+    Ok(sent.iter().zip(bad).filter(|(_, (count, _))| *count > 0).map(of_column).collect())
 }
 
 /// Columns that are compared and never sent.
-const UNTOLD: [&str; 2] = ["documents.content", "documents.excluded"];
+const NEVER_SENT: [&str; 2] = ["documents.content", "documents.excluded"];

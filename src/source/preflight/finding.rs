@@ -10,7 +10,7 @@ pub struct Finding {
     /// The consequences; may be empty.
     pub explanation: String,
     /// The SQL that fixes it, if SQL does.
-    pub cure_sql: Option<String>,
+    pub fix_sql: Option<String>,
 }
 
 /// How bad a finding is.
@@ -27,11 +27,11 @@ pub enum Severity {
 }
 
 pub(in crate::source) fn ok(title: impl Into<String>) -> Finding {
-    Finding { severity: Severity::Ok, title: title.into(), explanation: String::new(), cure_sql: None }
+    Finding { severity: Severity::Ok, title: title.into(), explanation: String::new(), fix_sql: None }
 }
 
 pub(in crate::source) fn note(title: impl Into<String>, explanation: impl Into<String>) -> Finding {
-    Finding { severity: Severity::Note, title: title.into(), explanation: explanation.into(), cure_sql: None }
+    Finding { severity: Severity::Note, title: title.into(), explanation: explanation.into(), fix_sql: None }
 }
 
 pub(in crate::source) fn warning(title: impl Into<String>, explanation: impl Into<String>) -> Finding {

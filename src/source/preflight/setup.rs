@@ -73,7 +73,7 @@ pub fn plan(server_state: &ServerState, required: &Required) -> Vec<SetupStep> {
 /// The SQL of [`plan`], with the SQL that fixes the violations, for a role with more privileges.
 pub fn print(server_state: &ServerState, required: &Required) -> String {
     let violations = server_state.violations(required).into_iter();
-    let cures = violations.map(|violation| (violation.what, violation.cure_sql.unwrap_or_default()));
+    let cures = violations.map(|violation| (violation.what, violation.fix_sql.unwrap_or_default()));
     let steps = plan(server_state, required)
         .into_iter()
         .map(|step| (format!("{}; needs {}", step.what, step.needs), step.sql));

@@ -21,7 +21,7 @@ pub struct Standby {
     pub feedback: bool,
     /// Number of slot synchronisation sessions of all standbys together; `None` if our role may not see
     /// them.
-    pub copying: Option<i64>,
+    pub sync_sessions: Option<i64>,
 }
 
 /// Reads the standbys' slots.
@@ -33,7 +33,7 @@ pub async fn standbys(client: &Client) -> Result<Vec<Standby>, SourceError> {
                 slot: row.try_get("name")?,
                 active: row.try_get("active")?,
                 feedback: row.try_get("feedback")?,
-                copying: row.try_get("copying")?,
+                sync_sessions: row.try_get("sync_sessions")?,
             })
         })
         .collect()
@@ -56,7 +56,7 @@ pub fn evaluate(found: &ServerState, required: &Required, standbys: &[Standby]) 
         )
     }));
     if standbys.iter().any(|standby| standby.active)
-        && standbys.iter().all(|standby| standby.copying == Some(0))
+        && standbys.iter().all(|standby| standby.sync_sessions == Some(0))
     {
         findings.push(warning("no standby synchronises failover slots", ON_THE_STANDBY));
     }
@@ -71,7 +71,7 @@ fn not_marked(found: &ServerState, required: &Required) -> Option<Finding> {
     found.slot.as_ref().filter(|slot| !slot.failover)?;
     let name = &required.slot;
     Some(Finding {
-        cure_sql: Some(format!("ALTER_REPLICATION_SLOT {} ( FAILOVER true );", escape_identifier(name))),
+        fix_sql: Some(format!("ALTER_REPLICATION_SLOT {} ( FAILOVER true );", escape_identifier(name))),
         ..warning(
             format!("the slot {name} is not a failover slot, though postgres.failover_slot is set"),
             format!(
@@ -95,7 +95,7 @@ fn held_back(found: &ServerState, standbys: &[Standby]) -> Vec<Finding> {
     if named.is_empty() && !standbys.is_empty() {
         let names: Vec<&str> = standbys.iter().map(|standby| standby.slot.as_str()).collect();
         return vec![Finding {
-            cure_sql: Some(format!(
+            fix_sql: Some(format!(
                 "ALTER SYSTEM SET synchronized_standby_slots = {}; SELECT pg_catalog.pg_reload_conf();",
                 escape_literal(&names.join(","))
             )),

@@ -97,7 +97,7 @@ impl SourceError {
 impl From<ServerError> for SourceError {
     fn from(error: ServerError) -> Self {
         match outlook(&error.sqlstate) {
-            Outlook::NeedsCure(cure) => Self::Refused(format!("{error}; {cure}")),
+            Outlook::NeedsFix(cure) => Self::Refused(format!("{error}; {cure}")),
             // Starting up, shutting down, or too many connections.
             Outlook::Passes if matches!(error.sqlstate.as_str(), "53300" | "57P01" | "57P02" | "57P03") => {
                 Self::Unreachable(error.to_string())

@@ -5,7 +5,7 @@
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::source) enum Outlook {
     /// It fails until a setting, a privilege or the server is changed, as the text explains.
-    NeedsCure(&'static str),
+    NeedsFix(&'static str),
     /// It succeeds later: the server is unavailable, a lock is held, a limit is reached.
     Passes,
     /// The code alone does not tell. It is retried.
@@ -17,8 +17,8 @@ pub(in crate::source) enum Outlook {
 /// The outlook by class, with the codes that differ from their class.
 pub(in crate::source) fn outlook(sqlstate: &str) -> Outlook {
     match sqlstate {
-        "08P01" => Outlook::NeedsCure(POOLER),
-        "25006" => Outlook::NeedsCure(READ_ONLY),
+        "08P01" => Outlook::NeedsFix(POOLER),
+        "25006" => Outlook::NeedsFix(READ_ONLY),
         // The slot or its WAL, or a schema that is just being changed: decided at the next connection.
         "55000" => Outlook::Unclear,
         // A cancelled transaction or session and its aftermath, a lock, a slot in use.
@@ -33,11 +33,11 @@ fn of_class(class: &str) -> Outlook {
         // Connection, rollback, resources, operator intervention, a statement or cursor that ended with its
         // session, a snapshot that is too old.
         "08" | "26" | "34" | "40" | "53" | "57" | "72" => Outlook::Passes,
-        "28" => Outlook::NeedsCure(LOGIN),
-        "3D" => Outlook::NeedsCure(DATABASE),
-        "0L" | "0P" | "3F" | "42" | "44" => Outlook::NeedsCure(ACCESS),
-        "0A" => Outlook::NeedsCure(UNSUPPORTED),
-        "25" | "55" | "F0" => Outlook::NeedsCure(STATE),
+        "28" => Outlook::NeedsFix(LOGIN),
+        "3D" => Outlook::NeedsFix(DATABASE),
+        "0L" | "0P" | "3F" | "42" | "44" => Outlook::NeedsFix(ACCESS),
+        "0A" => Outlook::NeedsFix(UNSUPPORTED),
+        "25" | "55" | "F0" => Outlook::NeedsFix(STATE),
         "22" => Outlook::Unreadable(DATA),
         "54" => Outlook::Unreadable(LIMIT),
         // The application's functions and triggers, foreign data, the server's files, internal errors.

@@ -28,7 +28,7 @@ pub struct Stream {
     inbound: BytesMut,
     from: Lsn,
     /// The last LSN that a message carried, to locate a malformed one.
-    seen: Lsn,
+    last_lsn: Lsn,
     timeout: Duration,
 }
 
@@ -51,7 +51,7 @@ pub enum StreamClosed {
 
 impl Stream {
     pub(in crate::source) fn new(socket: Socket, inbound: BytesMut, from: Lsn, timeout: Duration) -> Self {
-        Self { socket, inbound, from, seen: from, timeout }
+        Self { socket, inbound, from, last_lsn: from, timeout }
     }
 
     /// Reads until `stop` is true, or its sender or that of `synced` is dropped, or the connection ends.
@@ -72,7 +72,7 @@ impl Stream {
             return Ok(ended);
         }
         loop {
-            let wake = self.tell(&mut progress, clock).await?;
+            let wake = self.send_status(&mut progress, clock).await?;
             if *stop.borrow_and_update() {
                 break;
             }
@@ -110,7 +110,7 @@ impl Stream {
     }
 
     /// Sends the status update that is due. Returns when the next one is.
-    async fn tell(&mut self, progress: &mut Progress, clock: Clock) -> Result<Uptime, SourceError> {
+    async fn send_status(&mut self, progress: &mut Progress, clock: Clock) -> Result<Uptime, SourceError> {
         loop {
             match progress.poll(clock.uptime()) {
                 KeepAliveAction::Wait(until) => return Ok(until),
@@ -150,7 +150,7 @@ impl Stream {
                 let bytes = self.inbound.split_to(end).freeze();
                 hand_over(FrameBlock { bytes, _permit: permit.take() });
             }
-            let next = message_length(&self.inbound).map_err(|error| malformed(self.seen, error))?;
+            let next = message_length(&self.inbound).map_err(|error| malformed(self.last_lsn, error))?;
             match next {
                 Some((kind, length)) if self.inbound.len() >= length => {
                     if let Some(ended) = self.other_message(kind, length)? {
@@ -177,7 +177,7 @@ impl Stream {
             match (message.get(5), message.get(6..14).and_then(|lsn| lsn.first_chunk::<8>())) {
                 // A keepalive that requests a reply is answered here, however far behind the reader is.
                 (Some(b'k'), _) if message.get(22) == Some(&1) => progress.requested(),
-                (Some(b'w'), Some(lsn)) => self.seen = self.seen.max(Lsn(u64::from_be_bytes(*lsn))),
+                (Some(b'w'), Some(lsn)) => self.last_lsn = self.last_lsn.max(Lsn(u64::from_be_bytes(*lsn))),
                 _ => {}
             }
             end += length;
@@ -192,12 +192,12 @@ impl Stream {
             b'N' | b'S' => Ok(None),
             b'E' => match Message::parse(&mut whole) {
                 Ok(Some(Message::ErrorResponse(body))) => {
-                    Err(SourceError::of_stream(server_error(&body), self.seen))
+                    Err(SourceError::of_stream(server_error(&body), self.last_lsn))
                 }
-                _ => Err(malformed(self.seen, "an ErrorResponse")),
+                _ => Err(malformed(self.last_lsn, "an ErrorResponse")),
             },
             other => Err(malformed(
-                self.seen,
+                self.last_lsn,
                 format_args!("a message of kind {:?} in the stream", char::from(other)),
             )),
         }
