@@ -115,7 +115,7 @@ impl GroupWriter {
         )?;
         Ok(Self {
             shadow: ShadowCache::new(spool.reader()?, SHADOW_BYTES_MAX),
-            projects: Projects::known(opened.projects.iter().cloned()),
+            projects: Projects::from_names(opened.projects.iter().cloned()),
             builder: GroupBuilder::new(opened.last_seq),
             layouts,
             dependency_index,

@@ -293,7 +293,7 @@ impl StreamApplier {
             answer = (self.lookup)(&types, &added, self.xid).map_err(Halt::Catalog)?;
         }
         for (oid, form) in answer.kinds {
-            self.kinds.learn(oid, form);
+            self.kinds.insert(oid, form);
         }
         let before = group_writer.layouts.clone();
         let columns: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();

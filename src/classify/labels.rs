@@ -24,7 +24,7 @@ impl TypeKinds {
     }
 
     /// Adds a form that was read from the catalog.
-    pub fn learn(&mut self, type_oid: u32, form: TypeForm) {
+    pub fn insert(&mut self, type_oid: u32, form: TypeForm) {
         self.learned.insert(type_oid, form);
     }
 

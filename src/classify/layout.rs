@@ -57,7 +57,7 @@ pub(super) enum SimilarityAt {
 
 /// What the mapping needs and the relation lacks.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{}", sentence(self))]
+#[error("{}", describe(self))]
 pub struct Unresolved {
     /// (setting, column) of missing columns.
     pub missing: Vec<(String, String)>,
@@ -69,7 +69,7 @@ pub struct Unresolved {
     pub found: Vec<String>,
 }
 
-fn sentence(unresolved: &Unresolved) -> String {
+fn describe(unresolved: &Unresolved) -> String {
     let mut parts: Vec<String> = unresolved
         .missing
         .iter()

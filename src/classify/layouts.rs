@@ -63,7 +63,7 @@ impl Layouts {
     }
 
     /// Marks all values as known: every document was read, or reading them was given up.
-    pub fn learn(&mut self) {
+    pub fn mark_learned(&mut self) {
         self.learned = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
     }
 

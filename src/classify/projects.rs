@@ -10,7 +10,7 @@ pub struct Projects {
     names: Vec<String>,
     numbers: HashMap<String, ProjectNo>,
     /// How many of `names` are stored in the spool.
-    kept: usize,
+    stored: usize,
 }
 
 impl Projects {
@@ -18,10 +18,10 @@ impl Projects {
     pub const DEFAULT: &'static str = "default";
 
     /// The projects that are stored in the spool, numbered from 0 without a gap.
-    pub fn known(names: impl IntoIterator<Item = String>) -> Self {
+    pub fn from_names(names: impl IntoIterator<Item = String>) -> Self {
         let names: Vec<String> = names.into_iter().collect();
         let numbers = (0..).map(ProjectNo).zip(&names).map(|(no, name)| (name.clone(), no)).collect();
-        Self { kept: names.len(), names, numbers }
+        Self { stored: names.len(), names, numbers }
     }
 
     /// The number of `name`; a new number for a new name. An empty name means [`Self::DEFAULT`].
@@ -44,10 +44,10 @@ impl Projects {
     /// Projects numbered since the last call. They must be stored together with the records that refer to
     /// them.
     pub fn take_new(&mut self) -> Vec<(ProjectNo, String)> {
-        let new = self.names.iter().enumerate().skip(self.kept);
+        let new = self.names.iter().enumerate().skip(self.stored);
         let new =
             new.map(|(at, name)| (ProjectNo(u32::try_from(at).unwrap_or(u32::MAX)), name.clone())).collect();
-        self.kept = self.names.len();
+        self.stored = self.names.len();
         new
     }
 }
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_project_keeps_its_number_and_is_handed_over_once() {
-        let mut projects = Projects::known(["a".to_owned()]);
+        let mut projects = Projects::from_names(["a".to_owned()]);
         assert_eq!(
             (projects.number("b"), projects.number("a"), projects.number("b")),
             (ProjectNo(1), ProjectNo(0), ProjectNo(1))

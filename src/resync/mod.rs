@@ -113,7 +113,7 @@ impl Comparison {
         let position = StreamPosition { resume_lsn: at.max(self.applied), last_end: at, open: None };
         let layout = layout(&self.snapshot, &self.documents, self.generated, group_writer).await?;
         if self.mode != ComparisonMode::Count {
-            group_writer.layouts.learn();
+            group_writer.layouts.mark_learned();
             group_writer.set_fact(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
         }
         let mut comparer = Comparer {

@@ -58,7 +58,7 @@ impl Merged {
     }
 
     /// The text at `path` in the flags or the environment, which override the file.
-    pub(super) fn outside_the_file(sources: &Sources, path: &str) -> Result<Option<String>, InvalidSettings> {
+    pub(super) fn overrides(sources: &Sources, path: &str) -> Result<Option<String>, InvalidSettings> {
         let flags = env::Flags::parse(&sources.set).map_err(one)?;
         let given = Figment::from(env::Environment::of_process()).merge(flags);
         Ok(given.find_value(path).ok().and_then(figment::value::Value::into_string))

@@ -34,7 +34,7 @@ pub fn load(sources: &Sources) -> Result<Settings, InvalidSettings> {
 /// Loads `spool.path` only, for commands that talk to the running sidecar. Other settings may be invalid,
 /// and no secret is read.
 pub fn spool_path(sources: &Sources) -> Result<PathBuf, InvalidSettings> {
-    if let Some(path) = Merged::outside_the_file(sources, "spool.path")? {
+    if let Some(path) = Merged::overrides(sources, "spool.path")? {
         return Ok(path.into());
     }
     let merged = Merged::read(sources)?;
@@ -73,7 +73,7 @@ fn settings(merged: &Merged) -> Result<Settings, InvalidSettings> {
 
 /// The origin of the invalid value, and the message.
 fn describe(fault: &SettingError, merged: &Merged) -> (Option<Origin>, String) {
-    let (origin, name, why) = (merged.origin(&fault.path), named(&fault.path), &fault.why);
+    let (origin, name, why) = (merged.origin(&fault.path), dotted_path(&fault.path), &fault.why);
     let sentence = match &origin {
         Some(origin @ Origin::Line { .. }) => format!("{origin}: `{name}`: {why}"),
         Some(Origin::Source(source)) if source != "defaults" => format!("`{name}`: {why} (in the {source})"),
@@ -83,7 +83,7 @@ fn describe(fault: &SettingError, merged: &Merged) -> (Option<Origin>, String) {
 }
 
 /// `webhook[0].url`
-fn named(path: &[String]) -> String {
+fn dotted_path(path: &[String]) -> String {
     match path {
         [section, at, rest @ ..] if section == "webhook" => {
             let hook = format!("webhook[{at}]");

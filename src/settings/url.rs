@@ -35,10 +35,10 @@ pub(super) fn url(text: &str) -> Result<Uri, String> {
         let authority = uri.authority().map_or("", Authority::as_str);
         authority.eq_ignore_ascii_case(host) || authority.eq_ignore_ascii_case(&with_port)
     };
-    written.filter(same).map_or_else(|| as_a_browser_writes_it(parsed), Ok)
+    written.filter(same).map_or_else(|| normalised(parsed), Ok)
 }
 
-fn as_a_browser_writes_it(mut url: Url) -> Result<Uri, String> {
+fn normalised(mut url: Url) -> Result<Uri, String> {
     url.set_fragment(None);
     url.as_str().parse().map_err(|_| "this URL cannot be requested over HTTP".to_owned())
 }

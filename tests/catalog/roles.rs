@@ -221,7 +221,7 @@ impl Sweep {
             .filter(|oid| !kinds.contains(*oid))
             .collect();
         for (oid, form) in type_forms(&fixture.client, &oids).await.expect("forms") {
-            kinds.learn(oid, form);
+            kinds.insert(oid, form);
         }
         Self { samples, found, required, relation, cells, kinds }
     }

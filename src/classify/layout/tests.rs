@@ -207,7 +207,7 @@ fn only_columns_with_a_role_and_a_users_type_are_asked_about() {
     assert_eq!(unknown(&table, &kinds), Vec::<u32>::new());
     table[5].1 = 20_001;
     assert_eq!(unknown(&table, &kinds), [20_001]);
-    kinds.learn(20_001, TypeForm { base: 3802, kind: TypeKind::Json });
+    kinds.insert(20_001, TypeForm { base: 3802, kind: TypeKind::Json });
     assert_eq!(unknown(&table, &kinds), Vec::<u32>::new());
 }
 

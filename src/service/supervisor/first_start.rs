@@ -96,7 +96,7 @@ impl Supervisor {
         }
         let suspicious = column_roles::warnings(found, required)
             .into_iter()
-            .chain(sample::look(client, found, required).await?);
+            .chain(sample::warnings(client, found, required).await?);
         for finding in suspicious {
             tracing::warn!("{}. {}", finding.title, finding.explanation);
         }

@@ -144,7 +144,7 @@ impl Supervisor {
 
     async fn leave_unlearned(&mut self, why: String) -> Result<(), StreamError> {
         let left = self.capture.work(|group_writer| {
-            group_writer.layouts.learn();
+            group_writer.layouts.mark_learned();
             group_writer.set_fact(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
         });
         left.await.ok_or(StreamError::Stopped)?;

@@ -122,7 +122,7 @@ pub fn violation(name: &str, slot: &Slot) -> Option<Violation> {
 }
 
 /// Why the server cannot create a failover slot, if one is required.
-pub fn no_failover(required: bool, version: u32) -> Option<Violation> {
+pub fn failover_unsupported(required: bool, version: u32) -> Option<Violation> {
     (required && version < FAILOVER_SLOTS).then(|| {
         Violation::in_settings(format!(
             "postgres.failover_slot: the server is PostgreSQL {}, and failover slots need 17: set it to false; \

@@ -44,7 +44,7 @@ pub async fn exclusion_rule(
     };
     let mut values = Vec::new();
     for value in when.values() {
-        match normal(client, column, of, value).await? {
+        match output_text(client, column, of, value).await? {
             Ok(text) => values.push(text),
             Err(why) => {
                 let violation = Violation::in_settings(format!(
@@ -63,13 +63,13 @@ pub async fn exclusion_rule(
 }
 
 /// The output text of `value` as a value of the column's type, or why it is not one.
-async fn normal(
+async fn output_text(
     client: &Client,
     column: &Column,
     of: &ColumnType,
     value: &str,
 ) -> Result<Result<String, String>, SourceError> {
-    if has_clock(of, value) {
+    if depends_on_clock(of, value) {
         return Ok(Err("has another value at each start".to_owned()));
     }
     // Cast twice: without the column's length, to which a cast would truncate, and with its length and a
@@ -84,9 +84,9 @@ async fn normal(
             return match error.as_db_error() {
                 // Using a type needs USAGE on its schema, reading a column of that type does not.
                 Some(error) if *error.code() == SqlState::INSUFFICIENT_PRIVILEGE => {
-                    Ok(unread(of, value, error.message()))
+                    Ok(check_unreadable_type(of, value, error.message()))
                 }
-                Some(error) if is_of_value(error.code().code()) => {
+                Some(error) if is_value_error(error.code().code()) => {
                     Ok(Err(format!("is not one: {}", error.message())))
                 }
                 _ => Err(error.into()),
@@ -107,7 +107,7 @@ async fn normal(
 }
 
 /// Checks a value whose type our role may not use, as far as possible.
-fn unread(of: &ColumnType, value: &str, why: &str) -> Result<String, String> {
+fn check_unreadable_type(of: &ColumnType, value: &str, why: &str) -> Result<String, String> {
     if of.labels.iter().any(|label| label == value) {
         return Ok(value.to_owned());
     }
@@ -118,7 +118,7 @@ fn unread(of: &ColumnType, value: &str, why: &str) -> Result<String, String> {
 }
 
 /// Whether a date or time is relative to the clock: `now`, `today` and the like.
-fn has_clock(of: &ColumnType, value: &str) -> bool {
+fn depends_on_clock(of: &ColumnType, value: &str) -> bool {
     let value = value.to_lowercase();
     TIMES.contains(&of.form.base)
         && ["now", "today", "tomorrow", "yesterday"].iter().any(|word| value.contains(word))
@@ -126,7 +126,7 @@ fn has_clock(of: &ColumnType, value: &str) -> bool {
 
 /// Whether the error is about the value: a data exception or a domain's check.
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-fn is_of_value(sqlstate: &str) -> bool {
+fn is_value_error(sqlstate: &str) -> bool {
     ["22", "23", "42"].iter().any(|class| sqlstate.starts_with(class))
 }
 

@@ -28,8 +28,8 @@ pub async fn doctor(client: &Client, required: &Required) -> Result<Vec<Finding>
     findings.extend(other_slots(client, required).await?);
     if findings.iter().all(|finding| finding.severity < Severity::Problem) {
         findings.extend(encoding::findings(client, &found, required).await?);
-        findings.extend(ids(client, &found, required).await);
-        findings.extend(sample::look(client, &found, required).await?);
+        findings.extend(shared_id_findings(client, &found, required).await);
+        findings.extend(sample::warnings(client, &found, required).await?);
     }
     Ok(findings)
 }
@@ -288,14 +288,14 @@ async fn other_slots(client: &Client, required: &Required) -> Result<Vec<Finding
 
 /// Counts documents that share an id: one pass over the whole table, skipped if the identity rules it out.
 /// A count that takes longer than a minute is cancelled and reported as such.
-async fn ids(client: &Client, found: &ServerState, required: &Required) -> Vec<Finding> {
+async fn shared_id_findings(client: &Client, found: &ServerState, required: &Required) -> Vec<Finding> {
     let key = DocumentKey::of(required, found);
     let told_apart =
         identity::choose(&found.table, &required.id).is_ok_and(|columns| key.is_unique_by(&columns));
     if told_apart {
         return vec![ok("no two documents of a project can share an id")];
     }
-    match counted(client, &found.table, &key).await {
+    match count_shared_ids(client, &found.table, &key).await {
         Ok(SharedIds { ids: 0, .. }) => vec![ok("no two live documents of a project share an id")],
         Ok(SharedIds { ids, rows }) => vec![warning(
             format!("{ids} ids are shared by {rows} live documents of the same project"),
@@ -305,7 +305,11 @@ async fn ids(client: &Client, found: &ServerState, required: &Required) -> Vec<F
     }
 }
 
-async fn counted(client: &Client, table: &Table, key: &DocumentKey) -> Result<SharedIds, SourceError> {
+async fn count_shared_ids(
+    client: &Client,
+    table: &Table,
+    key: &DocumentKey,
+) -> Result<SharedIds, SourceError> {
     client
         .batch_execute("BEGIN READ ONLY; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '60s'")
         .await?;

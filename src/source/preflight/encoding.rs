@@ -30,14 +30,14 @@ pub(in crate::source) async fn findings(
             "Content columns may hold any bytes. What receivers get must be UTF-8: ids, keys, projects, labels and \
              similarities. At a row where they are not, reading stops.",
         ));
-        findings.extend(invalid(client, found, required).await);
+        findings.extend(invalid_text(client, found, required).await);
     }
     Ok(findings)
 }
 
 /// Searches the columns that receivers get for text that is not UTF-8. A search that takes longer than a
 /// minute is cancelled and reported as such.
-async fn invalid(client: &Client, found: &ServerState, required: &Required) -> Vec<Finding> {
+async fn invalid_text(client: &Client, found: &ServerState, required: &Required) -> Vec<Finding> {
     let not_checked = |error: SourceError| {
         vec![note("ids, keys, projects and labels could not be checked to be UTF-8", error.to_string())]
     };

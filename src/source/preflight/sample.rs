@@ -18,7 +18,7 @@ struct Sample {
 }
 
 /// Warnings from the first [`ROWS`] documents. A query that takes too long is cancelled.
-pub async fn look(
+pub async fn warnings(
     client: &Client,
     found: &ServerState,
     required: &Required,

@@ -103,7 +103,7 @@ impl ServerState {
     /// creates them.
     pub fn violations(&self, required: &Required) -> Vec<Violation> {
         let mut violations = self.of_server();
-        violations.extend(slot::no_failover(required.failover, self.server.version));
+        violations.extend(slot::failover_unsupported(required.failover, self.server.version));
         violations.extend(self.of_table(required));
         violations.extend(self.of_columns(required));
         violations.extend(self.of_roles(required));

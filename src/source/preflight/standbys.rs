@@ -44,7 +44,7 @@ pub fn evaluate(found: &ServerState, required: &Required, standbys: &[Standby]) 
     if !required.failover || found.server.version < FAILOVER_SLOTS {
         return Vec::new();
     }
-    let mut findings: Vec<Finding> = not_marked(found, required).into_iter().collect();
+    let mut findings: Vec<Finding> = not_a_failover_slot(found, required).into_iter().collect();
     if standbys.is_empty() {
         let none = "no standby has a slot here: the failover slot is not synchronised to any";
         findings.push(warning(none, ON_THE_STANDBY));
@@ -60,14 +60,14 @@ pub fn evaluate(found: &ServerState, required: &Required, standbys: &[Standby]) 
     {
         findings.push(warning("no standby synchronises failover slots", ON_THE_STANDBY));
     }
-    findings.extend(held_back(found, standbys));
+    findings.extend(standby_confirmation(found, standbys));
     if findings.is_empty() {
         findings.push(ok("the slot is synchronised to standbys, and the sidecar does not get ahead of them"));
     }
     findings
 }
 
-fn not_marked(found: &ServerState, required: &Required) -> Option<Finding> {
+fn not_a_failover_slot(found: &ServerState, required: &Required) -> Option<Finding> {
     found.slot.as_ref().filter(|slot| !slot.failover)?;
     let name = &required.slot;
     Some(Finding {
@@ -85,7 +85,7 @@ fn not_marked(found: &ServerState, required: &Required) -> Option<Finding> {
 
 /// If the server does not wait for standbys before it sends changes, delivered changes may be missing after
 /// a failover; if it waits for a standby that is down, nothing is delivered.
-fn held_back(found: &ServerState, standbys: &[Standby]) -> Vec<Finding> {
+fn standby_confirmation(found: &ServerState, standbys: &[Standby]) -> Vec<Finding> {
     let setting = found.settings.figure("synchronized_standby_slots");
     let named: Vec<&str> = setting
         .split(',')

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::error::SourceError;
 use super::frame::message_length;
 use super::handshake::server_error;
-use super::socket::{Admitted, Socket, admit, closed, malformed};
+use super::socket::{AuthenticatedConnection, Socket, closed, connect, malformed};
 use super::stream::Stream;
 use crate::position::Lsn;
 use crate::source::conninfo::Conninfo;
@@ -54,7 +54,7 @@ pub struct StreamOptions {
 impl Connection {
     /// Connects for replication.
     pub async fn open(conninfo: &Conninfo) -> Result<Self, SourceError> {
-        let Admitted { socket, inbound, server_version, .. } = admit(conninfo, true).await?;
+        let AuthenticatedConnection { socket, inbound, server_version, .. } = connect(conninfo, true).await?;
         Ok(Self { socket, inbound, server_version })
     }
 

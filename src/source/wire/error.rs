@@ -77,7 +77,7 @@ impl SourceError {
     }
 
     /// An error in answer to the start-up message.
-    fn of_admission(error: ServerError) -> Self {
+    fn of_startup(error: ServerError) -> Self {
         match error.sqlstate.as_str() {
             // A wrong value for a setting in `options`, or a database that accepts no connections.
             "22023" | "55000" => Self::Refused(error.to_string()),
@@ -111,7 +111,7 @@ impl From<ServerError> for SourceError {
 impl From<HandshakeError> for SourceError {
     fn from(error: HandshakeError) -> Self {
         match error {
-            HandshakeError::Refused(error) => Self::of_admission(error),
+            HandshakeError::Refused(error) => Self::of_startup(error),
             HandshakeError::Policy(sentence) => Self::Refused(sentence.to_owned()),
             HandshakeError::Malformed(what) => Self::Malformed { lsn: Lsn(0), what },
         }

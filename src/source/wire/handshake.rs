@@ -47,7 +47,7 @@ pub(in crate::source) struct Handshake {
 pub(in crate::source) struct Policy {
     pub(in crate::source) binding: ChannelBinding,
     /// The accepted authentication methods.
-    pub(in crate::source) may: RequireAuth,
+    pub(in crate::source) methods: RequireAuth,
 }
 
 /// How far authentication has come.
@@ -139,7 +139,7 @@ impl Handshake {
                 Message::ErrorResponse(body) => return Err(HandshakeError::Refused(server_error(&body))),
                 Message::NoticeResponse(_) => {}
                 Message::AuthenticationOk => {
-                    self.let_in()?;
+                    self.authenticated()?;
                     self.greeting.extend_from_slice(&as_it_came);
                 }
                 other if !matches!(self.auth_state, AuthState::Done) => {
@@ -173,11 +173,13 @@ impl Handshake {
     }
 
     /// Handles AuthenticationOk. The server must not skip the proof of its identity that we require.
-    fn let_in(&mut self) -> Result<(), HandshakeError> {
+    fn authenticated(&mut self) -> Result<(), HandshakeError> {
         let bound = match self.auth_state {
-            AuthState::ScramStarted { .. } => return Err(HandshakeError::Policy(IMPOSTOR)),
+            AuthState::ScramStarted { .. } => return Err(HandshakeError::Policy(SERVER_UNPROVEN)),
             AuthState::ScramFinished { bound } => bound,
-            AuthState::Initial if !self.policy.may.none => return Err(HandshakeError::Policy(NOT_REQUIRED)),
+            AuthState::Initial if !self.policy.methods.none => {
+                return Err(HandshakeError::Policy(NOT_REQUIRED));
+            }
             AuthState::Done | AuthState::Initial | AuthState::Password => false,
         };
         if self.policy.binding == ChannelBinding::Require && !bound {
@@ -188,11 +190,11 @@ impl Handshake {
     }
 
     fn authenticate(&mut self, message: Message) -> Result<Bytes, HandshakeError> {
-        let (mut out, may) = (BytesMut::new(), self.policy.may);
+        let (mut out, methods) = (BytesMut::new(), self.policy.methods);
         let is_allowed = match &message {
-            Message::AuthenticationCleartextPassword => may.password,
-            Message::AuthenticationMd5Password(_) => may.md5,
-            Message::AuthenticationSasl(_) => may.scram,
+            Message::AuthenticationCleartextPassword => methods.password,
+            Message::AuthenticationMd5Password(_) => methods.md5,
+            Message::AuthenticationSasl(_) => methods.scram,
             _ => true,
         };
         if !is_allowed {
@@ -221,7 +223,7 @@ impl Handshake {
                 self.auth_state = AuthState::ScramStarted { scram, bound };
             }
             (Message::AuthenticationSaslFinal(body), AuthState::ScramStarted { mut scram, bound }) => {
-                scram.finish(body.data()).map_err(|_| HandshakeError::Policy(IMPOSTOR))?;
+                scram.finish(body.data()).map_err(|_| HandshakeError::Policy(SERVER_UNPROVEN))?;
                 self.auth_state = AuthState::ScramFinished { bound };
             }
             (
@@ -325,7 +327,7 @@ impl fmt::Display for ServerError {
 
 const CLEAR_TEXT: &str = "the server requests the password in clear text over a connection without TLS: \
      use sslmode=require or more, or scram-sha-256 in pg_hba.conf";
-const IMPOSTOR: &str = "the server did not prove that it knows the password: \
+const SERVER_UNPROVEN: &str = "the server did not prove that it knows the password: \
      it is not the server it claims to be";
 const NO_PASSWORD: &str = "the server requests a password, and none is given: \
      set `postgres.password`, or add a line to ~/.pgpass";

@@ -25,7 +25,7 @@ use crate::position::Lsn;
 use crate::source::conninfo::{Conninfo, Endpoint, Host, KeepAlive, Negotiation, SslMode, passfile};
 
 /// A connection that is ready for a command.
-pub(in crate::source) struct Admitted {
+pub(in crate::source) struct AuthenticatedConnection {
     pub(in crate::source) socket: Socket,
     /// Bytes received after ReadyForQuery.
     pub(in crate::source) inbound: BytesMut,
@@ -36,15 +36,15 @@ pub(in crate::source) struct Admitted {
 
 /// Tries the endpoints in turn, and all addresses of each. Each address may take `connect_timeout` until
 /// the end of the handshake.
-pub(in crate::source) async fn admit(
+pub(in crate::source) async fn connect(
     conninfo: &Conninfo,
     replication: bool,
-) -> Result<Admitted, SourceError> {
+) -> Result<AuthenticatedConnection, SourceError> {
     let config = tls::client_config(conninfo).map_err(|error| SourceError::Refused(format!("{error:#}")))?;
     let mut last = SourceError::Unreachable("no host is given".into());
     for endpoint in &conninfo.endpoints {
         let found = tokio::time::timeout(conninfo.connect_timeout, addresses(endpoint)).await;
-        let found = found.map_err(|_| silent(conninfo));
+        let found = found.map_err(|_| timeout_message(conninfo));
         let addresses = match found.and_then(|found| found.map_err(|error| error.to_string())) {
             Ok(addresses) => addresses,
             Err(why) => {
@@ -52,7 +52,7 @@ pub(in crate::source) async fn admit(
                 continue;
             }
         };
-        match admit_at(conninfo, endpoint, &addresses, config.as_ref(), replication).await {
+        match connect_endpoint(conninfo, endpoint, &addresses, config.as_ref(), replication).await {
             Err(error @ SourceError::Unreachable(_)) => last = error,
             done => return done,
         }
@@ -61,27 +61,27 @@ pub(in crate::source) async fn admit(
 }
 
 /// Tries the addresses of an endpoint in turn.
-async fn admit_at(
+async fn connect_endpoint(
     conninfo: &Conninfo,
     endpoint: &Endpoint,
     addresses: &[Address],
     config: Option<&Arc<ClientConfig>>,
     replication: bool,
-) -> Result<Admitted, SourceError> {
+) -> Result<AuthenticatedConnection, SourceError> {
     let unreachable = |why: String| SourceError::unreachable(&endpoint.host, endpoint.port, why);
     let mut last = unreachable("the name has no address".into());
     for address in addresses {
-        let trying = admit_to(conninfo, endpoint, address, config.cloned(), replication);
+        let trying = connect_address(conninfo, endpoint, address, config.cloned(), replication);
         last = match tokio::time::timeout(conninfo.connect_timeout, trying).await {
             Ok(Err(SourceError::Unreachable(why))) => unreachable(why),
             Ok(done) => return done,
-            Err(_) => unreachable(silent(conninfo)),
+            Err(_) => unreachable(timeout_message(conninfo)),
         };
     }
     Err(last)
 }
 
-fn silent(conninfo: &Conninfo) -> String {
+fn timeout_message(conninfo: &Conninfo) -> String {
     format!("no answer within {:?}", conninfo.connect_timeout)
 }
 
@@ -104,13 +104,13 @@ async fn addresses(endpoint: &Endpoint) -> io::Result<Vec<Address>> {
     }
 }
 
-async fn admit_to(
+async fn connect_address(
     conninfo: &Conninfo,
     endpoint: &Endpoint,
     address: &Address,
     config: Option<Arc<ClientConfig>>,
     replication: bool,
-) -> Result<Admitted, SourceError> {
+) -> Result<AuthenticatedConnection, SourceError> {
     let (mut socket, channel) = open(conninfo, endpoint, address, config).await?;
     let mut parameters = vec![
         ("user", conninfo.user.as_str()),
@@ -123,20 +123,20 @@ async fn admit_to(
     }
     parameters.extend(conninfo.options.as_deref().map(|options| ("options", options)));
     let password = passfile::password(conninfo, &endpoint.host, endpoint.port)?;
-    let policy = Policy { binding: conninfo.channel_binding, may: conninfo.require_auth };
+    let policy = Policy { binding: conninfo.channel_binding, methods: conninfo.require_auth };
     let mut handshake = Handshake::new(&conninfo.user, password, channel, policy, parameters)?;
     let mut inbound = BytesMut::with_capacity(8 * 1024);
     loop {
         match handshake.advance(&mut inbound)? {
             Action::Ready => break,
             Action::Read => {
-                if socket.read_buf(&mut inbound).await.map_err(broken)? == 0 {
+                if socket.read_buf(&mut inbound).await.map_err(socket_error)? == 0 {
                     return Err(SourceError::Unreachable(
                         "the server closed the connection during the handshake".into(),
                     ));
                 }
             }
-            Action::Send(bytes) => send(&mut socket, bytes).await.map_err(broken)?,
+            Action::Send(bytes) => send(&mut socket, bytes).await.map_err(socket_error)?,
         }
     }
     if conninfo.primary_only && handshake.standby {
@@ -148,7 +148,7 @@ async fn admit_to(
     if let Some(settings) = later_settings(server_version.as_deref(), handshake.server_encoding.as_deref()) {
         set(&mut socket, &mut inbound, &settings).await?;
     }
-    Ok(Admitted { socket, inbound, greeting: handshake.into_greeting(), server_version })
+    Ok(AuthenticatedConnection { socket, inbound, greeting: handshake.into_greeting(), server_version })
 }
 
 /// Session settings that depend on the server's version and encoding: an unknown one in the start-up
@@ -173,12 +173,12 @@ fn later_settings(version: Option<&str>, encoding: Option<&str>) -> Option<Strin
 
 async fn set(socket: &mut Socket, inbound: &mut BytesMut, settings: &str) -> Result<(), SourceError> {
     let mut out = BytesMut::new();
-    frontend::query(settings, &mut out).map_err(broken)?;
-    send(socket, out.freeze()).await.map_err(broken)?;
+    frontend::query(settings, &mut out).map_err(socket_error)?;
+    send(socket, out.freeze()).await.map_err(socket_error)?;
     loop {
         let length = message_length(inbound).map_err(|error| malformed(Lsn(0), error))?;
         let Some((kind, length)) = length.filter(|(_, length)| inbound.len() >= *length) else {
-            if socket.read_buf(inbound).await.map_err(broken)? == 0 {
+            if socket.read_buf(inbound).await.map_err(socket_error)? == 0 {
                 return Err(SourceError::Closed("by the server".into()));
             }
             continue;
@@ -205,14 +205,14 @@ async fn open(
     let address = match address {
         Address::Tcp(address) => *address,
         Address::Unix(path) => {
-            let socket = UnixStream::connect(path).await.map_err(broken)?;
+            let socket = UnixStream::connect(path).await.map_err(socket_error)?;
             return Ok((Socket::Unix(socket), Channel::Plain));
         }
     };
-    let mut tcp = TcpStream::connect(address).await.map_err(broken)?;
-    keep_alive(&tcp, conninfo.keep_alive).map_err(broken)?;
+    let mut tcp = TcpStream::connect(address).await.map_err(socket_error)?;
+    keep_alive(&tcp, conninfo.keep_alive).map_err(socket_error)?;
     let Some(config) = config else { return Ok((Socket::Tcp(tcp), Channel::Plain)) };
-    if conninfo.negotiation == Negotiation::Postgres && !speaks_tls(&mut tcp, conninfo.sslmode).await? {
+    if conninfo.negotiation == Negotiation::Postgres && !request_tls(&mut tcp, conninfo.sslmode).await? {
         return Ok((Socket::Tcp(tcp), Channel::Plain));
     }
     let name = match &endpoint.host {
@@ -222,18 +222,18 @@ async fn open(
     let server_name = ServerName::try_from(name.clone())
         .map_err(|_| SourceError::Refused(format!("`{name}` is not a name that a certificate can have")))?;
     let connector = tokio_rustls::TlsConnector::from(config);
-    let stream = connector.connect(server_name, tcp).await.map_err(broken)?;
+    let stream = connector.connect(server_name, tcp).await.map_err(socket_error)?;
     let certificates = stream.get_ref().1.peer_certificates();
     let end_point = certificates.and_then(|chain| chain.first()).and_then(tls::server_end_point);
     Ok((Socket::Tls(Box::new(stream)), Channel::Tls { end_point }))
 }
 
 /// Sends SSLRequest. Returns whether the server supports TLS; an error if it must and does not.
-async fn speaks_tls(tcp: &mut TcpStream, mode: SslMode) -> Result<bool, SourceError> {
-    tcp.write_all(SSL_REQUEST).await.map_err(broken)?;
+async fn request_tls(tcp: &mut TcpStream, mode: SslMode) -> Result<bool, SourceError> {
+    tcp.write_all(SSL_REQUEST).await.map_err(socket_error)?;
     // Read exactly one byte: anything else sent before TLS would come from a man in the middle
     // (CVE-2021-23222).
-    match tcp.read_u8().await.map_err(broken)? {
+    match tcp.read_u8().await.map_err(socket_error)? {
         b'S' => Ok(true),
         b'N' if mode == SslMode::Prefer => Ok(false),
         b'N' => Err(SourceError::Refused("the server has no TLS, and `sslmode` requires it".into())),
@@ -275,7 +275,7 @@ async fn send(socket: &mut Socket, bytes: Bytes) -> io::Result<()> {
 }
 
 /// The meaning of a socket error before authentication.
-fn broken(error: io::Error) -> SourceError {
+fn socket_error(error: io::Error) -> SourceError {
     match error.kind() {
         // A TLS error, such as a bad certificate, is permanent. With TLS 1.3, the server's rejection of our
         // certificate arrives only now.
@@ -370,7 +370,7 @@ mod tests {
         let addresses = [&silent, &closing].map(|listener| Address::Tcp(listener.local_addr().unwrap()));
         let conninfo = Conninfo::parse("host=db user=u sslmode=disable connect_timeout=1", None).unwrap();
         let closed = tokio::spawn(async move { closing.accept().await.map(drop) });
-        let tried = admit_at(&conninfo, &conninfo.endpoints[0], &addresses, None, false).await;
+        let tried = connect_endpoint(&conninfo, &conninfo.endpoints[0], &addresses, None, false).await;
         closed.await.unwrap().unwrap();
         match tried.map(|_| ()) {
             // The error of the last address.

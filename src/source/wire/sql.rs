@@ -14,12 +14,12 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use super::error::SourceError;
 use super::handshake::{ServerError, detail};
-use super::socket::{Admitted, Socket, admit};
+use super::socket::{AuthenticatedConnection, Socket, connect};
 use crate::source::conninfo::Conninfo;
 
 /// Opens a session. A task of its own drives the connection and ends with the client.
 pub async fn connect_sql(conninfo: &Conninfo) -> Result<Client, SourceError> {
-    let Admitted { socket, inbound, mut greeting, .. } = admit(conninfo, false).await?;
+    let AuthenticatedConnection { socket, inbound, mut greeting, .. } = connect(conninfo, false).await?;
     greeting.unsplit(inbound);
     let mut config = Config::new();
     // The role is in our own start-up message.

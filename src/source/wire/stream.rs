@@ -55,11 +55,11 @@ impl Stream {
     }
 
     /// Reads until `stop` is true, or its sender or that of `synced` is dropped, or the connection ends.
-    /// `hand_over` gets what was read, in order; `synced` holds the LSN that may be confirmed.
+    /// `on_block` gets what was read, in order; `synced` holds the LSN that may be confirmed.
     pub async fn run(
         mut self,
         clock: Clock,
-        mut hand_over: impl FnMut(FrameBlock) + Send,
+        mut on_block: impl FnMut(FrameBlock) + Send,
         mut synced: watch::Receiver<Lsn>,
         mut stop: watch::Receiver<bool>,
     ) -> Result<StreamClosed, SourceError> {
@@ -68,7 +68,7 @@ impl Stream {
         let mut progress = Progress::new(confirmed, clock.uptime(), self.timeout);
         let mut permit: Option<OwnedSemaphorePermit> = None;
         // Messages that arrived together with the answer to START_REPLICATION.
-        if let Some(ended) = self.hand_over(&mut progress, &mut permit, &mut hand_over)? {
+        if let Some(ended) = self.take_messages(&mut progress, &mut permit, &mut on_block)? {
             return Ok(ended);
         }
         loop {
@@ -86,7 +86,7 @@ impl Stream {
                         return Err(SourceError::Closed("by the server".into()));
                     }
                     progress.received();
-                    if let Some(ended) = self.hand_over(&mut progress, &mut permit, &mut hand_over)? {
+                    if let Some(ended) = self.take_messages(&mut progress, &mut permit, &mut on_block)? {
                         return Ok(ended);
                     }
                 }
@@ -138,17 +138,17 @@ impl Stream {
 
     /// Takes the complete messages off the input: CopyData goes on as one block, other messages are handled
     /// here. Returns how the stream ended, if it did.
-    fn hand_over(
+    fn take_messages(
         &mut self,
         progress: &mut Progress,
         permit: &mut Option<OwnedSemaphorePermit>,
-        hand_over: &mut impl FnMut(FrameBlock),
+        on_block: &mut impl FnMut(FrameBlock),
     ) -> Result<Option<StreamClosed>, SourceError> {
         loop {
             let end = self.copy_data(progress);
             if end > 0 {
                 let bytes = self.inbound.split_to(end).freeze();
-                hand_over(FrameBlock { bytes, _permit: permit.take() });
+                on_block(FrameBlock { bytes, _permit: permit.take() });
             }
             let next = message_length(&self.inbound).map_err(|error| malformed(self.last_lsn, error))?;
             match next {
@@ -210,7 +210,7 @@ impl Stream {
         out.put_slice(&status_update(synced.max(self.from), Clock::now(), false));
         frontend::copy_done(&mut out);
         frontend::terminate(&mut out);
-        let farewell = async {
+        let closing = async {
             self.socket.write_all(&out).await?;
             self.socket.flush().await?;
             loop {
@@ -222,7 +222,7 @@ impl Stream {
         };
         // While it decodes a large transaction, the server may not read for a long time. The LSN is then
         // confirmed at the next start.
-        let _ = tokio::time::timeout(FAREWELL_MAX, farewell).await;
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, closing).await;
         StreamClosed::Stopped
     }
 }
@@ -254,4 +254,4 @@ const BLOCKS_BYTES_MAX: u32 = 8 * 1024 * 1024;
 /// The approximate limit of one read.
 const READ_BYTES: u32 = 256 * 1024;
 /// How long the server may take to close.
-const FAREWELL_MAX: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
