@@ -26,7 +26,7 @@ pub struct Metrics {
     /// Records made, by callback, kept or not.
     pub records: Family<CallbackLabel, Counter>,
     /// Records made for a callback that has no webhook, and so not kept.
-    pub records_not_kept: Family<CallbackLabel, Counter>,
+    pub records_dropped: Family<CallbackLabel, Counter>,
     /// Similarity entries that are no object, or lack `similar_doc_id`.
     pub similarities_skipped: Counter,
     /// Batches that a receiver took.
@@ -183,7 +183,7 @@ impl Metrics {
         Self {
             changes: Family::default(),
             records: Family::default(),
-            records_not_kept: Family::default(),
+            records_dropped: Family::default(),
             similarities_skipped: Counter::default(),
             batches_delivered: Family::default(),
             attempts: Family::default(),
@@ -218,7 +218,7 @@ impl Metrics {
         registry.register(
             "sidecar_records_not_kept",
             "Records of a callback without a webhook",
-            self.records_not_kept.clone(),
+            self.records_dropped.clone(),
         );
         registry.register(
             "sidecar_similarities_skipped",

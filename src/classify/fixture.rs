@@ -128,12 +128,12 @@ impl Harness {
     }
 
     /// For the table of the default settings.
-    pub(super) fn by_default() -> Self {
+    pub(super) fn with_default_mapping() -> Self {
         Self::new(layout(&mapping(), &["id"], &COLUMNS))
     }
 
     /// The entry of `doc`, which is new.
-    pub(super) fn learn(&mut self, doc: &Doc) -> Entry {
+    pub(super) fn entry_of(&mut self, doc: &Doc) -> Entry {
         self.classify(None, doc).unwrap().0
     }
 

@@ -8,7 +8,7 @@ use crate::relation::{Element, ExcludedWhen, TypeForm, TypeKind, canonical};
 /// The text forms of types by OID: the built-in ones, and those read from the catalog.
 #[derive(Clone, Debug, Default)]
 pub struct TypeKinds {
-    learned: HashMap<u32, TypeForm>,
+    user_types: HashMap<u32, TypeForm>,
     read_for: Option<TypeForm>,
 }
 
@@ -20,17 +20,17 @@ pub struct ArrayText;
 impl TypeKinds {
     /// Whether the form is known. Types with OIDs from 16384 on are user-defined.
     pub fn contains(&self, type_oid: u32) -> bool {
-        type_oid < FIRST_USER_OID || self.learned.contains_key(&type_oid)
+        type_oid < FIRST_USER_OID || self.user_types.contains_key(&type_oid)
     }
 
     /// Adds a form that was read from the catalog.
     pub fn insert(&mut self, type_oid: u32, form: TypeForm) {
-        self.learned.insert(type_oid, form);
+        self.user_types.insert(type_oid, form);
     }
 
     /// The form of the type; text if it is unknown.
     pub fn kind(&self, type_oid: u32) -> TypeKind {
-        self.learned.get(&type_oid).map_or_else(|| built_in(type_oid), |form| form.kind)
+        self.user_types.get(&type_oid).map_or_else(|| built_in(type_oid), |form| form.kind)
     }
 
     /// Only the type for which `excluded_when` was parsed; nothing if that is unknown.
@@ -40,7 +40,7 @@ impl TypeKinds {
 
     /// Whether `when` has the same meaning for a column of this type.
     pub(super) fn is_read_for(&self, when: &ExcludedWhen, type_oid: u32) -> bool {
-        let base = self.learned.get(&type_oid).map_or(type_oid, |form| form.base);
+        let base = self.user_types.get(&type_oid).map_or(type_oid, |form| form.base);
         let here = TypeForm { base, kind: self.kind(type_oid) };
         self.read_for.is_none_or(|known| when.means_the_same(known, here))
     }

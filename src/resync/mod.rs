@@ -113,7 +113,7 @@ impl Comparison {
         let position = StreamPosition { resume_lsn: at.max(self.applied), last_end: at, open: None };
         let layout = layout(&self.snapshot, &self.documents, self.generated, group_writer).await?;
         if self.mode != ComparisonMode::Count {
-            group_writer.layouts.mark_learned();
+            group_writer.layouts.mark_backfilled();
             group_writer.set_fact(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
         }
         let mut comparer = Comparer {
@@ -179,7 +179,7 @@ impl Comparer {
         snapshot: &Snapshot,
         group_writer: &mut GroupWriter,
     ) -> Result<SnapshotIndex, ResyncError> {
-        let snapshot_index = SnapshotIndex::create(group_writer.folder())?;
+        let snapshot_index = SnapshotIndex::create(group_writer.spool())?;
         let roles: Vec<bool> = self.layout.columns().iter().map(|column| !column.digestible).collect();
         let columns: Vec<ReadColumn> =
             read_columns(&self.layout).into_iter().filter(|c| c.digest_over.is_none()).collect();

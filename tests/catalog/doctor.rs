@@ -42,7 +42,7 @@ on_all_versions! {
         setup(&fixture.client, &watcher, &required, StartMode::FirstStart, &mut |_: &[BlockingTransaction]| ()).await.expect("made");
         let after = examine(&fixture, &required).await;
         assert_eq!(problems(&after), 0, "{after:#?}");
-        for title in ["PostgreSQL", "told apart by (id)", "replication slots", "walsenders", "no two documents", "max_slot_wal_keep_size is not set", "logical_decoding_work_mem"] {
+        for title in ["PostgreSQL", "are identified by (id)", "replication slots", "walsenders", "no two documents", "max_slot_wal_keep_size is not set", "logical_decoding_work_mem"] {
             find(&after, title);
         }
         assert_eq!(after.iter().any(|finding| finding.title.contains("not synchronised to standbys")), fixture.version >= 17);
@@ -109,18 +109,18 @@ on_all_versions! {
         };
         let findings = examine(&fixture, &required).await;
         assert_eq!(problems(&findings), 0, "{findings:#?}");
-        let taken = &find(&findings, "what each column of documents is taken for").explanation;
+        let taken = &find(&findings, "the role of each column of documents").explanation;
         for line in [
             "id: id (bigint)",
-            "key: none, the id stands in for it",
+            "key: none, the id is used",
             "project: project_id (character(8))",
             "excluded: deleted_at (timestamp with time zone): excluded where it is not NULL",
             "labels: labels (text[])",
             "content: a change of these sends the document again: gone, title, body, view_count, hitCounter, country, counted_by, touched, \
              inserted_at, day, due, who, updated_on, createdat",
-            "not looked at: tenant",
+            "ignored: tenant",
         ] {
-            assert!(taken.lines().any(|told| told == line), "{line}: {taken}");
+            assert!(taken.lines().any(|shown| shown == line), "{line}: {taken}");
         }
         for (title, explanation) in [
             ("columns that look like counters: view_count, hitCounter", "documents.ignore = [\"created_at\", \"updated_at\", \"tenant\", \"nothing_like_it\", \"view_count\", \"hitCounter\"]"),
@@ -129,7 +129,7 @@ on_all_versions! {
             ("documents.ignore names updated_at, which documents does not have; it has updated_on", "is content"),
             ("of all 3 documents none is live", "By deleted_at: excluded where it is not NULL"),
             ("the project \"Acme\" is not the webhook's \"acme\"", "exactly"),
-            ("projects without a webhook: \"default\", \"other\"", "are dropped"),
+            ("projects without a webhook: \"default\", \"other\"", "No webhook receives"),
         ] {
             let finding = find(&findings, title);
             assert!(finding.severity == Severity::Warning && finding.explanation.contains(explanation), "{finding:#?}");
@@ -153,20 +153,20 @@ on_all_versions! {
         fixture.close().await;
     }
 
-    /// What no server of the test can be made to say, said by hand.
-    async fn what_the_server_says_of_itself_is_judged(fixture: Fixture) {
+    /// What no test server can report, set by hand.
+    async fn the_servers_settings_are_evaluated(fixture: Fixture) {
         fixture.run(DOCUMENTS).await;
         let required = fixture.required(&["id"]);
         let watcher = fixture.session().await;
         setup(&fixture.client, &watcher, &required, StartMode::FirstStart, &mut |_: &[BlockingTransaction]| ()).await.expect("made");
         let healthy = fixture.server_state(&required).await;
-        let judged = |change: &dyn Fn(&mut ServerState)| {
+        let evaluated = |change: &dyn Fn(&mut ServerState)| {
             let mut server_state = healthy.clone();
             change(&mut server_state);
             evaluate(&server_state, &required)
         };
         let problem = |title: &str, change: &dyn Fn(&mut ServerState)| {
-            let findings = judged(change);
+            let findings = evaluated(change);
             assert!(problems(&findings) == 1 && find(&findings, title).severity == Severity::Problem, "{title}: {findings:#?}");
         };
         problem("13 or later", &|server_state| server_state.server.version = 120_022);
@@ -176,14 +176,14 @@ on_all_versions! {
         problem("walsenders: 199 of 200 are in use", &|server_state| server_state.server.senders = 199);
         problem("belongs to the database", &|server_state| server_state.slot.as_mut().expect("a slot").here = false);
         problem("wal_level is replica", &|server_state| server_state.settings.set("wal_level", "replica"));
-        assert_eq!(problems(&judged(&|server_state| { server_state.settings.set("wal_level", "replica"); server_state.server.version = 190_000; })), 0);
+        assert_eq!(problems(&evaluated(&|server_state| { server_state.settings.set("wal_level", "replica"); server_state.server.version = 190_000; })), 0);
         let warned = |title: &str, change: &dyn Fn(&mut ServerState)| {
-            assert_eq!(find(&judged(change), title).severity, Severity::Warning);
+            assert_eq!(find(&evaluated(change), title).severity, Severity::Warning);
         };
         warned("is lost (lost)", &|server_state| server_state.slot.as_mut().expect("a slot").wal_status = Some("lost".to_owned()));
         warned("is lost (idle_timeout)", &|server_state| server_state.slot.as_mut().expect("a slot").invalidation_reason = Some("idle_timeout".to_owned()));
         warned("about to be lost", &|server_state| server_state.slot.as_mut().expect("a slot").wal_status = Some("unreserved".to_owned()));
-        warned("keeps 3.0 GiB of log", &|server_state| server_state.slot.as_mut().expect("a slot").retained_bytes = Some(3 << 30));
+        warned("retains 3.0 GiB of WAL", &|server_state| server_state.slot.as_mut().expect("a slot").retained_bytes = Some(3 << 30));
         warned("idle_replication_slot_timeout is", &|server_state| server_state.settings.set("idle_replication_slot_timeout", "60"));
         warned("wal_sender_timeout is", &|server_state| server_state.settings.set("wal_sender_timeout", "2000"));
         fixture.close().await;

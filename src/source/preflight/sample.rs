@@ -88,7 +88,7 @@ fn unrouted(projects: &[String], webhooks: &[Option<String>]) -> Vec<Finding> {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         findings.push(warning(
             format!("projects without a webhook: {shown}{more}"),
-            "Their records are dropped. A webhook with project = \"*\" receives what no other one does.",
+            "No webhook receives their records. A webhook with project = \"*\" receives what no other one does.",
         ));
     }
     findings

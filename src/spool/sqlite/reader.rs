@@ -1,4 +1,4 @@
-//! A reader: a connection of its own beside the writer's.
+//! A reader: a connection of its own, which does not block the writer.
 
 use std::path::Path;
 
@@ -89,7 +89,7 @@ impl EngineReader for SqliteReader {
         find_replay(&self.connection, no)
     }
 
-    fn parts(&self, replay: ReplayNo) -> Result<Vec<LaneReplay>, SpoolError> {
+    fn ranges(&self, replay: ReplayNo) -> Result<Vec<LaneReplay>, SpoolError> {
         ranges_of(&self.connection, replay)
     }
 

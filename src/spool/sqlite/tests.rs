@@ -17,6 +17,7 @@ use crate::classify::Identity;
 use crate::clock::Clock;
 use crate::position::{Lsn, Position};
 use crate::record::{Callback, LaneNo, ProjectNo, Seq, WaitsFor};
+use crate::spool::engine::Engine;
 use crate::spool::*;
 use crate::time::{Timestamp, Uptime};
 
@@ -170,7 +171,7 @@ fn what_is_discarded_leaves_nothing_behind_and_a_cut_inside_a_chunk_begins_where
     apply(Op::Commit(Arc::new(group(&mut builder, of, 10, 100, Timestamp(1))))).unwrap();
     let second = batch(of, 5, 10);
     apply(Op::Cut(second.clone())).unwrap();
-    let Op::Attempted(failed) = attempted(&second, Fate::Waits) else { unreachable!() };
+    let Op::Attempted(failed) = attempted(&second, Fate::Failed) else { unreachable!() };
     let detail = Some("schön".to_owned());
     apply(Op::Attempted(Attempted { detail, ..failed })).unwrap();
     let gone = apply(Op::Discard { lane: of, through: Seq(20) }).unwrap();
