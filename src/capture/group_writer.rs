@@ -110,7 +110,7 @@ impl GroupWriter {
             DependencyIndex::rebuild(&spool, &opened.lanes, spool.cursors(), INDEXED_DOCUMENTS_MAX)?;
         Ok(Self {
             shadow: ShadowCache::new(spool.reader()?, SHADOW_BYTES_MAX),
-            projects: Projects::known(opened.projects.iter().cloned()),
+            projects: Projects::from_names(opened.projects.iter().cloned()),
             builder: GroupBuilder::new(opened.last_seq),
             layouts,
             dependency_index,
