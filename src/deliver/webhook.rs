@@ -1,4 +1,4 @@
-//! Where records go: one webhook for each lane, checked.
+//! Webhooks: one for each lane, validated.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,18 +10,18 @@ use super::http::signature::Secret;
 use super::url_template::UrlTemplate;
 use crate::record::Callback;
 
-/// The setting for one (project, callback), or for many by `*`.
+/// A webhook for one (project, callback), or for several by `*`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Webhook {
-    /// Whose records; `None` is `*`.
+    /// The project; `None` is `*`.
     pub project: Option<String>,
-    /// Of which callback; `None` is `*`.
+    /// The callback; `None` is `*`.
     pub callback: Option<Callback>,
-    /// Where to.
+    /// The URL of requests.
     pub url: UrlTemplate,
     /// Sent with each request, in this order.
     pub headers: Vec<(HeaderName, Redacted)>,
-    /// The newest first; several while one is rotated.
+    /// Signing secrets, the newest first; several during a rotation.
     pub secrets: Vec<Secret>,
     /// How requests are made and retried.
     pub limits: Limits,
@@ -44,19 +44,19 @@ pub struct Limits {
     pub records_max: u32,
     /// Bytes of fragments in one batch; a larger record goes alone.
     pub bytes_max: u64,
-    /// The longest that a record waits for company.
+    /// The longest that a record waits for others to share its batch.
     pub wait_max: Duration,
-    /// Over the whole exchange.
+    /// Of the whole exchange.
     pub timeout: Duration,
-    /// To make the connection.
+    /// Of connecting.
     pub connect_timeout: Duration,
     /// Waits between attempts; the last repeats.
     pub retry_schedule: Vec<Duration>,
-    /// running time without a success after which records that waited so long are given up.
+    /// Uptime without a success after which records that waited so long are given up.
     pub give_up_after: Duration,
     /// The longest that a record waits for a failing lane of its project.
     pub order_wait: Duration,
-    /// What is read of an answer.
+    /// The most bytes read of a response.
     pub response_bytes_max: u64,
     /// The age up to which a connection begins another request, so that a change in DNS is followed.
     pub connection_age_max: Duration,
@@ -64,7 +64,7 @@ pub struct Limits {
     pub gzip: bool,
 }
 
-/// A header's value, which is never shown.
+/// A header's value, which is never printed.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Redacted(pub HeaderValue);
 
@@ -106,7 +106,7 @@ impl Routes {
         Ok(Self { webhooks: webhooks.into_iter().map(Arc::new).collect() })
     }
 
-    /// The webhook that answers for a lane.
+    /// The webhook of a lane.
     pub fn find(&self, project: &str, callback: Callback) -> Option<&Arc<Webhook>> {
         self.webhooks
             .iter()
@@ -115,7 +115,7 @@ impl Routes {
             .max_by_key(|webhook| (webhook.project.is_some(), webhook.callback.is_some()))
     }
 
-    /// All of them.
+    /// All webhooks.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Webhook>> {
         self.webhooks.iter()
     }

@@ -1,4 +1,4 @@
-//! A batch as a request: its headers. Receivers were written for the body; all else is here.
+//! The headers of the request for a batch.
 
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -56,7 +56,7 @@ impl HeaderNames {
     }
 }
 
-/// What the headers state besides the webhook's own.
+/// The values of the headers.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::deliver) struct RequestContext<'a> {
     pub(in crate::deliver) batch: &'a Batch,
@@ -84,7 +84,7 @@ pub(in crate::deliver) fn headers(
     let id = context.batch.id.to_string();
     let timestamp = context.now.unix_seconds();
     let mut set = |name: HeaderName, value: &str| {
-        // Every value is visible ASCII by its making.
+        // Every value is visible ASCII by construction.
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);
         }

@@ -1,4 +1,4 @@
-//! Connections that wait for the next request to the same place.
+//! Idle connections, reused for the next request to the same origin.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -15,7 +15,7 @@ pub(in crate::deliver) struct Pool(Arc<Mutex<IdleConnections>>);
 
 #[derive(Default)]
 struct IdleConnections {
-    /// Those that were used last come last.
+    /// In the order of their last use.
     connections: VecDeque<IdleConnection>,
     is_swept: bool,
 }
@@ -33,7 +33,7 @@ impl IdleConnection {
 }
 
 impl Pool {
-    /// A connection that was not closed, as far as one can know.
+    /// A connection that is not known to be closed.
     pub(in crate::deliver) fn take(&self, key: &Key) -> Option<HttpConnection> {
         let now = Instant::now();
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,18 +60,18 @@ impl Pool {
 }
 
 /// Until when a connection may begin another request: `age_max` bounds how long a change of its host's
-/// addresses goes unseen, `keep_alive` is what the receiver said in its last answer.
+/// addresses goes unseen, `keep_alive` is the timeout of the receiver's last response.
 pub(in crate::deliver) fn usable_until(
     opened_at: Instant,
     age_max: Duration,
     now: Instant,
     keep_alive: Option<Duration>,
 ) -> Instant {
-    let idle = keep_alive.map_or(IDLE_FOR, |said| said.saturating_sub(CLOSING_MARGIN).min(IDLE_FOR));
+    let idle = keep_alive.map_or(IDLE_FOR, |timeout| timeout.saturating_sub(CLOSING_MARGIN).min(IDLE_FOR));
     (now + idle).min(opened_at.checked_add(age_max).unwrap_or(now + idle))
 }
 
-/// Closes what was not used for a while, until nothing is left.
+/// Closes connections that are no longer usable, until none is left.
 async fn sweep(idle: Weak<Mutex<IdleConnections>>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
@@ -87,7 +87,7 @@ async fn sweep(idle: Weak<Mutex<IdleConnections>>) {
 }
 
 const IDLE_MAX: usize = 1_024;
-/// Where the receiver does not say how long it keeps an idle connection.
+/// Without a `Keep-Alive` header.
 const IDLE_FOR: Duration = Duration::from_mins(1);
 /// A request that arrives as the receiver closes is lost.
 const CLOSING_MARGIN: Duration = Duration::from_secs(1);
