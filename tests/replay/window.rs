@@ -106,7 +106,7 @@ async fn a_time_before_the_window_begins_with_it_and_says_so() {
             let output = fixture.run("replay", arguments).await;
             assert_eq!(output.status.code(), Some(0), "{since}: {}", stderr(&output));
             let told = crate::replay::fixture::stdout(&output);
-            assert!(told.contains(&format!("committed up to {after} is no longer in the spool")), "{told}");
+            assert!(told.contains(&format!("committed up to {after} are no longer in the spool")), "{told}");
             assert!(told.contains(&format!("total: {} records", all["records"])), "{told}");
         }
     }
