@@ -1,10 +1,11 @@
-# Two commands do everything on a fresh Debian machine with Rust, as root or with sudo:
+# For a Debian machine with a Rust toolchain, as root or with sudo:
 #
-#   make demo    see it work on a temporary Postgres (SECONDS=30 ends it by itself)
-#   make test    install what is missing, check the shape of the code, run every test
-#   make torture 650 real faults, over 500 of them deaths of a process, and 20,000 simulated
-#                histories, half an hour; writes the figures of
-#                docs/guarantees.md
+#   make demo      run the service on a temporary Postgres (SECONDS=30 ends it by itself)
+#   make test      install what is missing, lint, run every test
+#   make torture   650 real faults, over 500 of them deaths of a process, and 20,000 simulated
+#                  histories; half an hour. Writes the figures of docs/guarantees.md
+#   make bench     throughput, latency and memory
+#   make fuzz      each fuzz target for FUZZ_SECONDS
 
 SECONDS ?=
 
@@ -29,7 +30,7 @@ bench: tools
 	cargo bench --bench drain
 	cargo bench --bench resync
 
-# What is tested with a few faults and histories by `make test`, at length.
+# The fault matrix and the simulation of `make test`, with more faults and histories.
 TORTURE_FAULTS ?= 660
 TORTURE_SEEDS ?= 20000
 torture: tools
@@ -39,8 +40,8 @@ torture: tools
 		cargo test --release --test simulation -- --nocapture
 	python3 scripts/figures.py target/figures-faults.md target/figures-simulation.md
 
-# A minute a target; the manual is what settings begin from. cargo-fuzz is installed from crates.io
-# where it is missing.
+# One minute for each target. The `settings` target starts from sidecar.toml. cargo-fuzz is installed from
+# crates.io if it is missing.
 FUZZ_SECONDS ?= 60
 fuzz:
 	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked

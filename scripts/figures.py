@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts the figures of a torture run into docs/guarantees.md: the files named, one after the other."""
+"""Replaces the figures in docs/guarantees.md with the given files, in the given order."""
 
 import datetime
 import pathlib

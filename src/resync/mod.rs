@@ -111,8 +111,13 @@ impl Comparison {
     ) -> Result<(StreamPosition, Differences), ResyncError> {
         let at = self.snapshot.at;
         let position = StreamPosition { resume_lsn: at.max(self.applied), last_end: at, open: None };
+        let layout = layout(&self.snapshot, &self.documents, self.generated, group_writer).await?;
+        if self.mode != ComparisonMode::Count {
+            group_writer.layouts.learn();
+            group_writer.set_fact(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
+        }
         let mut comparer = Comparer {
-            layout: layout(&self, group_writer).await?,
+            layout,
             mode: self.mode,
             records: match self.mode {
                 ComparisonMode::Records { .. } | ComparisonMode::AsIngested(_) => {

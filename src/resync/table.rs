@@ -1,44 +1,41 @@
 //! The table's columns, as the stream would describe and carry them.
 
-use super::{Comparison, ComparisonMode, ResyncError};
-use crate::capture::GroupWriter;
+use super::error::ResyncError;
+use crate::capture::{Documents, GroupWriter};
 use crate::classify::{DIGEST_OVER, Layout, TypeKinds, Value};
 use crate::decode::{Column, Relation, ReplicaIdentity};
 use crate::relation::Table;
 use crate::source::catalog::added::added;
 use crate::source::catalog::types;
 use crate::source::documents::select::ReadColumn;
-use crate::source::documents::snapshot::SqlValue;
-use crate::spool::Fact;
+use crate::source::documents::snapshot::{Snapshot, SqlValue};
 
+/// The layout of the table in `snapshot`. The group writer's layouts know its columns then.
 pub(super) async fn layout(
-    start: &Comparison,
+    snapshot: &Snapshot,
+    documents: &Documents,
+    generated: bool,
     group_writer: &mut GroupWriter,
 ) -> Result<Layout, ResyncError> {
-    let relation = relation(&start.snapshot.table, start.generated);
-    let mapping = &start.documents.mapping;
-    let mut kinds = TypeKinds::read_for(start.documents.excluded_type);
+    let (client, mapping) = (snapshot.client(), &documents.mapping);
+    let relation = relation(&snapshot.table, generated);
+    let mut kinds = TypeKinds::read_for(documents.excluded_type);
     let unknown = Layout::unknown_types(mapping, &relation, &kinds);
-    for (oid, form) in types::type_forms(start.snapshot.client(), &unknown).await? {
+    for (oid, form) in types::type_forms(client, &unknown).await? {
         kinds.learn(oid, form);
     }
-    let (client, oid) = (start.snapshot.client(), start.snapshot.table.oid);
     let names = group_writer.layouts.added(mapping, &relation);
-    let added = added(client, oid, &names).await?;
+    let added = added(client, snapshot.table.oid, &names).await?;
     let defaults = added.certain(&group_writer.layouts.files, None);
     let layout = Layout::resolve(
         mapping,
-        &start.documents.identity,
+        &documents.identity,
         &relation,
         &mut group_writer.layouts,
         &kinds,
         &defaults,
     )?;
     group_writer.layouts.files = added.files;
-    if start.mode != ComparisonMode::Count {
-        group_writer.layouts.learn();
-        group_writer.set_fact(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
-    }
     Ok(layout)
 }
 

@@ -3,10 +3,36 @@
 //! For each record: its numbers as distances from the record before it (unsigned, or zigzag where
 //! they may fall), seven bits a byte; the hash of its document; its fragment with its length.
 
-use super::ops::Chunk;
+use bytes::Bytes;
+
 use crate::position::{Lsn, Position};
-use crate::record::{Record, Seq, WaitsFor};
-use crate::time::Timestamp;
+use crate::record::{LaneNo, Record, Seq, WaitsFor};
+use crate::time::{Timestamp, Uptime};
+
+/// Consecutive records of one lane from one group, packed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Chunk {
+    /// Whose they are.
+    pub lane: LaneNo,
+    /// Number of the first record.
+    pub first: Seq,
+    /// Number of the last record: the chunk's key, as no two chunks share one.
+    pub last: Seq,
+    /// How many records.
+    pub records: u32,
+    /// Bytes of the fragments alone.
+    pub fragment_bytes: u64,
+    /// When it was handed to the spool.
+    pub spooled_at: Timestamp,
+    /// The uptime then.
+    pub spooled_uptime: Uptime,
+    /// The place of the last record.
+    pub last_position: Position,
+    /// The latest time at which one of its transactions was committed.
+    pub committed_max: Timestamp,
+    /// The packed records.
+    pub packed: Bytes,
+}
 
 /// A chunk's bytes are not what was written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -132,8 +158,6 @@ fn unzigzag(number: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::LaneNo;
-    use crate::time::Uptime;
     use proptest::prelude::*;
 
     fn chunk(packed: Vec<u8>, records: u32) -> Chunk {

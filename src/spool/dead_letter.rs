@@ -1,9 +1,9 @@
 //! Dead letters: records that were given up.
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::batch::BatchId;
-use super::ops::DeadReason;
 use crate::record::{LaneNo, Seq};
 use crate::time::Timestamp;
 
@@ -34,4 +34,33 @@ pub struct DeadLetter {
     pub batch: Option<BatchId>,
     /// One more attempt was asked for, under this id.
     pub redelivery: Option<Uuid>,
+}
+
+/// Why records became a dead letter.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadReason {
+    /// `delivery.give_up_after` passed.
+    GivenUp,
+    /// `spool.lane_bytes_max` was passed.
+    LaneFull,
+    /// `spool.bytes_max` was near.
+    SpoolFull,
+    /// A single record was refused as too large.
+    TooLarge,
+}
+
+impl DeadReason {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::GivenUp, Self::LaneFull, Self::SpoolFull, Self::TooLarge];
+
+    /// As the spool, metrics and commands write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GivenUp => "given_up",
+            Self::LaneFull => "lane_full",
+            Self::SpoolFull => "spool_full",
+            Self::TooLarge => "too_large",
+        }
+    }
 }

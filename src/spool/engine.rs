@@ -8,12 +8,16 @@ use std::fmt::Debug;
 
 use super::attempt::LoggedAttempt;
 use super::batch::{Batch, BatchId};
+use super::chunk::Chunk;
 use super::dead_letter::{DeadLetter, DeadLetterNo};
 use super::error::SpoolError;
+use super::fact::Fact;
+use super::lane::LaneState;
 use super::meta::Usage;
-use super::ops::{Chunk, Done, Fact, LaneState, Op, Room, StreamPosition};
+use super::ops::{Done, Op, Room};
 use super::replay::{LaneReplay, Replay, ReplayNo};
 use super::search::{ReplayWindow, Search, SearchResult};
+use super::stream_position::StreamPosition;
 use crate::classify::Identity;
 use crate::record::{LaneNo, Seq};
 use crate::time::{Timestamp, Uptime};

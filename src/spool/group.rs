@@ -1,12 +1,42 @@
-//! Records on their way to the disk: packed by lane as they are made.
+//! What capture commits in one transaction, and its records, packed by lane as they are made.
 
 use std::collections::HashMap;
 
-use super::chunk::{Before, pack};
-use super::ops::Chunk;
+use super::chunk::{Before, Chunk, pack};
+use super::fact::Fact;
+use super::stream_position::StreamPosition;
+use crate::classify::Identity;
 use crate::position::Position;
-use crate::record::{LaneNo, Record, Seq, WaitsFor};
+use crate::record::{LaneNo, ProjectNo, Record, Seq, WaitsFor};
 use crate::time::{Timestamp, Uptime};
+
+/// What the left loop makes durable in one transaction.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// Records, packed by lane.
+    pub chunks: Vec<Chunk>,
+    /// Shadow entries written (`Some`) or removed, sorted by identity, each identity once.
+    pub shadow: Vec<(Identity, Option<Box<[u8]>>)>,
+    /// Where the stream stands after it; `None` leaves it as it is.
+    pub position: Option<StreamPosition>,
+    /// Projects seen for the first time.
+    pub projects: Vec<(ProjectNo, String)>,
+    /// Facts written (`Some`) or removed.
+    pub facts: Vec<(Fact, Option<Vec<u8>>)>,
+    /// What `shadow` does to the shadow's size.
+    pub growth: Growth,
+    /// When the snapshot was taken for which `position` stands; `None`: it is the stream's.
+    pub taken_at: Option<Timestamp>,
+}
+
+/// A change of the shadow's size.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Growth {
+    /// Documents more, or fewer.
+    pub documents: i64,
+    /// Bytes of identities and entries more, or fewer.
+    pub bytes: i64,
+}
 
 /// The records of the group that is being filled.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! How far the stream is applied, and what is counted.
 
-use super::ops::StreamPosition;
+use super::stream_position::StreamPosition;
 use crate::position::Position;
 use crate::record::Seq;
 use crate::time::{Timestamp, Uptime};

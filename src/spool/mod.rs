@@ -17,32 +17,35 @@ mod dead_letter;
 mod engine;
 mod epochs;
 mod error;
+mod fact;
 mod group;
+mod lane;
 mod meta;
 mod ops;
 mod replay;
 mod rules;
 mod search;
 mod sqlite;
+mod stream_position;
 mod subscription;
 mod writer;
 
-pub use attempt::LoggedAttempt;
+pub use attempt::{Attempted, Fate, LoggedAttempt};
 pub use batch::{Batch, BatchId};
-pub use chunk::{DamagedChunk, Records};
+pub use chunk::{Chunk, DamagedChunk, Records};
 pub use cursors::Cursors;
-pub use dead_letter::{DeadLetter, DeadLetterNo};
+pub use dead_letter::{DeadLetter, DeadLetterNo, DeadReason};
 pub use engine::{EngineReader, Reader};
 pub use epochs::{Epoch, Epochs};
 pub use error::{OpenError, SpoolError};
-pub use group::GroupBuilder;
+pub use fact::Fact;
+pub use group::{Group, GroupBuilder, Growth};
+pub use lane::{LaneHealth, LaneState};
 pub use meta::{LowWatermark, Usage};
-pub use ops::{
-    Attempted, Chunk, DeadReason, Done, Fact, Fate, Group, Growth, LaneHealth, LaneState, Op,
-    OpenTransaction, Room, StreamPosition,
-};
+pub use ops::{Done, Op, Room};
 pub use replay::{LaneReplay, NewReplay, Replay, ReplayNo, ReplayState};
 pub use search::{RecordRange, ReplayWindow, Search, SearchResult, SearchStart};
 pub use sqlite::{Scratch, ScratchError, Table, bytes_on_disk};
+pub use stream_position::{OpenTransaction, StreamPosition};
 pub use subscription::{Appended, Subscription};
 pub use writer::{Opened, Options, Spool};

@@ -2,110 +2,16 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::attempt::Attempted;
 use super::batch::{Batch, BatchId};
-use super::dead_letter::DeadLetterNo;
-use super::replay::{LaneReplay, NewReplay, ReplayNo};
-use crate::classify::Identity;
-use crate::outcome::OutcomeKind;
-use crate::position::{Lsn, Position};
-use crate::record::{LaneNo, ProjectNo, Seq};
+use super::dead_letter::{DeadLetterNo, DeadReason};
+use super::group::Group;
+use super::lane::LaneHealth;
+use super::replay::{NewReplay, ReplayNo};
+use crate::record::{LaneNo, Seq};
 use crate::time::{Timestamp, Uptime};
-
-/// How far the stream has been applied.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct StreamPosition {
-    /// Up to here everything is whole: the end of the last transaction, a snapshot's consistent
-    /// point, or a keepalive's LSN. Confirmed to Postgres, and asked for at START_REPLICATION.
-    pub resume_lsn: Lsn,
-    /// The end LSN of the last transaction applied.
-    pub last_end: Lsn,
-    /// The transaction that is being applied, where a group ended inside one.
-    pub open: Option<OpenTransaction>,
-}
-
-/// A transaction of which a part is applied.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct OpenTransaction {
-    /// Its commit record, as Begin gives it.
-    pub commit: Lsn,
-    /// Insert, Update, Delete and Truncate messages applied, of every relation.
-    pub changes_applied: u64,
-    /// Records made, kept or not.
-    pub records_made: u32,
-}
-
-/// What the left loop makes durable in one transaction.
-#[derive(Debug, Default)]
-pub struct Group {
-    /// Records, packed by lane.
-    pub chunks: Vec<Chunk>,
-    /// Shadow entries written (`Some`) or removed, sorted by identity, each identity once.
-    pub shadow: Vec<(Identity, Option<Box<[u8]>>)>,
-    /// Where the stream stands after it; `None` leaves it as it is.
-    pub position: Option<StreamPosition>,
-    /// Projects seen for the first time.
-    pub projects: Vec<(ProjectNo, String)>,
-    /// Facts written (`Some`) or removed.
-    pub facts: Vec<(Fact, Option<Vec<u8>>)>,
-    /// What `shadow` does to the shadow's size.
-    pub growth: Growth,
-    /// When the snapshot was taken for which `position` stands; `None`: it is the stream's.
-    pub taken_at: Option<Timestamp>,
-}
-
-/// A change of the shadow's size.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Growth {
-    /// Documents more, or fewer.
-    pub documents: i64,
-    /// Bytes of identities and entries more, or fewer.
-    pub bytes: i64,
-}
-
-/// What the spool remembers by name.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Fact {
-    /// [`super::Epochs`], as bytes.
-    Epoch,
-    /// The identity's columns, JSON list of names.
-    Identity,
-    /// The mapping the shadow was made under, JSON.
-    Mapping,
-    /// The layouts that shadow entries were written under, JSON.
-    Layouts,
-    /// The resync that is under way, JSON: while it stands, it alone decides.
-    Resync,
-    /// System identifier, timeline, slot name and database of the source, JSON.
-    Source,
-}
-
-/// Consecutive records of one lane from one group, packed.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Chunk {
-    /// Whose they are.
-    pub lane: LaneNo,
-    /// Number of the first record.
-    pub first: Seq,
-    /// Number of the last record: the chunk's key, as no two chunks share one.
-    pub last: Seq,
-    /// How many records.
-    pub records: u32,
-    /// Bytes of the fragments alone.
-    pub fragment_bytes: u64,
-    /// When it was handed to the spool.
-    pub spooled_at: Timestamp,
-    /// The uptime then.
-    pub spooled_uptime: Uptime,
-    /// The place of the last record.
-    pub last_position: Position,
-    /// The latest time at which one of its transactions was committed.
-    pub committed_max: Timestamp,
-    /// The packed records.
-    pub packed: Bytes,
-}
 
 /// An operation of the spool. Operations submitted together become durable together.
 #[derive(Debug)]
@@ -189,94 +95,6 @@ pub enum Op {
     Tick(Uptime),
 }
 
-/// One attempt, as the log keeps it, and what follows from it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Attempted {
-    /// Of which batch.
-    pub batch: BatchId,
-    /// In which lane.
-    pub lane: LaneNo,
-    /// 1, 2, …
-    pub number: u32,
-    /// When its first byte was due.
-    pub started_at: Timestamp,
-    /// From then to its end.
-    pub took_micros: u64,
-    /// The answer's status, where there was one.
-    pub status: Option<u16>,
-    /// `delivered`, or the word of the error taxonomy: `timeout`, `refused`, `dns`, `tls`, `reset`, `redirect`, `status`, ….
-    pub outcome: OutcomeKind,
-    /// The error's sentence, or the beginning of an unwelcome answer's body.
-    pub detail: Option<String>,
-    /// What becomes of the batch.
-    pub fate: Fate,
-    /// The lane's health after it.
-    pub health: LaneHealth,
-}
-
-/// What becomes of a batch after an attempt.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Fate {
-    /// Settled: the receiver took it.
-    Delivered,
-    /// Settled: a dead letter.
-    Dead(DeadReason),
-    /// It is tried again.
-    Waits,
-}
-
-/// Why records became a dead letter.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeadReason {
-    /// `delivery.give_up_after` passed.
-    GivenUp,
-    /// `spool.lane_bytes_max` was passed.
-    LaneFull,
-    /// `spool.bytes_max` was near.
-    SpoolFull,
-    /// A single record was refused as too large.
-    TooLarge,
-}
-
-/// How a lane stands: what of it survives a restart besides its cursor.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct LaneHealth {
-    /// Failed attempts since the last success.
-    pub failures: u32,
-    /// The first of them. `Some` exactly when `failures > 0`.
-    pub failing_since: Option<Uptime>,
-    /// Not before this.
-    pub retry_at: Option<Uptime>,
-    /// Paused since, and why.
-    pub paused: Option<(Uptime, String)>,
-    /// Without a webhook since.
-    pub without_webhook: Option<Timestamp>,
-}
-
-/// A lane as the spool knows it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct LaneState {
-    /// The lane.
-    pub lane: LaneNo,
-    /// Every record up to here is settled.
-    pub cursor: Seq,
-    /// Records after the cursor, those of the cut batch included.
-    pub pending_records: u64,
-    /// Bytes of their fragments.
-    pub pending_bytes: u64,
-    /// When the oldest of them was spooled.
-    pub oldest: Option<(Timestamp, Uptime)>,
-    /// The batches that are cut and not settled, in order: several only after one was retired.
-    pub batches: Vec<Batch>,
-    /// How it stands.
-    pub health: LaneHealth,
-    /// What running replays send of it, in order, each with its batches that are cut and not settled.
-    pub parts: Vec<(LaneReplay, Vec<Batch>)>,
-    /// Dead letters wait for one more attempt.
-    pub redeliveries: bool,
-}
-
 /// What an operation came to; returned in the order of the operations.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Done {
@@ -316,24 +134,6 @@ pub enum Room {
     Open,
 }
 
-impl Fact {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Epoch, Self::Identity, Self::Mapping, Self::Layouts, Self::Resync, Self::Source];
-
-    /// The key under which the spool keeps it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Epoch => "epoch",
-            Self::Identity => "identity",
-            Self::Layouts => "layouts",
-            Self::Mapping => "mapping",
-            Self::Resync => "resync",
-            Self::Source => "source",
-        }
-    }
-}
-
 impl Op {
     /// The name of its edge between what is durable and what is not.
     pub(super) fn edge(&self) -> &'static str {
@@ -364,21 +164,6 @@ impl Room {
             Self::Full => "full",
             Self::Near => "near",
             Self::Open => "open",
-        }
-    }
-}
-
-impl DeadReason {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::GivenUp, Self::LaneFull, Self::SpoolFull, Self::TooLarge];
-
-    /// As the spool, metrics and commands write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::GivenUp => "given_up",
-            Self::LaneFull => "lane_full",
-            Self::SpoolFull => "spool_full",
-            Self::TooLarge => "too_large",
         }
     }
 }

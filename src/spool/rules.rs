@@ -3,13 +3,19 @@
 //! Each function takes what is there and what is requested, and says what follows or refuses it. An
 //! engine calls it before it changes anything.
 
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::attempt::{Attempted, Fate};
 use super::batch::{Batch, BatchId, BatchState};
-use super::dead_letter::DeadLetter;
+use super::dead_letter::{DeadLetter, DeadLetterNo};
 use super::error::SpoolError;
 use super::meta::LowWatermark;
-use super::ops::{Attempted, Fate};
-use super::replay::{LaneReplay, NewReplay};
+use super::replay::{LaneReplay, NewReplay, Replay, ReplayState};
+use super::search::RecordRange;
 use crate::record::{LaneNo, Seq};
+use crate::time::Timestamp;
 
 /// A batch of a lane: `open` are the lane's open batches, `next` is its first record behind the cursor.
 pub(super) fn cut(
@@ -43,13 +49,64 @@ pub(super) fn cut_of_replay(
     check(next == Some(batch.first), "a replay's batch begins with the next record of its range")
 }
 
-/// A batch of a dead letter that was never cut.
-pub(super) fn cut_of_dead_letter(batch: &Batch, letter: &DeadLetter) -> Result<(), SpoolError> {
+/// What a cut makes of a dead letter that was never cut.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct CutDeadLetter {
+    /// The batch, a dead letter of its own. Without a number it gets a new one.
+    pub(super) cut: DeadLetter,
+    /// The records that are left keep the number, so that whoever lists them finds them again.
+    pub(super) rest: Option<DeadLetter>,
+}
+
+/// A batch of a dead letter that was never cut; `next` is the first record of its lane behind the batch.
+pub(super) fn cut_of_dead_letter(
+    batch: &Batch,
+    letter: &DeadLetter,
+    next: Option<Seq>,
+) -> Result<CutDeadLetter, SpoolError> {
     let is_inside = batch.first == letter.first && batch.first <= batch.last && batch.last <= letter.last;
     check(
         batch.lane == letter.lane && is_inside && u64::from(batch.records) <= letter.records,
         "a dead letter is cut from its first record on",
-    )
+    )?;
+    let bytes = batch.fragment_bytes();
+    let rest = next.filter(|first| *first <= letter.last).map(|first| DeadLetter {
+        first,
+        records: letter.records.saturating_sub(u64::from(batch.records)),
+        bytes: letter.bytes.saturating_sub(bytes),
+        ..letter.clone()
+    });
+    let cut = DeadLetter {
+        no: if rest.is_some() { DeadLetterNo::default() } else { letter.no },
+        last: batch.last,
+        records: u64::from(batch.records),
+        bytes,
+        batch: Some(batch.id),
+        ..letter.clone()
+    };
+    Ok(CutDeadLetter { cut, rest })
+}
+
+/// The id of the redelivery of a dead letter: one that is requested already keeps its id.
+pub(super) fn redelivery(letter: &DeadLetter, id: Uuid) -> Uuid {
+    letter.redelivery.unwrap_or(id)
+}
+
+/// What becomes of the batch of a dead letter with its redelivery: delivered, it is a dead letter no more;
+/// otherwise it stays one, and is not sent again before the next request. `None`: the dead letter was
+/// removed or cut anew meanwhile, and the attempt is only logged.
+pub(super) fn redelivered(letter: Option<&DeadLetter>, attempted: &Attempted) -> Option<BatchState> {
+    letter.filter(|letter| letter.batch == Some(attempted.batch))?;
+    Some(match attempted.fate {
+        Fate::Delivered => BatchState::Delivered,
+        Fate::Dead(_) | Fate::Waits => BatchState::DeadLetter,
+    })
+}
+
+/// What is discarded with a dead letter: these records, which no replay sends, and its batch is retired.
+pub(super) fn discard_dead_letter(letter: &DeadLetter) -> (RecordRange, BatchState) {
+    let DeadLetter { lane, first, last, records, bytes, .. } = *letter;
+    (RecordRange { lane, first, last, records, bytes }, BatchState::Retired)
 }
 
 /// The batch that an attempt was of: the first of the open ones of its lane, or of its replay there.
@@ -126,6 +183,18 @@ pub(super) fn enter_replay(
     Ok(true)
 }
 
+/// The replay after its cancellation; `None`: it has ended already, and stays as it is.
+pub(super) fn cancel_replay(replay: Replay, at: Timestamp) -> Option<Replay> {
+    let is_running = replay.state == ReplayState::Running;
+    is_running.then_some(Replay { state: ReplayState::Cancelled, ended_at: Some(at), ..replay })
+}
+
+/// The replay after the last attempt of one of its ranges; `None`: other ranges are left.
+pub(super) fn end_replay(replay: Replay, ranges_left: u64, last: &Attempted) -> Option<Replay> {
+    let ended_at = last.started_at.plus(Duration::from_micros(last.took_micros));
+    (ranges_left == 0).then_some(Replay { state: ReplayState::Done, ended_at: Some(ended_at), ..replay })
+}
+
 fn check(holds: bool, rule: &'static str) -> Result<(), SpoolError> {
     if holds { Ok(()) } else { Err(SpoolError::Refused(rule)) }
 }
@@ -133,8 +202,10 @@ fn check(holds: bool, rule: &'static str) -> Result<(), SpoolError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Timestamp;
-    use uuid::Uuid;
+    use crate::outcome::OutcomeKind;
+    use crate::spool::dead_letter::DeadReason;
+    use crate::spool::lane::LaneHealth;
+    use crate::spool::replay::ReplayNo;
 
     fn batch(first: u64, last: u64) -> Batch {
         Batch {
@@ -189,5 +260,97 @@ mod tests {
         let through = |seq| settle_through(Seq(seq), &[batch(3, 5)], Seq(9));
         assert_eq!([2, 5, 9].map(through), [Ok(()), Ok(()), Ok(())]);
         assert!([3, 4, 10].map(through).iter().all(Result::is_err));
+    }
+
+    fn letter(no: i64, first: u64, last: u64, batch: Option<BatchId>) -> DeadLetter {
+        DeadLetter {
+            no: DeadLetterNo(no),
+            lane: LaneNo(1),
+            first: Seq(first),
+            last: Seq(last),
+            records: (last + 1).saturating_sub(first),
+            bytes: 100,
+            reason: DeadReason::GivenUp,
+            at: Timestamp(0),
+            batch,
+            redelivery: None,
+        }
+    }
+
+    #[test]
+    fn a_dead_letter_is_cut_from_its_first_record_on_and_the_rest_keeps_its_number() {
+        let whole = letter(7, 3, 8, None);
+        let cut_of = |first, last, next| cut_of_dead_letter(&batch(first, last), &whole, next);
+        let CutDeadLetter { cut, rest } = cut_of(3, 5, Some(Seq(6))).unwrap();
+        assert_eq!((cut.no, cut.first, cut.last, cut.records), (DeadLetterNo(0), Seq(3), Seq(5), 3));
+        assert_eq!(cut.batch, Some(batch(3, 5).id));
+        let rest = rest.unwrap();
+        assert_eq!((rest.no, rest.first, rest.last, rest.records), (DeadLetterNo(7), Seq(6), Seq(8), 3));
+        assert_eq!(rest.batch, None);
+        for next in [None, Some(Seq(9))] {
+            let CutDeadLetter { cut, rest } = cut_of(3, 8, next).unwrap();
+            assert_eq!((cut.no, rest), (DeadLetterNo(7), None));
+        }
+        for (first, last) in [(4, 5), (2, 5), (3, 9), (3, 2)] {
+            assert!(cut_of(first, last, None).is_err(), "{first} to {last}");
+        }
+    }
+
+    #[test]
+    fn a_redelivery_keeps_the_id_of_its_first_request() {
+        let (first, second) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let requested = DeadLetter { redelivery: Some(first), ..letter(7, 3, 8, None) };
+        assert_eq!(redelivery(&requested, second), first);
+        assert_eq!(redelivery(&letter(7, 3, 8, None), second), second);
+    }
+
+    #[test]
+    fn a_redelivery_decides_over_the_dead_letter_of_its_batch_alone() {
+        let of = batch(3, 8);
+        let attempted = |fate| Attempted {
+            batch: of.id,
+            lane: of.lane,
+            number: 2,
+            started_at: Timestamp(0),
+            took_micros: 1,
+            status: None,
+            outcome: OutcomeKind::Delivered,
+            detail: None,
+            fate,
+            health: LaneHealth::default(),
+        };
+        let own = letter(7, 3, 8, Some(of.id));
+        let after = |letter: Option<DeadLetter>, fate| redelivered(letter.as_ref(), &attempted(fate));
+        assert_eq!(after(Some(own.clone()), Fate::Delivered), Some(BatchState::Delivered));
+        for fate in [Fate::Waits, Fate::Dead(DeadReason::TooLarge)] {
+            assert_eq!(after(Some(own.clone()), fate), Some(BatchState::DeadLetter));
+        }
+        for other in [None, Some(batch(9, 9).id)] {
+            assert_eq!(after(Some(letter(7, 3, 8, other)), Fate::Delivered), None);
+        }
+        assert_eq!(after(None, Fate::Delivered), None);
+    }
+
+    #[test]
+    fn the_batch_of_a_discarded_dead_letter_is_retired_and_its_records_counted() {
+        let (range, state) = discard_dead_letter(&letter(7, 3, 8, None));
+        assert_eq!((range.first, range.last, range.records, range.bytes), (Seq(3), Seq(8), 6, 100));
+        assert_eq!(state, BatchState::Retired);
+    }
+
+    #[test]
+    fn a_replay_ends_once() {
+        let running = Replay {
+            no: ReplayNo(1),
+            id: Uuid::nil(),
+            request: String::new(),
+            requested_at: Timestamp(0),
+            rate: None,
+            state: ReplayState::Running,
+            ended_at: None,
+        };
+        let cancelled = cancel_replay(running, Timestamp(5)).unwrap();
+        assert_eq!((cancelled.state, cancelled.ended_at), (ReplayState::Cancelled, Some(Timestamp(5))));
+        assert_eq!(cancel_replay(cancelled, Timestamp(6)), None);
     }
 }

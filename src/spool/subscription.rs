@@ -9,9 +9,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::chunk::Chunk;
 use super::engine::Reader;
 use super::error::SpoolError;
-use super::ops::{Chunk, Group, LaneState};
+use super::group::Group;
+use super::lane::LaneState;
 use crate::record::{LaneNo, ProjectNo, Seq};
 use crate::time::Uptime;
 

@@ -1,6 +1,6 @@
 //! What is looked after besides requests: which lanes may send, what is given up, what is shown.
 
-use super::writes::Pending;
+use super::pending_write::PendingWrite;
 use super::{Driver, HOUSEKEEP_EVERY, TICK_EVERY, webhook_of};
 use crate::deliver::params::LaneView;
 use crate::deliver::scheduler::Action;
@@ -106,7 +106,7 @@ impl Driver {
             return Ok(());
         };
         let op = Op::GiveUp { lane, through, reason, at: self.params.clock.wall() };
-        self.submit(op, Pending::GiveUp { lane, through, reason: Some(reason) });
+        self.submit(op, PendingWrite::GiveUp { lane, through, reason: Some(reason) });
         Ok(())
     }
 
@@ -118,7 +118,10 @@ impl Driver {
             Ok(Some(through)) => {
                 let (project, callback) = (self.project(lane), lane.callback());
                 tracing::warn!(project, %callback, "its webhook was removed longer than `spool.retain` ago: its records are discarded");
-                self.submit(Op::Discard { lane, through }, Pending::GiveUp { lane, through, reason: None });
+                self.submit(
+                    Op::Discard { lane, through },
+                    PendingWrite::GiveUp { lane, through, reason: None },
+                );
             }
             Ok(None) => self.scheduler.end_lease(lane, now),
             Err(error) => self.not_written(lane, error, now),

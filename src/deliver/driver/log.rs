@@ -1,14 +1,14 @@
 //! The log lines of attempts that fail, and of receivers that work again.
 
 use super::Driver;
-use super::outcomes::Ended;
+use super::event::EndedAttempt;
 use crate::deliver::scheduler::retry::Outcome;
 use crate::time::Uptime;
 
 impl Driver {
     /// What is new of a host that fails, or works again; the rest is counted.
-    pub(in crate::deliver) fn log_outage(&mut self, ended: &Ended, failed_before: bool, now: Uptime) {
-        let Ended { lane, batch, outcome, .. } = ended;
+    pub(in crate::deliver) fn log_outage(&mut self, ended: &EndedAttempt, failed_before: bool, now: Uptime) {
+        let EndedAttempt { lane, batch, outcome, .. } = ended;
         let Some(host) = self.host(*lane) else { return };
         let health = self.health(*lane);
         if health.failures > 0 {

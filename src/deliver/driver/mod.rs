@@ -1,11 +1,13 @@
 //! The loop around the [`Scheduler`]: reads records, writes cuts and outcomes to the spool, has requests
 //! made. It runs on a thread of its own; a test steps it.
 
+pub(in crate::deliver) mod event;
 mod housekeeping;
 pub(in crate::deliver) mod lane_reader;
 mod log;
 pub(in crate::deliver) mod outage;
 mod outcomes;
+mod pending_write;
 mod replays;
 mod send;
 mod writes;
@@ -16,58 +18,16 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use self::event::Event;
 use self::lane_reader::{EncodedBatch, LaneReader};
 use self::outage::Outages;
-use self::outcomes::Ended;
-use self::writes::Pending;
-use crate::deliver::params::{LaneView, Params};
+use self::pending_write::PendingWrite;
+use crate::deliver::params::Params;
 use crate::deliver::scheduler::{Action, Scheduler};
 use crate::deliver::webhook::Webhook;
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Appended, BatchId, Done, LaneReplay, LaneState, Op, ReplayNo, SpoolError};
+use crate::spool::{Appended, BatchId, LaneState, Op, ReplayNo, SpoolError};
 use crate::time::Uptime;
-
-/// What happened.
-pub(in crate::deliver) enum Event {
-    Appended(Appended),
-    CancelReplay {
-        replay: ReplayNo,
-        reply: Option<mpsc::SyncSender<Result<(), SpoolError>>>,
-    },
-    Ended(Box<Ended>),
-    Epoch {
-        after: Seq,
-        epoch: Uuid,
-    },
-    Hold(bool),
-    Pause {
-        lanes: Vec<LaneNo>,
-        reason: String,
-    },
-    /// Dead letters of these lanes wait for one more attempt.
-    Redeliver {
-        lanes: Vec<LaneNo>,
-    },
-    Replay {
-        replay: ReplayNo,
-        id: Uuid,
-        rate: Option<u32>,
-        parts: Vec<LaneReplay>,
-    },
-    Resume {
-        lanes: Vec<LaneNo>,
-    },
-    Routed {
-        in_flight_max: usize,
-        lane_bytes_max: u64,
-    },
-    Stop {
-        patience: Duration,
-    },
-    View(mpsc::SyncSender<Vec<LaneView>>),
-    /// An operation of the spool is durable, or has failed.
-    Written(Pending, Result<Done, SpoolError>),
-}
 
 /// The state of the loop. [`Driver::step`] advances it.
 pub struct Driver {
@@ -81,7 +41,7 @@ pub struct Driver {
     /// Bodies that were just cut, until they are sent.
     encoded: HashMap<LaneNo, (BatchId, EncodedBatch)>,
     /// Operations for which the disk was full, and when they are submitted again.
-    retries: Vec<(Uptime, Pending)>,
+    retries: Vec<(Uptime, PendingWrite)>,
     /// The ids of running replays, as requests bear them.
     replays: BTreeMap<ReplayNo, Uuid>,
     outages: Outages,
@@ -187,7 +147,7 @@ impl Driver {
         match event {
             Event::Appended(appended) => self.appended(appended, now),
             Event::CancelReplay { replay, reply } => self.cancel_replay(replay, reply, now),
-            Event::Ended(ended) => self.ended(*ended, now),
+            Event::AttemptEnded(ended) => self.ended(*ended, now),
             Event::Epoch { after, epoch } => self.params.epochs.begin(after, epoch),
             Event::Hold(held) => self.scheduler.hold(held || self.failed || self.stop_by.is_some()),
             Event::Pause { lanes, reason } => {
@@ -196,7 +156,7 @@ impl Driver {
             Event::Redeliver { lanes } => {
                 lanes.into_iter().for_each(|lane| self.scheduler.redeliveries(lane, true, now));
             }
-            Event::Replay { replay, id, rate, parts } => self.replay(replay, id, rate, &parts, now),
+            Event::Replay { replay, id, rate, ranges } => self.replay(replay, id, rate, &ranges, now),
             Event::Resume { lanes } => lanes.into_iter().for_each(|lane| self.resume(lane, now)),
             Event::Routed { in_flight_max, lane_bytes_max } => {
                 self.outages.clear();

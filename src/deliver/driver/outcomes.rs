@@ -1,41 +1,19 @@
 //! What follows from an attempt: it is counted and stored, and then the lane goes on.
 
-use std::time::Duration;
-
 use super::Driver;
-use super::writes::Pending;
+use super::event::EndedAttempt;
+use super::pending_write::{AttemptWrite, PendingWrite};
 use crate::deliver::driver::lane_reader::ReadScope;
 use crate::deliver::scheduler::lane::{Lane, Settled};
 use crate::deliver::scheduler::retry::Outcome;
 use crate::metrics::{AttemptLabel, CallbackLabel, ReasonLabel};
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Attempted, Batch, DeadLetterNo, DeadReason, Done, Fate, LaneHealth, Op, SpoolError};
-use crate::time::{Timestamp, Uptime};
-
-/// An attempt that ended.
-pub(in crate::deliver) struct Ended {
-    pub(in crate::deliver) lane: LaneNo,
-    pub(in crate::deliver) batch: Batch,
-    /// The dead letter that it was one more attempt of.
-    pub(in crate::deliver) dead: Option<DeadLetterNo>,
-    pub(in crate::deliver) outcome: Outcome,
-    pub(in crate::deliver) started_at: Timestamp,
-    pub(in crate::deliver) took: Duration,
-    /// When the oldest of its records was committed.
-    pub(in crate::deliver) committed_at: Timestamp,
-}
-
-/// An outcome on its way to the disk.
-pub(in crate::deliver) struct AttemptWrite {
-    attempted: Attempted,
-    batch: Batch,
-    /// What takes the batch's place.
-    successors: Option<Vec<Batch>>,
-}
+use crate::spool::{Attempted, Batch, DeadReason, Done, Fate, LaneHealth, Op, SpoolError};
+use crate::time::Uptime;
 
 impl Driver {
-    pub(in crate::deliver) fn ended(&mut self, ended: Ended, now: Uptime) {
-        let Ended { lane, batch, .. } = &ended;
+    pub(in crate::deliver) fn ended(&mut self, ended: EndedAttempt, now: Uptime) {
+        let EndedAttempt { lane, batch, .. } = &ended;
         let lane = *lane;
         let failed_before = self.health(lane).failures > 0;
         let was_faulty = self.scheduler.lane(lane).is_some_and(Lane::has_faulty_responses);
@@ -56,8 +34,8 @@ impl Driver {
     }
 
     /// The attempt as the spool stores it.
-    pub(in crate::deliver) fn attempted(&self, ended: Ended, fate: Fate) -> (Batch, Attempted) {
-        let Ended { lane, batch, outcome, started_at, took, .. } = ended;
+    pub(in crate::deliver) fn attempted(&self, ended: EndedAttempt, fate: Fate) -> (Batch, Attempted) {
+        let EndedAttempt { lane, batch, outcome, started_at, took, .. } = ended;
         let attempted = Attempted {
             batch: batch.id,
             lane,
@@ -82,11 +60,11 @@ impl Driver {
         }
         let attempted = Op::Attempted(write.attempted.clone());
         match write.successors.clone() {
-            None => self.submit(attempted, Pending::Attempt(write)),
+            None => self.submit(attempted, PendingWrite::Attempt(write)),
             Some(successors) => {
                 self.params.spool.submit(attempted, |_| {});
                 let retire = Op::Retire { batch: write.batch.id, successors };
-                self.submit(retire, Pending::Attempt(write));
+                self.submit(retire, PendingWrite::Attempt(write));
             }
         }
     }
@@ -156,7 +134,7 @@ impl Driver {
         self.scheduler.lane(lane).map(|lane| lane.health().clone()).unwrap_or_default()
     }
 
-    fn count(&self, ended: &Ended, fate: Fate) {
+    fn count(&self, ended: &EndedAttempt, fate: Fate) {
         let metrics = &self.params.metrics;
         let callback = ended.lane.callback();
         metrics.attempts.get_or_create(&AttemptLabel { callback, outcome: ended.outcome.kind }).inc();
@@ -178,7 +156,7 @@ impl Driver {
     }
 
     /// An answer that breaks the protocol behind its status is said once, and its repetitions are counted.
-    fn log_faulty_response(&self, Ended { lane, outcome, .. }: &Ended, was_faulty: bool) {
+    fn log_faulty_response(&self, EndedAttempt { lane, outcome, .. }: &EndedAttempt, was_faulty: bool) {
         let is_faulty = self.scheduler.lane(*lane).is_some_and(Lane::has_faulty_responses);
         if is_faulty && !was_faulty {
             let (project, callback) = (self.project(*lane), lane.callback());

@@ -6,28 +6,16 @@ use std::sync::mpsc::SyncSender;
 use uuid::Uuid;
 
 use super::Driver;
-use super::outcomes::Ended;
-use super::writes::Pending;
+use super::event::EndedAttempt;
+use super::pending_write::{PendingWrite, RedeliveryWrite};
 use crate::deliver::driver::lane_reader::ReadScope;
 use crate::deliver::scheduler::Candidate;
 use crate::metrics::OutcomeLabel;
 use crate::record::{Callback, LaneNo, Seq};
 use crate::spool::{
-    Attempted, Batch, DeadLetter, DeadLetterNo, Fate, LaneReplay, Op, ReplayNo, ReplayState, SpoolError,
+    Batch, DeadLetter, DeadLetterNo, Fate, LaneReplay, Op, ReplayNo, ReplayState, SpoolError,
 };
 use crate::time::Uptime;
-
-/// The outcome of a dead letter's one more attempt, on its way to the disk.
-pub(in crate::deliver) struct RedeliveryWrite {
-    dead: DeadLetterNo,
-    attempted: Attempted,
-}
-
-impl RedeliveryWrite {
-    pub(in crate::deliver) fn lane(&self) -> LaneNo {
-        self.attempted.lane
-    }
-}
 
 impl Driver {
     /// Goes on with the replays that an earlier process left.
@@ -46,11 +34,11 @@ impl Driver {
         replay: ReplayNo,
         id: Uuid,
         rate: Option<u32>,
-        parts: &[LaneReplay],
+        ranges: &[LaneReplay],
         now: Uptime,
     ) {
         self.replays.insert(replay, id);
-        self.scheduler.replay(replay, rate, parts, now);
+        self.scheduler.replay(replay, rate, ranges, now);
     }
 
     /// Nothing more of it is cut from now on; `reply` is sent when that is durable.
@@ -65,7 +53,7 @@ impl Driver {
             self.count_replay("cancelled");
         }
         let op = Op::CancelReplay { replay, at: self.params.clock.wall() };
-        self.submit(op, Pending::CancelReplay { replay, reply });
+        self.submit(op, PendingWrite::CancelReplay { replay, reply });
     }
 
     /// For want of room. `false`: none runs.
@@ -189,19 +177,19 @@ impl Driver {
         });
         let records = fits.count().max(1);
         let batch = self.batch(lane, epoch.id, &head.encode(records)?);
-        self.submit(Op::CutDead { dead: letter.no, batch }, Pending::CutDeadLetter(lane));
+        self.submit(Op::CutDead { dead: letter.no, batch }, PendingWrite::CutDeadLetter(lane));
         Ok(())
     }
 
     /// The one more attempt ended.
-    pub(in crate::deliver) fn redelivery_ended(&self, ended: Ended, dead: DeadLetterNo, fate: Fate) {
+    pub(in crate::deliver) fn redelivery_ended(&self, ended: EndedAttempt, dead: DeadLetterNo, fate: Fate) {
         let (_, attempted) = self.attempted(ended, fate);
         self.write_redelivery(Box::new(RedeliveryWrite { dead, attempted }));
     }
 
     pub(in crate::deliver) fn write_redelivery(&self, write: Box<RedeliveryWrite>) {
         let op = Op::Redelivered { dead: write.dead, attempted: write.attempted.clone() };
-        self.submit(op, Pending::Redelivery(write));
+        self.submit(op, PendingWrite::Redelivery(write));
     }
 
     fn count_replay(&self, outcome: &'static str) {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::outcomes::Ended;
-use super::writes::Pending;
-use super::{Driver, Event};
+use super::Driver;
+use super::event::{EndedAttempt, Event};
+use super::pending_write::PendingWrite;
 use crate::deliver::driver::lane_reader::{EncodedBatch, ReadScope};
 use crate::deliver::http::client::OutgoingRequest;
 use crate::deliver::http::request::{RequestContext, headers};
@@ -52,7 +52,7 @@ impl Driver {
         let encoded = head.encode(records)?;
         let batch = Batch { replay, ..self.batch(lane, epoch.id, &encoded) };
         self.encoded.insert(lane, (batch.id, encoded));
-        self.submit(Op::Cut(batch.clone()), Pending::Cut(batch));
+        self.submit(Op::Cut(batch.clone()), PendingWrite::Cut(batch));
         Ok(())
     }
 
@@ -107,8 +107,8 @@ impl Driver {
         let reply = move |outcome| {
             failpoint::reach("send", Side::After);
             let took = clock.elapsed().saturating_sub(began);
-            let ended = Ended { lane, batch, dead, outcome, started_at, took, committed_at };
-            let _ = events.send(Event::Ended(Box::new(ended)));
+            let ended = EndedAttempt { lane, batch, dead, outcome, started_at, took, committed_at };
+            let _ = events.send(Event::AttemptEnded(Box::new(ended)));
         };
         (self.params.post)(request, Box::new(reply));
     }

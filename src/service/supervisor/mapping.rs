@@ -1,14 +1,14 @@
 //! The mapping of the settings against the table, and against the one that the spool was made under.
 
-use super::Supervisor;
 use super::stream_error::StreamError;
 use crate::classify::Mapping;
 use crate::relation::TypeForm;
 use crate::source::Required;
+use crate::source::catalog::values::ExclusionRule;
 use crate::source::catalog::violation::CatalogError;
 use crate::source::preflight::server_state::ServerState;
 
-/// The mapping of the settings, resolved against the table found last.
+/// The mapping of the settings, resolved against a table.
 pub(super) struct ResolvedMapping {
     pub(super) mapping: Mapping,
     /// The type of the column `documents.excluded`, as the mapping was resolved for it.
@@ -20,41 +20,37 @@ impl ResolvedMapping {
     pub(super) fn of(mapping: Mapping) -> Self {
         Self { mapping, excluded_type: None }
     }
+
+    /// `excluded_when` depends on the type of the column `documents.excluded`. Where this table does not say it,
+    /// that of `kept` applies: the mapping that the shadow was made under.
+    pub(super) fn resolve(settings: &Mapping, kept: Option<&Mapping>, exclusion: &ExclusionRule) -> Self {
+        let mut mapping = settings.clone();
+        if let Some(when) = exclusion.when.as_ref().or(kept.map(|kept| &kept.excluded_when)) {
+            mapping.excluded_when = when.clone();
+        }
+        Self { mapping: mapping.canonical(exclusion.form), excluded_type: exclusion.form }
+    }
 }
 
-impl Supervisor {
-    /// `excluded_when` depends on the type of the column `documents.excluded`. Where this table does not say it,
-    /// the mapping that the shadow was made under applies.
-    pub(super) fn resolve_mapping(&mut self, found: &ServerState) {
-        let kept = self.known.mapping.take().map(|kept| kept.canonical(found.exclusion.form));
-        let before = kept.as_ref().map(|kept| kept.excluded_when.clone());
-        let mut mapping = self.settings.mapping.clone();
-        if let Some(when) = found.exclusion.when.clone().or(before) {
-            mapping.excluded_when = when;
-        }
-        self.mapping.mapping = mapping.canonical(found.exclusion.form);
-        self.mapping.excluded_type = found.exclusion.form;
-        self.known.mapping = kept;
+/// The mapping that the shadow was made under must be that of the settings, `now`. One that only replaces missing
+/// columns is adopted: it is returned, to be kept.
+pub(super) fn check_mapping(
+    kept: Option<&Mapping>,
+    now: &Mapping,
+    found: &ServerState,
+) -> Result<Option<Mapping>, StreamError> {
+    // A renamed table is the same mapping.
+    let is_other = |kept: &&Mapping| Mapping { table: now.table.clone(), ..(*kept).clone() } != *now;
+    let Some(kept) = kept.filter(is_other) else { return Ok(None) };
+    if only_replaces_missing(kept, now, found) {
+        tracing::info!("the settings name new columns for those that are gone");
+        return Ok(Some(now.clone()));
     }
-
-    /// The mapping that the shadow was made under must be that of the settings. One that only replaces missing
-    /// columns is adopted.
-    pub(super) fn check_mapping(&mut self, found: &ServerState) -> Result<(), StreamError> {
-        let now = &self.mapping.mapping;
-        // A renamed table is the same mapping.
-        let is_other = |kept: &Mapping| Mapping { table: now.table.clone(), ..kept.clone() } != *now;
-        let Some(kept) = self.known.mapping.as_ref().filter(|kept| is_other(kept)) else { return Ok(()) };
-        if only_replaces_missing(kept, now, found) {
-            tracing::info!("the settings name new columns for those that are gone");
-            self.known.mapping = Some(now.clone());
-            return Ok(());
-        }
-        let why = String::from(
-            "the mapping in [documents] is not the one that the spool was made under: reading stops, delivery goes on. \
-             Set it back, or: `sidecar resync` sends the differences, `sidecar resync --learn` takes them over silently",
-        );
-        Err(StreamError::blocked(why))
-    }
+    let why = String::from(
+        "the mapping in [documents] is not the one that the spool was made under: reading stops, delivery goes on. \
+         Set it back, or: `sidecar resync` sends the differences, `sidecar resync --learn` takes them over silently",
+    );
+    Err(StreamError::blocked(why))
 }
 
 /// Where only columns are missing, reading waits for them and delivery goes on, as in a running stream. Where

@@ -28,7 +28,7 @@ use uuid::Uuid;
 use self::continuity::{FoundSlot, FoundSource, KnownSource, assess};
 use self::decide::{Block, Decision, Inputs, Next, decide};
 use self::failure_log::{FailureLog, LogDecision};
-use self::mapping::{ResolvedMapping, check_columns};
+use self::mapping::{ResolvedMapping, check_columns, check_mapping};
 use self::required::log_waiting;
 use self::source_facts::SourceFacts;
 use self::stream_error::StreamError;
@@ -224,7 +224,11 @@ impl Supervisor {
                 Ok(ConnectionEnd::Reconnect)
             }
             Next::Stream(position) => {
-                self.check_mapping(&found)?;
+                if let Some(adopted) =
+                    check_mapping(self.known.mapping.as_ref(), &self.mapping.mapping, &found)?
+                {
+                    self.known.mapping = Some(adopted);
+                }
                 check_columns(&found, &required)?;
                 if let Err(stream_error) = self.ready_to_stream(&client, &found, &required).await {
                     let lossy = !found.publication_violations(&required).is_empty();
@@ -352,6 +356,13 @@ impl Supervisor {
         noted.await.ok_or(StreamError::Stopped)?;
         self.capture.flush().await;
         Ok(())
+    }
+
+    /// Resolves the mapping, and what is kept of it, against the table that was found.
+    fn resolve_mapping(&mut self, found: &ServerState) {
+        let kept = self.known.mapping.take().map(|kept| kept.canonical(found.exclusion.form));
+        self.mapping = ResolvedMapping::resolve(&self.settings.mapping, kept.as_ref(), &found.exclusion);
+        self.known.mapping = kept;
     }
 
     fn documents(&self, identity: Vec<String>) -> Documents {

@@ -3,12 +3,13 @@
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 
-use super::store::{Store, attempt_cost, failed};
+use super::cost::attempt_cost;
+use super::error::failed;
+use super::store::Store;
 use crate::outcome::OutcomeKind;
-use crate::spool::attempt::LoggedAttempt;
+use crate::spool::attempt::{Attempted, LoggedAttempt};
 use crate::spool::batch::BatchId;
 use crate::spool::error::SpoolError;
-use crate::spool::ops::Attempted;
 use crate::time::Timestamp;
 
 impl Store {

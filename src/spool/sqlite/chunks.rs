@@ -2,12 +2,14 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::cost::chunk_cost;
+use super::error::failed;
 use super::row_bytes::RowBytes;
-use super::store::{Store, chunk_cost, failed};
+use super::store::Store;
 use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
+use crate::spool::chunk::Chunk;
 use crate::spool::error::SpoolError;
-use crate::spool::ops::Chunk;
 use crate::time::{Timestamp, Uptime};
 
 impl Store {

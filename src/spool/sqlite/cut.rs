@@ -1,8 +1,10 @@
 //! Batches are cut: from the first unsettled record on, one at a time.
 
+use super::batches::write_batch;
 use super::chunks::first_behind;
-use super::lanes::write_batch;
-use super::store::{BATCH_COST, Store, failed};
+use super::cost::BATCH_COST;
+use super::error::failed;
+use super::store::Store;
 use crate::spool::batch::{Batch, BatchState};
 use crate::spool::error::SpoolError;
 use crate::spool::ops::Done;

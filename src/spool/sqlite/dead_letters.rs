@@ -4,16 +4,19 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
+use super::batches::write_batch;
 use super::chunks::first_behind;
-use super::lanes::write_batch;
+use super::cost::{BATCH_COST, DEAD_LETTER_COST};
+use super::error::failed;
 use super::row_bytes::RowBytes;
-use super::store::{BATCH_COST, DEAD_LETTER_COST, Store, failed};
+use super::store::Store;
 use crate::record::{LaneNo, Seq};
+use crate::spool::attempt::Attempted;
 use crate::spool::batch::{Batch, BatchId, BatchState};
-use crate::spool::dead_letter::{DeadLetter, DeadLetterNo};
+use crate::spool::dead_letter::{DeadLetter, DeadLetterNo, DeadReason};
 use crate::spool::error::SpoolError;
-use crate::spool::ops::{Attempted, DeadReason, Done, Fate};
-use crate::spool::rules;
+use crate::spool::ops::Done;
+use crate::spool::rules::{self, CutDeadLetter};
 use crate::time::Timestamp;
 
 impl DeadLetter {
@@ -95,10 +98,7 @@ impl Store {
         let (mut lanes, mut count) = (Vec::new(), 0);
         for no in dead {
             let Some(letter) = find_dead_letter(&self.connection, *no)? else { continue };
-            self.execute(
-                "UPDATE dead_letter SET redelivery = coalesce(redelivery, ?2) WHERE no = ?1",
-                params![no.0, id.as_bytes()],
-            )?;
+            self.set_redelivery(*no, Some(rules::redelivery(&letter, id)))?;
             lanes.push(letter.lane);
             count += 1;
         }
@@ -107,32 +107,21 @@ impl Store {
         Ok(Done::Asked { lanes, dead: count })
     }
 
+    fn set_redelivery(&self, no: DeadLetterNo, id: Option<Uuid>) -> Result<(), SpoolError> {
+        let sql = "UPDATE dead_letter SET redelivery = ?2 WHERE no = ?1";
+        self.execute(sql, params![no.0, id.as_ref().map(Uuid::as_bytes)])
+    }
+
     /// One that is gone or cut meanwhile stays as it is.
     pub(super) fn cut_dead(&mut self, dead: DeadLetterNo, batch: &Batch) -> Result<Done, SpoolError> {
         let letter = find_dead_letter(&self.connection, dead)?.filter(|letter| letter.batch.is_none());
         let Some(letter) = letter else { return Ok(Done::Ok) };
-        rules::cut_of_dead_letter(batch, &letter)?;
+        let next = first_behind(&self.connection, letter.lane, batch.last)?;
+        let CutDeadLetter { cut, rest } = rules::cut_of_dead_letter(batch, &letter, next)?;
         write_batch(&self.connection, batch, BatchState::DeadLetter).map_err(failed)?;
         self.meta.live_bytes += BATCH_COST;
         self.remove_dead_letter(&letter)?;
-        let bytes = batch.fragment_bytes();
-        let rest = first_behind(&self.connection, letter.lane, batch.last)?;
-        let mut cut_no = letter.no;
-        if let Some(first) = rest.filter(|first| *first <= letter.last) {
-            // What is left keeps the number, so that its keeper finds it again.
-            cut_no = DeadLetterNo::default();
-            let records = letter.records.saturating_sub(u64::from(batch.records));
-            let bytes = letter.bytes.saturating_sub(bytes);
-            self.add_dead_letter(&DeadLetter { first, records, bytes, ..letter.clone() })?;
-        }
-        self.add_dead_letter(&DeadLetter {
-            no: cut_no,
-            last: batch.last,
-            records: u64::from(batch.records),
-            bytes,
-            batch: Some(batch.id),
-            ..letter
-        })?;
+        rest.iter().chain([&cut]).try_for_each(|letter| self.add_dead_letter(letter))?;
         Ok(Done::Ok)
     }
 
@@ -143,20 +132,17 @@ impl Store {
     ) -> Result<Done, SpoolError> {
         self.log_attempt(attempted)?;
         let letter = find_dead_letter(&self.connection, dead)?;
-        let Some(letter) = letter.filter(|letter| letter.batch == Some(attempted.batch)) else {
-            return Ok(Done::Ok);
-        };
+        let state = rules::redelivered(letter.as_ref(), attempted);
+        let Some((letter, state)) = letter.zip(state) else { return Ok(Done::Ok) };
         let Some((batch, _)) = self.batch(&attempted.batch)? else {
             return Err(SpoolError::Damaged("a dead letter without its batch".into()));
         };
         let batch = Batch { attempts: attempted.number, ..batch };
-        if attempted.fate == Fate::Delivered {
-            write_batch(&self.connection, &batch, BatchState::Delivered).map_err(failed)?;
-            self.remove_dead_letter(&letter)?;
-            return Ok(Done::Ok);
+        write_batch(&self.connection, &batch, state).map_err(failed)?;
+        match state {
+            BatchState::DeadLetter => self.set_redelivery(dead, None)?,
+            _ => self.remove_dead_letter(&letter)?,
         }
-        write_batch(&self.connection, &batch, BatchState::DeadLetter).map_err(failed)?;
-        self.execute("UPDATE dead_letter SET redelivery = NULL WHERE no = ?1", [dead.0])?;
         Ok(Done::Ok)
     }
 
@@ -164,13 +150,14 @@ impl Store {
         let (mut records, mut bytes) = (0, 0);
         for no in dead {
             let Some(letter) = find_dead_letter(&self.connection, *no)? else { continue };
+            let (range, state) = rules::discard_dead_letter(&letter);
             self.remove_dead_letter(&letter)?;
-            self.add_discarded(letter.lane, letter.first, letter.last)?;
+            self.add_discarded(range.lane, range.first, range.last)?;
             if let Some((batch, _)) = letter.batch.map(|id| self.batch(&id)).transpose()?.flatten() {
-                write_batch(&self.connection, &batch, BatchState::Retired).map_err(failed)?;
+                write_batch(&self.connection, &batch, state).map_err(failed)?;
             }
-            records += letter.records;
-            bytes += letter.bytes;
+            records += range.records;
+            bytes += range.bytes;
         }
         Ok(Done::Settled { records, bytes })
     }

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::error::failed;
 use super::row_bytes::RowBytes;
-use super::store::{Store, failed};
+use super::store::Store;
 use crate::record::ProjectNo;
 use crate::spool::error::SpoolError;
-use crate::spool::ops::Fact;
+use crate::spool::fact::Fact;
 
 impl Store {
     pub(super) fn write_fact(&mut self, fact: Fact, value: Option<&[u8]>) -> Result<(), SpoolError> {

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::store::failed;
+use super::error::failed;
+use super::permissions::protect;
 use crate::spool::error::OpenError;
 
 /// The SQL of each step: the first makes format 2 of format 1. A step that was released never changes,
@@ -78,7 +79,7 @@ fn keep_copy(connection: &Connection, path: &Path, found: i64) -> Result<(), Ope
     connection
         .execute("VACUUM INTO ?1", [unfinished.to_string_lossy()])
         .map_err(|error| OpenError::of(unfinished.clone(), &failed(error)))?;
-    super::schema::protect(&unfinished, 0o600).map_err(io)?;
+    protect(&unfinished, 0o600).map_err(io)?;
     File::open(&unfinished).and_then(|file| file.sync_all()).map_err(io)?;
     std::fs::rename(&unfinished, &copy).map_err(io)?;
     let folder = path.parent().unwrap_or(Path::new("."));

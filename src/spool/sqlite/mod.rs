@@ -1,13 +1,19 @@
 //! The engine of one machine: one SQLite file, `synchronous=FULL`, one connection that writes.
 
 mod attempts;
+mod batches;
 mod chunks;
+mod cost;
 mod cut;
 mod dead_letters;
+mod engine;
+mod error;
 mod facts;
+mod lane_states;
 mod lanes;
 mod meta;
 mod migrations;
+mod permissions;
 mod reader;
 mod replays;
 mod retention;

@@ -7,13 +7,15 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
-use super::lanes::{BATCH_COLUMNS, open_batches, read_batch_and_state, write_batch};
+use super::batches::{open_batches, write_batch};
+use super::error::failed;
 use super::row_bytes::RowBytes;
-use super::store::{Store, failed};
+use super::store::Store;
 use crate::record::{LaneNo, Seq};
-use crate::spool::batch::{Batch, BatchId, BatchState};
+use crate::spool::attempt::{Attempted, Fate};
+use crate::spool::batch::{Batch, BatchState};
 use crate::spool::error::SpoolError;
-use crate::spool::ops::{Attempted, Done, Fate};
+use crate::spool::ops::Done;
 use crate::spool::replay::{LaneReplay, NewReplay, Replay, ReplayNo, ReplayState};
 use crate::spool::rules;
 use crate::time::Timestamp;
@@ -119,13 +121,10 @@ impl Store {
         Ok(Done::Replaying(no))
     }
 
-    /// One that has ended already stays as it is.
     pub(super) fn cancel_replay(&mut self, replay: ReplayNo, at: Timestamp) -> Result<Done, SpoolError> {
         let found = find_replay(&self.connection, replay)?;
-        let Some(found) = found.filter(|found| found.state == ReplayState::Running) else {
-            return Ok(Done::Ok);
-        };
-        let cancelled = Replay { state: ReplayState::Cancelled, ended_at: Some(at), ..found };
+        let cancelled = found.and_then(|found| rules::cancel_replay(found, at));
+        let Some(cancelled) = cancelled else { return Ok(Done::Ok) };
         cancelled.write(&self.connection).map_err(failed)?;
         let no = [replay.0.cast_signed()];
         self.execute("UPDATE replay_range SET is_running = 0 WHERE replay = ?1", no)?;
@@ -172,17 +171,16 @@ impl Store {
         Ok(Done::Ok)
     }
 
-    /// Where no part is left, the replay is done.
     fn end_replay(&self, replay: ReplayNo, with: &Attempted) -> Result<(), SpoolError> {
         let left: i64 = self.one(
             "SELECT count(*) FROM replay_range WHERE replay = ?1 AND is_running = 1",
             [replay.0.cast_signed()],
         )?;
-        let found = find_replay(&self.connection, replay)?.filter(|_| left == 0);
-        let Some(found) = found else { return Ok(()) };
-        let took = std::time::Duration::from_micros(with.took_micros);
-        let ended_at = Some(with.started_at.plus(took));
-        Replay { state: ReplayState::Done, ended_at, ..found }.write(&self.connection).map_err(failed)
+        let found = find_replay(&self.connection, replay)?;
+        match found.and_then(|found| rules::end_replay(found, left.cast_unsigned(), with)) {
+            Some(done) => done.write(&self.connection).map_err(failed),
+            None => Ok(()),
+        }
     }
 
     /// Replays that ended before `cutoff` are forgotten.
@@ -195,23 +193,6 @@ impl Store {
     pub(super) fn is_replaying(&self) -> Result<bool, SpoolError> {
         self.one("SELECT EXISTS (SELECT 1 FROM replay_range WHERE is_running = 1)", [])
     }
-
-    /// A batch, whatever has become of it.
-    pub(super) fn batch(&self, id: &BatchId) -> Result<Option<(Batch, BatchState)>, SpoolError> {
-        find_batch(&self.connection, id)
-    }
-}
-
-/// A batch, whatever has become of it.
-pub(super) fn find_batch(
-    connection: &Connection,
-    id: &BatchId,
-) -> Result<Option<(Batch, BatchState)>, SpoolError> {
-    let found = connection
-        .prepare_cached(&format!("SELECT {BATCH_COLUMNS} FROM batch WHERE id = ?1"))
-        .and_then(|mut found| found.query_row([id.as_bytes()], read_batch_and_state).optional())
-        .map_err(failed)?;
-    found.map(|batch| batch.ok_or_else(|| SpoolError::Damaged("a batch".into()))).transpose()
 }
 
 /// What running replays send of a lane, in order. `None`: something is not as it was written.

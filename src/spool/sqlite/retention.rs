@@ -13,7 +13,9 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::dead_letters::find_dead_letter;
 
-use super::store::{BATCH_COST, Store, attempt_cost, chunk_cost, failed};
+use super::cost::{BATCH_COST, attempt_cost, chunk_cost};
+use super::error::failed;
+use super::store::Store;
 use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
 use crate::spool::batch::BatchState;

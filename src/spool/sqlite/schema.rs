@@ -1,15 +1,15 @@
 //! The file: its tables, how it is opened, and what is refused.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::error::failed;
 use super::migrations::{self, STEPS};
+use super::permissions::protect;
 use super::statements::keep_statements;
-use super::store::failed;
 use crate::spool::error::OpenError;
 
 /// What was at the path of the file.
@@ -45,24 +45,6 @@ pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
     file.set_len(0).map_err(io)?;
     file.write_all(std::process::id().to_string().as_bytes()).map_err(io)?;
     Ok(file)
-}
-
-/// Shuts out everybody else. What belongs to another user and is written by its group (a volume of
-/// Kubernetes with `fsGroup`, a file restored from a backup) is not ours to change: it does where others
-/// are shut out already.
-pub(super) fn protect(path: &Path, mode: u32) -> std::io::Result<()> {
-    match std::fs::set_permissions(path, Permissions::from_mode(mode)) {
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            let found = path.metadata()?.permissions().mode() & 0o777;
-            if found & OTHERS == 0 {
-                return Ok(());
-            }
-            let why =
-                format!("it belongs to another user, and its mode {found:o} lets everybody in: chmod o-rwx");
-            Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, why))
-        }
-        done => done,
-    }
 }
 
 /// Opens the file for writing, making it where there is none, and brings it to the newest format. Says
@@ -110,8 +92,6 @@ const LOCK_NAME: &str = "lock";
 
 /// "sdcr", in SQLite's header, so that `file` and we tell a spool from any other database.
 const APPLICATION: i64 = 0x7364_6372;
-const OTHERS: u32 = 0o007;
-
 /// FULL: every commit is synced before it is answered. The log is carried over into the file every
 /// 32 MiB, so that a busy spool does so seldom.
 const SETTINGS: &str = "

@@ -8,14 +8,14 @@ use rusqlite::OptionalExtension as _;
 
 use super::chunks::chunk_holding;
 use super::dead_letters::discarded_within;
+use super::error::failed;
 use super::lanes::read_lanes;
 use super::reader::SqliteReader;
-use super::store::failed;
 use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Record, Seq};
+use crate::spool::chunk::Chunk;
 use crate::spool::error::SpoolError;
 use crate::spool::meta::LowWatermark;
-use crate::spool::ops::Chunk;
 use crate::spool::search::{RecordRange, ReplayWindow, Search, SearchResult, SearchStart};
 use crate::time::Timestamp;
 

@@ -2,14 +2,17 @@
 
 use rusqlite::params;
 
+use super::batches::write_batch;
 use super::chunks::chunk_holding;
-use super::lanes::write_batch;
-use super::store::{CHUNK_COST, Store, failed};
+use super::cost::CHUNK_COST;
+use super::error::failed;
+use super::store::Store;
 use crate::record::{LaneNo, Seq};
+use crate::spool::attempt::{Attempted, Fate};
 use crate::spool::batch::{Batch, BatchId, BatchState};
-use crate::spool::dead_letter::{DeadLetter, DeadLetterNo};
+use crate::spool::dead_letter::{DeadLetter, DeadLetterNo, DeadReason};
 use crate::spool::error::SpoolError;
-use crate::spool::ops::{Attempted, DeadReason, Done, Fate};
+use crate::spool::ops::Done;
 use crate::spool::rules;
 use crate::time::Timestamp;
 

@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, params};
 
+use super::error::failed;
 use super::row_bytes::RowBytes;
-use super::store::{Store, failed};
+use super::store::Store;
 use crate::classify::Identity;
 use crate::spool::error::SpoolError;
 

@@ -273,6 +273,6 @@ fn a_dead_letter_that_was_never_cut_is_cut_piece_by_piece() {
     assert!(dead_letters::next_redelivery(&store.connection, of).unwrap().is_none());
     let left = dead_letters::find_dead_letter(&store.connection, DeadLetterNo(1)).unwrap().unwrap();
     assert_eq!((left.batch, left.records), (Some(last.id), 6));
-    let row = store::BATCH_COST * 2 + store::attempt_cost(0) * 2;
+    let row = cost::BATCH_COST * 2 + cost::attempt_cost(0) * 2;
     assert_eq!(store.meta.live_bytes, live_bytes + row, "one dead letter, as before, and what was written");
 }

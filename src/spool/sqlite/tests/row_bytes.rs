@@ -1,10 +1,11 @@
 //! The bytes that checksums are taken of. They are on users' disks: where this fails, the format has
 //! changed, and needs a number and a migration of its own.
 
+use super::super::batches::batch_bytes;
 use super::super::chunks::{chunk_bytes, chunk_sum};
 use super::super::dead_letters::discarded_bytes;
 use super::super::facts::{fact_bytes, project_bytes};
-use super::super::lanes::{LaneRow, batch_bytes};
+use super::super::lanes::LaneRow;
 use super::super::row_bytes::RowBytes;
 use super::super::shadow::shadow_bytes;
 use super::*;

@@ -1,0 +1,68 @@
+//! The inputs of the driver.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::pending_write::PendingWrite;
+use crate::deliver::params::LaneView;
+use crate::deliver::scheduler::retry::Outcome;
+use crate::record::{LaneNo, Seq};
+use crate::spool::{Appended, Batch, DeadLetterNo, Done, LaneReplay, ReplayNo, SpoolError};
+use crate::time::Timestamp;
+
+/// An input of the loop.
+pub(in crate::deliver) enum Event {
+    Appended(Appended),
+    AttemptEnded(Box<EndedAttempt>),
+    CancelReplay {
+        replay: ReplayNo,
+        reply: Option<mpsc::SyncSender<Result<(), SpoolError>>>,
+    },
+    Epoch {
+        after: Seq,
+        epoch: Uuid,
+    },
+    Hold(bool),
+    Pause {
+        lanes: Vec<LaneNo>,
+        reason: String,
+    },
+    /// Dead letters of these lanes wait for one more attempt.
+    Redeliver {
+        lanes: Vec<LaneNo>,
+    },
+    Replay {
+        replay: ReplayNo,
+        id: Uuid,
+        rate: Option<u32>,
+        ranges: Vec<LaneReplay>,
+    },
+    Resume {
+        lanes: Vec<LaneNo>,
+    },
+    Routed {
+        in_flight_max: usize,
+        lane_bytes_max: u64,
+    },
+    Stop {
+        patience: Duration,
+    },
+    View(mpsc::SyncSender<Vec<LaneView>>),
+    /// An operation of the spool is durable, or has failed.
+    Written(PendingWrite, Result<Done, SpoolError>),
+}
+
+/// An attempt that ended.
+pub(in crate::deliver) struct EndedAttempt {
+    pub(in crate::deliver) lane: LaneNo,
+    pub(in crate::deliver) batch: Batch,
+    /// The dead letter that it was one more attempt of.
+    pub(in crate::deliver) dead: Option<DeadLetterNo>,
+    pub(in crate::deliver) outcome: Outcome,
+    pub(in crate::deliver) started_at: Timestamp,
+    pub(in crate::deliver) took: Duration,
+    /// When the oldest of its records was committed.
+    pub(in crate::deliver) committed_at: Timestamp,
+}

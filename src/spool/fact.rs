@@ -1,0 +1,36 @@
+//! What the spool remembers by name.
+
+/// What the spool remembers by name.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Fact {
+    /// [`super::Epochs`], as bytes.
+    Epoch,
+    /// The identity's columns, JSON list of names.
+    Identity,
+    /// The mapping the shadow was made under, JSON.
+    Mapping,
+    /// The layouts that shadow entries were written under, JSON.
+    Layouts,
+    /// The resync that is under way, JSON: while it stands, it alone decides.
+    Resync,
+    /// System identifier, timeline, slot name and database of the source, JSON.
+    Source,
+}
+
+impl Fact {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Epoch, Self::Identity, Self::Mapping, Self::Layouts, Self::Resync, Self::Source];
+
+    /// The key under which the spool keeps it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Epoch => "epoch",
+            Self::Identity => "identity",
+            Self::Layouts => "layouts",
+            Self::Mapping => "mapping",
+            Self::Resync => "resync",
+            Self::Source => "source",
+        }
+    }
+}
