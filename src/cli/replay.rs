@@ -269,5 +269,6 @@ window that can be replayed.
 
 The command shows the progress until the replay ends. Interrupting it does not
 stop the replay, and a restart of the sidecar resumes it.
+
 Exit status: 0 if every record was sent; 1 if it was cancelled or a receiver
 refused records.";

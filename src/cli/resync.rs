@@ -134,5 +134,6 @@ rules. After a lost slot this happens automatically. Run it by hand after
 
 The command shows the progress until the resync ends. Interrupting it does not
 stop the resync.
+
 Exit status: 0 done; 1 failed, or held until --force; 78 a setting or SQL must
 change first.";
