@@ -88,9 +88,9 @@ async fn drain(changes: u64) {
 /// (d) All of it once more, in the same run.
 async fn replay(sidecar: &Sidecar, counter: &Counter, changes: u64, live: f64, peak: f64) {
     let window = sidecar.status().unwrap()["spool"]["window"]["from_lsn"].as_str().unwrap().to_owned();
-    let asked = format!(r#"{{"from_lsn":"{window}"}}"#);
+    let requested = format!(r#"{{"from_lsn":"{window}"}}"#);
     let began = Instant::now();
-    let (status, answer) = sidecar.ask("POST", "/api/v1/replays", &asked).unwrap();
+    let (status, answer) = sidecar.request("POST", "/api/v1/replays", &requested).unwrap();
     assert_eq!(status, 200, "{answer}");
     let entered = began.elapsed();
     counter.until(changes * 2).await;
@@ -280,6 +280,7 @@ impl Counter {
                 "{} of {records} records came",
                 self.records.load(Ordering::Relaxed)
             );
+            // The resolution of the measured time; a pace of 20 ms, as of `until`, would be seen in it.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

@@ -24,6 +24,7 @@ use support::database::{DOCUMENTS, Database};
 use support::process::Sidecar;
 use support::receiver::Receiver;
 use support::server::Server;
+use support::{until, until_within};
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -63,18 +64,15 @@ async fn compare(documents: u64) {
     let took = began.elapsed().as_secs_f64();
     let differing: BTreeSet<String> =
         (1..=documents).filter(|id| id % step == 0).map(|id| id.to_string()).collect();
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while receiver.records_taken() < differing.len() && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let told: Vec<String> = receiver
+    until("every difference", async || (receiver.records_taken() >= differing.len()).then_some(())).await;
+    let delivered: Vec<String> = receiver
         .received()
         .iter()
         .flat_map(support::receiver::Received::records)
         .map(|record| record["id"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(told.len(), differing.len(), "each once");
-    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), differing, "exactly these documents");
+    assert_eq!(delivered.len(), differing.len(), "each once");
+    assert_eq!(delivered.into_iter().collect::<BTreeSet<_>>(), differing, "exactly these documents");
     println!("COPY of the same columns to nowhere        {bare:>8.1} s");
     println!(
         "start and resync, {} differences        {took:>8.1} s    ratio {:.1}",
@@ -93,11 +91,7 @@ async fn copy(database: &Database) -> f64 {
 }
 
 async fn state(sidecar: &Sidecar, what: &str, met: impl Fn(&serde_json::Value) -> bool) {
-    let deadline = Instant::now() + Duration::from_mins(10);
-    while !sidecar.status().is_some_and(|status| met(&status)) {
-        assert!(Instant::now() < deadline, "{what} within ten minutes");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until_within(Duration::from_mins(10), what, async || sidecar.status().filter(|status| met(status))).await;
 }
 
 fn peak_mib(pid: u32) -> f64 {

@@ -26,7 +26,7 @@ pub struct Metrics {
     /// Records made, by callback, with or without a webhook.
     pub records: Family<CallbackLabel, Counter>,
     /// Records dropped because no webhook is configured for them, by callback.
-    pub records_not_kept: Family<CallbackLabel, Counter>,
+    pub records_dropped: Family<CallbackLabel, Counter>,
     /// Similarity entries skipped because they are not an object or lack `similar_doc_id`.
     pub similarities_skipped: Counter,
     /// Batches that a receiver accepted.
@@ -183,7 +183,7 @@ impl Metrics {
         Self {
             changes: Family::default(),
             records: Family::default(),
-            records_not_kept: Family::default(),
+            records_dropped: Family::default(),
             similarities_skipped: Counter::default(),
             batches_delivered: Family::default(),
             attempts: Family::default(),
@@ -218,7 +218,7 @@ impl Metrics {
         registry.register(
             "sidecar_records_not_kept",
             "Records dropped because no webhook is configured for them",
-            self.records_not_kept.clone(),
+            self.records_dropped.clone(),
         );
         registry.register(
             "sidecar_similarities_skipped",

@@ -11,11 +11,17 @@
 
 #[path = "architecture/circles.rs"]
 mod circles;
+#[path = "architecture/scanner.rs"]
+mod scanner;
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use scanner::{
+    Source, code_of, functions, has_end, impure_names, names, report, root, shipped, sources, texts,
+    used_rooms, without_columns, word,
+};
 
 /// The rooms in the order in which a change meets them. A room may use only those before it.
 const FLOW: &[&str] = &[
@@ -68,8 +74,23 @@ const PURE: &[&str] = &[
 ];
 
 /// What pure code does not name.
-const IMPURE: &[&str] =
-    &["tokio", "hyper", "rusqlite", "std::fs", "std::net", "std::thread", "Instant", "SystemTime"];
+const IMPURE: &[&str] = &[
+    "tokio",
+    "hyper",
+    "rusqlite",
+    "std::env",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "Instant",
+    "SystemTime",
+    "Timestamp::now",
+    "Zoned::now",
+    "now_v7",
+    "fastrand",
+    "crate::clock",
+];
 
 const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
@@ -93,7 +114,7 @@ fn a_room_uses_only_those_before_it() {
     let place = |room: &str| FLOW.iter().position(|name| *name == room);
     report(sources().iter().flat_map(|source| {
         let own = place(&source.room);
-        let used = used_rooms(&source.code).into_iter();
+        let used = used_rooms(&source.path, &source.code).into_iter();
         let later = used.filter(move |(_, room)| own.is_some() && place(room) > own);
         later.map(|(line, room)| source.fault(line, &format!("uses `{room}`, which comes later")))
     }));
@@ -107,11 +128,8 @@ fn pure_rooms_do_no_io_and_read_no_clock() {
         assert!(all.iter().any(|source| source.path.starts_with(pure)), "{pure} is not there any more");
     }
     report(all.iter().filter(is_pure).flat_map(|source| {
-        let named = |(number, line): (usize, &str)| {
-            let word = IMPURE.iter().find(|word| names(line, word))?;
-            Some(source.fault(number + 1, &format!("names `{word}`")))
-        };
-        source.code.lines().enumerate().filter_map(named).collect::<Vec<_>>()
+        let named = impure_names(&source.code).into_iter();
+        named.map(|(line, word)| source.fault(line, &format!("names `{word}`"))).collect::<Vec<_>>()
     }));
 }
 
@@ -134,13 +152,8 @@ fn every_statement_of_the_spool_names_its_columns() {
     let of_spool =
         |source: &&Source| source.path.starts_with("spool/sqlite/") && !source.path.contains("/tests");
     report(sources().iter().filter(of_spool).flat_map(|source| {
-        let nameless = |(number, line): (usize, &str)| {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let inserts = words.windows(3).any(|words| matches!(words, ["INTO", _, "VALUES"]));
-            (line.contains("SELECT *") || inserts)
-                .then(|| source.fault(number + 1, "does not name its columns"))
-        };
-        shipped(source).lines().enumerate().filter_map(nameless).collect::<Vec<_>>()
+        let lines = without_columns(shipped(source)).into_iter();
+        lines.map(|line| source.fault(line, "does not name its columns")).collect::<Vec<_>>()
     }));
 }
 
@@ -199,6 +212,25 @@ fn nothing_is_left_to_do_and_no_code_is_commented_out() {
     }));
 }
 
+/// A test waits for a condition by `until`. What sleeps is the pace of a workload, a fault or a receiver, and its
+/// comment says so.
+#[test]
+fn no_test_waits_by_sleeping() {
+    let is_test = |path: &Path| {
+        (path.starts_with("tests") || path.starts_with("benches")) && !path.ends_with("support/mod.rs")
+    };
+    report(texts().iter().filter(|(path, _)| has_end(path, "rs") && is_test(path)).flat_map(
+        |(path, text)| {
+            let lines: Vec<&str> = text.lines().collect();
+            let sleeps =
+                (1..lines.len()).filter(|at| lines[*at].contains(SLEEP) && !lines[at - 1].contains("pace"));
+            sleeps
+                .map(|at| format!("{}:{}: sleeps, and is no pace", path.display(), at + 1))
+                .collect::<Vec<_>>()
+        },
+    ));
+}
+
 #[test]
 fn every_file_of_sql_is_used() {
     let code: String = sources().into_iter().map(|source| source.text).collect();
@@ -227,245 +259,25 @@ fn the_scanner_sees_what_it_should() {
     let found: Vec<_> = functions(&code).into_iter().map(|f| (f.name, f.line, f.lines)).collect();
     assert_eq!(found, [("a".to_owned(), 1, 4)]);
     assert!(!code.contains("tests"));
-    let used = used_rooms("use crate::{spool::Op, clock::Clock};\ncrate::admin::serve(a);\n");
+    let code = "use crate::{spool::Op, clock::Clock};\ncrate::admin::serve(super::super::cli::run);\n";
+    let used = used_rooms("decode/reader.rs", code);
     let used: Vec<_> = used.iter().map(|(line, room)| (*line, room.as_str())).collect();
-    assert_eq!(used, [(1, "spool"), (1, "clock"), (2, "admin")]);
+    assert_eq!(used, [(1, "spool"), (1, "clock"), (2, "admin"), (2, "cli")]);
     assert!(names("use tokio::net;", "tokio") && !names("use tokio_postgres::x;", "tokio"));
-}
-
-/// A file of the library, without its tests.
-struct Source {
-    /// Below `src`.
-    path: String,
-    /// `spool` for `spool.rs` and all in `spool/`.
-    room: String,
-    /// As it stands there.
-    text: String,
-    /// Without comments, texts and tests; line for line.
-    code: String,
-}
-
-impl Source {
-    fn fault(&self, line: usize, what: &str) -> String {
-        format!("src/{}:{line}: {what}", self.path)
+    let impure =
+        impure_names("use std::{fmt, fs};\nstd::env::var(a);\nuse crate::{\n    clock::Clock,\n};\n");
+    assert_eq!(impure, [(1, "std::fs"), (2, "std::env"), (3, "crate::clock")]);
+    let named = "SELECT count(*) FROM a; VACUUM INTO ?1; INSERT INTO a (b) VALUES (1); INSERT INTO a(b) SELECT b FROM c";
+    assert!(without_columns(named).is_empty());
+    for nameless in
+        ["SELECT *", "SELECT a.*, b", "RETURNING *", "INTO a VALUES", "INTO a\n VALUES", "INTO a SELECT"]
+    {
+        assert_eq!(without_columns(nameless), [1], "{nameless}");
     }
 }
 
-struct Function {
-    name: String,
-    line: usize,
-    lines: usize,
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn report(faults: impl IntoIterator<Item = String>) {
-    let told = faults.into_iter().fold(String::new(), |mut told, fault| {
-        let _ = write!(told, "\n  {fault}");
-        told
-    });
-    assert!(told.is_empty(), "{told}");
-}
-
-fn sources() -> Vec<Source> {
-    let src = root().join("src");
-    let mut all = Vec::new();
-    let mut tests = Vec::new();
-    for path in files_in(&src).into_iter().filter(|path| has_end(path, "rs")) {
-        let text = fs::read_to_string(&path).unwrap();
-        tests.extend(test_modules(&path, &text));
-        let below = path.strip_prefix(&src).unwrap().to_str().unwrap().to_owned();
-        let room = below.split(['/', '.']).next().unwrap().to_owned();
-        let code = code_of(&text);
-        all.push((path, Source { path: below, room, text, code }));
-    }
-    all.retain(|(path, _)| {
-        !tests.iter().any(|test| path.starts_with(test) || *path == test.with_extension("rs"))
-    });
-    all.into_iter().map(|(_, source)| source).collect()
-}
-
-/// Modules that are compiled for tests alone, as `src/room/name`.
-fn test_modules(path: &Path, text: &str) -> Vec<PathBuf> {
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let is_root = ["mod.rs", "lib.rs", "main.rs"].iter().any(|name| path.ends_with(name));
-    let folder = if is_root { path.parent().unwrap().to_owned() } else { path.with_extension("") };
-    let pairs = lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]");
-    let name = |pair: &[&str]| Some(pair[1].strip_suffix(';')?.rsplit_once("mod ")?.1.to_owned());
-    pairs.filter_map(name).map(|name| folder.join(name)).collect()
-}
-
-/// Everything that the repository holds as text.
-fn texts() -> Vec<(PathBuf, String)> {
-    let here = files_in(root()).into_iter();
-    here.filter_map(|path| {
-        Some((path.strip_prefix(root()).ok()?.to_owned(), fs::read_to_string(&path).ok()?))
-    })
-    .collect()
-}
-
-fn files_in(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().flatten() {
-        let name = entry.file_name().into_string().unwrap_or_default();
-        let is_made = name == ".git" || name == ".local" || name.starts_with("target") || name == "corpus";
-        if is_made {
-            continue;
-        }
-        if entry.file_type().unwrap().is_dir() {
-            files.extend(files_in(&entry.path()));
-        } else {
-            files.push(entry.path());
-        }
-    }
-    files.sort();
-    files
-}
-
-fn has_end(path: &Path, end: &str) -> bool {
-    path.extension().is_some_and(|extension| extension == end)
-}
-
-/// The text with comments, strings and characters blanked, up to the tests at its bottom.
-fn code_of(text: &str) -> String {
-    let text = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap();
-    let mut code = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let length = blank(rest);
-        if length == 0 {
-            code.push(first);
-            rest = &rest[first.len_utf8()..];
-        } else {
-            code.extend(rest[..length].chars().filter(|c| *c == '\n'));
-            // What stood there still parts what stands around it.
-            code.push(' ');
-            rest = &rest[length..];
-        }
-    }
-    code
-}
-
-/// How much of the beginning is a comment, a string or a character.
-fn blank(text: &str) -> usize {
-    let until =
-        |start: usize, end: &str| text[start..].find(end).map_or(text.len(), |at| start + at + end.len());
-    if text.starts_with("//") {
-        return text.find('\n').unwrap_or(text.len());
-    }
-    if text.starts_with("/*") {
-        return until(2, "*/");
-    }
-    if let Some(raw) = text.strip_prefix('r') {
-        let hashes = raw.len() - raw.trim_start_matches('#').len();
-        if raw[hashes..].starts_with('"') {
-            return until(hashes + 2, &format!("\"{}", "#".repeat(hashes)));
-        }
-    }
-    if text.starts_with('"') {
-        return quoted(text, '"');
-    }
-    // A lifetime has no quote two characters on.
-    let mut characters = text.chars();
-    let quote = characters.next() == Some('\'');
-    let (one, two) = (characters.next(), characters.next());
-    if quote && (one == Some('\\') || two == Some('\'')) { quoted(text, '\'') } else { 0 }
-}
-
-fn quoted(text: &str, quote: char) -> usize {
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            c if c == quote => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-/// The rooms that code names by `crate::room` or `crate::{room, …}`, with the line.
-fn used_rooms(code: &str) -> Vec<(usize, String)> {
-    let mut used = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
-        let line = line_of(code, at);
-        let rest = &code[at + "crate::".len()..];
-        let Some(group) = rest.strip_prefix('{') else {
-            used.push((line, word(rest)));
-            continue;
-        };
-        let (mut depth, mut start) = (0, true);
-        for (at, c) in group.char_indices() {
-            match c {
-                '{' => depth += 1,
-                '}' if depth == 0 => break,
-                '}' => depth -= 1,
-                ',' if depth == 0 => start = true,
-                c if start && !c.is_whitespace() => {
-                    used.push((line, word(&group[at..])));
-                    start = false;
-                }
-                _ => {}
-            }
-        }
-    }
-    used
-}
-
-fn line_of(code: &str, at: usize) -> usize {
-    code[..at].matches('\n').count() + 1
-}
-
-fn word(text: &str) -> String {
-    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
-}
-
-/// Its code without the unit tests behind it.
-fn shipped(source: &Source) -> &str {
-    source.text.split("#[cfg(test)]").next().unwrap_or_default()
-}
-
-/// Whether `word` occurs there as a word of its own.
-fn names(line: &str, word: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    line.match_indices(word)
-        .any(|(at, _)| !line[..at].ends_with(is_part) && !line[at + word.len()..].starts_with(is_part))
-}
-
-fn functions(code: &str) -> Vec<Function> {
-    let mut found = Vec::new();
-    for (at, _) in code.match_indices("fn ") {
-        let name = word(&code[at + 3..]);
-        if name.is_empty() || code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
-            continue;
-        }
-        let Some(length) = body_end(&code[at..]) else { continue };
-        let lines = code[at..at + length].matches('\n').count() + 1;
-        found.push(Function { name, line: line_of(code, at), lines });
-    }
-    found
-}
-
-/// Where the body of the function that begins here ends. None where it has no body.
-fn body_end(code: &str) -> Option<usize> {
-    let (mut depth, mut brackets) = (0_usize, 0_usize);
-    for (at, c) in code.char_indices() {
-        match c {
-            '(' | '[' => brackets += 1,
-            ')' | ']' => brackets -= 1,
-            ';' if depth == 0 && brackets == 0 => return None,
-            '{' => depth += 1,
-            '}' if depth == 1 => return Some(at + 1),
-            '}' => depth = depth.checked_sub(1)?,
-            _ => {}
-        }
-    }
-    None
-}
-
+// In two pieces, or this file would contain it.
+const SLEEP: &str = concat!("::sl", "eep(");
 /// How a line of code begins that a sentence does not.
 const CODE_STARTS: &[&str] =
     &["let ", "use ", "fn ", "pub ", "if ", "for ", "while ", "match ", "return ", "self."];

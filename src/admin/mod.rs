@@ -19,7 +19,7 @@ mod text;
 
 pub use api::{
     AttemptStatus, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterRecord,
-    DeadLetterSelection, DeadLetterStatus, LaneBacklog, LaneCount, LaneStatus, NotKeptLane, NotKeptStatus,
+    DeadLetterSelection, DeadLetterStatus, DroppedLane, DroppedStatus, LaneBacklog, LaneCount, LaneStatus,
     OpenTransactionStatus, Progress, Readiness, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary,
     ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus, SourceState, SourceStatus, SpoolStatus, Status,
     WindowStatus,

@@ -112,11 +112,11 @@ mod tests {
 
     #[test]
     fn a_webhook_that_came_and_went_is_said_again() {
-        let not_kept = DropCounter::default();
-        not_kept.add("p", Callback::Ingested, 1);
-        not_kept.add("q", Callback::Ingested, 1);
-        not_kept.webhooks_changed(&|project, _| project == "p");
-        let mut counts = not_kept.locked();
+        let drop_counter = DropCounter::default();
+        drop_counter.add("p", Callback::Ingested, 1);
+        drop_counter.add("q", Callback::Ingested, 1);
+        drop_counter.webhooks_changed(&|project, _| project == "p");
+        let mut counts = drop_counter.locked();
         assert_eq!(counts.add("p", Callback::Ingested, 1), Warning::Lane);
         assert_eq!(counts.add("q", Callback::Ingested, 1), Warning::Nothing);
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::apply_error::ApplyError;
 use super::group_writer::GroupWriter;
-use super::halt::Halt;
-use super::notice::Notice;
+use super::notification::Notification;
 use super::stream_applier::{Applied, CatalogLookup, Documents, StreamApplier};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -37,19 +37,19 @@ pub(super) struct Shared {
     pub(super) position: Arc<Mutex<Option<StreamPosition>>>,
 }
 
-/// The left loop. Its owner calls [`Loop::step`].
+/// The left loop. Its owner calls [`CaptureLoop::step`].
 #[expect(clippy::struct_excessive_bools, reason = "each is a state of its own, and any two may hold")]
-pub struct Loop {
+pub struct CaptureLoop {
     inputs: mpsc::Receiver<Input>,
     group_writer: GroupWriter,
     spool: Spool,
     clock: Clock,
     metrics: Metrics,
-    notice: Box<dyn Fn(Notice) + Send>,
+    on_notification: Box<dyn Fn(Notification) + Send>,
     shared: Shared,
-    /// The stream under way, and its connection's number. `None` while halted: blocks are dropped.
+    /// The stream under way, and its connection's number. `None` after an error: blocks are dropped.
     stream: Option<(u64, StreamApplier)>,
-    halted_for_room: bool,
+    waits_for_room: bool,
     /// The server waits for an answer to a keepalive.
     reply_requested: bool,
     submitted: StreamPosition,
@@ -59,13 +59,13 @@ pub struct Loop {
     failed: bool,
 }
 
-impl Loop {
+impl CaptureLoop {
     pub(super) fn new(
         inputs: mpsc::Receiver<Input>,
         group_writer: GroupWriter,
         spool: Spool,
         (clock, metrics): (Clock, Metrics),
-        notice: impl Fn(Notice) + Send + 'static,
+        on_notification: impl Fn(Notification) + Send + 'static,
         shared: Shared,
     ) -> Self {
         Self {
@@ -74,10 +74,10 @@ impl Loop {
             spool,
             clock,
             metrics,
-            notice: Box::new(notice),
+            on_notification: Box::new(on_notification),
             shared,
             stream: None,
-            halted_for_room: false,
+            waits_for_room: false,
             reply_requested: false,
             submitted: StreamPosition::default(),
             submitted_at: clock.uptime(),
@@ -164,15 +164,15 @@ impl Loop {
                     Ok(())
                 }
                 Ok(Applied::Nothing) => Ok(()),
-                Err(halt) => Err(halt),
+                Err(error) => Err(error),
             };
-            if let Err(halt) = after {
-                return self.halt(halt);
+            if let Err(error) = after {
+                return self.end_stream(error);
             }
             if let Some((_, stream_applier)) = &mut self.stream
-                && std::mem::take(&mut stream_applier.unlearned)
+                && std::mem::take(&mut stream_applier.needs_backfill)
             {
-                (self.notice)(Notice::Unlearned(number));
+                (self.on_notification)(Notification::BackfillRequired(number));
             }
             if self.group_writer.is_full() {
                 self.submit_when_there_is_room();
@@ -181,7 +181,7 @@ impl Loop {
     }
 
     /// Everything before is made durable; then the documents go piece by piece, each a group.
-    fn truncate(&mut self, committed_at: crate::time::Timestamp) -> Result<(), Halt> {
+    fn truncate(&mut self, committed_at: crate::time::Timestamp) -> Result<(), ApplyError> {
         loop {
             self.submit_now();
             self.wait_for_commits();
@@ -193,11 +193,11 @@ impl Loop {
     }
 
     /// The stream ends before what could not be applied; what was is made durable.
-    fn halt(&mut self, halt: Halt) {
+    fn end_stream(&mut self, error: ApplyError) {
         self.submit_now();
         let Some((number, _)) = self.stream.take() else { return };
-        self.halted_for_room = matches!(halt, Halt::DiskFull | Halt::SpoolFull);
-        (self.notice)(Notice::Halted(number, halt));
+        self.waits_for_room = matches!(error, ApplyError::DiskFull | ApplyError::SpoolFull);
+        (self.on_notification)(Notification::ApplyFailed(number, error));
     }
 
     fn submit_if_due(&mut self) {
@@ -255,24 +255,24 @@ impl Loop {
                         });
                     }
                     if committed.room == Room::Full {
-                        self.halt(Halt::SpoolFull);
+                        self.end_stream(ApplyError::SpoolFull);
                     }
                     if !patience.is_zero() {
                         break;
                     }
                 }
-                Err(SpoolError::DiskFull) => self.halt(Halt::DiskFull),
+                Err(SpoolError::DiskFull) => self.end_stream(ApplyError::DiskFull),
                 Err(error) => {
                     self.stream = None;
                     self.failed = true;
-                    (self.notice)(Notice::SpoolFailed(error));
+                    (self.on_notification)(Notification::SpoolFailed(error));
                     break;
                 }
             }
         }
-        if self.halted_for_room && self.group_writer.in_flight() == 0 && self.spool.room() != Room::Full {
-            self.halted_for_room = false;
-            (self.notice)(Notice::Resumed);
+        if self.waits_for_room && self.group_writer.in_flight() == 0 && self.spool.room() != Room::Full {
+            self.waits_for_room = false;
+            (self.on_notification)(Notification::RoomAvailable);
         }
     }
 }

@@ -71,8 +71,8 @@ pub struct GroupWriter {
     changes: usize,
     record_counts: [u64; 3],
     /// Of the group, by lane.
-    not_kept: HashMap<LaneNo, u64>,
-    dropped: DropCounter,
+    dropped: HashMap<LaneNo, u64>,
+    drop_counter: DropCounter,
     results: (mpsc::Sender<Result<Done, SpoolError>>, mpsc::Receiver<Result<Done, SpoolError>>),
     /// Called when a group was committed or refused.
     notify: Arc<dyn Fn() + Send + Sync>,
@@ -129,8 +129,8 @@ impl GroupWriter {
             taken_at: None,
             changes: 0,
             record_counts: [0; 3],
-            not_kept: HashMap::new(),
-            dropped: DropCounter::default(),
+            dropped: HashMap::new(),
+            drop_counter: DropCounter::default(),
             results: mpsc::channel(),
             notify,
             uncommitted: VecDeque::new(),
@@ -154,7 +154,7 @@ impl GroupWriter {
 
     /// The document that a row shows.
     pub(crate) fn document_ref(&mut self, layout: &Layout, row: &Row<'_>) -> Result<DocumentRef, GroupError> {
-        Ok(layout.sight(row, &mut self.projects)?)
+        Ok(layout.document_ref(row, &mut self.projects)?)
     }
 
     /// The number of a project, given now where it is new.
@@ -184,13 +184,13 @@ impl GroupWriter {
 
     /// The webhooks changed.
     pub(crate) fn routes_changed(&mut self) {
-        self.dropped.webhooks_changed(&*self.listeners.route_filter);
+        self.drop_counter.webhooks_changed(&*self.listeners.route_filter);
         self.routed_lanes.clear();
     }
 
     /// What is dropped for want of a webhook.
-    pub(super) fn not_kept(&self) -> DropCounter {
-        self.dropped.clone()
+    pub(super) fn drop_counter(&self) -> DropCounter {
+        self.drop_counter.clone()
     }
 
     /// Something was applied that is not submitted.
@@ -312,7 +312,7 @@ impl GroupWriter {
         }
         let is_routed = &self.listeners.route_filter;
         if !*self.routed_lanes.entry(lane).or_insert_with(|| is_routed(name, draft.callback)) {
-            *self.not_kept.entry(lane).or_default() += 1;
+            *self.dropped.entry(lane).or_default() += 1;
             return Ok(());
         }
         let mut waits_for = self.dependency_index.waits_for(draft.project, draft.callback, draft.document)?;
@@ -341,12 +341,12 @@ impl GroupWriter {
             let label = CallbackLabel { callback };
             let count = self.record_counts.get_mut(callback.index()).map_or(0, std::mem::take);
             self.metrics.records.get_or_create(&label).inc_by(count);
-            self.metrics.records_not_kept.get_or_create(&label).inc_by(0);
+            self.metrics.records_dropped.get_or_create(&label).inc_by(0);
         }
-        for (lane, records) in self.not_kept.drain() {
+        for (lane, records) in self.dropped.drain() {
             let callback = lane.callback();
-            self.metrics.records_not_kept.get_or_create(&CallbackLabel { callback }).inc_by(records);
-            self.dropped.add(self.projects.name(lane.project()), callback, records);
+            self.metrics.records_dropped.get_or_create(&CallbackLabel { callback }).inc_by(records);
+            self.drop_counter.add(self.projects.name(lane.project()), callback, records);
         }
     }
 }
@@ -368,7 +368,7 @@ impl PositionSource for NoRecords {
 
 /// A group ends with what has come when the last one is synced; with this at the latest.
 const GROUP_CHANGES_MAX: usize = 10_000;
-/// One that is being written, and one with what a halt or a stop left.
+/// One that is being written, and one with the rest when the stream or the process ends.
 const GROUPS_WAITING_MAX: usize = 2;
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Entries of the shadow that need not be read again.

@@ -5,12 +5,12 @@
 //!    after the spool has committed it.
 //! 2. A keepalive's LSN goes the same way: behind everything that was received before it.
 
+mod apply_error;
 mod dependency_index;
 mod dropped_records;
 mod event_loop;
 mod group_writer;
-mod halt;
-mod notice;
+mod notification;
 mod replica_identity;
 mod shadow_cache;
 mod stream_applier;
@@ -28,12 +28,12 @@ use crate::position::Lsn;
 use crate::source::FrameBlock;
 use crate::spool::{Opened, StreamPosition};
 
+pub use apply_error::ApplyError;
 pub use dropped_records::{DropCounter, Dropped};
-pub use event_loop::Loop;
+pub use event_loop::CaptureLoop;
 pub use group_writer::{GroupError, GroupWriter, Listeners, RecordObserver, RouteFilter};
 pub(crate) use group_writer::{NoRecords, PositionSource};
-pub use halt::Halt;
-pub use notice::Notice;
+pub use notification::Notification;
 pub use replica_identity::IncompleteReplicaIdentity;
 pub use stream_applier::{CatalogAnswer, CatalogLookup, Documents};
 
@@ -42,20 +42,20 @@ pub struct Capture {
     events: mpsc::Sender<Input>,
     confirmed: Arc<watch::Sender<Lsn>>,
     position: Arc<Mutex<Option<StreamPosition>>>,
-    not_kept: DropCounter,
+    drop_counter: DropCounter,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Capture {
-    /// Starts the thread. `notice` is called from it and must not block.
+    /// Starts the thread. `on_notification` is called from it and must not block.
     pub fn start(
         opened: &Opened,
         clock: Clock,
         metrics: Metrics,
         listeners: Listeners,
-        notice: impl Fn(Notice) + Send + 'static,
+        on_notification: impl Fn(Notification) + Send + 'static,
     ) -> anyhow::Result<Self> {
-        let (mut capture, state) = Self::without_thread(opened, clock, metrics, listeners, notice)?;
+        let (mut capture, state) = Self::without_thread(opened, clock, metrics, listeners, on_notification)?;
         let thread = std::thread::Builder::new().name("capture".into()).spawn(move || state.run())?;
         capture.thread = Mutex::new(Some(thread));
         Ok(capture)
@@ -67,8 +67,8 @@ impl Capture {
         clock: Clock,
         metrics: Metrics,
         listeners: Listeners,
-        notice: impl Fn(Notice) + Send + 'static,
-    ) -> anyhow::Result<(Self, Loop)> {
+        on_notification: impl Fn(Notification) + Send + 'static,
+    ) -> anyhow::Result<(Self, CaptureLoop)> {
         let (events, inputs) = mpsc::channel();
         let notify = {
             let events = Mutex::new(events.clone());
@@ -79,10 +79,17 @@ impl Capture {
         let group_writer = GroupWriter::open(opened, clock, metrics.clone(), listeners, notify)?;
         let confirmed = Arc::new(watch::Sender::new(opened.position.unwrap_or_default().resume_lsn));
         let position = Arc::new(Mutex::new(opened.position));
-        let not_kept = group_writer.not_kept();
+        let drop_counter = group_writer.drop_counter();
         let shared = Shared { confirmed: Arc::clone(&confirmed), position: Arc::clone(&position) };
-        let state = Loop::new(inputs, group_writer, opened.spool.clone(), (clock, metrics), notice, shared);
-        Ok((Self { events, confirmed, position, not_kept, thread: Mutex::new(None) }, state))
+        let state = CaptureLoop::new(
+            inputs,
+            group_writer,
+            opened.spool.clone(),
+            (clock, metrics),
+            on_notification,
+            shared,
+        );
+        Ok((Self { events, confirmed, position, drop_counter, thread: Mutex::new(None) }, state))
     }
 
     /// Ends what is left of a stream, makes durable what was read, and says where that leaves it:
@@ -128,7 +135,7 @@ impl Capture {
 
     /// Records that no webhook takes.
     pub fn dropped_records(&self) -> &DropCounter {
-        &self.not_kept
+        &self.drop_counter
     }
 
     /// The webhooks changed.

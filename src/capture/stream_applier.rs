@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::apply_error::ApplyError;
 use super::group_writer::{GroupError, GroupWriter, NoRecords, PositionSource};
-use super::halt::Halt;
 use super::replica_identity::{IncompleteReplicaIdentity, ReplicaIdentities};
 use super::stream_cursor::{Decision, OutOfOrder, StreamCursor};
 use crate::classify::{Layout, Mapping, TypeKinds, Unreadable};
@@ -49,7 +49,7 @@ pub(super) struct StreamApplier {
     /// The transaction that the stream stands in.
     xid: u32,
     /// A column came of which it is not known what documents hold: they are to be looked at.
-    pub(super) unlearned: bool,
+    pub(super) needs_backfill: bool,
 }
 
 enum TrackedRelation {
@@ -106,7 +106,7 @@ impl StreamApplier {
             counts: [0; 4],
             lsn: position.resume_lsn,
             xid: 0,
-            unlearned: false,
+            needs_backfill: false,
         }
     }
 
@@ -114,7 +114,7 @@ impl StreamApplier {
         &mut self,
         frame: Result<Frame<'_>, MalformedFrame>,
         group_writer: &mut GroupWriter,
-    ) -> Result<Applied, Halt> {
+    ) -> Result<Applied, ApplyError> {
         match frame.map_err(|error| self.malformed(&error))? {
             Frame::Data { body, .. } => {
                 let message = Message::parse(body).map_err(|error| self.malformed::<Malformed>(&error))?;
@@ -123,21 +123,25 @@ impl StreamApplier {
             Frame::Keepalive { end, reply_requested } => {
                 self.cursor.keepalive(end);
                 if let Some(until) = self.until.filter(|until| self.cursor.position().resume_lsn >= *until) {
-                    return Err(Halt::Reached(until));
+                    return Err(ApplyError::TargetReached(until));
                 }
                 Ok(if reply_requested { Applied::ReplyRequested } else { Applied::Nothing })
             }
         }
     }
 
-    fn message(&mut self, message: Message<'_>, group_writer: &mut GroupWriter) -> Result<Applied, Halt> {
+    fn message(
+        &mut self,
+        message: Message<'_>,
+        group_writer: &mut GroupWriter,
+    ) -> Result<Applied, ApplyError> {
         if matches!(message, Message::Begin { .. } | Message::Commit { .. } | Message::Truncate { .. }) {
             self.identities.on_other();
         }
         match message {
             Message::Begin { commit, committed_at, xid } => {
                 if let Some(until) = self.until.filter(|until| commit >= *until) {
-                    return Err(Halt::Reached(until));
+                    return Err(ApplyError::TargetReached(until));
                 }
                 self.cursor.begin(commit, committed_at).map_err(|error| self.malformed(&error))?;
                 (self.lsn, self.xid) = (commit, xid);
@@ -170,7 +174,7 @@ impl StreamApplier {
         new: Option<&Tuple<'_>>,
         operation: usize,
         group_writer: &mut GroupWriter,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), ApplyError> {
         let known = self.relations.get(&relation);
         match known {
             Some(TrackedRelation::Documents(_)) => self.identities.on_row(),
@@ -189,9 +193,8 @@ impl StreamApplier {
             Some(TrackedRelation::Other) => {}
             Some(TrackedRelation::Documents(known)) => {
                 let (layout, lsn, lacking) = (&known.1, self.lsn, self.identities.incomplete());
-                let not_carried = |lacking: &IncompleteReplicaIdentity| Halt::IncompleteReplicaIdentity {
-                    lsn,
-                    found: lacking.clone(),
+                let not_carried = |lacking: &IncompleteReplicaIdentity| {
+                    ApplyError::IncompleteReplicaIdentity { lsn, found: lacking.clone() }
                 };
                 // Without an old row, what is not in the replica identity may have changed.
                 if let Some(lacking) = lacking.filter(|_| operation == UPDATE && old.is_none()) {
@@ -203,7 +206,7 @@ impl StreamApplier {
                     (GroupError::Unreadable(Unreadable::NullId { .. }), Some(lacking)) if old.is_some() => {
                         not_carried(lacking)
                     }
-                    (error, _) => Halt::GroupWriter { lsn, table: self.mapping.table.clone(), error },
+                    (error, _) => ApplyError::GroupWriter { lsn, table: self.mapping.table.clone(), error },
                 })?;
                 if let Some(count) = self.counts.get_mut(operation) {
                     *count += 1;
@@ -214,7 +217,7 @@ impl StreamApplier {
         Ok(())
     }
 
-    fn truncated(&mut self, relations: &[u32]) -> Result<Applied, Halt> {
+    fn truncated(&mut self, relations: &[u32]) -> Result<Applied, ApplyError> {
         let Decision::Apply(committed_at) = self.cursor.change().map_err(|error| self.malformed(&error))?
         else {
             return Ok(Applied::Nothing);
@@ -233,10 +236,10 @@ impl StreamApplier {
         &mut self,
         committed_at: Timestamp,
         group_writer: &mut GroupWriter,
-    ) -> Result<bool, Halt> {
+    ) -> Result<bool, ApplyError> {
         let (lsn, table) = (self.lsn, self.mapping.table.clone());
-        let halt = |error| Halt::GroupWriter { lsn, table: table.clone(), error };
-        let left = group_writer.on_disk_after(None, TRUNCATE_STEP).map_err(halt)?;
+        let error = |error| ApplyError::GroupWriter { lsn, table: table.clone(), error };
+        let left = group_writer.on_disk_after(None, TRUNCATE_STEP).map_err(error)?;
         if left.is_empty() {
             self.cursor.applied();
             if let Some(count) = self.counts.last_mut() {
@@ -251,12 +254,12 @@ impl StreamApplier {
             } else {
                 group_writer.remove(identity, &mut NoRecords)
             };
-            removed.map_err(halt)?;
+            removed.map_err(error)?;
         }
         Ok(false)
     }
 
-    fn relation(&mut self, relation: Relation, group_writer: &mut GroupWriter) -> Result<(), Halt> {
+    fn relation(&mut self, relation: Relation, group_writer: &mut GroupWriter) -> Result<(), ApplyError> {
         // An empty schema is pg_catalog's, and never ours.
         let table = &self.mapping.table;
         let is_named = (&relation.schema, &relation.name) == (&table.schema, &table.name);
@@ -264,7 +267,7 @@ impl StreamApplier {
         let is_documents = self.table.map_or(is_named, |oid| relation.oid == oid);
         self.identities.on_relation(&relation, is_documents, &self.identity);
         if is_named && !is_documents {
-            return Err(Halt::TableReplaced { lsn: self.lsn, table: table.to_string() });
+            return Err(ApplyError::TableReplaced { lsn: self.lsn, table: table.to_string() });
         }
         if !is_documents {
             self.relations.insert(relation.oid, TrackedRelation::Other);
@@ -278,22 +281,22 @@ impl StreamApplier {
             matches!(known, TrackedRelation::Documents(_)) && *oid != relation.oid
         };
         if self.relations.iter().any(another) {
-            return Err(Halt::TableReplaced { lsn: self.lsn, table: table.to_string() });
+            return Err(ApplyError::TableReplaced { lsn: self.lsn, table: table.to_string() });
         }
         let layout = self.resolve(&relation, group_writer)?;
         self.relations.insert(relation.oid, TrackedRelation::Documents(Box::new((relation, layout))));
         Ok(())
     }
 
-    fn resolve(&mut self, relation: &Relation, group_writer: &mut GroupWriter) -> Result<Layout, Halt> {
+    fn resolve(&mut self, relation: &Relation, group_writer: &mut GroupWriter) -> Result<Layout, ApplyError> {
         let types = Layout::unknown_types(&self.mapping, relation, &self.kinds);
         let added = group_writer.layouts.added(&self.mapping, relation);
         let mut answer = CatalogAnswer::default();
         if !types.is_empty() || !added.is_empty() {
-            answer = (self.lookup)(&types, &added, self.xid).map_err(Halt::Catalog)?;
+            answer = (self.lookup)(&types, &added, self.xid).map_err(ApplyError::Catalog)?;
         }
         for (oid, form) in answer.kinds {
-            self.kinds.learn(oid, form);
+            self.kinds.insert(oid, form);
         }
         let before = group_writer.layouts.clone();
         let columns: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();
@@ -307,12 +310,12 @@ impl StreamApplier {
             &self.kinds,
             &defaults,
         );
-        let layout = layout.map_err(Halt::ColumnMissing)?;
+        let layout = layout.map_err(ApplyError::ColumnMissing)?;
         if !added.is_empty() {
             group_writer.layouts.files = answer.added.files;
         }
         if group_writer.layouts != before {
-            self.unlearned = !group_writer.layouts.unlearned().is_empty();
+            self.needs_backfill = !group_writer.layouts.columns_to_backfill().is_empty();
             group_writer.set_fact(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
         }
         Ok(layout)
@@ -325,8 +328,8 @@ impl StreamApplier {
         }
     }
 
-    fn malformed<E: ToString>(&self, error: &E) -> Halt {
-        Halt::Malformed { lsn: self.lsn, what: error.to_string() }
+    fn malformed<E: ToString>(&self, error: &E) -> ApplyError {
+        ApplyError::Malformed { lsn: self.lsn, what: error.to_string() }
     }
 }
 

@@ -128,12 +128,12 @@ impl Harness {
     }
 
     /// On the table of the default settings.
-    pub(super) fn by_default() -> Self {
+    pub(super) fn with_default_mapping() -> Self {
         Self::new(layout(&mapping(), &["id"], &COLUMNS))
     }
 
     /// What is remembered after `doc`, which is seen for the first time.
-    pub(super) fn learn(&mut self, doc: &Doc) -> Entry {
+    pub(super) fn entry_of(&mut self, doc: &Doc) -> Entry {
         self.classify(None, doc).unwrap().0
     }
 

@@ -8,7 +8,7 @@ use crate::relation::{Element, ExcludedWhen, TypeForm, TypeKind, canonical};
 /// What is known of types, by OID: the built-in ones, and those that were asked for.
 #[derive(Clone, Debug, Default)]
 pub struct TypeKinds {
-    learned: HashMap<u32, TypeForm>,
+    user_types: HashMap<u32, TypeForm>,
     read_for: Option<TypeForm>,
 }
 
@@ -20,17 +20,17 @@ pub struct ArrayText;
 impl TypeKinds {
     /// Whether nothing need be asked about this type. Types from 16384 on are the user's own.
     pub fn knows(&self, type_oid: u32) -> bool {
-        type_oid < FIRST_USER_OID || self.learned.contains_key(&type_oid)
+        type_oid < FIRST_USER_OID || self.user_types.contains_key(&type_oid)
     }
 
     /// What the server said.
-    pub fn learn(&mut self, type_oid: u32, form: TypeForm) {
-        self.learned.insert(type_oid, form);
+    pub fn insert(&mut self, type_oid: u32, form: TypeForm) {
+        self.user_types.insert(type_oid, form);
     }
 
     /// What the type is; text where nothing else is known.
     pub fn kind(&self, type_oid: u32) -> TypeKind {
-        self.learned.get(&type_oid).map_or_else(|| built_in(type_oid), |form| form.kind)
+        self.user_types.get(&type_oid).map_or_else(|| built_in(type_oid), |form| form.kind)
     }
 
     /// Nothing but the type for which it was read what tells an excluded document; `None` where that is not known.
@@ -40,7 +40,7 @@ impl TypeKinds {
 
     /// Whether what tells an excluded document means the same for a column of this type.
     pub(super) fn is_read_for(&self, when: &ExcludedWhen, type_oid: u32) -> bool {
-        let base = self.learned.get(&type_oid).map_or(type_oid, |form| form.base);
+        let base = self.user_types.get(&type_oid).map_or(type_oid, |form| form.base);
         let here = TypeForm { base, kind: self.kind(type_oid) };
         self.read_for.is_none_or(|known| when.means_the_same(known, here))
     }

@@ -17,9 +17,9 @@ pub struct Layouts {
     /// The table's files when the newest set was made.
     #[serde(default)]
     pub files: Filenodes,
-    /// Of as many sets it is known what every document holds.
-    #[serde(default)]
-    learned: u32,
+    /// The number of sets, from the first, whose columns need no backfill.
+    #[serde(rename = "learned", default)]
+    backfilled: u32,
 }
 
 /// A content column since it came: one that is dropped and made again is another.
@@ -52,19 +52,19 @@ impl Layouts {
             .collect()
     }
 
-    /// Content columns of which it is not known what documents hold that were not seen since they came: a
-    /// change of one would go unseen. Those of the first set were read with it.
-    pub fn unlearned(&self) -> Vec<String> {
-        let is_unlearned = |column: &&ContentColumn| {
-            column.before == Fingerprint::UNKNOWN.0 && column.since >= self.learned.max(1)
+    /// Columns added since the first set whose values in existing documents are unknown: the first change of
+    /// such a value would be missed.
+    pub fn columns_to_backfill(&self) -> Vec<String> {
+        let is_unread = |column: &&ContentColumn| {
+            column.before == Fingerprint::UNKNOWN.0 && column.since >= self.backfilled.max(1)
         };
         let newest = self.sets.last().into_iter().flatten();
-        newest.filter(is_unlearned).map(|column| column.name.clone()).collect()
+        newest.filter(is_unread).map(|column| column.name.clone()).collect()
     }
 
-    /// Every document is looked at, or never will be for this.
-    pub fn learn(&mut self) {
-        self.learned = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
+    /// Every document was read, or is not going to be: no column needs a backfill any more.
+    pub fn mark_backfilled(&mut self) {
+        self.backfilled = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
     }
 
     /// The number of the set of `relation`'s content columns, made where it is new.
@@ -112,4 +112,22 @@ pub(super) fn content_names<'a>(
     relation: &'a Relation,
 ) -> impl Iterator<Item = &'a str> {
     relation.columns.iter().map(|column| column.name.as_str()).filter(|name| mapping.is_content(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_json_has_the_keys_of_the_spools_format() {
+        let column = ContentColumn { name: "a".into(), since: 0, before: 1 };
+        let mut layouts = Layouts { sets: vec![vec![column]], ..Layouts::default() };
+        layouts.mark_backfilled();
+        let json = serde_json::to_value(&layouts).unwrap();
+        assert_eq!(json["sets"], serde_json::json!([[{ "name": "a", "since": 0, "before": 1 }]]));
+        assert_eq!(json["learned"], 1);
+        let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["files", "learned", "sets"]);
+        assert_eq!(serde_json::from_value::<Layouts>(json).unwrap(), layouts);
+    }
 }

@@ -85,7 +85,7 @@ impl Layout {
     }
 
     /// Which document a row is, and whether it is live: all that a first look at a table needs.
-    pub fn sight(&self, row: &Row<'_>, projects: &mut Projects) -> Result<DocumentRef, Unreadable> {
+    pub fn document_ref(&self, row: &Row<'_>, projects: &mut Projects) -> Result<DocumentRef, Unreadable> {
         Ok(DocumentRef {
             id: self.read_id(None, row)?,
             project: self.read_project(None, row, projects)?,

@@ -10,7 +10,7 @@ use super::output::{print, print_error, size, table};
 use super::runtime::block_on;
 use super::{client, replay};
 use crate::admin::{
-    LaneStatus, NotKeptLane, NotKeptStatus, Progress, SourceStatus, SpoolStatus, Status, plain, pretty_json,
+    DroppedLane, DroppedStatus, LaneStatus, Progress, SourceStatus, SpoolStatus, Status, plain, pretty_json,
 };
 
 #[derive(clap::Args, Debug)]
@@ -65,7 +65,7 @@ fn describe(status: &Status) -> String {
     if !status.lanes.is_empty() {
         let _ = writeln!(out, "\n{}", lanes(&status.lanes));
     }
-    write_dropped(&mut out, &status.not_kept);
+    write_dropped(&mut out, &status.dropped);
     out
 }
 
@@ -127,8 +127,8 @@ fn lanes(lanes: &[LaneStatus]) -> Table {
 }
 
 /// Records that were dropped because no webhook is configured for them.
-fn write_dropped(out: &mut String, dropped: &NotKeptStatus) {
-    let NotKeptStatus { records, lanes, more_lanes } = dropped;
+fn write_dropped(out: &mut String, dropped: &DroppedStatus) {
+    let DroppedStatus { records, lanes, more_lanes } = dropped;
     if *records == 0 {
         return;
     }
@@ -136,7 +136,7 @@ fn write_dropped(out: &mut String, dropped: &NotKeptStatus) {
         out,
         "\nDROPPED  {records} records since the start, as no [[webhook]] is configured for them:"
     );
-    for NotKeptLane { project, callback, records } in lanes {
+    for DroppedLane { project, callback, records } in lanes {
         let _ = writeln!(out, "{:<24} {callback:<9} {records:>26} records", plain(project));
     }
     if *more_lanes > 0 {

@@ -64,7 +64,7 @@ pub struct LaneView {
     /// Bytes of their fragments.
     pub pending_bytes: u64,
     /// Ranges of replays that are left to send.
-    pub replay_parts: usize,
+    pub replay_ranges: usize,
     /// For how long the oldest has waited.
     pub oldest: Option<Duration>,
     /// Failed attempts since the last success.

@@ -113,7 +113,7 @@ impl Comparison {
         let position = StreamPosition { resume_lsn: at.max(self.applied), last_end: at, open: None };
         let layout = layout(&self.snapshot, &self.documents, self.generated, group_writer).await?;
         if self.mode != ComparisonMode::Count {
-            group_writer.layouts.learn();
+            group_writer.layouts.mark_backfilled();
             group_writer.set_fact(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
         }
         let mut comparer = Comparer {
@@ -191,9 +191,9 @@ impl Comparer {
                 .collect());
             let of_row = |error| ResyncError::of_row(error, &self.layout, &row);
             let identity = self.layout.identity(&row).map_err(|error| of_row(error.into()))?;
-            let sight = group_writer.document_ref(&self.layout, &row).map_err(of_row)?;
-            let document = Document::of(sight.project, &sight.id);
-            snapshot_index.note(&identity, IndexedRow { document, live: !sight.excluded })?;
+            let document_ref = group_writer.document_ref(&self.layout, &row).map_err(of_row)?;
+            let document = Document::of(document_ref.project, &document_ref.id);
+            snapshot_index.note(&identity, IndexedRow { document, live: !document_ref.excluded })?;
             self.progress.row()
         };
         snapshot.rows(&columns, index).await?;

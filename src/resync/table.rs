@@ -22,7 +22,7 @@ pub(super) async fn layout(
     let mut kinds = TypeKinds::read_for(documents.excluded_type);
     let unknown = Layout::unknown_types(mapping, &relation, &kinds);
     for (oid, form) in types::type_forms(client, &unknown).await? {
-        kinds.learn(oid, form);
+        kinds.insert(oid, form);
     }
     let names = group_writer.layouts.added(mapping, &relation);
     let added = added(client, snapshot.table.oid, &names).await?;

@@ -130,10 +130,10 @@ impl Service {
             fail,
             (&client, &effective),
         )?);
-        let (notice, notices) = mpsc::unbounded_channel();
+        let (notification, notifications) = mpsc::unbounded_channel();
         let listeners = listeners(&effective, &tail);
-        let on_notice = move |sent| drop(notice.send(sent));
-        let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, on_notice)?);
+        let on_notification = move |sent| drop(notification.send(sent));
+        let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, on_notification)?);
         let state = State::new();
         let controller = Arc::new(Controller {
             state: state.clone(),
@@ -158,7 +158,7 @@ impl Service {
             state,
             clock,
             metrics: metrics.clone(),
-            notices,
+            notifications,
             stop: stopped,
             epochs,
             routes: effective,

@@ -90,19 +90,19 @@ impl State {
         self.server.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn learn(&self, change: impl FnOnce(&mut Server)) {
+    pub(super) fn update_server(&self, change: impl FnOnce(&mut Server)) {
         change(&mut self.server.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Keeps the slot as the server describes it; `None` where it is missing.
-    pub(super) fn learn_slot(&self, slot: Option<&Slot>) {
+    pub(super) fn set_slot(&self, slot: Option<&Slot>) {
         let figure = |bytes: Option<i64>| bytes.and_then(|bytes| u64::try_from(bytes).ok());
         let figures = slot.map(|slot| SlotFigures {
             lag_bytes: figure(slot.lag_bytes),
             retained_bytes: figure(slot.retained_bytes),
             wal_status: slot.wal_status.clone(),
         });
-        self.learn(|server| server.slot = Some((figures.unwrap_or_default(), Clock::now())));
+        self.update_server(|server| server.slot = Some((figures.unwrap_or_default(), Clock::now())));
     }
 }
 

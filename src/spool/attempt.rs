@@ -56,6 +56,6 @@ pub enum Fate {
     Delivered,
     /// Settled: a dead letter.
     Dead(DeadReason),
-    /// It is tried again.
-    Waits,
+    /// Not settled: the batch is sent again, or in halves. A dead letter stays one.
+    Failed,
 }

@@ -109,7 +109,7 @@ pub trait EngineReader: Debug + Send {
     fn replay(&self, no: ReplayNo) -> Result<Option<Replay>, SpoolError>;
 
     /// What a replay sends, lane by lane.
-    fn parts(&self, replay: ReplayNo) -> Result<Vec<LaneReplay>, SpoolError>;
+    fn ranges(&self, replay: ReplayNo) -> Result<Vec<LaneReplay>, SpoolError>;
 
     /// What can be replayed; `None` before a first start ended.
     fn window(&self, epoch_after: Seq) -> Result<Option<ReplayWindow>, SpoolError>;

@@ -38,7 +38,7 @@ pub struct LaneState {
     /// How it stands.
     pub health: LaneHealth,
     /// What running replays send of it, in order, each with its batches that are cut and not settled.
-    pub parts: Vec<(LaneReplay, Vec<Batch>)>,
+    pub ranges: Vec<(LaneReplay, Vec<Batch>)>,
     /// Dead letters wait for one more attempt.
     pub redeliveries: bool,
 }

@@ -23,9 +23,9 @@ pub struct NewReplay {
     pub requested_at: Timestamp,
     /// Records a second over all lanes; `None`: as fast as receivers take them.
     pub rate: Option<u32>,
-    /// What it sends. Not empty.
-    pub parts: Vec<LaneReplay>,
-    /// The floor that stood when its parts were read.
+    /// The records that it sends, a range a lane. Not empty.
+    pub ranges: Vec<LaneReplay>,
+    /// The low watermark when its ranges were read.
     pub low_watermark: Option<LowWatermark>,
 }
 

@@ -99,7 +99,7 @@ pub(super) fn redelivered(letter: Option<&DeadLetter>, attempted: &Attempted) ->
     letter.filter(|letter| letter.batch == Some(attempted.batch))?;
     Some(match attempted.fate {
         Fate::Delivered => BatchState::Delivered,
-        Fate::Dead(_) | Fate::Waits => BatchState::DeadLetter,
+        Fate::Dead(_) | Fate::Failed => BatchState::DeadLetter,
     })
 }
 
@@ -120,7 +120,7 @@ pub(super) fn batch_after(fate: Fate) -> BatchState {
     match fate {
         Fate::Dead(_) => BatchState::DeadLetter,
         Fate::Delivered => BatchState::Delivered,
-        Fate::Waits => BatchState::Open,
+        Fate::Failed => BatchState::Open,
     }
 }
 
@@ -142,7 +142,7 @@ pub(super) fn range_after(
         Fate::Delivered => {
             (LaneReplay { cursor: batch.last, sent: range.sent + records, ..range }, BatchState::Delivered)
         }
-        Fate::Waits => (range, BatchState::Open),
+        Fate::Failed => (range, BatchState::Open),
     })
 }
 
@@ -179,7 +179,7 @@ pub(super) fn enter_replay(
     let is_settled = |range: &LaneReplay| cursor(range.lane).is_some_and(|cursor| range.last <= cursor);
     let is_sound =
         |range: &LaneReplay| range.first <= range.last && range.cursor < range.first && is_settled(range);
-    check(!new.parts.is_empty() && new.parts.iter().all(is_sound), "a replay covers settled records")?;
+    check(!new.ranges.is_empty() && new.ranges.iter().all(is_sound), "a replay covers settled records")?;
     Ok(true)
 }
 
@@ -322,7 +322,7 @@ mod tests {
         let own = letter(7, 3, 8, Some(of.id));
         let after = |letter: Option<DeadLetter>, fate| redelivered(letter.as_ref(), &attempted(fate));
         assert_eq!(after(Some(own.clone()), Fate::Delivered), Some(BatchState::Delivered));
-        for fate in [Fate::Waits, Fate::Dead(DeadReason::TooLarge)] {
+        for fate in [Fate::Failed, Fate::Dead(DeadReason::TooLarge)] {
             assert_eq!(after(Some(own.clone()), fate), Some(BatchState::DeadLetter));
         }
         for other in [None, Some(batch(9, 9).id)] {

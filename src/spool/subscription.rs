@@ -186,6 +186,7 @@ mod tests {
             for _ in 0..GROUPS {
                 let sender = sender.clone();
                 writing.submit(group(&mut builder, &mut known), move |done| sender.send(done).unwrap());
+                // The pace of the writer.
                 std::thread::sleep(Duration::from_micros(50));
             }
             written.iter().take(usize::try_from(GROUPS).unwrap()).for_each(|done| drop(done.unwrap()));

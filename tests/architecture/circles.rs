@@ -66,7 +66,7 @@ fn reached<'a>(from: &str, edges: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> BTre
 }
 
 /// `a/b.rs` and `a/b/mod.rs` are `a::b`.
-fn module(path: &str) -> Path {
+pub(super) fn module(path: &str) -> Path {
     let path = path.trim_end_matches(".rs").trim_end_matches("/mod");
     path.split('/').map(str::to_owned).collect()
 }
@@ -114,7 +114,7 @@ fn paths(module: &[String], code: &str, modules: &BTreeMap<Path, &Source>) -> Ve
 }
 
 /// `a::{b, c::{self, D}}` → `a::b`, `a::c`, `a::c::D`.
-fn expand(code: &str) -> Vec<Path> {
+pub(super) fn expand(code: &str) -> Vec<Path> {
     let name = word(code);
     let Some(rest) = code[name.len()..].strip_prefix("::") else { return vec![vec![name]] };
     let Some(group) = rest.trim_start().strip_prefix('{') else {
@@ -139,7 +139,7 @@ fn expand(code: &str) -> Vec<Path> {
 }
 
 /// From the crate's root on.
-fn absolute(module: &[String], path: &[String]) -> Option<Path> {
+pub(super) fn absolute(module: &[String], path: &[String]) -> Option<Path> {
     let mut base = module.to_vec();
     let mut rest = path;
     if path.first().is_some_and(|first| first == "crate") {

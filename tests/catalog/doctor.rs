@@ -120,7 +120,7 @@ on_all_versions! {
              inserted_at, day, due, who, updated_on, createdat",
             "not looked at: tenant",
         ] {
-            assert!(taken.lines().any(|told| told == line), "{line}: {taken}");
+            assert!(taken.lines().any(|shown| shown == line), "{line}: {taken}");
         }
         for (title, explanation) in [
             ("columns that look like counters: view_count, hitCounter", "documents.ignore = [\"created_at\", \"updated_at\", \"tenant\", \"nothing_like_it\", \"view_count\", \"hitCounter\"]"),
@@ -153,20 +153,20 @@ on_all_versions! {
         fixture.close().await;
     }
 
-    /// What no server of the test can be made to say, said by hand.
-    async fn what_the_server_says_of_itself_is_judged(fixture: Fixture) {
+    /// What no test server can report, set by hand.
+    async fn the_servers_settings_are_evaluated(fixture: Fixture) {
         fixture.run(DOCUMENTS).await;
         let required = fixture.required(&["id"]);
         let watcher = fixture.session().await;
         setup(&fixture.client, &watcher, &required, StartMode::FirstStart, &mut |_: &[BlockingTransaction]| ()).await.expect("made");
         let healthy = fixture.server_state(&required).await;
-        let judged = |change: &dyn Fn(&mut ServerState)| {
+        let evaluated = |change: &dyn Fn(&mut ServerState)| {
             let mut server_state = healthy.clone();
             change(&mut server_state);
             evaluate(&server_state, &required)
         };
         let problem = |title: &str, change: &dyn Fn(&mut ServerState)| {
-            let findings = judged(change);
+            let findings = evaluated(change);
             assert!(problems(&findings) == 1 && find(&findings, title).severity == Severity::Problem, "{title}: {findings:#?}");
         };
         problem("13 or later", &|server_state| server_state.server.version = 120_022);
@@ -176,9 +176,9 @@ on_all_versions! {
         problem("walsenders: 199 of 200 are in use", &|server_state| server_state.server.senders = 199);
         problem("belongs to the database", &|server_state| server_state.slot.as_mut().expect("a slot").here = false);
         problem("wal_level is replica", &|server_state| server_state.settings.set("wal_level", "replica"));
-        assert_eq!(problems(&judged(&|server_state| { server_state.settings.set("wal_level", "replica"); server_state.server.version = 190_000; })), 0);
+        assert_eq!(problems(&evaluated(&|server_state| { server_state.settings.set("wal_level", "replica"); server_state.server.version = 190_000; })), 0);
         let warned = |title: &str, change: &dyn Fn(&mut ServerState)| {
-            assert_eq!(find(&judged(change), title).severity, Severity::Warning);
+            assert_eq!(find(&evaluated(change), title).severity, Severity::Warning);
         };
         warned("is lost (lost)", &|server_state| server_state.slot.as_mut().expect("a slot").wal_status = Some("lost".to_owned()));
         warned("is lost (idle_timeout)", &|server_state| server_state.slot.as_mut().expect("a slot").invalidation_reason = Some("idle_timeout".to_owned()));

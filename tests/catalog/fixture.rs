@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use sidecar::relation::ExcludedWhen;
 use sidecar::source::preflight::server_state::{ServerState, inspect};
@@ -101,8 +100,8 @@ impl Fixture {
             .expect("pg_recvlogical");
         until(&self.client, &format!("SELECT active FROM pg_replication_slots WHERE slot_name = '{slot}'"))
             .await;
-        let asked = format!("SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{slot}'");
-        Reader { pid: self.client.query_one(&asked, &[]).await.expect("a pid").get(0), child }
+        let query = format!("SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{slot}'");
+        Reader { pid: self.client.query_one(&query, &[]).await.expect("a pid").get(0), child }
     }
 
     /// Slots are the cluster's, not the database's: what a test leaves would fill it.
@@ -130,15 +129,7 @@ impl Drop for Reader {
 
 /// The first answers of a server that starts are refusals.
 async fn connected(conninfo: &Conninfo) -> Client {
-    let patient = async {
-        loop {
-            match connect_sql(conninfo).await {
-                Ok(client) => return client,
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        }
-    };
-    tokio::time::timeout(Duration::from_mins(2), patient).await.expect("a session")
+    crate::support::until("a session", async || connect_sql(conninfo).await.ok()).await
 }
 
 pub(crate) async fn run(client: &Client, sql: &str) {
@@ -149,12 +140,8 @@ pub(crate) async fn run(client: &Client, sql: &str) {
 
 /// Waits until `sql` says true.
 pub(crate) async fn until(client: &Client, sql: &str) {
-    let holds = async {
-        while !client.query_one(sql, &[]).await.expect(sql).get::<_, bool>(0) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_mins(2), holds).await.expect(sql);
+    let is_true = async || client.query_one(sql, &[]).await.expect(sql).get::<_, bool>(0).then_some(());
+    crate::support::until(sql, is_true).await;
 }
 
 /// Runs a test on every version.

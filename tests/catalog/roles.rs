@@ -133,7 +133,7 @@ struct Sample {
     value: Option<String>,
 }
 
-/// The table with a column of each type, and one row, as the stream tells it.
+/// The table with a column of each type, and one row, as the stream has it.
 struct Sweep {
     samples: Vec<Sample>,
     found: ServerState,
@@ -217,7 +217,7 @@ impl Sweep {
         let oids: Vec<u32> =
             relation.columns.iter().map(|column| column.type_oid).filter(|oid| !kinds.knows(*oid)).collect();
         for (oid, form) in type_forms(&fixture.client, &oids).await.expect("forms") {
-            kinds.learn(oid, form);
+            kinds.insert(oid, form);
         }
         Self { samples, found, required, relation, cells, kinds }
     }
@@ -269,7 +269,7 @@ impl Sweep {
             .map(|cell| cell.as_ref().map_or(Cell::Null, |text| Cell::Text(text.as_bytes())));
         let row = layout.row(&Tuple(cells.collect())).expect("a row");
         let (mut projects, mut drafts) = (Projects::default(), Drafts::default());
-        let told = |drafts: &Drafts, projects: &Projects| -> Vec<(String, Json)> {
+        let result = |drafts: &Drafts, projects: &Projects| -> Vec<(String, Json)> {
             drafts
                 .list
                 .iter()
@@ -280,7 +280,7 @@ impl Sweep {
                 .collect()
         };
         let entry = layout.classify(None, &row, &mut projects, &mut drafts).expect("judged");
-        let mut all = told(&drafts, &projects);
+        let mut all = result(&drafts, &projects);
         drafts.clear();
         let mut before = entry;
         if before.excluded {
@@ -297,7 +297,7 @@ impl Sweep {
             drafts.clear();
         }
         layout.classify(Some(&before), &row, &mut projects, &mut drafts).expect("judged");
-        all.extend(told(&drafts, &projects));
+        all.extend(result(&drafts, &projects));
         all
     }
 }
@@ -338,7 +338,7 @@ const NAMED: &[&str] = &[
     "regrole",
     "regtype",
 ];
-/// What is no single name, and of whose values no list can tell.
+/// Not a single name, so that its values cannot be listed.
 const NO_SCALARS: &[&str] = &[
     "aclitem",
     "box",
@@ -400,7 +400,7 @@ fn names_all(refusal: &Violation, setting: &str, column: &str, of: &str, context
 on_all_versions! {
     async fn every_role_is_played_by_every_type_or_refused_with_the_cure(fixture: Fixture) {
         let sweep = Sweep::prepare(&fixture).await;
-        let mut tried = 0;
+        let mut checked = 0;
         for setting in ["documents.id", "documents.key", "documents.project", "documents.labels", "documents.predicted_labels", "documents.similarity", "documents.similarity.label"] {
             for (sample, text) in sweep.samples.iter().zip(&sweep.cells[2..]) {
                 let (table, of) = sweep.typed(&sample.column);
@@ -408,7 +408,7 @@ on_all_versions! {
                 let named = RequiredColumn { setting: setting.to_owned(), name: sample.column.clone() };
                 let context = format!("{} {setting} {} like {}", fixture.version, column.type_name, sample.like);
                 let refusal = roles::violation(&named, column, of);
-                tried += 1;
+                checked += 1;
                 assert_eq!(refusal.is_none(), plays(setting, &sample.like), "{context}: {refusal:?}");
                 if let Some(refusal) = refusal {
                     names_all(&refusal, setting, &sample.column, &column.type_name, &context);
@@ -438,13 +438,13 @@ on_all_versions! {
                 }
             }
         }
-        println!("PostgreSQL {}: {} types, {tried} pairs", fixture.version, sweep.samples.len());
+        println!("PostgreSQL {}: {} types, {checked} pairs", fixture.version, sweep.samples.len());
         fixture.close().await;
     }
 
-    async fn what_tells_an_excluded_document_is_read_by_every_type_or_refused_with_the_cure(fixture: Fixture) {
+    async fn an_excluded_document_is_recognised_with_every_type_or_refused_with_the_cure(fixture: Fixture) {
         let mut sweep = Sweep::prepare(&fixture).await;
-        let mut tried = 0;
+        let mut checked = 0;
         let columns: Vec<(String, String, Option<String>)> =
             sweep.samples.iter().map(|sample| (sample.column.clone(), sample.like.clone(), sample.value.clone())).collect();
         for ((column, like, value), text) in columns.into_iter().zip(sweep.cells.split_off(2)) {
@@ -467,12 +467,12 @@ on_all_versions! {
                 let context = format!("{} {when:?} {type_name}", fixture.version);
                 let named = RequiredColumn { setting: "documents.excluded".to_owned(), name: column.clone() };
                 let required = Required { columns: vec![named], excluded_when: when.clone(), ..sweep.required.clone() };
-                let told = exclusion_rule(&fixture.client, table, &sweep.found.types, &required).await.expect("asked");
-                tried += 1;
-                assert_eq!(told.when.is_some(), accepted, "{context}: {told:?}");
-                let Some(read) = told.when else {
+                let result = exclusion_rule(&fixture.client, table, &sweep.found.types, &required).await.expect("asked");
+                checked += 1;
+                assert_eq!(result.when.is_some(), accepted, "{context}: {result:?}");
+                let Some(read) = result.when else {
                     let setting = if matches!(when, ExcludedWhen::Unless(_)) { "documents.live_when" } else { "documents.excluded_when" };
-                    names_all(&told.violation.expect("a refusal"), setting, &column, &type_name, &context);
+                    names_all(&result.violation.expect("a refusal"), setting, &column, &type_name, &context);
                     continue;
                 };
                 assert_eq!(read, read.canonical(of.form), "{context}: read once, it is read");
@@ -480,7 +480,7 @@ on_all_versions! {
                 assert_eq!(read.holds(of.form.kind, text.as_deref()), is_excluded, "{context}: {read:?} {text:?}");
             }
         }
-        println!("PostgreSQL {}: {tried} pairs", fixture.version);
+        println!("PostgreSQL {}: {checked} pairs", fixture.version);
         fixture.close().await;
     }
 
@@ -507,8 +507,8 @@ on_all_versions! {
             for when in [ExcludedWhen::Values(vec![value.to_owned()]), ExcludedWhen::Unless(vec![value.to_owned()])] {
                 let required = Required { excluded_when: when, ..excluded_by(&fixture, column) };
                 let refusals = fixture.server_state(&required).await.violations(&required);
-                let said: Vec<&str> = refusals.iter().map(|refusal| refusal.what.as_str()).collect();
-                assert!(matches!(*said, [said] if said.contains(why) && said.contains(&format!("{value:?}")) && said.contains("What works:")), "{column} {value}: {said:?}");
+                let messages: Vec<&str> = refusals.iter().map(|refusal| refusal.what.as_str()).collect();
+                assert!(matches!(*messages, [messages] if messages.contains(why) && messages.contains(&format!("{value:?}")) && messages.contains("What works:")), "{column} {value}: {messages:?}");
             }
         }
         for (column, value, texts) in [
@@ -529,10 +529,10 @@ on_all_versions! {
         let client = fixture.session_as(&role).await;
         for (column, value, read) in [("m", "sad", Ok("sad")), ("m", "no", Err("its labels are glad, sad")), ("y", "t", Err("GRANT USAGE ON SCHEMA"))] {
             let required = Required { excluded_when: ExcludedWhen::Values(vec![value.to_owned()]), ..excluded_by(&fixture, column) };
-            let told = inspect(&client, &required).await.expect("a survey").exclusion;
+            let result = inspect(&client, &required).await.expect("a survey").exclusion;
             match read {
-                Ok(value) => assert_eq!(told.when, Some(ExcludedWhen::Values(vec![value.to_owned()]))),
-                Err(why) => assert!(told.violation.as_ref().is_some_and(|refusal| refusal.what.contains(why)), "{column} {value}: {told:?}"),
+                Ok(value) => assert_eq!(result.when, Some(ExcludedWhen::Values(vec![value.to_owned()]))),
+                Err(why) => assert!(result.violation.as_ref().is_some_and(|refusal| refusal.what.contains(why)), "{column} {value}: {result:?}"),
             }
         }
         drop(client);

@@ -116,7 +116,7 @@ on_all_versions! {
         fixture.close().await;
     }
 
-    async fn a_role_without_the_privileges_is_told_what_to_let_another_run(fixture: Fixture) {
+    async fn a_role_without_the_privileges_gets_the_sql_for_another_to_run(fixture: Fixture) {
         fixture.run(DOCUMENTS).await;
         let role = format!("r_{}", fixture.name);
         fixture.run(&format!("CREATE ROLE {role} LOGIN; ALTER TABLE public.documents ENABLE ROW LEVEL SECURITY; REVOKE USAGE ON SCHEMA public FROM public")).await;
@@ -194,21 +194,20 @@ on_all_versions! {
         run(&preparer, &format!("BEGIN; INSERT INTO public.documents VALUES (2); PREPARE TRANSACTION '{gid}'")).await;
         let pid = backend(&holder).await;
 
-        let said = Arc::new(Mutex::new(Vec::new()));
-        let hears = Arc::clone(&said);
+        let waited_for = Arc::new(Mutex::new(Vec::new()));
+        let reported = Arc::clone(&waited_for);
         let maker = async {
             let watcher = fixture.session().await;
-            let mut say = |waited: &[BlockingTransaction]| hears.lock().expect("a lock").extend_from_slice(waited);
+            let mut say = |waited: &[BlockingTransaction]| reported.lock().expect("a lock").extend_from_slice(waited);
             setup(&fixture.client, &watcher, &required, StartMode::FirstStart, &mut say).await
         };
         let release = async {
-            tokio::time::timeout(std::time::Duration::from_mins(2), async {
-                loop {
-                    let heard = said.lock().expect("a lock").clone();
-                    if heard.iter().any(|w| w.pid == Some(pid)) && heard.iter().any(|w| w.gid.as_ref() == Some(&gid)) { break }
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-                }
-            }).await.expect("both are named");
+            crate::support::until("both to be named", async || {
+                let waiting = waited_for.lock().expect("a lock").clone();
+                let both = waiting.iter().any(|w| w.pid == Some(pid)) && waiting.iter().any(|w| w.gid.as_ref() == Some(&gid));
+                both.then_some(())
+            })
+            .await;
             run(&holder, "COMMIT").await;
             run(&preparer, &format!("COMMIT PREPARED '{gid}'")).await;
         };

@@ -51,14 +51,14 @@ async fn peek(client: &Client, required: &Required, mut each: impl FnMut(&Messag
 
 /// Rows of its own in transactions of all kinds: short, long, with savepoints, rolled back, prepared.
 async fn write(client: Client, seed: u64, next: Arc<AtomicI32>, stop: Arc<AtomicBool>) {
-    let mut dice = StdRng::seed_from_u64(seed);
+    let mut rng = StdRng::seed_from_u64(seed);
     let id = || next.fetch_add(1, Ordering::Relaxed);
     while !stop.load(Ordering::Relaxed) {
         let insert = || format!("INSERT INTO public.documents VALUES ({})", id());
         run(&client, &format!("BEGIN; {}", insert())).await;
-        match dice.random_range(0..10) {
+        match rng.random_range(0..10) {
             // A long transaction: the pace of the workload.
-            0 => tokio::time::sleep(Duration::from_millis(dice.random_range(1..30))).await,
+            0 => tokio::time::sleep(Duration::from_millis(rng.random_range(1..30))).await,
             1 => run(&client, &format!("SAVEPOINT a; {}; ROLLBACK TO a; {}", insert(), insert())).await,
             2 => {
                 run(&client, "ROLLBACK").await;
@@ -130,16 +130,16 @@ on_all_versions! {
         let holder = fixture.session().await;
         run(&holder, "BEGIN; INSERT INTO public.documents VALUES (1)").await;
         let pid: i32 = holder.query_one("SELECT pg_backend_pid()", &[]).await.expect("a pid").get(0);
-        let (heard, hears) = tokio::sync::oneshot::channel();
-        let mut heard = Some(heard);
+        let (sender, named) = tokio::sync::oneshot::channel();
+        let mut sender = Some(sender);
         let mut say = move |waited: &[BlockingTransaction]| {
             if waited.iter().any(|waited| waited.pid == Some(pid)) {
-                heard.take().map(|heard| heard.send(()));
+                sender.take().map(|sender| sender.send(()));
             }
         };
         let taken = Snapshot::take(&fixture.conninfo, "public", "documents", &mut say);
         let release = async {
-            tokio::time::timeout(Duration::from_mins(2), hears).await.expect("named in time").expect("named");
+            tokio::time::timeout(Duration::from_mins(2), named).await.expect("named in time").expect("named");
             run(&holder, "COMMIT").await;
         };
         let (snapshot, ()) = tokio::join!(taken, release);
@@ -148,7 +148,7 @@ on_all_versions! {
         fixture.close().await;
     }
 
-    async fn no_slot_is_left_behind_and_the_snapshot_stands_still(fixture: Fixture) {
+    async fn no_slot_is_left_behind_and_the_snapshot_does_not_move(fixture: Fixture) {
         fixture.run("CREATE TABLE public.documents (id int PRIMARY KEY); INSERT INTO public.documents SELECT generate_series(1, 12000)").await;
         let snapshot = take(&fixture).await;
         let left = fixture.client.query_one("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()", &[]).await.expect("a count");
@@ -252,12 +252,12 @@ on_all_versions! {
         let snapshot = take(&fixture).await;
         let key = |live| DocumentKey { project: Some(("p".to_owned(), false)), id: vec!["id".to_owned()], live };
         let count = async |live| { let shared = snapshot.shared_ids(&key(live)).await.expect("a count"); (shared.ids, shared.rows) };
-        let told = |column: &str, when, kind| Live::ByColumn(column.to_owned(), when, kind);
+        let by_column = |column: &str, when, kind| Live::ByColumn(column.to_owned(), when, kind);
         let values = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
-        assert_eq!(count(told("gone", ExcludedWhen::NotNull, TypeKind::Text)).await, (2, 5));
+        assert_eq!(count(by_column("gone", ExcludedWhen::NotNull, TypeKind::Text)).await, (2, 5));
         assert_eq!(count(Live::Always).await, (3, 7));
         for when in [ExcludedWhen::Values(values(&["off", "o"])), ExcludedWhen::Unless(values(&["on"]))] {
-            assert_eq!(count(told("state", when, TypeKind::Text)).await, (2, 5));
+            assert_eq!(count(by_column("state", when, TypeKind::Text)).await, (2, 5));
         }
         // What it holds on the table would keep the columns from coming.
         drop(snapshot);
@@ -266,10 +266,10 @@ on_all_versions! {
         let snapshot = take(&fixture).await;
         let count = async |live| { let shared = snapshot.shared_ids(&key(live)).await.expect("a count"); (shared.ids, shared.rows) };
         for live in [
-            told("n", ExcludedWhen::Unless(values(&["0"])), TypeKind::Number),
-            told("n", ExcludedWhen::Values(values(&["1"])), TypeKind::Number),
-            told("c", ExcludedWhen::Unless(values(&["on"])), TypeKind::Padded),
-            told("b", ExcludedWhen::True, TypeKind::Text),
+            by_column("n", ExcludedWhen::Unless(values(&["0"])), TypeKind::Number),
+            by_column("n", ExcludedWhen::Values(values(&["1"])), TypeKind::Number),
+            by_column("c", ExcludedWhen::Unless(values(&["on"])), TypeKind::Padded),
+            by_column("b", ExcludedWhen::True, TypeKind::Text),
         ] {
             assert_eq!(count(live.clone()).await, (2, 5), "{live:?}");
         }

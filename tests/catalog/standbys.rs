@@ -29,7 +29,7 @@ async fn fixture(version: u32) -> (Server, Fixture) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failover_slot_is_made_printed_and_judged_or_refused_where_there_are_none() {
+async fn a_failover_slot_is_made_printed_and_checked_or_refused_where_there_are_none() {
     for version in VERSIONS {
         let (_server, fixture) = fixture(version).await;
         let plain = fixture.required(&["id"]);
@@ -82,7 +82,7 @@ async fn a_failover_slot_is_made_printed_and_judged_or_refused_where_there_are_n
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_primary_sees_of_its_standbys_is_judged() {
+async fn what_a_primary_sees_of_its_standbys_is_evaluated() {
     let (_server, fixture) = fixture(18).await;
     let required = Required { failover: true, ..fixture.required(&["id"]) };
     let watcher = fixture.session().await;
@@ -106,14 +106,14 @@ async fn what_a_primary_sees_of_its_standbys_is_judged() {
 
     let found = fixture.server_state(&required).await;
     let healthy = Standby { slot: "standby".to_owned(), active: true, feedback: true, copying: Some(1) };
-    let judged = |standby: Standby| evaluate(&found, &required, &[standby]);
+    let evaluated = |standby: Standby| evaluate(&found, &required, &[standby]);
     assert_eq!(
-        judged(healthy.clone()).iter().map(|finding| finding.severity).collect::<Vec<_>>(),
+        evaluated(healthy.clone()).iter().map(|finding| finding.severity).collect::<Vec<_>>(),
         [Severity::Ok]
     );
-    find(&judged(Standby { feedback: false, ..healthy.clone() }), "no hot_standby_feedback");
-    find(&judged(Standby { copying: Some(0), ..healthy.clone() }), "no standby copies");
-    let unseen = judged(Standby { copying: None, ..healthy });
+    find(&evaluated(Standby { feedback: false, ..healthy.clone() }), "no hot_standby_feedback");
+    find(&evaluated(Standby { copying: Some(0), ..healthy.clone() }), "no standby copies");
+    let unseen = evaluated(Standby { copying: None, ..healthy });
     assert_eq!(unseen.len(), 1, "what our role may not see is not judged: {unseen:?}");
 }
 

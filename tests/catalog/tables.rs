@@ -31,7 +31,7 @@ const IDENTITIES: &[(&str, &[&str], Option<&[&str]>, &[&str])] = &[
         Some(&["a", "id"]),
         &[],
     ),
-    // An index that is nullable, partial, over expressions or deferrable tells no rows apart.
+    // An index that is nullable, partial, over expressions or deferrable does not identify rows.
     (
         "CREATE TABLE d (id int NOT NULL, a int UNIQUE); ALTER TABLE d REPLICA IDENTITY FULL",
         &["id"],
@@ -149,8 +149,8 @@ on_all_versions! {
             ("t", text("2024-01-02 03:04:05+00")),
         ];
         let names: Vec<String> = expected.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let told = added(&fixture.client, found.oid, &names).await.expect("an answer");
-        let certain = told.certain(&Filenodes::new(), None);
+        let added_columns = added(&fixture.client, found.oid, &names).await.expect("an answer");
+        let certain = added_columns.certain(&Filenodes::new(), None);
         for (name, when_added) in expected {
             assert_eq!(certain[name], when_added, "{} {name}", fixture.version);
         }

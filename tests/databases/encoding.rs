@@ -1,6 +1,6 @@
 //! Databases in other encodings than UTF-8, and texts that are valid in none.
 
-use crate::databases::helpers::{close, ingested, to, told_before};
+use crate::databases::helpers::{close, delivered_before, ingested, to};
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::{Received, Receiver};
@@ -33,25 +33,25 @@ async fn content_may_hold_any_bytes_and_its_changes_are_seen() {
         }
         let receiver = Receiver::start().await;
         let mut sidecar = Sidecar::start(&database, &to(&receiver)).await;
-        assert!(sidecar.log().contains("the first start is done"));
+        assert_eq!(sidecar.source_state().as_deref(), Some("streaming"));
         // The same bytes again, then others that are no UTF-8 either.
         for (id, text) in (1..).zip(invalid()) {
             database
                 .run(&format!("UPDATE documents SET title = {text}, body = {text} WHERE id = {id}"))
                 .await;
         }
-        assert_eq!(told_before(&database, &receiver, 90).await, ingested(&[]), "{version}");
+        assert_eq!(delivered_before(&database, &receiver, 90).await, ingested(&[]), "{version}");
         let all: Vec<String> = (1..=invalid().len()).map(|id| id.to_string()).collect();
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
         database.run(&format!("UPDATE documents SET title = title || {} WHERE id < 90", bytes("e8"))).await;
-        assert_eq!(told_before(&database, &receiver, 91).await, ingested(&all), "{version}");
+        assert_eq!(delivered_before(&database, &receiver, 91).await, ingested(&all), "{version}");
         database.run(&format!("UPDATE documents SET body = body || {} WHERE id < 90", bytes("e8"))).await;
-        assert_eq!(told_before(&database, &receiver, 92).await, ingested(&all), "{version}");
+        assert_eq!(delivered_before(&database, &receiver, 92).await, ingested(&all), "{version}");
 
         // A column that came with a default, and the comparison.
         database.run(&format!("DO $$ BEGIN EXECUTE 'ALTER TABLE documents ADD more text DEFAULT ' || quote_literal({}); END $$", bytes("e9"))).await;
         database.run("UPDATE documents SET more = more").await;
-        assert_eq!(told_before(&database, &receiver, 93).await, ingested(&[]), "{version}");
+        assert_eq!(delivered_before(&database, &receiver, 93).await, ingested(&[]), "{version}");
         assert!(sidecar.stop().await.success());
         database.run(&format!("SELECT pg_drop_replication_slot('s_{}')", database.name)).await;
         database
@@ -59,18 +59,19 @@ async fn content_may_hold_any_bytes_and_its_changes_are_seen() {
             .await;
         sidecar.spawn();
         sidecar.ready().await;
-        assert_eq!(told_before(&database, &receiver, 94).await, ingested(&["2", "6"]), "{version}");
+        assert_eq!(delivered_before(&database, &receiver, 94).await, ingested(&["2", "6"]), "{version}");
         close(sidecar, &database).await;
     }
 }
 
-/// The columns that receivers are told.
-const TOLD: [(&str, &str); 4] = [("key", "{}"), ("project_id", "{}"), ("labels", "ARRAY[{}]"), ("id", "{}")];
+/// The columns that receivers get.
+const DELIVERED: [(&str, &str); 4] =
+    [("key", "{}"), ("project_id", "{}"), ("labels", "ARRAY[{}]"), ("id", "{}")];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_receivers_are_told_must_be_utf_8_and_the_halt_names_the_place_and_is_passed() {
+async fn what_is_sent_must_be_utf_8_and_the_halt_names_the_row_and_ends() {
     for version in VERSIONS {
-        for (column, value) in TOLD {
+        for (column, value) in DELIVERED {
             let database = Database::encoded(version, "told", "SQL_ASCII").await;
             database.run(&DOCUMENTS.replace("id bigint PRIMARY KEY", "id text PRIMARY KEY")).await;
             database
@@ -85,13 +86,16 @@ async fn what_receivers_are_told_must_be_utf_8_and_the_halt_names_the_place_and_
             assert!(why.contains("is not UTF-8: correct it"), "{why}");
 
             let doctor = sidecar.command("doctor").output().unwrap();
-            let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+            let message = String::from_utf8_lossy(&doctor.stdout).into_owned();
             assert_eq!(
                 doctor.status.code(),
                 Some(if column == "labels" { 0 } else { 78 }),
-                "{column}: {said}"
+                "{column}: {message}"
             );
-            assert!(said.contains(&format!("{column} is not UTF-8 in 1 rows of public.documents")), "{said}");
+            assert!(
+                message.contains(&format!("{column} is not UTF-8 in 1 rows of public.documents")),
+                "{message}"
+            );
 
             // Corrected, the comparison goes past the log.
             database.run("DELETE FROM documents WHERE id <> '2'; UPDATE documents SET title = 't'").await;
@@ -100,9 +104,9 @@ async fn what_receivers_are_told_must_be_utf_8_and_the_halt_names_the_place_and_
             assert!(resync.status.success(), "{}", String::from_utf8_lossy(&resync.stderr));
             sidecar.ready().await;
             let expected = [("excluded".to_owned(), "1".to_owned()), ("ingested".to_owned(), "2".to_owned())];
-            let mut told = told_before(&database, &receiver, 90).await;
-            told.sort();
-            assert_eq!(told, expected, "{column}, {version}");
+            let mut delivered = delivered_before(&database, &receiver, 90).await;
+            delivered.sort();
+            assert_eq!(delivered, expected, "{column}, {version}");
             close(sidecar, &database).await;
         }
     }
@@ -144,7 +148,7 @@ async fn a_first_start_that_meets_such_a_row_names_it_and_goes_on_when_it_is_cor
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn texts_in_latin_1_are_told_in_utf_8() {
+async fn texts_in_latin_1_are_sent_in_utf_8() {
     for version in VERSIONS {
         let database = Database::encoded(version, "latin", "LATIN1").await;
         database.run(DOCUMENTS).await;
@@ -164,7 +168,7 @@ async fn texts_in_latin_1_are_told_in_utf_8() {
         receiver.forget();
         database.run("UPDATE documents SET body = repeat('é', 9000) WHERE id = 1; UPDATE documents SET body = repeat('é', 5000) WHERE id = 2").await;
         database.run("UPDATE documents SET body = repeat('é', 5001) WHERE id = 2").await;
-        assert_eq!(told_before(&database, &receiver, 90).await, ingested(&["2"]), "{version}");
+        assert_eq!(delivered_before(&database, &receiver, 90).await, ingested(&["2"]), "{version}");
         close(sidecar, &database).await;
     }
 }

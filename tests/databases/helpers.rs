@@ -1,4 +1,4 @@
-//! What a receiver was told.
+//! The records that a receiver got.
 
 use serde_json::json;
 
@@ -15,16 +15,16 @@ pub(crate) fn to(receiver: &Receiver) -> String {
     )
 }
 
-/// (callback, id) of all that was told but document `last`, which is inserted now in a lane with all
-/// others, and whose telling is waited for. Then it is forgotten.
-pub(crate) async fn told_before(
+/// (callback, id) of every record but that of document `last`, which is inserted now in a lane with all
+/// others, and is waited for. Then the receiver forgets its requests.
+pub(crate) async fn delivered_before(
     database: &Database,
     receiver: &Receiver,
     last: u32,
 ) -> Vec<(String, String)> {
     database.run(&format!("INSERT INTO documents (id, project_id) VALUES ({last}, 'p')")).await;
     let last = json!(last.to_string());
-    let mut told = until("the last document", async || {
+    let mut delivered = until("the last document", async || {
         let received = receiver.received();
         let records = received.iter().filter(|request| request.taken()).flat_map(|request| {
             let callback = request.callback().to_owned();
@@ -35,8 +35,8 @@ pub(crate) async fn told_before(
     })
     .await;
     receiver.forget();
-    told.retain(|(_, id)| *id != last);
-    told.into_iter().map(|(callback, id)| (callback, id.as_str().unwrap().to_owned())).collect()
+    delivered.retain(|(_, id)| *id != last);
+    delivered.into_iter().map(|(callback, id)| (callback, id.as_str().unwrap().to_owned())).collect()
 }
 
 pub(crate) fn ingested(ids: &[&str]) -> Vec<(String, String)> {

@@ -1,6 +1,6 @@
 //! Defaults of a role's or a database's transactions that were meant for the application.
 
-use crate::databases::helpers::{close, ingested, to, told_before};
+use crate::databases::helpers::{close, delivered_before, ingested, to};
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::Receiver;
@@ -35,19 +35,19 @@ async fn a_default_of_transactions_keeps_the_sidecar_from_nothing_and_doctor_nam
                 let what = format!("{setting} = {value} of {place}, {version}");
 
                 let doctor = sidecar.command("doctor").output().unwrap();
-                let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
-                assert!(doctor.status.success(), "{what}: {said}");
+                let message = String::from_utf8_lossy(&doctor.stdout).into_owned();
+                assert!(doctor.status.success(), "{what}: {message}");
                 assert_eq!(
-                    said.contains("default_transaction_read_only is on"),
+                    message.contains("default_transaction_read_only is on"),
                     setting.ends_with("only"),
-                    "{said}"
+                    "{message}"
                 );
                 let setup = sidecar.command("setup").output().unwrap();
                 assert!(setup.status.success(), "{what}: {}", String::from_utf8_lossy(&setup.stderr));
                 sidecar.spawn();
                 sidecar.ready().await;
                 database.run("UPDATE documents SET title = 'u' WHERE id = 1").await;
-                assert_eq!(told_before(&database, &receiver, 90).await, ingested(&["1"]), "{what}");
+                assert_eq!(delivered_before(&database, &receiver, 90).await, ingested(&["1"]), "{what}");
 
                 // Slot and publication are made again while it runs.
                 assert!(sidecar.stop().await.success());
@@ -56,7 +56,7 @@ async fn a_default_of_transactions_keeps_the_sidecar_from_nothing_and_doctor_nam
                 database.run("UPDATE documents SET title = 'u' WHERE id = 2").await;
                 sidecar.spawn();
                 until("the comparison", async || (receiver.records_taken() > 0).then_some(())).await;
-                assert_eq!(told_before(&database, &receiver, 91).await, ingested(&["2"]), "{what}");
+                assert_eq!(delivered_before(&database, &receiver, 91).await, ingested(&["2"]), "{what}");
                 close(sidecar, &database).await;
             }
         }

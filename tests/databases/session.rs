@@ -8,8 +8,8 @@ use crate::support::process::Sidecar;
 use crate::support::receiver::Receiver;
 use crate::support::{VERSIONS, until};
 
-/// When the server was last asked about the slot.
-fn asked_at(sidecar: &Sidecar) -> Option<Value> {
+/// When the slot was last read from the server.
+fn queried_at(sidecar: &Sidecar) -> Option<Value> {
     Some(sidecar.status()?["source"]["slot_asked_at"].clone()).filter(Value::is_string)
 }
 
@@ -23,7 +23,7 @@ async fn ordinary_sessions_that_were_ended_are_made_again_and_figures_stay_curre
         let streams = "SELECT count(*)::text FROM pg_stat_activity
              WHERE datname = current_database() AND backend_type = 'walsender'";
         let connections = || sidecar.metric("sidecar_replication_connections_total");
-        until("the first figures", async || asked_at(&sidecar)).await;
+        until("the first figures", async || queried_at(&sidecar)).await;
         let before = (database.text(streams).await, connections());
         for round in 0..2 {
             // Its own session aside, what is no walsender is the sidecar's.
@@ -37,9 +37,9 @@ async fn ordinary_sessions_that_were_ended_are_made_again_and_figures_stay_curre
             })
             .await;
             assert!(!ended.is_empty());
-            let at_the_end = asked_at(&sidecar);
+            let at_the_end = queried_at(&sidecar);
             until("figures that are newer", async || {
-                asked_at(&sidecar).filter(|now| Some(now) != at_the_end.as_ref())
+                queried_at(&sidecar).filter(|now| Some(now) != at_the_end.as_ref())
             })
             .await;
             let status = sidecar.status().unwrap();

@@ -1,6 +1,6 @@
 //! As many columns as a table may have.
 
-use crate::databases::helpers::{close, ingested, to, told_before};
+use crate::databases::helpers::{close, delivered_before, ingested, to};
 use crate::support::VERSIONS;
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
@@ -34,7 +34,7 @@ async fn a_table_of_any_width_is_entered_followed_and_compared() {
                 ))
                 .await;
             assert_eq!(
-                told_before(&database, &receiver, 90).await,
+                delivered_before(&database, &receiver, 90).await,
                 ingested(&["2", "3"]),
                 "{width}, {version}"
             );
@@ -50,9 +50,9 @@ async fn a_table_of_any_width_is_entered_followed_and_compared() {
                 .await;
             sidecar.spawn();
             sidecar.ready().await;
-            let mut told = told_before(&database, &receiver, 91).await;
-            told.sort();
-            assert_eq!(told, ingested(&["4", "5", "6"]), "compared: {width}, {version}");
+            let mut delivered = delivered_before(&database, &receiver, 91).await;
+            delivered.sort();
+            assert_eq!(delivered, ingested(&["4", "5", "6"]), "compared: {width}, {version}");
             close(sidecar, &database).await;
         }
     }

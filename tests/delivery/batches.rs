@@ -12,7 +12,7 @@ use crate::delivery::fixture::{EPOCH, Fixture, Setup, lane, limits, webhook};
 use crate::delivery::receiver::{Receiver, Reply};
 
 #[test]
-fn a_request_is_what_receivers_were_told() {
+fn a_request_has_the_documented_headers_and_body() {
     let receiver = Receiver::start([]);
     let own = ("authorization".parse().unwrap(), Redacted("Basic x".parse().unwrap()));
     let secrets = vec![Secret::parse("new").unwrap(), Secret::parse("old").unwrap()];
@@ -70,19 +70,19 @@ fn a_batch_is_the_same_on_every_attempt_also_after_a_death() {
     receiver.wait_for(3);
     fixture.wait("the third failure", |lanes| lanes[0].failures == 3);
     let mut fixture = fixture.restart();
-    assert_eq!(fixture.deliver.view()[0].failures, 3, "how a lane stands survives");
+    assert_eq!(fixture.deliver.view()[0].failures, 3, "a lane's health survives");
     fixture.spool(Ingested, &["e", "f"]);
     let received = receiver.wait_for(5);
     fixture.settle();
-    let told = |name: &str| -> Vec<String> {
+    let sent = |name: &str| -> Vec<String> {
         received.iter().map(|received| received.header(name).unwrap().to_owned()).collect()
     };
     let bodies: Vec<_> = received.iter().map(|received| received.ids().join("")).collect();
     assert_eq!(bodies, ["abc", "abc", "abc", "abc", "def"]);
-    let ids = told("webhook-id");
+    let ids = sent("webhook-id");
     assert!(ids[..4].iter().all(|id| *id == ids[0]) && ids[4] != ids[0]);
-    assert_eq!(told("sidecar-attempt"), ["1", "2", "3", "5", "1"], "a death counts as one lost attempt");
-    assert_eq!(told("sidecar-positions")[3..], ["0-1/1..0-3/1", "0-4/1..0-5/2"]);
+    assert_eq!(sent("sidecar-attempt"), ["1", "2", "3", "5", "1"], "a death counts as one lost attempt");
+    assert_eq!(sent("sidecar-positions")[3..], ["0-1/1..0-3/1", "0-4/1..0-5/2"]);
     let outcomes: Vec<_> = fixture.attempts().into_iter().map(|(.., outcome)| outcome).collect();
     assert_eq!(outcomes, ["status", "status", "status", "lost", "delivered", "delivered"]);
 }
@@ -97,11 +97,11 @@ fn a_batch_holds_records_of_one_epoch() {
     fixture.begin_epoch(next);
     fixture.spool(Ingested, &["c", "d"]);
     let received = receiver.wait_for(2);
-    let told: Vec<_> = received
+    let sent: Vec<_> = received
         .iter()
         .map(|received| (received.ids().join(""), received.header("sidecar-epoch").unwrap().to_owned()))
         .collect();
-    assert_eq!(told, [("ab".to_owned(), EPOCH.to_string()), ("cd".to_owned(), next.to_string())]);
+    assert_eq!(sent, [("ab".to_owned(), EPOCH.to_string()), ("cd".to_owned(), next.to_string())]);
 }
 
 #[test]

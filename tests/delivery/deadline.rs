@@ -8,9 +8,9 @@ use sidecar::deliver::{Limits, Proxy};
 use sidecar::record::Callback::Ingested;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::delivery::fixture::until;
 use crate::delivery::fixture::{Setup, limits, webhook};
 use crate::delivery::tls::TlsServer;
+use crate::support::until_blocking;
 
 /// Our sockets that lead to a port and that somebody holds.
 fn sockets_to(port: u16) -> usize {
@@ -51,7 +51,7 @@ fn trickles(first: &'static str, again: &'static str) -> SocketAddr {
     })
 }
 
-/// A port whose queue of connections is full: nobody answers there.
+/// A port whose queue of connections is full: no connection is accepted there.
 fn full() -> (SocketAddr, Vec<TcpStream>, socket2::Socket) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -81,8 +81,10 @@ fn check(name: &str, port: u16, mut setup: Setup, others: usize) {
     // Large enough that a receiver who does not read leaves something unsent.
     fixture.spool(Ingested, &["x".repeat(8 << 20).as_str()]);
     fixture.wait("the attempt", |lanes| lanes[0].last_outcome.is_some());
-    until(&format!("{name}: the socket to be closed"), || sockets_to(port) <= others);
-    until(&format!("{name}: its tasks to end"), || fixture.tasks() == 0);
+    until_blocking(&format!("{name}: the socket to be closed"), || {
+        (sockets_to(port) <= others).then_some(())
+    });
+    until_blocking(&format!("{name}: its tasks to end"), || (fixture.tasks() == 0).then_some(()));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A spool, a right loop and their records, without a database.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sidecar::clock::Clock;
 use sidecar::deliver::{Client, Deliver, Egress, LaneView, Limits, Params, Proxy, Routes, Webhook};
@@ -14,6 +14,8 @@ use sidecar::spool::{
 };
 use tokio::sync::watch;
 use uuid::Uuid;
+
+use crate::support::until_blocking;
 
 /// The one project's name.
 pub const PROJECT: &str = "Haus 5";
@@ -207,7 +209,7 @@ impl Fixture {
             request,
             requested_at,
             rate,
-            parts: ranges(ReplayNo(0)),
+            ranges: ranges(ReplayNo(0)),
             low_watermark: found.low_watermark,
         };
         let Done::Replaying(no) = self.spool.apply(Op::Replay(new)).unwrap() else { panic!("it is entered") };
@@ -219,8 +221,8 @@ impl Fixture {
     pub fn redeliver_all(&self) {
         let letters = self.spool.reader().unwrap().dead_letters(DeadLetterNo(0), 1_000).unwrap();
         let dead = letters.iter().map(|letter| letter.no).collect();
-        let asked = self.spool.apply(Op::Redeliver { dead, id: Uuid::now_v7() }).unwrap();
-        let Done::Asked { lanes, .. } = asked else { panic!("they are asked for") };
+        let redelivering = self.spool.apply(Op::Redeliver { dead, id: Uuid::now_v7() }).unwrap();
+        let Done::Asked { lanes, .. } = redelivering else { panic!("they are asked for") };
         self.deliver.redeliver(lanes);
     }
 
@@ -243,15 +245,7 @@ impl Fixture {
     }
 
     pub fn wait(&self, what: &str, done: impl Fn(&[LaneView]) -> bool) -> Vec<LaneView> {
-        let by = Instant::now() + Duration::from_mins(2);
-        loop {
-            let lanes = self.deliver.view();
-            if !lanes.is_empty() && done(&lanes) {
-                return lanes;
-            }
-            assert!(Instant::now() < by, "waited for {what}: {lanes:?}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        until_blocking(what, || Some(self.deliver.view()).filter(|lanes| !lanes.is_empty() && done(lanes)))
     }
 
     /// What runs for requests.
@@ -275,13 +269,4 @@ impl Fixture {
 
 pub fn lane(callback: Callback) -> LaneNo {
     LaneNo::new(ProjectNo(0), callback)
-}
-
-/// Waits for something that has no bell.
-pub(crate) fn until(what: &str, done: impl Fn() -> bool) {
-    let by = std::time::Instant::now() + std::time::Duration::from_mins(2);
-    while !done() {
-        assert!(std::time::Instant::now() < by, "waited for {what}");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
 }

@@ -24,12 +24,12 @@ fn what_is_pending_in_a_spool_of_format_1_is_delivered() {
     };
     fixture.wait("what is pending", |lanes| {
         let is_done = lanes.iter().all(|lane| {
-            lane.replay_parts == 0 && (lane.pending_records == 0 || lane.state == LaneCondition::Paused)
+            lane.replay_ranges == 0 && (lane.pending_records == 0 || lane.state == LaneCondition::Paused)
         });
         is_done && redeliveries() == [0]
     });
     let received = receiver.received();
-    let told: BTreeSet<(String, bool)> = received
+    let delivered: BTreeSet<(String, bool)> = received
         .iter()
         .flat_map(|request| {
             let again = request.header("sidecar-replay").is_some();
@@ -48,7 +48,7 @@ fn what_is_pending_in_a_spool_of_format_1_is_delivered() {
         ("j", live),
     ];
     assert_eq!(
-        told,
+        delivered,
         expected.map(|(id, again)| (id.to_owned(), again)).into(),
         "k and l wait in a paused lane"
     );

@@ -1,4 +1,4 @@
-//! HTTP/2 down to the frames: what a receiver says with them, and what becomes of the records.
+//! HTTP/2 down to the frames: the frames that a receiver sends, and what becomes of the records.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -212,7 +212,7 @@ fn leave(below: u32, code: u32) -> Frames {
 }
 
 /// How the attempts for two records ended, and how many requests and connections they took.
-fn told(replies: Vec<Option<Frames>>) -> (Vec<String>, usize, usize) {
+fn outcomes_of(replies: Vec<Option<Frames>>) -> (Vec<String>, usize, usize) {
     let (server, requests, connections) = server(replies, false);
     let mut fixture = fixture(&server);
     for id in ["a", "b"] {
@@ -235,7 +235,7 @@ fn what_a_receiver_says_it_has_not_begun_is_sent_again_at_once_and_counts_once()
         ("leaving for calm before the stream", vec![ok(), Some(leave(1, 11))]),
         ("a used connection closed without a word", vec![ok(), None]),
     ] {
-        assert_eq!(told(replies), (delivered(), 3, 2), "{name}");
+        assert_eq!(outcomes_of(replies), (delivered(), 3, 2), "{name}");
     }
 }
 
@@ -248,7 +248,7 @@ fn what_a_receiver_may_have_begun_is_a_failure_and_nothing_is_repeated_twice() {
         ("a stream cancelled", vec![Some(reset(8))], 3),
         ("a new connection closed without a word", vec![None], 3),
     ] {
-        let (outcomes, came, _) = told(replies);
+        let (outcomes, came, _) = outcomes_of(replies);
         assert_eq!((outcomes, came), (counted("reset"), requests), "{name}");
     }
 }
@@ -258,13 +258,17 @@ fn requests_at_the_same_time_share_no_connection() {
     let (server, requests, connections) = server(vec![Some(frames(|_| Vec::new()))], true);
     let mut fixture = fixture(&server);
     fixture.spool(Ingested, &["a"]);
-    crate::delivery::fixture::until("the first request", || requests.load(Ordering::SeqCst) == 1);
+    crate::support::until_blocking("the first request", || {
+        (requests.load(Ordering::SeqCst) == 1).then_some(())
+    });
     fixture.spool(Excluded, &["b"]);
     fixture.wait("the second", |lanes| {
         lanes.iter().any(|lane| lane.last_outcome.is_some_and(sidecar::outcome::OutcomeKind::is_success))
     });
     assert_eq!(connections.load(Ordering::SeqCst), 2);
     // The log of attempts follows the lane's state.
-    crate::delivery::fixture::until("the second in the log", || !fixture.attempts().is_empty());
+    crate::support::until_blocking("the second in the log", || {
+        (!fixture.attempts().is_empty()).then_some(())
+    });
     assert_eq!(fixture.attempts().len(), 1, "the first hangs still, and holds nobody up");
 }

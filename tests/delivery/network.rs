@@ -26,13 +26,13 @@ fn first_attempt(setup: Setup) -> (String, String) {
     fixture.rows(sql, |row| Ok((row.get(0)?, row.get(1)?))).remove(0)
 }
 
-/// An address where nobody listens.
+/// An address without a listener.
 fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 #[test]
-fn what_is_in_the_way_is_said_in_a_word_and_a_sentence() {
+fn each_network_failure_has_an_outcome_and_a_sentence() {
     let (word, detail) = first_attempt(Setup::new([webhook(&format!("http://{}/", nobody()))]));
     assert!(word == "refused" && detail.contains("connect to 127.0.0.1"), "{word}: {detail}");
     let (word, detail) = first_attempt(Setup::new([webhook("http://no-such-host.invalid/")]));
@@ -85,7 +85,7 @@ fn a_pooled_connection_found_closed_is_no_attempt() {
     assert_eq!(fixture.attempts().len(), 20);
 }
 
-/// A server of TLS with a certificate of its own authority; what it was asked in.
+/// A server of TLS with a certificate of its own authority; the requests that it got.
 fn tls_server(
     runtime: &tokio::runtime::Runtime,
 ) -> (SocketAddr, rcgen::Certificate, Arc<Mutex<Vec<Version>>>) {
@@ -133,12 +133,12 @@ fn over_tls_http_2_is_spoken_where_the_authority_is_trusted() {
 }
 
 /// A proxy that makes tunnels to TLS and passes requests in plain text on, as squid does by default. It
-/// keeps what it was asked.
+/// keeps the requests that it got.
 fn proxy(refuse: bool) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     use std::io::{BufRead as _, Write as _};
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (address, asked) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
-    let asks = Arc::clone(&asked);
+    let (address, requests) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
+    let heads = Arc::clone(&requests);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
@@ -149,7 +149,7 @@ fn proxy(refuse: bool) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
                 reader.read_line(&mut line).unwrap();
                 lines.push(line);
             }
-            asks.lock().unwrap().push(lines.concat());
+            heads.lock().unwrap().push(lines.concat());
             if refuse {
                 write!(stream, "HTTP/1.1 403 No\r\n\r\n").unwrap();
                 continue;
@@ -170,7 +170,7 @@ fn proxy(refuse: bool) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
             std::thread::spawn(move || std::io::copy(&mut from, &mut to));
         }
     });
-    (address, asked)
+    (address, requests)
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn through_a_proxy_tls_is_a_tunnel() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (to, authority, versions) = tls_server(&runtime);
     let folder = tempfile::tempdir().unwrap();
-    let (address, asked) = proxy(false);
+    let (address, requests) = proxy(false);
     let mut setup = Setup::new([webhook(&format!("https://localhost:{}/", to.port()))]);
     setup.ca_file = Some(folder.path().join("ca.pem"));
     std::fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
@@ -189,7 +189,7 @@ fn through_a_proxy_tls_is_a_tunnel() {
     let to = format!("localhost:{}", to.port());
     let expected =
         format!("CONNECT {to} HTTP/1.1\r\nhost: {to}\r\nproxy-authorization: Basic dXNlcjpwYXNz\r\n\r\n");
-    assert_eq!(*asked.lock().unwrap(), [expected]);
+    assert_eq!(*requests.lock().unwrap(), [expected]);
     assert_eq!(*versions.lock().unwrap(), [Version::HTTP_2]);
     let (address, _) = proxy(true);
     setup.proxy = Some(Proxy::parse(&format!("http://{address}")).unwrap());
@@ -201,7 +201,7 @@ fn through_a_proxy_tls_is_a_tunnel() {
 #[test]
 fn through_a_proxy_plain_text_is_a_request_to_the_proxy() {
     let receiver = Receiver::start([]);
-    let (address, asked) = proxy(false);
+    let (address, requests) = proxy(false);
     let mut setup = Setup::new([webhook(&receiver.url())]);
     setup.proxy = Some(Proxy::parse(&format!("http://user:pass@{address}")).unwrap());
     let mut fixture = setup.clone().start();
@@ -209,7 +209,7 @@ fn through_a_proxy_plain_text_is_a_request_to_the_proxy() {
         fixture.spool(Ingested, &[id]);
         fixture.settle();
     }
-    let (to, first) = (receiver.address, asked.lock().unwrap().concat());
+    let (to, first) = (receiver.address, requests.lock().unwrap().concat());
     assert!(first.starts_with(&format!("POST http://{to}/hook?a=b HTTP/1.1\r\n")), "{first}");
     let headers = [format!("\r\nhost: {to}\r\n"), "\r\nproxy-authorization: Basic dXNlcjpwYXNz\r\n".into()];
     assert!(headers.iter().all(|header| first.contains(header)), "{first}");

@@ -1,4 +1,4 @@
-//! A receiver that answers as it is told, down to the bytes and the end of the connection.
+//! A receiver whose answers a test sets, down to the bytes and the end of the connection.
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 pub enum Reply {
     /// Status, header lines, body.
     Answer(u16, &'static str, &'static str),
-    /// 200, and then the connection is closed without a word.
+    /// 200, and then the connection is closed without notice.
     AnswerAndClose,
     /// 200, and a body that goes on and on.
     Endless {
@@ -155,6 +155,7 @@ fn answer(mut stream: &TcpStream, reply: Reply) -> bool {
         Reply::Endless { pause } => {
             write!(stream, "HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n").unwrap();
             while write!(stream, "400\r\n{}\r\n", "x".repeat(1024)).is_ok() {
+                // The pace of the receiver.
                 std::thread::sleep(pause);
             }
             false

@@ -9,7 +9,7 @@ use crate::delivery::fixture::{Fixture, Setup, lane, limits, webhook};
 use crate::delivery::receiver::{Receiver, Reply};
 
 /// What came: whether it was sent again, and the ids.
-fn told(receiver: &Receiver) -> Vec<(bool, String)> {
+fn delivered(receiver: &Receiver) -> Vec<(bool, String)> {
     let received = receiver.received();
     received
         .iter()
@@ -26,7 +26,7 @@ fn live(ids: &str) -> (bool, String) {
 }
 
 fn has_replayed(lanes: &[LaneView]) -> bool {
-    lanes.iter().all(|lane| lane.replay_parts == 0 && lane.pending_records == 0)
+    lanes.iter().all(|lane| lane.replay_ranges == 0 && lane.pending_records == 0)
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn in_its_lane_a_replay_goes_before_what_is_pending_and_behind_the_batch_that_is
     fixture.replay(&[Ingested], None);
     fixture.spool(Ingested, &["d", "e", "f"]);
     fixture.wait("all", has_replayed);
-    assert_eq!(told(&receiver), [live("ab"), live("c"), live("c"), again("ab"), live("def")]);
+    assert_eq!(delivered(&receiver), [live("ab"), live("c"), live("c"), again("ab"), live("def")]);
 }
 
 #[test]
@@ -53,13 +53,13 @@ fn a_replay_of_a_paused_lane_waits_with_it_and_other_lanes_do_not_wait() {
     fixture.settle();
     fixture.deliver.pause(vec![lane(Ingested)], "too busy".into());
     fixture.replay(&[Ingested, Excluded], None);
-    fixture.wait("the other lane", |lanes| lanes.iter().any(|lane| lane.replay_parts == 0));
+    fixture.wait("the other lane", |lanes| lanes.iter().any(|lane| lane.replay_ranges == 0));
     let fixture = fixture.restart();
     let lanes =
         fixture.wait("the pause", |lanes| lanes.iter().any(|lane| lane.state == LaneCondition::Paused));
-    let left: Vec<usize> = lanes.iter().map(|view| view.replay_parts).collect();
+    let left: Vec<usize> = lanes.iter().map(|view| view.replay_ranges).collect();
     assert_eq!(left.iter().sum::<usize>(), 1, "{left:?}");
-    assert_eq!(told(&receiver).len(), 3, "a paused lane is not waited for, and sends nothing");
+    assert_eq!(delivered(&receiver).len(), 3, "a paused lane is not waited for, and sends nothing");
     fixture.deliver.resume(vec![lane(Ingested)]);
     fixture.wait("its end", has_replayed);
     assert_eq!(receiver.received().len(), 4);
@@ -86,7 +86,7 @@ fn a_rate_holds_over_all_lanes() {
 }
 
 #[test]
-fn dead_letters_take_turns_with_the_rest_and_change_nothing_of_the_lanes_standing() {
+fn dead_letters_take_turns_with_the_rest_and_do_not_change_the_lanes_health() {
     let one_by_one = Limits { records_max: 1, ..limits() };
     let replies = [413, 413, 413, 500].map(|status| Reply::Answer(status, "", ""));
     let receiver = Receiver::start(replies);
@@ -104,7 +104,7 @@ fn dead_letters_take_turns_with_the_rest_and_change_nothing_of_the_lanes_standin
             .rows("SELECT count(*) FROM dead_letter WHERE redelivery IS NOT NULL", |row| row.get::<_, i64>(0))
     };
     fixture.wait("the dead letters", |_| left() == [0]);
-    let behind: Vec<_> = told(&receiver).split_off(3);
+    let behind: Vec<_> = delivered(&receiver).split_off(3);
     assert_eq!(behind, [again("a"), live("x"), again("b"), live("y"), again("c")]);
     let lanes = fixture.wait("nothing", |_| true);
     assert_eq!(lanes[0].failures, 0, "a dead letter that failed once more is no failure of the lane");

@@ -84,7 +84,7 @@ fn a_success_whose_answer_does_not_end_in_time_stays_one() {
 }
 
 #[test]
-fn a_reset_is_said_to_be_one() {
+fn a_reset_is_reported_as_a_reset() {
     assert_eq!(outcomes(&[Reply::Reset], limits()), ["reset", "delivered"]);
 }
 

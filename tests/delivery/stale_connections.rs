@@ -9,8 +9,8 @@ use std::time::Duration;
 use sidecar::deliver::{Limits, Proxy};
 use sidecar::record::Callback::Ingested;
 
-use crate::delivery::fixture::until;
 use crate::delivery::fixture::{Fixture, Setup, limits, webhook};
+use crate::support::until_blocking;
 
 /// What becomes of a connection after its first answer.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +19,8 @@ enum End {
     Closed,
     /// It is reset at once.
     Reset,
-    /// It is told that it rested too long, and closed.
-    Told,
+    /// The client gets a 408 for idling too long, and the connection is closed.
+    Delivered,
     /// It is closed when the next request begins.
     ClosedAtNext,
     /// It is closed when the next request has come whole.
@@ -61,7 +61,9 @@ fn end_so(mut stream: TcpStream, end: End) {
     match end {
         End::Closed => stream.shutdown(Shutdown::Both).unwrap(),
         End::Reset => reset(&stream),
-        End::Told => stream.write_all(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n").unwrap(),
+        End::Delivered => {
+            stream.write_all(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n").unwrap();
+        }
         End::ClosedAtNext => drop(stream.peek(&mut [0])),
         End::ClosedBehindNext => request(&mut stream),
         End::ResetAtNext => {
@@ -111,13 +113,13 @@ fn setup(address: SocketAddr, through_proxy: bool) -> Setup {
 #[test]
 fn a_stale_connection_is_replaced_at_once_and_is_no_attempt() {
     let ends =
-        [End::Closed, End::Reset, End::Told, End::ClosedAtNext, End::ClosedBehindNext, End::ResetAtNext];
+        [End::Closed, End::Reset, End::Delivered, End::ClosedAtNext, End::ClosedBehindNext, End::ResetAtNext];
     for end in ends {
         for through_proxy in [false, true] {
             let (address, connections) = server(end);
             let attempts = deliver(&mut setup(address, through_proxy).start(), 5);
             assert_eq!(attempts, ["1 delivered"; 5], "{end:?}, proxy {through_proxy}");
-            until("all connections", || connections.load(Ordering::SeqCst) == 5);
+            until_blocking("all connections", || (connections.load(Ordering::SeqCst) == 5).then_some(()));
         }
     }
 }

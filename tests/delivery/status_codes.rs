@@ -64,7 +64,7 @@ fn starts() -> Vec<&'static str> {
     ]
 }
 
-/// How the first attempt ended, with what detail, and whether the receiver was asked again.
+/// How the first attempt ended, with what detail, and whether another request was made.
 fn first(reply: Reply) -> (Option<u16>, String, String, usize) {
     let receiver = Receiver::start([reply]);
     let limits = Limits { timeout: Duration::from_millis(700), response_bytes_max: 8 * 1024, ..limits() };

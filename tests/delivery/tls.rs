@@ -1,4 +1,4 @@
-//! Servers of TLS that speak as a test says.
+//! TLS servers whose behaviour a test sets.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ pub struct TlsServer {
 }
 
 impl TlsServer {
-    /// Each connection is served by `serve`, which is told the connection's number.
+    /// Each connection is served by `serve`, which gets the connection's number.
     pub fn start<F>(protocol: &str, serve: impl Fn(usize, TlsStream<TcpStream>) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,

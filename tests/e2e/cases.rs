@@ -224,7 +224,7 @@ pub(crate) const CASES: &[Case] = &[
         records: &[INGESTED, ("{p}", "modified", r#"{"id":"{1}","key":"k","labels":["kept"]}"#)],
     },
     Case {
-        name: "rows of one statement share an LSN and are all told, in order",
+        name: "rows of one statement share an LSN and are all sent, in order",
         transactions: &[
             "INSERT INTO documents (id, key, project_id) VALUES ({1}, 'k', '{p}'), ({2}, 'k', '{p}'), ({3}, 'k', '{p}')",
         ],

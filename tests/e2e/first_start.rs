@@ -39,8 +39,8 @@ fn ids(received: &[Received], callback: &str) -> Vec<i64> {
     ids
 }
 
-/// Changes after the start are judged by what was there before: also of long and of excluded ones.
-async fn later_changes_are_judged_right(database: &Database, receiver: &Receiver) {
+/// Changes after the start are compared with what was there before: also of long and of excluded documents.
+async fn later_changes_are_classified_right(database: &Database, receiver: &Receiver) {
     database
         .run("UPDATE documents SET labels = '{b}' WHERE id = 11; UPDATE documents SET body = repeat('x', 9000) WHERE id = 10; \
               UPDATE documents SET body = repeat('x', 8999) || 'y' WHERE id = 20; \
@@ -58,12 +58,12 @@ async fn later_changes_are_judged_right(database: &Database, receiver: &Receiver
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_first_start_tells_nobody_and_knows_everybody() {
+async fn a_silent_first_start_sends_nothing_and_fills_the_shadow() {
     for version in VERSIONS {
         let database = with_documents(version, "silent", 2_000).await;
         let receiver = Receiver::start().await;
         let _sidecar = Sidecar::start(&database, &format!("{SILENT}{}", to(&receiver))).await;
-        later_changes_are_judged_right(&database, &receiver).await;
+        later_changes_are_classified_right(&database, &receiver).await;
         assert_eq!(
             ids(&receiver.received(), "ingested"),
             [-1, 30],
@@ -81,7 +81,7 @@ async fn an_ingested_first_start_sends_each_live_document_once() {
         let live: Vec<i64> = (1..=2_000).filter(|id| id % 5 != 0).collect();
         until("the documents", async || (receiver.records_taken() >= live.len()).then_some(())).await;
         assert_eq!(ids(&receiver.received(), "ingested"), live);
-        later_changes_are_judged_right(&database, &receiver).await;
+        later_changes_are_classified_right(&database, &receiver).await;
     }
 }
 
@@ -94,22 +94,19 @@ async fn a_first_start_that_is_killed_half_way_is_made_again_and_ends_right() {
         let database = with_documents(15, name, 100_000).await;
         let receiver = Receiver::start().await;
         let mut sidecar = Sidecar::prepare(&database, &format!("{settings}{}", to(&receiver)));
-        for killed in 0..6 {
+        for _ in 0..6 {
             sidecar.spawn();
-            until("it to read the documents", async || {
-                let begun = sidecar.log().matches("reading the existing documents").count();
-                (begun > killed).then_some(())
-            })
-            .await;
-            // Where in its reading it dies is drawn.
+            // The one before was killed half-way, or there would be nothing left to read.
+            sidecar.in_state("seeding").await;
+            // The pace of the kills: where in its reading it dies is drawn.
             tokio::time::sleep(Duration::from_millis(rng.random_range(0..300))).await;
             sidecar.kill();
-            assert!(!sidecar.log().contains("the first start is done"), "it was not half-way");
-            // What changes between two tries is seen by the second.
+            // What changes between two starts is seen by the second.
             let id = rng.random_range(100..15_000) * 5 + 1;
             database.run(&format!("DELETE FROM documents WHERE id = {id}")).await;
         }
         sidecar.spawn();
+        sidecar.in_state("seeding").await;
         sidecar.ready().await;
         if settings == SILENT {
             assert_eq!(receiver.records_taken(), 0, "silent stays silent");
@@ -122,8 +119,8 @@ async fn a_first_start_that_is_killed_half_way_is_made_again_and_ends_right() {
             let live: BTreeMap<(String, String), String> =
                 rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
             until("every live document, and no other", async || {
-                let told = last_told(&receiver.received());
-                told.keys().eq(live.keys()).then_some(())
+                let delivered = last_delivered(&receiver.received());
+                delivered.keys().eq(live.keys()).then_some(())
             })
             .await;
             for request in receiver.received() {
@@ -144,10 +141,10 @@ async fn a_first_start_that_is_killed_half_way_is_made_again_and_ends_right() {
     }
 }
 
-/// What receivers hold after all that they were told: (project, id) → labels, where those were told.
-fn last_told(received: &[Received]) -> BTreeMap<(String, String), Option<Value>> {
+/// What receivers hold after all that they were sent: (project, id) → labels, where those were sent.
+fn last_delivered(received: &[Received]) -> BTreeMap<(String, String), Option<Value>> {
     let mut seen = std::collections::HashSet::new();
-    let mut told = BTreeMap::new();
+    let mut delivered = BTreeMap::new();
     for request in received.iter().filter(|request| request.taken()) {
         if !seen.insert(request.header("webhook-id").to_owned()) {
             continue;
@@ -156,17 +153,17 @@ fn last_told(received: &[Received]) -> BTreeMap<(String, String), Option<Value>>
             let Some(id) = record["id"].as_str() else { continue };
             let id = (request.project().to_owned(), id.to_owned());
             match request.callback() {
-                "ingested" => drop(told.entry(id).or_insert(None)),
-                "excluded" => drop(told.remove(&id)),
+                "ingested" => drop(delivered.entry(id).or_insert(None)),
+                "excluded" => drop(delivered.remove(&id)),
                 _ => {
                     if let Some(labels) = record.get("labels") {
-                        told.insert(id, Some(labels.clone()));
+                        delivered.insert(id, Some(labels.clone()));
                     }
                 }
             }
         }
     }
-    told
+    delivered
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,15 +201,15 @@ async fn the_snapshot_and_the_stream_meet_without_a_gap_under_writers() {
         live.sort();
         sidecar.ready().await;
         until("what receivers hold to be what is there", async || {
-            let told = last_told(&receiver.received());
-            // Labels are told when they change, not when a document arrives.
-            let same = |((id, told), (required, labels)): (
+            let delivered = last_delivered(&receiver.received());
+            // Labels are sent when they change, not when a document arrives.
+            let same = |((id, delivered), (required, labels)): (
                 ((String, String), Option<Value>),
                 &((String, String), _),
             )| {
-                id == *required && told.is_none_or(|told| told == serde_json::json!(labels))
+                id == *required && delivered.is_none_or(|delivered| delivered == serde_json::json!(labels))
             };
-            (told.len() == live.len() && told.into_iter().zip(&live).all(same)).then_some(())
+            (delivered.len() == live.len() && delivered.into_iter().zip(&live).all(same)).then_some(())
         })
         .await;
         println!("PostgreSQL {version}: {} live documents, {} records", live.len(), receiver.records_taken());

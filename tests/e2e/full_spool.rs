@@ -13,7 +13,7 @@ const BYTES_MAX: u64 = 2 << 20;
 /// Of the records here: a document's key makes them so long.
 const RECORD_BYTES: u64 = 2_048;
 
-/// The `ingested` lanes of all projects at one moment, as the spool's own file tells.
+/// The `ingested` lanes of all projects at one moment, from the spool's own file.
 #[derive(Debug, Default)]
 struct Sample {
     live: u64,
@@ -92,7 +92,7 @@ struct Scene {
 
 impl Scene {
     /// Documents of one project, in transactions so small that room can be made between them. Each
-    /// state of the spool meanwhile is judged.
+    /// state of the spool meanwhile is checked.
     async fn insert(&mut self, project: &str, count: i64, step: i64) {
         for _ in 0..count / step {
             let (from, to) = (self.next, self.next + step - 1);
@@ -109,7 +109,7 @@ impl Scene {
                 .await;
             until("the records to be spooled, and room to be made", async || {
                 let now = Sample::take(&self.sidecar);
-                self.judge(&now);
+                self.check(&now);
                 let full = self.is_full();
                 let came = full || now.last_seq >= before.last_seq + step.cast_unsigned();
                 let settled = now.live <= BYTES_MAX / 8 * 7 || now.is_bare();
@@ -125,7 +125,7 @@ impl Scene {
     }
 
     /// What must hold in every state that follows `self.seen`.
-    fn judge(&self, now: &Sample) {
+    fn check(&self, now: &Sample) {
         let before = &self.seen;
         let lost_dead = |project: &str| now.lane(project).dead < before.lane(project).dead;
         for project in ["refused", "refused_less"] {
@@ -165,7 +165,7 @@ impl Scene {
 
 /// The record that keeps the spool's own order: see the numbered parts.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_spool_that_fills_gives_way_in_the_order_that_is_promised() {
+async fn a_spool_that_fills_up_removes_data_in_the_documented_order() {
     let database = Database::new(18, "room").await;
     database.run(DOCUMENTS).await;
     let (good, bad) = (Receiver::start().await, Receiver::start().await);
@@ -193,9 +193,8 @@ async fn a_spool_that_fills_gives_way_in_the_order_that_is_promised() {
     scene.insert("refused_less", 40, 1).await;
     scene.insert("failing", 200, 10).await;
     scene.insert("unrouted", 100, 10).await;
-    scene.sidecar.configure(&scene.database, &settings);
-    scene.sidecar.signal("HUP");
-    until("the webhook to be gone", async || scene.sidecar.log().contains("read again").then_some(())).await;
+    scene.sidecar.reload(&scene.database, &settings).await;
+    let connections_at_first = scene.sidecar.metric("sidecar_replication_connections_total");
     until("all of it", async || {
         let now = Sample::take(&scene.sidecar);
         let dead = (now.lane("refused").dead, now.lane("refused_less").dead);
@@ -240,7 +239,8 @@ async fn a_spool_that_fills_gives_way_in_the_order_that_is_promised() {
     assert_eq!(scene.seen.lane("refused").dead + scene.seen.lane("refused_less").dead, 0);
     assert!(scene.seen.lane("failing").pending < 1_000, "{:?}", scene.seen);
     assert_eq!(scene.seen.lane("unrouted").pending, 100, "the largest lane gives up first");
-    assert!(!scene.sidecar.log().contains("reading stops"), "reading went on through all of it");
+    let connections = scene.sidecar.metric("sidecar_replication_connections_total");
+    assert_eq!(connections, connections_at_first, "reading went on through all of it");
 
     // 4. Only when nothing is left but a healthy lane's records does reading stop.
     good.answers(|_| Answer::Slow(200, Duration::from_millis(400)));
@@ -255,10 +255,7 @@ async fn a_spool_that_fills_gives_way_in_the_order_that_is_promised() {
         .run("INSERT INTO documents (id, key, project_id) SELECT g, rpad('', 2000, 'k'), 'healthy' FROM generate_series(100001, 101500) g")
         .await;
     scene.healthy.extend(100_001..=101_500);
-    until("it to be said", async || {
-        scene.sidecar.log().contains("reading stops, and goes on by itself").then_some(())
-    })
-    .await;
+    scene.sidecar.in_state("stopped").await;
 
     // It goes on by itself, and the healthy lane lost nothing.
     good.answers(|_| Answer::Status(200));
@@ -292,11 +289,11 @@ async fn what_waited_too_long_in_a_failing_lane_is_given_up_and_nothing_else_is(
         .run("INSERT INTO documents (id, project_id) SELECT g, CASE WHEN g > 12 THEN 'failing' ELSE 'slow' END FROM generate_series(1, 20) g")
         .await;
     let began = std::time::Instant::now();
-    let dead = async || {
-        let status = sidecar.status()?;
-        status["spool"]["dead_letter_records"].as_u64().filter(|dead| *dead > 0)
-    };
-    assert_eq!(until("dead letters", dead).await, 8, "all that waited, in bulk");
+    // They may be of two groups, of which one is old enough a moment before the other.
+    until("all that waited to be dead letters", async || {
+        (sidecar.status()?["spool"]["dead_letter_records"] == 8).then_some(())
+    })
+    .await;
     println!("given up after {:?}", began.elapsed());
     assert!(began.elapsed() >= Duration::from_millis(2_900), "{:?}", began.elapsed());
     let (_, metrics) = sidecar.get("/metrics").unwrap();

@@ -99,7 +99,7 @@ async fn fifty_kills_lose_nothing_and_change_nothing() {
         (database, models)
     });
     for _ in 0..50 {
-        // When it dies is drawn.
+        // The pace of the kills is drawn.
         tokio::time::sleep(Duration::from_millis(rng.random_range(0..250))).await;
         sidecar.kill();
         sidecar.spawn();
@@ -126,7 +126,7 @@ async fn kills_inside_a_large_transaction_lose_nothing() {
         .await;
     let mut rng = StdRng::seed_from_u64(seed);
     for _ in 0..10 {
-        // When it dies is drawn.
+        // The pace of the kills is drawn.
         tokio::time::sleep(Duration::from_millis(rng.random_range(50..400))).await;
         sidecar.kill();
         sidecar.spawn();

@@ -47,13 +47,14 @@ async fn sighup_applies_webhooks_and_keeps_the_old_where_the_new_are_wrong() {
     assert!(!sidecar.log().contains(complaint));
     sidecar.configure(&database, "[batch]\nrecords_maxx = 1\n");
     sidecar.signal("HUP");
+    sidecar.reloaded(false).await;
     until("the complaint", async || sidecar.log().contains(complaint).then_some(())).await;
     database.run("INSERT INTO documents (id, project_id) VALUES (2, 'p')").await;
     until("the second record", async || (first.records_taken() >= 2).then_some(())).await;
 
     sidecar.configure(&database, &to(&second));
     sidecar.signal("HUP");
-    until("the settings to be read", async || sidecar.log().contains("read again").then_some(())).await;
+    sidecar.reloaded(true).await;
     database.run("INSERT INTO documents (id, project_id) VALUES (3, 'p')").await;
     until("the third record", async || (second.records_taken() >= 1).then_some(())).await;
     assert_eq!(first.records_taken(), 2);
@@ -85,12 +86,12 @@ async fn a_second_sidecar_on_the_same_spool_refuses_and_the_first_goes_on() {
     let sidecar = Sidecar::start(&database, &to(&receiver)).await;
     let mut second = sidecar.command("run");
     let second = tokio::task::spawn_blocking(move || second.output().unwrap()).await.unwrap();
-    let said =
+    let message =
         String::from_utf8_lossy(&second.stdout).into_owned() + &String::from_utf8_lossy(&second.stderr);
-    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert_eq!(second.status.code(), Some(1), "{message}");
     let why =
         format!("another sidecar (pid {}) runs on the spool {}", sidecar.pid(), sidecar.spool().display());
-    assert!(said.contains(&why), "{said}");
+    assert!(message.contains(&why), "{message}");
     database.run("INSERT INTO documents (id, project_id) VALUES (1, 'p')").await;
     until("the record", async || (receiver.records_taken() >= 1).then_some(())).await;
     sidecar.ready().await;
@@ -179,7 +180,7 @@ async fn the_database_gets_one_publication_and_one_slot_and_nothing_else() {
     assert_eq!(database.text(HELD).await, before);
 }
 
-/// What `sidecar status` ends with, tried until somebody answers.
+/// How `sidecar status` exits, repeated until the sidecar answers.
 async fn status_answers(sidecar: &Sidecar) {
     until("an answer to `sidecar status`", async || {
         let mut command = sidecar.command("status");
@@ -234,8 +235,8 @@ async fn a_folder_that_its_group_writes_will_do_and_one_that_everybody_enters_wi
             .unwrap()
     };
     let refused = run(0o2777).wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && said.contains("chmod o-rwx"), "{said}");
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && message.contains("chmod o-rwx"), "{message}");
     let mut taken = run(0o2770);
     status_answers(&settings).await;
     taken.kill().unwrap();

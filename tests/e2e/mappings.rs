@@ -157,7 +157,7 @@ const SHAPES: &[Shape] = &[
         ],
     },
     Shape {
-        name: "a boolean of which nothing is said, names padded with blanks",
+        name: "a boolean without `excluded_when`, names padded with blanks",
         table: "CREATE TABLE documents (id char(4) PRIMARY KEY, key char(4), project_id char(10), gone boolean NOT NULL DEFAULT false, \
                 tags char(3)[], body text);",
         documents: "labels = \"tags\"\npredicted_labels = \"\"\nsimilarity = \"\"\nexcluded = \"gone\"",
@@ -224,10 +224,10 @@ const SHAPES: &[Shape] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tables_of_every_shape_are_told_alike() {
+async fn tables_of_every_shape_are_delivered_alike() {
     for version in VERSIONS {
         for shape in SHAPES {
-            shape_is_told(version, shape).await;
+            shape_is_delivered(version, shape).await;
         }
     }
 }
@@ -239,7 +239,7 @@ fn webhook(receiver: &Receiver) -> String {
     )
 }
 
-async fn shape_is_told(version: u32, shape: &Shape) {
+async fn shape_is_delivered(version: u32, shape: &Shape) {
     let database = Database::new(version, "shape").await;
     database.run("CREATE SCHEMA app").await;
     database.run(shape.table).await;
@@ -302,7 +302,7 @@ async fn columns_that_come_go_or_are_renamed_make_no_record_by_themselves() {
             .run("ALTER TABLE documents DROP renamed; UPDATE documents SET labels = '{c}' WHERE id = 1")
             .await;
         database.run("UPDATE documents SET empty = 5 WHERE id = 2").await;
-        until("what is told", async || (receiver.records_taken() >= 4).then_some(())).await;
+        until("the records", async || (receiver.records_taken() >= 4).then_some(())).await;
         let lanes = by_lane(&receiver.received());
         let modified = &lanes[&("p".to_owned(), "modified".to_owned())];
         let labels: Vec<&Value> = modified.iter().map(|record| &record["labels"]).collect();
@@ -331,7 +331,7 @@ async fn a_mapped_column_that_goes_stops_the_stream_before_it_and_a_new_name_let
     })
     .await;
     println!("{why}");
-    assert_eq!(receiver.records_taken(), 1, "nothing behind the missing column is told");
+    assert_eq!(receiver.records_taken(), 1, "nothing behind the missing column is sent");
     sidecar.stop().await;
     sidecar.configure(&database, &settings.replace("[documents]", "[documents]\nlabels = \"tags\""));
     sidecar.spawn();
@@ -419,7 +419,7 @@ async fn a_state_of_another_type_stops_the_stream_and_a_resync_goes_past() {
     }
 }
 
-/// (what is wrong, a part of what is said)
+/// (what is wrong, a part of the message)
 const UNFIT: &[(&str, &str)] = &[
     ("excluded = \"deleted_at\"", "documents.excluded_when: deleted_at is bigint, of which it must be said"),
     ("excluded = \"gone\"\nexcluded_when = [\"perhaps\"]", "gone is boolean, and \"perhaps\" is none"),
@@ -446,16 +446,16 @@ async fn a_column_that_cannot_play_its_role_is_refused_by_every_command_before_a
             format!("[documents]\n{absent}{documents}\n{}", webhook(&receiver))
         };
         let mut sidecar = Sidecar::prepare(&database, "");
-        for (documents, said) in UNFIT {
+        for (documents, message) in UNFIT {
             sidecar.configure(&database, &settings(documents));
             for command in ["doctor", "setup", "run"] {
                 let output = sidecar.command(command).output().unwrap();
-                let told = [output.stdout, output.stderr]
-                    .map(|told| String::from_utf8_lossy(&told).into_owned())
+                let printed = [output.stdout, output.stderr]
+                    .map(|printed| String::from_utf8_lossy(&printed).into_owned())
                     .concat();
                 assert!(
-                    output.status.code() == Some(78) && told.contains(said),
-                    "{version} {command}: {told}"
+                    output.status.code() == Some(78) && printed.contains(message),
+                    "{version} {command}: {printed}"
                 );
             }
         }
@@ -478,7 +478,7 @@ async fn a_column_that_cannot_play_its_role_is_refused_by_every_command_before_a
     }
 }
 
-/// Nothing in the stream tells that a label of an enum has another name.
+/// Nothing in the stream shows that a label of an enum has another name.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_label_that_is_renamed_stops_the_stream_and_a_resync_sends_what_was_missed() {
     let database = Database::new(18, "label").await;

@@ -9,14 +9,35 @@ use crate::support::until;
 /// is down, and the documents of the shadow are all many times what may be held of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_transaction_takes_no_more_memory_than_its_buffers() {
-    let [small, large] = [1_000, 80_000].map(peak_memory);
-    let (small, large) = (small.await, large.await);
-    println!("peak memory: {small} MiB for 1,000 documents, {large} MiB for 80,000");
+    let wide = Documents { count: 80_000, label_bytes: 1_500, key_bytes: 1 };
+    peaks_alike(wide).await;
+}
+
+/// The shadow keeps each document's key. The keys together are many times its cache.
+#[tokio::test(flavor = "multi_thread")]
+async fn large_entries_of_the_shadow_take_no_more_memory_than_its_cache() {
+    let long_keys = Documents { count: 40_000, label_bytes: 1, key_bytes: 6_000 };
+    peaks_alike(long_keys).await;
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Documents {
+    count: usize,
+    label_bytes: usize,
+    key_bytes: usize,
+}
+
+/// The peak over all of these documents is the peak over a few of them.
+async fn peaks_alike(documents: Documents) {
+    let few = Documents { count: 1_000, ..documents };
+    let (small, large) = (peak_memory(few).await, peak_memory(documents).await);
+    println!("peak memory: {small} MiB for {few:?}, {large} MiB for {documents:?}");
     assert!(large <= small + BUFFERS_MIB, "{small} MiB grew to {large} MiB");
 }
 
-/// The peak in MiB of a sidecar that reads a transaction which changes so many documents.
-async fn peak_memory(documents: usize) -> u64 {
+/// The peak in MiB of a sidecar that reads one transaction which inserts these documents, and one which changes
+/// them all.
+async fn peak_memory(Documents { count, label_bytes, key_bytes }: Documents) -> u64 {
     let database = Database::new(15, "memory").await;
     database.run(DOCUMENTS).await;
     let receiver = Receiver::start().await;
@@ -29,11 +50,12 @@ async fn peak_memory(documents: usize) -> u64 {
     database
         .run(&format!(
             "INSERT INTO documents (id, key, project_id, labels)
-             SELECT g, 'k' || g, 'p' || g % 7, ARRAY[repeat('x', {LABEL_BYTES}) || g] FROM generate_series(1, {documents}) g"
+             SELECT g, repeat('k', {key_bytes}) || g, 'p' || g % 7, ARRAY[repeat('x', {label_bytes}) || g]
+             FROM generate_series(1, {count}) g"
         ))
         .await;
     database.run("UPDATE documents SET labels = ARRAY[labels[1], 'new']").await;
-    let all = u64::try_from(2 * documents).unwrap();
+    let all = u64::try_from(2 * count).unwrap();
     until("every record in the spool", async || {
         let status = sidecar.status()?;
         let lanes = status["lanes"].as_array()?;
@@ -44,8 +66,7 @@ async fn peak_memory(documents: usize) -> u64 {
     sidecar.peak_memory() >> 20
 }
 
-const LABEL_BYTES: usize = 1_500;
 /// All limits together: the blocks that were read (8 MiB), the group that is filled and two that wait for the
 /// disk (4 MiB each), the shadow's cache (24 MiB), the lanes' chunks (16 MiB), and the index of documents.
-/// 80,000 documents and their changes are 360 MB.
+/// 80,000 documents and their changes are 360 MB; the entries of 40,000 long keys 240 MB.
 const BUFFERS_MIB: u64 = 96;

@@ -1,7 +1,6 @@
 //! What every fixture has: an application's database, a receiver, a sidecar.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use crate::support::cluster::Cluster;
 use crate::support::database::{DOCUMENTS, Database};
@@ -51,7 +50,7 @@ impl Fixture {
         }
     }
 
-    /// From now on the sidecar is told to look for its database at `url`; a start applies it.
+    /// Configures `url` as the database; a start applies it.
     pub(crate) async fn moves_to(&mut self, cluster: &Cluster) {
         self.database = cluster.database(APP).await;
         self.configure();
@@ -70,12 +69,12 @@ impl Fixture {
     }
 
     /// Waits until the receiver has so many records.
-    pub(crate) async fn told(&self, count: usize) {
+    pub(crate) async fn receives(&self, count: usize) {
         until(&format!("{count} records"), async || (self.receiver.records_taken() >= count).then_some(()))
             .await;
     }
 
-    /// The ids that were told, in their order, repetitions included.
+    /// The ids that were delivered, in order, with repetitions.
     pub(crate) fn ids(&self) -> Vec<String> {
         let received = self.receiver.received();
         let taken = received.iter().filter(|request| request.taken());
@@ -96,7 +95,7 @@ impl Fixture {
         .await;
     }
 
-    /// Waits until it has found nobody who answers.
+    /// Waits until no server answers it.
     pub(crate) async fn waits_for_postgres(&self) {
         until("nobody to answer", async || {
             let status = self.sidecar.status()?;
@@ -105,27 +104,26 @@ impl Fixture {
         .await;
     }
 
-    /// Not ready, for a reason with this in it; and stays so, telling nobody anything.
-    pub(crate) async fn stands(&self, because: &str) -> String {
+    /// Not ready, for a reason that contains this; and stays so, without sending anything.
+    pub(crate) async fn stays_unready(&self, because: &str) -> String {
         let before = self.receiver.received().len();
-        let said = until(&format!("not ready: {because}"), async || {
+        let message = until(&format!("not ready: {because}"), async || {
             let (status, _) = self.sidecar.get("/-/ready")?;
             let detail = self.sidecar.status()?["source"]["detail"].as_str()?.to_owned();
             (status != 200 && detail.contains(because)).then_some(detail)
         })
         .await;
-        // Three more looks at the source, by which it could have changed its mind.
-        let looks = || self.sidecar.metric("sidecar_replication_connections_total");
-        let enough = looks() + 3;
-        let deadline = Instant::now() + Duration::from_mins(2);
-        while looks() < enough {
-            assert!(Instant::now() < deadline, "it no longer looks at the source");
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        // Three more connections to the source, each of which could change the result.
+        let connections = || self.sidecar.metric("sidecar_replication_connections_total");
+        let enough = connections() + 3;
+        until("three more connections to the source", async || {
             let (status, _) = self.sidecar.get("/-/ready").unwrap();
             assert_ne!(status, 200, "{}", self.sidecar.log());
-        }
+            (connections() >= enough).then_some(())
+        })
+        .await;
         assert_eq!(self.receiver.received().len(), before, "nothing is delivered");
-        said
+        message
     }
 }
 

@@ -23,7 +23,7 @@ async fn followed(primary: &Cluster, standby: &Cluster) {
 /// The standby has copied the slot, and would keep it after a promotion (17+).
 async fn copied(primary: &Cluster, standby: &Cluster) {
     let (here, there) = (primary.database("postgres").await, standby.database("postgres").await);
-    let asked = format!(
+    let query = format!(
         "SELECT count(*)::text FROM pg_replication_slots WHERE slot_name = '{SLOT}' AND synced AND NOT temporary"
     );
     until("the standby to copy the slot", async || {
@@ -31,7 +31,7 @@ async fn copied(primary: &Cluster, standby: &Cluster) {
         here.run("SELECT pg_log_standby_snapshot()").await;
         // And what copies it naps for up to half a minute, but for a reload of its settings.
         there.run("SELECT pg_reload_conf()").await;
-        (there.text(&asked).await? == "1").then_some(())
+        (there.text(&query).await? == "1").then_some(())
     })
     .await;
 }
@@ -81,9 +81,9 @@ async fn the_stream_goes_on_at_the_promoted_standby_and_loses_and_doubles_nothin
         }
         slot_on(version, &primary, &mut standby, false).await;
         if version >= 17 {
-            let said = fixture.sidecar.command("doctor").output().unwrap();
-            let said = String::from_utf8(said.stdout).unwrap();
-            assert!(said.contains("the sidecar does not run ahead of them"), "{said}");
+            let message = fixture.sidecar.command("doctor").output().unwrap();
+            let message = String::from_utf8(message.stdout).unwrap();
+            assert!(message.contains("the sidecar does not run ahead of them"), "{message}");
         }
         // Much is still to be delivered when the primary dies.
         fixture.receiver.answers(|_| Answer::Slow(204, Duration::from_millis(30)));
@@ -117,7 +117,7 @@ async fn a_standby_that_lacks_what_was_applied_has_diverged() {
         let mut standby = primary.standby(standby_settings(version)).await;
         let mut fixture = Fixture::on(&primary, version >= 17).await;
         fixture.insert(1).await;
-        fixture.told(1).await;
+        fixture.receives(1).await;
         slot_on(version, &primary, &mut standby, true).await;
         // Read and applied, and never on the standby.
         fixture.refuses(true);
@@ -132,8 +132,8 @@ async fn a_standby_that_lacks_what_was_applied_has_diverged() {
         fixture.insert(3).await;
         fixture.refuses(false);
         fixture.sidecar.spawn();
-        let said = fixture.stands("which was applied from it").await;
-        assert!(said.contains("timeline 2 left timeline 1 at"), "{said}");
+        let message = fixture.stays_unready("which was applied from it").await;
+        assert!(message.contains("timeline 2 left timeline 1 at"), "{message}");
         assert_eq!(fixture.ids(), ["1"], "neither what is pending nor what is new, PostgreSQL {version}");
     }
 }
@@ -145,7 +145,7 @@ async fn where_only_a_keepalive_lies_beyond_the_switch_nothing_is_missed() {
         let mut standby = primary.standby(standby_settings(version)).await;
         let mut fixture = Fixture::on(&primary, version >= 17).await;
         fixture.insert(1).await;
-        fixture.told(1).await;
+        fixture.receives(1).await;
         slot_on(version, &primary, &mut standby, true).await;
         // The log goes on, and nothing of it is the sidecar's.
         fixture.database.run("CREATE TABLE other AS SELECT generate_series(1, 10000)").await;
@@ -168,7 +168,7 @@ async fn where_only_a_keepalive_lies_beyond_the_switch_nothing_is_missed() {
         fixture.sidecar.spawn();
         fixture.sidecar.ready().await;
         fixture.insert(3).await;
-        fixture.told(3).await;
+        fixture.receives(3).await;
         assert_eq!(fixture.ids(), ["1", "2", "3"], "PostgreSQL {version}");
     }
 }
@@ -180,7 +180,7 @@ async fn what_no_standby_has_is_held_back_so_its_loss_is_nobodys() {
     let mut standby = primary.standby(standby_settings(18)).await;
     let mut fixture = Fixture::on(&primary, true).await;
     fixture.insert(1).await;
-    fixture.told(1).await;
+    fixture.receives(1).await;
     slot_on(18, &primary, &mut standby, true).await;
     fixture.insert(2).await;
     let waits = "SELECT count(*)::text FROM pg_stat_activity WHERE wait_event = 'WaitForStandbyConfirmation'";
@@ -188,9 +188,9 @@ async fn what_no_standby_has_is_held_back_so_its_loss_is_nobodys() {
         (fixture.database.text(waits).await? == "1").then_some(())
     })
     .await;
-    let said = fixture.sidecar.command("doctor").output().unwrap();
-    let said = String::from_utf8(said.stdout).unwrap();
-    assert!(said.contains("synchronized_standby_slots names standby, which nobody reads"), "{said}");
+    let message = fixture.sidecar.command("doctor").output().unwrap();
+    let message = String::from_utf8(message.stdout).unwrap();
+    assert!(message.contains("synchronized_standby_slots names standby, which nobody reads"), "{message}");
     primary.stop(Stop::Immediate);
     assert!(fixture.sidecar.stop().await.success());
 
@@ -200,6 +200,6 @@ async fn what_no_standby_has_is_held_back_so_its_loss_is_nobodys() {
     fixture.sidecar.spawn();
     fixture.sidecar.ready().await;
     fixture.insert(3).await;
-    fixture.told(2).await;
-    assert_eq!(fixture.ids(), ["1", "3"], "the second was lost with the primary, and never told");
+    fixture.receives(2).await;
+    assert_eq!(fixture.ids(), ["1", "3"], "the second was lost with the primary, and never sent");
 }

@@ -13,7 +13,7 @@ async fn a_restored_copy_of_the_cluster_has_diverged() {
         let mut cluster = Cluster::new(version, "").await;
         let mut fixture = Fixture::on(&cluster, false).await;
         fixture.insert(1).await;
-        fixture.told(1).await;
+        fixture.receives(1).await;
         assert!(fixture.sidecar.stop().await.success());
         cluster.stop(Stop::Fast);
         cluster.copy();
@@ -36,24 +36,24 @@ async fn a_restored_copy_of_the_cluster_has_diverged() {
         cluster.start().await;
         fixture.moves_to(&cluster).await;
         fixture.insert(3).await;
-        let said = fixture.stands("it is a restored copy").await;
-        assert!(said.contains("Nothing is read or delivered"), "{said}");
-        // What was found stands while nobody answers.
+        let message = fixture.stays_unready("it is a restored copy").await;
+        assert!(message.contains("Nothing is read or delivered"), "{message}");
+        // The result stays while no server answers.
         cluster.stop(Stop::Fast);
         fixture.waits_for_postgres().await;
         cluster.start().await;
-        fixture.stands("it is a restored copy").await;
+        fixture.stays_unready("it is a restored copy").await;
         assert_eq!(fixture.ids(), ["1"], "neither what is pending nor what is new, PostgreSQL {version}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_cluster_is_told_from_its_system_id() {
+async fn another_cluster_is_recognised_by_its_system_id() {
     for version in VERSIONS {
         let (first, second) = (Cluster::new(version, "").await, Cluster::new(version, "").await);
         let mut fixture = Fixture::on(&first, false).await;
         fixture.insert(1).await;
-        fixture.told(1).await;
+        fixture.receives(1).await;
         fixture.refuses(true);
         fixture.insert(2).await;
         fixture.caught_up().await;
@@ -66,23 +66,23 @@ async fn another_cluster_is_told_from_its_system_id() {
         fixture.insert(3).await;
         fixture.refuses(false);
         fixture.sidecar.spawn();
-        let said = fixture.stands("the database cluster is another one").await;
-        assert!(said.contains("system id"), "{said}");
+        let message = fixture.stays_unready("the database cluster is another one").await;
+        assert!(message.contains("system id"), "{message}");
         assert_eq!(fixture.ids(), ["1"], "PostgreSQL {version}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slot_beyond_the_spool_is_said_and_nothing_is_delivered() {
+async fn a_slot_beyond_the_spool_is_reported_and_nothing_is_delivered() {
     for version in VERSIONS {
         let cluster = Cluster::new(version, "").await;
-        // A spool that was restored, and a slot that was made again, cannot be told apart.
+        // A spool that was restored, and a slot that was made again, cannot be distinguished.
         for slot_is_made_again in [false, true] {
             let app = cluster.database("postgres").await;
             let _ = app.client.batch_execute("DROP DATABASE app").await;
             let mut fixture = Fixture::on(&cluster, false).await;
             fixture.insert(1).await;
-            fixture.told(1).await;
+            fixture.receives(1).await;
             fixture.refuses(true);
             fixture.insert(2).await;
             fixture.caught_up().await;
@@ -109,7 +109,7 @@ async fn a_slot_beyond_the_spool_is_said_and_nothing_is_delivered() {
             fixture.insert(4).await;
             fixture.refuses(false);
             fixture.sidecar.spawn();
-            fixture.stands("beyond what the spool holds").await;
+            fixture.stays_unready("beyond what the spool holds").await;
             assert_eq!(fixture.ids(), ["1"], "PostgreSQL {version}");
             assert!(fixture.sidecar.stop().await.success());
             fixture.database.run(&format!("SELECT pg_drop_replication_slot('{SLOT}')")).await;

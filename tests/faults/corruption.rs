@@ -69,22 +69,24 @@ async fn no_damaged_record_is_ever_sent() {
         }
         drop(open);
         sidecar.spawn();
+        // A lane whose records cannot be read never settles.
         let began = Instant::now();
-        loop {
+        let was_refused = until("the start to be refused, or every lane to settle", async || {
             if !sidecar.is_running() {
-                refused += 1;
-                break;
+                return Some(true);
             }
             let settled = sidecar.status().and_then(|status| {
                 let lanes = status["lanes"].as_array()?.clone();
                 lanes.iter().all(|lane| lane["pending"]["records"] == 0).then_some(())
             });
-            if settled.is_some() || began.elapsed() > Duration::from_secs(5) {
-                went_on += 1;
-                sidecar.kill();
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            (settled.is_some() || began.elapsed() > Duration::from_secs(5)).then_some(false)
+        })
+        .await;
+        if was_refused {
+            refused += 1;
+        } else {
+            went_on += 1;
+            sidecar.kill();
         }
         let model: &Model = &writer.model;
         let report = check(&model.records, &unrepeated(&receiver.received(), &taken_before, round));

@@ -43,7 +43,7 @@ async fn dies_at(sidecar: &mut Sidecar, edge: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_first_start_that_dies_at_its_end_tells_every_document() {
+async fn a_first_start_that_dies_at_its_end_sends_every_document() {
     for side in SIDES {
         let database = crate::faults::fixture::database(15, "edge_seed").await;
         insert(&database, 1, 500).await;
@@ -78,12 +78,13 @@ async fn giving_up_is_whole_or_not_at_all() {
         sidecar.kill();
         sidecar.spawn_with(&[("SIDECAR_FAILPOINT", &format!("redeliver.{side}:1"))]);
         sidecar.ready().await;
-        let _ = sidecar.ask("POST", "/api/v1/dead-letters/redeliver", all);
+        let _ = sidecar.request("POST", "/api/v1/dead-letters/redeliver", all);
         assert!(!sidecar.ended().await.success());
         sidecar.spawn_with(&[("SIDECAR_FAILPOINT", &format!("cut_dead.{side}:1"))]);
         if side == "before" {
-            // It was not written down: it is asked for again.
-            until("the socket", async || sidecar.ask("POST", "/api/v1/dead-letters/redeliver", all)).await;
+            // It was not stored: it is requested again.
+            until("the socket", async || sidecar.request("POST", "/api/v1/dead-letters/redeliver", all))
+                .await;
         }
         assert!(!sidecar.ended().await.success());
         sidecar.spawn_with(&[("SIDECAR_FAILPOINT", &format!("redelivered.{side}:2"))]);
@@ -107,7 +108,7 @@ async fn a_replay_is_entered_and_cancelled_whole_or_not_at_all() {
         until("all", async || (taken(&receiver, |_| true).len() == 60).then_some(())).await;
         let status = sidecar.status().unwrap();
         let window = status["spool"]["window"]["from_lsn"].as_str().unwrap().to_owned();
-        let asked = |rate: u32| json!({"from_lsn": window, "rate": rate}).to_string();
+        let request_body = |rate: u32| json!({"from_lsn": window, "rate": rate}).to_string();
         let replays = |sidecar: &Sidecar| -> Option<Vec<Value>> {
             let (_, body) = sidecar.get("/api/v1/replays")?;
             serde_json::from_str::<Value>(&body).ok()?["replays"].as_array().cloned()
@@ -115,7 +116,7 @@ async fn a_replay_is_entered_and_cancelled_whole_or_not_at_all() {
         sidecar.kill();
         sidecar.spawn_with(&[("SIDECAR_FAILPOINT", &format!("replay.{side}:1"))]);
         sidecar.ready().await;
-        assert_eq!(sidecar.ask("POST", "/api/v1/replays", &asked(1_000)), None);
+        assert_eq!(sidecar.request("POST", "/api/v1/replays", &request_body(1_000)), None);
         assert!(!sidecar.ended().await.success());
         sidecar.spawn_with(&[("SIDECAR_FAILPOINT", &format!("cancel.{side}:1"))]);
         sidecar.ready().await;
@@ -131,9 +132,9 @@ async fn a_replay_is_entered_and_cancelled_whole_or_not_at_all() {
         } else {
             assert_eq!(replays(&sidecar).unwrap(), Vec::<Value>::new());
         }
-        let (_, answer) = sidecar.ask("POST", "/api/v1/replays", &asked(1)).unwrap();
+        let (_, answer) = sidecar.request("POST", "/api/v1/replays", &request_body(1)).unwrap();
         let no = serde_json::from_str::<Value>(&answer).unwrap()["no"].as_u64().unwrap();
-        let _ = sidecar.ask("DELETE", &format!("/api/v1/replays/{no}"), "");
+        let _ = sidecar.request("DELETE", &format!("/api/v1/replays/{no}"), "");
         assert!(!sidecar.ended().await.success());
         sidecar.spawn();
         sidecar.ready().await;
@@ -148,17 +149,17 @@ async fn a_replay_is_entered_and_cancelled_whole_or_not_at_all() {
 async fn a_receiver_that_is_stopped_dead_for_a_while_loses_nothing() {
     let database = crate::faults::fixture::database(15, "edge_stopped").await;
     let folder = tempfile::tempdir().unwrap();
-    let (out, told) = (folder.path().join("out"), folder.path().join("told"));
+    let (out, log) = (folder.path().join("out"), folder.path().join("told"));
     let mut receiver = std::process::Command::new(env!("CARGO_BIN_EXE_sidecar"))
         .args(["receive", "--listen", "127.0.0.1:0"])
         .stdout(std::fs::File::create(&out).unwrap())
-        .stderr(std::fs::File::create(&told).unwrap())
+        .stderr(std::fs::File::create(&log).unwrap())
         .spawn()
         .unwrap();
     let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default();
     let url = until("its address", async || {
-        let told = read(&told);
-        Some(told.split("receiving on ").nth(1)?.lines().next()?.to_owned())
+        let log = read(&log);
+        Some(log.split("receiving on ").nth(1)?.lines().next()?.to_owned())
     })
     .await;
     let settings = format!(

@@ -112,7 +112,7 @@ impl Fault {
 }
 
 impl Fixture {
-    /// `false`: it cannot be done here, and was said so.
+    /// `false`: it cannot be done here, and a line on stderr says why.
     pub(crate) async fn strike(&mut self, fault: Fault) -> bool {
         // How long a fault lasts.
         let short = Duration::from_millis(self.rng.random_range(100..500));
@@ -127,7 +127,7 @@ impl Fixture {
             }
             Fault::SidecarFrozen => {
                 self.sidecar.signal("STOP");
-                tokio::time::sleep(short).await;
+                lasts(short).await;
                 self.sidecar.signal("CONT");
             }
             Fault::SidecarDiesAt(edge) => self.die_at(edge).await,
@@ -146,25 +146,25 @@ impl Fixture {
             Fault::PostgresFrozen => {
                 let pids = self.cluster.lock().await.pids();
                 signal("STOP", &pids);
-                tokio::time::sleep(short).await;
+                lasts(short).await;
                 signal("CONT", &pids);
             }
             Fault::Source(network) => disturb(&self.source.clone(), network, short).await,
             Fault::Receiver(network) => disturb(&self.network.clone(), network, short).await,
             Fault::ReceiverRefusesLarge => {
                 self.receiver.answers(refuses_large);
-                tokio::time::sleep(short).await;
+                lasts(short).await;
                 self.receiver.answers(|_| Answer::Status(204));
             }
             Fault::ReceiverErrs => {
                 self.receiver.answers(|_| Answer::Status(if rand::random() { 500 } else { 204 }));
-                tokio::time::sleep(short).await;
+                lasts(short).await;
                 self.receiver.answers(|_| Answer::Status(204));
             }
             Fault::DiskFull => {
                 let Some(disk) = &self.disk else { return false };
                 disk.fill();
-                tokio::time::sleep(short).await;
+                lasts(short).await;
                 disk.make_room();
                 if !self.sidecar.is_running() {
                     self.start_sidecar(&[]).await;
@@ -213,7 +213,7 @@ impl Fixture {
         for by in ["+90d", "-30d", "+0"] {
             step(by);
             // libfaketime reads its file once a second.
-            tokio::time::sleep(Duration::from_millis(1_300)).await;
+            lasts(Duration::from_millis(1_300)).await;
         }
         self.sidecar.kill();
         self.start_sidecar(&[]).await;
@@ -237,7 +237,7 @@ fn refuses_large(request: &Received) -> Answer {
     Answer::Status(if is_new && request.records().len() > 3 { 413 } else { 204 })
 }
 
-/// The library under which a process sees the wall clock that a file says.
+/// The library under which a process sees the wall clock that a file sets.
 fn faketime() -> Option<String> {
     let machines = std::fs::read_dir("/usr/lib").ok()?.filter_map(|entry| Some(entry.ok()?.path()));
     let mut libraries = machines.map(|machine| machine.join("faketime/libfaketime.so.1"));
@@ -254,11 +254,17 @@ async fn disturb(proxy: &FaultyProxy, network: Network, short: Duration) {
     };
     proxy.set(state);
     let wait = if network == Network::HalfOpen { Duration::from_millis(1_200) } else { short };
-    tokio::time::sleep(wait).await;
+    lasts(wait).await;
     if network == Network::HalfOpen {
         proxy.cut(); // Nobody will ever answer on the connections that hung.
     }
     proxy.set(LinkState::Up);
+}
+
+/// Waits while a fault lasts.
+async fn lasts(time: Duration) {
+    // The pace of the faults.
+    tokio::time::sleep(time).await;
 }
 
 fn signal(name: &str, pids: &[String]) {

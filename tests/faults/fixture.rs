@@ -18,8 +18,8 @@ use crate::support::process::Sidecar;
 use crate::support::proxy::{FaultyProxy, LinkState};
 use crate::support::receiver::Receiver;
 use crate::support::tmpfs::Tmpfs;
-use crate::support::until;
 use crate::support::workload::Writer;
+use crate::support::{PATIENCE, until, until_within};
 
 const WRITERS: i64 = 2;
 const DBNAME: &str = "app";
@@ -126,7 +126,7 @@ impl Fixture {
         (struck > 0).then_some((struck, report))
     }
 
-    /// The application writes until told to end.
+    /// The application writes until stopped.
     pub(crate) fn writers_write(&mut self) -> Writing {
         let (stop, stopped) = watch::channel(false);
         let start = |(number, writer)| {
@@ -161,16 +161,14 @@ impl Fixture {
 
     async fn all_arrive(&mut self, expected: &[Expected]) -> Report {
         self.is_ready(&[]).await;
-        // What is lost never comes: the deadline says so, and the report what it was.
-        let deadline = std::time::Instant::now() + Duration::from_mins(2);
-        loop {
+        // What is lost never comes: after this time, the report says what it was.
+        let deadline = std::time::Instant::now() + PATIENCE;
+        until_within(2 * PATIENCE, "every record", async || {
             self.settled().await;
             let report = check(expected, &self.receiver.received());
-            if report.lost == 0 || std::time::Instant::now() > deadline {
-                return report;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            (report.lost == 0 || std::time::Instant::now() > deadline).then_some(report)
+        })
+        .await
     }
 
     pub(crate) fn lanes(&self) -> usize {
@@ -183,7 +181,7 @@ impl Fixture {
     }
 }
 
-/// Transactions until told to stop. Where an answer was lost, the mark says whether it was committed.
+/// Transactions until stopped. Where an answer was lost, the mark says whether it was committed.
 async fn write(mut writer: Writer, url: String, number: i64, stop: watch::Receiver<bool>) -> Writer {
     let connect = async || until("Postgres", async || session(&url).await).await;
     let mut client = connect().await;

@@ -1,4 +1,4 @@
-//! The slot goes while the application writes: what then arrives makes of every receiver's picture the
+//! The slot goes while the application writes: what then arrives makes of every receiver's data the
 //! table's.
 
 use std::collections::{HashMap, HashSet};
@@ -12,48 +12,44 @@ use crate::support::until;
 
 /// What a receiver knows of a document.
 #[derive(Debug, Default, PartialEq)]
-struct Picture {
+struct ReceiverView {
     live: bool,
-    /// Where it was ever told.
+    /// Where they were ever sent.
     labels: Option<Value>,
 }
 
-/// (project, id) → what its receiver was told, in the order in which it was; each batch once.
-fn pictures(received: &[Received]) -> HashMap<(String, String), Picture> {
-    let mut pictures: HashMap<(String, String), Picture> = HashMap::new();
+/// (project, id) → what its receiver holds after all records in order; each batch once.
+fn views(received: &[Received]) -> HashMap<(String, String), ReceiverView> {
+    let mut views: HashMap<(String, String), ReceiverView> = HashMap::new();
     let mut seen = HashSet::new();
     for request in received.iter().filter(|r| r.taken() && seen.insert(r.header("webhook-id").to_owned())) {
         for record in request.records() {
             let Some(id) = record["id"].as_str() else { continue };
-            let picture = pictures.entry((request.project().to_owned(), id.to_owned())).or_default();
+            let view = views.entry((request.project().to_owned(), id.to_owned())).or_default();
             match request.callback() {
-                "ingested" => picture.live = true,
-                "excluded" => *picture = Picture::default(),
-                _ => picture.labels = record.get("labels").cloned().or(picture.labels.take()),
+                "ingested" => view.live = true,
+                "excluded" => *view = ReceiverView::default(),
+                _ => view.labels = record.get("labels").cloned().or(view.labels.take()),
             }
         }
     }
-    pictures
+    views
 }
 
-fn compare(rows: &[Document], pictures: &HashMap<(String, String), Picture>, what: &str) {
+fn compare(rows: &[Document], views: &HashMap<(String, String), ReceiverView>, what: &str) {
     let key = |row: &Document| {
         let project = row.project.clone().filter(|name| !name.is_empty());
         (project.unwrap_or_else(|| "default".into()), row.id.to_string())
     };
     let live: HashMap<_, &Document> =
         rows.iter().filter(|row| !row.excluded).map(|row| (key(row), row)).collect();
-    let told: HashSet<_> =
-        pictures.iter().filter(|(_, picture)| picture.live).map(|(key, _)| key.clone()).collect();
-    let missing: Vec<_> = live.keys().filter(|key| !told.contains(*key)).collect();
-    let gone: Vec<_> = told.iter().filter(|key| !live.contains_key(*key)).collect();
-    assert!(
-        missing.is_empty() && gone.is_empty(),
-        "{what}: not told of {missing:?}, not told the end of {gone:?}"
-    );
+    let known: HashSet<_> = views.iter().filter(|(_, view)| view.live).map(|(key, _)| key.clone()).collect();
+    let missing: Vec<_> = live.keys().filter(|key| !known.contains(*key)).collect();
+    let gone: Vec<_> = known.iter().filter(|key| !live.contains_key(*key)).collect();
+    assert!(missing.is_empty() && gone.is_empty(), "{what}: not sent: {missing:?}, not excluded: {gone:?}");
     for (key, row) in &live {
-        // What an `ingested` replaced, a receiver asks for; what it was told since must be what is there.
-        if let Some(labels) = pictures.get(key).and_then(|picture| picture.labels.as_ref()) {
+        // A receiver fetches what an `ingested` replaced; what it was sent since must be what is in the table.
+        if let Some(labels) = views.get(key).and_then(|view| view.labels.as_ref()) {
             assert_eq!(*labels, serde_json::json!(row.labels), "{what}: labels of {key:?}");
         }
     }
@@ -61,7 +57,7 @@ fn compare(rows: &[Document], pictures: &HashMap<(String, String), Picture>, wha
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slot_that_goes_under_writers_costs_no_receiver_its_picture() {
+async fn a_slot_dropped_under_writers_leaves_every_receiver_up_to_date() {
     let seed: u64 = rand::random();
     println!("seed {seed}");
     let mut fixture =
@@ -100,16 +96,16 @@ async fn a_slot_that_goes_under_writers_costs_no_receiver_its_picture() {
         fixture.is_ready(&[]).await;
         let rows = fixture.rows();
         // What was committed last is streamed, and then every lane is empty.
-        until("the picture", async || {
+        until("what the receiver holds", async || {
             fixture.settled().await;
-            let told = pictures(&fixture.receiver.received());
+            let known = views(&fixture.receiver.received());
             let live = |row: &&Document| !row.excluded;
             let (have, want) =
-                (told.values().filter(|picture| picture.live).count(), rows.iter().filter(live).count());
+                (known.values().filter(|view| view.live).count(), rows.iter().filter(live).count());
             (have == want).then_some(())
         })
         .await;
         fixture.settled().await;
-        compare(&rows, &pictures(&fixture.receiver.received()), &format!("round {round}, {what}"));
+        compare(&rows, &views(&fixture.receiver.received()), &format!("round {round}, {what}"));
     }
 }

@@ -6,7 +6,7 @@ use crate::faults::fault::Fault;
 use crate::faults::fixture::Fixture;
 use crate::support::check::Report;
 
-/// Faults over all kinds; a short cut where nothing is said.
+/// Faults over all kinds; a few of them where the environment does not set the number.
 fn required() -> usize {
     std::env::var("SIDECAR_TORTURE").ok().and_then(|text| text.parse().ok()).unwrap_or(Fault::ALL.len())
 }

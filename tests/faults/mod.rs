@@ -1,5 +1,5 @@
-//! Every part dies, stands still, lies or runs out of room, while the application writes: nothing is
-//! lost, changed, out of order, or told to the wrong project.
+//! Every part dies, stops, sends garbage or runs out of room, while the application writes: nothing is
+//! lost, changed, out of order, or sent to the wrong project.
 
 mod corruption;
 mod crash_points;

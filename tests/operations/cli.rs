@@ -12,7 +12,7 @@ fn sidecar(args: &[&str], settings: &str, env: &[(&str, &str)]) -> Output {
     command.output().unwrap()
 }
 
-fn told(output: &Output) -> String {
+fn output_text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
@@ -22,7 +22,7 @@ const URL: &str = "postgres.url = \"postgres://u@127.0.0.1:1/d\"\n";
 fn help_names_every_command_and_ends_well() {
     let output = sidecar(&["--help"], "", &[]);
     assert_eq!(output.status.code(), Some(0));
-    let told = told(&output);
+    let output_text = output_text(&output);
     for command in [
         "run",
         "setup",
@@ -38,18 +38,21 @@ fn help_names_every_command_and_ends_well() {
         "completions",
         "man",
     ] {
-        assert!(told.lines().any(|line| line.trim_start().starts_with(command)), "no {command} in {told}");
+        assert!(
+            output_text.lines().any(|line| line.trim_start().starts_with(command)),
+            "no {command} in {output_text}"
+        );
     }
     for shell in ["bash", "zsh", "fish"] {
-        assert!(told_of(&["completions", shell]).contains("sidecar"));
+        assert!(output_of(&["completions", shell]).contains("sidecar"));
     }
-    assert!(told_of(&["man"]).contains(".TH sidecar"));
+    assert!(output_of(&["man"]).contains(".TH sidecar"));
 }
 
 #[test]
 fn the_help_of_every_command_has_an_example_and_fits_a_terminal() {
     for command in commands() {
-        let help = told_of(&[&command, "--help"]);
+        let help = output_of(&[&command, "--help"]);
         let example = format!("  sidecar {command}");
         let has_example = help.lines().any(|line| line.starts_with(&example));
         assert!(has_example, "no example in the help of {command}: {help}");
@@ -59,7 +62,7 @@ fn the_help_of_every_command_has_an_example_and_fits_a_terminal() {
 }
 
 fn commands() -> Vec<String> {
-    let help = told_of(&["--help"]);
+    let help = output_of(&["--help"]);
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let commands = commands.take_while(|line| !line.is_empty()).filter_map(|line| {
         // Two spaces before a command's name, more before what goes on from the line above.
@@ -72,7 +75,7 @@ fn commands() -> Vec<String> {
 fn the_manual_has_a_page_a_command() {
     let folder = tempfile::tempdir().unwrap();
     let pages = folder.path().join("man1");
-    told_of(&["man", "--dir", pages.to_str().unwrap()]);
+    output_of(&["man", "--dir", pages.to_str().unwrap()]);
     let mut count = 0;
     for command in commands() {
         let page = std::fs::read_to_string(pages.join(format!("sidecar-{command}.1"))).unwrap();
@@ -84,17 +87,17 @@ fn the_manual_has_a_page_a_command() {
     let blocked = folder.path().join("file");
     std::fs::write(&blocked, "").unwrap();
     let output = sidecar(&["man", "--dir", blocked.to_str().unwrap()], "", &[]);
-    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", output_text(&output));
 }
 
-fn told_of(args: &[&str]) -> String {
+fn output_of(args: &[&str]) -> String {
     let output = sidecar(args, "", &[]);
-    assert_eq!(output.status.code(), Some(0), "{args:?}: {}", told(&output));
-    told(&output)
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {}", output_text(&output));
+    output_text(&output)
 }
 
 #[test]
-fn exit_statuses_tell_wrong_use_from_wrong_settings_from_nobody_there() {
+fn exit_statuses_differ_for_wrong_use_wrong_settings_and_no_sidecar() {
     for (args, settings, status) in [
         (&["--no-such-flag"][..], "", 64),
         (&["no-such-command"], "", 64),
@@ -109,7 +112,7 @@ fn exit_statuses_tell_wrong_use_from_wrong_settings_from_nobody_there() {
         (&["healthcheck"], URL, 69),
     ] {
         let output = sidecar(args, settings, &[]);
-        assert_eq!(output.status.code(), Some(status), "{args:?}: {}", told(&output));
+        assert_eq!(output.status.code(), Some(status), "{args:?}: {}", output_text(&output));
     }
 }
 
@@ -117,7 +120,7 @@ fn exit_statuses_tell_wrong_use_from_wrong_settings_from_nobody_there() {
 fn the_environment_comes_before_the_file_and_a_flag_before_both() {
     let settings = format!("{URL}[batch]\nwait_max_ms = 1\n");
     let env = [("SIDECAR_BATCH__WAIT_MAX_MS", "2"), ("SIDECAR_POSTGRES__PASSWORD", "0123")];
-    let shown = |args: &[&str], env: &[(&str, &str)]| told(&sidecar(args, &settings, env));
+    let shown = |args: &[&str], env: &[(&str, &str)]| output_text(&sidecar(args, &settings, env));
     assert!(shown(&["config"], &[]).contains("batch.wait_max_ms = 1 "));
     assert!(shown(&["config"], &env).contains("batch.wait_max_ms = 2 "));
     assert!(shown(&["config", "--set", "batch.wait_max_ms=3"], &env).contains("batch.wait_max_ms = 3 "));
@@ -129,6 +132,6 @@ fn secrets_are_never_printed() {
     let settings = "postgres.url = \"postgres://u:geheim@h/d\"\npostgres.password = \"geheim\"\nadmin.token = \"geheim\"\n\
                     [[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"http://h/?key=geheim\"\nsecret = [\"geheim\"]\n\
                     headers = { authorization = \"geheim\" }\n";
-    let shown = told(&sidecar(&["config"], settings, &[]));
+    let shown = output_text(&sidecar(&["config"], settings, &[]));
     assert!(shown.contains("webhook.0.project") && !shown.contains("geheim"), "{shown}");
 }

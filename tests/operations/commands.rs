@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::operations::fixture::{Fixture, told};
+use crate::operations::fixture::{Fixture, output_text};
 use crate::support::receiver::Answer;
 use crate::support::until;
 
@@ -27,7 +27,7 @@ const CLIENTS: &[(&[&str], i32)] = &[
     (&["resync"], 0),
 ];
 
-/// What may be wrong with the settings of whoever asks; `{folder}` is a folder.
+/// What may be wrong with the settings of the command; `{folder}` is a folder.
 const BROKEN: &[&str] = &[
     "[postgres]\nurl = { file = \"{folder}/unreadable\" }",
     "[postgres]\nurl = { env = \"SIDECAR_TEST_NOT_SET\" }",
@@ -49,7 +49,7 @@ const BROKEN: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn they_work_whatever_else_is_wrong_with_the_settings() {
-    let fixture = Fixture::new(18, "manners_commands", "").await;
+    let fixture = Fixture::new(18, "operations_commands", "").await;
     fixture.receiver.answers(|request| Answer::Status(if request.project() == "big" { 413 } else { 204 }));
     fixture.database.run("INSERT INTO documents (id, project_id) VALUES (1, 'big')").await;
     until("a dead letter", async || {
@@ -65,10 +65,15 @@ async fn they_work_whatever_else_is_wrong_with_the_settings() {
         let broken = broken.replace("{folder}", &folder.display().to_string());
         std::fs::write(&settings, format!("{spool}{broken}\n")).unwrap();
         let refused = run(&settings, &["check-config"], &[]).await;
-        assert_eq!(refused.status.code(), Some(78), "{broken}: {}", told(&refused));
+        assert_eq!(refused.status.code(), Some(78), "{broken}: {}", output_text(&refused));
         for (arguments, status) in CLIENTS {
             let output = run(&settings, arguments, &[]).await;
-            assert_eq!(output.status.code(), Some(*status), "{broken} {arguments:?}: {}", told(&output));
+            assert_eq!(
+                output.status.code(),
+                Some(*status),
+                "{broken} {arguments:?}: {}",
+                output_text(&output)
+            );
         }
         assert!(tails(&settings, &fixture).await.contains("\"record\""), "{broken}");
     }
@@ -78,14 +83,14 @@ async fn they_work_whatever_else_is_wrong_with_the_settings() {
     let flag = format!("--set=spool.path={path}");
     for (arguments, status) in CLIENTS {
         let by_flag = run(&settings, &[&[&*flag], *arguments].concat(), &[]).await;
-        assert_eq!(by_flag.status.code(), Some(*status), "{arguments:?}: {}", told(&by_flag));
+        assert_eq!(by_flag.status.code(), Some(*status), "{arguments:?}: {}", output_text(&by_flag));
         let by_env = run(&settings, arguments, &[("SIDECAR_SPOOL__PATH", &path)]).await;
-        assert_eq!(by_env.status.code(), Some(*status), "{arguments:?}: {}", told(&by_env));
+        assert_eq!(by_env.status.code(), Some(*status), "{arguments:?}: {}", output_text(&by_env));
     }
-    // Where the path itself is wrong, that is said.
+    // Where the path itself is wrong, the error says it.
     std::fs::write(&settings, "[spool]\npath = 5\n").unwrap();
     let refused = run(&settings, &["status"], &[]).await;
-    assert_eq!(refused.status.code(), Some(78), "{}", told(&refused));
+    assert_eq!(refused.status.code(), Some(78), "{}", output_text(&refused));
     let mut sidecar = fixture.sidecar;
     sidecar.stop().await;
     crate::operations::fixture::release(&fixture.database).await;

@@ -5,16 +5,17 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+
+use crate::support::until_blocking;
 
 #[test]
 fn every_record_arrives_and_nothing_is_left_behind() {
     let folder = folder();
     let output = demo(folder.path(), &["--seconds", "3"]).output().expect("the demo");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("none is missing"), "{said}");
-    assert!(["+ ingested", "~ modified"].iter().all(|mark| said.contains(mark)), "{said}");
+    let message = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{message}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(message.contains("none is missing"), "{message}");
+    assert!(["+ ingested", "~ modified"].iter().all(|mark| message.contains(mark)), "{message}");
     assert_eq!(left(folder.path()), 0);
 }
 
@@ -29,11 +30,8 @@ fn killed_in_the_middle_it_leaves_nothing_behind_either() {
         let pid = running.id().to_string();
         Command::new("kill").args(["-s", signal, &pid]).status().expect("kill");
         running.wait().expect("its end");
-        let deadline = Instant::now() + Duration::from_mins(2);
-        while left(folder.path()) > 0 {
-            assert!(Instant::now() < deadline, "SIG{signal} left something behind");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let what = format!("SIG{signal} to leave nothing behind");
+        until_blocking(&what, || (left(folder.path()) == 0).then_some(()));
     }
 }
 

@@ -1,10 +1,10 @@
-//! Records that no webhook takes are dropped with a word, and counted.
+//! Records without a webhook are dropped with a log line, and counted.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::operations::fixture::{release, run, told};
+use crate::operations::fixture::{output_text, release, run};
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::Receiver;
@@ -70,7 +70,7 @@ async fn every_record_without_a_webhook_is_counted_and_warned_of_once() {
             ),
             (webhook(&receiver, "*", "*"), vec![], "every record has a [[webhook]]"),
         ] {
-            let database = Database::new(version, "manners_not_kept").await;
+            let database = Database::new(version, "operations_not_kept").await;
             database.run(DOCUMENTS).await;
             let mut sidecar = Sidecar::start(&database, &webhooks).await;
             receiver.forget();
@@ -89,9 +89,9 @@ async fn every_record_without_a_webhook_is_counted_and_warned_of_once() {
             for (project, callback, _) in &lanes {
                 assert_eq!(warnings(&sidecar, project, callback), 1, "{project} {callback}");
             }
-            let text = told(&run(&sidecar, &["status"]).await);
+            let text = output_text(&run(&sidecar, &["status"]).await);
             assert_eq!(text.contains(&format!("DROPPED  {records} records")), records > 0, "{text}");
-            let text = told(&run(&sidecar, &["doctor"]).await);
+            let text = output_text(&run(&sidecar, &["doctor"]).await);
             assert!(text.contains(doctor), "{doctor}: {text}");
             assert_eq!(text.contains(&format!("{records} records were dropped")), records > 0, "{text}");
             sidecar.stop().await;
@@ -103,7 +103,7 @@ async fn every_record_without_a_webhook_is_counted_and_warned_of_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_start_a_reload_and_many_projects_are_counted_too() {
     let receiver = Receiver::start().await;
-    let database = Database::new(18, "manners_not_kept_more").await;
+    let database = Database::new(18, "operations_not_kept_more").await;
     database.run(DOCUMENTS).await;
     database
         .run("INSERT INTO documents (id, project_id) SELECT n, 'p' || n FROM generate_series(1, 130) n")
@@ -117,19 +117,14 @@ async fn a_first_start_a_reload_and_many_projects_are_counted_too() {
     assert_eq!(lines(&sidecar), 100, "the log stays readable");
     assert!(sidecar.log().contains("the next ones are only counted"));
     // A webhook that comes takes what follows; the loss of it is counted again.
-    sidecar.configure(&database, &settings(&webhook(&receiver, "*", "*")));
-    sidecar.signal("HUP");
-    until("the reload", async || sidecar.log().contains("read again").then_some(())).await;
+    sidecar.reload(&database, &settings(&webhook(&receiver, "*", "*"))).await;
     database.run("INSERT INTO documents (id, project_id) VALUES (500, 'p1')").await;
     until("a delivery", async || (receiver.records_taken() == 1).then_some(())).await;
     assert_eq!(counts(&sidecar).unwrap().0, 130);
-    sidecar.configure(&database, &settings(""));
-    let reloads = sidecar.log().matches("read again").count();
-    sidecar.signal("HUP");
-    until("the reload", async || (sidecar.log().matches("read again").count() > reloads).then_some(())).await;
+    sidecar.reload(&database, &settings("")).await;
     database.run("INSERT INTO documents (id, project_id) VALUES (501, 'p1')").await;
     until("one more", async || counts(&sidecar).filter(|(records, _)| *records == 131)).await;
-    let text = told(&run(&sidecar, &["doctor"]).await);
+    let text = output_text(&run(&sidecar, &["doctor"]).await);
     assert!(text.contains("no [[webhook]] is set"), "{text}");
     sidecar.stop().await;
     release(&database).await;

@@ -1,4 +1,4 @@
-//! A sidecar, a receiver, and every command that can be asked of them.
+//! A sidecar, a receiver, and every command that they answer.
 
 use std::process::Output;
 
@@ -14,7 +14,7 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// Everything goes to one receiver. `more` stands in `[delivery]` and behind it.
+    /// Everything goes to one receiver. `more` is written to `[delivery]` and behind it.
     pub(crate) async fn new(version: u32, name: &str, more: &str) -> Self {
         let database = Database::new(version, name).await;
         database.run(DOCUMENTS).await;
@@ -27,8 +27,8 @@ impl Fixture {
         run(&self.sidecar, arguments).await
     }
 
-    pub(crate) async fn told(&self, arguments: &[&str]) -> String {
-        told(&self.run(arguments).await)
+    pub(crate) async fn output_text(&self, arguments: &[&str]) -> String {
+        output_text(&self.run(arguments).await)
     }
 }
 
@@ -46,7 +46,7 @@ pub(crate) async fn run(sidecar: &Sidecar, arguments: &[&str]) -> Output {
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 
-pub(crate) fn told(output: &Output) -> String {
+pub(crate) fn output_text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 

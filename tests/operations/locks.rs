@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::operations::fixture::{release, run, settings, told};
+use crate::operations::fixture::{output_text, release, run, settings};
 use crate::support::database::Database;
 use crate::support::process::Sidecar;
 use crate::support::receiver::Receiver;
@@ -35,13 +35,13 @@ async fn four_hundred_partitions_need_no_more_locks_than_one() {
     for version in VERSIONS {
         let few = "max_locks_per_transaction = 10\nmax_connections = 12\nmax_prepared_transactions = 0";
         let server = tokio::task::spawn_blocking(move || Server::start(version, few)).await.unwrap();
-        let database = Database::on(&server, version, "manners_locks").await;
+        let database = Database::on(&server, version, "operations_locks").await;
         partitioned(&database).await;
         let receiver = Receiver::start().await;
         let mut sidecar = Sidecar::prepare(&database, &settings(&receiver, ""));
         for command in ["setup", "doctor"] {
             let output = run(&sidecar, &[command]).await;
-            assert_eq!(output.status.code(), Some(0), "{command} on {version}: {}", told(&output));
+            assert_eq!(output.status.code(), Some(0), "{command} on {version}: {}", output_text(&output));
         }
         sidecar.spawn();
         sidecar.ready().await;
@@ -52,7 +52,12 @@ async fn four_hundred_partitions_need_no_more_locks_than_one() {
         let held = other.transaction().await.unwrap();
         held.batch_execute("LOCK TABLE part_3 IN ACCESS EXCLUSIVE MODE").await.unwrap();
         let output = tokio::time::timeout(Duration::from_mins(2), run(&sidecar, &["setup"])).await.unwrap();
-        assert_eq!(output.status.code(), Some(0), "setup under a lock on {version}: {}", told(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "setup under a lock on {version}: {}",
+            output_text(&output)
+        );
         assert!(sidecar.stop().await.success());
         sidecar.spawn();
         sidecar.ready().await;

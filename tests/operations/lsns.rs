@@ -9,7 +9,7 @@ use crate::support::{VERSIONS, until};
 #[tokio::test(flavor = "multi_thread")]
 async fn no_output_writes_an_lsn_that_sql_does_not_take() {
     for version in VERSIONS {
-        let fixture = Fixture::new(version, "manners_lsn", "").await;
+        let fixture = Fixture::new(version, "operations_lsn", "").await;
         fixture
             .receiver
             .answers(|request| Answer::Status(if request.project() == "big" { 413 } else { 204 }));
@@ -24,7 +24,7 @@ async fn no_output_writes_an_lsn_that_sql_does_not_take() {
         let sql = format!("SELECT ('{first}'::pg_lsn <= '{last}'::pg_lsn)::text");
         assert_eq!(fixture.database.text(&sql).await.as_deref(), Some("true"), "SQL takes them");
         let hyphens = first.replace('/', "-");
-        let mut told = Vec::new();
+        let mut outputs = Vec::new();
         for arguments in [
             &["replay", "--from-lsn", &hyphens][..],
             &["replay", "--from-lsn", first, "--dry-run"],
@@ -45,7 +45,7 @@ async fn no_output_writes_an_lsn_that_sql_does_not_take() {
             &["setup", "--print"],
             &["teardown", "--print"],
         ] {
-            told.push((arguments.join(" "), fixture.told(arguments).await));
+            outputs.push((arguments.join(" "), fixture.output_text(arguments).await));
         }
         let mut sidecar = fixture.sidecar;
         assert!(sidecar.stop().await.success());
@@ -54,18 +54,22 @@ async fn no_output_writes_an_lsn_that_sql_does_not_take() {
         until("the slot to be free", async || fixture.database.client.batch_execute(&slot).await.ok()).await;
         sidecar.spawn();
         sidecar.ready().await;
-        until("the resync's answer", async || sidecar.log().contains("cannot be known").then_some(())).await;
-        told.push(("status --json after a gap".to_owned(), sidecar.get("/api/v1/status").unwrap().1));
+        until("the resync", async || {
+            let last = sidecar.resync_status()?;
+            (last["state"] == "done" && last["why"].as_str()?.contains("cannot be known")).then_some(())
+        })
+        .await;
+        outputs.push(("status --json after a gap".to_owned(), sidecar.get("/api/v1/status").unwrap().1));
         tokio::time::timeout(Duration::from_secs(30), sidecar.stop()).await.unwrap();
-        told.push(("the log".to_owned(), sidecar.log()));
+        outputs.push(("the log".to_owned(), sidecar.log()));
         release(&fixture.database).await;
         let mut seen = 0;
-        for (what, text) in &told {
+        for (what, text) in &outputs {
             let wrong: Vec<&str> = hyphenated(text).collect();
             assert!(wrong.is_empty(), "{what}: {wrong:?} in\n{text}");
             seen += text.matches("0/").count();
         }
-        assert!(seen >= 15, "{seen} LSNs: {told:?}");
+        assert!(seen >= 15, "{seen} LSNs: {outputs:?}");
     }
 }
 

@@ -15,7 +15,7 @@ CREATE TABLE documents (
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_without_a_column_delivers_and_waits_for_it() {
     for version in VERSIONS {
-        let database = Database::new(version, "manners_columns").await;
+        let database = Database::new(version, "operations_columns").await;
         database.run(DOCUMENTS).await;
         let receiver = Receiver::start().await;
         let documents = "[documents]\ncontent = [\"title\"]\n";

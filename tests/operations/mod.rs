@@ -1,4 +1,4 @@
-//! What the sidecar says to people and scripts, and how it treats their database meanwhile.
+//! What the sidecar shows to people and scripts, and its effect on the database meanwhile.
 
 mod cli;
 mod commands;

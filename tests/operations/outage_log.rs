@@ -8,7 +8,7 @@ use crate::support::until;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_lanes_behind_one_host_are_few_lines_and_each_change_of_class_is_one() {
-    let database = Database::new(18, "manners_outage").await;
+    let database = Database::new(18, "operations_outage").await;
     database.run(DOCUMENTS).await;
     let receiver = Receiver::start().await;
     let mut sidecar = Sidecar::start(&database, &settings(&receiver, "")).await;

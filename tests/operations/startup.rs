@@ -1,6 +1,6 @@
-//! What is said at a start: the true cause of a gap, and nothing where nothing is wrong.
+//! Warnings at a start: the true cause of a gap, and none where nothing is wrong.
 
-use crate::operations::fixture::{release, run, settings, told};
+use crate::operations::fixture::{output_text, release, run, settings};
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::Receiver;
@@ -13,12 +13,12 @@ fn warnings(log: &str) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn setup_and_then_run_warns_of_nothing_and_a_lost_spool_is_warned_of_once() {
     for version in VERSIONS {
-        let database = Database::new(version, "manners_setup").await;
+        let database = Database::new(version, "operations_setup").await;
         database.run(DOCUMENTS).await;
         let receiver = Receiver::start().await;
         let mut sidecar = Sidecar::prepare(&database, &settings(&receiver, ""));
         let made = run(&sidecar, &["setup"]).await;
-        assert!(made.status.success(), "{}", told(&made));
+        assert!(made.status.success(), "{}", output_text(&made));
         database.run("INSERT INTO documents (id, project_id) VALUES (1, 'p')").await;
         sidecar.spawn();
         sidecar.ready().await;
@@ -36,13 +36,14 @@ async fn setup_and_then_run_warns_of_nothing_and_a_lost_spool_is_warned_of_once(
         sidecar.spawn();
         sidecar.ready().await;
         let log = sidecar.log();
-        let said = warnings(&log);
-        assert!(said.len() == 1 && said[0].contains("what an earlier spool held"), "{said:?}");
+        let message = warnings(&log);
+        assert!(message.len() == 1 && message[0].contains("what an earlier spool held"), "{message:?}");
         assert!(sidecar.stop().await.success());
         release(&database).await;
         sidecar.spawn();
         sidecar.ready().await;
-        assert!(sidecar.log().contains("is missing (it was dropped"), "{}", sidecar.log());
+        let last = sidecar.resync_status().unwrap();
+        assert!(last["why"].as_str().unwrap().contains("is missing (it was dropped"), "{last}");
         sidecar.stop().await;
         release(&database).await;
     }

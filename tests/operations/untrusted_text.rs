@@ -14,7 +14,7 @@ const ACTING: [char; 9] =
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_tenant_acts_on_a_terminal_and_every_json_is_shown() {
-    let fixture = Fixture::new(18, "manners_foreign", "").await;
+    let fixture = Fixture::new(18, "operations_foreign", "").await;
     fixture.receiver.answers(|_| Answer::Status(413));
     let project = format!("evil{}", ACTING.iter().collect::<String>());
     fixture.database.run("ALTER TABLE documents ALTER labels TYPE json USING NULL").await;
@@ -67,16 +67,16 @@ async fn nothing_of_a_tenant_acts_on_a_terminal_and_every_json_is_shown() {
     }
     for arguments in all {
         let output = fixture.run(&arguments).await;
-        let told = crate::operations::fixture::told(&output);
-        let wrong: Vec<char> = told.chars().filter(|c| ACTING.contains(c)).collect();
-        assert!(wrong.is_empty(), "{arguments:?}: {wrong:?} in {told:?}");
+        let output_text = crate::operations::fixture::output_text(&output);
+        let wrong: Vec<char> = output_text.chars().filter(|c| ACTING.contains(c)).collect();
+        assert!(wrong.is_empty(), "{arguments:?}: {wrong:?} in {output_text:?}");
         let refused = arguments.last().is_some_and(|last| last.ends_with("nobody"));
-        assert_eq!(output.status.code(), Some(if refused { 64 } else { 0 }), "{arguments:?}: {told}");
+        assert_eq!(output.status.code(), Some(if refused { 64 } else { 0 }), "{arguments:?}: {output_text}");
         if arguments.contains(&"--json") && !arguments.contains(&"list") {
-            let json: Result<Box<serde_json::value::RawValue>, _> = serde_json::from_str(&told);
-            assert!(json.is_ok(), "{arguments:?}: {told}");
+            let json: Result<Box<serde_json::value::RawValue>, _> = serde_json::from_str(&output_text);
+            assert!(json.is_ok(), "{arguments:?}: {output_text}");
         }
-        shown.push_str(&told);
+        shown.push_str(&output_text);
     }
     for part in ["1e999", "123456789012345678901234567890", "\\ud800 lone", "evil"] {
         assert!(shown.contains(part), "{part} is shown");
@@ -175,8 +175,8 @@ fn no_error_and_no_listing_repeats_a_url_that_is_a_secret() {
             if command != "check-config" && command != "config" && !text.contains("[egress]") {
                 continue;
             }
-            let mut asked = Command::new(env!("CARGO_BIN_EXE_sidecar"));
-            let asked = asked
+            let mut program = Command::new(env!("CARGO_BIN_EXE_sidecar"));
+            let program = program
                 .arg(command)
                 .arg("--config")
                 .arg(&file)
@@ -185,25 +185,26 @@ fn no_error_and_no_listing_repeats_a_url_that_is_a_secret() {
             if command == "run" && text.contains("proxy:1\"") {
                 continue;
             }
-            let told = crate::operations::fixture::told(&asked.output().unwrap());
-            assert!(!told.contains("geheim"), "{command} of {text}: {told}");
+            let output_text = crate::operations::fixture::output_text(&program.output().unwrap());
+            assert!(!output_text.contains("geheim"), "{command} of {text}: {output_text}");
         }
     }
-    let mut asked = Command::new(env!("CARGO_BIN_EXE_sidecar"));
-    let told = asked.args(["check-config", "--set", "url=postgres://u:geheim@h/d"]).output().unwrap();
-    assert!(!crate::operations::fixture::told(&told).contains("geheim"), "{told:?}");
+    let mut program = Command::new(env!("CARGO_BIN_EXE_sidecar"));
+    let output_text =
+        program.args(["check-config", "--set", "url=postgres://u:geheim@h/d"]).output().unwrap();
+    assert!(!crate::operations::fixture::output_text(&output_text).contains("geheim"), "{output_text:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_admin_port_answers_under_its_own_names_alone() {
     let (fixture, port) = {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let fixture = Fixture::new(18, "manners_host", "").await;
+        let fixture = Fixture::new(18, "operations_host", "").await;
         (fixture, port)
     };
     let mut sidecar = fixture.sidecar;
     sidecar.stop().await;
-    let ask = |host: &str, more: &str| {
+    let request = |host: &str, more: &str| {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
         let host = if host.is_empty() { String::new() } else { format!("host: {host}\r\n") };
         write!(stream, "GET /api/v1/status HTTP/1.1\r\n{host}{more}connection: close\r\n\r\n").ok()?;
@@ -245,17 +246,17 @@ async fn the_admin_port_answers_under_its_own_names_alone() {
         sidecar.spawn();
         sidecar.ready().await;
         let bearer = "authorization: Bearer t\r\n";
-        until("the port", async || ask("localhost", bearer)).await;
+        until("the port", async || request("localhost", bearer)).await;
         for host in own {
-            assert_eq!(ask(host, if token.is_empty() { "" } else { bearer }), Some(200), "{host}");
+            assert_eq!(request(host, if token.is_empty() { "" } else { bearer }), Some(200), "{host}");
         }
         for host in foreign {
-            let refused = ask(host, "");
+            let refused = request(host, "");
             assert!(matches!(refused, Some(421 | 400)), "{host}: {refused:?}");
         }
         if !token.is_empty() {
-            assert_eq!(ask("evil.example", bearer), Some(200), "who bears the token may use any name");
-            assert_eq!(ask("localhost", ""), Some(401));
+            assert_eq!(request("evil.example", bearer), Some(200), "who bears the token may use any name");
+            assert_eq!(request("localhost", ""), Some(401));
         }
         sidecar.stop().await;
     }

@@ -6,7 +6,7 @@ use crate::replay::fixture::{Fixture, stderr, stdout};
 use crate::support::receiver::{Answer, Received};
 use crate::support::until;
 
-/// Five records of project `p`, given up: the first batch was tried, the others were never cut.
+/// Five records of project `p`, given up: the first batch was attempted, the others were never cut.
 async fn given_up(name: &str) -> Fixture {
     let fixture = Fixture::new(15, name, 0, "", "give_up_after = \"300ms\"\n[batch]\nrecords_max = 2").await;
     fixture.receiver.answers(|r| Answer::Status(if r.project() == "p" { 500 } else { 204 }));
@@ -37,8 +37,8 @@ async fn they_are_listed_by_filter_and_shown_with_records_and_attempts() {
     assert!(letters(&fixture, "?project=q").is_empty() && letters(&fixture, "?reason=too_large").is_empty());
     let page = letters(&fixture, "?limit=1");
     assert_eq!(page, all[..1]);
-    let tried = all.iter().find(|letter| !letter["batch"].is_null()).expect("a batch that was tried");
-    let output = fixture.run("dead-letters", &["show", &tried["no"].to_string(), "--json"]).await;
+    let attempted = all.iter().find(|letter| !letter["batch"].is_null()).expect("a batch that was tried");
+    let output = fixture.run("dead-letters", &["show", &attempted["no"].to_string(), "--json"]).await;
     let shown: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(shown["first_records"][0]["record"], json!({"id": "1", "key": null}));
     assert_eq!(
@@ -65,9 +65,9 @@ async fn they_are_listed_by_filter_and_shown_with_records_and_attempts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_more_attempt_is_of_the_same_batch_and_what_was_never_cut_is_cut() {
     let mut fixture = given_up("dead_again").await;
-    let tried = fixture.receiver.received()[0].clone();
+    let attempted = fixture.receiver.received()[0].clone();
     let attempts = fixture.receiver.received().len();
-    // It fails once more: the letter stays, and the lane stands as it stood.
+    // It fails once more: the letter stays, and the lane's health does not change.
     let output = fixture.run("dead-letters", &["redeliver", "--project", "p"]).await;
     assert!(output.status.success(), "{}", stderr(&output));
     until("all attempts", async || {
@@ -79,7 +79,7 @@ async fn one_more_attempt_is_of_the_same_batch_and_what_was_never_cut_is_cut() {
     let left = letters(&fixture, "");
     assert_eq!(left.len(), 3, "{left:?}");
     assert!(left.iter().all(|letter| !letter["batch"].is_null()), "all are cut now: {left:?}");
-    // A killed process goes on with what was asked for.
+    // A killed process continues what was requested.
     fixture.receiver.answers(|_| Answer::Hang);
     fixture.post("/api/v1/dead-letters/redeliver", &json!({"all": true})).unwrap();
     until("a request that hangs", async || (fixture.receiver.received().len() > attempts + 3).then_some(()))
@@ -97,8 +97,8 @@ async fn one_more_attempt_is_of_the_same_batch_and_what_was_never_cut_is_cut() {
     let records: Vec<_> = taken.iter().flat_map(Received::records).collect();
     let required: Vec<_> = (1..=5).map(|id| json!({"id": id.to_string(), "key": null})).collect();
     assert_eq!(records, required, "in the order of the lane");
-    let again = taken.iter().find(|request| request.records() == tried.records()).unwrap();
-    assert_eq!((again.header("webhook-id"), &again.body), (tried.header("webhook-id"), &tried.body));
+    let again = taken.iter().find(|request| request.records() == attempted.records()).unwrap();
+    assert_eq!((again.header("webhook-id"), &again.body), (attempted.header("webhook-id"), &attempted.body));
     assert_ne!(again.header("sidecar-replay"), "");
     assert_ne!(again.header("sidecar-attempt"), "1");
 }

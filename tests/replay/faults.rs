@@ -1,4 +1,4 @@
-//! Replays in bad weather: a dying process, failing and paused receivers, a full spool, no database.
+//! Replays under faults: a dying process, failing and paused receivers, a full spool, no database.
 
 use std::time::Duration;
 
@@ -43,8 +43,8 @@ async fn live_records_go_out_once_beside_replays_and_replays_follow_one_another(
     fixture.receiver.answers(|_| SLOW);
     let covered = fixture.expected().to_vec();
     let window = fixture.window();
-    let asked = [json!({"from_lsn": window}), json!({"from_lsn": window, "rate": 2_000})];
-    let replays: Vec<_> = asked.iter().map(|asked| fixture.replay(asked)).collect();
+    let requests = [json!({"from_lsn": window}), json!({"from_lsn": window, "rate": 2_000})];
+    let replays: Vec<_> = requests.iter().map(|request| fixture.replay(request)).collect();
     fixture.write(30).await;
     for (no, id) in &replays {
         fixture.ends(*no, "done").await;
@@ -65,9 +65,9 @@ async fn a_slow_replay_leaves_room_for_live_records() {
     let left = replay["records"].as_u64().unwrap() - replay["sent"].as_u64().unwrap();
     let status = fixture.sidecar.status().unwrap();
     assert!(left > 0 && status["replays"][0]["no"] == no, "{status}");
-    let told = stdout(&fixture.run("status", &[]).await);
-    assert!(told.contains(&format!("replay window: from {}", fixture.window())), "{told}");
-    assert!(told.contains("records sent, from-lsn"), "{told}");
+    let message = stdout(&fixture.run("status", &[]).await);
+    assert!(message.contains(&format!("replay window: from {}", fixture.window())), "{message}");
+    assert!(message.contains("records sent, from-lsn"), "{message}");
     let (_, metrics) = fixture.sidecar.get("/metrics").unwrap();
     let metric =
         |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
@@ -77,7 +77,8 @@ async fn a_slow_replay_leaves_room_for_live_records() {
             && metric("sidecar_records_replayed_total") > Some(0)
     );
     assert!(metric("sidecar_replay_window_start_timestamp_seconds") > Some(1_700_000_000), "{metrics}");
-    let (status, cancelled) = fixture.sidecar.ask("DELETE", &format!("/api/v1/replays/{no}"), "").unwrap();
+    let (status, cancelled) =
+        fixture.sidecar.request("DELETE", &format!("/api/v1/replays/{no}"), "").unwrap();
     assert_eq!(status, 200, "{cancelled}");
     fixture.ends(no, "cancelled").await;
     let (_, metrics) = fixture.sidecar.get("/metrics").unwrap();
@@ -88,7 +89,7 @@ async fn a_slow_replay_leaves_room_for_live_records() {
     fixture.write(10).await;
     assert!(fixture.replayed(&id).len() <= sent + 1, "nothing of a cancelled replay is begun any more");
     assert!(check(fixture.expected(), &fixture.live()).is_clean());
-    let again = fixture.sidecar.ask("DELETE", &format!("/api/v1/replays/{no}"), "").unwrap();
+    let again = fixture.sidecar.request("DELETE", &format!("/api/v1/replays/{no}"), "").unwrap();
     assert_eq!(again.0, 409, "{}", again.1);
 }
 
@@ -225,13 +226,13 @@ async fn while_the_spool_is_near_its_limit_no_replay_is_entered() {
     })
     .await;
     // What was delivered goes meanwhile, and the window with it.
-    let (status, told) = until("a refusal", async || {
+    let (status, message) = until("a refusal", async || {
         fixture
-            .asked(&json!({"from_lsn": fixture.window()}))
+            .request(&json!({"from_lsn": fixture.window()}))
             .err()
-            .filter(|(_, told)| !told.contains("no longer"))
+            .filter(|(_, message)| !message.contains("no longer"))
     })
     .await;
-    assert_eq!(status, 409, "{told}");
-    assert!(told.contains("near `spool.bytes_max`"), "{told}");
+    assert_eq!(status, 409, "{message}");
+    assert!(message.contains("near `spool.bytes_max`"), "{message}");
 }

@@ -75,18 +75,18 @@ impl Fixture {
     }
 
     /// Asks for a replay, and answers its number and id.
-    pub(crate) fn replay(&self, asked: &Value) -> (u64, String) {
-        let answer = self.asked(asked).unwrap_or_else(|refused| panic!("{refused:?}"));
+    pub(crate) fn replay(&self, request: &Value) -> (u64, String) {
+        let answer = self.request(request).unwrap_or_else(|refused| panic!("{refused:?}"));
         (answer["no"].as_u64().expect("a number"), answer["id"].as_str().expect("an id").to_owned())
     }
 
     /// The answer, or the status and sentence of a refusal.
-    pub(crate) fn asked(&self, asked: &Value) -> Result<Value, (u16, String)> {
-        self.post("/api/v1/replays", asked)
+    pub(crate) fn request(&self, request: &Value) -> Result<Value, (u16, String)> {
+        self.post("/api/v1/replays", request)
     }
 
-    pub(crate) fn post(&self, path: &str, asked: &Value) -> Result<Value, (u16, String)> {
-        let (status, body) = self.sidecar.ask("POST", path, &asked.to_string()).expect("an answer");
+    pub(crate) fn post(&self, path: &str, request: &Value) -> Result<Value, (u16, String)> {
+        let (status, body) = self.sidecar.request("POST", path, &request.to_string()).expect("an answer");
         if status == 200 { Ok(serde_json::from_str(&body).unwrap()) } else { Err((status, body)) }
     }
 
@@ -111,7 +111,7 @@ impl Fixture {
         (ended, check(self.expected(), &self.replayed(&id)))
     }
 
-    /// The first place that can be asked for.
+    /// The first LSN that can be replayed.
     pub(crate) fn window(&self) -> String {
         let status = self.sidecar.status().unwrap();
         status["spool"]["window"]["from_lsn"].as_str().unwrap().to_owned()

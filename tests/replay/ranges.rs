@@ -64,28 +64,28 @@ async fn a_range_is_exactly_its_records() {
             Box::new(move |r| place(r).commit >= commit && r.project() == project),
         ),
     ];
-    for (asked, required) in cases {
+    for (request, required) in cases {
         let required = of_range(&*required);
         let dry = fixture
-            .asked(
+            .request(
                 &json!({"dry_run": true})
                     .as_object()
                     .map(|dry| {
-                        let mut all = asked.clone();
+                        let mut all = request.clone();
                         all.as_object_mut().unwrap().extend(dry.clone());
                         all
                     })
                     .unwrap(),
             )
             .unwrap();
-        assert_eq!(dry["records"], required.len(), "{asked}: {dry}");
+        assert_eq!(dry["records"], required.len(), "{request}: {dry}");
         assert!(dry["no"].is_null(), "a dry run is no replay");
-        let (no, id) = fixture.replay(&asked);
+        let (no, id) = fixture.replay(&request);
         fixture.ends(no, "done").await;
         let mut got: Vec<_> = fixture.replayed(&id).iter().map(|r| (place(r), r.body.clone())).collect();
         got.sort_unstable();
-        assert_eq!(got, required, "{asked}");
-        assert!(!got.is_empty(), "{asked}");
+        assert_eq!(got, required, "{request}");
+        assert!(!got.is_empty(), "{request}");
     }
 }
 
@@ -131,10 +131,10 @@ async fn a_dry_run_with_an_end_says_how_many_documents_are_newer_and_sends_nothi
     let window = fixture.window();
     let output =
         fixture.run("replay", &["--from-lsn", &window, "--to-lsn", &end.to_string(), "--dry-run"]).await;
-    let told = stdout(&output);
+    let printed = stdout(&output);
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(told.contains("total: 4 records"), "{told}");
-    assert!(told.contains("2 of these documents have newer records"), "{told}");
+    assert!(printed.contains("total: 4 records"), "{printed}");
+    assert!(printed.contains("2 of these documents have newer records"), "{printed}");
     fixture.settled().await;
     assert_eq!(fixture.receiver.received().len(), 7, "a dry run sends nothing");
     assert_eq!(fixture.sidecar.status().unwrap()["replays"], json!([]));
@@ -163,11 +163,11 @@ async fn lanes_without_a_webhook_take_no_part_and_are_named() {
     .await;
     let window = fixture.window();
     let output = fixture.run("replay", &["--from-lsn", &window]).await;
-    let told = stdout(&output);
+    let printed = stdout(&output);
     assert!(output.status.success(), "{}", stderr(&output));
-    let of_b = told.lines().find(|line| line.starts_with("b ")).expect("b is named");
-    assert!(of_b.contains("left out, as no webhook is configured"), "{told}");
-    assert!(told.contains("total: 1 records"), "{told}");
+    let of_b = printed.lines().find(|line| line.starts_with("b ")).expect("b is named");
+    assert!(of_b.contains("left out, as no webhook is configured"), "{printed}");
+    assert!(printed.contains("total: 1 records"), "{printed}");
     let replayed: Vec<_> =
         fixture.receiver.received().into_iter().filter(|r| !r.header("sidecar-replay").is_empty()).collect();
     assert_eq!(replayed.iter().map(Received::project).collect::<Vec<_>>(), ["a"]);

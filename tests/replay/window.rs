@@ -1,4 +1,4 @@
-//! What can be asked for, and what is refused, with the valid form or range.
+//! Which ranges can be replayed, and which are refused, with the valid form or range.
 
 use std::time::Duration;
 
@@ -29,10 +29,12 @@ async fn what_makes_no_sense_is_refused_with_the_valid_form_or_range() {
         (json!({"from_lsn": window, "callback": "deleted"}), 400, &["`deleted` is not a callback"]),
         (json!({"from_lsn": window, "rate": 0}), 400, &["at least 1"]),
     ];
-    for (asked, status, sentences) in cases {
-        let (got, told) = fixture.asked(&asked).expect_err("a refusal");
-        assert_eq!(got, status, "{asked}: {told}");
-        sentences.iter().for_each(|part| assert!(told.contains(part), "{asked}: `{part}` is not in: {told}"));
+    for (request, status, sentences) in cases {
+        let (got, message) = fixture.request(&request).expect_err("a refusal");
+        assert_eq!(got, status, "{request}: {message}");
+        sentences
+            .iter()
+            .for_each(|part| assert!(message.contains(part), "{request}: `{part}` is not in: {message}"));
     }
     assert_eq!(fixture.receiver.received().len(), fixture.live().len(), "nothing of it is sent");
 }
@@ -61,14 +63,16 @@ async fn the_window_begins_with_the_first_start_and_moves_with_what_retention_re
     let first = fixture.window();
     let (_, report) = fixture.replay_all().await;
     assert!(report.is_clean(), "{report:?}");
-    // What was spooled is removed when it is old enough; the window says so.
+    // What was spooled is removed when it is old enough; the window shows it.
     let moved = until("retention", async || Some(fixture.window()).filter(|window| *window != first)).await;
-    let (status, told) = fixture.asked(&json!({ "from_lsn": first })).expect_err("it is gone");
+    let (status, message) = fixture.request(&json!({ "from_lsn": first })).expect_err("it is gone");
     assert_eq!(status, 409);
-    let named = told.split("begins with ").nth(1).unwrap().split(',').next().unwrap().to_owned();
-    assert!(told.contains("committed after 2"), "{told}");
-    println!("window {first} → {moved}: {told}");
-    fixture.asked(&json!({ "from_lsn": named, "dry_run": true })).expect("the place that was named is there");
+    let named = message.split("begins with ").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    assert!(message.contains("committed after 2"), "{message}");
+    println!("window {first} → {moved}: {message}");
+    fixture
+        .request(&json!({ "from_lsn": named, "dry_run": true }))
+        .expect("the place that was named is there");
     let metrics = fixture.sidecar.get("/metrics").unwrap().1;
     let start =
         metrics.lines().find(|l| l.starts_with("sidecar_replay_window_start_timestamp_seconds ")).unwrap();
@@ -99,15 +103,18 @@ impl Fixture {
 async fn a_time_before_the_window_begins_with_it_and_says_so() {
     let fixture = Fixture::new(15, "replay_since", 5, "", "").await;
     let after = fixture.sidecar.status().unwrap()["spool"]["window"]["after"].as_str().unwrap().to_owned();
-    let all = fixture.asked(&json!({ "from_lsn": fixture.window(), "dry_run": true })).unwrap();
+    let all = fixture.request(&json!({ "from_lsn": fixture.window(), "dry_run": true })).unwrap();
     assert!(all["records"].as_u64().unwrap() > 0 && all["begins_late"].is_null(), "{all}");
     for since in ["30d", "2001-01-01T00:00:00Z", "0001-01-01T00:00:00Z", &after] {
         for arguments in [&["--since", since, "--dry-run"][..], &["--since", since]] {
             let output = fixture.run("replay", arguments).await;
             assert_eq!(output.status.code(), Some(0), "{since}: {}", stderr(&output));
-            let told = crate::replay::fixture::stdout(&output);
-            assert!(told.contains(&format!("committed up to {after} are no longer in the spool")), "{told}");
-            assert!(told.contains(&format!("total: {} records", all["records"])), "{told}");
+            let message = crate::replay::fixture::stdout(&output);
+            assert!(
+                message.contains(&format!("committed up to {after} are no longer in the spool")),
+                "{message}"
+            );
+            assert!(message.contains(&format!("total: {} records", all["records"])), "{message}");
         }
     }
     let output = fixture.run("replay", &["--since", "0ms", "--dry-run"]).await;
@@ -120,7 +127,7 @@ async fn age_waits_for_a_running_replay() {
     let records = fixture.expected().len();
     let rate = u32::try_from(records / 14).unwrap().max(1);
     let (no, id) = fixture.replay(&json!({"from_lsn": fixture.window(), "rate": rate}));
-    // Retention looks every ten seconds: the replay goes on for longer than that.
+    // Retention runs every ten seconds: the replay takes longer than that.
     let began = std::time::Instant::now();
     fixture.ends(no, "done").await;
     assert!(began.elapsed() > Duration::from_secs(12), "{:?}", began.elapsed());

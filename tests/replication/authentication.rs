@@ -1,4 +1,4 @@
-//! Being let in, or told why not.
+//! Logins that succeed, and the reasons of those that fail.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -20,8 +20,8 @@ pub(crate) async fn enter(conninfo: &Conninfo) -> Result<(), SourceError> {
 /// Asserts that we are refused, for good, with a reason that holds `sentence` and no password.
 pub(crate) async fn refused(conninfo: &Conninfo, sentence: &str) {
     match enter(conninfo).await {
-        Err(SourceError::Refused(said)) => {
-            assert!(said.contains(sentence) && !said.contains("geheim"), "{sentence}: {said}");
+        Err(SourceError::Refused(message)) => {
+            assert!(message.contains(sentence) && !message.contains("geheim"), "{sentence}: {message}");
         }
         other => panic!("{sentence}: {other:?}"),
     }
@@ -91,12 +91,12 @@ on_all_versions! {
         refused(&conninfo, "none is given").await;
     }
 
-    async fn a_host_that_does_not_answer_costs_the_connect_timeout_and_the_next_is_asked(server: &Server) {
+    async fn a_host_that_does_not_answer_costs_the_connect_timeout_and_the_next_is_tried(server: &Server) {
         let silent = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
         let text = format!("host=127.0.0.1 port={} user=trusted dbname=postgres connect_timeout=1", port(&silent));
         let conninfo = Conninfo::parse(&text, None).expect("a connection string");
-        let asked = tokio::time::timeout(Duration::from_secs(3), Connection::open(&conninfo)).await;
-        match asked.expect("an end in time").map(|_| ()) {
+        let opened = tokio::time::timeout(Duration::from_secs(3), Connection::open(&conninfo)).await;
+        match opened.expect("an end in time").map(|_| ()) {
             Err(SourceError::Unreachable(why)) => assert!(why.contains("no answer within 1s"), "{why}"),
             other => panic!("{other:?}"),
         }

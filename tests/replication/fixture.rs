@@ -100,9 +100,9 @@ impl Server {
     /// Stops it as the administrator does, and waits until it has.
     pub(crate) async fn stop_fast(&self) {
         let session = connect_sql(&self.conninfo("postgres")).await.expect("a session");
-        let asked = session.query_one("SHOW data_directory", &[]).await.expect("an answer");
+        let row = session.query_one("SHOW data_directory", &[]).await.expect("an answer");
         let mut stop = run_as(&self.cluster.bin.join("pg_ctl"));
-        stop.args(["stop", "-w", "-m", "fast", "-t", "60", "-D", asked.get(0)]).current_dir("/");
+        stop.args(["stop", "-w", "-m", "fast", "-t", "60", "-D", row.get(0)]).current_dir("/");
         let stopped = tokio::task::spawn_blocking(move || stop.output()).await;
         let stopped = stopped.expect("a thread").expect("pg_ctl");
         assert!(stopped.status.success(), "{}", String::from_utf8_lossy(&stopped.stderr));

@@ -1,4 +1,4 @@
-//! A server that lets everyone in and then says what a test tells it to.
+//! A server that accepts every login and then sends what a test gives it.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ const LET_IN: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
 const COPY_BOTH: &[u8] = b"W\0\0\0\x07\0\0\0";
 const DATA: &[u8] = b"d\0\0\0\x1dw\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\0";
 
-/// What becomes of a stream in which the server says `said`, and how many blocks came before.
-async fn stream_of(said: &[u8]) -> (Result<StreamClosed, SourceError>, usize) {
-    stream_from(serve([LET_IN, COPY_BOTH, said].map(<[u8]>::to_vec).to_vec()).await).await
+/// What becomes of a stream in which the server sends `sent`, and how many blocks came before.
+async fn stream_of(sent: &[u8]) -> (Result<StreamClosed, SourceError>, usize) {
+    stream_from(serve([LET_IN, COPY_BOTH, sent].map(<[u8]>::to_vec).to_vec()).await).await
 }
 
 async fn stream_from(port: u16) -> (Result<StreamClosed, SourceError>, usize) {
@@ -106,8 +106,8 @@ async fn a_standby_is_passed_over_where_the_primary_is_wanted() {
 }
 
 /// A server that works through the same large transaction on each connection, silent all the while, and
-/// then says `said`.
-async fn busy(works_for: Duration, said: &'static [u8]) -> u16 {
+/// then sends `sent`.
+async fn busy(works_for: Duration, sent: &'static [u8]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move {
@@ -120,7 +120,7 @@ async fn busy(works_for: Duration, said: &'static [u8]) -> u16 {
                 }
                 // The pace of the server.
                 tokio::time::sleep(works_for).await;
-                let _gone = socket.write_all(said).await;
+                let _gone = socket.write_all(sent).await;
                 while socket.read(&mut inbound).await.is_ok_and(|length| length > 0) {}
             });
         }

@@ -23,7 +23,7 @@ struct Streaming {
 
 /// One message of pgoutput, or a keepalive.
 #[derive(Debug, Eq, PartialEq)]
-enum Heard {
+enum StreamPart {
     Keepalive(Lsn),
     /// Its end LSN.
     Commit(Lsn),
@@ -63,12 +63,12 @@ impl Streaming {
     }
 
     /// Everything up to the `commits`th commit.
-    fn hear(&self, commits: usize) -> Vec<Heard> {
-        let mut heard = Vec::new();
-        while heard.iter().filter(|one| matches!(one, Heard::Commit(_))).count() < commits {
-            heard.extend(parts(&self.block()));
+    fn receive(&self, commits: usize) -> Vec<StreamPart> {
+        let mut received = Vec::new();
+        while received.iter().filter(|one| matches!(one, StreamPart::Commit(_))).count() < commits {
+            received.extend(parts(&self.block()));
         }
-        heard
+        received
     }
 
     async fn stop(self) -> Result<StreamClosed, SourceError> {
@@ -77,12 +77,12 @@ impl Streaming {
     }
 }
 
-/// What the spool would do: takes every place at which all is whole for synced at once.
+/// What the spool would do: treats every LSN between transactions as synced at once.
 fn confirm_all(blocks: mpsc::Receiver<FrameBlock>, synced: watch::Sender<Lsn>) {
     std::thread::spawn(move || {
         for block in blocks {
             for part in parts(&block) {
-                if let Heard::Keepalive(whole) | Heard::Commit(whole) = part {
+                if let StreamPart::Keepalive(whole) | StreamPart::Commit(whole) = part {
                     synced.send_modify(|lsn| *lsn = (*lsn).max(whole));
                 }
             }
@@ -90,24 +90,24 @@ fn confirm_all(blocks: mpsc::Receiver<FrameBlock>, synced: watch::Sender<Lsn>) {
     });
 }
 
-fn parts(block: &FrameBlock) -> Vec<Heard> {
+fn parts(block: &FrameBlock) -> Vec<StreamPart> {
     let one = |frame| match frame {
-        Ok(Frame::Keepalive { end, .. }) => Heard::Keepalive(end),
+        Ok(Frame::Keepalive { end, .. }) => StreamPart::Keepalive(end),
         Ok(Frame::Data { body, .. }) => match (body.first(), body.get(10..18)) {
             (Some(b'C'), Some(end)) => {
-                Heard::Commit(Lsn(u64::from_be_bytes(end.try_into().expect("eight bytes"))))
+                StreamPart::Commit(Lsn(u64::from_be_bytes(end.try_into().expect("eight bytes"))))
             }
-            (Some(b'I'), _) => Heard::Insert(body.len()),
-            _ => Heard::Other,
+            (Some(b'I'), _) => StreamPart::Insert(body.len()),
+            _ => StreamPart::Other,
         },
         Err(malformed) => panic!("{malformed}"),
     };
     block.frames().map(one).collect()
 }
 
-fn last_commit(heard: &[Heard]) -> Lsn {
-    let commit = |one: &Heard| if let Heard::Commit(end) = one { Some(*end) } else { None };
-    heard.iter().rev().find_map(commit).expect("a commit")
+fn last_commit(received: &[StreamPart]) -> Lsn {
+    let commit = |one: &StreamPart| if let StreamPart::Commit(end) = one { Some(*end) } else { None };
+    received.iter().rev().find_map(commit).expect("a commit")
 }
 
 async fn confirmed(client: &Client, slot: &str) -> Lsn {
@@ -117,16 +117,8 @@ async fn confirmed(client: &Client, slot: &str) -> Lsn {
 
 /// Waits until the slot's confirmed LSN is at least `lsn`, and says which it is.
 async fn confirmed_reaches(client: &Client, slot: &str, lsn: Lsn) -> Lsn {
-    let reached = async {
-        loop {
-            let at = confirmed(client, slot).await;
-            if at >= lsn {
-                return at;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, reached).await.expect("confirmed in time")
+    let reached = async || Some(confirmed(client, slot).await).filter(|at| *at >= lsn);
+    crate::support::until_within(DEADLINE, "the confirmed LSN", reached).await
 }
 
 async fn insert(client: &Client, from: i32, count: i32, bytes: i32) {
@@ -168,10 +160,10 @@ on_all_versions! {
         let streaming = Streaming::start(server, &name).await;
         insert(&client, 1, 3, 10).await;
         insert(&client, 4, 3, 10).await;
-        let heard = streaming.hear(2);
-        assert_eq!(heard.iter().filter(|one| matches!(one, Heard::Insert(_))).count(), 6);
-        let first = heard.iter().find_map(|one| if let Heard::Commit(end) = one { Some(*end) } else { None });
-        let (first, last) = (first.expect("a commit"), last_commit(&heard));
+        let received = streaming.receive(2);
+        assert_eq!(received.iter().filter(|one| matches!(one, StreamPart::Insert(_))).count(), 6);
+        let first = received.iter().find_map(|one| if let StreamPart::Commit(end) = one { Some(*end) } else { None });
+        let (first, last) = (first.expect("a commit"), last_commit(&received));
         streaming.synced.send(first).expect("a stream under way");
         assert_eq!(confirmed_reaches(&client, &name, first).await, first);
         streaming.synced.send(last).expect("a stream under way");
@@ -179,13 +171,13 @@ on_all_versions! {
         assert_eq!(confirmed(&client, &name).await, last);
     }
 
-    async fn a_stopped_stream_has_told_all_and_freed_the_slot_and_the_rest_comes_again(server: &Server) {
+    async fn a_stopped_stream_has_confirmed_all_and_freed_the_slot_and_the_rest_comes_again(server: &Server) {
         let (name, client) = server.database().await;
         insert(&client, 1, 1, 10).await;
         insert(&client, 2, 20_000, 600).await;
         let first = Streaming::start(server, &name).await;
-        let whole = last_commit(&first.hear(1));
-        // Much is still unread, on our side of the socket too, when this is said.
+        let whole = last_commit(&first.receive(1));
+        // Much is still unread, on our side of the socket too, when this is confirmed.
         first.synced.send(whole).expect("a stream under way");
         let clock = Clock::start(Uptime(0));
         assert_eq!(first.stop().await.expect("stopped"), StreamClosed::Stopped);
@@ -194,8 +186,8 @@ on_all_versions! {
         assert!(!client.query_one(sql, &[&name]).await.expect("a slot").get::<_, bool>(0), "the slot is free");
         assert_eq!(confirmed(&client, &name).await, whole);
         let again = Streaming::start(server, &name).await;
-        let heard = again.hear(1);
-        assert_eq!(heard.iter().filter(|one| matches!(one, Heard::Insert(_))).count(), 20_000);
+        let received = again.receive(1);
+        assert_eq!(received.iter().filter(|one| matches!(one, StreamPart::Insert(_))).count(), 20_000);
         again.stop().await.expect("stopped");
     }
 
@@ -265,7 +257,7 @@ on_all_versions! {
 }
 
 fn inserted(blocks: &[FrameBlock]) -> Vec<usize> {
-    let insert = |one: &Heard| if let Heard::Insert(length) = one { Some(*length) } else { None };
+    let insert = |one: &StreamPart| if let StreamPart::Insert(length) = one { Some(*length) } else { None };
     blocks.iter().flat_map(parts).filter_map(|one| insert(&one)).collect()
 }
 

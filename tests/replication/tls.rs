@@ -37,7 +37,7 @@ async fn each_sslmode_trusts_whom_it_says() {
 }
 
 #[tokio::test]
-async fn a_session_is_encrypted_unless_told_otherwise() {
+async fn a_session_is_encrypted_unless_tls_is_disabled() {
     let server = Server::shared(15).await;
     for (mode, encrypted) in [("", true), ("sslmode=disable", false)] {
         let session = connect_sql(&salted(server, "127.0.0.1", mode)).await.expect("a session");

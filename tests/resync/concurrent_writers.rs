@@ -1,4 +1,4 @@
-//! Comparisons while others write: what the stream tells is told once, and nothing else is different.
+//! Comparisons under writers: what the stream has is sent once, and no other difference is found.
 
 use crate::resync::fixture::settings;
 use crate::support::check::check;
@@ -10,7 +10,7 @@ use crate::support::workload::Writer;
 use crate::support::{VERSIONS, until};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_a_busy_table_a_comparison_finds_nothing_that_the_stream_told_or_will_tell() {
+async fn on_a_busy_table_a_comparison_finds_nothing_that_the_stream_delivers() {
     for version in VERSIONS {
         let seed = u64::from(rand::random::<u32>());
         println!("seed {seed}");
@@ -34,8 +34,8 @@ async fn on_a_busy_table_a_comparison_finds_nothing_that_the_stream_told_or_will
             let mut command = sidecar.command("resync");
             let done = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
             assert!(done.status.success(), "{done:?}");
-            let said = String::from_utf8_lossy(&done.stdout).into_owned();
-            assert!(said.contains("sends 0 ingested, 0 modified, 0 excluded"), "{said}");
+            let message = String::from_utf8_lossy(&done.stdout).into_owned();
+            assert!(message.contains("sends 0 ingested, 0 modified, 0 excluded"), "{message}");
         }
         finish.send(true).unwrap();
         let mut expected: Vec<Expected> = Vec::new();

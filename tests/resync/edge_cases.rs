@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::resync::fixture::{Fixture, Told, settings};
+use crate::resync::fixture::{Delivered, Fixture, settings};
 use crate::support::database::Database;
 use crate::support::process::Sidecar;
 use crate::support::receiver::{Answer, Receiver};
@@ -34,10 +34,11 @@ async fn documents_that_exchange_their_ids_are_excluded_first_and_ingested_then(
         .await;
     fixture.sidecar.spawn();
     fixture.sidecar.ready().await;
-    let told = fixture.told_before(9_000).await;
+    let delivered = fixture.delivered_before(9_000).await;
     let document = |id: u32| json!({"id": id.to_string(), "key": format!("k{id}")});
-    let of =
-        |project: &str, callback: &str, id: u32| -> Told { (project.into(), callback.into(), document(id)) };
+    let of = |project: &str, callback: &str, id: u32| -> Delivered {
+        (project.into(), callback.into(), document(id))
+    };
     let mut required = vec![
         of("p1", "excluded", 3),
         of("p0", "excluded", 4),
@@ -46,11 +47,11 @@ async fn documents_that_exchange_their_ids_are_excluded_first_and_ingested_then(
     ];
     required
         .sort_by_key(|(project, callback, record)| (project.clone(), callback.clone(), record.to_string()));
-    assert_eq!(told, required);
+    assert_eq!(delivered, required);
     // And what is remembered is what is there: both are live.
     fixture.database.run("DELETE FROM documents WHERE id IN (3, 4)").await;
     until("both to be excluded again", async || {
-        let excluded = fixture.told().iter().filter(|(_, callback, _)| callback == "excluded").count();
+        let excluded = fixture.delivered().iter().filter(|(_, callback, _)| callback == "excluded").count();
         (excluded == 4).then_some(())
     })
     .await;
@@ -91,7 +92,7 @@ async fn a_changed_identity_of_the_same_document_is_no_difference_and_a_dry_run_
     );
     let done = fixture.resync(&[]).await;
     assert!(output(&done).contains("sends 1 ingested, 0 modified, 0 excluded"), "{}", output(&done));
-    until("the one difference", async || (fixture.told().len() == 1).then_some(())).await;
+    until("the one difference", async || (fixture.delivered().len() == 1).then_some(())).await;
     assert!(fixture.sidecar.stop().await.success());
 }
 
@@ -120,39 +121,39 @@ async fn past_a_column_that_is_gone_a_resync_goes_and_as_ingested_does_not() {
     let mut fixture = fixture;
     assert!(fixture.sidecar.stop().await.success());
     fixture.sidecar.spawn();
-    fixture.stands("sidecar resync").await;
+    fixture.unready("sidecar resync").await;
     let refused = fixture.resync(&["--as-ingested", "--project", "p1"]).await;
     assert_eq!(refused.status.code(), Some(1), "{}", output(&refused));
     assert!(output(&refused).contains("`sidecar resync` first"), "{}", output(&refused));
-    assert!(fixture.told().is_empty(), "no difference was passed over, and nothing was sent");
+    assert!(fixture.delivered().is_empty(), "no difference was passed over, and nothing was sent");
     let done = fixture.resync(&[]).await;
     assert!(done.status.success(), "{}", output(&done));
     fixture.sidecar.ready().await;
-    let told = fixture.told_before(9_000).await;
-    let ids: Vec<_> = told
+    let delivered = fixture.delivered_before(9_000).await;
+    let ids: Vec<_> = delivered
         .iter()
         .filter(|(_, callback, _)| callback == "ingested")
         .map(|(.., r)| r["id"].clone())
         .collect();
-    assert!(ids.contains(&json!("7")) && ids.contains(&json!("8")), "{told:?}");
+    assert!(ids.contains(&json!("7")) && ids.contains(&json!("8")), "{delivered:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn as_ingested_is_refused_while_a_gap_is_mended() {
+async fn as_ingested_is_refused_while_a_gap_is_repaired() {
     let mut fixture = Fixture::new(15, "gapasked", 3_000).await;
     assert!(fixture.sidecar.stop().await.success());
     drop_slot(&fixture).await;
     fixture.database.run("DELETE FROM documents WHERE id > 500").await;
     fixture.sidecar.spawn();
-    fixture.stands("sidecar resync --force").await;
+    fixture.unready("sidecar resync --force").await;
     let refused = fixture.resync(&["--as-ingested", "--project", "p1"]).await;
     assert_eq!(refused.status.code(), Some(1), "{}", output(&refused));
     assert!(output(&refused).contains("`sidecar resync` first"), "{}", output(&refused));
     // Counting sends and decides nothing.
     let dry = fixture.resync(&["--dry-run"]).await;
     assert!(output(&dry).contains("2500 excluded"), "{}", output(&dry));
-    fixture.stands("sidecar resync --force").await;
-    assert!(fixture.told().is_empty());
+    fixture.unready("sidecar resync --force").await;
+    assert!(fixture.delivered().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,31 +180,43 @@ async fn while_a_restored_spool_waits_nothing_old_is_sent() {
     fixture.sidecar.spawn();
     fixture.sidecar.ready().await;
     fixture.database.run("DELETE FROM documents WHERE id > 500").await;
-    until("all", async || (fixture.told().len() >= 2_520).then_some(())).await;
-    fixture.told_before(9_000).await;
+    until("all", async || (fixture.delivered().len() >= 2_520).then_some(())).await;
+    fixture.delivered_before(9_000).await;
     assert!(fixture.sidecar.stop().await.success());
     std::fs::remove_dir_all(fixture.sidecar.spool()).unwrap();
     cp(&copy, &fixture.sidecar.spool());
     fixture.receiver.forget();
     fixture.sidecar.spawn();
-    fixture.stands("the spool was restored").await;
+    fixture.unready("the spool was restored").await;
+    // A comparison that only counts gives delivery the time to send what it should not.
+    let counted = fixture.resync(&["--dry-run"]).await;
+    assert!(output(&counted).contains("would send"), "{}", output(&counted));
+    fixture.unready("the spool was restored").await;
+    assert_eq!(fixture.delivered(), [], "nothing is sent while it waits");
     // Too many are gone for a comparison that was not forced: it waits, and so does everything else.
     let waits = fixture.resync(&[]).await;
     assert!(output(&waits).contains("sidecar resync --force"), "{}", output(&waits));
-    fixture.stands("sidecar resync --force").await;
-    let sent = fixture.receiver.received().len();
+    fixture.unready("sidecar resync --force").await;
+    // Delivery went on from the request to its refusal; what was in flight then ends.
+    until("no request in flight", async || {
+        let status = fixture.sidecar.status()?;
+        status["lanes"].as_array()?.iter().all(|lane| lane["state"] != "busy").then_some(())
+    })
+    .await;
+    let sent = fixture.delivered().len();
     fixture.database.run("UPDATE documents SET labels = '{x}' WHERE id = 1").await;
-    // Nothing is awaited: this is how long something wrong would have to be sent.
-    tokio::time::sleep(Duration::from_millis(700)).await;
-    assert_eq!(fixture.receiver.received().len(), sent, "nothing is sent while it waits");
+    let counted = fixture.resync(&["--dry-run"]).await;
+    assert!(output(&counted).contains("would send"), "{}", output(&counted));
+    fixture.unready("sidecar resync --force").await;
+    assert_eq!(fixture.delivered().len(), sent, "nothing is sent while it waits");
     let done = fixture.resync(&["--force"]).await;
     assert!(done.status.success(), "{}", output(&done));
     fixture.sidecar.ready().await;
-    assert!(fixture.told_before(9_001).await.len() >= 2_500);
+    assert!(fixture.delivered_before(9_001).await.len() >= 2_500);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn told_to_stop_in_the_midst_of_a_comparison_it_ends_and_makes_it_at_the_next_start() {
+async fn a_stop_during_a_comparison_ends_it_and_the_next_start_repeats_it() {
     let mut fixture = Fixture::new(15, "sigterm", 60_000).await;
     let mut asking = fixture.sidecar.command("resync").spawn().unwrap();
     until("the comparison to be under way", async || {
@@ -217,10 +230,10 @@ async fn told_to_stop_in_the_midst_of_a_comparison_it_ends_and_makes_it_at_the_n
     println!("ended in {:?}", began.elapsed());
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     let _ = asking.wait();
-    assert!(!fixture.sidecar.log().contains("compared 60000 documents"), "it was not made to its end");
+    // It was not made to its end, or the next start would have none to make.
     fixture.sidecar.spawn();
+    fixture.sidecar.compared(60_000).await;
     fixture.sidecar.ready().await;
-    assert!(fixture.sidecar.log().contains("compared 60000 documents"), "the mark starts it again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,9 +242,9 @@ async fn a_comparison_that_must_be_refused_says_so_and_is_made_when_that_is_cure
     let publication = format!("p_{}", fixture.database.name);
     // A publication that leaves deletes out cannot be read from.
     fixture.database.run(&format!("ALTER PUBLICATION {publication} SET (publish = 'insert')")).await;
-    let asked = fixture.resync(&[]).await;
-    assert_eq!(asked.status.code(), Some(78), "{}", output(&asked));
-    assert!(output(&asked).contains(&publication), "{}", output(&asked));
+    let requested = fixture.resync(&[]).await;
+    assert_eq!(requested.status.code(), Some(78), "{}", output(&requested));
+    assert!(output(&requested).contains(&publication), "{}", output(&requested));
     fixture
         .database
         .run(&format!("UPDATE documents SET labels = '{{new}}' WHERE id = 4; ALTER PUBLICATION {publication} SET (publish = 'insert, update, delete, truncate')"))
@@ -242,5 +255,5 @@ async fn a_comparison_that_must_be_refused_says_so_and_is_made_when_that_is_cure
     })
     .await;
     fixture.sidecar.ready().await;
-    assert_eq!(fixture.told_before(9_000).await.len(), 1);
+    assert_eq!(fixture.delivered_before(9_000).await.len(), 1);
 }

@@ -1,4 +1,4 @@
-//! A sidecar that knows some documents, and what may happen to them while it does not look.
+//! A sidecar whose shadow has some documents, and changes to them that it does not see.
 
 use std::process::Output;
 
@@ -16,10 +16,10 @@ pub(crate) struct Fixture {
 }
 
 /// (project, callback, record) as taken.
-pub(crate) type Told = (String, String, Value);
+pub(crate) type Delivered = (String, String, Value);
 
 impl Fixture {
-    /// Documents 1 to `documents`, in projects `p0` and `p1`, labelled `["old"]`, known and told to nobody.
+    /// Documents 1 to `documents`, in projects `p0` and `p1`, labelled `["old"]`, in the shadow, and never sent.
     pub(crate) async fn new(version: u32, name: &str, documents: u32) -> Self {
         Self::on(Database::new(version, name).await, documents).await
     }
@@ -63,24 +63,25 @@ impl Fixture {
     }
 
     /// What those make, sorted.
-    pub(crate) fn differences() -> Vec<Told> {
+    pub(crate) fn differences() -> Vec<Delivered> {
         let document = |id: u32| json!({"id": id.to_string(), "key": format!("k{id}")});
-        let told = |project: &str, callback: &str, record: Value| (project.into(), callback.into(), record);
+        let delivered =
+            |project: &str, callback: &str, record: Value| (project.into(), callback.into(), record);
         let mut all = vec![
-            told("p1", "excluded", document(1)),
-            told("p0", "excluded", document(2)),
-            told("p1", "ingested", document(1_001)),
-            told("p0", "modified", json!({"id": "4", "key": "k4", "labels": ["new"]})),
-            told("p1", "ingested", document(5)),
-            told("p0", "excluded", document(6)),
-            told("p2", "ingested", document(6)),
+            delivered("p1", "excluded", document(1)),
+            delivered("p0", "excluded", document(2)),
+            delivered("p1", "ingested", document(1_001)),
+            delivered("p0", "modified", json!({"id": "4", "key": "k4", "labels": ["new"]})),
+            delivered("p1", "ingested", document(5)),
+            delivered("p0", "excluded", document(6)),
+            delivered("p2", "ingested", document(6)),
         ];
         sort(&mut all);
         all
     }
 
     /// Everything that was taken, sorted.
-    pub(crate) fn told(&self) -> Vec<Told> {
+    pub(crate) fn delivered(&self) -> Vec<Delivered> {
         let mut all = Vec::new();
         for request in self.receiver.received().iter().filter(|request| request.taken()) {
             let (project, callback) = (request.project().to_owned(), request.callback().to_owned());
@@ -92,20 +93,20 @@ impl Fixture {
         all
     }
 
-    /// Tells one more document, which comes behind everything else in its lane, and waits for it and
-    /// for every lane to be empty; says what else was told.
-    pub(crate) async fn told_before(&self, id: u32) -> Vec<Told> {
+    /// Inserts one more document, whose record is the last of its lane, and waits for it and
+    /// for every lane to be empty. Returns the other records.
+    pub(crate) async fn delivered_before(&self, id: u32) -> Vec<Delivered> {
         self.database
             .run(&format!("INSERT INTO documents (id, key, project_id) VALUES ({id}, 'z', 'z')"))
             .await;
         until("the last document, and all lanes empty", async || {
-            let told = self.told().iter().any(|(project, ..)| project == "z");
+            let delivered = self.delivered().iter().any(|(project, ..)| project == "z");
             let status = self.sidecar.status()?;
             let idle = status["lanes"].as_array()?.iter().all(|lane| lane["pending"]["records"] == 0);
-            (told && idle).then_some(())
+            (delivered && idle).then_some(())
         })
         .await;
-        self.told().into_iter().filter(|(project, ..)| project != "z").collect()
+        self.delivered().into_iter().filter(|(project, ..)| project != "z").collect()
     }
 
     /// `sidecar resync` with these arguments, to its end.
@@ -115,7 +116,7 @@ impl Fixture {
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
-    pub(crate) async fn stands(&self, because: &str) {
+    pub(crate) async fn unready(&self, because: &str) {
         until(because, async || {
             let (status, body) = self.sidecar.get("/-/ready")?;
             (status == 503 && body.contains(because)).then_some(())
@@ -132,6 +133,6 @@ pub(crate) fn settings(receiver: &Receiver) -> String {
     )
 }
 
-fn sort(all: &mut [Told]) {
+fn sort(all: &mut [Delivered]) {
     all.sort_by_key(|(project, callback, record)| (project.clone(), callback.clone(), record.to_string()));
 }

@@ -1,4 +1,4 @@
-//! What the stream cannot tell is found by comparing: exactly the differences go out.
+//! What the stream lacks is found by comparing: exactly the differences are sent.
 
 mod concurrent_writers;
 mod edge_cases;

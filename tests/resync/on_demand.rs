@@ -1,11 +1,11 @@
-//! `sidecar resync` on demand, and what it is told to do otherwise.
+//! `sidecar resync` on demand, and its flags.
 
-use crate::resync::fixture::{Fixture, Told};
+use crate::resync::fixture::{Delivered, Fixture};
 use crate::support::database::Database;
 use crate::support::server::Server;
 use crate::support::{VERSIONS, until};
 
-/// A partition that was attached, or a change that no stream told: made without the publication's seeing it.
+/// An attached partition, or a change that is not in the stream: made where the publication does not see it.
 async fn unseen(fixture: &Fixture, sql: &str) {
     let session = fixture.database.session().await;
     let publication = format!("p_{}", fixture.database.name);
@@ -17,10 +17,10 @@ async fn unseen(fixture: &Fixture, sql: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_demand_exactly_what_the_stream_did_not_tell_goes_out_and_a_dry_run_only_counts() {
+async fn on_demand_exactly_what_the_stream_missed_is_sent_and_a_dry_run_only_counts() {
     for version in VERSIONS {
         let fixture = Fixture::new(version, "demand", 200).await;
-        // What the stream tells is known before anything is compared, and not told again.
+        // What the stream has is applied before anything is compared, and not sent again.
         fixture.database.run("UPDATE documents SET labels = '{new}' WHERE id = 9").await;
         unseen(
             &fixture,
@@ -29,21 +29,21 @@ async fn on_demand_exactly_what_the_stream_did_not_tell_goes_out_and_a_dry_run_o
         )
         .await;
         until("the first record", async || (fixture.receiver.records_taken() > 0).then_some(())).await;
-        let told: Vec<Told> = fixture.told();
+        let delivered: Vec<Delivered> = fixture.delivered();
         let dry = fixture.resync(&["--dry-run"]).await;
         assert!(dry.status.success(), "{dry:?}");
         let counts = String::from_utf8_lossy(&dry.stdout).into_owned();
-        let unseen_is_unseen = told.len() == 1;
+        let unseen_is_unseen = delivered.len() == 1;
         fixture.sidecar.ready().await;
-        assert_eq!(fixture.told(), told, "a dry run sends nothing");
+        assert_eq!(fixture.delivered(), delivered, "a dry run sends nothing");
         let done = fixture.resync(&[]).await;
         assert!(done.status.success(), "{done:?}");
-        assert!(unseen_is_unseen, "the stream tells nothing of a table that is not published: {told:?}");
+        assert!(unseen_is_unseen, "the stream tells nothing of a table that is not published: {delivered:?}");
         let differences = "1 ingested, 1 modified, 3 excluded";
         assert!(counts.contains(&format!("would send {differences}")), "{counts}");
         assert!(String::from_utf8_lossy(&done.stdout).contains(&format!("sends {differences}")), "{done:?}");
         fixture.sidecar.ready().await;
-        assert_eq!(fixture.told_before(9_000).await.len(), 6);
+        assert_eq!(fixture.delivered_before(9_000).await.len(), 6);
         let again = fixture.resync(&[]).await;
         assert!(
             String::from_utf8_lossy(&again.stdout).contains("0 ingested, 0 modified, 0 excluded"),
@@ -53,18 +53,18 @@ async fn on_demand_exactly_what_the_stream_did_not_tell_goes_out_and_a_dry_run_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_live_document_of_one_project_is_sent_where_that_is_asked() {
+async fn every_live_document_of_one_project_is_sent_on_request() {
     let fixture = Fixture::new(15, "asingested", 200).await;
     let done = fixture.resync(&["--as-ingested", "--project", "p1"]).await;
     assert!(done.status.success(), "{done:?}");
     fixture.sidecar.ready().await;
-    let told = fixture.told_before(9_000).await;
-    assert_eq!(told.len(), 100);
-    assert!(told.iter().all(|(project, callback, _)| project == "p1" && callback == "ingested"));
-    // And what is remembered is right: a change is told as what it is.
+    let delivered = fixture.delivered_before(9_000).await;
+    assert_eq!(delivered.len(), 100);
+    assert!(delivered.iter().all(|(project, callback, _)| project == "p1" && callback == "ingested"));
+    // And the shadow is right: a change is classified correctly.
     fixture.database.run("UPDATE documents SET labels = '{new}' WHERE id = 1").await;
     until("the change", async || {
-        fixture.told().iter().any(|(_, callback, _)| callback == "modified").then_some(())
+        fixture.delivered().iter().any(|(_, callback, _)| callback == "modified").then_some(())
     })
     .await;
 }
@@ -79,21 +79,21 @@ async fn a_changed_mapping_stops_reading_until_it_is_compared_or_learned() {
             .sidecar
             .configure(&fixture.database, &format!("[documents]\nlabels = \"tags\"\n{}", fixture.settings()));
         fixture.sidecar.spawn();
-        fixture.stands("sidecar resync --learn").await;
+        fixture.unready("sidecar resync --learn").await;
         let done = fixture.resync(if learn { &["--learn"] } else { &[] }).await;
         assert!(done.status.success(), "{done:?}");
         fixture.sidecar.ready().await;
-        let told = fixture.told_before(9_000).await;
-        let of_tags = told
+        let delivered = fixture.delivered_before(9_000).await;
+        let of_tags = delivered
             .iter()
             .filter(|(_, callback, record)| callback == "modified" && record.get("labels").is_some())
             .count();
         // Every other document's tags are NULL now, and were `["old"]` under the other column.
-        assert_eq!(of_tags, if learn { 0 } else { 100 }, "{told:?}");
+        assert_eq!(of_tags, if learn { 0 } else { 100 }, "{delivered:?}");
         fixture.database.run("UPDATE documents SET tags = '{u}' WHERE id = 6").await;
         until("the change", async || {
             fixture
-                .told()
+                .delivered()
                 .iter()
                 .any(|(.., record)| record["labels"] == serde_json::json!(["u"]))
                 .then_some(())
@@ -118,7 +118,7 @@ async fn another_cluster_is_adopted_with_a_new_epoch_and_the_differences() {
     other.database.run("UPDATE documents SET title = 'u' WHERE id = 5").await;
     fixture.sidecar.configure(&other.database, &fixture.settings());
     fixture.sidecar.spawn();
-    fixture.stands("sidecar resync --adopt").await;
+    fixture.unready("sidecar resync --adopt").await;
     let refused = fixture.resync(&[]).await;
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     let before = fixture.receiver.received().len();

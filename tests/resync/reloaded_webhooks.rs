@@ -34,9 +34,12 @@ async fn as_ingested_follows_the_webhooks_that_sighup_applied() {
     fixture.sidecar.signal("HUP");
     until("the resync to be accepted", async || fixture.resync(&of_p1).await.status.success().then_some(()))
         .await;
-    until("its records", async || (fixture.told().len() >= 10).then_some(())).await;
-    let told = fixture.told();
-    assert!(told.iter().all(|(project, callback, _)| project == "p1" && callback == "ingested"), "{told:?}");
+    until("its records", async || (fixture.delivered().len() >= 10).then_some(())).await;
+    let delivered = fixture.delivered();
+    assert!(
+        delivered.iter().all(|(project, callback, _)| project == "p1" && callback == "ingested"),
+        "{delivered:?}"
+    );
 
     fixture.sidecar.configure(&fixture.database, &webhooks(&fixture.receiver, &["p0"]));
     fixture.sidecar.signal("HUP");

@@ -1,4 +1,4 @@
-//! Every halt that the application can cause, and that a next try would meet again: reading stops before
+//! Every apply error that the application can cause, and that a next try would meet again: reading stops before
 //! the change, and `sidecar resync` goes past it.
 
 use serde_json::json;
@@ -39,7 +39,7 @@ const CASES: [Case; 4] = [
     },
     Case {
         name: "outofline",
-        // No stream tells of a partition's rows when it is attached, nor of a value that lies out of line.
+        // The stream has neither a partition's rows when it is attached, nor an unchanged out-of-line value.
         cause: "CREATE TABLE late (LIKE documents INCLUDING ALL);
                 ALTER TABLE late ALTER key SET STORAGE EXTERNAL;
                 INSERT INTO late (id, key, project_id) VALUES (2000, repeat('k', 9000), 'late');
@@ -74,16 +74,16 @@ async fn a_resync_goes_past_every_halt_and_sends_what_could_not_be_read() {
         for case in &CASES {
             let fixture = fixture(case, version).await;
             fixture.database.run(case.cause).await;
-            fixture.stands("goes past it").await;
+            fixture.unready("goes past it").await;
             fixture.database.run(case.cure).await;
             let resynced = fixture.resync(&[]).await;
-            let said = String::from_utf8_lossy(&resynced.stderr).into_owned();
-            assert!(resynced.status.success(), "{}, PostgreSQL {version}: {said}", case.name);
+            let message = String::from_utf8_lossy(&resynced.stderr).into_owned();
+            assert!(resynced.status.success(), "{}, PostgreSQL {version}: {message}", case.name);
             fixture.sidecar.ready().await;
-            let told = fixture.told_before(9_000).await;
+            let delivered = fixture.delivered_before(9_000).await;
             let labels =
                 ("p1".to_owned(), "modified".to_owned(), json!({"id": "1", "key": "k1", "labels": ["new"]}));
-            assert!(told.contains(&labels), "{}, PostgreSQL {version}: {told:?}", case.name);
+            assert!(delivered.contains(&labels), "{}, PostgreSQL {version}: {delivered:?}", case.name);
             until("reading to go on", async || {
                 (fixture.sidecar.status()?["source"]["state"] == "streaming").then_some(())
             })

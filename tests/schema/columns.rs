@@ -1,6 +1,6 @@
 //! Columns that come, go, and change their names and types.
 
-use crate::schema::helpers::{Told, required, to, told_until, told_until_now, unready};
+use crate::schema::helpers::{Delivered, records_until, records_until_now, required, to, unready};
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::Receiver;
@@ -24,20 +24,20 @@ fn labels(id: u32, label: &str) -> String {
     format!(r#"{{"id":"{id}","key":"k","labels":["{label}"]}}"#)
 }
 
-/// What `steps` tell, each a text of SQL.
-async fn told_by(version: u32, test: &str, steps: &[&str]) -> Told {
+/// The records that follow from `steps`, each an SQL statement.
+async fn records_of(version: u32, test: &str, steps: &[&str]) -> Delivered {
     let receiver = Receiver::start().await;
     let (database, _sidecar) = started(version, test, &receiver).await;
     for sql in steps {
         database.run(sql).await;
     }
-    told_until_now(&database, &receiver).await
+    records_until_now(&database, &receiver).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_added_column_makes_no_record_until_a_value_in_it_changes() {
     for version in VERSIONS {
-        let nullable = told_by(
+        let nullable = records_of(
             version,
             "nullable",
             &[
@@ -51,7 +51,7 @@ async fn an_added_column_makes_no_record_until_a_value_in_it_changes() {
         let expected = [("ingested", INGESTED[1]), ("modified", &labels(1, "a"))];
         assert_eq!(nullable, required(&expected), "nullable, PostgreSQL {version}");
 
-        let constant = told_by(
+        let constant = records_of(
             version,
             "constant",
             &[
@@ -67,7 +67,7 @@ async fn an_added_column_makes_no_record_until_a_value_in_it_changes() {
         assert_eq!(constant, required(&expected), "constant default, PostgreSQL {version}");
 
         // What a row holds is learned when it is first seen; only then can it be seen to change.
-        let volatile = told_by(
+        let volatile = records_of(
             version,
             "volatile",
             &[
@@ -87,7 +87,7 @@ async fn an_added_column_makes_no_record_until_a_value_in_it_changes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_content_column_is_forgotten_and_a_renamed_one_is_another() {
     for version in VERSIONS {
-        let dropped = told_by(
+        let dropped = records_of(
             version,
             "dropped",
             &[
@@ -109,7 +109,7 @@ async fn a_dropped_content_column_is_forgotten_and_a_renamed_one_is_another() {
         assert_eq!(dropped, required(&expected), "dropped, PostgreSQL {version}");
 
         // Its values are those of a new column, so each document is overwritten once.
-        let renamed = told_by(
+        let renamed = records_of(
             version,
             "renamed",
             &[
@@ -132,7 +132,7 @@ async fn a_retyped_column_changes_where_its_text_does() {
         let (database, _sidecar) = started(version, "retyped", &receiver).await;
         database.run("ALTER TABLE documents ADD n int DEFAULT 7").await;
         database.run("UPDATE documents SET n = 8 WHERE id = 1").await;
-        // The catalog tells a column's constant default only until the table is rewritten.
+        // The catalog has a column's constant default only until the table is rewritten.
         until("the column to be known", async || (receiver.records_taken() == 1).then_some(())).await;
         for sql in [
             "ALTER TABLE documents ALTER n TYPE bigint",
@@ -151,7 +151,7 @@ async fn a_retyped_column_changes_where_its_text_does() {
             "UPDATE documents SET labels = '9' WHERE id = 999",
             "DELETE FROM documents WHERE id = 999",
         ];
-        let told = told_until(&database, &receiver, last).await;
+        let delivered = records_until(&database, &receiver, last).await;
         let expected = [
             ("ingested", INGESTED[0].to_owned()),
             ("modified", labels(1, "a")),
@@ -165,7 +165,7 @@ async fn a_retyped_column_changes_where_its_text_does() {
         ];
         let expected: Vec<(&str, &str)> =
             expected.iter().map(|(lane, json)| (*lane, json.as_str())).collect();
-        assert_eq!(told, required(&expected), "PostgreSQL {version}");
+        assert_eq!(delivered, required(&expected), "PostgreSQL {version}");
     }
 }
 
@@ -183,8 +183,8 @@ async fn a_mapped_column_that_goes_stops_the_stream_before_and_its_successor_let
             database.run(ddl).await;
             database.run("UPDATE documents SET tags = '{b}' WHERE id = 1").await;
             database.run("DELETE FROM documents WHERE id = 2").await;
-            let said = unready(&sidecar, "names the column `labels`").await;
-            assert!(said.contains("tags"), "the columns that there are: {said}");
+            let message = unready(&sidecar, "names the column `labels`").await;
+            assert!(message.contains("tags"), "the columns that there are: {message}");
             until("what came before", async || (receiver.records_taken() == 1).then_some(())).await;
 
             assert!(sidecar.stop().await.success());
@@ -196,7 +196,7 @@ async fn a_mapped_column_that_goes_stops_the_stream_before_and_its_successor_let
                 "UPDATE documents SET tags = '{last}' WHERE id = 999",
                 "DELETE FROM documents WHERE id = 999",
             ];
-            let told = told_until(&database, &receiver, last).await;
+            let delivered = records_until(&database, &receiver, last).await;
             let expected = [
                 ("modified", labels(1, "a")),
                 ("modified", labels(1, "b")),
@@ -204,13 +204,13 @@ async fn a_mapped_column_that_goes_stops_the_stream_before_and_its_successor_let
             ];
             let expected: Vec<(&str, &str)> =
                 expected.iter().map(|(lane, json)| (*lane, json.as_str())).collect();
-            assert_eq!(told, required(&expected), "{test}, PostgreSQL {version}");
+            assert_eq!(delivered, required(&expected), "{test}, PostgreSQL {version}");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn labels_of_a_domain_are_told_as_what_it_is_of() {
+async fn labels_of_a_domain_are_sent_as_its_base_type() {
     for version in VERSIONS {
         let database = Database::new(version, "domain").await;
         database
@@ -226,13 +226,13 @@ async fn labels_of_a_domain_are_told_as_what_it_is_of() {
         database.run("INSERT INTO documents VALUES (1, 'k', 'p')").await;
         database.run("UPDATE documents SET labels = '{\"a b\",NULL,c}' WHERE id = 1").await;
         database.run(r#"UPDATE documents SET predicted_labels = '{"n": [1.50, null]}' WHERE id = 1"#).await;
-        let told = told_until_now(&database, &receiver).await;
+        let delivered = records_until_now(&database, &receiver).await;
         let expected = [
             ("ingested", INGESTED[0]),
             ("modified", r#"{"id":"1","key":"k","labels":["a b",null,"c"]}"#),
             ("modified", r#"{"id":"1","key":"k","predicted_labels":{"n":[1.50,null]}}"#),
         ];
-        assert_eq!(told, required(&expected), "PostgreSQL {version}");
+        assert_eq!(delivered, required(&expected), "PostgreSQL {version}");
     }
 }
 
@@ -250,7 +250,7 @@ async fn what_is_ignored_is_no_content_and_what_is_not_is() {
         database.run("UPDATE documents SET views = 2, updated_at = '2000-01-01' WHERE id = 2").await;
         database.run("ALTER TABLE documents ADD no_such_column int").await;
         database.run("UPDATE documents SET no_such_column = 1").await;
-        let told = told_until_now(&database, &receiver).await;
-        assert_eq!(told, required(&[("ingested", INGESTED[1])]), "PostgreSQL {version}");
+        let delivered = records_until_now(&database, &receiver).await;
+        assert_eq!(delivered, required(&[("ingested", INGESTED[1])]), "PostgreSQL {version}");
     }
 }

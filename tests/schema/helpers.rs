@@ -1,4 +1,4 @@
-//! What a receiver was told, and what the sidecar says of itself.
+//! The records that a receiver got, and the sidecar's status.
 
 use std::collections::BTreeMap;
 
@@ -19,20 +19,20 @@ pub(crate) fn to(receiver: &Receiver) -> String {
 }
 
 /// The records of project `p`, by callback, in their order.
-pub(crate) type Told = BTreeMap<String, Vec<Value>>;
+pub(crate) type Delivered = BTreeMap<String, Vec<Value>>;
 
-fn told(receiver: &Receiver) -> Told {
-    let mut told = Told::new();
+fn delivered(receiver: &Receiver) -> Delivered {
+    let mut delivered = Delivered::new();
     for request in receiver.received().iter().filter(|request| request.taken() && request.project() == "p") {
-        told.entry(request.callback().to_owned()).or_default().extend(request.records());
+        delivered.entry(request.callback().to_owned()).or_default().extend(request.records());
     }
-    told
+    delivered
 }
 
-/// Everything that project `p` was told up to now: a document of its own is the last word of each lane.
+/// Every record of project `p` up to now: records of a document made for this mark the end of each lane.
 /// `insert` and `modify` are for tables of other shapes; `{id}` is its id.
-pub(crate) async fn told_until_now(database: &Database, receiver: &Receiver) -> Told {
-    told_until(
+pub(crate) async fn records_until_now(database: &Database, receiver: &Receiver) -> Delivered {
+    records_until(
         database,
         receiver,
         [
@@ -44,25 +44,25 @@ pub(crate) async fn told_until_now(database: &Database, receiver: &Receiver) -> 
     .await
 }
 
-pub(crate) async fn told_until(database: &Database, receiver: &Receiver, last: [&str; 3]) -> Told {
+pub(crate) async fn records_until(database: &Database, receiver: &Receiver, last: [&str; 3]) -> Delivered {
     for sql in last {
         database.run(sql).await;
     }
     let is_last = |record: &Value| record["id"] == json!("999");
-    let mut told = until("the last word of each lane", async || {
-        let told = told(receiver);
-        let ended = |callback: &str| told.get(callback).is_some_and(|lane| lane.iter().any(is_last));
-        ["ingested", "modified", "excluded"].into_iter().all(ended).then_some(told)
+    let mut delivered = until("the marker record of each lane", async || {
+        let delivered = delivered(receiver);
+        let ended = |callback: &str| delivered.get(callback).is_some_and(|lane| lane.iter().any(is_last));
+        ["ingested", "modified", "excluded"].into_iter().all(ended).then_some(delivered)
     })
     .await;
-    told.values_mut().for_each(|lane| lane.retain(|record| !is_last(record)));
-    told.retain(|_, lane| !lane.is_empty());
-    told
+    delivered.values_mut().for_each(|lane| lane.retain(|record| !is_last(record)));
+    delivered.retain(|_, lane| !lane.is_empty());
+    delivered
 }
 
-/// What was to be told, from (callback, record).
-pub(crate) fn required(records: &[(&str, &str)]) -> Told {
-    let mut required = Told::new();
+/// The records that must arrive, from (callback, record).
+pub(crate) fn required(records: &[(&str, &str)]) -> Delivered {
+    let mut required = Delivered::new();
     for (callback, record) in records {
         let record = serde_json::from_str(record).unwrap();
         required.entry((*callback).to_owned()).or_default().push(record);

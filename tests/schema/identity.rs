@@ -1,15 +1,15 @@
 //! The replica identity is changed, of the table or of one of its partitions, and then a document's id is:
-//! what it did is sent, or reading stops before it, and says why and what cures it. It is never passed over.
+//! what it did is sent, or reading stops before it, with the reason and the fix. It is never skipped.
 
 use serde_json::json;
 
-use crate::schema::helpers::{to, told_until_now};
+use crate::schema::helpers::{records_until_now, to};
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::{Received, Receiver};
 use crate::support::{VERSIONS, until};
 
-/// How the identity is changed. Whether the stream still tells the id after it, else whose it lacks.
+/// How the identity is changed. Whether the stream still has the id after it, else whose it lacks.
 struct Case {
     name: &'static str,
     partitioned: bool,
@@ -78,7 +78,7 @@ const PARTITIONED: &str = "CREATE TABLE documents (id bigint, key text, project_
 /// What is done to document 1, and to one of a partition where there is one.
 const CHANGES: [&str; 2] = ["UPDATE documents SET id = 7 WHERE id = 1", "DELETE FROM documents WHERE id = 1"];
 
-async fn tried(case: &Case, version: u32, running: bool, change: &str) {
+async fn check_case(case: &Case, version: u32, running: bool, change: &str) {
     let what = format!("{}, {change}, running: {running}, PostgreSQL {version}", case.name);
     let database = Database::new(version, case.name).await;
     database.run(if case.partitioned { PARTITIONED } else { DOCUMENTS }).await;
@@ -93,7 +93,7 @@ async fn tried(case: &Case, version: u32, running: bool, change: &str) {
     if !running {
         assert!(sidecar.stop().await.success());
     }
-    // A change that can be told comes before the one that cannot, and is told.
+    // A change that can be read comes before the one that cannot, and is sent.
     let statements =
         format!("INSERT INTO documents (id, key, project_id) VALUES (5, 'k', 'p'); {}; {change}", case.alter);
     for statement in statements.split(';') {
@@ -104,8 +104,8 @@ async fn tried(case: &Case, version: u32, running: bool, change: &str) {
     }
     let Some(table) = case.lacks else {
         sidecar.ready().await;
-        let told = told_until_now(&database, &receiver).await;
-        assert_eq!(told["excluded"], [json!({"id": "1", "key": "k"})], "{what}");
+        let delivered = records_until_now(&database, &receiver).await;
+        assert_eq!(delivered["excluded"], [json!({"id": "1", "key": "k"})], "{what}");
         end(&mut sidecar, &database).await;
         return;
     };
@@ -114,13 +114,14 @@ async fn tried(case: &Case, version: u32, running: bool, change: &str) {
         format!("ALTER TABLE \"public\".\"{table}\" REPLICA IDENTITY FULL;"),
     );
     until(&format!("{what}: {what_is_wrong}"), async || {
-        let (status, body) = sidecar.get("/-/ready")?;
-        let said = status == 503 && body.contains(&what_is_wrong) && sidecar.log().contains(&cure);
-        (said && receiver.records_taken() > 0).then_some(())
+        let (status, _) = sidecar.get("/-/ready")?;
+        let detail = sidecar.status()?["source"]["detail"].as_str()?.to_owned();
+        let is_stopped = status == 503 && detail.contains(&what_is_wrong) && detail.contains(&cure);
+        (is_stopped && receiver.records_taken() > 0).then_some(())
     })
     .await;
-    let told: Vec<_> = receiver.received().iter().flat_map(Received::records).collect();
-    assert_eq!(told, [json!({"id": "5", "key": "k"})], "{what}");
+    let delivered: Vec<_> = receiver.received().iter().flat_map(Received::records).collect();
+    assert_eq!(delivered, [json!({"id": "5", "key": "k"})], "{what}");
     end(&mut sidecar, &database).await;
 }
 
@@ -131,14 +132,14 @@ async fn end(sidecar: &mut Sidecar, database: &Database) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_replica_identity_does_not_tell_stops_reading_and_is_never_passed_over() {
+async fn what_the_replica_identity_lacks_stops_reading_and_is_never_skipped() {
     for version in VERSIONS {
         for case in &CASES {
             let [update, delete] = CHANGES;
             tokio::join!(
-                tried(case, version, true, update),
-                tried(case, version, true, delete),
-                tried(case, version, false, update)
+                check_case(case, version, true, update),
+                check_case(case, version, true, delete),
+                check_case(case, version, false, update)
             );
         }
     }

@@ -1,5 +1,5 @@
-//! The table and the publication changed while the sidecar runs: what the stream tells is told on, and
-//! what it does not tell is noticed.
+//! The table and the publication changed while the sidecar runs: what the stream has is delivered, and
+//! what it lacks is noticed.
 
 mod columns;
 mod helpers;

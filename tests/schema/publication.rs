@@ -1,13 +1,13 @@
 //! The publication changed under us, and the table taken away.
 
-use crate::schema::helpers::{required, to, told_until_now, unready};
+use crate::schema::helpers::{records_until_now, required, to, unready};
 use crate::support::VERSIONS;
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::{Received, Receiver};
 use crate::support::until;
 
-/// What somebody does to the publication `{p}`, and what is said of it.
+/// What is changed in the publication `{p}`, and the message that follows.
 const CHANGES: &[(&str, &str, &str)] = &[
     ("removed", "ALTER PUBLICATION {p} DROP TABLE documents", "does not hold the table"),
     ("filter", "ALTER PUBLICATION {p} SET TABLE documents WHERE (id < 0)", "row filter"),
@@ -19,7 +19,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
 async fn a_publication_that_gives_less_stops_reading_until_it_is_cured() {
     let cases = VERSIONS.iter().flat_map(|version| CHANGES.iter().map(move |change| (*version, *change)));
     futures_util::future::join_all(
-        cases.map(|(version, (name, sql, said))| gives_less(version, name, sql, said)),
+        cases.map(|(version, (name, sql, message))| gives_less(version, name, sql, message)),
     )
     .await;
 }
@@ -31,19 +31,19 @@ async fn gives_less(version: u32, name: &'static str, sql: &'static str, because
     let sidecar = Sidecar::start(&database, &to(&receiver)).await;
     database.run("INSERT INTO documents (id, key, project_id) VALUES (1, 'k', 'p')").await;
     database.run(&sql.replace("{p}", &format!("p_{}", database.name))).await;
-    let said = unready(&sidecar, because).await;
-    assert!(said.contains("may be missing from the stream"), "{said}");
-    let cure = said.lines().find_map(|line| line.trim().strip_prefix("cure: ")).expect(&said);
+    let message = unready(&sidecar, because).await;
+    assert!(message.contains("may be missing from the stream"), "{message}");
+    let cure = message.lines().find_map(|line| line.trim().strip_prefix("cure: ")).expect(&message);
     database.run(cure).await;
     sidecar.ready().await;
     assert!(
         sidecar.log().contains("may be missing: `sidecar resync` sends the differences"),
-        "the gap is told"
+        "the gap is logged"
     );
     database.run("UPDATE documents SET title = 't' WHERE id = 1").await;
-    let told = told_until_now(&database, &receiver).await;
+    let delivered = records_until_now(&database, &receiver).await;
     let twice = [("ingested", r#"{"id":"1","key":"k"}"#), ("ingested", r#"{"id":"1","key":"k"}"#)];
-    assert_eq!(told, required(&twice), "{name}, PostgreSQL {version}");
+    assert_eq!(delivered, required(&twice), "{name}, PostgreSQL {version}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,15 +84,18 @@ async fn a_publication_that_is_dropped_is_noticed_and_its_cure_named() {
         let sidecar = Sidecar::start(&database, &to(&receiver)).await;
         database.run(&format!("DROP PUBLICATION p_{}", database.name)).await;
         database.run("INSERT INTO documents (id, key, project_id) VALUES (1, 'k', 'p')").await;
-        let said = unready(&sidecar, "is gone").await;
-        assert!(said.contains("pg_drop_replication_slot") && said.contains("CREATE PUBLICATION"), "{said}");
-        // Made again without the rest of the cure, the stream does not tell what changed meanwhile: the
+        let message = unready(&sidecar, "is gone").await;
+        assert!(
+            message.contains("pg_drop_replication_slot") && message.contains("CREATE PUBLICATION"),
+            "{message}"
+        );
+        // Made again without the rest of the cure, the stream lacks what changed meanwhile: the
         // table is compared.
         database.run(&format!("CREATE PUBLICATION p_{} FOR TABLE documents", database.name)).await;
         database.run("INSERT INTO documents (id, key, project_id) VALUES (2, 'k', 'p')").await;
         until("both documents", async || (receiver.records_taken() >= 2).then_some(())).await;
         sidecar.ready().await;
-        assert_eq!(told(&receiver), ["ingested 1", "ingested 2"], "PostgreSQL {version}");
+        assert_eq!(delivered(&receiver), ["ingested 1", "ingested 2"], "PostgreSQL {version}");
         database.run("DELETE FROM documents WHERE id = 1").await;
         until("the stream to go on", async || (receiver.records_taken() >= 3).then_some(())).await;
     }
@@ -112,12 +115,13 @@ async fn a_table_that_is_dropped_and_made_again_is_another_table() {
         database.run(&format!("ALTER PUBLICATION p_{} ADD TABLE documents", database.name)).await;
         until("what went with the old one", async || (receiver.records_taken() >= 2).then_some(())).await;
         sidecar.ready().await;
-        assert_eq!(told(&receiver), ["excluded 1", "ingested 1"], "PostgreSQL {version}");
+        assert_eq!(delivered(&receiver), ["excluded 1", "ingested 1"], "PostgreSQL {version}");
+        assert_eq!(sidecar.resync_status().unwrap()["number"], 1, "PostgreSQL {version}");
         // The new one is known after a restart: nothing is compared again.
         assert!(sidecar.stop().await.success());
         sidecar.spawn();
         sidecar.ready().await;
-        assert_eq!(sidecar.log().matches("the table is compared").count(), 1, "PostgreSQL {version}");
+        assert_eq!(sidecar.resync_status(), None, "PostgreSQL {version}");
     }
 }
 
@@ -139,26 +143,26 @@ async fn another_table_of_that_name_in_the_stream_stops_it_before_its_first_chan
             .await;
         until("what is different", async || (receiver.records_taken() >= 3).then_some(())).await;
         sidecar.ready().await;
-        assert_eq!(told(&receiver), ["excluded 1", "ingested 1", "ingested 2"], "PostgreSQL {version}");
+        assert_eq!(delivered(&receiver), ["excluded 1", "ingested 1", "ingested 2"], "PostgreSQL {version}");
     }
 }
 
 /// Callback and id of every record, sorted.
-fn told(receiver: &Receiver) -> Vec<String> {
-    let told = |request: &Received| {
+fn delivered(receiver: &Receiver) -> Vec<String> {
+    let delivered = |request: &Received| {
         let callback = request.callback().to_owned();
         request
             .records()
             .into_iter()
             .map(move |record| format!("{callback} {}", record["id"].as_str().unwrap()))
     };
-    let mut all: Vec<String> = receiver.received().iter().flat_map(told).collect();
+    let mut all: Vec<String> = receiver.received().iter().flat_map(delivered).collect();
     all.sort();
     all
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn partitions_that_come_and_go_are_told_in_the_log() {
+async fn attached_and_detached_partitions_are_logged() {
     for version in VERSIONS {
         let receiver = Receiver::start().await;
         let database = Database::new(version, "parts").await;
@@ -185,8 +189,8 @@ async fn partitions_that_come_and_go_are_told_in_the_log() {
             both.then_some(())
         })
         .await;
-        // The stream goes on, and what it does not tell is not told.
-        let told = told_until_now(&database, &receiver).await;
-        assert_eq!(told, required(&[("ingested", r#"{"id":"1","key":"k"}"#)]), "PostgreSQL {version}");
+        // The stream goes on, and what it lacks is not sent.
+        let delivered = records_until_now(&database, &receiver).await;
+        assert_eq!(delivered, required(&[("ingested", r#"{"id":"1","key":"k"}"#)]), "PostgreSQL {version}");
     }
 }

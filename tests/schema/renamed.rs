@@ -1,6 +1,6 @@
 //! The table is renamed, or moved to another schema, and changed under its other name: it is the same table.
 
-use crate::schema::helpers::{required, to, told_until_now};
+use crate::schema::helpers::{records_until_now, required, to};
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::{Received, Receiver};
@@ -64,9 +64,9 @@ async fn what_is_changed_under_another_name_of_the_table_is_delivered() {
                     sidecar.ready().await;
                 }
                 until("the change", async || (receiver.records_taken() > 0).then_some(())).await;
-                let told = told_until_now(&database, &receiver).await;
+                let delivered = records_until_now(&database, &receiver).await;
                 let expected = [("modified", r#"{"id":"1","key":"k","labels":["a"]}"#)];
-                assert_eq!(told, required(&expected), "{name}, {how}, PostgreSQL {version}");
+                assert_eq!(delivered, required(&expected), "{name}, {how}, PostgreSQL {version}");
                 // The server has few slots, and this test many sidecars.
                 assert!(sidecar.stop().await.success());
                 database.run(&format!("SELECT pg_drop_replication_slot('s_{}')", database.name)).await;
@@ -83,10 +83,12 @@ async fn a_table_that_stays_renamed_is_followed_by_a_new_start_and_under_its_new
         database.run("INSERT INTO documents (id, key, project_id) VALUES (1, 'k', 'p')").await;
         let receiver = Receiver::start().await;
         let mut sidecar = Sidecar::start(&database, &to(&receiver)).await;
-        let relabelled = async |label: &str, told: usize| {
+        let relabelled = async |label: &str, delivered: usize| {
             database.run(&format!("UPDATE papers SET labels = '{{{label}}}' WHERE id = 1")).await;
-            until(&format!("the label {label}"), async || (receiver.records_taken() >= told).then_some(()))
-                .await;
+            until(&format!("the label {label}"), async || {
+                (receiver.records_taken() >= delivered).then_some(())
+            })
+            .await;
         };
         database.run("ALTER TABLE documents RENAME TO papers").await;
         relabelled("running", 1).await;

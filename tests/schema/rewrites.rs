@@ -4,62 +4,62 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::schema::helpers::{required, to, told_until_now};
+use crate::schema::helpers::{records_until_now, required, to};
+use crate::support::VERSIONS;
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::Receiver;
-use crate::support::{VERSIONS, until};
 
 /// What is altered, in one statement after the other. What every row then holds in `more`, as SQL; and
-/// whether the catalog still tells.
+/// whether the catalog still has it.
 struct Case {
     name: &'static str,
     alters: &'static [&'static str],
     holds: &'static str,
-    told: bool,
+    delivered: bool,
 }
 
 const CASES: [Case; 10] = [
-    Case { name: "plain", alters: &["ADD more text"], holds: "NULL", told: true },
-    Case { name: "constant", alters: &["ADD more text DEFAULT '5'"], holds: "'5'", told: true },
+    Case { name: "plain", alters: &["ADD more text"], holds: "NULL", delivered: true },
+    Case { name: "constant", alters: &["ADD more text DEFAULT '5'"], holds: "'5'", delivered: true },
     Case {
         name: "dropped",
         alters: &["ADD more text DEFAULT '5'", "ALTER more DROP DEFAULT"],
         holds: "'5'",
-        told: true,
+        delivered: true,
     },
     Case {
         name: "replaced",
         alters: &["ADD more text DEFAULT '5'", "ALTER more SET DEFAULT '6'"],
         holds: "'5'",
-        told: true,
+        delivered: true,
     },
     Case {
         name: "defaultless",
         alters: &["ADD more text", "ALTER more SET DEFAULT '6'", "ALTER more DROP DEFAULT"],
         holds: "NULL",
-        told: true,
+        delivered: true,
     },
     // The rows are written anew.
-    Case { name: "beside", alters: &["ADD more text, ALTER n TYPE bigint"], holds: "NULL", told: true },
-    Case { name: "after", alters: &["ADD more text", "ALTER n TYPE bigint"], holds: "NULL", told: true },
+    Case { name: "beside", alters: &["ADD more text, ALTER n TYPE bigint"], holds: "NULL", delivered: true },
+    Case { name: "after", alters: &["ADD more text", "ALTER n TYPE bigint"], holds: "NULL", delivered: true },
     Case {
         name: "lost",
         alters: &["ADD more text DEFAULT '5'", "ALTER n TYPE bigint", "ALTER more DROP DEFAULT"],
         holds: "'5'",
-        told: false,
+        delivered: false,
     },
     Case {
         name: "kept",
         alters: &["ADD more text DEFAULT '5'", "ALTER n TYPE bigint"],
         holds: "'5'",
-        told: false,
+        delivered: false,
     },
     Case {
         name: "volatile",
         alters: &["ADD more text DEFAULT gen_random_uuid()", "ALTER more DROP DEFAULT"],
         holds: "more",
-        told: false,
+        delivered: false,
     },
 ];
 
@@ -72,7 +72,7 @@ enum How {
     InSavepoints,
 }
 
-async fn tried(case: &Case, how: How, version: u32) {
+async fn check_case(case: &Case, how: How, version: u32) {
     let what = format!("{}, {how:?}, PostgreSQL {version}", case.name);
     let database = Database::new(version, case.name).await;
     database.run(DOCUMENTS).await;
@@ -114,25 +114,22 @@ async fn tried(case: &Case, how: How, version: u32) {
         sidecar.spawn();
         sidecar.ready().await;
     }
-    if !case.told {
+    if !case.delivered {
         // The table is looked at then, and what is changed afterwards is seen.
-        until(&format!("{what}: the comparison"), async || {
-            sidecar.log().contains("compared 4 documents").then_some(())
-        })
-        .await;
+        sidecar.compared(4).await;
         database.run("UPDATE documents SET more = 'new' WHERE id = 4").await;
     }
-    let told = told_until_now(&database, &receiver).await;
+    let delivered = records_until_now(&database, &receiver).await;
     let ids: Vec<&str> =
-        told.get("ingested").into_iter().flatten().filter_map(|record| record["id"].as_str()).collect();
-    if case.told {
+        delivered.get("ingested").into_iter().flatten().filter_map(|record| record["id"].as_str()).collect();
+    if case.delivered {
         assert_eq!(ids, ["1", "3"], "{what}");
     } else {
-        // What document 3 held nobody can tell, if it was changed before the comparison.
+        // What document 3 held is unknown if it was changed before the comparison.
         let but_3: Vec<&str> = ids.into_iter().filter(|id| *id != "3").collect();
         assert_eq!(but_3, ["1", "4"], "{what}");
     }
-    let labels: Vec<_> = told["modified"].iter().map(|record| record["labels"].clone()).collect();
+    let labels: Vec<_> = delivered["modified"].iter().map(|record| record["labels"].clone()).collect();
     assert_eq!(labels, [json!(["a"]), json!(["b"])], "{what}");
     assert!(sidecar.stop().await.success());
     database.run(&format!("SELECT pg_drop_replication_slot('s_{}')", database.name)).await;
@@ -143,7 +140,7 @@ async fn what_an_alter_makes_unknowable_is_no_change_and_what_is_known_is() {
     for version in VERSIONS {
         for case in &CASES {
             let hows = [How::Running, How::Stopped, How::InOneTransaction, How::InSavepoints];
-            join_all(hows.map(|how| tried(case, how, version))).await;
+            join_all(hows.map(|how| check_case(case, how, version))).await;
         }
     }
 }
@@ -169,10 +166,10 @@ async fn the_catalog_of_now_is_not_taken_for_that_of_an_earlier_change() {
         sidecar.ready().await;
         // The catalog of now would have answered, so that nothing had to be compared. The comparison finds
         // what document 1 holds in the later column, and document 2 was not read since the earlier one came.
-        until("the comparison", async || sidecar.log().contains("compared 2 documents").then_some(())).await;
-        let told = told_until_now(&database, &receiver).await;
+        sidecar.compared(2).await;
+        let delivered = records_until_now(&database, &receiver).await;
         let expected =
             [("modified", r#"{"id":"1","key":"k","labels":["a"]}"#), ("ingested", r#"{"id":"1","key":"k"}"#)];
-        assert_eq!(told, required(&expected), "PostgreSQL {version}");
+        assert_eq!(delivered, required(&expected), "PostgreSQL {version}");
     }
 }

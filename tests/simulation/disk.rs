@@ -2,9 +2,9 @@
 //!
 //! SQLite runs on a VFS of ours (the crate `sqlite-vfs`: a safe trait, its own bindings, nothing to
 //! install), made its default for this program. So the spool's code is the shipped code down to its
-//! pragmas, and what is lost is decided by the writes and syncs that SQLite really asks for: with
-//! `synchronous` turned down nothing asks, and records are lost. Copies of files, cut back at a death,
-//! would have to be told what was synced, and would believe it.
+//! pragmas, and what is lost is decided by the writes and syncs that SQLite really makes: with
+//! `synchronous` turned down it makes no sync, and records are lost. Copies of files, cut back at a death,
+//! would need to know what was synced, and could not check it.
 //!
 //! Each file has its content, as the process sees it, and what is durable: after a loss of power the
 //! durable bytes are left, and any of the writes since, whole, in part or not at all.
@@ -27,7 +27,7 @@ thread_local! {
     static DISK: &'static Mutex<Disk> = Box::leak(Box::default());
 }
 
-/// This thread's disk. SQLite holds it while it works on it, and nobody else does then.
+/// This thread's disk. SQLite holds it while it works on it, and nothing else does then.
 pub fn disk() -> MutexGuard<'static, Disk> {
     DISK.with(|disk| *disk).lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -47,7 +47,7 @@ pub struct Disk {
     indexes: HashMap<String, Index>,
     random: Option<StdRng>,
     handles: u64,
-    /// Writes, syncs and so on that were asked for.
+    /// Writes, syncs and so on that were requested.
     pub steps: u64,
     /// The process dies at this step.
     pub dies_at: Option<u64>,
@@ -113,12 +113,12 @@ impl Disk {
         }
         self.indexes.clear();
         self.random = Some(random);
-        self.clear_sky();
+        self.end_faults();
         (self.is_dead, self.sync_failed) = (false, false);
     }
 
     /// No fault is to come.
-    pub fn clear_sky(&mut self) {
+    pub fn end_faults(&mut self) {
         (self.dies_at, self.sync_fails_at, self.full_until) = (None, None, None);
     }
 

@@ -10,7 +10,7 @@ use crate::receivers::Sent;
 
 pub struct FaultsSeen<'a> {
     pub deaths: usize,
-    /// Batches that were taken without an answer that was heard, by lane.
+    /// Batches that were taken without an answer that arrived, by lane.
     pub unheard: &'a HashMap<(String, String), usize>,
     /// No wait for another callback is ever over.
     pub strict_order: bool,
@@ -132,7 +132,7 @@ pub fn taken_once(sent: &[Sent], replay: &str) -> Result<BTreeMap<Lane, Vec<Batc
     Ok(lanes)
 }
 
-/// Of each lane the dead letters that were taken when they were tried once more, and not before.
+/// Of each lane the dead letters that were taken when they were attempted once more, and not before.
 pub fn redelivered(
     sent: &[Sent],
     live: &BTreeMap<Lane, Vec<Batch>>,
@@ -156,12 +156,12 @@ pub fn redelivered(
 }
 
 fn positions(request: &Sent) -> Result<(Position, Position), String> {
-    let told = request.header("sidecar-positions");
+    let positions = request.header("sidecar-positions");
     let parse = |text: &str| {
         let place: Place = text.parse().map_err(|error| format!("{error}"))?;
         Ok::<_, String>(Position { commit: place.commit, number: place.number.unwrap_or(0) })
     };
-    let (from, to) = told.split_once("..").ok_or_else(|| format!("positions `{told}`"))?;
+    let (from, to) = positions.split_once("..").ok_or_else(|| format!("positions `{positions}`"))?;
     Ok((parse(from)?, parse(to)?))
 }
 

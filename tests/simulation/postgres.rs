@@ -1,4 +1,4 @@
-//! The server: transactions as pgoutput tells them, one slot, one connection.
+//! The server: transactions as pgoutput sends them, one slot, one connection.
 //!
 //! It sends whole transactions in commit order, those again that were not confirmed; forwards a start
 //! that lies behind what is confirmed, silently; and after a crash of its own knows an older
@@ -71,7 +71,7 @@ impl Postgres {
         for _ in 0..random.random_range(0..=most) {
             changes.push(self.change(random));
         }
-        // Begin tells where the commit record begins; that may be exactly what was last confirmed.
+        // Begin has the LSN at which the commit record begins; that may be exactly what was last confirmed.
         let commit = Lsn(self.wal.0 + if random.random_bool(0.5) { 0 } else { random.random_range(8..400) });
         let end = Lsn(commit.0 + 48);
         self.wal = end;
@@ -175,7 +175,7 @@ impl Postgres {
     }
 
     /// A status update arrived.
-    pub fn hear(&mut self, confirmed: Lsn) {
+    pub fn confirm(&mut self, confirmed: Lsn) {
         self.confirmed = self.confirmed.max(confirmed);
         assert!(self.confirmed <= self.wal, "{confirmed} was confirmed, the log ends at {}", self.wal);
     }
@@ -200,7 +200,7 @@ impl Postgres {
         (!out.is_empty()).then(|| FrameBlock::of(out.freeze()))
     }
 
-    /// A keepalive. Inside a transaction it tells of the log's end, which lies behind its commit.
+    /// A keepalive. Inside a transaction it has the log's end, which lies behind its commit.
     pub fn keepalive(&mut self, reply_requested: bool) -> Option<FrameBlock> {
         let sending = self.sending.as_mut()?;
         if sending.message == 0 {
@@ -389,7 +389,7 @@ fn labels(random: &mut StdRng) -> Option<Vec<String>> {
 }
 
 fn similarity(random: &mut StdRng) -> Vec<Value> {
-    // No two alike: a list says a similarity once.
+    // No two alike: a list holds a similarity once.
     let mut others: Vec<u32> = (0..2).map(|_| random.random_range(0..9)).collect();
     others.dedup();
     let entry = |other: u32| json!({"similar_doc_id": other.to_string(), "similar_doc_key": null, "similarity_label": "near"});

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
-use sidecar::capture::{Capture, CatalogAnswer, Documents, Listeners, Loop, Notice};
+use sidecar::capture::{Capture, CaptureLoop, CatalogAnswer, Documents, Listeners, Notification};
 use sidecar::classify::{ExcludedWhen, Mapping, SimilarityColumns, TableName};
 use sidecar::clock::{Clock, ManualClock};
 use sidecar::deliver::{Deliver, Driver, Limits, Params, Routes, SendRequest, Webhook};
@@ -84,14 +84,14 @@ impl Setup {
 pub struct Process {
     pub spool: Spool,
     pub capture: Capture,
-    pub left: Loop,
+    pub left: CaptureLoop,
     pub right: Driver,
     pub deliver: Arc<Deliver>,
     pub reader: Reader,
     pub clock: Clock,
     subscription: Mutex<Subscription>,
     committed: mpsc::Receiver<Appended>,
-    notices: Arc<Mutex<Vec<Notice>>>,
+    notifications: Arc<Mutex<Vec<Notification>>>,
     number: u64,
 }
 
@@ -118,10 +118,10 @@ impl Process {
             opened.spool.apply(Op::Commit(Arc::new(group)))?;
         }
         let metrics = Metrics::unregistered();
-        let mut dice = StdRng::seed_from_u64(seed);
+        let mut rng = StdRng::seed_from_u64(seed);
         let routes = Arc::new(routes(setup));
-        let notices: Arc<Mutex<Vec<Notice>>> = Arc::default();
-        let (noticed, failed) = (Arc::clone(&notices), Arc::clone(&notices));
+        let notifications: Arc<Mutex<Vec<Notification>>> = Arc::default();
+        let (noticed, failed) = (Arc::clone(&notifications), Arc::clone(&notifications));
         let (deliver, right) = Deliver::without_thread(Params {
             held: false,
             spool: opened.spool.clone(),
@@ -132,10 +132,10 @@ impl Process {
             spool_bytes_max: options.bytes_max,
             retain: options.retain,
             post,
-            jitter: Box::new(move || dice.random()),
+            jitter: Box::new(move || rng.random()),
             clock,
             metrics: metrics.clone(),
-            on_failure: Box::new(move |error| failed.lock().unwrap().push(Notice::SpoolFailed(error))),
+            on_failure: Box::new(move |error| failed.lock().unwrap().push(Notification::SpoolFailed(error))),
         })?;
         let deliver = Arc::new(deliver);
         let (sender, committed) = mpsc::channel();
@@ -144,9 +144,10 @@ impl Process {
             route_filter: Arc::new(move |project, callback| routes.find(project, callback).is_some()),
             record_observer: Arc::new(|_, _, _, _| {}),
         };
-        let (capture, left) = Capture::without_thread(&opened, clock, metrics, listeners, move |notice| {
-            noticed.lock().unwrap().push(notice);
-        })?;
+        let (capture, left) =
+            Capture::without_thread(&opened, clock, metrics, listeners, move |notification| {
+                noticed.lock().unwrap().push(notification);
+            })?;
         let reader = opened.spool.reader()?;
         Ok(Self {
             spool: opened.spool,
@@ -158,7 +159,7 @@ impl Process {
             clock,
             subscription: Mutex::new(subscription),
             committed,
-            notices,
+            notifications,
             number: 0,
         })
     }
@@ -184,8 +185,8 @@ impl Process {
             exclude_on_truncate: true,
             until: None,
         };
-        let ask = Box::new(|_: &[u32], _: &[String], _| Ok(CatalogAnswer::default()));
-        self.capture.connected(self.number, documents, ask, position);
+        let request = Box::new(|_: &[u32], _: &[String], _| Ok(CatalogAnswer::default()));
+        self.capture.connected(self.number, documents, request, position);
         Some(position.resume_lsn)
     }
 
@@ -203,8 +204,8 @@ impl Process {
         subscription.projects.clone()
     }
 
-    pub fn notices(&self) -> Vec<Notice> {
-        std::mem::take(&mut *self.notices.lock().unwrap())
+    pub fn notifications(&self) -> Vec<Notification> {
+        std::mem::take(&mut *self.notifications.lock().unwrap())
     }
 }
 

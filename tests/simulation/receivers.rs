@@ -27,7 +27,7 @@ pub enum Behaviour {
 
 /// A request, as it left.
 pub struct Sent {
-    /// Where to: the webhook's project, whatever the headers say.
+    /// Where to: the webhook's project, whatever the headers hold.
     pub host: String,
     pub headers: HashMap<String, String>,
     pub body: Bytes,
@@ -44,7 +44,7 @@ impl Sent {
         self.headers.contains_key("sidecar-replay") && !self.is_redelivered()
     }
 
-    /// A dead letter, once more: those that ask count their ids from 1.
+    /// A dead letter, once more: requests for these count their ids from 1.
     pub fn is_redelivered(&self) -> bool {
         self.header("sidecar-replay").starts_with("00000000-0000-0000")
     }
@@ -54,19 +54,19 @@ impl Sent {
     }
 }
 
-/// On the wire: what was sent, how its sender is told, and when it stops to wait.
+/// On the wire: what was sent, where its outcome goes, and when the sender stops to wait.
 struct Waiting {
     sent: usize,
     host: String,
     bytes: usize,
-    told: Box<dyn FnOnce(Outcome) + Send>,
+    on_outcome: Box<dyn FnOnce(Outcome) + Send>,
     deadline: Uptime,
 }
 
 #[derive(Default)]
 pub struct Receivers {
     pub behaviours: HashMap<String, Behaviour>,
-    /// All of them, always: they take what comes, and say so.
+    /// All of them, always: they accept every request.
     are_well: bool,
     pub sent: Vec<Sent>,
     /// Answers that never came to a batch that was taken, by lane.
@@ -87,13 +87,13 @@ impl Receivers {
 
     pub fn post(&self) -> SendRequest {
         let posted = Arc::clone(&self.posted);
-        Box::new(move |ask, told| posted.lock().unwrap().push((ask, told)))
+        Box::new(move |ask, on_outcome| posted.lock().unwrap().push((ask, on_outcome)))
     }
 
     /// What the sidecar has just sent is on the wire.
     pub fn collect(&mut self, now: Uptime) {
         let posted = std::mem::take(&mut *self.posted.lock().unwrap());
-        for (ask, told) in posted {
+        for (ask, on_outcome) in posted {
             self.events += 1;
             let host = ask.url.host().unwrap().to_owned();
             let headers = ask.headers.iter();
@@ -103,7 +103,7 @@ impl Receivers {
                 sent: self.sent.len(),
                 host: host.clone(),
                 bytes: ask.body.len(),
-                told,
+                on_outcome,
                 deadline: now.plus(ask.timeout),
             });
             self.sent.push(Sent {
@@ -132,7 +132,7 @@ impl Receivers {
         if behaviour == Behaviour::Hangs && !is_late {
             return;
         }
-        let Waiting { sent, bytes, told, .. } = self.waiting.swap_remove(at);
+        let Waiting { sent, bytes, on_outcome, .. } = self.waiting.swap_remove(at);
         let outcome = match behaviour {
             _ if is_late && !self.are_well => {
                 if random.random_bool(0.5) {
@@ -151,7 +151,7 @@ impl Receivers {
                 outcome(Some(413), OutcomeKind::Status)
             }
             _ if !self.are_well && random.random_bool(0.05) => {
-                // It says 2xx and dies, or dies before it says anything.
+                // It answers 2xx and dies, or dies before it answers.
                 if random.random_bool(0.7) {
                     self.take_unheard(sent);
                 }
@@ -162,7 +162,7 @@ impl Receivers {
                 outcome(Some(200), OutcomeKind::Delivered)
             }
         };
-        told(outcome);
+        on_outcome(outcome);
     }
 
     /// The sender dies: some of what is on the wire arrives.

@@ -1,4 +1,4 @@
-//! Replays that users ask for in the midst of the faults, and what must have come of them.
+//! Replays that users request during the faults, and what must have been sent.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -24,7 +24,7 @@ pub struct Entered {
 }
 
 impl World {
-    /// Somebody asks for a replay of what was taken.
+    /// A user requests a replay of what was taken.
     pub(super) fn ask_replay(&mut self) {
         let Some(process) = self.process.as_ref().filter(|_| !self.setup.is_crowded()) else { return };
         let taken: Vec<&Sent> = self.receivers.sent.iter().filter(|sent| sent.taken.is_some()).collect();
@@ -32,7 +32,7 @@ impl World {
         let (first, _) = from.header("sidecar-positions").split_once("..").unwrap();
         let to = taken.choose(&mut self.random).filter(|_| self.random.random_bool(0.3));
         let to = to.and_then(|sent| Some(sent.header("sidecar-positions").split_once("..")?.1.to_owned()));
-        let asked = ReplayRequest {
+        let requested = ReplayRequest {
             from_lsn: Some(first.to_owned()),
             to_lsn: to,
             project: self.random.random_bool(0.3).then(|| from.host.clone()),
@@ -53,7 +53,7 @@ impl World {
             epoch_after: Seq(0),
             lanes: &lanes,
         };
-        let plan = match plan(&process.reader, &asked, &known) {
+        let plan = match plan(&process.reader, &requested, &known) {
             Ok(plan) => plan,
             // Too old, backwards, or a disk that is dying.
             Err(ReplayError::Invalid(_) | ReplayError::Unavailable(_) | ReplayError::Spool(_)) => return,
@@ -65,10 +65,10 @@ impl World {
             |replay| plan.spans.iter().map(|range| LaneReplay::new(replay, range)).collect::<Vec<_>>();
         let new = NewReplay {
             id: Uuid::from_u128(self.random.random()),
-            request: serde_json::to_string(&asked).unwrap(),
+            request: serde_json::to_string(&requested).unwrap(),
             requested_at: known.now,
-            rate: asked.rate,
-            parts: ranges(ReplayNo(0)),
+            rate: requested.rate,
+            ranges: ranges(ReplayNo(0)),
             low_watermark: Some(plan.window.low_watermark),
         };
         let (id, rate) = (new.id, new.rate);
@@ -78,7 +78,7 @@ impl World {
         self.know_replays();
     }
 
-    /// Somebody asks for one more attempt of all that was given up.
+    /// A user requests one more attempt of all that was given up.
     pub(super) fn ask_redelivery(&mut self) {
         let Some(process) = &self.process else { return };
         let letters = process.reader.dead_letters(DeadLetterNo(0), 10_000).unwrap_or_default();
@@ -93,7 +93,7 @@ impl World {
         }
     }
 
-    /// Those that are on the disk, whoever was told of it.
+    /// Those that are on the disk, whether or not the request was answered.
     pub(super) fn know_replays(&mut self) {
         let Some(process) = &self.process else { return };
         for replay in process.reader.replays().unwrap_or_default() {
@@ -105,17 +105,17 @@ impl World {
 }
 
 fn entered(reader: &Reader, replay: &Replay) -> Result<Entered, SpoolError> {
-    let asked: ReplayRequest = serde_json::from_str(&replay.request).unwrap();
+    let requested: ReplayRequest = serde_json::from_str(&replay.request).unwrap();
     let place = |text: String| text.parse::<Place>().unwrap();
     Ok(Entered {
-        from: place(asked.from_lsn.unwrap()).first(),
-        to: asked.to_lsn.map(|text| place(text).last()),
-        records: reader.parts(replay.no)?.iter().map(|part| part.records).sum(),
+        from: place(requested.from_lsn.unwrap()).first(),
+        to: requested.to_lsn.map(|text| place(text).last()),
+        records: reader.ranges(replay.no)?.iter().map(|part| part.records).sum(),
     })
 }
 
 /// Each replay sent exactly so many records as were entered, in each lane a stretch of what the model
-/// says, in order, that begins and ends where it was asked to; and each document's in order.
+/// holds, in order, that begins and ends where it was requested to; and each document's in order.
 pub fn check_replays(
     expected: &[Expected],
     sent: &[Sent],
@@ -131,7 +131,7 @@ pub fn check_replays(
     let known: HashSet<&str> =
         sent.iter().filter(|sent| sent.is_replayed()).map(|sent| sent.header("sidecar-replay")).collect();
     if let Some(unknown) = known.iter().find(|id| !replays.contains_key(**id)) {
-        return Err(format!("nobody asked for the replay {unknown}"));
+        return Err(format!("nothing requested the replay {unknown}"));
     }
     let mut all = 0;
     for (id, entered) in replays {
@@ -163,7 +163,7 @@ pub fn check_replays(
             // It may begin in the midst of the first batch that reaches so far.
             let mut fitting = (*start..start + length).filter(|from| fits(*from));
             let from = fitting.next();
-            // Where records are alike, nobody can tell which of them came.
+            // Where records are alike, which of them came is unknown.
             is_certain &= fitting.next().is_none();
             let from =
                 from.ok_or_else(|| format!("replay {id}: {lane:?} got {} other records", got.len()))?;

@@ -1,4 +1,4 @@
-//! One seed: faults, then a clear sky under which everything must arrive.
+//! One seed: faults, then none, until everything has arrived.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
-use sidecar::capture::{GroupError, Halt, Notice};
+use sidecar::capture::{ApplyError, GroupError, Notification};
 use sidecar::clock::{Clock, ManualClock};
 use sidecar::spool::{Replay, ReplayState};
 use sidecar::time::{Timestamp, Uptime};
@@ -80,7 +80,7 @@ pub struct World {
 pub fn run(seed: u64, folder: &Path) -> Result<Figures, String> {
     let mut world = World::new(seed, folder);
     let steps = world.random.random_range(100..900);
-    let ended = (0..steps).try_for_each(|_| world.step()).and_then(|()| world.clear_sky());
+    let ended = (0..steps).try_for_each(|_| world.step()).and_then(|()| world.end_faults());
     world.end();
     ended?;
     world.check()
@@ -96,7 +96,7 @@ pub fn flood(seed: u64, folder: &Path, rows: usize) -> Result<Figures, String> {
     while let Some(block) = world.postgres.send(usize::MAX) {
         world.process.as_ref().expect("it was booted").hand_over(block);
     }
-    let ended = world.clear_sky();
+    let ended = world.end_faults();
     world.end();
     ended?;
     world.check()
@@ -156,8 +156,8 @@ impl World {
         }
         let block = match self.random.random_range(0..10) {
             0..2 => {
-                let asks = self.random.random_bool(0.5);
-                self.postgres.keepalive(asks)
+                let reply_requested = self.random.random_bool(0.5);
+                self.postgres.keepalive(reply_requested)
             }
             2 => {
                 self.postgres.elsewhere(&mut self.random);
@@ -200,7 +200,7 @@ impl World {
     fn confirm(&mut self) {
         if let Some(process) = self.process.as_ref().filter(|_| self.postgres.is_streaming()) {
             let confirmed = *process.capture.confirmed().borrow();
-            self.postgres.hear(confirmed.max(START));
+            self.postgres.confirm(confirmed.max(START));
         }
     }
 
@@ -283,24 +283,24 @@ impl World {
         }
     }
 
-    /// What follows from the last step: notices, room, deaths.
+    /// What follows from the last step: notifications, room, deaths.
     fn look(&mut self) -> Result<(), String> {
         let (is_dead, sync_failed) = {
             let disk = disk();
             (disk.is_dead, disk.sync_failed)
         };
         let mut must_end = is_dead || sync_failed;
-        let notices = self.process.as_ref().map(Process::notices).unwrap_or_default();
-        for notice in notices {
-            match notice {
-                Notice::Halted(_, halt @ (Halt::DiskFull | Halt::SpoolFull)) => {
-                    self.figures.full_spools += usize::from(matches!(halt, Halt::SpoolFull));
+        let notifications = self.process.as_ref().map(Process::notifications).unwrap_or_default();
+        for notification in notifications {
+            match notification {
+                Notification::ApplyFailed(_, error @ (ApplyError::DiskFull | ApplyError::SpoolFull)) => {
+                    self.figures.full_spools += usize::from(matches!(error, ApplyError::SpoolFull));
                     self.waits_for_room = true;
                     self.postgres.cut();
                 }
-                Notice::Resumed => self.waits_for_room = false,
-                Notice::SpoolFailed(_)
-                | Notice::Halted(_, Halt::GroupWriter { error: GroupError::Spool(_), .. })
+                Notification::RoomAvailable => self.waits_for_room = false,
+                Notification::SpoolFailed(_)
+                | Notification::ApplyFailed(_, ApplyError::GroupWriter { error: GroupError::Spool(_), .. })
                     if must_end => {}
                 wrong => {
                     self.fault.get_or_insert(format!("{wrong:?}"));
@@ -311,8 +311,8 @@ impl World {
             self.fault.get_or_insert(format!("{} requests in flight", self.receivers.on_the_wire()));
         }
         if let Some(process) = &self.process {
-            let parts = process.left.memory().into_iter().chain(process.right.memory());
-            for (what, amount, limit) in parts.filter(|(_, amount, limit)| amount > limit) {
+            let ranges = process.left.memory().into_iter().chain(process.right.memory());
+            for (what, amount, limit) in ranges.filter(|(_, amount, limit)| amount > limit) {
                 self.fault.get_or_insert(format!("{amount} {what}, and {limit} at most"));
             }
         }
@@ -340,7 +340,7 @@ impl World {
         self.figures.power_losses += usize::from(death == Death::PowerLost);
     }
 
-    /// It is told to stop, and ends as it should: SQLite carries its log over.
+    /// It is stopped in an orderly way: SQLite carries its log over.
     fn stop(&mut self) {
         self.receivers.collect(self.now());
         self.receivers.sender_dies(&mut self.random);
@@ -377,9 +377,9 @@ impl World {
     }
 
     /// Faults end. Everything committed must arrive, and be confirmed.
-    fn clear_sky(&mut self) -> Result<(), String> {
+    fn end_faults(&mut self) -> Result<(), String> {
         self.receivers.behaviours.clear();
-        disk().clear_sky();
+        disk().end_faults();
         for _ in 0..ROUNDS_MAX {
             if self.process.is_none() {
                 self.boot()?;
@@ -416,7 +416,7 @@ impl World {
             self.pass(Duration::from_millis(600));
         }
         Err(format!(
-            "after {ROUNDS_MAX} rounds of clear sky something has not arrived: {}, confirmed {} of {}",
+            "after {ROUNDS_MAX} rounds without faults something has not arrived: {}, confirmed {} of {}",
             self.check().err().unwrap_or_default(),
             self.postgres.confirmed,
             self.postgres.wal

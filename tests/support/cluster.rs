@@ -15,11 +15,11 @@ pub struct Cluster {
     version: u32,
     pub port: u16,
     folder: PathBuf,
-    /// While it runs: a shell that ends it when told to, or with us.
+    /// While it runs: a shell that ends it on request, or with this process.
     keeper: Option<Child>,
 }
 
-/// How a server is told to stop.
+/// How a server is stopped.
 #[derive(Clone, Copy, Debug)]
 pub enum Stop {
     /// In order: everything it wrote reaches whoever reads.
@@ -95,9 +95,9 @@ impl Cluster {
         self.keeper = Some(shell.spawn().unwrap());
         let (program, port) = (bin(self.version).join("pg_isready"), self.port.to_string());
         until("the server to answer", async || {
-            let mut asked = Command::new(&program);
-            let asked = asked.args(["-q", "-h", "127.0.0.1", "-p", &port]).status().unwrap();
-            asked.success().then_some(())
+            let mut is_ready = Command::new(&program);
+            let is_ready = is_ready.args(["-q", "-h", "127.0.0.1", "-p", &port]).status().unwrap();
+            is_ready.success().then_some(())
         })
         .await;
     }
@@ -183,10 +183,10 @@ impl Drop for Cluster {
 }
 
 fn done(command: &mut Command) {
-    let said = command.output().unwrap();
-    assert!(said.status.success(), "{command:?}: {}", String::from_utf8_lossy(&said.stderr));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// $0 is the folder, the rest the server's command. Without a word the server ends, and the folder goes.
+/// $0 is the folder, the rest the server's command. When its input is closed, the server ends and the folder is removed.
 const KEEPER: &str = r#""$@" </dev/null >/dev/null & server=$!; read -r signal; kill -"${signal:-QUIT}" $server; wait $server
 [ -n "$signal" ] || rm -rf "$0""#;

@@ -25,15 +25,32 @@ pub mod workload;
 
 use std::time::{Duration, Instant};
 
-/// Waits for a condition; says what it waited for, and how long, where it does not come.
-pub async fn until<T>(what: &str, mut met: impl AsyncFnMut() -> Option<T>) -> T {
+/// Waits for a condition. Where it is not met in time, says what it waited for, and how long.
+pub async fn until<T>(what: &str, met: impl AsyncFnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, met).await
+}
+
+/// As [`until`], for at most `patience`.
+pub async fn until_within<T>(patience: Duration, what: &str, mut met: impl AsyncFnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = met().await {
             return found;
         }
-        assert!(began.elapsed() < PATIENCE, "waited {:?} for {what}", began.elapsed());
+        assert!(began.elapsed() < patience, "waited {patience:?} for {what}");
         tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// As [`until`], in a test without a runtime.
+pub fn until_blocking<T>(what: &str, mut met: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = met() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 

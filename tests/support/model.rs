@@ -40,13 +40,13 @@ impl Model {
     /// The row of identity `before` is now `after`; either may be missing.
     pub fn change(&mut self, before: Option<i64>, after: Option<Document>) {
         let old = before.and_then(|id| self.rows.remove(&id));
-        self.tell(old.as_ref(), after.as_ref());
+        self.emit(old.as_ref(), after.as_ref());
         if let Some(after) = after {
             self.rows.insert(after.id, after);
         }
     }
 
-    fn tell(&mut self, old: Option<&Document>, new: Option<&Document>) {
+    fn emit(&mut self, old: Option<&Document>, new: Option<&Document>) {
         let live = |row: &&Document| !row.excluded;
         match (old.filter(live), new.filter(live)) {
             (None, None) => {}
@@ -56,11 +56,11 @@ impl Model {
                 self.add("excluded", old, document(old));
                 self.add("ingested", new, document(new));
             }
-            (Some(old), Some(new)) => self.tell_changes(old, new),
+            (Some(old), Some(new)) => self.emit_changes(old, new),
         }
     }
 
-    fn tell_changes(&mut self, old: &Document, new: &Document) {
+    fn emit_changes(&mut self, old: &Document, new: &Document) {
         if (&old.title, &old.body, &old.key) != (&new.title, &new.body, &new.key) {
             self.add("ingested", new, document(new));
         }

@@ -77,6 +77,25 @@ impl Sidecar {
         command
     }
 
+    /// Writes these settings and has them read by SIGHUP. Returns when they are in force.
+    pub async fn reload(&self, database: &Database, settings: &str) {
+        // The metric says only whether the last reading went well: wrong settings, which change nothing, come first.
+        self.configure(database, "wrong = 1\n");
+        self.signal("HUP");
+        self.reloaded(false).await;
+        self.configure(database, settings);
+        self.signal("HUP");
+        self.reloaded(true).await;
+    }
+
+    /// Waits until the last reading of the settings went well, or did not.
+    pub async fn reloaded(&self, well: bool) {
+        until("the settings to be read", async || {
+            (self.metric("sidecar_config_last_reload_successful") == u64::from(well)).then_some(())
+        })
+        .await;
+    }
+
     pub async fn ready(&self) {
         until("the sidecar to be ready", async || {
             self.get("/-/ready").filter(|(status, _)| *status == 200).map(drop)
@@ -84,13 +103,13 @@ impl Sidecar {
         .await;
     }
 
-    /// Status and body of what the control socket answers; `None` where nobody does.
+    /// Status and body of what the control socket answers; `None` without an answer.
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
-        self.ask("GET", path, "")
+        self.request("GET", path, "")
     }
 
     /// The same, with a method and a body of JSON.
-    pub fn ask(&self, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
+    pub fn request(&self, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
         let mut stream = UnixStream::connect(self.spool().join("control.sock")).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
         let head = format!(
@@ -107,6 +126,31 @@ impl Sidecar {
 
     pub fn status(&self) -> Option<Value> {
         serde_json::from_str(&self.get("/api/v1/status")?.1).ok()
+    }
+
+    /// The state of the replication side.
+    pub fn source_state(&self) -> Option<String> {
+        Some(self.status()?["source"]["state"].as_str()?.to_owned())
+    }
+
+    /// Waits for a state of the replication side.
+    pub async fn in_state(&self, state: &str) {
+        let what = format!("the sidecar to be {state}");
+        until(&what, async || (self.source_state()? == state).then_some(())).await;
+    }
+
+    /// The last resync of this process.
+    pub fn resync_status(&self) -> Option<Value> {
+        Some(self.status()?["source"]["resync"].clone()).filter(|resync| !resync.is_null())
+    }
+
+    /// Waits until a resync has compared so many documents.
+    pub async fn compared(&self, documents: u64) {
+        until(&format!("a comparison of {documents} documents"), async || {
+            let last = self.resync_status()?;
+            (last["state"] == "done" && last["rows"] == documents).then_some(())
+        })
+        .await;
     }
 
     /// The value of a metric without labels.

@@ -1,4 +1,4 @@
-//! A network that is as bad as it is told to be, between two real programs on this machine.
+//! A network whose faults a test sets, between two real programs on this machine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! A receiver that remembers what came, and answers as it is told.
+//! A receiver that keeps its requests, and whose answers a test sets.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -62,13 +62,13 @@ pub enum Answer {
     Slow(u16, Duration),
 }
 
-type Manner = Arc<dyn Fn(&Received) -> Answer + Send + Sync>;
+type Responder = Arc<dyn Fn(&Received) -> Answer + Send + Sync>;
 
 #[derive(Clone)]
 pub struct Receiver {
     pub url: String,
     received: Arc<Mutex<Vec<Received>>>,
-    manner: Arc<Mutex<Manner>>,
+    responder: Arc<Mutex<Responder>>,
 }
 
 impl Receiver {
@@ -76,15 +76,15 @@ impl Receiver {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let manner: Manner = Arc::new(|_| Answer::Status(204));
-        let receiver = Self { url, received: Arc::default(), manner: Arc::new(Mutex::new(manner)) };
+        let responder: Responder = Arc::new(|_| Answer::Status(204));
+        let receiver = Self { url, received: Arc::default(), responder: Arc::new(Mutex::new(responder)) };
         tokio::spawn(receiver.clone().serve(listener));
         receiver
     }
 
-    /// Answers by `manner` from now on.
-    pub fn answers(&self, manner: impl Fn(&Received) -> Answer + Send + Sync + 'static) {
-        *self.manner.lock().unwrap() = Arc::new(manner);
+    /// Answers by `responder` from now on.
+    pub fn answers(&self, responder: impl Fn(&Received) -> Answer + Send + Sync + 'static) {
+        *self.responder.lock().unwrap() = Arc::new(responder);
     }
 
     pub fn received(&self) -> Vec<Received> {
@@ -127,8 +127,8 @@ impl Receiver {
             body: body.to_bytes(),
             status: 0,
         };
-        let manner = self.manner.lock().unwrap().clone();
-        let answer = manner(&received);
+        let responder = self.responder.lock().unwrap().clone();
+        let answer = responder(&received);
         let status = match answer {
             Answer::Status(status) | Answer::Slow(status, _) => status,
             Answer::Hang => 0,

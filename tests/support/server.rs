@@ -7,7 +7,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
+
+use super::until_blocking;
 
 pub(crate) struct Server {
     pub(crate) port: u16,
@@ -47,7 +48,7 @@ impl Server {
              max_replication_slots = 1000\nmax_wal_senders = 200\nmax_connections = 500\n{settings}\n"
         );
         fs::write(data.join("postgresql.auto.conf"), settings).expect("settings");
-        let keeper = run_as(Path::new("sh"))
+        let mut keeper = run_as(Path::new("sh"))
             .args(["-c", KEEPER])
             .arg(&folder)
             .arg(bin.join("postgres"))
@@ -60,19 +61,18 @@ impl Server {
             .expect("postgres");
         // It takes connections before it takes sessions.
         let answers = || {
-            let mut asked = Command::new(bin.join("pg_isready"));
-            asked
+            let mut is_ready = Command::new(bin.join("pg_isready"));
+            is_ready
                 .args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()])
                 .status()
-                .is_ok_and(|said| said.success())
+                .is_ok_and(|output| output.success())
         };
-        for _ in 0..6_000 {
-            if answers() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        assert!(answers(), "{}", fs::read_to_string(folder.join("log")).unwrap_or_default());
+        until_blocking("the server to answer", || {
+            let ended = keeper.try_wait().expect("its state");
+            let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
+            assert!(ended.is_none(), "the server ended: {}", log());
+            answers().then_some(())
+        });
         Self { port, bin, _keeper: keeper }
     }
 }
@@ -85,8 +85,8 @@ pub(crate) fn bin(version: u32) -> PathBuf {
     let mut places =
         named.map(PathBuf::from).chain([local, format!("/usr/lib/postgresql/{version}/bin").into()]);
     let is_it = |bin: &PathBuf| {
-        let said = Command::new(bin.join("postgres")).arg("--version").output();
-        said.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains(&format!(" {version}.")))
+        let output = Command::new(bin.join("postgres")).arg("--version").output();
+        output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(&format!(" {version}.")))
     };
     places
         .find(is_it)
@@ -96,8 +96,8 @@ pub(crate) fn bin(version: u32) -> PathBuf {
 /// Postgres does not run as root; whom it runs as then.
 pub(crate) fn unprivileged() -> Option<u32> {
     let id = |args: &[&str]| {
-        let said = Command::new("id").args(args).output().ok()?;
-        String::from_utf8_lossy(&said.stdout).trim().parse::<u32>().ok()
+        let output = Command::new("id").args(args).output().ok()?;
+        String::from_utf8_lossy(&output.stdout).trim().parse::<u32>().ok()
     };
     (id(&["-u"])? == 0).then(|| id(&["-u", "postgres"]).or_else(|| id(&["-u", "nobody"]))).flatten()
 }

@@ -11,7 +11,7 @@ pub struct Tmpfs {
 }
 
 impl Tmpfs {
-    /// `None`, and a line that says so, where this user may not mount: the test is skipped then.
+    /// `None`, with a line on stderr, where this user may not mount: the test is skipped then.
     pub fn mount(bytes: u64) -> Option<Self> {
         let folder = tempfile::Builder::new().prefix("sidecar-tmpfs").tempdir().unwrap();
         let mut mount = Command::new("mount");

@@ -175,7 +175,7 @@ impl Writer {
 
     fn similarity(&mut self) -> Vec<Value> {
         let count = self.rng.random_range(0..3);
-        // No two alike: a list says a similarity once.
+        // No two alike: a list holds a similarity once.
         let entry = |other: u32| json!({"similar_doc_id": other.to_string(), "similar_doc_key": null, "similarity_label": "near"});
         let mut others: Vec<u32> = (0..count).map(|_| self.rng.random_range(0..9)).collect();
         others.sort_unstable();

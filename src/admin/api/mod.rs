@@ -15,7 +15,7 @@ pub use dead_letters::{
 pub use replays::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, WindowStatus};
 pub use resync::{ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus};
 pub use status::{
-    LaneBacklog, LaneStatus, NotKeptLane, NotKeptStatus, OpenTransactionStatus, Progress, Readiness,
+    DroppedLane, DroppedStatus, LaneBacklog, LaneStatus, OpenTransactionStatus, Progress, Readiness,
     SourceState, SourceStatus, SpoolStatus, Status,
 };
 

@@ -27,25 +27,26 @@ pub struct Status {
     /// The delivery side, lane by lane.
     pub lanes: Vec<LaneStatus>,
     /// Records dropped since the start because no webhook is configured for them.
-    pub not_kept: NotKeptStatus,
+    #[serde(rename = "not_kept")]
+    pub dropped: DroppedStatus,
     /// Running replays, the newest first.
     pub replays: Vec<ReplayStatus>,
 }
 
 /// Records dropped because no webhook is configured for them.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub struct NotKeptStatus {
+pub struct DroppedStatus {
     /// Their number.
     pub records: u64,
     /// By project and callback, those with the most records first; at most 100.
-    pub lanes: Vec<NotKeptLane>,
+    pub lanes: Vec<DroppedLane>,
     /// Projects and callbacks that are not listed.
     pub more_lanes: u64,
 }
 
 /// Dropped records of one project and callback.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct NotKeptLane {
+pub struct DroppedLane {
     /// The project.
     pub project: String,
     /// The callback.

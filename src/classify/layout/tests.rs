@@ -120,7 +120,7 @@ fn only_content_may_travel_as_a_digest() {
 #[test]
 fn a_dropped_content_column_is_forgotten() {
     let mut table = Table::new();
-    let before = table.harness.learn(&live());
+    let before = table.harness.entry_of(&live());
     table.altered(&without("title"), &[]);
     assert_eq!(table.harness.records(Some(&before), &live()), NOTHING);
     assert_eq!(table.harness.records(Some(&before), &live().with("body", "other")), [INGESTED]);
@@ -133,14 +133,14 @@ fn an_added_column_was_null_or_its_constant_default_and_else_is_learned() {
         (MissingValue::Constant(b"x".to_vec()), live().with("added", "x"), live()),
     ] {
         let mut table = Table::new();
-        let before = table.harness.learn(&live());
+        let before = table.harness.entry_of(&live());
         assert_eq!(table.layouts.added(&mapping(), &relation(&with("added"))), ["added"]);
         table.altered(&with("added"), &[("added", default)]);
         assert_eq!(table.harness.records(Some(&before), &silent), NOTHING);
         assert_eq!(table.harness.records(Some(&before), &loud), [INGESTED]);
     }
     let mut table = Table::new();
-    let before = table.harness.learn(&live());
+    let before = table.harness.entry_of(&live());
     table.altered(&with("added"), &[("added", MissingValue::Unknown)]);
     let (learned, records) = table.harness.classify(Some(&before), &live().with("added", "x")).unwrap();
     assert_eq!(records, NOTHING);
@@ -150,7 +150,7 @@ fn an_added_column_was_null_or_its_constant_default_and_else_is_learned() {
 #[test]
 fn a_renamed_column_is_a_dropped_and_an_added_one() {
     let mut table = Table::new();
-    let before = table.harness.learn(&live());
+    let before = table.harness.entry_of(&live());
     let renamed = COLUMNS.map(|(name, oid)| (if name == "title" { "headline" } else { name }, oid));
     assert_eq!(table.layouts.added(&mapping(), &relation(&renamed)), ["headline"]);
     table.altered(&renamed, &[("headline", MissingValue::Null)]);
@@ -160,7 +160,7 @@ fn a_renamed_column_is_a_dropped_and_an_added_one() {
 #[test]
 fn a_retyped_or_reordered_column_keeps_its_fingerprints() {
     let mut table = Table::new();
-    let before = table.harness.learn(&live());
+    let before = table.harness.entry_of(&live());
     let mut altered = COLUMNS.map(|(name, oid)| (name, if name == "title" { 1043 } else { oid }));
     altered.swap(3, 4);
     assert_eq!(table.layouts.added(&mapping(), &relation(&altered)), NOTHING);
@@ -172,7 +172,7 @@ fn a_retyped_or_reordered_column_keeps_its_fingerprints() {
 #[test]
 fn a_column_dropped_and_made_again_is_another() {
     let mut table = Table::new();
-    let before = table.harness.learn(&live());
+    let before = table.harness.entry_of(&live());
     table.altered(&without("title"), &[]);
     table.altered(&COLUMNS, &[("title", MissingValue::Null)]);
     assert_eq!(table.harness.records(Some(&before), &live().null("title")), NOTHING);
@@ -193,7 +193,7 @@ fn the_same_shape_told_again_is_the_same_layout() {
 #[test]
 fn an_entry_of_an_unknown_layout_is_learned_anew() {
     let mut table = Table::new();
-    let mut before = table.harness.learn(&live());
+    let mut before = table.harness.entry_of(&live());
     before.layout = 77;
     assert_eq!(table.harness.records(Some(&before), &live().with("title", "other")), NOTHING);
 }
@@ -207,7 +207,7 @@ fn only_columns_with_a_role_and_a_users_type_are_asked_about() {
     assert_eq!(unknown(&table, &kinds), Vec::<u32>::new());
     table[5].1 = 20_001;
     assert_eq!(unknown(&table, &kinds), [20_001]);
-    kinds.learn(20_001, TypeForm { base: 3802, kind: TypeKind::Json });
+    kinds.insert(20_001, TypeForm { base: 3802, kind: TypeKind::Json });
     assert_eq!(unknown(&table, &kinds), Vec::<u32>::new());
 }
 

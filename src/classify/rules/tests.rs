@@ -12,19 +12,19 @@ const NOTHING: [&str; 0] = [];
 
 /// What `change` makes of the live document.
 fn of_live(change: &Doc) -> Vec<String> {
-    let mut harness = Harness::by_default();
-    let before = harness.learn(&live());
+    let mut harness = Harness::with_default_mapping();
+    let before = harness.entry_of(&live());
     harness.records(Some(&before), change)
 }
 
 #[test]
 fn an_unknown_live_document_is_ingested_and_nothing_else() {
-    assert_eq!(Harness::by_default().records(None, &live()), [INGESTED]);
+    assert_eq!(Harness::with_default_mapping().records(None, &live()), [INGESTED]);
 }
 
 #[test]
 fn an_unknown_excluded_document_makes_nothing() {
-    assert_eq!(Harness::by_default().records(None, &excluded()), NOTHING);
+    assert_eq!(Harness::with_default_mapping().records(None, &excluded()), NOTHING);
 }
 
 #[test]
@@ -74,8 +74,8 @@ fn each_similarity_that_the_old_value_did_not_hold_is_modified() {
 
 #[test]
 fn a_similarity_that_comes_back_is_told_again() {
-    let mut harness = Harness::by_default();
-    let with = harness.learn(&live());
+    let mut harness = Harness::with_default_mapping();
+    let with = harness.entry_of(&live());
     let (without, _) = harness.classify(Some(&with), &live().with("similarity", "[]")).unwrap();
     assert_eq!(harness.records(Some(&without), &live()).len(), 1);
 }
@@ -118,8 +118,8 @@ fn a_soft_delete_is_excluded_under_what_its_receiver_knows_and_nothing_else() {
 
 #[test]
 fn an_excluded_document_makes_nothing_and_is_kept_current() {
-    let mut harness = Harness::by_default();
-    let before = harness.learn(&excluded());
+    let mut harness = Harness::with_default_mapping();
+    let before = harness.entry_of(&excluded());
     let changed = excluded().with("title", "other").with("key", "k2").with("project_id", "q");
     let (entry, records) = harness.classify(Some(&before), &changed).unwrap();
     assert_eq!(records, NOTHING);
@@ -130,16 +130,16 @@ fn an_excluded_document_makes_nothing_and_is_kept_current() {
 
 #[test]
 fn a_restored_document_is_ingested_and_nothing_else() {
-    let mut harness = Harness::by_default();
-    let before = harness.learn(&excluded());
+    let mut harness = Harness::with_default_mapping();
+    let before = harness.entry_of(&excluded());
     let restored = live().with("labels", "{z}").with("title", "other").with("similarity", "[]");
     assert_eq!(harness.records(Some(&before), &restored), [INGESTED]);
 }
 
 #[test]
 fn a_row_that_is_gone_is_excluded_where_it_was_live() {
-    let mut harness = Harness::by_default();
-    let (was_live, was_excluded) = (harness.learn(&live()), harness.learn(&excluded()));
+    let mut harness = Harness::with_default_mapping();
+    let (was_live, was_excluded) = (harness.entry_of(&live()), harness.entry_of(&excluded()));
     harness.drafts.clear();
     draft_removed(&was_live, &mut harness.drafts);
     assert_eq!(harness.drafted(), [EXCLUDED]);
@@ -150,8 +150,8 @@ fn a_row_that_is_gone_is_excluded_where_it_was_live() {
 
 #[test]
 fn a_moved_document_is_excluded_there_and_ingested_here_and_nothing_else() {
-    let mut harness = Harness::by_default();
-    let before = harness.learn(&live());
+    let mut harness = Harness::with_default_mapping();
+    let before = harness.entry_of(&live());
     let moved = live().with("project_id", "q").with("key", "m").with("labels", "{z}").with("title", "o");
     assert_eq!(harness.records(Some(&before), &moved), [EXCLUDED, r#"q ingested {"id":"1","key":"m"}"#]);
     // Other projects' lanes are not waited for.
@@ -160,8 +160,8 @@ fn a_moved_document_is_excluded_there_and_ingested_here_and_nothing_else() {
 
 #[test]
 fn a_changed_id_is_excluded_and_ingested_and_the_second_waits_for_the_first() {
-    let mut harness = Harness::by_default();
-    let before = harness.learn(&live());
+    let mut harness = Harness::with_default_mapping();
+    let before = harness.entry_of(&live());
     let renamed = live().with("id", "2").with("labels", "{z}");
     assert_eq!(harness.records(Some(&before), &renamed), [EXCLUDED, r#"p ingested {"id":"2","key":"k"}"#]);
     let [excluded, ingested] = harness.drafts.list.as_slice() else { panic!("two records") };
@@ -177,7 +177,7 @@ fn a_changed_identity_under_the_same_id_is_as_any_other_update() {
     mapping.ignore.push("pk".to_owned());
     let mut harness = Harness::new(layout(&mapping, &["pk"], &table));
     let (old, new) = (live().with("pk", "10"), live().with("pk", "11"));
-    let before = harness.learn(&old);
+    let before = harness.entry_of(&old);
     assert_ne!(
         harness.layout.identity(&old.row(&harness.layout)).unwrap(),
         harness.layout.identity(&new.row(&harness.layout)).unwrap()
@@ -188,8 +188,8 @@ fn a_changed_identity_under_the_same_id_is_as_any_other_update() {
 
 #[test]
 fn what_lies_out_of_line_is_unchanged_and_never_null() {
-    let mut harness = Harness::by_default();
-    let before = harness.learn(&live());
+    let mut harness = Harness::with_default_mapping();
+    let before = harness.entry_of(&live());
     let mut all = live();
     for (name, _) in COLUMNS {
         if name != "deleted_at" {
@@ -207,7 +207,7 @@ fn what_lies_out_of_line_is_unchanged_and_never_null() {
 
 #[test]
 fn a_value_never_seen_is_learned_without_a_record() {
-    let mut harness = Harness::by_default();
+    let mut harness = Harness::with_default_mapping();
     let unseen = live().unchanged("body").unchanged("labels").unchanged("similarity");
     let (before, records) = harness.classify(None, &unseen).unwrap();
     assert_eq!(records, [INGESTED]);
@@ -218,8 +218,8 @@ fn a_value_never_seen_is_learned_without_a_record() {
 
 #[test]
 fn a_value_out_of_line_that_was_held_to_be_null_was_not_known() {
-    let mut harness = Harness::by_default();
-    let before = harness.learn(&live().null("body").null("labels"));
+    let mut harness = Harness::with_default_mapping();
+    let before = harness.entry_of(&live().null("body").null("labels"));
     let left_out = live().unchanged("body").unchanged("labels");
     let (before, records) = harness.classify(Some(&before), &left_out).unwrap();
     assert_eq!(records, NOTHING);
@@ -229,12 +229,12 @@ fn a_value_out_of_line_that_was_held_to_be_null_was_not_known() {
 #[test]
 fn what_receivers_know_a_document_by_is_never_guessed() {
     for column in ["id", "key", "project_id"] {
-        let unread = Harness::by_default().classify(None, &live().unchanged(column));
+        let unread = Harness::with_default_mapping().classify(None, &live().unchanged(column));
         assert_eq!(unread.unwrap_err(), Unreadable::OutOfLine { column: column.to_owned() });
     }
-    let unread = Harness::by_default().classify(None, &live().null("id"));
+    let unread = Harness::with_default_mapping().classify(None, &live().null("id"));
     assert_eq!(unread.unwrap_err(), Unreadable::NullId { column: "id".to_owned() });
-    let (doc, mut harness) = (live(), Harness::by_default());
+    let (doc, mut harness) = (live(), Harness::with_default_mapping());
     let mut bad = doc.row(&harness.layout).0;
     bad[1] = Value::Text(b"\xff");
     let unread = harness.layout.classify(None, &Row(bad), &mut harness.projects, &mut harness.drafts);
@@ -243,20 +243,20 @@ fn what_receivers_know_a_document_by_is_never_guessed() {
 
 #[test]
 fn a_first_look_tells_which_document_a_row_is_whatever_else_it_holds() {
-    let mut harness = Harness::by_default();
+    let mut harness = Harness::with_default_mapping();
     let doc = excluded().unchanged("key").with("labels", "{");
     let (row, project) = (doc.row(&harness.layout), harness.projects.number("p"));
-    let sight = harness.layout.sight(&row, &mut harness.projects);
-    assert_eq!(sight, Ok(DocumentRef { id: "1".to_owned(), project, excluded: true }));
+    let document_ref = harness.layout.document_ref(&row, &mut harness.projects);
+    assert_eq!(document_ref, Ok(DocumentRef { id: "1".to_owned(), project, excluded: true }));
 }
 
 #[test]
 fn a_state_out_of_line_is_excluded_where_any_value_is_and_else_as_it_was() {
-    assert_eq!(Harness::by_default().records(None, &live().unchanged("deleted_at")), NOTHING);
+    assert_eq!(Harness::with_default_mapping().records(None, &live().unchanged("deleted_at")), NOTHING);
     let mut mapping = mapping();
     mapping.excluded_when = ExcludedWhen::Values(vec!["gone".to_owned()]);
     let mut harness = Harness::new(layout(&mapping, &["id"], &COLUMNS));
-    let before = harness.learn(&live().with("deleted_at", "gone"));
+    let before = harness.entry_of(&live().with("deleted_at", "gone"));
     assert_eq!(harness.records(Some(&before), &live().unchanged("deleted_at")), NOTHING);
     let unread = harness.classify(None, &live().unchanged("deleted_at"));
     assert_eq!(unread.unwrap_err(), Unreadable::OutOfLine { column: "deleted_at".to_owned() });
@@ -267,7 +267,7 @@ fn blanks_that_a_padded_column_adds_are_no_part_of_a_name() {
     let padded = COLUMNS.map(|(name, oid)| (name, if oid == 25 || name == "id" { 1042 } else { oid }));
     let mut harness = Harness::new(layout(&mapping(), &["id"], &padded));
     let doc = live().with("id", "1  ").with("key", "k ").with("project_id", "p   ");
-    let before = harness.learn(&doc);
+    let before = harness.entry_of(&doc);
     assert_eq!(harness.drafted(), [INGESTED]);
     assert_eq!(harness.records(Some(&before), &doc.with("project_id", "p").with("key", "k")), NOTHING);
     assert_eq!(
@@ -282,7 +282,7 @@ fn a_live_document_is_told_by_the_values_that_it_may_hold() {
     let mut mapping = mapping();
     mapping.excluded_when = ExcludedWhen::Unless(vec!["0".to_owned()]);
     let mut harness = Harness::new(layout(&mapping, &["id"], &table));
-    let before = harness.learn(&live().with("deleted_at", "0.00"));
+    let before = harness.entry_of(&live().with("deleted_at", "0.00"));
     assert_eq!(harness.records(Some(&before), &live().with("deleted_at", "0")), NOTHING);
     assert_eq!(harness.records(Some(&before), &live().with("deleted_at", "1700000000")), [EXCLUDED]);
     assert_eq!(harness.records(Some(&before), &live().null("deleted_at")), [EXCLUDED]);
@@ -290,8 +290,8 @@ fn a_live_document_is_told_by_the_values_that_it_may_hold() {
 
 #[test]
 fn a_change_that_cannot_be_read_leaves_no_record() {
-    let mut harness = Harness::by_default();
-    let before = harness.learn(&live());
+    let mut harness = Harness::with_default_mapping();
+    let before = harness.entry_of(&live());
     harness.records(None, &live());
     let bad = live().with("title", "other").with("similarity", "[3]").with("labels", "{a");
     let row = bad.row(&harness.layout);
@@ -303,8 +303,8 @@ fn a_change_that_cannot_be_read_leaves_no_record() {
 
 #[test]
 fn a_similarity_that_is_none_is_counted_and_skipped() {
-    let mut harness = Harness::by_default();
-    let before = harness.learn(&live());
+    let mut harness = Harness::with_default_mapping();
+    let before = harness.entry_of(&live());
     let odd = live().with("similarity", r#"[3,{"similar_doc_key":"k"},{"similar_doc_id":"8"}]"#);
     assert_eq!(harness.records(Some(&before), &odd).len(), 1);
     assert_eq!(harness.drafts.similarities_skipped, 2);
@@ -334,8 +334,8 @@ fn several_id_columns_are_joined_and_told_apart() {
 #[test]
 fn a_document_without_a_project_is_in_the_default_one() {
     const DEFAULT: &str = r#"default ingested {"id":"1","key":"k"}"#;
-    assert_eq!(Harness::by_default().records(None, &live().null("project_id")), [DEFAULT]);
-    assert_eq!(Harness::by_default().records(None, &live().with("project_id", "")), [DEFAULT]);
+    assert_eq!(Harness::with_default_mapping().records(None, &live().null("project_id")), [DEFAULT]);
+    assert_eq!(Harness::with_default_mapping().records(None, &live().with("project_id", "")), [DEFAULT]);
     let mut mapping = mapping();
     mapping.project = None;
     let mut harness = Harness::new(layout(&mapping, &["id"], &COLUMNS));
@@ -351,7 +351,7 @@ fn a_similarity_of_three_columns_is_told_whole_though_one_is_left_out() {
     mapping.similarity = SimilarityColumns::Columns { id, key, label };
     mapping.ignore.push("similarity".to_owned());
     let mut harness = Harness::new(layout(&mapping, &["id"], &table));
-    let before = harness.learn(&live().with("s_id", "7").with("s_key", "long"));
+    let before = harness.entry_of(&live().with("s_id", "7").with("s_key", "long"));
     let labelled = live().with("s_id", "7").unchanged("s_key").with("s_label", "near");
     let (entry, records) = harness.classify(Some(&before), &labelled).unwrap();
     let told = r#"p modified {"similar_doc_id":"7","similar_doc_key":"long","similarity_label":"near"}"#;
@@ -363,10 +363,10 @@ fn a_similarity_of_three_columns_is_told_whole_though_one_is_left_out() {
 #[test]
 fn a_digest_read_by_sql_is_the_text_that_the_stream_tells() {
     use sha2::Digest as _;
-    let mut harness = Harness::by_default();
+    let mut harness = Harness::with_default_mapping();
     let body = "x".repeat(DIGEST_OVER + 1);
     let doc = live().with("body", &body);
-    let before = harness.learn(&doc);
+    let before = harness.entry_of(&doc);
     let digest = sha2::Sha256::digest(&body).into();
     let mut row = doc.row(&harness.layout);
     let at = harness.layout.columns().iter().position(|column| column.name == "body").unwrap();

@@ -141,7 +141,7 @@ impl Driver {
                 in_flight: lane.phase() == Phase::InFlight,
                 pending_records: lane.pending_records(),
                 pending_bytes: lane.pending_bytes(),
-                replay_parts: lane.replays().len(),
+                replay_ranges: lane.replays().len(),
                 oldest: lane.oldest().map(|oldest| now.since(oldest)),
                 failures: lane.health().failures,
                 next_attempt: lane.health().retry_at.map(|at| at.since(now)),

@@ -73,7 +73,7 @@ impl Driver {
     pub(in crate::deliver) fn attempt_written(&mut self, write: AttemptWrite, now: Uptime) {
         let AttemptWrite { attempted, batch, successors } = write;
         let (lane, records) = (attempted.lane, u64::from(batch.records));
-        if attempted.fate == Fate::Waits {
+        if attempted.fate == Fate::Failed {
             return self.scheduler.attempt_recorded(lane, successors, now);
         }
         if let Some(replay) = batch.replay {

@@ -182,7 +182,7 @@ impl Scheduler {
             lane.prove(self.slots.prove(lane.host(), now));
         }
         if lane.work() == Work::Redelivery {
-            let fate = if outcome.kind.is_success() { Fate::Delivered } else { Fate::Waits };
+            let fate = if outcome.kind.is_success() { Fate::Delivered } else { Fate::Failed };
             return Some(Decision { fate, halve: false });
         }
         let records = lane.records_at_work()?;
@@ -194,12 +194,12 @@ impl Scheduler {
             }
             Verdict::RetryIn(wait) => {
                 lane.failed(now.plus(wait), now);
-                (Fate::Waits, false)
+                (Fate::Failed, false)
             }
             Verdict::TooLarge => {
                 lane.retry_now();
                 let is_one = records <= 1;
-                (if is_one { Fate::Dead(DeadReason::TooLarge) } else { Fate::Waits }, !is_one)
+                (if is_one { Fate::Dead(DeadReason::TooLarge) } else { Fate::Failed }, !is_one)
             }
         };
         if lane.health().failures == 1 {

@@ -20,16 +20,16 @@ impl Scheduler {
         &mut self,
         replay: ReplayNo,
         rate: Option<u32>,
-        parts: &[LaneReplay],
+        ranges: &[LaneReplay],
         now: Uptime,
     ) {
         self.rate_limiters
-            .insert(replay, RateLimiter { rate, ranges: parts.len(), ..RateLimiter::default() });
-        for part in parts {
-            if let Some(lane) = self.lanes.get_mut(&part.lane) {
-                lane.enter_replay(part);
+            .insert(replay, RateLimiter { rate, ranges: ranges.len(), ..RateLimiter::default() });
+        for range in ranges {
+            if let Some(lane) = self.lanes.get_mut(&range.lane) {
+                lane.enter_replay(range);
             }
-            self.reschedule(part.lane, now);
+            self.reschedule(range.lane, now);
         }
     }
 

@@ -85,7 +85,7 @@ fn deliver(scheduler: &mut Scheduler, cut: Batch, status: u16, now: Uptime) -> D
     assert!(matches!(scheduler.poll(now), Some(Action::Send(lane, _)) if lane == no));
     let decided = scheduler.ended(no, &outcome(status), 0.5, now).unwrap();
     match decided.fate {
-        Fate::Waits => scheduler.attempt_recorded(no, None, now),
+        Fate::Failed => scheduler.attempt_recorded(no, None, now),
         _ => scheduler.settled(no, settled, now),
     }
     decided
@@ -253,7 +253,7 @@ fn a_batch_refused_as_too_large_is_halved_and_a_single_record_is_a_dead_letter()
     scheduler.cut(INGESTED, batch(INGESTED, 1, 3, 3), T0);
     assert!(matches!(scheduler.poll(T0), Some(Action::Send(..))));
     let decided = scheduler.ended(INGESTED, &outcome(413), 0.5, T0).unwrap();
-    assert_eq!(decided, Decision { fate: Fate::Waits, halve: true });
+    assert_eq!(decided, Decision { fate: Fate::Failed, halve: true });
     let halves = vec![batch(INGESTED, 1, 1, 1), batch(INGESTED, 2, 3, 2)];
     scheduler.attempt_recorded(INGESTED, Some(halves.clone()), T0);
     let decided = deliver(&mut scheduler, halves[0].clone(), 413, T0);
@@ -388,7 +388,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn what_could_not_be_given_up_for_want_of_room_is_given_up_later_and_nothing_spins() {
     let mut scheduler = scheduler();
     scheduler.appended(INGESTED, 3, 30, T0, T0);
-    assert_eq!(deliver(&mut scheduler, batch(INGESTED, 1, 3, 3), 500, T0).fate, Fate::Waits);
+    assert_eq!(deliver(&mut scheduler, batch(INGESTED, 1, 3, 3), 500, T0).fate, Fate::Failed);
     let over = T0.plus(limits().give_up_after);
     // What was begun half a second before could not be written, and is begun again in a second.
     let before = Uptime(over.0 - 500);

@@ -44,7 +44,7 @@ impl Controller {
                 request: serde_json::to_string(&request).unwrap_or_default(),
                 requested_at: self.clock.wall(),
                 rate: request.rate,
-                parts: replay_ranges(&plan, ReplayNo::default()),
+                ranges: replay_ranges(&plan, ReplayNo::default()),
                 low_watermark: Some(plan.window.low_watermark),
             };
             let (id, rate) = (new.id, new.rate);
@@ -176,19 +176,19 @@ pub(super) fn running(reader: &Reader, lanes: &Lanes) -> Result<Vec<ReplayStatus
 }
 
 fn replay_status(reader: &Reader, replay: Replay, lanes: &Lanes) -> Result<ReplayStatus, SpoolError> {
-    let parts = reader.parts(replay.no)?;
-    let sum = |of: fn(&LaneReplay) -> u64| parts.iter().map(of).sum();
+    let ranges = reader.ranges(replay.no)?;
+    let sum = |of: fn(&LaneReplay) -> u64| ranges.iter().map(of).sum();
     let mut waiting: Vec<ReplayBacklog> = Vec::new();
     let is_running = replay.state == ReplayState::Running;
-    for part in parts.iter().filter(|part| is_running && part.cursor < part.last) {
-        let (project, callback) = (lanes.project(part.lane), part.lane.callback());
-        let records = part.records - part.sent - part.refused;
+    for range in ranges.iter().filter(|range| is_running && range.cursor < range.last) {
+        let (project, callback) = (lanes.project(range.lane), range.lane.callback());
+        let records = range.records - range.sent - range.refused;
         match waiting.last_mut().filter(|last| last.project == project && last.callback == callback) {
             Some(last) => last.records += records,
             None => waiting.push(ReplayBacklog {
                 project: project.to_owned(),
                 callback,
-                state: lanes.get(part.lane).map_or(LaneCondition::Idle, |view| view.state),
+                state: lanes.get(range.lane).map_or(LaneCondition::Idle, |view| view.state),
                 records,
             }),
         }
@@ -201,9 +201,9 @@ fn replay_status(reader: &Reader, replay: Replay, lanes: &Lanes) -> Result<Repla
         requested_at: replay.requested_at.to_rfc3339(),
         ended_at: replay.ended_at.map(crate::time::Timestamp::to_rfc3339),
         rate: replay.rate,
-        records: sum(|part| part.records),
-        sent: sum(|part| part.sent),
-        refused: sum(|part| part.refused),
+        records: sum(|range| range.records),
+        sent: sum(|range| range.sent),
+        refused: sum(|range| range.refused),
         waiting,
     })
 }

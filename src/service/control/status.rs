@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use super::Controller;
 use super::replays::{running, window};
 use crate::admin::{
-    LaneBacklog, LaneStatus, NotKeptLane, NotKeptStatus, OpenTransactionStatus, Progress, Readiness,
+    DroppedLane, DroppedStatus, LaneBacklog, LaneStatus, OpenTransactionStatus, Progress, Readiness,
     ReplayStatus, SourceStatus, SpoolStatus, Status,
 };
 use crate::clock::Clock;
@@ -24,22 +24,22 @@ impl Controller {
             source: self.source_status(),
             spool: self.spool_status(),
             lanes: self.lane_statuses(),
-            not_kept: self.not_kept(),
+            dropped: self.dropped(),
             replays: self.running_replays(),
         }
     }
 
-    fn not_kept(&self) -> NotKeptStatus {
+    fn dropped(&self) -> DroppedStatus {
         let mut dropped = self.capture.dropped_records().dropped();
         dropped.sort_by_key(|lane| std::cmp::Reverse(lane.records));
         let records = dropped.iter().map(|lane| lane.records).sum();
-        let more_lanes = dropped.len().saturating_sub(NOT_KEPT_SHOWN) as u64;
-        let shown = dropped.into_iter().take(NOT_KEPT_SHOWN).map(|lane| NotKeptLane {
+        let more_lanes = dropped.len().saturating_sub(DROPPED_LANES_SHOWN) as u64;
+        let shown = dropped.into_iter().take(DROPPED_LANES_SHOWN).map(|lane| DroppedLane {
             project: lane.project,
             callback: lane.callback,
             records: lane.records,
         });
-        NotKeptStatus { records, lanes: shown.collect(), more_lanes }
+        DroppedStatus { records, lanes: shown.collect(), more_lanes }
     }
 
     /// Ready: the first start has finished, the stream moves or is idle with keepalives, the spool is writable.
@@ -159,4 +159,4 @@ impl Controller {
     }
 }
 
-const NOT_KEPT_SHOWN: usize = 100;
+const DROPPED_LANES_SHOWN: usize = 100;

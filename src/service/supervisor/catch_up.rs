@@ -10,7 +10,7 @@ use super::Supervisor;
 use super::drive::StreamEnd;
 use super::resync_job::ResyncJob;
 use super::stream_error::StreamError;
-use crate::capture::{Documents, GroupError, Halt};
+use crate::capture::{ApplyError, Documents, GroupError};
 use crate::position::Lsn;
 use crate::source::preflight::server_state::ServerState;
 use crate::source::{Connection, SourceError};
@@ -27,20 +27,20 @@ pub(super) enum FailureKind {
 }
 
 impl FailureKind {
-    pub(super) fn of_halt(halt: &Halt) -> Self {
-        match halt {
-            Halt::ColumnMissing(_)
-            | Halt::Malformed { .. }
-            | Halt::IncompleteReplicaIdentity { .. }
-            | Halt::TableReplaced { .. }
-            | Halt::GroupWriter { error: GroupError::Order(_) | GroupError::Unreadable(_), .. } => {
+    pub(super) fn of_apply_error(error: &ApplyError) -> Self {
+        match error {
+            ApplyError::ColumnMissing(_)
+            | ApplyError::Malformed { .. }
+            | ApplyError::IncompleteReplicaIdentity { .. }
+            | ApplyError::TableReplaced { .. }
+            | ApplyError::GroupWriter { error: GroupError::Order(_) | GroupError::Unreadable(_), .. } => {
                 Self::Permanent
             }
-            Halt::Catalog(_) => Self::Unknown,
-            Halt::DiskFull
-            | Halt::Reached(_)
-            | Halt::SpoolFull
-            | Halt::GroupWriter { error: GroupError::Damaged(_) | GroupError::Spool(_), .. } => {
+            ApplyError::Catalog(_) => Self::Unknown,
+            ApplyError::DiskFull
+            | ApplyError::TargetReached(_)
+            | ApplyError::SpoolFull
+            | ApplyError::GroupWriter { error: GroupError::Damaged(_) | GroupError::Spool(_), .. } => {
                 Self::Transient
             }
         }
@@ -72,15 +72,17 @@ impl Supervisor {
         job: &ResyncJob,
     ) -> Result<Lsn, StreamError> {
         let (kind, why, stream_error) = match self.stream_until(until, found).await? {
-            StreamEnd::Halted(Halt::Reached(_)) => {
+            StreamEnd::ApplyFailed(ApplyError::TargetReached(_)) => {
                 return Ok(self.capture.flush().await.unwrap_or_default().resume_lsn);
             }
-            StreamEnd::Halted(Halt::GroupWriter { error: GroupError::Spool(error), .. }) => {
+            StreamEnd::ApplyFailed(ApplyError::GroupWriter { error: GroupError::Spool(error), .. }) => {
                 return Err(StreamError::SpoolFailed(error));
             }
-            StreamEnd::Halted(halt) => {
-                (FailureKind::of_halt(&halt), halt.to_string(), StreamError::Transient(halt.to_string()))
-            }
+            StreamEnd::ApplyFailed(error) => (
+                FailureKind::of_apply_error(&error),
+                error.to_string(),
+                StreamError::Transient(error.to_string()),
+            ),
             StreamEnd::Closed(Err(error)) => (FailureKind::of_error(&error), error.to_string(), error.into()),
             StreamEnd::Closed(Ok(_)) if *self.stop.borrow() => return Err(StreamError::Stopped),
             StreamEnd::Closed(Ok(_)) => {
@@ -120,7 +122,7 @@ impl Supervisor {
         found: &ServerState,
     ) -> Result<StreamEnd<Infallible>, StreamError> {
         let Some(position) = self.capture.flush().await else {
-            return Ok(StreamEnd::Halted(Halt::Reached(Lsn(0))));
+            return Ok(StreamEnd::ApplyFailed(ApplyError::TargetReached(Lsn(0))));
         };
         let (identity, mapping) = (self.known.identity.clone(), self.known.mapping.clone());
         let documents = Documents {
@@ -147,22 +149,22 @@ mod tests {
     use super::*;
     use crate::source::ServerError;
 
-    /// One halt of each kind, except `Reached`.
-    fn halts() -> Vec<(Halt, FailureKind)> {
+    /// One error of each kind, except `TargetReached`.
+    fn apply_errors() -> Vec<(ApplyError, FailureKind)> {
         let table = || "public.documents".parse().unwrap();
-        let group_writer = |error| Halt::GroupWriter { lsn: Lsn(7), table: table(), error };
+        let group_writer = |error| ApplyError::GroupWriter { lsn: Lsn(7), table: table(), error };
         let null = crate::classify::Unreadable::NullId { column: "id".into() };
         let found = crate::capture::IncompleteReplicaIdentity {
             table: "s.t".parse().unwrap(),
             columns: vec!["id".into()],
         };
         vec![
-            (Halt::Catalog("no answer".into()), FailureKind::Unknown),
-            (Halt::DiskFull, FailureKind::Transient),
-            (Halt::SpoolFull, FailureKind::Transient),
-            (Halt::Malformed { lsn: Lsn(7), what: "tag".into() }, FailureKind::Permanent),
-            (Halt::IncompleteReplicaIdentity { lsn: Lsn(7), found }, FailureKind::Permanent),
-            (Halt::TableReplaced { lsn: Lsn(7), table: "t".into() }, FailureKind::Permanent),
+            (ApplyError::Catalog("no answer".into()), FailureKind::Unknown),
+            (ApplyError::DiskFull, FailureKind::Transient),
+            (ApplyError::SpoolFull, FailureKind::Transient),
+            (ApplyError::Malformed { lsn: Lsn(7), what: "tag".into() }, FailureKind::Permanent),
+            (ApplyError::IncompleteReplicaIdentity { lsn: Lsn(7), found }, FailureKind::Permanent),
+            (ApplyError::TableReplaced { lsn: Lsn(7), table: "t".into() }, FailureKind::Permanent),
             (group_writer(GroupError::Order("twice".into())), FailureKind::Permanent),
             (group_writer(GroupError::Unreadable(null)), FailureKind::Permanent),
             (group_writer(GroupError::Spool(crate::spool::SpoolError::DiskFull)), FailureKind::Transient),
@@ -170,9 +172,9 @@ mod tests {
     }
 
     #[test]
-    fn a_halt_that_the_next_try_would_meet_again_is_permanent() {
-        for (halt, kind) in halts() {
-            assert_eq!(FailureKind::of_halt(&halt), kind, "{halt}");
+    fn an_apply_error_that_every_try_would_meet_is_permanent() {
+        for (error, kind) in apply_errors() {
+            assert_eq!(FailureKind::of_apply_error(&error), kind, "{error}");
         }
     }
 

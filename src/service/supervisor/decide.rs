@@ -20,7 +20,7 @@ pub(super) struct Inputs<'a> {
     /// The LSN up to which the stream is applied.
     pub(super) applied: Lsn,
     /// New columns whose existing values are unknown.
-    pub(super) unlearned: &'a [String],
+    pub(super) columns_to_backfill: &'a [String],
     /// The mapping is not the one that the shadow was made under.
     pub(super) mapping_changed: bool,
     pub(super) required: &'a Required,
@@ -78,11 +78,11 @@ pub(super) fn decide(inputs: Inputs<'_>) -> Decision {
             let job = amended(job, request, continuity, inputs.new_epoch);
             Next::Resync { job, dry_run }
         }
-        (None, None) => match unasked(&inputs) {
+        (None, None) => match required_job(&inputs) {
             Some(job) => Next::Resync { job, dry_run },
             None => without_resync(continuity, required),
         },
-        (None, Some(request)) => match requested(request, &inputs) {
+        (None, Some(request)) => match requested_job(request, &inputs) {
             Ok(job) => Next::Resync { job, dry_run },
             Err(why) => {
                 refusal = Some(why);
@@ -121,14 +121,15 @@ fn amended(job: &ResyncJob, request: &ResyncRequest, continuity: &Continuity, ne
 }
 
 /// The job that the state of the source requires.
-fn unasked(inputs: &Inputs<'_>) -> Option<ResyncJob> {
-    let learns = matches!(inputs.continuity, Continuity::GoOn(_)) && !inputs.unlearned.is_empty();
+fn required_job(inputs: &Inputs<'_>) -> Option<ResyncJob> {
+    let backfills =
+        matches!(inputs.continuity, Continuity::GoOn(_)) && !inputs.columns_to_backfill.is_empty();
     of_gap(inputs.continuity, inputs.required)
-        .or_else(|| learns.then(|| ResyncJob::of_unlearned(inputs.unlearned, inputs.applied)))
+        .or_else(|| backfills.then(|| ResyncJob::of_backfill(inputs.columns_to_backfill, inputs.applied)))
 }
 
 /// The job that is requested, or why it is refused.
-fn requested(request: &ResyncRequest, inputs: &Inputs<'_>) -> Result<ResyncJob, String> {
+fn requested_job(request: &ResyncRequest, inputs: &Inputs<'_>) -> Result<ResyncJob, String> {
     let job = ResyncJob::requested(request, inputs.applied, inputs.new_epoch);
     match inputs.continuity {
         Continuity::Diverged { why } if !request.adopt => {
@@ -159,11 +160,11 @@ fn of_gap(continuity: &Continuity, required: &Required) -> Option<ResyncJob> {
         }
         Continuity::Replaced { what: SourceObject::Table, from } => {
             let table = format!("{}.{}", required.schema, required.table);
-            (*from, format!("the table {table} was dropped and made again"), false)
+            (*from, format!("the table {table} was dropped and created again"), false)
         }
         Continuity::Replaced { what: SourceObject::Publication, from } => {
             let publication = &required.publication;
-            (*from, format!("the publication {publication} was dropped and made again"), false)
+            (*from, format!("the publication {publication} was dropped and created again"), false)
         }
         Continuity::Diverged { .. }
         | Continuity::FirstStart { .. }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::required::catalog_lookup;
 use super::stream_error::StreamError;
 use super::{Supervisor, stopped};
-use crate::capture::{Documents, Halt, Notice};
+use crate::capture::{ApplyError, Documents, Notification};
 use crate::clock::Clock;
 use crate::service::state::Phase;
 use crate::source::preflight::server_state::ServerState;
@@ -19,7 +19,7 @@ pub(super) enum StreamEnd<I> {
     /// The connection ended.
     Closed(Result<StreamClosed, SourceError>),
     /// Capture could not apply what came next.
-    Halted(Halt),
+    ApplyFailed(ApplyError),
     /// It was ended for this reason.
     Interrupted(I),
 }
@@ -59,7 +59,7 @@ impl Supervisor {
         let (end, ending) = watch::channel(false);
         let reading = stream.run(self.clock, self.sink(number), self.capture.confirmed(), ending);
         tokio::pin!(reading, interrupt);
-        let (mut halted, mut interrupted) = (None, None);
+        let (mut failed, mut interrupted) = (None, None);
         let ended = loop {
             let mut stop = self.stop.clone();
             let is_ending = *end.borrow();
@@ -69,14 +69,14 @@ impl Supervisor {
                     interrupted = Some(reason);
                     let _ = end.send(true);
                 }
-                notice = self.notices.recv() => match notice {
-                    Some(Notice::Halted(of, halt)) if of == number => {
-                        halted = Some(halt);
+                notification = self.notifications.recv() => match notification {
+                    Some(Notification::ApplyFailed(of, error)) if of == number => {
+                        failed = Some(error);
                         let _ = end.send(true);
                     }
-                    Some(Notice::SpoolFailed(error)) => return Err(StreamError::SpoolFailed(error)),
-                    // The comparison that follows a catch-up learns them.
-                    Some(Notice::Unlearned(of)) if of == number && !catches_up => self.state.resyncs.wake.notify_one(),
+                    Some(Notification::SpoolFailed(error)) => return Err(StreamError::SpoolFailed(error)),
+                    // The comparison that follows a catch-up is the backfill.
+                    Some(Notification::BackfillRequired(of)) if of == number && !catches_up => self.state.resyncs.wake.notify_one(),
                     Some(_) => {}
                     None => return Err(StreamError::Stopped),
                 },
@@ -89,8 +89,8 @@ impl Supervisor {
         if let Err(SourceError::Silent { .. }) = &ended {
             self.timeouts.timed_out();
         }
-        Ok(match (halted, interrupted) {
-            (Some(halt), _) => StreamEnd::Halted(halt),
+        Ok(match (failed, interrupted) {
+            (Some(error), _) => StreamEnd::ApplyFailed(error),
             (None, Some(reason)) => StreamEnd::Interrupted(reason),
             (None, None) => StreamEnd::Closed(ended),
         })
@@ -110,7 +110,7 @@ impl Supervisor {
     fn sink(&self, number: u64) -> impl FnMut(FrameBlock) + Send + use<> {
         let (state, mut blocks) = (self.state.clone(), self.capture.blocks(number));
         move |block| {
-            state.learn(|server| server.last_message_at = Some(Clock::now()));
+            state.update_server(|server| server.last_message_at = Some(Clock::now()));
             blocks(block);
         }
     }

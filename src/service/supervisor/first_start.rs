@@ -51,7 +51,7 @@ impl Supervisor {
             Snapshot::take(&self.settings.conninfo, &found.table.schema, &found.table.name, &mut log_waiting)
                 .await?;
         self.warn_of_shared_ids(&snapshot, &DocumentKey::of(required, &found), &identity).await;
-        self.known.learn(source.clone(), self.mapping.mapping.clone(), identity.clone());
+        self.known.replace(source.clone(), self.mapping.mapping.clone(), identity.clone());
         let progress = ComparisonProgress::default();
         let estimate = found.table.rows.unwrap_or(0);
         self.state.enter(Phase::Seeding { progress: progress.clone(), estimate });

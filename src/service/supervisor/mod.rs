@@ -34,7 +34,7 @@ use self::source_facts::SourceFacts;
 use self::stream_error::StreamError;
 use self::watch_catalog::CatalogWatch;
 use super::state::{Phase, State};
-use crate::capture::{Capture, Documents, Notice};
+use crate::capture::{Capture, Documents, Notification};
 use crate::clock::Clock;
 use crate::deliver::{Deliver, Routes};
 use crate::metrics::Metrics;
@@ -57,7 +57,7 @@ pub(super) struct Params {
     pub(super) state: State,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
-    pub(super) notices: mpsc::UnboundedReceiver<Notice>,
+    pub(super) notifications: mpsc::UnboundedReceiver<Notification>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) epochs: Epochs,
     pub(super) routes: watch::Receiver<Arc<Routes>>,
@@ -73,7 +73,7 @@ pub(super) struct Supervisor {
     mapping: ResolvedMapping,
     clock: Clock,
     metrics: Metrics,
-    notices: mpsc::UnboundedReceiver<Notice>,
+    notifications: mpsc::UnboundedReceiver<Notification>,
     stop: watch::Receiver<bool>,
     /// Counts connections.
     number: u64,
@@ -84,7 +84,7 @@ pub(super) struct Supervisor {
     routes: watch::Receiver<Arc<Routes>>,
     /// Why a resync waits for `--force`.
     held: Option<String>,
-    /// Tries of the current resync that failed in the catch-up, or in learning.
+    /// Tries of the current resync that failed in the catch-up, or in a backfill.
     failed_catch_ups: u32,
     watch: CatalogWatch,
     /// Warnings of a start or resync that is tried again: each is logged once.
@@ -111,7 +111,7 @@ pub(super) enum Termination {
 impl Supervisor {
     /// `facts` are those of the spool.
     pub(super) fn new(params: Params, facts: &HashMap<Fact, Vec<u8>>) -> anyhow::Result<Self> {
-        let Params { settings, capture, deliver, state, clock, metrics, notices, stop, epochs, routes } =
+        let Params { settings, capture, deliver, state, clock, metrics, notifications, stop, epochs, routes } =
             params;
         Ok(Self {
             known: SourceFacts::read(facts)?,
@@ -122,7 +122,7 @@ impl Supervisor {
             state,
             clock,
             metrics,
-            notices,
+            notifications,
             stop,
             number: 0,
             has_streamed: false,
@@ -196,11 +196,11 @@ impl Supervisor {
         let client = connect_sql(&conninfo).await?;
         let found = inspect(&client, &required).await?;
         self.resolve_mapping(&found);
-        self.state.learn_slot(found.slot.as_ref());
+        self.state.set_slot(found.slot.as_ref());
         let mut connection = Connection::open(&conninfo).await?;
         self.metrics.replication_connections.inc();
         let system = connection.identify_system().await?;
-        self.state.learn(|server| {
+        self.state.update_server(|server| {
             server.version.clone_from(&connection.server_version);
             server.system_id = Some(system.system_id.clone());
             server.timeline = Some(system.timeline);
@@ -254,8 +254,9 @@ impl Supervisor {
         required: &Required,
     ) -> Result<Next, StreamError> {
         let continuity = assess(self.known.source.as_ref().zip(position), source);
-        let unlearned = self.capture.work(|group_writer| group_writer.layouts.unlearned());
-        let unlearned = unlearned.await.ok_or(StreamError::Stopped)?;
+        let columns_to_backfill =
+            self.capture.work(|group_writer| group_writer.layouts.columns_to_backfill());
+        let columns_to_backfill = columns_to_backfill.await.ok_or(StreamError::Stopped)?;
         let applied = position.unwrap_or_default().resume_lsn;
         let Decision { next, refusal } = decide(Inputs {
             job: self.known.job.as_ref(),
@@ -263,7 +264,7 @@ impl Supervisor {
             continuity: &continuity,
             held: self.held.as_deref(),
             applied,
-            unlearned: &unlearned,
+            columns_to_backfill: &columns_to_backfill,
             mapping_changed: self.known.mapping.as_ref().is_some_and(|kept| *kept != self.mapping.mapping),
             required,
             new_epoch: Uuid::now_v7(),
@@ -341,7 +342,7 @@ impl Supervisor {
     async fn keep_source(&mut self, source: &KnownSource) -> Result<(), StreamError> {
         let mapping = self.mapping.mapping.clone();
         let identity = self.known.identity.clone().unwrap_or_default();
-        if self.known.learn(source.clone(), mapping, identity) {
+        if self.known.replace(source.clone(), mapping, identity) {
             let facts = self.known.facts();
             self.note(facts).await?;
         }

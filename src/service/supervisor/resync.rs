@@ -58,7 +58,7 @@ impl Supervisor {
                 StreamError::Transient(why)
                 | StreamError::Refused(why)
                 | StreamError::Blocked(Block { why, .. }),
-            ) if job.only_learns && self.gives_up_learning() => self.leave_unlearned(why).await,
+            ) if job.only_backfills && self.gives_up_backfill() => self.skip_backfill(why).await,
             Err(stream_error) => {
                 self.interrupted(&stream_error, dry_run);
                 Err(stream_error)
@@ -136,19 +136,20 @@ impl Supervisor {
         self.note(vec![(Fact::Resync, None)]).await
     }
 
-    /// A resync that only learns must not block the stream: it is tried a few times.
-    fn gives_up_learning(&mut self) -> bool {
+    /// A backfill must not block the stream: it is tried a few times.
+    fn gives_up_backfill(&mut self) -> bool {
         self.failed_catch_ups += 1;
         self.failed_catch_ups >= TRIES_MAX
     }
 
-    async fn leave_unlearned(&mut self, why: String) -> Result<(), StreamError> {
+    async fn skip_backfill(&mut self, why: String) -> Result<(), StreamError> {
         let left = self.capture.work(|group_writer| {
-            group_writer.layouts.learn();
+            group_writer.layouts.mark_backfilled();
             group_writer.set_fact(Fact::Layouts, serde_json::to_vec(&group_writer.layouts).ok());
         });
         left.await.ok_or(StreamError::Stopped)?;
-        self.end_failed(format!("{why}: the values of new columns are learned as documents change")).await
+        self.end_failed(format!("{why}: the values of new columns stay unknown until their documents change"))
+            .await
     }
 
     /// Creates what is missing of slot and publication, and begins the epoch, durably, before the comparison.
@@ -176,7 +177,7 @@ impl Supervisor {
         self.note(vec![(Fact::Epoch, Some(epochs.to_bytes()))]).await?;
         self.epochs = epochs;
         self.deliver.begin_epoch(after, epoch);
-        self.state.learn(|server| server.epoch = Some(epoch));
+        self.state.update_server(|server| server.epoch = Some(epoch));
         tracing::warn!(%epoch, "a new epoch begins");
         Ok(())
     }
@@ -208,7 +209,7 @@ impl Supervisor {
         let publication = found.publication.as_ref();
         let source = KnownSource { publication: publication.map(|publication| publication.oid), ..source };
         let mut known = self.known.clone();
-        known.learn(source, self.mapping.mapping.clone(), identity.clone());
+        known.replace(source, self.mapping.mapping.clone(), identity.clone());
         known.job = None;
         let mode = self.mode(job, dry_run).await?;
         let (progress, estimate) = (ComparisonProgress::default(), found.table.rows.unwrap_or(0));

@@ -31,9 +31,9 @@ pub(super) struct ResyncJob {
     pub(super) holds_delivery: bool,
     /// It only makes an `ingested` record for every live document of this project.
     pub(super) as_ingested: Option<String>,
-    /// It only reads the values of new columns. Where it fails, they stay unknown.
-    #[serde(default)]
-    pub(super) only_learns: bool,
+    /// It only reads the values that documents hold in new columns. Where it fails, they stay unknown.
+    #[serde(rename = "only_learns", default)]
+    pub(super) only_backfills: bool,
 }
 
 impl ResyncJob {
@@ -49,14 +49,14 @@ impl ResyncJob {
             epoch: None,
             holds_delivery: false,
             as_ingested: None,
-            only_learns: false,
+            only_backfills: false,
         }
     }
 
-    /// Reads what documents hold in new `columns`, which the catalog does not say.
-    pub(super) fn of_unlearned(columns: &[String], from: Lsn) -> Self {
-        let why = format!("`{}` came with values that the catalog does not tell", columns.join("`, `"));
-        Self { catches_up: true, only_learns: true, ..Self::of_gap(why, from, false) }
+    /// Reads the values that documents hold in new `columns`, which the catalog does not have.
+    pub(super) fn of_backfill(columns: &[String], from: Lsn) -> Self {
+        let why = format!("`{}` was added with values that are not in the catalog", columns.join("`, `"));
+        Self { catches_up: true, only_backfills: true, ..Self::of_gap(why, from, false) }
     }
 
     /// Serves the request of a user.
@@ -69,5 +69,22 @@ impl ResyncJob {
             as_ingested: request.as_ingested.clone(),
             ..Self::of_gap(REQUESTED.to_owned(), from, false)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_json_has_the_keys_of_the_spools_format() {
+        let gap = ResyncJob::of_gap("why".into(), Lsn(7), false);
+        let job = ResyncJob { epoch: Some(Uuid::nil()), as_ingested: Some("p".into()), ..gap };
+        let json = concat!(
+            r#"{"why":"why","from":7,"catches_up":false,"drops_slot":false,"forced":false,"learns":false,"#,
+            r#""epoch":"00000000-0000-0000-0000-000000000000","holds":false,"as_ingested":"p","only_learns":false}"#
+        );
+        assert_eq!(serde_json::to_string(&job).unwrap(), json);
+        assert_eq!(serde_json::from_str::<ResyncJob>(json).unwrap(), job);
     }
 }

@@ -37,11 +37,11 @@ impl SourceFacts {
     }
 
     /// Replaces source, mapping and identity. Returns whether one of them changed.
-    pub(super) fn learn(&mut self, source: KnownSource, mapping: Mapping, identity: Vec<String>) -> bool {
+    pub(super) fn replace(&mut self, source: KnownSource, mapping: Mapping, identity: Vec<String>) -> bool {
         let job = self.job.clone();
-        let learned = Self { source: Some(source), mapping: Some(mapping), identity: Some(identity), job };
-        let changed = *self != learned;
-        *self = learned;
+        let replaced = Self { source: Some(source), mapping: Some(mapping), identity: Some(identity), job };
+        let changed = *self != replaced;
+        *self = replaced;
         changed
     }
 

@@ -11,7 +11,7 @@ use super::stream_error::StreamError;
 use super::watch_catalog::until_unusable;
 use super::watch_slot::{POLL_SLOT_EVERY, poll_slot};
 use super::{ConnectionEnd, Supervisor, stopped};
-use crate::capture::{GroupError, Halt, Notice};
+use crate::capture::{ApplyError, GroupError, Notification};
 use crate::position::Lsn;
 use crate::service::state::Phase;
 use crate::source::preflight::server_state::ServerState;
@@ -57,7 +57,7 @@ impl Supervisor {
         }
         match ended? {
             StreamEnd::Closed(ended) => Ok(ConnectionEnd::StreamEnded(ended?)),
-            StreamEnd::Halted(halt) => self.after_halt(halt).await,
+            StreamEnd::ApplyFailed(error) => self.after_apply_error(error).await,
             StreamEnd::Interrupted(Interrupt::Catalog(error, good_at)) => {
                 Err(self.watch.refused(error, good_at))
             }
@@ -66,23 +66,23 @@ impl Supervisor {
     }
 
     /// Where there is no room, the next stream waits until there is.
-    async fn after_halt(&mut self, halt: Halt) -> Result<ConnectionEnd, StreamError> {
-        match &halt {
-            Halt::DiskFull | Halt::SpoolFull => {
-                let why = halt.to_string();
+    async fn after_apply_error(&mut self, error: ApplyError) -> Result<ConnectionEnd, StreamError> {
+        match &error {
+            ApplyError::DiskFull | ApplyError::SpoolFull => {
+                let why = error.to_string();
                 tracing::error!("{why}: reading stops, and goes on by itself");
                 self.state.enter(Phase::Stopped(why));
                 self.until_there_is_room().await?;
                 tracing::info!("there is room again: reading goes on");
                 Ok(ConnectionEnd::Reconnect)
             }
-            Halt::GroupWriter { error: GroupError::Spool(error), .. } => {
+            ApplyError::GroupWriter { error: GroupError::Spool(error), .. } => {
                 Err(StreamError::SpoolFailed(error.clone()))
             }
-            Halt::Catalog(_) => Err(StreamError::Transient(halt.to_string())),
+            ApplyError::Catalog(_) => Err(StreamError::Transient(error.to_string())),
             _ => {
-                let mut why = halt.to_string();
-                if FailureKind::of_halt(&halt) == FailureKind::Permanent {
+                let mut why = error.to_string();
+                if FailureKind::of_apply_error(&error) == FailureKind::Permanent {
                     why.push_str(". `sidecar resync` goes past it: it compares the table instead");
                 }
                 Err(StreamError::blocked(why))
@@ -94,10 +94,10 @@ impl Supervisor {
         loop {
             let mut stop = self.stop.clone();
             tokio::select! {
-                notice = self.notices.recv() => match notice {
-                    Some(Notice::Resumed) => return Ok(()),
-                    Some(Notice::SpoolFailed(error)) => return Err(StreamError::SpoolFailed(error)),
-                    Some(Notice::Halted(..) | Notice::Unlearned(_)) => {}
+                notification = self.notifications.recv() => match notification {
+                    Some(Notification::RoomAvailable) => return Ok(()),
+                    Some(Notification::SpoolFailed(error)) => return Err(StreamError::SpoolFailed(error)),
+                    Some(Notification::ApplyFailed(..) | Notification::BackfillRequired(_)) => {}
                     None => return Err(StreamError::Stopped),
                 },
                 () = stopped(&mut stop) => return Err(StreamError::Stopped),

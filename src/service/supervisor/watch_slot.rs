@@ -16,7 +16,7 @@ pub(super) async fn poll_slot(conninfo: &Conninfo, client: Client, name: &str, s
     loop {
         let answer = tokio::time::timeout(QUERY_TIMEOUT, query(conninfo, &mut session, name)).await;
         match answer {
-            Ok(Ok(slot)) => state.learn_slot(slot.as_ref()),
+            Ok(Ok(slot)) => state.set_slot(slot.as_ref()),
             Ok(Err(error)) => tracing::debug!("read the slot: {error}"),
             Err(_) => {
                 session = None;

@@ -68,9 +68,9 @@ impl Store {
         lanes.sort_unstable();
         self.begin()?;
         for lane in lanes {
-            let parts = running_ranges(&self.connection, lane).map_err(failed)?;
-            let parts = parts.ok_or_else(|| SpoolError::Damaged("a replay".into()))?;
-            let of_replay = parts.into_iter().find_map(|(_, batches)| batches.into_iter().next());
+            let ranges = running_ranges(&self.connection, lane).map_err(failed)?;
+            let ranges = ranges.ok_or_else(|| SpoolError::Damaged("a replay".into()))?;
+            let of_replay = ranges.into_iter().find_map(|(_, batches)| batches.into_iter().next());
             // One of them was in flight at most, and the lane's own goes first.
             let found = self.batches(lane)?.into_iter().next().or(of_replay);
             let open = found.map(|batch| (batch, BatchState::Open));
@@ -101,7 +101,7 @@ impl Store {
             status: None,
             outcome: OutcomeKind::Lost,
             detail: None,
-            fate: Fate::Waits,
+            fate: Fate::Failed,
             health: LaneHealth::default(),
         };
         self.log_attempt(&lost)

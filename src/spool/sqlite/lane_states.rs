@@ -29,7 +29,7 @@ pub(super) fn lane_state(
     row: LaneRow,
 ) -> rusqlite::Result<Option<LaneState>> {
     let Some(batches) = open_batches(connection, lane, None)? else { return Ok(None) };
-    let Some(parts) = running_ranges(connection, lane)? else { return Ok(None) };
+    let Some(ranges) = running_ranges(connection, lane)? else { return Ok(None) };
     let redeliveries = has_redeliveries(connection, lane)?;
     let oldest = connection
         .prepare_cached("SELECT spooled_at, spooled_uptime FROM chunk WHERE lane = ?1 AND last > ?2 ORDER BY last LIMIT 1")?
@@ -47,7 +47,7 @@ pub(super) fn lane_state(
         oldest,
         batches,
         health,
-        parts,
+        ranges,
         redeliveries,
     }))
 }

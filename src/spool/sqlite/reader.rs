@@ -89,7 +89,7 @@ impl EngineReader for SqliteReader {
         find_replay(&self.connection, no)
     }
 
-    fn parts(&self, replay: ReplayNo) -> Result<Vec<LaneReplay>, SpoolError> {
+    fn ranges(&self, replay: ReplayNo) -> Result<Vec<LaneReplay>, SpoolError> {
         ranges_of(&self.connection, replay)
     }
 

@@ -115,8 +115,8 @@ impl Store {
             ended_at: None,
         };
         replay.write(&self.connection).map_err(failed)?;
-        for part in &new.parts {
-            LaneReplay { replay: no, ..*part }.write(&self.connection, true).map_err(failed)?;
+        for range in &new.ranges {
+            LaneReplay { replay: no, ..*range }.write(&self.connection, true).map_err(failed)?;
         }
         Ok(Done::Replaying(no))
     }
@@ -138,8 +138,8 @@ impl Store {
         lane: LaneNo,
         replay: ReplayNo,
     ) -> Result<Option<LaneReplay>, SpoolError> {
-        let parts = running_ranges(&self.connection, lane).map_err(failed)?.ok_or_else(damaged)?;
-        Ok(parts.into_iter().map(|(part, _)| part).find(|part| part.replay == replay))
+        let ranges = running_ranges(&self.connection, lane).map_err(failed)?.ok_or_else(damaged)?;
+        Ok(ranges.into_iter().map(|(range, _)| range).find(|range| range.replay == replay))
     }
 
     pub(super) fn replay_attempted(
@@ -156,16 +156,16 @@ impl Store {
         }
         let batch = rules::attempted(batch.id, self.batches_of(batch.lane, Some(replay))?)?;
         let batch = Batch { attempts: attempted.number, ..batch };
-        let part = self.running_range(batch.lane, replay)?;
-        let (part, state) = rules::range_after(part, &batch, attempted)?;
+        let range = self.running_range(batch.lane, replay)?;
+        let (range, state) = rules::range_after(range, &batch, attempted)?;
         self.log_attempt(attempted)?;
         self.lane(batch.lane, batch.first).health = attempted.health.clone();
         write_batch(&self.connection, &batch, state).map_err(failed)?;
-        if attempted.fate == Fate::Waits {
+        if attempted.fate == Fate::Failed {
             return Ok(Done::Ok);
         }
-        part.write(&self.connection, part.cursor < part.last).map_err(failed)?;
-        if part.cursor >= part.last {
+        range.write(&self.connection, range.cursor < range.last).map_err(failed)?;
+        if range.cursor >= range.last {
             self.end_replay(replay, attempted)?;
         }
         Ok(Done::Ok)
@@ -200,21 +200,21 @@ pub(super) fn running_ranges(
     connection: &Connection,
     lane: LaneNo,
 ) -> rusqlite::Result<Option<Vec<(LaneReplay, Vec<Batch>)>>> {
-    let parts: Option<Vec<LaneReplay>> = connection
+    let ranges: Option<Vec<LaneReplay>> = connection
         .prepare_cached(&format!(
             "SELECT {RANGE_COLUMNS} FROM replay_range WHERE lane = ?1 AND is_running = 1 ORDER BY replay, first"
         ))?
         .query_map([lane.0.cast_signed()], read_part)?
         .collect::<rusqlite::Result<_>>()?;
-    let Some(parts) = parts else { return Ok(None) };
-    let mut all: Vec<(LaneReplay, Vec<Batch>)> = Vec::with_capacity(parts.len());
-    for part in parts {
+    let Some(ranges) = ranges else { return Ok(None) };
+    let mut all: Vec<(LaneReplay, Vec<Batch>)> = Vec::with_capacity(ranges.len());
+    for range in ranges {
         // Batches are cut of the first part alone.
-        let is_first = all.last().is_none_or(|(before, _)| before.replay != part.replay);
+        let is_first = all.last().is_none_or(|(before, _)| before.replay != range.replay);
         let batches =
-            if is_first { open_batches(connection, lane, Some(part.replay))? } else { Some(vec![]) };
+            if is_first { open_batches(connection, lane, Some(range.replay))? } else { Some(vec![]) };
         let Some(batches) = batches else { return Ok(None) };
-        all.push((part, batches));
+        all.push((range, batches));
     }
     Ok(Some(all))
 }
@@ -269,7 +269,7 @@ fn read_replay(row: &Row<'_>) -> rusqlite::Result<Option<Replay>> {
 
 fn read_part(row: &Row<'_>) -> rusqlite::Result<Option<LaneReplay>> {
     let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
-    let part = LaneReplay {
+    let range = LaneReplay {
         replay: ReplayNo(number(0)?),
         lane: LaneNo(number(1)?),
         first: Seq(number(2)?),
@@ -279,7 +279,7 @@ fn read_part(row: &Row<'_>) -> rusqlite::Result<Option<LaneReplay>> {
         sent: number(6)?,
         refused: number(7)?,
     };
-    Ok((part.sum() == row.get::<_, i64>(9)?).then_some(part))
+    Ok((range.sum() == row.get::<_, i64>(9)?).then_some(range))
 }
 
 fn damaged() -> SpoolError {

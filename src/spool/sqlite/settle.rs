@@ -31,7 +31,7 @@ impl Store {
         if let Fate::Dead(reason) = attempted.fate {
             self.add_batch_dead_letter(&batch, reason, attempted.started_at)?;
         }
-        if attempted.fate != Fate::Waits {
+        if attempted.fate != Fate::Failed {
             self.settle(batch.lane, batch.last, u64::from(batch.records), batch.fragment_bytes());
         }
         Ok(Done::Ok)

@@ -170,7 +170,7 @@ fn what_is_discarded_leaves_nothing_behind_and_a_cut_inside_a_chunk_begins_where
     apply(Op::Commit(Arc::new(group(&mut builder, of, 10, 100, Timestamp(1))))).unwrap();
     let second = batch(of, 5, 10);
     apply(Op::Cut(second.clone())).unwrap();
-    let Op::Attempted(failed) = attempted(&second, Fate::Waits) else { unreachable!() };
+    let Op::Attempted(failed) = attempted(&second, Fate::Failed) else { unreachable!() };
     let detail = Some("schön".to_owned());
     apply(Op::Attempted(Attempted { detail, ..failed })).unwrap();
     let gone = apply(Op::Discard { lane: of, through: Seq(20) }).unwrap();

@@ -114,7 +114,7 @@ fn as_streamed(row: &Doc, old: &Doc, left_out: u16) -> Doc {
 proptest! {
     #[test]
     fn every_history_makes_what_comparing_whole_rows_would_make(steps in prop::collection::vec(step(), 1..24)) {
-        let mut harness = Harness::by_default();
+        let mut harness = Harness::with_default_mapping();
         let (mut entry, mut old): (_, Option<Doc>) = (None, None);
         for step in steps {
             let (made, new) = match step {

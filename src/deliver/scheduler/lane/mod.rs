@@ -117,7 +117,7 @@ impl Lane {
         let oldest = state.oldest.map(|(_, uptime)| uptime.min(now));
         let mut timers = TimerTable::default();
         timers.set(Timer::Retry, state.health.retry_at);
-        let replays = state.parts.iter();
+        let replays = state.ranges.iter();
         let mut lane = Self {
             host: webhook.as_ref().map(|webhook| webhook.host()).unwrap_or_default(),
             proven_until: None,
@@ -129,7 +129,7 @@ impl Lane {
             batches: state.batches.into(),
             phase: Phase::Idle,
             work: Work::Pending,
-            replays: replays.map(|(part, batches)| ReplayRange::new(part, batches.clone())).collect(),
+            replays: replays.map(|(range, batches)| ReplayRange::new(range, batches.clone())).collect(),
             redeliveries: state.redeliveries,
             health: state.health,
             timers,

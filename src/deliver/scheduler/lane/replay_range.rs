@@ -46,8 +46,8 @@ impl RateLimiter {
 }
 
 impl ReplayRange {
-    pub(super) fn new(part: &LaneReplay, batches: Vec<Batch>) -> Self {
-        let LaneReplay { replay, first, last, cursor, .. } = *part;
+    pub(super) fn new(range: &LaneReplay, batches: Vec<Batch>) -> Self {
+        let LaneReplay { replay, first, last, cursor, .. } = *range;
         Self { replay, first, last, cursor, batches: batches.into(), blocked: None }
     }
 }

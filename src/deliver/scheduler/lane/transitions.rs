@@ -222,8 +222,8 @@ impl Lane {
     }
 
     /// A replay sends a part of it, behind those that run.
-    pub(in crate::deliver) fn enter_replay(&mut self, part: &LaneReplay) {
-        self.replays.push_back(ReplayRange::new(part, Vec::new()));
+    pub(in crate::deliver) fn enter_replay(&mut self, range: &LaneReplay) {
+        self.replays.push_back(ReplayRange::new(range, Vec::new()));
     }
 
     /// A replay sends nothing more of it; says whether it did.

@@ -280,7 +280,7 @@ impl World {
         self.delivered += u64::from(status == 200);
         let stands = self.stands(no, self.scheduler.lane(no).unwrap().health().clone());
         self.writes.push_back(match decided.fate {
-            Fate::Waits => {
+            Fate::Failed => {
                 let successors = decided.halve.then(|| self.halves(&batch));
                 Write::Tried { no, attempts: batch.attempts + 1, successors, stands }
             }
@@ -291,10 +291,10 @@ impl World {
     fn halves(&self, whole: &Batch) -> Vec<Batch> {
         let records = &self.disk[&whole.lane].pending()[..whole.records as usize];
         let (a, b) = records.split_at(records.len() / 2);
-        let part = |of: &[Spooled]| {
+        let range = |of: &[Spooled]| {
             batch(whole.lane, of[0].seq.0, of[of.len() - 1].seq.0, u32::try_from(of.len()).unwrap())
         };
-        vec![part(a), part(b)]
+        vec![range(a), range(b)]
     }
 
     fn give_up(&mut self, no: LaneNo, what: GiveUp) {

@@ -33,7 +33,7 @@ fn decided(job: Option<&ResyncJob>, request: Option<ResyncRequest>, continuity: 
         continuity,
         held: None,
         applied: APPLIED,
-        unlearned: &[],
+        columns_to_backfill: &[],
         mapping_changed: false,
         required: &required(),
         new_epoch: EPOCH,
@@ -163,9 +163,9 @@ fn a_job_starts_again_whatever_the_state_of_the_same_database() {
 
 #[test]
 fn a_request_changes_the_job_under_way() {
-    let learning = ResyncJob { learns: true, ..gap_job() };
+    let silent = ResyncJob { learns: true, ..gap_job() };
     let force = ResyncRequest { force: true, ..request() };
-    let (job, _) = resync(decided(Some(&learning), Some(force), &Continuity::GoOn(POSITION)));
+    let (job, _) = resync(decided(Some(&silent), Some(force), &Continuity::GoOn(POSITION)));
     assert!(job.forced && job.learns, "what was to make no records makes none");
     let learn = ResyncRequest { learn: true, ..request() };
     assert!(resync(decided(Some(&gap_job()), Some(learn), &Continuity::GoOn(POSITION))).0.learns);
@@ -187,7 +187,7 @@ fn a_held_job_waits_for_a_request() {
         continuity: &continuity,
         held: Some("too many are gone"),
         applied: APPLIED,
-        unlearned: &[],
+        columns_to_backfill: &[],
         mapping_changed: false,
         required: &required,
         new_epoch: EPOCH,
@@ -224,7 +224,7 @@ fn as_ingested_is_refused_where_it_would_pass_over_a_difference() {
         continuity: &Continuity::GoOn(POSITION),
         held: None,
         applied: APPLIED,
-        unlearned: &[],
+        columns_to_backfill: &[],
         mapping_changed: true,
         required: &required(),
         new_epoch: EPOCH,
@@ -234,7 +234,7 @@ fn as_ingested_is_refused_where_it_would_pass_over_a_difference() {
 }
 
 #[test]
-fn new_columns_are_learned_only_where_the_stream_goes_on() {
+fn new_columns_are_backfilled_only_where_the_stream_goes_on() {
     let columns = ["added".to_owned()];
     for continuity in all() {
         let next = decide(Inputs {
@@ -243,13 +243,13 @@ fn new_columns_are_learned_only_where_the_stream_goes_on() {
             continuity: &continuity,
             held: None,
             applied: APPLIED,
-            unlearned: &columns,
+            columns_to_backfill: &columns,
             mapping_changed: false,
             required: &required(),
             new_epoch: EPOCH,
         })
         .next;
-        let learns = matches!(&next, Next::Resync { job, .. } if job.only_learns);
-        assert_eq!(learns, matches!(continuity, Continuity::GoOn(_)), "{continuity:?}");
+        let backfills = matches!(&next, Next::Resync { job, .. } if job.only_backfills);
+        assert_eq!(backfills, matches!(continuity, Continuity::GoOn(_)), "{continuity:?}");
     }
 }

@@ -153,7 +153,7 @@ fn replay(id: u128, first: u64, last: u64, low_watermark: Option<LowWatermark>) 
         request: r#"{"from_lsn":"0/0"}"#.into(),
         requested_at: AT,
         rate: Some(100),
-        parts: vec![range(0, first, last, first - 1, 0)],
+        ranges: vec![range(0, first, last, first - 1, 0)],
         low_watermark,
     })
 }
@@ -198,7 +198,7 @@ fn ops() -> Vec<Op> {
         Op::Redeliver { dead: vec![DeadLetterNo(2)], id: Uuid::from_u128(0x30) },
         Op::Discard { lane: ACME_EXCLUDED, through: Seq(7) },
         Op::Cut(whole.clone()),
-        attempted(&whole, 503, OutcomeKind::Status, Fate::Waits, failing()),
+        attempted(&whole, 503, OutcomeKind::Status, Fate::Failed, failing()),
         Op::Retire { batch: RETIRED, successors: vec![cut(FIRST_HALF, 9, 9), cut(SECOND_HALF, 10, 10)] },
         replay(0x21, 1, 1, before),
         Op::Cut(replayed.clone()),
@@ -245,7 +245,7 @@ fn expected_lanes() -> Vec<LaneState> {
     vec![
         pending(ACME_EXCLUDED, 7, 1, without_webhook()),
         LaneState {
-            parts: vec![(range(3, 1, 2, 0, 0), vec![lost(of_replay(cut(OF_REPLAY, 1, 1), 3), 1)])],
+            ranges: vec![(range(3, 1, 2, 0, 0), vec![lost(of_replay(cut(OF_REPLAY, 1, 1), 3), 1)])],
             ..pending(ACME_INGESTED, 2, 1, LaneHealth::default())
         },
         LaneState { redeliveries: true, ..pending(ACME_MODIFIED, 5, 1, LaneHealth::default()) },
@@ -335,8 +335,8 @@ fn replays_and_discards_of_format_1_are_read() {
     let last = &replays[0];
     assert_eq!((last.id, last.rate, last.requested_at), (Uuid::from_u128(0x23), Some(100), AT));
     assert_eq!(last.request, r#"{"from_lsn":"0/0"}"#);
-    assert_eq!(reader.parts(ReplayNo(1)).unwrap(), [range(1, 1, 1, 1, 1)]);
-    assert_eq!(reader.parts(ReplayNo(2)).unwrap(), [range(2, 1, 2, 0, 0)]);
+    assert_eq!(reader.ranges(ReplayNo(1)).unwrap(), [range(1, 1, 1, 1, 1)]);
+    assert_eq!(reader.ranges(ReplayNo(2)).unwrap(), [range(2, 1, 2, 0, 0)]);
     let window = reader.window(Seq(0)).unwrap().unwrap();
     assert_eq!(window.low_watermark.position, Position { commit: Lsn(899), number: 0 });
     let everything = Search { from: SearchStart::Since(AT), to: None, epoch_after: Seq(0) };

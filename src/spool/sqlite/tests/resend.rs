@@ -149,7 +149,7 @@ fn replay_of(spans: &[RecordRange], low_watermark: Option<LowWatermark>) -> NewR
         request: "{}".into(),
         requested_at: Timestamp(1),
         rate: None,
-        parts: spans.iter().map(|range| LaneReplay::new(ReplayNo(0), range)).collect(),
+        ranges: spans.iter().map(|range| LaneReplay::new(ReplayNo(0), range)).collect(),
         low_watermark,
     }
 }
@@ -226,8 +226,8 @@ fn a_cancelled_replay_only_logs_what_was_on_the_wire() {
     let before = attempts(&store);
     assert_eq!(store.apply(vec![attempted(&first, Fate::Delivered)]), [Ok(Done::Ok)]);
     assert_eq!(attempts(&store), before + 1);
-    let parts = replays::ranges_of(&store.connection, ReplayNo(1)).unwrap();
-    assert_eq!((parts[0].cursor, parts[0].sent), (Seq(0), 0), "it counts for nothing");
+    let ranges = replays::ranges_of(&store.connection, ReplayNo(1)).unwrap();
+    assert_eq!((ranges[0].cursor, ranges[0].sent), (Seq(0), 0), "it counts for nothing");
     let more = Batch { replay: Some(ReplayNo(1)), ..batch(of, 1, 5) };
     assert!(matches!(store.apply(vec![Op::Cut(more)])[..], [Err(SpoolError::Refused(_))]));
     store.sweep(Timestamp(9_000)).unwrap();
@@ -268,7 +268,7 @@ fn a_dead_letter_that_was_never_cut_is_cut_piece_by_piece() {
     );
     let last = batch(of, 5, 10);
     store.apply(vec![Op::CutDead { dead: DeadLetterNo(1), batch: last.clone() }]);
-    let Op::Attempted(failed) = attempted(&last, Fate::Waits) else { unreachable!() };
+    let Op::Attempted(failed) = attempted(&last, Fate::Failed) else { unreachable!() };
     store.apply(vec![Op::Redelivered { dead: DeadLetterNo(1), attempted: failed }]);
     assert!(dead_letters::next_redelivery(&store.connection, of).unwrap().is_none());
     let left = dead_letters::find_dead_letter(&store.connection, DeadLetterNo(1)).unwrap().unwrap();
