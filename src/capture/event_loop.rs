@@ -25,8 +25,8 @@ pub(super) enum Input {
     Connected(u64, Box<(Documents, CatalogLookup, StreamPosition)>),
     RoutesChanged,
     Stop,
-    /// A group was committed or refused.
-    Committed,
+    /// The spool has the result of a group: committed or refused.
+    GroupResult,
     /// Work with the group writer while no stream runs: a resync.
     Work(Box<dyn FnOnce(&mut GroupWriter) + Send>),
 }
@@ -142,7 +142,7 @@ impl CaptureLoop {
                 self.stream = None;
                 self.stopping = true;
             }
-            Input::Committed => {}
+            Input::GroupResult => {}
             Input::Work(work) => {
                 self.submit_now();
                 self.stream = None;

@@ -83,9 +83,9 @@ pub struct GroupWriter {
     retry_at: Option<Uptime>,
 }
 
-/// A group was committed.
+/// A group that was committed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Committed {
+pub(crate) struct DurableGroup {
     /// How far the stream is durably applied; `None` where the group did not move it.
     pub(crate) position: Option<StreamPosition>,
     /// Whether more may come.
@@ -106,13 +106,8 @@ impl GroupWriter {
             Some(bytes) => serde_json::from_slice(bytes)?,
             None => Layouts::default(),
         };
-        let dependency_index = DependencyIndex::rebuild(
-            spool.folder(),
-            &spool.reader()?,
-            &opened.lanes,
-            spool.cursors(),
-            INDEXED_DOCUMENTS_MAX,
-        )?;
+        let dependency_index =
+            DependencyIndex::rebuild(&spool, &opened.lanes, spool.cursors(), INDEXED_DOCUMENTS_MAX)?;
         Ok(Self {
             shadow: ShadowCache::new(spool.reader()?, SHADOW_BYTES_MAX),
             projects: Projects::known(opened.projects.iter().cloned()),
@@ -167,9 +162,9 @@ impl GroupWriter {
         self.builder.last()
     }
 
-    /// Where scratch files go.
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        self.spool.folder()
+    /// The spool that groups are written to.
+    pub(crate) fn spool(&self) -> &Spool {
+        &self.spool
     }
 
     /// Sets or removes a fact with the next group.
@@ -256,12 +251,12 @@ impl GroupWriter {
     }
 
     /// The next group that was committed, if any; waits up to `patience` for it.
-    pub(crate) fn committed(&mut self, patience: Duration) -> Result<Option<Committed>, SpoolError> {
+    pub(crate) fn committed(&mut self, patience: Duration) -> Result<Option<DurableGroup>, SpoolError> {
         if self.retry_at.take_if(|again| self.clock.uptime() >= *again).is_some() {
             self.submit_group();
         }
         if !patience.is_zero() {
-            self.spool.turn();
+            self.spool.run_submitted();
         }
         let result = self.results.1.try_recv().ok();
         let result = result.or_else(|| self.results.1.recv_timeout(self.clock.advance(patience)).ok());
@@ -278,7 +273,7 @@ impl GroupWriter {
         let Some(group) = self.uncommitted.pop_front() else { return Ok(None) };
         self.submit_group();
         self.shadow.synced();
-        Ok(Some(Committed { position: group.position, room }))
+        Ok(Some(DurableGroup { position: group.position, room }))
     }
 
     /// Gives numbers and positions to what was drafted.

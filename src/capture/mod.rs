@@ -73,7 +73,7 @@ impl Capture {
         let notify = {
             let events = Mutex::new(events.clone());
             Arc::new(move || {
-                let _ = events.lock().unwrap_or_else(PoisonError::into_inner).send(Input::Committed);
+                let _ = events.lock().unwrap_or_else(PoisonError::into_inner).send(Input::GroupResult);
             })
         };
         let group_writer = GroupWriter::open(opened, clock, metrics.clone(), listeners, notify)?;

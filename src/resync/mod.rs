@@ -179,7 +179,7 @@ impl Comparer {
         snapshot: &Snapshot,
         group_writer: &mut GroupWriter,
     ) -> Result<SnapshotIndex, ResyncError> {
-        let snapshot_index = SnapshotIndex::create(group_writer.folder())?;
+        let snapshot_index = SnapshotIndex::create(group_writer.spool())?;
         let roles: Vec<bool> = self.layout.columns().iter().map(|column| !column.digestible).collect();
         let columns: Vec<ReadColumn> =
             read_columns(&self.layout).into_iter().filter(|c| c.digest_over.is_none()).collect();

@@ -6,6 +6,7 @@ mod resync_queue;
 mod state;
 mod supervisor;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -100,6 +101,8 @@ struct Service {
     /// The effective webhooks: of the settings read last. Every reader has a receiver of this one.
     routes: watch::Sender<Arc<Routes>>,
     spool: Spool,
+    /// Of the commands; removed at the end.
+    socket: PathBuf,
     capture: Arc<Capture>,
     deliver: Arc<Deliver>,
     metrics: Metrics,
@@ -169,6 +172,7 @@ impl Service {
             client,
             routes,
             spool: opened.spool,
+            socket: settings.spool_path.join(SOCKET_NAME),
             capture,
             deliver,
             metrics,
@@ -223,7 +227,7 @@ impl Service {
         let patience =
             self.routes.borrow().all().map(|webhook| webhook.limits.timeout).max().unwrap_or_default();
         let patience = patience.max(LEAST_PATIENCE);
-        let (capture, deliver, spool) = (self.capture, self.deliver, self.spool);
+        let (capture, deliver, spool, socket) = (self.capture, self.deliver, self.spool, self.socket);
         let supervisor = self.supervisor;
         let ending = async move {
             // One that ended by itself was heard, and cannot be heard twice.
@@ -233,7 +237,6 @@ impl Service {
             let ended = tokio::task::spawn_blocking(move || {
                 capture.stop();
                 deliver.stop(patience);
-                let socket = spool.folder().join(SOCKET_NAME);
                 spool.close();
                 let _ = std::fs::remove_file(socket);
             });

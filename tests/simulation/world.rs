@@ -206,7 +206,7 @@ impl World {
 
     fn turn_spool(&mut self) {
         if let Some(process) = &self.process {
-            process.spool.turn();
+            process.spool.run_submitted();
         }
     }
 

@@ -90,7 +90,7 @@ pub(super) fn redeliver(
             )));
         }
         let dead = some.iter().map(|letter| letter.no).collect();
-        if let Done::Asked { lanes, dead } = spool.apply(Op::Redeliver { dead, id })? {
+        if let Done::Redelivering { lanes, dead } = spool.apply(Op::Redeliver { dead, id })? {
             done.dead_letters += dead;
             deliver.redeliver(lanes);
         }

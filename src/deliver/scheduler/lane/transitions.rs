@@ -221,7 +221,7 @@ impl Lane {
         self.redeliveries = wait;
     }
 
-    /// A replay sends a part of it, behind those that run.
+    /// A replay sends a range of it, after those that run.
     pub(in crate::deliver) fn enter_replay(&mut self, range: &LaneReplay) {
         self.replays.push_back(ReplayRange::new(range, Vec::new()));
     }
