@@ -66,7 +66,7 @@ fn disk(settings: &Settings) -> Option<Finding> {
 
 /// `available`: free bytes, and those that the spool already uses.
 fn disk_space(folder: &Path, available: u64, bytes_max: u64) -> Finding {
-    let required = bytes_max.saturating_add(SQLITE_LOG_BYTES);
+    let required = bytes_max.saturating_add(SPOOL_LOG_BYTES);
     let title = format!(
         "the disk of {} has {} for a spool of up to {}",
         folder.display(),
@@ -127,8 +127,8 @@ fn finding(severity: Severity, title: &str, explanation: &str) -> Finding {
 
 /// The most projects that a finding lists by name.
 const PROJECTS_NAMED: usize = 8;
-/// The most that SQLite's write-ahead log takes.
-const SQLITE_LOG_BYTES: u64 = 64 << 20;
+/// The largest size of the write-ahead log of the spool.
+const SPOOL_LOG_BYTES: u64 = 64 << 20;
 
 fn show(finding: &Finding) {
     let label = match finding.severity {
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_disk_smaller_than_the_largest_spool_is_a_warning() {
         let found = |available| disk_space(Path::new("/spool"), available, 1 << 30);
-        assert_eq!(found((1 << 30) + SQLITE_LOG_BYTES).severity, Severity::Ok);
+        assert_eq!(found((1 << 30) + SPOOL_LOG_BYTES).severity, Severity::Ok);
         let short = found(1 << 30);
         assert_eq!(short.severity, Severity::Warning);
         assert!(short.title.contains("has 1.0 GiB for a spool of up to 1.0 GiB"), "{}", short.title);
