@@ -34,7 +34,7 @@ pub(super) fn doctor(settings: &Settings) -> Exit {
         findings.iter().for_each(show);
         let problems = findings.iter().filter(|finding| finding.severity == Severity::Problem).count();
         if problems > 0 {
-            print(format_args!("\n{problems} to fix before `sidecar run`\n"));
+            print(format_args!("\n{problems} to be fixed before `sidecar run`\n"));
             return Exit::Refused;
         }
         print(format_args!("\nready for `sidecar run`\n"));
@@ -122,7 +122,7 @@ async fn dropped(settings: &Settings) -> Option<Finding> {
 }
 
 fn finding(severity: Severity, title: &str, explanation: &str) -> Finding {
-    Finding { severity, title: title.to_owned(), explanation: explanation.to_owned(), cure_sql: None }
+    Finding { severity, title: title.to_owned(), explanation: explanation.to_owned(), fix_sql: None }
 }
 
 /// The most projects that a finding lists by name.
@@ -141,20 +141,20 @@ fn show(finding: &Finding) {
     for line in finding.explanation.lines() {
         print(format_args!("         {line}\n"));
     }
-    if let Some(sql) = &finding.cure_sql {
+    if let Some(sql) = &finding.fix_sql {
         for line in sql.lines() {
-            print(format_args!("         cure: {line}\n"));
+            print(format_args!("         fix: {line}\n"));
         }
     }
 }
 
 pub(super) const AFTER_HELP: &str = "\
 Connects as `sidecar run` does and writes nothing to the server. A finding is
-ok, a note, a warning or a PROBLEM; lines with `cure:` are the SQL that fixes
+ok, a note, a warning or a PROBLEM; lines with `fix:` are the SQL that fixes
 it.
 
   sidecar doctor
-  sidecar doctor --config /etc/sidecar.toml | grep cure: | sed 's/.*cure: //'    only the SQL
+  sidecar doctor --config /etc/sidecar.toml | grep fix: | sed 's/.*fix: //'    only the SQL
 
 Exit status: 0 if `sidecar run` would start; 78 if it would refuse; 69 if the
 server does not respond.";
