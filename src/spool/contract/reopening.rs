@@ -15,8 +15,8 @@ fn identity(id: &str) -> Identity {
     Identity(id.as_bytes().into())
 }
 
-fn entry(text: &str) -> Option<Box<[u8]>> {
-    Some(text.as_bytes().into())
+fn entry(text: &str) -> Box<[u8]> {
+    text.as_bytes().into()
 }
 
 pub(in crate::spool) fn what_is_committed_is_there_after_a_new_start_and_numbers_go_on(
@@ -31,7 +31,7 @@ pub(in crate::spool) fn what_is_committed_is_there_after_a_new_start_and_numbers
     let of = lane(Callback::Ingested);
     fixture.commit(of, 3, 100, NOW);
     fixture.commit_group(Group {
-        shadow: vec![(identity("7"), entry("entry"))],
+        shadow: vec![(identity("7"), Some(entry("entry")))],
         growth: Growth { documents: 1, bytes: 6 },
         position: Some(position),
         projects: vec![(ProjectNo(0), "p".into())],
@@ -48,7 +48,7 @@ pub(in crate::spool) fn what_is_committed_is_there_after_a_new_start_and_numbers
     assert_eq!((state.pending_records, state.pending_bytes), (3, 300));
     assert_eq!(state.oldest, Some((NOW, Uptime(1))));
     assert_eq!(fixture.lanes(), fixture.opened().contents.lanes);
-    assert_eq!(fixture.reader().shadow(&identity("7")).unwrap(), entry("entry"));
+    assert_eq!(fixture.reader().shadow(&identity("7")).unwrap(), Some(entry("entry")));
     let usage = fixture.usage();
     assert_eq!((usage.shadow_documents, usage.shadow_bytes), (1, 6));
 }
@@ -77,16 +77,16 @@ pub(in crate::spool) fn facts_and_shadow_entries_are_replaced_and_removed(factor
         shadow: shadow.map(|(id, entry)| (identity(id), entry)).into(),
         ..Group::default()
     };
-    let one = [("a", entry("1")), ("b", entry("2")), ("c", entry("3"))];
+    let one = [("a", Some(entry("1"))), ("b", Some(entry("2"))), ("c", Some(entry("3")))];
     fixture.commit_group(group([(Fact::Epoch, Some(b"e")), (Fact::Resync, Some(b"r"))], one));
-    let two = [("a", entry("4")), ("b", None), ("d", entry("5"))];
+    let two = [("a", Some(entry("4"))), ("b", None), ("d", Some(entry("5")))];
     fixture.commit_group(group([(Fact::Epoch, Some(b"f")), (Fact::Resync, None)], two));
     fixture.reopen();
     let reader = fixture.reader();
     assert_eq!(reader.fact(Fact::Epoch).unwrap().as_deref(), Some(b"f".as_slice()));
     assert_eq!(reader.fact(Fact::Resync).unwrap(), None);
     assert_eq!(reader.shadow(&identity("b")).unwrap(), None);
-    let all = [("a", "4"), ("c", "3"), ("d", "5")].map(|(id, text)| (identity(id), entry(text).unwrap()));
+    let all = [("a", "4"), ("c", "3"), ("d", "5")].map(|(id, text)| (identity(id), entry(text)));
     assert_eq!(reader.shadow_after(None, 9).unwrap(), all);
     assert_eq!(reader.shadow_after(None, 2).unwrap(), all[..2]);
     assert_eq!(reader.shadow_after(Some(&identity("a")), 9).unwrap(), all[1..]);
