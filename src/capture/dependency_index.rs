@@ -1,7 +1,7 @@
-//! The last records of each document in its project's lanes: what the next one waits for.
+//! The last records of each document in its project's lanes: the next record waits for them.
 //!
-//! It is what the unsettled records say, and so needs no place of its own on the disk: a new start
-//! reads it from them. What does not fit into memory is in a scratch file.
+//! It is derived from the unsettled records and not stored: each start rebuilds it. What does not fit
+//! into memory is in a scratch file.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ pub(super) struct DependencyIndex {
     limit: usize,
     cursors: Cursors,
     spool: Spool,
-    /// Created when memory does not suffice for the first time.
+    /// Created when the limit of memory is first reached.
     spilled: Option<Scratch>,
 }
 
@@ -29,7 +29,7 @@ struct Last {
 }
 
 impl DependencyIndex {
-    /// Reads it from the unsettled records of `lanes`. Holds up to `limit` documents in memory.
+    /// Rebuilds it from the unsettled records of `lanes`. Holds up to `limit` documents in memory.
     pub(super) fn rebuild(
         spool: &Spool,
         lanes: &[LaneState],
@@ -113,7 +113,7 @@ impl DependencyIndex {
         Ok(found.map_or([Seq(0); 3], |bytes| decode(&bytes)))
     }
 
-    /// Forgets what is settled. Where that is not much, everything goes to the scratch file.
+    /// Removes settled records. Where few are, everything moves to the scratch file.
     fn make_room(&mut self) -> Result<(), ScratchError> {
         {
             let cursors = self.cursors.read();

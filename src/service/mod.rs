@@ -1,4 +1,4 @@
-//! The parts put together: the spool, both loops, the supervisor, the listeners, the signals.
+//! The running service: spool, capture, delivery, supervisor, listeners, signals.
 
 mod control;
 mod reloadable_client;
@@ -230,7 +230,7 @@ impl Service {
         let (capture, deliver, spool, socket) = (self.capture, self.deliver, self.spool, self.socket);
         let supervisor = self.supervisor;
         let ending = async move {
-            // One that ended by itself was heard, and cannot be heard twice.
+            // A supervisor that ended by itself has been awaited already.
             if !supervisor.is_finished() {
                 let _ = tokio::time::timeout(LEAST_PATIENCE, supervisor).await;
             }
@@ -256,7 +256,7 @@ fn open_spool(settings: &Settings) -> anyhow::Result<Opened> {
     Ok(Spool::open(&settings.spool_path, options)?)
 }
 
-/// The epochs that the spool knows; a new spool draws its first.
+/// The epochs in the spool. A new spool gets its first.
 fn epochs(opened: &Opened) -> anyhow::Result<Epochs> {
     if let Some(bytes) = opened.facts.get(&Fact::Epoch) {
         return Epochs::from_bytes(bytes).context("read the spool's epochs");
@@ -281,7 +281,7 @@ fn deliver(
 ) -> anyhow::Result<Deliver> {
     Deliver::start(Params {
         spool: opened.spool.clone(),
-        // Until it is known whether the database goes on where it was left.
+        // Held until the continuity of the database is assessed.
         held: true,
         epochs,
         routes: routes.clone(),
@@ -310,6 +310,6 @@ fn listeners(routes: &watch::Receiver<Arc<Routes>>, tail: &Tail) -> Listeners {
     }
 }
 
-/// What one who looks at records as they are made may be behind.
+/// The most records that a client of `sidecar tail` may be behind.
 const TAIL_LINES: usize = 4_096;
 const LEAST_PATIENCE: Duration = Duration::from_secs(5);
