@@ -1,5 +1,5 @@
--- What the rows of table $1 hold in each of the columns $2 that were added after them, over the table
--- or its partitions. All versions. No function that locks a partition is called.
+-- The values of the columns $2 of table $1 in rows that are older than the column, over the table and
+-- its partitions. All versions. Calls no function that locks a partition.
 WITH RECURSIVE parts (oid) AS (
     SELECT $1::oid
     UNION ALL
@@ -14,15 +14,15 @@ held AS (
            a.attidentity <> '' OR a.atthasdef AS has_default,
            a.atthasmissing AS has_missing,
            -- An array of one element. Only box has another delimiter than the comma, and its text
-           -- holds commas and never quotes.
+           -- contains commas and no quotes.
            CASE
                WHEN NOT a.atthasmissing THEN NULL
                WHEN t.typdelim = ',' THEN (a.attmissingval::text::text[])[1]
                ELSE pg_catalog.btrim(a.attmissingval::text, '{}')
            END AS missing,
            a.xmin::text::int8 AS written_by,
-           -- Its description was not touched after the table's was, the last time that rows were written
-           -- anew or a column added: no default was dropped, and none lost its constant, since then.
+           -- The pg_attribute row is not newer than the pg_class row, which changed when rows were last
+           -- rewritten or a column was added: since then no default was dropped or lost its constant.
            pg_catalog.age(a.xmin) > pg_catalog.age(c.xmin)
                OR a.xmin::text = c.xmin::text AND a.cmin::text::int8 <= c.cmin::text::int8 AS untouched
     FROM parts AS p

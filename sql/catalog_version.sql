@@ -1,5 +1,5 @@
--- Something that changes whenever the table $1.$2, one of its partitions, or what the publication $3
--- publishes changes: small, and it locks nothing. NULL where the table is not there. All versions.
+-- A hash that changes whenever the definition of the table $1.$2, of one of its partitions, or of the
+-- publication $3 changes. Takes no locks. NULL if the table does not exist. All versions.
 WITH RECURSIVE tree (relid, relkind, row) AS (
     SELECT c.oid, c.relkind, c.xmin
     FROM pg_catalog.pg_class AS c
@@ -11,8 +11,8 @@ WITH RECURSIVE tree (relid, relkind, row) AS (
     JOIN pg_catalog.pg_inherits AS i ON i.inhparent = t.relid
     JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
     WHERE t.relkind = 'p'
-), part AS (
-    SELECT 'class ' || t.relid || ' ' || t.row AS told FROM tree AS t
+), item AS (
+    SELECT 'class ' || t.relid || ' ' || t.row AS version FROM tree AS t
     UNION ALL
     SELECT 'column ' || a.attrelid || ' ' || a.attnum || ' ' || a.xmin
     FROM pg_catalog.pg_attribute AS a
@@ -29,6 +29,6 @@ WITH RECURSIVE tree (relid, relkind, row) AS (
     JOIN pg_catalog.pg_depend AS d ON d.refclassid = 'pg_catalog.pg_publication'::regclass AND d.refobjid = p.oid
     WHERE p.pubname = $3::text
 )
-SELECT pg_catalog.md5(pg_catalog.string_agg(p.told, ',' ORDER BY p.told)) AS version
-FROM part AS p
+SELECT pg_catalog.md5(pg_catalog.string_agg(i.version, ',' ORDER BY i.version)) AS version
+FROM item AS i
 WHERE EXISTS (SELECT FROM tree AS t)

@@ -1,4 +1,4 @@
--- What the columns of table $1 are by their types: domains are followed to what they are of. All versions.
+-- The types of the columns of table $1, with domains resolved to their base types. All versions.
 WITH RECURSIVE base (attnum, oid, typbasetype) AS (
     SELECT a.attnum, t.oid, t.typbasetype
     FROM pg_catalog.pg_attribute AS a
@@ -11,14 +11,14 @@ WITH RECURSIVE base (attnum, oid, typbasetype) AS (
 )
 SELECT a.attname::text AS name,
        t.oid AS base,
-       -- Without the modifier that the bare names of bit and character imply.
+       -- -1: without a modifier, which the bare names of bit and character imply as 1.
        pg_catalog.format_type(t.oid, -1) AS base_name,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS whole_name,
-       -- Not int2vector and the like, which have elements but another text.
+       -- Not types such as int2vector or point, which have elements but another text form.
        CASE WHEN t.typoutput = 'pg_catalog.array_out'::regproc THEN 'a' ELSE t.typtype::text END AS kind,
        coalesce(c.collisdeterministic, true) AS deterministic,
        -- now(), transaction_timestamp(), statement_timestamp(), clock_timestamp(), timeofday(),
-       -- CURRENT_TIMESTAMP and its like. Their names would take a lock on the table.
+       -- CURRENT_TIMESTAMP and the like, by OID: pg_get_expr() would lock the table.
        coalesce(
            d.adbin::text ~ ':funcid (1299|2647|2648|2649|274) |SQLVALUEFUNCTION :op [0-9]+ :type (1082|1083|1114|1184|1266) ',
            false

@@ -1,8 +1,8 @@
--- The columns of table $1 in their order. All versions.
+-- The columns of table $1 in order. All versions.
 SELECT a.attname::text AS name,
        a.atttypid AS type_oid,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type_name,
-       -- From 18 on a NOT NULL may be declared without the rows that are there being checked.
+       -- From 18 on a NOT NULL constraint may be NOT VALID: existing rows are not checked.
        a.attnotnull AND NOT EXISTS (
            SELECT FROM pg_catalog.pg_constraint AS k
            WHERE k.conrelid = a.attrelid AND k.contype = 'n'

@@ -1,4 +1,4 @@
--- Other slots that nobody reads and that keep more than $2 bytes of log. All versions.
+-- Inactive slots other than $1 that retain more than $2 bytes of WAL. All versions.
 SELECT s.slot_name::text AS name,
        pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), s.restart_lsn)::int8 AS retained_bytes
 FROM pg_catalog.pg_replication_slots AS s

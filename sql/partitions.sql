@@ -1,6 +1,6 @@
--- The partitions of table $1 that hold rows, each with the columns that its own replica identity
--- carries: a changed row is logged by its partition's identity, not by the root's. They are found in
--- pg_inherits, which locks none of them; one that is being detached (14+) is none. All versions.
+-- The leaf partitions of table $1, each with the columns of its own replica identity: a changed row is
+-- logged by the identity of its partition, not of the root. Read from pg_inherits, which locks none of
+-- them. Partitions that are being detached (14+) are left out. All versions.
 WITH RECURSIVE tree (relid, relkind) AS (
     SELECT c.oid, c.relkind
     FROM pg_catalog.pg_class AS c

@@ -1,4 +1,4 @@
--- The publication $1. `pubgencols` came with 18, so it is read by way of the row's JSON.
+-- The publication $1. `pubgencols` exists from 18 on, so it is read from the row as JSON. All versions.
 SELECT p.oid AS oid,
        p.puballtables AS all_tables,
        p.pubinsert AS inserts,

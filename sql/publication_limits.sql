@@ -1,6 +1,6 @@
--- Whether publication $1 (its oid) names table $2, and withholds columns or rows of it. Column lists
--- and row filters came with 15, so they are read by way of the row's JSON.
-SELECT pg_catalog.to_jsonb(r) ->> 'prattrs' IS NOT NULL AS withholds_columns,
-       pg_catalog.to_jsonb(r) ->> 'prqual' IS NOT NULL AS withholds_rows
+-- Whether the publication $1 (an OID) has a column list or a row filter for table $2. No row if it does
+-- not name the table. Both exist from 15 on, so they are read from the row as JSON. All versions.
+SELECT pg_catalog.to_jsonb(r) ->> 'prattrs' IS NOT NULL AS has_column_list,
+       pg_catalog.to_jsonb(r) ->> 'prqual' IS NOT NULL AS has_row_filter
 FROM pg_catalog.pg_publication_rel AS r
 WHERE r.prpubid = $1::oid AND r.prrelid = $2::oid

@@ -1,6 +1,6 @@
--- What the publication $1 (its oid) publishes of table $2, and how many other tables: what
--- pg_publication_tables shows, which locks every one of them. What it names, tables and (15+) schemas, is
--- read from the dependencies. All versions.
+-- Whether the publication $1 (an OID) publishes table $2 or partitions of it, and how many other tables.
+-- pg_publication_tables shows the same but locks every table. The tables and schemas (15+) that the
+-- publication names are read from pg_depend. All versions.
 WITH RECURSIVE publication AS (
     SELECT p.oid, p.puballtables, p.pubviaroot
     FROM pg_catalog.pg_publication AS p
@@ -33,7 +33,7 @@ WITH RECURSIVE publication AS (
     JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
     WHERE b.relkind = 'p'
 ), published (relid) AS (
-    -- Under the root's name, or each under its own.
+    -- Under the root's name with publish_via_partition_root, otherwise each leaf under its own.
     SELECT m.relid
     FROM member AS m
     CROSS JOIN publication AS p
@@ -51,7 +51,7 @@ WITH RECURSIVE publication AS (
     JOIN pg_catalog.pg_class AS c ON c.oid = t.relid AND c.relkind = 'p'
     JOIN pg_catalog.pg_inherits AS i ON i.inhparent = t.relid
 )
-SELECT coalesce(pg_catalog.bool_or(p.relid = $2::oid), false) AS holds,
-       coalesce(pg_catalog.bool_or(p.relid <> $2::oid AND p.relid IN (SELECT t.relid FROM tree AS t)), false) AS holds_parts,
+SELECT coalesce(pg_catalog.bool_or(p.relid = $2::oid), false) AS publishes_table,
+       coalesce(pg_catalog.bool_or(p.relid <> $2::oid AND p.relid IN (SELECT t.relid FROM tree AS t)), false) AS publishes_parts,
        pg_catalog.count(*) FILTER (WHERE p.relid NOT IN (SELECT t.relid FROM tree AS t)) AS others
 FROM published AS p

@@ -1,5 +1,5 @@
--- What texts lie in, and whether default_transaction_read_only is set for this role or this database:
--- sessions that set it themselves do not see it in force. All versions.
+-- The database's encoding, and whether default_transaction_read_only is set for this role or database.
+-- Read from the catalog, because our sessions override the setting. All versions.
 SELECT pg_catalog.getdatabaseencoding()::text AS encoding,
        EXISTS (
            SELECT FROM pg_catalog.pg_db_role_setting AS s

@@ -1,5 +1,5 @@
--- The server's settings named in $1: the bare figure, and the same with its unit, for people.
--- A setting that this version does not have is not among the rows.
+-- The server's settings named in $1: the value in the base unit, and with its unit for messages.
+-- No row for a setting that this version does not have. All versions.
 SELECT s.name::text AS name,
        s.setting AS figure,
        pg_catalog.current_setting(s.name) AS shown

@@ -1,5 +1,5 @@
--- The replication slot $1. What came with later versions (two_phase 14, conflicting 16,
--- invalidation_reason, failover and synced 17) is read by way of the row's JSON.
+-- The replication slot $1. Columns of later versions (two_phase 14, conflicting 16, invalidation_reason
+-- and failover 17) are read from the row as JSON. All versions.
 SELECT s.plugin::text AS plugin,
        s.slot_type = 'physical' AS physical,
        s.database::text AS database,

@@ -1,5 +1,5 @@
--- For the length of the transaction: none of the server's timeouts (transaction_timeout came with 17);
--- row security is an error and not a filter; the whole table is wanted, not its first rows soon.
+-- For this transaction: no timeouts (transaction_timeout exists from 17 on), row security raises an error
+-- instead of filtering rows, and cursors are planned for reading all rows.
 SELECT pg_catalog.set_config(s.name, '0', true)
 FROM pg_catalog.pg_settings AS s
 WHERE s.name IN (

@@ -1,5 +1,5 @@
--- Those of table $1 and its partitions whose rows were written anew since they were made, each with the
--- file that holds them now. All versions. No function that locks a partition is called.
+-- The table $1 and its partitions, as far as they were rewritten since their creation, with their current
+-- filenode. All versions. Calls no function that locks a partition.
 WITH RECURSIVE parts (oid) AS (
     SELECT $1::oid
     UNION ALL

@@ -1,5 +1,5 @@
--- The relation $1.$2, whatever its kind. Rows and bytes are as the last VACUUM or ANALYZE found them, and
--- partitions are found in pg_inherits: functions that tell more lock each partition. All versions.
+-- The relation $1.$2, of any kind. Rows and bytes are those of the last VACUUM or ANALYZE, and partitions
+-- are read from pg_inherits: size functions would lock each partition. All versions.
 SELECT c.oid AS oid,
        c.relkind::text AS kind,
        c.relpersistence::text AS persistence,
@@ -11,7 +11,7 @@ SELECT c.oid AS oid,
        c.relkind = 'r' AND EXISTS (
            SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = c.oid
        ) AS has_children,
-       -- Of a partitioned table the partitions hold the rows; -1 says "never counted".
+       -- Partitions hold the rows of a partitioned table. reltuples is -1 before the first ANALYZE.
        size.rows AS rows,
        size.bytes AS bytes
 FROM pg_catalog.pg_class AS c

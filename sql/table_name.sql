@@ -1,4 +1,4 @@
--- What the relation $1 is called. All versions.
+-- Schema and name of the relation $1. All versions.
 SELECT n.nspname::text AS schema, c.relname::text AS name
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

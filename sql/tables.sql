@@ -1,4 +1,4 @@
--- The tables that there are, for an answer to a name that there is not.
+-- All user tables, to suggest names similar to one that does not exist. All versions.
 SELECT n.nspname::text AS schema,
        c.relname::text AS name
 FROM pg_catalog.pg_class AS c

@@ -3,7 +3,7 @@ SELECT c.relname::text AS name,
        i.indisprimary AS primary,
        i.indisreplident AS replica_identity,
        i.indimmediate AS immediate,
-       -- An index on a partitioned table is invalid while a partition still lacks its part.
+       -- An index of a partitioned table is invalid while a partition lacks a matching index.
        i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AS whole,
        ARRAY(
            SELECT a.attname::text

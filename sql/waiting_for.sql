@@ -1,7 +1,7 @@
--- The transactions that session $1 waits for while it makes a slot: the one whose end it waits for
--- just now, and what else was open before it began to wait. Prepared transactions hold their locks
--- without a session, and have a gid. pg_locks shows every session to every role; the details of other
--- roles' sessions are NULL for roles without pg_read_all_stats. All versions.
+-- The transactions that session $1 waits for while it creates a slot: the one it waits for now, and the
+-- others that were open before it began to wait. Prepared transactions hold locks without a session, and
+-- have a gid. pg_locks is visible to every role; details of other roles' sessions are NULL without
+-- pg_read_all_stats. All versions.
 SELECT DISTINCT
        l.pid AS pid,
        p.gid AS gid,

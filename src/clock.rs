@@ -1,23 +1,23 @@
-//! The one place that reads clocks. Everything else is given the time.
+//! The only reader of clocks. Everything else gets the time as an argument.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::time::{Timestamp, Uptime};
 
-/// The wall clock, and the running time of this spool.
+/// The wall clock, and the uptime over all starts with this spool.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock(Works);
+pub struct Clock(Kind);
 
 #[derive(Clone, Copy, Debug)]
-enum Works {
-    /// The machine's, over the running time of all earlier starts with this spool.
+enum Kind {
+    /// The machine's clock. Uptime continues from `before`, the uptime of all earlier starts.
     Machine { before: Uptime, started: Instant },
-    /// It goes as its hands are moved.
-    ByHand(&'static ManualClock),
+    /// A clock for tests and simulations, which is advanced by its owner.
+    Manual(&'static ManualClock),
 }
 
-/// The hands of a clock that does not go by itself: simulated time.
+/// The time of a [`Clock`] that does not advance by itself.
 #[derive(Debug, Default)]
 pub struct ManualClock {
     running: AtomicU64,
@@ -25,53 +25,53 @@ pub struct ManualClock {
 }
 
 impl Clock {
-    /// A process that starts now, with a spool that has seen `before` of running time.
+    /// The clock of a process that starts now, with a spool whose uptime is `before`.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads clocks")]
     pub fn start(before: Uptime) -> Self {
-        Self(Works::Machine { before, started: Instant::now() })
+        Self(Kind::Machine { before, started: Instant::now() })
     }
 
-    /// A clock that goes as these hands are moved.
-    pub fn by_hand(hands: &'static ManualClock) -> Self {
-        Self(Works::ByHand(hands))
+    /// A clock that shows the time of `clock`.
+    pub fn manual(clock: &'static ManualClock) -> Self {
+        Self(Kind::Manual(clock))
     }
 
-    /// Uptime time: does not step, stands still while no sidecar runs.
+    /// The uptime. It does not step, and does not advance while no sidecar runs.
     pub fn uptime(&self) -> Uptime {
         match self.0 {
-            Works::Machine { before, started } => before.plus(started.elapsed()),
-            Works::ByHand(hands) => Uptime(hands.running.load(Ordering::Relaxed)),
+            Kind::Machine { before, started } => before.plus(started.elapsed()),
+            Kind::Manual(clock) => Uptime(clock.running.load(Ordering::Relaxed)),
         }
     }
 
-    /// Since this start, to the nanosecond: for how long something took.
+    /// Time since this start, with nanoseconds, to measure durations.
     pub fn elapsed(&self) -> Duration {
         match self.0 {
-            Works::Machine { started, .. } => started.elapsed(),
-            Works::ByHand(_) => Duration::from_millis(self.uptime().0),
+            Kind::Machine { started, .. } => started.elapsed(),
+            Kind::Manual(_) => Duration::from_millis(self.uptime().0),
         }
     }
 
-    /// What of `patience` is to be waited in earnest: a clock by hand is moved on by it instead.
+    /// How much of `patience` must be waited in real time: a manual clock is advanced by it instead.
     pub fn advance(&self, patience: Duration) -> Duration {
         match self.0 {
-            Works::Machine { .. } => patience,
-            Works::ByHand(hands) => {
-                hands.set(self.uptime().plus(patience), self.wall().plus(patience));
+            Kind::Machine { .. } => patience,
+            Kind::Manual(clock) => {
+                clock.set(self.uptime().plus(patience), self.wall().plus(patience));
                 Duration::ZERO
             }
         }
     }
 
-    /// What the wall clock says.
+    /// The wall-clock time.
     pub fn wall(&self) -> Timestamp {
         match self.0 {
-            Works::Machine { .. } => Self::now(),
-            Works::ByHand(hands) => Timestamp(hands.wall.load(Ordering::Relaxed)),
+            Kind::Machine { .. } => Self::now(),
+            Kind::Manual(clock) => Timestamp(clock.wall.load(Ordering::Relaxed)),
         }
     }
 
-    /// What the machine's wall clock says.
+    /// The machine's wall-clock time.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads clocks")]
     pub fn now() -> Timestamp {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -80,7 +80,7 @@ impl Clock {
 }
 
 impl ManualClock {
-    /// Moves both; neither needs to go forward.
+    /// Sets both. They may go backwards.
     pub fn set(&self, running: Uptime, wall: Timestamp) {
         self.running.store(running.0, Ordering::Relaxed);
         self.wall.store(wall.0, Ordering::Relaxed);
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_clock_by_hand_says_what_it_was_set_to() {
         static HANDS: ManualClock = ManualClock { running: AtomicU64::new(0), wall: AtomicI64::new(0) };
-        let clock = Clock::by_hand(&HANDS);
+        let clock = Clock::manual(&HANDS);
         HANDS.set(Uptime(7), Timestamp(-3));
         assert_eq!((clock.uptime(), clock.wall()), (Uptime(7), Timestamp(-3)));
         assert_eq!(clock.advance(Duration::from_millis(2)), Duration::ZERO);

@@ -1,18 +1,18 @@
-//! Where a test lets the process die: at every edge between what is durable and what is not.
+//! Crash points for tests: before and after each operation that makes something durable or depends on it.
 //!
-//! A build with debug assertions aborts at the `n`th pass of an edge when `SIDECAR_FAILPOINT` says
-//! `edge:n`, for example `cut.after:3`. A release build has none of this.
+//! A build with debug assertions aborts at the `n`th pass of a point when `SIDECAR_FAILPOINT` is `point:n`,
+//! for example `cut.after:3`. A release build ignores the variable.
 
-/// Before or after the thing at an edge.
+/// The side of the operation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Side {
-    /// It has not happened.
+    /// Before the operation.
     Before,
-    /// After the operation, before anyone knows of it.
+    /// After the operation, before its result is used.
     After,
 }
 
-/// An edge is passed.
+/// Passes a crash point, and aborts if it is the selected one.
 #[inline]
 pub fn reach(edge: &str, side: Side) {
     if cfg!(debug_assertions) {

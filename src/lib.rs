@@ -1,7 +1,7 @@
 //! Webhooks for the documents table of a Postgres database, with no change to the application.
 //!
 //! ```text
-//!          left loop: capture                          hinge            right loop: deliver
+//!                      capture                                                     deliver
 //! ┌──────────┐ bytes ┌────────┐ changes ┌──────────┐ records ┌─────────────┐ batch ┌─────────┐ request
 //! │ Postgres │──────▶│ decode │────────▶│ classify │────────▶│    spool    │──────▶│ deliver │────────▶ receiver
 //! └──────────┘source └────────┘  pure   └──────────┘  pure   │ one SQLite  │       └─────────┘
@@ -10,30 +10,30 @@
 //!      └──── confirmed LSN, only after the sync┴─────────────└─────────────┘
 //! ```
 //!
-//! The modules stand in the order in which a change meets them; each uses only those before it.
+//! The modules are in the order in which a change passes through them. Each uses only those before it.
 
-/// Points in time, as values.
+/// Timestamps and uptime, as values.
 pub mod time;
 
-/// Places in the database's log.
+/// LSNs, and the positions of records.
 pub mod position;
 
-/// The items of a payload, and their bytes.
+/// Records: the items of a payload, and their bytes.
 pub mod record;
 
-/// How an attempt ended.
+/// Outcomes of delivery attempts.
 pub mod outcome;
 
-/// What every stage counts.
+/// Metrics of all stages.
 pub mod metrics;
 
-/// The one place that reads clocks.
+/// The only reader of clocks.
 pub mod clock;
 
-/// Where tests let the process die.
+/// Crash points for tests.
 pub mod failpoint;
 
-/// What the catalog says of a table. No I/O, no clock.
+/// What the catalog says about a table. No I/O, no clock.
 pub mod relation;
 
 /// Postgres → frames.
@@ -45,29 +45,29 @@ pub mod decode;
 /// Change + shadow entry → records + new entry. No I/O, no clock.
 pub mod classify;
 
-/// What is durable.
+/// Everything durable: records, batches, shadow, position.
 pub mod spool;
 
-/// The left loop: frames → groups → spool → confirmed LSN.
+/// The capture loop: frames → groups → spool → confirmed LSN.
 pub mod capture;
 
-/// The right loop: lanes → batches → receivers → outcomes.
+/// The delivery loop: lanes → batches → receivers → outcomes.
 pub mod deliver;
 
-/// The table compared with the shadow; the first start is its simplest case.
+/// The comparison of the table with the shadow. The first start compares with an empty shadow.
 pub mod resync;
 
-/// What has settled, sent again from a place or time on.
+/// Settled records, sent again from an LSN or a time on.
 pub mod replay;
 
-/// The status of every stage → JSON, metrics, readiness.
+/// Status, metrics and readiness over HTTP; the API of the commands.
 pub mod admin;
 
-/// `sidecar.toml` and the environment → checked settings.
+/// `sidecar.toml` and the environment → validated settings.
 pub mod settings;
 
-/// The parts put together: supervisor, loops, listeners, signals.
+/// The running service: supervisor, loops, listeners, signals.
 pub mod service;
 
-/// The commands.
+/// The commands of the command line.
 pub mod cli;

@@ -1,4 +1,4 @@
-//! How an attempt ended: the one place that names the kinds and says which of them is a success.
+//! Outcomes of delivery attempts: the names of the kinds, and which of them is a success.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,26 +6,26 @@ use std::str::FromStr;
 use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// How an attempt ended, as metrics, logs, the spool and the admin API name it.
+/// How an attempt ended, with the name that metrics, logs, the spool and the admin API use.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum OutcomeKind {
     /// The receiver answered 2xx.
     Delivered,
-    /// The host's name was not resolved.
+    /// The host's name could not be resolved.
     Dns,
-    /// The address is not allowed by `egress`.
+    /// `egress` does not allow the address.
     Egress,
     /// The process ended while the request was on the wire.
     Lost,
-    /// The receiver's bytes are no HTTP.
+    /// The answer is not HTTP.
     Protocol,
-    /// The proxy made no tunnel.
+    /// The proxy did not open a tunnel.
     Proxy,
     /// A 3xx answer, which is not followed.
     Redirect,
     /// The connection was refused.
     Refused,
-    /// The connection ended before an answer.
+    /// The connection was closed before an answer.
     Reset,
     /// An answer that is neither 2xx nor 3xx.
     Status,
@@ -64,7 +64,7 @@ impl OutcomeKind {
         }
     }
 
-    /// Whether the receiver took the batch.
+    /// Whether the receiver accepted the batch.
     pub fn is_success(self) -> bool {
         self == Self::Delivered
     }
@@ -89,9 +89,9 @@ impl OutcomeKind {
     }
 }
 
-/// A text names no outcome.
+/// The text is not the name of an outcome.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("`{0}` is no outcome of an attempt")]
+#[error("`{0}` is not an outcome of an attempt")]
 pub struct NotAnOutcome(String);
 
 impl FromStr for OutcomeKind {

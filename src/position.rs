@@ -1,19 +1,19 @@
-//! Places in the database's log, ordered and printable.
+//! LSNs and positions, ordered and printable.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A place in the write-ahead log.
+/// A log sequence number: a byte position in the WAL.
 ///
-/// Written as Postgres writes it, `0/16B3748`, so that it can be pasted into SQL; read as that or as
-/// the first half of a [`Position`], `0-16B3748`.
+/// Written as Postgres writes it, `0/16B3748`, so that it can be pasted into SQL. Parsed from that form, or
+/// from the first half of a [`Position`], `0-16B3748`.
 /// <https://www.postgresql.org/docs/current/datatype-pg-lsn.html>
 #[derive(Clone, Copy, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Lsn(pub u64);
 
-/// The place of one record in the order of all committed changes: its transaction's commit
-/// record, as Begin gives it, and its number among that transaction's records, over all lanes,
-/// from 1. No two records of an epoch share one.
+/// The position of one record in the order of all committed changes: the LSN of its transaction's commit
+/// record, as in Begin, and its number among the records of that transaction, over all lanes, from 1. No
+/// two records of an epoch have the same position.
 ///
 /// Written `0-16B3748/3`: receivers and scripts split it at the slash.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -24,28 +24,28 @@ pub struct Position {
     pub number: u32,
 }
 
-/// A place that a user named: an LSN alone means the whole transaction.
+/// A position in a request: an LSN alone means the whole transaction.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Place {
     /// The LSN of a transaction's commit record.
     pub commit: Lsn,
-    /// One record of it, where one was named.
+    /// The number of one record, if given.
     pub number: Option<u32>,
 }
 
 impl Place {
-    /// The first record that it means.
+    /// The position of the first record it covers.
     pub fn first(self) -> Position {
         Position { commit: self.commit, number: self.number.unwrap_or(1) }
     }
 
-    /// The last record that it means.
+    /// The position of the last record it covers.
     pub fn last(self) -> Position {
         Position { commit: self.commit, number: self.number.unwrap_or(u32::MAX) }
     }
 }
 
-/// Why a text is no LSN or position.
+/// Why a text is not an LSN or position.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("`{0}` is not an LSN: expected `0/16B3748`, `0-16B3748` or `0-16B3748/3`")]
 pub struct NotAnLsn(String);

@@ -1,7 +1,7 @@
-//! Records: one item of a callback's payload, about one document, and its bytes.
+//! Records: the items of a callback's payload, each about one document, and their bytes.
 //!
-//! A record is kept as its finished JSON fragment; a body is a prefix, the fragments joined by
-//! commas, and a suffix. No serialiser stands in the hot path.
+//! A record is stored as its JSON fragment. A body is a prefix, the fragments joined by commas, and a
+//! suffix, so that the hot path needs no serialiser.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,23 +10,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::position::Position;
 
-/// Which of a project's webhooks a record is for.
+/// The kind of event that a record reports, and that a webhook receives.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Callback {
-    /// A document left: soft-deleted, deleted, moved away.
+    /// A document was soft-deleted, deleted, or moved to another project.
     Excluded,
-    /// A document arrived, came back, or its content was overwritten.
+    /// A document was inserted or restored, or its content was overwritten.
     Ingested,
-    /// Labels, predicted labels or a similarity of a document changed.
+    /// Labels, predicted labels or a similarity entry of a document changed.
     Modified,
 }
 
 impl Callback {
-    /// All three, in the order of their [`Callback::index`].
+    /// All three, by [`Callback::index`].
     pub const ALL: [Self; 3] = [Self::Excluded, Self::Ingested, Self::Modified];
 
-    /// 0, 1, 2: the place of this callback in [`WaitsFor`] and in lane numbers.
+    /// 0, 1 or 2: the index in [`WaitsFor`], and part of lane numbers.
     pub fn index(self) -> usize {
         match self {
             Self::Excluded => 0,
@@ -35,7 +35,7 @@ impl Callback {
         }
     }
 
-    /// As settings, headers and output name it.
+    /// The name in settings, headers and output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Excluded => "excluded",
@@ -44,7 +44,7 @@ impl Callback {
         }
     }
 
-    /// What stands before the first fragment of a body.
+    /// The bytes of a body before its first fragment.
     pub fn prefix(self) -> &'static [u8] {
         match self {
             Self::Excluded | Self::Ingested => b"{\"docs\":[",
@@ -59,7 +59,7 @@ impl fmt::Display for Callback {
     }
 }
 
-/// A text names no callback.
+/// The text is not the name of a callback.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("`{0}` is not a callback: expected `ingested`, `modified` or `excluded`")]
 pub struct NotACallback(String);
@@ -75,12 +75,12 @@ impl FromStr for Callback {
     }
 }
 
-/// The number of a project in this spool; its name is in the spool's `project` table.
+/// The number of a project in this spool. Its name is in the spool's `project` table.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ProjectNo(pub u32);
 
 impl ProjectNo {
-    /// Puts its name in its place among `names`, which are in the order of their numbers.
+    /// Inserts its name into `names`, which are indexed by number.
     pub fn set_name(self, names: &mut Vec<String>, name: String) {
         let at = self.0 as usize;
         if names.len() <= at {
@@ -123,48 +123,48 @@ impl LaneNo {
     }
 }
 
-/// The number of one record over all lanes of a spool, in the order in which they were spooled.
-/// Never used again; 0 is before the first.
+/// The sequence number of a record over all lanes of a spool, in the order in which records were spooled.
+/// It is never reused; 0 is before the first record.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Seq(pub u64);
 
 impl Seq {
-    /// The number before it; 0 has none.
+    /// The number before it; 0 stays 0.
     #[must_use]
     pub fn before(self) -> Self {
         Self(self.0.saturating_sub(1))
     }
 }
 
-/// The last records of the same document id in each of its project's lanes, by
-/// [`Callback::index`]; `Seq(0)` where there is none. The record's own lane is always `Seq(0)`.
+/// The last record of the same document id in each lane of the project, by [`Callback::index`]; `Seq(0)` if
+/// there is none. The record's own lane is always `Seq(0)`.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct WaitsFor(pub [Seq; 3]);
 
-/// One item of a callback's payload, with its place and what it waits for.
+/// One item of a callback's payload, with its position and the records it waits for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Record<'a> {
-    /// Its number over all lanes.
+    /// Its sequence number.
     pub seq: Seq,
-    /// Its place in the database's log.
+    /// Its position.
     pub position: Position,
-    /// When its transaction was committed.
+    /// The commit time of its transaction.
     pub committed_at: crate::time::Timestamp,
-    /// What must be settled before it is sent.
+    /// The records that must be settled before it is sent.
     pub after: WaitsFor,
-    /// The xxh3 of its document id's UTF-8: which document it is about, for order alone.
+    /// The xxh3 of its document id in UTF-8, for the order across lanes only.
     pub document: u64,
-    /// Its JSON, finished.
+    /// Its JSON.
     pub fragment: &'a [u8],
 }
 
-/// Appends `{"id":…,"key":…}`: a record of `ingested` and `excluded`.
+/// Appends `{"id":…,"key":…}`, a record of `ingested` or `excluded`.
 pub fn write_document(out: &mut Vec<u8>, id: &str, key: Option<&str>) {
     write_id_and_key(out, id, key);
     out.push(b'}');
 }
 
-/// Appends `{"id":…,"key":…,"labels":…}`, or `predicted_labels`: `json` is passed through as it is.
+/// Appends `{"id":…,"key":…,"labels":…}`, or `predicted_labels`. `json` is copied as it is.
 pub fn write_labels(out: &mut Vec<u8>, id: &str, key: Option<&str>, property: LabelProperty, json: &str) {
     write_id_and_key(out, id, key);
     out.extend_from_slice(match property {
@@ -186,7 +186,7 @@ pub fn write_similarity(out: &mut Vec<u8>, id: &str, key: Option<&str>, label: O
     out.push(b'}');
 }
 
-/// Which of the two label columns a record tells of.
+/// The label column that a record is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum LabelProperty {
     /// `labels`
@@ -195,7 +195,7 @@ pub enum LabelProperty {
     PredictedLabels,
 }
 
-/// The whole body of a batch of `callback`.
+/// The complete body of a batch of `callback`.
 pub fn body<'a>(callback: Callback, fragments: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut out = callback.prefix().to_vec();
     for (number, fragment) in fragments.into_iter().enumerate() {
@@ -245,7 +245,7 @@ fn write_nullable(out: &mut Vec<u8>, text: Option<&str>) {
     }
 }
 
-/// What stands after the last fragment of a body.
+/// The bytes of a body after its last fragment.
 pub const SUFFIX: &[u8] = b"]}";
 
 #[cfg(test)]

@@ -1,29 +1,29 @@
-//! Points in time, as values. Nothing here reads a clock: the shells do, and pass these in.
+//! Timestamps and uptime, as values. Nothing here reads a clock: callers pass the time in.
 
 use std::fmt;
 use std::time::Duration;
 
-/// A point of wall-clock time: microseconds since 1970-01-01 00:00 UTC.
+/// A wall-clock time: microseconds since 1970-01-01 00:00 UTC.
 ///
-/// For people, headers and retention by age. It may step; what must not step is measured in
-/// [`Uptime`].
+/// For messages, headers and retention by age. The wall clock may step; durations that must not be affected
+/// are measured in [`Uptime`].
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The moment that Postgres writes as `micros` since 2000-01-01 00:00 UTC.
+    /// From the form of Postgres, microseconds since 2000-01-01 00:00 UTC.
     ///
     /// <https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html>
     pub fn from_postgres(micros: i64) -> Self {
         Self(micros.saturating_add(POSTGRES_EPOCH_MICROS))
     }
 
-    /// The same moment as Postgres writes it.
+    /// In the form of Postgres.
     pub fn to_postgres(self) -> i64 {
         self.0.saturating_sub(POSTGRES_EPOCH_MICROS)
     }
 
-    /// Whole seconds since 1970, rounded down: the form of `webhook-timestamp`.
+    /// Whole seconds since 1970, rounded down, as in `webhook-timestamp`.
     pub fn unix_seconds(self) -> i64 {
         self.0.div_euclid(1_000_000)
     }
@@ -33,18 +33,18 @@ impl Timestamp {
         jiff::Timestamp::from_microsecond(self.0).map(|at| format!("{at:.3}")).unwrap_or_default()
     }
 
-    /// The moment that an RFC 3339 text names, with whatever offset.
+    /// Parses RFC 3339, with any offset.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_microsecond()))
     }
 
-    /// This, `wait` later.
+    /// The time after `wait`.
     #[must_use]
     pub fn plus(self, wait: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// How long ago `earlier` was; zero where it lies ahead (the clock stepped back).
+    /// The time since `earlier`; zero if it is in the future, because the clock stepped back.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -52,18 +52,18 @@ impl Timestamp {
 
 /// Milliseconds that the sidecar has been running, over all its starts with this spool.
 ///
-/// `give_up_after` and `order_wait` are measured in it: time during which the sidecar stood still
-/// is not held against a receiver, and a stepped clock changes nothing.
+/// `give_up_after` and `order_wait` are measured in it, so that time during which the sidecar is down does
+/// not count against a receiver, and a stepped clock has no effect.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Uptime(pub u64);
 
 impl Uptime {
-    /// How much running time lies between `earlier` and this; zero where it lies ahead.
+    /// The uptime between `earlier` and this; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// This, `wait` later.
+    /// The uptime after `wait`.
     #[must_use]
     pub fn plus(self, wait: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))

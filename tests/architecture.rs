@@ -133,16 +133,36 @@ fn pure_rooms_do_no_io_and_read_no_clock() {
     }));
 }
 
-/// Another engine can take its place: nothing else knows what keeps the spool's rows.
+/// Another engine can take its place: only the file that chooses the engine, and the module's root that
+/// declares it, name the one that there is.
 #[test]
 fn only_one_folder_names_sqlite() {
-    let others = |source: &&Source| !source.path.starts_with("spool/sqlite/");
-    report(sources().iter().filter(others).flat_map(|source| {
+    const CHOICE: &[&str] = &["spool/mod.rs", "spool/open.rs"];
+    report(sources().iter().filter(|source| !source.path.starts_with("spool/sqlite/")).flat_map(|source| {
+        let is_choice = CHOICE.contains(&source.path.as_str());
+        let in_text = ["rusqlite", "spool.sqlite"].map(|word| (&source.text, word));
+        let in_code = [(&source.code, "sqlite")].into_iter().filter(move |_| !is_choice);
+        let named = in_text.into_iter().chain(in_code).flat_map(|(text, word)| {
+            let lines = text.lines().enumerate().filter(move |(_, line)| line.to_lowercase().contains(word));
+            lines.map(move |(number, _)| source.fault(number + 1, &format!("names `{word}`")))
+        });
+        named.collect::<Vec<_>>()
+    }));
+}
+
+/// An engine may keep its rows elsewhere than in a folder.
+#[test]
+fn what_every_engine_shares_names_no_folder() {
+    let is_shared = |source: &&Source| {
+        let path = &source.path;
+        path.starts_with("spool/") && !path.starts_with("spool/sqlite/") && path != "spool/open.rs"
+    };
+    report(sources().iter().filter(is_shared).flat_map(|source| {
         let named = |(number, line): (usize, &str)| {
-            let word = ["rusqlite", "spool.sqlite"].iter().find(|word| line.contains(**word))?;
+            let word = ["Path", "PathBuf", "folder", "fs"].iter().find(|word| names(line, word))?;
             Some(source.fault(number + 1, &format!("names `{word}`")))
         };
-        source.text.lines().enumerate().filter_map(named).collect::<Vec<_>>()
+        source.code.lines().enumerate().filter_map(named).collect::<Vec<_>>()
     }));
 }
 

@@ -1,15 +1,14 @@
-//! The last records of each document in its project's lanes: what the next one waits for.
+//! The last records of each document in its project's lanes: the next record waits for them.
 //!
-//! It is what the unsettled records say, and so needs no place of its own on the disk: a new start
-//! reads it from them. What does not fit into memory is in a scratch file.
+//! It is derived from the unsettled records and not stored: each start rebuilds it. What does not fit
+//! into memory is in a scratch file.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::record::{Callback, LaneNo, ProjectNo, Seq, WaitsFor};
-use crate::spool::{Cursors, LaneState, Reader, Scratch, ScratchError, SpoolError, Table};
+use crate::spool::{Cursors, LaneState, Scratch, ScratchError, ScratchTable, Spool, SpoolError};
 
 /// (project, document) → its last records.
 #[derive(Debug)]
@@ -17,8 +16,8 @@ pub(super) struct DependencyIndex {
     last: HashMap<u64, Last>,
     limit: usize,
     cursors: Cursors,
-    folder: PathBuf,
-    /// Created when memory does not suffice for the first time.
+    spool: Spool,
+    /// Created when the limit of memory is first reached.
     spilled: Option<Scratch>,
 }
 
@@ -30,16 +29,16 @@ struct Last {
 }
 
 impl DependencyIndex {
-    /// Reads it from the unsettled records of `lanes`. Holds up to `limit` documents in memory.
+    /// Rebuilds it from the unsettled records of `lanes`. Holds up to `limit` documents in memory.
     pub(super) fn rebuild(
-        folder: &Path,
-        reader: &Reader,
+        spool: &Spool,
         lanes: &[LaneState],
         cursors: Cursors,
         limit: usize,
     ) -> Result<Self, SpoolError> {
+        let reader = spool.reader()?;
         let mut dependency_index =
-            Self { last: HashMap::new(), limit, cursors, folder: folder.to_owned(), spilled: None };
+            Self { last: HashMap::new(), limit, cursors, spool: spool.clone(), spilled: None };
         for state in lanes {
             let mut seq = Seq(state.cursor.0 + 1);
             while let Some(chunk) = reader.chunk_holding(state.lane, seq)? {
@@ -114,7 +113,7 @@ impl DependencyIndex {
         Ok(found.map_or([Seq(0); 3], |bytes| decode(&bytes)))
     }
 
-    /// Forgets what is settled. Where that is not much, everything goes to the scratch file.
+    /// Removes settled records. Where few are, everything moves to the scratch file.
     fn make_room(&mut self) -> Result<(), ScratchError> {
         {
             let cursors = self.cursors.read();
@@ -130,7 +129,7 @@ impl DependencyIndex {
         }
         let scratch = match self.spilled.take() {
             Some(scratch) => scratch,
-            None => Scratch::create(&self.folder, &[LAST])?,
+            None => self.spool.scratch(&[LAST])?,
         };
         let scratch = self.spilled.insert(scratch);
         // In the order of the file's pages.
@@ -164,7 +163,7 @@ fn key(project: ProjectNo, document: u64) -> u64 {
 }
 
 /// Key → the last records, by [`Callback::index`].
-const LAST: Table = Table("last");
+const LAST: ScratchTable = ScratchTable("last");
 
 #[cfg(test)]
 mod tests {
@@ -173,7 +172,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::spool::{Options, Spool};
+    use crate::spool::Options;
 
     proptest! {
         #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
@@ -187,7 +186,7 @@ mod tests {
             let spool = Spool::open(folder.path(), options).unwrap().spool;
             let cursors = Cursors::default();
             let mut dependency_index =
-                DependencyIndex::rebuild(folder.path(), &spool.reader().unwrap(), &[], cursors.clone(), 8).unwrap();
+                DependencyIndex::rebuild(&spool, &[], cursors.clone(), 8).unwrap();
             let mut last: HashMap<(u32, u64), [Seq; 3]> = HashMap::new();
             for (number, (project, callback, document)) in notes.iter().enumerate() {
                 let seq = Seq(number as u64 + 1);

@@ -1,20 +1,20 @@
-//! Records that no webhook takes: they are dropped, but never without a word.
+//! Counts the records that are dropped because no webhook is configured for them, and warns of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::record::Callback;
 
-/// How many were dropped since the start, by (project, callback). All clones count together.
+/// Records dropped since the start, by (project, callback). Clones share their counts.
 #[derive(Clone, Debug, Default)]
 pub struct DropCounter(Arc<Mutex<Counts>>);
 
 #[derive(Debug, Default)]
 struct Counts {
     records: BTreeMap<(String, Callback), u64>,
-    /// Those that were warned of, and have no webhook yet.
+    /// Lanes that were warned of and still have no webhook.
     warned: BTreeSet<(String, Callback)>,
-    /// Lines so far.
+    /// Warnings so far.
     lines: usize,
 }
 
@@ -29,7 +29,7 @@ pub struct Dropped {
     pub records: u64,
 }
 
-/// What there is to say of a first record that was dropped.
+/// The warning for a dropped record.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Warning {
     Lane,
@@ -38,7 +38,7 @@ enum Warning {
 }
 
 impl DropCounter {
-    /// Counts them, and warns at the first of a (project, callback).
+    /// Counts records, and warns at the first of a (project, callback).
     pub(super) fn add(&self, project: &str, callback: Callback, records: u64) {
         match self.locked().add(project, callback, records) {
             Warning::Lane => tracing::warn!(
@@ -55,12 +55,12 @@ impl DropCounter {
         }
     }
 
-    /// The webhooks changed: of what `keeps` takes now, a later loss is worth a word again.
+    /// The webhooks changed: where `keeps` is true now, a later drop is warned of again.
     pub(super) fn webhooks_changed(&self, keeps: &dyn Fn(&str, Callback) -> bool) {
         self.locked().warned.retain(|(project, callback)| !keeps(project, *callback));
     }
 
-    /// All of them, by project and callback.
+    /// The counts, by project and callback.
     pub fn dropped(&self) -> Vec<Dropped> {
         let of = |((project, callback), records): (&(String, Callback), &u64)| Dropped {
             project: project.clone(),
@@ -92,7 +92,7 @@ impl Counts {
     }
 }
 
-/// A log of a thousand projects would hide what else it says.
+/// Warnings of a thousand projects would hide other lines.
 const LINES_MAX: usize = 100;
 
 #[cfg(test)]
@@ -100,18 +100,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_lane_is_said_once_up_to_a_hundred_and_then_once_that_more_follow() {
+    fn each_lane_is_warned_of_once_up_to_a_hundred_and_then_once_that_more_follow() {
         let mut counts = Counts::default();
-        let mut say = |project: u32| counts.add(&project.to_string(), Callback::Modified, 2);
-        let said: Vec<Warning> = (0..150).chain(0..150).map(&mut say).collect();
-        assert_eq!(said.iter().filter(|to_say| **to_say == Warning::Lane).count(), LINES_MAX);
-        assert_eq!(said.iter().position(|to_say| *to_say == Warning::MoreFollow), Some(LINES_MAX));
-        assert_eq!(said.iter().filter(|to_say| **to_say == Warning::MoreFollow).count(), 1);
+        let mut add = |project: u32| counts.add(&project.to_string(), Callback::Modified, 2);
+        let warnings: Vec<Warning> = (0..150).chain(0..150).map(&mut add).collect();
+        assert_eq!(warnings.iter().filter(|warning| **warning == Warning::Lane).count(), LINES_MAX);
+        assert_eq!(warnings.iter().position(|warning| *warning == Warning::MoreFollow), Some(LINES_MAX));
+        assert_eq!(warnings.iter().filter(|warning| **warning == Warning::MoreFollow).count(), 1);
         assert_eq!((counts.records.len(), counts.records.values().sum::<u64>()), (150, 600));
     }
 
     #[test]
-    fn a_webhook_that_came_and_went_is_said_again() {
+    fn a_webhook_that_was_added_and_removed_is_warned_of_again() {
         let drop_counter = DropCounter::default();
         drop_counter.add("p", Callback::Ingested, 1);
         drop_counter.add("q", Callback::Ingested, 1);

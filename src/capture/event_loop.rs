@@ -1,5 +1,5 @@
-//! The left loop itself: takes what its inputs bring, submits groups when they are due, and publishes what is
-//! committed.
+//! The loop of capture: applies its inputs, submits groups when they are due, and publishes the position that
+//! is committed.
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
@@ -17,16 +17,16 @@ use crate::source::FrameBlock;
 use crate::spool::{Room, Spool, SpoolError, StreamPosition};
 use crate::time::Uptime;
 
-/// What the left loop acts on.
+/// An input of the loop.
 pub(super) enum Input {
-    /// From the connection of that number.
+    /// Frames from the connection of this number.
     Block(u64, FrameBlock),
-    /// A new connection, and what it reads for.
+    /// A new connection, and what it starts from.
     Connected(u64, Box<(Documents, CatalogLookup, StreamPosition)>),
     RoutesChanged,
     Stop,
-    /// A group was committed or refused.
-    Committed,
+    /// The spool has the result of a group: committed or refused.
+    GroupResult,
     /// Work with the group writer while no stream runs: a resync.
     Work(Box<dyn FnOnce(&mut GroupWriter) + Send>),
 }
@@ -37,7 +37,7 @@ pub(super) struct Shared {
     pub(super) position: Arc<Mutex<Option<StreamPosition>>>,
 }
 
-/// The left loop. Its owner calls [`CaptureLoop::step`].
+/// The state of the loop. Its owner calls [`CaptureLoop::step`].
 #[expect(clippy::struct_excessive_bools, reason = "each is a state of its own, and any two may hold")]
 pub struct CaptureLoop {
     inputs: mpsc::Receiver<Input>,
@@ -47,10 +47,10 @@ pub struct CaptureLoop {
     metrics: Metrics,
     on_notification: Box<dyn Fn(Notification) + Send>,
     shared: Shared,
-    /// The stream under way, and its connection's number. `None` after an error: blocks are dropped.
+    /// The current stream, and its connection's number. `None` after an error: blocks are dropped.
     stream: Option<(u64, StreamApplier)>,
     waits_for_room: bool,
-    /// The server waits for an answer to a keepalive.
+    /// The server waits for a reply to a keepalive.
     reply_requested: bool,
     submitted: StreamPosition,
     submitted_at: Uptime,
@@ -96,8 +96,8 @@ impl CaptureLoop {
         }
     }
 
-    /// Takes the results that have come, and one event. Waits for nothing but a sync that must come
-    /// first. Says how long to rest where nothing else comes; `None`: it has ended.
+    /// Handles the results that are ready, and one input. Waits only for a commit that must come first.
+    /// Returns how long to wait for the next input; `None`: the loop has ended.
     pub fn step(&mut self) -> Option<Duration> {
         self.take_committed(Duration::ZERO);
         match self.inputs.try_recv() {
@@ -107,9 +107,9 @@ impl CaptureLoop {
             }
             Err(mpsc::TryRecvError::Disconnected) => None,
             Err(mpsc::TryRecvError::Empty) => {
-                // Everything that has come is entered: now is the time to make it durable.
+                // All inputs are applied, so the group is submitted.
                 self.submit_if_due();
-                // What the disk has no room for is not confirmed, and comes again.
+                // What a full disk did not take is not confirmed, and the server sends it again.
                 let is_settled = self.group_writer.in_flight() == 0 || self.group_writer.waits_for_disk();
                 let over = self.failed || self.stopping && is_settled;
                 (!over).then_some(IDLE_WAIT)
@@ -122,7 +122,7 @@ impl CaptureLoop {
         self.group_writer.in_flight()
     }
 
-    /// What the loop holds in memory: what it is, how much of it, and its limit.
+    /// The contents of memory: what, how much, and the limit.
     pub fn memory(&self) -> Vec<(&'static str, usize, usize)> {
         self.group_writer.memory()
     }
@@ -142,7 +142,7 @@ impl CaptureLoop {
                 self.stream = None;
                 self.stopping = true;
             }
-            Input::Committed => {}
+            Input::GroupResult => {}
             Input::Work(work) => {
                 self.submit_now();
                 self.stream = None;
@@ -180,7 +180,7 @@ impl CaptureLoop {
         }
     }
 
-    /// Everything before is made durable; then the documents go piece by piece, each a group.
+    /// Commits everything before, then removes the documents in several groups.
     fn truncate(&mut self, committed_at: crate::time::Timestamp) -> Result<(), ApplyError> {
         loop {
             self.submit_now();
@@ -192,7 +192,7 @@ impl CaptureLoop {
         }
     }
 
-    /// The stream ends before what could not be applied; what was is made durable.
+    /// Ends the stream before the message that was not applied, and submits what was.
     fn end_stream(&mut self, error: ApplyError) {
         self.submit_now();
         let Some((number, _)) = self.stream.take() else { return };
@@ -233,14 +233,14 @@ impl CaptureLoop {
         self.reply_requested = false;
     }
 
-    /// Waits until nothing is on its way to the disk.
+    /// Waits until no group is in flight.
     fn wait_for_commits(&mut self) {
         while self.group_writer.in_flight() > 0 && !self.failed {
             self.take_committed(WAIT_FOR_SYNC);
         }
     }
 
-    /// Takes the results that have come.
+    /// Handles the results that are ready.
     fn take_committed(&mut self, patience: Duration) {
         loop {
             match self.group_writer.committed(patience) {
@@ -277,7 +277,7 @@ impl CaptureLoop {
     }
 }
 
-/// An idle stream's position is made durable, and so confirmed, no more often.
+/// The position of an idle stream is committed, and so confirmed, no more often.
 const IDLE_POSITION_EVERY: Duration = Duration::from_secs(1);
 const IDLE_WAIT: Duration = Duration::from_millis(250);
 const WAIT_FOR_SYNC: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! Changes → groups → the spool, for the stream and for a resync.
+//! Collects changes in groups and submits them to the spool, for the stream and for a resync.
 
 mod rows;
 
@@ -19,39 +19,39 @@ use crate::record::{Callback, LaneNo, ProjectNo, Seq};
 use crate::spool::{Done, Fact, Group, GroupBuilder, Op, Opened, Room, Spool, SpoolError, StreamPosition};
 use crate::time::{Timestamp, Uptime};
 
-/// Whether a record of (project, callback) has a webhook, and so is kept.
+/// Whether a record of (project, callback) has a webhook. Other records are dropped.
 pub type RouteFilter = Arc<dyn Fn(&str, Callback) -> bool + Send + Sync>;
 
-/// Shown every record as it is made, kept or not.
+/// Called with every record as it is made, also with those that are dropped.
 pub type RecordObserver = Arc<dyn Fn(&str, Callback, Position, &[u8]) + Send + Sync>;
 
-/// What the left loop calls.
+/// The callbacks of capture.
 #[derive(Clone)]
 pub struct Listeners {
-    /// Decides what is kept.
+    /// Decides which records are kept.
     pub route_filter: RouteFilter,
-    /// Sees records.
+    /// Observes records.
     pub record_observer: RecordObserver,
 }
 
-/// Why a change cannot be entered.
+/// Why a change cannot be applied.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum GroupError {
     /// The shadow's entry cannot be read.
     #[error(transparent)]
     Damaged(#[from] Damaged),
-    /// The stream is not in the order that Postgres keeps.
+    /// The messages are out of order.
     #[error("{0}")]
     Order(String),
-    /// The spool.
+    /// The spool failed.
     #[error(transparent)]
     Spool(#[from] SpoolError),
-    /// The row.
+    /// The row cannot be read as a document.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
 }
 
-/// The group that is being filled, over everything that was entered before.
+/// Fills a group of changes, on top of all groups before it.
 pub struct GroupWriter {
     spool: Spool,
     clock: Clock,
@@ -70,25 +70,25 @@ pub struct GroupWriter {
     taken_at: Option<Timestamp>,
     changes: usize,
     record_counts: [u64; 3],
-    /// Of the group, by lane.
+    /// Records of the group without a webhook, by lane.
     dropped: HashMap<LaneNo, u64>,
     drop_counter: DropCounter,
     results: (mpsc::Sender<Result<Done, SpoolError>>, mpsc::Receiver<Result<Done, SpoolError>>),
-    /// Called when a group was committed or refused.
+    /// Called when a group was committed or failed.
     notify: Arc<dyn Fn() + Send + Sync>,
-    /// Groups that are not durable yet, in order. **Only the first is with the spool**: were the disk
-    /// full for it and not for the next, that one's position would confirm what is nowhere.
+    /// Groups that are not durable yet, in order. **Only the first is submitted**: were the disk full
+    /// for it and not for the next, the next one's position would confirm changes that are lost.
     uncommitted: VecDeque<Arc<Group>>,
-    /// The disk had no room for the first: it is submitted again then.
+    /// The disk was full for the first: when it is submitted again.
     retry_at: Option<Uptime>,
 }
 
-/// A group was committed.
+/// A group that was committed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Committed {
+pub(crate) struct DurableGroup {
     /// How far the stream is durably applied; `None` where the group did not move it.
     pub(crate) position: Option<StreamPosition>,
-    /// Whether more may come.
+    /// Whether the spool has room for more.
     pub(crate) room: Room,
 }
 
@@ -106,16 +106,11 @@ impl GroupWriter {
             Some(bytes) => serde_json::from_slice(bytes)?,
             None => Layouts::default(),
         };
-        let dependency_index = DependencyIndex::rebuild(
-            spool.folder(),
-            &spool.reader()?,
-            &opened.lanes,
-            spool.cursors(),
-            INDEXED_DOCUMENTS_MAX,
-        )?;
+        let dependency_index =
+            DependencyIndex::rebuild(&spool, &opened.lanes, spool.cursors(), INDEXED_DOCUMENTS_MAX)?;
         Ok(Self {
             shadow: ShadowCache::new(spool.reader()?, SHADOW_BYTES_MAX),
-            projects: Projects::known(opened.projects.iter().cloned()),
+            projects: Projects::from_names(opened.projects.iter().cloned()),
             builder: GroupBuilder::new(opened.last_seq),
             layouts,
             dependency_index,
@@ -138,7 +133,7 @@ impl GroupWriter {
         })
     }
 
-    /// Up to `limit` documents of the shadow behind `after`; only what is durable.
+    /// Up to `limit` committed entries of the shadow after `after`.
     pub(crate) fn on_disk_after(
         &self,
         after: Option<&Identity>,
@@ -157,19 +152,19 @@ impl GroupWriter {
         Ok(layout.document_ref(row, &mut self.projects)?)
     }
 
-    /// The number of a project, given now where it is new.
+    /// The number of a project. A new project gets one.
     pub(crate) fn project(&mut self, name: &str) -> ProjectNo {
         self.projects.number(name)
     }
 
-    /// The last number that a record was given.
+    /// The sequence number of the last record.
     pub(crate) fn last_seq(&self) -> Seq {
         self.builder.last()
     }
 
-    /// Where scratch files go.
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        self.spool.folder()
+    /// The spool that groups are written to.
+    pub(crate) fn spool(&self) -> &Spool {
+        &self.spool
     }
 
     /// Sets or removes a fact with the next group.
@@ -188,17 +183,17 @@ impl GroupWriter {
         self.routed_lanes.clear();
     }
 
-    /// What is dropped for want of a webhook.
+    /// The counter of dropped records.
     pub(super) fn drop_counter(&self) -> DropCounter {
         self.drop_counter.clone()
     }
 
-    /// Something was applied that is not submitted.
+    /// Whether changes are not yet submitted.
     pub(crate) fn has_changes(&self) -> bool {
         self.changes > 0 || !self.facts.is_empty()
     }
 
-    /// The group is as large as one may be.
+    /// Whether the group has reached its limit.
     pub(crate) fn is_full(&self) -> bool {
         self.changes >= GROUP_CHANGES_MAX || self.builder.bytes() >= GROUP_BYTES_MAX
     }
@@ -208,7 +203,7 @@ impl GroupWriter {
         self.uncommitted.len()
     }
 
-    /// What is held in memory: what it is, how much of it, and its limit.
+    /// The contents of memory: what, how much, and the limit.
     pub(crate) fn memory(&self) -> Vec<(&'static str, usize, usize)> {
         vec![
             ("groups that are not durable", self.in_flight(), GROUPS_WAITING_MAX),
@@ -239,7 +234,7 @@ impl GroupWriter {
         self.changes = 0;
         self.count();
         self.uncommitted.push_back(Arc::new(group));
-        // Memory does not grow with a transaction: groups wait for each other.
+        // Groups wait for each other, so that memory does not grow with a transaction.
         debug_assert!(self.uncommitted.len() <= GROUPS_WAITING_MAX, "{} groups wait", self.uncommitted.len());
         if self.uncommitted.len() == 1 {
             self.submit_group();
@@ -256,12 +251,12 @@ impl GroupWriter {
     }
 
     /// The next group that was committed, if any; waits up to `patience` for it.
-    pub(crate) fn committed(&mut self, patience: Duration) -> Result<Option<Committed>, SpoolError> {
+    pub(crate) fn committed(&mut self, patience: Duration) -> Result<Option<DurableGroup>, SpoolError> {
         if self.retry_at.take_if(|again| self.clock.uptime() >= *again).is_some() {
             self.submit_group();
         }
         if !patience.is_zero() {
-            self.spool.turn();
+            self.spool.run_submitted();
         }
         let result = self.results.1.try_recv().ok();
         let result = result.or_else(|| self.results.1.recv_timeout(self.clock.advance(patience)).ok());
@@ -278,10 +273,10 @@ impl GroupWriter {
         let Some(group) = self.uncommitted.pop_front() else { return Ok(None) };
         self.submit_group();
         self.shadow.synced();
-        Ok(Some(Committed { position: group.position, room }))
+        Ok(Some(DurableGroup { position: group.position, room }))
     }
 
-    /// Gives numbers and positions to what was drafted.
+    /// Appends the drafted records to the group.
     fn append_drafts(&mut self, positions: &mut dyn PositionSource) -> Result<(), GroupError> {
         self.metrics.similarities_skipped.inc_by(std::mem::take(&mut self.drafts.similarities_skipped));
         let mut drafts = std::mem::take(&mut self.drafts);
@@ -328,7 +323,7 @@ impl GroupWriter {
         Ok(())
     }
 
-    /// The result; an unreadable row leaves no drafts behind.
+    /// The result. The drafts of an unreadable row are discarded.
     fn or_discard_drafts<T>(&mut self, read: Result<T, Unreadable>) -> Result<T, GroupError> {
         if read.is_err() {
             self.drafts.clear();
@@ -351,7 +346,7 @@ impl GroupWriter {
     }
 }
 
-/// Where records get their positions from. `None`: they are made silently.
+/// Gives records their positions. `None`: no record is made.
 pub(crate) trait PositionSource {
     /// The next record's position and commit time.
     fn next_position(&mut self) -> Result<Option<(Position, Timestamp)>, String>;
@@ -366,12 +361,12 @@ impl PositionSource for NoRecords {
     }
 }
 
-/// A group ends with what has come when the last one is synced; with this at the latest.
+/// A group ends when the one before is synced, or with this number of changes.
 const GROUP_CHANGES_MAX: usize = 10_000;
 /// One that is being written, and one with the rest when the stream or the process ends.
 const GROUPS_WAITING_MAX: usize = 2;
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Entries of the shadow that need not be read again.
+/// Limit of the shadow cache.
 const SHADOW_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// Documents with unsettled records that are held in memory, at about 60 bytes each.
 const INDEXED_DOCUMENTS_MAX: usize = 150_000;

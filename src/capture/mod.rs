@@ -1,9 +1,9 @@
-//! The left loop: frames → changes → groups of records, shadow and position → the spool → the LSN
-//! that may be confirmed.
+//! Capture, the left loop: frames → changes → groups of records, shadow and position → the spool → the
+//! LSN that may be confirmed.
 //!
 //! 1. What is confirmed is never beyond what is synced: a group's position is published only
 //!    after the spool has committed it.
-//! 2. A keepalive's LSN goes the same way: behind everything that was received before it.
+//! 2. A keepalive's LSN is committed and published in the same way, after everything received before it.
 
 mod apply_error;
 mod dependency_index;
@@ -37,7 +37,7 @@ pub use notification::Notification;
 pub use replica_identity::IncompleteReplicaIdentity;
 pub use stream_applier::{CatalogAnswer, CatalogLookup, Documents};
 
-/// The left loop at work.
+/// A handle to the running loop.
 pub struct Capture {
     events: mpsc::Sender<Input>,
     confirmed: Arc<watch::Sender<Lsn>>,
@@ -73,7 +73,7 @@ impl Capture {
         let notify = {
             let events = Mutex::new(events.clone());
             Arc::new(move || {
-                let _ = events.lock().unwrap_or_else(PoisonError::into_inner).send(Input::Committed);
+                let _ = events.lock().unwrap_or_else(PoisonError::into_inner).send(Input::GroupResult);
             })
         };
         let group_writer = GroupWriter::open(opened, clock, metrics.clone(), listeners, notify)?;
@@ -92,15 +92,15 @@ impl Capture {
         Ok((Self { events, confirmed, position, drop_counter, thread: Mutex::new(None) }, state))
     }
 
-    /// Ends what is left of a stream, makes durable what was read, and says where that leaves it:
-    /// `None` before a first start has ended.
+    /// Ends the stream, commits what was read, and returns the position: `None` before a first start has
+    /// finished.
     pub async fn flush(&self) -> Option<StreamPosition> {
         self.work(|_| ()).await;
         self.position()
     }
 
-    /// A connection is about to stream from `position`, which [`Capture::flush`] gave, or which
-    /// follows from it: its blocks come under `number`.
+    /// A connection is about to stream from `position`, which [`Capture::flush`] returned, or which
+    /// follows from it. Its blocks have the number `number`.
     pub fn connected(
         &self,
         number: u64,
@@ -111,13 +111,13 @@ impl Capture {
         self.send(Input::Connected(number, Box::new((documents, lookup, position))));
     }
 
-    /// Where the connection of `number` hands its blocks over.
+    /// Takes the blocks of the connection `number`.
     pub fn blocks(&self, number: u64) -> impl FnMut(FrameBlock) + Send + use<> {
         let events = self.events.clone();
         move |block| drop(events.send(Input::Block(number, block)))
     }
 
-    /// What may be confirmed to Postgres.
+    /// The LSN that may be confirmed to Postgres.
     pub fn confirmed(&self) -> watch::Receiver<Lsn> {
         self.confirmed.subscribe()
     }
@@ -133,7 +133,7 @@ impl Capture {
         *self.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records that no webhook takes.
+    /// The counter of records without a webhook.
     pub fn dropped_records(&self) -> &DropCounter {
         &self.drop_counter
     }
@@ -143,8 +143,8 @@ impl Capture {
         self.send(Input::RoutesChanged);
     }
 
-    /// Runs `work` with the group writer, on the loop's thread, and waits for its result. A stream that
-    /// runs is ended first. `None`: the loop has ended.
+    /// Runs `work` with the group writer, on the loop's thread, and waits for its result. The stream is
+    /// ended first. `None`: the loop has ended.
     pub(crate) async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut GroupWriter) -> T + Send + 'static,
@@ -154,7 +154,7 @@ impl Capture {
         replied.await.ok()
     }
 
-    /// Makes durable what was read, and ends.
+    /// Commits what was read, and ends the loop.
     pub fn stop(&self) {
         self.send(Input::Stop);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();

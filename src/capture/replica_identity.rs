@@ -1,9 +1,8 @@
 //! Which columns of the identity the stream carries: of the table, and of each of its partitions.
 //!
-//! A changed row is logged by the replica identity of the partition that holds it, and told as the root's.
-//! Where a partition is told of for the first time, or has changed, its Relation message comes directly
-//! behind the root's, and a change of the root directly behind both
-//! (`maybe_send_schema` in the server's `pgoutput.c`; seen on 15 and 18).
+//! A changed row is logged by the replica identity of the partition that holds it, and published as the
+//! root's. Before the first change of a partition, its Relation message follows directly on the root's, and
+//! the change of the root directly on both (`maybe_send_schema` in the server's `pgoutput.c`; seen on 15 and 18).
 
 use std::collections::BTreeMap;
 
@@ -11,15 +10,15 @@ use crate::classify::TableName;
 use crate::decode::Relation;
 use crate::relation::sql_names;
 
-/// What is known of the table and its partitions.
+/// The replica identities of the table and its partitions.
 #[derive(Debug, Default)]
 pub(super) struct ReplicaIdentities {
-    /// By OID: those whose old rows do not tell the whole identity.
+    /// By OID: those whose old rows lack columns of the identity.
     incomplete: BTreeMap<u32, IncompleteReplicaIdentity>,
     described: Described,
 }
 
-/// A replica identity that does not tell which document a row was.
+/// A replica identity that lacks columns of the identity.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "the replica identity of {table} lacks `{}`, so the stream does not tell which document was changed. Before the next changes: \
@@ -39,14 +38,14 @@ pub struct IncompleteReplicaIdentity {
 enum Described {
     #[default]
     Nothing,
-    /// The table. Of a partitioned one its own replica identity counts for nothing.
+    /// The table. The replica identity of a partitioned table itself has no effect.
     Table(u32, Option<IncompleteReplicaIdentity>),
     /// The table, and then another relation: its partition, if a change of the table follows.
     TableAndPartition(u32, Option<IncompleteReplicaIdentity>),
 }
 
 impl ReplicaIdentities {
-    /// A Relation message came.
+    /// Handles a Relation message.
     pub(super) fn on_relation(&mut self, relation: &Relation, is_documents: bool, identity: &[String]) {
         self.described = match self.described {
             _ if is_documents => Described::Table(relation.oid, lacking(relation, identity)),
@@ -55,7 +54,7 @@ impl ReplicaIdentities {
         };
     }
 
-    /// A row of the table came, changed or went.
+    /// Handles a row change of the table.
     pub(super) fn on_row(&mut self) {
         let (Described::Table(oid, lacking) | Described::TableAndPartition(oid, lacking)) =
             std::mem::take(&mut self.described)
@@ -68,12 +67,12 @@ impl ReplicaIdentities {
         };
     }
 
-    /// A message came that tells of no single row of the table.
+    /// Handles any other message.
     pub(super) fn on_other(&mut self) {
         self.described = Described::Nothing;
     }
 
-    /// What keeps an UPDATE without an old row from being understood: it may have changed the identity.
+    /// Why an UPDATE without an old row cannot be applied: it may have changed the identity.
     pub(super) fn incomplete(&self) -> Option<&IncompleteReplicaIdentity> {
         self.incomplete.values().next()
     }

@@ -1,4 +1,4 @@
-//! The shadow as the left loop sees it: what is on the disk, under what is on its way there.
+//! The shadow with uncommitted changes: a cache over the entries on the disk.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::classify::Identity;
 use crate::spool::{Growth, Reader, SpoolError};
 
-/// An entry's bytes, or that there is none.
+/// An entry's bytes; `None` where there is no entry.
 type CachedEntry = Option<Arc<[u8]>>;
 
-/// A read-through cache. Entries that are on their way to the disk stay until they are there.
+/// A read-through cache. Changed entries stay in it until they are committed.
 #[derive(Debug)]
 pub(super) struct ShadowCache {
     reader: Reader,
@@ -17,8 +17,8 @@ pub(super) struct ShadowCache {
     open: HashMap<Identity, CachedEntry>,
     /// Entries of groups that are submitted and not committed, the oldest first.
     unsynced: VecDeque<HashMap<Identity, CachedEntry>>,
-    /// Two generations of what was read or synced: when the young one is full it becomes the old
-    /// one, and the old one goes.
+    /// Two generations of entries that were read or committed: when the young one is full, it replaces the
+    /// old one.
     young: HashMap<Identity, CachedEntry>,
     old: HashMap<Identity, CachedEntry>,
     young_bytes: usize,
@@ -56,7 +56,7 @@ impl ShadowCache {
         Ok(known)
     }
 
-    /// Changes the entry of `identity` in the group that is being filled. `None` forgets it.
+    /// Changes the entry of `identity` in the group that is being filled. `None` removes it.
     pub(super) fn put(&mut self, identity: Identity, entry: Option<Box<[u8]>>) -> Result<(), SpoolError> {
         let before = self.get(&identity)?;
         let size = |known: &CachedEntry| known.as_ref().map_or(0, |entry| cost(&identity, entry));
@@ -78,14 +78,14 @@ impl ShadowCache {
         (changes, std::mem::take(&mut self.growth))
     }
 
-    /// The oldest group that was taken is on the disk.
+    /// The oldest group that was taken is committed.
     pub(super) fn synced(&mut self) {
         for (identity, known) in self.unsynced.pop_front().unwrap_or_default() {
             self.remember(identity, known);
         }
     }
 
-    /// Up to `limit` entries behind `after`, of what is on the disk alone.
+    /// Up to `limit` committed entries after `after`.
     pub(super) fn on_disk_after(
         &self,
         after: Option<&Identity>,
@@ -94,7 +94,7 @@ impl ShadowCache {
         self.reader.shadow_after(after, limit)
     }
 
-    /// Of what was read or synced, in both generations at most.
+    /// The limit of both generations together.
     pub(crate) fn cached_bytes(&self) -> usize {
         2 * self.young_bytes
     }
@@ -117,5 +117,5 @@ fn signed(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
-/// What a cached entry takes besides its bytes.
+/// The memory that a cached entry takes besides its bytes.
 const MAP_COST: usize = 96;

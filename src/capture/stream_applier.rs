@@ -1,4 +1,4 @@
-//! The stream's messages, entered in their order.
+//! Applies the stream's messages in order.
 
 use std::collections::HashMap;
 
@@ -15,20 +15,20 @@ use crate::source::{Frame, MalformedFrame};
 use crate::spool::{Fact, StreamPosition};
 use crate::time::Timestamp;
 
-/// What the catalog is asked when a relation has what was never seen: the kinds of types, and what
-/// rows hold in columns that were added after them; as of the transaction that the stream stands in.
+/// Queries the catalog about a relation with unknown types or columns: the kinds of the types, and the values
+/// that existing rows have in added columns, as of the stream's current transaction.
 pub type CatalogLookup = Box<dyn Fn(&[u32], &[String], u32) -> Result<CatalogAnswer, String> + Send>;
 
-/// The catalog's answer.
+/// The result of a [`CatalogLookup`].
 #[derive(Clone, Debug, Default)]
 pub struct CatalogAnswer {
-    /// By OID.
+    /// Types, by OID.
     pub kinds: HashMap<u32, TypeForm>,
-    /// Of the columns.
+    /// The added columns.
     pub added: AddedColumns,
 }
 
-/// The stream, as far as it is applied.
+/// The state of a stream that is being applied.
 pub(super) struct StreamApplier {
     mapping: Mapping,
     identity: Vec<String>,
@@ -39,16 +39,16 @@ pub(super) struct StreamApplier {
     pub(super) cursor: StreamCursor,
     /// The stream ends before the first transaction that is committed here or later.
     until: Option<Lsn>,
-    /// By OID; what else the publication holds is counted and passed over.
+    /// By OID. Changes of other tables in the publication are counted and skipped.
     relations: HashMap<u32, TrackedRelation>,
     identities: ReplicaIdentities,
     metrics: Metrics,
     counts: [u64; 4],
-    /// The last place that was understood.
+    /// The LSN of the last message that was decoded.
     lsn: Lsn,
-    /// The transaction that the stream stands in.
+    /// The current transaction.
     xid: u32,
-    /// A column came of which it is not known what documents hold: they are to be looked at.
+    /// A column was added whose values in existing documents are unknown.
     pub(super) needs_backfill: bool,
 }
 
@@ -57,30 +57,30 @@ enum TrackedRelation {
     Other,
 }
 
-/// What there is to do after a message.
+/// What the caller must do after a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Applied {
-    /// The server wants to know how far we are.
+    /// Reply to a keepalive.
     ReplyRequested,
     Nothing,
-    /// The documents are gone, all of them: to be entered piece by piece, committed at that time.
+    /// Remove all documents, with [`StreamApplier::truncate_step`]. The time is that of the commit.
     Truncated(Timestamp),
 }
 
-/// What the source of the documents is.
+/// How the table is read as documents.
 #[derive(Clone, Debug)]
 pub struct Documents {
-    /// The roles of their columns.
+    /// The roles of the columns.
     pub mapping: Mapping,
-    /// What tells one row from another.
+    /// The columns that identify a row.
     pub identity: Vec<String>,
-    /// The type of the column that tells excluded documents, as the mapping was read for it. `None`: any.
+    /// The type of the column `documents.excluded` that the mapping was resolved for. `None`: any.
     pub excluded_type: Option<TypeForm>,
     /// The table's OID, which stays the same when it is renamed. `None` where only its name is known.
     pub table: Option<u32>,
     /// Whether a TRUNCATE makes records.
     pub exclude_on_truncate: bool,
-    /// Where reading ends, where it does: before the first transaction that is committed here or later.
+    /// Reading ends before the first transaction that is committed here or later. `None`: it does not end.
     pub until: Option<Lsn>,
 }
 
@@ -166,7 +166,7 @@ impl StreamApplier {
         Ok(Applied::Nothing)
     }
 
-    /// A row came, changed or went.
+    /// A row was inserted, updated or deleted.
     fn changed(
         &mut self,
         relation: u32,
@@ -196,7 +196,7 @@ impl StreamApplier {
                 let not_carried = |lacking: &IncompleteReplicaIdentity| {
                     ApplyError::IncompleteReplicaIdentity { lsn, found: lacking.clone() }
                 };
-                // Without an old row, what is not in the replica identity may have changed.
+                // Without an old row, columns outside the replica identity may have changed.
                 if let Some(lacking) = lacking.filter(|_| operation == UPDATE && old.is_none()) {
                     return Err(not_carried(lacking));
                 }
@@ -230,8 +230,8 @@ impl StreamApplier {
         Ok(Applied::Nothing)
     }
 
-    /// Enters a part of a TRUNCATE: some of the documents that are left. Says whether that was the
-    /// last. What is left is read from the disk, so everything before must be there.
+    /// Applies a part of a TRUNCATE: removes some of the documents that are left. Returns whether none is
+    /// left. They are read from the disk, so everything before must be committed.
     pub(super) fn truncate_step(
         &mut self,
         committed_at: Timestamp,
@@ -263,7 +263,7 @@ impl StreamApplier {
         // An empty schema is pg_catalog's, and never ours.
         let table = &self.mapping.table;
         let is_named = (&relation.schema, &relation.name) == (&table.schema, &table.name);
-        // A table that was renamed, or moved to another schema, is the same one, and its changes count.
+        // A table that was renamed, or moved to another schema, is the same one.
         let is_documents = self.table.map_or(is_named, |oid| relation.oid == oid);
         self.identities.on_relation(&relation, is_documents, &self.identity);
         if is_named && !is_documents {
@@ -321,7 +321,7 @@ impl StreamApplier {
         Ok(layout)
     }
 
-    /// Adds what was counted to the metrics: once a group.
+    /// Adds the counts to the metrics, once a group.
     pub(super) fn count(&mut self) {
         for (count, operation) in self.counts.iter_mut().zip(["insert", "update", "delete", "truncate"]) {
             self.metrics.changes.get_or_create(&OperationLabel { operation }).inc_by(std::mem::take(count));
@@ -352,7 +352,7 @@ fn apply_row(
     group_writer.apply_row(layout, &before, &row, positions).map(drop)
 }
 
-/// TransactionPositions of the transaction that is being applied.
+/// The positions of the records of the transaction that is being applied.
 struct TransactionPositions<'a> {
     cursor: &'a mut StreamCursor,
     committed_at: Timestamp,

@@ -1,14 +1,14 @@
-//! Where the stream stands: which transactions and changes are new, and what position they leave.
+//! The position in the stream: which transactions and changes are new, and the position after them.
 //!
-//! The server sends again what it was not told to forget, always whole transactions. What was
-//! applied before is told apart by place: transactions below the resume LSN, and the first changes
-//! of the one that a group ended inside of. <https://www.postgresql.org/docs/current/logicaldecoding-explanation.html>
+//! The server resends what was not confirmed, always whole transactions. What was applied before is
+//! recognised by its position: transactions below the resume LSN, and the first changes of the one
+//! that a group ended inside of. <https://www.postgresql.org/docs/current/logicaldecoding-explanation.html>
 
 use crate::position::{Lsn, Position};
 use crate::spool::{OpenTransaction, StreamPosition};
 use crate::time::Timestamp;
 
-/// The place of the stream, moved by its messages in the order in which they come.
+/// The position in the stream, moved by its messages in order.
 #[derive(Debug)]
 pub(super) struct StreamCursor {
     position: StreamPosition,
@@ -16,18 +16,18 @@ pub(super) struct StreamCursor {
     arriving: Option<Arriving>,
 }
 
-/// A transaction that is arriving.
+/// The transaction that is being received.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Arriving {
     commit: Lsn,
     committed_at: Timestamp,
-    /// Row changes that are still to be passed over, as they were applied before.
+    /// Row changes that are still to be skipped, as they were applied before.
     already_applied: AlreadyApplied,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum AlreadyApplied {
-    /// The next so many.
+    /// This number of changes.
     Changes(u64),
     /// All of them: the whole transaction was applied before.
     All,
@@ -36,7 +36,7 @@ enum AlreadyApplied {
 /// What to do with a row change.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Decision {
-    /// Apply it, then say [`StreamCursor::applied`]. It was committed then.
+    /// Apply it, then call [`StreamCursor::applied`]. The time is that of its commit.
     Apply(Timestamp),
     /// It was applied before.
     Skip,
@@ -82,7 +82,7 @@ impl StreamCursor {
         Ok(())
     }
 
-    /// A row change or Truncate, of whatever relation.
+    /// A row change or Truncate of any relation.
     pub(super) fn change(&mut self) -> Result<Decision, OutOfOrder> {
         let arriving = self.arriving.as_mut().ok_or(OutOfOrder::Outside)?;
         match &mut arriving.already_applied {
@@ -107,7 +107,7 @@ impl StreamCursor {
         }
     }
 
-    /// The place of the next record of the transaction that is being applied.
+    /// The position of the next record of the transaction that is being applied.
     pub(super) fn next_record(&mut self) -> Result<Position, OutOfOrder> {
         let open = self.position.open.as_mut().ok_or(OutOfOrder::Outside)?;
         open.records_made = open.records_made.checked_add(1).ok_or(OutOfOrder::TooManyRecords)?;
@@ -127,8 +127,8 @@ impl StreamCursor {
         Ok(())
     }
 
-    /// A keepalive says that everything below `end` was sent. Arriving a transaction, or while a part
-    /// of one is applied, it moves nothing: that transaction's commit may lie below `end`.
+    /// A keepalive: everything below `end` was sent. Inside a transaction it moves nothing, as the
+    /// transaction's commit may lie below `end`.
     pub(super) fn keepalive(&mut self, end: Lsn) {
         if self.arriving.is_none() && self.position.open.is_none() {
             self.position.resume_lsn = self.position.resume_lsn.max(end);

@@ -1,4 +1,4 @@
-//! Records that changes made, before the spool gives them their places.
+//! The records of changes, before the spool assigns their sequence numbers.
 
 use std::ops::Range;
 
@@ -7,29 +7,29 @@ use super::identity::document_hash;
 use super::similarity::SimilarityEntry;
 use crate::record::{Callback, LabelProperty, ProjectNo, write_document, write_labels, write_similarity};
 
-/// A record before it has a place.
+/// A record without a sequence number.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Draft {
-    /// For which callback.
+    /// Its callback.
     pub callback: Callback,
-    /// In which project.
+    /// Its project.
     pub project: ProjectNo,
-    /// Which document, for order.
+    /// The hash of its document's id, for the order across lanes.
     pub document: u64,
-    /// The document whose `excluded` it waits for besides: the one under the id it had before.
+    /// Another document whose `excluded` it waits for: the same one under its former id.
     pub earlier: Option<u64>,
     fragment: Range<usize>,
 }
 
-/// The records that changes made, in order, until they are taken away.
+/// The records of changes, in order, until the spool takes them.
 #[derive(Debug, Default)]
 pub struct Drafts {
-    /// In the order in which they get their numbers.
+    /// In the order of their sequence numbers.
     pub list: Vec<Draft>,
-    /// Similarity entries that are no object or lack `similar_doc_id`.
+    /// Similarity entries that are not an object or lack `similar_doc_id`.
     pub similarities_skipped: u64,
     fragments: Vec<u8>,
-    /// Where a label column's JSON is made; kept to be used again.
+    /// Buffer for the JSON of a label column, reused.
     pub(super) scratch: Vec<u8>,
 }
 
@@ -39,13 +39,13 @@ impl Drafts {
         self.fragments.get(draft.fragment.clone()).unwrap_or_default()
     }
 
-    /// Forgets the records, and keeps the room for the next.
+    /// Removes the records, and keeps the allocated memory.
     pub fn clear(&mut self) {
         self.list.clear();
         self.fragments.clear();
     }
 
-    /// How many records there are, by [`Callback::index`].
+    /// The number of records by [`Callback::index`].
     pub fn counts(&self) -> [u64; 3] {
         let mut counts = [0; 3];
         for draft in &self.list {
@@ -87,7 +87,7 @@ impl Drafts {
     }
 
     pub(super) fn labels(&mut self, of: &Entry, property: LabelProperty, json: &[u8]) {
-        // The JSON was made from text; it is text.
+        // The JSON was made from a `str`, so it is UTF-8.
         let json = std::str::from_utf8(json).unwrap_or("null");
         self.add(Callback::Modified, of, |out| write_labels(out, &of.id, of.key.as_deref(), property, json));
     }
@@ -99,7 +99,7 @@ impl Drafts {
     }
 }
 
-/// How much there was before a change.
+/// The lengths before a change, to undo what it added.
 pub(super) struct Savepoint {
     list: usize,
     fragments: usize,

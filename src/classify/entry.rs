@@ -1,51 +1,51 @@
-//! What the shadow remembers of one document.
+//! The shadow's entry for one document.
 
 use super::fingerprint::Fingerprint;
 use super::identity::Identity;
 use crate::record::ProjectNo;
 
-/// A document as it was after its last change.
+/// The state of a document after its last change.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Entry {
-    /// The id that receivers know.
+    /// The id that receivers have.
     pub id: String,
-    /// The project whose receivers know it.
+    /// The project whose receivers have it.
     pub project: ProjectNo,
-    /// The key that they know.
+    /// The key that receivers have.
     pub key: Option<String>,
     /// Soft-deleted.
     pub excluded: bool,
-    /// The number of the layout that `content` follows.
+    /// The number of the layout that `content` is in the order of.
     pub layout: u32,
-    /// Of the layout's content columns.
+    /// Fingerprints of the layout's content columns.
     pub content: Vec<Fingerprint>,
-    /// Of the labels' column.
+    /// Fingerprint of the labels column.
     pub labels: Fingerprint,
-    /// Of the predicted labels' column.
+    /// Fingerprint of the predicted labels column.
     pub predicted_labels: Fingerprint,
-    /// What it is similar to.
+    /// The similarity entries.
     pub similarity: Similarity,
 }
 
-/// The similarities of a document.
+/// The similarity entries of a document.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Similarity {
-    /// Of each entry of a JSON column, over its three members.
+    /// A JSON column: the fingerprint of each entry's three members.
     Entries(Vec<Fingerprint>),
-    /// Of three columns: the texts themselves, as an UPDATE may change one and leave out another,
-    /// while its record needs all three.
+    /// Three columns: their texts, because an UPDATE may omit some of them as unchanged while the record
+    /// needs all three.
     Texts(Box<[Option<String>; 3]>),
-    /// Never seen.
+    /// Not read yet.
     Unknown,
 }
 
-/// An entry's bytes are not what was written.
+/// The bytes of an entry are damaged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("an entry of the shadow is damaged")]
 pub struct Damaged;
 
 impl Entry {
-    /// Its bytes. What the identity tells already is left out.
+    /// Serialises the entry. What can be derived from the identity is left out.
     pub fn encode(&self, Identity(identity): &Identity) -> Box<[u8]> {
         let id_is_identity = **identity == *self.id.as_bytes();
         let key_is_id = self.key.as_deref() == Some(self.id.as_str());
@@ -83,7 +83,7 @@ impl Entry {
         out.into()
     }
 
-    /// Reads what [`Entry::encode`] wrote under the same identity.
+    /// Parses what [`Entry::encode`] wrote under the same identity.
     pub fn decode(Identity(identity): &Identity, bytes: &[u8]) -> Result<Self, Damaged> {
         let mut reader = Reader(bytes);
         let flags = reader.byte()?;
@@ -126,7 +126,7 @@ fn flag(holds: bool, bit: u8) -> u8 {
     if holds { bit } else { 0 }
 }
 
-/// Seven bits a byte, the lowest first.
+/// A variable-length integer: seven bits per byte, the lowest first.
 #[expect(clippy::cast_possible_truncation, reason = "seven bits")]
 fn write_number(out: &mut Vec<u8>, mut number: u32) {
     while number >= 0x80 {
@@ -136,7 +136,7 @@ fn write_number(out: &mut Vec<u8>, mut number: u32) {
     out.push(number as u8);
 }
 
-/// Of lengths: no value of Postgres reaches 4 GiB.
+/// No value in Postgres reaches 4 GiB.
 fn write_length(out: &mut Vec<u8>, length: usize) {
     debug_assert!(u32::try_from(length).is_ok(), "a value of over 4 GiB");
     write_number(out, u32::try_from(length).unwrap_or(u32::MAX));

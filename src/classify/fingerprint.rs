@@ -1,24 +1,24 @@
-//! What is remembered of a value in place of the value.
+//! Fingerprints: what the shadow stores in place of values.
 
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// 64 bits that stand for a column's value. Equal values have equal fingerprints wherever they were
-/// read: all are of the text that the type's output function gives.
+/// A 64-bit hash of a column's value. Equal values have equal fingerprints wherever they were read, because
+/// all are of the output of the type's output function.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Fingerprint(pub u64);
 
-/// Texts of more bytes than this are told apart by their sha256, which the server can compute, so
-/// that large bodies need not travel.
+/// For a text of more bytes than this, the fingerprint is of its sha256. The server can compute that, so
+/// that large bodies are not transferred.
 pub const DIGEST_OVER: usize = 8_192;
 
 impl Fingerprint {
-    /// Of SQL's NULL.
+    /// The fingerprint of SQL NULL.
     pub const NULL: Self = Self(0);
-    /// Of a value that was never seen: it differs from nothing, and is learned without a record.
+    /// A value that was never read. It differs from nothing, and is replaced without a record.
     pub const UNKNOWN: Self = Self(1);
 
-    /// Of a text of any length.
+    /// The fingerprint of a text of any length.
     pub fn of_text(text: &[u8]) -> Self {
         if text.len() > DIGEST_OVER {
             return Self::of_digest(&Sha256::digest(text).into());
@@ -26,12 +26,12 @@ impl Fingerprint {
         Self::of_hash(xxh3_64(text))
     }
 
-    /// Of a text of more than [`DIGEST_OVER`] bytes, of which the sha256 is known.
+    /// The fingerprint of a text of more than [`DIGEST_OVER`] bytes, from its sha256.
     pub fn of_digest(sha256: &[u8; 32]) -> Self {
         Self::of_hash(xxh3_64(sha256))
     }
 
-    /// Whether a value with this fingerprint became one with `new`.
+    /// Whether a value with this fingerprint changed to one with `new`.
     pub fn changed_to(self, new: Self) -> bool {
         self != new && self != Self::UNKNOWN && new != Self::UNKNOWN
     }

@@ -1,4 +1,4 @@
-//! A table of documents, and rows of it, for the tests of this room.
+//! A documents table and its rows, for the tests of this module.
 
 use std::collections::BTreeMap;
 
@@ -59,7 +59,7 @@ pub(super) fn layout(mapping: &Mapping, identity: &[&str], columns: &[(&str, u32
     Layout::resolve(mapping, &identity, &relation(columns), &mut layouts, &kinds, &BTreeMap::new()).unwrap()
 }
 
-/// What a change carries of a column.
+/// A column's value in a change.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum TestValue {
     Null,
@@ -67,7 +67,7 @@ pub(super) enum TestValue {
     Unchanged,
 }
 
-/// A row by its columns' names; a column that is not named is NULL.
+/// A row by column name. A column that is not named is NULL.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Doc(pub(super) BTreeMap<String, TestValue>);
 
@@ -115,7 +115,7 @@ pub(super) fn excluded() -> Doc {
     live().with("deleted_at", "2026-02-02")
 }
 
-/// A layout, and what goes through it.
+/// A layout, with the drafts and projects that it writes to.
 pub(super) struct Harness {
     pub(super) layout: Layout,
     pub(super) projects: Projects,
@@ -127,17 +127,17 @@ impl Harness {
         Self { layout, projects: Projects::default(), drafts: Drafts::default() }
     }
 
-    /// On the table of the default settings.
+    /// For the table of the default settings.
     pub(super) fn with_default_mapping() -> Self {
         Self::new(layout(&mapping(), &["id"], &COLUMNS))
     }
 
-    /// What is remembered after `doc`, which is seen for the first time.
+    /// The entry of `doc`, which is new.
     pub(super) fn entry_of(&mut self, doc: &Doc) -> Entry {
         self.classify(None, doc).unwrap().0
     }
 
-    /// The records that `doc` makes of what was `before`, and what is remembered from then on.
+    /// The records that `doc` creates after `before`, and the new entry.
     pub(super) fn classify(
         &mut self,
         before: Option<&Entry>,
@@ -156,10 +156,10 @@ impl Harness {
 
     /// `project callback json` of each draft.
     pub(super) fn drafted(&self) -> Vec<String> {
-        let told = |draft: &super::Draft| {
+        let shown = |draft: &super::Draft| {
             let json = std::str::from_utf8(self.drafts.fragment(draft)).unwrap();
             format!("{} {} {json}", self.projects.name(draft.project), draft.callback)
         };
-        self.drafts.list.iter().map(told).collect()
+        self.drafts.list.iter().map(shown).collect()
     }
 }

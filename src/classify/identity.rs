@@ -4,13 +4,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::row::Unreadable;
 
-/// The values of a document's identity columns, encoded so that equal values are equal bytes and
-/// different ones differ: the text itself where there is one column, else each with its length.
+/// The values of a document's identity columns, encoded so that two identities have equal bytes exactly if
+/// their values are equal: the text itself for one column, otherwise each text with its length.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Identity(pub Box<[u8]>);
 
 impl Identity {
-    /// Of the columns' texts, in the identity's order.
+    /// The identity of the columns' texts, in the order of the columns.
     pub fn of(texts: &[&[u8]]) -> Result<Self, Unreadable> {
         if let [only] = texts {
             return Ok(Self((*only).into()));
@@ -25,8 +25,8 @@ impl Identity {
     }
 }
 
-/// Which document a record is about, for order alone: two ids that share a hash only wait for each
-/// other.
+/// The hash of a document's id, for the order across lanes only: two ids with the same hash wait for each
+/// other, without other effects.
 pub fn document_hash(id: &str) -> u64 {
     xxh3_64(id.as_bytes())
 }

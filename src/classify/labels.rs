@@ -5,40 +5,40 @@ use std::collections::HashMap;
 use crate::record::write_string;
 use crate::relation::{Element, ExcludedWhen, TypeForm, TypeKind, canonical};
 
-/// What is known of types, by OID: the built-in ones, and those that were asked for.
+/// The text forms of types by OID: the built-in ones, and those read from the catalog.
 #[derive(Clone, Debug, Default)]
 pub struct TypeKinds {
     user_types: HashMap<u32, TypeForm>,
     read_for: Option<TypeForm>,
 }
 
-/// A text that is no array, though its type is one.
+/// The type is an array, and the text is not one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("not the text of an array")]
 pub struct ArrayText;
 
 impl TypeKinds {
-    /// Whether nothing need be asked about this type. Types from 16384 on are the user's own.
-    pub fn knows(&self, type_oid: u32) -> bool {
+    /// Whether the form is known. Types with OIDs from 16384 on are user-defined.
+    pub fn contains(&self, type_oid: u32) -> bool {
         type_oid < FIRST_USER_OID || self.user_types.contains_key(&type_oid)
     }
 
-    /// What the server said.
+    /// Adds a form that was read from the catalog.
     pub fn insert(&mut self, type_oid: u32, form: TypeForm) {
         self.user_types.insert(type_oid, form);
     }
 
-    /// What the type is; text where nothing else is known.
+    /// The form of the type; text if it is unknown.
     pub fn kind(&self, type_oid: u32) -> TypeKind {
         self.user_types.get(&type_oid).map_or_else(|| built_in(type_oid), |form| form.kind)
     }
 
-    /// Nothing but the type for which it was read what tells an excluded document; `None` where that is not known.
+    /// Only the type for which `excluded_when` was parsed; nothing if that is unknown.
     pub fn read_for(form: Option<TypeForm>) -> Self {
         Self { read_for: form, ..Self::default() }
     }
 
-    /// Whether what tells an excluded document means the same for a column of this type.
+    /// Whether `when` has the same meaning for a column of this type.
     pub(super) fn is_read_for(&self, when: &ExcludedWhen, type_oid: u32) -> bool {
         let base = self.user_types.get(&type_oid).map_or(type_oid, |form| form.base);
         let here = TypeForm { base, kind: self.kind(type_oid) };
@@ -57,7 +57,7 @@ pub(super) fn write_labels_json(out: &mut Vec<u8>, kind: TypeKind, text: &str) -
     Ok(())
 }
 
-/// `{a,"b c",NULL}`, nested, and with explicit bounds: `[2:3]={…}`.
+/// An array's text: `{a,"b c",NULL}`, nested, or with explicit bounds: `[2:3]={…}`.
 /// <https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO>
 fn write_array(out: &mut Vec<u8>, delimiter: u8, element: Element, text: &str) -> Result<(), ArrayText> {
     let body = if text.starts_with('[') { text.split_once('=').ok_or(ArrayText)?.1 } else { text };
@@ -70,18 +70,18 @@ struct Array<'a> {
     rest: &'a [u8],
     delimiter: u8,
     element: Element,
-    /// One quoted element; kept to be used again.
+    /// One quoted element, without its escapes. A buffer, reused.
     unescaped: Vec<u8>,
 }
 
 impl Array<'_> {
-    /// The whole of it: a loop over the brackets, as depth comes from outside.
+    /// Parses all dimensions. A loop and not a recursion, because the input determines the depth.
     fn braces(&mut self, out: &mut Vec<u8>) -> Result<(), ArrayText> {
         let mut depth = 0_usize;
-        // How deep the elements lie: all at the same depth.
+        // The depth of the elements, which is the same for all.
         let mut dimensions = None;
         loop {
-            // Here an element or an opening brace is due.
+            // An element or an opening brace must follow.
             while self.eat(b'{') {
                 out.push(b'[');
                 depth += 1;
@@ -89,7 +89,7 @@ impl Array<'_> {
             if depth == 0 {
                 return Err(ArrayText);
             }
-            // The empty array has no dimensions at all.
+            // The empty array has no dimensions.
             let empty = self.rest == b"}" && depth == 1 && dimensions.is_none();
             if !empty {
                 if *dimensions.get_or_insert(depth) != depth {
@@ -125,7 +125,7 @@ impl Array<'_> {
         if self.eat(b'"') {
             self.quoted()?;
             let text = std::str::from_utf8(&self.unescaped).map_err(|_| ArrayText)?;
-            // Numbers are never quoted, but a user's type may be: then it is a text.
+            // Numbers are never quoted. An element of a user-defined type may be: it is a string.
             write_string(out, &self.cut(text));
             return Ok(());
         }
@@ -136,9 +136,9 @@ impl Array<'_> {
         let text = std::str::from_utf8(plain).map_err(|_| ArrayText)?;
         match (text, self.element) {
             ("", _) => return Err(ArrayText),
-            // The server quotes what it must not be confused with.
+            // The server quotes elements with these characters.
             (bare, _) if bare.contains(['{', '"', '\\']) => return Err(ArrayText),
-            // The server quotes a text that spells NULL.
+            // The server quotes a text that reads NULL.
             ("NULL", _) => out.extend_from_slice(b"null"),
             ("t", Element::Bool) => out.extend_from_slice(b"true"),
             ("f", Element::Bool) => out.extend_from_slice(b"false"),
@@ -148,13 +148,13 @@ impl Array<'_> {
         Ok(())
     }
 
-    /// An element without blanks that mean nothing.
+    /// An element without insignificant blanks.
     fn cut<'t>(&self, text: &'t str) -> std::borrow::Cow<'t, str> {
         let kind = if self.element == Element::Padded { TypeKind::Padded } else { TypeKind::Text };
         canonical(kind, text)
     }
 
-    /// Up to the closing quote, without the backslashes that escape.
+    /// Reads to the closing quote, and removes the escaping backslashes.
     fn quoted(&mut self) -> Result<(), ArrayText> {
         self.unescaped.clear();
         loop {
@@ -204,7 +204,7 @@ fn is_json_number(text: &str) -> bool {
     rest.is_empty()
 }
 
-/// The kinds of built-in types, by the OIDs that never change.
+/// The forms of built-in types, by their fixed OIDs.
 /// <https://www.postgresql.org/docs/current/catalog-pg-type.html>
 fn built_in(type_oid: u32) -> TypeKind {
     let array = |element| TypeKind::Array { delimiter: b',', element };
@@ -223,7 +223,7 @@ fn built_in(type_oid: u32) -> TypeKind {
     }
 }
 
-/// Every other built-in array that a table may have: its elements are strings.
+/// The other built-in arrays that a table may contain: their elements are strings.
 const TEXT_ARRAYS: &[u32] = &[
     143, 199, 271, 629, 651, 719, 775, 791, 1001, 1002, 1003, 1006, 1008, 1009, 1010, 1011, 1012, 1013, 1015,
     1017, 1018, 1019, 1027, 1034, 1040, 1041, 1115, 1182, 1183, 1185, 1187, 1263, 1270, 1561, 1563, 2201,
@@ -231,7 +231,7 @@ const TEXT_ARRAYS: &[u32] = &[
     3911, 3913, 3927, 4073, 4090, 4097, 4192, 5039, 6150, 6151, 6152, 6153, 6155, 6157,
 ];
 
-/// FirstNormalObjectId: lower OIDs are the server's own.
+/// FirstNormalObjectId: lower OIDs are reserved for the server.
 /// <https://www.postgresql.org/docs/current/system-catalog-initial-data.html#SYSTEM-CATALOG-OID-ASSIGNMENT>
 const FIRST_USER_OID: u32 = 16_384;
 
@@ -327,7 +327,7 @@ mod tests {
         }
     }
 
-    /// serde_json refuses numbers that are too large for it; JSON does not.
+    /// serde_json rejects numbers that are too large for it; JSON does not.
     fn huge(text: &str) -> bool {
         serde_json::from_str::<Value>(text).is_err_and(|error| error.to_string().contains("out of range"))
     }

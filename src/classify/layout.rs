@@ -1,4 +1,4 @@
-//! A mapping on one shape of the table.
+//! A mapping applied to one version of the table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,13 +12,13 @@ use super::row::{Row, Unreadable, Value};
 use crate::decode::{Cell, OldTuple, Relation, Tuple};
 use crate::relation::{MissingValue, TypeKind};
 
-/// Where a mapping's columns are in the rows of one relation.
+/// The positions of a mapping's columns in the tuples of one relation.
 #[derive(Clone, Debug)]
 pub struct Layout {
     pub(super) mapping: Mapping,
-    /// The columns that are read, each once; roles are places in it.
+    /// The columns that are read, each once. Roles are indexes into it.
     columns: Vec<LayoutColumn>,
-    /// Columns of the relation, and so cells of a tuple.
+    /// The number of columns of the relation, and so of cells of a tuple.
     width: usize,
     identity: Vec<usize>,
     pub(super) id: Vec<usize>,
@@ -29,7 +29,7 @@ pub struct Layout {
     pub(super) similarity: SimilarityAt,
     pub(super) excluded: Option<usize>,
     pub(super) content: Vec<usize>,
-    /// The number under which entries name the content columns of this layout.
+    /// The number of this set of content columns, by which entries refer to it.
     pub(super) number: u32,
     /// For each earlier number: where its entries hold each content column of this layout.
     translations: Vec<Vec<EntryColumn>>,
@@ -40,9 +40,9 @@ pub struct Layout {
 pub struct LayoutColumn {
     /// Its name.
     pub name: String,
-    /// A content column and nothing else: its sha256 will do where it is long.
+    /// It is content and has no other role, so the sha256 of a long value suffices.
     pub digestible: bool,
-    /// Its place in the relation's tuples.
+    /// The index in the relation's tuples.
     cell: usize,
     /// The form of its text.
     kind: TypeKind,
@@ -55,21 +55,21 @@ pub(super) enum SimilarityAt {
     Nowhere,
 }
 
-/// A relation lacks what the mapping names.
+/// What the mapping needs and the relation lacks.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{}", sentence(self))]
+#[error("{}", describe(self))]
 pub struct Unresolved {
-    /// (setting, column) that the table does not have.
+    /// (setting, column) of missing columns.
     pub missing: Vec<(String, String)>,
     /// Identity columns that the stream does not carry.
     pub identity_missing: Vec<String>,
-    /// The column of `documents.excluded`, where it is of another type than `documents.excluded_when` was read for.
+    /// The column of `documents.excluded`, if its type gives `documents.excluded_when` another meaning.
     pub retyped: Option<String>,
-    /// The columns there are.
+    /// The columns of the relation.
     pub found: Vec<String>,
 }
 
-fn sentence(unresolved: &Unresolved) -> String {
+fn describe(unresolved: &Unresolved) -> String {
     let mut parts: Vec<String> = unresolved
         .missing
         .iter()
@@ -96,8 +96,8 @@ fn sentence(unresolved: &Unresolved) -> String {
 }
 
 impl Layout {
-    /// Finds the mapping's columns in `relation`. `defaults` tells of the columns that
-    /// [`Layouts::added`] named.
+    /// Finds the mapping's columns in `relation`. `defaults` has the missing values of the columns that
+    /// [`Layouts::added`] returned.
     pub fn resolve(
         mapping: &Mapping,
         identity: &[String],
@@ -126,7 +126,7 @@ impl Layout {
                 kind: kinds.kind(column.type_oid),
             })
             .collect();
-        // Every name was found by `check`.
+        // `check` found every name.
         let at = |name: &str| columns.iter().position(|column| column.name == name).unwrap_or(usize::MAX);
         let kind = |at: usize| columns.get(at).map_or(TypeKind::Text, |column| column.kind);
         let with_kind = |name: &String| (at(name), kind(at(name)));
@@ -154,16 +154,16 @@ impl Layout {
         })
     }
 
-    /// The OIDs of types of this relation's columns with a role of which `kinds` knows nothing: to be asked
-    /// of the server before [`Layout::resolve`].
+    /// The OIDs of types of columns with a role that are missing in `kinds`: they must be read from the
+    /// catalog before [`Layout::resolve`].
     pub fn unknown_types(mapping: &Mapping, relation: &Relation, kinds: &TypeKinds) -> Vec<u32> {
         let roles = mapping.roles();
         let columns =
             relation.columns.iter().filter(|column| roles.iter().any(|(_, name)| *name == column.name));
-        columns.map(|column| column.type_oid).filter(|oid| !kinds.knows(*oid)).collect()
+        columns.map(|column| column.type_oid).filter(|oid| !kinds.contains(*oid)).collect()
     }
 
-    /// What a row is made of: the order of [`Row`]'s values.
+    /// The columns of a row, in the order of [`Row`]'s values.
     pub fn columns(&self) -> &[LayoutColumn] {
         &self.columns
     }
@@ -184,8 +184,8 @@ impl Layout {
         self.columns.iter().map(value).collect::<Result<_, _>>().map(Row)
     }
 
-    /// The values of this layout's columns after an UPDATE. An identity column that lies out of line
-    /// unchanged is left out of the new tuple and comes in full in the old one (seen on 15 and 18).
+    /// The values of this layout's columns after an UPDATE. An identity column that is stored out of line
+    /// and unchanged is missing in the new tuple and present in the old one (seen on 15 and 18).
     pub fn updated_row<'a>(
         &self,
         old: Option<&OldTuple<'a>>,
@@ -204,19 +204,19 @@ impl Layout {
         Ok(row)
     }
 
-    /// The identity of a row that is there.
+    /// The identity of the new row.
     pub fn identity(&self, row: &Row<'_>) -> Result<Identity, Unreadable> {
         let texts = self.identity.iter().map(|at| self.identity_text(row, *at));
         Identity::of(&texts.collect::<Result<Vec<_>, _>>()?)
     }
 
-    /// The identity that a row had before a change. Of old tuples nothing else is ever read.
+    /// The identity of the old row. Nothing else of an old tuple is read.
     pub fn old_identity(&self, old: &OldTuple<'_>) -> Result<Identity, Unreadable> {
         let (OldTuple::Full(tuple) | OldTuple::Key(tuple)) = old;
         self.identity(&self.row(tuple)?)
     }
 
-    /// The identity for people, whatever is in it.
+    /// The identity for messages, even if it is invalid.
     pub fn shown_identity(&self, row: &Row<'_>) -> String {
         let shown = |at: &usize| {
             let name = self.column_name(*at);
@@ -258,7 +258,7 @@ impl Layout {
         self.columns.get(at).map_or("", |column| column.name.as_str())
     }
 
-    /// What an entry, written under whichever layout, holds of this layout's content columns.
+    /// The fingerprints of this layout's content columns in an entry that was written under any layout.
     pub(super) fn content_of(&self, entry: &Entry) -> Vec<Fingerprint> {
         if entry.layout == self.number {
             return entry.content.clone();

@@ -1,4 +1,4 @@
-//! The sets of content columns that entries were written under, and what is known of columns that came
+//! The sets of content columns that entries were written under, and the values of columns that were added
 //! later.
 
 use std::collections::BTreeMap;
@@ -10,11 +10,11 @@ use super::mapping::Mapping;
 use crate::decode::Relation;
 use crate::relation::{Filenodes, MissingValue};
 
-/// The sets of content columns that entries were written under. Kept in the spool.
+/// The sets of content columns that entries were written under. Stored in the spool.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Layouts {
     sets: Vec<Vec<ContentColumn>>,
-    /// The table's files when the newest set was made.
+    /// The table's filenodes when the newest set was added.
     #[serde(default)]
     pub files: Filenodes,
     /// The number of sets, from the first, whose columns need no backfill.
@@ -22,28 +22,28 @@ pub struct Layouts {
     backfilled: u32,
 }
 
-/// A content column since it came: one that is dropped and made again is another.
+/// A content column from its addition on. One that is dropped and added again is another one.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 struct ContentColumn {
     name: String,
     /// The number of the first set that has it.
     since: u32,
-    /// What a document written before holds in it.
+    /// The fingerprint of the value in documents written before.
     before: u64,
 }
 
 /// Where an entry of an earlier layout holds a column.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum EntryColumn {
-    /// It has it at this index.
+    /// At this index.
     Index(usize),
-    /// It was written before the column came.
+    /// Nowhere: the entry is older than the column, which has this fingerprint in it.
     Before(Fingerprint),
 }
 
 impl Layouts {
-    /// Content columns of `relation` that the newest layout does not have: what documents hold in
-    /// them must be found out before [`Layout::resolve`]. Empty before the first layout.
+    /// Content columns of `relation` that the newest layout lacks. Their missing values must be read from
+    /// the catalog before [`Layout::resolve`]. Empty before the first layout.
     pub fn added(&self, mapping: &Mapping, relation: &Relation) -> Vec<String> {
         let Some(newest) = self.sets.last() else { return Vec::new() };
         content_names(mapping, relation)
@@ -67,7 +67,7 @@ impl Layouts {
         self.backfilled = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
     }
 
-    /// The number of the set of `relation`'s content columns, made where it is new.
+    /// The number of the set of `relation`'s content columns, which is added if it is new.
     pub(super) fn number(
         &mut self,
         mapping: &Mapping,

@@ -1,4 +1,4 @@
-//! Which column plays which role: `[documents]`, checked.
+//! The roles of columns: `[documents]`, validated.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,38 +7,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::relation::{ExcludedWhen, TypeForm};
 
-/// The roles of the table's columns. Kept in the spool: the shadow is worth what its mapping is.
+/// The roles of the table's columns. Stored in the spool, because the shadow is valid for its mapping only.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Mapping {
-    /// The documents.
+    /// The documents table.
     pub table: TableName,
-    /// What receivers know a document by; several are joined.
+    /// The columns of the id; several are joined.
     pub id: Vec<String>,
-    /// A second name that receivers know; the id where there is none.
+    /// The column of the key; `None` means the id.
     pub key: Option<String>,
-    /// The tenant; one project where there is none.
+    /// The column of the project; `None` means one project for all documents.
     pub project: Option<String>,
-    /// Labels.
+    /// The column of the labels.
     pub labels: Option<String>,
-    /// Predicted labels.
+    /// The column of the predicted labels.
     pub predicted_labels: Option<String>,
-    /// Similarities.
+    /// The columns of the similarity entries.
     pub similarity: SimilarityColumns,
-    /// Tells a live document from an excluded one.
+    /// The column that marks excluded documents.
     pub excluded: Option<String>,
-    /// By what.
+    /// The values that mark them.
     pub excluded_when: ExcludedWhen,
-    /// The tracked columns; every column without another role where `None`.
+    /// The content columns; `None` means every column without another role.
     pub content: Option<Vec<String>>,
-    /// Not tracked; they need not exist.
+    /// Columns that are not content. They need not exist.
     pub ignore: Vec<String>,
 }
 
-/// Where similarities are.
+/// Where similarity entries are stored.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SimilarityColumns {
-    /// Three columns of text.
+    /// In three columns of text.
     Columns {
         /// `similar_doc_id`
         id: String,
@@ -47,7 +47,7 @@ pub enum SimilarityColumns {
         /// `similarity_label`
         label: String,
     },
-    /// A json or jsonb column that holds one object or a list of them.
+    /// In a json or jsonb column with one object or a list of objects.
     Json(String),
     /// Nowhere.
     None,
@@ -63,7 +63,7 @@ pub struct TableName {
 }
 
 impl Mapping {
-    /// (setting, column) of every role, in the order of the settings. `content` is none of them.
+    /// (setting, column) of every role but `content`, in the order of the settings.
     pub fn roles(&self) -> Vec<(&'static str, &str)> {
         let mut roles: Vec<(&'static str, &str)> =
             self.id.iter().map(|id| ("documents.id", id.as_str())).collect();
@@ -87,7 +87,7 @@ impl Mapping {
         roles
     }
 
-    /// One of all spellings that mean the same, where the column of `excluded` is of this type.
+    /// Normalises settings that mean the same, for a column of `excluded` of this type.
     #[must_use]
     pub fn canonical(mut self, excluded: Option<TypeForm>) -> Self {
         if self.excluded.is_none() {
@@ -116,7 +116,7 @@ impl fmt::Display for TableName {
     }
 }
 
-/// A text names no table.
+/// The text is not a table's name.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "`{0}` is not a table's name: expected `documents`, `schema.documents` or `\"Schema\".\"Documents\"`"
@@ -126,7 +126,8 @@ pub struct NotATable(String);
 impl FromStr for TableName {
     type Err = NotATable;
 
-    /// As SQL reads it: what is not quoted is in lower case (of ASCII alone, as in a UTF-8 database); without a schema it is in `public`.
+    /// Parses as SQL does: names without quotes become lower case (ASCII only, as in a UTF-8 database). The
+    /// default schema is `public`.
     fn from_str(text: &str) -> Result<Self, NotATable> {
         let refuse = || NotATable(text.to_owned());
         let (first, rest) = identifier(text).ok_or_else(refuse)?;
@@ -138,7 +139,7 @@ impl FromStr for TableName {
     }
 }
 
-/// The identifier that `text` begins with, and what follows it.
+/// The identifier at the start of `text`, and the rest.
 fn identifier(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(['.', '"']).unwrap_or(text.len());

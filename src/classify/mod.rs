@@ -1,11 +1,12 @@
-//! A row change and what the shadow knew of its document → records, and what the shadow knows from
-//! then on. No I/O, no clock.
+//! A row change and the shadow entry of its document → records and the new entry. No I/O, no clock.
 //!
-//! [`Mapping`] says which columns play which role; [`Layout`] is a mapping on one shape of the
-//! table; [`Row`] its values; [`Entry`] what is remembered. [`Layout::classify`] holds the rules:
+//! [`Mapping`] assigns roles to columns; [`Layout`] applies a mapping to one version of the table; [`Row`]
+//! holds its values; [`Entry`] is what the shadow stores. [`Layout::classify`] contains the rules:
 //!
 //! ```text
-//! before = shadow[identity before];  layout.classify(before, row) -> entry, drafts;  shadow[identity] = entry
+//! before = shadow[old identity]
+//! layout.classify(before, row) -> entry, drafts
+//! shadow[identity] = entry
 //! ```
 
 mod drafts;

@@ -1,4 +1,4 @@
-//! The numbers of projects, in the order in which they were first seen.
+//! The numbers of projects, in the order of their first appearance.
 
 use std::collections::HashMap;
 
@@ -9,23 +9,22 @@ use crate::record::ProjectNo;
 pub struct Projects {
     names: Vec<String>,
     numbers: HashMap<String, ProjectNo>,
-    /// How many of `names` have been handed to the spool.
-    kept: usize,
+    /// How many of `names` are stored in the spool.
+    stored: usize,
 }
 
 impl Projects {
-    /// The name of documents without a project.
+    /// The project of documents without one.
     pub const DEFAULT: &'static str = "default";
 
-    /// Those that the spool knows, numbered from 0 without a gap.
-    pub fn known(names: impl IntoIterator<Item = String>) -> Self {
+    /// The projects that are stored in the spool, numbered from 0 without a gap.
+    pub fn from_names(names: impl IntoIterator<Item = String>) -> Self {
         let names: Vec<String> = names.into_iter().collect();
         let numbers = (0..).map(ProjectNo).zip(&names).map(|(no, name)| (name.clone(), no)).collect();
-        Self { kept: names.len(), names, numbers }
+        Self { stored: names.len(), names, numbers }
     }
 
-    /// The number of `name`, a new one where it is seen for the first time. An empty name is
-    /// [`Self::DEFAULT`].
+    /// The number of `name`; a new number for a new name. An empty name means [`Self::DEFAULT`].
     pub fn number(&mut self, name: &str) -> ProjectNo {
         let name = if name.is_empty() { Self::DEFAULT } else { name };
         if let Some(number) = self.numbers.get(name) {
@@ -37,17 +36,18 @@ impl Projects {
         number
     }
 
-    /// The name of a number that this gave.
+    /// The name of a number that [`Self::number`] returned.
     pub fn name(&self, number: ProjectNo) -> &str {
         usize::try_from(number.0).ok().and_then(|at| self.names.get(at)).map_or("", String::as_str)
     }
 
-    /// Those numbered since the last call: the spool must keep them with the records that name them.
+    /// Projects numbered since the last call. They must be stored together with the records that refer to
+    /// them.
     pub fn take_new(&mut self) -> Vec<(ProjectNo, String)> {
-        let new = self.names.iter().enumerate().skip(self.kept);
+        let new = self.names.iter().enumerate().skip(self.stored);
         let new =
             new.map(|(at, name)| (ProjectNo(u32::try_from(at).unwrap_or(u32::MAX)), name.clone())).collect();
-        self.kept = self.names.len();
+        self.stored = self.names.len();
         new
     }
 }
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_project_keeps_its_number_and_is_handed_over_once() {
-        let mut projects = Projects::known(["a".to_owned()]);
+        let mut projects = Projects::from_names(["a".to_owned()]);
         assert_eq!(
             (projects.number("b"), projects.number("a"), projects.number("b")),
             (ProjectNo(1), ProjectNo(0), ProjectNo(1))

@@ -1,6 +1,6 @@
-//! What becomes of a document: the rules.
+//! The rules that turn a change into records.
 //!
-//! What counts is the shadow, not the operation, and each change is classified by itself.
+//! The shadow decides and not the operation, and each change is classified by itself.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -17,18 +17,18 @@ use super::similarity::{SimilarityEntries, SimilarityEntry};
 use crate::record::{Callback, LabelProperty, ProjectNo};
 use crate::relation::{ExcludedWhen, TypeKind, canonical};
 
-/// Which document a row is.
+/// The document of a row.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DocumentRef {
-    /// The id that receivers know.
+    /// The id that receivers get.
     pub id: String,
-    /// Whose it is.
+    /// Its project.
     pub project: ProjectNo,
     /// Soft-deleted.
     pub excluded: bool,
 }
 
-/// The records of a document whose row is gone: `excluded`, where it was live.
+/// The records of a document whose row was deleted: `excluded`, if it was live.
 pub fn draft_removed(before: &Entry, drafts: &mut Drafts) {
     if !before.excluded {
         drafts.document(Callback::Excluded, before);
@@ -36,10 +36,10 @@ pub fn draft_removed(before: &Entry, drafts: &mut Drafts) {
 }
 
 impl Layout {
-    /// The records that `row` makes of a document that was `before`, and what is to be remembered.
+    /// Adds the records for `row` after `before`, and returns the new entry.
     ///
-    /// Errors where a value cannot be read: the stream must stop before this change, of which
-    /// `drafts` then holds nothing.
+    /// If a value cannot be read, this is an error, `drafts` is unchanged, and the stream must stop before
+    /// this change.
     pub fn classify(
         &self,
         before: Option<&Entry>,
@@ -84,7 +84,7 @@ impl Layout {
         Ok(read.entry)
     }
 
-    /// Which document a row is, and whether it is live: all that a first look at a table needs.
+    /// The document of a row and whether it is live, for the first pass of a resync.
     pub fn document_ref(&self, row: &Row<'_>, projects: &mut Projects) -> Result<DocumentRef, Unreadable> {
         Ok(DocumentRef {
             id: self.read_id(None, row)?,
@@ -93,7 +93,7 @@ impl Layout {
         })
     }
 
-    /// One record a property: ingested first, then labels, predicted labels, similarities.
+    /// One record per property: ingested, then labels, predicted labels, similarity entries.
     fn draft_changes(
         &self,
         before: &Entry,
@@ -152,17 +152,17 @@ impl Layout {
         let content_before = before.map(|entry| self.content_of(entry)).unwrap_or_default();
         let id = self.read_id(before, row)?;
         let (similarity, similarities) = self.read_similarity(before, row, drafts)?;
-        let print = |at: usize, known: Option<Fingerprint>| match self.value(row, at) {
+        let fingerprint = |at: usize, known: Option<Fingerprint>| match self.value(row, at) {
             Value::Digest(sha256) => Fingerprint::of_digest(sha256),
             Value::Null => Fingerprint::NULL,
             Value::Text(bytes) => Fingerprint::of_text(bytes),
-            // What lies out of line is not NULL: there, what was held to be known was not.
+            // An omitted value is not NULL, so the shadow should have had it.
             Value::Unchanged => {
                 known.filter(|known| *known != Fingerprint::NULL).unwrap_or(Fingerprint::UNKNOWN)
             }
         };
         let label = |column: Option<(usize, TypeKind)>, known: Option<Fingerprint>| {
-            column.map_or(Fingerprint::NULL, |(at, _)| print(at, known))
+            column.map_or(Fingerprint::NULL, |(at, _)| fingerprint(at, known))
         };
         let entry = Entry {
             key: self.read_key(before, row, &id)?,
@@ -170,7 +170,7 @@ impl Layout {
             excluded: self.read_excluded(before, row)?,
             layout: self.number,
             content: (self.content.iter().enumerate())
-                .map(|(place, at)| print(*at, content_before.get(place).copied()))
+                .map(|(place, at)| fingerprint(*at, content_before.get(place).copied()))
                 .collect(),
             labels: label(self.labels, before.map(|entry| entry.labels)),
             predicted_labels: label(self.predicted_labels, before.map(|entry| entry.predicted_labels)),
@@ -228,7 +228,7 @@ impl Layout {
         let when = &self.mapping.excluded_when;
         let kind = self.kind(at);
         match self.value(row, at) {
-            // What lies out of line is not NULL.
+            // An omitted value is not NULL.
             Value::Text(_) | Value::Unchanged if *when == ExcludedWhen::NotNull => Ok(true),
             Value::Text(bytes) => Ok(when.holds(kind, Some(text(bytes, self.column_name(at))?))),
             Value::Digest(_) | Value::Null => Ok(when.holds(kind, None)),
@@ -236,8 +236,8 @@ impl Layout {
         }
     }
 
-    /// A text that receivers know a document or project by: without the blanks that `char(n)` adds, as SQL's
-    /// own equality has it. Nothing else is changed: the case of citext, the zeros of a number are part of it.
+    /// An id, key or project, without the blanks that `char(n)` adds, which SQL ignores in comparisons as
+    /// well. Everything else is significant: the case of citext, the trailing zeros of a number.
     fn name<'a>(&self, at: usize, bytes: &'a [u8]) -> Result<Cow<'a, str>, Unreadable> {
         let whole = text(bytes, self.column_name(at))?;
         Ok(match self.kind(at) {
@@ -246,7 +246,7 @@ impl Layout {
         })
     }
 
-    /// What to remember, and the entries that may make records.
+    /// The similarity to store, and the entries that may become records.
     fn read_similarity(
         &self,
         before: Option<&Entry>,
@@ -297,43 +297,43 @@ impl Layout {
     }
 }
 
-/// One record for each entry that the old value did not hold.
+/// One record for each entry that the old value does not contain.
 fn draft_similarities(before: &Entry, read: &ReadRow, drafts: &mut Drafts) {
     if before.similarity == read.entry.similarity {
         return;
     }
-    // A set: how many entries there are is decided outside.
-    let mut told: HashSet<Fingerprint> = match &before.similarity {
+    // A set, because the input determines the number of entries.
+    let mut known: HashSet<Fingerprint> = match &before.similarity {
         Similarity::Entries(entries) => entries.iter().copied().collect(),
         Similarity::Texts(texts) => entry_of(texts).map(|entry| entry.fingerprint()).into_iter().collect(),
         Similarity::Unknown => return,
     };
     for entry in &read.similarities {
-        if told.insert(entry.fingerprint()) {
+        if known.insert(entry.fingerprint()) {
             drafts.similarity(&read.entry, entry);
         }
     }
 }
 
-/// A row as it is to be remembered, and what of it may make records.
+/// What was read from a row: the new entry, and what records need besides.
 struct ReadRow {
     entry: Entry,
-    /// What the earlier entry holds of the same content columns.
+    /// The former fingerprints of the same content columns.
     content_before: Vec<Fingerprint>,
     similarities: Vec<SimilarityEntry>,
 }
 
-/// The entry that three columns make; none without an id.
+/// The entry in three columns; `None` without an id.
 fn entry_of([id, key, label]: &[Option<String>; 3]) -> Option<SimilarityEntry> {
     Some(SimilarityEntry { id: id.clone()?, key: key.clone(), label: label.clone() })
 }
 
-/// One of several id columns' texts, so that they can be joined by `:` and told apart.
+/// The text of one of several id columns, escaped so that the parts can be joined by `:`.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace(':', "\\:")
 }
 
-/// The text of one id column out of an id of `of` columns.
+/// The text of one id column, from an id of `of` columns.
 fn id_part(id: &str, place: usize, of: usize) -> Option<String> {
     if of == 1 {
         return Some(id.to_owned());

@@ -1,4 +1,4 @@
-//! The similarities that a JSON column holds.
+//! The similarity entries of a JSON column.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::fingerprint::Fingerprint;
 
-/// One entry: exactly the three members that receivers know.
+/// One entry: the three members that receivers get.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct SimilarityEntry {
     pub(super) id: String,
@@ -16,11 +16,11 @@ pub(super) struct SimilarityEntry {
     pub(super) label: Option<String>,
 }
 
-/// What a JSON column's text holds.
+/// The entries in a column's text.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct SimilarityEntries {
     pub(super) entries: Vec<SimilarityEntry>,
-    /// Entries that are no object or lack `similar_doc_id`.
+    /// The number of entries that are not an object or lack `similar_doc_id`.
     pub(super) skipped: u64,
 }
 
@@ -37,7 +37,7 @@ impl SimilarityEntry {
 }
 
 impl SimilarityEntries {
-    /// Reads one object or a list of them. NULL, `null` and an empty list hold none.
+    /// Parses one object or a list of objects. NULL, `null` and an empty list have no entries.
     pub(super) fn read(text: Option<&str>) -> Self {
         let text = text.map_or("", str::trim_ascii);
         if text.is_empty() || text == "null" {
@@ -63,15 +63,15 @@ impl SimilarityEntries {
 }
 
 fn entry(object: &str) -> Option<SimilarityEntry> {
-    // A map takes the last of members that share a name, as jsonb does.
+    // As in jsonb, the last of several members with the same name counts.
     let members: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(object).ok()?;
     let member = |name: &str| members.get(name).map_or(Ok(None), |raw| string(raw.get()));
     let (id, key, label) = (member("similar_doc_id"), member("similar_doc_key"), member("similarity_label"));
     Some(SimilarityEntry { id: id.ok()??, key: key.ok()?, label: label.ok()? })
 }
 
-/// A string as it is, null as none, anything else as its JSON. An error where a string holds what no
-/// text can: half a surrogate.
+/// A string as it is, null as `None`, anything else as its JSON. An error for half a surrogate pair, which
+/// no text can contain.
 fn string(raw: &str) -> Result<Option<String>, serde_json::Error> {
     match raw.as_bytes() {
         b"null" => Ok(None),

@@ -34,7 +34,7 @@ pub(super) fn doctor(settings: &Settings) -> Exit {
         findings.iter().for_each(show);
         let problems = findings.iter().filter(|finding| finding.severity == Severity::Problem).count();
         if problems > 0 {
-            print(format_args!("\n{problems} to be cured before `sidecar run`\n"));
+            print(format_args!("\n{problems} to be fixed before `sidecar run`\n"));
             return Exit::Refused;
         }
         print(format_args!("\nready for `sidecar run`\n"));
@@ -71,7 +71,7 @@ fn room(folder: &Path, there: u64, bytes_max: u64) -> Finding {
     let folder = folder.display();
     if there >= required {
         let title = format!("the disk of {folder} has {has} for a spool of up to {wants}");
-        return Finding { severity: Severity::Ok, title, explanation: String::new(), cure_sql: None };
+        return Finding { severity: Severity::Ok, title, explanation: String::new(), fix_sql: None };
     }
     Finding {
         severity: Severity::Warning,
@@ -79,7 +79,7 @@ fn room(folder: &Path, there: u64, bytes_max: u64) -> Finding {
         explanation: "`spool.bytes_max`, and 64 MiB for SQLite's log; what is remembered of documents comes on top. Where the disk\n\
              fills, reading stops until it has room. Give it more, or lower `spool.bytes_max`."
             .to_owned(),
-        cure_sql: None,
+        fix_sql: None,
     }
 }
 
@@ -123,7 +123,7 @@ async fn dropped(settings: &Settings) -> Option<Finding> {
 }
 
 fn finding(severity: Severity, title: &str, explanation: &str) -> Finding {
-    Finding { severity, title: title.to_owned(), explanation: explanation.to_owned(), cure_sql: None }
+    Finding { severity, title: title.to_owned(), explanation: explanation.to_owned(), fix_sql: None }
 }
 
 const PROJECTS_NAMED: usize = 8;
@@ -141,15 +141,15 @@ fn show(finding: &Finding) {
     for line in finding.explanation.lines() {
         print(format_args!("         {line}\n"));
     }
-    if let Some(sql) = &finding.cure_sql {
+    if let Some(sql) = &finding.fix_sql {
         for line in sql.lines() {
-            print(format_args!("         cure: {line}\n"));
+            print(format_args!("         fix: {line}\n"));
         }
     }
 }
 
 pub(super) const AFTER_HELP: &str = "\
-Nothing is written to the server. Each problem and warning comes with the SQL that cures it.
+Nothing is written to the server. Each problem and warning comes with the SQL that fixes it.
 Exit status: 0 where `sidecar run` would start; 78 where it would refuse; 69 where nobody answers.";
 
 #[cfg(test)]

@@ -150,6 +150,6 @@ First steps:
   sidecar doctor                   is the database?
   sidecar run                      go
 
-The settings' file of the repository, sidecar.toml, is the manual of every setting.
+The settings' file of the repository, sidecar.toml, documents every setting.
 Exit status: 0 done; 1 failed; 64 wrong use; 69 Postgres or the running sidecar cannot be reached;
-78 what a setting or SQL must cure.";
+78 a setting or the database must be corrected first.";

@@ -1,4 +1,4 @@
-//! The messages of protocol 1.
+//! The messages of pgoutput, protocol version 1.
 
 use super::reader::{Malformed, Reader};
 use super::tuple::Tuple;
@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 /// One message of the stream.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Message<'a> {
-    /// A transaction begins. All of its messages follow, up to Commit.
+    /// A transaction begins. Its messages follow without others between them, up to Commit.
     Begin {
         /// The LSN of its commit record.
         commit: Lsn,
@@ -18,49 +18,50 @@ pub enum Message<'a> {
         /// Its transaction id.
         xid: u32,
     },
-    /// A transaction ends.
+    /// The transaction ends.
     Commit {
-        /// The LSN of its commit record, as its Begin gave it.
+        /// The LSN of its commit record, the same as in its Begin.
         commit: Lsn,
-        /// The LSN behind it.
+        /// The LSN after the commit record.
         end: Lsn,
         /// When it was committed.
         committed_at: Timestamp,
     },
-    /// A row went.
+    /// A row was deleted.
     Delete {
         /// The relation's OID.
         relation: u32,
-        /// What is known of it.
+        /// The old row, as far as the stream carries it.
         old: OldTuple<'a>,
     },
-    /// A row came.
+    /// A row was inserted.
     Insert {
         /// The relation's OID.
         relation: u32,
-        /// Its values.
+        /// The new row.
         new: Tuple<'a>,
     },
-    /// Written by `pg_logical_emit_message`; of no meaning here.
+    /// Written by `pg_logical_emit_message`; ignored.
     Logical,
-    /// The transaction came from another server; of no meaning here.
+    /// The transaction was replicated from another server; ignored.
     Origin,
-    /// What the columns of the tuples that follow are.
+    /// Describes the columns of the tuples that follow.
     Relation(Relation),
-    /// Tables were emptied.
+    /// Tables were truncated.
     Truncate {
         /// Their OIDs.
         relations: Vec<u32>,
     },
-    /// The name of a type; of no meaning here.
+    /// The name of a type; ignored.
     Type,
-    /// A row changed.
+    /// A row was updated.
     Update {
         /// The relation's OID.
         relation: u32,
-        /// What is told of it before: under the default identity, its key where that changed.
+        /// The old row, as far as the stream carries it: under the default replica identity, the key if it
+        /// changed.
         old: Option<OldTuple<'a>>,
-        /// Its values.
+        /// The new row.
         new: Tuple<'a>,
     },
 }
@@ -68,24 +69,24 @@ pub enum Message<'a> {
 /// A row before a change.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum OldTuple<'a> {
-    /// All of its values: REPLICA IDENTITY FULL.
+    /// All values: REPLICA IDENTITY FULL.
     Full(Tuple<'a>),
-    /// The values of its replica identity; all others are NULL.
+    /// The values of the replica identity; all others are NULL.
     Key(Tuple<'a>),
 }
 
 /// A table as the stream describes it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Relation {
-    /// Its OID, which the changes bear.
+    /// Its OID, which row messages refer to.
     pub oid: u32,
     /// Its schema; empty for `pg_catalog`.
     pub schema: String,
     /// Its name.
     pub name: String,
-    /// What old tuples hold.
+    /// Determines what old tuples contain.
     pub replica_identity: ReplicaIdentity,
-    /// In the order of the tuples' cells.
+    /// In the order of the cells of a tuple.
     pub columns: Vec<Column>,
 }
 
@@ -101,8 +102,8 @@ pub struct Column {
 }
 
 impl<'a> Message<'a> {
-    /// Reads one message, whole. Unknown kinds are malformed: what cannot be understood is never
-    /// passed over.
+    /// Parses one complete message. An unknown kind is malformed: a message that cannot be parsed is never
+    /// skipped.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         let message = Self::read(&mut reader)?;
@@ -203,7 +204,8 @@ fn read_update<'a>(reader: &mut Reader<'a>) -> Result<Message<'a>, Malformed> {
 
 fn read_truncate<'a>(reader: &mut Reader<'a>) -> Result<Message<'a>, Malformed> {
     let relations = reader.u32("number of relations")?;
-    // Bits for CASCADE and RESTART IDENTITY; what they did to other tables is told of those.
+    // Flags for CASCADE and RESTART IDENTITY. Every truncated table is listed, so CASCADE needs no
+    // handling.
     reader.u8("options")?;
     let mut oids = Vec::new();
     for _ in 0..relations {

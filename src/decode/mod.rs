@@ -1,6 +1,6 @@
-//! The bytes of pgoutput, protocol 1 → changes. No I/O, no clock; no input panics.
+//! The bytes of pgoutput, protocol version 1 → changes. No I/O, no clock; no input panics.
 //!
-//! What comes out borrows from what came in. NULL, unchanged and a value are three things.
+//! The output borrows from the input. NULL, an unchanged value and a value are three different cells.
 //! <https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html>
 
 mod message;

@@ -1,23 +1,23 @@
-//! A cursor over one message that cannot run past its end.
+//! A checked cursor over one message.
 
 use crate::position::Lsn;
 
-/// A message is not what the protocol says it is.
+/// Why a message is malformed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Malformed {
-    /// It ends before what it announced.
+    /// The message ends inside a field.
     #[error("the message ends inside its {0}")]
     Truncated(&'static str),
-    /// It goes on after its end.
+    /// Bytes follow the message's last field.
     #[error("{0} bytes follow the message's end")]
     Trailing(usize),
-    /// A text is not UTF-8, or is not ended.
+    /// A text is not UTF-8, or not terminated.
     #[error("the {0} is not a text")]
     NotAText(&'static str),
-    /// A kind that protocol 1 does not have.
+    /// A kind that protocol version 1 does not have.
     #[error("unknown {what} {found:?}")]
     Unknown {
-        /// Kind of what.
+        /// What has this kind.
         what: &'static str,
         /// The byte found.
         found: char,
@@ -71,7 +71,7 @@ impl<'a> Reader<'a> {
         Ok(Lsn(u64::from_be_bytes(self.array(what)?)))
     }
 
-    /// A text that a zero byte ends.
+    /// A text that is terminated by a zero byte.
     pub(super) fn text(&mut self, what: &'static str) -> Result<&'a str, Malformed> {
         let length = self.rest.iter().position(|byte| *byte == 0).ok_or(Malformed::Truncated(what))?;
         let bytes = self.take(length, what)?;
@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(bytes).map_err(|_| Malformed::NotAText(what))
     }
 
-    /// Bytes not yet read.
+    /// The number of unread bytes.
     pub(super) fn left(&self) -> usize {
         self.rest.len()
     }

@@ -1,4 +1,4 @@
-//! The right loop as others hold it.
+//! The handle to delivery.
 
 use std::sync::{Mutex, mpsc};
 use std::thread::JoinHandle;
@@ -12,7 +12,7 @@ use super::params::{LaneView, Params};
 use crate::record::{LaneNo, Seq};
 use crate::spool::{LaneReplay, ReplayNo, SpoolError};
 
-/// The right loop at work. Dropping it stops nothing: [`Deliver::stop`] does.
+/// A handle to the running driver. Dropping it does not stop the driver: [`Deliver::stop`] does.
 #[derive(Debug)]
 pub struct Deliver {
     events: mpsc::Sender<Event>,
@@ -28,19 +28,19 @@ impl Deliver {
         Ok(deliver)
     }
 
-    /// Without a thread: the caller turns the loop.
+    /// Without a thread: the caller runs the loop.
     pub fn without_thread(params: Params) -> anyhow::Result<(Self, Driver)> {
         let (events, happened) = mpsc::channel();
         let driver = Driver::new(params, (events.clone(), happened))?;
         Ok((Self { events, thread: Mutex::new(None) }, driver))
     }
 
-    /// What is spooled behind `after` is of this epoch, which is durable. Told before its records are.
+    /// Records after `after` belong to this epoch, which is durable. Called before they are spooled.
     pub fn begin_epoch(&self, after: Seq, epoch: Uuid) {
         self.notify(Event::Epoch { after, epoch });
     }
 
-    /// While held, nothing is cut or sent; what is in flight ends.
+    /// While held, nothing is cut or sent; requests in flight end.
     pub fn hold(&self, held: bool) {
         self.notify(Event::Hold(held));
     }
@@ -51,24 +51,24 @@ impl Deliver {
         self.notify(Event::Pause { lanes, reason });
     }
 
-    /// Goes on with these lanes, at once.
+    /// Resumes these lanes at once.
     pub fn resume(&self, lanes: Vec<LaneNo>) {
         self.notify(Event::Resume { lanes });
     }
 
-    /// A replay is durable: it enters its lanes at their next batch.
+    /// A replay is durable: its lanes send it from their next batch on.
     pub fn replay(&self, replay: ReplayNo, id: Uuid, rate: Option<u32>, ranges: Vec<LaneReplay>) {
         self.notify(Event::Replay { replay, id, rate, ranges });
     }
 
-    /// Sends nothing more of a replay, and waits until that is durable. What is on the wire ends.
+    /// Sends nothing more of a replay, and waits until that is durable. Requests in flight end.
     pub fn cancel_replay(&self, replay: ReplayNo) -> Result<(), SpoolError> {
         let (reply, replied) = mpsc::sync_channel(1);
         self.notify(Event::CancelReplay { replay, reply: Some(reply) });
         replied.recv_timeout(VIEW_PATIENCE).unwrap_or(Err(SpoolError::NoReply("the delivery loop")))
     }
 
-    /// Dead letters of these lanes are marked for one more attempt.
+    /// Dead letters of these lanes have a requested redelivery.
     pub fn redeliver(&self, lanes: Vec<LaneNo>) {
         self.notify(Event::Redeliver { lanes });
     }
@@ -78,14 +78,14 @@ impl Deliver {
         self.notify(Event::Routed { in_flight_max, lane_bytes_max });
     }
 
-    /// Every lane. Empty where the loop has ended.
+    /// Every lane. Empty after the loop has ended.
     pub fn view(&self) -> Vec<LaneView> {
         let (reply, replied) = mpsc::sync_channel(1);
         self.notify(Event::View(reply));
         replied.recv_timeout(VIEW_PATIENCE).unwrap_or_default()
     }
 
-    /// Begins nothing new, waits up to `patience` for what is in flight and its outcome, and ends.
+    /// Starts nothing new, waits up to `patience` for requests in flight and their outcomes, and ends.
     pub fn stop(&self, patience: Duration) {
         self.notify(Event::Stop { patience });
         let thread = self.thread.lock().ok().and_then(|mut slot| slot.take());
@@ -95,7 +95,7 @@ impl Deliver {
     }
 
     fn notify(&self, event: Event) {
-        // A loop that has ended needs to know nothing more.
+        // A loop that has ended needs no events.
         let _ = self.events.send(event);
     }
 }

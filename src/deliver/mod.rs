@@ -1,7 +1,7 @@
 //! The right loop: lanes → batches → receivers → outcomes.
 //!
-//! [`scheduler`] decides, as pure values. [`driver`] does what it says on a thread of its own: reads
-//! records, writes cuts and outcomes to the spool, and has requests made. [`http`] makes them.
+//! [`scheduler`] decides, as pure values. [`driver`] carries out its decisions on its own thread:
+//! reads records, writes cuts and outcomes to the spool, and starts requests. [`http`] makes them.
 
 mod scheduler;
 

@@ -1,4 +1,4 @@
-//! What the right loop starts from, and what it shows of its lanes.
+//! The parameters of delivery, and the view of its lanes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,19 +14,19 @@ use crate::outcome::OutcomeKind;
 use crate::record::{LaneNo, Seq};
 use crate::spool::{Epochs, Spool, SpoolError};
 
-/// What the right loop starts from.
+/// The parameters of delivery.
 pub struct Params {
-    /// Where records are and outcomes go.
+    /// The spool.
     pub spool: Spool,
     /// Nothing is cut or sent before [`Deliver::hold`] lets go.
     pub held: bool,
-    /// Which epoch a record is of.
+    /// The epochs of records.
     pub epochs: Epochs,
-    /// Which webhook answers for which lane.
+    /// The webhooks of lanes.
     pub routes: watch::Receiver<Arc<Routes>>,
     /// Requests in flight over all webhooks.
     pub in_flight_max: usize,
-    /// Most that a failing or paused lane holds.
+    /// The most bytes that a failing or paused lane holds.
     pub lane_bytes_max: u64,
     /// `spool.bytes_max`
     pub spool_bytes_max: u64,
@@ -34,38 +34,38 @@ pub struct Params {
     pub retain: Duration,
     /// Makes requests.
     pub post: SendRequest,
-    /// Chance for jitter, 0.0..1.0.
+    /// Random numbers for jitter, 0.0..1.0.
     pub jitter: Box<dyn FnMut() -> f64 + Send>,
     /// The time.
     pub clock: Clock,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Metrics,
-    /// Told once, when the spool can no longer be written or read.
+    /// Called once, when the spool can no longer be written or read.
     pub on_failure: Box<dyn Fn(SpoolError) + Send>,
 }
 
-/// A lane, as it is shown.
+/// A lane, as status shows it.
 #[derive(Clone, Debug)]
 pub struct LaneView {
     /// Its number.
     pub lane: LaneNo,
     /// Its project's name.
     pub project: String,
-    /// Whether a webhook answers for it.
+    /// Whether it has a webhook.
     pub has_webhook: bool,
-    /// What it is doing, or what keeps it from doing it.
+    /// Its condition.
     pub state: LaneCondition,
     /// Every record up to here is settled.
     pub cursor: Seq,
-    /// Whether a request is on the wire.
+    /// Whether a request is in flight.
     pub in_flight: bool,
-    /// Records that are not settled.
+    /// Unsettled records.
     pub pending_records: u64,
     /// Bytes of their fragments.
     pub pending_bytes: u64,
     /// Ranges of replays that are left to send.
     pub replay_ranges: usize,
-    /// For how long the oldest has waited.
+    /// How long the oldest has waited.
     pub oldest: Option<Duration>,
     /// Failed attempts since the last success.
     pub failures: u32,

@@ -1,4 +1,4 @@
-//! Where records go: one webhook for each lane, checked.
+//! Webhooks: one for each lane, validated.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use hyper::header::{HeaderName, HeaderValue};
 use super::http::signature::Secret;
 use crate::record::Callback;
 
-/// The setting for one (project, callback), or for many by `*`.
+/// A webhook for one (project, callback), or for several by `*`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Webhook {
-    /// Whose records; `None` is `*`.
+    /// The project; `None` is `*`.
     pub project: Option<String>,
-    /// Of which callback; `None` is `*`.
+    /// The callback; `None` is `*`.
     pub callback: Option<Callback>,
-    /// Where to.
+    /// The URL of requests.
     pub url: hyper::Uri,
     /// Sent with each request, in this order.
     pub headers: Vec<(HeaderName, Redacted)>,
-    /// The newest first; several while one is rotated.
+    /// Signing secrets, the newest first; several during a rotation.
     pub secrets: Vec<Secret>,
     /// How requests are made and retried.
     pub limits: Limits,
@@ -42,23 +42,23 @@ pub struct Limits {
     pub records_max: u32,
     /// Bytes of fragments in one batch; a larger record goes alone.
     pub bytes_max: u64,
-    /// The longest that a record waits for company.
+    /// The longest that a record waits for others to share its batch.
     pub wait_max: Duration,
-    /// Over the whole exchange.
+    /// Of the whole exchange.
     pub timeout: Duration,
-    /// To make the connection.
+    /// Of connecting.
     pub connect_timeout: Duration,
     /// Waits between attempts; the last repeats.
     pub retry_schedule: Vec<Duration>,
-    /// running time without a success after which records that waited so long are given up.
+    /// Uptime without a success after which records that waited so long are given up.
     pub give_up_after: Duration,
     /// The longest that a record waits for a failing lane of its project.
     pub order_wait: Duration,
-    /// What is read of an answer.
+    /// The most bytes read of a response.
     pub response_bytes_max: u64,
 }
 
-/// A header's value, which is never shown.
+/// A header's value, which is never printed.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Redacted(pub HeaderValue);
 
@@ -100,7 +100,7 @@ impl Routes {
         Ok(Self { webhooks: webhooks.into_iter().map(Arc::new).collect() })
     }
 
-    /// The webhook that answers for a lane.
+    /// The webhook of a lane.
     pub fn find(&self, project: &str, callback: Callback) -> Option<&Arc<Webhook>> {
         self.webhooks
             .iter()
@@ -109,13 +109,13 @@ impl Routes {
             .max_by_key(|webhook| (webhook.project.is_some(), webhook.callback.is_some()))
     }
 
-    /// All of them.
+    /// All webhooks.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Webhook>> {
         self.webhooks.iter()
     }
 }
 
-/// Whether a webhook's own headers may not have this name: it is ours, or the connection's.
+/// Whether the name is reserved: settings may not set a header of the sidecar or of the connection.
 pub fn is_reserved(name: &HeaderName) -> bool {
     let name = name.as_str();
     name.starts_with("sidecar-")

@@ -1,28 +1,28 @@
-//! What rows hold in columns that were added after them, as far as the catalog still knows.
+//! The values of added columns in rows that are older than the column, as far as the catalog has them.
 //!
-//! The catalog keeps a constant default until the table is rewritten, and nothing of a default that was
-//! dropped. It is always the current catalog, while the stream may be behind what was altered since.
+//! The catalog stores a constant default until the table is rewritten, and nothing about a default that was
+//! dropped. Queries see the current catalog, while the stream may be at an earlier point.
 
 use std::collections::BTreeMap;
 
-/// What rows that were there before a column was added hold in it.
+/// The value of an added column in rows that are older than the column.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum MissingValue {
     /// A constant default, in the text that the stream would carry.
     Constant(Vec<u8>),
     /// NULL.
     Null,
-    /// What a volatile default, a generation expression or a rewrite put there.
+    /// Set by a volatile default, a generation expression or a rewrite: the catalog does not have it.
     Unknown,
 }
 
-/// The catalog's answer.
+/// What the catalog has about added columns.
 #[derive(Clone, Debug, Default)]
 pub struct AddedColumns {
     pub(crate) columns: BTreeMap<String, AddedColumn>,
-    /// Tables, by OID, whose rows were written anew, and the file that holds them now.
+    /// The tables that were rewritten, by OID, with their current filenode.
     pub files: Filenodes,
-    /// All columns there are, in their order.
+    /// All columns of the table, in order.
     pub(crate) names: Vec<String>,
     /// The transactions that dropped columns.
     pub(crate) dropped_by: Vec<u32>,
@@ -31,27 +31,27 @@ pub struct AddedColumns {
 /// The table's columns at the stream's position.
 #[derive(Clone, Copy, Debug)]
 pub struct StreamSchema<'a> {
-    /// In this transaction, or in a savepoint of it.
+    /// The transaction at that position, or a subtransaction of it.
     pub xid: u32,
-    /// The table's columns there, in their order.
+    /// The table's columns at that position, in order.
     pub columns: &'a [&'a str],
 }
 
-/// By OID of a table or partition: the file that holds its rows, where that is not the first one.
+/// The filenode of each table or partition, by OID, if it is not the initial one.
 pub type Filenodes = BTreeMap<u32, u32>;
 
 #[derive(Clone, Debug)]
 pub(crate) struct AddedColumn {
     pub(crate) held: MissingValue,
-    /// Nothing was altered in it since the rows were last written anew.
+    /// The column was not altered since the rows were last rewritten.
     pub(crate) untouched: bool,
-    /// The transactions that last altered it, of the table and of each partition.
+    /// The transactions that last altered the column, in the table and in each partition.
     pub(crate) written_by: Vec<u32>,
 }
 
 impl AddedColumns {
-    /// What is certain of each column: `files` is what was seen before it was added, and `at` where the
-    /// stream stands, where it does.
+    /// The values that are certain. `files` are the filenodes before the column was added; `at` is the
+    /// stream's position, if it is known.
     pub fn certain(&self, files: &Filenodes, at: Option<StreamSchema<'_>>) -> BTreeMap<String, MissingValue> {
         let written_anew = self.files.iter().any(|(oid, file)| files.get(oid) != Some(file));
         let certain = |name: &str, column: &AddedColumn| {
@@ -59,7 +59,7 @@ impl AddedColumns {
                 at.is_some_and(|at| any_later(&column.written_by, at.xid) && !self.is_the_same(name, at));
             match &column.held {
                 _ if altered_since => MissingValue::Unknown,
-                // It may have had a default, which was dropped after the rows were written anew.
+                // It may have had a default that was dropped after a rewrite of the rows.
                 MissingValue::Null if written_anew && !column.untouched => MissingValue::Unknown,
                 held => held.clone(),
             }
@@ -67,8 +67,8 @@ impl AddedColumns {
         self.columns.iter().map(|(name, column)| (name.clone(), certain(name, column))).collect()
     }
 
-    /// Whether the column `name` of now is that of the stream: nothing was dropped since, and the same
-    /// columns come before it.
+    /// Whether the current column `name` is the one of the stream: no column was dropped since, and the
+    /// same columns precede it.
     fn is_the_same(&self, name: &str, at: StreamSchema<'_>) -> bool {
         let before_now = self.names.iter().map(String::as_str).take_while(|other| *other != name);
         let before_now = before_now.filter(|other| at.columns.contains(other));
@@ -81,7 +81,8 @@ fn any_later(xids: &[u32], than: u32) -> bool {
     xids.iter().any(|xid| is_later(*xid, than))
 }
 
-/// Transaction ids are compared modulo 2^32; the first three are older than all others.
+/// Whether `one` is a later transaction than `other`. Ids are compared modulo 2^32; the first three are
+/// reserved, and older than all others.
 /// <https://www.postgresql.org/docs/current/routine-vacuuming.html#VACUUM-FOR-WRAPAROUND>
 pub(crate) fn is_later(one: u32, other: u32) -> bool {
     one >= FIRST_NORMAL_XID
@@ -95,7 +96,7 @@ const FIRST_NORMAL_XID: u32 = 3;
 mod tests {
     use super::*;
 
-    /// The column `c`, last altered by transaction 100 and another dropped by 99.
+    /// The column `c`, last altered by transaction 100; another one was dropped by 99.
     fn added(held: &MissingValue, untouched: bool) -> AddedColumns {
         let column = AddedColumn { held: held.clone(), untouched, written_by: vec![100, 90] };
         AddedColumns {
@@ -113,16 +114,16 @@ mod tests {
             let certain =
                 |xid, columns| added.certain(&added.files, Some(StreamSchema { xid, columns }))["c"].clone();
             assert_eq!(added.certain(&added.files, None)["c"], held);
-            // Altered at or before the stream's transaction.
+            // Altered in the stream's transaction or before it.
             for xid in [100, 150] {
                 assert_eq!(certain(xid, &["c"]), held, "{xid}");
             }
-            // Altered since, or in a savepoint, but still the same column.
+            // Altered later, or in a subtransaction, but still the same column.
             assert_eq!(certain(99, &["a", "c"]), held);
-            // Another one bears the name.
+            // Another column has the name.
             assert_eq!(certain(99, &["c", "a"]), MissingValue::Unknown);
             assert_eq!(certain(99, &["a", "b", "c"]), MissingValue::Unknown);
-            // Dropped and made again, perhaps; also across the wraparound.
+            // May have been dropped and added again; also across the wraparound.
             for xid in [98, u32::MAX - 5] {
                 assert_eq!(certain(xid, &["a", "c"]), MissingValue::Unknown, "{xid}");
             }
@@ -135,7 +136,7 @@ mod tests {
         for known in [Filenodes::new(), [(7, 69)].into()] {
             assert_eq!(added(&null, false).certain(&known, None)["c"], MissingValue::Unknown);
             assert_eq!(added(&null, true).certain(&known, None)["c"], null);
-            // A constant would have gone with the rewrite.
+            // A rewrite would have removed the constant.
             assert_eq!(added(&five, false).certain(&known, None)["c"], five);
         }
     }

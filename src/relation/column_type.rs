@@ -1,50 +1,50 @@
-//! A column's type as the catalog describes it. Domains are followed to their base types.
+//! A column's type as the catalog describes it, with domains resolved to their base types.
 
 use super::types::TypeForm;
 
 /// A column's type.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ColumnType {
-    /// What its text looks like.
+    /// The form of its text.
     pub form: TypeForm,
-    /// Its type, as SQL takes it in a cast: with a domain's checks, and a length.
+    /// The type for a cast in SQL: the domain itself, with its checks, and with a length.
     pub whole_name: String,
-    /// What it is a domain of, without a length.
+    /// The base type, without a length.
     pub base_name: String,
-    /// What sort of type it is.
+    /// The class of the type.
     pub class: TypeClass,
     /// The labels of an enum, in their order.
     pub labels: Vec<String>,
-    /// Its collation takes only texts for equal that are the same.
+    /// Its collation treats only identical texts as equal.
     pub deterministic: bool,
-    /// Its default is the time.
+    /// Its default is the current time.
     pub from_clock: bool,
 }
 
 impl ColumnType {
-    /// No type of the server's own.
+    /// Not a built-in type.
     pub fn is_of_extension(&self) -> bool {
         self.class == TypeClass::Base && self.form.base >= FIRST_USER_OID
     }
 }
 
-/// What sort of type it is. <https://www.postgresql.org/docs/current/catalog-pg-type.html>
+/// The class of a type. <https://www.postgresql.org/docs/current/catalog-pg-type.html>
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TypeClass {
     /// An array.
     Array,
-    /// A scalar of the server's, or of an extension.
+    /// A scalar, built in or of an extension.
     Base,
-    /// A row.
+    /// A composite type.
     Composite,
     /// An enum.
     Enum,
     /// A range or a multirange.
     Range,
-    /// Nothing that a column can be of.
+    /// A pseudo-type, which no column can have.
     Pseudo,
 }
 
-/// FirstNormalObjectId: lower oids are the server's own.
+/// FirstNormalObjectId: lower OIDs are reserved for the server.
 /// <https://www.postgresql.org/docs/current/system-catalog-initial-data.html#SYSTEM-CATALOG-OID-ASSIGNMENT>
 const FIRST_USER_OID: u32 = 16_384;

@@ -1,4 +1,4 @@
-//! When a document is excluded.
+//! The values that mark excluded documents.
 
 use std::fmt;
 
@@ -6,24 +6,24 @@ use serde::{Deserialize, Serialize};
 
 use super::types::{TypeForm, TypeKind, canonical};
 
-/// When a document is excluded. Kept in the spool, as part of the mapping.
+/// Which values of a column mean "excluded". Stored in the spool as part of the mapping.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExcludedWhen {
-    /// By the column's type: the setting's value until the type is known.
+    /// Chosen by the column's type; used only until the type is known.
     ByType,
-    /// The column holds anything.
+    /// Any value but NULL.
     NotNull,
-    /// The column is true.
+    /// The value true.
     True,
-    /// The column holds none of these, or NULL.
+    /// Any value but these, and NULL.
     Unless(Vec<String>),
-    /// The column holds one of these.
+    /// One of these values.
     Values(Vec<String>),
 }
 
 impl ExcludedWhen {
-    /// Whether a document whose column has this text (`None`: NULL) is excluded.
+    /// Whether a document with this text in the column (`None`: NULL) is excluded.
     pub fn holds(&self, kind: TypeKind, text: Option<&str>) -> bool {
         let among = |values: &[String], text: &str| {
             let text = canonical(kind, text);
@@ -38,7 +38,7 @@ impl ExcludedWhen {
         }
     }
 
-    /// The values that are listed.
+    /// The listed values.
     pub fn values(&self) -> &[String] {
         match self {
             Self::Unless(values) | Self::Values(values) => values,
@@ -46,7 +46,7 @@ impl ExcludedWhen {
         }
     }
 
-    /// The same with other values.
+    /// The same rule with other values.
     pub(crate) fn with_values(&self, values: Vec<String>) -> Self {
         match self {
             Self::Unless(_) => Self::Unless(values),
@@ -55,7 +55,7 @@ impl ExcludedWhen {
         }
     }
 
-    /// One of all spellings that mean the same for a column of this type.
+    /// Normalises rules that mean the same for a column of this type.
     #[must_use]
     pub fn canonical(&self, form: TypeForm) -> Self {
         let mut values: Vec<String> =
@@ -68,7 +68,7 @@ impl ExcludedWhen {
         }
     }
 
-    /// Whether what was read for a column of one type means the same for one of another.
+    /// Whether a rule that was parsed for a column of type `one` has the same meaning for type `other`.
     pub fn means_the_same(&self, one: TypeForm, other: TypeForm) -> bool {
         let both = |holds: fn(TypeForm) -> bool| holds(one) && holds(other);
         one.base == other.base
@@ -84,7 +84,7 @@ impl fmt::Display for ExcludedWhen {
             values.iter().map(|value| format!("{value:?}")).collect::<Vec<_>>().join(", ")
         };
         match self {
-            Self::ByType => f.write_str("as its type says"),
+            Self::ByType => f.write_str("by its type"),
             Self::NotNull => f.write_str("excluded where it is not NULL"),
             Self::True => f.write_str("excluded where it is true"),
             Self::Unless(values) => {
@@ -97,7 +97,7 @@ impl fmt::Display for ExcludedWhen {
     }
 }
 
-/// boolean's oid.
+/// The OID of boolean.
 pub(crate) const BOOL: u32 = 16;
 
 #[cfg(test)]

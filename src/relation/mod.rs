@@ -1,13 +1,13 @@
-//! What the catalog says of a table, as values. No I/O, no clock.
+//! What the catalog says about a table, as values. No I/O, no clock.
 //!
 //! In: the catalog's rows, read by [`source`](crate::source). Out: the table with its columns, replica
-//! identity and unique indexes; the forms of its types' texts; what rows hold in columns that were added
-//! after them; when a document is excluded. Promised: texts that SQL compares as equal are the same in
-//! their canonical form, and a default is taken for certain only where the catalog proves it.
+//! identity and unique indexes; the text forms of its types; the values of columns that were added after
+//! the rows; when a document is excluded. Guarantees: texts that SQL compares as equal have the same
+//! canonical form, and a missing value is reported as certain only if the catalog proves it.
 
-/// What rows hold in columns that were added after them.
+/// The values of columns that were added after the rows.
 pub(crate) mod added;
-/// The forms of types' texts.
+/// The text forms of types.
 pub(crate) mod types;
 
 mod column_type;

@@ -1,13 +1,13 @@
-//! Names and lists of names as SQL writes them.
+//! Quoted names and lists of names for SQL.
 
 use postgres_protocol::escape::escape_identifier;
 
-/// A table's name with its schema's.
+/// The quoted name of a table, with its schema.
 pub(crate) fn qualified_name(schema: &str, name: &str) -> String {
     format!("{}.{}", escape_identifier(schema), escape_identifier(name))
 }
 
-/// Columns, joined by commas.
+/// Quoted columns, joined by commas.
 pub(crate) fn column_list<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     names.into_iter().map(|name| escape_identifier(name)).collect::<Vec<_>>().join(", ")
 }

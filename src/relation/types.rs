@@ -1,12 +1,12 @@
-//! The form of the text of a column's type, so that labels can be written as JSON and texts compare as
-//! equal where SQL compares their values as equal.
+//! The form of the text of a column's type, used to write labels as JSON, and to compare texts as SQL
+//! compares their values.
 
 use std::borrow::Cow;
 
-/// A type's text; domains are what they are domains of.
+/// The text form of a type, with domains resolved to their base types.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TypeForm {
-    /// The type's oid, or that of what it is a domain of.
+    /// The OID of the type, or of a domain's base type.
     pub base: u32,
     /// The form of its text.
     pub kind: TypeKind,
@@ -29,38 +29,38 @@ impl TypeForm {
 pub enum TypeKind {
     /// An array. <https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO>
     Array {
-        /// The delimiter of its elements: a comma, but for box.
+        /// The delimiter of its elements: a comma, except for box.
         delimiter: u8,
-        /// What an element's text is in JSON.
+        /// How an element is written in JSON.
         element: Element,
     },
-    /// citext: equal whatever the case.
+    /// citext: compared without case.
     Folded,
     /// json or jsonb.
     Json,
-    /// A number, which may be written in several ways.
+    /// A number, which has several texts.
     Number,
-    /// char(n): the blanks at its end mean nothing.
+    /// char(n): trailing blanks are insignificant.
     Padded,
-    /// Anything else: a string.
+    /// Any other type: a string.
     Text,
 }
 
-/// What an array's element is in JSON.
+/// How an array's element is written in JSON.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Element {
     /// `t` or `f`.
     Bool,
-    /// A number, where JSON has it; a float's or numeric's `NaN` and `Infinity` are strings.
+    /// A number, if JSON has it; `NaN` and `Infinity` are strings.
     Number,
-    /// A string with blanks at its end that mean nothing.
+    /// A string with insignificant trailing blanks.
     Padded,
     /// A string.
     Text,
 }
 
-/// The text without what means nothing in it: two texts of a type that SQL takes for equal are the same
-/// without it.
+/// The text without its insignificant parts: texts of a type that SQL treats as equal have the same
+/// canonical form.
 pub fn canonical(kind: TypeKind, text: &str) -> Cow<'_, str> {
     match kind {
         TypeKind::Folded => text.to_lowercase().into(),
@@ -70,8 +70,8 @@ pub fn canonical(kind: TypeKind, text: &str) -> Cow<'_, str> {
     }
 }
 
-/// `-0012.500e3` → `-12500`: the digits that count, and where the point is behind them. What is no number, as
-/// `NaN`, stays as it is.
+/// `-0012.500e3` → `-12500`: the significant digits, with the point in its place. A text that is not a
+/// number, such as `NaN`, is left as it is.
 fn number(text: &str) -> Cow<'_, str> {
     let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
@@ -99,11 +99,12 @@ fn number(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// By oids, which never change. <https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat>
+/// The form by OIDs, which are fixed.
+/// <https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat>
 pub(crate) fn kind(base: u32, element: Option<u32>, delimiter: u8) -> TypeKind {
     match (base, element) {
         (_, Some(16)) => TypeKind::Array { delimiter, element: Element::Bool },
-        // int8, int2, int4, oid, float4, float8, numeric. Not money: its text is no number.
+        // int8, int2, int4, oid, float4, float8, numeric. Not money, whose text is not a number.
         (_, Some(20 | 21 | 23 | 26 | 700 | 701 | 1700)) => {
             TypeKind::Array { delimiter, element: Element::Number }
         }
@@ -116,7 +117,7 @@ pub(crate) fn kind(base: u32, element: Option<u32>, delimiter: u8) -> TypeKind {
     }
 }
 
-/// So many zeros behind a number's digits are written out, so that whole numbers look as people write them.
+/// Up to this many zeros after a number's digits are written out, so that integers look as usual.
 const PLAIN_ZEROS: i64 = 30;
 
 #[cfg(test)]

@@ -2,22 +2,21 @@
 //! the new one.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::record::{Callback, LaneNo, ProjectNo, Seq};
-use crate::spool::{Reader, RecordRange, Scratch, ScratchError, SpoolError, Table};
+use crate::spool::{Reader, RecordRange, ScratchError, ScratchTable, Spool, SpoolError};
 
 /// Counts the documents of `spans` that have records behind `end`, in any lane of their project.
-/// Memory does not grow with them: they are kept in a scratch file in `folder`.
+/// Memory does not grow with them: they are kept in temporary space of the spool.
 pub fn documents_with_newer_records(
     reader: &Reader,
-    folder: &Path,
+    spool: &Spool,
     spans: &[RecordRange],
     end: Seq,
 ) -> Result<u64, SpoolError> {
-    let scratch = Scratch::create(folder, &[IN_RANGE, NEWER])?;
+    let scratch = spool.scratch(&[IN_RANGE, NEWER])?;
     for span in spans {
         for_each_document(reader, span.lane, span.first, span.last, &mut |key| {
             scratch.put_if_absent(IN_RANGE, &key, &[])
@@ -60,6 +59,6 @@ fn key(project: ProjectNo, document: u64) -> [u8; 8] {
 }
 
 /// Documents of what would be sent.
-const IN_RANGE: Table = Table("in_range");
+const IN_RANGE: ScratchTable = ScratchTable("in_range");
 /// Those of them that have newer records.
-const NEWER: Table = Table("newer");
+const NEWER: ScratchTable = ScratchTable("newer");

@@ -1,6 +1,6 @@
 //! The comparison of the table with the shadow. A first start compares with an empty one.
 //!
-//! One snapshot, two comparer. The first looks at identity, id, project and state alone, and makes all
+//! One snapshot, two passes. The first reads identity, id, project and state alone, and makes all
 //! `excluded` records; the second makes all others. Row by row, an id that changed its identity, or
 //! two that were swapped, would end as excluded. Memory does not grow with the table.
 
@@ -179,7 +179,7 @@ impl Comparer {
         snapshot: &Snapshot,
         group_writer: &mut GroupWriter,
     ) -> Result<SnapshotIndex, ResyncError> {
-        let snapshot_index = SnapshotIndex::create(group_writer.folder())?;
+        let snapshot_index = SnapshotIndex::create(group_writer.spool())?;
         let roles: Vec<bool> = self.layout.columns().iter().map(|column| !column.digestible).collect();
         let columns: Vec<ReadColumn> =
             read_columns(&self.layout).into_iter().filter(|c| c.digest_over.is_none()).collect();
@@ -232,8 +232,7 @@ impl Comparer {
         if too_many { Err(ResyncError::TooManyGone { gone, live }) } else { Ok(()) }
     }
 
-    /// ComparisonMode every `excluded`, and leaves in the shadow as excluded what is still there but is another
-    /// document now.
+    /// Makes every `excluded` record. A row that is another document now stays in the shadow as excluded.
     fn exclude_gone(
         &mut self,
         snapshot_index: &SnapshotIndex,
@@ -374,7 +373,7 @@ impl PositionSource for SnapshotPositions {
     }
 }
 
-/// As many documents may be gone whatever their share.
+/// This number of documents may be gone whatever their share.
 pub const MISSING_ALWAYS: u64 = 1_000;
 /// Entries of the shadow read at a time.
 const STEP: u32 = 2_000;

@@ -3,13 +3,11 @@
 //! Identities and documents are kept as 128-bit hashes. Among a billion of them, two share one
 //! with a chance of 1 in 10²⁰.
 
-use std::path::Path;
-
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::classify::Identity;
 use crate::record::ProjectNo;
-use crate::spool::{Scratch, ScratchError, Table};
+use crate::spool::{Scratch, ScratchError, ScratchTable, Spool};
 
 /// Identity, document and state of every row in a snapshot.
 #[derive(Debug)]
@@ -39,8 +37,8 @@ impl Document {
 
 impl SnapshotIndex {
     /// Empty, in a scratch file in `folder`.
-    pub(super) fn create(folder: &Path) -> Result<Self, ScratchError> {
-        Ok(Self { scratch: Scratch::create(folder, &[ROW, MOVED, LIVE])? })
+    pub(super) fn create(spool: &Spool) -> Result<Self, ScratchError> {
+        Ok(Self { scratch: spool.scratch(&[ROW, MOVED, LIVE])? })
     }
 
     pub(super) fn note(&self, identity: &Identity, row: IndexedRow) -> Result<(), ScratchError> {
@@ -90,20 +88,23 @@ fn hashed(Identity(bytes): &Identity) -> [u8; 16] {
 }
 
 /// Hashed identity → document, and whether it is live.
-const ROW: Table = Table("row_of_identity");
+const ROW: ScratchTable = ScratchTable("row_of_identity");
 /// Hashed identity → the identity under which its document is remembered.
-const MOVED: Table = Table("moved");
+const MOVED: ScratchTable = ScratchTable("moved");
 /// Document → the identity of a live row that shows it.
-const LIVE: Table = Table("live");
+const LIVE: ScratchTable = ScratchTable("live");
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spool::Options;
 
     #[test]
     fn a_document_is_live_where_any_row_of_it_is_live() {
         let folder = tempfile::tempdir().unwrap();
-        let snapshot_index = SnapshotIndex::create(folder.path()).unwrap();
+        let options = Options { bytes_max: 1 << 20, retain: std::time::Duration::from_hours(1) };
+        let spool = Spool::open(folder.path(), options).unwrap().spool;
+        let snapshot_index = SnapshotIndex::create(&spool).unwrap();
         let identity = |text: &str| Identity(text.as_bytes().into());
         let document = Document::of(ProjectNo(1), "7");
         let dead = IndexedRow { document, live: false };

@@ -1,4 +1,4 @@
-//! The parts put together: the spool, both loops, the supervisor, the listeners, the signals.
+//! The running service: spool, capture, delivery, supervisor, listeners, signals.
 
 mod control;
 mod reloadable_client;
@@ -6,6 +6,7 @@ mod resync_queue;
 mod state;
 mod supervisor;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -100,6 +101,8 @@ struct Service {
     /// The effective webhooks: of the settings read last. Every reader has a receiver of this one.
     routes: watch::Sender<Arc<Routes>>,
     spool: Spool,
+    /// Of the commands; removed at the end.
+    socket: PathBuf,
     capture: Arc<Capture>,
     deliver: Arc<Deliver>,
     metrics: Metrics,
@@ -169,6 +172,7 @@ impl Service {
             client,
             routes,
             spool: opened.spool,
+            socket: settings.spool_path.join(SOCKET_NAME),
             capture,
             deliver,
             metrics,
@@ -223,17 +227,16 @@ impl Service {
         let patience =
             self.routes.borrow().all().map(|webhook| webhook.limits.timeout).max().unwrap_or_default();
         let patience = patience.max(LEAST_PATIENCE);
-        let (capture, deliver, spool) = (self.capture, self.deliver, self.spool);
+        let (capture, deliver, spool, socket) = (self.capture, self.deliver, self.spool, self.socket);
         let supervisor = self.supervisor;
         let ending = async move {
-            // One that ended by itself was heard, and cannot be heard twice.
+            // A supervisor that ended by itself has been awaited already.
             if !supervisor.is_finished() {
                 let _ = tokio::time::timeout(LEAST_PATIENCE, supervisor).await;
             }
             let ended = tokio::task::spawn_blocking(move || {
                 capture.stop();
                 deliver.stop(patience);
-                let socket = spool.folder().join(SOCKET_NAME);
                 spool.close();
                 let _ = std::fs::remove_file(socket);
             });
@@ -253,7 +256,7 @@ fn open_spool(settings: &Settings) -> anyhow::Result<Opened> {
     Ok(Spool::open(&settings.spool_path, options)?)
 }
 
-/// The epochs that the spool knows; a new spool draws its first.
+/// The epochs in the spool. A new spool gets its first.
 fn epochs(opened: &Opened) -> anyhow::Result<Epochs> {
     if let Some(bytes) = opened.facts.get(&Fact::Epoch) {
         return Epochs::from_bytes(bytes).context("read the spool's epochs");
@@ -278,7 +281,7 @@ fn deliver(
 ) -> anyhow::Result<Deliver> {
     Deliver::start(Params {
         spool: opened.spool.clone(),
-        // Until it is known whether the database goes on where it was left.
+        // Held until the continuity of the database is assessed.
         held: true,
         epochs,
         routes: routes.clone(),
@@ -307,6 +310,6 @@ fn listeners(routes: &watch::Receiver<Arc<Routes>>, tail: &Tail) -> Listeners {
     }
 }
 
-/// What one who looks at records as they are made may be behind.
+/// The most records that a client of `sidecar tail` may be behind.
 const TAIL_LINES: usize = 4_096;
 const LEAST_PATIENCE: Duration = Duration::from_secs(5);

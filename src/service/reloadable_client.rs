@@ -8,7 +8,7 @@ use crate::deliver::{Client, SendRequest};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 
-/// The client in use, and what its authorities were read from.
+/// The current client, and the contents of `ca_file` that it was made with.
 pub(super) struct ReloadableClient {
     settings: Arc<Settings>,
     metrics: Metrics,
@@ -23,7 +23,7 @@ impl ReloadableClient {
         Ok(Self { settings: Arc::clone(settings), metrics: metrics.clone(), client, file })
     }
 
-    /// Makes each request with the client that is in use by then.
+    /// Makes each request with the current client.
     pub(super) fn post(&self, runtime: Handle) -> SendRequest {
         let client = Arc::clone(&self.client);
         Box::new(move |request, reply| {
@@ -32,8 +32,7 @@ impl ReloadableClient {
         })
     }
 
-    /// Where the file holds something else by now, new connections trust what it holds. Requests under way
-    /// end as they began.
+    /// If the file has changed, new connections trust its new contents. Requests in flight are not affected.
     pub(super) fn reload(&mut self) -> anyhow::Result<()> {
         let file = bytes(&self.settings);
         if file != self.file {
@@ -51,7 +50,7 @@ fn client(settings: &Settings, metrics: &Metrics) -> anyhow::Result<Client> {
     Client::new(egress, proxy, settings.ca_file.as_deref(), metrics.clone())
 }
 
-/// One that cannot be read is as one that is empty: the client says why.
+/// A file that cannot be read counts as empty: the client reports the error.
 fn bytes(settings: &Settings) -> Vec<u8> {
     settings.ca_file.as_ref().and_then(|path| std::fs::read(path).ok()).unwrap_or_default()
 }

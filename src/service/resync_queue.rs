@@ -35,7 +35,7 @@ impl ResyncQueue {
         queued.request = Some(request);
         self.wake.notify_one();
         Ok(match &mut queued.last {
-            // One that is to start again starts now, as this request says.
+            // A resync that waits to start again starts now, with the options of this request.
             Some(last) if last.starts_again() => {
                 last.state = ResyncState::Waiting;
                 last.number

@@ -1,4 +1,4 @@
-//! The file's shape → settings that can be used. Every error is reported, not only the first.
+//! The raw settings → validated settings. Every error is reported, not only the first.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
@@ -79,7 +79,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
     })
 }
 
-/// What a type alone does not say of a value.
+/// Checks ranges and other constraints that types alone do not express.
 fn check_ranges(raw: &Raw, errors: &mut SettingErrors) {
     let slot_ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let named = |name: &str| (1..=63).contains(&name.len());
@@ -123,7 +123,7 @@ fn lane_bytes_max(raw: &raw::Spool, errors: &mut SettingErrors) -> u64 {
         MaybeSize::Size(size) => size.0,
         MaybeSize::Empty(text) if text.is_empty() => raw.bytes_max.0 / 4,
         MaybeSize::Empty(text) => {
-            let why = format!("`{text}` is no size: \"2GiB\", or \"\" for a quarter of bytes_max");
+            let why = format!("`{text}` is not a size: \"2GiB\", or \"\" for a quarter of bytes_max");
             errors.note("spool.lane_bytes_max", why);
             0
         }
@@ -148,7 +148,7 @@ fn conninfo(raw: &raw::Postgres, errors: &mut SettingErrors) -> Option<Conninfo>
     Some(conninfo)
 }
 
-/// The name of the user that runs this, as libpq takes it for a role.
+/// The operating system's user, which is libpq's default role.
 fn os_user() -> Option<String> {
     let uid = std::fs::metadata("/proc/self").ok().map(|process| process.uid().to_string());
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -220,7 +220,7 @@ fn webhook(at: usize, raw: &raw::Webhook, default: &Limits, errors: &mut Setting
     let limits = own_limits(raw, default);
     let mut own = SettingErrors::default();
     check_limits(&limits, &format!("webhook[{at}]"), &format!("webhook[{at}]"), &mut own);
-    // An error in the defaults is reported there.
+    // An error in the defaults is reported for the defaults' own path.
     let is_own = |fault: &SettingError| match fault.path.last().map(String::as_str) {
         Some("records_max") => raw.records_max.is_some(),
         Some("timeout_ms") => raw.timeout_ms.is_some(),
@@ -247,13 +247,12 @@ fn own_limits(raw: &raw::Webhook, default: &Limits) -> Limits {
 }
 
 fn header(name: &str, value: &raw::Secret) -> Result<(HeaderName, Redacted), String> {
-    let name =
-        HeaderName::from_bytes(name.as_bytes()).map_err(|_| "no header can have this name".to_owned())?;
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "not a valid header name".to_owned())?;
     if is_reserved(&name) {
-        return Err("this header is the sidecar's own, or the connection's".into());
+        return Err("this header is reserved".into());
     }
     let mut value =
-        HeaderValue::from_str(&value.value()?).map_err(|_| "no header can have this value".to_owned())?;
+        HeaderValue::from_str(&value.value()?).map_err(|_| "not a valid header value".to_owned())?;
     value.set_sensitive(true);
     Ok((name, Redacted(value)))
 }
@@ -264,7 +263,7 @@ fn egress(raw: &raw::Egress, errors: &mut SettingErrors) -> Egress {
             let single = text.parse::<std::net::IpAddr>().map(Into::into);
             single
                 .or_else(|_| text.parse())
-                .map_err(|_| format!("`{text}` is no network like \"10.0.0.0/8\""))
+                .map_err(|_| format!("`{text}` is not a network like \"10.0.0.0/8\""))
         };
         texts.iter().filter_map(|text| errors.or(field, net(text))).collect()
     };
@@ -274,15 +273,15 @@ fn egress(raw: &raw::Egress, errors: &mut SettingErrors) -> Egress {
 fn listen(text: &str, lacks_token: bool, errors: &mut SettingErrors) -> Option<SocketAddr> {
     let parsed = text.parse::<SocketAddr>();
     let address = errors
-        .or("admin.listen", parsed.map_err(|_| format!("`{text}` is no address like 127.0.0.1:9187")))?;
+        .or("admin.listen", parsed.map_err(|_| format!("`{text}` is not an address like 127.0.0.1:9187")))?;
     if !address.ip().is_loopback() && lacks_token {
-        errors.note("admin.listen", "on an address that others reach, `admin.token` must be set");
+        errors.note("admin.listen", "on an address other than loopback, `admin.token` must be set");
     }
     Some(address)
 }
 
-/// A level, or directives like `info,sidecar::source=debug`. The filter takes a word that is no level for a
-/// target, and an empty directive for none: either is a slip here.
+/// Whether it is a level, or directives such as `info,sidecar::source=debug`. EnvFilter accepts an unknown
+/// word as a target, and an empty directive: both are treated as mistakes here.
 fn is_level(text: &str) -> bool {
     let is_word = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
     let directive =

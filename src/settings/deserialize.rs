@@ -1,16 +1,17 @@
-//! The tree of values → the file's shape. Every value that does not fit is reported, not only the first.
+//! The merged values → raw settings. Every value that does not fit is reported, not only the first.
 //!
-//! Deserializing ends at its first error. So the error is noted, a value that fits is put in its
-//! place, and it is tried again: the settings that come out are for further checks, not for use.
+//! Deserialization ends at its first error. So each error is recorded, the value is replaced by a valid
+//! one, and deserialization is repeated. Settings with replaced values are checked for further errors and
+//! never used.
 
 use figment::error::{Actual, Kind};
 use figment::value::{Dict, Tag, Value};
 
 use super::error::SettingError;
 use super::raw::Raw;
-use super::values::MANUAL;
+use super::values::DEFAULT_SETTINGS;
 
-/// The file, where all of it could be read or invalid values replaced, and what did not fit.
+/// The settings, with invalid values replaced, and the errors. `None` if a value could not be replaced.
 pub(super) fn read(root: &Value) -> (Option<Raw>, Vec<SettingError>) {
     let mut faults = Vec::new();
     let mut root = root.clone();
@@ -41,13 +42,13 @@ fn fault(error: &figment::Error) -> SettingError {
             }
             let near = crate::source::catalog::nearest(name, known.iter().copied());
             let near = near.first().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            format!("there is no such setting{near}")
+            format!("unknown setting{near}")
         }
         Kind::MissingField(name) => {
             path.push(name.clone().into_owned());
-            "this setting is needed".to_owned()
+            "this setting is required".to_owned()
         }
-        // What was found in place of what is expected may be a secret.
+        // The value of the wrong type may be a secret, so the error does not repeat it.
         Kind::InvalidType(found, expected) if may_hold_a_secret(&path) => {
             let found = match found {
                 Actual::Str(_) => "a text",
@@ -68,7 +69,7 @@ fn may_hold_a_secret(path: &[String]) -> bool {
     path.first().is_some_and(|section| ["admin", "egress", "postgres", "webhook"].contains(&section.as_str()))
 }
 
-/// Puts something that fits in place of what does not. `None`: nothing could be.
+/// Replaces the invalid value at `path`, or removes an unknown key. `None` if that is not possible.
 fn replace_invalid(root: &mut Value, path: &[String], is_unknown: bool) -> Option<()> {
     let setting = path.get(..path.len().min(depth(path)))?;
     let (last, above) = setting.split_last()?;
@@ -86,7 +87,7 @@ fn replace_invalid(root: &mut Value, path: &[String], is_unknown: bool) -> Optio
     Some(())
 }
 
-/// How many parts of a path name a setting; what lies deeper is inside it.
+/// The length of a setting's path; deeper parts are within its value.
 fn depth(path: &[String]) -> usize {
     let part = |at: usize| path.get(at).map(String::as_str);
     match (part(0), part(2)) {
@@ -96,7 +97,7 @@ fn depth(path: &[String]) -> usize {
     }
 }
 
-/// What a setting can be while the others are looked at: its default, where it has one.
+/// A valid value for the setting: its default, if it has one.
 fn placeholder(path: &[String]) -> Option<Value> {
     let text = |text: &str| Value::String(Tag::Default, text.to_owned());
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -108,10 +109,10 @@ fn placeholder(path: &[String]) -> Option<Value> {
         ["webhook", _, name] => {
             WEBHOOK.iter().find(|(known, _)| *known == name).map(|(_, value)| text(value))
         }
-        // Or another setting would seem to lack it.
+        // An empty token would cause an error about another setting.
         ["admin", "token"] => Some(text("token")),
         _ => {
-            let defaults = MANUAL.parse::<toml::Table>().ok()?;
+            let defaults = DEFAULT_SETTINGS.parse::<toml::Table>().ok()?;
             let (first, rest) = path.split_first()?;
             let value = rest.iter().try_fold(defaults.get(*first)?, |value, key| value.get(key))?;
             Value::serialize(value).ok()
@@ -119,7 +120,7 @@ fn placeholder(path: &[String]) -> Option<Value> {
     }
 }
 
-/// What a webhook needs.
+/// The required keys of a webhook.
 const WEBHOOK: &[(&str, &str)] = &[("project", "*"), ("callback", "*"), ("url", "http://localhost/")];
-/// More than a person mends at once.
+/// More errors than anyone corrects at once.
 const ERRORS_MAX: usize = 100;

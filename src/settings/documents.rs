@@ -1,4 +1,4 @@
-//! `[documents]`, checked as far as it can be without the table.
+//! `[documents]`, validated as far as possible without the table.
 
 use super::error::{SettingErrors, some};
 use super::raw::{self, OneOrMany, Similarity};

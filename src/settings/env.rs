@@ -1,20 +1,20 @@
-//! The environment and flags as settings: texts that get their types from the defaults.
+//! The environment and flags as settings: texts that are parsed by the type of their default.
 //!
-//! `SIDECAR_BATCH__WAIT_MAX_MS=0` is `batch.wait_max_ms = 0`. A setting that is a text stays one: a
-//! password of digits is no number.
+//! `SIDECAR_BATCH__WAIT_MAX_MS=0` is `batch.wait_max_ms = 0`. A text setting stays a text, so that a
+//! password of digits does not become a number.
 
 use figment::value::{Dict, Map, Tag, Value};
 use figment::{Error, Metadata, Profile, Provider};
 
-use super::values::MANUAL;
+use super::values::DEFAULT_SETTINGS;
 
-/// `SIDECAR_…` of this process.
+/// The process's `SIDECAR_…` variables.
 pub(super) struct Environment(Vec<(String, String)>);
 
 /// `--set key=value`.
 pub(super) struct Flags(Vec<(String, String)>);
 
-/// A provider under a name of our own.
+/// A figment provider with its own name.
 pub(super) struct NamedProvider<P> {
     name: &'static str,
     provider: P,
@@ -40,7 +40,8 @@ impl Environment {
     pub(super) fn of_process() -> Self {
         let named = std::env::vars_os().filter_map(|(name, value)| {
             let path = name.to_str()?.strip_prefix("SIDECAR_")?.to_ascii_lowercase();
-            // Names without a section are not settings: SIDECAR_PG_BIN. All webhooks together are one.
+            // Names without a section, such as SIDECAR_PG_BIN, are not settings. SIDECAR_WEBHOOK holds all
+            // webhooks.
             let is_setting = path.contains("__") || path == "webhook";
             is_setting.then(|| (path.replace("__", "."), value.to_string_lossy().into_owned()))
         });
@@ -54,7 +55,7 @@ impl Flags {
             let (path, value) = text.split_once('=')?;
             path.contains('.').then(|| (path.trim().to_owned(), value.to_owned()))
         };
-        // The value may be a secret, and is not repeated.
+        // The value may be a secret, so the error does not repeat it.
         let errors = |text: &String| {
             let name = text.split('=').next().filter(|name| !name.contains([':', '@'])).unwrap_or("…");
             format!("`--set {name}`: expected section.name=value, like batch.wait_max_ms=0")
@@ -86,7 +87,7 @@ impl Provider for Flags {
 #[expect(clippy::result_large_err, reason = "it is figment's error")]
 fn dict(pairs: &[(String, String)]) -> Result<Map<Profile, Dict>, Error> {
     let defaults: toml::Table =
-        MANUAL.parse().map_err(|error: toml::de::Error| Error::from(error.to_string()))?;
+        DEFAULT_SETTINGS.parse().map_err(|error: toml::de::Error| Error::from(error.to_string()))?;
     let mut dict = Dict::new();
     for (path, text) in pairs {
         let default = path.split('.').try_fold(None, |at: Option<&toml::Value>, key| {
@@ -102,12 +103,12 @@ fn dict(pairs: &[(String, String)]) -> Result<Map<Profile, Dict>, Error> {
     Ok(Profile::Default.collect(dict))
 }
 
-/// `text` as the type that the default has. What is not a text is read as TOML, and so are tables and
-/// lists in place of a text.
+/// Parses `text` by the type of its default. Values that are not texts are parsed as TOML, and so are
+/// tables and lists in place of a text.
 fn typed(text: &str, default: Option<&toml::Value>) -> Value {
     let plain = || Value::String(Tag::Default, text.to_owned());
     let structured = text.starts_with(['{', '[']);
-    // A size is a text with its unit, or a bare number of bytes.
+    // A size is a text with its unit, or a number of bytes.
     let is_text =
         default.and_then(toml::Value::as_str).is_some_and(|text| super::units::size(text).is_none());
     if is_text && !structured {

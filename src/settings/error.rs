@@ -1,15 +1,15 @@
-//! Settings that are wrong, by their path.
+//! Errors in settings, by path.
 
-/// A setting that is wrong, and why.
+/// One invalid setting.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct SettingError {
-    /// From the section down: `webhook`, `0`, `url`.
+    /// The path from the section on: `webhook`, `0`, `url`.
     pub(super) path: Vec<String>,
-    /// What is wrong with it.
+    /// What is wrong.
     pub(super) why: String,
 }
 
-/// The settings that are wrong.
+/// All invalid settings.
 #[derive(Debug, Default)]
 pub(super) struct SettingErrors(pub(super) Vec<SettingError>);
 
@@ -23,7 +23,7 @@ impl SettingErrors {
     }
 }
 
-/// `webhook[0].headers.x.y` → `webhook`, `0`, `headers`, `x.y`: a header's name may hold dots.
+/// `webhook[0].headers.x.y` → `webhook`, `0`, `headers`, `x.y`: a header's name may contain dots.
 fn path(field: &str) -> Vec<String> {
     let of_webhook = field.strip_prefix("webhook[").and_then(|rest| rest.split_once("]."));
     match of_webhook {

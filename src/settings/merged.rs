@@ -1,4 +1,4 @@
-//! Defaults, file, environment and flags → one tree of values; each knows where it was written.
+//! Defaults, file, environment and flags, merged into one tree of values with their origins.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,37 +9,37 @@ use figment::value::{Dict, Value};
 use toml::de::{DeTable, DeValue};
 
 use super::env;
-use super::values::{InvalidSettings, MANUAL, Sources};
+use super::values::{DEFAULT_SETTINGS, InvalidSettings, Sources};
 
-/// All values, the later sources over the earlier.
+/// All values. Later sources override earlier ones.
 pub(super) struct Merged {
     figment: Figment,
     root: Value,
     file: Option<File>,
 }
 
-/// The file as it was read.
+/// The content of the settings file.
 struct File {
     name: String,
     text: String,
 }
 
-/// Where a value was written.
+/// The origin of a value.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Origin {
-    /// In the file, at this line.
+    /// A line of the file.
     Line {
-        /// Which line, from 1.
+        /// The line, from 1.
         line: usize,
-        /// Which file.
+        /// The file's name.
         file: String,
     },
-    /// Anywhere else: `defaults`, `environment`, `flags`.
+    /// Another source: `defaults`, `environment` or `flags`.
     Source(String),
 }
 
 impl Merged {
-    /// From all sources.
+    /// Reads and merges all sources.
     pub(super) fn read(sources: &Sources) -> Result<Self, InvalidSettings> {
         let file = match &sources.file {
             Some(path) if !path.is_file() => {
@@ -57,14 +57,14 @@ impl Merged {
         Self::new(figment.merge(env::Environment::of_process()).merge(flags), file)
     }
 
-    /// The text at `path` that a flag or else the environment gives, before the file.
-    pub(super) fn outside_the_file(sources: &Sources, path: &str) -> Result<Option<String>, InvalidSettings> {
+    /// The text at `path` in the flags or the environment, which override the file.
+    pub(super) fn overrides(sources: &Sources, path: &str) -> Result<Option<String>, InvalidSettings> {
         let flags = env::Flags::parse(&sources.set).map_err(one)?;
         let given = Figment::from(env::Environment::of_process()).merge(flags);
         Ok(given.find_value(path).ok().and_then(figment::value::Value::into_string))
     }
 
-    /// From a text like the file's, over the defaults alone.
+    /// Merges the text of a settings file over the defaults, without other sources.
     pub(super) fn of_text(text: &str) -> Result<Self, InvalidSettings> {
         let file = Some(File { name: DEFAULT_FILE.to_owned(), text: text.to_owned() });
         Self::new(over_defaults(file.as_ref()), file)
@@ -76,7 +76,7 @@ impl Merged {
         Ok(Self { figment, root, file })
     }
 
-    /// All of it: a table.
+    /// The whole tree, a table.
     pub(super) fn root(&self) -> &Value {
         &self.root
     }
@@ -86,7 +86,7 @@ impl Merged {
         self.root.as_dict().into_iter().flat_map(Dict::iter)
     }
 
-    /// Where the value at `path` was written; where there is none, what should hold it.
+    /// The origin of the value at `path`; if there is no value, of its nearest parent.
     pub(super) fn origin(&self, path: &[String]) -> Option<Origin> {
         let mut value = &self.root;
         for key in path {
@@ -111,7 +111,7 @@ impl File {
         Ok(Self { name, text })
     }
 
-    /// Whether it is TOML at all. The error is reported without its text, which may be a secret.
+    /// Checks the TOML syntax. The error does not repeat the text, which may be a secret.
     fn check(&self) -> Result<(), String> {
         DeTable::parse(&self.text).map(drop).map_err(|error| {
             let line = self.line_at(error.span().map_or(0, |span| span.start));
@@ -119,7 +119,7 @@ impl File {
         })
     }
 
-    /// The line of the deepest part of `path` that the file has.
+    /// The line of the longest prefix of `path` that the file has.
     fn line(&self, path: &[String]) -> Option<usize> {
         let table = DeTable::parse(&self.text).ok()?;
         let (first, rest) = path.split_first()?;
@@ -159,7 +159,7 @@ impl fmt::Display for Origin {
 }
 
 fn over_defaults(file: Option<&File>) -> Figment {
-    let figment = Figment::from(env::NamedProvider::new("defaults", Toml::string(MANUAL)));
+    let figment = Figment::from(env::NamedProvider::new("defaults", Toml::string(DEFAULT_SETTINGS)));
     match file {
         Some(file) => figment.merge(env::NamedProvider::new(FILE, Toml::string(&file.text))),
         None => figment,

@@ -1,6 +1,6 @@
-//! `sidecar.toml`, the environment and flags → checked settings.
+//! `sidecar.toml`, the environment and flags → validated settings.
 //!
-//! The file at the top of the repository is the manual and the defaults: it is compiled in, so no
+//! The file at the top of the repository is the reference and the defaults: it is compiled in, so no
 //! setting has a default anywhere else.
 
 mod check;
@@ -22,17 +22,19 @@ use merged::{Merged, Origin};
 
 pub use show::show;
 pub(crate) use units::span;
-pub use values::{Initial, InvalidSettings, LogFormat, MANUAL, OnTruncate, Settings, Sources, Token};
+pub use values::{
+    DEFAULT_SETTINGS, Initial, InvalidSettings, LogFormat, OnTruncate, Settings, Sources, Token,
+};
 
-/// The settings in force.
+/// Loads the effective settings.
 pub fn load(sources: &Sources) -> Result<Settings, InvalidSettings> {
     settings(&Merged::read(sources)?)
 }
 
-/// `spool.path` alone, for commands that speak to the running sidecar: they need no secret, and none of
-/// the other settings to be right.
+/// Loads `spool.path` only, for commands that talk to the running sidecar. Other settings may be invalid,
+/// and no secret is read.
 pub fn spool_path(sources: &Sources) -> Result<PathBuf, InvalidSettings> {
-    if let Some(path) = Merged::outside_the_file(sources, "spool.path")? {
+    if let Some(path) = Merged::overrides(sources, "spool.path")? {
         return Ok(path.into());
     }
     let merged = Merged::read(sources)?;
@@ -42,7 +44,7 @@ pub fn spool_path(sources: &Sources) -> Result<PathBuf, InvalidSettings> {
     path.map(PathBuf::from).ok_or_else(expected)
 }
 
-/// The settings that a text like the file's gives over the defaults, without environment and flags.
+/// Parses the text of a settings file over the defaults, without environment and flags.
 pub fn parse(text: &str) -> Result<Settings, InvalidSettings> {
     settings(&Merged::of_text(text)?)
 }
@@ -53,7 +55,7 @@ fn settings(merged: &Merged) -> Result<Settings, InvalidSettings> {
     match raw.as_ref().map(check::check) {
         Some(Ok(settings)) if faults.is_empty() => return Ok(settings),
         Some(Err(errors)) => {
-            // A value that did not fit was replaced: an error about the replacement means nothing.
+            // An error about a replaced value is not meaningful.
             let concerns = |fault: &SettingError, misfit: &SettingError| {
                 fault.path.starts_with(&misfit.path) || misfit.path.starts_with(&fault.path)
             };
@@ -62,16 +64,16 @@ fn settings(merged: &Merged) -> Result<Settings, InvalidSettings> {
         }
         Some(Ok(_)) | None => {}
     }
-    let mut told: Vec<(Option<Origin>, String)> =
+    let mut located: Vec<(Option<Origin>, String)> =
         faults.iter().map(|fault| describe(fault, merged)).collect();
-    // The file's first, in the order of its lines.
-    told.sort_by_key(|(origin, _)| origin.clone().map_or((1, None), |origin| (0, Some(origin))));
-    Err(InvalidSettings(told.into_iter().map(|(_, sentence)| sentence).collect()))
+    // The file's errors first, in the order of its lines.
+    located.sort_by_key(|(origin, _)| origin.clone().map_or((1, None), |origin| (0, Some(origin))));
+    Err(InvalidSettings(located.into_iter().map(|(_, sentence)| sentence).collect()))
 }
 
-/// Where that was written, what is wrong, and why.
+/// The origin of the invalid value, and the message.
 fn describe(fault: &SettingError, merged: &Merged) -> (Option<Origin>, String) {
-    let (origin, name, why) = (merged.origin(&fault.path), named(&fault.path), &fault.why);
+    let (origin, name, why) = (merged.origin(&fault.path), dotted_path(&fault.path), &fault.why);
     let sentence = match &origin {
         Some(origin @ Origin::Line { .. }) => format!("{origin}: `{name}`: {why}"),
         Some(Origin::Source(source)) if source != "defaults" => format!("`{name}`: {why} (in the {source})"),
@@ -81,7 +83,7 @@ fn describe(fault: &SettingError, merged: &Merged) -> (Option<Origin>, String) {
 }
 
 /// `webhook[0].url`
-fn named(path: &[String]) -> String {
+fn dotted_path(path: &[String]) -> String {
     match path {
         [section, at, rest @ ..] if section == "webhook" => {
             let hook = format!("webhook[{at}]");

@@ -1,4 +1,4 @@
-//! The file's shape. An unknown key anywhere is an error.
+//! The raw settings, as the file has them. An unknown key is an error.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -107,7 +107,7 @@ pub(super) struct Spool {
     pub(super) retain: HumanDuration,
 }
 
-/// `""` stands for a default that is computed.
+/// A setting for which `""` means a computed default.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged, expecting = "expected a number of bytes, a size with its unit like \"2GiB\", or \"\"")]
 pub(super) enum MaybeSize {
@@ -171,7 +171,7 @@ pub(super) enum OneOrManySecrets {
     Many(Vec<Secret>),
 }
 
-/// A value that is never shown.
+/// A secret. Never shown.
 #[derive(Clone)]
 pub(super) enum Secret {
     FromEnv(String),
@@ -180,7 +180,8 @@ pub(super) enum Secret {
 }
 
 impl<'de> Deserialize<'de> for Secret {
-    /// A text or a table, and nothing else: an error must not repeat a secret that it took for a name.
+    /// Accepts a text or a table and nothing else, so that an error does not repeat a secret as the name of
+    /// a variant.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct SecretVisitor;
         impl<'de> Visitor<'de> for SecretVisitor {
@@ -210,7 +211,7 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// What a visitor expects, as text.
+/// The expectation of a visitor, as text.
 struct Expected<'a, V>(&'a V);
 
 impl<'de, V: Visitor<'de>> fmt::Display for Expected<'_, V> {
@@ -220,7 +221,7 @@ impl<'de, V: Visitor<'de>> fmt::Display for Expected<'_, V> {
 }
 
 impl Secret {
-    /// Its value, from wherever it is kept.
+    /// Reads the secret.
     pub(super) fn value(&self) -> Result<String, String> {
         match self {
             Self::Plain(text) => Ok(text.clone()),
@@ -232,7 +233,7 @@ impl Secret {
         }
     }
 
-    /// The file that it is kept in.
+    /// The file that holds the secret, if one does.
     pub(super) fn file(&self) -> Option<&PathBuf> {
         match self {
             Self::FromFile(file) => Some(file),
@@ -258,7 +259,8 @@ mod tests {
             let file = folder.path().join(number.to_string());
             std::fs::write(&file, format!(" a\nb {end}")).unwrap();
             assert_eq!(Secret::FromFile(file).value().unwrap(), " a\nb ");
-            // A test sets no variables of its own process: the function is the same for both.
+            // A test cannot set variables of its own process; the function is the same for variables and
+            // files.
             assert_eq!(without_line_break(&format!(" a\nb {end}")), " a\nb ");
         }
     }

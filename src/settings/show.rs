@@ -1,4 +1,4 @@
-//! The settings in force, each with where it came from; secrets are not shown.
+//! The effective settings with their sources. Secrets are not shown.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use super::merged::Merged;
 use super::settings;
 use super::values::{InvalidSettings, Sources};
 
-/// One line a setting: `batch.records_max = 100    # defaults`.
+/// One line per setting: `batch.records_max = 100    # defaults`.
 pub fn show(sources: &Sources) -> Result<String, InvalidSettings> {
     let merged = Merged::read(sources)?;
     settings(&merged)?;
@@ -49,7 +49,7 @@ fn walk(path: Vec<String>, value: &Value, leaves: &mut Vec<(Vec<String>, String)
     }
 }
 
-/// `{ env = "NAME" }` tells where a secret is, not what it is.
+/// Whether it refers to a secret, as `{ env = "NAME" }` does: references are shown.
 fn is_reference(dict: &Dict) -> bool {
     dict.len() == 1 && (dict.contains_key("env") || dict.contains_key("file"))
 }
@@ -90,7 +90,7 @@ fn is_secret(path: &str) -> bool {
     matches!(last, "password" | "token" | "secret") || path.contains(".headers.") || path.contains(".secret.")
 }
 
-/// A receiver's URL without its path and query: many are secrets as a whole.
+/// A webhook's URL without path and query, which often contain a secret.
 fn without_path(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return "…".to_owned() };
     let host = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
@@ -99,7 +99,7 @@ fn without_path(text: &str) -> String {
     format!("{scheme}://{host}/{}", if more.is_empty() { "" } else { "…" })
 }
 
-/// A connection string with its password left out.
+/// A connection string without its password.
 fn without_password(text: &str) -> String {
     let user = std::env::var("USER").ok();
     match crate::source::Conninfo::parse(text, user.as_deref().or(Some("?"))) {

@@ -4,7 +4,7 @@ use super::*;
 use crate::classify::ExcludedWhen;
 use crate::source::SecretFile;
 
-/// The settings that a file with this text gives.
+/// The settings from a file with this text.
 fn loaded(text: &str) -> Result<Settings, InvalidSettings> {
     parse(&format!("postgres.url = \"postgres://u@h/d\"\n{text}"))
 }
@@ -46,7 +46,7 @@ fn what_tells_an_excluded_document_is_said_once() {
 
 #[test]
 fn every_setting_is_told_with_a_comment_above_it() {
-    let lines: Vec<&str> = MANUAL.lines().collect();
+    let lines: Vec<&str> = DEFAULT_SETTINGS.lines().collect();
     let settings =
         lines.iter().enumerate().filter(|(_, line)| line.contains(" = ") && !line.starts_with('#'));
     let mut count = 0;

@@ -1,4 +1,4 @@
-//! Values as they are written in the file.
+//! Durations and sizes with units.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct HumanDuration(pub Duration);
 
-/// A number of bytes: `1048576`, or with its unit: `"1MiB"`.
+/// A number of bytes: `1048576`, or with a unit: `"1MiB"`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct ByteSize(pub u64);
 
-/// The duration that `text` names: `90s`, `72h`.
+/// Parses a duration: `90s`, `72h`.
 pub(crate) fn span(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let millis = match unit {
@@ -27,7 +27,7 @@ pub(crate) fn span(text: &str) -> Option<Duration> {
     number.checked_mul(millis).map(Duration::from_millis)
 }
 
-/// The number of bytes that `text` names.
+/// Parses a number of bytes.
 pub(super) fn size(text: &str) -> Option<u64> {
     let (number, unit) = split(text)?;
     let shift = match unit {

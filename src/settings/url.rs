@@ -1,7 +1,7 @@
-//! A receiver's URL, read as a browser reads it: what a browser refuses is refused.
+//! A webhook's URL, parsed as browsers parse it: what a browser rejects is rejected.
 //! <https://url.spec.whatwg.org>
 //!
-//! No error repeats any of it: a URL is often a secret as a whole.
+//! Errors do not repeat any part of it, because a URL often contains a secret.
 
 use hyper::Uri;
 use hyper::http::uri::Authority;
@@ -11,7 +11,7 @@ pub(super) fn url(text: &str) -> Result<Uri, String> {
     if text.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
         return Err("a URL has no blanks, line breaks or control characters: write %20 for a blank".into());
     }
-    // A browser finds a host in `http:///host` and `http:host` too: here it is a slip of the pen.
+    // Browsers accept `http:///host` and `http:host` too. Here they are treated as mistakes.
     let begins = ["http://", "https://"].into_iter().find_map(|scheme| {
         let (head, rest) = text.split_at_checked(scheme.len())?;
         head.eq_ignore_ascii_case(scheme).then_some(rest)
@@ -28,19 +28,19 @@ pub(super) fn url(text: &str) -> Result<Uri, String> {
         return Err("nobody listens on port 0".into());
     }
     let host = parsed.host_str().unwrap_or_default();
-    // As it was written, so long as it names the same host to us as to a browser.
+    // The original text, if hyper and browsers see the same host in it.
     let written = text.parse::<Uri>().ok().filter(|_| text.is_ascii());
     let with_port = format!("{host}:{}", parsed.port_or_known_default().unwrap_or_default());
     let same = |uri: &Uri| {
         let authority = uri.authority().map_or("", Authority::as_str);
         authority.eq_ignore_ascii_case(host) || authority.eq_ignore_ascii_case(&with_port)
     };
-    written.filter(same).map_or_else(|| as_a_browser_writes_it(parsed), Ok)
+    written.filter(same).map_or_else(|| normalised(parsed), Ok)
 }
 
-fn as_a_browser_writes_it(mut url: Url) -> Result<Uri, String> {
+fn normalised(mut url: Url) -> Result<Uri, String> {
     url.set_fragment(None);
-    url.as_str().parse().map_err(|_| "this URL cannot be asked for over HTTP".to_owned())
+    url.as_str().parse().map_err(|_| "this URL cannot be requested over HTTP".to_owned())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Checked settings, as values.
+//! The validated settings, as values.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use crate::classify::Mapping;
 use crate::deliver::{Egress, Proxy, Routes};
 use crate::source::Conninfo;
 
-/// Settings that can be used as they are.
+/// The validated settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `[postgres]`
@@ -65,7 +65,7 @@ impl std::fmt::Debug for Token {
     }
 }
 
-/// What a TRUNCATE makes.
+/// What a TRUNCATE sends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum OnTruncate {
     /// An `excluded` for every live document.
@@ -74,37 +74,37 @@ pub enum OnTruncate {
     Ignore,
 }
 
-/// What the documents make that are there at the first start.
+/// What the documents that exist at the first start send.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Initial {
-    /// An `ingested` each.
+    /// One `ingested` each.
     Ingested,
     /// Nothing.
     Silent,
 }
 
-/// How logs are written.
+/// The format of logs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum LogFormat {
-    /// One object a line.
+    /// One JSON object per line.
     Json,
-    /// For people.
+    /// Text for people.
     Text,
 }
 
-/// Where settings come from, besides the environment and the defaults.
+/// Where settings are read from, besides the environment and the defaults.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// `--config`; `./sidecar.toml` where there is none, if it exists.
+    /// `--config`. `None` means `./sidecar.toml`, if it exists.
     pub file: Option<PathBuf>,
     /// `--set key=value`, in order.
     pub set: Vec<String>,
 }
 
-/// The settings that are wrong, a sentence each.
+/// The invalid settings, one sentence each.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct InvalidSettings(pub Vec<String>);
 
-/// The compiled-in file.
-pub const MANUAL: &str = include_str!("../../sidecar.toml");
+/// The settings file that is compiled in: the reference and the defaults.
+pub const DEFAULT_SETTINGS: &str = include_str!("../../sidecar.toml");

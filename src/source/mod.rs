@@ -1,15 +1,15 @@
-//! Postgres → frames: where it is, how to speak to it, and what is run on it.
+//! Postgres → frames: connections, the queries that run on them, and the replication stream.
 //!
-//! [`Conninfo`] says where; [`Connection`] is a replication connection and [`Stream`] what comes
-//! from it; [`connect_sql`] opens an ordinary session over the same sockets, TLS and passwords.
-//! On such a session [`catalog`] reads what the server says of the table, the publication and the slot,
+//! [`Conninfo`] says where the server is; [`Connection`] is a replication connection and [`Stream`] what it
+//! receives; [`connect_sql`] opens an ordinary session over the same sockets, TLS and passwords. On such a
+//! session [`catalog`] reads what the catalog says about the table, the publication and the slot,
 //! [`documents`] reads the table itself, and [`preflight`] checks all of it and creates what is missing.
 
 /// Queries of the catalog: table, types, publication, slot.
 pub mod catalog;
 /// The documents table itself: SELECTs, and a snapshot of it.
 pub mod documents;
-/// Checks before a start: what is wrong, what is missing, and setup of it.
+/// Checks before a start, and the steps that create what is missing.
 pub mod preflight;
 
 mod conninfo;

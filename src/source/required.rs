@@ -1,15 +1,16 @@
-//! What the settings require of the server, as values.
+//! What the settings require on the server, as values.
 
 use crate::relation::ExcludedWhen;
 
-/// What the settings name on the server.
+/// The objects on the server that the settings name.
 #[derive(Clone, Debug)]
 pub struct Required {
     /// The documents table's schema.
     pub schema: String,
     /// The documents table.
     pub table: String,
-    /// The table that documents are known of: where none bears the name, it is found under its other one.
+    /// The OID of the table in the spool. A table that was renamed is found by it. `None` before a first
+    /// start.
     pub oid: Option<u32>,
     /// `postgres.publication`
     pub publication: String,
@@ -17,17 +18,17 @@ pub struct Required {
     pub slot: String,
     /// `postgres.failover_slot`
     pub failover: bool,
-    /// The columns of the documents' ids.
+    /// The columns of the document id.
     pub id: Vec<String>,
-    /// The identity that documents are known by. `None` before a first start, which chooses it.
+    /// The identity columns stored in the spool. `None` before a first start, which chooses them.
     pub identity: Option<Vec<String>>,
-    /// The column of their projects.
+    /// The column of the project.
     pub project: Option<String>,
-    /// Every column that is named, the ids' too.
+    /// Every column that a setting names, those of the id included.
     pub columns: Vec<RequiredColumn>,
-    /// `documents.excluded_when` or `documents.live_when`, as it was written.
+    /// `documents.excluded_when` or `documents.live_when`, as written in the settings.
     pub excluded_when: ExcludedWhen,
-    /// `documents.content`; every column without another role where `None`.
+    /// `documents.content`; `None` means every column without another role.
     pub content: Option<Vec<String>>,
     /// `documents.ignore`
     pub ignore: Vec<String>,
@@ -36,7 +37,7 @@ pub struct Required {
 }
 
 impl Required {
-    /// The column of a setting, where it names one.
+    /// The column that `setting` names, if it names one.
     pub fn named(&self, setting: &str) -> Option<&str> {
         self.columns.iter().find(|column| column.setting == setting).map(|column| column.name.as_str())
     }
@@ -50,7 +51,7 @@ impl Required {
 /// A column that a setting names.
 #[derive(Clone, Debug)]
 pub struct RequiredColumn {
-    /// The setting, as `documents.labels`.
+    /// The setting's path, such as `documents.labels`.
     pub setting: String,
     /// The column.
     pub name: String,

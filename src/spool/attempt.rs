@@ -24,12 +24,12 @@ pub struct LoggedAttempt {
     pub detail: Option<String>,
 }
 
-/// One attempt, as the log keeps it, and what follows from it.
+/// An attempt that ended: what is logged, and what follows from it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attempted {
-    /// Of which batch.
+    /// Its batch.
     pub batch: BatchId,
-    /// In which lane.
+    /// Its lane.
     pub lane: LaneNo,
     /// 1, 2, …
     pub number: u32,
@@ -43,13 +43,13 @@ pub struct Attempted {
     pub outcome: OutcomeKind,
     /// The error's sentence, or the beginning of an unwelcome answer's body.
     pub detail: Option<String>,
-    /// What becomes of the batch.
+    /// What follows for the batch.
     pub fate: Fate,
     /// The lane's health after it.
     pub health: LaneHealth,
 }
 
-/// What becomes of a batch after an attempt.
+/// What follows for a batch from an attempt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fate {
     /// Settled: the receiver took it.

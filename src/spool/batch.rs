@@ -12,7 +12,7 @@ pub type BatchId = uuid::Uuid;
 pub struct Batch {
     /// Drawn when it was cut.
     pub id: BatchId,
-    /// Whose records.
+    /// The lane of its records.
     pub lane: LaneNo,
     /// Its first record.
     pub first: Seq,
@@ -22,7 +22,7 @@ pub struct Batch {
     pub records: u32,
     /// Length of the body.
     pub body_bytes: u64,
-    /// xxh3 of the body: a body made again after a crash must have it.
+    /// xxh3 of the body: a body that is rebuilt after a crash must have it.
     pub body_sum: u64,
     /// When it was cut.
     pub cut_at: Timestamp,
@@ -30,19 +30,19 @@ pub struct Batch {
     pub epoch: uuid::Uuid,
     /// Attempts made so far, lost ones included.
     pub attempts: u32,
-    /// The replay that it is of; `None`: it is of the lane itself.
+    /// The replay that it belongs to; `None`: it belongs to the lane itself.
     pub replay: Option<ReplayNo>,
 }
 
 impl Batch {
-    /// Bytes of its records' fragments: its body without what stands around and between them.
+    /// Bytes of its records' fragments: its body without prefix, suffix and separators.
     pub fn fragment_bytes(&self) -> u64 {
         let around = self.lane.callback().prefix().len() + SUFFIX.len();
         self.body_bytes.saturating_sub(around as u64 + u64::from(self.records.saturating_sub(1)))
     }
 }
 
-/// What a batch has come to.
+/// The state of a batch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum BatchState {
     Open = 0,

@@ -12,7 +12,7 @@ use crate::time::{Timestamp, Uptime};
 /// Consecutive records of one lane from one group, packed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Chunk {
-    /// Whose they are.
+    /// Their lane.
     pub lane: LaneNo,
     /// Number of the first record.
     pub first: Seq,
@@ -22,7 +22,7 @@ pub struct Chunk {
     pub records: u32,
     /// Bytes of the fragments alone.
     pub fragment_bytes: u64,
-    /// When it was handed to the spool.
+    /// When it was submitted to the spool.
     pub spooled_at: Timestamp,
     /// The uptime then.
     pub spooled_uptime: Uptime,

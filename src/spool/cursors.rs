@@ -1,4 +1,4 @@
-//! Up to where each lane is settled, shared by the writer and those who read beside it.
+//! Up to where each lane is settled, shared by the writer and its readers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -15,7 +15,7 @@ impl Cursors {
         self.read().get(&lane).copied().unwrap_or_default()
     }
 
-    /// All of them, as they are now. The writer waits while this is held.
+    /// All lanes, as they are now. The writer waits while this is held.
     pub fn read(&self) -> RwLockReadGuard<'_, HashMap<LaneNo, Seq>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }

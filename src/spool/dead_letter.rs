@@ -16,7 +16,7 @@ pub struct DeadLetterNo(pub i64);
 pub struct DeadLetter {
     /// Its number.
     pub no: DeadLetterNo,
-    /// Whose records.
+    /// The lane of its records.
     pub lane: LaneNo,
     /// Its first record.
     pub first: Seq,
@@ -32,7 +32,7 @@ pub struct DeadLetter {
     pub at: Timestamp,
     /// `None`: it was never cut.
     pub batch: Option<BatchId>,
-    /// One more attempt was asked for, under this id.
+    /// The id of its redelivery, where one is requested and has not ended.
     pub redelivery: Option<Uuid>,
 }
 
@@ -54,7 +54,7 @@ impl DeadReason {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::GivenUp, Self::LaneFull, Self::SpoolFull, Self::TooLarge];
 
-    /// As the spool, metrics and commands write it.
+    /// Its name in the spool, in metrics and in commands.
     pub fn name(self) -> &'static str {
         match self {
             Self::GivenUp => "given_up",

@@ -1,7 +1,7 @@
-//! The seam between the spool and what keeps its rows.
+//! The interface between the spool and the engine that stores its rows.
 //!
-//! An engine is one writer and any number of readers beside it. It applies operations, each checked by
-//! [`super::rules`], and says what is there. It knows nothing of threads, replies or Postgres.
+//! An engine is one writer and any number of readers. It applies operations, each checked by
+//! [`super::rules`], and answers queries. It knows nothing of threads, replies or Postgres.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -16,6 +16,7 @@ use super::lane::LaneState;
 use super::meta::Usage;
 use super::ops::{Done, Op, Room};
 use super::replay::{LaneReplay, Replay, ReplayNo};
+use super::scratch::{ScratchError, ScratchTable};
 use super::search::{ReplayWindow, Search, SearchResult};
 use super::stream_position::StreamPosition;
 use crate::classify::Identity;
@@ -43,9 +44,9 @@ pub(super) struct Swept {
     pub(super) more: bool,
 }
 
-/// The one that writes.
+/// The writer of an engine.
 pub(super) trait Engine: Debug + Send {
-    /// Does all of `ops` in one transaction or, where some of them are refused, the others without them.
+    /// Applies `ops` in one transaction; an operation that is refused changes nothing, and the others are applied.
     /// The results are in the order of `ops`, and durable.
     fn apply(&mut self, ops: Vec<Op>) -> Vec<Result<Done, SpoolError>>;
 
@@ -66,10 +67,21 @@ pub(super) trait Engine: Debug + Send {
 /// Makes readers.
 pub(super) type OpenReader = Box<dyn Fn() -> Result<Reader, SpoolError> + Send + Sync>;
 
-/// Reads beside the writer; each call sees everything that was committed before it.
+/// Makes temporary space with these tables, all empty.
+pub(super) type OpenScratch = Box<dyn Fn(&[ScratchTable]) -> Result<Scratch, ScratchError> + Send + Sync>;
+
+/// An engine that was opened.
+pub(super) struct OpenEngine {
+    pub(super) engine: Box<dyn Engine>,
+    pub(super) open_reader: OpenReader,
+    pub(super) open_scratch: OpenScratch,
+    pub(super) contents: Contents,
+}
+
+/// Reads concurrently with the writer; each call sees everything that was committed before it.
 pub type Reader = Box<dyn EngineReader>;
 
-/// One of an engine's readers.
+/// A reader of an engine.
 pub trait EngineReader: Debug + Send {
     /// Every lane.
     fn lanes(&self) -> Result<Vec<LaneState>, SpoolError>;
@@ -80,14 +92,14 @@ pub trait EngineReader: Debug + Send {
     /// The last record of `lane` that was spooled at `before` or earlier.
     fn last_spooled_by(&self, lane: LaneNo, before: Uptime) -> Result<Option<Seq>, SpoolError>;
 
-    /// The record of `lane` behind `cursor` up to which at least `bytes` of fragments lie: whole
-    /// chunks, the oldest first.
+    /// The last record that has to go so that at least `bytes` of fragments of `lane` behind `cursor` are
+    /// freed: whole chunks, the oldest first.
     fn seq_freeing(&self, lane: LaneNo, cursor: Seq, bytes: u64) -> Result<Option<Seq>, SpoolError>;
 
-    /// A batch, whatever has become of it.
+    /// A batch in any state.
     fn batch(&self, id: &BatchId) -> Result<Option<Batch>, SpoolError>;
 
-    /// The attempts of a batch that are still remembered, in order.
+    /// The attempts of a batch that retention has not removed, in order.
     fn attempts(&self, batch: &BatchId) -> Result<Vec<LoggedAttempt>, SpoolError>;
 
     /// Up to `limit` dead letters behind `after`, in the order of their numbers.
@@ -96,10 +108,10 @@ pub trait EngineReader: Debug + Send {
     /// One dead letter.
     fn dead_letter(&self, no: DeadLetterNo) -> Result<Option<DeadLetter>, SpoolError>;
 
-    /// The number of the dead letter that came last; 0 where there is none.
+    /// The number of the newest dead letter; 0 where there is none.
     fn last_dead_letter(&self) -> Result<DeadLetterNo, SpoolError>;
 
-    /// The next dead letter of a lane that waits for one more attempt.
+    /// The next dead letter of a lane whose redelivery is due, in the order of records.
     fn next_redelivery(&self, lane: LaneNo) -> Result<Option<DeadLetter>, SpoolError>;
 
     /// All replays, the newest first.
@@ -108,13 +120,13 @@ pub trait EngineReader: Debug + Send {
     /// One replay.
     fn replay(&self, no: ReplayNo) -> Result<Option<Replay>, SpoolError>;
 
-    /// What a replay sends, lane by lane.
+    /// The ranges of a replay, in the order of lanes and records.
     fn ranges(&self, replay: ReplayNo) -> Result<Vec<LaneReplay>, SpoolError>;
 
     /// What can be replayed; `None` before a first start ended.
     fn window(&self, epoch_after: Seq) -> Result<Option<ReplayWindow>, SpoolError>;
 
-    /// Settled records in the lanes that `wants`, all seen at one moment.
+    /// Settled records in the lanes that `wants` accepts, all read in one view.
     fn search(
         &self,
         search: &Search,
@@ -131,9 +143,30 @@ pub trait EngineReader: Debug + Send {
         limit: u32,
     ) -> Result<Vec<(Identity, Box<[u8]>)>, SpoolError>;
 
-    /// What is remembered by this name.
+    /// The value of a fact.
     fn fact(&self, fact: Fact) -> Result<Option<Vec<u8>>, SpoolError>;
 
-    /// How much there is of everything.
+    /// Counts and sizes.
     fn usage(&self) -> Result<Usage, SpoolError>;
+}
+
+/// Temporary space, for what may not grow in memory. It is gone when it is dropped, and after a restart.
+pub type Scratch = Box<dyn EngineScratch>;
+
+/// An engine's temporary space.
+pub trait EngineScratch: Debug + Send {
+    /// The value of `key`.
+    fn get(&self, table: ScratchTable, key: &[u8]) -> Result<Option<Vec<u8>>, ScratchError>;
+
+    /// Whether `key` has a value.
+    fn contains(&self, table: ScratchTable, key: &[u8]) -> Result<bool, ScratchError>;
+
+    /// Gives `key` a value, in place of the one that it had.
+    fn put(&self, table: ScratchTable, key: &[u8], value: &[u8]) -> Result<(), ScratchError>;
+
+    /// Gives `key` a value where it has none.
+    fn put_if_absent(&self, table: ScratchTable, key: &[u8], value: &[u8]) -> Result<(), ScratchError>;
+
+    /// How many keys a table has.
+    fn count(&self, table: ScratchTable) -> Result<u64, ScratchError>;
 }

@@ -1,9 +1,7 @@
-//! What can go wrong with a spool.
-
-use std::path::PathBuf;
+//! The errors of a spool.
 
 use super::chunk::DamagedChunk;
-use super::sqlite::ScratchError;
+use super::scratch::ScratchError;
 
 /// Why an operation was not done. Nothing of it was.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -11,19 +9,19 @@ pub enum SpoolError {
     /// What was read is not what was written.
     #[error("the spool is damaged: {0}")]
     Damaged(String),
-    /// The writer has ended, and takes nothing more.
+    /// The writer has ended, and accepts no operation.
     #[error("the spool is closed")]
     Closed,
     /// There is no room on the disk. It may be submitted again.
     #[error("the spool's disk is full")]
     DiskFull,
-    /// A queue inside the process gave no reply. The spool is as it was, or did what was requested.
+    /// A queue inside the process gave no reply: the operation was applied, or not.
     #[error("{0} does not reply")]
     NoReply(&'static str),
-    /// It does not fit what is there: a mistake of the caller.
+    /// It breaks a rule of the spool: a mistake of the caller.
     #[error("the spool refuses: {0}")]
     Refused(&'static str),
-    /// A temporary file beside the spool failed. The spool is as it was.
+    /// Temporary space failed. The spool is as it was.
     #[error(transparent)]
     Scratch(#[from] ScratchError),
     /// A write or sync failed: nobody knows what the disk holds. Nothing more is written.
@@ -42,50 +40,52 @@ impl From<DamagedChunk> for SpoolError {
 pub enum OpenError {
     /// Something in it is not what was written.
     #[error(
-        "the spool {} is damaged ({what}); nothing is read from it. Restore it from a copy, or move the folder away: \
-         the next `sidecar run` then makes a first start", path.display()
+        "the spool {location} is damaged ({what}); nothing is read from it. Restore it from a copy, or move the folder away: \
+         the next `sidecar run` then makes a first start"
     )]
     Damaged {
         /// The file.
-        path: PathBuf,
+        location: String,
         /// What was found.
         what: String,
     },
     /// The folder or a file in it cannot be used.
-    #[error("open the spool {}: {source}", path.display())]
+    #[error("open the spool {location}: {source}")]
     Io {
         /// The folder or file.
-        path: PathBuf,
+        location: String,
         /// The error of the system.
         source: std::io::Error,
     },
     /// Another process has it.
-    #[error("another sidecar{} runs on the spool {}; a spool has one", pid.as_ref().map(|pid| format!(" (pid {pid})")).unwrap_or_default(), path.display())]
+    #[error("another sidecar{} runs on the spool {location}; a spool has one", pid.as_ref().map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
     Locked {
         /// The folder.
-        path: PathBuf,
-        /// Whose, where it says so.
+        location: String,
+        /// Its process, where the lock file names it.
         pid: Option<String>,
     },
     /// The disk has no room for what a start writes.
-    #[error("the disk of the spool {} is full: make room on it, and start again", path.display())]
+    #[error("the disk of the spool {location} is full: make room on it, and start again")]
     DiskFull {
         /// The file.
-        path: PathBuf,
+        location: String,
     },
     /// A write or sync failed.
-    #[error("the spool {} cannot be written ({what}): look after its disk, and start again", path.display())]
+    #[error("the spool {location} cannot be written ({what}): look after its disk, and start again")]
     Unwritable {
         /// The file.
-        path: PathBuf,
+        location: String,
         /// What was found.
         what: String,
     },
     /// Written by a later version.
-    #[error("the spool {} has format {found}, and this sidecar knows {known}: run the version that wrote it, or a later one", path.display())]
+    #[error(
+        "the spool {location} has format {found}, and this sidecar knows {known}: run the version that wrote it, or a later one"
+    )]
     Newer {
         /// The file.
-        path: PathBuf,
+        location: String,
         /// Its format.
         found: i64,
         /// The newest format that this version reads.
@@ -93,12 +93,12 @@ pub enum OpenError {
     },
     /// A step to a newer format failed.
     #[error(
-        "the spool {} cannot be migrated from format {from} to {to} ({what}); it is as it was, and {} is a copy of it \
-         from before the first step", path.display(), copy.display()
+        "the spool {location} cannot be migrated from format {from} to {to} ({what}); it is as it was, and {copy} is a copy of it \
+         from before the first step"
     )]
     Migration {
         /// The file.
-        path: PathBuf,
+        location: String,
         /// The format that it has.
         from: i64,
         /// The format that the step makes.
@@ -106,26 +106,26 @@ pub enum OpenError {
         /// What was found.
         what: String,
         /// The copy.
-        copy: PathBuf,
+        copy: String,
     },
     /// It is not a spool at all.
-    #[error("{} is no spool of a sidecar: choose another folder in `spool.path`", path.display())]
+    #[error("{location} is no spool of a sidecar: choose another folder in `spool.path`")]
     NotASpool {
         /// The file.
-        path: PathBuf,
+        location: String,
     },
 }
 
 impl OpenError {
-    /// Why the file at `path` cannot be opened, when an operation on it failed so.
-    pub(super) fn of(path: PathBuf, error: &SpoolError) -> Self {
+    /// Why the spool at `location` cannot be opened, where an operation on it failed with `error`.
+    pub(super) fn of(location: String, error: &SpoolError) -> Self {
         match error {
-            SpoolError::DiskFull => Self::DiskFull { path },
+            SpoolError::DiskFull => Self::DiskFull { location },
             SpoolError::Closed | SpoolError::NoReply(_) | SpoolError::Scratch(_) | SpoolError::Unknown(_) => {
-                Self::Unwritable { path, what: error.to_string() }
+                Self::Unwritable { location, what: error.to_string() }
             }
             SpoolError::Damaged(_) | SpoolError::Refused(_) => {
-                Self::Damaged { path, what: error.to_string() }
+                Self::Damaged { location, what: error.to_string() }
             }
         }
     }

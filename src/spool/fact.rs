@@ -1,6 +1,6 @@
-//! What the spool remembers by name.
+//! Facts: small values that the spool stores by name.
 
-/// What the spool remembers by name.
+/// The name of a value that the spool stores.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Fact {
     /// [`super::Epochs`], as bytes.
@@ -11,14 +11,14 @@ pub enum Fact {
     Mapping,
     /// The layouts that shadow entries were written under, JSON.
     Layouts,
-    /// The resync that is under way, JSON: while it stands, it alone decides.
+    /// The resync that is running, JSON: while it is set, a new start continues this resync.
     Resync,
     /// System identifier, timeline, slot name and database of the source, JSON.
     Source,
 }
 
 impl Fact {
-    /// All of them.
+    /// All facts.
     pub const ALL: [Self; 6] =
         [Self::Epoch, Self::Identity, Self::Mapping, Self::Layouts, Self::Resync, Self::Source];
 

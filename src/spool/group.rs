@@ -10,14 +10,14 @@ use crate::position::Position;
 use crate::record::{LaneNo, ProjectNo, Record, Seq, WaitsFor};
 use crate::time::{Timestamp, Uptime};
 
-/// What the left loop makes durable in one transaction.
+/// What the left loop commits in one transaction.
 #[derive(Debug, Default)]
 pub struct Group {
     /// Records, packed by lane.
     pub chunks: Vec<Chunk>,
     /// Shadow entries written (`Some`) or removed, sorted by identity, each identity once.
     pub shadow: Vec<(Identity, Option<Box<[u8]>>)>,
-    /// Where the stream stands after it; `None` leaves it as it is.
+    /// How far the stream is applied with it; `None` leaves it as it is.
     pub position: Option<StreamPosition>,
     /// Projects seen for the first time.
     pub projects: Vec<(ProjectNo, String)>,
@@ -25,7 +25,7 @@ pub struct Group {
     pub facts: Vec<(Fact, Option<Vec<u8>>)>,
     /// What `shadow` does to the shadow's size.
     pub growth: Growth,
-    /// When the snapshot was taken for which `position` stands; `None`: it is the stream's.
+    /// When the snapshot of `position` was taken; `None`: the position is the stream's.
     pub taken_at: Option<Timestamp>,
 }
 
@@ -68,7 +68,7 @@ impl GroupBuilder {
         Self { last, open: HashMap::new(), closed: Vec::new(), bytes: 0, records: 0 }
     }
 
-    /// Adds a record and says its number.
+    /// Adds a record and returns its number.
     pub fn push(
         &mut self,
         lane: LaneNo,
@@ -115,7 +115,7 @@ impl GroupBuilder {
         self.last
     }
 
-    /// Takes what was added, in the order of numbers, spooled now.
+    /// Takes the records that were added, as chunks in the order of numbers, spooled now.
     pub fn finish(&mut self, now: Timestamp, uptime: Uptime) -> Vec<Chunk> {
         self.bytes = 0;
         self.records = 0;

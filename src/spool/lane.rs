@@ -5,14 +5,14 @@ use super::replay::LaneReplay;
 use crate::record::{LaneNo, Seq};
 use crate::time::{Timestamp, Uptime};
 
-/// How a lane stands: what of it survives a restart besides its cursor.
+/// The health of a lane: what survives a restart besides its cursor.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct LaneHealth {
     /// Failed attempts since the last success.
     pub failures: u32,
     /// The first of them. `Some` exactly when `failures > 0`.
     pub failing_since: Option<Uptime>,
-    /// Not before this.
+    /// The next attempt is not made before this.
     pub retry_at: Option<Uptime>,
     /// Paused since, and why.
     pub paused: Option<(Uptime, String)>,
@@ -20,7 +20,7 @@ pub struct LaneHealth {
     pub without_webhook: Option<Timestamp>,
 }
 
-/// A lane as the spool knows it.
+/// The state of a lane, as it is stored.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LaneState {
     /// The lane.
@@ -35,10 +35,10 @@ pub struct LaneState {
     pub oldest: Option<(Timestamp, Uptime)>,
     /// The batches that are cut and not settled, in order: several only after one was retired.
     pub batches: Vec<Batch>,
-    /// How it stands.
+    /// Its health.
     pub health: LaneHealth,
-    /// What running replays send of it, in order, each with its batches that are cut and not settled.
+    /// The ranges that running replays send of it, in order, each with its open batches.
     pub ranges: Vec<(LaneReplay, Vec<Batch>)>,
-    /// Dead letters wait for one more attempt.
+    /// Whether redeliveries of its dead letters are due.
     pub redeliveries: bool,
 }

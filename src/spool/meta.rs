@@ -15,11 +15,11 @@ pub(super) struct SpoolMeta {
     pub(super) shadow_documents: u64,
     pub(super) shadow_bytes: u64,
     pub(super) dead_records: u64,
-    /// What lies here or before is no longer there; `None` before a first start ended.
+    /// Records up to here were removed; `None` before a first start ended.
     pub(super) low_watermark: Option<LowWatermark>,
 }
 
-/// The end of what a replay can no longer reach: records, places and times up to here.
+/// Records, places and times up to here were removed: no replay reaches them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LowWatermark {
     /// Of the last record that was removed; 0 where none was.
@@ -31,7 +31,7 @@ pub struct LowWatermark {
 }
 
 impl LowWatermark {
-    /// Everything up to `other` is gone as well.
+    /// Everything up to `other` was removed as well.
     pub(super) fn raise(&mut self, other: Self) {
         if other.seq > self.seq {
             (self.seq, self.position) = (other.seq, other.position);
@@ -40,16 +40,16 @@ impl LowWatermark {
     }
 }
 
-/// How much there is of everything.
+/// Counts and sizes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Usage {
     /// Live bytes of records, batches, dead letters and attempts.
     pub live_bytes: u64,
-    /// Of the file, which is used again but never shrinks.
+    /// Size of the file; freed pages are used again, and it never shrinks.
     pub file_bytes: u64,
-    /// Documents that the shadow knows.
+    /// Documents in the shadow.
     pub shadow_documents: u64,
-    /// What it takes to know them.
+    /// Bytes of their entries.
     pub shadow_bytes: u64,
     /// Records that are dead letters.
     pub dead_records: u64,

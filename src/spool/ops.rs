@@ -18,13 +18,13 @@ use crate::time::{Timestamp, Uptime};
 pub enum Op {
     /// Left loop: records, shadow and position.
     Commit(Arc<Group>),
-    /// Right loop: these records are this batch from now on.
+    /// Right loop: these records become this batch.
     Cut(Batch),
     /// Right loop: an attempt ended.
     Attempted(Attempted),
-    /// Right loop: a batch makes way for successors with the same records (refused as too large).
+    /// Right loop: a batch is replaced by successors with the same records (it was refused as too large).
     Retire {
-        /// The batch that goes.
+        /// The batch that is replaced.
         batch: BatchId,
         /// What replaces it, in order, gapless, over the same records.
         successors: Vec<Batch>,
@@ -32,7 +32,7 @@ pub enum Op {
     /// Right loop: all pending records of a lane up to `through` become a dead letter. A cut batch
     /// that lies wholly inside becomes one of its own, with its id.
     GiveUp {
-        /// Whose records.
+        /// The lane.
         lane: LaneNo,
         /// The last record given up.
         through: Seq,
@@ -41,12 +41,12 @@ pub enum Op {
         /// The time of the operation.
         at: Timestamp,
     },
-    /// Right loop: all pending records of a lane up to `through` are dropped and counted (its
+    /// Right loop: all pending records of a lane up to `through` are discarded and counted (its
     /// webhook was removed longer than `retain` ago).
     Discard {
-        /// Whose records.
+        /// The lane.
         lane: LaneNo,
-        /// The last record dropped.
+        /// The last record discarded.
         through: Seq,
     },
     /// Right loop: a lane's health changed without an attempt (paused, resumed, webhook gone or back).
@@ -58,57 +58,57 @@ pub enum Op {
     },
     /// Settled records are sent again: all lanes enter it together.
     Replay(NewReplay),
-    /// A replay sends nothing more.
+    /// A replay is cancelled.
     CancelReplay {
         /// The replay.
         replay: ReplayNo,
         /// The time of the operation.
         at: Timestamp,
     },
-    /// These dead letters get one more attempt.
+    /// These dead letters are redelivered: each gets one more attempt.
     Redeliver {
-        /// Which; those that are gone are passed over.
+        /// Their numbers; those that are gone are skipped.
         dead: Vec<DeadLetterNo>,
-        /// The redelivery's id, as requests bear it.
+        /// The redelivery's id: the header `sidecar-replay` of its requests.
         id: uuid::Uuid,
     },
-    /// The first records of a dead letter that was never cut are this batch, and a dead letter of their own.
+    /// The first records of a dead letter that was never cut become this batch, and a dead letter of their own.
     CutDead {
         /// The dead letter.
         dead: DeadLetterNo,
         /// Its first records, or all of them.
         batch: Batch,
     },
-    /// Right loop: the one more attempt of a dead letter ended.
+    /// Right loop: the redelivery of a dead letter ended.
     Redelivered {
-        /// Which; where it is gone meanwhile, the attempt is logged.
+        /// Its number; where it is gone meanwhile, the attempt is only logged.
         dead: DeadLetterNo,
         /// How it ended. The lane's health in it is ignored.
         attempted: Attempted,
     },
-    /// These dead letters are dropped: no replay sends their records.
+    /// These dead letters are discarded: no replay sends their records.
     DiscardDead {
-        /// Which; those that are gone are passed over.
+        /// Their numbers; those that are gone are skipped.
         dead: Vec<DeadLetterNo>,
     },
-    /// The uptime so far, now and then, so that a crash loses little of it.
+    /// The uptime so far; submitted regularly, so that a crash loses little of it.
     Tick(Uptime),
 }
 
-/// What an operation came to; returned in the order of the operations.
+/// The result of an operation; results are in the order of the operations.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Done {
     /// Of a Commit.
     Committed(Room),
     /// Of a Replay: its number.
     Replaying(ReplayNo),
-    /// Of a Replay: what it was made from has changed meanwhile, and is to be read again.
+    /// Of a Replay: records were removed since its ranges were read. They must be read again.
     Outdated,
-    /// Of a Redeliver: the lanes of the dead letters that were there, and how many these are.
-    Asked {
-        /// Each once.
+    /// Of a Redeliver: the dead letters that were found are sent again.
+    Redelivering {
+        /// Their lanes, each once.
         lanes: Vec<LaneNo>,
-        /// Dead letters.
+        /// How many dead letters.
         dead: u64,
     },
     /// Of a GiveUp, Discard or DiscardDead.
@@ -130,12 +130,12 @@ pub enum Room {
     Full,
     /// The right loop must give up records of failing, paused or webhook-less lanes.
     Near,
-    /// Enough.
+    /// There is room.
     Open,
 }
 
 impl Op {
-    /// The name of its edge between what is durable and what is not.
+    /// The name of the failpoints before and after its commit.
     pub(super) fn edge(&self) -> &'static str {
         match self {
             Self::Attempted(_) => "settle",
@@ -158,7 +158,7 @@ impl Op {
 }
 
 impl Room {
-    /// As status writes it.
+    /// Its name in the status.
     pub fn name(self) -> &'static str {
         match self {
             Self::Full => "full",

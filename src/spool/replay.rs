@@ -12,18 +12,18 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ReplayNo(pub u64);
 
-/// A replay that is asked for.
+/// A replay that is requested.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NewReplay {
-    /// Drawn when it was asked for: `sidecar-replay`.
+    /// Drawn when it was requested: the header `sidecar-replay`.
     pub id: Uuid,
-    /// What was asked for, as JSON, to be shown.
+    /// The request as JSON, to be shown.
     pub request: String,
     /// When it was requested.
     pub requested_at: Timestamp,
     /// Records a second over all lanes; `None`: as fast as receivers take them.
     pub rate: Option<u32>,
-    /// The records that it sends, a range a lane. Not empty.
+    /// What it sends. Not empty.
     pub ranges: Vec<LaneReplay>,
     /// The low watermark when its ranges were read.
     pub low_watermark: Option<LowWatermark>,
@@ -34,21 +34,21 @@ pub struct NewReplay {
 pub struct Replay {
     /// Its number.
     pub no: ReplayNo,
-    /// As requests bear it.
+    /// The header `sidecar-replay` of its requests.
     pub id: Uuid,
-    /// What was asked for, as JSON.
+    /// The request as JSON.
     pub request: String,
     /// When it was requested.
     pub requested_at: Timestamp,
     /// Records a second over all lanes.
     pub rate: Option<u32>,
-    /// What has become of it.
+    /// Its state.
     pub state: ReplayState,
     /// When it was done or cancelled.
     pub ended_at: Option<Timestamp>,
 }
 
-/// What has become of a replay.
+/// The state of a replay.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplayState {
@@ -56,28 +56,28 @@ pub enum ReplayState {
     Running = 0,
     /// All were sent.
     Done = 1,
-    /// Somebody asked for its end, or there was no room for what it needs.
+    /// It was cancelled by a command, or because the spool needed its records' room.
     Cancelled = 2,
 }
 
 /// What a replay sends of one lane: a range without gaps, from an actual record to an actual one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LaneReplay {
-    /// Of which replay.
+    /// Its replay.
     pub replay: ReplayNo,
-    /// Whose records.
+    /// The lane of its records.
     pub lane: LaneNo,
     /// Its first record.
     pub first: Seq,
     /// Its last record.
     pub last: Seq,
-    /// Up to here they were sent, or refused as too large.
+    /// Every record up to here was sent, or refused as too large.
     pub cursor: Seq,
     /// How many records it has.
     pub records: u64,
     /// How many were sent.
     pub sent: u64,
-    /// How many were refused as too large, and passed over.
+    /// How many were refused as too large, and skipped.
     pub refused: u64,
 }
 

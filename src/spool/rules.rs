@@ -1,7 +1,7 @@
-//! What operations may do, whatever engine keeps the rows.
+//! The rules of operations, the same for every engine.
 //!
-//! Each function takes what is there and what is requested, and says what follows or refuses it. An
-//! engine calls it before it changes anything.
+//! Each function takes the stored state and the operation, and returns the next state or refuses the
+//! operation. An engine calls it before it changes anything.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) fn cut(
         "a cut batch lies behind its lane's cursor",
     )?;
     check(open.is_empty(), "a lane has one batch in flight")?;
-    // A cut that begins further on would pass over records for ever.
+    // A cut that begins further on would skip records for ever.
     check(next == Some(batch.first), "a batch begins with its lane's first unsettled record")?;
     check(batch.last <= last_seq, "a batch ends with a record that was spooled")
 }
@@ -92,8 +92,8 @@ pub(super) fn redelivery(letter: &DeadLetter, id: Uuid) -> Uuid {
     letter.redelivery.unwrap_or(id)
 }
 
-/// What becomes of the batch of a dead letter with its redelivery: delivered, it is a dead letter no more;
-/// otherwise it stays one, and is not sent again before the next request. `None`: the dead letter was
+/// The state of a dead letter's batch after its redelivery: delivered, the dead letter is removed; otherwise
+/// it stays, and is not sent again before the next request. `None`: the dead letter was
 /// removed or cut anew meanwhile, and the attempt is only logged.
 pub(super) fn redelivered(letter: Option<&DeadLetter>, attempted: &Attempted) -> Option<BatchState> {
     letter.filter(|letter| letter.batch == Some(attempted.batch))?;
@@ -115,7 +115,7 @@ pub(super) fn attempted(batch: BatchId, open: Vec<Batch>) -> Result<Batch, Spool
     first.ok_or(SpoolError::Refused("an attempt is of its lane's first open batch"))
 }
 
-/// What becomes of a lane's batch with an attempt.
+/// The state of a lane's batch after an attempt.
 pub(super) fn batch_after(fate: Fate) -> BatchState {
     match fate {
         Fate::Dead(_) => BatchState::DeadLetter,
@@ -124,8 +124,8 @@ pub(super) fn batch_after(fate: Fate) -> BatchState {
     }
 }
 
-/// What becomes of a replay's range and its batch with an attempt. Records that were refused as too large
-/// are passed over: they are settled already.
+/// A replay's range, and the state of its batch, after an attempt. Records that were refused as too large
+/// are skipped: they are settled already.
 pub(super) fn range_after(
     range: Option<LaneReplay>,
     batch: &Batch,
@@ -146,7 +146,7 @@ pub(super) fn range_after(
     })
 }
 
-/// The batch that makes way for `successors`: the first of the open ones.
+/// The batch that `successors` replace: the first of the open ones.
 pub(super) fn retire(batch: BatchId, successors: &[Batch], open: Vec<Batch>) -> Result<Batch, SpoolError> {
     let old = open.into_iter().next().filter(|open| open.id == batch);
     let old = old.ok_or(SpoolError::Refused("only a lane's first open batch is retired"))?;

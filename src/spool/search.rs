@@ -5,7 +5,7 @@ use crate::position::{Place, Position};
 use crate::record::{LaneNo, Seq};
 use crate::time::Timestamp;
 
-/// What is looked for.
+/// What to search for.
 #[derive(Clone, Copy, Debug)]
 pub struct Search {
     /// Where it begins.
@@ -25,14 +25,14 @@ pub enum SearchStart {
     Since(Timestamp),
 }
 
-/// What was found.
+/// The result of a search.
 #[derive(Clone, Debug)]
 pub struct SearchResult {
-    /// The floor that it was found above.
+    /// The low watermark at that time.
     pub low_watermark: Option<LowWatermark>,
     /// What is settled, not discarded, and lies in the range, a lane after the other.
     pub spans: Vec<RecordRange>,
-    /// No record behind this one is in the range, where an end was asked for.
+    /// No record behind this one is in the range, where the search has an end.
     pub end: Option<Seq>,
 }
 
@@ -51,13 +51,13 @@ pub struct RecordRange {
     pub bytes: u64,
 }
 
-/// What can be replayed begins here.
+/// Where what can be replayed begins.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ReplayWindow {
-    /// The first place of the current epoch that can be asked for.
+    /// The first place of the current epoch that can be requested.
     pub first: Position,
-    /// Times after this one can be asked for.
+    /// Times after this one can be requested.
     pub after: Timestamp,
-    /// What lies here or before is no longer there.
+    /// Records up to here were removed.
     pub low_watermark: LowWatermark,
 }

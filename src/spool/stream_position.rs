@@ -5,8 +5,8 @@ use crate::position::Lsn;
 /// How far the stream has been applied.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct StreamPosition {
-    /// Up to here everything is whole: the end of the last transaction, a snapshot's consistent
-    /// point, or a keepalive's LSN. Confirmed to Postgres, and asked for at START_REPLICATION.
+    /// Every transaction up to here is applied: the end of the last transaction, a snapshot's consistent
+    /// point, or the LSN of a keepalive. Confirmed to Postgres, and where START_REPLICATION begins.
     pub resume_lsn: Lsn,
     /// The end LSN of the last transaction applied.
     pub last_end: Lsn,

@@ -1,4 +1,4 @@
-//! The hinge between the two loops: what is committed reaches delivery through the spool itself.
+//! Subscriptions: committed groups reach delivery through the spool itself.
 //!
 //! 1. A subscriber gets the lanes as of one moment and then exactly the groups committed after it, in
 //!    commit order: the writer takes the subscription between two transactions.
@@ -45,9 +45,9 @@ pub(super) struct Publisher {
     queued_bytes_max: usize,
 }
 
-/// What the writer knows of all committed groups.
+/// Where a new subscription starts: what all groups committed so far amount to.
 #[derive(Debug)]
-pub(super) struct Committed {
+pub(super) struct SubscriptionStart {
     pub(super) projects: Vec<String>,
     pub(super) last_seq: Seq,
 }
@@ -99,14 +99,14 @@ impl Publisher {
     /// The other end. Between this and the first group that is published, nothing may be committed.
     pub(super) fn subscription(
         &self,
-        committed: &Committed,
+        start: &SubscriptionStart,
         reader: Reader,
     ) -> Result<Subscription, SpoolError> {
         Ok(Subscription {
             lanes: reader.lanes()?,
-            projects: committed.projects.clone(),
+            projects: start.projects.clone(),
             reader,
-            received: committed.last_seq,
+            received: start.last_seq,
             queued_bytes: Arc::clone(&self.queued_bytes),
         })
     }
@@ -127,7 +127,7 @@ impl Publisher {
     }
 }
 
-impl Committed {
+impl SubscriptionStart {
     /// Counts a group in. Says whether it has anything for subscribers.
     pub(super) fn count(&mut self, group: &Group) -> bool {
         for (no, name) in &group.projects {

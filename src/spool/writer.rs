@@ -2,27 +2,26 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::cursors::Cursors;
-use super::engine::{Contents, Engine, OpenReader, Reader};
-use super::error::{OpenError, SpoolError};
+use super::engine::{Contents, Engine, OpenEngine, OpenReader, OpenScratch, Reader, Scratch};
+use super::error::SpoolError;
 use super::fact::Fact;
 use super::group::Group;
 use super::lane::LaneState;
 use super::ops::{Done, Op, Room};
-use super::sqlite;
+use super::scratch::{ScratchError, ScratchTable};
 use super::stream_position::StreamPosition;
-use super::subscription::{Appended, Committed, Publisher, Subscription};
+use super::subscription::{Appended, Publisher, Subscription, SubscriptionStart};
 use crate::clock::Clock;
 use crate::record::Seq;
 use crate::time::{Timestamp, Uptime};
 
-/// What a spool is held to.
+/// The limits of a spool.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Live bytes of records, batches, dead letters and attempts.
@@ -48,104 +47,70 @@ pub struct Opened {
     pub uptime: Uptime,
     /// Lanes that have ever had a record.
     pub lanes: Vec<LaneState>,
-    /// It was made just now.
+    /// The spool was created by this call.
     pub is_new: bool,
 }
 
-/// A handle to the one writer. All clones speak to the same.
+/// A handle to the one writer. All clones share it.
 #[derive(Clone, Debug)]
 pub struct Spool {
-    asks: mpsc::Sender<Ask>,
+    messages: mpsc::Sender<Message>,
     shared: Arc<Shared>,
-    doer: Arc<Doer>,
+    executor: Arc<Executor>,
 }
 
 struct Shared {
-    folder: PathBuf,
     open_reader: OpenReader,
+    open_scratch: OpenScratch,
     cursors: Cursors,
     room: AtomicU8,
 }
 
-/// Who does what is submitted.
-enum Doer {
+/// What runs the writer.
+enum Executor {
     Thread(Mutex<Option<JoinHandle<()>>>),
-    /// Whoever calls [`Spool::turn`].
+    /// Each caller of [`Spool::run_submitted`].
     Caller(Box<Mutex<Writer>>),
 }
 
 type Reply = Box<dyn FnOnce(Result<Done, SpoolError>) + Send>;
 
-enum Ask {
-    Do(Box<Op>, Reply),
+/// What the writer receives.
+enum Message {
+    Apply(Box<Op>, Reply),
     Subscribe(Box<Publisher>, mpsc::SyncSender<Result<Subscription, SpoolError>>),
     Close,
 }
 
 impl Spool {
-    /// Opens or makes the spool in `folder`, for this process alone, and starts its writer.
-    pub fn open(folder: &Path, options: Options) -> Result<Opened, OpenError> {
-        let io = |source| OpenError::Io { path: folder.to_owned(), source };
-        let start = |writer: Writer| {
-            let thread =
-                std::thread::Builder::new().name("spool".into()).spawn(move || writer.run()).map_err(io)?;
-            Ok(Doer::Thread(Mutex::new(Some(thread))))
-        };
-        Self::open_with(folder, options, Clock::start(Uptime(0)), start)
+    /// Starts the writer of an engine on a thread of its own.
+    pub(super) fn start(engine: OpenEngine, options: Options, clock: Clock) -> std::io::Result<Opened> {
+        let (writer, start) = Writer::new(engine, options, clock);
+        let thread = std::thread::Builder::new().name("spool".into()).spawn(move || writer.run())?;
+        Ok(start(Executor::Thread(Mutex::new(Some(thread)))))
     }
 
-    /// The same without a thread: operations are done when the caller runs it, or waits for a result.
-    pub fn open_still(folder: &Path, options: Options, clock: Clock) -> Result<Opened, OpenError> {
-        Self::open_with(folder, options, clock, |writer| Ok(Doer::Caller(Box::new(Mutex::new(writer)))))
+    /// The same without a thread.
+    pub(super) fn start_without_thread(engine: OpenEngine, options: Options, clock: Clock) -> Opened {
+        let (writer, start) = Writer::new(engine, options, clock);
+        start(Executor::Caller(Box::new(Mutex::new(writer))))
     }
 
-    fn open_with(
-        folder: &Path,
-        options: Options,
-        clock: Clock,
-        start: impl FnOnce(Writer) -> Result<Doer, OpenError>,
-    ) -> Result<Opened, OpenError> {
-        let (engine, open_reader, found) = sqlite::open(folder, options.bytes_max, clock.wall())?;
-        let Contents { facts, projects, position, last_seq, uptime, lanes, is_new } = found;
-        let cursors = Cursors::default();
-        cursors.set(lanes.iter().map(|state| (state.lane, state.cursor)));
-        let (asks, asked) = mpsc::channel();
-        let shared = Arc::new(Shared {
-            folder: folder.to_owned(),
-            open_reader,
-            cursors,
-            room: AtomicU8::new(room_code(Room::Open)),
-        });
-        let writer = Writer {
-            engine,
-            asked,
-            shared: Arc::clone(&shared),
-            retain: options.retain,
-            clock,
-            swept_at: clock.wall(),
-            committed: Committed { projects: projects.clone(), last_seq },
-            publishers: Vec::new(),
-            dead: None,
-        };
-        let spool = Self { asks, shared, doer: Arc::new(start(writer)?) };
-        Ok(Opened { spool, facts, projects, position, last_seq, uptime, lanes, is_new })
-    }
-
-    /// Hands an operation in. `reply` is called once it is durable, or was not done; it must not block.
+    /// Submits an operation. `reply` is called once it is durable, or was refused; it must not block.
     pub fn submit(&self, op: Op, reply: impl FnOnce(Result<Done, SpoolError>) + Send + 'static) {
-        if let Err(mpsc::SendError(Ask::Do(_, reply))) =
-            self.asks.send(Ask::Do(Box::new(op), Box::new(reply)))
+        if let Err(mpsc::SendError(Message::Apply(_, reply))) =
+            self.messages.send(Message::Apply(Box::new(op), Box::new(reply)))
         {
             reply(Err(SpoolError::Closed));
         }
     }
 
-    /// Hands an operation in and waits until it is durable.
+    /// Submits an operation and waits until it is durable.
     pub fn apply(&self, op: Op) -> Result<Done, SpoolError> {
-        let (told, tell) = mpsc::sync_channel(1);
-        self.submit(op, move |done| drop(told.send(done)));
-        self.turn();
-        tell.recv().unwrap_or(Err(SpoolError::Closed))
+        let (sender, result) = mpsc::sync_channel(1);
+        self.submit(op, move |done| drop(sender.send(done)));
+        self.run_submitted();
+        result.recv().unwrap_or(Err(SpoolError::Closed))
     }
 
     /// The lanes as they are now. `notify` is called with every group that is committed from then on,
@@ -158,8 +123,8 @@ impl Spool {
     ) -> Result<Subscription, SpoolError> {
         let (reply, replied) = mpsc::sync_channel(1);
         let publisher = Publisher::new(queued_bytes_max, Box::new(notify));
-        let _ = self.asks.send(Ask::Subscribe(Box::new(publisher), reply));
-        self.turn();
+        let _ = self.messages.send(Message::Subscribe(Box::new(publisher), reply));
+        self.run_submitted();
         replied.recv().unwrap_or_else(|_| Err(SpoolError::Closed))
     }
 
@@ -168,9 +133,9 @@ impl Spool {
         (self.shared.open_reader)()
     }
 
-    /// The folder.
-    pub fn folder(&self) -> &Path {
-        &self.shared.folder
+    /// Temporary space with these tables, all empty, for what may not grow in memory.
+    pub fn scratch(&self, tables: &[ScratchTable]) -> Result<Scratch, ScratchError> {
+        (self.shared.open_scratch)(tables)
     }
 
     /// Up to where each lane is settled.
@@ -187,88 +152,117 @@ impl Spool {
         }
     }
 
-    /// Does what was submitted, and ends the writer. Later operations are refused.
+    /// Applies what was submitted, and ends the writer. Later operations are refused.
     pub fn close(&self) {
-        let _ = self.asks.send(Ask::Close);
-        if let Doer::Thread(slot) = &*self.doer {
+        let _ = self.messages.send(Message::Close);
+        if let Executor::Thread(slot) = &*self.executor {
             let thread = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(thread) = thread {
                 let _ = thread.join();
             }
         }
-        self.turn();
+        self.run_submitted();
     }
 
-    /// Does what was submitted, where no thread does. Whoever waits for a result calls it.
-    pub fn turn(&self) {
-        if let Doer::Caller(writer) = &*self.doer {
-            let _ = writer.lock().unwrap_or_else(PoisonError::into_inner).turn(None);
+    /// Applies what was submitted, where no thread does it. A caller that waits for a result calls it first.
+    pub fn run_submitted(&self) {
+        if let Executor::Caller(writer) = &*self.executor {
+            let _ = writer.lock().unwrap_or_else(PoisonError::into_inner).run_once(None);
         }
     }
 }
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("folder", &self.folder).finish_non_exhaustive()
+        f.debug_struct("Shared").finish_non_exhaustive()
     }
 }
 
-impl std::fmt::Debug for Doer {
+impl std::fmt::Debug for Executor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Thread(_) => "a thread",
-            Self::Caller(_) => "who calls",
+            Self::Thread(_) => "Thread",
+            Self::Caller(_) => "Caller",
         })
     }
 }
 
 struct Writer {
     engine: Box<dyn Engine>,
-    asked: mpsc::Receiver<Ask>,
+    received: mpsc::Receiver<Message>,
     shared: Arc<Shared>,
     retain: Duration,
     clock: Clock,
     swept_at: Timestamp,
-    committed: Committed,
+    start: SubscriptionStart,
     publishers: Vec<Publisher>,
     /// Why nothing is written any more.
-    dead: Option<SpoolError>,
+    failed: Option<SpoolError>,
 }
 
 impl Writer {
+    /// A writer, and what makes its handle once it is known what runs the writer.
+    fn new(opened: OpenEngine, options: Options, clock: Clock) -> (Self, impl FnOnce(Executor) -> Opened) {
+        let OpenEngine { engine, open_reader, open_scratch, contents } = opened;
+        let cursors = Cursors::default();
+        cursors.set(contents.lanes.iter().map(|state| (state.lane, state.cursor)));
+        let (messages, received) = mpsc::channel();
+        let room = AtomicU8::new(room_code(Room::Open));
+        let shared = Arc::new(Shared { open_reader, open_scratch, cursors, room });
+        let start = SubscriptionStart { projects: contents.projects.clone(), last_seq: contents.last_seq };
+        let writer = Self {
+            engine,
+            received,
+            shared: Arc::clone(&shared),
+            retain: options.retain,
+            clock,
+            swept_at: clock.wall(),
+            start,
+            publishers: Vec::new(),
+            failed: None,
+        };
+        let start = move |executor| {
+            let spool = Spool { messages, shared, executor: Arc::new(executor) };
+            let Contents { facts, projects, position, last_seq, uptime, lanes, is_new } = contents;
+            Opened { spool, facts, projects, position, last_seq, uptime, lanes, is_new }
+        };
+        (writer, start)
+    }
+
     fn run(mut self) {
         loop {
-            let is_crowded = self.engine.is_near() && self.dead.is_none();
-            let patience = if is_crowded { CROWDED_PAUSE } else { SWEEP_EVERY };
-            let first = match self.asked.recv_timeout(patience) {
-                Ok(ask) => Some(ask),
+            let is_crowded = self.engine.is_near() && self.failed.is_none();
+            let timeout = if is_crowded { CROWDED_PAUSE } else { SWEEP_EVERY };
+            let first = match self.received.recv_timeout(timeout) {
+                Ok(message) => Some(message),
                 Err(mpsc::RecvTimeoutError::Timeout) => None,
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             };
-            if self.turn(first).is_break() {
+            if self.run_once(first).is_break() {
                 return;
             }
         }
     }
 
-    /// Does `first` and what else has come, together, and makes room. Breaks where it is told to close.
-    fn turn(&mut self, first: Option<Ask>) -> ControlFlow<()> {
+    /// Applies `first` and all other messages that have arrived, together, and runs retention. Breaks on
+    /// [`Message::Close`].
+    fn run_once(&mut self, first: Option<Message>) -> ControlFlow<()> {
         let mut flow = ControlFlow::Continue(());
         let (mut ops, mut replies) = (Vec::new(), Vec::new());
-        let asks: Vec<_> = first.into_iter().chain(self.asked.try_iter()).collect();
-        for ask in asks {
-            match ask {
-                Ask::Close => flow = ControlFlow::Break(()),
+        let messages: Vec<_> = first.into_iter().chain(self.received.try_iter()).collect();
+        for message in messages {
+            match message {
+                Message::Close => flow = ControlFlow::Break(()),
                 // The operations that came with it are applied after it.
-                Ask::Subscribe(publisher, reply) => drop(reply.send(self.subscribe(*publisher))),
-                Ask::Do(op, reply) => {
+                Message::Subscribe(publisher, reply) => drop(reply.send(self.subscribe(*publisher))),
+                Message::Apply(op, reply) => {
                     ops.push(*op);
                     replies.push(reply);
                 }
             }
         }
         if !ops.is_empty() {
-            self.answer(ops, replies);
+            self.apply(ops, replies);
         }
         let now = self.clock.wall();
         if flow.is_continue() && (self.engine.is_near() || now.since(self.swept_at) >= SWEEP_EVERY) {
@@ -278,8 +272,8 @@ impl Writer {
         flow
     }
 
-    fn answer(&mut self, ops: Vec<Op>, replies: Vec<Reply>) {
-        if let Some(error) = &self.dead {
+    fn apply(&mut self, ops: Vec<Op>, replies: Vec<Reply>) {
+        if let Some(error) = &self.failed {
             replies.into_iter().for_each(|reply| reply(Err(error.clone())));
             return;
         }
@@ -288,27 +282,27 @@ impl Writer {
         self.publish();
         for (group, done) in groups.iter().zip(&done) {
             if let (Some(group), Ok(_)) = (group, done)
-                && self.committed.count(group)
+                && self.start.count(group)
             {
                 self.publishers.iter().for_each(|publisher| publisher.publish(group));
             }
         }
         for (reply, done) in replies.into_iter().zip(done) {
             if let Err(error @ SpoolError::Unknown(_)) = &done {
-                self.dead.get_or_insert_with(|| error.clone());
+                self.failed.get_or_insert_with(|| error.clone());
             }
             reply(done);
         }
     }
 
     fn subscribe(&mut self, publisher: Publisher) -> Result<Subscription, SpoolError> {
-        let subscription = publisher.subscription(&self.committed, (self.shared.open_reader)()?)?;
+        let subscription = publisher.subscription(&self.start, (self.shared.open_reader)()?)?;
         self.publishers.push(publisher);
         Ok(subscription)
     }
 
     fn sweep(&mut self, now: Timestamp) {
-        if self.dead.is_some() {
+        if self.failed.is_some() {
             return;
         }
         let retain = i64::try_from(self.retain.as_micros()).unwrap_or(i64::MAX);
@@ -317,7 +311,7 @@ impl Writer {
                 tracing::debug!(records = swept.records, "removed settled records");
             }
             Ok(_) | Err(SpoolError::DiskFull) => {}
-            Err(error @ SpoolError::Unknown(_)) => self.dead = Some(error),
+            Err(error @ SpoolError::Unknown(_)) => self.failed = Some(error),
             Err(error) => tracing::error!("remove settled records: {error}"),
         }
         self.publish();
@@ -341,7 +335,7 @@ fn group_of(op: &Op) -> Option<Arc<Group>> {
     if let Op::Commit(group) = op { Some(Arc::clone(group)) } else { None }
 }
 
-/// Retention by age does not hurry.
+/// How often retention by age runs.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
-/// Near its limit, a spool makes room between operations.
+/// Near its limit, retention runs between operations, and this often without any.
 const CROWDED_PAUSE: Duration = Duration::from_millis(50);

@@ -34,7 +34,7 @@ on_all_versions! {
         let required = fixture.required(&["id", "labels"]);
         let before = examine(&fixture, &required).await;
         assert_eq!(problems(&before), 0, "{before:#?}");
-        assert!(find(&before, "make the publication").cure_sql.as_ref().is_some_and(|sql| sql.starts_with("CREATE PUBLICATION")));
+        assert!(find(&before, "create the publication").fix_sql.as_ref().is_some_and(|sql| sql.starts_with("CREATE PUBLICATION")));
         let found = fixture.server_state(&required).await;
         assert!(found.publication.is_none() && found.slot.is_none(), "it only looked");
 
@@ -42,17 +42,17 @@ on_all_versions! {
         setup(&fixture.client, &watcher, &required, StartMode::FirstStart, &mut |_: &[BlockingTransaction]| ()).await.expect("made");
         let after = examine(&fixture, &required).await;
         assert_eq!(problems(&after), 0, "{after:#?}");
-        for title in ["PostgreSQL", "told apart by (id)", "replication slots", "walsenders", "no two documents", "max_slot_wal_keep_size is not set", "logical_decoding_work_mem"] {
+        for title in ["PostgreSQL", "are identified by (id)", "replication slots", "walsenders", "no two documents", "max_slot_wal_keep_size is not set", "logical_decoding_work_mem"] {
             find(&after, title);
         }
-        assert_eq!(after.iter().any(|finding| finding.title.contains("not copied to standbys")), fixture.version >= 17);
+        assert_eq!(after.iter().any(|finding| finding.title.contains("not synchronised to standbys")), fixture.version >= 17);
         fixture.close().await;
     }
 
     async fn what_is_wrong_with_the_table_is_a_problem_with_its_cure(fixture: Fixture) {
         let required = fixture.required(&["id"]);
         let cases = [
-            ("CREATE VIEW public.documents AS SELECT 1 AS id; CREATE TABLE public.x ()", "is no table", false),
+            ("CREATE VIEW public.documents AS SELECT 1 AS id; CREATE TABLE public.x ()", "is not a table", false),
             ("DROP VIEW public.documents; CREATE UNLOGGED TABLE public.documents (id int PRIMARY KEY)", "is unlogged", true),
             ("DROP TABLE public.documents; CREATE TABLE public.documents (id int NOT NULL)", "no primary key", true),
             ("ALTER TABLE public.documents REPLICA IDENTITY NOTHING", "NOTHING", true),
@@ -63,8 +63,8 @@ on_all_versions! {
             fixture.run(ddl).await;
             let findings = examine(&fixture, &required).await;
             let finding = find(&findings, title);
-            assert_eq!((finding.severity, finding.cure_sql.is_some()), (Severity::Problem, curable), "{findings:#?}");
-            if let Some(cure) = &finding.cure_sql {
+            assert_eq!((finding.severity, finding.fix_sql.is_some()), (Severity::Problem, curable), "{findings:#?}");
+            if let Some(cure) = &finding.fix_sql {
                 fixture.run(cure).await;
                 let cured = examine(&fixture, &required).await;
                 assert_eq!(problems(&cured), 0, "{cured:#?}");
@@ -109,16 +109,16 @@ on_all_versions! {
         };
         let findings = examine(&fixture, &required).await;
         assert_eq!(problems(&findings), 0, "{findings:#?}");
-        let taken = &find(&findings, "what each column of documents is taken for").explanation;
+        let taken = &find(&findings, "the role of each column of documents").explanation;
         for line in [
             "id: id (bigint)",
-            "key: none, the id stands in for it",
+            "key: none, the id is used",
             "project: project_id (character(8))",
             "excluded: deleted_at (timestamp with time zone): excluded where it is not NULL",
             "labels: labels (text[])",
             "content: a change of these sends the document again: gone, title, body, view_count, hitCounter, country, counted_by, touched, \
              inserted_at, day, due, who, updated_on, createdat",
-            "not looked at: tenant",
+            "ignored: tenant",
         ] {
             assert!(taken.lines().any(|shown| shown == line), "{line}: {taken}");
         }
@@ -128,8 +128,8 @@ on_all_versions! {
             ("documents.ignore names created_at, which documents does not have; it has createdat", "is content"),
             ("documents.ignore names updated_at, which documents does not have; it has updated_on", "is content"),
             ("of all 3 documents none is live", "By deleted_at: excluded where it is not NULL"),
-            ("the project \"Acme\" is not the webhook's \"acme\"", "letter by letter"),
-            ("projects without a webhook: \"default\", \"other\"", "not kept"),
+            ("the project \"Acme\" is not the webhook's \"acme\"", "exactly"),
+            ("projects without a webhook: \"default\", \"other\"", "No webhook receives"),
         ] {
             let finding = find(&findings, title);
             assert!(finding.severity == Severity::Warning && finding.explanation.contains(explanation), "{finding:#?}");
@@ -147,7 +147,7 @@ on_all_versions! {
         (odd.columns[1], odd.columns[3]) = (named("project", "tenant"), named("excluded", "gone"));
         let findings = examine(&fixture, &odd).await;
         assert_eq!(find(&findings, "false excludes, too").severity, Severity::Warning);
-        assert_eq!(find(&findings, "documents.project: tenant holds texts that the server takes for equal").severity, Severity::Warning);
+        assert_eq!(find(&findings, "documents.project: tenant holds texts that the server treats as equal").severity, Severity::Warning);
         odd.excluded_when = ExcludedWhen::ByType;
         assert_eq!(find(&examine(&fixture, &odd).await, "of all 3 documents none is live").severity, Severity::Warning);
         fixture.close().await;
@@ -183,7 +183,7 @@ on_all_versions! {
         warned("is lost (lost)", &|server_state| server_state.slot.as_mut().expect("a slot").wal_status = Some("lost".to_owned()));
         warned("is lost (idle_timeout)", &|server_state| server_state.slot.as_mut().expect("a slot").invalidation_reason = Some("idle_timeout".to_owned()));
         warned("about to be lost", &|server_state| server_state.slot.as_mut().expect("a slot").wal_status = Some("unreserved".to_owned()));
-        warned("keeps 3.0 GiB of log", &|server_state| server_state.slot.as_mut().expect("a slot").retained_bytes = Some(3 << 30));
+        warned("retains 3.0 GiB of WAL", &|server_state| server_state.slot.as_mut().expect("a slot").retained_bytes = Some(3 << 30));
         warned("idle_replication_slot_timeout is", &|server_state| server_state.settings.set("idle_replication_slot_timeout", "60"));
         warned("wal_sender_timeout is", &|server_state| server_state.settings.set("wal_sender_timeout", "2000"));
         fixture.close().await;

@@ -214,8 +214,12 @@ impl Sweep {
         let required = fixture.required(&[]);
         let found = fixture.server_state(&required).await;
         let mut kinds = TypeKinds::default();
-        let oids: Vec<u32> =
-            relation.columns.iter().map(|column| column.type_oid).filter(|oid| !kinds.knows(*oid)).collect();
+        let oids: Vec<u32> = relation
+            .columns
+            .iter()
+            .map(|column| column.type_oid)
+            .filter(|oid| !kinds.contains(*oid))
+            .collect();
         for (oid, form) in type_forms(&fixture.client, &oids).await.expect("forms") {
             kinds.insert(oid, form);
         }

@@ -25,7 +25,7 @@ async fn make(
 /// (what somebody did, a part of the refusal)
 const SPOILED: &[(&str, &str)] = &[
     ("ALTER PUBLICATION p SET (publish = 'insert, update')", "lacks insert, update, delete or truncate"),
-    ("ALTER PUBLICATION p DROP TABLE public.documents", "does not hold the table"),
+    ("ALTER PUBLICATION p DROP TABLE public.documents", "does not contain the table"),
     ("ALTER PUBLICATION p SET TABLE public.documents (id, body)", "column list"),
     ("ALTER PUBLICATION p SET TABLE public.documents WHERE (id > 5)", "row filter"),
     (
@@ -86,7 +86,7 @@ on_all_versions! {
             let refused = make(&fixture, &required, StartMode::Resume).await.expect_err(spoil);
             let CatalogError::Refused(refusals) = refused else { panic!("{spoil}: {refused:?}") };
             assert!(refusals.len() == 1 && refusals[0].what.contains(what), "{spoil}: {refusals:?}");
-            fixture.run(refusals[0].cure_sql.as_ref().expect("a cure")).await;
+            fixture.run(refusals[0].fix_sql.as_ref().expect("a cure")).await;
             make(&fixture, &required, StartMode::FirstStart).await.unwrap_or_else(|error| panic!("{spoil}, cured: {error}"));
         }
         fixture.close().await;
@@ -102,7 +102,7 @@ on_all_versions! {
         fixture.run(&format!("ALTER PUBLICATION {} SET (publish_via_partition_root = false)", required.publication)).await;
         let CatalogError::Refused(refusals) = make(&fixture, &required, StartMode::Resume).await.expect_err("refused") else { panic!() };
         assert!(refusals.len() == 1 && refusals[0].what.contains("under the names of the partitions"), "{refusals:?}");
-        fixture.run(refusals[0].cure_sql.as_ref().expect("a cure")).await;
+        fixture.run(refusals[0].fix_sql.as_ref().expect("a cure")).await;
         assert_eq!(make(&fixture, &required, StartMode::Resume).await.expect("cured"), []);
         fixture.close().await;
     }
@@ -129,11 +129,11 @@ on_all_versions! {
             assert!(all.contains(cure), "{cure}: {all}");
         }
         for refusal in refusals {
-            fixture.run(&refusal.cure_sql.expect("a cure")).await;
+            fixture.run(&refusal.fix_sql.expect("a cure")).await;
         }
         let CatalogError::Refused(refusals) = attempt().await.expect_err("not the owner") else { panic!() };
         assert!(refusals.len() == 1 && refusals[0].what.contains("CREATE on the database"), "{refusals:?}");
-        fixture.run(refusals[0].cure_sql.as_ref().expect("a cure")).await;
+        fixture.run(refusals[0].fix_sql.as_ref().expect("a cure")).await;
         assert_eq!(attempt().await.expect("the slot alone").len(), 1);
         fixture.close().await;
     }
@@ -164,7 +164,7 @@ on_all_versions! {
         let gone = teardown(&fixture.client, &required).await.expect("removed");
         fixture.run("RESET ROLE").await;
         assert_eq!(gone.steps.len(), 1);
-        assert!(gone.left[0].cure_sql.as_ref().is_some_and(|sql| sql.starts_with("DROP PUBLICATION")), "{}", gone.left[0]);
+        assert!(gone.left[0].fix_sql.as_ref().is_some_and(|sql| sql.starts_with("DROP PUBLICATION")), "{}", gone.left[0]);
         assert!(slot(&fixture.client, &required.slot).await.expect("asked").is_none());
         fixture.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
         fixture.close().await;
@@ -176,7 +176,7 @@ on_all_versions! {
         make(&fixture, &required, StartMode::FirstStart).await.expect("made");
         fixture.run(&format!("DROP PUBLICATION {}", required.publication)).await;
         let CatalogError::Refused(refusals) = make(&fixture, &required, StartMode::Resume).await.expect_err("refused") else { panic!() };
-        for statement in refusals[0].cure_sql.as_ref().expect("a cure").split_inclusive(';') {
+        for statement in refusals[0].fix_sql.as_ref().expect("a cure").split_inclusive(';') {
             fixture.run(statement).await;
         }
         assert_eq!(make(&fixture, &required, StartMode::Resume).await.expect("cured").len(), 1, "the slot");
@@ -260,7 +260,7 @@ async fn generated_columns_are_published_where_they_must_be() {
     else {
         panic!()
     };
-    fixture.run(refusals[0].cure_sql.as_ref().expect("a cure")).await;
+    fixture.run(refusals[0].fix_sql.as_ref().expect("a cure")).await;
     fixture.run("UPDATE public.documents SET n = 3").await;
 
     fixture.run("ALTER TABLE public.documents ADD v int GENERATED ALWAYS AS (n + 2) VIRTUAL").await;
@@ -274,7 +274,7 @@ async fn generated_columns_are_published_where_they_must_be() {
         panic!()
     };
     assert!(refusals[0].what.contains("virtual column v"), "{refusals:?}");
-    fixture.run(refusals[0].cure_sql.as_ref().expect("a cure")).await;
+    fixture.run(refusals[0].fix_sql.as_ref().expect("a cure")).await;
     fixture.run("UPDATE public.documents SET n = 4").await;
     assert_eq!(make(&fixture, &required, StartMode::Resume).await.expect("cured"), []);
     fixture.close().await;

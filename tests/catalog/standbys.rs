@@ -70,7 +70,7 @@ async fn a_failover_slot_is_made_printed_and_checked_or_refused_where_there_are_
             .expect("made");
         assert!(!marked().await);
         let findings = examine(&fixture, &required).await;
-        let cure = find(&findings, "is no failover slot").cure_sql.clone().expect("a cure");
+        let cure = find(&findings, "is not a failover slot").fix_sql.clone().expect("a cure");
         let mut walsender = Connection::open(&fixture.conninfo).await.expect("a replication connection");
         walsender.simple(&cure).await.expect(&cure);
         assert!(marked().await);
@@ -89,10 +89,10 @@ async fn what_a_primary_sees_of_its_standbys_is_evaluated() {
     setup(&fixture.client, &watcher, &required, StartMode::FirstStart, &mut |_: &[BlockingTransaction]| ())
         .await
         .expect("made");
-    find(&examine(&fixture, &required).await, "copied nowhere");
+    find(&examine(&fixture, &required).await, "not synchronised to any");
     fixture.run("SELECT pg_create_physical_replication_slot('standby')").await;
     let findings = examine(&fixture, &required).await;
-    let cure = find(&findings, "may run ahead of the standbys").cure_sql.clone().expect("a cure");
+    let cure = find(&findings, "may get ahead of the standbys").fix_sql.clone().expect("a cure");
     // ALTER SYSTEM runs in no transaction, so each by itself.
     let (set, reload) = cure.split_once("; ").expect("two statements");
     fixture.run(set).await;
@@ -102,18 +102,19 @@ async fn what_a_primary_sees_of_its_standbys_is_evaluated() {
         "SELECT current_setting('synchronized_standby_slots') = 'standby'",
     )
     .await;
-    find(&examine(&fixture, &required).await, "names standby, which nobody reads");
+    find(&examine(&fixture, &required).await, "names standby, which is not being read");
 
     let found = fixture.server_state(&required).await;
-    let healthy = Standby { slot: "standby".to_owned(), active: true, feedback: true, copying: Some(1) };
+    let healthy =
+        Standby { slot: "standby".to_owned(), active: true, feedback: true, sync_sessions: Some(1) };
     let evaluated = |standby: Standby| evaluate(&found, &required, &[standby]);
     assert_eq!(
         evaluated(healthy.clone()).iter().map(|finding| finding.severity).collect::<Vec<_>>(),
         [Severity::Ok]
     );
     find(&evaluated(Standby { feedback: false, ..healthy.clone() }), "no hot_standby_feedback");
-    find(&evaluated(Standby { copying: Some(0), ..healthy.clone() }), "no standby copies");
-    let unseen = evaluated(Standby { copying: None, ..healthy });
+    find(&evaluated(Standby { sync_sessions: Some(0), ..healthy.clone() }), "no standby synchronises");
+    let unseen = evaluated(Standby { sync_sessions: None, ..healthy });
     assert_eq!(unseen.len(), 1, "what our role may not see is not judged: {unseen:?}");
 }
 
@@ -131,7 +132,7 @@ async fn ids_that_may_be_swapped_are_a_warning_and_its_cure_ends_it() {
         let findings = examine(&fixture, &required).await;
         let finding = find(&findings, "may swap their ids");
         assert_eq!(finding.severity, Severity::Warning);
-        fixture.run(finding.cure_sql.as_ref().expect("a cure")).await;
+        fixture.run(finding.fix_sql.as_ref().expect("a cure")).await;
         assert!(examine(&fixture, &required).await.iter().all(|finding| !finding.title.contains("swap")));
         fixture.close().await;
     }

@@ -110,7 +110,7 @@ on_all_versions! {
             let chosen = identity::choose(&found, &id);
             let Some(expected) = expected else {
                 let refusal = chosen.expect_err(ddl);
-                fixture.run(&refusal.cure_sql.expect("a cure")).await;
+                fixture.run(&refusal.fix_sql.expect("a cure")).await;
                 found = table(&fixture.client, "public", "d").await.expect("the table");
                 assert_eq!(identity::choose(&found, &id).as_deref(), Ok(&cured.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>()[..]), "{}: cured {ddl}", fixture.version);
                 continue;

@@ -222,7 +222,7 @@ impl Fixture {
         let letters = self.spool.reader().unwrap().dead_letters(DeadLetterNo(0), 1_000).unwrap();
         let dead = letters.iter().map(|letter| letter.no).collect();
         let redelivering = self.spool.apply(Op::Redeliver { dead, id: Uuid::now_v7() }).unwrap();
-        let Done::Asked { lanes, .. } = redelivering else { panic!("they are asked for") };
+        let Done::Redelivering { lanes, .. } = redelivering else { panic!("they are redelivered") };
         self.deliver.redeliver(lanes);
     }
 

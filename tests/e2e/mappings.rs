@@ -422,8 +422,8 @@ async fn a_state_of_another_type_stops_the_stream_and_a_resync_goes_past() {
 
 /// (what is wrong, a part of the message)
 const UNFIT: &[(&str, &str)] = &[
-    ("excluded = \"deleted_at\"", "documents.excluded_when: deleted_at is bigint, of which it must be said"),
-    ("excluded = \"gone\"\nexcluded_when = [\"perhaps\"]", "gone is boolean, and \"perhaps\" is none"),
+    ("excluded = \"deleted_at\"", "documents.excluded_when: deleted_at is bigint, so the values that mean"),
+    ("excluded = \"gone\"\nexcluded_when = [\"perhaps\"]", "gone is boolean, and \"perhaps\" is not one"),
     ("excluded = \"state\"\nlive_when = [\"alive\"]", "its labels are on, off"),
     ("excluded = \"\"\nlabels = \"deleted_at\"", "documents.labels: deleted_at is bigint"),
     ("excluded = \"\"\nsimilarity = \"state\"", "documents.similarity: state is public.state"),

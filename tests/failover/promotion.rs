@@ -83,7 +83,7 @@ async fn the_stream_goes_on_at_the_promoted_standby_and_loses_and_doubles_nothin
         if version >= 17 {
             let message = fixture.sidecar.command("doctor").output().unwrap();
             let message = String::from_utf8(message.stdout).unwrap();
-            assert!(message.contains("the sidecar does not run ahead of them"), "{message}");
+            assert!(message.contains("the sidecar does not get ahead of them"), "{message}");
         }
         // Much is still to be delivered when the primary dies.
         fixture.receiver.answers(|_| Answer::Slow(204, Duration::from_millis(30)));
@@ -190,7 +190,10 @@ async fn what_no_standby_has_is_held_back_so_its_loss_is_nobodys() {
     .await;
     let message = fixture.sidecar.command("doctor").output().unwrap();
     let message = String::from_utf8(message.stdout).unwrap();
-    assert!(message.contains("synchronized_standby_slots names standby, which nobody reads"), "{message}");
+    assert!(
+        message.contains("synchronized_standby_slots names standby, which is not being read"),
+        "{message}"
+    );
     primary.stop(Stop::Immediate);
     assert!(fixture.sidecar.stop().await.success());
 

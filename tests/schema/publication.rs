@@ -9,7 +9,7 @@ use crate::support::until;
 
 /// What is changed in the publication `{p}`, and the message that follows.
 const CHANGES: &[(&str, &str, &str)] = &[
-    ("removed", "ALTER PUBLICATION {p} DROP TABLE documents", "does not hold the table"),
+    ("removed", "ALTER PUBLICATION {p} DROP TABLE documents", "does not contain the table"),
     ("filter", "ALTER PUBLICATION {p} SET TABLE documents WHERE (id < 0)", "row filter"),
     ("list", "ALTER PUBLICATION {p} SET TABLE documents (id, project_id)", "column list"),
     ("reduced", "ALTER PUBLICATION {p} SET (publish = 'insert')", "lacks insert, update, delete or truncate"),
@@ -33,7 +33,7 @@ async fn gives_less(version: u32, name: &'static str, sql: &'static str, because
     database.run(&sql.replace("{p}", &format!("p_{}", database.name))).await;
     let message = unready(&sidecar, because).await;
     assert!(message.contains("may be missing from the stream"), "{message}");
-    let cure = message.lines().find_map(|line| line.trim().strip_prefix("cure: ")).expect(&message);
+    let cure = message.lines().find_map(|line| line.trim().strip_prefix("fix: ")).expect(&message);
     database.run(cure).await;
     sidecar.ready().await;
     assert!(
@@ -61,7 +61,7 @@ async fn a_start_with_a_publication_that_gives_less_is_refused_with_the_cure() {
         let log = sidecar.log();
         assert!(
             log.contains("lacks insert, update, delete or truncate")
-                && log.contains("cure: ALTER PUBLICATION"),
+                && log.contains("fix: ALTER PUBLICATION"),
             "{log}"
         );
         assert!(log.contains("may be missing from the stream"), "{log}");

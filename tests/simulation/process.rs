@@ -105,9 +105,9 @@ impl Process {
         post: SendRequest,
         seed: u64,
     ) -> anyhow::Result<Self> {
-        let clock = Clock::by_hand(manual);
+        let clock = Clock::manual(manual);
         let options = Options { bytes_max: setup.spool_bytes_max, retain: setup.retain };
-        let opened = Spool::open_still(folder, options, clock)?;
+        let opened = Spool::open_without_thread(folder, options, clock)?;
         manual.set(opened.uptime, wall);
         let epochs = Epochs::new(Uuid::from_u128(1));
         if !opened.facts.contains_key(&Fact::Epoch) {

@@ -88,7 +88,7 @@ impl World {
         self.redeliveries += 1;
         let id = Uuid::from_u128(self.redeliveries);
         let dead = letters.iter().map(|letter| letter.no).collect();
-        if let Ok(Done::Asked { lanes, .. }) = process.spool.apply(Op::Redeliver { dead, id }) {
+        if let Ok(Done::Redelivering { lanes, .. }) = process.spool.apply(Op::Redeliver { dead, id }) {
             process.deliver.redeliver(lanes);
         }
     }

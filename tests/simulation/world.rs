@@ -206,7 +206,7 @@ impl World {
 
     fn turn_spool(&mut self) {
         if let Some(process) = &self.process {
-            process.spool.turn();
+            process.spool.run_submitted();
         }
     }
 
@@ -234,7 +234,7 @@ impl World {
     }
 
     fn now(&self) -> Uptime {
-        Clock::by_hand(self.clock).uptime()
+        Clock::manual(self.clock).uptime()
     }
 
     fn network(&mut self) {
@@ -259,7 +259,7 @@ impl World {
             }
             4 => {
                 self.figures.full_disks += 1;
-                disk().fill(Clock::by_hand(self.clock), Duration::from_secs(3));
+                disk().fill(Clock::manual(self.clock), Duration::from_secs(3));
             }
             5 => self.postgres.crash(),
             6 => self.postgres.checkpoint(),

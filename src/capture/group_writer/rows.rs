@@ -1,12 +1,12 @@
-//! Rows and documents: their shadow entries, and the records that their changes make.
+//! Applies rows to the shadow, and makes the records of their changes.
 
 use super::{GroupError, GroupWriter, PositionSource};
 use crate::classify::{Entry, Identity, Layout, Row, draft_removed};
 use crate::record::ProjectNo;
 
 impl GroupWriter {
-    /// A row as it is now. `before` is the identity that it had, `records` gives each record's place.
-    /// Says how many records the rules make of it, by [`Callback::index`].
+    /// Applies a row as it is now. `before` is the identity that it had; `positions` gives each record its
+    /// position. Returns the number of records by [`Callback::index`].
     pub(crate) fn apply_row(
         &mut self,
         layout: &Layout,
@@ -18,7 +18,7 @@ impl GroupWriter {
         self.apply_over(known.as_ref(), layout, before, row, positions)
     }
 
-    /// A row as it is now: where it is a document of `project`, as one that was never seen.
+    /// Applies a row of `project` as a new document. Rows of other projects are ignored.
     pub(crate) fn apply_as_new(
         &mut self,
         layout: &Layout,
@@ -33,7 +33,7 @@ impl GroupWriter {
         self.apply_over(None, layout, identity, row, positions)
     }
 
-    /// How many records a row would make, by [`Callback::index`]. Nothing is remembered of it.
+    /// The number of records that a row would make, by [`Callback::index`]. The shadow is not changed.
     pub(crate) fn count_records(
         &mut self,
         layout: &Layout,
@@ -85,8 +85,7 @@ impl GroupWriter {
         Ok(())
     }
 
-    /// The document of `identity` counts as excluded from now on, and `makes_record` says whether that makes
-    /// its record.
+    /// Marks the document of `identity` as excluded, with its record if `makes_record`.
     pub(crate) fn exclude(
         &mut self,
         identity: &Identity,
@@ -104,7 +103,7 @@ impl GroupWriter {
         Ok(())
     }
 
-    /// What was remembered under `before` is remembered under `now`, where nothing is yet.
+    /// Moves the entry of `before` to `now`, unless `now` has one.
     pub(crate) fn move_entry(
         &mut self,
         before: &Identity,
@@ -120,7 +119,7 @@ impl GroupWriter {
         Ok(())
     }
 
-    /// What is remembered of `identity`.
+    /// The shadow entry of `identity`.
     pub(crate) fn entry(&mut self, identity: &Identity) -> Result<Option<Entry>, GroupError> {
         let bytes = self.shadow.get(identity)?;
         Ok(bytes.map(|bytes| Entry::decode(identity, &bytes)).transpose()?)

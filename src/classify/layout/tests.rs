@@ -6,7 +6,7 @@ use crate::relation::TypeForm;
 const INGESTED: &str = r#"p ingested {"id":"1","key":"k"}"#;
 const NOTHING: [&str; 0] = [];
 
-/// A table that changes its shape under documents that stay.
+/// A table whose columns change while its documents stay.
 struct Table {
     layouts: Layouts,
     harness: Harness,

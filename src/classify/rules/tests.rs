@@ -10,7 +10,7 @@ const INGESTED: &str = r#"p ingested {"id":"1","key":"k"}"#;
 const EXCLUDED: &str = r#"p excluded {"id":"1","key":"k"}"#;
 const NOTHING: [&str; 0] = [];
 
-/// What `change` makes of the live document.
+/// The records of `change` after the live document.
 fn of_live(change: &Doc) -> Vec<String> {
     let mut harness = Harness::with_default_mapping();
     let before = harness.entry_of(&live());
@@ -154,7 +154,7 @@ fn a_moved_document_is_excluded_there_and_ingested_here_and_nothing_else() {
     let before = harness.entry_of(&live());
     let moved = live().with("project_id", "q").with("key", "m").with("labels", "{z}").with("title", "o");
     assert_eq!(harness.records(Some(&before), &moved), [EXCLUDED, r#"q ingested {"id":"1","key":"m"}"#]);
-    // Other projects' lanes are not waited for.
+    // Records of another project are not waited for.
     assert_eq!(harness.drafts.list[1].earlier, None);
 }
 

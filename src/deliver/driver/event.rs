@@ -29,7 +29,7 @@ pub(in crate::deliver) enum Event {
         lanes: Vec<LaneNo>,
         reason: String,
     },
-    /// Dead letters of these lanes wait for one more attempt.
+    /// Dead letters of these lanes have a requested redelivery.
     Redeliver {
         lanes: Vec<LaneNo>,
     },
@@ -58,7 +58,7 @@ pub(in crate::deliver) enum Event {
 pub(in crate::deliver) struct EndedAttempt {
     pub(in crate::deliver) lane: LaneNo,
     pub(in crate::deliver) batch: Batch,
-    /// The dead letter that it was one more attempt of.
+    /// The dead letter that it redelivered.
     pub(in crate::deliver) dead: Option<DeadLetterNo>,
     pub(in crate::deliver) outcome: Outcome,
     pub(in crate::deliver) started_at: Timestamp,

@@ -1,4 +1,4 @@
-//! What is looked after besides requests: which lanes may send, what is given up, what is shown.
+//! Work besides requests: routes of lanes, lanes that are given up or discarded, views for status.
 
 use super::pending_write::PendingWrite;
 use super::{Driver, HOUSEKEEP_EVERY, TICK_EVERY, webhook_of};
@@ -10,7 +10,7 @@ use crate::spool::{Batch, DeadReason, LaneHealth, Op, Room, SpoolError};
 use crate::time::Uptime;
 
 impl Driver {
-    /// Gives every lane the webhook that answers for it now, and notes since when there is none.
+    /// Assigns every lane its current webhook, and stores since when it has none.
     pub(in crate::deliver) fn route_all(&mut self) {
         let (now, wall) = (self.now(), self.params.clock.wall());
         let mut lanes: Vec<LaneNo> = self.scheduler.lanes().map(|(no, _)| *no).collect();
@@ -44,7 +44,7 @@ impl Driver {
         self.params.spool.submit(Op::SetHealth { lane, health }, |_| {});
     }
 
-    /// Submits failed writes again, drops what orphaned lanes hold, and makes room.
+    /// Submits failed writes again, discards the records of orphaned lanes, and makes room.
     pub(in crate::deliver) fn housekeep(&mut self) {
         let now = self.now();
         self.submit_again(now);

@@ -1,4 +1,4 @@
-//! The heads of lanes: what is read of them, and what need not be read as it was just written.
+//! Reads the next records of lanes, from memory where they were just written.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,14 +10,14 @@ use crate::record::{LaneNo, ProjectNo, Record, Seq, body};
 use crate::spool::{Appended, Batch, Chunk, Reader, ReplayNo, SpoolError, Subscription};
 use crate::time::{Timestamp, Uptime};
 
-/// Chunks that were just spooled, and those that were last read. Both have a limit in bytes; where
-/// it is passed, all are forgotten: what is needed of them is read again.
+/// Two caches: chunks that were just spooled, and those that were last read. Each has a limit in bytes; when
+/// it is reached, all of the cache is dropped.
 #[derive(Debug)]
 pub(in crate::deliver) struct LaneReader {
     subscription: Subscription,
     recent: HashMap<LaneNo, Recent>,
     recent_bytes: usize,
-    /// The chunk that was last read for a lane: it is cut piece by piece.
+    /// The chunk that was last read for a lane. It may serve several cuts.
     read: HashMap<LaneNo, Chunk>,
     read_bytes: usize,
     bytes_max: usize,
@@ -35,14 +35,14 @@ struct Recent {
 /// Which of a lane's records are read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::deliver) enum ReadScope {
-    /// Those behind its cursor.
+    /// Those after its cursor.
     Pending,
-    /// Any: what was settled is not among the recent chunks, and is read from the disk.
+    /// All: settled records are not in the recent chunks, and are read from the disk.
     Settled,
 }
 
 impl ReadScope {
-    /// Of what a replay sends, or of what is pending.
+    /// The scope of a replay, or of pending records.
     pub(in crate::deliver) fn of(replay: Option<ReplayNo>) -> Self {
         if replay.is_some() { Self::Settled } else { Self::Pending }
     }
@@ -55,7 +55,7 @@ pub(in crate::deliver) struct Candidates {
     after: Seq,
 }
 
-/// A batch's body, and what its headers need to know of its records.
+/// A batch's body, and the facts about its records that the headers need.
 #[derive(Clone, Debug)]
 pub(in crate::deliver) struct EncodedBatch {
     pub(in crate::deliver) body: bytes::Bytes,
@@ -95,7 +95,7 @@ impl LaneReader {
         self.subscription.receive(appended)
     }
 
-    /// What is held in memory: what it is, how much of it, and its limit.
+    /// The contents of memory: what, how much, and the limit.
     pub(in crate::deliver) fn memory(&self) -> Vec<(&'static str, usize, usize)> {
         vec![
             ("bytes of recent chunks", self.recent_bytes, self.bytes_max),
@@ -133,7 +133,7 @@ impl LaneReader {
         }
     }
 
-    /// At least `records` records, or `bytes` of fragments, behind `after`, where there are as many.
+    /// At least `records` records, or `bytes` of fragments, after `after`, where the lane has as many.
     pub(in crate::deliver) fn read(
         &mut self,
         kind: ReadScope,
@@ -151,7 +151,7 @@ impl LaneReader {
                 counted += u64::from(chunk.records);
                 measured += chunk.fragment_bytes;
             } else {
-                // Part of it lies behind the cursor.
+                // Only a part of it is after the cursor.
                 for record in records_of(&chunk, after) {
                     counted += 1;
                     measured += record?.fragment.len() as u64;
@@ -162,7 +162,7 @@ impl LaneReader {
         Ok(head)
     }
 
-    /// The body of a batch that was cut before; that it is the same is checked.
+    /// The body of a batch that was cut before, checked against its checksum.
     pub(in crate::deliver) fn encode_again(
         &mut self,
         kind: ReadScope,
@@ -179,7 +179,7 @@ impl LaneReader {
         }
     }
 
-    /// The records of a lane behind `after` and before `until`, `limit` of them at most.
+    /// Up to `limit` records of a lane after `after` and before `until`.
     pub(in crate::deliver) fn documents(
         &mut self,
         lane: LaneNo,
@@ -201,7 +201,7 @@ impl LaneReader {
         Ok(found)
     }
 
-    /// When the first record behind `after` was spooled.
+    /// When the first record after `after` was spooled.
     pub(in crate::deliver) fn oldest(
         &mut self,
         lane: LaneNo,
@@ -255,7 +255,7 @@ impl Recent {
 }
 
 impl Candidates {
-    /// What the decision needs to know of each record, up to `last`, of so many at most.
+    /// Up to `records` records up to `last`, as the scheduler needs them.
     pub(in crate::deliver) fn candidates(
         &self,
         records: u32,

@@ -1,4 +1,4 @@
-//! The log lines of attempts that fail, and of receivers that work again.
+//! Log lines of failed attempts and recovered receivers.
 
 use super::Driver;
 use super::event::EndedAttempt;
@@ -6,18 +6,18 @@ use crate::deliver::scheduler::retry::Outcome;
 use crate::time::Uptime;
 
 impl Driver {
-    /// What is new of a host that fails, or works again; the rest is counted.
+    /// Logs that a host fails or works again, as [`Outages`](super::outage::Outages) allows.
     pub(in crate::deliver) fn log_outage(&mut self, ended: &EndedAttempt, failed_before: bool, now: Uptime) {
         let EndedAttempt { lane, batch, outcome, .. } = ended;
         let Some(host) = self.host(*lane) else { return };
         let health = self.health(*lane);
         if health.failures > 0 {
-            let Some(said) = self.outages.failed(&host, *lane, outcome, now) else { return };
+            let Some(report) = self.outages.failed(&host, *lane, outcome, now) else { return };
             let (project, callback) = (self.project(*lane), lane.callback());
             let Outcome { status, kind, detail, .. } = outcome;
             let attempt = batch.attempts.saturating_add(1);
             let next_attempt_in = health.retry_at.map(|at| at.since(now));
-            let (lanes_failing, more_attempts) = (said.lanes, said.more_attempts);
+            let (lanes_failing, more_attempts) = (report.lanes, report.more_attempts);
             tracing::warn!(
                 project,
                 %callback,
@@ -38,7 +38,7 @@ impl Driver {
         }
     }
 
-    /// Of a lane's webhook, with its port.
+    /// The host and port of a lane's webhook.
     fn host(&self, lane: crate::record::LaneNo) -> Option<String> {
         let webhook = self.scheduler.lane(lane)?.webhook()?;
         webhook.url.authority().map(|authority| authority.as_str().to_owned())

@@ -1,5 +1,5 @@
-//! The loop around the [`Scheduler`]: reads records, writes cuts and outcomes to the spool, has requests
-//! made. It runs on a thread of its own; a test steps it.
+//! The loop around the [`Scheduler`]: reads records, writes cuts and outcomes to the spool, and starts
+//! requests. It runs on its own thread; a test calls its steps.
 
 pub(in crate::deliver) mod event;
 mod housekeeping;
@@ -38,17 +38,17 @@ pub struct Driver {
     projects: Vec<String>,
     scheduler: Scheduler,
     lane_reader: LaneReader,
-    /// Bodies that were just cut, until they are sent.
+    /// Bodies of batches that are cut and not yet sent.
     encoded: HashMap<LaneNo, (BatchId, EncodedBatch)>,
     /// Operations for which the disk was full, and when they are submitted again.
     retries: Vec<(Uptime, PendingWrite)>,
-    /// The ids of running replays, as requests bear them.
+    /// The ids of running replays, as requests carry them.
     replays: BTreeMap<ReplayNo, Uuid>,
     outages: Outages,
     housekept_at: Uptime,
     ticked_at: Uptime,
     stop_by: Option<Uptime>,
-    /// The spool can no longer be written or read: nothing is begun any more.
+    /// The spool can no longer be written or read: nothing new is started.
     failed: bool,
 }
 
@@ -101,15 +101,15 @@ impl Driver {
         }
     }
 
-    /// What the driver holds in memory: what it is, how much of it, and its limit.
+    /// The contents of memory: what, how much, and the limit.
     pub fn memory(&self) -> Vec<(&'static str, usize, usize)> {
         self.lane_reader.memory()
     }
 
-    /// Handles the events that have come, and does what is due. Never waits: says how long to rest where
-    /// nothing else comes; `None`: it has stopped.
+    /// Handles the events in the queue, and does what is due. Never waits: returns how long to wait for the
+    /// next event; `None`: the driver has stopped.
     pub fn step(&mut self) -> Option<Duration> {
-        // What has come meanwhile is taken together.
+        // Events in the queue are handled before the next decision.
         for _ in 0..EVENTS_AT_ONCE {
             let Ok(event) = self.happened.try_recv() else { break };
             self.handle(event);
@@ -199,7 +199,7 @@ impl Driver {
         }
     }
 
-    /// A lane is made where it is new.
+    /// Adds the lane where it is new.
     fn ensure_lane(&mut self, lane: LaneNo, cursor: Seq, now: Uptime) {
         if self.scheduler.lane(lane).is_none() {
             let state = LaneState { lane, cursor, ..LaneState::default() };
@@ -207,7 +207,7 @@ impl Driver {
         }
     }
 
-    /// What was begun for a lane is begun again later, or never, where the spool has failed.
+    /// A write of a lane failed: it is retried later where the disk is full.
     fn not_written(&mut self, lane: LaneNo, error: SpoolError, now: Uptime) {
         match error {
             SpoolError::DiskFull => self.scheduler.not_written(lane, WRITE_AGAIN_AFTER, now),
@@ -232,7 +232,7 @@ fn webhook_of(params: &Params, projects: &[String], lane: LaneNo) -> Option<Arc<
     params.routes.borrow().find(project, lane.callback()).cloned()
 }
 
-/// Recent chunks that need not be read again.
+/// Limit of recent chunks in memory.
 const RECENT_BYTES_MAX: usize = 16 * 1024 * 1024;
 const HOUSEKEEP_EVERY: Duration = Duration::from_secs(1);
 /// An idle sidecar syncs no more often than this.

@@ -1,5 +1,5 @@
-//! What is logged of receivers that fail: one line a minute for each host and kind of failure, however
-//! many lanes fail. A value: time is an argument.
+//! Limits the log of failing receivers: one line a minute for each host and kind of failure, however
+//! many lanes fail. Pure: time is an argument.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::outcome::OutcomeKind;
 use crate::record::LaneNo;
 use crate::time::Uptime;
 
-/// Hosts that fail, or did a moment ago.
+/// Hosts that fail or recently failed.
 #[derive(Debug, Default)]
 pub(in crate::deliver) struct Outages {
     hosts: HashMap<String, Host>,
@@ -18,16 +18,16 @@ pub(in crate::deliver) struct Outages {
 #[derive(Debug, Default)]
 struct Host {
     failing: BTreeSet<LaneNo>,
-    /// What was said, by class.
+    /// The last line of each class.
     classes: HashMap<Class, Reported>,
-    /// Lanes that recovered since the last line that said so.
+    /// Lanes that recovered since the last line about a recovery.
     recovered: usize,
     recovered_at: Option<Uptime>,
-    /// A failure was said since the host last worked for all.
+    /// A failure was logged since all lanes last worked.
     is_reported: bool,
 }
 
-/// The kind of a failure: the answer's status, or what went wrong before there was one. A change is logged at
+/// The kind of a failure: the response's status, or the error before there was one. A new kind is logged at
 /// once.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 struct Class {
@@ -38,30 +38,30 @@ struct Class {
 #[derive(Clone, Copy, Debug)]
 struct Reported {
     at: Uptime,
-    /// Attempts since then that ended the same.
+    /// Attempts since then with the same result.
     more: u64,
 }
 
-/// A line that says that a host fails.
+/// A log line: a host fails.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::deliver) struct FailureReport {
-    /// Lanes that fail with it now.
+    /// Lanes of the host that fail now.
     pub(in crate::deliver) lanes: usize,
-    /// Attempts that ended the same since the last such line.
+    /// Attempts with the same result since the last such line.
     pub(in crate::deliver) more_attempts: u64,
 }
 
-/// A line that says that it works again.
+/// A log line: a host works again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::deliver) struct RecoveryReport {
-    /// Lanes that it works for again since the last such line.
+    /// Lanes that recovered since the last such line.
     pub(in crate::deliver) lanes: usize,
     /// Lanes that still fail.
     pub(in crate::deliver) failing: usize,
 }
 
 impl Outages {
-    /// A lane's attempt failed. `None`: as much was said within the last minute.
+    /// A lane's attempt failed. `None`: it was logged within the last minute.
     pub(in crate::deliver) fn failed(
         &mut self,
         host: &str,
@@ -90,14 +90,14 @@ impl Outages {
         Some(FailureReport { lanes: host.failing.len(), more_attempts })
     }
 
-    /// A lane that failed was taken from. `None`: it is said with the others of its host.
+    /// A lane that failed works again. `None`: it is logged later, with others of its host.
     pub(in crate::deliver) fn works(
         &mut self,
         host: &str,
         lane: LaneNo,
         now: Uptime,
     ) -> Option<RecoveryReport> {
-        // One that is not known failed before the start, or before the webhooks changed.
+        // An unknown host failed before the start, or before the webhooks changed.
         let unknown = || Host { is_reported: true, ..Host::default() };
         let host = self.hosts.entry(host.to_owned()).or_insert_with(unknown);
         host.failing.remove(&lane);
@@ -112,14 +112,14 @@ impl Outages {
         Some(RecoveryReport { lanes: std::mem::take(&mut host.recovered), failing: host.failing.len() })
     }
 
-    /// The webhooks changed: what fails is said anew.
+    /// The webhooks changed: failures are logged again.
     pub(in crate::deliver) fn clear(&mut self) {
         self.hosts.clear();
     }
 }
 
 impl Host {
-    /// It fails, or something was said of it that is not to be repeated.
+    /// It fails, or a line about it is not to be repeated yet.
     fn is_recent(&self, now: Uptime) -> bool {
         let recent = |reported: &Reported| now.since(reported.at) < REPORT_EVERY;
         !self.failing.is_empty() || self.classes.values().any(recent)
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_works_is_forgotten() {
+    fn hosts_that_work_are_removed() {
         let (mut outages, broken) = (Outages::default(), outcome(None, OutcomeKind::Dns));
         for host in 0..1_000_u32 {
             let at = second(u64::from(host) * 120);

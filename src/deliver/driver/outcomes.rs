@@ -1,4 +1,4 @@
-//! What follows from an attempt: it is counted and stored, and then the lane goes on.
+//! Handles the outcome of an attempt: counts and stores it, then lets the lane continue.
 
 use super::Driver;
 use super::event::EndedAttempt;
@@ -55,7 +55,7 @@ impl Driver {
     pub(in crate::deliver) fn write_attempt(&self, mut write: Box<AttemptWrite>) {
         write.attempted.health = self.health(write.attempted.lane);
         if write.batch.replay.is_some_and(|replay| !self.replays.contains_key(&replay)) {
-            // It was cancelled meanwhile: nothing takes its place.
+            // The replay was cancelled meanwhile: the batch is not replaced.
             write.successors = None;
         }
         let attempted = Op::Attempted(write.attempted.clone());
@@ -69,7 +69,7 @@ impl Driver {
         }
     }
 
-    /// An outcome is durable: the lane goes on.
+    /// An outcome is durable: the lane continues.
     pub(in crate::deliver) fn attempt_written(&mut self, write: AttemptWrite, now: Uptime) {
         let AttemptWrite { attempted, batch, successors } = write;
         let (lane, records) = (attempted.lane, u64::from(batch.records));
@@ -85,7 +85,7 @@ impl Driver {
         self.settled(lane, batch.last, records, batch.fragment_bytes(), now);
     }
 
-    /// Records were given up, or, without a reason, discarded.
+    /// Records became dead letters, or, without a reason, were discarded.
     pub(in crate::deliver) fn gave_up(
         &mut self,
         lane: LaneNo,
@@ -141,7 +141,7 @@ impl Driver {
         metrics.attempt_duration.observe(ended.took.as_secs_f64());
         if fate == Fate::Delivered {
             metrics.batches_delivered.get_or_create(&CallbackLabel { callback }).inc();
-            // The latency of a replayed record means nothing.
+            // A replayed record has no meaningful latency.
             if ended.batch.replay.is_none() && ended.dead.is_none() {
                 let latency = self.params.clock.wall().since(ended.committed_at);
                 metrics.delivery_latency.observe(latency.as_secs_f64());
@@ -151,17 +151,17 @@ impl Driver {
 
     fn count_dead(&self, lane: LaneNo, reason: DeadReason, records: u64) {
         let (project, callback, why) = (self.project(lane), lane.callback(), reason.name());
-        tracing::warn!(project, %callback, records, reason = why, "records were given up and are dead letters");
+        tracing::warn!(project, %callback, records, reason = why, "records became dead letters");
         self.params.metrics.dead_letters.get_or_create(&ReasonLabel { reason: why }).inc_by(records);
     }
 
-    /// An answer that breaks the protocol behind its status is said once, and its repetitions are counted.
+    /// Logs once that a response breaks the protocol after its status; repetitions are only counted.
     fn log_faulty_response(&self, EndedAttempt { lane, outcome, .. }: &EndedAttempt, was_faulty: bool) {
         let is_faulty = self.scheduler.lane(*lane).is_some_and(Lane::has_faulty_responses);
         if is_faulty && !was_faulty {
             let (project, callback) = (self.project(*lane), lane.callback());
             let Outcome { status, detail, .. } = outcome;
-            tracing::warn!(project, %callback, status, detail, "a webhook takes records, but its answer has a fault");
+            tracing::warn!(project, %callback, status, detail, "a webhook accepts records, but its response breaks the protocol");
         }
     }
 }

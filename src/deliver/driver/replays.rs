@@ -1,4 +1,4 @@
-//! What is sent again: replays, and dead letters that get one more attempt.
+//! Replays, and redeliveries of dead letters.
 
 use std::collections::HashMap;
 use std::sync::mpsc::SyncSender;
@@ -18,7 +18,7 @@ use crate::spool::{
 use crate::time::Uptime;
 
 impl Driver {
-    /// Goes on with the replays that an earlier process left.
+    /// Resumes the replays of an earlier process.
     pub(in crate::deliver) fn resume_replays(&mut self) -> Result<(), SpoolError> {
         let all = self.lane_reader.reader().replays()?;
         for replay in all.into_iter().filter(|replay| replay.state == ReplayState::Running) {
@@ -28,7 +28,7 @@ impl Driver {
         Ok(())
     }
 
-    /// A replay is durable: it enters its lanes.
+    /// A replay is durable: adds its ranges to its lanes.
     pub(in crate::deliver) fn replay(
         &mut self,
         replay: ReplayNo,
@@ -41,7 +41,7 @@ impl Driver {
         self.scheduler.replay(replay, rate, ranges, now);
     }
 
-    /// Nothing more of it is cut from now on; `reply` is sent when that is durable.
+    /// Cuts nothing more of it; `reply` is sent when that is durable.
     pub(in crate::deliver) fn cancel_replay(
         &mut self,
         replay: ReplayNo,
@@ -56,7 +56,7 @@ impl Driver {
         self.submit(op, PendingWrite::CancelReplay { replay, reply });
     }
 
-    /// For want of room. `false`: none runs.
+    /// Cancels the newest replay to make room. `false`: none runs.
     pub(in crate::deliver) fn cancel_newest(&mut self, now: Uptime) -> bool {
         let Some(replay) = self.scheduler.newest_replay() else { return false };
         let id = self.replays.get(&replay).map(Uuid::to_string).unwrap_or_default();
@@ -65,7 +65,7 @@ impl Driver {
         true
     }
 
-    /// A batch of a replay is sent, or passed over as too large.
+    /// A batch of a replay is delivered, or skipped as too large.
     pub(in crate::deliver) fn replayed(
         &mut self,
         lane: LaneNo,
@@ -85,9 +85,9 @@ impl Driver {
         }
     }
 
-    /// What each of these records waits for within a replay. A record knows what it had to wait for when
-    /// it was made; what had settled by then is found anew: the records of its document that come before
-    /// it in the other lanes and are not sent. So many of these are looked at; behind them it waits.
+    /// Sets what each of these records waits for within a replay. A record stores the records that were
+    /// unsettled when it was made; those of its document that were settled by then and are not replayed yet
+    /// are searched in the other lanes. The search has a limit; a record beyond it waits.
     pub(in crate::deliver) fn order_of_replay(
         &mut self,
         lane: LaneNo,
@@ -97,7 +97,7 @@ impl Driver {
         let Some(until) = candidates.last().map(|head| head.seq) else { return Ok(()) };
         for callback in Callback::ALL.into_iter().filter(|callback| *callback != lane.callback()) {
             let other = LaneNo::new(lane.project(), callback);
-            // A suspended lane is not waited for.
+            // Records do not wait for a suspended lane.
             let moving = self.scheduler.lane(other).filter(|other| !other.is_suspended());
             let ranges: Vec<(Seq, Seq)> =
                 moving.map_or_else(Vec::new, |other| other.ranges_of(replay).collect());
@@ -148,7 +148,7 @@ impl Driver {
             }
         };
         match done {
-            // It was removed, with its records, while it was read.
+            // It was removed while it was read.
             Err(_) if self.lane_reader.reader().dead_letter(letter.no)?.is_none() => {
                 self.scheduler.end_lease(lane, now);
                 Ok(())
@@ -181,7 +181,7 @@ impl Driver {
         Ok(())
     }
 
-    /// The one more attempt ended.
+    /// The attempt of a redelivery ended.
     pub(in crate::deliver) fn redelivery_ended(&self, ended: EndedAttempt, dead: DeadLetterNo, fate: Fate) {
         let (_, attempted) = self.attempted(ended, fate);
         self.write_redelivery(Box::new(RedeliveryWrite { dead, attempted }));
@@ -197,5 +197,5 @@ impl Driver {
     }
 }
 
-/// A lane of a replay runs ahead of the others of its project by so many of their records at most.
+/// The number of records by which a lane of a replay may be ahead of the other lanes of its project.
 const LOOK_BACK: usize = 4_096;

@@ -1,4 +1,4 @@
-//! Batches are cut and sent.
+//! Cuts and sends batches.
 
 use std::sync::Arc;
 
@@ -72,7 +72,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Makes the request. `dead` is the dead letter that it is one more attempt of.
+    /// Starts the request. `dead` is the dead letter that it redelivers.
     pub(in crate::deliver) fn request(
         &mut self,
         webhook: Arc<Webhook>,

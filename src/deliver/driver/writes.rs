@@ -1,5 +1,4 @@
-//! Operations of the spool that the loop waits for: submitted, completed, submitted again where the disk was
-//! full.
+//! Writes to the spool: submitted, completed, and submitted again after the disk was full.
 
 use super::event::Event;
 use super::pending_write::PendingWrite;
@@ -8,7 +7,7 @@ use crate::spool::{Done, Op, SpoolError};
 use crate::time::Uptime;
 
 impl Driver {
-    /// Has the spool do `op`; `pending` goes on when it is durable, or has failed.
+    /// Submits `op`. Its result arrives as [`Event::Written`], with `pending`.
     pub(in crate::deliver) fn submit(&self, op: Op, pending: PendingWrite) {
         let events = self.events.clone();
         self.params.spool.submit(op, move |result| drop(events.send(Event::Written(pending, result))));
@@ -32,7 +31,7 @@ impl Driver {
         }
     }
 
-    /// Submits again what waited long enough.
+    /// Submits again the writes whose wait has ended.
     pub(in crate::deliver) fn submit_again(&mut self, now: Uptime) {
         let due: Vec<_> = self.retries.extract_if(.., |(at, _)| *at <= now).collect();
         for (_, pending) in due {
@@ -40,7 +39,7 @@ impl Driver {
                 PendingWrite::Attempt(write) => self.write_attempt(write),
                 PendingWrite::CancelReplay { replay, reply } => self.cancel_replay(replay, reply, now),
                 PendingWrite::Redelivery(write) => self.write_redelivery(write),
-                // Their lanes begin anew.
+                // Their lanes start over.
                 PendingWrite::Cut(_) | PendingWrite::CutDeadLetter(_) | PendingWrite::GiveUp { .. } => {}
             }
         }
@@ -57,8 +56,8 @@ impl Driver {
         }
     }
 
-    /// What a lane or a replay did cannot be undone, and is written later; what a lane was about to do, it
-    /// begins anew later.
+    /// The result of something that happened is submitted again later. A lane that was about to start
+    /// something starts over later.
     fn disk_full(&mut self, pending: PendingWrite, now: Uptime) {
         match pending {
             PendingWrite::Attempt(_) | PendingWrite::CancelReplay { .. } | PendingWrite::Redelivery(_) => {

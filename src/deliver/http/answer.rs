@@ -1,5 +1,5 @@
-//! How an attempt ended, in a word and a sentence: from an answer, as far as it came, or from what was
-//! in the way of one.
+//! The outcome of an attempt, with a sentence: from a response, also an incomplete one, or from the error
+//! that prevented one.
 
 use std::time::Duration;
 
@@ -18,21 +18,21 @@ use crate::deliver::scheduler::retry::Outcome;
 use crate::outcome::OutcomeKind;
 use crate::time::Timestamp;
 
-/// An answer with a status, which decides; the rest may be broken.
+/// A response with a status, which decides the outcome; the rest may be broken.
 pub(in crate::deliver) struct Answer {
     status: u16,
-    /// Where a redirect leads, for people.
+    /// The target of a redirect, to be shown.
     location: Option<String>,
     retry_after: Option<Duration>,
     body: Option<Incoming>,
     /// The beginning of the body.
     kept: BytesMut,
-    /// What is wrong behind the status.
+    /// The error after the status.
     fault: Option<String>,
 }
 
 impl Answer {
-    /// One whose head has come.
+    /// A response with a complete head.
     pub(in crate::deliver) fn new(answer: Response<Incoming>) -> Self {
         let value = answer.headers().get(RETRY_AFTER);
         Self {
@@ -45,7 +45,7 @@ impl Answer {
         }
     }
 
-    /// One of which nothing more than the status could be read.
+    /// A response of which only the status was read.
     pub(in crate::deliver) fn broken(status: u16, why: &str) -> Self {
         Self {
             status,
@@ -57,7 +57,7 @@ impl Answer {
         }
     }
 
-    /// Reads the body, as far as it comes and may be read.
+    /// Reads the body, up to its limit.
     pub(in crate::deliver) async fn read(&mut self, bytes_max: u64, deadline: Instant) {
         let mut read = 0_u64;
         while let Some(body) = &mut self.body {
@@ -84,7 +84,7 @@ impl Answer {
         }
     }
 
-    /// Nothing of it is left on the connection.
+    /// Whether it was read to its end.
     pub(in crate::deliver) fn is_whole(&self) -> bool {
         self.fault.is_none()
     }
@@ -131,7 +131,7 @@ pub(in crate::deliver) fn connect_failed(error: &ConnectError) -> Outcome {
     unsent(kind, error.to_string())
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 pub(in crate::deliver) fn failed(error: &hyper::Error) -> Outcome {
     let broke_off = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
     let is_reset = broke_off || causes(error).any(is_reset);
@@ -154,7 +154,7 @@ fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {
     is_h2 || error.downcast_ref::<std::io::Error>().is_some_and(|error| resets.contains(&error.kind()))
 }
 
-/// An error with what it comes from.
+/// An error with its sources.
 fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut error_chain: Vec<String> = causes(error).map(ToString::to_string).collect();
     error_chain.dedup();
@@ -166,19 +166,19 @@ fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
 fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More than a number holds is longer than anybody waits.
+        // A number that overflows is longer than any wait.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::from(u32::MAX))));
     }
     if let Ok(date) = httpdate::parse_http_date(value) {
         let since_epoch = date.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         return Some(Timestamp(i64::try_from(since_epoch.as_micros()).ok()?).since(now));
     }
-    // With another zone than GMT, as mail has them.
+    // With a time zone other than GMT, as in mail.
     let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
     Some(Timestamp(date.as_microsecond()).since(now))
 }
 
-/// What an attempt's log keeps of an unwelcome answer.
+/// The part of an error response that the log of attempts keeps.
 const DETAIL_BYTES: usize = 512;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! One attempt on the connection: a request in, how it ended out.
+//! The HTTP client: makes one attempt at a request and returns its outcome.
 //!
-//! One deadline over the whole exchange, and nothing that was begun for it lives longer. The status
-//! decides: of what follows it as much is read as comes and is allowed, and what is wrong with it is
-//! told. Redirects are answers like others.
+//! One deadline covers the whole exchange, and everything started for it ends with it. The status decides
+//! the outcome: the rest of the response is read up to a limit, and its errors are reported. Redirects are
+//! not followed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,17 +38,17 @@ pub type SendRequest = Box<dyn Fn(OutgoingRequest, Box<dyn FnOnce(Outcome) + Sen
 /// One request.
 #[derive(Debug)]
 pub struct OutgoingRequest {
-    /// Where to.
+    /// The target.
     pub url: Uri,
-    /// All of them.
+    /// All headers.
     pub headers: HeaderMap,
-    /// The batch.
+    /// The body.
     pub body: Bytes,
-    /// Over the whole exchange.
+    /// Of the whole exchange.
     pub timeout: Duration,
-    /// To make the connection.
+    /// Of connecting.
     pub connect_timeout: Duration,
-    /// What is read of the answer.
+    /// The most bytes read of the response.
     pub response_bytes_max: u64,
 }
 
@@ -73,9 +73,8 @@ impl Client {
         })
     }
 
-    /// Makes one attempt. Where a receiver has not looked at the request, as a connection that had
-    /// idle was closed or the receiver says so itself, it is made once more at once, over a new
-    /// connection, and both count as one.
+    /// Makes one attempt. If the receiver did not process the request, because an idle connection was closed
+    /// or by its own report, it is sent again at once over a new connection, and both count as one attempt.
     pub(in crate::deliver) async fn attempt(&self, request: OutgoingRequest) -> Outcome {
         let deadline = tokio::time::sleep(request.timeout).deadline();
         let late = || unsent(OutcomeKind::Timeout, format!("no answer within {:?}", request.timeout));
@@ -122,7 +121,7 @@ impl Client {
         HttpConnection::over(connected).await.map_err(|error| failed(&error))
     }
 
-    /// An answer was read: its connection serves again where it may.
+    /// A response was read: its connection is reused where that is possible.
     async fn answered(
         &self,
         key: Key,

@@ -23,7 +23,7 @@ pub(in crate::deliver) struct Connector {
     pub(in crate::deliver) tls: Arc<ClientConfig>,
 }
 
-/// Where a connection leads: scheme, host and port.
+/// The origin of a connection: scheme, host and port.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(in crate::deliver) struct Key {
     pub(in crate::deliver) https: bool,
@@ -31,7 +31,7 @@ pub(in crate::deliver) struct Key {
     pub(in crate::deliver) port: u16,
 }
 
-/// What HTTP is spoken over.
+/// The transport of HTTP.
 pub(in crate::deliver) type Socket = Box<dyn ByteStream>;
 
 /// Bytes both ways.
@@ -39,17 +39,17 @@ pub(in crate::deliver) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 
-/// A connection, with how to speak over it.
+/// A connection and its protocol.
 pub(in crate::deliver) struct Connected {
     pub(in crate::deliver) socket: Socket,
     pub(in crate::deliver) http2: bool,
-    /// It ends at a proxy, whose requests name the whole target.
+    /// It ends at a proxy, whose requests have an absolute target.
     pub(in crate::deliver) http_proxy: Option<HttpProxy>,
 }
 
-/// A proxy that requests are given to.
+/// A proxy for requests.
 pub(in crate::deliver) struct HttpProxy {
-    /// Who asks, where the proxy wants to know.
+    /// The value of `proxy-authorization`, if the proxy requires it.
     pub(in crate::deliver) authorization: Option<HeaderValue>,
 }
 

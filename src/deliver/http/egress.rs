@@ -1,35 +1,35 @@
-//! Which addresses may be connected to. Checked where the socket is made, after resolving: a name
-//! that is resolved anew, or an address in place of a name, leads nowhere else.
+//! Which addresses may be connected to. Checked where the socket is made, after resolving: neither a name
+//! that is resolved again nor an address in place of a name can bypass it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// `[egress]`, checked.
+/// `[egress]`, validated.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Egress {
-    /// Allowed though `deny` names them.
+    /// Allowed although in `deny`.
     pub allow: Vec<IpNet>,
-    /// Refused.
+    /// Denied.
     pub deny: Vec<IpNet>,
 }
 
 /// An address that may not be connected to.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Denied {
-    /// By the settings.
+    /// Denied by the settings.
     #[error("{0} is refused by `egress.deny` ({1}); name it in `egress.allow` to let it through")]
     BySetting(IpAddr, IpNet),
-    /// The address of a cloud's metadata: never.
+    /// A cloud's metadata service: always denied.
     #[error("{0} is an address of cloud metadata, to which nothing is ever sent")]
     Metadata(IpAddr),
-    /// No address of a receiver: unspecified, multicast or broadcast.
+    /// Not the address of a host: unspecified, multicast or broadcast.
     #[error("{0} is not the address of a receiver")]
     NoHost(IpAddr),
 }
 
 impl Egress {
-    /// Whether `address`, and whatever IPv4 address it wraps, may be connected to.
+    /// Whether `address`, and any IPv4 address embedded in it, may be connected to.
     pub fn check(&self, address: IpAddr) -> Result<(), Denied> {
         self.check_one(address)?;
         let IpAddr::V6(v6) = address else { return Ok(()) };
@@ -56,7 +56,7 @@ impl Egress {
     }
 }
 
-/// The IPv4 addresses that an IPv6 address may stand for, by any way of wrapping them.
+/// The IPv4 addresses that may be embedded in an IPv6 address.
 fn wrapped(v6: Ipv6Addr) -> Vec<Ipv4Addr> {
     if v6 == Ipv6Addr::LOCALHOST || v6 == Ipv6Addr::UNSPECIFIED {
         return Vec::new();
@@ -175,8 +175,8 @@ mod tests {
             denied(&egress, "10.2.0.1") && denied(&egress, "::ffff:10.2.0.1") && denied(&egress, "fe80::1")
         );
         assert!(!denied(&egress, "10.1.0.1") && !denied(&egress, "127.0.0.1") && !denied(&egress, "::1"));
-        let said = egress.check("10.2.0.1".parse().unwrap()).unwrap_err().to_string();
-        assert!(said.contains("egress.deny") && said.contains("egress.allow"), "{said}");
+        let error = egress.check("10.2.0.1".parse().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("egress.deny") && error.contains("egress.allow"), "{error}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Where a redirect leads, for people: it is not followed.
+//! The target of a redirect, to be shown: it is not followed.
 
 use hyper::header::{HeaderMap, LOCATION};
 

@@ -1,7 +1,7 @@
-//! One request over one connection: how it is addressed, signed, sent, and what its answer says.
+//! One request over one connection: address, signature, transport, response.
 //!
-//! In comes a batch's body with its webhook; out goes an [`Outcome`](super::Outcome). Nothing here retries
-//! or chooses what is sent.
+//! The input is a batch's body with its webhook, the result an [`Outcome`](super::Outcome). Retries and the
+//! choice of batches are not made here.
 
 pub(in crate::deliver) mod answer;
 pub(in crate::deliver) mod client;

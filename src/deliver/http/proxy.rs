@@ -1,5 +1,5 @@
 //! An HTTP proxy. TLS goes through a tunnel, <https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6>;
-//! a request in plain text is given to the proxy itself, as it makes tunnels to TLS ports alone:
+//! a request in plain text is sent to the proxy itself, as proxies allow tunnels to TLS ports only:
 //! <https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2>
 
 use std::fmt;
@@ -11,7 +11,7 @@ use hyper::header::HeaderValue;
 use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-/// `egress.proxy`, checked. Its password is never shown.
+/// `egress.proxy`, validated. Its password is never printed.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Proxy {
     host: String,
@@ -20,12 +20,12 @@ pub struct Proxy {
     authorization: Option<String>,
 }
 
-/// A text names no proxy.
+/// The text is not the URL of a proxy.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("a proxy is named as `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`")]
 pub struct BadProxy;
 
-/// Why the proxy made no tunnel.
+/// Why the proxy opened no tunnel.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::deliver) enum TunnelError {
     #[error("ask the proxy for a tunnel: {0}")]
@@ -37,7 +37,7 @@ pub(in crate::deliver) enum TunnelError {
 impl Proxy {
     /// `http://[USER:PASSWORD@]HOST[:PORT]`; the port is 3128 where none is named.
     pub fn parse(text: &str) -> Result<Self, BadProxy> {
-        // A port that is none would else be taken for a missing one.
+        // Otherwise an invalid port would count as a missing one.
         url::Url::parse(text).map_err(|_| BadProxy)?;
         let uri: Uri = text.parse().map_err(|_| BadProxy)?;
         let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http")).ok_or(BadProxy)?;
@@ -57,14 +57,14 @@ impl Proxy {
         (&self.host, self.port)
     }
 
-    /// What it is told of who asks.
+    /// The value of `proxy-authorization` for it.
     pub(in crate::deliver) fn authorization(&self) -> Option<HeaderValue> {
         let mut value = HeaderValue::from_str(self.authorization.as_deref()?).ok()?;
         value.set_sensitive(true);
         Some(value)
     }
 
-    /// Makes a connection to the proxy one to `host`.
+    /// Opens a tunnel to `host`.
     pub(in crate::deliver) async fn tunnel<S>(
         &self,
         stream: &mut S,
@@ -83,7 +83,7 @@ impl Proxy {
         }
         request.push_str("\r\n");
         stream.write_all(request.as_bytes()).await?;
-        // Byte by byte: what follows the answer's head belongs to the tunnel.
+        // Byte by byte: bytes after the response's head belong to the tunnel.
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             if head.len() == HEAD_BYTES_MAX {

@@ -1,4 +1,4 @@
-//! A batch as a request: its headers. Receivers were written for the body; all else is here.
+//! The headers of the request for a batch.
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -9,7 +9,7 @@ use crate::position::Position;
 use crate::spool::Batch;
 use crate::time::Timestamp;
 
-/// What the headers state besides the webhook's own.
+/// The values of the headers.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::deliver) struct RequestContext<'a> {
     pub(in crate::deliver) batch: &'a Batch,
@@ -32,7 +32,7 @@ pub(in crate::deliver) fn headers(webhook: &Webhook, context: &RequestContext<'_
     let id = context.batch.id.to_string();
     let timestamp = context.now.unix_seconds();
     let mut set = |name: &'static str, value: &str| {
-        // Every value is visible ASCII by its making.
+        // Every value is visible ASCII by construction.
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(HeaderName::from_static(name), value);
         }

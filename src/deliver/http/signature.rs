@@ -10,11 +10,11 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
-/// A key that receivers share. Never shown.
+/// A key that receivers share. Never printed.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Secret(Vec<u8>);
 
-/// A text is no secret.
+/// The text is not a secret.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BadSecret {
     /// It begins with `whsec_`, and what follows is not base64.

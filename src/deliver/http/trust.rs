@@ -1,5 +1,4 @@
-//! Whom to trust over TLS: the system's roots and those of `ca_file`, and a certificate that stands in
-//! `ca_file` itself, which comes from no authority but itself.
+//! Trust over TLS: the system's roots, those of `ca_file`, and self-signed certificates in `ca_file`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::source::verifier;
 
-/// How TLS is done with receivers.
+/// The TLS configuration for receivers.
 pub(in crate::deliver) fn client_config(ca_file: Option<&Path>) -> anyhow::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -1,5 +1,5 @@
 //! One connection to a receiver, for one request at a time: over HTTP/2 too, as requests that share
-//! a connection wait for each other. All that runs for it ends when it is dropped.
+//! a connection wait for each other. Its tasks end when it is dropped.
 
 mod pool;
 mod tap;
@@ -22,12 +22,12 @@ use crate::deliver::http::connector::{Connected, HttpProxy, Socket};
 
 pub(in crate::deliver) use self::pool::Pool;
 
-/// A connection that was made.
+/// An open connection.
 pub(in crate::deliver) struct HttpConnection {
     sender: RequestSender,
     tap: StatusTap,
     tasks: Tasks,
-    /// Requests name their whole target, as those to a proxy do.
+    /// Requests have an absolute target, as requests to a proxy do.
     http_proxy: Option<HttpProxy>,
     /// It has served a request before.
     pub(in crate::deliver) reused: bool,
@@ -38,13 +38,13 @@ enum RequestSender {
     Http2(http2::SendRequest<Full<Bytes>>),
 }
 
-/// A request had no answer that could be read.
+/// A request without a readable response.
 #[derive(Debug)]
 pub(in crate::deliver) struct NoResponse {
     pub(in crate::deliver) error: hyper::Error,
-    /// The status, where that at least could be read.
+    /// The status, if it was read.
     pub(in crate::deliver) status: Option<u16>,
-    /// The receiver has not looked at the request: it may be sent again and is not sent twice.
+    /// The receiver did not process the request: it can be sent again without a duplicate.
     pub(in crate::deliver) is_untouched: bool,
 }
 
@@ -60,7 +60,7 @@ impl HttpConnection {
     }
 
     async fn http1(io: TokioIo<TappedStream<Socket>>, tasks: &Tasks) -> hyper::Result<RequestSender> {
-        // What a browser would take is taken: the status decides, not the manners.
+        // The parser is lenient, as the status decides.
         let (sender, connection) = http1::Builder::new()
             .allow_obsolete_multiline_headers_in_responses(true)
             .allow_spaces_after_header_name_in_responses(true)
@@ -76,7 +76,7 @@ impl HttpConnection {
         let (sender, connection) = http2::Builder::new(tasks.clone())
             .timer(TokioTimer::new())
             .max_header_list_size(HEADER_BYTES_MAX)
-            // A peer that has vanished is found out within one attempt.
+            // A lost peer is detected within one attempt.
             .keep_alive_interval(PING)
             .keep_alive_timeout(PING)
             .handshake(io)
@@ -85,7 +85,7 @@ impl HttpConnection {
         Ok(RequestSender::Http2(sender))
     }
 
-    /// Sends a request with an absolute target, and waits for the head of its answer.
+    /// Sends a request with an absolute target, and waits for the head of its response.
     pub(in crate::deliver) async fn send(
         &mut self,
         mut request: Request<Full<Bytes>>,
@@ -101,12 +101,12 @@ impl HttpConnection {
         sent.map_err(|error| self.unanswered(error))
     }
 
-    /// The status of an answer whose head is not whole yet.
+    /// The status of a response whose head is incomplete.
     pub(in crate::deliver) fn status(&self) -> Option<u16> {
         self.tap.status()
     }
 
-    /// Whether it was closed meanwhile.
+    /// Whether it was closed.
     fn is_closed(&self) -> bool {
         match &self.sender {
             RequestSender::Http1(sender) => sender.is_closed(),
@@ -114,9 +114,9 @@ impl HttpConnection {
         }
     }
 
-    /// Once an answer was read to its end: whether the connection may serve again.
+    /// After a response was read to its end: whether the connection can be reused.
     pub(in crate::deliver) async fn is_free(&mut self) -> bool {
-        // A receiver that answers early may never read the rest of the request.
+        // A receiver that responds early may never read the rest of the request.
         let ready = async {
             match &mut self.sender {
                 RequestSender::Http1(sender) => sender.ready().await.is_ok(),
@@ -130,9 +130,8 @@ impl HttpConnection {
         let status = self.tap.status();
         let unsent = error.message().is_some();
         let error = error.into_error();
-        // A connection that a receiver closes while it is idle, or that something between has
-        // forgotten, ends at the next request without a byte. The batch's id tells the receiver that
-        // it is the same one, should it have come after all.
+        // A connection that was closed while idle, or dropped by a device in between, ends at the next
+        // request without a byte. If the request did arrive, the receiver sees the same batch id twice.
         let broke_off = error.is_closed() || error.is_canceled() || error.is_incomplete_message();
         let stale = self.reused && !self.tap.any() && (broke_off || is_io(&error));
         let is_untouched = status.is_none() && (unsent || stale || is_refused(&error));
@@ -146,7 +145,7 @@ impl Drop for HttpConnection {
     }
 }
 
-/// The target as the connection's other end expects it. HTTP/1 names the host apart from it.
+/// The target in the form that the peer expects. HTTP/1 has the host in a header.
 fn target(request: &mut Request<Full<Bytes>>, http_proxy: Option<&HttpProxy>) {
     let uri = request.uri().clone();
     let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
@@ -173,8 +172,8 @@ fn is_io(error: &hyper::Error) -> bool {
     causes(error).any(|cause| cause.is::<std::io::Error>() || is_h2(cause, h2::Error::is_io))
 }
 
-/// The receiver says itself that it has not begun: by a stream refused, or by leaving with a last
-/// stream before this one. <https://www.rfc-editor.org/rfc/rfc9113#section-8.7>
+/// Whether the receiver reports that it did not process the request: it refused the stream, or sent GOAWAY
+/// with a lower last stream. <https://www.rfc-editor.org/rfc/rfc9113#section-8.7>
 fn is_refused(error: &hyper::Error) -> bool {
     let says_so = |error: &h2::Error| {
         error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
@@ -186,14 +185,14 @@ fn is_h2(error: &(dyn std::error::Error + 'static), is: impl Fn(&h2::Error) -> b
     error.downcast_ref::<h2::Error>().is_some_and(is)
 }
 
-/// An error and what it comes from.
+/// An error and its sources.
 pub(in crate::deliver) fn causes<'a>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
     std::iter::successors(Some(error), |error| error.source())
 }
 
-/// What runs for one connection.
+/// The tasks of one connection.
 #[derive(Clone, Default)]
 struct Tasks(Arc<Mutex<JoinSet<()>>>);
 

@@ -1,4 +1,4 @@
-//! What changes a lane's health without an attempt: its webhook comes, goes or changes; it is paused and
+//! Changes of a lane's health without an attempt: its webhook is added, removed or changed; it is paused or
 //! resumed.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::spool::LaneHealth;
 use crate::time::{Timestamp, Uptime};
 
 impl Scheduler {
-    /// The lane's webhook is this one from now on. Where its health changed, the new one is to be stored.
+    /// Sets the lane's webhook. A changed health is returned, to be stored.
     pub(in crate::deliver) fn routed(
         &mut self,
         no: LaneNo,
@@ -24,7 +24,7 @@ impl Scheduler {
         changed
     }
 
-    /// Nothing is sent from the lane any more, for this reason. Its new health is to be stored.
+    /// Pauses the lane for this reason. Its new health is to be stored.
     pub(in crate::deliver) fn pause(
         &mut self,
         no: LaneNo,
@@ -38,7 +38,7 @@ impl Scheduler {
         Some(health)
     }
 
-    /// The lane goes on, at once. Its new health is to be stored.
+    /// Resumes the lane at once. Its new health is to be stored.
     pub(in crate::deliver) fn resume(&mut self, no: LaneNo, now: Uptime) -> Option<LaneHealth> {
         let lane = self.lanes.get_mut(&no)?;
         let health = lane.resume().then(|| lane.health().clone())?;

@@ -1,9 +1,9 @@
-//! Which lane sends what, when. A machine: what happened in, what to do out; no I/O, no clock.
+//! Decides which lane sends what, and when. Pure: events in, actions out; no I/O, no clock.
 //!
 //! 1. A lane has one batch in flight, and its cursor moves only over settled records.
 //! 2. Only sendable records are cut: a batch never waits for another lane once it is cut. The
 //!    earliest unsettled record of a project is always sendable, so no two lanes wait on each other.
-//! 3. Whoever fails or hangs leaves slots for requests to others: [`SlotQueue`].
+//! 3. Failing and hanging receivers leave slots for requests to others: [`SlotQueue`].
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -27,12 +27,12 @@ pub(in crate::deliver) mod slots;
 
 pub(in crate::deliver) use order::{Candidate, Run};
 
-/// What the shell is to do.
+/// What the driver is to do.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::deliver) enum Action {
-    /// Read the lane's head, ask [`Scheduler::run`] how much of it may go, and write the cut down.
+    /// Read the lane's next records, call [`Scheduler::run`] for how many may be cut, and write the cut.
     Cut(LaneNo),
-    /// Make the requested attempt of the lane's next dead letter.
+    /// Redeliver the lane's next dead letter.
     Redeliver(LaneNo),
     /// Give up these pending records of the lane.
     GiveUp(LaneNo, GiveUp),
@@ -52,13 +52,13 @@ pub(in crate::deliver) struct Decision {
 #[derive(Debug)]
 pub(in crate::deliver) struct Scheduler {
     lanes: HashMap<LaneNo, Lane>,
-    /// One entry a lane: when it is to be looked at next.
+    /// One entry a lane: its next wake-up.
     wake_ups: BTreeSet<(Uptime, LaneNo)>,
     slots: SlotQueue,
     /// Of the replays that run.
     rate_limiters: RateLimiters,
     lane_bytes_max: u64,
-    /// Nothing new is begun.
+    /// Nothing new is started.
     held: bool,
 }
 
@@ -97,7 +97,7 @@ impl Scheduler {
         self.slots.taken()
     }
 
-    /// While held, nothing new is begun; what is under way ends.
+    /// While held, nothing new is started; what is in progress ends.
     pub(in crate::deliver) fn hold(&mut self, held: bool) {
         self.held = held;
     }
@@ -158,7 +158,7 @@ impl Scheduler {
         self.reschedule(no, now);
     }
 
-    /// What was begun for the lane could not be written: it is begun again after `wait`.
+    /// A write of the lane failed: the lane starts over after `wait`.
     pub(in crate::deliver) fn not_written(&mut self, no: LaneNo, wait: Duration, now: Uptime) {
         self.release(no);
         if let Some(lane) = self.lanes.get_mut(&no) {

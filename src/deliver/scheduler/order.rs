@@ -1,4 +1,5 @@
-//! Order across the callbacks of a project: what of a lane's head may go, and until when it waits.
+//! Order across the callbacks of a project: how many of a lane's next records may be sent, and how long they
+//! wait.
 
 use std::time::Duration;
 
@@ -7,27 +8,27 @@ use crate::deliver::scheduler::lane::{Lane, Work};
 use crate::record::{Callback, LaneNo, Seq, WaitsFor};
 use crate::time::Uptime;
 
-/// What a record of a lane's head means to the decision.
+/// A record that may be cut next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::deliver) struct Candidate {
     pub(in crate::deliver) seq: Seq,
-    /// Which document it is about.
+    /// Its document.
     pub(in crate::deliver) document: u64,
     pub(in crate::deliver) after: WaitsFor,
     pub(in crate::deliver) bytes: u64,
 }
 
-/// How much of a head may go now.
+/// How many of the candidates may be cut now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::deliver) enum Run {
-    /// Nothing: it waits for other lanes.
+    /// None: the first waits for other lanes.
     Blocked,
-    /// The first so many records.
+    /// This number of records.
     Records(usize),
 }
 
 impl Scheduler {
-    /// How much of a lane's head may go: the longest run of sendable records, up to the limits.
+    /// How many candidates may be cut: the longest run of sendable records, up to the limits.
     pub(in crate::deliver) fn run(&self, no: LaneNo, head: &[Candidate], now: Uptime) -> Run {
         let Some(lane) = self.lanes.get(&no) else { return Run::Blocked };
         let Some(limits) = lane.webhook().map(|webhook| &webhook.limits) else {
@@ -46,7 +47,7 @@ impl Scheduler {
         if records == 0 { Run::Blocked } else { Run::Records(records) }
     }
 
-    /// Nothing was cut: the head with this `after` waits for other lanes.
+    /// Nothing was cut: the first candidate, with this `after`, waits for other lanes.
     pub(in crate::deliver) fn blocked(&mut self, no: LaneNo, after: WaitsFor, now: Uptime) {
         self.release(no);
         let Some(lane) = self.lanes.get(&no) else { return };

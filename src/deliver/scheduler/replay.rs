@@ -10,12 +10,12 @@ use crate::spool::{LaneReplay, ReplayNo};
 use crate::time::Uptime;
 
 impl Scheduler {
-    /// A replay may go so fast.
+    /// Sets the rate of a replay.
     pub(in crate::deliver) fn set_rate(&mut self, replay: ReplayNo, rate: Option<u32>) {
         self.rate_limiters.entry(replay).or_default().rate = rate;
     }
 
-    /// A replay enters its lanes, behind those that run. All lanes are known.
+    /// Adds a replay's ranges to its lanes, after those that run. All lanes are known.
     pub(in crate::deliver) fn replay(
         &mut self,
         replay: ReplayNo,
@@ -33,7 +33,7 @@ impl Scheduler {
         }
     }
 
-    /// Nothing more is cut or sent of a replay; what is on the wire ends. `false`: it does not run.
+    /// Cuts and sends nothing more of a replay; requests in flight end. `false`: it does not run.
     pub(in crate::deliver) fn cancel(&mut self, replay: ReplayNo, now: Uptime) -> bool {
         let runs = self.rate_limiters.remove(&replay).is_some();
         let mut left: Vec<LaneNo> = Vec::new();
@@ -47,13 +47,12 @@ impl Scheduler {
         runs
     }
 
-    /// The replay that was asked for last, of those that run.
+    /// The running replay that was requested last.
     pub(in crate::deliver) fn newest_replay(&self) -> Option<ReplayNo> {
         self.rate_limiters.last_key_value().map(|(replay, _)| *replay)
     }
 
-    /// Records of a replay up to `through` are sent or passed over, durably. Says whether the replay is
-    /// done with them.
+    /// Records of a replay up to `through` are sent or skipped, durably. Returns whether the replay is done.
     pub(in crate::deliver) fn advanced(
         &mut self,
         no: LaneNo,
@@ -75,7 +74,7 @@ impl Scheduler {
         is_done
     }
 
-    /// Whether dead letters of a lane wait for one more attempt.
+    /// Sets whether dead letters of a lane have a requested redelivery.
     pub(in crate::deliver) fn redeliveries(&mut self, no: LaneNo, wait: bool, now: Uptime) {
         if let Some(lane) = self.lanes.get_mut(&no) {
             lane.set_redeliveries(wait);

@@ -1,4 +1,4 @@
-//! What becomes of a batch after an attempt: a function from what happened to what to do.
+//! The retry policy: what to do with a batch after an attempt.
 
 use crate::outcome::OutcomeKind;
 use std::time::Duration;
@@ -6,29 +6,28 @@ use std::time::Duration;
 /// How one attempt ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Outcome {
-    /// The answer's status, where there was one.
+    /// The response's status, if there was one.
     pub status: Option<u16>,
     /// What happened; whether that is a success.
     pub kind: OutcomeKind,
-    /// The error's sentence, the beginning of an unwelcome answer, or what is wrong with one behind its
-    /// status.
+    /// The error, the beginning of an error response, or what is wrong with a response after its status.
     pub detail: Option<String>,
-    /// What the answer asked for in `retry-after`.
+    /// The response's `retry-after`.
     pub retry_after: Option<Duration>,
 }
 
 /// What to do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::deliver) enum Verdict {
-    /// Nothing more: it was taken.
+    /// Nothing: it was delivered.
     Delivered,
-    /// Try the same again, after this.
+    /// Send the same batch again, after this time.
     RetryIn(Duration),
-    /// Try smaller ones.
+    /// Send smaller batches.
     TooLarge,
 }
 
-/// `failures` counts earlier failed attempts since the last success; `dice` lies in 0.0..1.0.
+/// `failures` counts earlier failed attempts since the last success; `jitter` is in 0.0..1.0.
 ///
 /// Waits follow the schedule, ±20 %, so that lanes that failed together do not come back together.
 /// A `retry-after` is honoured where it is longer, up to the schedule's longest wait.
@@ -48,8 +47,8 @@ pub(in crate::deliver) fn verdict(
     let wait = schedule.get(step).or(schedule.last()).copied().unwrap_or(Duration::from_secs(1));
     let longest = schedule.iter().max().copied().unwrap_or(wait);
     let jittered = wait.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0));
-    let asked = outcome.retry_after.unwrap_or_default().min(longest);
-    Verdict::RetryIn(jittered.max(asked))
+    let retry_after = outcome.retry_after.unwrap_or_default().min(longest);
+    Verdict::RetryIn(jittered.max(retry_after))
 }
 
 /// <https://www.rfc-editor.org/rfc/rfc9110#status.413>

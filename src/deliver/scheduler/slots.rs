@@ -1,6 +1,6 @@
-//! Whose turn it is: the requests that may be in flight, and the lanes that wait for one.
+//! Slots for requests in flight, and the lanes that wait for one.
 //!
-//! Slots are kept apart, so that whoever hangs leaves some to others:
+//! Limits keep slots free, so that hanging receivers do not block others:
 //!
 //! 1. Lanes that fail hold a quarter at most; with those that are not proven, three quarters.
 //! 2. A host never holds all. It may take more only while it holds less than a share of what is free,
@@ -15,10 +15,10 @@ use std::time::Duration;
 use crate::record::LaneNo;
 use crate::time::Uptime;
 
-/// Where requests go: what hangs, hangs together.
+/// The host of requests: its lanes hang together.
 pub(in crate::deliver) type Host = Arc<str>;
 
-/// What is known of a lane that wants a slot or holds one.
+/// A lane that waits for a slot or holds one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::deliver) enum Class {
     /// Its last attempt failed.
@@ -39,19 +39,19 @@ pub(in crate::deliver) struct SlotKey {
 #[derive(Debug)]
 pub(in crate::deliver) struct SlotQueue {
     max: usize,
-    /// All that are held.
+    /// All slots in use.
     all: SlotCounts,
-    /// Those of lanes that fail.
+    /// Slots of failing lanes.
     failing: SlotCounts,
-    /// Those of lanes that fail or are not proven.
+    /// Slots of lanes that fail or are not proven.
     doubtful: SlotCounts,
-    /// They go on with what they have begun, before all others.
+    /// Lanes that continue with a batch, served before all others.
     begun: VecDeque<(SlotKey, LaneNo)>,
     queues: [ClassQueue; 3],
     failing_was_last: bool,
     /// How many lanes have waited so far.
     tickets: u64,
-    /// Until when a host counts as one that takes records.
+    /// Until when a host counts as working.
     proven_hosts: HashMap<Host, Uptime>,
 }
 
@@ -62,7 +62,7 @@ struct SlotCounts {
     hosts: HashMap<Host, usize>,
 }
 
-/// Lanes of one class that wait.
+/// The waiting lanes of one class.
 #[derive(Debug, Default)]
 struct ClassQueue {
     /// Hosts in turn: each once, exactly those in `waiting`.
@@ -70,7 +70,7 @@ struct ClassQueue {
     waiting: HashMap<Host, VecDeque<(u64, LaneNo)>>,
 }
 
-/// A lane that may go.
+/// A lane that may take a slot.
 struct NextInLine {
     class: Class,
     /// Its host's place in the queue.
@@ -102,7 +102,7 @@ impl SlotQueue {
         self.all.all
     }
 
-    /// A lane had a success: its host takes records. Says until when that counts.
+    /// A lane had a success: its host works. Returns until when that counts.
     pub(in crate::deliver) fn prove(&mut self, host: &Host, now: Uptime) -> Uptime {
         let until = now.plus(PROVEN_FOR);
         if self.proven_hosts.len() >= HOSTS_MAX && !self.proven_hosts.contains_key(host) {
@@ -112,7 +112,7 @@ impl SlotQueue {
         until
     }
 
-    /// The lane waits for its turn.
+    /// Adds the lane to the queue.
     pub(in crate::deliver) fn enqueue(&mut self, no: LaneNo, key: SlotKey) {
         if let Some(queue) = self.queues.get_mut(key.class as usize) {
             self.tickets += 1;
@@ -120,7 +120,7 @@ impl SlotQueue {
         }
     }
 
-    /// The lane goes on with what it has begun, before all others.
+    /// Adds the lane before all others: it continues with a batch.
     pub(in crate::deliver) fn enqueue_first(&mut self, no: LaneNo, key: SlotKey) {
         self.begun.push_back((key, no));
     }
@@ -228,7 +228,7 @@ impl ClassQueue {
 
 /// How long a success counts: the next request is not expected to hang.
 const PROVEN_FOR: Duration = Duration::from_mins(10);
-/// Hosts that are remembered before old ones are forgotten.
+/// The number of hosts above which old ones are removed.
 const HOSTS_MAX: usize = 4_096;
 /// As much as is left free: a host alone takes half.
 const HALF: usize = 1;

@@ -83,14 +83,14 @@ pub(super) fn redeliver(
     for_each_selected(reader, lanes, selection, &mut |some| {
         if let Some(without) = some.iter().find(|letter| !lanes.has_webhook(letter.lane)) {
             return Err(RequestError::Conflict(format!(
-                "dead letter {}: no webhook answers for `{}` of `{}`: set one first",
+                "dead letter {}: no webhook is configured for `{}` of `{}`: add one first",
                 without.no.0,
                 without.lane.callback(),
                 lanes.project(without.lane)
             )));
         }
         let dead = some.iter().map(|letter| letter.no).collect();
-        if let Done::Asked { lanes, dead } = spool.apply(Op::Redeliver { dead, id })? {
+        if let Done::Redelivering { lanes, dead } = spool.apply(Op::Redeliver { dead, id })? {
             done.dead_letters += dead;
             deliver.redeliver(lanes);
         }
@@ -151,7 +151,7 @@ fn for_each_selected(
             "say which: numbers, a project, a callback, a reason, or all of them".to_owned(),
         ));
     }
-    // Those that come while it works are not meant.
+    // Dead letters that are added meanwhile are not selected.
     let last = reader.last_dead_letter()?;
     let mut pages = Pages { reader, after: DeadLetterNo(0) };
     while let Some(some) = pages.next()? {

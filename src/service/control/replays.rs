@@ -28,10 +28,7 @@ impl Controller {
             if request.dry_run {
                 summary.documents_with_newer_records = match plan.end {
                     None => None,
-                    Some(end) => {
-                        let folder = self.spool.folder();
-                        Some(documents_with_newer_records(&reader, folder, &plan.spans, end)?)
-                    }
+                    Some(end) => Some(documents_with_newer_records(&reader, &self.spool, &plan.spans, end)?),
                 };
                 return Ok(summary);
             }

@@ -97,7 +97,7 @@ impl Controller {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let usage = reader.usage().unwrap_or_default();
         SpoolStatus {
-            path: self.spool.folder().display().to_string(),
+            path: self.settings.spool_path.display().to_string(),
             epoch: self.state.server().epoch.unwrap_or(self.epoch).to_string(),
             room: self.spool.room(),
             live_bytes: usage.live_bytes,

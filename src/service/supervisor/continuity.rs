@@ -1,4 +1,4 @@
-//! Whether the database that answers is the one that the spool knows, and goes on where it left off.
+//! Whether the connected database is the one in the spool, and continues from the spool's position.
 //! Pure.
 
 use serde::{Deserialize, Serialize};
@@ -28,14 +28,14 @@ pub(super) struct KnownSource {
     pub publication: Option<u32>,
 }
 
-/// The source as it answers now.
+/// The source as found on the server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct FoundSource {
     /// The same properties, as found.
     pub source: KnownSource,
     /// The end of the server's log.
     pub flush: Lsn,
-    /// Where the timeline that the spool knows was left for a later one; `None` where it is the
+    /// The LSN at which the timeline in the spool was left for a later one; `None` where it is the
     /// server's own, or no ancestor of it.
     /// <https://www.postgresql.org/docs/current/protocol-replication.html>
     pub switched_at: Option<Lsn>,
@@ -141,7 +141,7 @@ fn same_history(
     let KnownSource { system_id, timeline, database, database_oid, .. } = &found.source;
     if *system_id != known.system_id {
         return Err(format!(
-            "the database cluster is another one: its system id is {system_id}, the spool knows {}",
+            "the database cluster is another one: its system id is {system_id}, the spool was made from {}",
             known.system_id
         ));
     }
@@ -150,7 +150,7 @@ fn same_history(
         None => *database == known.database,
     };
     if !is_same {
-        return Err(format!("the database is `{database}`, the spool knows `{}`", known.database));
+        return Err(format!("the database is `{database}`, the spool was made from `{}`", known.database));
     }
     if *timeline != known.timeline {
         return after_failover(known.timeline, *timeline, position, found.switched_at);
@@ -170,9 +170,9 @@ fn after_failover(
     position: StreamPosition,
     switched_at: Option<Lsn>,
 ) -> Result<StreamPosition, String> {
-    let switch = switched_at.filter(|_| new > old).ok_or_else(|| {
-        format!("timeline {new} does not descend from timeline {old}, which the spool knows")
-    })?;
+    let switch = switched_at
+        .filter(|_| new > old)
+        .ok_or_else(|| format!("timeline {new} does not descend from timeline {old} of the spool"))?;
     let applied = position.open.map_or(position.last_end, |open| Lsn(open.commit.0 + 1));
     if applied > switch {
         return Err(format!(

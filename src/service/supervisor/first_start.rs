@@ -94,9 +94,9 @@ impl Supervisor {
         for line in column_roles::lines(found, required) {
             tracing::info!("{line}");
         }
-        let suspicious = column_roles::suspicions(found, required)
+        let suspicious = column_roles::warnings(found, required)
             .into_iter()
-            .chain(sample::look(client, found, required).await?);
+            .chain(sample::warnings(client, found, required).await?);
         for finding in suspicious {
             tracing::warn!("{}. {}", finding.title, finding.explanation);
         }
@@ -104,7 +104,7 @@ impl Supervisor {
     }
 
     async fn warn_of_shared_ids(&mut self, snapshot: &Snapshot, key: &DocumentKey, identity: &[String]) {
-        if key.told_apart_by(identity) {
+        if key.is_unique_by(identity) {
             return;
         }
         if let Ok(shared) = snapshot.shared_ids(key).await

@@ -70,10 +70,10 @@ impl Supervisor {
         match &error {
             ApplyError::DiskFull | ApplyError::SpoolFull => {
                 let why = error.to_string();
-                tracing::error!("{why}: reading stops, and goes on by itself");
+                tracing::error!("{why}: reading stops, and resumes by itself");
                 self.state.enter(Phase::Stopped(why));
                 self.until_there_is_room().await?;
-                tracing::info!("there is room again: reading goes on");
+                tracing::info!("there is room again: reading resumes");
                 Ok(ConnectionEnd::Reconnect)
             }
             ApplyError::GroupWriter { error: GroupError::Spool(error), .. } => {

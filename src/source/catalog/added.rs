@@ -1,4 +1,4 @@
-//! Reads what rows hold in columns that were added after them.
+//! Reads the values of columns that were added after the rows were written.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::relation::{AddedColumns, Filenodes, MissingValue};
 use crate::source::SourceError;
 use crate::source::wire::sql::Bytes;
 
-/// Asks for the columns `names` of the table `oid`. Those that are not there any more are left out.
+/// Reads the columns `names` of the table `oid`. Columns that no longer exist are left out.
 pub async fn added(client: &Client, oid: u32, names: &[String]) -> Result<AddedColumns, SourceError> {
     let columns = client.query(include_str!("../../../sql/added.sql"), &[&oid, &names]).await?;
     let columns = columns.iter().map(column).collect::<Result<_, SourceError>>()?;
@@ -22,14 +22,14 @@ pub async fn added(client: &Client, oid: u32, names: &[String]) -> Result<AddedC
     })
 }
 
-/// The files of the table `oid` and its partitions.
+/// The filenodes of the table `oid` and its partitions.
 async fn files(client: &Client, oid: u32) -> Result<Filenodes, SourceError> {
     let files = client.query(include_str!("../../../sql/storage.sql"), &[&oid]).await?;
     files.iter().map(|row| Ok((row.try_get("oid")?, row.try_get("file")?))).collect()
 }
 
-/// Waits until sessions see what the transaction `xid` did: the stream reports a commit when it is in the
-/// log, which is a moment before, or longer where a standby has to confirm it.
+/// Waits until the transaction `xid` is visible to new snapshots. The stream reports a commit as soon as it
+/// is in the WAL, which is shortly before, or longer where a synchronous standby has to confirm it.
 pub async fn until_visible(client: &Client, xid: u32) -> Result<(), SourceError> {
     loop {
         let row = client.query_one("SELECT pg_catalog.pg_current_snapshot()::text", &[]).await?;
@@ -40,10 +40,10 @@ pub async fn until_visible(client: &Client, xid: u32) -> Result<(), SourceError>
     }
 }
 
-/// Whether a snapshot, written `xmin:xmax:xip,xip`, sees a transaction that was committed.
+/// Whether a snapshot, written as `xmin:xmax:xip,xip`, sees the committed transaction `xid`.
 /// <https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT-PARTS>
 fn sees(snapshot: &str, xid: u32) -> Option<bool> {
-    // Its numbers count on beyond 32 bits.
+    // A snapshot's ids are 64 bits wide: the epoch is above the 32 bits of an xid.
     let low = |text: &str| text.parse::<u64>().ok().and_then(|xid| u32::try_from(xid & 0xFFFF_FFFF).ok());
     let mut parts = snapshot.split(':');
     let (_, xmax, running) = (parts.next()?, low(parts.next()?)?, parts.next()?);
@@ -52,7 +52,7 @@ fn sees(snapshot: &str, xid: u32) -> Option<bool> {
 }
 
 fn column(row: &Row) -> Result<(String, AddedColumn), SourceError> {
-    // Of any bytes, as what is in the column.
+    // Bytes, because in a SQL_ASCII database the value need not be UTF-8.
     let missing: Option<Bytes<'_>> = row.try_get("missing")?;
     let held = match missing {
         Some(Bytes(text)) if row.try_get("same_missing")? => MissingValue::Constant(text.to_owned()),

@@ -1,4 +1,4 @@
-//! What the columns of a table are by their types. Domains are followed to what they are of.
+//! The types of a table's columns, with domains resolved to their base types.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::relation::{ColumnType, TypeClass, TypeForm, TypeKind};
 use crate::source::SourceError;
 use crate::source::catalog::types::type_forms;
 
-/// The types of the columns of the table `oid`, by the columns' names.
+/// The types of the columns of the table `oid`, by column name.
 pub async fn column_types(client: &Client, oid: u32) -> Result<BTreeMap<String, ColumnType>, SourceError> {
     let rows = client.query(include_str!("../../../sql/column_types.sql"), &[&oid]).await?;
     let bases = rows.iter().map(|row| row.try_get("base")).collect::<Result<Vec<u32>, _>>()?;

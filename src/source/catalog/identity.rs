@@ -1,15 +1,15 @@
-//! Which columns identify a row of the table. Pure: the catalog's facts in, the identity or
-//! the SQL that would give one out.
+//! Chooses the columns that identify a row of the table. Pure: the catalog's facts in, the identity or a
+//! violation with the SQL that would provide one out.
 
 use postgres_protocol::escape::escape_identifier;
 
 use super::violation::Violation;
 use crate::relation::{Column, Kind, Partition, ReplicaIdentity, Table, UniqueIndex, sql_names};
 
-/// The identity: the columns of the replica identity; under FULL the primary key, else an immediate
-/// unique index over NOT NULL columns.
+/// The identity: the columns of the replica identity; under FULL the primary key, else an immediate unique
+/// index over NOT NULL columns.
 ///
-/// Refused where there is none, where a partition has another, and where a column of `id` may be NULL.
+/// A violation if there is none, if a partition has another one, or if a column of `id` may be NULL.
 pub fn choose(table: &Table, id: &[String]) -> Result<Vec<String>, Violation> {
     let identity = of_root(table, id)?;
     if let Some(stranger) = table.partitions.iter().find(|partition| !partition_carries(partition, &identity))
@@ -39,8 +39,8 @@ fn of_root(table: &Table, id: &[String]) -> Result<Vec<String>, Violation> {
     }
 }
 
-/// The primary key, else the first of the smallest indexes that could serve as one. A deferrable one
-/// does not: two rows may hold the same values while a statement runs.
+/// The primary key, else the first of the smallest indexes that could serve as one. A deferrable index
+/// cannot: two rows may hold the same values while a statement runs.
 fn candidate(table: &Table) -> Option<&UniqueIndex> {
     let serves = |index: &&UniqueIndex| {
         let not_null = |name: &String| table.column(name).is_some_and(|column| column.not_null);
@@ -50,7 +50,8 @@ fn candidate(table: &Table) -> Option<&UniqueIndex> {
     primary.or_else(|| table.unique_indexes.iter().find(serves))
 }
 
-/// A changed row is logged by the identity of the partition that it is in.
+/// Whether the partition's replica identity carries the columns: a changed row is logged by the identity of
+/// its partition, not of the root.
 fn partition_carries(partition: &Partition, identity: &[String]) -> bool {
     let same = || {
         partition.carried.len() == identity.len()
@@ -68,7 +69,7 @@ fn none(table: &Table, id: &[String]) -> Violation {
     let why = match table.replica_identity {
         ReplicaIdentity::Default => "no primary key (or one that is deferrable)",
         ReplicaIdentity::Full => {
-            "replica identity FULL, no primary key, and no unique index that could stand for one"
+            "replica identity FULL, no primary key, and no unique index that could serve as one"
         }
         ReplicaIdentity::Index => "a replica identity whose index is gone or invalid",
         ReplicaIdentity::Nothing => "replica identity NOTHING",
@@ -90,7 +91,7 @@ fn none(table: &Table, id: &[String]) -> Violation {
     };
     Violation::with_fix(
         format!(
-            "the table {shown} has {why}: once it is published, its UPDATEs and DELETEs fail or cannot be told apart"
+            "the table {shown} has {why}: once it is published, its UPDATEs and DELETEs fail or cannot be assigned to a document"
         ),
         cure,
     )
@@ -106,11 +107,14 @@ fn of_partition(table: &Table, partition: &Partition, identity: &[String]) -> Vi
     if partition.kind == Kind::Other {
         let detach = format!("ALTER TABLE {} DETACH PARTITION {quoted};", table.quoted());
         return Violation::with_fix(
-            format!("the partition {name} of {shown} is a foreign table: its changes are not logged here"),
+            format!(
+                "the partition {name} of {shown} is a foreign table: its changes are not in this server's WAL"
+            ),
             detach,
         );
     }
-    // Its own index over the same columns need not have a name that we know; FULL needs none.
+    // A partition's index over the same columns may have any name, so it is matched by its columns. FULL
+    // needs no index.
     let primary = table.unique_indexes.iter().any(|index| index.primary && index.columns == identity);
     let cure = if primary { "DEFAULT" } else { "FULL" };
     Violation::with_fix(what, format!("ALTER TABLE {quoted} REPLICA IDENTITY {cure};"))

@@ -2,24 +2,24 @@
 //! indexes, the publication and the slot, as values; and what makes one of them unusable, with the SQL
 //! that fixes it.
 //!
-//! Promised: nothing is written; every query takes its names as parameters or quotes them, and calls
-//! only functions of `pg_catalog`.
+//! Guarantees: nothing is written; every query takes its names as parameters or quotes them, and calls only
+//! functions of `pg_catalog`.
 
-/// What rows hold in columns that were added after them.
+/// The values of columns that were added after the rows were written.
 pub mod added;
-/// What columns are by their types.
+/// The types of columns.
 pub mod column_types;
-/// Which columns identify a row.
+/// The columns that identify a row.
 pub mod identity;
 /// The publication.
 pub mod publication;
-/// Which types fit which role.
+/// The types that fit each role.
 pub mod roles;
 /// The server's settings.
 pub mod server_settings;
 /// The replication slot.
 pub mod slot;
-/// The forms of types' texts.
+/// The text forms of types.
 pub mod types;
 /// The values that mark excluded documents, as the server writes them.
 pub mod values;

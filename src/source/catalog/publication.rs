@@ -1,5 +1,5 @@
-//! The publication: what it holds, and what of that would lose changes or break the application's
-//! writes.
+//! The publication: what it publishes, and which of its properties would lose changes or break the
+//! application's writes.
 
 use postgres_protocol::escape::escape_identifier;
 use tokio_postgres::Client;
@@ -8,35 +8,35 @@ use super::violation::Violation;
 use crate::relation::{Generated, Kind, ReplicaIdentity, Table};
 use crate::source::SourceError;
 
-/// A publication, and what it does with the documents table.
+/// A publication, and how it publishes the documents table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "facts of the catalog, each by itself")]
 pub struct Publication {
-    /// Its oid: one that is dropped and made again has another.
+    /// Its OID. A publication that is dropped and recreated gets another one.
     pub oid: u32,
     /// FOR ALL TABLES.
     pub all_tables: bool,
     /// It publishes inserts, updates, deletes and truncates.
     pub publishes_all: bool,
-    /// Changes of partitions come under the root's name.
+    /// Changes of partitions are published under the root's name (`publish_via_partition_root`).
     pub via_root: bool,
     /// Stored generated columns are published (18+).
     pub generated: bool,
-    /// Our role may change and drop it.
+    /// Our role may alter and drop it.
     pub owned: bool,
-    /// The table's changes are published under its name.
-    pub holds: bool,
-    /// The table is named in it, or only partitions of it are published.
-    pub holds_somehow: bool,
-    /// It has a column list for the table.
-    pub withholds_columns: bool,
-    /// It has a row filter for the table.
-    pub withholds_rows: bool,
-    /// How many other tables it publishes.
+    /// Changes of the table are published under its own name.
+    pub publishes_table: bool,
+    /// The publication names the table, or publishes partitions of it only.
+    pub publishes_parts: bool,
+    /// The publication has a column list for the table.
+    pub has_column_list: bool,
+    /// The publication has a row filter for the table.
+    pub has_row_filter: bool,
+    /// Number of other tables that it publishes.
     pub others: i64,
 }
 
-/// Reads the publication `name` as it treats the table `oid`; `None` where there is none.
+/// Reads the publication `name` with its view of the table `oid`; `None` if it does not exist.
 pub async fn publication(client: &Client, name: &str, oid: u32) -> Result<Option<Publication>, SourceError> {
     let Some(found) = client.query_opt(include_str!("../../../sql/publication.sql"), &[&name]).await? else {
         return Ok(None);
@@ -56,15 +56,15 @@ pub async fn publication(client: &Client, name: &str, oid: u32) -> Result<Option
         via_root: found.try_get("via_root")?,
         generated: found.try_get("generated")?,
         owned: found.try_get("owned")?,
-        holds: tables.try_get("holds")?,
-        holds_somehow: limits.is_some() || tables.try_get("holds_parts")?,
-        withholds_columns: limit("withholds_columns")?,
-        withholds_rows: limit("withholds_rows")?,
+        publishes_table: tables.try_get("publishes_table")?,
+        publishes_parts: limits.is_some() || tables.try_get("publishes_parts")?,
+        has_column_list: limit("has_column_list")?,
+        has_row_filter: limit("has_row_filter")?,
         others: tables.try_get("others")?,
     }))
 }
 
-/// What is wrong with the publication `name`, each with the SQL that cures it.
+/// The problems of the publication `name`, each with the SQL that fixes it.
 pub fn violations(
     name: &str,
     publication: &Publication,
@@ -81,22 +81,22 @@ pub fn violations(
         ));
     }
     let under_leaves = table.kind == Kind::Partitioned && !publication.via_root;
-    if under_leaves && (publication.holds_somehow || publication.all_tables) {
+    if under_leaves && (publication.publishes_parts || publication.all_tables) {
         violations.push(Violation::with_fix(
             format!(
-                "the publication {name} gives changes under the names of the partitions of {}",
+                "the publication {name} publishes changes under the names of the partitions of {}",
                 table.name
             ),
             set("publish_via_partition_root = true"),
         ));
-    } else if !publication.holds {
+    } else if !publication.publishes_table {
         violations.push(Violation::with_fix(
-            format!("the publication {name} does not hold the table {}.{}", table.schema, table.name),
+            format!("the publication {name} does not contain the table {}.{}", table.schema, table.name),
             format!("ALTER PUBLICATION {publication_sql} ADD TABLE {table_sql};"),
         ));
     }
-    if publication.withholds_columns || publication.withholds_rows {
-        let limit = if publication.withholds_columns { "column list" } else { "row filter" };
+    if publication.has_column_list || publication.has_row_filter {
+        let limit = if publication.has_column_list { "column list" } else { "row filter" };
         violations.push(Violation::with_fix(
             format!(
                 "the publication {name} has a {limit} for {}: changes would be lost, or the application's UPDATEs fail",
@@ -114,8 +114,8 @@ pub fn violations(
     violations
 }
 
-/// Whether the publication must carry stored generated columns (18+): where a setting or the identity
-/// names one, and under FULL, where the application's UPDATEs and DELETEs would fail without.
+/// Whether the publication must publish stored generated columns (18+): if a setting or the identity names
+/// one, and under FULL, where the application's UPDATEs and DELETEs would fail otherwise.
 /// <https://www.postgresql.org/docs/current/logical-replication-gencols.html>
 pub fn needs_generated(version: u32, table: &Table, named: impl IntoIterator<Item: AsRef<str>>) -> bool {
     let stored = |name: &str| table.column(name).is_some_and(|column| column.generated == Generated::Stored);
@@ -124,7 +124,7 @@ pub fn needs_generated(version: u32, table: &Table, named: impl IntoIterator<Ite
     version >= PUBLISHES_GENERATED && (under_full || named.into_iter().any(|name| stored(name.as_ref())))
 }
 
-/// The SQL that makes the publication `name` for `table`.
+/// The SQL that creates the publication `name` for `table`.
 pub fn create(name: &str, table: &Table, generated: bool) -> String {
     let mut options = Vec::new();
     if table.kind == Kind::Partitioned {

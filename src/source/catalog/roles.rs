@@ -1,28 +1,29 @@
-//! Which types a column may be of for its role in `[documents]`. Pure: the catalog's facts in, violations out.
+//! The types that a column may have for its role in `[documents]`. Pure: the catalog's facts in, violations
+//! out.
 
 use super::violation::Violation;
 use crate::relation::{BOOL, Column, ColumnType, ExcludedWhen, Table, TypeClass, TypeKind};
 use crate::source::RequiredColumn;
 
-/// What a column is for.
+/// The role of a column.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Role {
-    /// A change of it sends the document again.
+    /// A change sends the document again.
     Content,
-    /// It marks excluded documents.
+    /// Marks excluded documents.
     Excluded,
-    /// It is, or is part of, what receivers know a document by; or a second name.
+    /// The document's id or a part of it, or its key.
     Id,
     /// Labels.
     Labels,
     /// The tenant.
     Project,
-    /// Similarities, as JSON.
+    /// Similarity entries, as JSON.
     Similarity,
 }
 
 impl Role {
-    /// The role that a setting gives.
+    /// The role that `setting` assigns.
     pub fn of(setting: &str) -> Self {
         match setting {
             "documents.excluded" => Self::Excluded,
@@ -36,7 +37,8 @@ impl Role {
     }
 }
 
-/// Why the column cannot play its role, whatever its values. The rule for excluded documents is checked by [`rule`].
+/// Why the column cannot play its role, whatever its values. The values of `documents.excluded` are checked
+/// by [`rule`].
 pub fn violation(required: &RequiredColumn, column: &Column, of: &ColumnType) -> Option<Violation> {
     let role = Role::of(&required.setting);
     let why = match role {
@@ -61,8 +63,8 @@ pub fn violation(required: &RequiredColumn, column: &Column, of: &ColumnType) ->
     )))
 }
 
-/// What tells an excluded document by this column, its values as they were written; refused where it could
-/// never tell.
+/// The rule that marks excluded documents by this column, with its values as written in the settings. A
+/// violation if no value of the column could match.
 pub fn rule(
     table: &Table,
     column: &Column,
@@ -77,10 +79,10 @@ pub fn rule(
         ExcludedWhen::ByType if of.form.base == BOOL => ExcludedWhen::True,
         ExcludedWhen::ByType if of.form.is_moment() => ExcludedWhen::NotNull,
         ExcludedWhen::ByType => {
-            let why = ", of which it must be said what tells an excluded document";
+            let why = ", so the values that mean \"excluded\" must be set";
             return refuse("documents.excluded_when", why);
         }
-        said => said.clone(),
+        given => given.clone(),
     };
     match &when {
         ExcludedWhen::NotNull if column.not_null => {
@@ -94,8 +96,7 @@ pub fn rule(
             refuse("documents.excluded_when", ", which is never \"true\"")
         }
         ExcludedWhen::Unless(_) | ExcludedWhen::Values(_) if !has_one_text(of) => {
-            let why =
-                ", and texts of such values can differ where the values are equal: a list does not tell them";
+            let why = ", and equal values of it can have different texts, so a list cannot match them";
             refuse(setting(&when), why)
         }
         _ => Ok(when),
@@ -130,7 +131,7 @@ pub(in crate::source) fn typed(column: &Column, of: &ColumnType) -> String {
     format!("{} is {}", column.name, type_name(column, of))
 }
 
-/// A type, and what it is a domain of.
+/// The name of a type, with the base type of a domain.
 pub(in crate::source) fn type_name(column: &Column, of: &ColumnType) -> String {
     if column.type_oid == of.form.base {
         column.type_name.clone()
@@ -167,7 +168,7 @@ pub(in crate::source) fn forms(column: &Column, of: &ColumnType) -> String {
     forms.join("; ") + &labels
 }
 
-/// The setting that the rule comes from.
+/// The name of the setting that the rule comes from.
 pub(in crate::source) fn setting(when: &ExcludedWhen) -> &'static str {
     match when {
         ExcludedWhen::Unless(_) => "documents.live_when",
@@ -175,7 +176,8 @@ pub(in crate::source) fn setting(when: &ExcludedWhen) -> &'static str {
     }
 }
 
-/// Values that SQL takes for equal have one text, or one that [`super::types::canonical`] makes the same.
+/// Whether values that SQL treats as equal have the same text, or one that [`super::types::canonical`]
+/// makes the same.
 fn has_one_text(of: &ColumnType) -> bool {
     is_scalar(of) && !is_named(of) && of.form.base != INTERVAL
 }
@@ -187,7 +189,7 @@ fn holds_labels(of: &ColumnType) -> bool {
         || of.class == TypeClass::Enum
 }
 
-/// A single value with a text of its own. Types of extensions are taken for such.
+/// Whether the type is a single value with a text of its own. Types of extensions are assumed to be.
 fn is_scalar(of: &ColumnType) -> bool {
     match of.class {
         TypeClass::Enum => true,
@@ -196,14 +198,14 @@ fn is_scalar(of: &ColumnType) -> bool {
     }
 }
 
-/// Its text is the name of something in the catalog.
+/// Whether the type's text is the name of an object in the catalog.
 fn is_named(of: &ColumnType) -> bool {
     REG.contains(&of.form.base)
 }
 
-const NAMED: &str = "whose text is the name of something in the catalog, and changes when that is renamed";
+const NAMED: &str = "whose text is the name of an object in the catalog, and changes when that is renamed";
 const CHAR: u32 = 18;
-/// '1 month' and '30 days' are equal.
+/// Not a scalar here: '1 month' and '30 days' are equal but have different texts.
 const INTERVAL: u32 = 1186;
 /// boolean, bytea, "char", name, int8, int2, int4, text, oid, tid, xid, cid, cidr, float4, float8, macaddr8,
 /// money, macaddr, inet, bpchar, varchar, date, time, timestamp, timestamptz, interval, timetz, bit, varbit,

@@ -1,4 +1,4 @@
-//! The server's settings that matter here.
+//! The server's settings that the sidecar depends on.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 
 use crate::source::SourceError;
 
-/// The server's settings, by name; those that its version does not have are absent.
+/// The server's settings, by name. Settings that its version does not have are absent.
 #[derive(Clone, Debug, Default)]
 pub struct ServerSettings(HashMap<String, Setting>);
 
@@ -18,33 +18,33 @@ struct Setting {
 }
 
 impl ServerSettings {
-    /// The bare figure, in the setting's base unit; empty where there is no such setting.
+    /// The value in the setting's base unit; empty if there is no such setting.
     pub fn figure(&self, name: &str) -> &str {
         self.0.get(name).map_or("", |setting| &setting.figure)
     }
 
-    /// The figure as a number.
+    /// The value as a number.
     pub fn number(&self, name: &str) -> Option<i64> {
         self.figure(name).parse().ok()
     }
 
-    /// A setting whose base unit is the millisecond; zero where there is none.
+    /// The value of a setting whose base unit is the millisecond; zero if there is no such setting.
     pub fn milliseconds(&self, name: &str) -> Duration {
         Duration::from_millis(self.number(name).and_then(|number| u64::try_from(number).ok()).unwrap_or(0))
     }
 
-    /// The same with another figure, to evaluate a state that this server is not in.
+    /// Replaces a value, to evaluate a state that this server is not in.
     pub fn set(&mut self, name: &str, figure: &str) {
         self.0.insert(name.to_owned(), Setting { figure: figure.to_owned(), shown: figure.to_owned() });
     }
 
-    /// As people write it, with its unit.
+    /// The value with its unit, for messages.
     pub fn shown(&self, name: &str) -> &str {
         self.0.get(name).map_or("", |setting| &setting.shown)
     }
 }
 
-/// Reads them.
+/// Reads the settings.
 pub async fn server_settings(client: &Client) -> Result<ServerSettings, SourceError> {
     let rows = client.query(include_str!("../../../sql/settings.sql"), &[&NAMES]).await?;
     let setting = |row: &tokio_postgres::Row| {

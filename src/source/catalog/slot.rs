@@ -1,4 +1,5 @@
-//! The replication slot: its state, by the server's own word, and whom its making waits for.
+//! The replication slot: its state as the server reports it, and the transactions that its creation waits
+//! for.
 
 use postgres_protocol::escape::escape_literal;
 use std::fmt;
@@ -15,45 +16,45 @@ use crate::source::SourceError;
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "facts of the catalog, each by itself")]
 pub struct Slot {
-    /// The output plugin; `None` of a physical slot.
+    /// The output plugin; `None` for a physical slot.
     pub plugin: Option<String>,
-    /// The database; `None` of a physical slot.
+    /// The database; `None` for a physical slot.
     pub database: Option<String>,
-    /// It belongs to the database that we are connected to.
+    /// The slot belongs to the database that we are connected to.
     pub here: bool,
-    /// It goes with its session.
+    /// The server drops it at the end of its session.
     pub temporary: bool,
     /// It sends prepared transactions before their commit.
     pub two_phase: bool,
-    /// It is copied to standbys (17+).
+    /// Standbys synchronise it (17+).
     pub failover: bool,
-    /// The walsender that reads it.
+    /// The process id of the walsender that reads it.
     pub active_pid: Option<i32>,
-    /// Up to here changes are confirmed; stays readable when the slot is lost.
+    /// `confirmed_flush_lsn`. Stays readable when the slot is lost.
     pub confirmed: Option<Lsn>,
-    /// The oldest log that it keeps; `None` when it is lost.
+    /// `restart_lsn`, the oldest WAL that the slot retains; `None` if it is lost.
     pub restart: Option<Lsn>,
     /// `reserved`, `extended`, `unreserved` or `lost`.
     pub wal_status: Option<String>,
-    /// What may still be written before it is lost, in bytes; `None` where there is no limit.
+    /// Bytes of WAL that can be written before the slot may be lost; `None` without a limit.
     pub safe_wal_size: Option<i64>,
-    /// Why the server calls it invalid (17+).
+    /// Why the server invalidated it (17+).
     pub invalidation_reason: Option<String>,
     /// It was invalidated on a standby (16+).
     pub conflicting: bool,
-    /// Log that it keeps from being removed, in bytes.
+    /// Bytes of WAL that the slot retains.
     pub retained_bytes: Option<i64>,
-    /// Log that is not yet confirmed, in bytes.
+    /// Bytes of WAL that are not confirmed yet.
     pub lag_bytes: Option<i64>,
 }
 
 impl Slot {
-    /// The server reports that it can never be read from again. Only then may it be dropped.
+    /// The server reports that the slot can never be read again. Only then may it be dropped.
     pub fn lost(&self) -> bool {
         self.lost_because().is_some()
     }
 
-    /// Why it is lost; `None` where it is not.
+    /// Why the slot is lost; `None` if it is not.
     /// <https://www.postgresql.org/docs/current/view-pg-replication-slots.html>
     pub fn lost_because(&self) -> Option<&'static str> {
         Some(match self.invalidation_reason.as_deref() {
@@ -62,16 +63,16 @@ impl Slot {
             Some("wal_level_insufficient") => "wal_level was below logical for a while",
             Some("idle_timeout") => "nobody read from it for longer than idle_replication_slot_timeout",
             Some(_) => "the server invalidated it",
-            None if self.conflicting => "it was in the way of recovery on a standby",
+            None if self.conflicting => "it conflicted with recovery on a standby",
             None if self.wal_status.as_deref() == Some("lost") => REMOVED,
             None => return None,
         })
     }
 }
 
-const REMOVED: &str = "the server removed log that it needed: it kept more than max_slot_wal_keep_size";
+const REMOVED: &str = "the server removed WAL that it needed: it retained more than max_slot_wal_keep_size";
 
-/// Reads the slot `name`; `None` where there is none.
+/// Reads the slot `name`; `None` if it does not exist.
 pub async fn slot(client: &Client, name: &str) -> Result<Option<Slot>, SourceError> {
     let Some(row) = client.query_opt(include_str!("../../../sql/slot.sql"), &[&name]).await? else {
         return Ok(None);
@@ -98,7 +99,7 @@ pub async fn slot(client: &Client, name: &str) -> Result<Option<Slot>, SourceErr
     }))
 }
 
-/// Why the slot `name` cannot be ours, with the SQL that drops it.
+/// Why the sidecar cannot use the slot `name`, with the SQL that drops it.
 pub fn violation(name: &str, slot: &Slot) -> Option<Violation> {
     let plugin = slot.plugin.as_deref().unwrap_or("no");
     let why = if slot.plugin.is_none() {
@@ -108,7 +109,7 @@ pub fn violation(name: &str, slot: &Slot) -> Option<Violation> {
     } else if !slot.here {
         format!("belongs to the database {}", slot.database.as_deref().unwrap_or("?"))
     } else if slot.temporary {
-        "is temporary and goes with the session that made it".to_owned()
+        "is temporary, and is dropped with the session that created it".to_owned()
     } else if slot.two_phase {
         "sends prepared transactions before they are committed (two-phase)".to_owned()
     } else {
@@ -120,18 +121,18 @@ pub fn violation(name: &str, slot: &Slot) -> Option<Violation> {
     ))
 }
 
-/// Why the server cannot make a slot that standbys copy, where such a one is wanted.
-pub fn no_failover(required: bool, version: u32) -> Option<Violation> {
+/// Why the server cannot create a failover slot, if one is required.
+pub fn failover_unsupported(required: bool, version: u32) -> Option<Violation> {
     (required && version < FAILOVER_SLOTS).then(|| {
         Violation::in_settings(format!(
-            "postgres.failover_slot: the server is PostgreSQL {}, and standbys copy slots from 17 on: set it to false; \
+            "postgres.failover_slot: the server is PostgreSQL {}, and failover slots need 17: set it to false; \
              after a failover the table is then compared",
             version / 10_000
         ))
     })
 }
 
-/// The SQL that makes the slot `name`: persistent, not two-phase, and copied to standbys where `failover`.
+/// The SQL that creates the slot `name`: persistent, not two-phase, and a failover slot if `failover`.
 pub fn create(name: &str, failover: bool) -> String {
     let more = if failover { ", temporary => false, twophase => false, failover => true" } else { "" };
     format!(
@@ -145,24 +146,25 @@ pub fn drop(name: &str) -> String {
     format!("SELECT pg_catalog.pg_drop_replication_slot({});", escape_literal(name))
 }
 
-/// A transaction that the making of a slot waits for.
+/// A transaction that the creation of a slot waits for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BlockingTransaction {
-    /// The session that it runs in.
+    /// The process id of its session.
     pub pid: Option<i32>,
-    /// The name of a prepared transaction, which no session runs.
+    /// The identifier of a prepared transaction, which has no session.
     pub gid: Option<String>,
-    /// Whose it is.
+    /// Its role.
     pub role: Option<String>,
-    /// Where.
+    /// Its database.
     pub database: Option<String>,
-    /// What the session calls itself.
+    /// The session's `application_name`.
     pub application: Option<String>,
-    /// For how long it has been open.
+    /// How long it has been open.
     pub open_for: Option<Duration>,
 }
 
-/// Whom the session `pid` waits for while it makes a slot, longest open first. Asked on another session.
+/// The transactions that session `pid` waits for while it creates a slot, longest open first. `client` is
+/// another session.
 pub async fn blocking_transactions(
     client: &Client,
     pid: i32,
@@ -190,15 +192,16 @@ impl fmt::Display for BlockingTransaction {
             (None, Some(pid)) => write!(f, "the transaction of pid {pid}")?,
             (None, None) => write!(f, "a transaction")?,
         }
-        let said = [("role", &self.role), ("application", &self.application), ("database", &self.database)];
-        for (what, name) in said {
+        let details =
+            [("role", &self.role), ("application", &self.application), ("database", &self.database)];
+        for (what, name) in details {
             name.iter().try_for_each(|name| write!(f, ", {what} {name}"))?;
         }
         self.open_for.iter().try_for_each(|open| write!(f, ", open for {} s", open.as_secs()))
     }
 }
 
-/// Slots that are copied to standbys came with 17.
+/// The first version with failover slots.
 pub(in crate::source) const FAILOVER_SLOTS: u32 = 170_000;
 
 #[cfg(test)]

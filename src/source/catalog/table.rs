@@ -1,5 +1,5 @@
-//! Reads one table from the catalog: in goes its name, out come its columns, indexes, partitions and
-//! who may read it. Nothing is evaluated here and nothing is written.
+//! Reads one table from the catalog: its columns, indexes, partitions and privileges. Nothing is evaluated
+//! here and nothing is written.
 
 use strsim::levenshtein;
 use tokio_postgres::{Client, Row};
@@ -8,7 +8,7 @@ use super::violation::{CatalogError, Violation};
 use crate::relation::{Column, Generated, Kind, Partition, Persistence, ReplicaIdentity, Table, UniqueIndex};
 use crate::source::SourceError;
 
-/// Reads the table `schema.name`. One that is not there is refused with the nearest names.
+/// Reads the table `schema.name`. If it does not exist, the violation lists the nearest names.
 pub async fn table(client: &Client, schema: &str, name: &str) -> Result<Table, CatalogError> {
     let Some(found) = client.query_opt(include_str!("../../../sql/table.sql"), &[&schema, &name]).await?
     else {
@@ -39,13 +39,13 @@ pub async fn table(client: &Client, schema: &str, name: &str) -> Result<Table, C
     })
 }
 
-/// Schema and name of the relation `oid`; `None` where there is none.
+/// Schema and name of the relation `oid`; `None` if it does not exist.
 pub async fn name(client: &Client, oid: u32) -> Result<Option<(String, String)>, SourceError> {
     let row = client.query_opt(include_str!("../../../sql/table_name.sql"), &[&oid]).await?;
     row.map(|row| Ok((row.try_get("schema")?, row.try_get("name")?))).transpose()
 }
 
-/// The up to five of `names` that are most like `wanted`, the nearest first.
+/// Up to five of `names` that are most similar to `required`, the most similar first.
 pub fn nearest<'a>(required: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let limit = required.chars().count() / 2 + 1;
     let mut near: Vec<(usize, &str)> = names
@@ -137,7 +137,7 @@ fn replica_identity(letter: &str) -> ReplicaIdentity {
     }
 }
 
-/// Before 14 a table that was never counted says 0, like an empty one.
+/// Before 14 a table that was never analyzed reports 0 rows, like an empty one.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate, and at least 0")]
 fn estimate(rows: f64, bytes: u64) -> Option<u64> {
     (rows > 0.0 || bytes == 0).then_some(rows.max(0.0) as u64)

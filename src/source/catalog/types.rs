@@ -1,4 +1,4 @@
-//! Reads the forms of types from the catalog.
+//! Reads the text forms of types from the catalog.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use crate::relation::types::kind;
 use crate::relation::{TypeForm, TypeKind};
 use crate::source::SourceError;
 
-/// The form of each type of `oids`; a type that is gone is not in the answer.
+/// The form of each type in `oids`. A type that no longer exists is left out.
 pub async fn type_forms(client: &Client, oids: &[u32]) -> Result<HashMap<u32, TypeForm>, SourceError> {
     let rows = client.query(include_str!("../../../sql/types.sql"), &[&oids]).await?;
     rows.iter()
@@ -19,7 +19,7 @@ pub async fn type_forms(client: &Client, oids: &[u32]) -> Result<HashMap<u32, Ty
                 TypeKind::Text if row.try_get("folded")? => TypeKind::Folded,
                 kind => kind,
             };
-            Ok((row.try_get("asked")?, TypeForm { base, kind }))
+            Ok((row.try_get("requested")?, TypeForm { base, kind }))
         })
         .collect()
 }

@@ -1,5 +1,6 @@
-//! The values that mark excluded documents, in the text that the stream will carry. The server is queried once:
-//! `false` is `f`, `2030-1-1` is `2030-01-01 00:00:00+00`, and what is no value of the type is refused.
+//! The values that mark excluded documents, in the text that the stream carries. The server parses them
+//! once: `false` becomes `f`, `2030-1-1` becomes `2030-01-01 00:00:00+00`, and a text that is not a value
+//! of the type is a violation.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +12,11 @@ use super::violation::Violation;
 use crate::relation::{Column, ColumnType, ExcludedWhen, Table, TypeClass, TypeForm, canonical};
 use crate::source::{Required, SourceError};
 
-/// How an excluded document is recognised on this table.
+/// How an excluded document is recognised in this table.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ExclusionRule {
-    /// The setting, its values as the stream writes them; `None` where it was refused, or its column is missing.
+    /// The rule, with its values as the stream writes them; `None` if it is a violation or the column is
+    /// missing.
     pub when: Option<ExcludedWhen>,
     /// The column's type.
     pub form: Option<TypeForm>,
@@ -42,7 +44,7 @@ pub async fn exclusion_rule(
     };
     let mut values = Vec::new();
     for value in when.values() {
-        match normal(client, column, of, value).await? {
+        match output_text(client, column, of, value).await? {
             Ok(text) => values.push(text),
             Err(why) => {
                 let violation = Violation::in_settings(format!(
@@ -60,17 +62,18 @@ pub async fn exclusion_rule(
     Ok(ExclusionRule { when: Some(when).filter(|_| violation.is_none()), form, violation })
 }
 
-/// The text of `value` as a value of the column, or why it is none.
-async fn normal(
+/// The output text of `value` as a value of the column's type, or why it is not one.
+async fn output_text(
     client: &Client,
     column: &Column,
     of: &ColumnType,
     value: &str,
 ) -> Result<Result<String, String>, SourceError> {
-    if has_clock(of, value) {
-        return Ok(Err("is another value at each start".to_owned()));
+    if depends_on_clock(of, value) {
+        return Ok(Err("has another value at each start".to_owned()));
     }
-    // Once without the column's length, which a cast would cut it to, and once with it, and a domain's checks.
+    // Cast twice: without the column's length, to which a cast would truncate, and with its length and a
+    // domain's checks.
     let sql = format!(
         "SELECT pg_catalog.concat(CAST($1::text AS {})), pg_catalog.concat(CAST($1::text AS {}))",
         of.base_name, of.whole_name
@@ -79,12 +82,12 @@ async fn normal(
         Ok(row) => row,
         Err(error) => {
             return match error.as_db_error() {
-                // To use a schema takes more than to read a column of a type in it.
-                Some(said) if *said.code() == SqlState::INSUFFICIENT_PRIVILEGE => {
-                    Ok(unread(of, value, said.message()))
+                // Using a type needs USAGE on its schema, reading a column of that type does not.
+                Some(error) if *error.code() == SqlState::INSUFFICIENT_PRIVILEGE => {
+                    Ok(check_unreadable_type(of, value, error.message()))
                 }
-                Some(said) if is_of_value(said.code().code()) => {
-                    Ok(Err(format!("is none: {}", said.message())))
+                Some(error) if is_value_error(error.code().code()) => {
+                    Ok(Err(format!("is not one: {}", error.message())))
                 }
                 _ => Err(error.into()),
             };
@@ -103,27 +106,27 @@ async fn normal(
     })
 }
 
-/// Checks a value whose type our role may not use, as far as that is possible.
-fn unread(of: &ColumnType, value: &str, why: &str) -> Result<String, String> {
+/// Checks a value whose type our role may not use, as far as possible.
+fn check_unreadable_type(of: &ColumnType, value: &str, why: &str) -> Result<String, String> {
     if of.labels.iter().any(|label| label == value) {
         return Ok(value.to_owned());
     }
     match of.class {
-        TypeClass::Enum => Err("is no label of it".to_owned()),
-        _ => Err(format!("cannot be read: {why} (it takes GRANT USAGE ON SCHEMA)")),
+        TypeClass::Enum => Err("is not one of its labels".to_owned()),
+        _ => Err(format!("cannot be read: {why} (it needs GRANT USAGE ON SCHEMA)")),
     }
 }
 
-/// `now`, `today` and the like in a date or time.
-fn has_clock(of: &ColumnType, value: &str) -> bool {
+/// Whether a date or time is relative to the clock: `now`, `today` and the like.
+fn depends_on_clock(of: &ColumnType, value: &str) -> bool {
     let value = value.to_lowercase();
     TIMES.contains(&of.form.base)
         && ["now", "today", "tomorrow", "yesterday"].iter().any(|word| value.contains(word))
 }
 
-/// Data exceptions, and what a domain's check refuses.
+/// Whether the error is about the value: a data exception or a domain's check.
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-fn is_of_value(sqlstate: &str) -> bool {
+fn is_value_error(sqlstate: &str) -> bool {
     ["22", "23", "42"].iter().any(|class| sqlstate.starts_with(class))
 }
 

@@ -1,4 +1,4 @@
-//! What is wrong on the server, and the SQL that cures it. Pure.
+//! Requirements that the server does not meet, and the SQL that fixes them. Pure.
 
 use std::fmt;
 
@@ -10,36 +10,36 @@ use crate::source::SourceError;
 pub struct Violation {
     /// One sentence.
     pub what: String,
-    /// The SQL that cures it; `None` where a setting does.
-    pub cure_sql: Option<String>,
+    /// The SQL that fixes it; `None` if a setting does.
+    pub fix_sql: Option<String>,
 }
 
 impl Violation {
-    /// A violation that SQL cures.
+    /// A violation that SQL fixes.
     pub fn with_fix(what: impl Into<String>, sql: impl Into<String>) -> Self {
-        Self { what: what.into(), cure_sql: Some(sql.into()) }
+        Self { what: what.into(), fix_sql: Some(sql.into()) }
     }
 
-    /// A violation that is fixed in the settings, as its sentence explains.
+    /// A violation that a setting fixes, as its sentence explains.
     pub fn in_settings(what: impl Into<String>) -> Self {
-        Self { what: what.into(), cure_sql: None }
+        Self { what: what.into(), fix_sql: None }
     }
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
-        self.cure_sql.iter().try_for_each(|sql| write!(f, "\n  cure: {sql}"))
+        self.fix_sql.iter().try_for_each(|sql| write!(f, "\n  fix: {sql}"))
     }
 }
 
-/// Why something could not be done on the server.
+/// Why an operation on the server failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
     /// The server or the settings must be changed first: exit status 78.
     #[error("{}", sentences(.0))]
     Refused(Vec<Violation>),
-    /// The server or the way to it failed; trying again may help.
+    /// The server or the connection failed; a retry may help.
     #[error(transparent)]
     Source(#[from] SourceError),
 }

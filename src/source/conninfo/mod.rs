@@ -1,8 +1,8 @@
-//! Where Postgres is and how to authenticate. In: a URL or `key=value` string as libpq takes it, a password
-//! file. Out: a [`Conninfo`], and the password at the time of a connection.
+//! Where Postgres is and how to authenticate. In: a URL or `key=value` string as libpq accepts it, and a
+//! password file. Out: a [`Conninfo`], and the password at the time of a connection.
 //!
-//! Promised: a parameter that cannot be honoured is refused, not ignored; no text panics; no error and no
-//! log line repeats what may be part of a password.
+//! Guarantees: a parameter that cannot be honoured is rejected, not ignored; no text panics; no error and
+//! no log line repeats what may be part of a password.
 //! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING>
 
 mod options;

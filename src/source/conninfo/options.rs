@@ -5,129 +5,129 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Everything that opening a connection needs. Its password is never shown.
+/// Everything needed to open a connection. The password is never shown.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Conninfo {
     /// Tried in this order.
     pub endpoints: Vec<Endpoint>,
     /// The role.
     pub user: String,
-    /// From the string or the setting; `.pgpass` is read where there is none.
+    /// From the string or the setting; `None` means that `.pgpass` is searched.
     pub password: Option<String>,
-    /// Where that is read anew at each connection, as it may be another by then.
+    /// The file of the password, read again at each connection since its content may change.
     pub secret_file: Option<SecretFile>,
     /// The database.
     pub dbname: String,
-    /// How much TLS.
+    /// The TLS mode.
     pub sslmode: SslMode,
-    /// Whom to trust; the system's roots where there is none.
+    /// The root certificates to trust; `None` means the system's.
     pub sslrootcert: Option<PathBuf>,
-    /// Who we are, PEM.
+    /// The client certificate, PEM.
     pub sslcert: Option<PathBuf>,
-    /// The key of it, PEM.
+    /// The key of the client certificate, PEM.
     pub sslkey: Option<PathBuf>,
-    /// How TLS begins.
+    /// How TLS is negotiated.
     pub negotiation: Negotiation,
-    /// Whether TLS 1.2 and 1.3 may be spoken.
+    /// Whether TLS 1.2 and 1.3 are allowed.
     pub tls_versions: (bool, bool),
-    /// Whether the host's name is said before TLS, where a proxy may look for it.
+    /// Whether the host's name is sent in the TLS handshake (SNI), which proxies may use for routing.
     pub sni: bool,
     /// Whether SCRAM is bound to the TLS channel.
     pub channel_binding: ChannelBinding,
-    /// The ways in which the server may let us in.
+    /// The accepted authentication methods.
     pub require_auth: RequireAuth,
-    /// Command-line options for the server's session.
+    /// Command-line options for the server process of the session.
     pub options: Option<String>,
-    /// A standby is skipped, and the next host tried.
+    /// Whether a standby is skipped and the next host tried.
     pub primary_only: bool,
     /// Shown in `pg_stat_activity`.
     pub application_name: String,
-    /// Over the whole handshake with one address.
+    /// Limit for the whole handshake with one address.
     pub connect_timeout: Duration,
-    /// How a peer that is gone without a word is found out.
+    /// How a dead peer is detected.
     pub keep_alive: KeepAlive,
-    /// Where passwords are; `~/.pgpass` where there is none.
+    /// The password file; `None` means `~/.pgpass`.
     pub passfile: Option<PathBuf>,
 }
 
 /// A file that holds a password.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum SecretFile {
-    /// And nothing else.
+    /// It holds the password only.
     Password(PathBuf),
-    /// In a URL or `key=value` string.
+    /// It holds a URL or `key=value` string with the password in it.
     Url(PathBuf),
 }
 
-/// One place to look for the server.
+/// One address of the server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Endpoint {
-    /// What certificates and the password file call it.
+    /// The name for certificates and the password file.
     pub host: Host,
-    /// Where it is, without a question to DNS.
+    /// The IP address, if given (`hostaddr`): DNS is not queried.
     pub address: Option<IpAddr>,
-    /// Its port, also in the name of a Unix socket.
+    /// The port, which is also in the name of a Unix socket.
     pub port: u16,
 }
 
-/// What an endpoint is called.
+/// The name of an endpoint.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Host {
     /// A name or address.
     Tcp(String),
-    /// The folder of a Unix socket.
+    /// The directory of a Unix socket.
     Unix(PathBuf),
 }
 
-/// How much TLS. <https://www.postgresql.org/docs/current/libpq-ssl.html>
+/// The TLS mode. <https://www.postgresql.org/docs/current/libpq-ssl.html>
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SslMode {
-    /// None.
+    /// No TLS.
     Disable,
-    /// Where the server has it; without a check of its certificate.
+    /// TLS if the server supports it, without verifying its certificate.
     Prefer,
-    /// Always; without a check, but where `sslrootcert` is given.
+    /// Always TLS. The certificate is verified only if `sslrootcert` is given.
     Require,
-    /// Always; the certificate must come from whom we trust.
+    /// Always TLS, with a certificate from a trusted authority.
     VerifyCa,
-    /// Always; and bear the host's name.
+    /// Always TLS, with a certificate from a trusted authority for the host's name.
     VerifyFull,
 }
 
-/// Whether the password's proof is tied to the very TLS channel it travels through.
+/// Whether SCRAM authentication is bound to the TLS channel.
 /// <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-CHANNEL-BINDING>
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ChannelBinding {
-    /// Never: something that is trusted stands between and has its own certificate.
+    /// Never, for a trusted proxy that terminates TLS with its own certificate.
     Disable,
-    /// Where both can.
+    /// If both sides support it.
     Prefer,
-    /// Always; a server that cannot is refused.
+    /// Always; a server without it is rejected.
     Require,
 }
 
-/// How TLS begins.
+/// How TLS is negotiated.
 /// <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-SSLNEGOTIATION>
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Negotiation {
-    /// With a question of Postgres's own.
+    /// After Postgres's own SSLRequest message.
     Postgres,
-    /// At once (17+).
+    /// Directly, without SSLRequest (17+).
     Direct,
 }
 
-/// The ways in which the server may let us in: each that is not here is refused.
+/// The accepted authentication methods; the connection fails if the server requests another one.
 /// <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-REQUIRE-AUTH>
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "each may be forbidden by itself")]
 pub struct RequireAuth {
-    /// A password in clear text.
+    /// Password in clear text.
     pub password: bool,
-    /// A hashed one.
+    /// Password hashed with MD5.
     pub md5: bool,
     /// SCRAM.
     pub scram: bool,
-    /// Without a question: trust, peer, or a certificate.
+    /// No authentication exchange: trust, peer, or a client certificate.
     pub none: bool,
 }
 
@@ -137,28 +137,28 @@ impl Default for RequireAuth {
     }
 }
 
-/// TCP keepalive. `None`: the kernel's default.
+/// TCP keepalive. `None` means the kernel's default.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct KeepAlive {
     /// Whether keepalive is on.
     pub on: bool,
-    /// After so long a silence.
+    /// Idle time before the first probe.
     pub idle: Option<Duration>,
-    /// Again after so long.
+    /// Time between probes.
     pub interval: Option<Duration>,
-    /// So often, before the peer is taken for gone.
+    /// Number of probes before the connection is dropped.
     pub count: Option<u32>,
-    /// What was sent is answered within so long, or the peer is taken for gone.
+    /// How long sent data may stay unacknowledged before the connection is dropped.
     pub user_timeout: Option<Duration>,
 }
 
-/// A connection string cannot be used. It never repeats what may be a part of a password.
+/// A connection string that cannot be used. The text never repeats what may be part of a password.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{0}")]
 pub struct BadConninfo(String);
 
 impl Conninfo {
-    /// Where it leads, without a password: for people.
+    /// The URL without the password, for messages.
     pub fn redacted(&self) -> String {
         let hosts: Vec<String> = self
             .endpoints

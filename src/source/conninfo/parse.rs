@@ -6,8 +6,8 @@ use super::options::{BadConninfo, Conninfo, ENCODE, bad};
 use super::{text, values};
 
 impl Conninfo {
-    /// Reads a URL or a `key=value` string. `user` stands in for a missing role, as the operating
-    /// system calls it.
+    /// Parses a URL or `key=value` string. `user` is the default role, the name of the operating system's
+    /// user.
     pub fn parse(text: &str, user: Option<&str>) -> Result<Self, BadConninfo> {
         let parameters = text::parameters(text.trim())?;
         Self::from_parameters(&parameters, user)
@@ -60,8 +60,8 @@ impl Conninfo {
     }
 }
 
-/// What has no `=` where one should be, or an odd key before it, may be the rest of a password that
-/// was written without its `%` signs: only what looks like a key is repeated.
+/// An unknown parameter. Without `=`, or with an unusual key, it may be the rest of a password that was
+/// written without percent-encoding, so the error repeats only what looks like a key.
 fn unknown_parameter(key: &str) -> BadConninfo {
     if !key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
         return bad(format!(

@@ -1,4 +1,4 @@
-//! `~/.pgpass`: the password of the first line that fits.
+//! `~/.pgpass`: the password of the first matching line.
 //! <https://www.postgresql.org/docs/current/libpq-pgpass.html>
 
 use std::borrow::Cow;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Conninfo, Host, SecretFile};
 use crate::source::wire::error::SourceError;
 
-/// The password for `host`, from the text of a password file. Pure.
+/// Finds the password for `host` in the text of a password file. Pure.
 fn find(text: &str, host: &str, port: u16, dbname: &str, user: &str) -> Option<String> {
     text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
         let fields = fields(line);
@@ -18,7 +18,7 @@ fn find(text: &str, host: &str, port: u16, dbname: &str, user: &str) -> Option<S
     })
 }
 
-/// The fields of a line: colons part them, backslashes escape.
+/// The fields of a line, separated by colons, with backslash escapes.
 fn fields(line: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut letters = line.chars();
@@ -38,14 +38,14 @@ fn fields(line: &str) -> Vec<String> {
     fields
 }
 
-/// The password for one of the hosts: given, in the file that is given, or in the password file. Files are
-/// read at each connection. A password file that others may read is passed over, as libpq does.
+/// The password for one of the hosts: the given one, from the given file, or from the password file. Files
+/// are read at each connection. A password file that others may read is ignored, as libpq does.
 pub(in crate::source) fn password(
     conninfo: &Conninfo,
     host: &Host,
     port: u16,
 ) -> Result<Option<String>, SourceError> {
-    // A file that is written anew at this moment may be whole at the next try.
+    // Unreachable and thus retried: a file that is just being replaced may be complete at the next try.
     let unread = SourceError::Unreachable;
     match &conninfo.secret_file {
         Some(SecretFile::Password(path)) => read_secret(path).map(Some).map_err(unread),
@@ -60,12 +60,12 @@ pub(in crate::source) fn password(
     }
 }
 
-/// What writes a secret to a file or a variable often ends it with a line break.
+/// Removes the line break that tools often add at the end of a secret in a file or variable.
 pub fn without_line_break(secret: &str) -> String {
     secret.trim_end_matches(['\r', '\n']).to_owned()
 }
 
-/// The secret that a file holds, without the line break at its end.
+/// The secret in a file, without a line break at its end.
 pub fn read_secret(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path)
         .map(|text| without_line_break(&text))
@@ -91,7 +91,8 @@ fn in_passfile(conninfo: &Conninfo, host: &Host, port: u16) -> Option<String> {
     find(&text, &name_of(host), port, &conninfo.dbname, &conninfo.user)
 }
 
-/// What the file calls a host: a socket by its folder, in a usual one `localhost`.
+/// The name of a host in the password file: the directory of a socket, or `localhost` for a default
+/// directory.
 fn name_of(host: &Host) -> Cow<'_, str> {
     match host {
         Host::Tcp(name) => name.into(),
@@ -102,7 +103,7 @@ fn name_of(host: &Host) -> Cow<'_, str> {
     }
 }
 
-/// Where the server puts its socket when nobody says otherwise: as released, as packaged.
+/// The default directories of the server's socket: upstream's, and those of packages.
 const USUAL_FOLDERS: [&str; 3] = ["/tmp", "/run/postgresql", "/var/run/postgresql"];
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ fn what_is_switched_off_or_on_is() {
     assert_eq!(parsed("host=h fallback_application_name=f").application_name, "f");
 }
 
-/// All that libpq knows (18), with a value that is common: taken, or refused with the reason.
+/// Every parameter of libpq (18), with a common value: accepted, or rejected with the reason.
 #[test]
 fn each_parameter_of_libpq_is_taken_or_refused_with_the_reason() {
     let taken = [
@@ -210,8 +210,8 @@ fn each_parameter_of_libpq_is_taken_or_refused_with_the_reason() {
     }
 }
 
-/// Parameters that the client of ordinary SQL knows too, with values that both take. (It reads
-/// `tcp_user_timeout` as seconds; libpq, as milliseconds.)
+/// Parameters that tokio-postgres supports too, with values that both accept. (It reads `tcp_user_timeout`
+/// as seconds; libpq, as milliseconds.)
 const SHARED: &[(&str, &[&str])] = &[
     ("host", &["db", "a,b", "/run/pg", "[odd", "10.0.0.1"]),
     ("hostaddr", &["10.0.0.1", "::1"]),
@@ -234,7 +234,7 @@ fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
-/// Both read the same.
+/// Checks that both parsers give the same result.
 fn compare(text: &str) {
     use tokio_postgres::config as other;
     let Ok(theirs) = text.parse::<tokio_postgres::Config>() else { return };
@@ -300,17 +300,17 @@ proptest! {
             .collect();
         let several = pairs.contains(&("host", "a,b")) && pairs.iter().any(|(name, _)| *name == "hostaddr");
         let socket = pairs.contains(&("host", "/run/pg")) && pairs.iter().any(|(name, _)| *name == "hostaddr");
-        // One address for two hosts both refuse, and an address of a socket means nothing.
+        // Both reject one address for two hosts, and the address of a socket has no meaning.
         prop_assume!(!several && !socket);
         let words: Vec<String> = pairs.iter().map(|(name, value)| format!("{name} = {}", quoted(value))).collect();
         compare(&words.join(" "));
         let encoded = |value: &str| percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string();
         let query: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-        // The other takes a list of hosts there for one name; libpq does not.
+        // tokio-postgres accepts a list of hosts for one name here; libpq does not.
         if !pairs.contains(&("host", "a,b")) {
             compare(&format!("postgresql:///?{}", query.join("&")));
         }
-        // What is empty is not given, as with libpq; the other takes it for a name.
+        // An empty value counts as not given, as with libpq; tokio-postgres takes it as a value.
         let of = |required: &str| {
             let found = pairs.iter().find(|(name, _)| *name == required);
             found.map_or_else(|| "x".to_owned(), |(_, value)| encoded(value))

@@ -1,10 +1,10 @@
-//! The two forms of a connection string, as texts: parameters in their order come out.
+//! The two forms of a connection string, parsed into parameters in their order.
 
 use percent_encoding::percent_decode_str;
 
 use super::options::{BadConninfo, ENCODE, bad};
 
-/// The parameters of `text`, whichever form it has.
+/// The parameters of `text`, in either form.
 pub(super) fn parameters(text: &str) -> Result<Vec<(String, String)>, BadConninfo> {
     match text.strip_prefix("postgresql://").or_else(|| text.strip_prefix("postgres://")) {
         Some(rest) => url_parameters(rest),

@@ -1,5 +1,5 @@
-//! What the values of parameters mean; what cannot be done is refused with the reason, as a parameter that
-//! is passed over may be the one that keeps somebody out.
+//! The meaning of parameters' values. A value that cannot be honoured is rejected with the reason, because
+//! ignoring a parameter could weaken security.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use super::options::{
     BadConninfo, ChannelBinding, ENCODE, Endpoint, Host, KeepAlive, Negotiation, RequireAuth, SslMode, bad,
 };
 
-/// A value, or `None` where it is not given or empty.
+/// A value; `None` if it is not given or empty.
 pub(super) type Value<'a> = Option<&'a str>;
 
-/// Each host with its address and port. One port stands for all.
+/// Each host with its address and port. A single port applies to all hosts.
 pub(super) fn endpoints(
     hosts: Value<'_>,
     addresses: Value<'_>,
@@ -61,8 +61,8 @@ fn address(text: &str) -> Result<Option<IpAddr>, BadConninfo> {
     text.parse().map(Some).map_err(|_| bad("`hostaddr` should be an IP address; a name is a `host`".into()))
 }
 
-/// The system's authorities certify anyone's name, so trusting them without a look at the name
-/// would trust everyone: as libpq, that is refused.
+/// The system's certificate authorities certify any name, so trusting them without verifying the name would
+/// trust every server: rejected, as libpq does.
 pub(super) fn sslmode(text: Value<'_>, of_the_system: bool) -> Result<SslMode, BadConninfo> {
     let mode = match text {
         None if of_the_system => SslMode::VerifyFull,
@@ -94,7 +94,8 @@ pub(super) fn negotiation(text: Value<'_>, mode: SslMode) -> Result<Negotiation,
     }
 }
 
-/// The lowest and the highest version of TLS; those below 1.2 are not spoken.
+/// Whether TLS 1.2 and 1.3 are allowed by the lowest and the highest version. Older versions are not
+/// supported.
 pub(super) fn tls_versions(lowest: Value<'_>, highest: Value<'_>) -> Result<(bool, bool), BadConninfo> {
     let with_12 = match lowest {
         None | Some("TLSv1" | "TLSv1.1" | "TLSv1.2") => true,
@@ -131,7 +132,7 @@ pub(super) fn channel_binding(text: Value<'_>) -> Result<ChannelBinding, BadConn
     }
 }
 
-/// `scram-sha-256,md5`, or with a `!` before each: all but those.
+/// `scram-sha-256,md5`, or with a `!` before each: all except those.
 pub(super) fn require_auth(text: Value<'_>) -> Result<RequireAuth, BadConninfo> {
     let Some(text) = text else { return Ok(RequireAuth::default()) };
     let methods: Vec<&str> = text.split(',').collect();
@@ -166,7 +167,7 @@ pub(super) fn primary_only(text: Value<'_>) -> Result<bool, BadConninfo> {
     }
 }
 
-/// Zero and less is to wait for ever; that is an hour here.
+/// Zero or less means no limit in libpq; here it is an hour.
 pub(super) fn connect_timeout(text: Value<'_>) -> Result<Duration, BadConninfo> {
     match text.map(|text| text.trim().parse::<i64>()) {
         None => Ok(CONNECT_TIMEOUT),
@@ -178,7 +179,7 @@ pub(super) fn connect_timeout(text: Value<'_>) -> Result<Duration, BadConninfo> 
     }
 }
 
-/// As libpq, where zero is the system's own.
+/// As in libpq, zero means the system's default.
 pub(super) fn keep_alive<'a>(value: impl Fn(&str) -> Value<'a>) -> Result<KeepAlive, BadConninfo> {
     let number = |name: &str, unit: &str| {
         let read = |text: &str| text.trim().parse::<u32>();
@@ -208,7 +209,7 @@ pub(super) fn keep_alive<'a>(value: impl Fn(&str) -> Value<'a>) -> Result<KeepAl
     })
 }
 
-/// Parameters of which only some values mean what is done here, and why.
+/// Rejects other values of parameters of which only some are supported, with the reason.
 pub(super) fn refuse_others<'a>(value: impl Fn(&str) -> Value<'a>) -> Result<(), BadConninfo> {
     for (name, taken, why) in ONLY {
         if let Some(given) = value(name).filter(|given| !taken.contains(given)) {
@@ -218,15 +219,15 @@ pub(super) fn refuse_others<'a>(value: impl Fn(&str) -> Value<'a>) -> Result<(),
     Ok(())
 }
 
-/// Why a parameter of libpq is not taken.
+/// Why a parameter of libpq is not supported; `None` if it is not one.
 pub(super) fn not_taken(name: &str) -> Option<&'static str> {
     if name.starts_with("oauth_") {
-        return Some("there is no OAuth here: a password or a certificate lets us in");
+        return Some("OAuth is not supported: use a password or a certificate");
     }
     NOT_TAKEN.iter().find(|(known, _)| *known == name).map(|(_, why)| *why)
 }
 
-/// A client's certificate is shown where it is given, unless that is switched off.
+/// The client certificate, sent if given unless that is switched off.
 pub(super) fn certificate(
     mode: Value<'_>,
     cert: Option<PathBuf>,
@@ -236,12 +237,14 @@ pub(super) fn certificate(
         None | Some("allow") => Ok((cert, key)),
         Some("disable") => Ok((None, None)),
         Some(_) => Err(bad(
-            "`sslcertmode` should be allow or disable: whether the server asked for a certificate is not known here".into(),
+            "`sslcertmode` should be allow or disable: whether the server requested a certificate is unknown"
+                .into(),
         )),
     }
 }
 
-/// Of `require_auth`. Kerberos, SSPI and OAuth are never used, so each may be named, and forbids nothing.
+/// The values of `require_auth`. Kerberos, SSPI and OAuth are not supported, so allowing or forbidding them
+/// has no effect.
 const METHODS: [&str; 7] = ["password", "md5", "scram-sha-256", "none", "gss", "sspi", "oauth"];
 
 const ONLY: &[(&str, &[&str], &str)] = &[
@@ -259,15 +262,15 @@ const ONLY: &[(&str, &[&str], &str)] = &[
 ];
 
 const NOT_TAKEN: &[(&str, &str)] = &[
-    ("replication", "the sidecar says by itself which of its connections are for replication"),
+    ("replication", "the sidecar sets it for its own connections"),
     (
         "requirepeer",
-        "who listens on a Unix socket is not asked; only its owner should be able to write its folder",
+        "the owner of a Unix socket is not checked; only the server's user should be able to write its folder",
     ),
     ("scram_client_key", "give the password"),
     ("scram_server_key", "give the password"),
-    ("service", "service files are not read: write here what the service says"),
-    ("servicefile", "service files are not read: write here what the service says"),
+    ("service", "service files are not read: write the parameters of the service here"),
+    ("servicefile", "service files are not read: write the parameters of the service here"),
     ("sslcrl", "lists of revoked certificates are not read"),
     ("sslcrldir", "lists of revoked certificates are not read"),
     ("sslkeylogfile", "keys of TLS are never written"),

@@ -1,10 +1,10 @@
-//! The documents table itself. In: a session, the table and columns. Out: its rows as the stream would
-//! carry them, as of one consistent point of the log; counts over it.
+//! Reads of the documents table. In: a session, the table and columns. Out: its rows as the stream would
+//! carry them, as of one consistent point of the WAL; counts over it.
 //!
-//! Promised: rows are read in constant memory; a snapshot holds exactly the transactions that commit
+//! Guarantees: rows are read in constant memory; a snapshot holds exactly the transactions that commit
 //! before its LSN; nothing is written.
 
 /// SELECTs over the documents table.
 pub mod select;
-/// The table at one consistent point of the log.
+/// The table at one consistent point of the WAL.
 pub mod snapshot;

@@ -1,7 +1,7 @@
-//! SELECTs over the documents table itself: names in, SQL or a count out.
+//! SELECTs over the documents table: names in, SQL or a count out.
 //!
-//! Values are read as `concat(column)`, NULL apart: it calls the type's output function, as pgoutput
-//! does, while a cast to text differs for xml, char(n), boolean and inet.
+//! Values are read as `concat(column)`, with NULL handled separately: `concat` calls the type's output
+//! function, as pgoutput does, while a cast to text differs for xml, char(n), boolean and inet.
 
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 use tokio_postgres::Client;
@@ -13,9 +13,9 @@ use crate::source::{Required, SourceError};
 /// Which rows are live.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Live {
-    /// All.
+    /// All rows.
     Always,
-    /// By the text of this column, which has this form.
+    /// The rows whose text in this column, of this form, means live.
     ByColumn(String, ExcludedWhen, TypeKind),
 }
 
@@ -25,7 +25,7 @@ impl Live {
         let Self::ByColumn(column, when, kind) = self else { return "true".to_owned() };
         let column = of("t", column);
         let text = format!("pg_catalog.concat({column})");
-        // As `types::canonical` has it, or near it: this counts, and decides nothing.
+        // As `types::canonical`, or close to it: used for counts only.
         let text = match kind {
             TypeKind::Folded => format!("pg_catalog.lower({text})"),
             TypeKind::Number => format!("CAST(nullif({text}, '') AS pg_catalog.float8)"),
@@ -45,22 +45,22 @@ impl Live {
     }
 }
 
-/// What makes two rows the same document to a receiver.
+/// The columns that make two rows the same document to a receiver.
 #[derive(Clone, Debug)]
 pub struct DocumentKey {
-    /// The project's column, where there is one, and whether it is padded with blanks.
+    /// The project's column, if there is one, and whether it is padded with blanks.
     pub project: Option<(String, bool)>,
-    /// The id's columns.
+    /// The columns of the id.
     pub id: Vec<String>,
-    /// Which rows count.
+    /// The rows that count.
     pub live: Live,
 }
 
 impl DocumentKey {
-    /// As the settings say, on the table that was found.
+    /// From the settings, for the table that was found.
     pub fn of(required: &Required, found: &ServerState) -> Self {
-        let told = &found.exclusion;
-        let live = match (required.excluded(), &told.when, told.form) {
+        let rule = &found.exclusion;
+        let live = match (required.excluded(), &rule.when, rule.form) {
             (Some(column), Some(when), Some(form)) => {
                 Live::ByColumn(column.to_owned(), when.clone(), form.kind)
             }
@@ -72,14 +72,14 @@ impl DocumentKey {
         Self { project, id: required.id.clone(), live }
     }
 
-    /// Its identity already keeps rows from sharing an id: nothing needs to be counted.
-    pub fn told_apart_by(&self, identity: &[String]) -> bool {
+    /// Whether the identity already prevents rows from sharing an id, so that nothing needs to be counted.
+    pub fn is_unique_by(&self, identity: &[String]) -> bool {
         identity.iter().all(|column| {
             self.id.contains(column) || self.project.as_ref().is_some_and(|(project, _)| project == column)
         })
     }
 
-    /// Of the first rows: how many there are, how many are live, and their projects.
+    /// SQL for the first `rows` rows: their number, the number of live ones, and their projects.
     pub(in crate::source) fn sample(&self, table: &Table, rows: i64, projects: i64) -> String {
         let (live, project) = (self.live.sql(), self.project_sql().unwrap_or_else(|| "'default'".to_owned()));
         format!(
@@ -90,7 +90,7 @@ impl DocumentKey {
         )
     }
 
-    /// A project's name, as records bear it.
+    /// The project's name, as it is in records.
     fn project_sql(&self) -> Option<String> {
         let (column, padded) = self.project.as_ref()?;
         let text = format!("pg_catalog.concat({})", of("t", column));
@@ -98,7 +98,7 @@ impl DocumentKey {
         Some(format!("coalesce(nullif({text}, ''), 'default')"))
     }
 
-    /// Counts the ids that several live rows share, and those rows.
+    /// SQL that counts the ids that several live rows share, and those rows.
     fn shared_ids(&self, table: &Table) -> String {
         let live = self.live.sql();
         let project = self.project_sql();
@@ -112,12 +112,12 @@ impl DocumentKey {
     }
 }
 
-/// Live rows that share their project and id with another.
+/// Live rows that share their project and id with another one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SharedIds {
-    /// How many such ids there are.
+    /// Number of such ids.
     pub ids: u64,
-    /// How many rows bear them.
+    /// Number of rows with them.
     pub rows: u64,
 }
 
@@ -133,18 +133,18 @@ pub async fn shared_ids(client: &Client, table: &Table, key: &DocumentKey) -> Re
 pub struct ReadColumn {
     /// Its name.
     pub name: String,
-    /// Texts of more bytes than this come as their SHA-256, so large bodies need not travel.
+    /// A text of more bytes than this is read as its SHA-256, so that large bodies are not transferred.
     pub digest_over: Option<usize>,
 }
 
-/// The bytes that texts travel in.
+/// How texts are transferred.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::source) enum Encoding {
-    /// The server converts its own to UTF-8.
+    /// The server converts them from its encoding to UTF-8.
     Converted,
-    /// SQL_ASCII: any bytes, of which the server knows no encoding.
+    /// SQL_ASCII: any bytes, without a known encoding.
     Raw,
-    /// As they lie.
+    /// Stored as UTF-8.
     Utf8,
 }
 
@@ -157,29 +157,29 @@ impl Encoding {
         }
     }
 
-    /// `value`'s bytes as they travel.
+    /// SQL for the bytes of `value` as they are transferred.
     fn bytes(self, value: &str) -> String {
         let encoding = if self == Self::Raw { "SQL_ASCII" } else { "UTF8" };
         format!("pg_catalog.convert_to({value}, '{encoding}')")
     }
 
-    /// How many they are.
+    /// SQL for the number of these bytes.
     fn length(self, value: &str) -> String {
         let bytes = if self == Self::Converted { self.bytes(value) } else { value.to_owned() };
         format!("pg_catalog.octet_length({bytes})")
     }
 }
 
-/// Reads `columns` of every row: as many columns, and behind them an array that says of each that may
-/// come as a digest whether it did: as the digest's hexadecimal text. So the result is never wider than
-/// a SELECT may be (1,664 columns), as a table has 1,600 at most.
+/// Reads `columns` of every row: one result column each, and one array that says for each column that may
+/// be a digest whether it is one (the digest as hexadecimal text). A table has at most 1,600 columns, so
+/// the result stays below the limit of a SELECT, 1,664.
 ///
-/// OFFSET 0 keeps the planner from pulling the inner SELECT up, which would compute each text thrice.
+/// OFFSET 0 keeps the planner from pulling up the inner SELECT, which would compute each text three times.
 pub(in crate::source) fn rows(table: &Table, columns: &[ReadColumn], encoding: Encoding) -> String {
     let (mut outer, mut inner, mut digested) = (Vec::new(), Vec::new(), Vec::new());
     for (number, column) in columns.iter().enumerate() {
         let (name, value) = (of("t", &column.name), format!("r.c{number}"));
-        // For a composite value IS NULL asks about its members; this asks about the value.
+        // IS NULL on a composite value tests its fields; this tests the value itself.
         inner.push(format!(
             "CASE WHEN {name} IS DISTINCT FROM NULL THEN pg_catalog.concat({name}) END AS c{number}"
         ));

@@ -1,8 +1,8 @@
-//! The documents table as it stood at one place of the log.
+//! The documents table at one point of the WAL.
 //!
-//! A temporary slot made at consistent point C1 exports a snapshot that holds exactly the transactions
-//! whose commit LSN lies below C1. START_REPLICATION of the real slot at C1 gives every other one,
-//! once. The real slot must be there before the snapshot is taken.
+//! A temporary slot created at consistent point C1 exports a snapshot that holds exactly the transactions
+//! with a commit LSN below C1. START_REPLICATION of the real slot at C1 sends every other transaction once.
+//! The real slot must exist before the snapshot is taken.
 //!
 //! Rows are read in constant memory, each value as the stream would carry it.
 
@@ -20,13 +20,12 @@ use crate::source::wire::sql::Bytes;
 use crate::source::{Connection, Conninfo, SourceError, connect_sql};
 use crate::time::Timestamp;
 
-/// The table as of a consistent point; the transaction ends, and with it the hold on the table, when
-/// this is dropped.
+/// The table as of a consistent point. Dropping it ends the transaction, and with it the lock on the table.
 pub struct Snapshot {
     client: Client,
-    /// C1: transactions whose commit record lies below it are in here, all others in the stream.
+    /// C1: transactions with a commit LSN below it are in the snapshot, all others in the stream.
     pub at: Lsn,
-    /// When it was taken, by the server's clock.
+    /// The time of the snapshot, by the server's clock.
     pub taken_at: Timestamp,
     /// The table's columns at that point.
     pub table: Table,
@@ -40,20 +39,21 @@ pub enum SqlValue<'a> {
     Digest([u8; 32]),
     /// NULL.
     Null,
-    /// The type's output, as pgoutput sends it: in UTF-8, but of a SQL_ASCII database as it lies.
+    /// The output of the type's output function, as pgoutput sends it: UTF-8, except in a SQL_ASCII
+    /// database.
     Text(&'a [u8]),
 }
 
 /// Why no snapshot was taken.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// The table is not there, or an ordinary statement failed.
+    /// The table does not exist, or an ordinary statement failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// The server's answer to CREATE_REPLICATION_SLOT was not what its manual says.
-    #[error("the server answered the making of a slot with {0:?}")]
+    /// The server's answer to CREATE_REPLICATION_SLOT was not as documented.
+    #[error("the server answered CREATE_REPLICATION_SLOT with {0:?}")]
     Answer(Vec<Option<String>>),
-    /// No connection, or the server refused to make the slot.
+    /// No connection, or the server refused to create the slot.
     #[error(transparent)]
     Source(#[from] SourceError),
 }
@@ -64,13 +64,13 @@ impl From<tokio_postgres::Error> for SnapshotError {
     }
 }
 
-/// Why the reading of rows ended early.
+/// Why reading the rows ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum RowsError<E> {
-    /// The one who is given the rows wants no more.
+    /// The callback returned an error.
     #[error("{0}")]
     Stopped(E),
-    /// The server or the way to it failed.
+    /// The server or the connection failed.
     #[error(transparent)]
     Source(#[from] SourceError),
 }
@@ -82,8 +82,8 @@ impl<E> From<tokio_postgres::Error> for RowsError<E> {
 }
 
 impl Snapshot {
-    /// Takes a snapshot of `schema.name`. `on_waiting` hears every five seconds whom it waits for: a slot is
-    /// made only when the transactions that are open before it have ended.
+    /// Takes a snapshot of `schema.name`. `on_waiting` is called every five seconds with the transactions
+    /// it waits for: a slot is created only after all transactions that were open before have ended.
     pub async fn take(
         conninfo: &Conninfo,
         schema: &str,
@@ -98,7 +98,7 @@ impl Snapshot {
         let answer = while_waiting(walsender.simple(&create), &client, pid, on_waiting).await?;
         let (at, exported) = consistent_point(answer)?;
         client.batch_execute(&begin(&exported)).await?;
-        // The import holds the snapshot from here on; the slot would only keep the log.
+        // The importing transaction holds the snapshot from here on; the slot would only retain WAL.
         walsender.simple(&format!("DROP_REPLICATION_SLOT {slot}")).await?;
         drop(walsender);
         client.batch_execute(include_str!("../../../sql/snapshot_session.sql")).await?;
@@ -112,20 +112,20 @@ impl Snapshot {
         })
     }
 
-    /// The session that sees the snapshot, for questions about the table as it stood.
+    /// The session with the snapshot, for other queries on the table at this point.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Gives every row to `each`, in no order, and returns how many there were. Dropped half-way, the
-    /// server reads at most [`FETCH`] rows more.
+    /// Calls `each` for every row, in no order, and returns their number. If the future is dropped, the
+    /// server reads at most [`FETCH`] more rows.
     pub async fn rows<E>(
         &self,
         columns: &[ReadColumn],
         mut each: impl FnMut(&[SqlValue<'_>]) -> Result<(), E>,
     ) -> Result<u64, RowsError<E>> {
         let select = select::rows(&self.table, columns, self.encoding);
-        // An earlier reading that was dropped left its cursor open.
+        // An earlier call whose future was dropped left its cursor open.
         self.client
             .batch_execute(&format!("CLOSE ALL; DECLARE sidecar_rows NO SCROLL CURSOR FOR {select}"))
             .await?;
@@ -158,7 +158,7 @@ async fn backend_pid(walsender: &mut Connection) -> Result<i32, SnapshotError> {
     pid.ok_or(SnapshotError::Answer(answer))
 }
 
-/// slot_name, consistent_point, snapshot_name, output_plugin.
+/// The columns of the answer: slot_name, consistent_point, snapshot_name, output_plugin.
 /// <https://www.postgresql.org/docs/current/protocol-replication.html>
 fn consistent_point(mut rows: Vec<Vec<Option<String>>>) -> Result<(Lsn, String), SnapshotError> {
     let answer = rows.pop().unwrap_or_default();
@@ -167,7 +167,7 @@ fn consistent_point(mut rows: Vec<Vec<Option<String>>>) -> Result<(Lsn, String),
     point.zip(exported).ok_or(SnapshotError::Answer(answer))
 }
 
-/// The import must be the transaction's first statement.
+/// SQL that begins the transaction. The import must be its first statement.
 fn begin(exported: &str) -> String {
     let exported = escape_literal(exported);
     format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {exported};")
@@ -189,7 +189,7 @@ fn values<'a>(row: &'a Row, columns: &[ReadColumn]) -> Result<Vec<SqlValue<'a>>,
     columns.iter().enumerate().map(value).collect()
 }
 
-/// Of 64 hexadecimal digits.
+/// From 64 hexadecimal digits.
 fn digest(text: &[u8]) -> Option<[u8; 32]> {
     let mut digest = [0; 32];
     let (pairs, rest) = text.as_chunks::<2>();
@@ -202,5 +202,5 @@ fn digest(text: &[u8]) -> Option<[u8; 32]> {
     Some(digest)
 }
 
-/// Rows asked for at a time: what is still read when nobody wants them any more.
+/// Rows per FETCH: the most that is still read after nobody wants more.
 pub const FETCH: usize = 5_000;

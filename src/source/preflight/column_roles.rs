@@ -1,4 +1,4 @@
-//! What each column is taken for, in words; and what of it is right but seldom meant. Pure.
+//! Describes the role of each column, and warns of roles that are valid but rarely intended. Pure.
 
 use strsim::levenshtein;
 
@@ -8,7 +8,7 @@ use crate::relation::{BOOL, Column, ColumnType, ExcludedWhen, TypeKind};
 use crate::source::Required;
 use crate::source::catalog::roles::type_name;
 
-/// A line for each role.
+/// One line for each role.
 pub fn lines(found: &ServerState, required: &Required) -> Vec<String> {
     let with_type = |name: &str| match found.table.column(name).zip(found.types.get(name)) {
         Some((column, of)) => format!("{name} ({})", type_name(column, of)),
@@ -40,18 +40,18 @@ pub fn lines(found: &ServerState, required: &Required) -> Vec<String> {
     let others = found.table.columns.iter().map(|column| column.name.as_str());
     let others: Vec<&str> = others.filter(|name| !has_role(name) && !content.contains(name)).collect();
     if !others.is_empty() {
-        lines.push(format!("not looked at: {}", others.join(", ")));
+        lines.push(format!("ignored: {}", others.join(", ")));
     }
     lines
 }
 
 /// The same as a finding.
 pub(in crate::source) fn finding(found: &ServerState, required: &Required) -> Finding {
-    note(format!("what each column of {} is taken for", found.table.name), lines(found, required).join("\n"))
+    note(format!("the role of each column of {}", found.table.name), lines(found, required).join("\n"))
 }
 
-/// What is right, and seldom meant.
-pub fn suspicions(found: &ServerState, required: &Required) -> Vec<Finding> {
+/// Warnings about roles that are valid but rarely intended.
+pub fn warnings(found: &ServerState, required: &Required) -> Vec<Finding> {
     let mut findings = of_content(found, required);
     findings.extend(misspelt(found, required));
     findings.extend(of_project(found, required));
@@ -59,7 +59,7 @@ pub fn suspicions(found: &ServerState, required: &Required) -> Vec<Finding> {
     findings
 }
 
-/// Columns whose change is a new `ingested`.
+/// The columns whose change sends `ingested`.
 fn content<'a>(
     found: &'a ServerState,
     required: &'a Required,
@@ -78,7 +78,7 @@ fn content<'a>(
     columns.filter_map(|column| Some((column, found.types.get(&column.name)?)))
 }
 
-/// Content that nobody listed as such and that changes by itself.
+/// Content columns that are not listed in the settings and seem to change by themselves.
 fn of_content(found: &ServerState, required: &Required) -> Vec<Finding> {
     if required.content.is_some() {
         return Vec::new();
@@ -109,7 +109,7 @@ fn of_content(found: &ServerState, required: &Required) -> Vec<Finding> {
             warning(
                 format!("{what}: {}", columns.join(", ")),
                 format!(
-                    "They are content: each change of one sends the document again. If that is not meant: \
+                    "They are content: each change of one sends the document again. If that is not intended: \
                      documents.ignore = [{}], or list what is content in documents.content.",
                     ignore.join(", ")
                 ),
@@ -121,7 +121,7 @@ fn of_content(found: &ServerState, required: &Required) -> Vec<Finding> {
     counters.into_iter().chain(clocks).collect()
 }
 
-/// A name in `ignore` that the table has not, where it has nearly that.
+/// Names in `ignore` that the table does not have, if it has a similar one.
 fn misspelt(found: &ServerState, required: &Required) -> Vec<Finding> {
     if required.content.is_some() {
         return Vec::new();
@@ -145,7 +145,7 @@ fn of_project(found: &ServerState, required: &Required) -> Option<Finding> {
     let folds = of.form.kind == TypeKind::Folded || !of.deterministic;
     folds.then(|| {
         warning(
-            format!("documents.project: {name} holds texts that the server takes for equal though they differ"),
+            format!("documents.project: {name} holds texts that the server treats as equal although they differ"),
             "Here each spelling is a project of its own, as `Acme` and `acme`, and a webhook's project is compared \
              letter by letter.",
         )
@@ -164,8 +164,8 @@ fn of_excluded(found: &ServerState, required: &Required) -> Option<Finding> {
     let as_texts = !of.deterministic || (of.is_of_extension() && of.form.kind != TypeKind::Folded);
     (!when.values().is_empty() && as_texts).then(|| {
         warning(
-            format!("{name} is compared with the listed values letter by letter"),
-            "The server may take texts for equal that differ: such a value is not found in the list.",
+            format!("{name} is compared with the listed values exactly"),
+            "The server may treat different texts as equal: such a value does not match the list.",
         )
     })
 }
@@ -193,16 +193,16 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// The same but for case and signs, or for a letter or two.
+/// Whether the names are equal except for case and punctuation, or differ by a letter or two.
 fn resemble(one: &str, other: &str) -> bool {
     let (one, other) = (words(one).concat(), words(other).concat());
     levenshtein(&one, &other) <= one.chars().count() / LETTERS_FOR_EACH_SLIP
 }
 
-/// (setting, what is so without a column)
+/// (setting, what applies if it names no column)
 const ROLES: &[(&str, &str)] = &[
     ("documents.id", "none"),
-    ("documents.key", "none, the id stands in for it"),
+    ("documents.key", "none, the id is used"),
     ("documents.project", "none, all documents belong to `default`"),
     ("documents.excluded", "none, a document is excluded when its row is deleted"),
     ("documents.labels", "none"),

@@ -1,5 +1,5 @@
-//! Everything on the server that can be wrong before it is: what was found in, findings out, each with
-//! the SQL that cures it. Nothing is written to the server.
+//! Checks everything on the server that could cause a failure later: the server's state in, findings out,
+//! each with the SQL that fixes it. Nothing is written to the server.
 
 use postgres_protocol::escape::escape_identifier;
 use tokio_postgres::Client;
@@ -16,7 +16,7 @@ use crate::source::catalog::violation::{CatalogError, Violation};
 use crate::source::documents::select::{DocumentKey, SharedIds, shared_ids};
 use crate::source::{Required, SourceError};
 
-/// Asks everything.
+/// Runs all checks.
 pub async fn doctor(client: &Client, required: &Required) -> Result<Vec<Finding>, SourceError> {
     let found = match inspect(client, required).await {
         Ok(found) => found,
@@ -28,8 +28,8 @@ pub async fn doctor(client: &Client, required: &Required) -> Result<Vec<Finding>
     findings.extend(other_slots(client, required).await?);
     if findings.iter().all(|finding| finding.severity < Severity::Problem) {
         findings.extend(encoding::findings(client, &found, required).await?);
-        findings.extend(ids(client, &found, required).await);
-        findings.extend(sample::look(client, &found, required).await?);
+        findings.extend(shared_id_findings(client, &found, required).await);
+        findings.extend(sample::warnings(client, &found, required).await?);
     }
     Ok(findings)
 }
@@ -38,36 +38,36 @@ pub async fn doctor(client: &Client, required: &Required) -> Result<Vec<Finding>
 pub fn evaluate(found: &ServerState, required: &Required) -> Vec<Finding> {
     let mut findings = vec![server(&found.server)];
     findings.extend(found.violations(required).into_iter().map(problem));
-    findings.extend(to_be_made(found, required));
+    findings.extend(missing(found, required));
     findings.extend(identity::choose(&found.table, &required.id).ok().map(|columns| {
-        ok(format!("the rows of {} are told apart by ({})", found.table.name, columns.join(", ")))
+        ok(format!("rows of {} are identified by ({})", found.table.name, columns.join(", ")))
     }));
-    findings.extend(room(found));
+    findings.extend(free_capacity(found));
     findings.extend(
         found.slot.as_ref().into_iter().flat_map(|slot| of_slot(required, slot, found.server.version)),
     );
     findings.extend(limits(found));
     findings.extend(of_table(&found.table, found.server.version));
-    findings.extend(swapped(&found.table, required));
+    findings.extend(swappable_ids(&found.table, required));
     findings.push(column_roles::finding(found, required));
-    findings.extend(column_roles::suspicions(found, required));
+    findings.extend(column_roles::warnings(found, required));
     findings
 }
 
-/// What a refused replication connection means, where ordinary SQL went through on the same address.
+/// Explains a rejected replication connection, if ordinary SQL succeeded on the same address.
 pub fn replication_refused(message: &str) -> Finding {
     let pooled =
         message.contains("unsupported startup parameter") || message.to_lowercase().contains("pgbouncer");
     let explanation = if pooled {
-        "A connection pooler answers, and it carries no replication connections: set postgres.url to the server itself."
+        "A connection pooler answered, and poolers cannot carry replication: set postgres.url to the server itself."
     } else {
-        "Ordinary SQL goes through, a replication connection does not: see pg_hba.conf, max_wal_senders and the role's REPLICATION."
+        "Ordinary SQL works, a replication connection does not: check pg_hba.conf, max_wal_senders and the role's REPLICATION attribute."
     };
     Finding {
         severity: Severity::Problem,
         title: format!("no replication connection: {message}"),
         explanation: explanation.to_owned(),
-        cure_sql: None,
+        fix_sql: None,
     }
 }
 
@@ -76,28 +76,28 @@ fn server(server: &Server) -> Finding {
     if (NEWEST_TRIED / 10_000) < major {
         return note(
             format!("PostgreSQL {major}.{minor}"),
-            "A later version than those that this sidecar knows of.",
+            "A later version than this sidecar was tested with.",
         );
     }
     ok(format!("PostgreSQL {major}.{minor}, database {}, role {}", server.database, server.role))
 }
 
-fn to_be_made(found: &ServerState, required: &Required) -> Vec<Finding> {
+fn missing(found: &ServerState, required: &Required) -> Vec<Finding> {
     let of_step = |step: setup::SetupStep| Finding {
         severity: if step.permitted { Severity::Note } else { Severity::Problem },
         title: format!("missing: to {}", step.what),
         explanation: if step.permitted {
-            "`sidecar setup` makes it, and so does `sidecar run` at its start.".to_owned()
+            "`sidecar setup` creates it, and so does `sidecar run` when it starts.".to_owned()
         } else {
-            format!("The role {} lacks what it takes: {}.", found.server.role, step.needs)
+            format!("The role {} lacks the privileges: {}.", found.server.role, step.needs)
         },
-        cure_sql: Some(step.sql),
+        fix_sql: Some(step.sql),
     };
     setup::plan(found, required).into_iter().map(of_step).collect()
 }
 
-/// The slot, and for moments a temporary one; each read by a walsender.
-fn room(found: &ServerState) -> Vec<Finding> {
+/// Checks for free slots and walsenders: one of each for the stream, and briefly one more for a snapshot.
+fn free_capacity(found: &ServerState) -> Vec<Finding> {
     let slots_needed = if found.slot.is_some() { 1 } else { 2 };
     let active = found.slot.as_ref().is_some_and(|slot| slot.active_pid.is_some());
     let senders_needed = if active { 1 } else { 2 };
@@ -112,7 +112,7 @@ fn room(found: &ServerState) -> Vec<Finding> {
             explanation:
                 "Two at the first start and on a resync, one otherwise. The server must be restarted after."
                     .to_owned(),
-            cure_sql: Some(format!("ALTER SYSTEM SET {setting} = {};", used + needed + 2)),
+            fix_sql: Some(format!("ALTER SYSTEM SET {setting} = {};", used + needed + 2)),
         }
     };
     vec![
@@ -129,7 +129,7 @@ fn of_slot(required: &Required, slot: &Slot, version: u32) -> Vec<Finding> {
         return vec![warning(
             format!("the slot {name} is lost ({reason})"),
             format!(
-                "It is so because {why}. Nothing after {from} is to be had from it. `sidecar run` makes a new one and \
+                "It is so because {why}. Nothing after {from} can be read from it. `sidecar run` creates a new one and \
                  compares the table."
             ),
         )];
@@ -144,19 +144,19 @@ fn of_slot(required: &Required, slot: &Slot, version: u32) -> Vec<Finding> {
     if slot.wal_status.as_deref() == Some("unreserved") {
         findings.push(warning(
             format!("the slot {name} is about to be lost"),
-            "It keeps more log than max_slot_wal_keep_size allows.",
+            "It retains more WAL than max_slot_wal_keep_size allows.",
         ));
     }
     if let Some(bytes) = slot.retained_bytes.filter(|bytes| *bytes > MUCH_LOG) {
         findings.push(warning(
-            format!("the slot {name} keeps {} of log", size(bytes)),
+            format!("the slot {name} retains {} of WAL", size(bytes)),
             "It is not being read, or not fast enough.",
         ));
     }
     if version >= FAILOVER_SLOTS && !slot.failover && !required.failover {
         findings.push(note(
-            format!("the slot {name} is not copied to standbys"),
-            "After a failover the sidecar makes a new one and compares the table. To have it copied, set postgres.failover_slot before it is made.",
+            format!("the slot {name} is not synchronised to standbys"),
+            "After a failover the sidecar creates a new one and compares the table. To have it synchronised, set postgres.failover_slot before it is created.",
         ));
     }
     findings
@@ -168,34 +168,34 @@ fn limits(found: &ServerState) -> Vec<Finding> {
     match settings.number("max_slot_wal_keep_size") {
         Some(-1) => findings.push(note(
             "max_slot_wal_keep_size is not set",
-            "While no sidecar runs, the slot keeps log until the server's disk is full. With a limit the slot is lost instead, and the table compared.",
+            "While no sidecar runs, the slot retains WAL until the server's disk is full. With a limit, the slot is lost instead, and the table is compared.",
         )),
         Some(_) => findings.push(note(
             format!("max_slot_wal_keep_size is {}", settings.shown("max_slot_wal_keep_size")),
-            "A sidecar that stands still for longer than that much log loses its slot; it then compares the table.",
+            "If the sidecar falls behind by more WAL than that, it loses its slot, and then compares the table.",
         )),
         None => {}
     }
     if settings.number("idle_replication_slot_timeout").is_some_and(|limit| limit > 0) {
         findings.push(warning(
             format!("idle_replication_slot_timeout is {}", settings.shown("idle_replication_slot_timeout")),
-            "A sidecar that stands still for so long loses its slot; it then compares the table.",
+            "If the sidecar is down for longer than that, it loses its slot, and then compares the table.",
         ));
     }
     if settings.number("wal_sender_timeout").is_some_and(|limit| limit > 0 && limit < SHORT_TIMEOUT_MS) {
         findings.push(Finding {
-            cure_sql: Some(
+            fix_sql: Some(
                 "ALTER SYSTEM SET wal_sender_timeout = '60s'; SELECT pg_catalog.pg_reload_conf();".to_owned(),
             ),
             ..warning(
                 format!("wal_sender_timeout is {}", settings.shown("wal_sender_timeout")),
-                "A short delay on the way is enough for the server to end the connection.",
+                "A short network delay is enough for the server to end the connection.",
             )
         });
     }
     findings.push(note(
         format!("logical_decoding_work_mem is {}", settings.shown("logical_decoding_work_mem")),
-        "The server writes a transaction with more changes than that to its own disk until the commit.",
+        "The server spills a transaction with more changes than that to its disk until the commit.",
     ));
     findings
 }
@@ -205,13 +205,13 @@ fn of_table(table: &Table, version: u32) -> Vec<Finding> {
     if table.kind == Kind::Partitioned {
         findings.push(note(
             format!("{} is partitioned into {}", table.name, table.partitions.len()),
-            "Logical replication does not tell of a partition that is truncated, attached or detached: after that, `sidecar resync` mends. Making an empty partition, or dropping an empty one, is harmless.",
+            "Logical replication does not carry a partition that is truncated, attached or detached: run `sidecar resync` after that. Creating or dropping an empty partition is harmless.",
         ));
     }
     if table.has_children {
         findings.push(warning(
             format!("other tables inherit from {}", table.name),
-            "Their rows are not followed, only those of the table itself.",
+            "Their rows are not replicated, only those of the table itself.",
         ));
     }
     let computed: Vec<&str> = table
@@ -227,7 +227,7 @@ fn of_table(table: &Table, version: u32) -> Vec<Finding> {
     if !computed.is_empty() {
         findings.push(note(
             format!("generated columns: {}", computed.join(", ")),
-            "This server does not publish them, so they are no content; the columns that they are made of are.",
+            "This server does not publish them, so they are not content; the columns that they are computed from are.",
         ));
     }
     let tracked = u64::try_from(table.columns.len()).unwrap_or(0);
@@ -235,21 +235,21 @@ fn of_table(table: &Table, version: u32) -> Vec<Finding> {
     let (title, explanation) = match table.rows {
         Some(rows) => {
             let shadow = size(i64::try_from(rows.saturating_mul(each)).unwrap_or(i64::MAX));
-            let explanation = format!("Remembering them will take about {shadow} of the spool's disk.");
+            let explanation = format!("The shadow will take about {shadow} of the spool's disk.");
             (format!("{} holds about {rows} documents", table.name), explanation)
         }
         None => (
-            format!("{} was never analysed: it is not known how many documents it holds", table.name),
-            format!("Remembering them takes about {each} bytes each of the spool's disk."),
+            format!("{} was never analysed: the number of its documents is unknown", table.name),
+            format!("The shadow takes about {each} bytes of the spool's disk for each."),
         ),
     };
     findings.push(note(title, explanation));
     findings
 }
 
-/// Rows may swap their ids within a statement where the constraint that keeps these apart holds only at
-/// its end: each row is judged by itself, and the last word of one of the two ids is `excluded`.
-fn swapped(table: &Table, required: &Required) -> Option<Finding> {
+/// Rows may swap their ids within a statement if the constraint on the id is deferrable. Each row change is
+/// classified by itself, so the last record of one of the two ids is `excluded`.
+fn swappable_ids(table: &Table, required: &Required) -> Option<Finding> {
     let identity = identity::choose(table, &required.id).ok()?;
     let of_ids = |index: &&UniqueIndex| {
         let known =
@@ -261,12 +261,12 @@ fn swapped(table: &Table, required: &Required) -> Option<Finding> {
     let kind = if index.primary { "PRIMARY KEY" } else { "UNIQUE" };
     let columns = sql_names::column_list(&index.columns);
     Some(Finding {
-        cure_sql: Some(format!(
+        fix_sql: Some(format!(
             "ALTER TABLE {quoted} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} {kind} ({columns});"
         )),
         ..warning(
             format!("two documents may swap their ids: the constraint {} is deferrable", index.name),
-            "The rows are told apart by other columns, and each row is judged by itself: when two swap their ids in one \
+            "Rows are identified by other columns, and each change is classified by itself: when two swap their ids in one \
              statement, a receiver is left without one of them. Not deferrable, it cannot happen.",
         )
     })
@@ -279,33 +279,37 @@ async fn other_slots(client: &Client, required: &Required) -> Result<Vec<Finding
         .map(|row| {
             let (name, bytes): (String, i64) = (row.try_get("name")?, row.try_get("retained_bytes")?);
             Ok(warning(
-                format!("the slot {name} keeps {} of log and nobody reads it", size(bytes)),
-                "It is not this sidecar's.",
+                format!("the slot {name} retains {} of WAL and is not being read", size(bytes)),
+                "It does not belong to this sidecar.",
             ))
         })
         .collect()
 }
 
-/// A count over the whole table, unless the identity makes it needless. One that takes longer than a
-/// minute is given up, and said.
-async fn ids(client: &Client, found: &ServerState, required: &Required) -> Vec<Finding> {
+/// Counts documents that share an id: one pass over the whole table, skipped if the identity rules it out.
+/// A count that takes longer than a minute is cancelled and reported as such.
+async fn shared_id_findings(client: &Client, found: &ServerState, required: &Required) -> Vec<Finding> {
     let key = DocumentKey::of(required, found);
     let told_apart =
-        identity::choose(&found.table, &required.id).is_ok_and(|columns| key.told_apart_by(&columns));
+        identity::choose(&found.table, &required.id).is_ok_and(|columns| key.is_unique_by(&columns));
     if told_apart {
         return vec![ok("no two documents of a project can share an id")];
     }
-    match counted(client, &found.table, &key).await {
+    match count_shared_ids(client, &found.table, &key).await {
         Ok(SharedIds { ids: 0, .. }) => vec![ok("no two live documents of a project share an id")],
         Ok(SharedIds { ids, rows }) => vec![warning(
             format!("{ids} ids are shared by {rows} live documents of the same project"),
-            "Each row is judged by itself: their receivers cannot tell them apart.",
+            "Each row is a document of its own, and receivers cannot distinguish them.",
         )],
-        Err(error) => vec![note("whether documents share an id was not counted", error.to_string())],
+        Err(error) => vec![note("documents that share an id could not be counted", error.to_string())],
     }
 }
 
-async fn counted(client: &Client, table: &Table, key: &DocumentKey) -> Result<SharedIds, SourceError> {
+async fn count_shared_ids(
+    client: &Client,
+    table: &Table,
+    key: &DocumentKey,
+) -> Result<SharedIds, SourceError> {
     client
         .batch_execute("BEGIN READ ONLY; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '60s'")
         .await?;
@@ -319,7 +323,7 @@ fn problem(violation: Violation) -> Finding {
         severity: Severity::Problem,
         title: violation.what,
         explanation: String::new(),
-        cure_sql: violation.cure_sql,
+        fix_sql: violation.fix_sql,
     }
 }
 
@@ -334,9 +338,9 @@ fn size(bytes: i64) -> String {
 
 /// 18, with any minor version.
 const NEWEST_TRIED: u32 = 180_000;
-/// From here on a slot's log is worth a word: 1 GiB.
+/// The retained WAL from which on a warning is given: 1 GiB.
 const MUCH_LOG: i64 = 1 << 30;
 const SHORT_TIMEOUT_MS: i64 = 10_000;
-/// Bytes of the shadow: a row's id, key, project and index, and a fingerprint a column.
+/// Bytes per document in the shadow: id, key, project and index, and a fingerprint per column.
 const SHADOW_ROW: u64 = 100;
 const SHADOW_COLUMN: u64 = 8;

@@ -1,4 +1,4 @@
-//! What a database's encoding and its sessions' defaults mean to the sidecar: findings for `doctor`.
+//! Checks of the database's encoding and of its sessions' defaults: findings for `doctor`.
 
 use futures_util::TryStreamExt as _;
 use tokio_postgres::Client;
@@ -10,7 +10,7 @@ use crate::source::documents::select::{self, ReadColumn};
 use crate::source::wire::sql::Bytes;
 use crate::source::{Required, SourceError};
 
-/// Asks for both; nothing is found where all is usual.
+/// Checks both. Without findings, both are as usual.
 pub(in crate::source) async fn findings(
     client: &Client,
     found: &ServerState,
@@ -21,45 +21,45 @@ pub(in crate::source) async fn findings(
     if defaults.try_get("read_only")? {
         findings.push(note(
             "default_transaction_read_only is on for this role or database",
-            "The sidecar's own sessions turn it off: they make the publication and the slot, and write to no table.",
+            "The sidecar's own sessions turn it off: they create the publication and the slot, and write to no table.",
         ));
     }
     if defaults.try_get::<_, &str>("encoding")? == "SQL_ASCII" {
         findings.push(warning(
-            "the database's encoding is SQL_ASCII: the server does not know what its texts are written in",
-            "Content columns may hold any bytes. What receivers are told must be UTF-8: ids, keys, projects, labels and \
+            "the database's encoding is SQL_ASCII: the encoding of its texts is unknown",
+            "Content columns may hold any bytes. What receivers get must be UTF-8: ids, keys, projects, labels and \
              similarities. At a row where they are not, reading stops.",
         ));
-        findings.extend(invalid(client, found, required).await);
+        findings.extend(invalid_text(client, found, required).await);
     }
     Ok(findings)
 }
 
-/// Looks through the columns that receivers are told of. What takes longer than a minute is given up,
-/// and said.
-async fn invalid(client: &Client, found: &ServerState, required: &Required) -> Vec<Finding> {
-    let not_asked = |error: SourceError| {
-        vec![note("whether ids, keys, projects and labels are UTF-8 was not looked at", error.to_string())]
+/// Searches the columns that receivers get for text that is not UTF-8. A search that takes longer than a
+/// minute is cancelled and reported as such.
+async fn invalid_text(client: &Client, found: &ServerState, required: &Required) -> Vec<Finding> {
+    let not_checked = |error: SourceError| {
+        vec![note("ids, keys, projects and labels could not be checked to be UTF-8", error.to_string())]
     };
-    looked_through(client, found, required).await.unwrap_or_else(not_asked)
+    search(client, found, required).await.unwrap_or_else(not_checked)
 }
 
-async fn looked_through(
+async fn search(
     client: &Client,
     found: &ServerState,
     required: &Required,
 ) -> Result<Vec<Finding>, SourceError> {
     let identity = identity::choose(&found.table, &required.id).unwrap_or_default();
-    let told: Vec<_> =
-        required.columns.iter().filter(|named| !UNTOLD.contains(&named.setting.as_str())).collect();
-    let names = identity.iter().chain(told.iter().map(|named| &named.name));
+    let sent: Vec<_> =
+        required.columns.iter().filter(|named| !NEVER_SENT.contains(&named.setting.as_str())).collect();
+    let names = identity.iter().chain(sent.iter().map(|named| &named.name));
     let columns: Vec<ReadColumn> =
         names.map(|name| ReadColumn { name: name.clone(), digest_over: None }).collect();
     client
         .batch_execute("BEGIN READ ONLY; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '60s'")
         .await?;
     let select = select::rows(&found.table, &columns, select::Encoding::Raw);
-    let mut bad: Vec<(u64, String)> = vec![(0, String::new()); told.len()];
+    let mut bad: Vec<(u64, String)> = vec![(0, String::new()); sent.len()];
     let looked = async {
         let rows = client.query_raw(&select, std::iter::empty::<&str>()).await?;
         tokio::pin!(rows);
@@ -85,17 +85,17 @@ async fn looked_through(
     client.batch_execute("ROLLBACK").await?;
     looked?;
     let of_column = |(named, (count, first)): (&&crate::source::RequiredColumn, (u64, String))| Finding {
-        // Labels are sent only when they change; the rest of every document.
+        // Labels are sent only when they change, the other columns with every document.
         severity: if named.setting.ends_with("labels") { Severity::Warning } else { Severity::Problem },
         title: format!(
             "{}: {} is not UTF-8 in {count} rows of {}.{}, the first with {first}",
             named.setting, named.name, required.schema, required.table
         ),
-        explanation: "Receivers are told it. Correct it in the table.".to_owned(),
-        cure_sql: None,
+        explanation: "It is sent to receivers. Correct it in the table.".to_owned(),
+        fix_sql: None,
     };
-    Ok(told.iter().zip(bad).filter(|(_, (count, _))| *count > 0).map(of_column).collect())
+    Ok(sent.iter().zip(bad).filter(|(_, (count, _))| *count > 0).map(of_column).collect())
 }
 
-/// Compared, and never sent.
-const UNTOLD: [&str; 2] = ["documents.content", "documents.excluded"];
+/// Columns that are compared and never sent.
+const NEVER_SENT: [&str; 2] = ["documents.content", "documents.excluded"];

@@ -1,16 +1,16 @@
-//! What a check found.
+//! The result of one check.
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
     /// One line.
     pub title: String,
-    /// What follows from it; may be empty.
+    /// The consequences; may be empty.
     pub explanation: String,
-    /// The SQL that cures it, where SQL does.
-    pub cure_sql: Option<String>,
+    /// The SQL that fixes it, if SQL does.
+    pub fix_sql: Option<String>,
 }
 
 /// How bad a finding is.
@@ -18,20 +18,20 @@ pub struct Finding {
 pub enum Severity {
     /// As it should be.
     Ok,
-    /// Good to know.
+    /// Information.
     Note,
-    /// May go wrong later.
+    /// May cause a failure later.
     Warning,
-    /// The sidecar does not start, exit status 78.
+    /// The sidecar does not start: exit status 78.
     Problem,
 }
 
 pub(in crate::source) fn ok(title: impl Into<String>) -> Finding {
-    Finding { severity: Severity::Ok, title: title.into(), explanation: String::new(), cure_sql: None }
+    Finding { severity: Severity::Ok, title: title.into(), explanation: String::new(), fix_sql: None }
 }
 
 pub(in crate::source) fn note(title: impl Into<String>, explanation: impl Into<String>) -> Finding {
-    Finding { severity: Severity::Note, title: title.into(), explanation: explanation.into(), cure_sql: None }
+    Finding { severity: Severity::Note, title: title.into(), explanation: explanation.into(), fix_sql: None }
 }
 
 pub(in crate::source) fn warning(title: impl Into<String>, explanation: impl Into<String>) -> Finding {

@@ -1,20 +1,20 @@
 //! Checks before a start. In: a session and what the settings require. Out: the server's state, the
-//! findings of `sidecar doctor`, and the steps that create or remove publication and slot.
+//! findings of `sidecar doctor`, and the steps that create or drop publication and slot.
 //!
-//! Promised: nothing is written but by [`setup`]; a state in which changes would be lost, or the
-//! application's writes would fail, is refused; every step is safe to repeat.
+//! Guarantees: only [`setup`] writes; a state in which changes would be lost, or the application's writes
+//! would fail, is a violation; every step is safe to repeat.
 
-/// What each column is taken for.
+/// The role of each column.
 pub mod column_roles;
-/// What can be wrong on the server, before it is.
+/// The checks of `sidecar doctor`.
 pub mod doctor;
-/// A look at some documents.
+/// Checks on a sample of documents.
 pub mod sample;
-/// All of it, read at once.
+/// The server's state, read at once.
 pub mod server_state;
-/// Makes and removes publication and slot.
+/// Creates and drops publication and slot.
 pub mod setup;
-/// The standbys, as a primary sees them.
+/// The standbys, as the primary reports them.
 pub mod standbys;
 
 mod encoding;

@@ -1,4 +1,5 @@
-//! A look at some documents, before any is read: whether one is live, and whose they are.
+//! Checks on a sample of documents before the table is read: whether one is live, and which projects they
+//! belong to.
 
 use tokio_postgres::Client;
 
@@ -8,7 +9,7 @@ use crate::source::documents::select::DocumentKey;
 use crate::source::wire::sql::Bytes;
 use crate::source::{Required, SourceError};
 
-/// What some documents are.
+/// The sample.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 struct Sample {
     rows: i64,
@@ -16,8 +17,8 @@ struct Sample {
     projects: Vec<String>,
 }
 
-/// What a look at the first [`ROWS`] documents shows to be seldom meant. One that takes too long is given up.
-pub async fn look(
+/// Warnings from the first [`ROWS`] documents. A query that takes too long is cancelled.
+pub async fn warnings(
     client: &Client,
     found: &ServerState,
     required: &Required,
@@ -30,14 +31,14 @@ pub async fn look(
     client.batch_execute("ROLLBACK").await?;
     let sample = match asked {
         Ok(row) => {
-            // Of any bytes: what is no UTF-8 is a finding of its own.
+            // Bytes, because text that is not UTF-8 is a finding of its own.
             let projects: Vec<Bytes<'_>> = row.try_get(2)?;
             let projects = projects.iter().map(|Bytes(name)| String::from_utf8_lossy(name).into_owned());
             Sample { rows: row.try_get(0)?, live: row.try_get(1)?, projects: projects.collect() }
         }
         Err(error) if error.as_db_error().is_some() => {
             let why = SourceError::from(error).to_string();
-            return Ok(vec![note("whether documents are live, and whose they are, was not looked at", why)]);
+            return Ok(vec![note("a sample of documents could not be read", why)]);
         }
         Err(error) => return Err(error.into()),
     };
@@ -52,12 +53,13 @@ fn none_live(sample: &Sample, found: &ServerState, required: &Required) -> Optio
         let all = if sample.rows < ROWS { "of all" } else { "of the first" };
         warning(
             format!("{all} {} documents none is live", sample.rows),
-            format!("By {column}: {when}. Is it the other way round?"),
+            format!("By {column}: {when}. Is the rule inverted?"),
         )
     })
 }
 
-/// Projects whose records no webhook takes. `webhooks`: the projects of each, `None` for all.
+/// Projects whose records match no webhook. `webhooks` holds the project of each webhook, `None` for all
+/// projects.
 fn unrouted(projects: &[String], webhooks: &[Option<String>]) -> Vec<Finding> {
     let fold = |name: &str| name.split_whitespace().collect::<String>().to_lowercase();
     let named = |project: &&String| webhooks.iter().flatten().any(|webhook| webhook == *project);
@@ -69,9 +71,9 @@ fn unrouted(projects: &[String], webhooks: &[Option<String>]) -> Vec<Finding> {
             let webhook = like(project)?;
             Some(warning(
                 format!(
-                    "the project {project:?} is not the webhook's {webhook:?}: they differ in case or blanks"
+                    "the project {project:?} is not the webhook's {webhook:?}: they differ in case or spaces"
                 ),
-                "A webhook's project is compared letter by letter.",
+                "A webhook's project is compared exactly.",
             ))
         })
         .collect();
@@ -86,17 +88,17 @@ fn unrouted(projects: &[String], webhooks: &[Option<String>]) -> Vec<Finding> {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         findings.push(warning(
             format!("projects without a webhook: {shown}{more}"),
-            "Their records are not kept. A webhook with project = \"*\" takes what no other does.",
+            "No webhook receives their records. A webhook with project = \"*\" receives what no other one does.",
         ));
     }
     findings
 }
 
-/// Documents that are looked at.
+/// Documents in the sample.
 const ROWS: i64 = 10_000;
-/// Projects that are looked at.
+/// Projects in the sample.
 const PROJECTS: i64 = 1_000;
-/// Projects that are named.
+/// Projects that a finding names.
 const SHOWN: usize = 5;
 
 #[cfg(test)]
@@ -117,7 +119,7 @@ mod tests {
             let told = titles(&["Acme ", "b"], &webhooks);
             assert_eq!(
                 told,
-                ["the project \"Acme \" is not the webhook's \"acme\": they differ in case or blanks"]
+                ["the project \"Acme \" is not the webhook's \"acme\": they differ in case or spaces"]
             );
         }
         let many = ["a", "b", "c", "d", "e", "f", "g"];

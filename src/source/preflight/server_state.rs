@@ -1,5 +1,5 @@
-//! Everything on the server that the sidecar depends on, read at once; and which of it prevents a start.
-//! Reading is SQL, judging is pure.
+//! Everything on the server that the sidecar depends on, read at once, and which of it prevents a start.
+//! Reading is SQL; the evaluation is pure.
 
 use postgres_protocol::escape::escape_identifier;
 use std::collections::BTreeMap;
@@ -21,23 +21,23 @@ use crate::source::required::{Required, RequiredColumn};
 pub struct Server {
     /// `server_version_num`: 150018 for 15.18.
     pub version: u32,
-    /// It is a standby.
+    /// The server is a standby.
     pub in_recovery: bool,
     /// The database that we are connected to.
     pub database: String,
-    /// Who we are.
+    /// Our role.
     pub role: String,
-    /// Our role may open replication connections and make slots.
+    /// Our role may open replication connections and create slots.
     pub may_replicate: bool,
-    /// Our role may make a publication in this database (of tables that it owns).
+    /// Our role may create a publication in this database, of tables that it owns.
     pub may_create: bool,
-    /// Replication slots that there are.
+    /// Number of replication slots.
     pub slots: i64,
-    /// Walsenders that run.
+    /// Number of running walsenders.
     pub senders: i64,
 }
 
-/// What was found.
+/// The state of the server.
 #[derive(Clone, Debug)]
 pub struct ServerState {
     /// The server.
@@ -46,30 +46,30 @@ pub struct ServerState {
     pub settings: server_settings::ServerSettings,
     /// The documents table.
     pub table: Table,
-    /// The types of its columns.
+    /// The types of the table's columns.
     pub types: BTreeMap<String, ColumnType>,
     /// How an excluded document is recognised.
     pub exclusion: ExclusionRule,
-    /// The publication, where there is one.
+    /// The publication, if it exists.
     pub publication: Option<Publication>,
-    /// The slot, where there is one.
+    /// The slot, if it exists.
     pub slot: Option<Slot>,
 }
 
-/// Reads all of it. A table that is not there is refused; one that is locked for longer than a moment
-/// is an error (55P03), since some of the catalog's functions wait for it.
+/// Reads the whole state. A table that does not exist is a violation. A table that stays locked is an error
+/// (55P03), since some of the catalog's functions wait for the lock.
 pub async fn inspect(client: &Client, required: &Required) -> Result<ServerState, CatalogError> {
     client.batch_execute("BEGIN READ ONLY; SET LOCAL lock_timeout = '5s'").await?;
     let found = read(client, required).await;
     client.batch_execute("ROLLBACK").await?;
     let mut found = found?;
-    // What is no value of its type is an error, and would end the transaction.
+    // Not in the transaction above: a text that is not a value of its type is an error, and would abort it.
     found.exclusion = values::exclusion_rule(client, &found.table, &found.types, required).await?;
     Ok(found)
 }
 
-/// Something that changes whenever a survey may find another table or publication; `None` where there is
-/// no such table. It is cheap: made to be polled.
+/// A value that changes whenever [`inspect`] may find another table or publication; `None` if there is no
+/// such table. Cheap enough to poll.
 pub async fn version(client: &Client, required: &Required) -> Result<Option<String>, SourceError> {
     let names = [&required.schema, &required.table, &required.publication];
     let [schema, table, publication] = names.map(String::as_str);
@@ -99,11 +99,11 @@ async fn read(client: &Client, required: &Required) -> Result<ServerState, Catal
 }
 
 impl ServerState {
-    /// Everything for which the sidecar does not start, worst first. Publication and slot may be
-    /// missing: they can be made.
+    /// Everything that prevents a start, worst first. A missing publication or slot is not included: setup
+    /// creates them.
     pub fn violations(&self, required: &Required) -> Vec<Violation> {
         let mut violations = self.of_server();
-        violations.extend(slot::no_failover(required.failover, self.server.version));
+        violations.extend(slot::failover_unsupported(required.failover, self.server.version));
         violations.extend(self.of_table(required));
         violations.extend(self.of_columns(required));
         violations.extend(self.of_roles(required));
@@ -112,24 +112,25 @@ impl ServerState {
         violations
     }
 
-    /// What the table lacks of the columns that the settings name, or to tell its rows apart by. All
-    /// that it lacks may be put right while the sidecar waits: what was read is delivered meanwhile.
+    /// Columns that the settings name or that identify rows, and that the table lacks. All of this can be
+    /// corrected while the sidecar waits, and records that were read already are delivered meanwhile.
     pub fn column_violations(&self, required: &Required) -> Vec<Violation> {
         self.identity(required).err().into_iter().chain(self.of_columns(required)).collect()
     }
 
-    /// Why the publication does not give all changes of the table that the slot keeps.
+    /// Why the publication does not carry all changes of the table.
     pub fn publication_violations(&self, required: &Required) -> Vec<Violation> {
         self.publication_gone(required).into_iter().chain(self.of_publication(required)).collect()
     }
 
-    /// The slot is there without its publication: one made now is too late for what the slot keeps.
+    /// The slot exists without its publication: a publication created now is too late for the changes that
+    /// the slot retains.
     pub fn publication_gone(&self, required: &Required) -> Option<Violation> {
         (self.publication.is_none() && self.slot.is_some()).then(|| {
             let create = publication::create(&required.publication, &self.table, self.needs_generated(required));
             Violation::with_fix(
                 format!(
-                    "the publication {} is gone, and changes made meanwhile are not to be had from the slot {}; without the slot the sidecar compares the table instead",
+                    "the publication {} is gone, and changes made meanwhile cannot be read from the slot {}; without the slot, the sidecar compares the table instead",
                     required.publication, required.slot
                 ),
                 format!("{} {create}", slot::drop(&required.slot)),
@@ -137,13 +138,13 @@ impl ServerState {
         })
     }
 
-    /// The identity that documents are known by, or would be. One that is known already is not refused:
-    /// the stream tells whether it carries it, change by change.
+    /// The identity in the spool, or the one that a first start would choose. One from the spool is not
+    /// checked here: the stream shows with each change whether it still carries it.
     fn identity(&self, required: &Required) -> Result<Vec<String>, Violation> {
         required.identity.clone().map_or_else(|| identity::choose(&self.table, &required.id), Ok)
     }
 
-    /// Whether the publication must carry stored generated columns.
+    /// Whether the publication must publish stored generated columns.
     pub fn needs_generated(&self, required: &Required) -> bool {
         let named = required.columns.iter().map(|column| column.name.clone());
         let identity = self.identity(required).unwrap_or_default();
@@ -168,10 +169,10 @@ impl ServerState {
         }
         if self.server.in_recovery {
             violations.push(Violation::in_settings(
-                "the server is a standby: set postgres.url to the primary, which alone can make publications",
+                "the server is a standby: set postgres.url to the primary, since only a primary can create publications",
             ));
         }
-        // From 19 on a slot turns logical decoding on by itself where wal_level is replica.
+        // From 19 on, creating a slot enables logical decoding by itself if wal_level is replica.
         let level = self.settings.figure("wal_level");
         let logical = level == "logical" || self.server.version >= LOGICAL_ON_DEMAND && level == "replica";
         if !logical {
@@ -197,7 +198,7 @@ impl ServerState {
         let (table, shown) = (&self.table, format!("{}.{}", self.table.schema, self.table.name));
         if table.kind == Kind::Other {
             return vec![Violation::in_settings(format!(
-                "documents.table: {shown} is no table with rows of its own, but a view or the like"
+                "documents.table: {shown} is not a table with rows of its own, but a view or similar"
             ))];
         }
         if table.persistence == Persistence::Temporary {
@@ -209,7 +210,7 @@ impl ServerState {
             .chain(unlogged_parts.map(|part| sql_names::qualified_name(&part.schema, &part.name)))
             .map(|name| {
                 Violation::with_fix(
-                    format!("{name} is unlogged: its changes are never in the log"),
+                    format!("{name} is unlogged: its changes are not in the WAL"),
                     format!("ALTER TABLE {name} SET LOGGED;"),
                 )
             })
@@ -224,21 +225,22 @@ impl ServerState {
         }
         if !table.schema_usable {
             violations.push(Violation::with_fix(
-                format!("the role {} may not look into the schema {}", self.server.role, table.schema),
+                format!("the role {} has no USAGE on the schema {}", self.server.role, table.schema),
                 format!("GRANT USAGE ON SCHEMA {} TO {role};", escape_identifier(&table.schema)),
             ));
         }
-        // The content is every column where none are listed, and truncated or new ones are read too.
+        // All columns must be readable: content is every column unless listed, and long or new values are
+        // read from the table.
         if table.columns.iter().any(|column| !column.readable) {
             violations.push(Violation::with_fix(
-                format!("the role {} may not read every column of {shown}", self.server.role),
+                format!("the role {} may not SELECT every column of {shown}", self.server.role),
                 format!("GRANT SELECT ON {} TO {role};", table.quoted()),
             ));
         }
         violations
     }
 
-    /// Columns whose type does not fit what they are for.
+    /// Columns whose type does not fit their role.
     pub fn of_roles(&self, required: &Required) -> Vec<Violation> {
         let of_named = |named: &RequiredColumn| {
             let (column, of) = self.table.column(&named.name).zip(self.types.get(&named.name))?;
@@ -275,7 +277,7 @@ impl ServerState {
     }
 }
 
-/// Reads who answers.
+/// Reads the server's version and our role.
 pub async fn server(client: &Client) -> Result<Server, SourceError> {
     let row = client.query_one(include_str!("../../../sql/server.sql"), &[]).await?;
     Ok(Server {
@@ -296,7 +298,7 @@ fn generated_column(named: &RequiredColumn, generated: Generated) -> Violation {
         Generated::Stored | Generated::No => ("", "PostgreSQL before 18 does not publish"),
     };
     Violation::in_settings(format!(
-        "{}: {} is a {what}generated column, which {why}; name the columns that it is made of, or have the application write it",
+        "{}: {} is a {what}generated column, which {why}; name the columns that it is computed from, or let the application write it",
         named.setting, named.name
     ))
 }

@@ -1,8 +1,8 @@
-//! Makes what the sidecar needs on the server, publication first and then the slot, and removes it
-//! again. Each step is planned from what is there, so both are safe to repeat.
+//! Creates what the sidecar needs on the server, first the publication and then the slot, and drops it
+//! again. Each step is planned from the current state, so both are safe to repeat.
 //!
-//! A slot made before its publication would reach changes for which there is no publication yet: the
-//! server then stops for ever (to 17) or skips them with no more than a warning (18).
+//! A slot created before its publication would reach changes for which no publication exists yet: the
+//! server then stops at them for good (up to 17) or skips them with only a warning (18).
 
 use postgres_protocol::escape::escape_identifier;
 use std::time::Duration;
@@ -16,20 +16,20 @@ use crate::source::catalog::slot::{self, BlockingTransaction, Slot, blocking_tra
 use crate::source::catalog::violation::{CatalogError, Violation};
 use crate::source::{Required, catalog};
 
-/// Something to do on the server.
+/// One step on the server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SetupStep {
     /// What it does, as a sentence without its end.
     pub what: String,
-    /// How.
+    /// The SQL.
     pub sql: String,
-    /// The privileges that it takes.
+    /// The privileges that it needs.
     pub needs: String,
-    /// Our role has them.
+    /// Our role has these privileges.
     pub permitted: bool,
 }
 
-/// Whether a publication may be made when the slot is already there.
+/// Whether a publication may be created if the slot exists already.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StartMode {
     /// A first start follows: the stream begins at its snapshot, after the publication.
@@ -38,15 +38,15 @@ pub enum StartMode {
     Resume,
 }
 
-/// Called now and then with those whom the making of a slot waits for.
+/// Called periodically with the transactions that the creation of a slot waits for.
 pub type OnWaiting<'a> = &'a mut (dyn FnMut(&[BlockingTransaction]) + Send);
 
-/// What is to be made, in this order; nothing where all is there.
+/// The missing objects, in the order of their creation; empty if nothing is missing.
 pub fn plan(server_state: &ServerState, required: &Required) -> Vec<SetupStep> {
     let mut steps = Vec::new();
     if server_state.publication.is_none() {
         steps.push(SetupStep {
-            what: format!("make the publication {}", required.publication),
+            what: format!("create the publication {}", required.publication),
             sql: publication::create(
                 &required.publication,
                 &server_state.table,
@@ -61,7 +61,7 @@ pub fn plan(server_state: &ServerState, required: &Required) -> Vec<SetupStep> {
     }
     if server_state.slot.is_none() {
         steps.push(SetupStep {
-            what: format!("make the replication slot {}", required.slot),
+            what: format!("create the replication slot {}", required.slot),
             sql: slot::create(&required.slot, required.failover),
             needs: "REPLICATION".to_owned(),
             permitted: server_state.server.may_replicate,
@@ -70,10 +70,10 @@ pub fn plan(server_state: &ServerState, required: &Required) -> Vec<SetupStep> {
     steps
 }
 
-/// The SQL of [`plan`] with the cures of what refuses it, for somebody with more privileges to run.
+/// The SQL of [`plan`], with the SQL that fixes the violations, for a role with more privileges.
 pub fn print(server_state: &ServerState, required: &Required) -> String {
     let violations = server_state.violations(required).into_iter();
-    let cures = violations.map(|violation| (violation.what, violation.cure_sql.unwrap_or_default()));
+    let cures = violations.map(|violation| (violation.what, violation.fix_sql.unwrap_or_default()));
     let steps = plan(server_state, required)
         .into_iter()
         .map(|step| (format!("{}; needs {}", step.what, step.needs), step.sql));
@@ -82,8 +82,8 @@ pub fn print(server_state: &ServerState, required: &Required) -> String {
     })
 }
 
-/// Makes what is missing and returns the steps taken. `watcher` is a second session, on which it is
-/// asked every five seconds whom the making of the slot waits for.
+/// Creates what is missing and returns the steps taken. `watcher` is a second session that is queried every
+/// five seconds for the transactions that the creation of the slot waits for.
 pub async fn setup(
     client: &Client,
     watcher: &Client,
@@ -101,7 +101,7 @@ pub async fn setup(
         if !violations.is_empty() {
             return Err(CatalogError::Refused(violations));
         }
-        // One that was taken and is still to do was undone by somebody else: no race with them.
+        // A step that was taken and is missing again was undone by another session: do not race with it.
         let Some(step) = plan(&found, required).into_iter().find(|step| !taken.contains(step)) else {
             return Ok(taken);
         };
@@ -110,16 +110,16 @@ pub async fn setup(
     }
 }
 
-/// What [`teardown`] does, or would do.
+/// What [`teardown`] does.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Teardown {
-    /// In this order: the slot goes first, since one that nobody reads keeps the server's log.
+    /// The slot comes first, since an unread slot retains WAL.
     pub steps: Vec<SetupStep>,
-    /// What stays, and the SQL for whoever may remove it. It costs the server nothing.
+    /// What stays, with the SQL for a role that may drop it. It has no cost on the server.
     pub left: Vec<Violation>,
 }
 
-/// What [`teardown`] would do: the slot goes first, since it cannot be read without its publication.
+/// The plan of [`teardown`]. The slot comes first, since it cannot be read without its publication.
 pub async fn teardown_plan(client: &Client, required: &Required) -> Result<Teardown, CatalogError> {
     let role = server(client).await?;
     let oid = match catalog::table(client, &required.schema, &required.table).await {
@@ -154,8 +154,8 @@ pub async fn teardown_plan(client: &Client, required: &Required) -> Result<Teard
     Ok(plan)
 }
 
-/// Removes what [`setup`] makes; refuses while the slot is read, and leaves what is not ours alone or not
-/// ours to drop.
+/// Drops what [`setup`] creates. An error while the slot is being read. Objects that others use, or that
+/// our role may not drop, are left.
 pub async fn teardown(client: &Client, required: &Required) -> Result<Teardown, CatalogError> {
     let plan = teardown_plan(client, required).await?;
     plan.steps.iter().try_for_each(permitted)?;
@@ -165,7 +165,8 @@ pub async fn teardown(client: &Client, required: &Required) -> Result<Teardown, 
     Ok(plan)
 }
 
-/// Waits for `making`, which makes a slot on session `pid`, and reports every five seconds which transactions it waits for.
+/// Awaits `making`, which creates a slot on session `pid`, and reports every five seconds which
+/// transactions it waits for.
 pub(in crate::source) async fn while_waiting<T>(
     making: impl Future<Output = T>,
     watcher: &Client,
@@ -177,7 +178,7 @@ pub(in crate::source) async fn while_waiting<T>(
         tokio::select! {
             made = &mut making => return made,
             () = tokio::time::sleep(REPORT_EVERY) => {
-                // A watcher that fails takes nothing from the making, and that tells of it too.
+                // An error of the watcher does not fail the creation, which reports errors of its own.
                 on_waiting(&blocking_transactions(watcher, pid).await.unwrap_or_default());
             }
         }
@@ -198,13 +199,13 @@ async fn take(
         in_transaction(client, &step.sql).await
     };
     match made {
-        // Somebody made it meanwhile; whether as it must be, the next survey says.
+        // Another session created it meanwhile; the next inspection checks it.
         Err(error) if error.code() == Some(&SqlState::DUPLICATE_OBJECT) => Ok(()),
         made => made.map_err(|error| refused(step, error)),
     }
 }
 
-/// A lock that is not to be had soon is given up: behind it the application's own sessions would queue.
+/// Gives up soon if a lock is not available: the application's sessions would queue behind ours.
 async fn in_transaction(client: &Client, sql: &str) -> Result<(), tokio_postgres::Error> {
     let done = client.batch_execute(&format!("BEGIN; SET LOCAL lock_timeout = '5s'; {sql} COMMIT;")).await;
     if done.is_err() {
@@ -216,7 +217,7 @@ async fn in_transaction(client: &Client, sql: &str) -> Result<(), tokio_postgres
 fn permitted(step: &SetupStep) -> Result<(), Violation> {
     let violation = || {
         Violation::with_fix(
-            format!("to {} takes {}; let such a role run it", step.what, step.needs),
+            format!("to {} needs {}; let a role with them run it", step.what, step.needs),
             &step.sql,
         )
     };
@@ -227,7 +228,7 @@ fn refused(step: &SetupStep, error: tokio_postgres::Error) -> CatalogError {
     let said = error.as_db_error().map_or_else(String::new, |said| said.message().to_owned());
     match error.code() {
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
-            Violation::with_fix(format!("to {} takes {}: {said}", step.what, step.needs), &step.sql).into()
+            Violation::with_fix(format!("to {} needs {}: {said}", step.what, step.needs), &step.sql).into()
         }
         Some(&SqlState::CONFIGURATION_LIMIT_EXCEEDED) => Violation::with_fix(
             format!("cannot {}: {said} (the server must be restarted after)", step.what),
@@ -241,7 +242,7 @@ fn refused(step: &SetupStep, error: tokio_postgres::Error) -> CatalogError {
 fn in_use(name: &str, slot: &Slot) -> Option<Violation> {
     let active = slot.active_pid.map(|pid| {
         Violation::in_settings(format!(
-            "the slot {name} is read by the process {pid} on the server: stop that sidecar first"
+            "the slot {name} is being read by the process {pid} on the server: stop that sidecar first"
         ))
     });
     active.or_else(|| slot::violation(name, slot))
@@ -251,12 +252,12 @@ fn shared(name: &str, publication: &Publication) -> Option<Violation> {
     let more = publication.others > 0 || publication.all_tables;
     more.then(|| {
         Violation::with_fix(
-            format!("the publication {name} holds other tables too, so it is not dropped"),
+            format!("the publication {name} contains other tables too, so it is not dropped"),
             format!("DROP PUBLICATION {};", escape_identifier(name)),
         )
     })
 }
 
-/// No relation has this oid.
+/// An OID that no relation has.
 const NO_TABLE: u32 = 0;
 const REPORT_EVERY: Duration = Duration::from_secs(5);

@@ -1,5 +1,5 @@
-//! What a primary knows of its standbys, and what of that keeps a failover slot from being there, and
-//! from being right, after a failover. Reading is SQL, judging is pure.
+//! What a primary reports about its standbys, and what prevents a failover slot from being present and
+//! consistent after a failover. Reading is SQL; the evaluation is pure.
 //! <https://www.postgresql.org/docs/current/logicaldecoding-explanation.html#LOGICALDECODING-REPLICATION-SLOTS-SYNCHRONIZATION>
 
 use postgres_protocol::escape::{escape_identifier, escape_literal};
@@ -10,21 +10,21 @@ use super::server_state::ServerState;
 use crate::source::catalog::slot::FAILOVER_SLOTS;
 use crate::source::{Required, SourceError};
 
-/// The slot that a standby reads its log from.
+/// The physical slot of a standby.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Standby {
     /// The slot's name.
     pub slot: String,
-    /// Somebody reads it now.
+    /// A walsender reads it now.
     pub active: bool,
-    /// The standby says which rows it still needs (`hot_standby_feedback`).
+    /// The standby sends `hot_standby_feedback`.
     pub feedback: bool,
-    /// Sessions in which standbys copy slots, of all standbys together; `None` where our role may not
-    /// see them.
-    pub copying: Option<i64>,
+    /// Number of slot synchronisation sessions of all standbys together; `None` if our role may not see
+    /// them.
+    pub sync_sessions: Option<i64>,
 }
 
-/// Reads them.
+/// Reads the standbys' slots.
 pub async fn standbys(client: &Client) -> Result<Vec<Standby>, SourceError> {
     let rows = client.query(include_str!("../../../sql/standbys.sql"), &[]).await?;
     rows.iter()
@@ -33,49 +33,49 @@ pub async fn standbys(client: &Client) -> Result<Vec<Standby>, SourceError> {
                 slot: row.try_get("name")?,
                 active: row.try_get("active")?,
                 feedback: row.try_get("feedback")?,
-                copying: row.try_get("copying")?,
+                sync_sessions: row.try_get("sync_sessions")?,
             })
         })
         .collect()
 }
 
-/// The findings where `postgres.failover_slot` is set.
+/// The findings if `postgres.failover_slot` is set.
 pub fn evaluate(found: &ServerState, required: &Required, standbys: &[Standby]) -> Vec<Finding> {
     if !required.failover || found.server.version < FAILOVER_SLOTS {
         return Vec::new();
     }
-    let mut findings: Vec<Finding> = not_marked(found, required).into_iter().collect();
+    let mut findings: Vec<Finding> = not_a_failover_slot(found, required).into_iter().collect();
     if standbys.is_empty() {
-        let none = "no standby has a slot here: the failover slot is copied nowhere";
+        let none = "no standby has a slot here: the failover slot is not synchronised to any";
         findings.push(warning(none, ON_THE_STANDBY));
     }
     findings.extend(standbys.iter().filter(|standby| standby.active && !standby.feedback).map(|standby| {
         warning(
             format!("the standby that reads the slot {} sends no hot_standby_feedback", standby.slot),
-            format!("Without it, it copies no failover slots. {ON_THE_STANDBY}"),
+            format!("Without it, the standby does not synchronise failover slots. {ON_THE_STANDBY}"),
         )
     }));
     if standbys.iter().any(|standby| standby.active)
-        && standbys.iter().all(|standby| standby.copying == Some(0))
+        && standbys.iter().all(|standby| standby.sync_sessions == Some(0))
     {
-        findings.push(warning("no standby copies failover slots", ON_THE_STANDBY));
+        findings.push(warning("no standby synchronises failover slots", ON_THE_STANDBY));
     }
-    findings.extend(held_back(found, standbys));
+    findings.extend(standby_confirmation(found, standbys));
     if findings.is_empty() {
-        findings.push(ok("the slot is copied to standbys, and the sidecar does not run ahead of them"));
+        findings.push(ok("the slot is synchronised to standbys, and the sidecar does not get ahead of them"));
     }
     findings
 }
 
-fn not_marked(found: &ServerState, required: &Required) -> Option<Finding> {
+fn not_a_failover_slot(found: &ServerState, required: &Required) -> Option<Finding> {
     found.slot.as_ref().filter(|slot| !slot.failover)?;
     let name = &required.slot;
     Some(Finding {
-        cure_sql: Some(format!("ALTER_REPLICATION_SLOT {} ( FAILOVER true );", escape_identifier(name))),
+        fix_sql: Some(format!("ALTER_REPLICATION_SLOT {} ( FAILOVER true );", escape_identifier(name))),
         ..warning(
-            format!("the slot {name} is no failover slot, though postgres.failover_slot is set"),
+            format!("the slot {name} is not a failover slot, though postgres.failover_slot is set"),
             format!(
-                "It was made without. Stop the sidecar, and run the cure on a replication connection: \
+                "It was created without. Stop the sidecar, and run this SQL on a replication connection: \
                  psql \"dbname={} replication=database\"",
                 found.server.database
             ),
@@ -83,9 +83,9 @@ fn not_marked(found: &ServerState, required: &Required) -> Option<Finding> {
     })
 }
 
-/// Where the server does not hold changes back until standbys have them, what was delivered may not
-/// have happened after a failover; where it waits for one that is away, nothing is delivered at all.
-fn held_back(found: &ServerState, standbys: &[Standby]) -> Vec<Finding> {
+/// If the server does not wait for standbys before it sends changes, delivered changes may be missing after
+/// a failover; if it waits for a standby that is down, nothing is delivered.
+fn standby_confirmation(found: &ServerState, standbys: &[Standby]) -> Vec<Finding> {
     let setting = found.settings.figure("synchronized_standby_slots");
     let named: Vec<&str> = setting
         .split(',')
@@ -95,12 +95,12 @@ fn held_back(found: &ServerState, standbys: &[Standby]) -> Vec<Finding> {
     if named.is_empty() && !standbys.is_empty() {
         let names: Vec<&str> = standbys.iter().map(|standby| standby.slot.as_str()).collect();
         return vec![Finding {
-            cure_sql: Some(format!(
+            fix_sql: Some(format!(
                 "ALTER SYSTEM SET synchronized_standby_slots = {}; SELECT pg_catalog.pg_reload_conf();",
                 escape_literal(&names.join(","))
             )),
             ..warning(
-                "synchronized_standby_slots is empty: the sidecar may run ahead of the standbys",
+                "synchronized_standby_slots is empty: the sidecar may get ahead of the standbys",
                 "What it delivered and a standby never had has not happened after a failover: the sidecar then \
                  stops, and compares the table only when told to (`sidecar resync --adopt`).",
             )
@@ -112,8 +112,8 @@ fn held_back(found: &ServerState, standbys: &[Standby]) -> Vec<Finding> {
         .filter(away)
         .map(|name| {
             warning(
-                format!("synchronized_standby_slots names {name}, which nobody reads"),
-                "The server holds every change back from the sidecar until that standby has it.",
+                format!("synchronized_standby_slots names {name}, which is not being read"),
+                "The server sends the sidecar no change until that standby has it.",
             )
         })
         .collect()

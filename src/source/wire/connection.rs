@@ -1,4 +1,4 @@
-//! A replication connection: the protocol's commands, and the start of a stream.
+//! A replication connection: its commands, and the start of a stream.
 //! <https://www.postgresql.org/docs/current/protocol-replication.html>
 
 use std::time::Duration;
@@ -12,53 +12,53 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::error::SourceError;
 use super::frame::message_length;
 use super::handshake::server_error;
-use super::socket::{Admitted, Socket, admit, closed, malformed};
+use super::socket::{AuthenticatedConnection, Socket, closed, connect, malformed};
 use super::stream::Stream;
 use crate::position::Lsn;
 use crate::source::conninfo::Conninfo;
 
-/// A replication connection that waits for a command.
+/// A replication connection that is ready for a command.
 pub struct Connection {
     socket: Socket,
     inbound: BytesMut,
-    /// As the server writes it.
+    /// The server's version, as the server writes it.
     pub server_version: Option<String>,
 }
 
-/// What `IDENTIFY_SYSTEM` says.
+/// The answer to `IDENTIFY_SYSTEM`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SystemIdentity {
     /// The cluster's identifier.
     pub system_id: String,
-    /// Its timeline.
+    /// The current timeline.
     pub timeline: u32,
-    /// The end of its log.
+    /// The end of the flushed WAL.
     pub flush: Lsn,
     /// The database.
     pub dbname: String,
 }
 
-/// What to stream.
+/// The options of START_REPLICATION.
 #[derive(Clone, Debug)]
 pub struct StreamOptions {
     /// The slot.
     pub slot: String,
     /// The publication.
     pub publication: String,
-    /// From here on. The server silently serves from the slot's own LSN where that lies later.
+    /// Start here. If the slot's confirmed LSN is later, the server silently starts there.
     pub from: Lsn,
-    /// How long the server may leave a question unanswered.
+    /// How long the server may take to answer a requested reply.
     pub timeout: Duration,
 }
 
 impl Connection {
     /// Connects for replication.
     pub async fn open(conninfo: &Conninfo) -> Result<Self, SourceError> {
-        let Admitted { socket, inbound, server_version, .. } = admit(conninfo, true).await?;
+        let AuthenticatedConnection { socket, inbound, server_version, .. } = connect(conninfo, true).await?;
         Ok(Self { socket, inbound, server_version })
     }
 
-    /// Which cluster this is. <https://www.postgresql.org/docs/current/protocol-replication.html>
+    /// Identifies the cluster. <https://www.postgresql.org/docs/current/protocol-replication.html>
     pub async fn identify_system(&mut self) -> Result<SystemIdentity, SourceError> {
         let rows = self.simple("IDENTIFY_SYSTEM").await?;
         let cell = |at: usize| rows.first().and_then(|row| row.get(at).cloned().flatten());
@@ -71,7 +71,7 @@ impl Connection {
         })
     }
 
-    /// Where `timeline`'s ancestor `ancestor` was left; `None` where it is none.
+    /// The LSN at which `timeline` branched off its ancestor `ancestor`; `None` if it is not an ancestor.
     pub async fn switched_at(&mut self, timeline: u32, ancestor: u32) -> Result<Option<Lsn>, SourceError> {
         let rows = self.simple(&format!("TIMELINE_HISTORY {timeline}")).await?;
         let content =
@@ -79,13 +79,13 @@ impl Connection {
         Ok(switch_point(&content, ancestor))
     }
 
-    /// Runs one command of the replication protocol, or SQL without parameters.
+    /// Runs one replication command, or SQL without parameters, and returns its rows.
     pub async fn simple(&mut self, command: &str) -> Result<Vec<Vec<Option<String>>>, SourceError> {
         self.send_query(command).await?;
         let (mut rows, mut error) = (Vec::new(), None);
         loop {
             let message = match self.message().await {
-                // A fatal error's words tell more than that the connection ended behind them.
+                // A fatal error explains more than the closed connection that follows it.
                 Err(SourceError::Closed(_)) if error.is_some() => break,
                 message => message?,
             };
@@ -107,7 +107,7 @@ impl Connection {
         error.map_or(Ok(rows), |error| Err(error.into()))
     }
 
-    /// Starts the stream: pgoutput, protocol 1.
+    /// Starts the stream, with pgoutput and protocol version 1.
     pub async fn start(mut self, options: &StreamOptions) -> Result<Stream, SourceError> {
         let StreamOptions { slot, publication, from, timeout } = options;
         let quoted = publication.replace('"', "\"\"").replace('\'', "''");
@@ -122,7 +122,7 @@ impl Connection {
                 Message::ErrorResponse(body) => return Err(SourceError::of_slot(server_error(&body))),
                 Message::NoticeResponse(_) | Message::ParameterStatus(_) => {}
                 Message::CopyInResponse(_) | Message::CopyOutResponse(_) => break,
-                // The protocol's own CopyBothResponse is unknown to the parser and is met below.
+                // The parser does not know CopyBothResponse; the error branch below handles it.
                 _ => return Err(malformed(*from, "no CopyBothResponse to START_REPLICATION")),
             }
         }
@@ -141,7 +141,7 @@ impl Connection {
             let length = message_length(&self.inbound).map_err(|error| malformed(Lsn(0), error))?;
             if let Some((kind, length)) = length.filter(|(_, length)| self.inbound.len() >= *length) {
                 if kind == b'W' {
-                    // CopyBothResponse, which has the form of a CopyOutResponse.
+                    // CopyBothResponse has the form of CopyOutResponse, so it is parsed as one.
                     if let Some(kind) = self.inbound.first_mut() {
                         *kind = b'H';
                     }
@@ -157,7 +157,7 @@ impl Connection {
     }
 }
 
-/// Where `ancestor` was left, in the text of a timeline history file: `1<tab>0/16B3748<tab>reason`.
+/// The end of `ancestor`, in the text of a timeline history file: `1<tab>0/16B3748<tab>reason`.
 fn switch_point(history: &str, ancestor: u32) -> Option<Lsn> {
     history.lines().find_map(|line| {
         let mut fields = line.split_whitespace();

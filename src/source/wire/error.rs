@@ -1,4 +1,4 @@
-//! Why the source cannot be read, and what the server's errors mean where they come. Pure.
+//! Why the source cannot be read, by the server's error and where it occurs. Pure.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,57 +8,57 @@ use super::sqlstate::{Outlook, outlook};
 use crate::position::Lsn;
 use crate::source::conninfo::Host;
 
-/// Why the source cannot be read. What follows differs by kind.
+/// Why the source cannot be read. Each kind is handled differently.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SourceError {
     /// The connection ended.
     #[error("the connection to Postgres ended: {0}")]
     Closed(String),
-    /// The stream holds what cannot be understood. Nothing behind it was read.
+    /// The stream contains bytes that cannot be parsed. Nothing after them was read.
     #[error("malformed bytes after {lsn}: {what}")]
     Malformed {
-        /// The last place that was understood.
+        /// The last LSN before them.
         lsn: Lsn,
         /// What is wrong.
         what: String,
     },
-    /// Settings or the server's must be changed first.
+    /// The settings, or those of the server, must be changed first.
     #[error("Postgres refuses: {0}")]
     Refused(String),
-    /// An error of the server that passes, or may pass, by itself.
-    #[error("Postgres says: {0}")]
+    /// An error of the server that is transient, or may be.
+    #[error("Postgres reports: {0}")]
     Server(ServerError),
-    /// It did not answer a question for so long: it works on something large, or is gone.
-    #[error("Postgres has not answered for {} s, though the connection stands", timeout.as_secs())]
+    /// The server did not answer a requested reply in time: it is busy with a large transaction, or dead.
+    #[error("Postgres has not answered for {} s, although the connection is open", timeout.as_secs())]
     Silent {
-        /// For how long it was waited.
+        /// The timeout.
         timeout: Duration,
     },
     /// Another process reads from the slot.
     #[error("{0}")]
     SlotActive(ServerError),
-    /// There is no such slot.
+    /// The slot does not exist.
     #[error("{0}")]
     SlotMissing(ServerError),
-    /// The slot cannot be read: ask `pg_replication_slots` why.
+    /// The slot cannot be read; `pg_replication_slots` has the reason.
     #[error("{0}")]
     SlotUnusable(ServerError),
-    /// Nobody answers.
+    /// The server cannot be reached.
     #[error("Postgres cannot be reached: {0}")]
     Unreachable(String),
-    /// The server cannot read what lies in the table or in its log, now or later.
+    /// The server cannot read the table or its WAL, and a retry will not help.
     #[error("Postgres cannot read {}: {what}", AtLsn(*lsn))]
     Unreadable {
-        /// The last place of the log before it; `None` where the table was read.
+        /// The last LSN before the problem; `None` if the table was read.
         lsn: Option<Lsn>,
-        /// What it says, and what to do.
+        /// The server's message, and what to do.
         what: String,
     },
 }
 
 impl SourceError {
-    /// What an answer to START_REPLICATION says of the slot. Elsewhere the same codes speak of other
-    /// things: a missing publication, a setting that the server does not know.
+    /// An error in answer to START_REPLICATION, where these codes are about the slot. Elsewhere they have
+    /// other causes: a missing publication, or an unknown setting.
     pub(in crate::source) fn of_slot(error: ServerError) -> Self {
         match error.sqlstate.as_str() {
             "42704" => Self::SlotMissing(error),
@@ -68,7 +68,7 @@ impl SourceError {
         }
     }
 
-    /// What an error in the midst of the stream says, behind `lsn`.
+    /// An error within the stream, after `lsn`.
     pub(in crate::source) fn of_stream(error: ServerError, lsn: Lsn) -> Self {
         match error.into() {
             Self::Unreadable { what, .. } => Self::Unreadable { lsn: Some(lsn), what },
@@ -76,16 +76,16 @@ impl SourceError {
         }
     }
 
-    /// What an answer to the start-up message says.
-    fn of_admission(error: ServerError) -> Self {
+    /// An error in answer to the start-up message.
+    fn of_startup(error: ServerError) -> Self {
         match error.sqlstate.as_str() {
-            // A wrong value for a setting in `options`; a database that takes no connections.
+            // A wrong value for a setting in `options`, or a database that accepts no connections.
             "22023" | "55000" => Self::Refused(error.to_string()),
             _ => error.into(),
         }
     }
 
-    /// The same, where another of several hosts may answer better: with its name.
+    /// A failed attempt with one of several hosts. The error names the host, since another one may succeed.
     pub(in crate::source) fn unreachable(host: &Host, port: u16, why: impl fmt::Display) -> Self {
         match host {
             Host::Tcp(name) => Self::Unreachable(format!("{name}:{port}: {why}")),
@@ -97,8 +97,8 @@ impl SourceError {
 impl From<ServerError> for SourceError {
     fn from(error: ServerError) -> Self {
         match outlook(&error.sqlstate) {
-            Outlook::NeedsCure(cure) => Self::Refused(format!("{error}; {cure}")),
-            // Starting up, shutting down, too many connections.
+            Outlook::NeedsFix(cure) => Self::Refused(format!("{error}; {cure}")),
+            // Starting up, shutting down, or too many connections.
             Outlook::Passes if matches!(error.sqlstate.as_str(), "53300" | "57P01" | "57P02" | "57P03") => {
                 Self::Unreachable(error.to_string())
             }
@@ -111,20 +111,20 @@ impl From<ServerError> for SourceError {
 impl From<HandshakeError> for SourceError {
     fn from(error: HandshakeError) -> Self {
         match error {
-            HandshakeError::Refused(error) => Self::of_admission(error),
+            HandshakeError::Refused(error) => Self::of_startup(error),
             HandshakeError::Policy(sentence) => Self::Refused(sentence.to_owned()),
             HandshakeError::Malformed(what) => Self::Malformed { lsn: Lsn(0), what },
         }
     }
 }
 
-/// Where the server was reading.
+/// The place at which the server was reading, for messages.
 struct AtLsn(Option<Lsn>);
 
 impl fmt::Display for AtLsn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(lsn) => write!(f, "its log after {lsn}"),
+            Some(lsn) => write!(f, "its WAL after {lsn}"),
             None => f.write_str("the table"),
         }
     }

@@ -1,49 +1,49 @@
-//! The frames of the wire: messages, and what a replication stream's CopyData holds.
+//! Protocol messages, and the content of CopyData in a replication stream.
 //! <https://www.postgresql.org/docs/current/protocol-replication.html>
 
 use crate::position::Lsn;
 use crate::time::Timestamp;
 
-/// One piece of a replication stream.
+/// The content of one CopyData message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Frame<'a> {
-    /// A message of pgoutput.
+    /// XLogData: a message of pgoutput.
     Data {
-        /// Its place in the log; zero for messages that have none.
+        /// Its LSN; zero for messages without one.
         start: Lsn,
-        /// The message.
+        /// The pgoutput message.
         body: &'a [u8],
     },
-    /// The server says where it is.
+    /// Primary keepalive: the server's current position.
     Keepalive {
-        /// Everything below was sent.
+        /// Everything before this LSN was sent.
         end: Lsn,
-        /// It wants an answer at once.
+        /// The server requests a status update at once.
         reply_requested: bool,
     },
 }
 
-/// Bytes that are no frame.
+/// Bytes that are not a frame.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum MalformedFrame {
-    /// It ends early.
+    /// The frame is truncated.
     #[error("a frame of the stream ends early")]
     Truncated,
-    /// Its kind is not known.
+    /// The frame's kind is unknown.
     #[error("a frame of unknown kind {0:?}")]
     Unknown(char),
-    /// Its length cannot be.
+    /// The length is impossible.
     #[error("a message of kind {kind:?} with an impossible length of {length} bytes")]
     Length {
         /// The message's kind.
         kind: char,
-        /// What it says its length is.
+        /// The length in its header.
         length: i64,
     },
 }
 
 impl<'a> Frame<'a> {
-    /// Reads the content of one CopyData message.
+    /// Parses the content of one CopyData message.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, MalformedFrame> {
         let (kind, rest) = bytes.split_first().ok_or(MalformedFrame::Truncated)?;
         match kind {
@@ -64,20 +64,19 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// The kind and whole length of the message that `bytes` begins with; `None` where more bytes are
-/// needed to tell.
+/// Kind and total length of the message at the start of `bytes`; `None` if more bytes are needed.
 pub(in crate::source) fn message_length(bytes: &[u8]) -> Result<Option<(u8, usize)>, MalformedFrame> {
     let Some((kind, rest)) = bytes.split_first() else { return Ok(None) };
     let Some((length, _)) = rest.split_first_chunk::<4>() else { return Ok(None) };
     let length = i64::from(i32::from_be_bytes(*length));
-    // The length counts itself but not the kind.
+    // The length includes itself but not the kind.
     match usize::try_from(length) {
         Ok(whole) if (4..MESSAGE_BYTES_MAX).contains(&whole) => Ok(Some((*kind, whole + 1))),
         _ => Err(MalformedFrame::Length { kind: (*kind).into(), length }),
     }
 }
 
-/// A standby status update in its CopyData message: everything below `synced` may be forgotten.
+/// A standby status update as a CopyData message: the server may discard the WAL before `synced`.
 pub(in crate::source) fn status_update(synced: Lsn, now: Timestamp, reply_requested: bool) -> [u8; 39] {
     let mut body = [0; 39];
     let fields: [&[u8]; 7] = [
@@ -103,7 +102,7 @@ fn number(bytes: &[u8]) -> Result<(u64, &[u8]), MalformedFrame> {
     Ok((u64::from_be_bytes(*number), rest))
 }
 
-/// Postgres sends no message of over 1 GiB, headers apart.
+/// Postgres sends no message larger than 1 GiB, headers excluded.
 const MESSAGE_BYTES_MAX: usize = (1 << 30) + 1024;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Being let in: a machine from the start-up message to ReadyForQuery. Pure: bytes in, bytes out.
+//! Authentication: a state machine from the start-up message to ReadyForQuery. Pure: bytes in, bytes out.
 //! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP>
 
 use std::fmt;
@@ -13,18 +13,18 @@ use postgres_protocol::message::frontend;
 use super::frame::message_length;
 use crate::source::conninfo::{ChannelBinding, RequireAuth};
 
-/// What to do next.
+/// What the caller does next.
 #[derive(Debug)]
 pub(in crate::source) enum Action {
-    /// More bytes are needed.
+    /// Read more bytes.
     Read,
-    /// The server waits for a command.
+    /// Nothing: the server is ready for a command.
     Ready,
-    /// Send these.
+    /// Send these bytes.
     Send(Bytes),
 }
 
-/// What it takes to be let in.
+/// The state of one handshake.
 pub(in crate::source) struct Handshake {
     user: String,
     password: Option<String>,
@@ -32,62 +32,62 @@ pub(in crate::source) struct Handshake {
     policy: Policy,
     startup: Option<Bytes>,
     auth_state: AuthState,
-    /// What the server reported of itself, from AuthenticationOk to ReadyForQuery, as it came.
+    /// The server's messages from AuthenticationOk to ReadyForQuery, verbatim.
     greeting: BytesMut,
-    /// The server's version, once it said.
+    /// The server's version, once reported.
     pub(in crate::source) server_version: Option<String>,
-    /// What the database's texts lie in, once the server said.
+    /// The database's encoding, once reported.
     pub(in crate::source) server_encoding: Option<String>,
-    /// It is a standby, and says so; from PostgreSQL 14 on.
+    /// The server reported that it is a standby (14+).
     pub(in crate::source) standby: bool,
 }
 
-/// What we put up with.
+/// Which authentication is acceptable.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::source) struct Policy {
     pub(in crate::source) binding: ChannelBinding,
-    /// The ways in which the server may let us in.
-    pub(in crate::source) may: RequireAuth,
+    /// The accepted authentication methods.
+    pub(in crate::source) methods: RequireAuth,
 }
 
-/// How far the two have come in proving who they are.
+/// How far authentication has come.
 enum AuthState {
-    /// The server requested nothing yet.
+    /// The server has requested nothing yet.
     Initial,
-    /// A password went out, in clear text or hashed: it proves nothing of the server.
+    /// A password was sent, in clear text or hashed. It does not authenticate the server.
     Password,
-    /// SCRAM is under way: the server has yet to prove that it knows the password too.
+    /// SCRAM is in progress: the server has not proved yet that it knows the password.
     ScramStarted { scram: ScramSha256, bound: bool },
-    /// It has.
+    /// The server has proved that it knows the password.
     ScramFinished { bound: bool },
-    /// We were let in.
+    /// AuthenticationOk was accepted.
     Done,
 }
 
-/// What the bytes travel through.
+/// What the connection runs over.
 #[derive(Clone, Debug)]
 pub(in crate::source) enum Channel {
-    /// A local or unencrypted socket.
+    /// A Unix socket or unencrypted TCP.
     Plain,
-    /// TLS; the tls-server-end-point, where the certificate's algorithm has one.
+    /// TLS, with the `tls-server-end-point` hash if the certificate's algorithm has one.
     Tls { end_point: Option<Vec<u8>> },
 }
 
-/// What the server says when it refuses.
+/// An ErrorResponse of the server.
 /// <https://www.postgresql.org/docs/current/protocol-error-fields.html>
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ServerError {
-    /// Five letters. <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+    /// Five characters. <https://www.postgresql.org/docs/current/errcodes-appendix.html>
     pub sqlstate: String,
-    /// The sentence.
+    /// The primary message.
     pub message: String,
-    /// More of it: with the table, the column and the call, where the server says so.
+    /// The detail, with schema, table, column and context if the server sent them.
     pub detail: Option<String>,
-    /// What the server advises.
+    /// The hint.
     pub hint: Option<String>,
 }
 
-/// Why the handshake ends.
+/// Why the handshake failed.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::source) enum HandshakeError {
     #[error("{0}")]
@@ -122,7 +122,7 @@ impl Handshake {
         })
     }
 
-    /// Takes what `inbound` holds of whole messages, up to the next thing to do.
+    /// Consumes the complete messages in `inbound`, up to the next action.
     pub(in crate::source) fn advance(&mut self, inbound: &mut BytesMut) -> Result<Action, HandshakeError> {
         if let Some(startup) = self.startup.take() {
             return Ok(Action::Send(startup));
@@ -139,7 +139,7 @@ impl Handshake {
                 Message::ErrorResponse(body) => return Err(HandshakeError::Refused(server_error(&body))),
                 Message::NoticeResponse(_) => {}
                 Message::AuthenticationOk => {
-                    self.let_in()?;
+                    self.authenticated()?;
                     self.greeting.extend_from_slice(&as_it_came);
                 }
                 other if !matches!(self.auth_state, AuthState::Done) => {
@@ -166,17 +166,20 @@ impl Handshake {
         }
     }
 
-    /// What the server said of itself, for a client that was not there to hear it.
+    /// The server's messages from AuthenticationOk to ReadyForQuery, for a client that does its own
+    /// handshake.
     pub(in crate::source) fn into_greeting(self) -> BytesMut {
         self.greeting
     }
 
-    /// The server says that we are in. It may not leave out what proves that it is the one.
-    fn let_in(&mut self) -> Result<(), HandshakeError> {
+    /// Handles AuthenticationOk. The server must not skip the proof of its identity that we require.
+    fn authenticated(&mut self) -> Result<(), HandshakeError> {
         let bound = match self.auth_state {
-            AuthState::ScramStarted { .. } => return Err(HandshakeError::Policy(IMPOSTOR)),
+            AuthState::ScramStarted { .. } => return Err(HandshakeError::Policy(SERVER_UNPROVEN)),
             AuthState::ScramFinished { bound } => bound,
-            AuthState::Initial if !self.policy.may.none => return Err(HandshakeError::Policy(NOT_REQUIRED)),
+            AuthState::Initial if !self.policy.methods.none => {
+                return Err(HandshakeError::Policy(NOT_REQUIRED));
+            }
             AuthState::Done | AuthState::Initial | AuthState::Password => false,
         };
         if self.policy.binding == ChannelBinding::Require && !bound {
@@ -187,11 +190,11 @@ impl Handshake {
     }
 
     fn authenticate(&mut self, message: Message) -> Result<Bytes, HandshakeError> {
-        let (mut out, may) = (BytesMut::new(), self.policy.may);
+        let (mut out, methods) = (BytesMut::new(), self.policy.methods);
         let is_allowed = match &message {
-            Message::AuthenticationCleartextPassword => may.password,
-            Message::AuthenticationMd5Password(_) => may.md5,
-            Message::AuthenticationSasl(_) => may.scram,
+            Message::AuthenticationCleartextPassword => methods.password,
+            Message::AuthenticationMd5Password(_) => methods.md5,
+            Message::AuthenticationSasl(_) => methods.scram,
             _ => true,
         };
         if !is_allowed {
@@ -220,7 +223,7 @@ impl Handshake {
                 self.auth_state = AuthState::ScramStarted { scram, bound };
             }
             (Message::AuthenticationSaslFinal(body), AuthState::ScramStarted { mut scram, bound }) => {
-                scram.finish(body.data()).map_err(|_| HandshakeError::Policy(IMPOSTOR))?;
+                scram.finish(body.data()).map_err(|_| HandshakeError::Policy(SERVER_UNPROVEN))?;
                 self.auth_state = AuthState::ScramFinished { bound };
             }
             (
@@ -261,7 +264,7 @@ impl Handshake {
         Ok(())
     }
 
-    /// The password, to be sent in a way that nothing binds to the channel.
+    /// The password, for a method that is not bound to the channel. An error if binding is required.
     fn unbound_password(&self) -> Result<&str, HandshakeError> {
         match self.policy.binding {
             ChannelBinding::Require => Err(HandshakeError::Policy(UNBOUND)),
@@ -274,7 +277,7 @@ impl Handshake {
     }
 }
 
-/// The fields of an ErrorResponse.
+/// Extracts the fields of an ErrorResponse.
 pub(in crate::source) fn server_error(body: &ErrorResponseBody) -> ServerError {
     let mut error = ServerError::default();
     let (mut table, mut column, mut context) = (None, None, None);
@@ -296,7 +299,7 @@ pub(in crate::source) fn server_error(body: &ErrorResponseBody) -> ServerError {
     error
 }
 
-/// What an error is about, in one line.
+/// The detail, object names and context of an error, in one line.
 pub(in crate::source) fn detail(
     detail: Option<&str>,
     table: Option<&str>,
@@ -322,17 +325,17 @@ impl fmt::Display for ServerError {
     }
 }
 
-const CLEAR_TEXT: &str = "the server asks for the password in clear text over a connection without TLS: \
+const CLEAR_TEXT: &str = "the server requests the password in clear text over a connection without TLS: \
      use sslmode=require or more, or scram-sha-256 in pg_hba.conf";
-const IMPOSTOR: &str = "the server does not prove that it knows the password which it checks: \
+const SERVER_UNPROVEN: &str = "the server did not prove that it knows the password: \
      it is not the server it claims to be";
-const NO_PASSWORD: &str = "the server asks for a password, and none is given: \
+const NO_PASSWORD: &str = "the server requests a password, and none is given: \
      set `postgres.password`, or add a line to ~/.pgpass";
-const NOT_REQUIRED: &str = "the server lets us in, or asks for a password, in a way that `require_auth` forbids: \
+const NOT_REQUIRED: &str = "the server accepted the connection, or requested a password, by a method that `require_auth` forbids: \
      look at pg_hba.conf, and at whether this is the server";
 const UNBOUND: &str = "`channel_binding` is `require`, and the server lets us in without it: \
      it needs TLS, and scram-sha-256 in pg_hba.conf and for the role's password";
-const UNKNOWN_KIND: &str = "the server asks for a kind of authentication other than a password or certificate \
+const UNKNOWN_KIND: &str = "the server requests an authentication method other than a password or certificate \
      (scram-sha-256, md5, password, cert or trust in pg_hba.conf)";
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The protocol on the socket. In: a [`Conninfo`](super::Conninfo). Out: SQL sessions, replication
 //! connections and, from these, a stream of frames; every failure as a [`SourceError`].
 //!
-//! Promised: passwords and certificates are used as libpq would; bytes that are not the protocol's are
-//! an error and never a panic; an LSN is confirmed only after the caller gave it; a silent server is
-//! noticed within its timeout. The handshake, frames and progress are pure.
+//! Guarantees: passwords and certificates are used as libpq would; malformed bytes are an error and never a
+//! panic; only LSNs that the caller reported as synced are confirmed; a silent server is noticed within its
+//! timeout. The handshake, frames and progress are pure.
 
 pub(super) mod connection;
 pub(super) mod error;

@@ -5,35 +5,35 @@ use std::time::Duration;
 use crate::position::Lsn;
 use crate::time::Uptime;
 
-/// What a replication connection owes and expects.
+/// What was reported to the server, and what is awaited from it.
 #[derive(Debug)]
 pub(in crate::source) struct Progress {
     /// Synced to the spool. **No later LSN is ever reported to the server.**
     synced: Lsn,
-    /// What was last reported.
+    /// The LSN of the last status update.
     reported: Lsn,
     reported_at: Uptime,
-    /// The server wants an answer.
+    /// The server has requested a status update.
     requested: bool,
-    /// Since when our question has waited for any byte. The watchdog measures from the question,
-    /// not from the last byte: a server may have nothing to say.
+    /// When we requested a reply that is still outstanding; any byte counts as one. The timeout is measured
+    /// from the request and not from the last byte, because a server may have nothing to send.
     reply_requested_at: Option<Uptime>,
-    /// Reading is held back: silence is no sign of a dead server.
+    /// Reading is paused, so silence is not a sign of a dead server.
     backpressure: bool,
-    /// How long a question may wait.
+    /// How long the server may take to reply.
     timeout: Duration,
-    /// Time between two status updates: well below the server's own timeout, and ours.
+    /// Time between two status updates: well below the server's timeout, and ours.
     status_interval: Duration,
 }
 
 /// What to do now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::source) enum KeepAliveAction {
-    /// The server has been silent for too long after a question.
+    /// The server did not reply in time.
     TimedOut,
-    /// Tell it this LSN, and ask for a reply or not.
+    /// Send a status update with this LSN, and request a reply or not.
     SendStatus { synced: Lsn, reply_requested: bool },
-    /// Nothing before this.
+    /// Nothing is due before this time.
     Wait(Uptime),
 }
 
@@ -51,17 +51,17 @@ impl Progress {
         }
     }
 
-    /// Everything below `lsn` is synced to the spool.
+    /// Everything before `lsn` is synced to the spool.
     pub(in crate::source) fn synced(&mut self, lsn: Lsn) {
         self.synced = self.synced.max(lsn);
     }
 
-    /// Bytes came.
+    /// Bytes were received.
     pub(in crate::source) fn received(&mut self) {
         self.reply_requested_at = None;
     }
 
-    /// The server requested a reply.
+    /// The server requested a status update.
     pub(in crate::source) fn requested(&mut self) {
         self.requested = true;
     }
@@ -92,17 +92,17 @@ impl Progress {
     }
 }
 
-/// As our clock counts.
+/// Truncates to milliseconds, the resolution of [`Uptime`].
 fn whole_milliseconds(duration: Duration) -> Duration {
     Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// How long a server may be silent after a question.
+/// How long a server may take to reply.
 ///
-/// A walsender says nothing while it works through a transaction, however large, of which the publication
-/// holds nothing; disconnected, it begins it anew. So the timeout begins with the server's own,
-/// `wal_sender_timeout`, and doubles each time that it expired at the same point. A peer that is
-/// gone is found out by the kernel (TCP keepalive), long before.
+/// A walsender sends nothing while it decodes a transaction, however large, that the publication filters
+/// out; if it is disconnected, it starts again from the beginning. So the timeout starts at the server's
+/// own, `wal_sender_timeout`, and doubles each time it expires at the same point. The kernel detects a dead
+/// peer (TCP keepalive) long before.
 #[derive(Clone, Copy, Debug)]
 pub struct StreamTimeouts {
     shortest: Duration,
@@ -110,16 +110,18 @@ pub struct StreamTimeouts {
     expired: u32,
 }
 
-/// Up to where the stream is applied, and changes of the transaction behind it.
+/// The LSN up to which the stream is applied, and the number of applied changes of the transaction after
+/// it.
 pub type StreamPoint = (Lsn, u64);
 
 impl StreamTimeouts {
-    /// One that is never shorter.
+    /// A timeout that is never shorter than `shortest`.
     pub fn at_least(shortest: Duration) -> Self {
         Self { shortest, point: None, expired: 0 }
     }
 
-    /// For a stream from `point`, of a server with this `wal_sender_timeout`: zero, and unknown, is none.
+    /// The timeout for a stream from `point`, for a server with this `wal_sender_timeout`. Zero means that
+    /// it has none, or that it is unknown.
     pub fn at(&mut self, point: StreamPoint, wal_sender_timeout: Duration) -> Duration {
         if self.point.replace(point) != Some(point) {
             self.expired = 0;
@@ -131,7 +133,7 @@ impl StreamTimeouts {
         first.saturating_mul(1_u32.checked_shl(self.expired).unwrap_or(u32::MAX)).min(TIMEOUT_MAX)
     }
 
-    /// The stream from the last point timed out.
+    /// The stream from the last point has timed out.
     pub fn timed_out(&mut self) {
         self.expired = self.expired.saturating_add(1);
     }
@@ -143,7 +145,7 @@ impl Default for StreamTimeouts {
     }
 }
 
-/// Well below `wal_sender_timeout`, 60 s unless set otherwise.
+/// Well below the default `wal_sender_timeout` of 60 s.
 const STATUS_INTERVAL: Duration = Duration::from_secs(10);
 const TIMEOUT_MIN: Duration = Duration::from_secs(30);
 const TIMEOUT_MAX: Duration = Duration::from_hours(1);

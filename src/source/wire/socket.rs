@@ -1,4 +1,4 @@
-//! A connection to the server that has been let in, over TCP, TLS or a Unix socket.
+//! An authenticated connection to the server, over TCP, TLS or a Unix socket.
 
 use std::fmt;
 use std::io;
@@ -24,27 +24,27 @@ use super::tls;
 use crate::position::Lsn;
 use crate::source::conninfo::{Conninfo, Endpoint, Host, KeepAlive, Negotiation, SslMode, passfile};
 
-/// A connection that waits for a command.
-pub(in crate::source) struct Admitted {
+/// A connection that is ready for a command.
+pub(in crate::source) struct AuthenticatedConnection {
     pub(in crate::source) socket: Socket,
-    /// What came behind the greeting.
+    /// Bytes received after ReadyForQuery.
     pub(in crate::source) inbound: BytesMut,
-    /// What the server said of itself, from AuthenticationOk to ReadyForQuery.
+    /// The server's messages from AuthenticationOk to ReadyForQuery.
     pub(in crate::source) greeting: BytesMut,
     pub(in crate::source) server_version: Option<String>,
 }
 
-/// Tries the endpoints in turn, and of each all its addresses; each address may take `connect_timeout`, from
-/// the first packet to the last word of the handshake.
-pub(in crate::source) async fn admit(
+/// Tries the endpoints in turn, and all addresses of each. Each address may take `connect_timeout` until
+/// the end of the handshake.
+pub(in crate::source) async fn connect(
     conninfo: &Conninfo,
     replication: bool,
-) -> Result<Admitted, SourceError> {
+) -> Result<AuthenticatedConnection, SourceError> {
     let config = tls::client_config(conninfo).map_err(|error| SourceError::Refused(format!("{error:#}")))?;
     let mut last = SourceError::Unreachable("no host is given".into());
     for endpoint in &conninfo.endpoints {
         let found = tokio::time::timeout(conninfo.connect_timeout, addresses(endpoint)).await;
-        let found = found.map_err(|_| silent(conninfo));
+        let found = found.map_err(|_| timeout_message(conninfo));
         let addresses = match found.and_then(|found| found.map_err(|error| error.to_string())) {
             Ok(addresses) => addresses,
             Err(why) => {
@@ -52,7 +52,7 @@ pub(in crate::source) async fn admit(
                 continue;
             }
         };
-        match admit_at(conninfo, endpoint, &addresses, config.as_ref(), replication).await {
+        match connect_endpoint(conninfo, endpoint, &addresses, config.as_ref(), replication).await {
             Err(error @ SourceError::Unreachable(_)) => last = error,
             done => return done,
         }
@@ -61,31 +61,31 @@ pub(in crate::source) async fn admit(
 }
 
 /// Tries the addresses of an endpoint in turn.
-async fn admit_at(
+async fn connect_endpoint(
     conninfo: &Conninfo,
     endpoint: &Endpoint,
     addresses: &[Address],
     config: Option<&Arc<ClientConfig>>,
     replication: bool,
-) -> Result<Admitted, SourceError> {
+) -> Result<AuthenticatedConnection, SourceError> {
     let unreachable = |why: String| SourceError::unreachable(&endpoint.host, endpoint.port, why);
     let mut last = unreachable("the name has no address".into());
     for address in addresses {
-        let trying = admit_to(conninfo, endpoint, address, config.cloned(), replication);
+        let trying = connect_address(conninfo, endpoint, address, config.cloned(), replication);
         last = match tokio::time::timeout(conninfo.connect_timeout, trying).await {
             Ok(Err(SourceError::Unreachable(why))) => unreachable(why),
             Ok(done) => return done,
-            Err(_) => unreachable(silent(conninfo)),
+            Err(_) => unreachable(timeout_message(conninfo)),
         };
     }
     Err(last)
 }
 
-fn silent(conninfo: &Conninfo) -> String {
+fn timeout_message(conninfo: &Conninfo) -> String {
     format!("no answer within {:?}", conninfo.connect_timeout)
 }
 
-/// Where to connect to.
+/// The address of a connection attempt.
 enum Address {
     Tcp(SocketAddr),
     Unix(PathBuf),
@@ -104,13 +104,13 @@ async fn addresses(endpoint: &Endpoint) -> io::Result<Vec<Address>> {
     }
 }
 
-async fn admit_to(
+async fn connect_address(
     conninfo: &Conninfo,
     endpoint: &Endpoint,
     address: &Address,
     config: Option<Arc<ClientConfig>>,
     replication: bool,
-) -> Result<Admitted, SourceError> {
+) -> Result<AuthenticatedConnection, SourceError> {
     let (mut socket, channel) = open(conninfo, endpoint, address, config).await?;
     let mut parameters = vec![
         ("user", conninfo.user.as_str()),
@@ -123,20 +123,20 @@ async fn admit_to(
     }
     parameters.extend(conninfo.options.as_deref().map(|options| ("options", options)));
     let password = passfile::password(conninfo, &endpoint.host, endpoint.port)?;
-    let policy = Policy { binding: conninfo.channel_binding, may: conninfo.require_auth };
+    let policy = Policy { binding: conninfo.channel_binding, methods: conninfo.require_auth };
     let mut handshake = Handshake::new(&conninfo.user, password, channel, policy, parameters)?;
     let mut inbound = BytesMut::with_capacity(8 * 1024);
     loop {
         match handshake.advance(&mut inbound)? {
             Action::Ready => break,
             Action::Read => {
-                if socket.read_buf(&mut inbound).await.map_err(broken)? == 0 {
+                if socket.read_buf(&mut inbound).await.map_err(socket_error)? == 0 {
                     return Err(SourceError::Unreachable(
                         "the server closed the connection during the handshake".into(),
                     ));
                 }
             }
-            Action::Send(bytes) => send(&mut socket, bytes).await.map_err(broken)?,
+            Action::Send(bytes) => send(&mut socket, bytes).await.map_err(socket_error)?,
         }
     }
     if conninfo.primary_only && handshake.standby {
@@ -148,17 +148,17 @@ async fn admit_to(
     if let Some(settings) = later_settings(server_version.as_deref(), handshake.server_encoding.as_deref()) {
         set(&mut socket, &mut inbound, &settings).await?;
     }
-    Ok(Admitted { socket, inbound, greeting: handshake.into_greeting(), server_version })
+    Ok(AuthenticatedConnection { socket, inbound, greeting: handshake.into_greeting(), server_version })
 }
 
-/// What can be set only once the server has said what it is: a setting that it does not know would keep us
-/// out. Pure.
+/// Session settings that depend on the server's version and encoding: an unknown one in the start-up
+/// message would fail the connection. Pure.
 fn later_settings(version: Option<&str>, encoding: Option<&str>) -> Option<String> {
     let digits = version.unwrap_or_default().split(|c: char| !c.is_ascii_digit()).next();
     let major: u32 = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
     let mut settings = Vec::new();
-    // Of texts in SQL_ASCII the server does not know the encoding, and would only refuse those that are not
-    // UTF-8. Whether they must be is known here.
+    // In a SQL_ASCII database the server does not know the encoding of texts, and could only reject those
+    // that are not UTF-8. Only the sidecar knows which columns must be UTF-8.
     if encoding == Some("SQL_ASCII") {
         settings.push("SET client_encoding = 'SQL_ASCII'");
     }
@@ -173,12 +173,12 @@ fn later_settings(version: Option<&str>, encoding: Option<&str>) -> Option<Strin
 
 async fn set(socket: &mut Socket, inbound: &mut BytesMut, settings: &str) -> Result<(), SourceError> {
     let mut out = BytesMut::new();
-    frontend::query(settings, &mut out).map_err(broken)?;
-    send(socket, out.freeze()).await.map_err(broken)?;
+    frontend::query(settings, &mut out).map_err(socket_error)?;
+    send(socket, out.freeze()).await.map_err(socket_error)?;
     loop {
         let length = message_length(inbound).map_err(|error| malformed(Lsn(0), error))?;
         let Some((kind, length)) = length.filter(|(_, length)| inbound.len() >= *length) else {
-            if socket.read_buf(inbound).await.map_err(broken)? == 0 {
+            if socket.read_buf(inbound).await.map_err(socket_error)? == 0 {
                 return Err(SourceError::Closed("by the server".into()));
             }
             continue;
@@ -195,7 +195,7 @@ async fn set(socket: &mut Socket, inbound: &mut BytesMut, settings: &str) -> Res
     }
 }
 
-/// Opens the socket and, where `config` says so, TLS over it.
+/// Opens the socket and, if `config` requires it, TLS over it.
 async fn open(
     conninfo: &Conninfo,
     endpoint: &Endpoint,
@@ -205,14 +205,14 @@ async fn open(
     let address = match address {
         Address::Tcp(address) => *address,
         Address::Unix(path) => {
-            let socket = UnixStream::connect(path).await.map_err(broken)?;
+            let socket = UnixStream::connect(path).await.map_err(socket_error)?;
             return Ok((Socket::Unix(socket), Channel::Plain));
         }
     };
-    let mut tcp = TcpStream::connect(address).await.map_err(broken)?;
-    keep_alive(&tcp, conninfo.keep_alive).map_err(broken)?;
+    let mut tcp = TcpStream::connect(address).await.map_err(socket_error)?;
+    keep_alive(&tcp, conninfo.keep_alive).map_err(socket_error)?;
     let Some(config) = config else { return Ok((Socket::Tcp(tcp), Channel::Plain)) };
-    if conninfo.negotiation == Negotiation::Postgres && !speaks_tls(&mut tcp, conninfo.sslmode).await? {
+    if conninfo.negotiation == Negotiation::Postgres && !request_tls(&mut tcp, conninfo.sslmode).await? {
         return Ok((Socket::Tcp(tcp), Channel::Plain));
     }
     let name = match &endpoint.host {
@@ -220,24 +220,25 @@ async fn open(
         Host::Unix(_) => address.ip().to_string(),
     };
     let server_name = ServerName::try_from(name.clone())
-        .map_err(|_| SourceError::Refused(format!("`{name}` is no name that a certificate can bear")))?;
+        .map_err(|_| SourceError::Refused(format!("`{name}` is not a name that a certificate can have")))?;
     let connector = tokio_rustls::TlsConnector::from(config);
-    let stream = connector.connect(server_name, tcp).await.map_err(broken)?;
+    let stream = connector.connect(server_name, tcp).await.map_err(socket_error)?;
     let certificates = stream.get_ref().1.peer_certificates();
     let end_point = certificates.and_then(|chain| chain.first()).and_then(tls::server_end_point);
     Ok((Socket::Tls(Box::new(stream)), Channel::Tls { end_point }))
 }
 
-/// Asks for TLS. Says whether the server has it; where it must, an error.
-async fn speaks_tls(tcp: &mut TcpStream, mode: SslMode) -> Result<bool, SourceError> {
-    tcp.write_all(SSL_REQUEST).await.map_err(broken)?;
-    // Exactly one byte is read: what else came before TLS would come from somebody in between.
-    match tcp.read_u8().await.map_err(broken)? {
+/// Sends SSLRequest. Returns whether the server supports TLS; an error if it must and does not.
+async fn request_tls(tcp: &mut TcpStream, mode: SslMode) -> Result<bool, SourceError> {
+    tcp.write_all(SSL_REQUEST).await.map_err(socket_error)?;
+    // Read exactly one byte: anything else sent before TLS would come from a man in the middle
+    // (CVE-2021-23222).
+    match tcp.read_u8().await.map_err(socket_error)? {
         b'S' => Ok(true),
         b'N' if mode == SslMode::Prefer => Ok(false),
-        b'N' => Err(SourceError::Refused("the server has no TLS, and `sslmode` asks for it".into())),
-        // An error before TLS: the server could not even start a session for us.
-        b'E' => Err(SourceError::Unreachable("the server has an error for an answer".into())),
+        b'N' => Err(SourceError::Refused("the server has no TLS, and `sslmode` requires it".into())),
+        // An error before TLS: the server could not start a session.
+        b'E' => Err(SourceError::Unreachable("the server answered SSLRequest with an error".into())),
         other => {
             let what = format!("{:?} in answer to an SSLRequest", char::from(other));
             Err(SourceError::Malformed { lsn: Lsn(0), what })
@@ -245,8 +246,8 @@ async fn speaks_tls(tcp: &mut TcpStream, mode: SslMode) -> Result<bool, SourceEr
     }
 }
 
-/// A peer that is gone without a word is found out by the kernel, within about a minute. One that lives and
-/// only has nothing to say is left to the watchdog, which is patient.
+/// Lets the kernel detect a dead peer, within about a minute. A live peer that sends nothing is left to
+/// `Progress`, with its longer timeout.
 fn keep_alive(tcp: &TcpStream, how: KeepAlive) -> io::Result<()> {
     tcp.set_nodelay(true)?;
     let socket = socket2::SockRef::from(tcp);
@@ -273,11 +274,11 @@ async fn send(socket: &mut Socket, bytes: Bytes) -> io::Result<()> {
     socket.flush().await
 }
 
-/// What a failing socket means before we are let in.
-fn broken(error: io::Error) -> SourceError {
+/// The meaning of a socket error before authentication.
+fn socket_error(error: io::Error) -> SourceError {
     match error.kind() {
-        // What TLS finds wrong, with a certificate say, will be wrong again; with TLS 1.3 the server
-        // tells only now what it finds wrong with ours.
+        // A TLS error, such as a bad certificate, is permanent. With TLS 1.3, the server's rejection of our
+        // certificate arrives only now.
         io::ErrorKind::InvalidData => SourceError::Refused(format!("TLS: {error}")),
         _ => SourceError::Unreachable(error.to_string()),
     }
@@ -291,7 +292,7 @@ pub(in crate::source) fn closed(error: io::Error) -> SourceError {
     SourceError::Closed(error.to_string())
 }
 
-/// One of three ways to the same bytes.
+/// The three kinds of transport.
 #[derive(Debug)]
 pub(in crate::source) enum Socket {
     Tcp(TcpStream),
@@ -335,9 +336,9 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// A value's text, and so its fingerprint, is the same wherever and whenever it is read; and no
-/// session of ours is ended by a timeout, or kept from writing or made to wait by a default of
-/// transactions, that was meant for the application's.
+/// Settings of every session: a value must have the same text, and so the same fingerprint, wherever and
+/// whenever it is read; and the application's defaults for timeouts, read-only and deferrable transactions
+/// must not end or block our sessions.
 pub(in crate::source) const SESSION: &[(&str, &str)] = &[
     ("client_encoding", "UTF8"),
     ("TimeZone", "UTC"),
@@ -369,10 +370,10 @@ mod tests {
         let addresses = [&silent, &closing].map(|listener| Address::Tcp(listener.local_addr().unwrap()));
         let conninfo = Conninfo::parse("host=db user=u sslmode=disable connect_timeout=1", None).unwrap();
         let closed = tokio::spawn(async move { closing.accept().await.map(drop) });
-        let tried = admit_at(&conninfo, &conninfo.endpoints[0], &addresses, None, false).await;
+        let tried = connect_endpoint(&conninfo, &conninfo.endpoints[0], &addresses, None, false).await;
         closed.await.unwrap().unwrap();
         match tried.map(|_| ()) {
-            // Of the last one.
+            // The error of the last address.
             Err(SourceError::Unreachable(why)) => assert!(!why.contains("no answer"), "{why}"),
             other => panic!("{other:?}"),
         }

@@ -1,7 +1,7 @@
-//! Ordinary sessions, let in as the stream is: over the same sockets, TLS, policy and settings.
+//! Ordinary SQL sessions, over the same sockets, TLS, authentication and settings as the stream.
 //!
-//! The client of ordinary SQL wants to shake hands itself. Ours has done so by then, more strictly;
-//! so it is told again what the server said to us, and its own start-up message goes nowhere.
+//! tokio-postgres does a handshake of its own. By then ours, which is stricter, has finished, so the
+//! server's messages are replayed to it, and its start-up message is discarded.
 
 use std::io;
 use std::pin::Pin;
@@ -14,15 +14,15 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use super::error::SourceError;
 use super::handshake::{ServerError, detail};
-use super::socket::{Admitted, Socket, admit};
+use super::socket::{AuthenticatedConnection, Socket, connect};
 use crate::source::conninfo::Conninfo;
 
-/// Opens a session. Its connection is driven by a task of its own, which ends with the client.
+/// Opens a session. A task of its own drives the connection and ends with the client.
 pub async fn connect_sql(conninfo: &Conninfo) -> Result<Client, SourceError> {
-    let Admitted { socket, inbound, mut greeting, .. } = admit(conninfo, false).await?;
+    let AuthenticatedConnection { socket, inbound, mut greeting, .. } = connect(conninfo, false).await?;
     greeting.unsplit(inbound);
     let mut config = Config::new();
-    // Whom the server knows us as was said in our own start-up message.
+    // The role is in our own start-up message.
     config.user("").ssl_mode(tokio_postgres::config::SslMode::Disable);
     let admitted = AuthenticatedSocket { socket, greeting, startup: StartupFilter::default() };
     let (client, connection) = config.connect_raw(admitted, NoTls).await.map_err(SourceError::from)?;
@@ -35,7 +35,7 @@ pub async fn connect_sql(conninfo: &Conninfo) -> Result<Client, SourceError> {
 }
 
 impl From<tokio_postgres::Error> for SourceError {
-    /// What a session's error means to its caller.
+    /// The kind of a session's error.
     fn from(error: tokio_postgres::Error) -> Self {
         told(&error)
     }
@@ -53,7 +53,7 @@ fn told(error: &tokio_postgres::Error) -> SourceError {
         None if error.is_closed() => SourceError::Closed(error.to_string()),
         None if is_no_utf8(error) => SourceError::Unreadable {
             lsn: None,
-            what: "a name or a text in the catalog is not UTF-8: rename what bears it".to_owned(),
+            what: "a name or a text in the catalog is not UTF-8: rename the object".to_owned(),
         },
         None => {
             let cause =
@@ -63,12 +63,12 @@ fn told(error: &tokio_postgres::Error) -> SourceError {
     }
 }
 
-/// A SQL_ASCII database holds any bytes.
+/// A SQL_ASCII database may hold any bytes.
 fn is_no_utf8(error: &tokio_postgres::Error) -> bool {
     std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::str::Utf8Error>)
 }
 
-/// A text's bytes as they came, unchecked.
+/// The bytes of a text, not checked to be UTF-8.
 pub(in crate::source) struct Bytes<'a>(pub(in crate::source) &'a [u8]);
 
 impl<'a> FromSql<'a> for Bytes<'a> {
@@ -81,15 +81,15 @@ impl<'a> FromSql<'a> for Bytes<'a> {
     }
 }
 
-/// A socket behind which the server has let us in, for a client that wants to be.
+/// An authenticated socket, for a client that does a handshake of its own.
 struct AuthenticatedSocket {
     socket: Socket,
-    /// What is read first.
+    /// Read before the socket.
     greeting: BytesMut,
     startup: StartupFilter,
 }
 
-/// What is skipped of what is written: one message, its length in its first four bytes.
+/// Discards one message that is written, with its length in its first four bytes.
 /// <https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-STARTUPMESSAGE>
 #[derive(Default)]
 struct StartupFilter {
@@ -98,7 +98,7 @@ struct StartupFilter {
 }
 
 impl StartupFilter {
-    /// How many of `bytes` belong to it.
+    /// How many of `bytes` belong to the message.
     fn skip(&mut self, bytes: &[u8]) -> usize {
         let before = self.seen;
         for byte in bytes {

@@ -1,7 +1,7 @@
-//! The stream, in blocks.
+//! The replication stream, in blocks of messages.
 //!
-//! The task that runs a [`Stream`] does nothing else: it reads, hands over what it read, and tells
-//! the server what is synced. Neither delivery nor the disk can hold up an answer to the server.
+//! The task that runs a [`Stream`] only reads, passes on what it read, and sends status updates. Neither
+//! delivery nor the disk can delay a reply to the server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,44 +22,44 @@ use crate::failpoint::{self, Side};
 use crate::position::Lsn;
 use crate::time::Uptime;
 
-/// A stream under way.
+/// A running stream.
 pub struct Stream {
     socket: Socket,
     inbound: BytesMut,
     from: Lsn,
-    /// The last LSN that a message carried: where to look when one is malformed.
-    seen: Lsn,
+    /// The last LSN that a message carried, to locate a malformed one.
+    last_lsn: Lsn,
     timeout: Duration,
 }
 
-/// Whole CopyData messages, as many as had come. While a block lives it counts against the bytes
-/// that may be under way.
+/// Complete CopyData messages, as many as were received together. Until it is dropped, a block counts
+/// against the bytes in flight.
 #[derive(Debug)]
 pub struct FrameBlock {
     bytes: Bytes,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// How a stream ended that was not broken.
+/// How a stream ended without an error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StreamClosed {
-    /// The server ended it: it shuts down.
+    /// The server ended it: it is shutting down.
     ByServer,
-    /// It was requested to stop.
+    /// It was stopped by its caller.
     Stopped,
 }
 
 impl Stream {
     pub(in crate::source) fn new(socket: Socket, inbound: BytesMut, from: Lsn, timeout: Duration) -> Self {
-        Self { socket, inbound, from, seen: from, timeout }
+        Self { socket, inbound, from, last_lsn: from, timeout }
     }
 
-    /// Reads until `stop` is true, or nobody is left to say so or what is synced, or the connection
-    /// ends. `hand_over` gets what was read, in order; `synced` says what may be confirmed.
+    /// Reads until `stop` is true, or its sender or that of `synced` is dropped, or the connection ends.
+    /// `on_block` gets what was read, in order; `synced` holds the LSN that may be confirmed.
     pub async fn run(
         mut self,
         clock: Clock,
-        mut hand_over: impl FnMut(FrameBlock) + Send,
+        mut on_block: impl FnMut(FrameBlock) + Send,
         mut synced: watch::Receiver<Lsn>,
         mut stop: watch::Receiver<bool>,
     ) -> Result<StreamClosed, SourceError> {
@@ -67,12 +67,12 @@ impl Stream {
         let confirmed = self.from.max(*synced.borrow_and_update());
         let mut progress = Progress::new(confirmed, clock.uptime(), self.timeout);
         let mut permit: Option<OwnedSemaphorePermit> = None;
-        // What came together with the answer to START_REPLICATION.
-        if let Some(ended) = self.hand_over(&mut progress, &mut permit, &mut hand_over)? {
+        // Messages that arrived together with the answer to START_REPLICATION.
+        if let Some(ended) = self.take_messages(&mut progress, &mut permit, &mut on_block)? {
             return Ok(ended);
         }
         loop {
-            let wake = self.tell(&mut progress, clock).await?;
+            let wake = self.send_status(&mut progress, clock).await?;
             if *stop.borrow_and_update() {
                 break;
             }
@@ -86,7 +86,7 @@ impl Stream {
                         return Err(SourceError::Closed("by the server".into()));
                     }
                     progress.received();
-                    if let Some(ended) = self.hand_over(&mut progress, &mut permit, &mut hand_over)? {
+                    if let Some(ended) = self.take_messages(&mut progress, &mut permit, &mut on_block)? {
                         return Ok(ended);
                     }
                 }
@@ -109,8 +109,8 @@ impl Stream {
         Ok(self.finish(last).await)
     }
 
-    /// Tells the server what is due. Says when to look again.
-    async fn tell(&mut self, progress: &mut Progress, clock: Clock) -> Result<Uptime, SourceError> {
+    /// Sends the status update that is due. Returns when the next one is.
+    async fn send_status(&mut self, progress: &mut Progress, clock: Clock) -> Result<Uptime, SourceError> {
         loop {
             match progress.poll(clock.uptime()) {
                 KeepAliveAction::Wait(until) => return Ok(until),
@@ -126,9 +126,9 @@ impl Stream {
         }
     }
 
-    /// What must be had of the budget before more is read: a read's worth, or the whole of the
-    /// message that has begun, were it larger. One larger than the budget takes all of it and is
-    /// alone under way.
+    /// The bytes of the budget that must be acquired before more is read: those of one read, or of the
+    /// whole message that has begun if it is larger. A message larger than the budget takes all of it, and
+    /// is alone in flight.
     fn budget_missing(&self, permit: Option<&OwnedSemaphorePermit>) -> u32 {
         let message = message_length(&self.inbound).ok().flatten().map_or(0, |(_, length)| length);
         let required = u32::try_from(message).unwrap_or(u32::MAX).clamp(READ_BYTES, BLOCKS_BYTES_MAX);
@@ -136,21 +136,21 @@ impl Stream {
         required.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX))
     }
 
-    /// Takes the whole messages off what was read: CopyData goes on in one block, anything else is
-    /// seen to here. Says how the stream ended where it did.
-    fn hand_over(
+    /// Takes the complete messages off the input: CopyData goes on as one block, other messages are handled
+    /// here. Returns how the stream ended, if it did.
+    fn take_messages(
         &mut self,
         progress: &mut Progress,
         permit: &mut Option<OwnedSemaphorePermit>,
-        hand_over: &mut impl FnMut(FrameBlock),
+        on_block: &mut impl FnMut(FrameBlock),
     ) -> Result<Option<StreamClosed>, SourceError> {
         loop {
             let end = self.copy_data(progress);
             if end > 0 {
                 let bytes = self.inbound.split_to(end).freeze();
-                hand_over(FrameBlock { bytes, _permit: permit.take() });
+                on_block(FrameBlock { bytes, _permit: permit.take() });
             }
-            let next = message_length(&self.inbound).map_err(|error| malformed(self.seen, error))?;
+            let next = message_length(&self.inbound).map_err(|error| malformed(self.last_lsn, error))?;
             match next {
                 Some((kind, length)) if self.inbound.len() >= length => {
                     if let Some(ended) = self.other_message(kind, length)? {
@@ -166,18 +166,18 @@ impl Stream {
         }
     }
 
-    /// How many bytes of whole CopyData messages have come.
+    /// The length of the complete CopyData messages at the start of the input.
     fn copy_data(&mut self, progress: &mut Progress) -> usize {
         let mut end = 0;
         loop {
             let rest = self.inbound.get(end..).unwrap_or_default();
-            // What is malformed is met again when nothing whole stands before it.
+            // A malformed message is reported once no complete message is before it.
             let Ok(Some((b'd', length))) = message_length(rest) else { return end };
             let Some(message) = rest.get(..length) else { return end };
             match (message.get(5), message.get(6..14).and_then(|lsn| lsn.first_chunk::<8>())) {
-                // A keepalive that asks is answered from here, however far behind the reader is.
+                // A keepalive that requests a reply is answered here, however far behind the reader is.
                 (Some(b'k'), _) if message.get(22) == Some(&1) => progress.requested(),
-                (Some(b'w'), Some(lsn)) => self.seen = self.seen.max(Lsn(u64::from_be_bytes(*lsn))),
+                (Some(b'w'), Some(lsn)) => self.last_lsn = self.last_lsn.max(Lsn(u64::from_be_bytes(*lsn))),
                 _ => {}
             }
             end += length;
@@ -187,30 +187,30 @@ impl Stream {
     fn other_message(&mut self, kind: u8, length: usize) -> Result<Option<StreamClosed>, SourceError> {
         let mut whole = self.inbound.split_to(length);
         match kind {
-            // CopyDone, and CommandComplete behind it: the server shuts down.
+            // CopyDone, followed by CommandComplete: the server is shutting down.
             b'c' | b'C' | b'Z' => Ok(Some(StreamClosed::ByServer)),
             b'N' | b'S' => Ok(None),
             b'E' => match Message::parse(&mut whole) {
                 Ok(Some(Message::ErrorResponse(body))) => {
-                    Err(SourceError::of_stream(server_error(&body), self.seen))
+                    Err(SourceError::of_stream(server_error(&body), self.last_lsn))
                 }
-                _ => Err(malformed(self.seen, "an ErrorResponse")),
+                _ => Err(malformed(self.last_lsn, "an ErrorResponse")),
             },
             other => Err(malformed(
-                self.seen,
+                self.last_lsn,
                 format_args!("a message of kind {:?} in the stream", char::from(other)),
             )),
         }
     }
 
-    /// The last word: what is synced, and that we go. The server's end is waited for: by then it has
-    /// heard all of it, and the slot is free for the next start.
+    /// Sends a last status update and CopyDone, and waits for the server to close: by then it has processed
+    /// both, and the slot is free for the next start.
     async fn finish(mut self, synced: Lsn) -> StreamClosed {
         let mut out = BytesMut::new();
         out.put_slice(&status_update(synced.max(self.from), Clock::now(), false));
         frontend::copy_done(&mut out);
         frontend::terminate(&mut out);
-        let farewell = async {
+        let closing = async {
             self.socket.write_all(&out).await?;
             self.socket.flush().await?;
             loop {
@@ -220,27 +220,27 @@ impl Stream {
                 }
             }
         };
-        // In the midst of a large transaction it may not hear us for long: then it is told once more
-        // at the next start.
-        let _ = tokio::time::timeout(FAREWELL_MAX, farewell).await;
+        // While it decodes a large transaction, the server may not read for a long time. The LSN is then
+        // confirmed at the next start.
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, closing).await;
         StreamClosed::Stopped
     }
 }
 
 impl FrameBlock {
-    /// Whole CopyData messages that come from no connection, and count against nothing.
+    /// A block that comes from no connection and counts against no limit.
     pub fn of(bytes: Bytes) -> Self {
         Self { bytes, _permit: None }
     }
 
-    /// Its frames, in order.
+    /// The frames, in order.
     pub fn frames(&self) -> impl Iterator<Item = Result<Frame<'_>, MalformedFrame>> {
         let mut rest = &self.bytes[..];
         std::iter::from_fn(move || {
             if !rest.has_remaining() {
                 return None;
             }
-            // Whole messages were taken off, so their lengths are there.
+            // The messages are complete, so their lengths are present.
             let (_, length) = message_length(rest).ok().flatten()?;
             let (message, after) = rest.split_at_checked(length)?;
             rest = after;
@@ -249,9 +249,9 @@ impl FrameBlock {
     }
 }
 
-/// What may be read and not yet applied.
+/// Limit of bytes that are read and not yet applied.
 const BLOCKS_BYTES_MAX: u32 = 8 * 1024 * 1024;
-/// What one read takes at most, about.
+/// The approximate limit of one read.
 const READ_BYTES: u32 = 256 * 1024;
-/// How long the server may take to let us go.
-const FAREWELL_MAX: Duration = Duration::from_secs(1);
+/// How long the server may take to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! TLS to Postgres: whom to trust, who we are, and what binds a password to the channel.
+//! TLS to Postgres: trusted certificates, client certificate, channel binding.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use x509_cert::der::{Decode as _, Encode as _};
 
 use crate::source::conninfo::{Conninfo, Negotiation, SslMode};
 
-/// How TLS is done for this `sslmode`; `None` where it is disabled.
+/// The TLS configuration for this `sslmode`; `None` if TLS is disabled.
 pub(in crate::source) fn client_config(conninfo: &Conninfo) -> anyhow::Result<Option<Arc<ClientConfig>>> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let trust = match (conninfo.sslmode, &conninfo.sslrootcert) {
         (SslMode::Disable, _) => return Ok(None),
-        // As libpq does: `require` with someone to trust means to ask whether it is them.
+        // As in libpq, `require` with root certificates means that the certificate is verified.
         (SslMode::Prefer, _) | (SslMode::Require, None) => Trust::Anyone,
         (SslMode::Require | SslMode::VerifyCa, root) => Trust::AnyName(Roots::load(root.as_deref())?),
         (SslMode::VerifyFull, root) => Trust::ThisName(Roots::load(root.as_deref())?),
@@ -54,14 +54,15 @@ pub(in crate::source) fn client_config(conninfo: &Conninfo) -> anyhow::Result<Op
     };
     config.enable_sni = conninfo.sni;
     if conninfo.negotiation == Negotiation::Direct {
-        // Without it, what speaks another protocol over TLS could be talked to by mistake.
+        // Without ALPN, a server of another protocol over TLS could be addressed by mistake.
         config.alpn_protocols = vec![b"postgresql".to_vec()];
     }
     Ok(Some(Arc::new(config)))
 }
 
-/// The hash that binds SCRAM to the channel: of the server's certificate, by the algorithm that
-/// signed it, SHA-256 in place of MD5 and SHA-1. <https://www.rfc-editor.org/rfc/rfc5929#section-4.1>
+/// The `tls-server-end-point` hash that binds SCRAM to the channel: the hash of the server's certificate by
+/// the algorithm of its signature, SHA-256 in place of MD5 and SHA-1.
+/// <https://www.rfc-editor.org/rfc/rfc5929#section-4.1>
 pub(in crate::source) fn server_end_point(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
     let parsed = x509_cert::Certificate::from_der(certificate).ok()?;
     let algorithm = parsed.signature_algorithm.oid.to_string();
@@ -74,13 +75,13 @@ pub(in crate::source) fn server_end_point(certificate: &CertificateDer<'_>) -> O
         | "1.2.840.10045.4.3.2" => Sha256::digest(certificate).to_vec(),
         "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => Sha384::digest(certificate).to_vec(),
         "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" => Sha512::digest(certificate).to_vec(),
-        // Ed25519 and RSA-PSS name no hash of their own: no binding.
+        // Ed25519 and RSA-PSS define no hash of their own: no channel binding.
         _ => return None,
     })
 }
 
-/// Takes the certificates that come from `store` and bear the host's name; and those that stand in
-/// `certificates` themselves, and bear it.
+/// Accepts certificates that an authority in `store` issued for the host's name, and those in
+/// `certificates` themselves if they are for the host's name.
 pub(crate) fn verifier(
     store: RootCertStore,
     certificates: Vec<CertificateDer<'static>>,
@@ -89,22 +90,22 @@ pub(crate) fn verifier(
     Arc::new(Verifier { algorithms, trust: Trust::ThisName(Roots { store, certificates }) })
 }
 
-/// Whose certificates are taken.
+/// Which certificates are accepted.
 #[derive(Debug)]
 enum Trust {
-    /// Anyone's: TLS keeps listeners out, not impostors.
+    /// Any: TLS then protects against eavesdropping, not against impersonation.
     Anyone,
-    /// Those that come from the roots.
+    /// Those issued by the roots.
     AnyName(Roots),
-    /// Those that also bear the host's name.
+    /// Those issued by the roots for the host's name.
     ThisName(Roots),
 }
 
 #[derive(Debug)]
 struct Roots {
     store: RootCertStore,
-    /// As `sslrootcert` has them. A server may show the very certificate that is trusted: a
-    /// self-signed one, made by the server's own manual, comes from no authority but itself.
+    /// The certificates of `sslrootcert`. A server may present the trusted certificate itself: a
+    /// self-signed one, made as the manual describes, has no other issuer.
     certificates: Vec<CertificateDer<'static>>,
 }
 
@@ -195,15 +196,16 @@ impl ServerCertVerifier for Verifier {
         verify_tls12_signature(message, cert, dss, &self.algorithms)
     }
 
-    /// Checked whomever we trust: SCRAM is bound to a certificate that anyone can copy, and only
-    /// this shows that the server has its key.
+    /// Checked in every mode: SCRAM is bound to a certificate that anyone can copy, and only this signature
+    /// proves that the server has its key.
     fn verify_tls13_signature(
         &self,
         message: &[u8],
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        // By the key alone, as certificates of version 1 are still made, and not read by rustls.
+        // Uses only the key, because rustls does not parse certificates of version 1, which are still in
+        // use.
         let key = x509_cert::Certificate::from_der(cert)
             .and_then(|parsed| parsed.tbs_certificate.subject_public_key_info.to_der())
             .map_err(|_| CertificateError::BadEncoding)?;

@@ -10,7 +10,7 @@ use crate::spool::error::SpoolError;
 use crate::spool::replay::ReplayNo;
 use crate::time::Timestamp;
 
-/// A batch, whatever has become of it.
+/// A batch in any state.
 pub(super) fn find_batch(
     connection: &Connection,
     id: &BatchId,
@@ -91,7 +91,7 @@ fn read_batch(row: &Row<'_>) -> rusqlite::Result<Option<Batch>> {
     Ok((batch_bytes(&batch).sum() == row.get::<_, i64>(12)?).then_some(batch))
 }
 
-/// Of all that never changes. The count of attempts does, and a wrong one sends nothing wrong.
+/// The fields that never change. The count of attempts does: a wrong one causes no wrong request body.
 pub(super) fn batch_bytes(batch: &Batch) -> RowBytes {
     RowBytes::of("batch")
         .bytes(batch.id.as_bytes())

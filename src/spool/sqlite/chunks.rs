@@ -99,7 +99,7 @@ pub(super) fn first_behind(
     if first > cursor {
         return Ok(Some(first));
     }
-    // Part of the chunk lies behind: which record comes next stands in it alone.
+    // The cursor is inside the chunk: only its records tell which one is next.
     let chunk = chunk_holding(connection, lane, Seq(cursor.0 + 1))?;
     let mut seqs = chunk.iter().flat_map(Chunk::records).map(|record| record.map(|record| record.seq));
     let next = seqs.find(|seq| seq.as_ref().map_or(true, |seq| *seq > cursor)).transpose();

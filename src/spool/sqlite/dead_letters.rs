@@ -1,5 +1,4 @@
-//! Dead letters: records that were given up, and what their keeper asks for them: one more attempt of
-//! the same batch, or that they are dropped.
+//! Dead letters as rows: records that were given up, their redelivery and their discard.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
@@ -20,7 +19,7 @@ use crate::spool::rules::{self, CutDeadLetter};
 use crate::time::Timestamp;
 
 impl DeadLetter {
-    /// The mark of a redelivery comes and goes, and a wrong one sends nothing wrong.
+    /// Without `redelivery`, which changes: a wrong one causes no wrong request body.
     pub(super) fn row_bytes(&self) -> RowBytes {
         let Self { no: _, lane, first, last, records, bytes, reason, at, batch, redelivery: _ } = self;
         RowBytes::of("dead_letter")
@@ -65,7 +64,7 @@ impl Store {
         Ok(())
     }
 
-    /// A batch is a dead letter from now on.
+    /// A batch becomes a dead letter.
     pub(super) fn add_batch_dead_letter(
         &mut self,
         batch: &Batch,
@@ -86,7 +85,7 @@ impl Store {
         })
     }
 
-    /// Its records become settled ones like any other. What has become of its batch is the caller's.
+    /// Its records become settled ones like any other. The caller sets the state of its batch.
     pub(super) fn remove_dead_letter(&mut self, letter: &DeadLetter) -> Result<(), SpoolError> {
         self.execute("DELETE FROM dead_letter WHERE no = ?1", [letter.no.0])?;
         self.meta.dead_records = self.meta.dead_records.saturating_sub(letter.records);
@@ -104,7 +103,7 @@ impl Store {
         }
         lanes.sort_unstable();
         lanes.dedup();
-        Ok(Done::Asked { lanes, dead: count })
+        Ok(Done::Redelivering { lanes, dead: count })
     }
 
     fn set_redelivery(&self, no: DeadLetterNo, id: Option<Uuid>) -> Result<(), SpoolError> {
@@ -112,7 +111,7 @@ impl Store {
         self.execute(sql, params![no.0, id.as_ref().map(Uuid::as_bytes)])
     }
 
-    /// One that is gone or cut meanwhile stays as it is.
+    /// A dead letter that was removed or cut meanwhile stays as it is.
     pub(super) fn cut_dead(&mut self, dead: DeadLetterNo, batch: &Batch) -> Result<Done, SpoolError> {
         let letter = find_dead_letter(&self.connection, dead)?.filter(|letter| letter.batch.is_none());
         let Some(letter) = letter else { return Ok(Done::Ok) };
@@ -176,13 +175,13 @@ impl Store {
     }
 }
 
-/// The number of the dead letter that came last; 0 where there is none.
+/// The number of the newest dead letter; 0 where there is none.
 pub(super) fn last_dead_letter(connection: &Connection) -> Result<DeadLetterNo, SpoolError> {
     let last = "SELECT coalesce(max(no), 0) FROM dead_letter";
     connection.query_row(last, [], |row| row.get(0).map(DeadLetterNo)).map_err(failed)
 }
 
-/// Whether dead letters of a lane wait for one more attempt.
+/// Whether redeliveries of a lane's dead letters are due.
 pub(super) fn has_redeliveries(connection: &Connection, lane: LaneNo) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(
@@ -191,7 +190,7 @@ pub(super) fn has_redeliveries(connection: &Connection, lane: LaneNo) -> rusqlit
         .query_row([lane.0.cast_signed()], |row| row.get(0))
 }
 
-/// The batches of a lane's dead letters that wait for one more attempt.
+/// The batches of a lane's dead letters whose redelivery is due.
 pub(super) fn redelivery_batches(connection: &Connection, lane: LaneNo) -> Result<Vec<BatchId>, SpoolError> {
     let sql =
         "SELECT batch FROM dead_letter WHERE lane = ?1 AND redelivery IS NOT NULL AND batch IS NOT NULL";
@@ -200,7 +199,7 @@ pub(super) fn redelivery_batches(connection: &Connection, lane: LaneNo) -> Resul
     ids.and_then(Iterator::collect).map_err(failed)
 }
 
-/// The next dead letter of a lane that waits for one more attempt: in the order of records.
+/// The next dead letter of a lane whose redelivery is due, in the order of records.
 pub(super) fn next_redelivery(
     connection: &Connection,
     lane: LaneNo,

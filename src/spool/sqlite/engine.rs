@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::batches::write_batch;
 use super::dead_letters::redelivery_batches;
-use super::error::failed;
+use super::error::{failed, location, open_failed};
 use super::lane_states::lane_state;
 use super::lanes::{LaneRow, read_lanes};
 use super::meta::{read_meta, write_meta};
@@ -27,27 +27,26 @@ use crate::time::Timestamp;
 
 impl Store {
     /// Opens or makes the file. A batch found unsettled at the head of its lane counts as one lost
-    /// attempt. Says what the file was.
+    /// attempt. Returns what the file was.
     pub(super) fn open(
         folder: &Path,
         bytes_max: u64,
         now: Timestamp,
     ) -> Result<(Self, FileState), OpenError> {
         let path = folder.join(schema::FILE_NAME);
-        let damaged = |what: String| OpenError::Damaged { path: path.clone(), what };
+        let damaged = |what: String| OpenError::Damaged { location: location(&path), what };
         let sql = |error: rusqlite::Error| damaged(error.to_string());
         let (connection, found) = schema::open(folder)?;
         let mut store = Self::new(connection, bytes_max);
         if found == FileState::Nothing {
-            write_meta(&store.connection, &store.meta)
-                .map_err(|error| OpenError::of(path.clone(), &failed(error)))?;
+            write_meta(&store.connection, &store.meta).map_err(open_failed(&path))?;
             return Ok((store, found));
         }
         store.meta =
             read_meta(&store.connection).map_err(sql)?.ok_or_else(|| damaged("the meta row".into()))?;
         let lanes = read_lanes(&store.connection).map_err(sql)?.ok_or_else(|| damaged("a lane".into()))?;
         store.lanes = lanes.into_iter().collect();
-        store.count_lost_attempts(now).map_err(|error| OpenError::of(path.clone(), &error))?;
+        store.count_lost_attempts(now).map_err(|error| OpenError::of(location(&path), &error))?;
         Ok((store, found))
     }
 
@@ -71,13 +70,13 @@ impl Store {
             let ranges = running_ranges(&self.connection, lane).map_err(failed)?;
             let ranges = ranges.ok_or_else(|| SpoolError::Damaged("a replay".into()))?;
             let of_replay = ranges.into_iter().find_map(|(_, batches)| batches.into_iter().next());
-            // One of them was in flight at most, and the lane's own goes first.
+            // At most one of them was in flight, and the lane's own goes first.
             let found = self.batches(lane)?.into_iter().next().or(of_replay);
             let open = found.map(|batch| (batch, BatchState::Open));
-            // Of the dead letters that are asked for, too, one was in flight, and nobody knows which.
-            let asked = redelivery_batches(&self.connection, lane)?;
-            let asked = asked.iter().map(|id| self.batch(id)).collect::<Result<Vec<_>, _>>()?;
-            for (batch, state) in open.into_iter().chain(asked.into_iter().flatten()) {
+            // One redelivery may have been in flight as well; which one is not known.
+            let due = redelivery_batches(&self.connection, lane)?;
+            let due = due.iter().map(|id| self.batch(id)).collect::<Result<Vec<_>, _>>()?;
+            for (batch, state) in open.into_iter().chain(due.into_iter().flatten()) {
                 self.count_lost_attempt(batch, state, now)?;
             }
         }

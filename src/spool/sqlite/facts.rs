@@ -1,4 +1,4 @@
-//! What is remembered by name, and the names of projects.
+//! Facts and the names of projects as rows.
 
 use std::collections::HashMap;
 
@@ -56,7 +56,7 @@ impl Store {
     }
 }
 
-/// What is remembered by this name.
+/// The value of a fact.
 pub(super) fn read_fact(connection: &Connection, fact: Fact) -> Result<Option<Vec<u8>>, SpoolError> {
     let row: Option<(Vec<u8>, i64)> = connection
         .prepare_cached("SELECT value, sum FROM fact WHERE name = ?1")

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::error::failed;
+use super::error::{io_failed, location, open_failed};
 use super::permissions::protect;
 use crate::spool::error::OpenError;
 
@@ -39,8 +39,8 @@ pub(super) fn migrate(
         let sql = format!("BEGIN IMMEDIATE; {step}; PRAGMA user_version = {to}; COMMIT;");
         if let Err(error) = connection.execute_batch(&sql) {
             let _ = connection.execute_batch("ROLLBACK");
-            let (path, copy, what) = (path.to_owned(), copy_of(path), error.to_string());
-            return Err(OpenError::Migration { path, from: to - 1, to, what, copy });
+            let (copy, what) = (location(&copy_of(path)), error.to_string());
+            return Err(OpenError::Migration { location: location(path), from: to - 1, to, what, copy });
         }
     }
     let copy = copy_of(path);
@@ -52,9 +52,7 @@ pub(super) fn migrate(
 pub(super) fn remove_copy(path: &Path) -> Result<(), OpenError> {
     let copy = copy_of(path);
     match std::fs::remove_file(&copy) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(OpenError::Io { path: copy, source })
-        }
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(io_failed(&copy)(source)),
         _ => Ok(()),
     }
 }
@@ -71,19 +69,17 @@ fn keep_copy(connection: &Connection, path: &Path, found: i64) -> Result<(), Ope
         return Ok(());
     }
     let unfinished = path.with_extension("sqlite.copy");
-    let io = |source| OpenError::Io { path: unfinished.clone(), source };
+    let io = io_failed(&unfinished);
     match std::fs::remove_file(&unfinished) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(io(source)),
         _ => {}
     }
-    connection
-        .execute("VACUUM INTO ?1", [unfinished.to_string_lossy()])
-        .map_err(|error| OpenError::of(unfinished.clone(), &failed(error)))?;
-    protect(&unfinished, 0o600).map_err(io)?;
-    File::open(&unfinished).and_then(|file| file.sync_all()).map_err(io)?;
-    std::fs::rename(&unfinished, &copy).map_err(io)?;
+    connection.execute("VACUUM INTO ?1", [unfinished.to_string_lossy()]).map_err(open_failed(&unfinished))?;
+    protect(&unfinished, 0o600).map_err(&io)?;
+    File::open(&unfinished).and_then(|file| file.sync_all()).map_err(&io)?;
+    std::fs::rename(&unfinished, &copy).map_err(&io)?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(&io)
 }
 
 /// The format of a copy; `None` where there is none, or where it cannot be read.

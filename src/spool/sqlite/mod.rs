@@ -28,14 +28,15 @@ mod store;
 
 use std::path::Path;
 
-use super::engine::{Contents, Engine, OpenReader, Reader};
+use super::engine::{OpenEngine, Reader, Scratch};
 use super::error::{OpenError, SpoolError};
+use super::scratch::ScratchTable;
 use crate::time::Timestamp;
+use error::{io_failed, location};
 use reader::SqliteReader;
 use schema::FileState;
+use scratch::ScratchFile;
 use store::Store;
-
-pub use scratch::{Scratch, ScratchError, Table};
 
 /// What a spool in `folder` takes of its disk; 0 where there is none.
 pub fn bytes_on_disk(folder: &Path) -> u64 {
@@ -47,24 +48,28 @@ pub fn bytes_on_disk(folder: &Path) -> u64 {
 }
 
 /// Opens or makes the file in `folder`, for this process alone.
-pub(super) fn open(
-    folder: &Path,
-    bytes_max: u64,
-    now: Timestamp,
-) -> Result<(Box<dyn Engine>, OpenReader, Contents), OpenError> {
+pub(super) fn open(folder: &Path, bytes_max: u64, now: Timestamp) -> Result<OpenEngine, OpenError> {
     let lock = schema::lock(folder)?;
-    scratch::remove_leftovers(folder).map_err(|source| OpenError::Io { path: folder.to_owned(), source })?;
+    scratch::remove_leftovers(folder).map_err(io_failed(folder))?;
     let (mut store, found) = Store::open(folder, bytes_max, now)?;
     store.lock = Some(lock);
     let path = folder.join(schema::FILE_NAME);
-    let damaged = |error: SpoolError| OpenError::Damaged { path: path.clone(), what: error.to_string() };
+    let damaged =
+        |error: SpoolError| OpenError::Damaged { location: location(&path), what: error.to_string() };
     let contents = store.contents(found == FileState::Nothing).map_err(damaged)?;
     if found == FileState::Newest {
         migrations::remove_copy(&path)?;
     }
-    let folder = folder.to_owned();
-    let open_reader = move || Ok(Box::new(SqliteReader::open(&folder)?) as Reader);
-    Ok((Box::new(store), Box::new(open_reader), contents))
+    let (readers, scratches) = (folder.to_owned(), folder.to_owned());
+    let open_scratch = move |tables: &[ScratchTable]| {
+        ScratchFile::create(&scratches, tables).map(|file| Box::new(file) as Scratch)
+    };
+    Ok(OpenEngine {
+        engine: Box::new(store),
+        open_reader: Box::new(move || Ok(Box::new(SqliteReader::open(&readers)?) as Reader)),
+        open_scratch: Box::new(open_scratch),
+        contents,
+    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A reader: a connection of its own beside the writer's.
+//! A reader: a connection of its own, which does not block the writer.
 
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 //!
 //! 1. A replay enters all its lanes in one transaction, and only where nothing was removed since its
 //!    ranges were read.
-//! 2. What a running part still needs stays: age waits for it, only its cancellation ends that.
+//! 2. What a running range still needs stays: age waits for it, only its cancellation ends that.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
@@ -132,7 +132,7 @@ impl Store {
         Ok(Done::Ok)
     }
 
-    /// The part of `replay` in `lane` that is at work.
+    /// The range of `replay` in `lane` that is at work.
     pub(super) fn running_range(
         &self,
         lane: LaneNo,
@@ -209,7 +209,7 @@ pub(super) fn running_ranges(
     let Some(ranges) = ranges else { return Ok(None) };
     let mut all: Vec<(LaneReplay, Vec<Batch>)> = Vec::with_capacity(ranges.len());
     for range in ranges {
-        // Batches are cut of the first part alone.
+        // Batches are cut of the first range alone.
         let is_first = all.last().is_none_or(|(before, _)| before.replay != range.replay);
         let batches =
             if is_first { open_batches(connection, lane, Some(range.replay))? } else { Some(vec![]) };
@@ -229,7 +229,7 @@ pub(super) fn all_replays(connection: &Connection) -> Result<Vec<Replay>, SpoolE
     rows.ok_or_else(damaged)
 }
 
-/// The parts of a replay, ended ones included.
+/// The ranges of a replay, ended ones included.
 pub(super) fn ranges_of(connection: &Connection, replay: ReplayNo) -> Result<Vec<LaneReplay>, SpoolError> {
     let mut found = connection
         .prepare_cached(&format!(

@@ -158,7 +158,7 @@ impl Store {
              )",
             numbers,
         )?;
-        // Chunks that lie wholly inside are passed over with it.
+        // Chunks that lie wholly inside are skipped with it.
         Ok(until.map(|until| Seq(until.cast_unsigned().saturating_sub(1))))
     }
 
@@ -167,7 +167,7 @@ impl Store {
         self.freed(chunk.cost);
         let gone = LowWatermark { seq: chunk.last, position: chunk.last_position, at: chunk.committed_max };
         self.meta.low_watermark.get_or_insert(gone).raise(gone);
-        // The batches that told of its records, and their attempts, go with it.
+        // The batches of its records, and their attempts, are removed with it.
         let gone = self.ids(
             "SELECT id FROM batch WHERE lane = ?1 AND last <= ?2 AND state IN (1, 3)",
             params![chunk.lane.0.cast_signed(), chunk.last.0.cast_signed()],
@@ -186,7 +186,7 @@ impl Store {
         Ok(())
     }
 
-    /// Dead letters and attempts past `cutoff`. Says whether there are more.
+    /// Removes dead letters and attempts from before `cutoff`. Returns whether there are more.
     fn sweep_old_rows(&mut self, cutoff: Timestamp) -> Result<bool, SpoolError> {
         let dead = self.numbers(
             "SELECT no FROM dead_letter WHERE at < ?1 ORDER BY no LIMIT ?2",
@@ -211,7 +211,7 @@ impl Store {
         Ok(dead.len().max(attempts.len()) == STEP_ROWS as usize)
     }
 
-    /// The oldest dead letter of the lane whose dead letters hold most. `false`: there is none.
+    /// Removes the oldest dead letter of the lane whose dead letters hold most. `false`: there is none.
     fn expire_fullest_dead_letter(&mut self) -> Result<bool, SpoolError> {
         let fullest = "SELECT lane FROM dead_letter GROUP BY lane ORDER BY sum(bytes) DESC, lane LIMIT 1";
         let oldest = self.numbers(
@@ -222,7 +222,7 @@ impl Store {
         Ok(!oldest.is_empty())
     }
 
-    /// Its records become settled ones like any other, and go as such.
+    /// Its records become settled ones like any other, and are removed as such.
     fn expire_dead_letter(&mut self, no: i64) -> Result<(), SpoolError> {
         let Some(letter) = find_dead_letter(&self.connection, DeadLetterNo(no))? else { return Ok(()) };
         self.remove_dead_letter(&letter)?;

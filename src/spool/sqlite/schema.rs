@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::error::failed;
+use super::error::{io_failed, location, open_failed};
 use super::migrations::{self, STEPS};
 use super::permissions::protect;
 use super::statements::keep_statements;
@@ -25,59 +25,59 @@ pub(super) enum FileState {
 
 /// Takes the folder for this process alone: held while the file lives.
 pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
-    let io = |source| OpenError::Io { path: folder.to_owned(), source };
-    std::fs::create_dir_all(folder).map_err(io)?;
-    protect(folder, 0o700).map_err(io)?;
+    let io = io_failed(folder);
+    std::fs::create_dir_all(folder).map_err(&io)?;
+    protect(folder, 0o700).map_err(&io)?;
     let path = folder.join(LOCK_NAME);
     let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
-    protect(&path, 0o600).map_err(io)?;
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(&io)?;
+    protect(&path, 0o600).map_err(&io)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(std::fs::TryLockError::WouldBlock) => {
             let mut pid = String::new();
             let _ = file.read_to_string(&mut pid);
             let pid = Some(pid.trim().to_owned()).filter(|pid| !pid.is_empty());
-            return Err(OpenError::Locked { path: folder.to_owned(), pid });
+            return Err(OpenError::Locked { location: location(folder), pid });
         }
         Err(std::fs::TryLockError::Error(source)) => return Err(io(source)),
     }
-    file.set_len(0).map_err(io)?;
-    file.write_all(std::process::id().to_string().as_bytes()).map_err(io)?;
+    file.set_len(0).map_err(&io)?;
+    file.write_all(std::process::id().to_string().as_bytes()).map_err(&io)?;
     Ok(file)
 }
 
-/// Opens the file for writing, making it where there is none, and brings it to the newest format. Says
-/// what it was.
+/// Opens the file for writing, making it where there is none, and brings it to the newest format.
+/// Returns what it was.
 pub(super) fn open(folder: &Path) -> Result<(Connection, FileState), OpenError> {
     let path = folder.join(FILE_NAME);
     let existed = path.metadata().is_ok_and(|file| file.len() > 0);
-    let refused = |error: rusqlite::Error| OpenError::of(path.clone(), &failed(error));
-    let connection = Connection::open(&path).map_err(refused)?;
-    let io = |source| OpenError::Io { path: path.clone(), source };
-    protect(&path, 0o600).map_err(io)?;
-    let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0)).map_err(refused);
+    let refused = open_failed(&path);
+    let connection = Connection::open(&path).map_err(&refused)?;
+    protect(&path, 0o600).map_err(io_failed(&path))?;
+    let number =
+        |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0)).map_err(&refused);
     let (application, format) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
     // A new file is one in which the schema's transaction never ended.
     let is_new = (application, format) == (0, 0) && number("SELECT count(*) FROM sqlite_schema")? == 0;
     if !is_new && application != APPLICATION {
-        return Err(OpenError::NotASpool { path });
+        return Err(OpenError::NotASpool { location: location(&path) });
     }
     let known = migrations::newest(STEPS);
     if existed && format > known {
-        return Err(OpenError::Newer { path, found: format, known });
+        return Err(OpenError::Newer { location: location(&path), found: format, known });
     }
-    connection.execute_batch(SETTINGS).map_err(refused)?;
-    keep_statements(&connection, 64).map_err(refused)?;
+    connection.execute_batch(SETTINGS).map_err(&refused)?;
+    keep_statements(&connection, 64).map_err(&refused)?;
     if is_new {
-        connection.execute_batch(&format!("BEGIN; {TABLES} COMMIT;")).map_err(refused)?;
+        connection.execute_batch(&format!("BEGIN; {TABLES} COMMIT;")).map_err(&refused)?;
         return Ok((connection, FileState::Nothing));
     }
     migrations::migrate(&connection, &path, format, STEPS)?;
     Ok((connection, if format < known { FileState::Older } else { FileState::Newest }))
 }
 
-/// Opens the file for reading beside the writer.
+/// Opens the file for reading, concurrently with the writer.
 pub(super) fn open_reader(folder: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(folder.join(FILE_NAME), flags)?;
@@ -148,7 +148,7 @@ CREATE INDEX chunk_committed ON chunk (committed_max, last);
 
 -- Consecutive records that go out as one request. State: 0 open, 1 delivered, 2 dead letter,
 -- 3 retired.
--- `replay` is the one that it is of; none: it is of the lane itself.
+-- `replay` is the one that it belongs to; none: it belongs to the lane itself.
 CREATE TABLE batch (
     id BLOB PRIMARY KEY, lane INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
     records INTEGER NOT NULL, body_bytes INTEGER NOT NULL, body_sum INTEGER NOT NULL, cut_at INTEGER NOT NULL,
@@ -165,7 +165,7 @@ CREATE TABLE attempt (
 CREATE INDEX attempt_of_batch ON attempt (batch);
 
 -- Records given up: a batch, or a range that was never cut. `redelivery` is set from the moment
--- when one more attempt was asked for until it ended.
+-- when a redelivery was requested until it ended.
 CREATE TABLE dead_letter (
     no INTEGER PRIMARY KEY AUTOINCREMENT, lane INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
     records INTEGER NOT NULL, bytes INTEGER NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, batch BLOB,

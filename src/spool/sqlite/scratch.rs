@@ -8,38 +8,25 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 
 use super::statements::keep_statements;
-
-/// Why a scratch file cannot be used. The spool itself is as it was.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum ScratchError {
-    /// There is no room on its disk.
-    #[error("the disk of the scratch file is full")]
-    DiskFull,
-    /// It could not be written or read.
-    #[error("the scratch file failed: {0}")]
-    Failed(String),
-}
-
-/// A table of a scratch file: keys and values are bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct Table(pub &'static str);
+use crate::spool::engine::EngineScratch;
+use crate::spool::scratch::{ScratchError, ScratchTable};
 
 /// A file of its own, with its tables.
 #[derive(Debug)]
-pub struct Scratch {
+pub(super) struct ScratchFile {
     connection: Connection,
     path: PathBuf,
 }
 
-impl Scratch {
+impl ScratchFile {
     /// An empty file in `folder`.
-    pub fn create(folder: &Path, tables: &[Table]) -> Result<Self, ScratchError> {
+    pub(super) fn create(folder: &Path, tables: &[ScratchTable]) -> Result<Self, ScratchError> {
         let path = folder.join(format!("{}{SUFFIX}", uuid::Uuid::now_v7()));
         let scratch = Self { connection: Connection::open(&path)?, path };
         // One transaction that is never committed: without a journal, nothing rolls it back either.
         let mut sql =
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8192;".to_owned();
-        for Table(name) in tables {
+        for ScratchTable(name) in tables {
             sql.push_str("CREATE TABLE ");
             sql.push_str(name);
             sql.push_str(" (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;");
@@ -49,43 +36,45 @@ impl Scratch {
         keep_statements(&scratch.connection, 16)?;
         Ok(scratch)
     }
+}
 
-    /// The value of `key`.
-    pub fn get(&self, Table(name): Table, key: &[u8]) -> Result<Option<Vec<u8>>, ScratchError> {
+impl EngineScratch for ScratchFile {
+    fn get(&self, ScratchTable(name): ScratchTable, key: &[u8]) -> Result<Option<Vec<u8>>, ScratchError> {
         let sql = format!("SELECT value FROM {name} WHERE key = ?1");
         let mut found = self.connection.prepare_cached(&sql)?;
         Ok(found.query_row([key], |row| row.get(0)).optional()?)
     }
 
-    /// Whether `key` has a value.
-    pub fn contains(&self, Table(name): Table, key: &[u8]) -> Result<bool, ScratchError> {
+    fn contains(&self, ScratchTable(name): ScratchTable, key: &[u8]) -> Result<bool, ScratchError> {
         let sql = format!("SELECT 1 FROM {name} WHERE key = ?1");
         Ok(self.connection.prepare_cached(&sql)?.exists([key])?)
     }
 
-    /// Gives `key` a value, in place of the one that it had.
-    pub fn put(&self, Table(name): Table, key: &[u8], value: &[u8]) -> Result<(), ScratchError> {
+    fn put(&self, ScratchTable(name): ScratchTable, key: &[u8], value: &[u8]) -> Result<(), ScratchError> {
         let sql = format!("INSERT OR REPLACE INTO {name} (key, value) VALUES (?1, ?2)");
         self.connection.prepare_cached(&sql)?.execute(params![key, value])?;
         Ok(())
     }
 
-    /// Gives `key` a value where it has none.
-    pub fn put_if_absent(&self, Table(name): Table, key: &[u8], value: &[u8]) -> Result<(), ScratchError> {
+    fn put_if_absent(
+        &self,
+        ScratchTable(name): ScratchTable,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), ScratchError> {
         let sql = format!("INSERT OR IGNORE INTO {name} (key, value) VALUES (?1, ?2)");
         self.connection.prepare_cached(&sql)?.execute(params![key, value])?;
         Ok(())
     }
 
-    /// How many keys a table has.
-    pub fn count(&self, Table(name): Table) -> Result<u64, ScratchError> {
+    fn count(&self, ScratchTable(name): ScratchTable) -> Result<u64, ScratchError> {
         let sql = format!("SELECT count(*) FROM {name}");
         let count: i64 = self.connection.query_row(&sql, [], |row| row.get(0))?;
         Ok(count.cast_unsigned())
     }
 }
 
-impl Drop for Scratch {
+impl Drop for ScratchFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
     }
@@ -118,7 +107,7 @@ mod tests {
     use super::*;
     use crate::spool::{Options, Spool};
 
-    const TABLE: Table = Table("one");
+    const TABLE: ScratchTable = ScratchTable("one");
 
     fn files(folder: &Path) -> usize {
         let entries = std::fs::read_dir(folder).unwrap();
@@ -128,7 +117,7 @@ mod tests {
     #[test]
     fn a_value_is_replaced_or_kept_as_its_writer_says() {
         let folder = tempfile::tempdir().unwrap();
-        let scratch = Scratch::create(folder.path(), &[TABLE]).unwrap();
+        let scratch = ScratchFile::create(folder.path(), &[TABLE]).unwrap();
         assert_eq!(scratch.get(TABLE, b"a").unwrap(), None);
         scratch.put(TABLE, b"a", b"1").unwrap();
         scratch.put(TABLE, b"a", b"2").unwrap();
@@ -143,9 +132,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let options = Options { bytes_max: 1 << 20, retain: std::time::Duration::from_secs(1) };
         Spool::open(folder.path(), options).unwrap().spool.close();
-        drop(Scratch::create(folder.path(), &[TABLE]).unwrap());
+        drop(ScratchFile::create(folder.path(), &[TABLE]).unwrap());
         assert_eq!(files(folder.path()), 0);
-        std::mem::forget(Scratch::create(folder.path(), &[TABLE]).unwrap());
+        std::mem::forget(ScratchFile::create(folder.path(), &[TABLE]).unwrap());
         assert_eq!(files(folder.path()), 1);
         Spool::open(folder.path(), options).unwrap().spool.close();
         assert_eq!(files(folder.path()), 0);
@@ -154,7 +143,7 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_made_says_nothing_of_the_spool() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Scratch::create(&folder.path().join("gone"), &[TABLE]).unwrap_err();
+        let error = ScratchFile::create(&folder.path().join("gone"), &[TABLE]).unwrap_err();
         assert!(matches!(error, ScratchError::Failed(_)), "{error}");
     }
 }

@@ -1,8 +1,8 @@
 //! What a replay can reach: settled records from a place or time on, found in one view of the file.
 //!
 //! Numbers grow with places within an epoch, so a place is found by halving. Times need not grow (a
-//! server's clock steps, and commits overtake each other), so "the first committed at T or later" is
-//! asked of an index.
+//! server's clock steps, and commits overtake each other), so the first record committed at T or later is
+//! found by an index.
 
 use rusqlite::OptionalExtension as _;
 
@@ -37,7 +37,7 @@ impl SqliteReader {
         Ok(Some(ReplayWindow { first, after: low_watermark.at, low_watermark }))
     }
 
-    /// Settled records in the lanes that `wants`, all seen at one moment.
+    /// Settled records in the lanes that `wants` accepts, all read in one view.
     pub(super) fn find_ranges(
         &self,
         search: &Search,

@@ -82,7 +82,7 @@ impl Store {
         }
     }
 
-    /// A lane to be changed, made where it is new: its cursor stands before `first`.
+    /// A lane to be changed, created where it is new, with its cursor before `first`.
     pub(super) fn lane(&mut self, lane: LaneNo, first: Seq) -> &mut LaneRow {
         let known = self.lanes.get(&lane).cloned();
         if let Some((_, before)) = &mut self.before {
@@ -98,12 +98,12 @@ impl Store {
         self.batches_of(lane, None)
     }
 
-    /// A batch, whatever has become of it.
+    /// A batch in any state.
     pub(super) fn batch(&self, id: &BatchId) -> Result<Option<(Batch, BatchState)>, SpoolError> {
         find_batch(&self.connection, id)
     }
 
-    /// The open batches of a lane, or of a replay there.
+    /// The open batches of a lane, or of a replay in it.
     pub(super) fn batches_of(
         &self,
         lane: LaneNo,

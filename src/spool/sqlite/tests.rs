@@ -17,6 +17,7 @@ use crate::classify::Identity;
 use crate::clock::Clock;
 use crate::position::{Lsn, Position};
 use crate::record::{Callback, LaneNo, ProjectNo, Seq, WaitsFor};
+use crate::spool::engine::Engine;
 use crate::spool::*;
 use crate::time::{Timestamp, Uptime};
 

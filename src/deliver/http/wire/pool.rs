@@ -1,4 +1,4 @@
-//! Connections that wait for the next request to the same place.
+//! Idle connections, reused for the next request to the same origin.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -13,7 +13,7 @@ pub(in crate::deliver) struct Pool(Arc<Mutex<IdleConnections>>);
 
 #[derive(Default)]
 struct IdleConnections {
-    /// Those that were used last stand last.
+    /// In the order of their last use.
     wires: VecDeque<(Key, HttpConnection, Rests)>,
     is_swept: bool,
 }
@@ -22,7 +22,7 @@ struct IdleConnections {
 type Rests = u8;
 
 impl Pool {
-    /// A connection that was not closed, as far as one can know.
+    /// A connection that is not known to be closed.
     pub(in crate::deliver) fn take(&self, key: &Key) -> Option<HttpConnection> {
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         idle.wires.retain(|(_, wire, _)| !wire.is_closed());
@@ -44,7 +44,7 @@ impl Pool {
     }
 }
 
-/// Closes what was not used for a while, until nothing is left.
+/// Closes connections that were idle for a while, until none is left.
 async fn sweep(idle: Weak<Mutex<IdleConnections>>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;

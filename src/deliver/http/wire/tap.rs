@@ -1,5 +1,5 @@
-//! What a receiver said, read beside the library that speaks HTTP: it gives up on an answer whose
-//! head it cannot take, and with it on the status, which decides.
+//! Reads the status from the incoming bytes, in parallel with the HTTP library: on a malformed head the
+//! library fails without the status, which decides the outcome.
 
 mod frames;
 
@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::frames::Frames;
 
-/// What came since the request began.
+/// The bytes received since the request began.
 #[derive(Clone, Debug)]
 pub(super) struct StatusTap(Arc<Mutex<TapState>>);
 
@@ -22,22 +22,22 @@ enum TapState {
     StatusLine(StatusLine),
 }
 
-/// A connection whose incoming bytes are looked at.
+/// A connection whose incoming bytes are observed.
 pub(super) struct TappedStream<S> {
     inner: S,
     tap: StatusTap,
 }
 
-/// The status line of an answer over HTTP/1, found in bytes as they come.
+/// Finds the status line of an HTTP/1 response in incoming bytes.
 #[derive(Debug, Default)]
 struct StatusLine {
     any: bool,
     status: Option<u16>,
     /// The line that is being read, up to a length.
     line: Vec<u8>,
-    /// Behind an interim answer's status line: its header lines are skipped.
+    /// After an interim response's status line: its header lines are skipped.
     interim: bool,
-    /// The bytes are no HTTP/1 response.
+    /// The bytes are not an HTTP/1 response.
     gave_up: bool,
 }
 
@@ -50,7 +50,7 @@ impl StatusTap {
         Self(Arc::new(Mutex::new(TapState::Frames(Frames::default()))))
     }
 
-    /// A request begins: what came before is not its answer.
+    /// A request begins: bytes received before are not its response.
     pub(super) fn begin(&self) {
         match &mut *self.lock() {
             TapState::Frames(frames) => frames.begin(),
@@ -58,7 +58,7 @@ impl StatusTap {
         }
     }
 
-    /// Whether anything came.
+    /// Whether any byte was received.
     pub(super) fn any(&self) -> bool {
         match &*self.lock() {
             TapState::Frames(frames) => frames.any(),
@@ -66,7 +66,7 @@ impl StatusTap {
         }
     }
 
-    /// The status of the final answer, where it has come.
+    /// The status of the final response, if it was received.
     pub(super) fn status(&self) -> Option<u16> {
         match &*self.lock() {
             TapState::Frames(frames) => frames.status(),
@@ -132,8 +132,8 @@ impl<S> TappedStream<S> {
 }
 
 impl<S: AsyncRead + Unpin> TappedStream<S> {
-    /// A receiver may answer and close before it has read the whole request: writing fails then, and
-    /// the answer lies unread.
+    /// A receiver may respond and close before it has read the whole request: writing fails then, with the
+    /// response still unread.
     fn read_what_is_there(&mut self, cx: &mut Context<'_>) {
         let mut space = [0; 1024];
         loop {

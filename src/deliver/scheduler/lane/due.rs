@@ -8,7 +8,7 @@ use super::{Lane, Phase, Work};
 use crate::spool::DeadReason;
 use crate::time::Uptime;
 
-/// When a lane is to be looked at, and for what.
+/// When a lane wakes up, and for what.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::deliver) enum Due {
     At(Uptime),

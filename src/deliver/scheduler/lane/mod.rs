@@ -1,7 +1,7 @@
-//! One lane as the right loop holds it: of fixed size, however much waits in it.
+//! The state of one lane: of fixed size, however many records are pending.
 //!
-//! Its fields are its own. [`transitions`] holds everything that changes it, [`due`] says when it is due and
-//! for what, [`timer`] names every reason to look at it by the clock alone.
+//! Its fields are private. [`transitions`] has everything that changes it, [`due`] decides when it is due and
+//! for what, [`timer`] lists every reason to wake up at a time.
 
 mod due;
 mod replay_range;
@@ -27,7 +27,7 @@ pub(in crate::deliver) use self::replay_range::{RateLimiter, RateLimiters};
 pub(in crate::deliver) use self::timer::Timer;
 pub(in crate::deliver) use self::transitions::Begun;
 
-/// A lane, with what decides when it is due.
+/// A lane.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a state of its own, and any two may hold")]
 pub(in crate::deliver) struct Lane {
@@ -42,11 +42,11 @@ pub(in crate::deliver) struct Lane {
     /// Cut and not settled; **the first alone may be in flight**.
     batches: VecDeque<Batch>,
     phase: Phase,
-    /// What it is or was at work on.
+    /// The current or last work.
     work: Work,
-    /// What replays send of it, in order; only the first is at work.
+    /// Ranges of replays, in order; only the first is being sent.
     replays: VecDeque<ReplayRange>,
-    /// Dead letters wait for one more attempt.
+    /// Dead letters have a requested redelivery.
     redeliveries: bool,
     /// `health.retry_at` is the time of [`Timer::Retry`].
     health: LaneHealth,
@@ -68,24 +68,24 @@ pub(in crate::deliver) struct Lane {
     queued: bool,
 }
 
-/// What is under way for a lane. In all but `Idle` it holds one of the slots for requests.
+/// The phase of a lane's work. In all but `Idle` it holds a slot.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::deliver) enum Phase {
     /// Its next records are being read, or its cut written.
     Cutting,
     Idle,
-    /// A request is on the wire.
+    /// A request is in flight.
     InFlight,
     /// An outcome is being written.
     Settling,
 }
 
-/// Which of a lane's records a cut or request is of.
+/// The records that a cut or request is of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::deliver) enum Work {
-    /// The pending ones.
+    /// Pending records.
     Pending,
-    /// A dead letter, once more.
+    /// A redelivered dead letter.
     Redelivery,
     Replay(ReplayNo),
 }
@@ -100,20 +100,20 @@ pub(in crate::deliver) struct Settled {
     pub(in crate::deliver) oldest: Option<Uptime>,
 }
 
-/// What is cut next of a lane.
+/// The range that is cut next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::deliver) struct CutRange {
     /// `None`: pending records.
     pub(in crate::deliver) replay: Option<ReplayNo>,
     /// The record before the first.
     pub(in crate::deliver) after: Seq,
-    /// Where it ends, where it does.
+    /// Its last record; `None`: it has no end.
     pub(in crate::deliver) last: Option<Seq>,
 }
 
 impl Lane {
     pub(in crate::deliver) fn new(state: LaneState, webhook: Option<Arc<Webhook>>, now: Uptime) -> Self {
-        // After a death the clock may stand a little behind what it said before.
+        // After a crash the uptime may be a little behind its last value.
         let oldest = state.oldest.map(|(_, uptime)| uptime.min(now));
         let mut timers = TimerTable::default();
         timers.set(Timer::Retry, state.health.retry_at);

@@ -1,4 +1,4 @@
-//! What replays send of a lane, and how fast.
+//! The ranges of a lane that replays send, and their rates.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::record::{Seq, WaitsFor};
 use crate::spool::{Batch, LaneReplay, ReplayNo};
 use crate::time::Uptime;
 
-/// What a replay sends of a lane: a range of its records without gaps.
+/// A range of a lane that a replay sends, without gaps.
 #[derive(Clone, Debug)]
 pub(super) struct ReplayRange {
     pub(super) replay: ReplayNo,

@@ -1,4 +1,4 @@
-//! Every reason for which a lane is looked at by the clock alone.
+//! Every reason for a lane to wake up at a time.
 
 use crate::time::Uptime;
 

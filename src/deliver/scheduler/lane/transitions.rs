@@ -1,4 +1,4 @@
-//! Everything that changes a lane. Each method is one event in its life, and leaves it consistent.
+//! The transitions of a lane. Each method is one event, and leaves the lane consistent.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::record::{Seq, WaitsFor};
 use crate::spool::{Batch, LaneHealth, LaneReplay, ReplayNo};
 use crate::time::{Timestamp, Uptime};
 
-/// What a lane that was given a slot does with it.
+/// What a lane does with its slot.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::deliver) enum Begun {
     Cut,
@@ -28,7 +28,7 @@ impl Lane {
         self.set_oldest(self.oldest.or(Some(spooled)));
     }
 
-    /// It holds a slot from now on, and uses it for `work`.
+    /// It got a slot, for `work`.
     pub(in crate::deliver) fn begin(&mut self, work: Work, slot: SlotKey) -> Begun {
         self.work = work;
         let batch = self.batches_at_work().and_then(|batches| batches.front().cloned());
@@ -41,12 +41,12 @@ impl Lane {
         begun
     }
 
-    /// It holds a slot from now on, for an operation of the spool.
+    /// It got a slot, for an operation of the spool.
     pub(in crate::deliver) fn lease(&mut self, slot: SlotKey) {
         self.hold(Phase::Settling, slot);
     }
 
-    /// What it held the slot for has ended. The slot is to be given back.
+    /// The work of its slot has ended. The caller releases the slot.
     pub(in crate::deliver) fn release(&mut self) -> Option<SlotKey> {
         self.phase = Phase::Idle;
         self.slot.take()
@@ -69,12 +69,12 @@ impl Lane {
         }
     }
 
-    /// A write to the spool failed: nothing is begun before then.
+    /// A write to the spool failed: nothing is started before this time.
     pub(in crate::deliver) fn write_failed(&mut self, retry_at: Uptime) {
         self.timers.set(Timer::WriteRetry, Some(retry_at));
     }
 
-    /// An attempt ended; what follows from it is being written.
+    /// An attempt ended; its outcome is being written.
     pub(in crate::deliver) fn attempt_ended(&mut self, outcome: &Outcome) {
         debug_assert!(self.slot.is_some(), "an attempt holds a slot");
         self.phase = Phase::Settling;
@@ -153,10 +153,10 @@ impl Lane {
         self.timers.stop(Timer::ReplayOrderWait);
     }
 
-    /// Its webhook is this one from now on; says whether its health changed.
+    /// Sets its webhook. Returns whether its health changed.
     ///
-    /// A webhook that comes back starts anew, as the time without it is not held against it; one that was
-    /// changed is tried at once: the change may have cured the failure.
+    /// A webhook that is added again starts without failures; a changed one is tried at once, as the change
+    /// may have fixed the failure.
     pub(in crate::deliver) fn route(
         &mut self,
         webhook: Option<Arc<Webhook>>,
@@ -188,7 +188,7 @@ impl Lane {
         self.health.paused = Some((since, reason));
     }
 
-    /// Says whether it was paused.
+    /// Resumes it. Returns whether it was paused.
     pub(in crate::deliver) fn resume(&mut self) -> bool {
         let was_paused = self.health.paused.take().is_some();
         if was_paused {
@@ -202,7 +202,7 @@ impl Lane {
         self.proven_until = Some(until);
     }
 
-    /// It waits for a slot from now on; `false`: it did so before.
+    /// It waits for a slot. `false`: it already did.
     pub(in crate::deliver) fn enqueue(&mut self) -> bool {
         !std::mem::replace(&mut self.queued, true)
     }
@@ -211,22 +211,22 @@ impl Lane {
         self.queued = false;
     }
 
-    /// It is to be looked at then; returns the time that was set before.
+    /// Sets its wake-up. Returns the time that was set before.
     pub(in crate::deliver) fn set_wake_up(&mut self, at: Option<Uptime>) -> Option<Uptime> {
         std::mem::replace(&mut self.wake_up, at)
     }
 
-    /// Whether dead letters of it wait for one more attempt.
+    /// Sets whether dead letters of it have a requested redelivery.
     pub(in crate::deliver) fn set_redeliveries(&mut self, wait: bool) {
         self.redeliveries = wait;
     }
 
-    /// A replay sends a part of it, behind those that run.
+    /// Adds a range of a replay, after those that run.
     pub(in crate::deliver) fn enter_replay(&mut self, range: &LaneReplay) {
         self.replays.push_back(ReplayRange::new(range, Vec::new()));
     }
 
-    /// A replay sends nothing more of it; says whether it did.
+    /// Removes the ranges of a replay. Returns whether it had any.
     pub(in crate::deliver) fn leave_replay(&mut self, replay: ReplayNo) -> bool {
         let (before, first) = (self.replays.len(), self.replays.front().map(|range| range.replay));
         self.replays.retain(|range| range.replay != replay);
@@ -236,7 +236,7 @@ impl Lane {
         self.replays.len() < before
     }
 
-    /// A replay has sent everything up to `through`, durably; says whether that ends its range.
+    /// The records of a replay up to `through` are sent, durably. Returns whether that ends its range.
     pub(in crate::deliver) fn advance_replay(&mut self, replay: ReplayNo, through: Seq) -> bool {
         let Some(range) = self.replays.front_mut().filter(|range| range.replay == replay) else {
             return false;

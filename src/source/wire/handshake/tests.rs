@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 fn handshake(channel: Channel, binding: ChannelBinding) -> Handshake {
     let password = Some("geheim".into());
-    let policy = Policy { binding, may: RequireAuth::default() };
+    let policy = Policy { binding, methods: RequireAuth::default() };
     let mut handshake = Handshake::new("u", password, channel, policy, [("user", "u")]).unwrap();
     let first = handshake.advance(&mut BytesMut::new());
     assert!(matches!(first, Ok(Action::Send(_))), "first the start-up message");
@@ -89,7 +89,7 @@ fn where_binding_is_required_no_server_talks_its_way_around_it() {
 fn a_server_that_begins_scram_must_prove_itself_before_it_lets_us_in() {
     let offer = sasl_offer(&[SCRAM_SHA_256]);
     let refused = advance(Channel::Plain, ChannelBinding::Prefer, &[&offer, OK, READY]);
-    assert!(is_policy(&refused, IMPOSTOR), "{refused:?}");
+    assert!(is_policy(&refused, SERVER_UNPROVEN), "{refused:?}");
     let forged = message(b'R', &[&12_i32.to_be_bytes()[..], b"v=AAAA"].concat());
     assert!(advance(Channel::Plain, ChannelBinding::Prefer, &[&offer, &forged]).is_err());
     let turned = advance(tls(None), ChannelBinding::Prefer, &[&offer, ASKS_CLEAR_TEXT]);
@@ -146,7 +146,7 @@ fn what_require_auth_forbids_ends_the_handshake_before_a_password_is_sent() {
     ];
     for (at, (message, _)) in cases.iter().enumerate() {
         for (other, (_, may)) in cases.iter().enumerate() {
-            let policy = Policy { binding: ChannelBinding::Prefer, may: *may };
+            let policy = Policy { binding: ChannelBinding::Prefer, methods: *may };
             let channel = Channel::Tls { end_point: None };
             let mut handshake =
                 Handshake::new("u", Some("p".into()), channel, policy, [("user", "u")]).unwrap();

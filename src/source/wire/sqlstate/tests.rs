@@ -6,19 +6,19 @@ use super::*;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
-    NeedsCure,
+    NeedsFix,
     Passes,
     Unclear,
     Unreadable,
 }
-use Kind::{NeedsCure, Passes, Unclear, Unreadable};
+use Kind::{NeedsFix, Passes, Unclear, Unreadable};
 
 fn kind(sqlstate: &str) -> Kind {
     match outlook(sqlstate) {
-        Outlook::NeedsCure(cure) | Outlook::Unreadable(cure) if cure.is_empty() => {
+        Outlook::NeedsFix(cure) | Outlook::Unreadable(cure) if cure.is_empty() => {
             panic!("{sqlstate} has no cure")
         }
-        Outlook::NeedsCure(_) => NeedsCure,
+        Outlook::NeedsFix(_) => NeedsFix,
         Outlook::Passes => Passes,
         Outlook::Unclear => Unclear,
         Outlook::Unreadable(_) => Unreadable,
@@ -33,21 +33,21 @@ const CLASSES: &[(&str, Kind)] = &[
     ("03", Unclear),
     ("08", Passes),
     ("09", Unclear),
-    ("0A", NeedsCure),
+    ("0A", NeedsFix),
     ("0B", Unclear),
     ("0F", Unclear),
-    ("0L", NeedsCure),
-    ("0P", NeedsCure),
+    ("0L", NeedsFix),
+    ("0P", NeedsFix),
     ("0Z", Unclear),
     ("20", Unclear),
     ("21", Unclear),
     ("22", Unreadable),
     ("23", Unclear),
     ("24", Unclear),
-    ("25", NeedsCure),
+    ("25", NeedsFix),
     ("26", Passes),
     ("27", Unclear),
-    ("28", NeedsCure),
+    ("28", NeedsFix),
     ("2B", Unclear),
     ("2D", Unclear),
     ("2F", Unclear),
@@ -55,25 +55,25 @@ const CLASSES: &[(&str, Kind)] = &[
     ("38", Unclear),
     ("39", Unclear),
     ("3B", Unclear),
-    ("3D", NeedsCure),
-    ("3F", NeedsCure),
+    ("3D", NeedsFix),
+    ("3F", NeedsFix),
     ("40", Passes),
-    ("42", NeedsCure),
-    ("44", NeedsCure),
+    ("42", NeedsFix),
+    ("44", NeedsFix),
     ("53", Passes),
     ("54", Unreadable),
-    ("55", NeedsCure),
+    ("55", NeedsFix),
     ("57", Passes),
     ("58", Unclear),
     ("72", Passes),
-    ("F0", NeedsCure),
+    ("F0", NeedsFix),
     ("HV", Unclear),
     ("P0", Unclear),
     ("XX", Unclear),
 ];
 
 const EXCEPTIONS: &[(&str, Kind)] = &[
-    ("08P01", NeedsCure),
+    ("08P01", NeedsFix),
     ("25P02", Passes),
     ("25P03", Passes),
     ("25P04", Passes),
@@ -103,10 +103,10 @@ fn what_is_no_code_is_unclear_and_of_an_unknown_code_the_class_decides() {
         assert_eq!(outlook(odd), Outlook::Unclear, "{odd}");
     }
     assert_eq!(kind("53999"), Passes);
-    assert_eq!(kind("42999"), NeedsCure);
+    assert_eq!(kind("42999"), NeedsFix);
 }
 
-/// Those that `tokio_postgres` names.
+/// The codes that `tokio_postgres` names.
 const CODES: &[&str] = &[
     "00000", "01000", "01003", "01004", "01006", "01007", "01008", "0100C", "01P01", "02000", "02001",
     "03000", "08000", "08001", "08003", "08004", "08006", "08007", "08P01", "09000", "0A000", "0B000",

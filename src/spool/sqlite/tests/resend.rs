@@ -246,7 +246,7 @@ fn a_dead_letter_that_was_never_cut_is_cut_piece_by_piece() {
     let live_bytes = store.meta.live_bytes;
     let asked =
         store.apply(vec![Op::Redeliver { dead: vec![DeadLetterNo(1), DeadLetterNo(9)], id: Uuid::nil() }]);
-    assert_eq!(asked, [Ok(Done::Asked { lanes: vec![of], dead: 1 })]);
+    assert_eq!(asked, [Ok(Done::Redelivering { lanes: vec![of], dead: 1 })]);
     let wrong = store.apply(vec![Op::CutDead { dead: DeadLetterNo(1), batch: batch(of, 2, 4) }]);
     assert!(matches!(wrong[..], [Err(SpoolError::Refused(_))]));
     let first = batch(of, 1, 4);

@@ -1,20 +1,19 @@
-//! The status of an answer over HTTP/2, found in bytes as they come. It stands first in a block of
-//! headers: <https://www.rfc-editor.org/rfc/rfc9113#section-8.3>
+//! Finds the status of an HTTP/2 response in incoming bytes. It is the first field of a header block: <https://www.rfc-editor.org/rfc/rfc9113#section-8.3>
 
-/// Frames, one after another: the connection's, not a request's.
+/// A parser of the connection's frames.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     any: bool,
     status: Option<u16>,
     head: Vec<u8>,
-    /// Bytes of the frame's payload that are still to come.
+    /// Bytes of the frame's payload that are not yet received.
     left: usize,
     /// The beginning of a payload that holds headers.
     kept: Vec<u8>,
 }
 
 impl Frames {
-    /// A request begins, somewhere among the frames.
+    /// A request begins, possibly inside a frame.
     pub(super) fn begin(&mut self) {
         (self.any, self.status) = (false, None);
     }
@@ -62,15 +61,15 @@ impl Frames {
         }
         self.kept.extend_from_slice(payload.get(..payload.len().min(room)).unwrap_or_default());
         let ahead = usize::from(flags & PADDED != 0) + if flags & PRIORITY == 0 { 0 } else { 5 };
-        // An interim answer is followed by another; a trailer has no status.
+        // An interim response is followed by another; a trailer has no status.
         self.status =
             self.kept.get(ahead..).and_then(status).filter(|status| *status == 101 || *status >= 200);
     }
 }
 
-/// The status that a block of headers begins with. <https://www.rfc-editor.org/rfc/rfc7541#section-6>
+/// The status at the start of a header block. <https://www.rfc-editor.org/rfc/rfc7541#section-6>
 fn status(mut block: &[u8]) -> Option<u16> {
-    // The table's size may change ahead.
+    // An update of the table's size may come first.
     while block.first()? >> 5 == 1 {
         (_, block) = integer(block, 5)?;
     }
@@ -79,7 +78,7 @@ fn status(mut block: &[u8]) -> Option<u16> {
         let (index, _) = integer(block, 7)?;
         return STATUSES.get(index.checked_sub(STATUS_INDEX)?).copied();
     }
-    // By the name's index, and a text: to be put into the table, or not.
+    // An indexed name and a literal value, with or without indexing.
     let (name, value) = integer(block, if first >= 0x40 { 6 } else { 4 })?;
     STATUSES.get(name.checked_sub(STATUS_INDEX)?)?;
     let is_huffman = value.first()? & 0x80 != 0;
@@ -89,7 +88,7 @@ fn status(mut block: &[u8]) -> Option<u16> {
     digits.parse().ok().filter(|status| digits.len() == 3 && (100..600).contains(status))
 }
 
-/// An integer behind a prefix of the first byte, and what follows it.
+/// An integer with a prefix in the first byte, and the bytes after it.
 fn integer(bytes: &[u8], prefix: u32) -> Option<(usize, &[u8])> {
     let (first, mut rest) = bytes.split_first()?;
     let most = (1_usize << prefix) - 1;
@@ -108,7 +107,7 @@ fn integer(bytes: &[u8], prefix: u32) -> Option<(usize, &[u8])> {
     None
 }
 
-/// Digits alone: 0 to 2 have five bits, the others six.
+/// Huffman-coded digits: 0 to 2 have five bits, the others six.
 /// <https://www.rfc-editor.org/rfc/rfc7541#appendix-B>
 fn huffman_digits(bytes: &[u8]) -> Option<String> {
     let bits = bytes.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
@@ -132,7 +131,7 @@ const HEADERS: u8 = 1;
 const PADDED: u8 = 8;
 const PRIORITY: u8 = 0x20;
 const KEPT_BYTES_MAX: usize = 64;
-/// Those of the static table, where the first of them stands: appendix A.
+/// The status codes of the static table, and the index of the first: appendix A.
 const STATUSES: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
 const STATUS_INDEX: usize = 8;
 
