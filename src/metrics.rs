@@ -1,7 +1,7 @@
-//! What every stage counts, under the names that dashboards rely on.
+//! The metrics of every stage. Their names are a contract.
 //!
-//! Base units; no URL, key or secret ever becomes a label. Projects are no labels either: their
-//! number has no bound. A stage on the hot path counts by itself and adds once a group.
+//! Base units; no URL, key or secret ever becomes a label. Projects are not labels either, as their
+//! number has no bound. A stage on the hot path counts locally and adds once per group.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,28 +18,28 @@ use prometheus_client::registry::Registry;
 use crate::outcome::OutcomeKind;
 use crate::record::Callback;
 
-/// Every figure of the process. Cheap to clone: all clones count together.
+/// Every metric of the process. Clones are cheap and share their values.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    /// Row changes read from the stream, by what they were.
+    /// Row changes read from the stream, by operation.
     pub changes: Family<OperationLabel, Counter>,
-    /// Records made, by callback, kept or not.
+    /// Records made, by callback, with or without a webhook.
     pub records: Family<CallbackLabel, Counter>,
-    /// Records made for a callback that has no webhook, and so not kept.
+    /// Records dropped because no webhook is configured for them, by callback.
     pub records_dropped: Family<CallbackLabel, Counter>,
-    /// Similarity entries that are no object, or lack `similar_doc_id`.
+    /// Similarity entries skipped because they are not an object or lack `similar_doc_id`.
     pub similarities_skipped: Counter,
-    /// Batches that a receiver took.
+    /// Batches that a receiver accepted.
     pub batches_delivered: Family<CallbackLabel, Counter>,
-    /// Requests on the wire, by how they ended.
+    /// Delivery attempts, by outcome.
     pub attempts: Family<AttemptLabel, Counter>,
-    /// From a record's commit to the 2xx of its batch.
+    /// Time from a record's commit to the 2xx response for its batch.
     pub delivery_latency: Histogram,
-    /// From an attempt's start to its end.
+    /// Duration of an attempt.
     pub attempt_duration: Histogram,
-    /// Lanes, by how they stand.
+    /// Lanes, by condition.
     pub lanes: Family<StateLabel, Gauge>,
-    /// Age of the oldest record that is not settled.
+    /// Age of the oldest unsettled record.
     pub oldest_pending_seconds: Gauge,
     /// Live bytes of records, batches, dead letters and attempts.
     pub spool_bytes: Gauge,
@@ -51,61 +51,61 @@ pub struct Metrics {
     pub dead_letters: Family<ReasonLabel, Counter>,
     /// Records dropped with a lane whose webhook was removed.
     pub records_discarded: Counter,
-    /// Records and dead letters that retention removed.
+    /// Settled records and dead letters that retention removed.
     pub records_removed: Counter,
-    /// Log that the slot keeps on the server.
-    pub slot_retained_bytes: Figure,
-    /// From the confirmed LSN to the end of the server's log.
-    pub slot_confirmed_lag_bytes: Figure,
-    /// Connections to receivers, by whether a pooled one served.
+    /// WAL that the slot retains on the server.
+    pub slot_retained_bytes: OptionalGauge,
+    /// WAL from the confirmed LSN to the end of the server's WAL.
+    pub slot_confirmed_lag_bytes: OptionalGauge,
+    /// Connections used for attempts, by whether they came from the pool.
     pub http_connections: Family<ReusedLabel, Counter>,
-    /// 1 where the last reading of the settings went well.
+    /// 1 if the last reload of the settings succeeded.
     pub config_last_reload_successful: Gauge,
-    /// Connections opened for replication.
+    /// Replication connections opened.
     pub replication_connections: Counter,
-    /// Comparisons of the table, by how they ended: `done`, `failed` or `held`.
+    /// Resyncs that ended, by outcome: `done`, `failed` or `held`.
     pub resyncs: Family<OutcomeLabel, Counter>,
-    /// `sidecar_replays_total`: replays that ended.
+    /// Replays that ended, by outcome.
     pub replays: Family<OutcomeLabel, Counter>,
-    /// `sidecar_records_replayed_total`
+    /// Records that replays have sent.
     pub records_replayed: Counter,
-    /// `sidecar_replays_running`
+    /// Running replays.
     pub replays_running: Gauge,
-    /// `sidecar_replay_pending_records`: what running replays have left to send.
+    /// Records that running replays have still to send.
     pub replay_pending_records: Gauge,
-    /// `sidecar_replay_window_start_timestamp_seconds`: since when records can be replayed.
+    /// Commit time, as a Unix timestamp, after which records can be replayed.
     pub replay_window_start: Gauge,
-    /// 1 when `/-/ready` says yes.
+    /// 1 if `/-/ready` returns 200.
     pub ready: Gauge,
 }
 
-/// A gauge that is absent while nobody knows its figure.
+/// A gauge that is not exported while its value is unknown.
 #[derive(Clone, Debug, Default)]
-pub struct Figure(Arc<Mutex<Option<u64>>>);
+pub struct OptionalGauge(Arc<Mutex<Option<u64>>>);
 
-impl Figure {
-    /// Shows it, or takes it away.
-    pub fn show(&self, figure: Option<u64>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = figure;
+impl OptionalGauge {
+    /// Sets the value; `None` if it is unknown.
+    pub fn set(&self, value: Option<u64>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = value;
     }
 
     fn register(&self, registry: &mut Registry, name: &'static str, help: &'static str) {
-        registry.register_collector(Box::new(Shown { name, help, figure: self.clone() }));
+        registry.register_collector(Box::new(OptionalGaugeCollector { name, help, gauge: self.clone() }));
     }
 }
 
 #[derive(Debug)]
-struct Shown {
+struct OptionalGaugeCollector {
     name: &'static str,
     help: &'static str,
-    figure: Figure,
+    gauge: OptionalGauge,
 }
 
-impl Collector for Shown {
+impl Collector for OptionalGaugeCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let figure = *self.figure.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(figure) = figure else { return Ok(()) };
-        let gauge = ConstGauge::new(i64::try_from(figure).unwrap_or(i64::MAX));
+        let value = *self.gauge.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(value) = value else { return Ok(()) };
+        let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
         gauge.encode(encoder.encode_descriptor(self.name, self.help, None, gauge.metric_type())?)
     }
 }
@@ -120,30 +120,30 @@ pub struct OutcomeLabel {
 /// `operation="insert"`
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct OperationLabel {
-    /// insert, update, delete, truncate
+    /// `insert`, `update`, `delete` or `truncate`.
     pub operation: &'static str,
 }
 
 /// `callback="ingested"`
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct CallbackLabel {
-    /// Which callback.
+    /// The callback.
     pub callback: Callback,
 }
 
 /// `callback="ingested",outcome="delivered"`
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct AttemptLabel {
-    /// Which callback.
+    /// The callback.
     pub callback: Callback,
-    /// How the attempt ended.
+    /// The outcome of the attempt.
     pub outcome: OutcomeKind,
 }
 
 /// `state="failing"`
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct StateLabel {
-    /// How a lane stands.
+    /// The condition of the lane.
     pub state: &'static str,
 }
 
@@ -157,28 +157,28 @@ pub struct ReasonLabel {
 /// `reused="true"`
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct ReusedLabel {
-    /// Whether a pooled connection served.
+    /// Whether the connection came from the pool.
     pub reused: BoolLabel,
 }
 
-/// A label that says yes or no.
+/// `true` or `false`, as the value of a label.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct BoolLabel(pub bool);
 
 impl Metrics {
-    /// All figures at zero, registered under their names in `registry`.
+    /// All metrics at zero, registered in `registry`.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::unregistered();
         metrics.register_capture(registry);
         metrics.register_delivery(registry);
-        metrics.register_standing(registry);
+        metrics.register_state(registry);
         metrics.register_replays(registry);
-        // Nothing runs before its settings were read.
+        // The process has read its settings, or it would not run.
         metrics.config_last_reload_successful.set(1);
         metrics
     }
 
-    /// All figures at zero, shown nowhere: for tests and commands.
+    /// All metrics at zero, without a registry: for tests.
     pub fn unregistered() -> Self {
         Self {
             changes: Family::default(),
@@ -197,8 +197,8 @@ impl Metrics {
             dead_letters: Family::default(),
             records_discarded: Counter::default(),
             records_removed: Counter::default(),
-            slot_retained_bytes: Figure::default(),
-            slot_confirmed_lag_bytes: Figure::default(),
+            slot_retained_bytes: OptionalGauge::default(),
+            slot_confirmed_lag_bytes: OptionalGauge::default(),
             http_connections: Family::default(),
             config_last_reload_successful: Gauge::default(),
             replication_connections: Counter::default(),
@@ -214,91 +214,91 @@ impl Metrics {
 
     fn register_capture(&self, registry: &mut Registry) {
         registry.register("sidecar_changes", "Row changes read from the stream", self.changes.clone());
-        registry.register("sidecar_records", "Records made, kept or not", self.records.clone());
+        registry.register("sidecar_records", "Records made, with or without a webhook", self.records.clone());
         registry.register(
             "sidecar_records_not_kept",
-            "Records of a callback without a webhook",
+            "Records dropped because no webhook is configured for them",
             self.records_dropped.clone(),
         );
         registry.register(
             "sidecar_similarities_skipped",
-            "Similarity entries that are no object or lack similar_doc_id",
+            "Similarity entries skipped because they are not an object or lack similar_doc_id",
             self.similarities_skipped.clone(),
         );
-        registry.register(
-            "sidecar_resyncs",
-            "Comparisons of the table, by how they ended",
-            self.resyncs.clone(),
-        );
+        registry.register("sidecar_resyncs", "Resyncs that ended, by outcome", self.resyncs.clone());
         registry.register(
             "sidecar_replication_connections",
-            "Connections opened for replication",
+            "Replication connections opened",
             self.replication_connections.clone(),
         );
         self.slot_retained_bytes.register(
             registry,
             "sidecar_slot_retained_bytes",
-            "Log that the slot keeps on the server.",
+            "WAL that the slot retains on the server.",
         );
         self.slot_confirmed_lag_bytes.register(
             registry,
             "sidecar_slot_confirmed_lag_bytes",
-            "From the confirmed LSN to the end of the server's log.",
+            "WAL from the confirmed LSN to the end of the server's WAL.",
         );
     }
 
     fn register_delivery(&self, registry: &mut Registry) {
         registry.register(
             "sidecar_batches_delivered",
-            "Batches that a receiver took",
+            "Batches that a receiver accepted",
             self.batches_delivered.clone(),
         );
-        registry.register("sidecar_attempts", "Requests on the wire", self.attempts.clone());
+        registry.register("sidecar_attempts", "Delivery attempts, by outcome", self.attempts.clone());
         registry.register(
             "sidecar_delivery_latency_seconds",
-            "From a record's commit to the 2xx of its batch",
+            "Time from a record's commit to the 2xx response for its batch",
             self.delivery_latency.clone(),
         );
         registry.register(
             "sidecar_attempt_duration_seconds",
-            "From an attempt's start to its end",
+            "Duration of a delivery attempt",
             self.attempt_duration.clone(),
         );
-        registry.register("sidecar_lanes", "Lanes, by how they stand", self.lanes.clone());
+        registry.register("sidecar_lanes", "Lanes, by condition", self.lanes.clone());
         registry.register(
             "sidecar_oldest_pending_seconds",
-            "Age of the oldest record that is not settled",
+            "Age of the oldest unsettled record",
             self.oldest_pending_seconds.clone(),
         );
-        registry.register("sidecar_dead_letters", "Records given up", self.dead_letters.clone());
+        registry.register(
+            "sidecar_dead_letters",
+            "Records that became dead letters, by reason",
+            self.dead_letters.clone(),
+        );
         registry.register(
             "sidecar_http_connections",
-            "Connections used for attempts",
+            "Connections used for attempts, by whether they came from the pool",
             self.http_connections.clone(),
         );
     }
 
     fn register_replays(&self, registry: &mut Registry) {
-        registry.register("sidecar_replays", "Replays that ended, by how", self.replays.clone());
+        registry.register("sidecar_replays", "Replays that ended, by outcome", self.replays.clone());
         registry.register(
             "sidecar_records_replayed",
-            "Records that a replay sent",
+            "Records that replays have sent",
             self.records_replayed.clone(),
         );
-        registry.register("sidecar_replays_running", "Replays that run", self.replays_running.clone());
+        registry.register("sidecar_replays_running", "Running replays", self.replays_running.clone());
         registry.register(
             "sidecar_replay_pending_records",
-            "Records that running replays have left to send",
+            "Records that running replays have still to send",
             self.replay_pending_records.clone(),
         );
         registry.register(
             "sidecar_replay_window_start_timestamp_seconds",
-            "Records committed after this can be replayed; seconds since 1970, 0 before the first start ended",
+            "Commit time after which records can be replayed; Unix timestamp, 0 until the first start has finished",
             self.replay_window_start.clone(),
         );
     }
 
-    fn register_standing(&self, registry: &mut Registry) {
+    fn register_state(&self, registry: &mut Registry) {
         registry.register(
             "sidecar_spool_bytes",
             "Live bytes of records, batches, dead letters and attempts",
@@ -322,13 +322,13 @@ impl Metrics {
         );
         registry.register(
             "sidecar_config_last_reload_successful",
-            "1 where the last reading of the settings went well",
+            "1 if the last reload of the settings succeeded",
             self.config_last_reload_successful.clone(),
         );
-        registry.register("sidecar_ready", "1 when /-/ready says yes", self.ready.clone());
+        registry.register("sidecar_ready", "1 if /-/ready returns 200", self.ready.clone());
         let build: Family<Vec<(&'static str, &'static str)>, Gauge> = Family::default();
         build.get_or_create(&vec![("version", env!("CARGO_PKG_VERSION"))]).set(1);
-        registry.register("sidecar_build_info", "What is running", build);
+        registry.register("sidecar_build_info", "Version of the running binary", build);
     }
 }
 
@@ -349,7 +349,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_bear_the_names_that_dashboards_rely_on() {
+    fn metrics_keep_their_names() {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         metrics.changes.get_or_create(&OperationLabel { operation: "insert" }).inc();
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_that_nobody_knows_is_absent() {
+    fn a_gauge_of_unknown_value_is_not_exported() {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let lines = || {
@@ -383,9 +383,9 @@ mod tests {
             text.lines().filter(|line| line.contains("sidecar_slot_retained_bytes")).count()
         };
         assert_eq!(lines(), 0);
-        metrics.slot_retained_bytes.show(Some(7));
-        assert_eq!(lines(), 3, "help, type and figure");
-        metrics.slot_retained_bytes.show(None);
+        metrics.slot_retained_bytes.set(Some(7));
+        assert_eq!(lines(), 3, "help, type and value");
+        metrics.slot_retained_bytes.set(None);
         assert_eq!(lines(), 0);
     }
 }

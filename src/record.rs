@@ -102,6 +102,9 @@ impl fmt::Display for LaneNo {
     }
 }
 
+// The number is computed here, and nowhere else. The spool's format does not depend on the formula: project and
+// callback are columns of a lane, and other rows refer to it by its number, so that a later version may number
+// lanes freely.
 impl LaneNo {
     /// The lane of `project` and `callback`.
     pub fn new(project: ProjectNo, callback: Callback) -> Self {

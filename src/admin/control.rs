@@ -11,9 +11,9 @@ use crate::replay::ReplayRequest;
 
 /// The running sidecar. Every method except [`Control::readiness`] may wait for the disk.
 pub trait Control: Send + Sync {
-    /// Whether the sidecar is ready. Asks neither the loops nor the disk: probes call it often.
+    /// Whether the sidecar is ready. Probes call it often: it waits for neither the loops nor the disk.
     fn readiness(&self) -> Readiness;
-    /// The status of this moment.
+    /// The current status.
     fn status(&self) -> Status;
     /// Sets the gauges that are computed on demand, before the metrics are encoded.
     fn refresh_gauges(&self);

@@ -1,4 +1,4 @@
-//! The socket in the spool's folder, however long the folder's path is.
+//! The control socket in the spool's folder. The folder's path may be longer than a socket address allows.
 
 use std::fs::File;
 use std::io;
@@ -12,8 +12,8 @@ use tokio::net::{UnixListener, UnixStream};
 /// The name of the socket in the spool's folder.
 pub const SOCKET_NAME: &str = "control.sock";
 
-/// Listens on the socket in `folder` (0600). The caller holds the spool's lock, so a socket that is there
-/// already was left by a process that is gone.
+/// Listens on the socket in `folder` (0600). The caller holds the spool's lock, so an existing socket was
+/// left by a process that has ended.
 pub fn bind(folder: &Path) -> anyhow::Result<UnixListener> {
     let path = folder.join(SOCKET_NAME);
     match std::fs::remove_file(&path) {
@@ -26,7 +26,7 @@ pub fn bind(folder: &Path) -> anyhow::Result<UnixListener> {
     let listener =
         UnixListener::bind(address.path).with_context(|| format!("listen on {}", path.display()))?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
-        .with_context(|| format!("protect {}", path.display()))?;
+        .with_context(|| format!("restrict the permissions of {}", path.display()))?;
     Ok(listener)
 }
 
@@ -36,10 +36,10 @@ pub async fn connect(folder: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(&address.path).await
 }
 
-/// A path to the socket that a socket's address has room for.
+/// A path to the socket that fits into a socket address.
 struct Address {
     path: PathBuf,
-    /// The folder, open while the path goes by its descriptor.
+    /// The folder, kept open while the path refers to its descriptor.
     _folder: Option<File>,
 }
 
@@ -55,7 +55,7 @@ impl Address {
     }
 }
 
-/// Bytes of a path in a socket's address, its ending zero apart.
+/// The most bytes of a path in a socket address, without the terminating zero.
 /// <https://man7.org/linux/man-pages/man7/unix.7.html>
 const ADDRESS_MAX: usize = 107;
 

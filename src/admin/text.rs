@@ -1,31 +1,30 @@
-//! Texts of tenants and receivers, made fit for a terminal and for a line of a log. Pure.
+//! Escapes untrusted text, of tenants and receivers, for terminals and logs. Pure.
 
 use std::fmt::Write as _;
 
-/// In one line: line breaks and tabs are escaped too.
+/// Escapes text for a single line: line breaks and tabs too.
 pub fn plain(text: &str) -> String {
-    escaped(text, |letter| letter.is_control() || is_unseen(letter), by_number)
+    escaped(text, |c| c.is_control() || is_invisible(c), write_escape)
 }
 
-/// Of several lines.
+/// Escapes text of several lines: line breaks and tabs stay.
 pub fn lines(text: &str) -> String {
-    let acts = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t') || is_unseen(letter);
-    escaped(text, acts, by_number)
+    let is_unsafe = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || is_invisible(c);
+    escaped(text, is_unsafe, write_escape)
 }
 
-/// JSON that is JSON as before. Within a string nothing else but these stands unescaped, and outside of
-/// one there is nothing of them.
+/// Escapes JSON, which stays the same JSON: characters that need it occur only inside strings, where `\\uXXXX`
+/// means the same.
 pub fn json(text: &str) -> String {
-    let acts =
-        |letter: char| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t') || is_unseen(letter);
-    escaped(text, acts, |out, letter| {
-        for unit in letter.encode_utf16(&mut [0; 2]) {
+    let is_unsafe = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t') || is_invisible(c);
+    escaped(text, is_unsafe, |out, c| {
+        for unit in c.encode_utf16(&mut [0; 2]) {
             let _ = write!(out, "\\u{unit:04x}");
         }
     })
 }
 
-/// JSON, a value a line, whatever its strings and numbers hold.
+/// Escapes and indents JSON. It works on text, so that numbers and strings stay as they were written.
 pub fn pretty_json(text: &str) -> String {
     let (mut out, mut depth, mut letters) =
         (String::with_capacity(text.len() * 2), 0_usize, text.chars().peekable());
@@ -73,26 +72,27 @@ pub fn pretty_json(text: &str) -> String {
     json(&out)
 }
 
-fn escaped(text: &str, acts: impl Fn(char) -> bool, escape: impl Fn(&mut String, char)) -> String {
+fn escaped(text: &str, is_unsafe: impl Fn(char) -> bool, write_escape: impl Fn(&mut String, char)) -> String {
     let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if acts(letter) {
-            escape(&mut out, letter);
+    for c in text.chars() {
+        if is_unsafe(c) {
+            write_escape(&mut out, c);
         } else {
-            out.push(letter);
+            out.push(c);
         }
     }
     out
 }
 
-fn by_number(out: &mut String, letter: char) {
-    let _ = write!(out, "{}", letter.escape_default());
+/// `\u{1b}`
+fn write_escape(out: &mut String, c: char) {
+    let _ = write!(out, "{}", c.escape_default());
 }
 
-/// Turns the direction of what follows, is not seen, or breaks a line somewhere.
+/// Whether a character changes the direction of text, is not displayed, or may break a line.
 /// <https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing>
-fn is_unseen(letter: char) -> bool {
-    matches!(letter,
+fn is_invisible(c: char) -> bool {
+    matches!(c,
         '\u{ad}'
         | '\u{61c}'
         | '\u{180e}'
@@ -104,7 +104,7 @@ fn is_unseen(letter: char) -> bool {
         | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Deeper values are not moved further to the right.
+/// Deeper values are not indented further.
 const INDENT_MAX: usize = 40;
 
 #[cfg(test)]
@@ -112,15 +112,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_acts_on_a_terminal_any_more() {
-        let acting: String =
-            (0..=0x10_ffff).filter_map(char::from_u32).filter(|c| c.is_control() || is_unseen(*c)).collect();
-        assert!(acting.chars().count() > 200);
-        for made in [plain(&acting), lines(&acting), json(&acting)] {
-            let left: String = made
+    fn no_control_character_is_left() {
+        let unsafe_text: String = (0..=0x10_ffff)
+            .filter_map(char::from_u32)
+            .filter(|c| c.is_control() || is_invisible(*c))
+            .collect();
+        assert!(unsafe_text.chars().count() > 200);
+        for escaped in [plain(&unsafe_text), lines(&unsafe_text), json(&unsafe_text)] {
+            let left: String = escaped
                 .chars()
                 .filter(|c| !matches!(c, '\n' | '\r' | '\t'))
-                .filter(|c| c.is_control() || is_unseen(*c))
+                .filter(|c| c.is_control() || is_invisible(*c))
                 .collect();
             assert_eq!(left, "");
         }

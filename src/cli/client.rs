@@ -1,4 +1,4 @@
-//! Speaking to the running sidecar: HTTP over the socket in the spool's folder.
+//! The client of the running sidecar: HTTP over the socket in the spool's folder.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use super::exit::Exit;
 use super::output::print_error;
 use crate::admin::{SOCKET_NAME, connect_socket};
 
-/// Asks for `path`; the answer's head has come.
-pub(super) async fn ask(spool: &Path, path: &str) -> Result<Response<Incoming>, String> {
+/// GETs `path`. Returns once the head of the response is read; the body may be a stream.
+pub(super) async fn get(spool: &Path, path: &str) -> Result<Response<Incoming>, String> {
     send(spool, Method::GET, path, Bytes::new()).await
 }
 
-/// Sends `body`, JSON or nothing; the answer's head has come.
+/// Sends a request with `body`, JSON or empty. Returns once the head of the response is read.
 pub(super) async fn send(
     spool: &Path,
     method: Method,
@@ -30,7 +30,7 @@ pub(super) async fn send(
     let socket = spool.join(SOCKET_NAME);
     let unreachable = |why: String| {
         format!(
-            "no sidecar answers on {}: {why}\n  start one with `sidecar run`, or name its settings with --config",
+            "no sidecar responds on {}: {why}\n  start one with `sidecar run`, or name its settings file with --config",
             socket.display()
         )
     };
@@ -44,19 +44,19 @@ pub(super) async fn send(
     sender.send_request(request).await.map_err(|error| unreachable(error.to_string()))
 }
 
-/// Asks for `path`, whole.
+/// GETs `path`. Returns the status and the whole body.
 pub(super) async fn fetch(spool: &Path, path: &str) -> Result<(StatusCode, Bytes), String> {
     call(spool, Method::GET, path, Bytes::new()).await
 }
 
-/// Sends `body`, JSON or nothing, and waits for the whole answer.
+/// Sends a request with `body`, JSON or empty. Returns the status and the whole body.
 pub(super) async fn call(
     spool: &Path,
     method: Method,
     path: &str,
     body: Bytes,
 ) -> Result<(StatusCode, Bytes), String> {
-    call_within(spool, method, path, body, PATIENCE).await
+    call_within(spool, method, path, body, TIMEOUT).await
 }
 
 async fn call_within(
@@ -64,61 +64,63 @@ async fn call_within(
     method: Method,
     path: &str,
     body: Bytes,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<(StatusCode, Bytes), String> {
-    let whole = async {
-        let answer = send(spool, method, path, body).await?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await.map_err(|error| error.to_string())?;
+    let response = async {
+        let response = send(spool, method, path, body).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await.map_err(|error| error.to_string())?;
         Ok((status, body.to_bytes()))
     };
-    let whole = tokio::time::timeout(patience, whole).await;
-    whole.unwrap_or_else(|_| Err(format!("the sidecar does not answer within {patience:?}")))
+    let response = tokio::time::timeout(timeout, response).await;
+    response.unwrap_or_else(|_| Err(format!("the sidecar does not respond within {timeout:?}")))
 }
 
-/// Sends `body`, and reads the answer as JSON. An unwelcome answer is said, and is an exit status.
+/// Sends `body` and parses the response as JSON. An error is printed and returned as an exit status.
 pub(super) async fn json<T: DeserializeOwned>(
     spool: &Path,
     method: Method,
     path: &str,
     body: &impl Serialize,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<T, Exit> {
-    let answer = text(spool, method, path, body, patience).await?;
-    read(answer.as_bytes())
+    let response = text(spool, method, path, body, timeout).await?;
+    parse(response.as_bytes())
 }
 
-/// Reads an answer. One that is not as expected comes from another version.
-pub(super) fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Exit> {
-    serde_json::from_slice(answer).map_err(|error| {
+/// Parses the body of a response. It cannot be parsed where the sidecar is of another version.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Exit> {
+    serde_json::from_slice(body).map_err(|error| {
         print_error(format!(
-            "the sidecar's answer is not as expected, perhaps it is of another version: {error}"
+            "cannot parse the sidecar's response: {error}\n  the running sidecar may be of another version"
         ));
         Exit::Failed
     })
 }
 
-/// The same, as the text that came.
+/// Sends `body` and returns the response as text. An error is printed and returned as an exit status.
 pub(super) async fn text(
     spool: &Path,
     method: Method,
     path: &str,
     body: &impl Serialize,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<String, Exit> {
     let body = serde_json::to_vec(body).unwrap_or_default();
-    let answered = call_within(spool, method, path, body.into(), patience).await;
-    let (status, answer) = answered.map_err(|why| unreachable(&why))?;
+    let response = call_within(spool, method, path, body.into(), timeout).await;
+    let (status, body) = response.map_err(|why| unreachable(&why))?;
     if !status.is_success() {
-        print_error(String::from_utf8_lossy(&answer));
+        print_error(String::from_utf8_lossy(&body));
         return Err(if status == StatusCode::BAD_REQUEST { Exit::Usage } else { Exit::Failed });
     }
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-
+/// Prints why the running sidecar cannot be reached.
 pub(super) fn unreachable(why: &str) -> Exit {
     print_error(why);
     Exit::Unreachable
 }
+
+/// For a response, unless the caller sets another limit.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);

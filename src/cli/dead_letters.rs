@@ -1,4 +1,4 @@
-//! `sidecar dead-letters`: what was given up.
+//! `sidecar dead-letters`.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
@@ -26,71 +26,71 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// List them
+    /// List dead letters
     List {
         #[command(flatten)]
-        filter: Filter,
+        filter: FilterArgs,
 
-        /// As JSON, one a line
+        /// Print NDJSON
         #[arg(long)]
         json: bool,
     },
-    /// Show one, with its records and attempts
+    /// Show one dead letter, with its first records and its attempts
     Show {
         /// Its number, as `list` shows it
         number: i64,
 
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Make one more attempt for each: of the same batch, with the same id
+    /// Make one more attempt for each: the same batch with the same id
     Redeliver {
         #[command(flatten)]
-        picked: Picked,
+        selection: SelectionArgs,
     },
-    /// Drop them: they are not sent again, by no replay either
+    /// Discard dead letters: neither `redeliver` nor a replay can send them again
     Discard {
         #[command(flatten)]
-        picked: Picked,
+        selection: SelectionArgs,
 
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
 }
 
 #[derive(clap::Args, Debug)]
-struct Filter {
-    /// Only this project's
+struct FilterArgs {
+    /// Only dead letters of this project
     #[arg(long)]
     project: Option<String>,
 
-    /// Only this callback's: ingested, modified or excluded
+    /// Only dead letters of this callback: ingested, modified or excluded
     #[arg(long)]
     callback: Option<Callback>,
 
-    /// Only those given up for this reason
+    /// Only dead letters with this reason
     #[arg(long, value_parser = ["given_up", "lane_full", "spool_full", "too_large"])]
     reason: Option<String>,
 }
 
 #[derive(clap::Args, Debug)]
-struct Picked {
-    /// Their numbers, as `list` shows them
+struct SelectionArgs {
+    /// Numbers of the dead letters, as `list` shows them
     #[arg(conflicts_with_all = ["project", "callback", "reason", "all"])]
     numbers: Vec<i64>,
 
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterArgs,
 
-    /// All of them
+    /// Every dead letter
     #[arg(long, conflicts_with_all = ["project", "callback", "reason"])]
     all: bool,
 }
 
-impl Picked {
-    fn selection(&self) -> DeadLetterSelection {
+impl SelectionArgs {
+    fn to_request(&self) -> DeadLetterSelection {
         DeadLetterSelection {
             numbers: self.numbers.clone(),
             project: self.filter.project.clone(),
@@ -106,19 +106,19 @@ pub(super) fn dead_letters(spool: &Path, args: &Args) -> Exit {
         match &args.action {
             Action::List { filter, json } => list(spool, filter, *json).await,
             Action::Show { number, json } => show(spool, *number, *json).await,
-            Action::Redeliver { picked } => redeliver(spool, picked).await,
-            Action::Discard { picked, yes } => discard(spool, picked, *yes).await,
+            Action::Redeliver { selection } => redeliver(spool, selection).await,
+            Action::Discard { selection, yes } => discard(spool, selection, *yes).await,
         }
     };
     block_on(async { done.await.unwrap_or_else(|exit| exit) })
 }
 
-async fn list(spool: &Path, filter: &Filter, json: bool) -> Result<Exit, Exit> {
+async fn list(spool: &Path, filter: &FilterArgs, json: bool) -> Result<Exit, Exit> {
     let callback = filter.callback.map(|callback| callback.name().to_owned());
-    let given = [("project", &filter.project), ("callback", &callback), ("reason", &filter.reason)];
-    let given = given.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    let parameters = [("project", &filter.project), ("callback", &callback), ("reason", &filter.reason)];
+    let parameters = parameters.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
     let mut query = String::new();
-    for (name, value) in given {
+    for (name, value) in parameters {
         let _ = write!(query, "&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
     }
     let mut after = 0;
@@ -130,8 +130,8 @@ async fn list(spool: &Path, filter: &Filter, json: bool) -> Result<Exit, Exit> {
     }
     loop {
         let path = format!("/api/v1/dead-letters?after={after}{query}");
-        let answer = client::text(spool, Method::GET, &path, &json!({}), client::PATIENCE).await?;
-        let page: DeadLetterPage = client::read(answer.as_bytes())?;
+        let response = client::text(spool, Method::GET, &path, &json!({}), client::TIMEOUT).await?;
+        let page: DeadLetterPage = client::parse(response.as_bytes())?;
         for letter in &page.dead_letters {
             let line = if json { as_json(letter) } else { line(letter) };
             print(format_args!("{line}\n"));
@@ -150,7 +150,7 @@ fn as_json(letter: &DeadLetterStatus) -> String {
 fn line(letter: &DeadLetterStatus) -> String {
     let DeadLetterStatus { no, project, callback, reason, at, records, batch, redelivering, .. } = letter;
     let batch = batch.as_deref().map_or_else(|| "-".to_owned(), plain);
-    let redelivering = if *redelivering { "  (one more attempt is asked for)" } else { "" };
+    let redelivering = if *redelivering { "  (redelivery pending)" } else { "" };
     format!(
         "{no:>6} {:<24} {callback:<9} {:<10} {records:>9} {:<24}  {batch}{redelivering}",
         plain(project),
@@ -161,15 +161,15 @@ fn line(letter: &DeadLetterStatus) -> String {
 
 async fn show(spool: &Path, number: i64, json: bool) -> Result<Exit, Exit> {
     let path = format!("/api/v1/dead-letters/{number}");
-    let answer = client::text(spool, Method::GET, &path, &json!({}), client::PATIENCE).await?;
+    let response = client::text(spool, Method::GET, &path, &json!({}), client::TIMEOUT).await?;
     if json {
-        print(format_args!("{}\n", pretty_json(&answer)));
+        print(format_args!("{}\n", pretty_json(&response)));
         return Ok(Exit::Done);
     }
-    let DeadLetterDetail { dead_letter, first_records, attempts } = client::read(answer.as_bytes())?;
+    let DeadLetterDetail { dead_letter, first_records, attempts } = client::parse(response.as_bytes())?;
     print(format_args!("{}\n", line(&dead_letter)));
     for DeadLetterRecord { position, record, .. } in &first_records {
-        // As `replay` takes it, its LSN as Postgres writes it.
+        // In the form that `replay --from-lsn` takes.
         let position = plain(&position.replacen('-', "/", 1));
         print(format_args!("  {position:<22} {}\n", admin::json(record.get()).replace(['\n', '\r'], " ")));
     }
@@ -186,32 +186,32 @@ async fn show(spool: &Path, number: i64, json: bool) -> Result<Exit, Exit> {
     Ok(Exit::Done)
 }
 
-async fn redeliver(spool: &Path, picked: &Picked) -> Result<Exit, Exit> {
-    let done = post(spool, "/api/v1/dead-letters/redeliver", &picked.selection()).await?;
+async fn redeliver(spool: &Path, selection: &SelectionArgs) -> Result<Exit, Exit> {
+    let done = post(spool, "/api/v1/dead-letters/redeliver", &selection.to_request()).await?;
     let count = done.dead_letters;
     print(format_args!(
-        "one more attempt is made for {count} dead letters: `list` shows which of them are left\n"
+        "one more attempt is made for {count} dead letters: `list` shows those that fail again\n"
     ));
     Ok(Exit::Done)
 }
 
-async fn discard(spool: &Path, picked: &Picked, yes: bool) -> Result<Exit, Exit> {
+async fn discard(spool: &Path, selection: &SelectionArgs, yes: bool) -> Result<Exit, Exit> {
     if !yes && !confirmed() {
-        eprintln!("nothing was discarded: say --yes to do it without being asked");
+        eprintln!("nothing was discarded: use --yes to discard without confirmation");
         return Err(Exit::Usage);
     }
-    let done = post(spool, "/api/v1/dead-letters/discard", &picked.selection()).await?;
+    let done = post(spool, "/api/v1/dead-letters/discard", &selection.to_request()).await?;
     let DeadLetterCounts { dead_letters, records } = done;
     print(format_args!("{dead_letters} dead letters with {records} records were discarded\n"));
     Ok(Exit::Done)
 }
 
-/// Asks a person; where there is none, the answer is no.
+/// Asks for confirmation on the terminal. Without a terminal there is none.
 fn confirmed() -> bool {
     if !std::io::stdin().is_terminal() {
         return false;
     }
-    eprint!("Discard them? They are not sent again, by no replay either. [y/N] ");
+    eprint!("Discard them? They cannot be sent again. [y/N] ");
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
@@ -219,18 +219,21 @@ fn confirmed() -> bool {
 }
 
 async fn post(spool: &Path, path: &str, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, Exit> {
-    let patience = client::PATIENCE * 6;
-    client::json(spool, Method::POST, path, selection, patience).await
+    client::json(spool, Method::POST, path, selection, client::TIMEOUT * 6).await
 }
 
 pub(super) const AFTER_HELP: &str = "\
-Records become dead letters when their webhook failed for `delivery.give_up_after`, when their
-lane or the spool held too much, or when a single one was refused as too large. They are kept for
-`spool.retain`.
+Records become dead letters when
+  given_up     their webhook failed for `delivery.give_up_after`
+  lane_full    their lane held more than `spool.lane_bytes_max`
+  spool_full   the spool was nearly full
+  too_large    the webhook refused a single record as too large (status 413)
+They are kept for `spool.retain`.
 
-  sidecar dead-letters list --project acme        what was given up?
-  sidecar dead-letters show 12                    with its records and attempts
-  sidecar dead-letters redeliver --project acme   the receiver is back: once more, each
-  sidecar dead-letters discard 12 13              these are not wanted any more
+  sidecar dead-letters list --project acme        list them
+  sidecar dead-letters show 12                    show records and attempts of one
+  sidecar dead-letters redeliver --project acme   send each once more, as the receiver is back
+  sidecar dead-letters discard 12 13              drop two for ever
 
-One more attempt changes nothing of how the lane stands; where it fails, the dead letter stays.";
+An attempt by `redeliver` does not change the state of the lane. If it fails,
+the dead letter stays.";

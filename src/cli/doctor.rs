@@ -1,4 +1,4 @@
-//! `sidecar doctor`: connects, and checks everything that can be wrong before it is.
+//! `sidecar doctor`: checks server, table, disk and webhooks before `sidecar run` does.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -55,43 +55,41 @@ async fn findings(settings: &Settings) -> Result<Vec<Finding>, SourceError> {
     Ok(findings)
 }
 
-/// Whether the spool's disk has room for all that the spool may hold. `None`: nobody says.
+/// Whether the disk has space for the largest spool. `None` if the file system does not report its space.
 fn disk(settings: &Settings) -> Option<Finding> {
     let folder = settings.spool_path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     let disk = rustix::fs::statvfs(folder).ok()?;
     let taken = bytes_on_disk(&settings.spool_path);
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    Some(room(folder, free.saturating_add(taken), settings.spool_bytes_max))
+    Some(disk_space(folder, free.saturating_add(taken), settings.spool_bytes_max))
 }
 
-/// `there` is free or the spool's already.
-fn room(folder: &Path, there: u64, bytes_max: u64) -> Finding {
-    let required = bytes_max.saturating_add(LOG_BYTES);
-    let (has, wants) = (size(there), size(required));
-    let folder = folder.display();
-    if there >= required {
-        let title = format!("the disk of {folder} has {has} for a spool of up to {wants}");
-        return Finding { severity: Severity::Ok, title, explanation: String::new(), fix_sql: None };
+/// `available`: free bytes, and those that the spool already uses.
+fn disk_space(folder: &Path, available: u64, bytes_max: u64) -> Finding {
+    let required = bytes_max.saturating_add(SPOOL_LOG_BYTES);
+    let title = format!(
+        "the disk of {} has {} for a spool of up to {}",
+        folder.display(),
+        size(available),
+        size(required)
+    );
+    if available >= required {
+        return finding(Severity::Ok, &title, "");
     }
-    Finding {
-        severity: Severity::Warning,
-        title: format!("the disk of {folder} has {has} for a spool of up to {wants}"),
-        explanation: "`spool.bytes_max`, and 64 MiB for SQLite's log; what is remembered of documents comes on top. Where the disk\n\
-             fills, reading stops until it has room. Give it more, or lower `spool.bytes_max`."
-            .to_owned(),
-        fix_sql: None,
-    }
+    let explanation = "The spool needs `spool.bytes_max`, 64 MiB for SQLite's log, and space for the shadow. When the disk is full,\n\
+         reading stops until there is space again. Enlarge the disk or lower `spool.bytes_max`.";
+    finding(Severity::Warning, &title, explanation)
 }
 
-/// Which records no webhook takes, as the settings have it.
+/// Records that are dropped because no webhook is configured for them.
 fn webhooks(routes: &Routes) -> Vec<Finding> {
     if routes.all().next().is_none() {
-        let why = "Records are made and dropped: `sidecar tail` shows them.";
+        let why = "`sidecar tail` shows the records.";
         return vec![finding(Severity::Warning, "no [[webhook]] is set: every record is dropped", why)];
     }
-    let unheard = |callback: Callback| {
-        let takers = routes.all().filter(|webhook| webhook.callback.is_none_or(|takes| takes == callback));
-        let projects: Option<BTreeSet<&str>> = takers.map(|webhook| webhook.project.as_deref()).collect();
+    let uncovered = |callback: Callback| {
+        let webhooks = routes.all().filter(|webhook| webhook.callback.is_none_or(|own| own == callback));
+        let projects: Option<BTreeSet<&str>> = webhooks.map(|webhook| webhook.project.as_deref()).collect();
         let projects = projects?;
         let of = match projects.len() {
             0 => String::new(),
@@ -102,42 +100,44 @@ fn webhooks(routes: &Routes) -> Vec<Finding> {
             }
             more => format!(" of other projects than the {more} that have one"),
         };
-        let title = format!("`{callback}` records{of} are dropped: no [[webhook]] takes them");
+        let title = format!("`{callback}` records{of} are dropped: no [[webhook]] is configured for them");
         Some(finding(Severity::Note, &title, "`sidecar status` counts them."))
     };
-    let unheard: Vec<Finding> = Callback::ALL.into_iter().filter_map(unheard).collect();
-    if unheard.is_empty() {
-        return vec![finding(Severity::Ok, "every record has a [[webhook]] that takes it", "")];
+    let uncovered: Vec<Finding> = Callback::ALL.into_iter().filter_map(uncovered).collect();
+    if uncovered.is_empty() {
+        return vec![finding(Severity::Ok, "every record has a [[webhook]]", "")];
     }
-    unheard
+    uncovered
 }
 
-/// What the running sidecar dropped. `None`: none runs, or nothing was.
+/// Records that the running sidecar dropped. `None` if no sidecar runs or nothing was dropped.
 async fn dropped(settings: &Settings) -> Option<Finding> {
     let (_, body) = client::fetch(&settings.spool_path, "/api/v1/status").await.ok()?;
     let status: Value = serde_json::from_slice(&body).ok()?;
     let records = status.pointer("/not_kept/records")?.as_u64().filter(|records| *records > 0)?;
-    let title =
-        format!("{records} records were dropped since the sidecar was started: no [[webhook]] takes them");
-    Some(finding(Severity::Warning, &title, "`sidecar status` says of which projects and callbacks."))
+    let title = format!(
+        "{records} records were dropped since the sidecar was started: no [[webhook]] is configured for them"
+    );
+    Some(finding(Severity::Warning, &title, "`sidecar status` lists them by project and callback."))
 }
 
 fn finding(severity: Severity, title: &str, explanation: &str) -> Finding {
     Finding { severity, title: title.to_owned(), explanation: explanation.to_owned(), fix_sql: None }
 }
 
+/// The most projects that a finding lists by name.
 const PROJECTS_NAMED: usize = 8;
-/// What SQLite's log takes at most, beside its file.
-const LOG_BYTES: u64 = 64 << 20;
+/// The largest size of the write-ahead log of the spool.
+const SPOOL_LOG_BYTES: u64 = 64 << 20;
 
 fn show(finding: &Finding) {
-    let mark = match finding.severity {
+    let label = match finding.severity {
         Severity::Ok => "ok      ",
         Severity::Note => "note    ",
         Severity::Warning => "warning ",
         Severity::Problem => "PROBLEM ",
     };
-    print(format_args!("{mark} {}\n", finding.title));
+    print(format_args!("{label} {}\n", finding.title));
     for line in finding.explanation.lines() {
         print(format_args!("         {line}\n"));
     }
@@ -149,18 +149,25 @@ fn show(finding: &Finding) {
 }
 
 pub(super) const AFTER_HELP: &str = "\
-Nothing is written to the server. Each problem and warning comes with the SQL that fixes it.
-Exit status: 0 where `sidecar run` would start; 78 where it would refuse; 69 where nobody answers.";
+Connects as `sidecar run` does and writes nothing to the server. A finding is
+ok, a note, a warning or a PROBLEM; lines with `fix:` are the SQL that fixes
+it.
+
+  sidecar doctor
+  sidecar doctor --config /etc/sidecar.toml | grep fix: | sed 's/.*fix: //'    only the SQL
+
+Exit status: 0 if `sidecar run` would start; 78 if it would refuse; 69 if the
+server does not respond.";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_that_cannot_hold_what_the_spool_may_grow_to_is_warned_of() {
-        let room = |there| room(Path::new("/spool"), there, 1 << 30);
-        assert_eq!(room((1 << 30) + LOG_BYTES).severity, Severity::Ok);
-        let short = room(1 << 30);
+    fn a_disk_smaller_than_the_largest_spool_is_a_warning() {
+        let found = |available| disk_space(Path::new("/spool"), available, 1 << 30);
+        assert_eq!(found((1 << 30) + SPOOL_LOG_BYTES).severity, Severity::Ok);
+        let short = found(1 << 30);
         assert_eq!(short.severity, Severity::Warning);
         assert!(short.title.contains("has 1.0 GiB for a spool of up to 1.0 GiB"), "{}", short.title);
     }

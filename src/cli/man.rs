@@ -14,7 +14,7 @@ pub(super) fn print_completions(sidecar: &mut clap::Command, shell: clap_complet
 
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct Args {
-    /// Write a page a command into this folder
+    /// Write one page per command into this folder
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -31,7 +31,7 @@ pub(super) fn man(sidecar: clap::Command, args: &Args) -> Exit {
         }
         Some(dir) => write_all(sidecar, dir).map_or_else(
             |error| {
-                eprintln!("write the pages into {}: {error}", dir.display());
+                eprintln!("write the manual pages into {}: {error}", dir.display());
                 Exit::Failed
             },
             |()| Exit::Done,
@@ -50,3 +50,12 @@ fn print(text: &[u8]) -> Exit {
     let _ = std::io::stdout().write_all(text);
     Exit::Done
 }
+
+pub(super) const COMPLETIONS_AFTER_HELP: &str = "\
+  sidecar completions bash > /etc/bash_completion.d/sidecar
+  sidecar completions zsh > \"${fpath[1]}/_sidecar\"
+  sidecar completions fish > ~/.config/fish/completions/sidecar.fish";
+
+pub(super) const AFTER_HELP: &str = "\
+  sidecar man | man -l -                          read the page of `sidecar`
+  sidecar man --dir /usr/local/share/man/man1     install sidecar.1, sidecar-run.1 and so on";

@@ -31,69 +31,79 @@ use crate::settings::{InvalidSettings, Settings, Sources, load, show, spool_path
 
 /// Webhooks for the documents table of a Postgres database, with no change to the application.
 ///
-/// Runs beside the database, reads the changes of one table from a logical replication slot, and POSTs
-/// what became of each document to the webhooks of its project.
+/// sidecar runs beside the database. It reads the changes of one table from a logical replication slot, keeps
+/// them on disk in its spool, and POSTs a record of each changed document to the webhooks of its project.
 #[derive(Debug, Parser)]
 #[command(name = "sidecar", version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// The settings' file [default: ./sidecar.toml where it exists]
+    /// Settings file [default: ./sidecar.toml if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Sets one setting, before file and environment; may be repeated
+    /// Override one setting, as in `--set batch.wait_max_ms=100`; repeatable
     #[arg(long, global = true, value_name = "SECTION.NAME=VALUE")]
     set: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run: read changes, deliver webhooks, until SIGTERM
+    /// Run the service: read changes and send webhooks until SIGTERM
     #[command(after_help = run::AFTER_HELP)]
     Run,
-    /// Make the publication and the slot, or print the SQL that does
+    /// Create the publication and the replication slot, or print the SQL for it
+    #[command(after_help = setup::AFTER_HELP)]
     Setup(setup::Args),
-    /// Remove the slot and the publication
+    /// Drop the replication slot and the publication, or print the SQL for it
+    #[command(after_help = setup::TEARDOWN_AFTER_HELP)]
     Teardown(setup::Args),
-    /// Connect and check everything that can be wrong before it is
+    /// Check server, table, disk and webhooks, and print how to fix each problem
     #[command(after_help = doctor::AFTER_HELP)]
     Doctor,
-    /// Check the settings without connecting
+    /// Check the settings without connecting to anything
+    #[command(after_help = config::CHECK_AFTER_HELP)]
     CheckConfig,
-    /// Show the settings in force, each with where it came from; secrets are left out
+    /// Show the effective settings, each with its source; secrets are redacted
+    #[command(after_help = config::AFTER_HELP)]
     Config,
-    /// Slot, lag, lanes and spool of the running sidecar
+    /// Show slot, lag, lanes and spool of the running sidecar
+    #[command(after_help = status::AFTER_HELP)]
     Status(status::Args),
     /// Print the running sidecar's records as NDJSON, as they are made
+    #[command(after_help = tail::AFTER_HELP)]
     Tail(tail::Args),
-    /// Send again what was sent, from an LSN or a time on
+    /// Send settled records again, from an LSN or a time on
     #[command(after_help = replay::AFTER_HELP)]
     Replay(replay::Args),
-    /// Look at what was given up, send it once more, or drop it
+    /// List, show, redeliver or discard dead letters
     #[command(after_help = dead_letters::AFTER_HELP)]
     DeadLetters(dead_letters::Args),
-    /// Compare the table with what is remembered of it, and send the differences
+    /// Compare the table with the shadow, and send the differences
     #[command(after_help = resync::AFTER_HELP)]
     Resync(resync::Args),
-    /// A receiver that prints what comes
+    /// Run a test receiver that prints the records it gets
     #[command(after_help = receive::AFTER_HELP)]
     Receive(receive::Args),
-    /// Everything, on a temporary Postgres with made-up documents
+    /// Run everything on a temporary Postgres with generated documents
+    #[command(after_help = demo::AFTER_HELP)]
     Demo(demo::Args),
-    /// Exit 0 where the running sidecar is ready
+    /// Exit 0 if the running sidecar is ready; otherwise print the reasons and exit 1
+    #[command(after_help = status::HEALTHCHECK_AFTER_HELP)]
     Healthcheck,
-    /// Print the completions of a shell
+    /// Print the completion script for a shell
+    #[command(after_help = man::COMPLETIONS_AFTER_HELP)]
     Completions {
-        /// Which shell
+        /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page, or write a page a command
+    /// Print the manual page, or write one page per command
+    #[command(after_help = man::AFTER_HELP)]
     Man(man::Args),
 }
 
-/// Reads the arguments and does what they say.
+/// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -129,12 +139,12 @@ fn dispatch(command: Command, sources: &Sources) -> Exit {
     }
 }
 
-/// Runs `command` with what was read of the settings, or prints why they are invalid.
+/// Runs `command` with the settings that were read, or prints why they are invalid.
 fn if_valid<T>(read: Result<T, InvalidSettings>, command: impl FnOnce(T) -> Exit) -> Exit {
     match read {
         Ok(read) => command(read),
         Err(invalid) => {
-            eprintln!("wrong settings:");
+            eprintln!("invalid settings:");
             for sentence in &invalid.0 {
                 print_error(format_args!("  {sentence}"));
             }
@@ -144,12 +154,19 @@ fn if_valid<T>(read: Result<T, InvalidSettings>, command: impl FnOnce(T) -> Exit
 }
 
 const AFTER_HELP: &str = "\
-First steps:
-  sidecar demo --seconds 30        see it work, on a temporary Postgres
-  sidecar check-config             are the settings right?
-  sidecar doctor                   is the database?
-  sidecar run                      go
+Getting started:
+  sidecar demo --seconds 30        watch it work, on a temporary Postgres
+  sidecar check-config             are the settings valid?
+  sidecar doctor                   is the database ready?
+  sidecar run                      start the service
 
-The settings' file of the repository, sidecar.toml, documents every setting.
-Exit status: 0 done; 1 failed; 64 wrong use; 69 Postgres or the running sidecar cannot be reached;
-78 a setting or the database must be corrected first.";
+Settings: --set takes precedence over the environment
+(SIDECAR_BATCH__WAIT_MAX_MS=100), which takes precedence over the file. The file
+sidecar.toml in the repository documents every setting.
+
+Exit status:
+  0    success
+  1    failure
+  64   invalid arguments
+  69   Postgres or the running sidecar cannot be reached
+  78   settings, privileges or the database must be changed first";

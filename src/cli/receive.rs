@@ -1,6 +1,7 @@
-//! `sidecar receive`: a receiver that prints what comes.
+//! `sidecar receive`: a test receiver that prints the records it gets.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,28 +17,28 @@ use tokio::net::TcpListener;
 
 use super::exit::Exit;
 use super::runtime::block_on;
-use crate::admin;
+use crate::admin::{json, plain};
 
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct Args {
-    /// Where to listen
+    /// Address and port to listen on; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
 
-    /// The share of requests to answer with 503, from 0.0 to 1.0
+    /// Fraction of requests to answer with status 503, from 0.0 to 1.0
     #[arg(long, default_value_t = 0.0, value_name = "RATE", value_parser = rate)]
     fail: f64,
 
-    /// How long to wait before each answer
+    /// Milliseconds to wait before each response
     #[arg(long, default_value_t = 0, value_name = "N")]
     delay_ms: u64,
 
-    /// Print nothing but a line a second with what came
+    /// Print the rate once a second in place of the records
     #[arg(long)]
     quiet: bool,
 }
 
-/// What has come.
+/// Totals of what was received.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) requests: AtomicU64,
@@ -67,7 +68,7 @@ pub(super) fn receive(args: &Args) -> Exit {
             let counts = Arc::clone(&shown);
             async move {
                 tokio::time::sleep(delay).await;
-                answer(&request, &body, fail, quiet, &counts)
+                respond(&request, &body, fail, quiet, &counts)
             }
         });
         tokio::select! {
@@ -76,7 +77,7 @@ pub(super) fn receive(args: &Args) -> Exit {
         }
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         eprintln!(
-            "{} requests with {} records, {} refused",
+            "{} requests with {} records; {} requests refused",
             count(&counts.requests),
             count(&counts.records),
             count(&counts.refused)
@@ -87,28 +88,28 @@ pub(super) fn receive(args: &Args) -> Exit {
 
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse::<f64>().ok().filter(|rate| (0.0..=1.0).contains(rate));
-    rate.ok_or_else(|| format!("`{text}` is no share from 0.0 to 1.0"))
+    rate.ok_or_else(|| format!("`{text}` is not a fraction from 0.0 to 1.0"))
 }
 
-/// Serves HTTP/1.1 and HTTP/2 until dropped; `answer` gets each request with its body.
-pub(super) async fn serve<A, F>(listener: TcpListener, answer: A)
+/// Serves HTTP/1.1 and HTTP/2 until dropped; `respond` gets each request with its body.
+pub(super) async fn serve<R, F>(listener: TcpListener, respond: R)
 where
-    A: Fn(Request<()>, Bytes) -> F + Clone + Send + Sync + 'static,
+    R: Fn(Request<()>, Bytes) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = StatusCode> + Send + 'static,
 {
     let handler = move |request: axum::extract::Request| async move {
         let (head, body) = request.into_parts();
         match axum::body::to_bytes(body, usize::MAX).await {
-            Ok(body) => answer(Request::from_parts(head, ()), body).await,
+            Ok(body) => respond(Request::from_parts(head, ()), body).await,
             Err(_) => StatusCode::BAD_REQUEST,
         }
     };
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    // It ends only with the task: a connection that breaks is the sender's to notice.
+    // It returns no error: a broken connection concerns only its client.
     let _ = axum::serve(listener, Router::new().fallback(handler)).await;
 }
 
-fn answer(request: &Request<()>, body: &Bytes, fail: f64, quiet: bool, counts: &Counts) -> StatusCode {
+fn respond(request: &Request<()>, body: &Bytes, fail: f64, quiet: bool, counts: &Counts) -> StatusCode {
     if header(request, "sidecar-test") == "1" {
         eprintln!("a test request");
         return StatusCode::NO_CONTENT;
@@ -121,31 +122,28 @@ fn answer(request: &Request<()>, body: &Bytes, fail: f64, quiet: bool, counts: &
     let records = records_in(body);
     counts.records.fetch_add(records.len() as u64, Ordering::Relaxed);
     if !quiet {
-        print(request, &records, refused);
+        let _ = std::io::stdout().write_all(describe(request, &records, refused).as_bytes());
     }
     if refused { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::NO_CONTENT }
 }
 
-/// The records of a body, as they are written in it. None where it is no body of ours.
+/// The records of a body, as written in it. Empty if the body is not a payload of the sidecar.
 fn records_in(body: &[u8]) -> Vec<&RawValue> {
     let lists: Result<BTreeMap<String, Vec<&RawValue>>, _> = serde_json::from_slice(body);
     lists.unwrap_or_default().into_values().flatten().collect()
 }
 
-fn print(request: &Request<()>, records: &[&RawValue], refused: bool) {
-    let mut out = std::io::stdout().lock();
-    let attempt = header(request, "sidecar-attempt");
-    let mark = if refused { "  -> 503" } else { "" };
-    let _ = writeln!(
-        out,
-        "{} {} {} attempt {attempt}{mark}",
-        header(request, "sidecar-callback"),
-        header(request, "sidecar-project"),
-        header(request, "sidecar-positions"),
-    );
+/// A line for the request and one for each record. What the sender controls is escaped.
+fn describe(request: &Request<()>, records: &[&RawValue], refused: bool) -> String {
+    let [callback, project, positions, attempt] =
+        ["sidecar-callback", "sidecar-project", "sidecar-positions", "sidecar-attempt"]
+            .map(|name| plain(header(request, name)));
+    let status = if refused { "  -> 503" } else { "" };
+    let mut text = format!("{callback} {project} {positions} attempt {attempt}{status}\n");
     for record in records {
-        let _ = writeln!(out, "    {}", admin::json(record.get()).replace(['\n', '\r'], " "));
+        let _ = writeln!(text, "    {}", json(record.get()).replace(['\n', '\r'], " "));
     }
+    text
 }
 
 pub(super) fn header<'a>(request: &'a Request<()>, name: &str) -> &'a str {
@@ -158,17 +156,20 @@ async fn print_rates(counts: Arc<Counts>) {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let records = counts.records.load(Ordering::Relaxed);
         if records != before {
-            eprintln!("{} records/s, {records} in all", records - before);
+            eprintln!("{} records/s, {records} in total", records - before);
         }
         before = records;
     }
 }
 
 pub(super) const AFTER_HELP: &str = "\
-Examples:
+Answers every request with status 204 and prints a line for each record.
+Signatures are not verified. Ctrl-C ends it and prints the totals.
+
   sidecar receive                          print every record
-  sidecar receive --fail 0.2               refuse one request of five, to see retries
-  sidecar receive --delay-ms 200 --quiet   a slow receiver, and the rate it gets";
+  sidecar receive --listen 0.0.0.0:9000    from other hosts
+  sidecar receive --fail 0.2               refuse every fifth request on average, to see retries
+  sidecar receive --delay-ms 200 --quiet   a slow receiver, and the rate it reaches";
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! `sidecar resync`: asks the running sidecar to compare the table with what it remembers.
+//! `sidecar resync`: lets the running sidecar compare the table with the shadow.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,23 +16,23 @@ use crate::admin::{Progress, ResyncRequest, ResyncState, ResyncStatus, Status};
 #[derive(clap::Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "flags")]
 pub(super) struct Args {
-    /// Count what would be sent; send and remember nothing
+    /// Count the differences; send nothing and leave the shadow as it is
     #[arg(long, conflicts_with_all = ["learn", "adopt", "as_ingested"])]
     dry_run: bool,
 
-    /// Also where more documents are gone than `recovery.missing_max` lets pass
+    /// Proceed even if more documents are gone than `recovery.missing_max` allows
     #[arg(long)]
     force: bool,
 
-    /// Take the differences over without sending anything
+    /// Update the shadow without sending anything
     #[arg(long, conflicts_with = "as_ingested")]
     learn: bool,
 
-    /// Take a database over that is not the one known so far; a new epoch begins
+    /// Accept another database or another history of it; a new epoch begins
     #[arg(long, conflicts_with = "as_ingested")]
     adopt: bool,
 
-    /// Send every live document of --project as `ingested`, and nothing else
+    /// Send an `ingested` record for every live document of --project, and nothing else
     #[arg(long, requires = "project")]
     as_ingested: bool,
 
@@ -42,7 +42,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn resync(spool: &Path, args: &Args) -> Exit {
-    let asked = ResyncRequest {
+    let request = ResyncRequest {
         dry_run: args.dry_run,
         force: args.force,
         learn: args.learn,
@@ -50,22 +50,23 @@ pub(super) fn resync(spool: &Path, args: &Args) -> Exit {
         as_ingested: args.project.clone(),
     };
     block_on(async {
-        let body = serde_json::to_vec(&asked).unwrap_or_default();
-        let (status, answer) = match client::call(spool, Method::POST, "/api/v1/resync", body.into()).await {
-            Ok(answered) => answered,
+        let body = serde_json::to_vec(&request).unwrap_or_default();
+        let (status, response) = match client::call(spool, Method::POST, "/api/v1/resync", body.into()).await
+        {
+            Ok(response) => response,
             Err(why) => return client::unreachable(&why),
         };
-        let json = serde_json::from_slice::<Value>(&answer).unwrap_or_default();
+        let json = serde_json::from_slice::<Value>(&response).unwrap_or_default();
         let number = json.get("number").and_then(Value::as_u64);
         if let Some(number) = number.filter(|_| status.is_success()) {
             return follow(spool, number).await;
         }
-        print_error(String::from_utf8_lossy(&answer));
+        print_error(String::from_utf8_lossy(&response));
         Exit::Failed
     })
 }
 
-/// Shows how far it is until it has ended.
+/// Shows the progress of a resync until it has ended.
 async fn follow(spool: &Path, number: u64) -> Exit {
     let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
     if let Ok(style) =
@@ -75,7 +76,7 @@ async fn follow(spool: &Path, number: u64) -> Exit {
     }
     loop {
         let status = match client::fetch(spool, "/api/v1/status").await {
-            Ok((_, body)) => client::read::<Status>(&body),
+            Ok((_, body)) => client::parse::<Status>(&body),
             Err(why) => return client::unreachable(&why),
         };
         let source = match status {
@@ -91,11 +92,11 @@ async fn follow(spool: &Path, number: u64) -> Exit {
         {
             return exit;
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-/// How it ended, where it has: shown, and as an exit status.
+/// The exit status of a resync that has ended. Its result is printed.
 fn end_of(resync: &ResyncStatus, bar: &ProgressBar) -> Option<Exit> {
     let result = resync.result.as_deref().unwrap_or_default();
     let exit = match resync.state {
@@ -111,21 +112,28 @@ fn end_of(resync: &ResyncStatus, bar: &ProgressBar) -> Option<Exit> {
         print_error(result);
     }
     if exit == Exit::Refused {
-        eprintln!("the resync starts when that is fixed: `sidecar status` shows it");
+        eprintln!("the resync starts by itself when this is fixed; `sidecar status` shows its state");
     }
     Some(exit)
 }
 
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 pub(super) const AFTER_HELP: &str = "\
-Sends exactly what is different: excluded for documents that are gone, ingested and modified as
-the rules say. A lost slot is mended by itself; by hand it is for a changed mapping, a restored
-spool, a database that was replaced (--adopt), or partitions that came and went, of which the
-stream does not tell.
+Compares the table with the shadow, which is the last known state of each
+document, and sends the differences:
+`excluded` for documents that are gone, `ingested` and `modified` by the usual
+rules. After a lost slot this happens automatically. Run it by hand after
+`[documents]` changed, the spool was restored, the database was replaced
+(--adopt), or partitions were attached, detached or truncated.
 
-  sidecar resync --dry-run                       what would it send?
-  sidecar resync --learn                         know the table as it is, and send nothing
-  sidecar resync --as-ingested --project acme    send a new webhook what exists
+  sidecar resync --dry-run                       count the differences
+  sidecar resync                                 send them
+  sidecar resync --learn                         accept the table as it is, and send nothing
+  sidecar resync --as-ingested --project acme    send all documents to a new webhook
 
-Interrupting this command does not stop the resync: `sidecar status` shows how far it is.";
+The command shows the progress until the resync ends. Interrupting it does not
+stop the resync.
+
+Exit status: 0 done; 1 failed, or held until --force; 78 a setting or SQL must
+change first.";

@@ -27,8 +27,15 @@ pub(super) fn run(settings: Settings, sources: Sources) -> Exit {
 }
 
 pub(super) const AFTER_HELP: &str = "\
-At its first start it makes the publication and the slot where they are missing and it may, and reads
-the documents that are there. It waits for Postgres for as long as it takes.
+The first start creates the publication and the slot if they are missing and the
+role has the privileges, and reads the documents that exist. While Postgres
+cannot be reached, it retries.
 
-Signals: SIGTERM and SIGINT finish the requests in flight; a second one ends them at once.
-SIGHUP reads the settings again: webhooks and limits are applied, the rest by a restart.";
+  sidecar run --config /etc/sidecar.toml
+  sidecar run --set log.level=debug
+
+Signals:
+  SIGTERM, SIGINT   finish the requests in flight, within `delivery.timeout_ms`;
+                    a second signal stops at once
+  SIGHUP            read the settings again: webhooks and limits apply at once,
+                    other settings at a restart";

@@ -21,11 +21,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn setup(settings: &Settings, args: &Args) -> Exit {
-    block_on(async { told(set_up(settings, args).await) })
+    block_on(async { exit_of(set_up(settings, args).await) })
 }
 
 pub(super) fn teardown(settings: &Settings, args: &Args) -> Exit {
-    block_on(async { told(tear_down(settings, args).await) })
+    block_on(async { exit_of(tear_down(settings, args).await) })
 }
 
 async fn set_up(settings: &Settings, args: &Args) -> Result<(), CatalogError> {
@@ -33,11 +33,14 @@ async fn set_up(settings: &Settings, args: &Args) -> Result<(), CatalogError> {
     let client = connect_sql(&settings.conninfo).await?;
     if args.print {
         let sql = setup_sql(&inspect(&client, &required).await?, &required);
-        print(format_args!("{}", if sql.is_empty() { "-- all is there\n".to_owned() } else { sql }));
+        print(format_args!(
+            "{}",
+            if sql.is_empty() { "-- nothing to do: publication and slot exist\n".to_owned() } else { sql }
+        ));
         return Ok(());
     }
     let watcher = connect_sql(&settings.conninfo).await?;
-    say_done(&make(&client, &watcher, &required, StartMode::FirstStart, &mut say_waiting).await?);
+    print_steps(&make(&client, &watcher, &required, StartMode::FirstStart, &mut print_waiting).await?);
     Ok(())
 }
 
@@ -52,15 +55,15 @@ async fn tear_down(settings: &Settings, args: &Args) -> Result<(), CatalogError>
         plan.left.iter().for_each(|left| eprintln!("{left}"));
         return Ok(());
     }
-    let gone = remove(&client, &required).await?;
-    say_done(&gone.steps);
-    for left in &gone.left {
-        eprintln!("left, and costs the server nothing: {left}");
+    let removed = remove(&client, &required).await?;
+    print_steps(&removed.steps);
+    for left in &removed.left {
+        eprintln!("not removed, and harmless to the server: {left}");
     }
     Ok(())
 }
 
-fn say_done(steps: &[SetupStep]) {
+fn print_steps(steps: &[SetupStep]) {
     for step in steps {
         print(format_args!("done: {}\n", step.what));
     }
@@ -69,14 +72,15 @@ fn say_done(steps: &[SetupStep]) {
     }
 }
 
-fn say_waiting(waited: &[BlockingTransaction]) {
-    for waited in waited {
-        eprintln!("waiting for {waited}");
+fn print_waiting(blocking: &[BlockingTransaction]) {
+    for transaction in blocking {
+        eprintln!("waiting for {transaction}");
     }
 }
 
-fn told(done: Result<(), CatalogError>) -> Exit {
-    match done {
+/// Prints an error, and maps the result to an exit status.
+fn exit_of(result: Result<(), CatalogError>) -> Exit {
+    match result {
         Ok(()) => Exit::Done,
         Err(
             error @ (CatalogError::Refused(_)
@@ -95,3 +99,19 @@ fn told(done: Result<(), CatalogError>) -> Exit {
         }
     }
 }
+
+pub(super) const AFTER_HELP: &str = "\
+Creates the publication, then the slot, where they are missing; it is safe to
+repeat. `sidecar run` does the same at its first start. Creating a slot waits
+for transactions that are open: each is printed.
+
+  sidecar setup                                setup with the role of `postgres.url`
+  sidecar setup --print | psql -U postgres     setup with another role";
+
+pub(super) const TEARDOWN_AFTER_HELP: &str = "\
+Drops the slot, then the publication. Refuses while a sidecar runs on the slot.
+A publication that has other tables or another owner is not dropped, but named.
+The spool's folder is not touched.
+
+  sidecar teardown --print     show what would be dropped
+  sidecar teardown             drop it";

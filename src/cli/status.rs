@@ -15,7 +15,7 @@ use crate::admin::{
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// As JSON
+    /// Print JSON: the body of `/api/v1/status`
     #[arg(long)]
     json: bool,
 }
@@ -30,7 +30,7 @@ pub(super) fn status(spool: &Path, args: &Args) -> Exit {
             print(format_args!("{}\n", pretty_json(&String::from_utf8_lossy(&body))));
             return Exit::Done;
         }
-        match client::read::<Status>(&body) {
+        match client::parse::<Status>(&body) {
             Ok(status) => print(format_args!("{}", describe(&status))),
             Err(exit) => return exit,
         }
@@ -51,7 +51,7 @@ pub(super) fn healthcheck(spool: &Path) -> Exit {
     })
 }
 
-/// For people. What is missing is a dash.
+/// The status as text. An unknown value is a dash.
 fn describe(status: &Status) -> String {
     let mut out = String::new();
     let reasons = status.readiness.reasons.iter().map(|reason| plain(reason)).collect::<Vec<_>>().join("; ");
@@ -75,7 +75,7 @@ fn write_source(out: &mut String, source: &SourceStatus) {
     let _ = writeln!(out, "source   {} {database}, slot {slot}", source.state);
     let _ = writeln!(
         out,
-        "         confirmed {}, lag {}, log kept by the slot {} ({})",
+        "         confirmed {}, lag {}, WAL retained by the slot {} ({})",
         or_dash(source.confirmed_lsn.as_deref()),
         size(source.confirmed_lag_bytes),
         size(source.retained_bytes),
@@ -89,7 +89,7 @@ fn write_source(out: &mut String, source: &SourceStatus) {
 fn write_spool(out: &mut String, spool: &SpoolStatus) {
     let _ = writeln!(
         out,
-        "spool    {} of {} live ({}), file {}, {} documents remembered in {}, {} records are dead letters",
+        "spool    {} of {} live ({}), file {}, {} documents in a shadow of {}, {} dead-letter records",
         size(spool.live_bytes),
         size(spool.bytes_max),
         spool.room.name(),
@@ -100,7 +100,7 @@ fn write_spool(out: &mut String, spool: &SpoolStatus) {
     );
     if let Some(window) = &spool.window {
         let [from, to, after] = [&window.from_lsn, &window.to_lsn, &window.after].map(|text| plain(text));
-        let _ = writeln!(out, "         can be replayed: from {from} to {to}, committed after {after}");
+        let _ = writeln!(out, "         replay window: from {from} to {to}, committed after {after}");
     }
 }
 
@@ -132,7 +132,10 @@ fn write_dropped(out: &mut String, dropped: &DroppedStatus) {
     if *records == 0 {
         return;
     }
-    let _ = writeln!(out, "\nDROPPED  {records} records since the start, as no [[webhook]] takes them:");
+    let _ = writeln!(
+        out,
+        "\nDROPPED  {records} records since the start, as no [[webhook]] is configured for them:"
+    );
     for DroppedLane { project, callback, records } in lanes {
         let _ = writeln!(out, "{:<24} {callback:<9} {records:>26} records", plain(project));
     }
@@ -148,3 +151,21 @@ fn or_dash(text: Option<&str>) -> String {
 fn dash() -> String {
     "-".to_owned()
 }
+
+pub(super) const AFTER_HELP: &str = "\
+Prints whether the sidecar is ready, the state of replication and spool, the
+replays that run, and a line for each lane: its pending records, the age of the
+oldest one in seconds, failed attempts since its last success.
+
+  sidecar status
+  sidecar status --json | jq '.lanes[] | select(.state == \"failing\")'";
+
+pub(super) const HEALTHCHECK_AFTER_HELP: &str = "\
+Ready means: the first start has finished, replication is connected and moving,
+and the spool can be written. A failing webhook does not make the sidecar
+unready.
+
+  sidecar healthcheck && echo ready
+  HEALTHCHECK CMD [\"sidecar\", \"healthcheck\"]     in a Dockerfile
+
+Exit status: 0 ready; 1 not ready; 69 no sidecar runs.";

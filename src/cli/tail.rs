@@ -1,4 +1,4 @@
-//! `sidecar tail`: the running sidecar's records, as they are made.
+//! `sidecar tail`: prints the running sidecar's records as they are made.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -13,11 +13,11 @@ use crate::record::Callback;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Of this project only
+    /// Only records of this project
     #[arg(long)]
     project: Option<String>,
 
-    /// Of this callback only: ingested, modified or excluded
+    /// Only records of this callback: ingested, modified or excluded
     #[arg(long)]
     callback: Option<Callback>,
 }
@@ -31,15 +31,15 @@ pub(super) fn tail(spool: &Path, args: &Args) -> Exit {
         path.extend(["callback=", callback.name()]);
     }
     block_on(async {
-        let answer = match client::ask(spool, &path).await {
-            Ok(answer) => answer,
+        let response = match client::get(spool, &path).await {
+            Ok(response) => response,
             Err(why) => return client::unreachable(&why),
         };
-        let mut body = answer.into_body();
+        let mut body = response.into_body();
         while let Some(Ok(frame)) = body.frame().await {
             let Some(lines) = frame.data_ref() else { continue };
             let mut out = std::io::stdout();
-            // Whoever read our output is gone: so are we.
+            // A closed pipe ends the command.
             if out.write_all(lines).and_then(|()| out.flush()).is_err() {
                 return Exit::Done;
             }
@@ -47,3 +47,11 @@ pub(super) fn tail(spool: &Path, args: &Args) -> Exit {
         Exit::Done
     })
 }
+
+pub(super) const AFTER_HELP: &str = "\
+Prints records from now on, one JSON object per line, whether or not a webhook
+is configured for them. A reader that is too slow misses records:
+{\"not_shown\":N} counts them. Ctrl-C ends it.
+
+  sidecar tail
+  sidecar tail --project acme --callback modified | jq .record";

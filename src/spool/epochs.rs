@@ -93,4 +93,13 @@ mod tests {
         assert_eq!(Epochs::from_bytes(&epochs.to_bytes()), Some(epochs.clone()));
         assert_eq!(Epochs::from_bytes(&epochs.to_bytes()[..50]), None);
     }
+
+    /// They are on users' disks: where this fails, the format has changed.
+    #[test]
+    fn the_bytes_of_epochs_are_those_of_format_1() {
+        let mut epochs = Epochs::new(Uuid::from_u128(0x0102));
+        epochs.begin(Seq(0x0304), Uuid::from_u128(0x0506));
+        let hex = epochs.to_bytes().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        assert_eq!(hex, "00000000000000000000000000000102000000000000030400000000000000000000000000000506");
+    }
 }

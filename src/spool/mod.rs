@@ -12,6 +12,8 @@
 mod attempt;
 mod batch;
 mod chunk;
+#[cfg(test)]
+mod contract;
 mod cursors;
 mod dead_letter;
 mod engine;

@@ -50,18 +50,34 @@ fn help_names_every_command_and_ends_well() {
 }
 
 #[test]
-fn the_manual_has_a_page_a_command() {
-    let folder = tempfile::tempdir().unwrap();
-    let pages = folder.path().join("man1");
-    output_of(&["man", "--dir", pages.to_str().unwrap()]);
+fn the_help_of_every_command_has_an_example_and_fits_a_terminal() {
+    for command in commands() {
+        let help = output_of(&[&command, "--help"]);
+        let example = format!("  sidecar {command}");
+        let has_example = help.lines().any(|line| line.starts_with(&example));
+        assert!(has_example, "no example in the help of {command}: {help}");
+        let too_long: Vec<&str> = help.lines().filter(|line| line.chars().count() > 100).collect();
+        assert!(too_long.is_empty(), "{command}: {too_long:?}");
+    }
+}
+
+fn commands() -> Vec<String> {
     let help = output_of(&["--help"]);
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let commands = commands.take_while(|line| !line.is_empty()).filter_map(|line| {
         // Two spaces before a command's name, more before what goes on from the line above.
         line.strip_prefix("  ").filter(|line| !line.starts_with(' '))?.split(' ').next()
     });
+    commands.filter(|command| *command != "help").map(str::to_owned).collect()
+}
+
+#[test]
+fn the_manual_has_a_page_a_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man1");
+    output_of(&["man", "--dir", pages.to_str().unwrap()]);
     let mut count = 0;
-    for command in commands.filter(|command| *command != "help") {
+    for command in commands() {
         let page = std::fs::read_to_string(pages.join(format!("sidecar-{command}.1"))).unwrap();
         assert!(page.contains(&format!(".TH sidecar-{command}")), "{page}");
         count += 1;
@@ -108,7 +124,7 @@ fn the_environment_comes_before_the_file_and_a_flag_before_both() {
     assert!(shown(&["config"], &[]).contains("batch.wait_max_ms = 1 "));
     assert!(shown(&["config"], &env).contains("batch.wait_max_ms = 2 "));
     assert!(shown(&["config", "--set", "batch.wait_max_ms=3"], &env).contains("batch.wait_max_ms = 3 "));
-    assert!(shown(&["check-config"], &env).contains("are right"), "a password of digits is a text");
+    assert!(shown(&["check-config"], &env).contains("are valid"), "a password of digits is a text");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Texts of tenants and receivers on their way to a terminal, and secrets that stay where they are.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::operations::fixture::Fixture;
 use crate::support::receiver::Answer;
@@ -84,6 +84,53 @@ async fn nothing_of_a_tenant_acts_on_a_terminal_and_every_json_is_shown() {
     let mut sidecar = fixture.sidecar;
     sidecar.stop().await;
     crate::operations::fixture::release(&fixture.database).await;
+}
+
+#[test]
+fn receive_prints_no_control_character_of_a_body_or_header() {
+    let mut receive = Command::new(env!("CARGO_BIN_EXE_sidecar"))
+        .args(["receive", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut errors = BufReader::new(receive.stderr.take().unwrap());
+    let mut first_line = String::new();
+    errors.read_line(&mut first_line).unwrap();
+    let address = first_line.trim().rsplit('/').next().unwrap().to_owned();
+    let post = |project: &str, body: &str| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "POST / HTTP/1.1\r\nhost: {address}\r\nsidecar-project: {project}\r\nsidecar-callback: a\tb\r\n\
+             sidecar-positions: 1..2\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        response.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
+    };
+    // A JSON string may hold unescaped characters from U+0020 on, a header visible ASCII and bytes from 0x80 on.
+    let unescaped: String = ACTING.iter().filter(|c| **c > ' ').collect();
+    let body = format!("{{\"modified\":[{{\"id\":\"1\",\r\n \"key\":\"k{unescaped}\",\"labels\":null}}]}}");
+    assert_eq!(post("acme", &body), 204);
+    assert_eq!(post(&format!("evil{}", unescaped.replace('\u{7f}', "")), "{\"docs\":[]}"), 204);
+    assert_eq!(post("\u{1b}[31m", "{\"docs\":[]}"), 400, "no header may hold it");
+    assert_eq!(post("acme", &format!("not JSON {}", ACTING.iter().collect::<String>())), 204);
+    Command::new("kill").args(["-s", "INT", &receive.id().to_string()]).status().unwrap();
+    let mut output = Vec::new();
+    receive.stdout.take().unwrap().read_to_end(&mut output).unwrap();
+    errors.read_to_end(&mut output).unwrap();
+    receive.wait().unwrap();
+    let printed = String::from_utf8(output).unwrap();
+    let unsafe_characters: Vec<char> =
+        printed.chars().filter(|c| c.is_control() && *c != '\n' || ACTING.contains(c)).collect();
+    assert!(unsafe_characters.is_empty(), "{unsafe_characters:?} in {printed:?}");
+    let record = r#"    {"id":"1",   "key":"k\u007f\u009b\u202e\u2066\u200b\udb40\udc41","labels":null}"#;
+    assert!(printed.lines().any(|line| line == record), "{printed}");
+    assert!(printed.contains("a\\tb acme 1..2 attempt -"), "{printed}");
+    assert!(printed.contains("3 requests with 1 records"), "{printed}");
 }
 
 #[test]

@@ -66,7 +66,7 @@ async fn a_slow_replay_leaves_room_for_live_records() {
     let status = fixture.sidecar.status().unwrap();
     assert!(left > 0 && status["replays"][0]["no"] == no, "{status}");
     let message = stdout(&fixture.run("status", &[]).await);
-    assert!(message.contains(&format!("can be replayed: from {}", fixture.window())), "{message}");
+    assert!(message.contains(&format!("replay window: from {}", fixture.window())), "{message}");
     assert!(message.contains("records sent, from-lsn"), "{message}");
     let (_, metrics) = fixture.sidecar.get("/metrics").unwrap();
     let metric =
@@ -84,7 +84,7 @@ async fn a_slow_replay_leaves_room_for_live_records() {
     let (_, metrics) = fixture.sidecar.get("/metrics").unwrap();
     assert!(metrics.contains("sidecar_replays_total{outcome=\"cancelled\"} 1"), "{metrics}");
     let list = stdout(&fixture.run("replay", &["list"]).await);
-    assert!(list.contains("cancelled") && list.contains("can be replayed: from"), "{list}");
+    assert!(list.contains("cancelled") && list.contains("replay window: from"), "{list}");
     let sent = fixture.replayed(&id).len();
     fixture.write(10).await;
     assert!(fixture.replayed(&id).len() <= sent + 1, "nothing of a cancelled replay is begun any more");

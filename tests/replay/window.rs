@@ -111,7 +111,7 @@ async fn a_time_before_the_window_begins_with_it_and_says_so() {
             assert_eq!(output.status.code(), Some(0), "{since}: {}", stderr(&output));
             let message = crate::replay::fixture::stdout(&output);
             assert!(
-                message.contains(&format!("committed up to {after} is no longer in the spool")),
+                message.contains(&format!("committed up to {after} are no longer in the spool")),
                 "{message}"
             );
             assert!(message.contains(&format!("total: {} records", all["records"])), "{message}");

@@ -1,15 +1,14 @@
-//! The imagined application: the archive of three newspapers by the sea, and its documents table.
-//!
-//! The same seed makes the same documents.
+//! The documents of the simulated application, the archive of three newspapers. The same seed makes the same
+//! documents.
 
 use std::fmt::Write as _;
 
 use fastrand::Rng;
 
-/// Whose documents these are: the projects.
+/// The projects: a newspaper each.
 pub(super) const PROJECTS: [&str; 3] = ["harbour-post", "island-echo", "tide-gazette"];
 
-/// The table as the application made it. Nothing in it is for the sidecar.
+/// The application's table. Nothing in it is specific to the sidecar.
 pub(super) const TABLE: &str = "\
 CREATE TABLE documents (
     id               bigint PRIMARY KEY,
@@ -26,7 +25,7 @@ CREATE TABLE documents (
     updated_at       timestamptz NOT NULL DEFAULT now()
 )";
 
-/// What the application remembers of a document.
+/// A row of the table.
 #[derive(Clone, Debug)]
 pub(super) struct Document {
     pub(super) id: i64,
@@ -41,8 +40,8 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// The document numbered `id`.
-    pub(super) fn draw(id: i64, rng: &mut Rng) -> Self {
+    /// A random document with this id.
+    pub(super) fn random(id: i64, rng: &mut Rng) -> Self {
         let project = pick(rng, &PROJECTS);
         let (what, topic) = pick(rng, WHAT);
         let initials: String = project.split('-').filter_map(|word| word.chars().next()).collect();
@@ -59,13 +58,13 @@ impl Document {
         }
     }
 
-    /// A second look: one more paragraph.
+    /// Appends a paragraph to the body.
     pub(super) fn revise(&mut self, rng: &mut Rng) {
         let _ = write!(self.body, "\n\nUpdate: {}", pick(rng, SENTENCES));
     }
 }
 
-/// Labels that differ from `now`, one to three of them.
+/// Labels that differ from `now`.
 pub(super) fn other_labels(now: &[&'static str], rng: &mut Rng) -> Vec<&'static str> {
     let mut labels = vec![pick(rng, WHAT).1];
     for _ in 0..=below(rng, 2) {
@@ -82,7 +81,7 @@ pub(super) fn other_labels(now: &[&'static str], rng: &mut Rng) -> Vec<&'static 
 }
 
 fn body(what: &str, rng: &mut Rng) -> String {
-    // One of ten is long enough for Postgres to store it out of line.
+    // One in ten is so long that Postgres stores it out of line (TOAST).
     let paragraphs = if below(rng, 10) == 0 { 60 } else { 2 + below(rng, 5) };
     let mut body = format!("It is about {what}, and not for the first time.");
     for _ in 0..paragraphs {
@@ -91,14 +90,14 @@ fn body(what: &str, rng: &mut Rng) -> String {
     body
 }
 
-/// 0 to `end` - 1; 0 where there is none.
+/// A random number below `end`; 0 if `end` is 0.
 pub(super) fn below(rng: &mut Rng, end: usize) -> usize {
     if end == 0 { 0 } else { rng.usize(..end) }
 }
 
-/// One of `these`.
-pub(super) fn pick<T: Copy + Default>(rng: &mut Rng, these: &[T]) -> T {
-    rng.choice(these.iter().copied()).unwrap_or_default()
+/// A random item.
+pub(super) fn pick<T: Copy + Default>(rng: &mut Rng, items: &[T]) -> T {
+    rng.choice(items.iter().copied()).unwrap_or_default()
 }
 
 const WHO: &[&str] = &[
@@ -131,7 +130,7 @@ const DOES: &[&str] = &[
     "reviews",
 ];
 
-/// What an article is about, and the label that its desk gives it.
+/// The topic of an article, and its label.
 const WHAT: &[(&str, &str)] = &[
     ("a dispute over rents", "housing"),
     ("a new reading room", "culture"),
@@ -181,14 +180,14 @@ mod tests {
 
     #[test]
     fn the_same_seed_makes_the_same_documents() {
-        let draw = || {
+        let documents = || {
             let mut rng = Rng::with_seed(7);
             (0..50)
-                .map(|id| Document::draw(id, &mut rng))
+                .map(|id| Document::random(id, &mut rng))
                 .map(|d| (d.key, d.title, d.body))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(draw(), draw());
+        assert_eq!(documents(), documents());
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! `sidecar demo`: everything, on a temporary Postgres.
+//! `sidecar demo`: an application, Postgres, `sidecar run` and a receiver, all temporary.
 //!
-//! An imagined application writes; the real `sidecar run` reads and posts; a receiver in this process
-//! crosses out what was expected. What was started ends with this process, and leaves nothing behind.
+//! A simulated application writes documents; the real `sidecar run` sends webhooks; a receiver in this process
+//! checks that every expected record arrives. Everything stops with this process and leaves no files.
 
 mod archive;
+mod child_process;
 mod postgres;
 mod printer;
 mod scenario;
@@ -22,7 +23,7 @@ use crate::clock::Clock;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// End after so many seconds, with a summary [default: at Ctrl-C]
+    /// Stop after N seconds [default: at Ctrl-C]
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
 }
@@ -42,22 +43,22 @@ pub(super) fn demo(args: &Args) -> Exit {
 async fn run(seconds: Option<u64>) -> anyhow::Result<Exit> {
     let printer = Printer::new(Clock::now());
     let mut scenario = tokio::select! {
-        // First the ear, then what it may have to end.
+        // The signal handler is installed before anything is started.
         biased;
         () = stop_signal() => return Ok(Exit::Done),
-        scenario = Scenario::set(printer) => scenario?,
+        scenario = Scenario::start(printer) => scenario?,
     };
-    let played = tokio::select! {
-        played = scenario.run(seconds.map(Duration::from_secs)) => played,
+    let result = tokio::select! {
+        result = scenario.run(seconds.map(Duration::from_secs)) => result,
         () = stop_signal() => Ok(()),
     };
-    // Not asked twice: the second time we are gone at once, and so is the rest.
+    // A second signal stops the wait for the records that are still missing.
     let counts = tokio::select! {
         counts = scenario.settle() => counts,
         () = stop_signal() => scenario.tally.counts(),
     };
-    scenario.end();
-    played?;
+    scenario.stop();
+    result?;
     Ok(if counts.missing() == 0 { Exit::Done } else { Exit::Failed })
 }
 
@@ -69,3 +70,15 @@ async fn stop_signal() {
         _ = terminate.recv() => {}
     }
 }
+
+pub(super) const AFTER_HELP: &str = "\
+Creates a temporary Postgres from the server binaries of this machine (version
+13 or later; SIDECAR_PG_BIN names their folder), writes documents as an
+application would, runs `sidecar run` on it, and prints every record that the
+receiver gets. Now and then one receiver is down for 3 seconds. The summary says
+how many records were expected and arrived. No file is left behind.
+
+  sidecar demo                   until Ctrl-C
+  sidecar demo --seconds 30      for 30 seconds
+
+Exit status: 0 if every record arrived; 1 otherwise.";

@@ -1,4 +1,4 @@
-//! What the demo prints. Colours where somebody looks, and has not asked for none (`NO_COLOR`).
+//! The output of the demo: coloured on a terminal, unless `NO_COLOR` is set.
 
 use std::fmt::{Display, Write as _};
 use std::io::{IsTerminal as _, Write as _};
@@ -8,7 +8,7 @@ use super::tally::{Arrival, Tally};
 use crate::record::Callback;
 use crate::time::Timestamp;
 
-/// Where lines go.
+/// Writes lines with the time since the start.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Printer {
     colours: bool,
@@ -21,7 +21,7 @@ impl Printer {
         Self { colours, started }
     }
 
-    /// What one request brought.
+    /// The records of one request.
     pub(super) fn request(
         self,
         project: &str,
@@ -31,38 +31,40 @@ impl Printer {
         now: Timestamp,
     ) {
         let mut text = String::new();
-        for record in records.iter().take(SHOWN) {
-            let (told, after) = match record {
-                Arrival::Expected { told, after } => (told.as_str(), format!("{} ms", after.as_millis())),
-                Arrival::Unexpected => ("(not of the demo's doing)", String::new()),
+        for record in records.iter().take(RECORDS_SHOWN) {
+            let (action, latency) = match record {
+                Arrival::Expected { action, latency } => {
+                    (action.as_str(), format!("{} ms", latency.as_millis()))
+                }
+                Arrival::Unexpected => ("(unexpected)", String::new()),
             };
-            let line = format!("{} {project:<13} {told}", self.mark(callback));
-            let _ = writeln!(text, "{} {line}  {}", self.at(now), self.paint(FAINT, &after));
+            let line = format!("{} {project:<13} {action}", self.label(callback));
+            let _ = writeln!(text, "{} {line}  {}", self.at(now), self.paint(FAINT, &latency));
         }
-        if records.len() > SHOWN {
-            let more = format!("and {} more in the same request", records.len() - SHOWN);
+        if records.len() > RECORDS_SHOWN {
+            let more = format!("and {} more in the same request", records.len() - RECORDS_SHOWN);
             let _ = writeln!(text, "{} {:>11} {:<13} {}", self.at(now), "", "", self.paint(FAINT, &more));
         }
         if attempt != "1" {
-            let again = format!("taken at attempt {attempt}");
+            let retried = format!("accepted at attempt {attempt}");
             let _ =
-                writeln!(text, "{} {:>11} {project:<13} {}", self.at(now), "", self.paint(YELLOW, &again));
+                writeln!(text, "{} {:>11} {project:<13} {}", self.at(now), "", self.paint(YELLOW, &retried));
         }
         write(&text);
     }
 
-    /// A request that the receiver refused, as the demo told it to.
+    /// A request that was refused because of an outage.
     pub(super) fn refused(self, project: &str, callback: Callback, attempt: &str, now: Timestamp) {
-        let told = self.paint(RED, &format!("answered 503 to attempt {attempt}"));
-        write(&format!("{} {} {project:<13} {told}\n", self.at(now), self.mark(callback)));
+        let status = self.paint(RED, &format!("status 503 for attempt {attempt}"));
+        write(&format!("{} {} {project:<13} {status}\n", self.at(now), self.label(callback)));
     }
 
-    /// Something that the demo does to the sidecar.
+    /// An event of the demo itself.
     pub(super) fn event(self, what: &str, now: Timestamp) {
         write(&format!("{} {}\n", self.at(now), self.paint(YELLOW, what)));
     }
 
-    /// How it ended.
+    /// The totals at the end.
     pub(super) fn summary(self, tally: &Tally, transactions: u64, silent: u64) {
         let counts = tally.counts();
         let ms = |percent| millis(tally.percentile(percent));
@@ -70,9 +72,9 @@ impl Printer {
             format!("{} {callback}", counts.arrived.get(callback.index()).copied().unwrap_or_default())
         });
         let mut text = format!(
-            "\n  {transactions} transactions, {silent} of which changed nothing that a receiver is told\n  \
-             {} records must arrive, {} did: {}\n  \
-             from commit to receiver: half within {}, 99 of 100 within {} (where the receiver was up)\n",
+            "\n  {transactions} transactions, {silent} of which make no record\n  \
+             {} records expected, {} arrived: {}\n  \
+             latency from commit to receiver: median {}, 99th percentile {} (outages excluded)\n",
             counts.expected,
             counts.all_arrived(),
             by_callback.join(", "),
@@ -80,7 +82,7 @@ impl Printer {
             ms(99),
         );
         if counts.unexpected > 0 {
-            let _ = writeln!(text, "  {} were not of the demo's doing, or came twice", counts.unexpected);
+            let _ = writeln!(text, "  {} were unexpected or arrived twice", counts.unexpected);
         }
         let verdict = match counts.missing() {
             0 => self.paint(GREEN, "every record arrived at its own project, none is missing"),
@@ -90,7 +92,7 @@ impl Printer {
         write(&text);
     }
 
-    fn mark(self, callback: Callback) -> String {
+    fn label(self, callback: Callback) -> String {
         let (sign, colour) = match callback {
             Callback::Excluded => ('-', RED),
             Callback::Ingested => ('+', GREEN),
@@ -108,7 +110,7 @@ impl Printer {
     }
 }
 
-/// A line of the demo itself.
+/// A line without a time.
 pub(super) fn print_line(what: impl Display) {
     write(&format!("{what}\n"));
 }
@@ -119,12 +121,12 @@ fn millis(duration: Duration) -> String {
 
 fn write(text: &str) {
     let mut out = std::io::stdout().lock();
-    // Whoever read this is gone; the demo ends at its time.
+    // A closed pipe does not stop the demo.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// Records of one request that get a line of their own.
-const SHOWN: usize = 4;
+/// The most records of one request that are printed.
+const RECORDS_SHOWN: usize = 4;
 
 /// <https://en.wikipedia.org/wiki/ANSI_escape_code#Select_Graphic_Rendition_parameters>
 const RED: &str = "31";

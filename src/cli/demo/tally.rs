@@ -1,5 +1,5 @@
-//! What must arrive, and what did: every record is expected before its transaction commits, and
-//! crossed out when it comes.
+//! Compares the records that arrive with the expected ones. A record is expected just before its transaction
+//! commits.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::record::Callback;
 use crate::time::Timestamp;
 
-/// What a record is about, as its receiver can tell.
+/// What a record is about, as far as its JSON shows.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Subject {
     Document(String),
@@ -25,33 +25,33 @@ pub(super) struct ExpectedRecord {
     pub(super) project: String,
     pub(super) callback: Callback,
     pub(super) subject: Subject,
-    /// What the application did, for people.
-    pub(super) told: String,
+    /// The document and what the application did to it, as text.
+    pub(super) action: String,
 }
 
-/// A record that came.
+/// A record that arrived.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Arrival {
-    /// Since the transaction was about to commit.
-    Expected { told: String, after: Duration },
-    /// Nothing that the application did made it, or it came before.
+    /// `latency` is measured from just before the commit.
+    Expected { action: String, latency: Duration },
+    /// No transaction made it, or it has arrived before.
     Unexpected,
 }
 
-/// Which records are on their way.
+/// The expected records, and counts of those that arrived.
 #[derive(Debug, Default)]
 pub(super) struct Tally(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// In the order of their commits.
-    open: HashMap<(String, Callback, Subject), VecDeque<(Timestamp, String)>>,
+    /// Records that have not arrived, in commit order.
+    missing: HashMap<(String, Callback, Subject), VecDeque<(Timestamp, String)>>,
     counts: Counts,
-    /// Of the records that waited for no receiver.
+    /// Latencies of the records that no outage delayed.
     latencies: Vec<Duration>,
 }
 
-/// Records, so far.
+/// Numbers of records so far.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Counts {
     pub(super) expected: u64,
@@ -73,45 +73,45 @@ impl Counts {
 impl Tally {
     pub(super) fn expect(&self, expected: Vec<ExpectedRecord>, now: Timestamp) {
         let mut inner = self.inner();
-        for ExpectedRecord { project, callback, subject, told } in expected {
+        for ExpectedRecord { project, callback, subject, action } in expected {
             inner.counts.expected += 1;
-            inner.open.entry((project, callback, subject)).or_default().push_back((now, told));
+            inner.missing.entry((project, callback, subject)).or_default().push_back((now, action));
         }
     }
 
-    /// `prompt`: no receiver held it up, so that it tells something of the sidecar's speed.
+    /// Takes a record off the list. `is_undelayed` says of a commit time whether the latency counts.
     pub(super) fn arrive(
         &self,
         project: &str,
         callback: Callback,
         subject: Subject,
-        prompt: impl Fn(Timestamp) -> bool,
+        is_undelayed: impl Fn(Timestamp) -> bool,
         now: Timestamp,
     ) -> Arrival {
         let mut inner = self.inner();
         let key = (project.to_owned(), callback, subject);
-        let Some((at, told)) = inner.open.get_mut(&key).and_then(VecDeque::pop_front) else {
+        let Some((at, action)) = inner.missing.get_mut(&key).and_then(VecDeque::pop_front) else {
             inner.counts.unexpected += 1;
             return Arrival::Unexpected;
         };
-        if inner.open.get(&key).is_some_and(VecDeque::is_empty) {
-            inner.open.remove(&key);
+        if inner.missing.get(&key).is_some_and(VecDeque::is_empty) {
+            inner.missing.remove(&key);
         }
         if let Some(count) = inner.counts.arrived.get_mut(callback.index()) {
             *count += 1;
         }
-        let after = now.since(at);
-        if prompt(at) {
-            inner.latencies.push(after);
+        let latency = now.since(at);
+        if is_undelayed(at) {
+            inner.latencies.push(latency);
         }
-        Arrival::Expected { told, after }
+        Arrival::Expected { action, latency }
     }
 
     pub(super) fn counts(&self) -> Counts {
         self.inner().counts
     }
 
-    /// The time within which `percent` of the records that waited for no receiver came.
+    /// The given percentile of the latencies.
     pub(super) fn percentile(&self, percent: usize) -> Duration {
         let mut inner = self.inner();
         inner.latencies.sort_unstable();
@@ -125,7 +125,7 @@ impl Tally {
 }
 
 impl Subject {
-    /// Of a record as it stands in a body.
+    /// Parses a record of a request body.
     pub(super) fn of(record: &Value) -> Option<Self> {
         let text = |name: &str| record.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
         if let Some(id) = text("similar_doc_id") {
@@ -156,16 +156,16 @@ mod tests {
             project: "p".into(),
             callback: Callback::Ingested,
             subject: document(id),
-            told: id.into(),
+            action: id.into(),
         }
     }
 
     #[test]
-    fn what_is_expected_once_arrives_once() {
+    fn a_record_expected_once_arrives_once() {
         let tally = Tally::default();
         tally.expect(vec![expected("1"), expected("2")], Timestamp(0));
         let arrive = |id| tally.arrive("p", Callback::Ingested, document(id), |_| true, Timestamp(2_000));
-        assert_eq!(arrive("1"), Arrival::Expected { told: "1".into(), after: Duration::from_millis(2) });
+        assert_eq!(arrive("1"), Arrival::Expected { action: "1".into(), latency: Duration::from_millis(2) });
         assert_eq!(arrive("1"), Arrival::Unexpected);
         let counts = tally.counts();
         assert_eq!((counts.missing(), counts.unexpected, counts.all_arrived()), (1, 1, 1));
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_tells_what_it_is_about() {
+    fn a_record_has_a_subject() {
         assert_eq!(Subject::of(&json!({"id": "1", "key": null})), Some(document("1")));
         assert_eq!(Subject::of(&json!({"id": "1", "labels": null})), Some(Subject::Labels("1".into())));
         assert_eq!(

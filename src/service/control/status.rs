@@ -142,8 +142,8 @@ impl Controller {
         metrics.spool_bytes.set(gauge(status.spool.live_bytes));
         metrics.shadow_bytes.set(gauge(status.spool.shadow_bytes));
         metrics.shadow_documents.set(gauge(status.spool.shadow_documents));
-        metrics.slot_retained_bytes.show(status.source.retained_bytes);
-        metrics.slot_confirmed_lag_bytes.show(status.source.confirmed_lag_bytes);
+        metrics.slot_retained_bytes.set(status.source.retained_bytes);
+        metrics.slot_confirmed_lag_bytes.set(status.source.confirmed_lag_bytes);
         metrics.replays_running.set(gauge(status.replays.len() as u64));
         let left = |replay: &ReplayStatus| replay.waiting.iter().map(|lane| lane.records).sum::<u64>();
         metrics.replay_pending_records.set(gauge(status.replays.iter().map(left).sum()));

@@ -115,19 +115,6 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_replaced_or_kept_as_its_writer_says() {
-        let folder = tempfile::tempdir().unwrap();
-        let scratch = ScratchFile::create(folder.path(), &[TABLE]).unwrap();
-        assert_eq!(scratch.get(TABLE, b"a").unwrap(), None);
-        scratch.put(TABLE, b"a", b"1").unwrap();
-        scratch.put(TABLE, b"a", b"2").unwrap();
-        scratch.put_if_absent(TABLE, b"a", b"3").unwrap();
-        assert_eq!(scratch.get(TABLE, b"a").unwrap(), Some(b"2".to_vec()));
-        assert!(scratch.contains(TABLE, b"a").unwrap() && !scratch.contains(TABLE, b"b").unwrap());
-        assert_eq!(scratch.count(TABLE).unwrap(), 1);
-    }
-
-    #[test]
     fn its_file_goes_with_it_and_what_a_killed_process_left_goes_at_the_next_start() {
         let folder = tempfile::tempdir().unwrap();
         let options = Options { bytes_max: 1 << 20, retain: std::time::Duration::from_secs(1) };

@@ -1,7 +1,6 @@
-//! The spool on a real disk.
+//! What is particular to a file of SQLite: its format, its damage, its lock, a full disk.
 
 mod format_1;
-mod resend;
 mod row_bytes;
 
 use std::path::Path;
@@ -14,12 +13,33 @@ use uuid::Uuid;
 
 use super::*;
 use crate::classify::Identity;
-use crate::clock::Clock;
 use crate::position::{Lsn, Position};
 use crate::record::{Callback, LaneNo, ProjectNo, Seq, WaitsFor};
+use crate::spool::contract::{EngineFactory, contract_tests};
 use crate::spool::engine::Engine;
 use crate::spool::*;
 use crate::time::{Timestamp, Uptime};
+
+/// The folders of the contract's spools.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+}
+
+impl EngineFactory for Folder {
+    fn another(&self) -> Self {
+        Self::new()
+    }
+
+    fn open(&self, bytes_max: u64, now: Timestamp) -> OpenEngine {
+        super::open(self.0.path(), bytes_max, now).unwrap()
+    }
+}
+
+contract_tests!(Folder::new());
 
 const OPTIONS: Options = Options { bytes_max: 64 << 20, retain: Duration::from_hours(24) };
 
@@ -61,128 +81,6 @@ fn batch(lane: LaneNo, first: u64, last: u64) -> Batch {
     }
 }
 
-fn attempted(batch: &Batch, fate: Fate) -> Op {
-    Op::Attempted(Attempted {
-        batch: batch.id,
-        lane: batch.lane,
-        number: batch.attempts + 1,
-        started_at: batch.cut_at,
-        took_micros: 3,
-        status: Some(200),
-        outcome: crate::outcome::OutcomeKind::Delivered,
-        detail: None,
-        fate,
-        health: LaneHealth::default(),
-    })
-}
-
-#[test]
-fn what_is_committed_is_there_after_a_new_start_and_numbers_go_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let opened = open(folder.path());
-    assert!(opened.is_new && opened.lanes.is_empty());
-    let mut builder = GroupBuilder::new(opened.last_seq);
-    let position = StreamPosition {
-        resume_lsn: Lsn(9),
-        last_end: Lsn(8),
-        open: Some(OpenTransaction { commit: Lsn(u64::MAX), changes_applied: 4, records_made: 3 }),
-    };
-    let identity = Identity(b"7".as_slice().into());
-    let whole = Group {
-        shadow: vec![(identity.clone(), Some(b"entry".as_slice().into()))],
-        growth: Growth { documents: 1, bytes: 6 },
-        position: Some(position),
-        projects: vec![(ProjectNo(0), "p".into())],
-        facts: vec![(Fact::Mapping, Some(b"{}".to_vec()))],
-        ..group(&mut builder, lane(Callback::Ingested), 3, 100, Timestamp(5))
-    };
-    commit(&opened.spool, whole).unwrap();
-    opened.spool.close();
-
-    let again = open(folder.path());
-    assert!(!again.is_new);
-    assert_eq!((again.position, again.last_seq), (Some(position), Seq(3)));
-    assert_eq!(again.projects, ["p"]);
-    assert_eq!(again.facts[&Fact::Mapping], b"{}");
-    assert_eq!(again.lanes.len(), 1);
-    assert_eq!((again.lanes[0].pending_records, again.lanes[0].pending_bytes), (3, 300));
-    let reader = again.spool.reader().unwrap();
-    assert_eq!(reader.shadow(&identity).unwrap().as_deref(), Some(b"entry".as_slice()));
-    assert_eq!(reader.usage().unwrap().shadow_documents, 1);
-}
-
-#[test]
-fn a_batch_found_unsettled_counts_as_one_lost_attempt_and_is_the_same_batch() {
-    let folder = tempfile::tempdir().unwrap();
-    let opened = open(folder.path());
-    let mut builder = GroupBuilder::new(Seq(0));
-    commit(&opened.spool, group(&mut builder, lane(Callback::Modified), 10, 100, Timestamp(5))).unwrap();
-    let cut = batch(lane(Callback::Modified), 1, 4);
-    opened.spool.apply(Op::Cut(cut.clone())).unwrap();
-    opened.spool.close();
-    for lost in 1..=2 {
-        let again = open(folder.path());
-        assert_eq!(again.lanes[0].batches, [Batch { attempts: lost, ..cut.clone() }]);
-        assert_eq!(again.lanes[0].health, LaneHealth::default(), "a lost attempt is no failure");
-        again.spool.close();
-    }
-}
-
-#[test]
-fn cuts_and_outcomes_that_do_not_fit_are_refused_and_change_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let spool = open(folder.path()).spool;
-    let mut builder = GroupBuilder::new(Seq(0));
-    let ingested = lane(Callback::Ingested);
-    commit(&spool, group(&mut builder, ingested, 5, 100, Timestamp(5))).unwrap();
-    commit(&spool, group(&mut builder, ingested, 5, 100, Timestamp(5))).unwrap();
-    let refused = |op| matches!(spool.apply(op), Err(SpoolError::Refused(_)));
-    assert!(refused(Op::Cut(batch(ingested, 6, 8))), "it would pass over records");
-    assert!(refused(Op::Cut(batch(ingested, 2, 4))), "it would pass over a record of the same chunk");
-    assert!(refused(Op::Cut(batch(ingested, 1, 11))), "there is no eleventh record");
-    let cut = batch(ingested, 1, 5);
-    spool.apply(Op::Cut(cut.clone())).unwrap();
-    assert!(refused(Op::Cut(batch(ingested, 6, 8))), "one batch in flight");
-    assert!(refused(attempted(&batch(ingested, 1, 5), Fate::Delivered)), "another batch's attempt");
-    let give_up =
-        |through| Op::GiveUp { lane: ingested, through, reason: DeadReason::GivenUp, at: Timestamp(9) };
-    assert!(refused(give_up(Seq(3))), "a batch is given up whole");
-    assert!(refused(give_up(Seq(11))), "there is no eleventh record");
-    spool.apply(attempted(&cut, Fate::Delivered)).unwrap();
-    let state = &spool.reader().unwrap().lanes().unwrap()[0];
-    assert_eq!((state.cursor, state.pending_records, state.pending_bytes), (Seq(5), 5, 500));
-    let given_up = spool.apply(give_up(Seq(8))).unwrap();
-    assert_eq!(given_up, Done::Settled { records: 3, bytes: 300 });
-    assert_eq!(spool.reader().unwrap().usage().unwrap().dead_records, 3);
-}
-
-#[test]
-fn what_is_discarded_leaves_nothing_behind_and_a_cut_inside_a_chunk_begins_where_the_last_ended() {
-    let folder = tempfile::tempdir().unwrap();
-    let (mut store, _) = store::Store::open(folder.path(), 1 << 30, Timestamp(1)).unwrap();
-    let mut builder = GroupBuilder::new(Seq(0));
-    let of = lane(Callback::Ingested);
-    let mut apply = |op: Op| store.apply(vec![op]).remove(0);
-    apply(Op::Commit(Arc::new(group(&mut builder, of, 10, 100, Timestamp(1))))).unwrap();
-    let first = batch(of, 1, 4);
-    apply(Op::Cut(first.clone())).unwrap();
-    apply(attempted(&first, Fate::Delivered)).unwrap();
-    assert!(matches!(apply(Op::Cut(batch(of, 6, 8))), Err(SpoolError::Refused(_))), "5 would be passed over");
-    apply(Op::Commit(Arc::new(group(&mut builder, of, 10, 100, Timestamp(1))))).unwrap();
-    let second = batch(of, 5, 10);
-    apply(Op::Cut(second.clone())).unwrap();
-    let Op::Attempted(failed) = attempted(&second, Fate::Failed) else { unreachable!() };
-    let detail = Some("schön".to_owned());
-    apply(Op::Attempted(Attempted { detail, ..failed })).unwrap();
-    let gone = apply(Op::Discard { lane: of, through: Seq(20) }).unwrap();
-    assert_eq!(gone, Done::Settled { records: 16, bytes: 1_600 });
-    while store.sweep(Timestamp(i64::MAX)).unwrap().more {}
-    for table in ["chunk", "batch", "attempt"] {
-        assert_eq!(store.one::<i64>(&format!("SELECT count(*) FROM {table}"), []).unwrap(), 0, "{table}");
-    }
-    assert_eq!(store.meta.live_bytes, 0, "what went is counted as it came");
-}
-
 #[test]
 fn a_name_that_is_damaged_is_refused_and_never_read_as_another_project() {
     let folder = tempfile::tempdir().unwrap();
@@ -193,27 +91,6 @@ fn a_name_that_is_damaged_is_refused_and_never_read_as_another_project() {
     file.execute("UPDATE project SET name = 'acne'", []).unwrap();
     let refused = Spool::open(folder.path(), OPTIONS).unwrap_err();
     assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
-}
-
-#[test]
-fn a_retired_batch_makes_way_for_its_halves_in_order() {
-    let folder = tempfile::tempdir().unwrap();
-    let spool = open(folder.path()).spool;
-    let mut builder = GroupBuilder::new(Seq(0));
-    let ingested = lane(Callback::Ingested);
-    commit(&spool, group(&mut builder, ingested, 5, 100, Timestamp(5))).unwrap();
-    let whole = batch(ingested, 1, 5);
-    spool.apply(Op::Cut(whole.clone())).unwrap();
-    let halves = vec![batch(ingested, 1, 2), batch(ingested, 3, 5)];
-    let short = vec![batch(ingested, 1, 2), batch(ingested, 3, 4)];
-    assert!(spool.apply(Op::Retire { batch: whole.id, successors: short }).is_err());
-    spool.apply(Op::Retire { batch: whole.id, successors: halves.clone() }).unwrap();
-    assert_eq!(spool.reader().unwrap().lanes().unwrap()[0].batches, halves);
-    assert!(spool.apply(attempted(&halves[1], Fate::Delivered)).is_err(), "the first comes first");
-    spool.apply(attempted(&halves[0], Fate::Delivered)).unwrap();
-    spool.apply(attempted(&halves[1], Fate::Dead(DeadReason::TooLarge))).unwrap();
-    let state = &spool.reader().unwrap().lanes().unwrap()[0];
-    assert_eq!((state.cursor, state.pending_records), (Seq(5), 0));
 }
 
 #[test]
@@ -311,46 +188,6 @@ fn damage_is_refused_or_harmless_and_never_read_as_other_content() {
 }
 
 #[test]
-fn near_its_limit_delivered_records_go_first_then_the_fullest_dead_then_there_is_no_room() {
-    let folder = tempfile::tempdir().unwrap();
-    let now = Clock::now();
-    let (mut store, _) = store::Store::open(folder.path(), 1 << 20, now).unwrap();
-    let mut builder = GroupBuilder::new(Seq(0));
-    let apply = |store: &mut store::Store, op: Op| store.apply(vec![op]).remove(0).unwrap();
-    let (delivered, dead, healthy) =
-        (lane(Callback::Excluded), lane(Callback::Ingested), lane(Callback::Modified));
-    for of in [delivered, dead, healthy] {
-        for _ in 0..3 {
-            apply(&mut store, Op::Commit(Arc::new(group(&mut builder, of, 100, 1_000, now))));
-        }
-    }
-    let cut = batch(delivered, 1, 300);
-    apply(&mut store, Op::Cut(cut.clone()));
-    apply(&mut store, attempted(&cut, Fate::Delivered));
-    apply(&mut store, Op::GiveUp { lane: dead, through: Seq(600), reason: DeadReason::GivenUp, at: now });
-    let cutoff = Timestamp(0);
-    let chunks = |store: &store::Store, of: LaneNo| -> i64 {
-        store.one("SELECT count(*) FROM chunk WHERE lane = ?1", [of.0.cast_signed()]).unwrap()
-    };
-    assert!(store.is_near());
-    store.sweep(cutoff).unwrap();
-    assert!(chunks(&store, delivered) < 3, "delivered records go first");
-    assert_eq!((chunks(&store, dead), store.meta.dead_records), (3, 300));
-    // Pressed further, dead letters follow.
-    for _ in 0..3 {
-        apply(&mut store, Op::Commit(Arc::new(group(&mut builder, healthy, 100, 1_000, now))));
-    }
-    while store.sweep(cutoff).unwrap().more {}
-    assert_eq!((chunks(&store, delivered), store.meta.dead_records), (0, 0));
-    assert_eq!(chunks(&store, healthy), 6, "what is pending is never removed");
-    for _ in 0..6 {
-        apply(&mut store, Op::Commit(Arc::new(group(&mut builder, healthy, 100, 1_000, now))));
-        while store.sweep(cutoff).unwrap().more {}
-    }
-    assert_eq!((store.room, chunks(&store, dead), chunks(&store, healthy)), (Room::Full, 0, 12));
-}
-
-#[test]
 fn a_full_disk_changes_nothing_and_the_same_group_is_taken_when_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
     let (mut store, _) = store::Store::open(folder.path(), 1 << 30, Timestamp(1)).unwrap();
@@ -374,29 +211,4 @@ fn a_full_disk_changes_nothing_and_the_same_group_is_taken_when_there_is_room() 
     drop(store);
     let (again, _) = store::Store::open(folder.path(), 1 << 30, Timestamp(2)).unwrap();
     assert_eq!(again.lanes[&of].pending_records, 510);
-}
-
-#[test]
-fn age_removes_settled_records_and_never_pending_ones() {
-    let folder = tempfile::tempdir().unwrap();
-    let old = Timestamp(1_000);
-    let (mut store, _) = store::Store::open(folder.path(), 1 << 30, old).unwrap();
-    let mut builder = GroupBuilder::new(Seq(0));
-    let of = lane(Callback::Ingested);
-    store.apply(vec![Op::Commit(Arc::new(group(&mut builder, of, 100, 100, old)))]);
-    store.apply(vec![Op::Commit(Arc::new(group(&mut builder, of, 100, 100, old)))]);
-    let cut = Batch { cut_at: old, ..batch(of, 1, 100) };
-    store.apply(vec![Op::Cut(cut.clone())]);
-    store.apply(vec![attempted(&cut, Fate::Delivered)]);
-    let before = store.meta.live_bytes;
-    store.sweep(old).unwrap();
-    assert_eq!(store.meta.live_bytes, before, "not old enough");
-    store.sweep(Timestamp(2_000)).unwrap();
-    let left: i64 = store.one("SELECT count(*) FROM chunk", []).unwrap();
-    let batches: i64 = store.one("SELECT count(*) FROM batch", []).unwrap();
-    assert_eq!(
-        (left, batches, store.meta.low_watermark.map(|low_watermark| low_watermark.seq)),
-        (1, 0, Some(Seq(100)))
-    );
-    assert!(store.meta.live_bytes < before);
 }

@@ -1,0 +1,93 @@
+//! What a new start finds.
+
+use super::{EngineFactory, Fixture, NOW, batch, lane};
+use crate::classify::Identity;
+use crate::position::Lsn;
+use crate::record::{Callback, ProjectNo, Seq};
+use crate::spool::batch::Batch;
+use crate::spool::fact::Fact;
+use crate::spool::group::{Group, Growth};
+use crate::spool::lane::LaneHealth;
+use crate::spool::stream_position::{OpenTransaction, StreamPosition};
+use crate::time::Uptime;
+
+fn identity(id: &str) -> Identity {
+    Identity(id.as_bytes().into())
+}
+
+fn entry(text: &str) -> Box<[u8]> {
+    text.as_bytes().into()
+}
+
+pub(in crate::spool) fn what_is_committed_is_there_after_a_new_start_and_numbers_go_on(
+    factory: impl EngineFactory,
+) {
+    let mut fixture = Fixture::new(factory);
+    let position = StreamPosition {
+        resume_lsn: Lsn(9),
+        last_end: Lsn(8),
+        open: Some(OpenTransaction { commit: Lsn(u64::MAX), changes_applied: 4, records_made: 3 }),
+    };
+    let of = lane(Callback::Ingested);
+    fixture.commit(of, 3, 100, NOW);
+    fixture.commit_group(Group {
+        shadow: vec![(identity("7"), Some(entry("entry")))],
+        growth: Growth { documents: 1, bytes: 6 },
+        position: Some(position),
+        projects: vec![(ProjectNo(0), "p".into())],
+        facts: vec![(Fact::Mapping, Some(b"{}".to_vec()))],
+        ..Group::default()
+    });
+
+    let contents = &fixture.reopen().contents;
+    assert!(!contents.is_new);
+    assert_eq!((contents.position, contents.last_seq), (Some(position), Seq(3)));
+    assert_eq!(contents.projects, ["p"]);
+    assert_eq!(contents.facts[&Fact::Mapping], b"{}");
+    let [state] = &contents.lanes[..] else { panic!("{contents:?}") };
+    assert_eq!((state.pending_records, state.pending_bytes), (3, 300));
+    assert_eq!(state.oldest, Some((NOW, Uptime(1))));
+    assert_eq!(fixture.lanes(), fixture.opened().contents.lanes);
+    assert_eq!(fixture.reader().shadow(&identity("7")).unwrap(), Some(entry("entry")));
+    let usage = fixture.usage();
+    assert_eq!((usage.shadow_documents, usage.shadow_bytes), (1, 6));
+}
+
+pub(in crate::spool) fn a_batch_found_unsettled_counts_as_one_lost_attempt_and_is_the_same_batch(
+    factory: impl EngineFactory,
+) {
+    let mut fixture = Fixture::new(factory);
+    let of = lane(Callback::Modified);
+    fixture.commit(of, 10, 100, NOW);
+    let cut = batch(of, 1, 4);
+    fixture.cut(&cut);
+    for attempts in 1..=2 {
+        fixture.reopen();
+        let state = fixture.lane(of);
+        assert_eq!(state.batches, [Batch { attempts, ..cut.clone() }]);
+        assert_eq!(state.health, LaneHealth::default(), "a lost attempt is no failure");
+        assert_eq!(fixture.reader().attempts(&cut.id).unwrap().len(), attempts as usize);
+    }
+}
+
+pub(in crate::spool) fn facts_and_shadow_entries_are_replaced_and_removed(factory: impl EngineFactory) {
+    let mut fixture = Fixture::new(factory);
+    let group = |facts: [(Fact, Option<&[u8]>); 2], shadow: [(&str, Option<Box<[u8]>>); 3]| Group {
+        facts: facts.map(|(fact, value)| (fact, value.map(<[u8]>::to_vec))).into(),
+        shadow: shadow.map(|(id, entry)| (identity(id), entry)).into(),
+        ..Group::default()
+    };
+    let one = [("a", Some(entry("1"))), ("b", Some(entry("2"))), ("c", Some(entry("3")))];
+    fixture.commit_group(group([(Fact::Epoch, Some(b"e")), (Fact::Resync, Some(b"r"))], one));
+    let two = [("a", Some(entry("4"))), ("b", None), ("d", Some(entry("5")))];
+    fixture.commit_group(group([(Fact::Epoch, Some(b"f")), (Fact::Resync, None)], two));
+    fixture.reopen();
+    let reader = fixture.reader();
+    assert_eq!(reader.fact(Fact::Epoch).unwrap().as_deref(), Some(b"f".as_slice()));
+    assert_eq!(reader.fact(Fact::Resync).unwrap(), None);
+    assert_eq!(reader.shadow(&identity("b")).unwrap(), None);
+    let all = [("a", "4"), ("c", "3"), ("d", "5")].map(|(id, text)| (identity(id), entry(text)));
+    assert_eq!(reader.shadow_after(None, 9).unwrap(), all);
+    assert_eq!(reader.shadow_after(None, 2).unwrap(), all[..2]);
+    assert_eq!(reader.shadow_after(Some(&identity("a")), 9).unwrap(), all[1..]);
+}
