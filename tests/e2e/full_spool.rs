@@ -303,6 +303,7 @@ async fn what_waited_too_long_in_a_failing_lane_is_given_up_and_nothing_else_is(
     database.run("INSERT INTO documents (id, project_id) VALUES (21, 'failing')").await;
     until("the next record", async || (failing.records_taken() >= 1).then_some(())).await;
     until("the slow lane", async || (slow.records_taken() >= 12).then_some(())).await;
+    sidecar.idle().await;
     assert_eq!((failing.records_taken(), slow.records_taken()), (1, 12));
     let lanes = by_lane(&failing.received());
     assert_eq!(lanes[&("failing".to_owned(), "ingested".to_owned())][0]["id"], "21");

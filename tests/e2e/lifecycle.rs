@@ -129,7 +129,7 @@ async fn a_server_that_is_stopped_dead_is_waited_for_and_nothing_is_lost() {
         signal("-CONT");
     }
     until("every record", async || (receiver.records_taken() >= 1_500).then_some(())).await;
-    sidecar.ready().await;
+    sidecar.idle().await;
     let ids: std::collections::BTreeSet<String> = receiver
         .received()
         .iter()

@@ -331,6 +331,7 @@ async fn a_mapped_column_that_goes_stops_the_stream_before_it_and_a_new_name_let
     })
     .await;
     println!("{why}");
+    sidecar.settled().await;
     assert_eq!(receiver.records_taken(), 1, "nothing behind the missing column is sent");
     sidecar.stop().await;
     sidecar.configure(&database, &settings.replace("[documents]", "[documents]\nlabels = \"tags\""));

@@ -100,7 +100,7 @@ async fn the_stream_goes_on_at_the_promoted_standby_and_loses_and_doubles_nothin
         let expected = &writer.model.records;
         until("every record", async || (fixture.receiver.records_taken() >= expected.len()).then_some(()))
             .await;
-        fixture.sidecar.ready().await;
+        fixture.sidecar.idle().await;
         let report = check(expected, &fixture.receiver.received());
         println!("PostgreSQL {version}: {} records, {} batches doubled", report.records, report.duplicates);
         assert!(report.is_clean(), "PostgreSQL {version}: {report:?}");

@@ -151,12 +151,7 @@ impl Fixture {
 
     /// Waits until nothing is pending.
     pub(crate) async fn settled(&self) {
-        until("all lanes to be empty", async || {
-            let status = self.sidecar.status()?;
-            let idle = |lane: &serde_json::Value| lane["pending"]["records"] == 0;
-            status["lanes"].as_array()?.iter().all(idle).then_some(())
-        })
-        .await;
+        self.sidecar.settled().await;
     }
 
     async fn all_arrive(&mut self, expected: &[Expected]) -> Report {

@@ -58,7 +58,7 @@ async fn live_records_go_out_once_beside_replays_and_replays_follow_one_another(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_replay_leaves_room_for_live_records() {
     let mut fixture = Fixture::new(15, "replay_rate", 40, "", "[batch]\nrecords_max = 1").await;
-    let (no, id) = fixture.replay(&json!({"from_lsn": fixture.window(), "rate": 5}));
+    let (no, id) = fixture.replay(&json!({"from_lsn": fixture.window(), "rate": 1}));
     fixture.write(10).await;
     let replay = fixture.listed(no).unwrap();
     assert_eq!(replay["state"], "running", "live records did not wait for it: {replay}");

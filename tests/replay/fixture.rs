@@ -49,12 +49,7 @@ impl Fixture {
 
     /// Waits until nothing is pending.
     pub(crate) async fn settled(&self) {
-        until("all lanes to be empty", async || {
-            let status = self.sidecar.status()?;
-            let idle = |lane: &Value| lane["pending"]["records"] == 0;
-            status["lanes"].as_array()?.iter().all(idle).then_some(())
-        })
-        .await;
+        self.sidecar.settled().await;
     }
 
     pub(crate) fn expected(&self) -> &[Expected] {

@@ -120,6 +120,7 @@ async fn check_case(case: &Case, version: u32, running: bool, change: &str) {
         (is_stopped && receiver.records_taken() > 0).then_some(())
     })
     .await;
+    sidecar.settled().await;
     let delivered: Vec<_> = receiver.received().iter().flat_map(Received::records).collect();
     assert_eq!(delivered, [json!({"id": "5", "key": "k"})], "{what}");
     end(&mut sidecar, &database).await;

@@ -94,7 +94,7 @@ async fn a_publication_that_is_dropped_is_noticed_and_its_cure_named() {
         database.run(&format!("CREATE PUBLICATION p_{} FOR TABLE documents", database.name)).await;
         database.run("INSERT INTO documents (id, key, project_id) VALUES (2, 'k', 'p')").await;
         until("both documents", async || (receiver.records_taken() >= 2).then_some(())).await;
-        sidecar.ready().await;
+        sidecar.idle().await;
         assert_eq!(delivered(&receiver), ["ingested 1", "ingested 2"], "PostgreSQL {version}");
         database.run("DELETE FROM documents WHERE id = 1").await;
         until("the stream to go on", async || (receiver.records_taken() >= 3).then_some(())).await;
@@ -114,7 +114,7 @@ async fn a_table_that_is_dropped_and_made_again_is_another_table() {
         database.run(DOCUMENTS).await;
         database.run(&format!("ALTER PUBLICATION p_{} ADD TABLE documents", database.name)).await;
         until("what went with the old one", async || (receiver.records_taken() >= 2).then_some(())).await;
-        sidecar.ready().await;
+        sidecar.idle().await;
         assert_eq!(delivered(&receiver), ["excluded 1", "ingested 1"], "PostgreSQL {version}");
         assert_eq!(sidecar.resync_status().unwrap()["number"], 1, "PostgreSQL {version}");
         // The new one is known after a restart: nothing is compared again.
@@ -142,7 +142,7 @@ async fn another_table_of_that_name_in_the_stream_stops_it_before_its_first_chan
             ))
             .await;
         until("what is different", async || (receiver.records_taken() >= 3).then_some(())).await;
-        sidecar.ready().await;
+        sidecar.idle().await;
         assert_eq!(delivered(&receiver), ["excluded 1", "ingested 1", "ingested 2"], "PostgreSQL {version}");
     }
 }

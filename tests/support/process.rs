@@ -139,6 +139,29 @@ impl Sidecar {
         until(&what, async || (self.source_state()? == state).then_some(())).await;
     }
 
+    /// Waits until every record that is spooled is settled.
+    pub async fn settled(&self) {
+        until("every record to be settled", async || Self::is_settled(&self.status()?).then_some(())).await;
+    }
+
+    /// Waits until nothing is left to do: the stream is read, no comparison is under way, every record is settled.
+    /// Before it, a test that asserts what did not arrive passes too early.
+    pub async fn idle(&self) {
+        until("nothing to be left to do", async || {
+            let status = self.status()?;
+            let resync = &status["source"]["resync"]["state"];
+            let is_streaming =
+                status["source"]["state"] == "streaming" && resync != "running" && resync != "waiting";
+            (is_streaming && Self::is_settled(&status)).then_some(())
+        })
+        .await;
+    }
+
+    fn is_settled(status: &Value) -> bool {
+        let is_empty = |lane: &Value| lane["pending"]["records"] == 0;
+        status["lanes"].as_array().is_some_and(|lanes| lanes.iter().all(is_empty))
+    }
+
     /// The last resync of this process.
     pub fn resync_status(&self) -> Option<Value> {
         Some(self.status()?["source"]["resync"].clone()).filter(|resync| !resync.is_null())
