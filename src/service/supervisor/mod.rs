@@ -218,7 +218,9 @@ impl Supervisor {
                 drop(connection);
                 if !dry_run {
                     self.held = None;
-                    self.deliver.hold(false);
+                    // What a spool of another time holds goes out only once it is certain that the comparison
+                    // is not refused.
+                    self.deliver.hold(job.holds_delivery && !job.forced);
                 }
                 self.resync(job, dry_run, &client, &required, source.source).await?;
                 Ok(ConnectionEnd::Reconnect)
