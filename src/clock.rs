@@ -71,6 +71,12 @@ impl Clock {
         }
     }
 
+    /// The time of the async runtime, for deadlines within one process.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads clocks")]
+    pub fn runtime() -> tokio::time::Instant {
+        tokio::time::Instant::now()
+    }
+
     /// The machine's wall-clock time.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads clocks")]
     pub fn now() -> Timestamp {

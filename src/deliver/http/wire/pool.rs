@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::HttpConnection;
+use crate::clock::Clock;
 use crate::deliver::http::connector::Key;
 
 /// Idle connections, of a bounded number, each for a bounded time.
@@ -35,7 +36,7 @@ impl IdleConnection {
 impl Pool {
     /// A connection that is not known to be closed.
     pub(in crate::deliver) fn take(&self, key: &Key) -> Option<HttpConnection> {
-        let now = Instant::now();
+        let now = Clock::runtime();
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         idle.connections.retain(|idle| idle.is_usable(now));
         let at = idle.connections.iter().rposition(|idle| idle.key == *key)?;
@@ -44,7 +45,7 @@ impl Pool {
 
     /// Keeps a connection for the next request, until a time at the latest.
     pub(in crate::deliver) fn put(&self, key: Key, mut connection: HttpConnection, usable_until: Instant) {
-        if usable_until <= Instant::now() {
+        if usable_until <= Clock::runtime() {
             return;
         }
         connection.reused = true;
@@ -77,7 +78,7 @@ async fn sweep(idle: Weak<Mutex<IdleConnections>>) {
         tokio::time::sleep(SWEEP_EVERY).await;
         let Some(idle) = idle.upgrade() else { return };
         let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
+        let now = Clock::runtime();
         idle.connections.retain(|idle| idle.is_usable(now));
         idle.is_swept = !idle.connections.is_empty();
         if !idle.is_swept {
@@ -99,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_used_as_long_as_its_age_and_its_receiver_allow() {
-        let opened_at = Instant::now();
+        let opened_at = Clock::runtime();
         let seconds = Duration::from_secs;
         let now = opened_at + seconds(100);
         let left = |age_max, keep_alive| {
