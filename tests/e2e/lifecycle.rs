@@ -43,7 +43,7 @@ async fn sighup_applies_webhooks_and_keeps_the_old_where_the_new_are_wrong() {
     database.run("INSERT INTO documents (id, project_id) VALUES (1, 'p')").await;
     until("the first record", async || (first.records_taken() >= 1).then_some(())).await;
 
-    let complaint = "`batch.records_maxx`: there is no such setting; did you mean `records_max`?";
+    let complaint = "`batch.records_maxx`: unknown setting; did you mean `records_max`?";
     assert!(!sidecar.log().contains(complaint));
     sidecar.configure(&database, "[batch]\nrecords_maxx = 1\n");
     sidecar.signal("HUP");

@@ -149,12 +149,13 @@ async fn where_only_a_keepalive_lies_beyond_the_switch_nothing_is_missed() {
         slot_on(version, &primary, &mut standby, true).await;
         // The log goes on, and nothing of it is the sidecar's.
         fixture.database.run("CREATE TABLE other AS SELECT generate_series(1, 10000)").await;
-        fixture.caught_up().await;
-        let position = fixture
-            .database
-            .text("SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = 's_app'")
-            .await
-            .unwrap();
+        let written = fixture.database.text("SELECT pg_current_wal_lsn()::text").await.unwrap();
+        let confirmed =
+            "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = 's_app'";
+        let position = until("the server to have the confirmed position", async || {
+            fixture.database.text(confirmed).await.filter(|position| parsed(position) >= parsed(&written))
+        })
+        .await;
         primary.stop(Stop::Immediate);
         assert!(fixture.sidecar.stop().await.success());
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use sidecar::position::Lsn;
 use sidecar::source::{Conninfo, connect_sql};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
@@ -147,6 +148,18 @@ impl Fixture {
     /// The rows of the table, as the writers left them.
     pub(crate) fn rows(&self) -> Vec<Document> {
         self.writers.iter().flat_map(|writer| writer.model.rows.values().cloned()).collect()
+    }
+
+    /// Waits until everything that was committed before is in the spool.
+    pub(crate) async fn all_streamed(&self) {
+        let end = self.on_postgres("SELECT pg_current_wal_flush_lsn()::text").await.remove(0);
+        let end: Lsn = end.parse().unwrap();
+        until(&format!("the stream to reach {end}"), async || {
+            let status = self.sidecar.status()?;
+            let position: Lsn = status["source"]["whole_lsn"].as_str()?.parse().ok()?;
+            (position >= end).then_some(())
+        })
+        .await;
     }
 
     /// Waits until nothing is pending.

@@ -95,16 +95,7 @@ async fn a_slot_dropped_under_writers_leaves_every_receiver_up_to_date() {
         fixture.writers_end(writing).await;
         fixture.is_ready(&[]).await;
         let rows = fixture.rows();
-        // What was committed last is streamed, and then every lane is empty.
-        until("what the receiver holds", async || {
-            fixture.settled().await;
-            let known = views(&fixture.receiver.received());
-            let live = |row: &&Document| !row.excluded;
-            let (have, want) =
-                (known.values().filter(|view| view.live).count(), rows.iter().filter(live).count());
-            (have == want).then_some(())
-        })
-        .await;
+        fixture.all_streamed().await;
         fixture.settled().await;
         compare(&rows, &views(&fixture.receiver.received()), &format!("round {round}, {what}"));
     }

@@ -45,7 +45,7 @@ async fn a_slot_that_the_server_calls_lost_is_dropped_and_the_table_compared() {
     assert_eq!(fixture.delivered_before(9_000).await, Fixture::differences());
     let last = fixture.sidecar.resync_status().unwrap();
     assert!(
-        last["why"].as_str().unwrap().contains("is lost (the server removed log that it needed"),
+        last["why"].as_str().unwrap().contains("is lost (the server removed WAL that it needed"),
         "{last}"
     );
 }
