@@ -1,4 +1,4 @@
-//! Capture, the left loop: frames → changes → groups of records, shadow and position → the spool → the
+//! The capture loop: frames → changes → groups of records, shadow and position → the spool → the
 //! LSN that may be confirmed.
 //!
 //! 1. What is confirmed is never beyond what is synced: a group's position is published only

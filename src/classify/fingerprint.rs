@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_stands_for_the_text_it_was_made_of() {
+    fn a_digest_equals_that_of_the_text_it_was_made_of() {
         let long = vec![b'x'; DIGEST_OVER + 1];
         assert_eq!(Fingerprint::of_text(&long), Fingerprint::of_digest(&Sha256::digest(&long).into()));
         assert_ne!(Fingerprint::of_text(&long), Fingerprint::of_text(&long[1..]));

@@ -1,4 +1,4 @@
-//! The right loop: lanes → batches → receivers → outcomes.
+//! The delivery loop: lanes → batches → receivers → outcomes.
 //!
 //! [`scheduler`] decides, as pure values. [`driver`] carries out its decisions on its own thread:
 //! reads records, writes cuts and outcomes to the spool, and starts requests. [`http`] makes them.

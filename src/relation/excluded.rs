@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn excluded_is_told_by_presence_truth_or_value() {
+    fn excluded_is_decided_by_presence_truth_or_value() {
         let holds = |when: &ExcludedWhen, text| when.holds(TypeKind::Text, text);
         assert!(holds(&ExcludedWhen::NotNull, Some("")) && !holds(&ExcludedWhen::NotNull, None));
         assert!(holds(&ExcludedWhen::True, Some("t")) && !holds(&ExcludedWhen::True, Some("f")));

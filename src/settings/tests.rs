@@ -27,25 +27,25 @@ fn the_defaults_are_those_of_the_manual() {
 }
 
 #[test]
-fn what_tells_an_excluded_document_is_said_once() {
+fn values_of_excluded_and_of_live_documents_are_not_set_together() {
     let when = |text: &str| loaded(&format!("[documents]\n{text}")).map(|read| read.mapping.excluded_when);
     let values = vec!["0".to_owned()];
     assert_eq!(when("excluded_when = \"not_null\""), Ok(ExcludedWhen::NotNull));
     assert_eq!(when("excluded_when = [\"0\"]"), Ok(ExcludedWhen::Values(values.clone())));
     assert_eq!(when("live_when = [\"0\"]"), Ok(ExcludedWhen::Unless(values)));
-    for (text, said) in [
+    for (text, message) in [
         ("excluded_when = []", "documents.excluded_when"),
         ("excluded_when = \"false\"", "documents.excluded_when"),
         ("excluded_when = \"true\"\nlive_when = [\"0\"]", "keep one of them"),
         ("excluded = \"\"\nlive_when = [\"0\"]", "documents.live_when"),
     ] {
         let errors = when(text).expect_err(text).to_string();
-        assert!(errors.contains(said), "{errors}");
+        assert!(errors.contains(message), "{errors}");
     }
 }
 
 #[test]
-fn every_setting_is_told_with_a_comment_above_it() {
+fn every_setting_has_a_comment_above_it() {
     let lines: Vec<&str> = DEFAULT_SETTINGS.lines().collect();
     let settings =
         lines.iter().enumerate().filter(|(_, line)| line.contains(" = ") && !line.starts_with('#'));
@@ -59,14 +59,14 @@ fn every_setting_is_told_with_a_comment_above_it() {
 
 #[test]
 fn an_unknown_key_is_named_with_the_nearest_known_one() {
-    let said = errors("[batch]\nrecords_maxx = 1");
-    assert!(said.contains("`batch.records_maxx`") && said.contains("`records_max`"), "{said}");
+    let message = errors("[batch]\nrecords_maxx = 1");
+    assert!(message.contains("`batch.records_maxx`") && message.contains("`records_max`"), "{message}");
     assert!(errors("[bach]\nx = 1").contains("`batch`"));
 }
 
 #[test]
-fn every_wrong_value_is_told_at_once_with_its_field() {
-    let said = errors(
+fn all_wrong_values_are_reported_together_with_their_fields() {
+    let message = errors(
         "[delivery]\nin_flight_max = 0\nretry_schedule = [\"0s\"]\n[log]\nlevel = \"infoo\"\n[documents]\ninitial = \"loud\"\n\
          [admin]\nlisten = \"0.0.0.0:1\"\n[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"ftp://x\"\n\
          headers = { sidecar-x = \"1\" }",
@@ -80,12 +80,12 @@ fn every_wrong_value_is_told_at_once_with_its_field() {
         "webhook[0].url",
         "webhook[0].headers.sidecar-x",
     ] {
-        assert!(said.contains(field), "no {field} in: {said}");
+        assert!(message.contains(field), "no {field} in: {message}");
     }
 }
 
 #[test]
-fn wrong_types_unknown_keys_and_wrong_values_are_told_together_each_with_its_line() {
+fn wrong_types_unknown_keys_and_wrong_values_are_reported_together_each_with_its_line() {
     let text = "\
 postgres.url = \"postgres://u@h/d\"
 batch = { records_max = \"many\", wait_maks_ms = 1 }
@@ -107,7 +107,7 @@ headers = { sidecar-x = \"1\", \"x.y\" = 2 }
 project = \"a\"
 callback = \"sometimes\"
 ";
-    let said = parse(text).unwrap_err();
+    let message = parse(text).unwrap_err();
     let wanted = [
         ("2", "batch.records_max"),
         ("2", "batch.wait_maks_ms"),
@@ -122,7 +122,7 @@ callback = \"sometimes\"
         ("17", "webhook[1].url"),
         ("19", "webhook[1].callback"),
     ];
-    let told: Vec<(&str, &str)> = said
+    let reported: Vec<(&str, &str)> = message
         .0
         .iter()
         .map(|sentence| {
@@ -130,23 +130,24 @@ callback = \"sometimes\"
             (line, rest.split_once('`').unwrap().0)
         })
         .collect();
-    let mut sorted = told.clone();
+    let mut sorted = reported.clone();
     sorted.sort_by_key(|(line, name)| (line.parse::<u32>().unwrap(), *name));
-    assert_eq!(sorted, wanted, "{said}");
-    let lines =
-        |told: &[(&str, &str)]| told.iter().map(|(line, _)| line.parse().unwrap()).collect::<Vec<u32>>();
-    assert!(lines(&told).is_sorted(), "in the order of the file: {said}");
-    assert!(!said.to_string().contains("12345678"), "a secret of digits is one: {said}");
+    assert_eq!(sorted, wanted, "{message}");
+    let lines = |reported: &[(&str, &str)]| {
+        reported.iter().map(|(line, _)| line.parse().unwrap()).collect::<Vec<u32>>()
+    };
+    assert!(lines(&reported).is_sorted(), "in the order of the file: {message}");
+    assert!(!message.to_string().contains("12345678"), "a secret of digits is one: {message}");
 }
 
 #[test]
-fn a_wrong_default_is_not_told_of_each_webhook() {
+fn a_wrong_default_is_not_reported_for_each_webhook() {
     let hook =
         |more: &str| format!("[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"http://h/\"\n{more}");
-    let said = loaded(&format!("batch.records_max = 0\n{}", hook(""))).unwrap_err();
-    assert_eq!(said.0, ["sidecar.toml:2: `batch.records_max`: at least 1 is needed"]);
-    let said = loaded(&hook("records_max = 0")).unwrap_err();
-    assert_eq!(said.0, ["sidecar.toml:6: `webhook[0].records_max`: at least 1 is needed"]);
+    let message = loaded(&format!("batch.records_max = 0\n{}", hook(""))).unwrap_err();
+    assert_eq!(message.0, ["sidecar.toml:2: `batch.records_max`: at least 1 is needed"]);
+    let message = loaded(&hook("records_max = 0")).unwrap_err();
+    assert_eq!(message.0, ["sidecar.toml:6: `webhook[0].records_max`: at least 1 is needed"]);
 }
 
 #[test]
@@ -162,8 +163,8 @@ fn no_error_repeats_a_secret() {
         "admin = \"geheim\"".to_owned(),
         "postgres.password = { file = [\"geheim\"] }".to_owned(),
     ] {
-        let said = errors(&text);
-        assert!(!said.contains("geheim"), "{said}");
+        let message = errors(&text);
+        assert!(!message.contains("geheim"), "{message}");
     }
     let shown = format!("{:?}", loaded("[admin]\ntoken = \"geheim\"").unwrap());
     assert!(!shown.contains("geheim"), "{shown}");
@@ -193,8 +194,8 @@ fn flags_come_before_the_file_and_a_text_of_digits_stays_a_text() {
         assert!(line.ends_with(&format!("# {origin}")), "{line}");
     }
     let set = vec!["log.level=infoo".to_owned()];
-    let said = load(&Sources { file: None, set }).unwrap_err().to_string();
-    assert!(said.starts_with("`log.level`: ") && said.ends_with("(in the flags)"), "{said}");
+    let message = load(&Sources { file: None, set }).unwrap_err().to_string();
+    assert!(message.starts_with("`log.level`: ") && message.ends_with("(in the flags)"), "{message}");
 }
 
 #[test]
@@ -222,8 +223,8 @@ fn a_password_in_a_file_is_read_there_again_and_no_other_is() {
 fn a_placeholder_in_the_host_of_a_url_is_refused_at_its_field() {
     let webhook = |url: &str| format!("[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"{url}\"");
     for url in ["https://{project}.example.com/", "https://h/{tenant}"] {
-        let said = errors(&webhook(url));
-        assert!(said.contains("webhook[0].url") && said.contains("{callback}"), "{url}: {said}");
+        let message = errors(&webhook(url));
+        assert!(message.contains("webhook[0].url") && message.contains("{callback}"), "{url}: {message}");
     }
     assert!(
         parse(&format!(

@@ -10,7 +10,7 @@ use crate::position::Position;
 use crate::record::{LaneNo, ProjectNo, Record, Seq, WaitsFor};
 use crate::time::{Timestamp, Uptime};
 
-/// What the left loop commits in one transaction.
+/// What the capture loop commits in one transaction.
 #[derive(Debug, Default)]
 pub struct Group {
     /// Records, packed by lane.
@@ -174,8 +174,8 @@ mod tests {
             push(2);
         }
         let chunks = builder.finish(Timestamp(5), Uptime(6));
-        let told: Vec<_> = chunks.iter().map(|chunk| (chunk.lane.0, chunk.first.0, chunk.records)).collect();
-        assert_eq!(told, [(1, 11, 2), (2, 12, CHUNK_RECORDS_MAX), (2, 1_037, 1)]);
+        let found: Vec<_> = chunks.iter().map(|chunk| (chunk.lane.0, chunk.first.0, chunk.records)).collect();
+        assert_eq!(found, [(1, 11, 2), (2, 12, CHUNK_RECORDS_MAX), (2, 1_037, 1)]);
         assert_eq!(chunks[0].fragment_bytes, 4);
         assert_eq!(builder.finish(Timestamp(5), Uptime(6)), []);
         assert_eq!(builder.last(), Seq(1_037));

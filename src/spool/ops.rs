@@ -128,7 +128,7 @@ pub enum Done {
 pub enum Room {
     /// Only records of healthy lanes are left to remove: reading must stop.
     Full,
-    /// The right loop must give up records of failing, paused or webhook-less lanes.
+    /// The delivery loop must give up records of failing, paused or webhook-less lanes.
     Near,
     /// There is room.
     Open,

@@ -226,7 +226,7 @@ async fn a_lost_slot_says_from_where_on_nothing_can_be_known() {
 }
 
 #[test]
-fn a_pooler_is_told_from_a_server_that_refuses() {
+fn a_pooler_is_distinguished_from_a_server_that_refuses() {
     assert!(
         replication_refused("FATAL: unsupported startup parameter: replication")
             .explanation

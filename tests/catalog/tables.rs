@@ -127,7 +127,7 @@ on_all_versions! {
         fixture.close().await;
     }
 
-    async fn what_an_added_column_holds_in_older_rows_is_known_or_said_to_be_unknown(fixture: Fixture) {
+    async fn what_an_added_column_holds_in_older_rows_is_known_or_reported_as_unknown(fixture: Fixture) {
         fixture.run(
             "CREATE TABLE public.d (id int PRIMARY KEY); INSERT INTO public.d VALUES (1);
              ALTER TABLE public.d ADD v float8 DEFAULT random(), ADD s serial, ADD g int GENERATED ALWAYS AS (id + 1) STORED;

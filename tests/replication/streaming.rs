@@ -204,7 +204,7 @@ on_all_versions! {
         streaming.task.await.expect("no panic").expect("stopped");
     }
 
-    async fn a_slot_that_is_missing_or_held_is_told_apart(server: &Server) {
+    async fn a_missing_slot_and_one_in_use_are_different_errors(server: &Server) {
         let (name, _client) = server.database().await;
         let missing = Streaming::try_start(server, "no_such_slot", &name).await.map(|_| ());
         assert!(matches!(missing, Err(SourceError::SlotMissing(_))), "{missing:?}");

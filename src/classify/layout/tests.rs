@@ -180,7 +180,7 @@ fn a_column_dropped_and_made_again_is_another() {
 }
 
 #[test]
-fn the_same_shape_told_again_is_the_same_layout() {
+fn the_same_columns_sent_again_are_the_same_layout() {
     let mut table = Table::new();
     table.altered(&with("added"), &[("added", MissingValue::Null)]);
     let known = table.layouts.clone();
@@ -199,7 +199,7 @@ fn an_entry_of_an_unknown_layout_is_learned_anew() {
 }
 
 #[test]
-fn only_columns_with_a_role_and_a_users_type_are_asked_about() {
+fn only_types_of_columns_with_a_role_and_a_users_type_are_queried() {
     let mut table = COLUMNS.map(|(name, oid)| (name, if name == "title" { 20_000 } else { oid }));
     let mut kinds = TypeKinds::default();
     let unknown =

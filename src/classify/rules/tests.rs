@@ -73,7 +73,7 @@ fn each_similarity_that_the_old_value_did_not_hold_is_modified() {
 }
 
 #[test]
-fn a_similarity_that_comes_back_is_told_again() {
+fn a_similarity_that_comes_back_is_sent_again() {
     let mut harness = Harness::with_default_mapping();
     let with = harness.entry_of(&live());
     let (without, _) = harness.classify(Some(&with), &live().with("similarity", "[]")).unwrap();
@@ -277,7 +277,7 @@ fn blanks_that_a_padded_column_adds_are_no_part_of_a_name() {
 }
 
 #[test]
-fn a_live_document_is_told_by_the_values_that_it_may_hold() {
+fn a_live_document_is_recognised_by_the_values_of_live_when() {
     let table = COLUMNS.map(|(name, oid)| (name, if name == "deleted_at" { 1700 } else { oid }));
     let mut mapping = mapping();
     mapping.excluded_when = ExcludedWhen::Unless(vec!["0".to_owned()]);
@@ -319,7 +319,7 @@ fn without_a_key_column_the_key_is_the_id() {
 }
 
 #[test]
-fn several_id_columns_are_joined_and_told_apart() {
+fn several_id_columns_are_joined_without_ambiguity() {
     let mut mapping = mapping();
     mapping.id = vec!["project_id".to_owned(), "id".to_owned()];
     let mut harness = Harness::new(layout(&mapping, &["id"], &COLUMNS));
@@ -343,7 +343,7 @@ fn a_document_without_a_project_is_in_the_default_one() {
 }
 
 #[test]
-fn a_similarity_of_three_columns_is_told_whole_though_one_is_left_out() {
+fn a_similarity_of_three_columns_is_complete_though_one_is_left_out() {
     let table: Vec<(&str, u32)> =
         COLUMNS.into_iter().chain([("s_id", 25), ("s_key", 25), ("s_label", 25)]).collect();
     let mut mapping = mapping();
@@ -354,8 +354,8 @@ fn a_similarity_of_three_columns_is_told_whole_though_one_is_left_out() {
     let before = harness.entry_of(&live().with("s_id", "7").with("s_key", "long"));
     let labelled = live().with("s_id", "7").unchanged("s_key").with("s_label", "near");
     let (entry, records) = harness.classify(Some(&before), &labelled).unwrap();
-    let told = r#"p modified {"similar_doc_id":"7","similar_doc_key":"long","similarity_label":"near"}"#;
-    assert_eq!(records, [told]);
+    let expected = r#"p modified {"similar_doc_id":"7","similar_doc_key":"long","similarity_label":"near"}"#;
+    assert_eq!(records, [expected]);
     assert_eq!(harness.records(Some(&entry), &labelled), NOTHING);
     assert_eq!(harness.records(Some(&entry), &live()), NOTHING, "without an id there is no similarity");
 }

@@ -27,9 +27,9 @@ pub async fn warnings(
     client
         .batch_execute("BEGIN READ ONLY; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '10s'")
         .await?;
-    let asked = client.query_one(&key.sample(&found.table, ROWS, PROJECTS), &[]).await;
+    let queried = client.query_one(&key.sample(&found.table, ROWS, PROJECTS), &[]).await;
     client.batch_execute("ROLLBACK").await?;
-    let sample = match asked {
+    let sample = match queried {
         Ok(row) => {
             // Bytes, because text that is not UTF-8 is a finding of its own.
             let projects: Vec<Bytes<'_>> = row.try_get(2)?;
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_project_without_a_webhook_and_one_that_differs_only_by_case_or_blanks_are_told() {
+    fn a_project_without_a_webhook_and_one_that_differs_only_by_case_or_blanks_are_reported() {
         let titles = |projects: &[&str], webhooks: &[Option<&str>]| {
             let projects: Vec<String> = projects.iter().map(|name| (*name).to_owned()).collect();
             let webhooks: Vec<Option<String>> = webhooks.iter().map(|name| name.map(str::to_owned)).collect();
@@ -116,9 +116,9 @@ mod tests {
         assert_eq!(titles(&["acme", "b"], &[Some("acme"), None]), Vec::<String>::new());
         assert_eq!(titles(&["acme", "b"], &[Some("acme")]), ["projects without a webhook: \"b\""]);
         for webhooks in [[Some("acme"), None], [Some("acme"), Some("b")]] {
-            let told = titles(&["Acme ", "b"], &webhooks);
+            let unmatched = titles(&["Acme ", "b"], &webhooks);
             assert_eq!(
-                told,
+                unmatched,
                 ["the project \"Acme \" is not the webhook's \"acme\": they differ in case or spaces"]
             );
         }

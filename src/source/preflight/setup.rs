@@ -225,13 +225,13 @@ fn permitted(step: &SetupStep) -> Result<(), Violation> {
 }
 
 fn refused(step: &SetupStep, error: tokio_postgres::Error) -> CatalogError {
-    let said = error.as_db_error().map_or_else(String::new, |said| said.message().to_owned());
+    let message = error.as_db_error().map_or_else(String::new, |message| message.message().to_owned());
     match error.code() {
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
-            Violation::with_fix(format!("to {} needs {}: {said}", step.what, step.needs), &step.sql).into()
+            Violation::with_fix(format!("to {} needs {}: {message}", step.what, step.needs), &step.sql).into()
         }
         Some(&SqlState::CONFIGURATION_LIMIT_EXCEEDED) => Violation::with_fix(
-            format!("cannot {}: {said} (the server must be restarted after)", step.what),
+            format!("cannot {}: {message} (the server must be restarted after)", step.what),
             "ALTER SYSTEM SET max_replication_slots = 20;",
         )
         .into(),

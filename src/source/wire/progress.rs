@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_synced_lsn_is_told_at_once_and_then_every_ten_seconds_with_a_question() {
+    fn the_synced_lsn_is_sent_at_once_and_then_every_ten_seconds_with_a_reply_request() {
         let mut progress = Progress::new(Lsn(5), Uptime(0), TIMEOUT);
         assert_eq!(progress.poll(Uptime(0)), tell(5, false));
         assert_eq!(progress.poll(Uptime(1)), KeepAliveAction::Wait(Uptime(10 * SECOND)));

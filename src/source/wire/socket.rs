@@ -364,7 +364,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_address_that_does_not_answer_costs_the_connect_timeout_and_the_next_of_the_name_is_asked() {
+    async fn an_address_that_does_not_answer_costs_the_connect_timeout_and_the_next_is_tried() {
         let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let closing = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addresses = [&silent, &closing].map(|listener| Address::Tcp(listener.local_addr().unwrap()));

@@ -37,11 +37,11 @@ pub async fn connect_sql(conninfo: &Conninfo) -> Result<Client, SourceError> {
 impl From<tokio_postgres::Error> for SourceError {
     /// The kind of a session's error.
     fn from(error: tokio_postgres::Error) -> Self {
-        told(&error)
+        source_error(&error)
     }
 }
 
-fn told(error: &tokio_postgres::Error) -> SourceError {
+fn source_error(error: &tokio_postgres::Error) -> SourceError {
     match error.as_db_error() {
         Some(db) => ServerError {
             sqlstate: db.code().code().to_owned(),

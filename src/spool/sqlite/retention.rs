@@ -1,9 +1,9 @@
 //! What is removed, and in which order. Never a record that is not settled, or a cut batch.
 //!
 //! By age: settled records, dead letters and attempts past `retain`. By size, near `bytes_max`:
-//! delivered records, oldest first, but those that a running replay needs: the right loop cancels
+//! delivered records, oldest first, but those that a running replay needs: the delivery loop cancels
 //! replays, the newest first. Then the oldest dead letters of the lane that holds most. What is left
-//! then are pending records: the right loop gives up those of lanes that fail, are paused or have no
+//! then are pending records: the delivery loop gives up those of lanes that fail, are paused or have no
 //! webhook, and only where none of these is left is there no room.
 
 use std::cmp::Reverse;

@@ -97,8 +97,8 @@ fn a_name_that_is_damaged_is_refused_and_never_read_as_another_project() {
 fn a_second_sidecar_on_a_spool_is_refused_with_the_first_ones_pid() {
     let folder = tempfile::tempdir().unwrap();
     let first = open(folder.path());
-    let said = Spool::open(folder.path(), OPTIONS).unwrap_err().to_string();
-    assert!(said.contains(&std::process::id().to_string()), "{said}");
+    let message = Spool::open(folder.path(), OPTIONS).unwrap_err().to_string();
+    assert!(message.contains(&std::process::id().to_string()), "{message}");
     first.spool.close();
     drop(first);
     open(folder.path()).spool.close();
@@ -121,22 +121,22 @@ fn all(folder: &Path) -> Result<Vec<String>, String> {
     let opened = Spool::open(folder, OPTIONS).map_err(|error| error.to_string())?;
     let read = || -> Result<Vec<String>, SpoolError> {
         let reader = opened.spool.reader()?;
-        let mut told = vec![format!("{:?} {:?} {:?}", opened.position, opened.facts, opened.projects)];
+        let mut lines = vec![format!("{:?} {:?} {:?}", opened.position, opened.facts, opened.projects)];
         for state in reader.lanes()? {
             let mut seq = Seq(1);
             while let Some(chunk) = reader.chunk_holding(state.lane, seq)? {
-                told.extend(chunk.records().map(|record| format!("{record:?}")));
+                lines.extend(chunk.records().map(|record| format!("{record:?}")));
                 seq = Seq(chunk.last.0 + 1);
             }
             let batches = state.batches.iter().map(|batch| Batch { attempts: 0, ..batch.clone() });
-            told.push(format!("{:?} {:?}", state.cursor, batches.collect::<Vec<_>>()));
+            lines.push(format!("{:?} {:?}", state.cursor, batches.collect::<Vec<_>>()));
         }
-        told.extend(reader.shadow_after(None, 1_000)?.iter().map(|entry| format!("{entry:?}")));
-        Ok(told)
+        lines.extend(reader.shadow_after(None, 1_000)?.iter().map(|entry| format!("{entry:?}")));
+        Ok(lines)
     };
-    let told = read().map_err(|error| error.to_string());
+    let lines = read().map_err(|error| error.to_string());
     opened.spool.close();
-    told
+    lines
 }
 
 #[test]
@@ -174,11 +174,11 @@ fn damage_is_refused_or_harmless_and_never_read_as_other_content() {
         std::fs::write(&file, damaged).unwrap();
         match all(folder.path()) {
             Err(_) => refused += 1,
-            Ok(told) => {
+            Ok(lines) => {
                 harmless += 1;
                 // A record may have become unreachable, which the order of numbers shows elsewhere;
                 // what is read is what was written.
-                let unknown: Vec<&String> = told.iter().filter(|line| !whole.contains(line)).collect();
+                let unknown: Vec<&String> = lines.iter().filter(|line| !whole.contains(line)).collect();
                 assert!(unknown.is_empty(), "byte {at}: {unknown:?}");
             }
         }
@@ -201,7 +201,7 @@ fn a_full_disk_changes_nothing_and_the_same_group_is_taken_when_there_is_room() 
     };
     limit(&store, 1);
     let second = Arc::new(group(&mut builder, of, 500, 1_000, Timestamp(1)));
-    // A small operation handed in together with it is not done either, and is told so.
+    // A small operation submitted together with it is not done either, and gets the error.
     let refused = store.apply(vec![Op::Tick(Uptime(99)), Op::Commit(Arc::clone(&second))]);
     assert_eq!(refused, [Err(SpoolError::DiskFull), Err(SpoolError::DiskFull)]);
     assert_eq!((&store.meta, &store.lanes), (&meta, &lanes));

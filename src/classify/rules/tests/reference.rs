@@ -1,4 +1,4 @@
-//! The rules once more, as plainly as they can be said, over whole old rows.
+//! The rules once more, as plainly as possible, over whole old rows.
 
 use proptest::prelude::*;
 
@@ -102,13 +102,13 @@ fn updated(old: &Doc, new: &Doc) -> Vec<String> {
 
 /// `row` as the stream tells it: some values that are as they were, and not NULL, are left out.
 fn as_streamed(row: &Doc, old: &Doc, left_out: u16) -> Doc {
-    let mut told = row.clone();
+    let mut streamed = row.clone();
     for (at, (name, _)) in VALUES.iter().enumerate() {
         if left_out >> at & 1 == 1 && old.0[*name] == row.0[*name] && row.0[*name] != TestValue::Null {
-            told = told.unchanged(name);
+            streamed = streamed.unchanged(name);
         }
     }
-    told
+    streamed
 }
 
 proptest! {
@@ -126,8 +126,8 @@ proptest! {
                     (harness.drafted(), None)
                 }
                 Step::Write { row, left_out } => {
-                    let told = old.as_ref().map_or(row.clone(), |old| as_streamed(&row, old, left_out));
-                    let (after, made) = harness.classify(entry.as_ref(), &told).unwrap();
+                    let streamed = old.as_ref().map_or(row.clone(), |old| as_streamed(&row, old, left_out));
+                    let (after, made) = harness.classify(entry.as_ref(), &streamed).unwrap();
                     entry = Some(after);
                     (made, Some(row))
                 }

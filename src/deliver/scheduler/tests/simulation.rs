@@ -323,7 +323,7 @@ impl World {
         }
     }
 
-    /// The oldest write becomes durable, and the machine is told.
+    /// The oldest write becomes durable, and the scheduler is notified.
     fn land(&mut self) {
         let now = self.now;
         match self.writes.pop_front() {

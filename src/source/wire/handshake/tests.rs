@@ -41,7 +41,7 @@ fn sasl_offer(mechanisms: &[&str]) -> Vec<u8> {
 }
 
 fn is_policy(result: &Result<Option<Bytes>, HandshakeError>, sentence: &str) -> bool {
-    matches!(result, Err(HandshakeError::Policy(said)) if *said == sentence)
+    matches!(result, Err(HandshakeError::Policy(message)) if *message == sentence)
 }
 
 const OK: &[u8] = b"R\0\0\0\x08\0\0\0\0";

@@ -85,7 +85,7 @@ const EXCEPTIONS: &[(&str, Kind)] = &[
 ];
 
 #[test]
-fn every_code_is_judged_as_its_class_or_by_itself() {
+fn every_code_is_classified_by_its_class_or_by_itself() {
     for code in CODES {
         assert_eq!(SqlState::from_code(code).code(), *code);
         let of_class = CLASSES.iter().find(|(class, _)| code.starts_with(class));

@@ -220,8 +220,8 @@ fn writes_the_fixture() {
     let folder = tempfile::tempdir().unwrap();
     let (mut store, _) = store::Store::open(folder.path(), 1 << 30, AT).unwrap();
     for op in ops() {
-        let told = format!("{op:?}");
-        store.apply(vec![op]).remove(0).unwrap_or_else(|error| panic!("{error}: {told}"));
+        let operation = format!("{op:?}");
+        store.apply(vec![op]).remove(0).unwrap_or_else(|error| panic!("{error}: {operation}"));
     }
     store.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;").unwrap();
     drop(store);

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_told_apart_however_their_bytes_come() {
+    fn frames_are_separated_however_their_bytes_arrive() {
         let bytes: &[u8] = &[
             &[0, 0, 0, 4, 0, 0, 0, 0, 0][..],
             &[0, 0, 2, 0, 0, 0, 0, 0, 1, 0x88, 0x88],
