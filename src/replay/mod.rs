@@ -1,6 +1,6 @@
 //! Replays: the range of a request is parsed, searched and checked before the replay starts.
 //!
-//! Nothing is sent here: the spans found enter the spool in one operation, and delivery sends them.
+//! Nothing is sent here: the ranges found enter the spool in one operation, and delivery sends them.
 
 mod newer;
 
@@ -98,9 +98,9 @@ pub struct ReplayLane {
 pub struct Plan {
     /// The range that could be replayed when the plan was made.
     pub window: ReplayWindow,
-    /// The spans of lanes with a webhook.
-    pub spans: Vec<RecordRange>,
-    /// The spans of lanes without a webhook: they are left out.
+    /// The ranges of lanes with a webhook.
+    pub ranges: Vec<RecordRange>,
+    /// The ranges of lanes without a webhook: they are left out.
     pub without_webhook: Vec<RecordRange>,
     /// The last record in the range, where the request has an end.
     pub end: Option<Seq>,
@@ -152,14 +152,14 @@ pub fn plan(
     let selected: Vec<&ReplayLane> = inputs.lanes.iter().filter(selected).collect();
     let found = find(reader, &search, &mut |no| selected.iter().any(|lane| lane.lane == no))?;
     let has_webhook =
-        |span: &RecordRange| selected.iter().any(|lane| lane.lane == span.lane && lane.has_webhook);
+        |range: &RecordRange| selected.iter().any(|lane| lane.lane == range.lane && lane.has_webhook);
     let (window, found) = found;
     let begins_late = matches!(from, SearchStart::Since(at) if at <= window.after);
-    let (spans, without_webhook) = found.spans.into_iter().partition(has_webhook);
-    Ok(Plan { window, spans, without_webhook, end: found.end, begins_late })
+    let (ranges, without_webhook) = found.ranges.into_iter().partition(has_webhook);
+    Ok(Plan { window, ranges, without_webhook, end: found.end, begins_late })
 }
 
-/// Searches until window and spans are of one moment.
+/// Searches until window and ranges are of one moment.
 fn find(
     reader: &Reader,
     search: &Search,

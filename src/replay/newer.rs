@@ -8,21 +8,21 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::record::{Callback, LaneNo, ProjectNo, Seq};
 use crate::spool::{Reader, RecordRange, ScratchError, ScratchTable, Spool, SpoolError};
 
-/// Counts the documents of `spans` that have records behind `end`, in any lane of their project.
+/// Counts the documents of `ranges` that have records behind `end`, in any lane of their project.
 /// Memory does not grow with them: they are kept in temporary space of the spool.
 pub fn documents_with_newer_records(
     reader: &Reader,
     spool: &Spool,
-    spans: &[RecordRange],
+    ranges: &[RecordRange],
     end: Seq,
 ) -> Result<u64, SpoolError> {
     let scratch = spool.scratch(&[IN_RANGE, NEWER])?;
-    for span in spans {
-        for_each_document(reader, span.lane, span.first, span.last, &mut |key| {
+    for range in ranges {
+        for_each_document(reader, range.lane, range.first, range.last, &mut |key| {
             scratch.put_if_absent(IN_RANGE, &key, &[])
         })?;
     }
-    let projects: BTreeSet<ProjectNo> = spans.iter().map(|span| span.lane.project()).collect();
+    let projects: BTreeSet<ProjectNo> = ranges.iter().map(|range| range.lane.project()).collect();
     for lane in projects.iter().flat_map(|project| Callback::ALL.map(|of| LaneNo::new(*project, of))) {
         for_each_document(reader, lane, Seq(end.0 + 1), Seq(u64::MAX >> 1), &mut |key| {
             if scratch.contains(IN_RANGE, &key)? { scratch.put_if_absent(NEWER, &key, &[]) } else { Ok(()) }

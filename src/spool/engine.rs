@@ -37,7 +37,7 @@ pub(super) struct Contents {
 
 /// What one step of retention did.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Swept {
+pub(super) struct RetentionStep {
     /// Settled records removed.
     pub(super) records: u64,
     /// Another step would do more.
@@ -52,7 +52,7 @@ pub(super) trait Engine: Debug + Send {
 
     /// One small step of retention, in a transaction of its own: rows from before `cutoff` go, and more
     /// where the spool is nearly full.
-    fn sweep(&mut self, cutoff: Timestamp) -> Result<Swept, SpoolError>;
+    fn sweep(&mut self, cutoff: Timestamp) -> Result<RetentionStep, SpoolError>;
 
     /// Whether the spool is nearly full, so that a step of retention is worth its sync.
     fn is_near(&self) -> bool;

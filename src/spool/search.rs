@@ -31,7 +31,7 @@ pub struct SearchResult {
     /// The low watermark at that time.
     pub low_watermark: Option<LowWatermark>,
     /// What is settled, not discarded, and lies in the range, a lane after the other.
-    pub spans: Vec<RecordRange>,
+    pub ranges: Vec<RecordRange>,
     /// No record behind this one is in the range, where the search has an end.
     pub end: Option<Seq>,
 }

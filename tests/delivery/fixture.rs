@@ -211,7 +211,7 @@ impl Fixture {
         };
         let found = reader.search(&all, &mut |lane| callbacks.contains(&lane.callback())).unwrap();
         let ranges =
-            |replay| -> Vec<_> { found.spans.iter().map(|range| LaneReplay::new(replay, range)).collect() };
+            |replay| -> Vec<_> { found.ranges.iter().map(|range| LaneReplay::new(replay, range)).collect() };
         let id = Uuid::now_v7();
         let (request, requested_at) = ("{}".to_owned(), Clock::now());
         let new = NewReplay {

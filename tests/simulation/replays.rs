@@ -58,11 +58,11 @@ impl World {
             // Too old, backwards, or a disk that is dying.
             Err(ReplayError::Invalid(_) | ReplayError::Unavailable(_) | ReplayError::Spool(_)) => return,
         };
-        if plan.spans.is_empty() {
+        if plan.ranges.is_empty() {
             return;
         }
         let ranges =
-            |replay| plan.spans.iter().map(|range| LaneReplay::new(replay, range)).collect::<Vec<_>>();
+            |replay| plan.ranges.iter().map(|range| LaneReplay::new(replay, range)).collect::<Vec<_>>();
         let new = NewReplay {
             id: Uuid::from_u128(self.random.random()),
             request: serde_json::to_string(&requested).unwrap(),

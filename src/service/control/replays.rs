@@ -28,12 +28,12 @@ impl Controller {
             if request.dry_run {
                 summary.documents_with_newer_records = match plan.end {
                     None => None,
-                    Some(end) => Some(documents_with_newer_records(&reader, &self.spool, &plan.spans, end)?),
+                    Some(end) => Some(documents_with_newer_records(&reader, &self.spool, &plan.ranges, end)?),
                 };
                 return Ok(summary);
             }
             self.check_room(&reader)?;
-            if plan.spans.is_empty() {
+            if plan.ranges.is_empty() {
                 return Ok(summary);
             }
             let new = NewReplay {
@@ -114,7 +114,7 @@ impl Controller {
 }
 
 fn replay_ranges(plan: &Plan, replay: ReplayNo) -> Vec<LaneReplay> {
-    plan.spans.iter().map(|range| LaneReplay::new(replay, range)).collect()
+    plan.ranges.iter().map(|range| LaneReplay::new(replay, range)).collect()
 }
 
 fn known(view: &LaneView) -> ReplayLane {
@@ -125,30 +125,30 @@ fn summary(plan: &Plan, lanes: &Lanes) -> ReplaySummary {
     ReplaySummary {
         no: None,
         id: None,
-        records: plan.spans.iter().map(|span| span.records).sum(),
-        bytes: plan.spans.iter().map(|span| span.bytes).sum(),
-        lanes: counts(&plan.spans, lanes),
+        records: plan.ranges.iter().map(|range| range.records).sum(),
+        bytes: plan.ranges.iter().map(|range| range.bytes).sum(),
+        lanes: counts(&plan.ranges, lanes),
         without_webhook: counts(&plan.without_webhook, lanes),
         begins_late: plan.begins_late.then(|| plan.window.after.to_rfc3339()),
         documents_with_newer_records: None,
     }
 }
 
-/// Sums per lane: a lane has several spans where records were discarded.
-fn counts(spans: &[RecordRange], lanes: &Lanes) -> Vec<LaneCount> {
+/// Sums per lane: a lane has several ranges where records were discarded.
+fn counts(ranges: &[RecordRange], lanes: &Lanes) -> Vec<LaneCount> {
     let mut counts: Vec<LaneCount> = Vec::new();
-    for span in spans {
-        let (project, callback) = (lanes.project(span.lane), span.lane.callback());
+    for range in ranges {
+        let (project, callback) = (lanes.project(range.lane), range.lane.callback());
         match counts.last_mut().filter(|last| last.project == project && last.callback == callback) {
             Some(last) => {
-                last.records += span.records;
-                last.bytes += span.bytes;
+                last.records += range.records;
+                last.bytes += range.bytes;
             }
             None => counts.push(LaneCount {
                 project: project.to_owned(),
                 callback,
-                records: span.records,
-                bytes: span.bytes,
+                records: range.records,
+                bytes: range.bytes,
             }),
         }
     }

@@ -120,9 +120,9 @@ pub(in crate::spool) fn discarded_dead_letters_are_counted_once_and_never_replay
     assert_eq!(fixture.apply(discard(&[1])), Ok(Done::Settled { records: 0, bytes: 0 }));
     assert_eq!((letter(&fixture, FIRST), fixture.usage().dead_records), (None, 0));
     let everything = Search { from: SearchStart::Since(NOW), to: None, epoch_after: Seq(0) };
-    let spans = fixture.reader().search(&everything, &mut |_| true).unwrap().spans;
-    let spans: Vec<_> = spans.iter().map(|span| (span.first.0, span.last.0, span.records)).collect();
-    assert_eq!(spans, [(1, 3, 3), (8, 10, 3)]);
+    let ranges = fixture.reader().search(&everything, &mut |_| true).unwrap().ranges;
+    let ranges: Vec<_> = ranges.iter().map(|range| (range.first.0, range.last.0, range.records)).collect();
+    assert_eq!(ranges, [(1, 3, 3), (8, 10, 3)]);
     fixture.sweep_all(LATER);
     assert_eq!((fixture.chunks(of), fixture.usage().live_bytes), (vec![], 0));
 }

@@ -25,7 +25,7 @@ pub(in crate::spool) fn places_are_those_of_the_current_epoch(factory: impl Engi
     let found = |epoch_after, from: &str, to: Option<&str>| {
         let (from, to) = (SearchStart::Place(from.parse().unwrap()), to.map(|to| to.parse().unwrap()));
         let found = fixture.reader().search(&Search { from, to, epoch_after }, &mut |_| true).unwrap();
-        found.spans.iter().map(|span| (span.first.0, span.last.0)).collect::<Vec<_>>()
+        found.ranges.iter().map(|range| (range.first.0, range.last.0)).collect::<Vec<_>>()
     };
     assert_eq!(found(Seq(0), "0/64", None), [(1, 4)]);
     assert_eq!(found(Seq(2), "0/64", None), [(3, 4)]);

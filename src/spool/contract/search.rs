@@ -44,16 +44,16 @@ pub(in crate::spool) fn a_search_finds_exactly_the_settled_records_of_its_range<
                 })
                 .map(|record| record.seq)
                 .collect();
-            let spans = written.found(from, to);
+            let ranges = written.found(from, to);
             let mut got = Vec::new();
-            for span in &spans {
+            for range in &ranges {
                 let inside = written.records.iter().filter(|record| {
-                    record.lane == span.lane && (span.first..=span.last).contains(&record.seq)
+                    record.lane == range.lane && (range.first..=range.last).contains(&record.seq)
                 });
                 let inside: Vec<Seq> = inside.map(|record| record.seq).collect();
-                assert_eq!((inside[0], inside[inside.len() - 1]), (span.first, span.last), "seed {seed}");
-                assert_eq!(inside.len() as u64, span.records, "seed {seed}: {span:?}");
-                assert_eq!(span.bytes, 2 * span.records, "seed {seed}: {span:?}");
+                assert_eq!((inside[0], inside[inside.len() - 1]), (range.first, range.last), "seed {seed}");
+                assert_eq!(inside.len() as u64, range.records, "seed {seed}: {range:?}");
+                assert_eq!(range.bytes, 2 * range.records, "seed {seed}: {range:?}");
                 got.extend(inside);
             }
             got.sort_unstable();
@@ -143,6 +143,6 @@ impl<F: EngineFactory> Written<F> {
 
     fn found(&self, from: SearchStart, to: Option<Place>) -> Vec<RecordRange> {
         let search = Search { from, to, epoch_after: Seq(0) };
-        self.fixture.reader().search(&search, &mut |_| true).unwrap().spans
+        self.fixture.reader().search(&search, &mut |_| true).unwrap().ranges
     }
 }

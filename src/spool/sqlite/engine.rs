@@ -17,7 +17,7 @@ use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
 use crate::spool::attempt::{Attempted, Fate};
 use crate::spool::batch::{Batch, BatchState};
-use crate::spool::engine::{Contents, Engine, Swept};
+use crate::spool::engine::{Contents, Engine, RetentionStep};
 use crate::spool::error::{OpenError, SpoolError};
 use crate::spool::group::Group;
 use crate::spool::lane::{LaneHealth, LaneState};
@@ -204,7 +204,7 @@ impl Engine for Store {
         self.apply_all(ops)
     }
 
-    fn sweep(&mut self, cutoff: Timestamp) -> Result<Swept, SpoolError> {
+    fn sweep(&mut self, cutoff: Timestamp) -> Result<RetentionStep, SpoolError> {
         self.sweep_once(cutoff)
     }
 

@@ -20,7 +20,7 @@ use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
 use crate::spool::batch::BatchState;
 use crate::spool::dead_letter::DeadLetterNo;
-use crate::spool::engine::Swept;
+use crate::spool::engine::RetentionStep;
 use crate::spool::error::SpoolError;
 use crate::spool::meta::LowWatermark;
 use crate::spool::ops::Room;
@@ -39,7 +39,7 @@ struct Removable {
 }
 
 impl Store {
-    pub(super) fn sweep_once(&mut self, cutoff: Timestamp) -> Result<Swept, SpoolError> {
+    pub(super) fn sweep_once(&mut self, cutoff: Timestamp) -> Result<RetentionStep, SpoolError> {
         self.begin()?;
         let swept = self.sweep_step(cutoff).and_then(|swept| self.commit().map(|()| swept));
         if swept.is_err() {
@@ -70,8 +70,8 @@ impl Store {
         }
     }
 
-    fn sweep_step(&mut self, cutoff: Timestamp) -> Result<Swept, SpoolError> {
-        let mut swept = Swept { more: self.sweep_old_rows(cutoff)?, records: 0 };
+    fn sweep_step(&mut self, cutoff: Timestamp) -> Result<RetentionStep, SpoolError> {
+        let mut swept = RetentionStep { more: self.sweep_old_rows(cutoff)?, records: 0 };
         let mut candidates = self.candidates()?;
         let mut left = STEP_CHUNKS;
         while let Some(Reverse(chunk)) = candidates.pop() {

@@ -59,12 +59,12 @@ impl SqliteReader {
             SearchStart::Since(at) => {
                 let lanes: Vec<LaneNo> = rows.iter().map(|(lane, _)| *lane).collect();
                 let Some(first) = self.first_committed_since(&lanes, at, behind)? else {
-                    return Ok(SearchResult { low_watermark, spans: Vec::new(), end: None });
+                    return Ok(SearchResult { low_watermark, ranges: Vec::new(), end: None });
                 };
                 (first, Seq(first.0 - 1), None)
             }
         };
-        let (mut spans, mut end) = (Vec::new(), None);
+        let (mut ranges, mut end) = (Vec::new(), None);
         for (lane, row) in rows.into_iter().filter(|(lane, _)| wants(*lane)) {
             let last = match (search.to, end_from) {
                 (Some(to), Some(from)) => self.last_up_to(lane, from, search.epoch_after, to.last())?,
@@ -72,11 +72,11 @@ impl SqliteReader {
             };
             end = end.max(search.to.map(|_| last));
             let Some(first) = self.first_from(lane, begin)? else { continue };
-            self.add_spans(lane, first, last.min(row.cursor), &mut spans)?;
+            self.add_ranges(lane, first, last.min(row.cursor), &mut ranges)?;
         }
         Ok(SearchResult {
             low_watermark,
-            spans,
+            ranges,
             end: end.map(|end| end.max(end_from.unwrap_or_default().before())),
         })
     }
@@ -199,24 +199,24 @@ impl SqliteReader {
     }
 
     /// What of `first..=last` was not discarded.
-    fn add_spans(
+    fn add_ranges(
         &self,
         lane: LaneNo,
         first: Seq,
         last: Seq,
-        spans: &mut Vec<RecordRange>,
+        ranges: &mut Vec<RecordRange>,
     ) -> Result<(), SpoolError> {
         let mut from = first;
         for (gone_from, gone_to) in discarded_within(&self.connection, lane, first, last)? {
-            spans.extend(self.span(lane, from, gone_from.before())?);
+            ranges.extend(self.range(lane, from, gone_from.before())?);
             from = from.max(Seq(gone_to.0 + 1));
         }
-        spans.extend(self.span(lane, from, last)?);
+        ranges.extend(self.range(lane, from, last)?);
         Ok(())
     }
 
     /// The records of a lane in `first..=last`; `None` where there is none.
-    fn span(&self, lane: LaneNo, first: Seq, last: Seq) -> Result<Option<RecordRange>, SpoolError> {
+    fn range(&self, lane: LaneNo, first: Seq, last: Seq) -> Result<Option<RecordRange>, SpoolError> {
         if first > last {
             return Ok(None);
         }

@@ -340,8 +340,8 @@ fn replays_and_discards_of_format_1_are_read() {
     let window = reader.window(Seq(0)).unwrap().unwrap();
     assert_eq!(window.low_watermark.position, Position { commit: Lsn(899), number: 0 });
     let everything = Search { from: SearchStart::Since(AT), to: None, epoch_after: Seq(0) };
-    let found = reader.search(&everything, &mut |_| true).unwrap().spans;
-    let found: Vec<_> = found.iter().map(|span| (span.lane, span.first.0, span.last.0)).collect();
+    let found = reader.search(&everything, &mut |_| true).unwrap().ranges;
+    let found: Vec<_> = found.iter().map(|range| (range.lane, range.first.0, range.last.0)).collect();
     assert_eq!(found, [(ACME_INGESTED, 1, 2), (ACME_MODIFIED, 4, 5)], "7 was discarded, the rest is pending");
     let usage = reader.usage().unwrap();
     assert_eq!((usage.dead_records, usage.shadow_documents, usage.shadow_bytes), (2, 2, 16));
