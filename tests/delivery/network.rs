@@ -15,6 +15,7 @@ use sidecar::record::Callback::Ingested;
 use crate::delivery::fixture::{Fixture, Setup, limits, webhook};
 use crate::delivery::receiver::{Receiver, Reply};
 use crate::delivery::tls::{acceptor, acceptor_with};
+use crate::support::port::port_for_later;
 
 /// The outcome and detail of the first attempt.
 fn first_attempt(setup: Setup) -> (String, String) {
@@ -29,7 +30,7 @@ fn first_attempt(setup: Setup) -> (String, String) {
 
 /// An address without a listener.
 fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    ([127, 0, 0, 1], port_for_later()).into()
 }
 
 #[test]

@@ -198,7 +198,7 @@ fn no_error_and_no_listing_repeats_a_url_that_is_a_secret() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_admin_port_answers_under_its_own_names_alone() {
     let (fixture, port) = {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = crate::support::port::port_for_later();
         let fixture = Fixture::new(18, "operations_host", "").await;
         (fixture, port)
     };

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::database::Database;
+use super::port::port_for_later;
 use super::server::{bin, run_as, unprivileged};
 use super::until;
 
@@ -75,7 +75,7 @@ impl Cluster {
         if let Some(user) = unprivileged() {
             chown(&folder, Some(user), Some(user)).unwrap();
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = port_for_later();
         Self { version, port, folder, keeper: None }
     }
 

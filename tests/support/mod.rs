@@ -16,6 +16,7 @@ pub mod check;
 pub mod cluster;
 pub mod database;
 pub mod model;
+pub mod port;
 pub mod process;
 pub mod proxy;
 pub mod receiver;

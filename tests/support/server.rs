@@ -1,13 +1,13 @@
 //! A temporary cluster that ends with the process that started it.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
+use super::port::port_for_later;
 use super::until_blocking;
 
 pub(crate) struct Server {
@@ -40,8 +40,7 @@ impl Server {
             .output()
             .expect("initdb");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let port =
-            TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+        let port = port_for_later();
         let settings = format!(
             "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\nfsync = off\nwal_level = logical\n\
              full_page_writes = off\nautovacuum = off\nmax_prepared_transactions = 10\n\
