@@ -88,11 +88,7 @@ impl Fixture {
     }
 
     pub(crate) async fn reached(&self, lsn: &str) {
-        until(&format!("the position to reach {lsn}"), async || {
-            let status = self.sidecar.status()?;
-            (parsed(status["source"]["whole_lsn"].as_str()?) >= parsed(lsn)).then_some(())
-        })
-        .await;
+        self.sidecar.reached(lsn).await;
     }
 
     /// Waits until no server answers it.

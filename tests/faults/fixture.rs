@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use sidecar::position::Lsn;
 use sidecar::source::{Conninfo, connect_sql};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
@@ -153,13 +152,7 @@ impl Fixture {
     /// Waits until everything that was committed before is in the spool.
     pub(crate) async fn all_streamed(&self) {
         let end = self.on_postgres("SELECT pg_current_wal_flush_lsn()::text").await.remove(0);
-        let end: Lsn = end.parse().unwrap();
-        until(&format!("the stream to reach {end}"), async || {
-            let status = self.sidecar.status()?;
-            let position: Lsn = status["source"]["whole_lsn"].as_str()?.parse().ok()?;
-            (position >= end).then_some(())
-        })
-        .await;
+        self.sidecar.reached(&end).await;
     }
 
     /// Waits until nothing is pending.

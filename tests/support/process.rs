@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use sidecar::position::Lsn;
 
 use super::database::Database;
 use super::until;
@@ -137,6 +138,16 @@ impl Sidecar {
     pub async fn in_state(&self, state: &str) {
         let what = format!("the sidecar to be {state}");
         until(&what, async || (self.source_state()? == state).then_some(())).await;
+    }
+
+    /// Waits until all transactions up to this LSN are in the spool.
+    pub async fn reached(&self, lsn: &str) {
+        let end: Lsn = lsn.parse().unwrap();
+        until(&format!("the position to reach {lsn}"), async || {
+            let position: Lsn = self.status()?["source"]["whole_lsn"].as_str()?.parse().ok()?;
+            (position >= end).then_some(())
+        })
+        .await;
     }
 
     /// Waits until every record that is spooled is settled.

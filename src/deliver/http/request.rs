@@ -197,7 +197,7 @@ mod tests {
         };
         let names = HeaderNames::new("sidecar").unwrap();
         let headers = headers(&webhook, &context, &names, b"{}");
-        let error_chain: Vec<String> =
+        let lines: Vec<String> =
             headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
         let nil = "00000000-0000-0000-0000-000000000000";
         for line in [
@@ -212,7 +212,7 @@ mod tests {
             format!("sidecar-epoch: {nil}"),
             "sidecar-positions: 0-16B3748/1..0-16B3748/3".to_owned(),
         ] {
-            assert!(error_chain.contains(&line), "no `{line}` in {error_chain:#?}");
+            assert!(lines.contains(&line), "no `{line}` in {lines:#?}");
         }
         assert!(headers["webhook-signature"].to_str().unwrap().starts_with("v1,"));
         assert_eq!(headers.len(), 12);

@@ -159,7 +159,7 @@ fn lane(callback: Callback) -> LaneNo {
 }
 
 /// Consecutive records of 100 bytes.
-fn batch(lane: LaneNo, first: u64, last: u64) -> Batch {
+pub(in crate::spool) fn batch(lane: LaneNo, first: u64, last: u64) -> Batch {
     let records = u32::try_from(last - first + 1).unwrap();
     Batch {
         id: Uuid::now_v7(),

@@ -15,7 +15,7 @@ use super::*;
 use crate::classify::Identity;
 use crate::position::{Lsn, Position};
 use crate::record::{Callback, LaneNo, ProjectNo, Seq, WaitsFor};
-use crate::spool::contract::{EngineFactory, contract_tests};
+use crate::spool::contract::{EngineFactory, batch, contract_tests};
 use crate::spool::engine::Engine;
 use crate::spool::*;
 use crate::time::{Timestamp, Uptime};
@@ -62,23 +62,6 @@ fn group(builder: &mut GroupBuilder, lane: LaneNo, records: u64, size: usize, at
 
 fn commit(spool: &Spool, group: Group) -> Result<Done, SpoolError> {
     spool.apply(Op::Commit(Arc::new(group)))
-}
-
-fn batch(lane: LaneNo, first: u64, last: u64) -> Batch {
-    let records = u32::try_from(last - first + 1).unwrap();
-    Batch {
-        id: Uuid::now_v7(),
-        lane,
-        first: Seq(first),
-        last: Seq(last),
-        records,
-        body_bytes: 11 + u64::from(records) * 101 - 1,
-        body_sum: 7,
-        cut_at: Timestamp(1),
-        epoch: Uuid::nil(),
-        attempts: 0,
-        replay: None,
-    }
 }
 
 #[test]
