@@ -3,20 +3,22 @@
 //! Base units; no URL, key or secret ever becomes a label. Projects are not labels either, as their
 //! number has no bound. A stage on the hot path counts locally and adds once per group.
 
+mod labels;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric as _, LabelValueEncoder,
-};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use crate::outcome::OutcomeKind;
-use crate::record::Callback;
+pub use self::labels::{
+    AttemptLabel, BoolLabel, CallbackLabel, OperationLabel, OutcomeLabel, PropertyLabel, ReasonLabel,
+    ReusedLabel, StateLabel,
+};
 
 /// Every metric of the process. Clones are cheap and share their values.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct Metrics {
     pub records: Family<CallbackLabel, Counter>,
     /// Records dropped because no webhook is configured for them, by callback.
     pub records_dropped: Family<CallbackLabel, Counter>,
+    /// Records of `modified` dropped because their webhook does not take their property.
+    pub records_filtered: Family<PropertyLabel, Counter>,
     /// Similarity entries skipped because they are not an object or lack `similar_doc_id`.
     pub similarities_skipped: Counter,
     /// Batches that a receiver accepted.
@@ -110,61 +114,6 @@ impl Collector for OptionalGaugeCollector {
     }
 }
 
-/// `outcome="done"`
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-pub struct OutcomeLabel {
-    /// `done`, `failed` or `held`.
-    pub outcome: &'static str,
-}
-
-/// `operation="insert"`
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-pub struct OperationLabel {
-    /// `insert`, `update`, `delete` or `truncate`.
-    pub operation: &'static str,
-}
-
-/// `callback="ingested"`
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-pub struct CallbackLabel {
-    /// The callback.
-    pub callback: Callback,
-}
-
-/// `callback="ingested",outcome="delivered"`
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-pub struct AttemptLabel {
-    /// The callback.
-    pub callback: Callback,
-    /// The outcome of the attempt.
-    pub outcome: OutcomeKind,
-}
-
-/// `state="failing"`
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-pub struct StateLabel {
-    /// The condition of the lane.
-    pub state: &'static str,
-}
-
-/// `reason="given_up"`
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-pub struct ReasonLabel {
-    /// Why records became a dead letter.
-    pub reason: &'static str,
-}
-
-/// `reused="true"`
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-pub struct ReusedLabel {
-    /// Whether the connection came from the pool.
-    pub reused: BoolLabel,
-}
-
-/// `true` or `false`, as the value of a label.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct BoolLabel(pub bool);
-
 impl Metrics {
     /// All metrics at zero, registered in `registry`.
     pub fn register(registry: &mut Registry) -> Self {
@@ -184,6 +133,7 @@ impl Metrics {
             changes: Family::default(),
             records: Family::default(),
             records_dropped: Family::default(),
+            records_filtered: Family::default(),
             similarities_skipped: Counter::default(),
             batches_delivered: Family::default(),
             attempts: Family::default(),
@@ -219,6 +169,11 @@ impl Metrics {
             "sidecar_records_not_kept",
             "Records dropped because no webhook is configured for them",
             self.records_dropped.clone(),
+        );
+        registry.register(
+            "sidecar_records_filtered",
+            "Records of `modified` dropped because their webhook does not take their property",
+            self.records_filtered.clone(),
         );
         registry.register(
             "sidecar_similarities_skipped",
@@ -332,21 +287,11 @@ impl Metrics {
     }
 }
 
-impl EncodeLabelValue for Callback {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        EncodeLabelValue::encode(&self.name(), encoder)
-    }
-}
-
-impl EncodeLabelValue for BoolLabel {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        EncodeLabelValue::encode(&if self.0 { "true" } else { "false" }, encoder)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::OutcomeKind;
+    use crate::record::{Callback, Property};
 
     #[test]
     fn metrics_keep_their_names() {
@@ -354,6 +299,7 @@ mod tests {
         let metrics = Metrics::register(&mut registry);
         metrics.changes.get_or_create(&OperationLabel { operation: "insert" }).inc();
         metrics.records.get_or_create(&CallbackLabel { callback: Callback::Ingested }).inc();
+        metrics.records_filtered.get_or_create(&PropertyLabel { property: Property::Similarity }).inc();
         let outcome = AttemptLabel { callback: Callback::Modified, outcome: OutcomeKind::Timeout };
         metrics.attempts.get_or_create(&outcome).inc();
         metrics.http_connections.get_or_create(&ReusedLabel { reused: BoolLabel(true) }).inc();
@@ -363,6 +309,7 @@ mod tests {
             r#"sidecar_changes_total{operation="insert"} 1"#,
             r#"sidecar_records_total{callback="ingested"} 1"#,
             r#"sidecar_attempts_total{callback="modified",outcome="timeout"} 1"#,
+            r#"sidecar_records_filtered_total{property="similarity"} 1"#,
             r#"sidecar_http_connections_total{reused="true"} 1"#,
             "sidecar_delivery_latency_seconds_count 0",
             "sidecar_oldest_pending_seconds 0",

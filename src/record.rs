@@ -198,6 +198,76 @@ pub enum LabelProperty {
     PredictedLabels,
 }
 
+/// The property of a document that a record of `modified` is about.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Property {
+    /// `labels`
+    Labels,
+    /// `predicted_labels`
+    PredictedLabels,
+    /// `similarity`
+    Similarity,
+}
+
+impl Property {
+    /// All three, in the order of their discriminants.
+    pub const ALL: [Self; 3] = [Self::Labels, Self::PredictedLabels, Self::Similarity];
+
+    /// The name in settings and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Labels => "labels",
+            Self::PredictedLabels => "predicted_labels",
+            Self::Similarity => "similarity",
+        }
+    }
+}
+
+impl From<LabelProperty> for Property {
+    fn from(property: LabelProperty) -> Self {
+        match property {
+            LabelProperty::Labels => Self::Labels,
+            LabelProperty::PredictedLabels => Self::PredictedLabels,
+        }
+    }
+}
+
+/// The text is not the name of a property.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("`{0}` is not a property: expected `labels`, `predicted_labels` or `similarity`")]
+pub struct NotAProperty(String);
+
+impl FromStr for Property {
+    type Err = NotAProperty;
+
+    fn from_str(text: &str) -> Result<Self, NotAProperty> {
+        Self::ALL
+            .into_iter()
+            .find(|property| property.name() == text)
+            .ok_or_else(|| NotAProperty(text.to_owned()))
+    }
+}
+
+/// Some of the properties, as bits.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PropertySet(u8);
+
+impl PropertySet {
+    /// Every property.
+    pub const ALL: Self = Self(0b111);
+
+    /// Whether it has this property.
+    pub fn contains(self, property: Property) -> bool {
+        self.0 & 1 << property as u8 != 0
+    }
+}
+
+impl FromIterator<Property> for PropertySet {
+    fn from_iter<I: IntoIterator<Item = Property>>(properties: I) -> Self {
+        Self(properties.into_iter().fold(0, |bits, property| bits | 1 << property as u8))
+    }
+}
+
 /// The complete body of a batch of `callback`.
 pub fn body<'a>(callback: Callback, fragments: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut out = callback.prefix().to_vec();
@@ -295,6 +365,19 @@ mod tests {
             assert_eq!((lane.project(), lane.callback()), (ProjectNo(41), callback));
             assert_eq!(callback.name().parse(), Ok(callback));
         }
+    }
+
+    #[test]
+    fn a_set_of_properties_has_those_it_was_made_of_and_no_others() {
+        for bits in 0..8_u8 {
+            let some = Property::ALL.into_iter().filter(|property| bits & 1 << *property as u8 != 0);
+            let set: PropertySet = some.clone().collect();
+            for property in Property::ALL {
+                assert_eq!(set.contains(property), some.clone().any(|one| one == property));
+                assert_eq!(property.name().parse(), Ok(property));
+            }
+        }
+        assert_eq!(Property::ALL.into_iter().collect::<PropertySet>(), PropertySet::ALL);
     }
 
     proptest! {

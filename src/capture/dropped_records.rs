@@ -1,24 +1,26 @@
-//! Counts the records that are dropped because no webhook is configured for them, and warns of them.
+//! Counts the records that no webhook takes, and warns of those for which none is configured.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::record::Callback;
 
-/// Records dropped since the start, by (project, callback). Clones share their counts.
+/// Records that were not kept since the start, by (project, callback). Clones share their counts.
 #[derive(Clone, Debug, Default)]
 pub struct DropCounter(Arc<Mutex<Counts>>);
 
 #[derive(Debug, Default)]
 struct Counts {
     records: BTreeMap<(String, Callback), u64>,
+    /// Records of `modified` whose webhook does not take their property, by project.
+    filtered: BTreeMap<String, u64>,
     /// Lanes that were warned of and still have no webhook.
     warned: BTreeSet<(String, Callback)>,
     /// Warnings so far.
     lines: usize,
 }
 
-/// Records of one (project, callback) that were dropped.
+/// Records of one (project, callback) that were not kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Dropped {
     /// Their project.
@@ -55,12 +57,22 @@ impl DropCounter {
         }
     }
 
+    /// Counts records of `modified` whose webhook does not take their property: the webhook says so, so that
+    /// nothing is warned of.
+    pub(super) fn add_filtered(&self, project: &str, records: u64) {
+        let mut counts = self.locked();
+        match counts.filtered.get_mut(project) {
+            Some(count) => *count += records,
+            None => drop(counts.filtered.insert(project.to_owned(), records)),
+        }
+    }
+
     /// The webhooks changed: where `keeps` is true now, a later drop is warned of again.
     pub(super) fn webhooks_changed(&self, keeps: &dyn Fn(&str, Callback) -> bool) {
         self.locked().warned.retain(|(project, callback)| !keeps(project, *callback));
     }
 
-    /// The counts, by project and callback.
+    /// Records for which no webhook is configured, by project and callback.
     pub fn dropped(&self) -> Vec<Dropped> {
         let of = |((project, callback), records): (&(String, Callback), &u64)| Dropped {
             project: project.clone(),
@@ -68,6 +80,16 @@ impl DropCounter {
             records: *records,
         };
         self.locked().records.iter().map(of).collect()
+    }
+
+    /// Records whose webhook does not take their property, by project.
+    pub fn filtered(&self) -> Vec<Dropped> {
+        let of = |(project, records): (&String, &u64)| Dropped {
+            project: project.clone(),
+            callback: Callback::Modified,
+            records: *records,
+        };
+        self.locked().filtered.iter().map(of).collect()
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, Counts> {

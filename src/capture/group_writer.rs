@@ -2,12 +2,13 @@
 
 mod rows;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use super::dependency_index::DependencyIndex;
 use super::dropped_records::DropCounter;
+use super::record_filter::{RecordFilter, RouteFilter};
 use super::shadow_cache::ShadowCache;
 use crate::classify::{
     Damaged, DocumentRef, Draft, Drafts, Entry, Identity, Layout, Layouts, Projects, Row, Unreadable,
@@ -18,9 +19,6 @@ use crate::position::Position;
 use crate::record::{Callback, LaneNo, ProjectNo, Seq};
 use crate::spool::{Done, Fact, Group, GroupBuilder, Op, Opened, Room, Spool, SpoolError, StreamPosition};
 use crate::time::{Timestamp, Uptime};
-
-/// Whether a record of (project, callback) has a webhook. Other records are dropped.
-pub type RouteFilter = Arc<dyn Fn(&str, Callback) -> bool + Send + Sync>;
 
 /// Called with every record as it is made, also with those that are dropped.
 pub type RecordObserver = Arc<dyn Fn(&str, Callback, Position, &[u8]) + Send + Sync>;
@@ -57,8 +55,7 @@ pub struct GroupWriter {
     clock: Clock,
     metrics: Metrics,
     listeners: Listeners,
-    /// Cached results of `listeners.route_filter`.
-    routed_lanes: HashMap<LaneNo, bool>,
+    record_filter: RecordFilter,
     projects: Projects,
     /// The content columns that entries were written under.
     pub(crate) layouts: Layouts,
@@ -70,9 +67,6 @@ pub struct GroupWriter {
     taken_at: Option<Timestamp>,
     changes: usize,
     record_counts: [u64; 3],
-    /// Records of the group without a webhook, by lane.
-    dropped: HashMap<LaneNo, u64>,
-    drop_counter: DropCounter,
     results: (mpsc::Sender<Result<Done, SpoolError>>, mpsc::Receiver<Result<Done, SpoolError>>),
     /// Called when a group was committed or failed.
     notify: Arc<dyn Fn() + Send + Sync>,
@@ -117,15 +111,13 @@ impl GroupWriter {
             spool,
             clock,
             metrics,
+            record_filter: RecordFilter::new(Arc::clone(&listeners.route_filter)),
             listeners,
-            routed_lanes: HashMap::new(),
             drafts: Drafts::default(),
             facts: Vec::new(),
             taken_at: None,
             changes: 0,
             record_counts: [0; 3],
-            dropped: HashMap::new(),
-            drop_counter: DropCounter::default(),
             results: mpsc::channel(),
             notify,
             uncommitted: VecDeque::new(),
@@ -179,13 +171,12 @@ impl GroupWriter {
 
     /// The webhooks changed.
     pub(crate) fn routes_changed(&mut self) {
-        self.drop_counter.webhooks_changed(&*self.listeners.route_filter);
-        self.routed_lanes.clear();
+        self.record_filter.webhooks_changed();
     }
 
     /// The counter of dropped records.
     pub(super) fn drop_counter(&self) -> DropCounter {
-        self.drop_counter.clone()
+        self.record_filter.counter()
     }
 
     /// Whether changes are not yet submitted.
@@ -305,9 +296,7 @@ impl GroupWriter {
         if let Some(count) = self.record_counts.get_mut(at) {
             *count += 1;
         }
-        let is_routed = &self.listeners.route_filter;
-        if !*self.routed_lanes.entry(lane).or_insert_with(|| is_routed(name, draft.callback)) {
-            *self.dropped.entry(lane).or_default() += 1;
+        if !self.record_filter.keeps(lane, name, draft.property) {
             return Ok(());
         }
         let mut waits_for = self.dependency_index.waits_for(draft.project, draft.callback, draft.document)?;
@@ -336,13 +325,8 @@ impl GroupWriter {
             let label = CallbackLabel { callback };
             let count = self.record_counts.get_mut(callback.index()).map_or(0, std::mem::take);
             self.metrics.records.get_or_create(&label).inc_by(count);
-            self.metrics.records_dropped.get_or_create(&label).inc_by(0);
         }
-        for (lane, records) in self.dropped.drain() {
-            let callback = lane.callback();
-            self.metrics.records_dropped.get_or_create(&CallbackLabel { callback }).inc_by(records);
-            self.drop_counter.add(self.projects.name(lane.project()), callback, records);
-        }
+        self.record_filter.count(&self.metrics, &self.projects);
     }
 }
 

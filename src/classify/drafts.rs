@@ -5,13 +5,17 @@ use std::ops::Range;
 use super::entry::Entry;
 use super::identity::document_hash;
 use super::similarity::SimilarityEntry;
-use crate::record::{Callback, LabelProperty, ProjectNo, write_document, write_labels, write_similarity};
+use crate::record::{
+    Callback, LabelProperty, ProjectNo, Property, write_document, write_labels, write_similarity,
+};
 
 /// A record without a sequence number.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Draft {
     /// Its callback.
     pub callback: Callback,
+    /// The property that it is about; `None` in `ingested` and `excluded`.
+    pub property: Option<Property>,
     /// Its project.
     pub project: ProjectNo,
     /// The hash of its document's id, for the order across lanes.
@@ -70,11 +74,17 @@ impl Drafts {
         self.similarities_skipped = mark.skipped;
     }
 
-    fn add(&mut self, callback: Callback, of: &Entry, write: impl FnOnce(&mut Vec<u8>)) {
+    fn add(
+        &mut self,
+        (callback, property): (Callback, Option<Property>),
+        of: &Entry,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
         let start = self.fragments.len();
         write(&mut self.fragments);
         self.list.push(Draft {
             callback,
+            property,
             project: of.project,
             document: document_hash(&of.id),
             earlier: None,
@@ -83,17 +93,18 @@ impl Drafts {
     }
 
     pub(super) fn document(&mut self, callback: Callback, of: &Entry) {
-        self.add(callback, of, |out| write_document(out, &of.id, of.key.as_deref()));
+        self.add((callback, None), of, |out| write_document(out, &of.id, of.key.as_deref()));
     }
 
     pub(super) fn labels(&mut self, of: &Entry, property: LabelProperty, json: &[u8]) {
         // The JSON was made from a `str`, so it is UTF-8.
         let json = std::str::from_utf8(json).unwrap_or("null");
-        self.add(Callback::Modified, of, |out| write_labels(out, &of.id, of.key.as_deref(), property, json));
+        let modified = (Callback::Modified, Some(property.into()));
+        self.add(modified, of, |out| write_labels(out, &of.id, of.key.as_deref(), property, json));
     }
 
     pub(super) fn similarity(&mut self, of: &Entry, entry: &SimilarityEntry) {
-        self.add(Callback::Modified, of, |out| {
+        self.add((Callback::Modified, Some(Property::Similarity)), of, |out| {
             write_similarity(out, &entry.id, entry.key.as_deref(), entry.label.as_deref());
         });
     }
@@ -104,4 +115,25 @@ pub(super) struct Savepoint {
     list: usize,
     fragments: usize,
     skipped: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::fixture::{Harness, live};
+
+    #[test]
+    fn a_draft_names_the_property_it_is_about() {
+        let mut harness = Harness::with_default_mapping();
+        let before = harness.entry_of(&live());
+        let after = live()
+            .with("title", "other")
+            .with("labels", "{z}")
+            .with("predicted_labels", "null")
+            .with("similarity", r#"{"similar_doc_id":9}"#);
+        harness.classify(Some(&before), &after).unwrap();
+        let properties: Vec<_> = harness.drafts.list.iter().map(|draft| draft.property).collect();
+        let [labels, predicted_labels, similarity] = Property::ALL.map(Some);
+        assert_eq!(properties, [None, labels, predicted_labels, similarity]);
+    }
 }

@@ -65,7 +65,9 @@ fn describe(status: &Status) -> String {
     if !status.lanes.is_empty() {
         let _ = writeln!(out, "\n{}", lanes(&status.lanes));
     }
-    write_dropped(&mut out, &status.dropped);
+    write_dropped(&mut out, &status.dropped, "DROPPED", "as no [[webhook]] is configured for them");
+    let why = "as their [[webhook]] does not take their property";
+    write_dropped(&mut out, &status.filtered, "filtered", why);
     out
 }
 
@@ -126,16 +128,13 @@ fn lanes(lanes: &[LaneStatus]) -> Table {
     table
 }
 
-/// Records that were dropped because no webhook is configured for them.
-fn write_dropped(out: &mut String, dropped: &DroppedStatus) {
+/// Records that no webhook takes, and why.
+fn write_dropped(out: &mut String, dropped: &DroppedStatus, title: &str, why: &str) {
     let DroppedStatus { records, lanes, more_lanes } = dropped;
     if *records == 0 {
         return;
     }
-    let _ = writeln!(
-        out,
-        "\nDROPPED  {records} records since the start, as no [[webhook]] is configured for them:"
-    );
+    let _ = writeln!(out, "\n{title:<8} {records} records since the start, {why}:");
     for DroppedLane { project, callback, records } in lanes {
         let _ = writeln!(out, "{:<24} {callback:<9} {records:>26} records", plain(project));
     }

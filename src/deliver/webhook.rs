@@ -8,7 +8,7 @@ use hyper::header::{HeaderName, HeaderValue};
 
 use super::http::signature::Secret;
 use super::url_template::UrlTemplate;
-use crate::record::Callback;
+use crate::record::{Callback, PropertySet};
 
 /// A webhook for one (project, callback), or for several by `*`.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Webhook {
     pub project: Option<String>,
     /// The callback; `None` is `*`.
     pub callback: Option<Callback>,
+    /// Which records of `modified` it takes.
+    pub properties: PropertySet,
     /// The URL of requests.
     pub url: UrlTemplate,
     /// Sent with each request, in this order.
@@ -28,6 +30,19 @@ pub struct Webhook {
 }
 
 impl Webhook {
+    /// A webhook for every record, without headers and secrets, with the default limits.
+    pub fn new(url: UrlTemplate) -> Self {
+        Self {
+            project: None,
+            callback: None,
+            properties: PropertySet::ALL,
+            url,
+            headers: Vec::new(),
+            secrets: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+
     /// The host and port that requests go to.
     pub(super) fn host(&self) -> Arc<str> {
         let url = self.url.uri();
@@ -115,6 +130,11 @@ impl Routes {
             .max_by_key(|webhook| (webhook.project.is_some(), webhook.callback.is_some()))
     }
 
+    /// Which properties the records of a lane that are kept are about; `None`: it has no webhook.
+    pub fn properties(&self, project: &str, callback: Callback) -> Option<PropertySet> {
+        self.find(project, callback).map(|webhook| webhook.properties)
+    }
+
     /// All webhooks.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Webhook>> {
         self.webhooks.iter()
@@ -156,10 +176,7 @@ mod tests {
         Webhook {
             project: project.map(Into::into),
             callback,
-            url: hyper::Uri::from_static("http://localhost/").into(),
-            headers: Vec::new(),
-            secrets: Vec::new(),
-            limits: Limits::default(),
+            ..Webhook::new(hyper::Uri::from_static("http://localhost/").into())
         }
     }
 

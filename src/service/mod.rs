@@ -301,7 +301,7 @@ fn deliver(
 fn listeners(routes: &watch::Receiver<Arc<Routes>>, tail: &Tail) -> Listeners {
     let (routes, tail) = (routes.clone(), tail.clone());
     Listeners {
-        route_filter: Arc::new(move |project, callback| routes.borrow().find(project, callback).is_some()),
+        route_filter: Arc::new(move |project, callback| routes.borrow().properties(project, callback)),
         record_observer: Arc::new(move |project, callback, position, fragment| {
             if tail.receiver_count() > 0 {
                 let json = tail_line(project, callback, position, fragment);

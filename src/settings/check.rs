@@ -9,12 +9,13 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::documents::mapping;
-use super::error::{SettingError, SettingErrors, some};
+use super::error::{SettingErrors, some};
+use super::limits::{limits, own_limits};
 use super::raw::{self, MaybeSize, OneOrManySecrets, Raw};
 use super::url::url;
 use super::values::{Initial, LogFormat, OnTruncate, Settings, Token};
 use crate::deliver::{Egress, HeaderNames, Limits, Proxy, Redacted, Routes, Secret, UrlTemplate, Webhook};
-use crate::record::Callback;
+use crate::record::{Callback, Property, PropertySet};
 use crate::source::{Conninfo, SecretFile};
 
 pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
@@ -167,37 +168,6 @@ fn os_user() -> Option<String> {
     by_uid.or_else(|| std::env::var("USER").ok())
 }
 
-fn limits(raw: &Raw, errors: &mut SettingErrors) -> Limits {
-    let (batch, delivery) = (&raw.batch, &raw.delivery);
-    let limits = Limits {
-        records_max: batch.records_max,
-        bytes_max: batch.bytes_max.0,
-        wait_max: Duration::from_millis(batch.wait_max_ms),
-        timeout: Duration::from_millis(delivery.timeout_ms),
-        connect_timeout: Duration::from_millis(delivery.connect_timeout_ms),
-        retry_schedule: delivery.retry_schedule.iter().map(|span| span.0).collect(),
-        give_up_after: delivery.give_up_after.0,
-        order_wait: delivery.order_wait.0,
-        response_bytes_max: delivery.response_bytes_max.0,
-        connection_age_max: delivery.connection_age_max.0,
-        gzip: delivery.gzip,
-    };
-    check_limits(&limits, "batch", "delivery", errors);
-    limits
-}
-
-fn check_limits(limits: &Limits, batch: &str, delivery: &str, errors: &mut SettingErrors) {
-    if limits.records_max == 0 {
-        errors.note(&format!("{batch}.records_max"), "at least 1 is needed");
-    }
-    if limits.timeout.is_zero() {
-        errors.note(&format!("{delivery}.timeout_ms"), "at least 1 is needed");
-    }
-    if limits.retry_schedule.is_empty() || limits.retry_schedule.iter().any(Duration::is_zero) {
-        errors.note(&format!("{delivery}.retry_schedule"), "at least one wait is needed, and none of 0");
-    }
-}
-
 fn webhook(
     at: usize,
     raw: &raw::Webhook,
@@ -231,35 +201,27 @@ fn webhook(
         let parsed = secret.value().and_then(|text| Secret::parse(&text).map_err(|error| error.to_string()));
         checked.extend(errors.or(&field("secret"), parsed));
     }
-    let limits = own_limits(raw, default);
-    let mut own = SettingErrors::default();
-    check_limits(&limits, &format!("webhook[{at}]"), &format!("webhook[{at}]"), &mut own);
-    // An error in the defaults is reported for the defaults' own path.
-    let is_own = |fault: &SettingError| match fault.path.last().map(String::as_str) {
-        Some("records_max") => raw.records_max.is_some(),
-        Some("timeout_ms") => raw.timeout_ms.is_some(),
-        _ => raw.retry_schedule.is_some(),
-    };
-    errors.0.extend(own.0.into_iter().filter(is_own));
-    Some(Webhook { project, callback, url: url?, headers, secrets: checked, limits })
+    let properties = properties(&field("properties"), raw, callback, errors);
+    let limits = own_limits(&format!("webhook[{at}]"), raw, default, errors);
+    Some(Webhook { project, callback, properties: properties?, url: url?, headers, secrets: checked, limits })
 }
 
-fn own_limits(raw: &raw::Webhook, default: &Limits) -> Limits {
-    let millis = |own: Option<u64>, default: Duration| own.map_or(default, Duration::from_millis);
-    let schedule = raw.retry_schedule.as_ref().map(|spans| spans.iter().map(|span| span.0).collect());
-    Limits {
-        records_max: raw.records_max.unwrap_or(default.records_max),
-        bytes_max: raw.bytes_max.map_or(default.bytes_max, |size| size.0),
-        wait_max: millis(raw.wait_max_ms, default.wait_max),
-        timeout: millis(raw.timeout_ms, default.timeout),
-        connect_timeout: millis(raw.connect_timeout_ms, default.connect_timeout),
-        retry_schedule: schedule.unwrap_or_else(|| default.retry_schedule.clone()),
-        give_up_after: raw.give_up_after.map_or(default.give_up_after, |span| span.0),
-        order_wait: raw.order_wait.map_or(default.order_wait, |span| span.0),
-        response_bytes_max: raw.response_bytes_max.map_or(default.response_bytes_max, |size| size.0),
-        connection_age_max: raw.connection_age_max.map_or(default.connection_age_max, |span| span.0),
-        gzip: raw.gzip.unwrap_or(default.gzip),
+/// The properties that it takes, all where it names none. Only records of `modified` have one.
+fn properties(
+    field: &str,
+    raw: &raw::Webhook,
+    callback: Option<Callback>,
+    errors: &mut SettingErrors,
+) -> Option<PropertySet> {
+    let Some(names) = &raw.properties else { return Some(PropertySet::ALL) };
+    if names.is_empty() {
+        errors.note(field, "at least one property is needed; without the setting, the webhook takes all");
     }
+    if callback.is_some_and(|callback| callback != Callback::Modified) {
+        errors.note(field, "only a webhook whose callback is \"modified\" or \"*\" can have it: other records are about no property");
+    }
+    let parsed = names.iter().map(|name| errors.or(field, name.parse::<Property>()));
+    parsed.collect()
 }
 
 fn header(

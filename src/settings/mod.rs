@@ -8,6 +8,7 @@ mod deserialize;
 mod documents;
 mod env;
 mod error;
+mod limits;
 mod merged;
 mod raw;
 mod show;

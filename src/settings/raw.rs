@@ -152,6 +152,7 @@ pub(super) struct Log {
 pub(super) struct Webhook {
     pub(super) project: String,
     pub(super) callback: String,
+    pub(super) properties: Option<Vec<String>>,
     pub(super) url: String,
     #[serde(default)]
     pub(super) headers: BTreeMap<String, Secret>,

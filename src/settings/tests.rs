@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::classify::ExcludedWhen;
+use crate::record::{Callback, Property};
 use crate::source::SecretFile;
 
 /// The settings from a file with this text.
@@ -233,4 +234,26 @@ fn a_placeholder_in_the_host_of_a_url_is_refused_at_its_field() {
         ))
         .is_ok()
     );
+}
+
+#[test]
+fn properties_are_known_ones_of_a_webhook_for_modified() {
+    let hook = |callback: &str, properties: &str| {
+        let head = format!("[[webhook]]\nproject = \"*\"\ncallback = \"{callback}\"\nurl = \"http://h/\"");
+        loaded(&format!("{head}\nproperties = {properties}"))
+    };
+    for callback in ["modified", "*"] {
+        let read = hook(callback, "[\"labels\", \"similarity\"]").unwrap();
+        let taken = read.routes.properties("p", Callback::Modified).unwrap();
+        assert_eq!(Property::ALL.map(|property| taken.contains(property)), [true, false, true]);
+    }
+    for (callback, properties, why) in [
+        ("ingested", "[\"labels\"]", "\"modified\" or \"*\""),
+        ("excluded", "[\"labels\"]", "\"modified\" or \"*\""),
+        ("modified", "[]", "at least one property"),
+        ("modified", "[\"label\"]", "expected `labels`, `predicted_labels` or `similarity`"),
+    ] {
+        let message = hook(callback, properties).unwrap_err().to_string();
+        assert!(message.contains("webhook[0].properties") && message.contains(why), "{message}");
+    }
 }

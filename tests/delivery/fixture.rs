@@ -62,15 +62,8 @@ pub fn limits() -> Limits {
 }
 
 pub fn webhook(url: &str) -> Webhook {
-    let (headers, secrets) = (Vec::new(), Vec::new());
-    Webhook {
-        project: None,
-        callback: None,
-        url: UrlTemplate::parse(url, |url| url.parse().map_err(|_| url.to_owned())).unwrap(),
-        headers,
-        secrets,
-        limits: limits(),
-    }
+    let url = UrlTemplate::parse(url, |url| url.parse().map_err(|_| url.to_owned()));
+    Webhook { limits: limits(), ..Webhook::new(url.unwrap()) }
 }
 
 impl Setup {

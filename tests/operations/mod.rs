@@ -9,5 +9,6 @@ mod locks;
 mod lsns;
 mod missing_columns;
 mod outage_log;
+mod properties;
 mod startup;
 mod untrusted_text;

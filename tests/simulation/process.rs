@@ -142,7 +142,7 @@ impl Process {
         let (sender, committed) = mpsc::channel();
         let subscription = opened.spool.subscribe(0, move |appended| drop(sender.send(appended)))?;
         let listeners = Listeners {
-            route_filter: Arc::new(move |project, callback| routes.find(project, callback).is_some()),
+            route_filter: Arc::new(move |project, callback| routes.properties(project, callback)),
             record_observer: Arc::new(|_, _, _, _| {}),
         };
         let (capture, left) =
@@ -239,11 +239,8 @@ fn routes(setup: &Setup) -> Routes {
     };
     let webhook = |project: &str| Webhook {
         project: Some(project.to_owned()),
-        callback: None,
-        url: format!("http://{project}/").parse::<hyper::Uri>().unwrap().into(),
-        headers: Vec::new(),
-        secrets: Vec::new(),
         limits: limits.clone(),
+        ..Webhook::new(format!("http://{project}/").parse::<hyper::Uri>().unwrap().into())
     };
     Routes::new(PROJECTS.map(webhook).to_vec()).unwrap()
 }

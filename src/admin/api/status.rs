@@ -29,11 +29,13 @@ pub struct Status {
     /// Records dropped since the start because no webhook is configured for them.
     #[serde(rename = "not_kept")]
     pub dropped: DroppedStatus,
+    /// Records of `modified` dropped since the start because their webhook does not take their property.
+    pub filtered: DroppedStatus,
     /// Running replays, the newest first.
     pub replays: Vec<ReplayStatus>,
 }
 
-/// Records dropped because no webhook is configured for them.
+/// Records dropped because no webhook takes them.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct DroppedStatus {
     /// Their number.

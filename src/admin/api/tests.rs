@@ -55,6 +55,9 @@ fn a_status_keeps_its_keys() {
         "not_kept": {
             "records": 3, "lanes": [{"project": "p", "callback": "modified", "records": 3}], "more_lanes": 0
         },
+        "filtered": {
+            "records": 4, "lanes": [{"project": "q", "callback": "modified", "records": 4}], "more_lanes": 1
+        },
         "replays": [replay()]
     }));
 }

@@ -154,22 +154,19 @@ mod tests {
             assert_eq!(HeaderNames::new(prefix), Err(BadPrefix), "{prefix}");
         }
     }
-    use crate::deliver::webhook::{Limits, Redacted};
+    use crate::deliver::webhook::Redacted;
     use crate::position::Lsn;
     use crate::record::{Callback, LaneNo, ProjectNo, Seq};
 
     #[test]
     fn headers_bear_exactly_the_names_and_forms_that_receivers_rely_on() {
         let webhook = Webhook {
-            project: None,
-            callback: None,
-            url: hyper::Uri::from_static("http://localhost/").into(),
             headers: vec![(
                 HeaderName::from_static("authorization"),
                 Redacted(HeaderValue::from_static("Basic x")),
             )],
             secrets: vec![crate::deliver::Secret::parse("s").unwrap()],
-            limits: Limits::default(),
+            ..Webhook::new(hyper::Uri::from_static("http://localhost/").into())
         };
         let batch = Batch {
             id: uuid::Uuid::nil(),

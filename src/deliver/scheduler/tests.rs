@@ -25,8 +25,7 @@ fn webhook(limits: Limits) -> Option<Arc<Webhook>> {
 #[expect(clippy::unnecessary_wraps, reason = "a lane may have none")]
 fn webhook_at(host: &str, limits: Limits) -> Option<Arc<Webhook>> {
     let url = format!("http://{host}/").parse::<Uri>().unwrap().into();
-    let (headers, secrets) = (Vec::new(), Vec::new());
-    Some(Arc::new(Webhook { project: None, callback: None, url, headers, secrets, limits }))
+    Some(Arc::new(Webhook { limits, ..Webhook::new(url) }))
 }
 
 fn limits() -> Limits {

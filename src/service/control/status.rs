@@ -8,6 +8,7 @@ use crate::admin::{
     DroppedLane, DroppedStatus, LaneBacklog, LaneStatus, OpenTransactionStatus, Progress, Readiness,
     ReplayStatus, SourceStatus, SpoolStatus, Status,
 };
+use crate::capture::Dropped;
 use crate::clock::Clock;
 use crate::deliver::LaneCondition;
 use crate::metrics::StateLabel;
@@ -24,22 +25,10 @@ impl Controller {
             source: self.source_status(),
             spool: self.spool_status(),
             lanes: self.lane_statuses(),
-            dropped: self.dropped(),
+            dropped: shown(self.capture.dropped_records().dropped()),
+            filtered: shown(self.capture.dropped_records().filtered()),
             replays: self.running_replays(),
         }
-    }
-
-    fn dropped(&self) -> DroppedStatus {
-        let mut dropped = self.capture.dropped_records().dropped();
-        dropped.sort_by_key(|lane| std::cmp::Reverse(lane.records));
-        let records = dropped.iter().map(|lane| lane.records).sum();
-        let more_lanes = dropped.len().saturating_sub(DROPPED_LANES_SHOWN) as u64;
-        let shown = dropped.into_iter().take(DROPPED_LANES_SHOWN).map(|lane| DroppedLane {
-            project: lane.project,
-            callback: lane.callback,
-            records: lane.records,
-        });
-        DroppedStatus { records, lanes: shown.collect(), more_lanes }
     }
 
     /// Ready: the first start has finished, the stream moves or is idle with keepalives, the spool is writable.
@@ -157,6 +146,19 @@ impl Controller {
             metrics.lanes.get_or_create(&StateLabel { state: condition.name() }).set(gauge(count as u64));
         }
     }
+}
+
+/// The lanes with the most records.
+fn shown(mut dropped: Vec<Dropped>) -> DroppedStatus {
+    dropped.sort_by_key(|lane| std::cmp::Reverse(lane.records));
+    let records = dropped.iter().map(|lane| lane.records).sum();
+    let more_lanes = dropped.len().saturating_sub(DROPPED_LANES_SHOWN) as u64;
+    let lanes = dropped.into_iter().take(DROPPED_LANES_SHOWN).map(|lane| DroppedLane {
+        project: lane.project,
+        callback: lane.callback,
+        records: lane.records,
+    });
+    DroppedStatus { records, lanes: lanes.collect(), more_lanes }
 }
 
 const DROPPED_LANES_SHOWN: usize = 100;
