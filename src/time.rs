@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A wall-clock time: microseconds since 1970-01-01 00:00 UTC.
 ///
 /// For messages, headers and retention by age. The wall clock may step; durations that must not be affected
@@ -54,7 +56,7 @@ impl Timestamp {
 ///
 /// `give_up_after` and `order_wait` are measured in it, so that time during which the sidecar is down does
 /// not count against a receiver, and a stepped clock has no effect.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Uptime(pub u64);
 
 impl Uptime {

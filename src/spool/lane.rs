@@ -1,7 +1,10 @@
 //! Lanes: the records of one callback of a project, and how their delivery goes.
 
+use serde::{Deserialize, Serialize};
+
 use super::batch::Batch;
-use super::replay::LaneReplay;
+use super::replay::{LaneReplay, ReplayNo};
+use crate::outcome::OutcomeKind;
 use crate::record::{LaneNo, Seq};
 use crate::time::{Timestamp, Uptime};
 
@@ -14,10 +17,90 @@ pub struct LaneHealth {
     pub failing_since: Option<Uptime>,
     /// The next attempt is not made before this.
     pub retry_at: Option<Uptime>,
-    /// Paused since, and why.
-    pub paused: Option<(Uptime, String)>,
+    /// The last failed attempt since the last success.
+    pub last_failure: Option<Failure>,
+    /// Nothing is sent.
+    pub paused: Option<Pause>,
     /// Without a webhook since.
     pub without_webhook: Option<Timestamp>,
+    /// The receiver refused a larger batch.
+    pub size_limit: Option<SizeLimit>,
+    /// The receiver refused the content of pending records.
+    pub refusals: Option<Refusals>,
+    /// The receiver refused the content of records of a replay.
+    pub replay_refusals: Option<(ReplayNo, Refusals)>,
+}
+
+/// How an attempt failed.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Failure {
+    /// What happened.
+    pub outcome: OutcomeKind,
+    /// The answer's status, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The answer asked for a longer wait than the schedule's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub throttled: bool,
+}
+
+/// A pause of a lane.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Pause {
+    /// When it began.
+    pub since: Uptime,
+    /// Why.
+    pub reason: String,
+    /// Who paused it.
+    pub by: PausedBy,
+}
+
+/// Who paused a lane.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PausedBy {
+    /// An operator.
+    #[default]
+    Operator,
+    /// The receiver, by an answer.
+    Receiver,
+}
+
+/// The limit of batches after one was refused as too large.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct SizeLimit {
+    /// The most bytes.
+    pub bytes: u64,
+    /// When it was set.
+    pub since: Uptime,
+}
+
+/// The receiver refuses the content of a batch: first the same batch is sent again, then the refused record
+/// is searched.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Refusals {
+    /// The status of the last refusal.
+    pub status: u16,
+    /// Identical refusals of the first batch, before the search.
+    pub count: u32,
+    /// The search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
+}
+
+/// The search for a refused record.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Search {
+    /// One of the next so many records is refused. 0: a record was found, and the next batch shows whether
+    /// there are more.
+    pub suspects: u32,
+    /// Records were accepted since the search for this one began.
+    pub accepted: bool,
+    /// The first open batches, each of one record, that were refused while nothing was accepted. The one
+    /// behind them is a probe: it tells whether anything is accepted.
+    pub isolated: u32,
+    /// How many times every probe was refused.
+    pub rounds: u32,
 }
 
 /// The state of a lane, as it is stored.
@@ -41,4 +124,17 @@ pub struct LaneState {
     pub ranges: Vec<(LaneReplay, Vec<Batch>)>,
     /// Whether redeliveries of its dead letters are due.
     pub redeliveries: bool,
+}
+
+impl PausedBy {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Operator, Self::Receiver];
+
+    /// Its name in logs, status and the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Receiver => "receiver",
+        }
+    }
 }

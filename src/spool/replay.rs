@@ -9,7 +9,7 @@ use crate::record::{LaneNo, Seq};
 use crate::time::Timestamp;
 
 /// The number of a replay in this spool: the lower is served first.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct ReplayNo(pub u64);
 
 /// A replay that is requested.

@@ -38,7 +38,7 @@ impl Driver {
         let Some(health) = changed else { return };
         let (project, callback) = (self.project(lane), lane.callback());
         let LaneHealth { paused, without_webhook, .. } = &health;
-        let reason = paused.as_ref().map(|(_, reason)| reason.as_str());
+        let reason = paused.as_ref().map(|paused| paused.reason.as_str());
         let has_webhook = without_webhook.is_none();
         tracing::info!(project, %callback, paused = reason, has_webhook, "lane health changed");
         self.params.spool.submit(Op::SetHealth { lane, health }, |_| {});
@@ -146,7 +146,7 @@ impl Driver {
                 failures: lane.health().failures,
                 next_attempt: lane.health().retry_at.map(|at| at.since(now)),
                 last_outcome: lane.last_outcome(),
-                reason: lane.health().paused.as_ref().map(|(_, reason)| reason.clone()),
+                reason: lane.health().paused.as_ref().map(|paused| paused.reason.clone()),
             })
             .collect();
         views.sort_by(|a, b| (&a.project, a.lane).cmp(&(&b.project, b.lane)));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Scheduler;
 use crate::deliver::webhook::Webhook;
 use crate::record::LaneNo;
-use crate::spool::LaneHealth;
+use crate::spool::{LaneHealth, PausedBy};
 use crate::time::{Timestamp, Uptime};
 
 impl Scheduler {
@@ -24,7 +24,7 @@ impl Scheduler {
         changed
     }
 
-    /// Pauses the lane for this reason. Its new health is to be stored.
+    /// An operator pauses the lane for this reason. Its new health is to be stored.
     pub(in crate::deliver) fn pause(
         &mut self,
         no: LaneNo,
@@ -32,7 +32,7 @@ impl Scheduler {
         now: Uptime,
     ) -> Option<LaneHealth> {
         let lane = self.lanes.get_mut(&no)?;
-        lane.pause(reason, now);
+        lane.pause(PausedBy::Operator, reason, now);
         let health = lane.health().clone();
         self.changed(no, now);
         Some(health)

@@ -2,12 +2,15 @@
 
 use super::{EngineFactory, Fixture, NOW, batch, lane};
 use crate::classify::Identity;
+use crate::outcome::OutcomeKind;
 use crate::position::Lsn;
 use crate::record::{Callback, ProjectNo, Seq};
 use crate::spool::batch::Batch;
 use crate::spool::fact::Fact;
 use crate::spool::group::{Group, Growth};
-use crate::spool::lane::LaneHealth;
+use crate::spool::lane::{Failure, LaneHealth, Pause, PausedBy, Refusals, Search, SizeLimit};
+use crate::spool::ops::{Done, Op};
+use crate::spool::replay::ReplayNo;
 use crate::spool::stream_position::{OpenTransaction, StreamPosition};
 use crate::time::Uptime;
 
@@ -90,4 +93,31 @@ pub(in crate::spool) fn facts_and_shadow_entries_are_replaced_and_removed(factor
     assert_eq!(reader.shadow_after(None, 9).unwrap(), all);
     assert_eq!(reader.shadow_after(None, 2).unwrap(), all[..2]);
     assert_eq!(reader.shadow_after(Some(&identity("a")), 9).unwrap(), all[1..]);
+}
+
+pub(in crate::spool) fn the_health_of_a_lane_is_read_as_it_was_written(factory: impl EngineFactory) {
+    let mut fixture = Fixture::new(factory);
+    let search = Search { suspects: 9, accepted: true, isolated: 10, rounds: 11 };
+    let refusals = Refusals { status: 422, count: 3, search: Some(search) };
+    let health = LaneHealth {
+        failures: 4,
+        failing_since: Some(Uptime(5)),
+        retry_at: Some(Uptime(6)),
+        last_failure: Some(Failure { outcome: OutcomeKind::Status, status: Some(429), throttled: true }),
+        paused: Some(Pause { since: Uptime(7), reason: "410 Gone".into(), by: PausedBy::Receiver }),
+        without_webhook: None,
+        size_limit: Some(SizeLimit { bytes: 13, since: Uptime(14) }),
+        refusals: Some(refusals),
+        replay_refusals: Some((ReplayNo(15), Refusals { search: None, ..refusals })),
+    };
+    let lost = Failure { outcome: OutcomeKind::Timeout, status: None, throttled: false };
+    let timed_out = LaneHealth { last_failure: Some(lost), ..LaneHealth::default() };
+    let written = [health, timed_out, LaneHealth::default()];
+    for (callback, health) in Callback::ALL.into_iter().zip(&written) {
+        fixture.commit(lane(callback), 1, 10, NOW);
+        let set = Op::SetHealth { lane: lane(callback), health: health.clone() };
+        assert_eq!(fixture.apply(set), Ok(Done::Ok));
+    }
+    let read: Vec<_> = fixture.reopen().contents.lanes.iter().map(|lane| lane.health.clone()).collect();
+    assert_eq!(read, written);
 }

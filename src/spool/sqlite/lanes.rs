@@ -2,9 +2,10 @@
 
 use rusqlite::{Connection, Row, params};
 
+use super::lane_policy::LanePolicy;
 use super::row_bytes::RowBytes;
 use crate::record::{Callback, LaneNo, ProjectNo, Seq};
-use crate::spool::lane::LaneHealth;
+use crate::spool::lane::{LaneHealth, Pause};
 use crate::time::{Timestamp, Uptime};
 
 /// A lane without its batches, as the writer holds it.
@@ -17,9 +18,10 @@ pub(super) struct LaneRow {
 }
 
 impl LaneRow {
-    pub(super) fn row_bytes(&self, lane: LaneNo) -> RowBytes {
-        let LaneHealth { failures, failing_since, retry_at, paused, without_webhook } = &self.health;
-        RowBytes::of("lane")
+    /// Format 1 had no `policy`: it enters the bytes only where there is one.
+    pub(super) fn row_bytes(&self, lane: LaneNo, policy: Option<&str>) -> RowBytes {
+        let LaneHealth { failures, failing_since, retry_at, paused, without_webhook, .. } = &self.health;
+        let bytes = RowBytes::of("lane")
             .number(lane.0)
             .number(lane.project().0.into())
             .text(lane.callback().name())
@@ -29,21 +31,22 @@ impl LaneRow {
             .number((*failures).into())
             .option(*failing_since, |row, since| row.number(since.0))
             .option(*retry_at, |row, at| row.number(at.0))
-            .option(paused.as_ref(), |row, (since, reason)| row.number(since.0).text(reason))
-            .option(*without_webhook, |row, since| row.signed(since.0))
-    }
-
-    fn sum(&self, lane: LaneNo) -> i64 {
-        self.row_bytes(lane).sum()
+            .option(paused.as_ref(), |row, paused| row.number(paused.since.0).text(&paused.reason))
+            .option(*without_webhook, |row, since| row.signed(since.0));
+        match policy {
+            Some(policy) => bytes.text(policy),
+            None => bytes,
+        }
     }
 
     pub(super) fn write(&self, connection: &Connection, lane: LaneNo) -> rusqlite::Result<()> {
-        let LaneHealth { failures, failing_since, retry_at, paused, without_webhook } = &self.health;
+        let LaneHealth { failures, failing_since, retry_at, paused, without_webhook, .. } = &self.health;
+        let policy = LanePolicy::of(&self.health).to_json();
         let uptime = |at: &Option<Uptime>| at.map(|at| at.0.cast_signed());
         connection
             .prepare_cached(&format!(
                 "INSERT OR REPLACE INTO lane ({COLUMNS}) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
             ))?
             .execute(params![
                 lane.0.cast_signed(),
@@ -55,10 +58,11 @@ impl LaneRow {
                 failures,
                 uptime(failing_since),
                 uptime(retry_at),
-                paused.as_ref().map(|(since, _)| since.0.cast_signed()),
-                paused.as_ref().map(|(_, reason)| reason),
+                paused.as_ref().map(|paused| paused.since.0.cast_signed()),
+                paused.as_ref().map(|paused| &paused.reason),
                 without_webhook.map(|since| since.0),
-                self.sum(lane),
+                self.row_bytes(lane, policy.as_deref()).sum(),
+                policy,
             ])?;
         Ok(())
     }
@@ -71,6 +75,9 @@ impl LaneRow {
         let (key, project) = (LaneNo(number(0)?), ProjectNo(row.get(1)?));
         let Ok(callback) = row.get::<_, String>(2)?.parse::<Callback>() else { return Ok(None) };
         let lane = LaneNo::new(project, callback);
+        let json: Option<String> = row.get(13)?;
+        let Some(policy) = LanePolicy::from_json(json.as_deref()) else { return Ok(None) };
+        let LanePolicy { failure, paused_by: by, size_limit, refusals, replay_refusals } = policy;
         let paused = uptime(9)?.zip(row.get::<_, Option<String>>(10)?);
         let read = Self {
             cursor: Seq(number(3)?),
@@ -80,11 +87,16 @@ impl LaneRow {
                 failures: row.get(6)?,
                 failing_since: uptime(7)?,
                 retry_at: uptime(8)?,
-                paused,
+                last_failure: failure,
+                paused: paused.map(|(since, reason)| Pause { since, reason, by }),
                 without_webhook: row.get::<_, Option<i64>>(11)?.map(Timestamp),
+                size_limit,
+                refusals,
+                replay_refusals,
             },
         };
-        let is_as_written = lane == key && read.sum(lane) == row.get::<_, i64>(12)?;
+        let is_as_written =
+            lane == key && read.row_bytes(lane, json.as_deref()).sum() == row.get::<_, i64>(12)?;
         Ok(is_as_written.then_some((lane, read)))
     }
 }
@@ -99,4 +111,4 @@ pub(super) fn read_lanes(connection: &Connection) -> rusqlite::Result<Option<Vec
 
 /// In the order in which they are written and read.
 const COLUMNS: &str = "no, project, callback, cursor, pending_records, pending_bytes, failures, failing_since_uptime, \
-     retry_uptime, paused_uptime, paused_reason, without_webhook_at, sum";
+     retry_uptime, paused_uptime, paused_reason, without_webhook_at, sum, policy";

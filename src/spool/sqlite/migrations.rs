@@ -14,12 +14,15 @@ use super::error::{io_failed, location, open_failed};
 use super::permissions::protect;
 use crate::spool::error::OpenError;
 
-/// The SQL of each step: the first makes format 2 of format 1. A step that was released never changes,
-/// and comes with a fixture of the format that it makes (`tests/fixtures/spool-N`).
-pub(super) const STEPS: &[&str] = &[];
+/// The statements of each step: the first makes format 2 of format 1. A step that was released never
+/// changes, and comes with a fixture of the format that it makes (`tests/fixtures/spool-N`).
+pub(super) const STEPS: &[&[&str]] = &[FORMAT_2];
+
+/// `policy` is JSON, and NULL in a lane that never failed.
+const FORMAT_2: &[&str] = &["ALTER TABLE lane ADD COLUMN policy TEXT"];
 
 /// The format that `steps` end with.
-pub(super) fn newest(steps: &[&str]) -> i64 {
+pub(super) fn newest(steps: &[&[&str]]) -> i64 {
     FIRST_FORMAT + i64::try_from(steps.len()).unwrap_or(i64::MAX - FIRST_FORMAT)
 }
 
@@ -28,7 +31,7 @@ pub(super) fn migrate(
     connection: &Connection,
     path: &Path,
     found: i64,
-    steps: &[&str],
+    steps: &[&[&str]],
 ) -> Result<(), OpenError> {
     let (newest, done) = (newest(steps), usize::try_from(found - FIRST_FORMAT).unwrap_or(usize::MAX));
     if found == newest {
@@ -36,6 +39,7 @@ pub(super) fn migrate(
     }
     keep_copy(connection, path, found)?;
     for (to, step) in (found + 1..).zip(steps.iter().skip(done)) {
+        let step = step.join("; ");
         let sql = format!("BEGIN IMMEDIATE; {step}; PRAGMA user_version = {to}; COMMIT;");
         if let Err(error) = connection.execute_batch(&sql) {
             let _ = connection.execute_batch("ROLLBACK");
@@ -46,6 +50,13 @@ pub(super) fn migrate(
     let copy = copy_of(path);
     tracing::info!(from = found, to = newest, copy = %copy.display(), "migrated the spool; the copy stays until the next start");
     Ok(())
+}
+
+/// The statements that make the newest format of the first, for a new file.
+pub(super) fn all_steps(steps: &[&[&str]]) -> String {
+    let statements = steps.iter().flat_map(|step| step.iter());
+    let sql = statements.fold(String::new(), |sql, statement| sql + statement + "; ");
+    format!("{sql} PRAGMA user_version = {};", newest(steps))
 }
 
 /// A start has read the newest format whole: the copy of the older one is not needed any more.
@@ -98,7 +109,10 @@ mod tests {
     use super::*;
 
     const OLD: &str = "PRAGMA user_version = 1; CREATE TABLE t (a INTEGER); INSERT INTO t (a) VALUES (7);";
-    const STEPS: [&str; 2] = ["ALTER TABLE t ADD COLUMN b INTEGER", "UPDATE t SET b = a + 1"];
+    const STEPS: [&[&str]; 2] = [
+        &["ALTER TABLE t ADD COLUMN c INTEGER", "ALTER TABLE t RENAME COLUMN c TO b"],
+        &["UPDATE t SET b = a + 1"],
+    ];
 
     struct Spool {
         _folder: tempfile::TempDir,
@@ -116,7 +130,7 @@ mod tests {
             Self { _folder: folder, path }
         }
 
-        fn start(&self, steps: &[&str]) -> Result<(), OpenError> {
+        fn start(&self, steps: &[&[&str]]) -> Result<(), OpenError> {
             let connection = Connection::open(&self.path).unwrap();
             let found = format_of(&self.path).unwrap();
             migrate(&connection, &self.path, found, steps)
@@ -135,7 +149,7 @@ mod tests {
     fn a_step_that_fails_leaves_the_file_as_it_was_and_a_copy_of_it() {
         let spool = Spool::new();
         let wrong =
-            spool.start(&["ALTER TABLE t ADD COLUMN b INTEGER; UPDATE missing SET b = 1"]).unwrap_err();
+            spool.start(&[&["ALTER TABLE t ADD COLUMN b INTEGER", "UPDATE missing SET b = 1"]]).unwrap_err();
         assert!(matches!(wrong, OpenError::Migration { from: 1, to: 2, .. }), "{wrong}");
         let old = (1, vec![vec![Some(7)]]);
         assert_eq!((Spool::rows(&spool.path), Spool::rows(&copy_of(&spool.path))), (old.clone(), old));
@@ -165,7 +179,7 @@ mod tests {
     #[test]
     fn a_copy_that_an_older_version_left_behind_is_made_anew() {
         let spool = Spool::new();
-        spool.start(&["UPDATE missing SET b = 1"]).unwrap_err();
+        spool.start(&[&["UPDATE missing SET b = 1"]]).unwrap_err();
         Connection::open(&spool.path).unwrap().execute("UPDATE t SET a = 9", []).unwrap();
         spool.start(&STEPS).unwrap();
         assert_eq!(Spool::rows(&copy_of(&spool.path)), (1, vec![vec![Some(9)]]));

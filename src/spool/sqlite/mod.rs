@@ -9,6 +9,7 @@ mod dead_letters;
 mod engine;
 mod error;
 mod facts;
+mod lane_policy;
 mod lane_states;
 mod lanes;
 mod meta;

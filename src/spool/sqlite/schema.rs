@@ -70,7 +70,8 @@ pub(super) fn open(folder: &Path) -> Result<(Connection, FileState), OpenError> 
     connection.execute_batch(SETTINGS).map_err(&refused)?;
     keep_statements(&connection, 64).map_err(&refused)?;
     if is_new {
-        connection.execute_batch(&format!("BEGIN; {TABLES} COMMIT;")).map_err(&refused)?;
+        let steps = migrations::all_steps(STEPS);
+        connection.execute_batch(&format!("BEGIN; {TABLES} {steps} COMMIT;")).map_err(&refused)?;
         return Ok((connection, FileState::Nothing));
     }
     migrations::migrate(&connection, &path, format, STEPS)?;
@@ -104,6 +105,8 @@ PRAGMA temp_store = MEMORY;
 PRAGMA busy_timeout = 10000;
 ";
 
+/// The tables of format 1. The steps of `migrations` make the newest format of them, in a new file too.
+///
 /// Times are microseconds since 1970 (`_at`) or, where they end with `uptime` and in the health of a lane,
 /// milliseconds of uptime; LSNs are their 64 bits; `sum` is the xxh3 of the row's content (`RowBytes`).
 const TABLES: &str = "

@@ -129,7 +129,7 @@ impl Lane {
 
     /// Since when it has been failing or paused, without a success.
     fn without_success_since(&self) -> Option<Uptime> {
-        let paused = self.health.paused.as_ref().map(|(since, _)| *since);
+        let paused = self.health.paused.as_ref().map(|paused| paused.since);
         match (self.health.failing_since, paused) {
             (Some(failing), Some(paused)) => Some(failing.min(paused)),
             (failing, paused) => failing.or(paused),

@@ -9,7 +9,7 @@ use crate::deliver::scheduler::retry::Outcome;
 use crate::deliver::scheduler::slots::SlotKey;
 use crate::deliver::webhook::Webhook;
 use crate::record::{Seq, WaitsFor};
-use crate::spool::{Batch, LaneHealth, LaneReplay, ReplayNo};
+use crate::spool::{Batch, LaneHealth, LaneReplay, Pause, PausedBy, ReplayNo};
 use crate::time::{Timestamp, Uptime};
 
 /// What a lane does with its slot.
@@ -167,7 +167,7 @@ impl Lane {
         match (&webhook, before.without_webhook) {
             (None, since) => self.health.without_webhook = since.or(Some(wall)),
             (Some(_), Some(_)) => {
-                let paused = self.health.paused.take().map(|(_, reason)| (now, reason));
+                let paused = self.health.paused.take().map(|paused| Pause { since: now, ..paused });
                 self.health = LaneHealth { paused, ..LaneHealth::default() };
                 self.set_retry(None);
             }
@@ -183,9 +183,9 @@ impl Lane {
         self.health != before
     }
 
-    pub(in crate::deliver) fn pause(&mut self, reason: String, now: Uptime) {
-        let since = self.health.paused.as_ref().map_or(now, |(since, _)| *since);
-        self.health.paused = Some((since, reason));
+    pub(in crate::deliver) fn pause(&mut self, by: PausedBy, reason: String, now: Uptime) {
+        let since = self.health.paused.as_ref().map_or(now, |paused| paused.since);
+        self.health.paused = Some(Pause { since, reason, by });
     }
 
     /// Resumes it. Returns whether it was paused.

@@ -115,7 +115,8 @@ fn failing() -> LaneHealth {
 }
 
 fn paused() -> LaneHealth {
-    LaneHealth { paused: Some((Uptime(40_000), "410 Gone".into())), ..LaneHealth::default() }
+    let paused = Pause { since: Uptime(40_000), reason: "410 Gone".into(), by: PausedBy::Operator };
+    LaneHealth { paused: Some(paused), ..LaneHealth::default() }
 }
 
 fn without_webhook() -> LaneHealth {

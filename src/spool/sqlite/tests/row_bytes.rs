@@ -5,10 +5,12 @@ use super::super::batches::batch_bytes;
 use super::super::chunks::{chunk_bytes, chunk_sum};
 use super::super::dead_letters::discarded_bytes;
 use super::super::facts::{fact_bytes, project_bytes};
+use super::super::lane_policy::LanePolicy;
 use super::super::lanes::LaneRow;
 use super::super::row_bytes::RowBytes;
 use super::super::shadow::shadow_bytes;
 use super::*;
+use crate::outcome::OutcomeKind;
 use crate::spool::meta::SpoolMeta;
 
 fn hex(row: &RowBytes) -> String {
@@ -46,10 +48,26 @@ fn lane_row() -> LaneRow {
             failures: 4,
             failing_since: Some(Uptime(5)),
             retry_at: Some(Uptime(6)),
-            paused: Some((Uptime(7), "schön".into())),
+            paused: Some(Pause { since: Uptime(7), reason: "schön".into(), by: PausedBy::Operator }),
             without_webhook: Some(Timestamp(8)),
+            ..LaneHealth::default()
         },
     }
+}
+
+/// With every field of format 2.
+fn lane_row_2() -> LaneRow {
+    let search = RefusalSearch { suspects: 9, accepted: true, isolated: 10, rounds: 11 };
+    let refusals = Refusals { status: 422, count: 12, search: Some(search) };
+    let health = LaneHealth {
+        last_failure: Some(Failure { outcome: OutcomeKind::Status, status: Some(429), throttled: true }),
+        paused: Some(Pause { since: Uptime(7), reason: "410 Gone".into(), by: PausedBy::Receiver }),
+        size_limit: Some(SizeLimit { bytes: 13, since: Uptime(14) }),
+        refusals: Some(refusals),
+        replay_refusals: Some((ReplayNo(15), Refusals { search: None, ..refusals })),
+        ..lane_row().health
+    };
+    LaneRow { health, ..lane_row() }
 }
 
 fn chunk() -> Chunk {
@@ -128,6 +146,7 @@ fn rows() -> Vec<(&'static str, String)> {
     let of = LANE;
     let meta = meta();
     let lane = lane_row();
+    let policy = LanePolicy::of(&lane_row_2().health).to_json();
     let chunk = chunk();
     let batch = batch();
     let letter = letter();
@@ -138,8 +157,9 @@ fn rows() -> Vec<(&'static str, String)> {
         ("meta", hex(&meta.row_bytes())),
         ("meta, empty", hex(&SpoolMeta::default().row_bytes())),
         ("project", hex(&project_bytes(7, "acme"))),
-        ("lane", hex(&lane.row_bytes(of))),
-        ("lane, healthy", hex(&LaneRow::default().row_bytes(LaneNo(0)))),
+        ("lane", hex(&lane.row_bytes(of, None))),
+        ("lane, policy", hex(&lane_row_2().row_bytes(of, policy.as_deref()))),
+        ("lane, healthy", hex(&LaneRow::default().row_bytes(LaneNo(0), None))),
         ("chunk", hex(&chunk_bytes(&chunk))),
         ("chunk, sum", format!("{:016x}", chunk_sum(&chunk))),
         ("batch", hex(&batch_bytes(&batch))),
@@ -163,14 +183,15 @@ fn rows() -> Vec<(&'static str, String)> {
         (reason.name(), hex(&DeadLetter { reason, batch: None, ..letter.clone() }.row_bytes()))
     }));
     rows.extend(
-        Callback::ALL
-            .map(|callback| (callback.name(), hex(&LaneRow::default().row_bytes(super::lane(callback))))),
+        Callback::ALL.map(|callback| {
+            (callback.name(), hex(&LaneRow::default().row_bytes(super::lane(callback), None)))
+        }),
     );
     rows
 }
 
 #[test]
-fn the_bytes_that_checksums_are_taken_of_are_those_of_format_1() {
+fn the_bytes_that_checksums_are_taken_of_are_those_on_disk() {
     let written: String =
         rows().iter().fold(String::new(), |all, (row, bytes)| all + &format!("{row}: {bytes}\n"));
     let golden = include_str!("row_bytes.txt");
