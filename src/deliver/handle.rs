@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::driver::Driver;
 use super::driver::event::Event;
 use super::params::{LaneView, Params};
+use super::request_limits::HostLimits;
 use crate::record::{LaneNo, Seq};
 use crate::spool::{LaneReplay, ReplayNo, SpoolError};
 
@@ -74,8 +75,8 @@ impl Deliver {
     }
 
     /// The routes have changed, and the limits are these from now on.
-    pub fn routes_changed(&self, in_flight_max: usize, lane_bytes_max: u64) {
-        self.notify(Event::Routed { in_flight_max, lane_bytes_max });
+    pub fn routes_changed(&self, in_flight_max: usize, host_limits: HostLimits, lane_bytes_max: u64) {
+        self.notify(Event::Routed { in_flight_max, host_limits, lane_bytes_max });
     }
 
     /// Every lane. Empty after the loop has ended.

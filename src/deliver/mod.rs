@@ -11,6 +11,7 @@ mod driver;
 
 mod handle;
 mod params;
+mod request_limits;
 mod url_template;
 mod webhook;
 
@@ -22,6 +23,7 @@ pub use http::proxy::{BadProxy, Proxy};
 pub use http::request::{BadPrefix, HeaderNames};
 pub use http::signature::{BadSecret, Secret};
 pub use params::{LaneView, Params};
+pub use request_limits::{HostLimits, RequestLimits, RequestRate};
 pub use scheduler::condition::LaneCondition;
 pub use scheduler::retry::Outcome;
 pub use url_template::{TemplateError, UrlTemplate};

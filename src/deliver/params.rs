@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::http::client::SendRequest;
 use super::http::request::HeaderNames;
+use super::request_limits::HostLimits;
 use super::scheduler::condition::LaneCondition;
 use super::webhook::Routes;
 use crate::clock::Clock;
@@ -27,6 +28,8 @@ pub struct Params {
     pub routes: watch::Receiver<Arc<Routes>>,
     /// Requests in flight over all webhooks.
     pub in_flight_max: usize,
+    /// Limits of the requests to each host.
+    pub host_limits: HostLimits,
     /// The most bytes that a failing or paused lane holds.
     pub lane_bytes_max: u64,
     /// `spool.bytes_max`
@@ -76,6 +79,6 @@ pub struct LaneView {
     pub next_attempt: Option<Duration>,
     /// How the last attempt ended.
     pub last_outcome: Option<OutcomeKind>,
-    /// Why it is paused.
+    /// Why it is paused, or which limit it waits for.
     pub reason: Option<String>,
 }

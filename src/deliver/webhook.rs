@@ -7,6 +7,7 @@ use std::time::Duration;
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::http::signature::Secret;
+use super::request_limits::RequestLimits;
 use super::url_template::UrlTemplate;
 use crate::record::{Callback, PropertySet};
 
@@ -43,6 +44,12 @@ impl Webhook {
         }
     }
 
+    /// Names it among all webhooks, over a change of its settings.
+    pub(super) fn id(&self) -> Arc<str> {
+        let (project, callback) = (self.project.as_deref(), self.callback.map(Callback::name));
+        format!("{}/{}", project.unwrap_or("*"), callback.unwrap_or("*")).into()
+    }
+
     /// The host and port that requests go to.
     pub(super) fn host(&self) -> Arc<str> {
         let url = self.url.uri();
@@ -77,6 +84,8 @@ pub struct Limits {
     pub connection_age_max: Duration,
     /// Whether longer bodies are compressed.
     pub gzip: bool,
+    /// Limits of the requests of all its lanes together.
+    pub requests: RequestLimits,
 }
 
 /// A header's value, which is never printed.
@@ -164,6 +173,7 @@ impl Default for Limits {
             response_bytes_max: 64 * 1024,
             connection_age_max: minutes(5),
             gzip: false,
+            requests: RequestLimits::default(),
         }
     }
 }

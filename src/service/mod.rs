@@ -207,7 +207,7 @@ impl Service {
             Ok(read) => {
                 self.routes.send_replace(Arc::new(read.routes));
                 self.capture.routes_changed();
-                self.deliver.routes_changed(read.in_flight_max, read.lane_bytes_max);
+                self.deliver.routes_changed(read.in_flight_max, read.host_limits, read.lane_bytes_max);
                 self.metrics.config_last_reload_successful.set(1);
                 tracing::info!(
                     "the settings were read again: webhooks and limits are applied, all else by a restart"
@@ -286,6 +286,7 @@ fn deliver(
         epochs,
         routes: routes.clone(),
         in_flight_max: settings.in_flight_max,
+        host_limits: settings.host_limits.clone(),
         lane_bytes_max: settings.lane_bytes_max,
         spool_bytes_max: settings.spool_bytes_max,
         retain: settings.retain,

@@ -10,7 +10,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::documents::mapping;
 use super::error::{SettingErrors, some};
-use super::limits::{limits, own_limits};
+use super::limits::{host_limits, limits, own_limits};
 use super::raw::{self, MaybeSize, OneOrManySecrets, Raw};
 use super::url::url;
 use super::values::{Initial, LogFormat, OnTruncate, Settings, Token};
@@ -34,6 +34,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
     let token = token.filter(|token| !token.is_empty());
     let proxy = some(&raw.egress.proxy).and_then(|text| errors.or("egress.proxy", Proxy::parse(&text)));
     let egress = egress(&raw.egress, &mut errors);
+    let host_limits = host_limits(raw, &mut errors);
     let lane_bytes_max = lane_bytes_max(&raw.spool, &mut errors);
     let found = (
         conninfo(&raw.postgres, &mut errors),
@@ -71,6 +72,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
         initial,
         routes,
         in_flight_max: raw.delivery.in_flight_max,
+        host_limits,
         header_names,
         spool_path: raw.spool.path.clone(),
         spool_bytes_max: raw.spool.bytes_max.0,

@@ -92,7 +92,7 @@ fn depth(path: &[String]) -> usize {
     let part = |at: usize| path.get(at).map(String::as_str);
     match (part(0), part(2)) {
         (Some("webhook"), Some("headers")) => 4,
-        (Some("webhook"), _) => 3,
+        (Some("host" | "webhook"), _) => 3,
         _ => 2,
     }
 }
@@ -102,12 +102,12 @@ fn placeholder(path: &[String]) -> Option<Value> {
     let text = |text: &str| Value::String(Tag::Default, text.to_owned());
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match *path.as_slice() {
-        ["webhook", _] => {
-            let parts = WEBHOOK.iter().map(|(name, value)| ((*name).to_owned(), text(value)));
+        [section @ ("host" | "webhook"), _] => {
+            let parts = required(section).iter().map(|(name, value)| ((*name).to_owned(), text(value)));
             Some(Value::Dict(Tag::Default, parts.collect::<Dict>()))
         }
-        ["webhook", _, name] => {
-            WEBHOOK.iter().find(|(known, _)| *known == name).map(|(_, value)| text(value))
+        [section @ ("host" | "webhook"), _, name] => {
+            required(section).iter().find(|(known, _)| *known == name).map(|(_, value)| text(value))
         }
         // An empty token would cause an error about another setting.
         ["admin", "token"] => Some(text("token")),
@@ -120,7 +120,13 @@ fn placeholder(path: &[String]) -> Option<Value> {
     }
 }
 
-/// The required keys of a webhook.
-const WEBHOOK: &[(&str, &str)] = &[("project", "*"), ("callback", "*"), ("url", "http://localhost/")];
+/// The required keys of an item of a list of sections.
+fn required(section: &str) -> &'static [(&'static str, &'static str)] {
+    match section {
+        "host" => &[("name", "localhost")],
+        _ => &[("project", "*"), ("callback", "*"), ("url", "http://localhost/")],
+    }
+}
+
 /// More errors than anyone corrects at once.
 const ERRORS_MAX: usize = 100;

@@ -25,11 +25,12 @@ impl SettingErrors {
 
 /// `webhook[0].headers.x.y` → `webhook`, `0`, `headers`, `x.y`: a header's name may contain dots.
 fn path(field: &str) -> Vec<String> {
-    let of_webhook = field.strip_prefix("webhook[").and_then(|rest| rest.split_once("]."));
-    match of_webhook {
-        Some((at, rest)) => {
-            ["webhook", at].into_iter().chain(rest.splitn(2, '.')).map(str::to_owned).collect()
-        }
+    let of_list = |(section, rest): (&str, &str)| {
+        let (at, name) = rest.split_once("].")?;
+        Some([section, at].into_iter().chain(name.splitn(2, '.')).map(str::to_owned).collect())
+    };
+    match field.split_once('[').and_then(of_list) {
+        Some(path) => path,
         None => field.split('.').map(str::to_owned).collect(),
     }
 }

@@ -1,10 +1,13 @@
 //! The limits of requests: those of `[batch]` and `[delivery]`, and those of a webhook.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use url::Url;
 
 use super::error::{SettingError, SettingErrors};
 use super::raw::{self, Raw};
-use crate::deliver::Limits;
+use crate::deliver::{HostLimits, Limits, RequestLimits, RequestRate};
 
 pub(super) fn limits(raw: &Raw, errors: &mut SettingErrors) -> Limits {
     let (batch, delivery) = (&raw.batch, &raw.delivery);
@@ -20,6 +23,10 @@ pub(super) fn limits(raw: &Raw, errors: &mut SettingErrors) -> Limits {
         response_bytes_max: delivery.response_bytes_max.0,
         connection_age_max: delivery.connection_age_max.0,
         gzip: delivery.gzip,
+        requests: RequestLimits {
+            rate: rate("delivery.requests_per_second", delivery.requests_per_second, errors),
+            in_flight_max: None,
+        },
     };
     check_limits(&limits, "batch", "delivery", errors);
     limits
@@ -44,7 +51,9 @@ pub(super) fn own_limits(
     default: &Limits,
     errors: &mut SettingErrors,
 ) -> Limits {
-    let limits = over_default(raw, default);
+    let own_rate =
+        raw.requests_per_second.map(|number| rate(&format!("{path}.requests_per_second"), number, errors));
+    let limits = over_default(raw, own_rate, default);
     let mut own = SettingErrors::default();
     check_limits(&limits, path, path, &mut own);
     // An error in the defaults is reported for the defaults' own path.
@@ -57,7 +66,7 @@ pub(super) fn own_limits(
     limits
 }
 
-fn over_default(raw: &raw::Webhook, default: &Limits) -> Limits {
+fn over_default(raw: &raw::Webhook, own_rate: Option<Option<RequestRate>>, default: &Limits) -> Limits {
     let millis = |own: Option<u64>, default: Duration| own.map_or(default, Duration::from_millis);
     let schedule = raw.retry_schedule.as_ref().map(|spans| spans.iter().map(|span| span.0).collect());
     Limits {
@@ -72,5 +81,54 @@ fn over_default(raw: &raw::Webhook, default: &Limits) -> Limits {
         response_bytes_max: raw.response_bytes_max.map_or(default.response_bytes_max, |size| size.0),
         connection_age_max: raw.connection_age_max.map_or(default.connection_age_max, |span| span.0),
         gzip: raw.gzip.unwrap_or(default.gzip),
+        requests: RequestLimits {
+            rate: own_rate.unwrap_or(default.requests.rate),
+            in_flight_max: raw.in_flight_max.filter(|max| *max > 0),
+        },
     }
+}
+
+/// The limits of hosts. A `[[host]]` without one of them has that of every host.
+pub(super) fn host_limits(raw: &Raw, errors: &mut SettingErrors) -> HostLimits {
+    let default = RequestLimits {
+        rate: rate("delivery.host_requests_per_second", raw.delivery.host_requests_per_second, errors),
+        in_flight_max: Some(raw.delivery.host_in_flight_max).filter(|max| *max > 0),
+    };
+    let mut named = BTreeMap::new();
+    for (at, host) in raw.host.iter().enumerate() {
+        let field = |name: &str| format!("host[{at}].{name}");
+        let own = RequestLimits {
+            rate: host
+                .requests_per_second
+                .map_or(default.rate, |number| rate(&field("requests_per_second"), number, errors)),
+            in_flight_max: host
+                .in_flight_max
+                .map_or(default.in_flight_max, |max| Some(max).filter(|max| *max > 0)),
+        };
+        let Some(name) = errors.or(&field("name"), host_name(&host.name)) else { continue };
+        if named.insert(name, own).is_some() {
+            errors.note(&field("name"), "another [[host]] has this name: keep one");
+        }
+    }
+    HostLimits { default, named }
+}
+
+/// A host as URLs name it, in lower case, with the port where one is given.
+fn host_name(text: &str) -> Result<String, String> {
+    let expected = || format!("`{text}` is not a host like \"example.com\" or \"example.com:8443\"");
+    let has_more = text.contains(['/', '?', '#', '@', '\\']);
+    let parsed = Url::parse(&format!("http://{text}/")).ok().filter(|_| !has_more).ok_or_else(expected)?;
+    let host = parsed.host_str().ok_or_else(expected)?;
+    let written = text.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    let port = written.filter(|_| !text.ends_with(']')).map(|port| format!(":{port}"));
+    Ok(format!("{host}{}", port.unwrap_or_default()))
+}
+
+/// 0 is no limit.
+fn rate(field: &str, requests: f64, errors: &mut SettingErrors) -> Option<RequestRate> {
+    if requests == 0.0 {
+        return None;
+    }
+    let rate = RequestRate::per_second(requests);
+    errors.or(field, rate.ok_or("a number of requests from 0.001 to 10000 is expected, or 0 for no limit"))
 }

@@ -86,9 +86,9 @@ fn describe(fault: &SettingError, merged: &Merged) -> (Option<Origin>, String) {
 /// `webhook[0].url`
 fn dotted_path(path: &[String]) -> String {
     match path {
-        [section, at, rest @ ..] if section == "webhook" => {
-            let hook = format!("webhook[{at}]");
-            [&[hook], rest].concat().join(".")
+        [section, at, rest @ ..] if section == "webhook" || section == "host" => {
+            let item = format!("{section}[{at}]");
+            [&[item], rest].concat().join(".")
         }
         path => path.join("."),
     }

@@ -24,6 +24,8 @@ pub(super) struct Raw {
     pub(super) log: Log,
     #[serde(default)]
     pub(super) webhook: Vec<Webhook>,
+    #[serde(default)]
+    pub(super) host: Vec<Host>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -95,6 +97,9 @@ pub(super) struct Delivery {
     pub(super) give_up_after: HumanDuration,
     pub(super) order_wait: HumanDuration,
     pub(super) in_flight_max: usize,
+    pub(super) requests_per_second: f64,
+    pub(super) host_in_flight_max: u32,
+    pub(super) host_requests_per_second: f64,
     pub(super) header_prefix: String,
     pub(super) response_bytes_max: ByteSize,
     pub(super) connection_age_max: HumanDuration,
@@ -168,6 +173,16 @@ pub(super) struct Webhook {
     pub(super) response_bytes_max: Option<ByteSize>,
     pub(super) connection_age_max: Option<HumanDuration>,
     pub(super) gzip: Option<bool>,
+    pub(super) in_flight_max: Option<u32>,
+    pub(super) requests_per_second: Option<f64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Host {
+    pub(super) name: String,
+    pub(super) in_flight_max: Option<u32>,
+    pub(super) requests_per_second: Option<f64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::classify::ExcludedWhen;
+use crate::deliver::{HostLimits, RequestLimits, RequestRate};
 use crate::record::{Callback, Property};
 use crate::source::SecretFile;
 
@@ -255,5 +256,49 @@ fn properties_are_known_ones_of_a_webhook_for_modified() {
     ] {
         let message = hook(callback, properties).unwrap_err().to_string();
         assert!(message.contains("webhook[0].properties") && message.contains(why), "{message}");
+    }
+}
+
+#[test]
+fn limits_of_requests_are_of_each_webhook_and_of_each_host() {
+    let hook = "[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"http://h/\"\n";
+    let read = loaded(&format!(
+        "[delivery]\nrequests_per_second = 2.5\nhost_in_flight_max = 3\n{hook}{}requests_per_second = 0\nin_flight_max = 7\n\
+         [[host]]\nname = \"Example.com:8443\"\nin_flight_max = 0\n[[host]]\nname = \"[::1]\"\nrequests_per_second = 0.5",
+        hook.replacen('*', "p", 1)
+    ))
+    .unwrap();
+    let requests = |project| read.routes.find(project, Callback::Ingested).unwrap().limits.requests;
+    let rate = |requests| RequestRate::per_second(requests);
+    assert_eq!(requests("q"), RequestLimits { rate: rate(2.5), in_flight_max: None });
+    assert_eq!(requests("p"), RequestLimits { rate: None, in_flight_max: Some(7) });
+    let default = RequestLimits { rate: None, in_flight_max: Some(3) };
+    let named = [
+        ("example.com:8443".to_owned(), RequestLimits { in_flight_max: None, ..default }),
+        ("[::1]".to_owned(), RequestLimits { rate: rate(0.5), ..default }),
+    ];
+    assert_eq!(read.host_limits, HostLimits { default, named: named.into() });
+    assert_eq!(loaded("").unwrap().host_limits, HostLimits::default());
+}
+
+#[test]
+fn wrong_limits_of_requests_are_refused_at_their_field() {
+    let hook = "[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"http://h/\"\n";
+    let host = "[[host]]\nname = \"h\"\n";
+    for (text, field) in [
+        ("delivery.requests_per_second = -1".to_owned(), "delivery.requests_per_second"),
+        ("delivery.host_requests_per_second = 10001".to_owned(), "delivery.host_requests_per_second"),
+        ("delivery.host_in_flight_max = -1".to_owned(), "delivery.host_in_flight_max"),
+        (format!("{hook}requests_per_second = 0.0001"), "webhook[0].requests_per_second"),
+        (format!("{hook}in_flight_max = \"many\""), "webhook[0].in_flight_max"),
+        (format!("{host}{host}"), "host[1].name"),
+        (format!("{host}requests_per_second = nan"), "host[0].requests_per_second"),
+        (format!("{host}in_flight = 1"), "host[0].in_flight"),
+        ("[[host]]\nin_flight_max = 1".to_owned(), "host[0].name"),
+        ("[[host]]\nname = \"http://h/\"".to_owned(), "host[0].name"),
+        ("[[host]]\nname = \"\"".to_owned(), "host[0].name"),
+    ] {
+        let message = errors(&text);
+        assert!(message.contains(&format!("`{field}`")), "{text}: {message}");
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::classify::Mapping;
-use crate::deliver::{Egress, HeaderNames, Proxy, Routes};
+use crate::deliver::{Egress, HeaderNames, HostLimits, Proxy, Routes};
 use crate::source::Conninfo;
 
 /// The validated settings.
@@ -29,6 +29,8 @@ pub struct Settings {
     pub routes: Routes,
     /// `delivery.in_flight_max`
     pub in_flight_max: usize,
+    /// `delivery.host_*` and `[[host]]`
+    pub host_limits: HostLimits,
     /// `delivery.header_prefix`
     pub header_names: HeaderNames,
     /// `spool.path`

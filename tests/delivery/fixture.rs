@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sidecar::clock::Clock;
 use sidecar::deliver::{
-    Client, Deliver, Egress, HeaderNames, LaneView, Limits, Params, Proxy, Routes, UrlTemplate, Webhook,
+    Client, Deliver, Egress, HeaderNames, HostLimits, LaneView, Limits, Params, Proxy, Routes, UrlTemplate,
+    Webhook,
 };
 use sidecar::metrics::Metrics;
 use sidecar::position::{Lsn, Place, Position};
@@ -30,6 +31,8 @@ pub struct Setup {
     pub egress: Egress,
     pub proxy: Option<Proxy>,
     pub ca_file: Option<std::path::PathBuf>,
+    pub in_flight_max: usize,
+    pub host_limits: HostLimits,
     pub lane_bytes_max: u64,
     pub retain: Duration,
 }
@@ -46,7 +49,8 @@ pub struct Fixture {
     builder: GroupBuilder,
     epochs: Epochs,
     commit: u64,
-    is_known: bool,
+    /// Projects that the spool knows.
+    projects: u32,
 }
 
 /// Quick ones, so that tests are.
@@ -73,6 +77,8 @@ impl Setup {
             egress: Egress::default(),
             proxy: None,
             ca_file: None,
+            in_flight_max: 8,
+            host_limits: HostLimits::default(),
             lane_bytes_max: 1 << 30,
             retain: Duration::from_hours(1),
         }
@@ -107,14 +113,15 @@ impl Fixture {
         let runtime = runtime.unwrap();
         let client =
             Client::new(setup.egress.clone(), setup.proxy.clone(), setup.ca_file.as_deref(), metrics.clone());
-        let is_known = !projects.is_empty();
+        let projects = u32::try_from(projects.len()).unwrap();
         let (routes, effective) = watch::channel(Arc::new(Routes::new(setup.webhooks.clone()).unwrap()));
         let deliver = Deliver::start(Params {
             spool: spool.clone(),
             held: false,
             epochs: epochs.clone(),
             routes: effective,
-            in_flight_max: 8,
+            in_flight_max: setup.in_flight_max,
+            host_limits: setup.host_limits.clone(),
             lane_bytes_max: setup.lane_bytes_max,
             spool_bytes_max: options.bytes_max,
             retain: options.retain,
@@ -139,7 +146,7 @@ impl Fixture {
             builder,
             epochs,
             commit: 0,
-            is_known,
+            projects,
         }
     }
 
@@ -170,7 +177,8 @@ impl Fixture {
         }
         let last = self.builder.last();
         let chunks = self.builder.finish(Clock::now(), self.clock.uptime());
-        let new = !std::mem::replace(&mut self.is_known, true);
+        let new = self.projects == 0;
+        self.projects = self.projects.max(1);
         let projects = if new { vec![(ProjectNo(0), PROJECT.to_owned())] } else { Vec::new() };
         let group = Group { chunks, projects, ..Group::default() };
         self.spool.apply(Op::Commit(Arc::new(group))).unwrap();
@@ -179,10 +187,17 @@ impl Fixture {
 
     /// One record for each of these projects, which are new: their numbers follow the first's.
     pub fn spool_projects(&mut self, names: &[String]) {
+        self.spool_for_projects(names, 1);
+    }
+
+    /// As [`Fixture::spool_projects`], so many records each.
+    pub fn spool_for_projects(&mut self, names: &[String], records: usize) {
         self.commit += 1;
-        let first = u32::from(self.is_known);
+        let first = self.projects;
+        self.projects += u32::try_from(names.len()).unwrap();
         let projects: Vec<_> = (first..).map(ProjectNo).zip(names.iter().cloned()).collect();
-        for (number, (project, _)) in (1..).zip(&projects) {
+        let each = projects.iter().flat_map(|(project, _)| std::iter::repeat_n(project, records));
+        for (number, project) in (1..).zip(each) {
             let mut fragment = Vec::new();
             write_document(&mut fragment, "a", None);
             let position = Position { commit: Lsn(self.commit), number };
@@ -239,7 +254,8 @@ impl Fixture {
     pub fn routed(&mut self, webhooks: Vec<Webhook>) {
         self.setup.webhooks.clone_from(&webhooks);
         self.routes.send_replace(Arc::new(Routes::new(webhooks).unwrap()));
-        self.deliver.routes_changed(8, self.setup.lane_bytes_max);
+        let Setup { in_flight_max, host_limits, lane_bytes_max, .. } = &self.setup;
+        self.deliver.routes_changed(*in_flight_max, host_limits.clone(), *lane_bytes_max);
     }
 
     /// Waits until nothing is pending.

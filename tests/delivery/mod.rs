@@ -8,6 +8,7 @@ mod http2;
 mod network;
 mod receiver;
 mod redelivery;
+mod request_limits;
 mod responses;
 mod signatures;
 mod stale_connections;

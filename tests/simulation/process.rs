@@ -12,7 +12,9 @@ use rand::{Rng as _, SeedableRng as _};
 use sidecar::capture::{Capture, CaptureLoop, CatalogAnswer, Documents, Listeners, Notification};
 use sidecar::classify::{ExcludedWhen, Mapping, SimilarityColumns, TableName};
 use sidecar::clock::{Clock, ManualClock};
-use sidecar::deliver::{Deliver, Driver, HeaderNames, Limits, Params, Routes, SendRequest, Webhook};
+use sidecar::deliver::{
+    Deliver, Driver, HeaderNames, HostLimits, Limits, Params, Routes, SendRequest, Webhook,
+};
 use sidecar::metrics::Metrics;
 use sidecar::position::Lsn;
 use sidecar::source::FrameBlock;
@@ -128,6 +130,7 @@ impl Process {
             epochs,
             routes: watch::channel(Arc::clone(&routes)).1,
             in_flight_max: setup.in_flight_max,
+            host_limits: HostLimits::default(),
             lane_bytes_max: 1 << 30,
             spool_bytes_max: options.bytes_max,
             retain: options.retain,

@@ -69,6 +69,8 @@ pub struct Receiver {
     pub url: String,
     received: Arc<Mutex<Vec<Received>>>,
     responder: Arc<Mutex<Responder>>,
+    /// Requests that are being answered, and the most that ever were.
+    at_once: Arc<Mutex<(usize, usize)>>,
 }
 
 impl Receiver {
@@ -77,7 +79,12 @@ impl Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let responder: Responder = Arc::new(|_| Answer::Status(204));
-        let receiver = Self { url, received: Arc::default(), responder: Arc::new(Mutex::new(responder)) };
+        let receiver = Self {
+            url,
+            received: Arc::default(),
+            responder: Arc::new(Mutex::new(responder)),
+            at_once: Arc::default(),
+        };
         tokio::spawn(receiver.clone().serve(listener));
         receiver
     }
@@ -91,9 +98,15 @@ impl Receiver {
         self.received.lock().unwrap().clone()
     }
 
+    /// The most requests that were being answered at a time.
+    pub fn most_at_once(&self) -> usize {
+        self.at_once.lock().unwrap().1
+    }
+
     /// Forgets what came.
     pub fn forget(&self) {
         self.received.lock().unwrap().clear();
+        self.at_once.lock().unwrap().1 = 0;
     }
 
     /// Records that were taken, repetitions included.
@@ -116,6 +129,7 @@ impl Receiver {
     }
 
     async fn one(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        let _being_answered = BeingAnswered::new(&self.at_once);
         let (head, body) = request.into_parts();
         let Ok(body) = body.collect().await else { return Ok(Response::new(Full::default())) };
         let text =
@@ -144,5 +158,23 @@ impl Receiver {
             std::future::pending::<()>().await;
         }
         Ok(Response::builder().status(status).body(Full::default()).unwrap())
+    }
+}
+
+/// Counts a request while it is answered.
+struct BeingAnswered(Arc<Mutex<(usize, usize)>>);
+
+impl BeingAnswered {
+    fn new(at_once: &Arc<Mutex<(usize, usize)>>) -> Self {
+        let mut counts = at_once.lock().unwrap();
+        counts.0 += 1;
+        counts.1 = counts.1.max(counts.0);
+        Self(Arc::clone(at_once))
+    }
+}
+
+impl Drop for BeingAnswered {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().0 -= 1;
     }
 }

@@ -228,7 +228,7 @@ pub struct LaneStatus {
     pub next_attempt_in_seconds: Option<f64>,
     /// The outcome of the last attempt.
     pub last_outcome: Option<OutcomeKind>,
-    /// Why it is paused.
+    /// Why it is paused, or which limit it waits for.
     pub reason: Option<String>,
 }
 

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::pending_write::PendingWrite;
 use crate::deliver::params::LaneView;
+use crate::deliver::request_limits::HostLimits;
 use crate::deliver::scheduler::retry::Outcome;
 use crate::record::{LaneNo, Seq};
 use crate::spool::{Appended, Batch, DeadLetterNo, Done, LaneReplay, ReplayNo, SpoolError};
@@ -44,6 +45,7 @@ pub(in crate::deliver) enum Event {
     },
     Routed {
         in_flight_max: usize,
+        host_limits: HostLimits,
         lane_bytes_max: u64,
     },
     Stop {

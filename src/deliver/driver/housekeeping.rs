@@ -4,7 +4,8 @@ use super::pending_write::PendingWrite;
 use super::{Driver, HOUSEKEEP_EVERY, TICK_EVERY, webhook_of};
 use crate::deliver::params::LaneView;
 use crate::deliver::scheduler::Action;
-use crate::deliver::scheduler::lane::{GiveUp, Phase};
+use crate::deliver::scheduler::lane::{GiveUp, Lane, Phase};
+use crate::deliver::scheduler::slots::Limit;
 use crate::record::{LaneNo, Seq};
 use crate::spool::{Batch, DeadReason, LaneHealth, Op, Room, SpoolError};
 use crate::time::Uptime;
@@ -128,6 +129,18 @@ impl Driver {
         }
     }
 
+    /// Why a lane is paused, or which limit it waits for.
+    fn reason(&self, no: LaneNo, lane: &Lane, now: Uptime) -> Option<String> {
+        let paused = lane.health().paused.as_ref().map(|paused| paused.reason.clone());
+        let limit = || match self.scheduler.limit_reached(no, now)? {
+            Limit::Host => Some(format!("a limit of the host {} is reached", lane.host())),
+            Limit::Webhook(_) => {
+                Some("its webhook's `requests_per_second` or `in_flight_max` is reached".to_owned())
+            }
+        };
+        paused.or_else(limit)
+    }
+
     pub(in crate::deliver) fn view(&self, now: Uptime) -> Vec<LaneView> {
         let mut views: Vec<LaneView> = self
             .scheduler
@@ -146,7 +159,7 @@ impl Driver {
                 failures: lane.health().failures,
                 next_attempt: lane.health().retry_at.map(|at| at.since(now)),
                 last_outcome: lane.last_outcome(),
-                reason: lane.health().paused.as_ref().map(|paused| paused.reason.clone()),
+                reason: self.reason(*no, lane, now),
             })
             .collect();
         views.sort_by(|a, b| (&a.project, a.lane).cmp(&(&b.project, b.lane)));

@@ -64,7 +64,8 @@ impl Driver {
         let (lanes, projects) =
             (std::mem::take(&mut subscription.lanes), std::mem::take(&mut subscription.projects));
         let lane_reader = LaneReader::new(subscription, RECENT_BYTES_MAX);
-        let mut scheduler = Scheduler::new(params.in_flight_max, params.lane_bytes_max);
+        let mut scheduler =
+            Scheduler::new(params.in_flight_max, params.host_limits.clone(), params.lane_bytes_max);
         scheduler.hold(params.held);
         for state in lanes {
             let webhook = webhook_of(&params, &projects, state.lane);
@@ -158,9 +159,9 @@ impl Driver {
             }
             Event::Replay { replay, id, rate, ranges } => self.replay(replay, id, rate, &ranges, now),
             Event::Resume { lanes } => lanes.into_iter().for_each(|lane| self.resume(lane, now)),
-            Event::Routed { in_flight_max, lane_bytes_max } => {
+            Event::Routed { in_flight_max, host_limits, lane_bytes_max } => {
                 self.outages.clear();
-                self.scheduler.set_limits(in_flight_max, lane_bytes_max);
+                self.scheduler.set_limits(in_flight_max, host_limits, lane_bytes_max);
                 self.route_all();
             }
             Event::Stop { patience } => {

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use self::lane::{Begun, Due, GiveUp, Lane, Phase, RateLimiters, Settled, Work};
 use self::retry::{Outcome, Verdict, verdict};
-use self::slots::SlotQueue;
+use self::slots::{Limit, SlotQueue, Turn};
+use crate::deliver::request_limits::HostLimits;
 use crate::deliver::webhook::Webhook;
 use crate::record::{Callback, LaneNo};
 use crate::spool::{Batch, DeadReason, Fate, LaneState};
@@ -63,11 +64,11 @@ pub(in crate::deliver) struct Scheduler {
 }
 
 impl Scheduler {
-    pub(in crate::deliver) fn new(in_flight_max: usize, lane_bytes_max: u64) -> Self {
+    pub(in crate::deliver) fn new(in_flight_max: usize, hosts: HostLimits, lane_bytes_max: u64) -> Self {
         Self {
             lanes: HashMap::new(),
             wake_ups: BTreeSet::new(),
-            slots: SlotQueue::new(in_flight_max),
+            slots: SlotQueue::new(in_flight_max, hosts),
             rate_limiters: RateLimiters::new(),
             lane_bytes_max,
             held: false,
@@ -102,8 +103,13 @@ impl Scheduler {
         self.held = held;
     }
 
-    pub(in crate::deliver) fn set_limits(&mut self, in_flight_max: usize, lane_bytes_max: u64) {
-        self.slots.set_max(in_flight_max);
+    pub(in crate::deliver) fn set_limits(
+        &mut self,
+        in_flight_max: usize,
+        hosts: HostLimits,
+        lane_bytes_max: u64,
+    ) {
+        self.slots.set_limits(in_flight_max, hosts);
         self.lane_bytes_max = lane_bytes_max;
     }
 
@@ -141,7 +147,8 @@ impl Scheduler {
 
     /// When to poll again, if nothing happens before.
     pub(in crate::deliver) fn deadline(&self) -> Option<Uptime> {
-        self.wake_ups.first().map(|(at, _)| *at)
+        let rate = self.slots.deadline().filter(|_| !self.held);
+        self.wake_ups.first().map(|(at, _)| *at).into_iter().chain(rate).min()
     }
 
     /// A cut is durable: its batch goes out next.
@@ -160,7 +167,7 @@ impl Scheduler {
 
     /// A write of the lane failed: the lane starts over after `wait`.
     pub(in crate::deliver) fn not_written(&mut self, no: LaneNo, wait: Duration, now: Uptime) {
-        self.release(no);
+        self.release_unsent(no);
         if let Some(lane) = self.lanes.get_mut(&no) {
             lane.write_failed(now.plus(wait));
         }
@@ -246,21 +253,27 @@ impl Scheduler {
         let Some(lane) = self.lanes.get_mut(&no).filter(|lane| lane.phase() == Phase::Idle) else {
             return false;
         };
-        let slot = lane.slot_key(now);
-        self.slots.take(&slot);
+        let slot = lane.lease_key(now);
+        self.slots.take(&slot, false, now);
         lane.lease(slot);
         true
     }
 
     /// The operation that it was taken for is not to be done.
     pub(in crate::deliver) fn end_lease(&mut self, no: LaneNo, now: Uptime) {
-        self.release(no);
+        self.release_unsent(no);
         self.reschedule(no, now);
+    }
+
+    /// The limit that keeps a lane from a request that is due.
+    pub(in crate::deliver) fn limit_reached(&self, no: LaneNo, now: Uptime) -> Option<Limit> {
+        let lane = self.lanes.get(&no).filter(|lane| lane.is_queued())?;
+        self.slots.limit_reached(&lane.slot_key(now), false, now)
     }
 
     fn next_ready(&mut self, now: Uptime) -> Option<Action> {
         loop {
-            let (no, waited_as) = self.slots.next(now)?;
+            let Turn { lane: no, key: waited_as, goes_on } = self.slots.next(now)?;
             let Some(lane) = self.lanes.get_mut(&no) else { continue };
             lane.dequeue();
             let slot = lane.slot_key(now);
@@ -272,7 +285,7 @@ impl Scheduler {
                 self.reschedule(no, now);
                 continue;
             };
-            self.slots.take(&slot);
+            self.slots.take(&slot, goes_on, now);
             return Some(match lane.begin(work, slot) {
                 Begun::Cut => Action::Cut(no),
                 Begun::Redelivery => Action::Redeliver(no),
@@ -293,6 +306,15 @@ impl Scheduler {
             }
             self.reschedule(sibling, now);
         }
+    }
+
+    /// The work of its slot ended. Where that was to lead to a request, it is not made.
+    fn release_unsent(&mut self, no: LaneNo) {
+        let unsent = self.lanes.get(&no).filter(|lane| lane.phase() != Phase::Settling);
+        if let Some(slot) = unsent.and_then(Lane::slot) {
+            self.slots.refund(slot);
+        }
+        self.release(no);
     }
 
     fn release(&mut self, no: LaneNo) {

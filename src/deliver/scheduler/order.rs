@@ -49,7 +49,7 @@ impl Scheduler {
 
     /// Nothing was cut: the first candidate, with this `after`, waits for other lanes.
     pub(in crate::deliver) fn blocked(&mut self, no: LaneNo, after: WaitsFor, now: Uptime) {
-        self.release(no);
+        self.release_unsent(no);
         let Some(lane) = self.lanes.get(&no) else { return };
         let work = lane.work();
         let wait = lane.webhook().map(|webhook| webhook.limits.order_wait);

@@ -7,34 +7,24 @@
 //!    so that, however many hosts hang, each new one finds a slot.
 //! 3. Waiting hosts are served in turn, and the lanes of each in the order in which they became ready;
 //!    lanes that fail and others take turns.
+//! 4. The limits of webhooks and hosts hold for all their lanes together. Who waits for one is passed.
+
+mod key;
+mod limiter;
+mod queue;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::limiter::Limiters;
+use self::queue::{ClassQueue, Waiting};
+use crate::deliver::request_limits::{HostLimits, RequestLimits, RequestRate};
 use crate::record::LaneNo;
 use crate::time::Uptime;
 
-/// The host of requests: its lanes hang together.
-pub(in crate::deliver) type Host = Arc<str>;
-
-/// A lane that waits for a slot or holds one.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::deliver) enum Class {
-    /// Its last attempt failed.
-    Failing,
-    /// It had a success lately.
-    Proven,
-    /// It is new, or had no success for long.
-    Unproven,
-}
-
-/// As what a lane wants a slot or holds one.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(in crate::deliver) struct SlotKey {
-    pub(in crate::deliver) class: Class,
-    pub(in crate::deliver) host: Host,
-}
+use self::key::Line;
+pub(in crate::deliver) use self::key::{Class, Host, LimitedWebhook, SlotKey, WebhookId};
 
 #[derive(Debug)]
 pub(in crate::deliver) struct SlotQueue {
@@ -48,6 +38,13 @@ pub(in crate::deliver) struct SlotQueue {
     /// Lanes that continue with a batch, served before all others.
     begun: VecDeque<(SlotKey, LaneNo)>,
     queues: [ClassQueue; 3],
+    host_limits: HostLimits,
+    /// The rates of hosts, and who waits for their limits.
+    hosts: Limiters,
+    /// The rates of webhooks, and who waits for their limits.
+    webhooks: Limiters,
+    /// Slots held by each webhook with limits.
+    of_webhooks: HashMap<WebhookId, usize>,
     failing_was_last: bool,
     /// How many lanes have waited so far.
     tickets: u64,
@@ -62,12 +59,23 @@ struct SlotCounts {
     hosts: HashMap<Host, usize>,
 }
 
-/// The waiting lanes of one class.
-#[derive(Debug, Default)]
-struct ClassQueue {
-    /// Hosts in turn: each once, exactly those in `waiting`.
-    hosts: VecDeque<Host>,
-    waiting: HashMap<Host, VecDeque<(u64, LaneNo)>>,
+/// A lane that may go.
+#[derive(Debug)]
+pub(in crate::deliver) struct Turn {
+    pub(in crate::deliver) lane: LaneNo,
+    /// As what it waited.
+    pub(in crate::deliver) key: SlotKey,
+    /// It continues with a batch, for which the rate was charged already.
+    pub(in crate::deliver) goes_on: bool,
+}
+
+/// A limit that is reached.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::deliver) enum Limit {
+    /// That of its host.
+    Host,
+    /// That of its webhook.
+    Webhook(WebhookId),
 }
 
 /// A lane that may take a slot.
@@ -79,7 +87,7 @@ struct NextInLine {
 }
 
 impl SlotQueue {
-    pub(in crate::deliver) fn new(max: usize) -> Self {
+    pub(in crate::deliver) fn new(max: usize, host_limits: HostLimits) -> Self {
         Self {
             max: max.max(1),
             all: SlotCounts::default(),
@@ -87,14 +95,20 @@ impl SlotQueue {
             doubtful: SlotCounts::default(),
             begun: VecDeque::new(),
             queues: Default::default(),
+            host_limits,
+            hosts: Limiters::default(),
+            webhooks: Limiters::default(),
+            of_webhooks: HashMap::new(),
             failing_was_last: false,
             tickets: 0,
             proven_hosts: HashMap::new(),
         }
     }
 
-    pub(in crate::deliver) fn set_max(&mut self, max: usize) {
-        self.max = max.max(1);
+    pub(in crate::deliver) fn set_limits(&mut self, max: usize, host_limits: HostLimits) {
+        (self.max, self.host_limits) = (max.max(1), host_limits);
+        let closed = [self.hosts.changed(), self.webhooks.changed()];
+        closed.into_iter().flatten().for_each(|line| self.open(&line));
     }
 
     /// Slots that are held.
@@ -113,10 +127,11 @@ impl SlotQueue {
     }
 
     /// Adds the lane to the queue.
-    pub(in crate::deliver) fn enqueue(&mut self, no: LaneNo, key: SlotKey) {
+    pub(in crate::deliver) fn enqueue(&mut self, lane: LaneNo, key: SlotKey) {
+        self.tickets += 1;
+        let ticket = self.tickets;
         if let Some(queue) = self.queues.get_mut(key.class as usize) {
-            self.tickets += 1;
-            queue.enqueue(key.host, (self.tickets, no));
+            queue.enqueue(Waiting { ticket, lane, key });
         }
     }
 
@@ -125,38 +140,126 @@ impl SlotQueue {
         self.begun.push_back((key, no));
     }
 
-    /// The next lane for which there is a slot, and as what it waited.
-    pub(in crate::deliver) fn next(&mut self, now: Uptime) -> Option<(LaneNo, SlotKey)> {
+    /// The next lane for which there is a slot, within all limits.
+    pub(in crate::deliver) fn next(&mut self, now: Uptime) -> Option<Turn> {
+        let woken = [self.hosts.woken(now), self.webhooks.woken(now)];
+        woken.into_iter().flatten().for_each(|line| self.open(&line));
         if self.taken() >= self.max {
             return None;
         }
-        let may = |(place, _): &(SlotKey, LaneNo)| self.may_take(place.class, &place.host, now);
-        if let Some((place, no)) = self.begun.iter().position(may).and_then(|at| self.begun.remove(at)) {
-            return Some((no, place));
+        let may = |(key, _): &(SlotKey, LaneNo)| {
+            self.may_take(key.class, &key.host, now) && self.limit_reached(key, true, now).is_none()
+        };
+        if let Some((key, lane)) = self.begun.iter().position(may).and_then(|at| self.begun.remove(at)) {
+            return Some(Turn { lane, key, goes_on: true });
         }
-        let well = [Class::Proven, Class::Unproven].into_iter().filter_map(|class| self.first(class, now));
-        let well = well.min_by_key(|first| first.ticket);
+        let well = [self.first(Class::Proven, now), self.first(Class::Unproven, now)];
+        let well = well.into_iter().flatten().min_by_key(|first| first.ticket);
         let failing = self.first(Class::Failing, now).filter(|_| well.is_none() || !self.failing_was_last);
         self.failing_was_last = failing.is_some();
         let NextInLine { class, at, .. } = failing.or(well)?;
-        let (host, no) = self.queues.get_mut(class as usize)?.take(at)?;
-        Some((no, SlotKey { class, host }))
+        let Waiting { lane, key, .. } = self.queues.get_mut(class as usize)?.take(at)?;
+        Some(Turn { lane, key, goes_on: false })
     }
 
-    /// The first lane of a class that may go. Only hosts that hold slots are passed over: no more than
-    /// there are slots.
-    fn first(&self, class: Class, now: Uptime) -> Option<NextInLine> {
-        let queue = self.queues.get(class as usize).filter(|_| self.has_room(class))?;
-        let at = queue.hosts.iter().position(|host| self.may_take(class, host, now))?;
-        let (ticket, _) = queue.waiting.get(queue.hosts.get(at)?)?.front()?;
-        Some(NextInLine { class, at, ticket: *ticket })
+    /// When a rate allows the next request of those that wait for it.
+    pub(in crate::deliver) fn deadline(&self) -> Option<Uptime> {
+        self.hosts.deadline().into_iter().chain(self.webhooks.deadline()).min()
     }
 
-    pub(in crate::deliver) fn take(&mut self, key: &SlotKey) {
+    /// The first lane of a class that may go. Only hosts that hold slots are passed over, no more than there
+    /// are slots; those whose limit is reached leave the queue until they may go on.
+    fn first(&mut self, class: Class, now: Uptime) -> Option<NextInLine> {
+        let mut at = 0;
+        while self.has_room(class) {
+            let queue = self.queues.get(class as usize)?;
+            let host = queue.host(at)?;
+            if !self.may_take(class, host, now) {
+                at += 1;
+                continue;
+            }
+            let waiting = queue.first(host)?;
+            let Some(limit) = self.limit_reached(&waiting.key, false, now) else {
+                return Some(NextInLine { class, at, ticket: waiting.ticket });
+            };
+            let line = waiting.key.line();
+            let queue = self.queues.get_mut(class as usize)?;
+            match limit {
+                Limit::Host => {
+                    queue.close_host(at);
+                    self.hosts.close(&Arc::clone(&line.host), line, now);
+                }
+                Limit::Webhook(id) => {
+                    queue.close_line(at);
+                    self.webhooks.close(&id, line, now);
+                }
+            }
+        }
+        None
+    }
+
+    /// The limit for which a lane waits that is ready.
+    pub(in crate::deliver) fn limit_reached(
+        &self,
+        key: &SlotKey,
+        goes_on: bool,
+        now: Uptime,
+    ) -> Option<Limit> {
+        let limits = self.host_limits.of(&key.host);
+        let in_flight = self.all.hosts.get(&key.host).copied().unwrap_or_default();
+        if !self.hosts.allows(&key.host, limits, in_flight, goes_on, now) {
+            return Some(Limit::Host);
+        }
+        let LimitedWebhook { id, limits } = key.webhook.as_ref()?;
+        let in_flight = self.of_webhooks.get(id).copied().unwrap_or_default();
+        let allows = self.webhooks.allows(id, *limits, in_flight, goes_on, now);
+        (!allows).then(|| Limit::Webhook(Arc::clone(id)))
+    }
+
+    /// The line goes on.
+    fn open(&mut self, line: &Line) {
+        let Some(queue) = self.queues.get_mut(line.class as usize) else { return };
+        queue.open_host(&line.host);
+        if let Some(webhook) = &line.webhook {
+            queue.open_line(&line.host, webhook);
+        }
+    }
+
+    /// A lane goes on a turn, or, without a request, for an operation of the spool.
+    pub(in crate::deliver) fn take(&mut self, key: &SlotKey, goes_on: bool, now: Uptime) {
         for held in self.held(key.class) {
             held.all += 1;
             *held.hosts.entry(Arc::clone(&key.host)).or_default() += 1;
         }
+        if let Some(webhook) = &key.webhook {
+            *self.of_webhooks.entry(Arc::clone(&webhook.id)).or_default() += 1;
+        }
+        if !goes_on {
+            self.charge(key, now);
+        }
+    }
+
+    fn charge(&mut self, key: &SlotKey, now: Uptime) {
+        if let Some(rate) = self.rate_of_host(key) {
+            self.hosts.take(&key.host, rate, now);
+        }
+        if let Some(LimitedWebhook { id, limits: RequestLimits { rate: Some(rate), .. } }) = &key.webhook {
+            self.webhooks.take(id, *rate, now);
+        }
+    }
+
+    /// The request of a turn was not made: the rate is not charged for it.
+    pub(in crate::deliver) fn refund(&mut self, key: &SlotKey) {
+        if let Some(rate) = self.rate_of_host(key) {
+            self.hosts.refund(&key.host, rate);
+        }
+        if let Some(LimitedWebhook { id, limits: RequestLimits { rate: Some(rate), .. } }) = &key.webhook {
+            self.webhooks.refund(id, *rate);
+        }
+    }
+
+    fn rate_of_host(&self, key: &SlotKey) -> Option<RequestRate> {
+        self.host_limits.of(&key.host).rate.filter(|_| !key.host.is_empty())
     }
 
     pub(in crate::deliver) fn give_back(&mut self, key: &SlotKey) {
@@ -169,6 +272,18 @@ impl SlotQueue {
                 }
             }
         }
+        let of_webhook = key.webhook.as_ref().map(|webhook| &webhook.id);
+        if let Some(id) = of_webhook
+            && let Some(held) = self.of_webhooks.get_mut(id)
+        {
+            *held -= 1;
+            if *held == 0 {
+                self.of_webhooks.remove(id);
+            }
+        }
+        let freed = of_webhook.map(|id| self.webhooks.freed(id)).unwrap_or_default();
+        let freed = freed.into_iter().chain(self.hosts.freed(&key.host));
+        freed.collect::<Vec<_>>().iter().for_each(|line| self.open(line));
     }
 
     fn held(&mut self, class: Class) -> impl Iterator<Item = &mut SlotCounts> {
@@ -200,29 +315,6 @@ impl SlotCounts {
         let never_all = max.saturating_sub(1).max(1);
         let held = self.hosts.get(host).copied().unwrap_or_default();
         held < never_all && held < times * max.saturating_sub(self.all)
-    }
-}
-
-impl ClassQueue {
-    fn enqueue(&mut self, host: Host, lane: (u64, LaneNo)) {
-        let lanes = self.waiting.entry(Arc::clone(&host)).or_insert_with(|| {
-            self.hosts.push_back(host);
-            VecDeque::new()
-        });
-        lanes.push_back(lane);
-    }
-
-    /// The first lane of the host at this place, which goes to the end.
-    fn take(&mut self, at: usize) -> Option<(Host, LaneNo)> {
-        let host = self.hosts.remove(at)?;
-        let lanes = self.waiting.get_mut(&host)?;
-        let no = lanes.pop_front();
-        if lanes.is_empty() {
-            self.waiting.remove(&host);
-        } else {
-            self.hosts.push_back(Arc::clone(&host));
-        }
-        no.map(|(_, no)| (host, no))
     }
 }
 

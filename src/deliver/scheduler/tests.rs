@@ -1,6 +1,7 @@
 //! The rules, one by one. `simulation` holds them together under random faults.
 
 mod bulkheads;
+mod request_limits;
 mod simulation;
 mod timers;
 
@@ -66,7 +67,7 @@ fn scheduler() -> Scheduler {
 }
 
 fn with_slots(slots: usize) -> Scheduler {
-    let mut scheduler = Scheduler::new(slots, 1_000);
+    let mut scheduler = Scheduler::new(slots, HostLimits::default(), 1_000);
     for lane in [INGESTED, MODIFIED] {
         scheduler.add(LaneState { lane, ..LaneState::default() }, webhook(limits()), T0);
     }
@@ -108,7 +109,7 @@ fn a_lane_is_due_when_it_is_full_or_its_oldest_record_has_waited() {
 fn after_a_death_that_set_the_clock_back_nothing_waits_longer() {
     let oldest = Some((Timestamp(0), later(SECOND * 10)));
     let state = LaneState { lane: INGESTED, pending_records: 2, oldest, ..LaneState::default() };
-    let mut scheduler = Scheduler::new(8, 1_000);
+    let mut scheduler = Scheduler::new(8, HostLimits::default(), 1_000);
     scheduler.add(state, webhook(limits()), T0);
     assert_eq!(scheduler.deadline(), Some(later(limits().wait_max)));
     let settled = Settled { through: Seq(1), records: 1, bytes: 0, oldest: Some(later(SECOND * 10)) };
@@ -204,7 +205,7 @@ fn a_lane_without_a_webhook_or_unknown_is_not_waited_for() {
 
 #[test]
 fn failing_lanes_share_a_quarter_of_the_requests() {
-    let mut scheduler = Scheduler::new(8, 1_000);
+    let mut scheduler = Scheduler::new(8, HostLimits::default(), 1_000);
     let failing = LaneHealth { failures: 1, failing_since: Some(T0), ..LaneHealth::default() };
     for number in 0..20 {
         let lane = LaneNo::new(ProjectNo(number), Callback::Ingested);

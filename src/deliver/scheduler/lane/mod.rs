@@ -15,7 +15,7 @@ use std::time::Duration;
 use self::replay_range::ReplayRange;
 use self::timer::TimerTable;
 use super::condition::LaneCondition;
-use super::slots::{Class, Host, SlotKey};
+use super::slots::{Class, Host, LimitedWebhook, SlotKey};
 use crate::deliver::webhook::Webhook;
 use crate::outcome::OutcomeKind;
 use crate::record::{Seq, WaitsFor};
@@ -61,6 +61,8 @@ pub(in crate::deliver) struct Lane {
     slot: Option<SlotKey>,
     /// The host that its requests go to.
     host: Host,
+    /// Its webhook, where that has limits of its own.
+    limited: Option<LimitedWebhook>,
     /// Its last success counts until then. `None`: it had none since the start, or at this webhook.
     proven_until: Option<Uptime>,
     /// Its entry in the scheduler's index of wake-ups.
@@ -120,6 +122,7 @@ impl Lane {
         let replays = state.ranges.iter();
         let mut lane = Self {
             host: webhook.as_ref().map(|webhook| webhook.host()).unwrap_or_default(),
+            limited: webhook.as_deref().and_then(LimitedWebhook::of),
             proven_until: None,
             webhook,
             cursor: state.cursor,
@@ -174,6 +177,16 @@ impl Lane {
         self.phase
     }
 
+    /// The slot that it holds.
+    pub(in crate::deliver) fn slot(&self) -> Option<&SlotKey> {
+        self.slot.as_ref()
+    }
+
+    /// It is due, and waits for a slot.
+    pub(in crate::deliver) fn is_queued(&self) -> bool {
+        self.queued
+    }
+
     pub(in crate::deliver) fn work(&self) -> Work {
         self.work
     }
@@ -212,7 +225,12 @@ impl Lane {
             false if is_proven => Class::Proven,
             false => Class::Unproven,
         };
-        SlotKey { class, host: Arc::clone(&self.host) }
+        SlotKey { class, host: Arc::clone(&self.host), webhook: self.limited.clone() }
+    }
+
+    /// The same for an operation of the spool, which makes no request.
+    pub(in crate::deliver) fn lease_key(&self, now: Uptime) -> SlotKey {
+        SlotKey { host: Host::default(), webhook: None, ..self.slot_key(now) }
     }
 
     /// What is cut next of what it is at work on. `None`: it was cancelled.

@@ -6,7 +6,7 @@ use super::replay_range::ReplayRange;
 use super::timer::Timer;
 use super::{Lane, Phase, Settled, Work};
 use crate::deliver::scheduler::retry::Outcome;
-use crate::deliver::scheduler::slots::SlotKey;
+use crate::deliver::scheduler::slots::{LimitedWebhook, SlotKey};
 use crate::deliver::webhook::Webhook;
 use crate::record::{Seq, WaitsFor};
 use crate::spool::{Batch, LaneHealth, LaneReplay, Pause, PausedBy, ReplayNo};
@@ -178,6 +178,7 @@ impl Lane {
         if self.host != host {
             (self.host, self.proven_until) = (host, None);
         }
+        self.limited = webhook.as_deref().and_then(LimitedWebhook::of);
         self.webhook = webhook;
         self.set_oldest(self.oldest); // The webhook's `wait_max` may be another.
         self.health != before

@@ -32,7 +32,7 @@ const ROUND_TRIP: Duration = Duration::from_millis(50);
 impl World {
     fn new(slots: usize) -> Self {
         Self {
-            scheduler: Scheduler::new(slots, u64::MAX),
+            scheduler: Scheduler::new(slots, HostLimits::default(), u64::MAX),
             now: T0,
             wire: BTreeMap::new(),
             hanging: BTreeMap::new(),

@@ -99,7 +99,7 @@ impl World {
         let mut world = Self {
             rng: StdRng::seed_from_u64(seed),
             now: T0,
-            scheduler: Scheduler::new(SLOTS, 1_000),
+            scheduler: Scheduler::new(SLOTS, HostLimits::default(), 1_000),
             disk: lanes.clone().map(|no| (no, Stored::default())).collect(),
             trail: BTreeMap::new(),
             last: Seq(0),
@@ -122,7 +122,7 @@ impl World {
     fn start(&mut self) {
         self.writes.clear();
         self.wire.clear();
-        self.scheduler = Scheduler::new(SLOTS, 1_000);
+        self.scheduler = Scheduler::new(SLOTS, HostLimits::default(), 1_000);
         self.failing_since.clear();
         self.proven.clear();
         self.paused.clear();
