@@ -43,6 +43,8 @@ pub struct Metrics {
     pub attempt_duration: Histogram,
     /// Lanes, by condition.
     pub lanes: Family<StateLabel, Gauge>,
+    /// Changes of a lane's state, by the new one.
+    pub lane_transitions: Family<StateLabel, Counter>,
     /// Age of the oldest unsettled record.
     pub oldest_pending_seconds: Gauge,
     /// Live bytes of records, batches, dead letters and attempts.
@@ -140,6 +142,7 @@ impl Metrics {
             delivery_latency: Histogram::new(exponential_buckets(0.001, 2.0, 22)),
             attempt_duration: Histogram::new(exponential_buckets(0.000_5, 2.0, 18)),
             lanes: Family::default(),
+            lane_transitions: Family::default(),
             oldest_pending_seconds: Gauge::default(),
             spool_bytes: Gauge::default(),
             shadow_bytes: Gauge::default(),
@@ -216,6 +219,11 @@ impl Metrics {
             self.attempt_duration.clone(),
         );
         registry.register("sidecar_lanes", "Lanes, by condition", self.lanes.clone());
+        registry.register(
+            "sidecar_lane_transitions",
+            "Changes of a lane's state, by the new one",
+            self.lane_transitions.clone(),
+        );
         registry.register(
             "sidecar_oldest_pending_seconds",
             "Age of the oldest unsettled record",

@@ -52,7 +52,7 @@ const PURE: &[&str] = &[
     "time.rs",
     "position.rs",
     "record.rs",
-    "outcome.rs",
+    "outcome/",
     "relation/",
     "source/wire/frame.rs",
     "source/wire/handshake.rs",

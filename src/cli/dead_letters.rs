@@ -71,7 +71,7 @@ struct FilterArgs {
     callback: Option<Callback>,
 
     /// Only dead letters with this reason
-    #[arg(long, value_parser = ["given_up", "lane_full", "spool_full", "too_large"])]
+    #[arg(long, value_parser = ["aborted", "given_up", "lane_full", "refused", "spool_full", "too_large"])]
     reason: Option<String>,
 }
 
@@ -227,6 +227,9 @@ Records become dead letters when
   given_up     their webhook failed for `delivery.give_up_after`
   lane_full    their lane held more than `spool.lane_bytes_max`
   spool_full   the spool was nearly full
+  refused      the webhook refused the content of a single record (status 400,
+               409, 415 or 422); its answer is in `dead-letters show`
+  aborted      the webhook answered with `webhook-delivery: abort`
   too_large    the webhook refused a single record as too large (status 413)
 They are kept for `spool.retain`.
 

@@ -15,7 +15,6 @@ use super::output::{print, size};
 use super::runtime::block_on;
 use crate::admin::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, plain, pretty_json};
 use crate::clock::Clock;
-use crate::deliver::LaneCondition;
 use crate::position::Place;
 use crate::record::Callback;
 use crate::replay::ReplayRequest;
@@ -207,7 +206,7 @@ pub(super) fn line(replay: &ReplayStatus) -> String {
     let ReplayStatus { no, state, sent, records, refused, .. } = replay;
     let mut out = format!("{no:>3} {:<9} {sent} of {records} records sent", state.name());
     if *refused > 0 {
-        let _ = write!(out, ", {refused} skipped as too large");
+        let _ = write!(out, ", {refused} refused and skipped");
     }
     let request = serde_json::to_value(&replay.request).unwrap_or_default();
     for (name, value) in request.as_object().into_iter().flatten() {
@@ -224,9 +223,7 @@ pub(super) fn line(replay: &ReplayStatus) -> String {
 
 /// The lanes that send nothing, and why.
 fn blocked_lanes(replay: &ReplayStatus) -> String {
-    let sends_nothing = |lane: &&ReplayBacklog| {
-        matches!(lane.state, LaneCondition::Failing | LaneCondition::Paused | LaneCondition::WithoutWebhook)
-    };
+    let sends_nothing = |lane: &&ReplayBacklog| !lane.state.is_healthy();
     let lanes = replay.waiting.iter().filter(sends_nothing);
     let lanes = lanes.map(|lane| format!("{}/{} is {}", plain(&lane.project), lane.callback, lane.state));
     let lanes = lanes.collect::<Vec<_>>().join(", ");

@@ -64,6 +64,7 @@ fn describe(status: &Status) -> String {
     }
     if !status.lanes.is_empty() {
         let _ = writeln!(out, "\n{}", lanes(&status.lanes));
+        write_unhealthy(&mut out, &status.lanes);
     }
     write_dropped(&mut out, &status.dropped, "DROPPED", "as no [[webhook]] is configured for them");
     let why = "as their [[webhook]] does not take their property";
@@ -128,6 +129,34 @@ fn lanes(lanes: &[LaneStatus]) -> Table {
     table
 }
 
+/// Why lanes send nothing, and what their receivers' owners can do.
+fn write_unhealthy(out: &mut String, lanes: &[LaneStatus]) {
+    let explained: Vec<_> =
+        lanes.iter().filter(|lane| lane.cause.is_some() || lane.reason.is_some()).collect();
+    for lane in explained.iter().take(UNHEALTHY_SHOWN) {
+        let LaneStatus { project, callback, state, .. } = lane;
+        let _ = write!(out, "\n{}/{callback} is {state}", plain(project));
+        if let Some(seconds) = lane.since_seconds {
+            let _ = write!(out, " for {seconds:.0} s");
+        }
+        if let Some(by) = lane.paused_by {
+            let _ = write!(out, ", by {}", by.name());
+        }
+        let status = lane.status.map(|status| status.to_string());
+        for why in [lane.reason.as_deref(), lane.cause.as_deref(), status.as_deref()].into_iter().flatten() {
+            let _ = write!(out, ", {}", plain(why));
+        }
+        if let Some(remedy) = &lane.remedy {
+            let _ = write!(out, ". {}", plain(remedy));
+        }
+    }
+    match explained.len().saturating_sub(UNHEALTHY_SHOWN) {
+        0 if explained.is_empty() => {}
+        0 => out.push('\n'),
+        more => drop(writeln!(out, "\nand {more} more: see `sidecar status --json`")),
+    }
+}
+
 /// Records that no webhook takes, and why.
 fn write_dropped(out: &mut String, dropped: &DroppedStatus, title: &str, why: &str) {
     let DroppedStatus { records, lanes, more_lanes } = dropped;
@@ -143,6 +172,9 @@ fn write_dropped(out: &mut String, dropped: &DroppedStatus, title: &str, why: &s
     }
 }
 
+/// Lanes that are explained below the table.
+const UNHEALTHY_SHOWN: usize = 20;
+
 fn or_dash(text: Option<&str>) -> String {
     text.map_or_else(dash, plain)
 }
@@ -154,7 +186,8 @@ fn dash() -> String {
 pub(super) const AFTER_HELP: &str = "\
 Prints whether the sidecar is ready, the state of replication and spool, the
 replays that run, and a line for each lane: its pending records, the age of the
-oldest one in seconds, failed attempts since its last success.
+oldest one in seconds, failed attempts since its last success. Below them: why
+lanes fail or are paused, and what the owners of their receivers can do.
 
   sidecar status
   sidecar status --json | jq '.lanes[] | select(.state == \"failing\")'";

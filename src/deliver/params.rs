@@ -12,9 +12,9 @@ use super::scheduler::condition::LaneCondition;
 use super::webhook::Routes;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::outcome::OutcomeKind;
+use crate::outcome::{Cause, OutcomeKind};
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Epochs, Spool, SpoolError};
+use crate::spool::{Epochs, PausedBy, Spool, SpoolError};
 
 /// The parameters of delivery.
 pub struct Params {
@@ -81,4 +81,12 @@ pub struct LaneView {
     pub last_outcome: Option<OutcomeKind>,
     /// Why it is paused, or which limit it waits for.
     pub reason: Option<String>,
+    /// Who paused it.
+    pub paused_by: Option<PausedBy>,
+    /// For how long it has been failing, paused or without a webhook.
+    pub since: Option<Duration>,
+    /// The status of the last attempt, where it failed.
+    pub status: Option<u16>,
+    /// Why it is failing, or was paused by its receiver.
+    pub cause: Option<&'static Cause>,
 }

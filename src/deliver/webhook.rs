@@ -74,6 +74,8 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// Waits between attempts; the last repeats.
     pub retry_schedule: Vec<Duration>,
+    /// Identical refusals of a batch's content before the refused record is searched.
+    pub refusals_max: u32,
     /// Uptime without a success after which records that waited so long are given up.
     pub give_up_after: Duration,
     /// The longest that a record waits for a failing lane of its project.
@@ -168,6 +170,7 @@ impl Default for Limits {
                 minutes(30),
                 minutes(60),
             ],
+            refusals_max: 3,
             give_up_after: minutes(72 * 60),
             order_wait: minutes(1),
             response_bytes_max: 64 * 1024,

@@ -18,6 +18,7 @@ pub(super) fn limits(raw: &Raw, errors: &mut SettingErrors) -> Limits {
         timeout: Duration::from_millis(delivery.timeout_ms),
         connect_timeout: Duration::from_millis(delivery.connect_timeout_ms),
         retry_schedule: delivery.retry_schedule.iter().map(|span| span.0).collect(),
+        refusals_max: delivery.refusals_max,
         give_up_after: delivery.give_up_after.0,
         order_wait: delivery.order_wait.0,
         response_bytes_max: delivery.response_bytes_max.0,
@@ -35,6 +36,9 @@ pub(super) fn limits(raw: &Raw, errors: &mut SettingErrors) -> Limits {
 fn check_limits(limits: &Limits, batch: &str, delivery: &str, errors: &mut SettingErrors) {
     if limits.records_max == 0 {
         errors.note(&format!("{batch}.records_max"), "at least 1 is needed");
+    }
+    if limits.refusals_max == 0 {
+        errors.note(&format!("{delivery}.refusals_max"), "at least 1 is needed");
     }
     if limits.timeout.is_zero() {
         errors.note(&format!("{delivery}.timeout_ms"), "at least 1 is needed");
@@ -59,6 +63,7 @@ pub(super) fn own_limits(
     // An error in the defaults is reported for the defaults' own path.
     let is_own = |fault: &SettingError| match fault.path.last().map(String::as_str) {
         Some("records_max") => raw.records_max.is_some(),
+        Some("refusals_max") => raw.refusals_max.is_some(),
         Some("timeout_ms") => raw.timeout_ms.is_some(),
         _ => raw.retry_schedule.is_some(),
     };
@@ -76,6 +81,7 @@ fn over_default(raw: &raw::Webhook, own_rate: Option<Option<RequestRate>>, defau
         timeout: millis(raw.timeout_ms, default.timeout),
         connect_timeout: millis(raw.connect_timeout_ms, default.connect_timeout),
         retry_schedule: schedule.unwrap_or_else(|| default.retry_schedule.clone()),
+        refusals_max: raw.refusals_max.unwrap_or(default.refusals_max),
         give_up_after: raw.give_up_after.map_or(default.give_up_after, |span| span.0),
         order_wait: raw.order_wait.map_or(default.order_wait, |span| span.0),
         response_bytes_max: raw.response_bytes_max.map_or(default.response_bytes_max, |size| size.0),

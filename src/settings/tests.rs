@@ -148,6 +148,8 @@ fn a_wrong_default_is_not_reported_for_each_webhook() {
         |more: &str| format!("[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"http://h/\"\n{more}");
     let message = loaded(&format!("batch.records_max = 0\n{}", hook(""))).unwrap_err();
     assert_eq!(message.0, ["sidecar.toml:2: `batch.records_max`: at least 1 is needed"]);
+    let message = loaded(&hook("refusals_max = 0")).unwrap_err();
+    assert_eq!(message.0, ["sidecar.toml:6: `webhook[0].refusals_max`: at least 1 is needed"]);
     let message = loaded(&hook("records_max = 0")).unwrap_err();
     assert_eq!(message.0, ["sidecar.toml:6: `webhook[0].records_max`: at least 1 is needed"]);
 }

@@ -40,10 +40,14 @@ pub struct DeadLetter {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadReason {
+    /// The receiver asked for it, by `webhook-delivery: abort` or `abort-message`.
+    Aborted,
     /// `delivery.give_up_after` passed.
     GivenUp,
     /// `spool.lane_bytes_max` was passed.
     LaneFull,
+    /// The receiver refused the content of a single record.
+    Refused,
     /// `spool.bytes_max` was near.
     SpoolFull,
     /// A single record was refused as too large.
@@ -52,13 +56,16 @@ pub enum DeadReason {
 
 impl DeadReason {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::GivenUp, Self::LaneFull, Self::SpoolFull, Self::TooLarge];
+    pub const ALL: [Self; 6] =
+        [Self::Aborted, Self::GivenUp, Self::LaneFull, Self::Refused, Self::SpoolFull, Self::TooLarge];
 
     /// Its name in the spool, in metrics and in commands.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Aborted => "aborted",
             Self::GivenUp => "given_up",
             Self::LaneFull => "lane_full",
+            Self::Refused => "refused",
             Self::SpoolFull => "spool_full",
             Self::TooLarge => "too_large",
         }

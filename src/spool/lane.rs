@@ -1,5 +1,7 @@
 //! Lanes: the records of one callback of a project, and how their delivery goes.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::batch::Batch;
@@ -124,6 +126,21 @@ pub struct LaneState {
     pub ranges: Vec<(LaneReplay, Vec<Batch>)>,
     /// Whether redeliveries of its dead letters are due.
     pub redeliveries: bool,
+}
+
+impl LaneHealth {
+    /// For how long it has had no webhook, been paused, or been failing, in this order.
+    pub fn unhealthy_for(&self, now: Uptime, wall: Timestamp) -> Option<Duration> {
+        let paused = self.paused.as_ref().map(|paused| paused.since);
+        let without_webhook = self.without_webhook.map(|since| wall.since(since));
+        without_webhook.or_else(|| paused.or(self.failing_since).map(|since| now.since(since)))
+    }
+
+    /// Batches of the lane were given up or discarded: a search that went beyond its first batch ends.
+    pub(crate) fn batches_given_up(&mut self) {
+        let is_probing = |refusals: &mut Refusals| refusals.search.is_some_and(|search| search.isolated > 0);
+        self.refusals.take_if(is_probing);
+    }
 }
 
 impl PausedBy {

@@ -22,11 +22,12 @@ pub enum Op {
     Cut(Batch),
     /// Right loop: an attempt ended.
     Attempted(Attempted),
-    /// Right loop: a batch is replaced by successors with the same records (it was refused as too large).
+    /// Right loop: a batch is replaced by one of its first records. Its other records, and those of open
+    /// batches behind it, are pending again.
     Retire {
         /// The batch that is replaced.
         batch: BatchId,
-        /// What replaces it, in order, gapless, over the same records.
+        /// What replaces it, in order, gapless, from its first record on.
         successors: Vec<Batch>,
     },
     /// Right loop: all pending records of a lane up to `through` become a dead letter. A cut batch

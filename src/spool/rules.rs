@@ -11,13 +11,16 @@ use super::attempt::{Attempted, Fate};
 use super::batch::{Batch, BatchId, BatchState};
 use super::dead_letter::{DeadLetter, DeadLetterNo};
 use super::error::SpoolError;
+use super::lane::LaneHealth;
 use super::meta::LowWatermark;
 use super::replay::{LaneReplay, NewReplay, Replay, ReplayState};
 use super::search::RecordRange;
+use crate::outcome::may_be_taken;
 use crate::record::{LaneNo, Seq};
 use crate::time::Timestamp;
 
-/// A batch of a lane: `open` are the lane's open batches, `next` is its first record behind the cursor.
+/// A batch of a lane: `open` are the lane's open batches, `next` is its first record behind them and the
+/// cursor.
 pub(super) fn cut(
     batch: &Batch,
     cursor: Option<Seq>,
@@ -29,9 +32,9 @@ pub(super) fn cut(
         cursor.is_some_and(|cursor| cursor < batch.first) && batch.first <= batch.last,
         "a cut batch lies behind its lane's cursor",
     )?;
-    check(open.is_empty(), "a lane has one batch in flight")?;
+    check(open.iter().all(was_refused_alone), "a lane has one batch in flight")?;
     // A cut that begins further on would skip records for ever.
-    check(next == Some(batch.first), "a batch begins with its lane's first unsettled record")?;
+    check(next == Some(batch.first), "a batch begins with its lane's next record")?;
     check(batch.last <= last_seq, "a batch ends with a record that was spooled")
 }
 
@@ -109,10 +112,35 @@ pub(super) fn discard_dead_letter(letter: &DeadLetter) -> (RecordRange, BatchSta
     (RecordRange { lane, first, last, records, bytes }, BatchState::Retired)
 }
 
-/// The batch that an attempt was of: the first of the open ones of its lane, or of its replay there.
-pub(super) fn attempted(batch: BatchId, open: Vec<Batch>) -> Result<Batch, SpoolError> {
-    let first = open.into_iter().next().filter(|first| first.id == batch);
-    first.ok_or(SpoolError::Refused("an attempt is of its lane's first open batch"))
+/// A batch like those behind which another may be sent: a record that was refused alone.
+fn was_refused_alone(batch: &Batch) -> bool {
+    batch.records == 1 && batch.attempts > 0
+}
+
+/// The batch that an attempt was of, and the open ones before it that become dead letters: those behind which
+/// a record was, or may have been, taken. Sent again, they would arrive behind it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct AttemptedBatch {
+    pub(super) refused_before: Vec<Batch>,
+    pub(super) batch: Batch,
+}
+
+/// The batch that an attempt was of: the first of the open ones of its lane, or of its replay there, or one
+/// behind records that were refused alone.
+pub(super) fn attempted(attempted: &Attempted, mut open: Vec<Batch>) -> Result<AttemptedBatch, SpoolError> {
+    let at = open.iter().position(|batch| batch.id == attempted.batch);
+    let mut from = open.split_off(at.unwrap_or(open.len())).into_iter();
+    let batch = from.next().ok_or(SpoolError::Refused("an attempt is of an open batch of its lane"))?;
+    check(open.iter().all(was_refused_alone), "an attempt is of its lane's first open batch")?;
+    let settles = attempted.fate != Fate::Failed || may_be_taken(attempted.outcome, attempted.status);
+    Ok(AttemptedBatch { refused_before: if settles { open } else { Vec::new() }, batch })
+}
+
+/// The batch of a lane that was in flight when the process ended, if one was.
+pub(super) fn in_flight(health: &LaneHealth, open: &[Batch]) -> Option<Batch> {
+    let search = health.refusals.and_then(|refusals| refusals.search);
+    let isolated = search.and_then(|search| usize::try_from(search.isolated).ok());
+    open.get(isolated.unwrap_or_default()).cloned()
 }
 
 /// The state of a lane's batch after an attempt.
@@ -146,18 +174,20 @@ pub(super) fn range_after(
     })
 }
 
-/// The batch that `successors` replace: the first of the open ones.
-pub(super) fn retire(batch: BatchId, successors: &[Batch], open: Vec<Batch>) -> Result<Batch, SpoolError> {
-    let old = open.into_iter().next().filter(|open| open.id == batch);
+/// Whether `successors` replace the batch, the first of the open ones: they hold its first records. All open
+/// batches are retired.
+pub(super) fn retire(batch: BatchId, successors: &[Batch], open: &[Batch]) -> Result<(), SpoolError> {
+    let old = open.first().filter(|open| open.id == batch);
     let old = old.ok_or(SpoolError::Refused("only a lane's first open batch is retired"))?;
     let is_ordered = successors.iter().zip(successors.iter().skip(1)).all(|(a, b)| a.last < b.first);
-    let ends = successors.first().map(|batch| batch.first).zip(successors.last().map(|batch| batch.last));
+    let first = successors.first().map(|batch| batch.first);
+    let last = successors.last().map_or(old.first, |batch| batch.last);
     let records: u32 = successors.iter().map(|successor| successor.records).sum();
+    let is_prefix = if records == old.records { last == old.last } else { last < old.last };
     check(
-        is_ordered && ends == Some((old.first, old.last)) && records == old.records,
-        "successors hold the records of the batch that is retired",
-    )?;
-    Ok(old)
+        is_ordered && first == Some(old.first) && records <= old.records && is_prefix,
+        "successors hold the first records of the batch that is retired",
+    )
 }
 
 /// All pending records of a lane up to `through` are given up or discarded; `open` are its open batches.
@@ -238,10 +268,13 @@ mod tests {
     }
 
     #[test]
-    fn successors_hold_exactly_the_records_of_the_first_open_batch() {
+    fn successors_hold_the_first_records_of_the_first_open_batch() {
         let old = batch(3, 8);
-        let retired = |successors: &[Batch]| retire(old.id, successors, vec![old.clone()]);
-        assert_eq!(retired(&[batch(3, 5), batch(6, 8)]), Ok(old.clone()));
+        let retired = |successors: &[Batch]| retire(old.id, successors, std::slice::from_ref(&old));
+        for right in [vec![batch(3, 5)], vec![batch(3, 3)], vec![batch(3, 5), batch(6, 8)], vec![batch(3, 8)]]
+        {
+            assert_eq!(retired(&right), Ok(()), "{right:?}");
+        }
         for wrong in [
             vec![],
             vec![batch(3, 5), batch(7, 8)],
@@ -252,7 +285,58 @@ mod tests {
         ] {
             assert!(retired(&wrong).is_err(), "{wrong:?}");
         }
-        assert!(retire(batch(9, 9).id, &[batch(3, 8)], vec![old]).is_err(), "another batch");
+        assert!(retire(batch(9, 9).id, &[batch(3, 8)], &[old]).is_err(), "another batch");
+    }
+
+    fn ended(of: &Batch, status: Option<u16>, fate: Fate) -> Attempted {
+        Attempted {
+            batch: of.id,
+            lane: of.lane,
+            number: 2,
+            started_at: Timestamp(0),
+            took_micros: 1,
+            status,
+            outcome: status.map_or(OutcomeKind::Timeout, OutcomeKind::of_status),
+            detail: None,
+            fate,
+            health: LaneHealth::default(),
+        }
+    }
+
+    #[test]
+    fn what_was_refused_alone_dies_once_a_record_behind_it_may_have_been_taken() {
+        let refused = Batch { attempts: 1, ..batch(3, 3) };
+        let (probe, open) = (batch(4, 4), vec![refused.clone(), batch(4, 4)]);
+        let before = |status, fate| {
+            let found = attempted(&ended(&probe, status, fate), open.clone()).unwrap();
+            assert_eq!(found.batch, probe);
+            found.refused_before
+        };
+        for status in [None, Some(408), Some(500), Some(503), Some(302)] {
+            assert_eq!(before(status, Fate::Failed), [refused.clone()], "{status:?}");
+        }
+        for status in [400, 401, 404, 410, 413, 422, 429] {
+            assert_eq!(before(Some(status), Fate::Failed), [], "{status}");
+        }
+        assert_eq!(before(Some(200), Fate::Delivered), [refused.clone()]);
+        assert_eq!(before(Some(422), Fate::Dead(DeadReason::Aborted)), [refused.clone()]);
+        let other = |open: Vec<Batch>| attempted(&ended(&probe, Some(200), Fate::Delivered), open);
+        for open in [
+            vec![],
+            vec![refused.clone()],
+            vec![batch(3, 3), probe.clone()],
+            vec![batch(2, 3), probe.clone()],
+        ] {
+            assert!(other(open.clone()).is_err(), "{open:?}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_cut_behind_records_that_were_refused_alone() {
+        let refused = Batch { attempts: 1, ..batch(5, 5) };
+        let behind = |open: &[Batch]| cut(&batch(6, 6), Some(Seq(4)), open, Some(Seq(6)), Seq(9));
+        assert_eq!(behind(&[refused]), Ok(()));
+        assert!(behind(&[batch(5, 5)]).is_err(), "it was not sent");
     }
 
     #[test]

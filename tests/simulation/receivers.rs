@@ -208,5 +208,5 @@ impl Receivers {
 }
 
 fn outcome(status: Option<u16>, kind: OutcomeKind) -> Outcome {
-    Outcome { status, kind, detail: None, retry_after: None }
+    Outcome { status, kind, detail: None, retry_after: None, directive: None }
 }

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::replays::{ReplayStatus, WindowStatus};
 use super::resync::ResyncStatus;
 use crate::deliver::LaneCondition;
-use crate::outcome::OutcomeKind;
+use crate::outcome::{Class, OutcomeKind};
 use crate::record::Callback;
-use crate::spool::Room;
+use crate::spool::{PausedBy, Room};
 
 /// The body of `/api/v1/status`, and what `sidecar status` prints.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -230,6 +230,24 @@ pub struct LaneStatus {
     pub last_outcome: Option<OutcomeKind>,
     /// Why it is paused, or which limit it waits for.
     pub reason: Option<String>,
+    /// Who paused it.
+    #[serde(default)]
+    pub paused_by: Option<PausedBy>,
+    /// Seconds for which it has been failing, paused or without a webhook.
+    #[serde(default)]
+    pub since_seconds: Option<f64>,
+    /// The status of the last attempt, where it failed.
+    #[serde(default)]
+    pub status: Option<u16>,
+    /// What that speaks of.
+    #[serde(default)]
+    pub class: Option<Class>,
+    /// The name of its cause.
+    #[serde(default)]
+    pub cause: Option<String>,
+    /// What the receiver's owner can do.
+    #[serde(default)]
+    pub remedy: Option<String>,
 }
 
 /// The records of a lane that are not settled.

@@ -50,7 +50,8 @@ fn a_status_keeps_its_keys() {
         "lanes": [{
             "project": "p", "callback": "ingested", "state": "failing",
             "pending": {"records": 1, "bytes": 2, "oldest_seconds": 0.5}, "failures": 1, "next_attempt_in_seconds": 1.5,
-            "last_outcome": "timeout", "reason": null
+            "last_outcome": "timeout", "reason": null, "paused_by": null, "since_seconds": 12.5, "status": null,
+            "class": "endpoint", "cause": "timeout", "remedy": "Answer in time."
         }],
         "not_kept": {
             "records": 3, "lanes": [{"project": "p", "callback": "modified", "records": 3}], "more_lanes": 0

@@ -17,25 +17,31 @@ impl Driver {
         let mut lanes: Vec<LaneNo> = self.scheduler.lanes().map(|(no, _)| *no).collect();
         lanes.sort_unstable();
         for lane in lanes {
+            let before = self.state(lane);
             let health =
                 self.scheduler.routed(lane, webhook_of(&self.params, &self.projects, lane), now, wall);
             self.store_health(lane, health);
+            self.count_transition(lane, before);
         }
     }
 
     pub(in crate::deliver) fn pause(&mut self, lane: LaneNo, reason: &str, now: Uptime) {
         self.ensure_lane(lane, self.lane_reader.subscription().received(), now);
+        let before = self.state(lane);
         let health = self.scheduler.pause(lane, reason.to_owned(), now);
         self.store_health(lane, health);
+        self.count_transition(lane, before);
     }
 
     pub(in crate::deliver) fn resume(&mut self, lane: LaneNo, now: Uptime) {
+        let before = self.state(lane);
         let health = self.scheduler.resume(lane, now);
         self.store_health(lane, health);
+        self.count_transition(lane, before);
     }
 
     /// Stores a lane's health, where it changed.
-    fn store_health(&self, lane: LaneNo, changed: Option<LaneHealth>) {
+    pub(in crate::deliver) fn store_health(&self, lane: LaneNo, changed: Option<LaneHealth>) {
         let Some(health) = changed else { return };
         let (project, callback) = (self.project(lane), lane.callback());
         let LaneHealth { paused, without_webhook, .. } = &health;
@@ -142,6 +148,7 @@ impl Driver {
     }
 
     pub(in crate::deliver) fn view(&self, now: Uptime) -> Vec<LaneView> {
+        let wall = self.params.clock.wall();
         let mut views: Vec<LaneView> = self
             .scheduler
             .lanes()
@@ -160,6 +167,10 @@ impl Driver {
                 next_attempt: lane.health().retry_at.map(|at| at.since(now)),
                 last_outcome: lane.last_outcome(),
                 reason: self.reason(*no, lane, now),
+                paused_by: lane.health().paused.as_ref().map(|paused| paused.by),
+                since: lane.health().unhealthy_for(now, wall),
+                status: lane.health().last_failure.and_then(|failure| failure.status),
+                cause: lane.cause(),
             })
             .collect();
         views.sort_by(|a, b| (&a.project, a.lane).cmp(&(&b.project, b.lane)));

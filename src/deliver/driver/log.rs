@@ -1,8 +1,14 @@
-//! Log lines of failed attempts and recovered receivers.
+//! Log lines of failed attempts and recovered receivers, and the count of lanes that change their state.
 
 use super::Driver;
 use super::event::EndedAttempt;
+use crate::deliver::scheduler::condition::LaneCondition;
+use crate::deliver::scheduler::lane::Lane;
 use crate::deliver::scheduler::retry::Outcome;
+use crate::metrics::StateLabel;
+use crate::outcome::Cause;
+use crate::record::LaneNo;
+use crate::spool::{LaneHealth, Pause};
 use crate::time::Uptime;
 
 impl Driver {
@@ -18,6 +24,8 @@ impl Driver {
             let attempt = batch.attempts.saturating_add(1);
             let next_attempt_in = health.retry_at.map(|at| at.since(now));
             let (lanes_failing, more_attempts) = (report.lanes, report.more_attempts);
+            let cause = self.cause(*lane);
+            let (class, remedy) = (cause.map(|cause| cause.class.name()), cause.map(|cause| cause.remedy));
             tracing::warn!(
                 project,
                 %callback,
@@ -25,6 +33,8 @@ impl Driver {
                 outcome = kind.name(),
                 status,
                 detail,
+                class,
+                remedy,
                 attempt,
                 ?next_attempt_in,
                 lanes_failing,
@@ -38,8 +48,34 @@ impl Driver {
         }
     }
 
+    /// Logs that an answer paused a lane.
+    pub(in crate::deliver) fn log_pause(&self, lane: LaneNo, health: &LaneHealth) {
+        let Some(Pause { reason, .. }) = &health.paused else { return };
+        let (project, callback) = (self.project(lane), lane.callback());
+        let cause = self.cause(lane);
+        let (class, remedy) = (cause.map(|cause| cause.class.name()), cause.map(|cause| cause.remedy));
+        tracing::warn!(project, %callback, reason, class, remedy, "a webhook is paused by its receiver's answer");
+    }
+
+    /// The state of a lane, as its transitions are counted: whatever a healthy one does is one state.
+    pub(in crate::deliver) fn state(&self, lane: LaneNo) -> &'static str {
+        let condition = self.scheduler.lane(lane).map(Lane::condition).filter(|state| !state.is_healthy());
+        condition.map_or("healthy", LaneCondition::name)
+    }
+
+    pub(in crate::deliver) fn count_transition(&self, lane: LaneNo, before: &'static str) {
+        let state = self.state(lane);
+        if state != before {
+            self.params.metrics.lane_transitions.get_or_create(&StateLabel { state }).inc();
+        }
+    }
+
+    fn cause(&self, lane: LaneNo) -> Option<&'static Cause> {
+        self.scheduler.lane(lane)?.cause()
+    }
+
     /// The host and port of a lane's webhook.
-    fn host(&self, lane: crate::record::LaneNo) -> Option<String> {
+    fn host(&self, lane: LaneNo) -> Option<String> {
         let webhook = self.scheduler.lane(lane)?.webhook()?;
         webhook.url.uri().authority().map(|authority| authority.as_str().to_owned())
     }

@@ -138,7 +138,7 @@ mod tests {
     }
 
     fn outcome(status: Option<u16>, kind: OutcomeKind) -> Outcome {
-        Outcome { status, kind, detail: None, retry_after: None }
+        Outcome { status, kind, detail: None, retry_after: None, directive: None }
     }
 
     fn second(second: u64) -> Uptime {

@@ -7,6 +7,7 @@ use crate::deliver::driver::lane_reader::ReadScope;
 use crate::deliver::scheduler::lane::{Lane, Settled};
 use crate::deliver::scheduler::retry::Outcome;
 use crate::metrics::{AttemptLabel, CallbackLabel, ReasonLabel};
+use crate::outcome::may_be_taken;
 use crate::record::{LaneNo, Seq};
 use crate::spool::{Attempted, Batch, DeadReason, Done, Fate, LaneHealth, Op, SpoolError};
 use crate::time::Uptime;
@@ -15,22 +16,30 @@ impl Driver {
     pub(in crate::deliver) fn ended(&mut self, ended: EndedAttempt, now: Uptime) {
         let EndedAttempt { lane, batch, .. } = &ended;
         let lane = *lane;
-        let failed_before = self.health(lane).failures > 0;
+        let before = self.health(lane);
+        let (failed_before, state) = (before.failures > 0, self.state(lane));
         let was_faulty = self.scheduler.lane(lane).is_some_and(Lane::has_faulty_responses);
         let jitter = (self.params.jitter)();
         let Some(decided) = self.scheduler.ended(lane, &ended.outcome, jitter, now) else { return };
         self.count(&ended, decided.fate);
+        self.count_transition(lane, state);
+        let health = self.health(lane);
+        if before.paused.is_none() {
+            self.log_pause(lane, &health);
+        }
         if let Some(dead) = ended.dead {
-            return self.redelivery_ended(ended, dead, decided.fate);
+            self.redelivery_ended(ended, dead, decided.fate);
+            // A redelivery changes the lane's health only where the answer pauses it.
+            return self.store_health(lane, Some(health).filter(|health| *health != before));
         }
         self.log_outage(&ended, failed_before, now);
         self.log_faulty_response(&ended, was_faulty);
-        let successors = match decided.halve.then(|| self.split(batch)).transpose() {
-            Ok(successors) => successors,
+        let successor = match decided.prefix.map(|records| self.prefix(batch, records)).transpose() {
+            Ok(successor) => successor,
             Err(error) => return self.not_written(lane, error, now),
         };
         let (batch, attempted) = self.attempted(ended, decided.fate);
-        self.write_attempt(Box::new(AttemptWrite { attempted, batch, successors }));
+        self.write_attempt(Box::new(AttemptWrite { attempted, batch, successor }));
     }
 
     /// The attempt as the spool stores it.
@@ -56,14 +65,14 @@ impl Driver {
         write.attempted.health = self.health(write.attempted.lane);
         if write.batch.replay.is_some_and(|replay| !self.replays.contains_key(&replay)) {
             // The replay was cancelled meanwhile: the batch is not replaced.
-            write.successors = None;
+            write.successor = None;
         }
         let attempted = Op::Attempted(write.attempted.clone());
-        match write.successors.clone() {
+        match write.successor.clone() {
             None => self.submit(attempted, PendingWrite::Attempt(write)),
-            Some(successors) => {
+            Some(successor) => {
                 self.params.spool.submit(attempted, |_| {});
-                let retire = Op::Retire { batch: write.batch.id, successors };
+                let retire = Op::Retire { batch: write.batch.id, successors: vec![successor] };
                 self.submit(retire, PendingWrite::Attempt(write));
             }
         }
@@ -71,10 +80,16 @@ impl Driver {
 
     /// An outcome is durable: the lane continues.
     pub(in crate::deliver) fn attempt_written(&mut self, write: AttemptWrite, now: Uptime) {
-        let AttemptWrite { attempted, batch, successors } = write;
+        let AttemptWrite { attempted, batch, successor } = write;
         let (lane, records) = (attempted.lane, u64::from(batch.records));
+        let refused = self.refused_before(&attempted, &batch);
         if attempted.fate == Fate::Failed {
-            return self.scheduler.attempt_recorded(lane, successors, now);
+            self.scheduler.attempt_recorded(lane, successor, now);
+            if let Some((through, records, bytes)) = refused {
+                self.count_dead(lane, DeadReason::Refused, records);
+                self.settled(lane, through, records, bytes, now);
+            }
+            return;
         }
         if let Some(replay) = batch.replay {
             return self.replayed(lane, replay, &batch, attempted.fate, now);
@@ -82,7 +97,24 @@ impl Driver {
         if let Fate::Dead(reason) = attempted.fate {
             self.count_dead(lane, reason, records);
         }
-        self.settled(lane, batch.last, records, batch.fragment_bytes(), now);
+        let (_, more_records, more_bytes) = refused.unwrap_or_default();
+        if more_records > 0 {
+            self.count_dead(lane, DeadReason::Refused, more_records);
+        }
+        let (records, bytes) = (records + more_records, batch.fragment_bytes() + more_bytes);
+        self.settled(lane, batch.last, records, bytes, now);
+    }
+
+    /// The records before a batch that became dead letters with its attempt: up to which, how many, and of
+    /// how many bytes.
+    fn refused_before(&self, attempted: &Attempted, batch: &Batch) -> Option<(Seq, u64, u64)> {
+        let settles = attempted.fate != Fate::Failed || may_be_taken(attempted.outcome, attempted.status);
+        let lane = self.scheduler.lane(batch.lane).filter(|_| settles && batch.replay.is_none())?;
+        let before = lane.batches().iter().take_while(|open| open.last < batch.first);
+        before.fold(None, |all, open| {
+            let (_, records, bytes) = all.unwrap_or_default();
+            Some((open.last, records + u64::from(open.records), bytes + open.fragment_bytes()))
+        })
     }
 
     /// Records became dead letters, or, without a reason, were discarded.
@@ -117,17 +149,13 @@ impl Driver {
         }
     }
 
-    /// Two batches with the records of one.
-    fn split(&mut self, whole: &Batch) -> Result<Vec<Batch>, SpoolError> {
-        let half = whole.records / 2;
+    /// A batch of the first records of another.
+    fn prefix(&mut self, whole: &Batch, records: u32) -> Result<Batch, SpoolError> {
         let after = Seq(whole.first.0.saturating_sub(1));
         let kind = ReadScope::of(whole.replay);
-        let first = self.lane_reader.read(kind, whole.lane, after, half, u64::MAX)?.encode(half as usize)?;
-        let rest = whole.records - half;
-        let second =
-            self.lane_reader.read(kind, whole.lane, first.ends.1, rest, u64::MAX)?.encode(rest as usize)?;
-        let batch = |encoded| Batch { replay: whole.replay, ..self.batch(whole.lane, whole.epoch, encoded) };
-        Ok([first, second].iter().map(batch).collect())
+        let read = self.lane_reader.read(kind, whole.lane, after, records, u64::MAX)?;
+        let encoded = read.encode(records as usize)?;
+        Ok(Batch { replay: whole.replay, ..self.batch(whole.lane, whole.epoch, &encoded) })
     }
 
     pub(in crate::deliver) fn health(&self, lane: LaneNo) -> LaneHealth {

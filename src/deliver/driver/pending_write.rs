@@ -25,8 +25,8 @@ pub(in crate::deliver) enum PendingWrite {
 pub(in crate::deliver) struct AttemptWrite {
     pub(in crate::deliver) attempted: Attempted,
     pub(in crate::deliver) batch: Batch,
-    /// The batches that replace it.
-    pub(in crate::deliver) successors: Option<Vec<Batch>>,
+    /// The batch of its first records that replaces it.
+    pub(in crate::deliver) successor: Option<Batch>,
 }
 
 /// The outcome of a dead letter's redelivery.

@@ -23,7 +23,7 @@ impl Driver {
     pub(in crate::deliver) fn cut(&mut self, lane: LaneNo, now: Uptime) -> Result<(), SpoolError> {
         let Some(state) = self.scheduler.lane(lane) else { return Ok(()) };
         let (records_max, bytes_max) =
-            state.webhook().map_or((1, 1), |webhook| (webhook.limits.records_max, webhook.limits.bytes_max));
+            state.webhook().map_or((1, 1), |webhook| state.cut_limits(webhook, state.work()));
         let Some(CutRange { replay, after, last }) = state.range_at_work() else {
             // The replay was cancelled meanwhile.
             self.scheduler.end_lease(lane, now);
@@ -45,7 +45,8 @@ impl Driver {
             Run::Records(records) => records,
             Run::Blocked => {
                 let after = candidates.first().map(|head| head.after).unwrap_or_default();
-                self.scheduler.blocked(lane, after, now);
+                let health = self.scheduler.blocked(lane, after, now);
+                self.store_health(lane, health);
                 return Ok(());
             }
         };

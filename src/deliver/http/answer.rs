@@ -15,7 +15,7 @@ use crate::deliver::http::connector::ConnectError;
 use crate::deliver::http::location::location;
 use crate::deliver::http::wire::{NoResponse, causes};
 use crate::deliver::scheduler::retry::Outcome;
-use crate::outcome::OutcomeKind;
+use crate::outcome::{Directive, OutcomeKind};
 use crate::time::Timestamp;
 
 /// A response with a status, which decides the outcome; the rest may be broken.
@@ -24,6 +24,7 @@ pub(in crate::deliver) struct Answer {
     /// The target of a redirect, to be shown.
     location: Option<String>,
     retry_after: Option<Duration>,
+    directive: Option<Directive>,
     /// For how long the receiver keeps the connection when it is idle.
     keep_alive: Option<Duration>,
     body: Option<Incoming>,
@@ -41,6 +42,10 @@ impl Answer {
             status: answer.status().as_u16(),
             location: location(answer.headers()),
             retry_after: value.and_then(|value| retry_after(value.to_str().ok()?, Clock::now())),
+            directive: answer
+                .headers()
+                .get("webhook-delivery")
+                .and_then(|value| Directive::of(value.to_str().ok()?)),
             keep_alive: answer.headers().get("keep-alive").and_then(|value| keep_alive(value.to_str().ok()?)),
             body: Some(answer.into_body()),
             kept: BytesMut::new(),
@@ -54,6 +59,7 @@ impl Answer {
             status,
             location: None,
             retry_after: None,
+            directive: None,
             keep_alive: None,
             body: None,
             kept: BytesMut::new(),
@@ -99,7 +105,7 @@ impl Answer {
     }
 
     pub(in crate::deliver) fn outcome(self) -> Outcome {
-        let Self { status, location, retry_after, kept, fault, .. } = self;
+        let Self { status, location, retry_after, directive, kept, fault, .. } = self;
         let kind = OutcomeKind::of_status(status);
         let kept = match location {
             Some(place) if kind == OutcomeKind::Redirect => {
@@ -113,7 +119,7 @@ impl Answer {
             (Some(kept), Some(fault)) => Some(format!("{kept} ({fault})")),
             (kept, fault) => kept.or(fault),
         };
-        Outcome { status: Some(status), kind, detail, retry_after }
+        Outcome { status: Some(status), kind, detail, retry_after, directive }
     }
 }
 
@@ -148,7 +154,7 @@ pub(in crate::deliver) fn failed(error: &hyper::Error) -> Outcome {
 }
 
 pub(in crate::deliver) fn unsent(kind: OutcomeKind, detail: String) -> Outcome {
-    Outcome { status: None, kind, detail: Some(detail), retry_after: None }
+    Outcome { status: None, kind, detail: Some(detail), retry_after: None, directive: None }
 }
 
 fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {

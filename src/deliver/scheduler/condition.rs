@@ -10,12 +10,17 @@ use serde::{Deserialize, Serialize};
 pub enum LaneCondition {
     /// A batch is cut or in flight.
     Busy,
-    /// The last attempt failed.
+    /// The last attempt failed, and is made again by the schedule.
     Failing,
     /// No record is pending.
     Idle,
+    /// The last attempt failed because of how the endpoint is set up.
+    #[serde(rename = "needs owner")]
+    NeedsOwner,
     /// An operator or a response paused it.
     Paused,
+    /// The receiver asked for fewer requests.
+    Throttled,
     /// Records are pending, and no batch is due yet.
     Waiting,
     /// No webhook is configured for it.
@@ -25,8 +30,21 @@ pub enum LaneCondition {
 
 impl LaneCondition {
     /// Every condition.
-    pub const ALL: [Self; 6] =
-        [Self::Busy, Self::Failing, Self::Idle, Self::Paused, Self::Waiting, Self::WithoutWebhook];
+    pub const ALL: [Self; 8] = [
+        Self::Busy,
+        Self::Failing,
+        Self::Idle,
+        Self::NeedsOwner,
+        Self::Paused,
+        Self::Throttled,
+        Self::Waiting,
+        Self::WithoutWebhook,
+    ];
+
+    /// Nothing keeps it from sending.
+    pub fn is_healthy(self) -> bool {
+        matches!(self, Self::Busy | Self::Idle | Self::Waiting)
+    }
 
     /// As status and metrics write it.
     pub fn name(self) -> &'static str {
@@ -34,7 +52,9 @@ impl LaneCondition {
             Self::Busy => "busy",
             Self::Failing => "failing",
             Self::Idle => "idle",
+            Self::NeedsOwner => "needs owner",
             Self::Paused => "paused",
+            Self::Throttled => "throttled",
             Self::Waiting => "waiting",
             Self::WithoutWebhook => "without webhook",
         }

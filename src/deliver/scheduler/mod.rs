@@ -9,13 +9,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::lane::{Begun, Due, GiveUp, Lane, Phase, RateLimiters, Settled, Work};
-use self::retry::{Outcome, Verdict, verdict};
+use self::lane::{Begun, Decision, Due, GiveUp, Lane, Phase, RateLimiters, Settled};
+use self::retry::Outcome;
 use self::slots::{Limit, SlotQueue, Turn};
 use crate::deliver::request_limits::HostLimits;
 use crate::deliver::webhook::Webhook;
 use crate::record::{Callback, LaneNo};
-use crate::spool::{Batch, DeadReason, Fate, LaneState};
+use crate::spool::{Batch, LaneState};
 use crate::time::Uptime;
 
 pub(in crate::deliver) mod condition;
@@ -39,14 +39,6 @@ pub(in crate::deliver) enum Action {
     GiveUp(LaneNo, GiveUp),
     /// Make the request.
     Send(LaneNo, Batch),
-}
-
-/// What follows from an attempt, to be stored with the lane's health.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::deliver) struct Decision {
-    pub(in crate::deliver) fate: Fate,
-    /// The batch is to be cut in two.
-    pub(in crate::deliver) halve: bool,
 }
 
 /// All lanes.
@@ -188,43 +180,19 @@ impl Scheduler {
         if outcome.kind.is_success() {
             lane.prove(self.slots.prove(lane.host(), now));
         }
-        if lane.work() == Work::Redelivery {
-            let fate = if outcome.kind.is_success() { Fate::Delivered } else { Fate::Failed };
-            return Some(Decision { fate, halve: false });
-        }
-        let records = lane.records_at_work()?;
-        let schedule = lane.webhook().map_or(&[][..], |webhook| &webhook.limits.retry_schedule);
-        let (fate, halve) = match verdict(outcome, lane.health().failures, schedule, jitter) {
-            Verdict::Delivered => {
-                lane.succeeded();
-                (Fate::Delivered, false)
-            }
-            Verdict::RetryIn(wait) => {
-                lane.failed(now.plus(wait), now);
-                (Fate::Failed, false)
-            }
-            Verdict::TooLarge => {
-                lane.retry_now();
-                let is_one = records <= 1;
-                (if is_one { Fate::Dead(DeadReason::TooLarge) } else { Fate::Failed }, !is_one)
-            }
-        };
-        if lane.health().failures == 1 {
+        let was_failing = lane.is_failing();
+        let decision = lane.decide(outcome, jitter, now)?;
+        if !was_failing && lane.is_failing() {
             self.changed(no, now); // From now on, others wait for it no longer than `order_wait`.
         }
-        Some(Decision { fate, halve })
+        Some(decision)
     }
 
-    /// A failed attempt is stored; `successors` replace the batch where it was retired.
-    pub(in crate::deliver) fn attempt_recorded(
-        &mut self,
-        no: LaneNo,
-        successors: Option<Vec<Batch>>,
-        now: Uptime,
-    ) {
+    /// A failed attempt is stored; `successor` replaces the batch where it was retired.
+    pub(in crate::deliver) fn attempt_recorded(&mut self, no: LaneNo, successor: Option<Batch>, now: Uptime) {
         self.release(no);
         if let Some(lane) = self.lanes.get_mut(&no) {
-            lane.attempt_recorded(successors);
+            lane.attempt_recorded(successor);
         }
         self.changed(no, now);
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Scheduler;
 use crate::deliver::scheduler::lane::{Lane, Work};
 use crate::record::{Callback, LaneNo, Seq, WaitsFor};
+use crate::spool::LaneHealth;
 use crate::time::Uptime;
 
 /// A record that may be cut next.
@@ -31,15 +32,14 @@ impl Scheduler {
     /// How many candidates may be cut: the longest run of sendable records, up to the limits.
     pub(in crate::deliver) fn run(&self, no: LaneNo, head: &[Candidate], now: Uptime) -> Run {
         let Some(lane) = self.lanes.get(&no) else { return Run::Blocked };
-        let Some(limits) = lane.webhook().map(|webhook| &webhook.limits) else {
-            return Run::Blocked;
-        };
+        let Some(webhook) = lane.webhook() else { return Run::Blocked };
+        let (records_max, bytes_max) = lane.cut_limits(webhook, lane.work());
         let mut bytes = 0_u64;
         let mut records = 0;
-        for record in head.iter().take(usize::try_from(limits.records_max).unwrap_or(usize::MAX)) {
+        for record in head.iter().take(usize::try_from(records_max).unwrap_or(usize::MAX)) {
             bytes = bytes.saturating_add(record.bytes);
-            let fits = records == 0 || bytes <= limits.bytes_max;
-            if !fits || !self.is_sendable(no, lane.work(), record.after, limits.order_wait, now) {
+            let fits = records == 0 || bytes <= bytes_max;
+            if !fits || !self.is_sendable(no, lane.work(), record.after, webhook.limits.order_wait, now) {
                 break;
             }
             records += 1;
@@ -47,10 +47,23 @@ impl Scheduler {
         if records == 0 { Run::Blocked } else { Run::Records(records) }
     }
 
-    /// Nothing was cut: the first candidate, with this `after`, waits for other lanes.
-    pub(in crate::deliver) fn blocked(&mut self, no: LaneNo, after: WaitsFor, now: Uptime) {
+    /// Nothing was cut: the first candidate, with this `after`, waits for other lanes. A changed health is
+    /// returned, to be stored.
+    pub(in crate::deliver) fn blocked(
+        &mut self,
+        no: LaneNo,
+        after: WaitsFor,
+        now: Uptime,
+    ) -> Option<LaneHealth> {
         self.release_unsent(no);
-        let Some(lane) = self.lanes.get(&no) else { return };
+        let lane = self.lanes.get_mut(&no)?;
+        if lane.is_probing() {
+            // The lanes that it waits for may wait for the records that were refused.
+            lane.end_probes(now);
+            let health = lane.health().clone();
+            self.reschedule(no, now);
+            return Some(health);
+        }
         let work = lane.work();
         let wait = lane.webhook().map(|webhook| webhook.limits.order_wait);
         let until = self.unsettled(no, work, after).filter_map(|other| other.health().failing_since).max();
@@ -67,6 +80,7 @@ impl Scheduler {
             }
         }
         self.reschedule(no, now);
+        None
     }
 
     /// Whether the next record of what a replay sends of a lane waits no more: what it waited for is sent,

@@ -1,7 +1,8 @@
 //! The retry policy: what to do with a batch after an attempt.
 
-use crate::outcome::OutcomeKind;
 use std::time::Duration;
+
+use crate::outcome::{Cause, Class, Directive, OutcomeKind};
 
 /// How one attempt ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -14,6 +15,8 @@ pub struct Outcome {
     pub detail: Option<String>,
     /// The response's `retry-after`.
     pub retry_after: Option<Duration>,
+    /// The response's `webhook-delivery`.
+    pub directive: Option<Directive>,
 }
 
 /// What to do.
@@ -21,10 +24,14 @@ pub struct Outcome {
 pub(in crate::deliver) enum Verdict {
     /// Nothing: it was delivered.
     Delivered,
+    /// Send nothing more; after a resume, send the same batch again.
+    Pause(Duration),
+    /// The content is refused: send the same batch again after this time, or search for the refused record.
+    Refused(Duration),
     /// Send the same batch again, after this time.
     RetryIn(Duration),
-    /// Send smaller batches.
-    TooLarge,
+    /// Send smaller batches; a single record is sent again after this time where it has to be.
+    TooLarge(Duration),
 }
 
 /// `failures` counts earlier failed attempts since the last success; `jitter` is in 0.0..1.0.
@@ -37,21 +44,23 @@ pub(in crate::deliver) fn verdict(
     schedule: &[Duration],
     jitter: f64,
 ) -> Verdict {
-    if outcome.kind.is_success() {
-        return Verdict::Delivered;
+    let Some(cause) = Cause::of(outcome.kind, outcome.status) else { return Verdict::Delivered };
+    let wait = scheduled(failures, schedule).mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0));
+    let wait = wait.max(outcome.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX));
+    match cause.class {
+        Class::Content => Verdict::Refused(wait),
+        Class::Endpoint | Class::Setup => Verdict::RetryIn(wait),
+        Class::Gone => Verdict::Pause(wait),
+        Class::Size => Verdict::TooLarge(wait),
     }
-    if outcome.status == Some(CONTENT_TOO_LARGE) {
-        return Verdict::TooLarge;
-    }
-    let step = usize::try_from(failures).unwrap_or(usize::MAX);
-    let wait = schedule.get(step).or(schedule.last()).copied().unwrap_or(Duration::from_secs(1));
-    let jittered = wait.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0));
-    let retry_after = outcome.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
-    Verdict::RetryIn(jittered.max(retry_after))
 }
 
-/// <https://www.rfc-editor.org/rfc/rfc9110#status.413>
-const CONTENT_TOO_LARGE: u16 = 413;
+/// The wait after one more failure than these.
+pub(in crate::deliver) fn scheduled(failures: u32, schedule: &[Duration]) -> Duration {
+    let step = usize::try_from(failures).unwrap_or(usize::MAX);
+    schedule.get(step).or(schedule.last()).copied().unwrap_or(Duration::from_secs(1))
+}
+
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
 #[cfg(test)]
@@ -64,6 +73,7 @@ mod tests {
             kind: OutcomeKind::of_status(status),
             detail: None,
             retry_after: None,
+            directive: None,
         }
     }
 
@@ -74,12 +84,17 @@ mod tests {
         for status in [200, 201, 204, 299] {
             assert_eq!(verdict(&outcome(status), 0, SCHEDULE, 0.5), Verdict::Delivered);
         }
-        for status in [100, 301, 304, 400, 404, 410, 429, 500, 503] {
-            assert_eq!(verdict(&outcome(status), 0, SCHEDULE, 0.5), Verdict::RetryIn(Duration::from_secs(1)));
+        let second = Duration::from_secs(1);
+        for status in [100, 301, 304, 401, 404, 429, 500, 503] {
+            assert_eq!(verdict(&outcome(status), 0, SCHEDULE, 0.5), Verdict::RetryIn(second));
         }
+        for status in [400, 409, 415, 422] {
+            assert_eq!(verdict(&outcome(status), 0, SCHEDULE, 0.5), Verdict::Refused(second));
+        }
+        assert_eq!(verdict(&outcome(410), 0, SCHEDULE, 0.5), Verdict::Pause(second));
         let lost = Outcome { status: None, kind: OutcomeKind::Reset, ..outcome(0) };
         assert_eq!(verdict(&lost, 0, SCHEDULE, 0.5), Verdict::RetryIn(Duration::from_secs(1)));
-        assert_eq!(verdict(&outcome(413), 0, SCHEDULE, 0.5), Verdict::TooLarge);
+        assert_eq!(verdict(&outcome(413), 0, SCHEDULE, 0.5), Verdict::TooLarge(Duration::from_secs(1)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The rules, one by one. `simulation` holds them together under random faults.
 
 mod bulkheads;
+mod refusals;
 mod request_limits;
 mod simulation;
 mod timers;
@@ -12,7 +13,7 @@ use crate::deliver::scheduler::condition::LaneCondition;
 use crate::deliver::webhook::Limits;
 use crate::outcome::OutcomeKind;
 use crate::record::{ProjectNo, Seq, WaitsFor};
-use crate::spool::{BatchId, LaneHealth};
+use crate::spool::{BatchId, DeadReason, Fate, LaneHealth};
 use crate::time::Timestamp;
 
 const INGESTED: LaneNo = LaneNo(1);
@@ -40,7 +41,7 @@ fn batch(lane: LaneNo, first: u64, last: u64, records: u32) -> Batch {
         first: Seq(first),
         last: Seq(last),
         records,
-        body_bytes: 0,
+        body_bytes: 10 * u64::from(records),
         body_sum: 0,
         cut_at: Timestamp(0),
         epoch: BatchId::nil(),
@@ -50,7 +51,13 @@ fn batch(lane: LaneNo, first: u64, last: u64, records: u32) -> Batch {
 }
 
 fn outcome(status: u16) -> Outcome {
-    Outcome { status: Some(status), kind: OutcomeKind::of_status(status), detail: None, retry_after: None }
+    Outcome {
+        status: Some(status),
+        kind: OutcomeKind::of_status(status),
+        detail: None,
+        retry_after: None,
+        directive: None,
+    }
 }
 
 fn candidate(after: [u64; 3]) -> Candidate {
@@ -246,21 +253,23 @@ fn with_a_single_slot_failing_lanes_and_others_take_turns() {
 }
 
 #[test]
-fn a_batch_refused_as_too_large_is_halved_and_a_single_record_is_a_dead_letter() {
+fn a_batch_refused_as_too_large_is_sent_in_smaller_ones_and_a_single_record_is_a_dead_letter() {
     let mut scheduler = scheduler();
     scheduler.appended(INGESTED, 3, 30, T0, T0);
     assert_eq!(scheduler.poll(T0), Some(Action::Cut(INGESTED)));
     scheduler.cut(INGESTED, batch(INGESTED, 1, 3, 3), T0);
     assert!(matches!(scheduler.poll(T0), Some(Action::Send(..))));
     let decided = scheduler.ended(INGESTED, &outcome(413), 0.5, T0).unwrap();
-    assert_eq!(decided, Decision { fate: Fate::Failed, halve: true });
-    let halves = vec![batch(INGESTED, 1, 1, 1), batch(INGESTED, 2, 3, 2)];
-    scheduler.attempt_recorded(INGESTED, Some(halves.clone()), T0);
-    let decided = deliver(&mut scheduler, halves[0].clone(), 413, T0);
+    assert_eq!(decided, Decision { fate: Fate::Failed, prefix: Some(1) });
+    let first = batch(INGESTED, 1, 1, 1);
+    scheduler.attempt_recorded(INGESTED, Some(first.clone()), T0);
+    let decided = deliver(&mut scheduler, first, 413, T0);
     assert_eq!(decided.fate, Fate::Dead(DeadReason::TooLarge));
-    assert_eq!(scheduler.lane(INGESTED).unwrap().cursor(), Seq(1));
-    assert_eq!(deliver(&mut scheduler, halves[1].clone(), 200, T0).fate, Fate::Delivered);
-    assert_eq!(scheduler.lane(INGESTED).unwrap().cursor(), Seq(3));
+    let lane = scheduler.lane(INGESTED).unwrap();
+    assert_eq!((lane.cursor(), lane.health().size_limit.map(|limit| limit.bytes)), (Seq(1), Some(15)));
+    scheduler.appended(INGESTED, 1, 10, T0, T0);
+    assert_eq!(deliver(&mut scheduler, batch(INGESTED, 2, 2, 1), 200, T0).fate, Fate::Delivered);
+    assert_eq!(scheduler.lane(INGESTED).unwrap().cursor(), Seq(2));
 }
 
 #[test]

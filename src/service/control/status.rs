@@ -120,6 +120,12 @@ impl Controller {
             next_attempt_in_seconds: seconds(view.next_attempt),
             last_outcome: view.last_outcome,
             reason: view.reason,
+            paused_by: view.paused_by,
+            since_seconds: seconds(view.since),
+            status: view.status,
+            class: view.cause.map(|cause| cause.class),
+            cause: view.cause.map(|cause| cause.name.to_owned()),
+            remedy: view.cause.map(|cause| cause.remedy.to_owned()),
         };
         self.deliver.view().into_iter().map(lane).collect()
     }

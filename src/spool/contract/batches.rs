@@ -1,10 +1,12 @@
 //! Batches: cut, attempted, retired, discarded.
 
 use super::{EngineFactory, Fixture, LATER, NOW, attempted, batch, lane};
+use crate::outcome::OutcomeKind;
 use crate::record::{Callback, Seq};
 use crate::spool::attempt::{Attempted, Fate};
 use crate::spool::batch::Batch;
-use crate::spool::dead_letter::DeadReason;
+use crate::spool::dead_letter::{DeadLetterNo, DeadReason};
+use crate::spool::lane::{LaneHealth, Refusals, Search};
 use crate::spool::ops::{Done, Op};
 use crate::time::Uptime;
 
@@ -46,25 +48,82 @@ pub(in crate::spool) fn cuts_and_outcomes_that_do_not_fit_are_refused_and_change
     assert_eq!(fixture.usage().dead_records, 3);
 }
 
-pub(in crate::spool) fn a_retired_batch_is_replaced_by_its_halves_in_order(factory: impl EngineFactory) {
+pub(in crate::spool) fn a_retired_batch_is_replaced_by_its_first_records_and_the_rest_is_pending(
+    factory: impl EngineFactory,
+) {
     let mut fixture = Fixture::new(factory);
     let of = lane(Callback::Ingested);
     fixture.commit(of, 5, 100, NOW);
     let whole = batch(of, 1, 5);
     fixture.cut(&whole);
-    let halves = vec![batch(of, 1, 2), batch(of, 3, 5)];
-    let short = vec![batch(of, 1, 2), batch(of, 3, 4)];
-    assert!(fixture.refuses(Op::Retire { batch: whole.id, successors: short }), "5 would be skipped");
+    let first = batch(of, 1, 2);
+    let gap = vec![batch(of, 1, 2), batch(of, 4, 5)];
+    assert!(fixture.refuses(Op::Retire { batch: whole.id, successors: gap }), "3 would be skipped");
     assert!(fixture.refuses(Op::Retire { batch: whole.id, successors: vec![] }));
-    assert!(fixture.refuses(Op::Retire { batch: halves[0].id, successors: halves.clone() }), "not open");
-    let retire = Op::Retire { batch: whole.id, successors: halves.clone() };
+    assert!(fixture.refuses(Op::Retire { batch: first.id, successors: vec![first.clone()] }), "not open");
+    let retire = Op::Retire { batch: whole.id, successors: vec![first.clone()] };
     assert_eq!(fixture.apply(retire), Ok(Done::Ok));
-    assert_eq!(fixture.lane(of).batches, halves);
-    assert!(fixture.refuses(Op::Attempted(attempted(&halves[1], Fate::Delivered))), "the first goes first");
-    fixture.attempt(&halves[0], Fate::Delivered);
-    fixture.attempt(&halves[1], Fate::Dead(DeadReason::TooLarge));
+    assert_eq!((fixture.lane(of).batches, fixture.lane(of).pending_records), (vec![first.clone()], 5));
+    let rest = batch(of, 3, 5);
+    assert!(fixture.refuses(Op::Cut(rest.clone())), "one is open");
+    fixture.attempt(&first, Fate::Delivered);
+    fixture.cut(&rest);
+    fixture.attempt(&rest, Fate::Dead(DeadReason::TooLarge));
     let state = fixture.lane(of);
     assert_eq!((state.cursor, state.pending_records, fixture.usage().dead_records), (Seq(5), 0, 3));
+}
+
+fn refused(batch: &Batch, status: Option<u16>, isolated: u32) -> Op {
+    let search = Some(Search { suspects: 1, isolated, ..Search::default() });
+    let refusals = Some(Refusals { status: 422, count: 0, search });
+    let health = LaneHealth { refusals, ..LaneHealth::default() };
+    let outcome = status.map_or(OutcomeKind::Timeout, OutcomeKind::of_status);
+    Op::Attempted(Attempted { status, outcome, health, ..attempted(batch, Fate::Failed) })
+}
+
+pub(in crate::spool) fn records_that_were_refused_alone_die_with_a_later_one_that_was_taken(
+    factory: impl EngineFactory,
+) {
+    let mut fixture = Fixture::new(factory);
+    let of = lane(Callback::Ingested);
+    fixture.commit(of, 5, 100, NOW);
+    let alone = [1, 2, 3].map(|seq| batch(of, seq, seq));
+    for (isolated, one) in (1..).zip(&alone[..2]) {
+        fixture.cut(one);
+        assert_eq!(fixture.apply(refused(one, Some(422), isolated)), Ok(Done::Ok));
+    }
+    assert!(fixture.refuses(Op::Cut(batch(of, 4, 4))), "3 would be skipped");
+    fixture.cut(&alone[2]);
+    assert!(fixture.refuses(Op::Cut(batch(of, 4, 4))), "3 is in flight");
+    assert_eq!((fixture.lane(of).batches.len(), fixture.usage().dead_records), (3, 0));
+    fixture.attempt(&alone[2], Fate::Delivered);
+    let state = fixture.lane(of);
+    assert_eq!((state.cursor, state.pending_records, state.batches), (Seq(3), 2, vec![]));
+    let dead: Vec<_> = fixture.reader().dead_letters(DeadLetterNo(0), 9).unwrap();
+    let dead: Vec<_> = dead.iter().map(|letter| (letter.first.0, letter.batch, letter.reason)).collect();
+    let letter = |one: &Batch| (one.first.0, Some(one.id), DeadReason::Refused);
+    assert_eq!(dead, [letter(&alone[0]), letter(&alone[1])]);
+}
+
+pub(in crate::spool) fn a_probe_that_was_in_flight_at_the_end_may_have_been_taken(
+    factory: impl EngineFactory,
+) {
+    let mut fixture = Fixture::new(factory);
+    let of = lane(Callback::Ingested);
+    fixture.commit(of, 5, 100, NOW);
+    let alone = [1, 2].map(|seq| batch(of, seq, seq));
+    fixture.cut(&alone[0]);
+    assert_eq!(fixture.apply(refused(&alone[0], Some(422), 1)), Ok(Done::Ok));
+    fixture.reopen();
+    let state = fixture.lane(of);
+    let attempts: Vec<u32> = state.batches.iter().map(|batch| batch.attempts).collect();
+    assert_eq!((state.cursor, attempts), (Seq(0), vec![1]), "none was in flight");
+    fixture.cut(&alone[1]);
+    fixture.reopen();
+    let state = fixture.lane(of);
+    let open: Vec<_> = state.batches.iter().map(|batch| (batch.id, batch.attempts)).collect();
+    assert_eq!((state.cursor, open), (Seq(1), vec![(alone[1].id, 1)]));
+    assert_eq!((state.health.refusals, fixture.usage().dead_records), (None, 1));
 }
 
 pub(in crate::spool) fn a_refused_operation_does_not_stop_the_others(factory: impl EngineFactory) {

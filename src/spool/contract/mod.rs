@@ -202,7 +202,9 @@ macro_rules! contract_tests {
             batches: {
                 a_batch_begins_with_the_first_unsettled_record,
                 cuts_and_outcomes_that_do_not_fit_are_refused_and_change_nothing,
-                a_retired_batch_is_replaced_by_its_halves_in_order,
+                a_retired_batch_is_replaced_by_its_first_records_and_the_rest_is_pending,
+                records_that_were_refused_alone_die_with_a_later_one_that_was_taken,
+                a_probe_that_was_in_flight_at_the_end_may_have_been_taken,
                 a_refused_operation_does_not_stop_the_others,
                 what_is_discarded_leaves_nothing_behind
             }

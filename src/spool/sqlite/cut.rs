@@ -18,7 +18,8 @@ impl Store {
         }
         let cursor = self.lanes.get(&batch.lane).map(|lane| lane.cursor);
         let open = self.batches(batch.lane)?;
-        let next = first_behind(&self.connection, batch.lane, cursor.unwrap_or_default())?;
+        let after = open.last().map(|last| last.last).or(cursor);
+        let next = first_behind(&self.connection, batch.lane, after.unwrap_or_default())?;
         rules::cut(batch, cursor, &open, next, self.meta.last_seq)?;
         self.add_batch(batch)?;
         Ok(Done::Ok)

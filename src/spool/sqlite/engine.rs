@@ -23,6 +23,7 @@ use crate::spool::group::Group;
 use crate::spool::lane::{LaneHealth, LaneState};
 use crate::spool::meta::LowWatermark;
 use crate::spool::ops::{Done, Op, Room};
+use crate::spool::rules::{self, AttemptedBatch};
 use crate::time::Timestamp;
 
 impl Store {
@@ -70,8 +71,10 @@ impl Store {
             let ranges = running_ranges(&self.connection, lane).map_err(failed)?;
             let ranges = ranges.ok_or_else(|| SpoolError::Damaged("a replay".into()))?;
             let of_replay = ranges.into_iter().find_map(|(_, batches)| batches.into_iter().next());
-            // At most one of them was in flight, and the lane's own goes first.
-            let found = self.batches(lane)?.into_iter().next().or(of_replay);
+            // At most one of them was in flight, and the lane's own go first.
+            let own = self.batches(lane)?;
+            let health = self.lanes.get(&lane).map(|row| row.health.clone()).unwrap_or_default();
+            let found = if own.is_empty() { of_replay } else { self.lost_in_flight(&health, own, now)? };
             let open = found.map(|batch| (batch, BatchState::Open));
             // One redelivery may have been in flight as well; which one is not known.
             let due = redelivery_batches(&self.connection, lane)?;
@@ -83,6 +86,26 @@ impl Store {
         self.commit()
     }
 
+    /// The batch of a lane that was in flight. It may have been taken: records before it that were refused
+    /// alone become dead letters.
+    fn lost_in_flight(
+        &mut self,
+        health: &LaneHealth,
+        open: Vec<Batch>,
+        now: Timestamp,
+    ) -> Result<Option<Batch>, SpoolError> {
+        let Some(batch) = rules::in_flight(health, &open) else { return Ok(None) };
+        let lost = lost_attempt(&batch, now);
+        let AttemptedBatch { refused_before, batch } = rules::attempted(&lost, open)?;
+        for refused in &refused_before {
+            self.refused(refused, now)?;
+        }
+        if !refused_before.is_empty() {
+            self.lane(batch.lane, batch.first).health.batches_given_up();
+        }
+        Ok(Some(batch))
+    }
+
     fn count_lost_attempt(
         &mut self,
         batch: Batch,
@@ -91,19 +114,7 @@ impl Store {
     ) -> Result<(), SpoolError> {
         let batch = Batch { attempts: batch.attempts + 1, ..batch };
         write_batch(&self.connection, &batch, state).map_err(failed)?;
-        let lost = Attempted {
-            batch: batch.id,
-            lane: batch.lane,
-            number: batch.attempts,
-            started_at: now,
-            took_micros: 0,
-            status: None,
-            outcome: OutcomeKind::Lost,
-            detail: None,
-            fate: Fate::Failed,
-            health: LaneHealth::default(),
-        };
-        self.log_attempt(&lost)
+        self.log_attempt(&lost_attempt(&batch, now))
     }
 
     fn apply_all(&mut self, ops: Vec<Op>) -> Vec<Result<Done, SpoolError>> {
@@ -218,6 +229,22 @@ impl Engine for Store {
 
     fn take_changed(&mut self) -> Vec<(LaneNo, Seq)> {
         std::mem::take(&mut self.moved_cursors)
+    }
+}
+
+/// An attempt during which the process ended.
+fn lost_attempt(batch: &Batch, now: Timestamp) -> Attempted {
+    Attempted {
+        batch: batch.id,
+        lane: batch.lane,
+        number: batch.attempts,
+        started_at: now,
+        took_micros: 0,
+        status: None,
+        outcome: OutcomeKind::Lost,
+        detail: None,
+        fate: Fate::Failed,
+        health: LaneHealth::default(),
     }
 }
 

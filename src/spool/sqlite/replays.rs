@@ -17,7 +17,7 @@ use crate::spool::batch::{Batch, BatchState};
 use crate::spool::error::SpoolError;
 use crate::spool::ops::Done;
 use crate::spool::replay::{LaneReplay, NewReplay, Replay, ReplayNo, ReplayState};
-use crate::spool::rules;
+use crate::spool::rules::{self, AttemptedBatch};
 use crate::time::Timestamp;
 
 impl LaneReplay {
@@ -154,7 +154,8 @@ impl Store {
             self.lane(batch.lane, batch.first).health = attempted.health.clone();
             return Ok(Done::Ok);
         }
-        let batch = rules::attempted(batch.id, self.batches_of(batch.lane, Some(replay))?)?;
+        let AttemptedBatch { batch, .. } =
+            rules::attempted(attempted, self.batches_of(batch.lane, Some(replay))?)?;
         let batch = Batch { attempts: attempted.number, ..batch };
         let range = self.running_range(batch.lane, replay)?;
         let (range, state) = rules::range_after(range, &batch, attempted)?;

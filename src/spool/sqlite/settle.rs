@@ -13,7 +13,7 @@ use crate::spool::batch::{Batch, BatchId, BatchState};
 use crate::spool::dead_letter::{DeadLetter, DeadLetterNo, DeadReason};
 use crate::spool::error::SpoolError;
 use crate::spool::ops::Done;
-use crate::spool::rules;
+use crate::spool::rules::{self, AttemptedBatch};
 use crate::time::Timestamp;
 
 impl Store {
@@ -23,9 +23,13 @@ impl Store {
         {
             return self.replay_attempted(attempted, (batch, state), replay);
         }
-        let batch = rules::attempted(attempted.batch, self.batches(attempted.lane)?)?;
+        let AttemptedBatch { refused_before, batch } =
+            rules::attempted(attempted, self.batches(attempted.lane)?)?;
         let batch = Batch { attempts: attempted.number, ..batch };
         self.log_attempt(attempted)?;
+        for refused in &refused_before {
+            self.refused(refused, attempted.started_at)?;
+        }
         self.lane(batch.lane, batch.first).health = attempted.health.clone();
         write_batch(&self.connection, &batch, rules::batch_after(attempted.fate)).map_err(failed)?;
         if let Fate::Dead(reason) = attempted.fate {
@@ -37,6 +41,14 @@ impl Store {
         Ok(Done::Ok)
     }
 
+    /// A record that was refused alone becomes a dead letter.
+    pub(super) fn refused(&mut self, batch: &Batch, at: Timestamp) -> Result<(), SpoolError> {
+        write_batch(&self.connection, batch, BatchState::DeadLetter).map_err(failed)?;
+        self.add_batch_dead_letter(batch, DeadReason::Refused, at)?;
+        self.settle(batch.lane, batch.last, u64::from(batch.records), batch.fragment_bytes());
+        Ok(())
+    }
+
     pub(super) fn settle(&mut self, lane: LaneNo, through: Seq, records: u64, bytes: u64) {
         let row = self.lane(lane, through);
         row.cursor = row.cursor.max(through);
@@ -46,8 +58,11 @@ impl Store {
 
     pub(super) fn retire(&mut self, batch: BatchId, successors: &[Batch]) -> Result<Done, SpoolError> {
         let first = successors.first().ok_or(SpoolError::Refused("a retired batch has successors"))?;
-        let old = rules::retire(batch, successors, self.batches_of(first.lane, first.replay)?)?;
-        write_batch(&self.connection, &old, BatchState::Retired).map_err(failed)?;
+        let open = self.batches_of(first.lane, first.replay)?;
+        rules::retire(batch, successors, &open)?;
+        for old in &open {
+            write_batch(&self.connection, old, BatchState::Retired).map_err(failed)?;
+        }
         successors.iter().try_for_each(|successor| self.add_batch(successor))?;
         Ok(Done::Ok)
     }
@@ -88,6 +103,7 @@ impl Store {
         settled += uncut.records;
         bytes += uncut.bytes;
         self.settle(lane, through, settled, bytes);
+        self.lane(lane, through).health.batches_given_up();
         Ok(Done::Settled { records: settled, bytes })
     }
 
@@ -100,6 +116,7 @@ impl Store {
             self.remove_batch(batch.id.as_bytes())?;
         }
         self.settle(lane, through, gone.records, gone.bytes);
+        self.lane(lane, through).health.batches_given_up();
         // What was discarded is never delivered again: its chunks go at once. Part of the first and the
         // last may stay.
         if let Some((first, last)) = gone.ends {

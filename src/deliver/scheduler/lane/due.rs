@@ -119,9 +119,8 @@ impl Lane {
         if self.blocked && waits_for_progress {
             return Due::Never;
         }
-        let limits = &webhook.limits;
-        let is_full =
-            self.pending_records >= u64::from(limits.records_max) || self.pending_bytes >= limits.bytes_max;
+        let (records_max, bytes_max) = self.cut_limits(webhook, Work::Pending);
+        let is_full = self.pending_records >= u64::from(records_max) || self.pending_bytes >= bytes_max;
         let timers = [Timer::OrderWait, Timer::Retry, Timer::WriteRetry, Timer::BatchWait];
         let (holding, _) = timers.split_at(if is_full { 3 } else { 4 });
         self.behind(holding, Work::Pending, now)

@@ -1,9 +1,10 @@
 //! The state of one lane: of fixed size, however many records are pending.
 //!
-//! Its fields are private. [`transitions`] has everything that changes it, [`due`] decides when it is due and
-//! for what, [`timer`] lists every reason to wake up at a time.
+//! Its fields are private. [`transitions`] has everything that changes it, [`policy`] what follows from an
+//! attempt, [`due`] decides when it is due and for what, [`timer`] lists every reason to wake up at a time.
 
 mod due;
+mod policy;
 mod replay_range;
 mod timer;
 mod transitions;
@@ -15,14 +16,15 @@ use std::time::Duration;
 use self::replay_range::ReplayRange;
 use self::timer::TimerTable;
 use super::condition::LaneCondition;
-use super::slots::{Class, Host, LimitedWebhook, SlotKey};
+use super::slots::{Class as SlotClass, Host, LimitedWebhook, SlotKey};
 use crate::deliver::webhook::Webhook;
-use crate::outcome::OutcomeKind;
+use crate::outcome::{Class, OutcomeKind};
 use crate::record::{Seq, WaitsFor};
 use crate::spool::{Batch, LaneHealth, LaneState, ReplayNo};
 use crate::time::{Timestamp, Uptime};
 
 pub(in crate::deliver) use self::due::{Due, GiveUp};
+pub(in crate::deliver) use self::policy::Decision;
 pub(in crate::deliver) use self::replay_range::{RateLimiter, RateLimiters};
 pub(in crate::deliver) use self::timer::Timer;
 pub(in crate::deliver) use self::transitions::Begun;
@@ -39,11 +41,14 @@ pub(in crate::deliver) struct Lane {
     pending_bytes: u64,
     /// When the record behind the cursor was spooled. `Some` exactly when records are pending.
     oldest: Option<Uptime>,
-    /// Cut and not settled; **the first alone may be in flight**.
+    /// Cut and not settled; **one alone may be in flight**: the first, or that behind some which were refused
+    /// alone.
     batches: VecDeque<Batch>,
     phase: Phase,
     /// The current or last work.
     work: Work,
+    /// The place among the open batches of the one that it is or was at work on.
+    index: usize,
     /// Ranges of replays, in order; only the first is being sent.
     replays: VecDeque<ReplayRange>,
     /// Dead letters have a requested redelivery.
@@ -132,6 +137,7 @@ impl Lane {
             batches: state.batches.into(),
             phase: Phase::Idle,
             work: Work::Pending,
+            index: 0,
             replays: replays.map(|(range, batches)| ReplayRange::new(range, batches.clone())).collect(),
             redeliveries: state.redeliveries,
             health: state.health,
@@ -221,9 +227,9 @@ impl Lane {
     pub(in crate::deliver) fn slot_key(&self, now: Uptime) -> SlotKey {
         let is_proven = self.proven_until.is_some_and(|until| until > now);
         let class = match self.is_failing() {
-            true => Class::Failing,
-            false if is_proven => Class::Proven,
-            false => Class::Unproven,
+            true => SlotClass::Failing,
+            false if is_proven => SlotClass::Proven,
+            false => SlotClass::Unproven,
         };
         SlotKey { class, host: Arc::clone(&self.host), webhook: self.limited.clone() }
     }
@@ -236,7 +242,10 @@ impl Lane {
     /// What is cut next of what it is at work on. `None`: it was cancelled.
     pub(in crate::deliver) fn range_at_work(&self) -> Option<CutRange> {
         match self.work {
-            Work::Pending => Some(CutRange { replay: None, after: self.cursor, last: None }),
+            Work::Pending => {
+                let after = self.batches.back().map_or(self.cursor, |batch| batch.last);
+                Some(CutRange { replay: None, after, last: None })
+            }
             Work::Redelivery => None,
             Work::Replay(replay) => {
                 let range = self.replays.front().filter(|range| range.replay == replay)?;
@@ -245,16 +254,17 @@ impl Lane {
         }
     }
 
-    /// Records of the batch that is at work. One whose replay was cancelled meanwhile counts as one record:
-    /// it is not cut in two any more.
-    pub(in crate::deliver) fn records_at_work(&self) -> Option<u32> {
+    /// Records and bytes of the batch that is at work. One whose replay was cancelled meanwhile counts as one
+    /// record: it is not retired any more.
+    fn size_at_work(&self) -> Option<(u32, u64)> {
+        let size = |batch: &Batch| (batch.records, batch.body_bytes);
         match self.work {
-            Work::Pending => self.batches.front().map(|batch| batch.records),
+            Work::Pending => self.batches.get(self.index).map(size),
             Work::Redelivery => None,
             Work::Replay(replay) => {
                 let range = self.replays.front().filter(|range| range.replay == replay);
                 let batch = range.and_then(|range| range.batches.front());
-                Some(batch.map_or(1, |batch| batch.records))
+                Some(batch.map_or((1, 0), size))
             }
         }
     }
@@ -290,7 +300,12 @@ impl Lane {
         } else if self.health.paused.is_some() {
             LaneCondition::Paused
         } else if self.is_failing() {
-            LaneCondition::Failing
+            let needs_owner = self.cause().is_some_and(|cause| cause.class == Class::Setup);
+            match self.health.last_failure {
+                _ if needs_owner => LaneCondition::NeedsOwner,
+                Some(failure) if failure.throttled => LaneCondition::Throttled,
+                _ => LaneCondition::Failing,
+            }
         } else if self.phase != Phase::Idle {
             LaneCondition::Busy
         } else if self.pending_records > 0 {

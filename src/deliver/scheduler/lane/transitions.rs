@@ -31,7 +31,14 @@ impl Lane {
     /// It got a slot, for `work`.
     pub(in crate::deliver) fn begin(&mut self, work: Work, slot: SlotKey) -> Begun {
         self.work = work;
-        let batch = self.batches_at_work().and_then(|batches| batches.front().cloned());
+        let isolated =
+            self.health.refusals.and_then(|refusals| refusals.search).map(|search| search.isolated);
+        self.index = match work {
+            Work::Pending => isolated.and_then(|isolated| usize::try_from(isolated).ok()).unwrap_or_default(),
+            Work::Redelivery | Work::Replay(_) => 0,
+        };
+        let at = self.index;
+        let batch = self.batches_at_work().and_then(|batches| batches.get(at).cloned());
         let (phase, begun) = match (work, batch) {
             (Work::Redelivery, _) => (Phase::InFlight, Begun::Redelivery),
             (_, Some(batch)) => (Phase::InFlight, Begun::Send(batch)),
@@ -83,33 +90,22 @@ impl Lane {
     }
 
     /// The attempt succeeded.
-    pub(in crate::deliver) fn succeeded(&mut self) {
-        (self.health.failures, self.health.failing_since) = (0, None);
+    pub(super) fn succeeded(&mut self) {
+        (self.health.failures, self.health.failing_since, self.health.last_failure) = (0, None, None);
         self.set_retry(None);
     }
 
-    /// The attempt failed; the next may not begin before `retry_at`.
-    pub(in crate::deliver) fn failed(&mut self, retry_at: Uptime, now: Uptime) {
-        self.health.failures = self.health.failures.saturating_add(1);
-        self.health.failing_since.get_or_insert(now);
-        self.set_retry(Some(retry_at));
-    }
-
-    /// The next attempt may begin at once.
-    pub(in crate::deliver) fn retry_now(&mut self) {
-        self.set_retry(None);
-    }
-
-    /// A failed attempt is durable; `successors` replace the batch where it was retired.
-    pub(in crate::deliver) fn attempt_recorded(&mut self, successors: Option<Vec<Batch>>) {
+    /// A failed attempt is durable; `successor` replaces the open batches where they were retired.
+    pub(in crate::deliver) fn attempt_recorded(&mut self, successor: Option<Batch>) {
+        let at = self.index;
         let Some(batches) = self.batches_at_work() else { return };
-        match successors {
-            Some(successors) => {
-                batches.pop_front();
-                successors.into_iter().rev().for_each(|batch| batches.push_front(batch));
+        match successor {
+            Some(successor) => {
+                batches.clear();
+                batches.push_back(successor);
             }
             None => {
-                if let Some(batch) = batches.front_mut() {
+                if let Some(batch) = batches.get_mut(at) {
                     batch.attempts = batch.attempts.saturating_add(1);
                 }
             }
@@ -124,6 +120,7 @@ impl Lane {
         self.pending_bytes = self.pending_bytes.saturating_sub(settled.bytes);
         self.set_oldest(settled.oldest.map(|oldest| oldest.min(now)));
         self.batches.retain(|batch| batch.last > settled.through);
+        self.health.batches_given_up();
     }
 
     /// The next pending record waits for other lanes: until then, or, without a time, until one of them
@@ -171,7 +168,12 @@ impl Lane {
                 self.health = LaneHealth { paused, ..LaneHealth::default() };
                 self.set_retry(None);
             }
-            (Some(_), None) if self.webhook != webhook => self.set_retry(None),
+            (Some(_), None) if self.webhook != webhook => {
+                self.set_retry(None);
+                self.forget_answers();
+                self.health.size_limit = None;
+                self.health.paused.take_if(|paused| paused.by == PausedBy::Receiver);
+            }
             (Some(_), None) => {}
         }
         let host = webhook.as_ref().map(|webhook| webhook.host()).unwrap_or_default();
@@ -194,6 +196,7 @@ impl Lane {
         let was_paused = self.health.paused.take().is_some();
         if was_paused {
             self.set_retry(None);
+            self.forget_answers();
         }
         was_paused
     }
@@ -257,7 +260,7 @@ impl Lane {
         (self.phase, self.slot) = (phase, Some(slot));
     }
 
-    fn set_retry(&mut self, at: Option<Uptime>) {
+    pub(super) fn set_retry(&mut self, at: Option<Uptime>) {
         self.health.retry_at = at;
         self.timers.set(Timer::Retry, at);
     }

@@ -93,6 +93,7 @@ impl World {
                 kind: crate::outcome::OutcomeKind::Timeout,
                 detail: None,
                 retry_after: None,
+                directive: None,
             };
             self.scheduler.ended(no, &late, 0.5, self.now).unwrap();
             return self.scheduler.attempt_recorded(no, None, self.now);

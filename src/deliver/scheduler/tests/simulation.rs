@@ -40,7 +40,7 @@ enum Write {
     Tried {
         no: LaneNo,
         attempts: u32,
-        successors: Option<Vec<Batch>>,
+        successor: Option<Batch>,
         stands: Stands,
     },
 }
@@ -281,20 +281,16 @@ impl World {
         let stands = self.stands(no, self.scheduler.lane(no).unwrap().health().clone());
         self.writes.push_back(match decided.fate {
             Fate::Failed => {
-                let successors = decided.halve.then(|| self.halves(&batch));
-                Write::Tried { no, attempts: batch.attempts + 1, successors, stands }
+                let successor = decided.prefix.map(|records| self.prefix(&batch, records));
+                Write::Tried { no, attempts: batch.attempts + 1, successor, stands }
             }
             _ => Write::Settled { no, through: batch.last, stands: Some(stands) },
         });
     }
 
-    fn halves(&self, whole: &Batch) -> Vec<Batch> {
-        let records = &self.disk[&whole.lane].pending()[..whole.records as usize];
-        let (a, b) = records.split_at(records.len() / 2);
-        let range = |of: &[Spooled]| {
-            batch(whole.lane, of[0].seq.0, of[of.len() - 1].seq.0, u32::try_from(of.len()).unwrap())
-        };
-        vec![range(a), range(b)]
+    fn prefix(&self, whole: &Batch, records: u32) -> Batch {
+        let of = &self.disk[&whole.lane].pending()[..records as usize];
+        batch(whole.lane, of[0].seq.0, of[of.len() - 1].seq.0, records)
     }
 
     fn give_up(&mut self, no: LaneNo, what: GiveUp) {
@@ -332,14 +328,14 @@ impl World {
                 self.disk.get_mut(&batch.lane).unwrap().batches.push(batch.clone());
                 self.scheduler.cut(batch.lane, batch, now);
             }
-            Some(Write::Tried { no, attempts, successors, stands }) => {
+            Some(Write::Tried { no, attempts, successor, stands }) => {
                 let stored = self.disk.get_mut(&no).unwrap();
                 stored.batches[0].attempts = attempts;
-                if let Some(successors) = successors.clone() {
-                    stored.batches.splice(..1, successors);
+                if let Some(successor) = successor.clone() {
+                    stored.batches = vec![successor];
                 }
                 stored.stands(stands);
-                self.scheduler.attempt_recorded(no, successors, now);
+                self.scheduler.attempt_recorded(no, successor, now);
             }
             Some(Write::Settled { no, through, stands }) => {
                 let stored = self.disk.get_mut(&no).unwrap();

@@ -1,10 +1,15 @@
-//! Outcomes of delivery attempts: the names of the kinds, and which of them is a success.
+//! Outcomes of delivery attempts: the names of the kinds, which of them is a success, and what the others
+//! speak of.
+
+mod cause;
 
 use std::fmt;
 use std::str::FromStr;
 
 use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use cause::{Cause, Class, DISABLED, REFUSES_ALL, may_be_taken};
 
 /// How an attempt ended, with the name that metrics, logs, the spool and the admin API use.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -89,6 +94,28 @@ impl OutcomeKind {
     }
 }
 
+/// What the receiver asks for with the header `webhook-delivery`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Directive {
+    /// `abort` or `abort-message`: neither this batch nor a later one.
+    Abort,
+    /// `disable`: no later batch.
+    Disable,
+}
+
+impl Directive {
+    /// `None`: the value is unknown.
+    pub fn of(value: &str) -> Option<Self> {
+        let value = value.trim();
+        let is = |name: &str| value.eq_ignore_ascii_case(name);
+        match () {
+            () if is("abort") || is("abort-message") => Some(Self::Abort),
+            () if is("disable") => Some(Self::Disable),
+            () => None,
+        }
+    }
+}
+
 /// The text is not the name of an outcome.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("`{0}` is not an outcome of an attempt")]
@@ -137,6 +164,13 @@ mod tests {
             assert_eq!(kind.is_success(), kind.name() == "delivered");
         }
         assert!("taken".parse::<OutcomeKind>().is_err());
+    }
+
+    #[test]
+    fn a_directive_is_one_of_three_words_in_any_case() {
+        assert_eq!(Directive::of(" Disable "), Some(Directive::Disable));
+        assert_eq!(["abort", "ABORT-message"].map(Directive::of), [Some(Directive::Abort); 2]);
+        assert_eq!(["", "enable", "disabled", "abort message"].map(Directive::of), [None; 4]);
     }
 
     #[test]
