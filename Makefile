@@ -45,6 +45,6 @@ torture: tools
 FUZZ_SECONDS ?= 60
 fuzz:
 	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
-	cd fuzz && for target in decode frame conninfo classify settings; do \
+	cd fuzz && for target in decode frame conninfo classify settings egress headers retry_after url_template; do \
 		seed=; test $$target != settings || seed=-seed_inputs=../sidecar.toml; \
 		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- $$seed -max_total_time=$(FUZZ_SECONDS) || exit 1; done

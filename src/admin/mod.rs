@@ -18,11 +18,11 @@ mod tail;
 mod text;
 
 pub use api::{
-    AttemptStatus, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterRecord,
-    DeadLetterSelection, DeadLetterStatus, DroppedLane, DroppedStatus, LaneBacklog, LaneCount, LaneStatus,
-    OpenTransactionStatus, Progress, Readiness, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary,
-    ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus, SourceState, SourceStatus, SpoolStatus, Status,
-    WindowStatus,
+    AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
+    DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, DroppedLane, DroppedStatus, LaneBacklog,
+    LaneCount, LaneStatus, OpenTransactionStatus, Progress, Readiness, ReplayBacklog, ReplayList,
+    ReplayStatus, ReplaySummary, ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus, SourceState,
+    SourceStatus, SpoolStatus, Status, WindowStatus,
 };
 pub use control::{Control, RequestError};
 pub use routes::AdminState;

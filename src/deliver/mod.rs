@@ -12,19 +12,28 @@ mod driver;
 mod handle;
 mod params;
 mod request_limits;
+mod tenant_failure;
 mod url_template;
 mod webhook;
 
 pub use driver::Driver;
 pub use handle::{Deliver, random_jitter};
-pub use http::client::{Client, OutgoingRequest, SendRequest};
-pub use http::egress::{Denied, Egress};
+#[doc(hidden)]
+pub use http::answer::{keep_alive, retry_after};
+pub use http::client::{Client, OutgoingRequest, Reply, SendRequest};
+pub use http::egress::addresses::{embedded, is_public};
+pub use http::egress::{BadRule, Denied, Egress, EgressRule};
+#[doc(hidden)]
+pub use http::logged_headers::logged_headers;
 pub use http::proxy::{BadProxy, Proxy};
-pub use http::request::{BadPrefix, HeaderNames};
+pub use http::request::{BadPrefix, HeaderNames, request_id};
 pub use http::signature::{BadSecret, Secret};
+#[doc(hidden)]
+pub use http::wire::status_in;
 pub use params::{LaneView, Params};
 pub use request_limits::{HostLimits, RequestLimits, RequestRate};
 pub use scheduler::condition::LaneCondition;
 pub use scheduler::retry::Outcome;
+pub use tenant_failure::TenantFailure;
 pub use url_template::{TemplateError, UrlTemplate};
-pub use webhook::{DuplicateWebhook, Limits, Redacted, Routes, Webhook};
+pub use webhook::{DuplicateWebhook, Limits, Redacted, Routes, SetBy, Webhook};

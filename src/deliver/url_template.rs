@@ -60,7 +60,7 @@ impl UrlTemplate {
     }
 
     /// The URL of one lane's requests.
-    pub(super) fn fill(&self, project: &str, callback: Callback) -> Uri {
+    pub fn fill(&self, project: &str, callback: Callback) -> Uri {
         if self.pieces.is_empty() {
             return self.uri.clone();
         }
@@ -125,6 +125,7 @@ fn push_encoded(path: &mut String, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn parse(text: &str) -> Result<UrlTemplate, TemplateError> {
         UrlTemplate::parse(text, |text| text.parse().map_err(|_| "no URL".to_owned()))
@@ -166,5 +167,30 @@ mod tests {
         }
         assert!(parse("http://h:{project}/").is_err());
         assert_eq!(parse("http://h h/{project}"), Err(TemplateError::Url("no URL".into())));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn any_text_is_a_template_or_not(text in "\\PC{0,60}", project in "\\PC{0,20}") {
+            for text in [format!("http://h/{text}"), text] {
+                if let Ok(template) = parse(&text) {
+                    template.fill(&project, Callback::Excluded);
+                }
+            }
+        }
+
+        #[test]
+        fn a_project_is_one_part_of_a_path_or_query_whatever_it_is_called(project in "\\PC{1,30}") {
+            let template = parse("http://h:81/a/{project}/b?c={project}&d").unwrap();
+            let url = template.fill(&project, Callback::Modified);
+            prop_assert_eq!(url.authority().unwrap().as_str(), "h:81");
+            prop_assert_eq!(url.path().split('/').count(), 4);
+            prop_assert!(url.path().ends_with("/b") && url.query().unwrap().ends_with("&d"));
+            prop_assert_eq!(url.query().unwrap().matches(['&', '=']).count(), 2);
+            // Readers of URLs take no step in the path for it.
+            let read = url::Url::parse(&url.to_string()).unwrap();
+            prop_assert_eq!(read.path(), url.path());
+        }
     }
 }

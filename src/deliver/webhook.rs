@@ -28,6 +28,18 @@ pub struct Webhook {
     pub secrets: Vec<Secret>,
     /// How requests are made and retried.
     pub limits: Limits,
+    /// Who set it.
+    pub set_by: SetBy,
+}
+
+/// Who set a webhook: where its requests may go.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum SetBy {
+    /// The operator.
+    #[default]
+    Operator,
+    /// A tenant: one project's users.
+    Tenant,
 }
 
 impl Webhook {
@@ -41,6 +53,7 @@ impl Webhook {
             headers: Vec::new(),
             secrets: Vec::new(),
             limits: Limits::default(),
+            set_by: SetBy::Operator,
         }
     }
 

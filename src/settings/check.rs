@@ -9,12 +9,13 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::documents::mapping;
-use super::error::{SettingErrors, some};
+use super::egress::{egress, proxy};
+use super::error::SettingErrors;
 use super::limits::{host_limits, limits, own_limits};
 use super::raw::{self, MaybeSize, OneOrManySecrets, Raw};
 use super::url::url;
 use super::values::{Initial, LogFormat, OnTruncate, Settings, Token};
-use crate::deliver::{Egress, HeaderNames, Limits, Proxy, Redacted, Routes, Secret, UrlTemplate, Webhook};
+use crate::deliver::{HeaderNames, Limits, Redacted, Routes, Secret, SetBy, UrlTemplate, Webhook};
 use crate::record::{Callback, Property, PropertySet};
 use crate::source::{Conninfo, SecretFile};
 
@@ -32,7 +33,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
     let token = errors.or("admin.token", raw.admin.token.value());
     let lacks_token = token.as_ref().is_some_and(String::is_empty);
     let token = token.filter(|token| !token.is_empty());
-    let proxy = some(&raw.egress.proxy).and_then(|text| errors.or("egress.proxy", Proxy::parse(&text)));
+    let proxy = proxy(&raw.egress, &mut errors);
     let egress = egress(&raw.egress, &mut errors);
     let host_limits = host_limits(raw, &mut errors);
     let lane_bytes_max = lane_bytes_max(&raw.spool, &mut errors);
@@ -205,7 +206,16 @@ fn webhook(
     }
     let properties = properties(&field("properties"), raw, callback, errors);
     let limits = own_limits(&format!("webhook[{at}]"), raw, default, errors);
-    Some(Webhook { project, callback, properties: properties?, url: url?, headers, secrets: checked, limits })
+    Some(Webhook {
+        project,
+        callback,
+        properties: properties?,
+        url: url?,
+        headers,
+        secrets: checked,
+        limits,
+        set_by: SetBy::Operator,
+    })
 }
 
 /// The properties that it takes, all where it names none. Only records of `modified` have one.
@@ -239,19 +249,6 @@ fn header(
         HeaderValue::from_str(&value.value()?).map_err(|_| "not a valid header value".to_owned())?;
     value.set_sensitive(true);
     Ok((name, Redacted(value)))
-}
-
-fn egress(raw: &raw::Egress, errors: &mut SettingErrors) -> Egress {
-    let nets = |field: &str, texts: &[String], errors: &mut SettingErrors| {
-        let net = |text: &String| {
-            let single = text.parse::<std::net::IpAddr>().map(Into::into);
-            single
-                .or_else(|_| text.parse())
-                .map_err(|_| format!("`{text}` is not a network like \"10.0.0.0/8\""))
-        };
-        texts.iter().filter_map(|text| errors.or(field, net(text))).collect()
-    };
-    Egress { allow: nets("egress.allow", &raw.allow, errors), deny: nets("egress.deny", &raw.deny, errors) }
 }
 
 fn listen(text: &str, lacks_token: bool, errors: &mut SettingErrors) -> Option<SocketAddr> {

@@ -6,6 +6,7 @@
 mod check;
 mod deserialize;
 mod documents;
+mod egress;
 mod env;
 mod error;
 mod limits;

@@ -135,7 +135,9 @@ pub(super) struct Recovery {
 pub(super) struct Egress {
     pub(super) allow: Vec<String>,
     pub(super) deny: Vec<String>,
+    pub(super) tenant_allow: Vec<String>,
     pub(super) proxy: String,
+    pub(super) no_proxy: Vec<String>,
     pub(super) ca_file: PathBuf,
 }
 

@@ -43,11 +43,11 @@ pub struct Settings {
     pub retain: Duration,
     /// `recovery.missing_max`
     pub missing_max: f64,
-    /// `egress.allow` and `egress.deny`
+    /// `egress.allow`, `egress.deny` and `egress.tenant_allow`
     pub egress: Egress,
     /// `egress.ca_file`
     pub ca_file: Option<PathBuf>,
-    /// `egress.proxy`
+    /// `egress.proxy` and `egress.no_proxy`
     pub proxy: Option<Proxy>,
     /// `admin.listen`
     pub listen: SocketAddr,

@@ -34,7 +34,7 @@ mod stream_position;
 mod subscription;
 mod writer;
 
-pub use attempt::{Attempted, Fate, LoggedAttempt};
+pub use attempt::{Attempted, Exchange, Fate, LoggedAnswer, LoggedAttempt, Phase};
 pub use batch::{Batch, BatchId};
 pub use chunk::{Chunk, DamagedChunk, Records};
 pub use cursors::Cursors;

@@ -132,7 +132,7 @@ pub(super) fn attempted(attempted: &Attempted, mut open: Vec<Batch>) -> Result<A
     let mut from = open.split_off(at.unwrap_or(open.len())).into_iter();
     let batch = from.next().ok_or(SpoolError::Refused("an attempt is of an open batch of its lane"))?;
     check(open.iter().all(was_refused_alone), "an attempt is of its lane's first open batch")?;
-    let settles = attempted.fate != Fate::Failed || may_be_taken(attempted.outcome, attempted.status);
+    let settles = attempted.fate != Fate::Failed || may_be_taken(attempted.log.outcome, attempted.log.status);
     Ok(AttemptedBatch { refused_before: if settles { open } else { Vec::new() }, batch })
 }
 
@@ -221,7 +221,7 @@ pub(super) fn cancel_replay(replay: Replay, at: Timestamp) -> Option<Replay> {
 
 /// The replay after the last attempt of one of its ranges; `None`: other ranges are left.
 pub(super) fn end_replay(replay: Replay, ranges_left: u64, last: &Attempted) -> Option<Replay> {
-    let ended_at = last.started_at.plus(Duration::from_micros(last.took_micros));
+    let ended_at = last.log.started_at.plus(Duration::from_micros(last.log.took_micros));
     (ranges_left == 0).then_some(Replay { state: ReplayState::Done, ended_at: Some(ended_at), ..replay })
 }
 
@@ -233,6 +233,7 @@ fn check(holds: bool, rule: &'static str) -> Result<(), SpoolError> {
 mod tests {
     use super::*;
     use crate::outcome::OutcomeKind;
+    use crate::spool::attempt::LoggedAttempt;
     use crate::spool::dead_letter::DeadReason;
     use crate::spool::lane::LaneHealth;
     use crate::spool::replay::ReplayNo;
@@ -292,12 +293,14 @@ mod tests {
         Attempted {
             batch: of.id,
             lane: of.lane,
-            number: 2,
-            started_at: Timestamp(0),
-            took_micros: 1,
-            status,
-            outcome: status.map_or(OutcomeKind::Timeout, OutcomeKind::of_status),
-            detail: None,
+            log: LoggedAttempt {
+                status,
+                ..LoggedAttempt::new(
+                    2,
+                    Timestamp(0),
+                    status.map_or(OutcomeKind::Timeout, OutcomeKind::of_status),
+                )
+            },
             fate,
             health: LaneHealth::default(),
         }
@@ -394,12 +397,7 @@ mod tests {
         let attempted = |fate| Attempted {
             batch: of.id,
             lane: of.lane,
-            number: 2,
-            started_at: Timestamp(0),
-            took_micros: 1,
-            status: None,
-            outcome: OutcomeKind::Delivered,
-            detail: None,
+            log: LoggedAttempt::new(2, Timestamp(0), OutcomeKind::Delivered),
             fate,
             health: LaneHealth::default(),
         };

@@ -77,7 +77,7 @@ async fn hang(stream: &mut Stream) {
     while stream.read_u8().await.is_ok() {}
 }
 
-type Frames = Arc<dyn Fn(u32) -> Vec<u8> + Send + Sync>;
+pub type Frames = Arc<dyn Fn(u32) -> Vec<u8> + Send + Sync>;
 
 fn frames(frames: impl Fn(u32) -> Vec<u8> + Send + Sync + 'static) -> Frames {
     Arc::new(frames)
@@ -90,7 +90,7 @@ fn good() -> Frames {
 
 /// Answers requests with these frames in turn, over all connections, then well. Where one is `None`,
 /// the connection is closed. Counts requests and connections.
-fn server(replies: Vec<Option<Frames>>, hangs: bool) -> (TlsServer, Arc<AtomicUsize>, Arc<AtomicUsize>) {
+pub fn server(replies: Vec<Option<Frames>>, hangs: bool) -> (TlsServer, Arc<AtomicUsize>, Arc<AtomicUsize>) {
     let (requests, connections) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (count, opened, replies) = (Arc::clone(&requests), Arc::clone(&connections), Arc::new(replies));
     let server = TlsServer::start("h2", move |_, mut stream| {
@@ -201,12 +201,12 @@ fn a_success_is_one_whatever_is_wrong_behind_its_status() {
 }
 
 /// `RST_STREAM` with this error code.
-fn reset(code: u32) -> Frames {
+pub fn reset(code: u32) -> Frames {
     frames(move |id| frame(RST_STREAM, 0, id, &code.to_be_bytes()))
 }
 
 /// `GOAWAY`; the last stream is `below` streams of ours before this one.
-fn leave(below: u32, code: u32) -> Frames {
+pub fn leave(below: u32, code: u32) -> Frames {
     let payload = move |id: u32| [id.saturating_sub(2 * below).to_be_bytes(), code.to_be_bytes()].concat();
     frames(move |id| frame(GOAWAY, 0, 0, &payload(id)))
 }

@@ -2,6 +2,7 @@
 
 mod batches;
 mod deadline;
+mod egress;
 mod fixture;
 mod format_1;
 mod http2;

@@ -59,9 +59,8 @@ fn retry_after_is_waited_for() {
     let waited = received[1].at - received[0].at;
     assert!(waited >= Duration::from_millis(990), "{waited:?}");
     fixture.settle();
-    let details: Vec<String> =
-        fixture.rows("SELECT detail FROM attempt ORDER BY no LIMIT 1", |row| row.get(0));
-    assert_eq!(details, ["slow down"]);
+    let bodies: Vec<String> = fixture.rows("SELECT body FROM attempt ORDER BY no LIMIT 1", |row| row.get(0));
+    assert_eq!(bodies, ["slow down"]);
 }
 
 #[test]
@@ -102,4 +101,37 @@ fn a_batch_refused_as_too_large_goes_in_halves_and_a_single_record_becomes_a_dea
     assert_eq!(dead, [(1_u32, "too_large".to_owned())]);
     let lane = &fixture.deliver.view()[0];
     assert_eq!((lane.state, lane.failures), (LaneCondition::Idle, 0));
+}
+
+#[test]
+fn an_attempt_is_logged_with_its_steps_and_the_beginning_of_an_unwelcome_answer() {
+    let body: &'static str = "x".repeat(9_000).leak();
+    let headers = "server: nginx\r\nset-cookie: geheim\r\nx-request-id: 7\r\n";
+    let receiver = Receiver::start([Reply::Answer(503, headers, body)]);
+    let url = receiver.url().replace("127.0.0.1", "localhost");
+    let mut fixture = Fixture::to(&url);
+    fixture.spool(Ingested, &["a"]);
+    fixture.settle();
+    let sql = "SELECT connect_micros > 0 AND first_byte_micros > 0 AND dns_micros > 0 AND tls_micros IS NULL, \
+               connection, phase, headers, length(body), next_at > started_at, peer FROM attempt ORDER BY no";
+    type Row = (Option<bool>, Option<i64>, Option<String>, Option<String>, Option<u32>, Option<bool>, String);
+    let rows: Vec<Row> = fixture.rows(sql, |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+    });
+    let headers = "content-length: 9000\nserver: nginx\nx-request-id: 7\n";
+    let peer = receiver.address.to_string();
+    let failed = (
+        Some(true),
+        None,
+        Some("answer".into()),
+        Some(headers.into()),
+        Some(4_096),
+        Some(true),
+        peer.clone(),
+    );
+    // On the same connection, so that nothing but the answer is waited for.
+    assert_eq!(rows, [failed, (None, Some(1), None, None, None, None, peer)]);
+    let details: Vec<Option<String>> =
+        fixture.rows("SELECT detail FROM attempt ORDER BY no", |row| row.get(0));
+    assert_eq!(details, [None, None], "it is the beginning of the body");
 }

@@ -71,7 +71,7 @@ fn first(reply: Reply) -> (Option<u16>, String, String, usize) {
     let mut fixture = Setup::new([Webhook { limits, ..webhook(&receiver.url()) }]).start();
     fixture.spool(Ingested, &["a"]);
     fixture.settle();
-    let sql = "SELECT status, outcome, coalesce(detail, '') FROM attempt ORDER BY no LIMIT 1";
+    let sql = "SELECT status, outcome, coalesce(detail, body, '') FROM attempt ORDER BY no LIMIT 1";
     let (status, outcome, detail) =
         fixture.rows(sql, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).remove(0);
     (status, outcome, detail, receiver.received().len())

@@ -7,8 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::Rng as _;
 use rand::rngs::StdRng;
-use sidecar::deliver::{Outcome, OutgoingRequest, SendRequest};
+use sidecar::deliver::{Outcome, OutgoingRequest, Reply, SendRequest};
 use sidecar::outcome::OutcomeKind;
+use sidecar::spool::Exchange;
 use sidecar::time::Uptime;
 
 use crate::oracle::records;
@@ -59,7 +60,7 @@ struct Waiting {
     sent: usize,
     host: String,
     bytes: usize,
-    on_outcome: Box<dyn FnOnce(Outcome) + Send>,
+    on_outcome: Reply,
     deadline: Uptime,
 }
 
@@ -78,7 +79,7 @@ pub struct Receivers {
     events: usize,
 }
 
-type Posted = (OutgoingRequest, Box<dyn FnOnce(Outcome) + Send>);
+type Posted = (OutgoingRequest, Reply);
 
 impl Receivers {
     pub fn new(are_well: bool) -> Self {
@@ -162,7 +163,7 @@ impl Receivers {
                 outcome(Some(200), OutcomeKind::Delivered)
             }
         };
-        on_outcome(outcome);
+        on_outcome(outcome, Exchange::default());
     }
 
     /// The sender dies: some of what is on the wire arrives.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::outcome::OutcomeKind;
 use crate::record::Callback;
-use crate::spool::DeadReason;
+use crate::spool::{DeadReason, Phase};
 
 /// A page of dead letters, filtered.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -115,6 +115,35 @@ pub struct AttemptStatus {
     pub outcome: OutcomeKind,
     /// The error, or the beginning of the response body.
     pub detail: Option<String>,
+    /// The span of its `traceparent`.
+    pub request_id: Option<String>,
+    /// The step at which it failed.
+    pub phase: Option<Phase>,
+    /// How long each step took.
+    pub steps: AttemptSteps,
+    /// The address of the receiver, or of the proxy.
+    pub remote_address: Option<String>,
+    /// Whether the connection had served a request before.
+    pub connection_reused: bool,
+    /// Harmless headers of a response that is no success, a line each.
+    pub response_headers: Option<String>,
+    /// The first 4 KiB of the body of such a response.
+    pub response_body: Option<String>,
+    /// When the next attempt was due.
+    pub next_attempt_at: Option<String>,
+}
+
+/// How long the steps of an attempt took. Absent: the step was not needed, or did not end.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub struct AttemptSteps {
+    /// Resolving the host's name.
+    pub dns_seconds: Option<f64>,
+    /// Connecting.
+    pub connect_seconds: Option<f64>,
+    /// The TLS handshake.
+    pub tls_seconds: Option<f64>,
+    /// From the beginning to the first byte of the response.
+    pub first_byte_seconds: Option<f64>,
 }
 
 /// How many dead letters a request changed.

@@ -9,8 +9,8 @@ mod resync;
 mod status;
 
 pub use dead_letters::{
-    AttemptStatus, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterRecord,
-    DeadLetterSelection, DeadLetterStatus,
+    AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
+    DeadLetterRecord, DeadLetterSelection, DeadLetterStatus,
 };
 pub use replays::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, WindowStatus};
 pub use resync::{ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus};

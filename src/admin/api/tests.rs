@@ -84,7 +84,10 @@ fn a_dead_letter_keeps_its_keys() {
         }],
         "attempts": [{
             "number": 1, "started_at": "2026-01-31T09:00:00Z", "took_seconds": 0.5, "status": 500,
-            "outcome": "status", "detail": null
+            "outcome": "status", "detail": null, "request_id": "00", "phase": "answer",
+            "steps": {"dns_seconds": 0.1, "connect_seconds": 0.1, "tls_seconds": 0.1, "first_byte_seconds": 0.1},
+            "remote_address": "[::1]:443", "connection_reused": true, "response_headers": "server: x\n",
+            "response_body": "b", "next_attempt_at": "2026-01-31T09:00:00Z"
         }]
     }));
 }

@@ -10,7 +10,7 @@ use crate::deliver::params::LaneView;
 use crate::deliver::request_limits::HostLimits;
 use crate::deliver::scheduler::retry::Outcome;
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Appended, Batch, DeadLetterNo, Done, LaneReplay, ReplayNo, SpoolError};
+use crate::spool::{Appended, Batch, DeadLetterNo, Done, Exchange, LaneReplay, ReplayNo, SpoolError};
 use crate::time::Timestamp;
 
 /// An input of the loop.
@@ -63,6 +63,7 @@ pub(in crate::deliver) struct EndedAttempt {
     /// The dead letter that it redelivered.
     pub(in crate::deliver) dead: Option<DeadLetterNo>,
     pub(in crate::deliver) outcome: Outcome,
+    pub(in crate::deliver) exchange: Exchange,
     pub(in crate::deliver) started_at: Timestamp,
     pub(in crate::deliver) took: Duration,
     /// When the oldest of its records was committed.

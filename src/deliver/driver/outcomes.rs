@@ -9,7 +9,7 @@ use crate::deliver::scheduler::retry::Outcome;
 use crate::metrics::{AttemptLabel, CallbackLabel, ReasonLabel};
 use crate::outcome::may_be_taken;
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Attempted, Batch, DeadReason, Done, Fate, LaneHealth, Op, SpoolError};
+use crate::spool::{Attempted, Batch, DeadReason, Done, Fate, LaneHealth, LoggedAttempt, Op, SpoolError};
 use crate::time::Uptime;
 
 impl Driver {
@@ -44,19 +44,21 @@ impl Driver {
 
     /// The attempt as the spool stores it.
     pub(in crate::deliver) fn attempted(&self, ended: EndedAttempt, fate: Fate) -> (Batch, Attempted) {
-        let EndedAttempt { lane, batch, outcome, started_at, took, .. } = ended;
-        let attempted = Attempted {
-            batch: batch.id,
-            lane,
+        let EndedAttempt { lane, batch, dead, outcome, exchange, started_at, took, .. } = ended;
+        let health = self.health(lane);
+        let retry_at = health.retry_at.filter(|_| fate == Fate::Failed && dead.is_none());
+        let clock = self.params.clock;
+        let log = LoggedAttempt {
             number: batch.attempts.saturating_add(1),
             started_at,
             took_micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             status: outcome.status,
             outcome: outcome.kind,
             detail: outcome.detail,
-            fate,
-            health: self.health(lane),
+            exchange,
+            next_at: retry_at.map(|at| clock.wall().plus(at.since(clock.uptime()))),
         };
+        let attempted = Attempted { batch: batch.id, lane, log, fate, health };
         (batch, attempted)
     }
 
@@ -108,7 +110,8 @@ impl Driver {
     /// The records before a batch that became dead letters with its attempt: up to which, how many, and of
     /// how many bytes.
     fn refused_before(&self, attempted: &Attempted, batch: &Batch) -> Option<(Seq, u64, u64)> {
-        let settles = attempted.fate != Fate::Failed || may_be_taken(attempted.outcome, attempted.status);
+        let settles =
+            attempted.fate != Fate::Failed || may_be_taken(attempted.log.outcome, attempted.log.status);
         let lane = self.scheduler.lane(batch.lane).filter(|_| settles && batch.replay.is_none())?;
         let before = lane.batches().iter().take_while(|open| open.last < batch.first);
         before.fold(None, |all, open| {

@@ -96,6 +96,7 @@ impl Driver {
         let request = OutgoingRequest {
             headers: headers(&webhook, &context, &self.params.header_names, &encoded.body),
             url: webhook.url.fill(self.project(lane), lane.callback()),
+            set_by: webhook.set_by,
             body: encoded.body,
             timeout: webhook.limits.timeout,
             connect_timeout: webhook.limits.connect_timeout,
@@ -107,10 +108,10 @@ impl Driver {
         let clock = self.params.clock;
         let began = clock.elapsed();
         failpoint::reach("send", Side::Before);
-        let reply = move |outcome| {
+        let reply = move |outcome, exchange| {
             failpoint::reach("send", Side::After);
             let took = clock.elapsed().saturating_sub(began);
-            let ended = EndedAttempt { lane, batch, dead, outcome, started_at, took, committed_at };
+            let ended = EndedAttempt { lane, batch, dead, outcome, exchange, started_at, took, committed_at };
             let _ = events.send(Event::AttemptEnded(Box::new(ended)));
         };
         (self.params.post)(request, Box::new(reply));

@@ -12,10 +12,11 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
 use crate::deliver::http::connector::ConnectError;
-use crate::deliver::http::location::location;
-use crate::deliver::http::wire::{NoResponse, causes};
+use crate::deliver::http::logged_headers::{location, logged_headers};
+use crate::deliver::http::wire::causes;
 use crate::deliver::scheduler::retry::Outcome;
 use crate::outcome::{Directive, OutcomeKind};
+use crate::spool::LoggedAnswer;
 use crate::time::Timestamp;
 
 /// A response with a status, which decides the outcome; the rest may be broken.
@@ -23,6 +24,8 @@ pub(in crate::deliver) struct Answer {
     status: u16,
     /// The target of a redirect, to be shown.
     location: Option<String>,
+    /// The headers of an answer that is no success, for the log of attempts.
+    headers: String,
     retry_after: Option<Duration>,
     directive: Option<Directive>,
     /// For how long the receiver keeps the connection when it is idle.
@@ -38,8 +41,11 @@ impl Answer {
     /// A response with a complete head.
     pub(in crate::deliver) fn new(answer: Response<Incoming>) -> Self {
         let value = answer.headers().get(RETRY_AFTER);
+        let status = answer.status().as_u16();
+        let is_success = OutcomeKind::of_status(status).is_success();
         Self {
-            status: answer.status().as_u16(),
+            status,
+            headers: if is_success { String::new() } else { logged_headers(answer.headers()) },
             location: location(answer.headers()),
             retry_after: value.and_then(|value| retry_after(value.to_str().ok()?, Clock::now())),
             directive: answer
@@ -57,6 +63,7 @@ impl Answer {
     pub(in crate::deliver) fn broken(status: u16, why: &str) -> Self {
         Self {
             status,
+            headers: String::new(),
             location: None,
             retry_after: None,
             directive: None,
@@ -76,7 +83,7 @@ impl Answer {
                 Ok(Some(Ok(frame))) => {
                     let Some(data) = frame.data_ref() else { continue };
                     read += data.len() as u64;
-                    let room = DETAIL_BYTES.saturating_sub(self.kept.len());
+                    let room = BODY_BYTES.saturating_sub(self.kept.len());
                     self.kept.extend_from_slice(data.get(..data.len().min(room)).unwrap_or_default());
                     if read >= bytes_max {
                         self.fault =
@@ -104,6 +111,12 @@ impl Answer {
         self.keep_alive
     }
 
+    /// What the log of attempts keeps of an answer that is no success.
+    pub(in crate::deliver) fn to_log(&self) -> Option<LoggedAnswer> {
+        let is_success = OutcomeKind::of_status(self.status).is_success();
+        (!is_success).then(|| LoggedAnswer { headers: self.headers.clone(), body: text(&self.kept) })
+    }
+
     pub(in crate::deliver) fn outcome(self) -> Outcome {
         let Self { status, location, retry_after, directive, kept, fault, .. } = self;
         let kind = OutcomeKind::of_status(status);
@@ -111,7 +124,7 @@ impl Answer {
             Some(place) if kind == OutcomeKind::Redirect => {
                 Some(format!("redirects to {place}, and is not followed"))
             }
-            _ => (!kind.is_success()).then(|| String::from_utf8_lossy(&kept).into_owned()),
+            _ => (!kind.is_success()).then(|| LoggedAnswer::beginning(&text(&kept)).to_owned()),
         };
         let fault = fault.map(|fault| format!("the answer has a fault: {fault}"));
         let detail = match (kept, fault) {
@@ -120,13 +133,6 @@ impl Answer {
             (kept, fault) => kept.or(fault),
         };
         Outcome { status: Some(status), kind, detail, retry_after, directive }
-    }
-}
-
-impl NoResponse {
-    /// Its sentence.
-    pub(in crate::deliver) fn error_chain(&self) -> String {
-        error_chain(&self.error)
     }
 }
 
@@ -157,6 +163,13 @@ pub(in crate::deliver) fn unsent(kind: OutcomeKind, detail: String) -> Outcome {
     Outcome { status: None, kind, detail: Some(detail), retry_after: None, directive: None }
 }
 
+/// Bytes as text, of at most as many bytes.
+fn text(bytes: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(bytes).into_owned();
+    text.truncate(text.floor_char_boundary(BODY_BYTES));
+    text
+}
+
 fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {
     use std::io::ErrorKind;
     let resets = [
@@ -170,7 +183,7 @@ fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// An error with its sources.
-fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(in crate::deliver) fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut error_chain: Vec<String> = causes(error).map(ToString::to_string).collect();
     error_chain.dedup();
     error_chain.join(": ")
@@ -178,7 +191,7 @@ fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// The seconds of a `Keep-Alive: timeout=5, max=100`.
 /// <https://www.rfc-editor.org/rfc/rfc2068#section-19.7.1.1>
-fn keep_alive(value: &str) -> Option<Duration> {
+pub fn keep_alive(value: &str) -> Option<Duration> {
     value.split(',').find_map(|parameter| {
         let (name, seconds) = parameter.split_once('=')?;
         let is_timeout = name.trim().eq_ignore_ascii_case("timeout");
@@ -189,7 +202,7 @@ fn keep_alive(value: &str) -> Option<Duration> {
 
 /// Seconds, perhaps with a fraction, or a date in any of HTTP's three forms.
 /// <https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>
-fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if value.starts_with(|first: char| first.is_ascii_digit())
         && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
@@ -208,11 +221,12 @@ fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// The part of an error response that the log of attempts keeps.
-const DETAIL_BYTES: usize = 512;
+const BODY_BYTES: usize = 4_096;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn keep_alive_is_the_timeout_among_its_parameters() {
@@ -246,6 +260,29 @@ mod tests {
         assert_eq!(retry_after("2.", now), Some(Duration::from_secs(2)));
         for text in ["soon", "", "-1", ".5", "1.5.2", "1e3", "inf", "NaN", "7s", "14 Nov"] {
             assert_eq!(retry_after(text, now), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5_000))]
+        #[test]
+        fn any_value_is_read_or_not_and_a_wait_is_never_negative(value in "\\PC{0,40}", at: i64) {
+            let _ = (retry_after(&value, Timestamp(at)), keep_alive(&value));
+        }
+
+        #[test]
+        fn anything_like_a_number_or_a_date_is_read_or_not(
+            value in "[ 0-9.,:+-]{0,12}(Mon|Sunday|)[, ]{0,2}[0-9]{0,3}[ -](Jan|Feb|Dec)[ -][0-9]{0,6}[ 0-9:]{0,10}( GMT| [+-][0-9]{4})?",
+            at: i64,
+        ) {
+            let _ = retry_after(&value, Timestamp(at));
+        }
+
+        #[test]
+        fn a_number_of_seconds_is_waited_for(seconds in 0_u32.., fraction in 0_u32..1_000) {
+            let wait = Duration::from_secs(seconds.into()) + Duration::from_millis(fraction.into());
+            let read = retry_after(&format!("{seconds}.{fraction:03}"), Timestamp(0)).unwrap();
+            prop_assert!(read.abs_diff(wait) < Duration::from_micros(2), "{:?} for {:?}", read, wait);
         }
     }
 }

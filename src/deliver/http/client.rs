@@ -18,15 +18,18 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
-use crate::deliver::http::answer::{Answer, connect_failed, failed, unsent};
-use crate::deliver::http::connector::{Connector, Key};
+use crate::deliver::http::answer::{Answer, connect_failed, error_chain, failed, unsent};
+use crate::deliver::http::connector::{ConnectSteps, Connector, Peer};
 use crate::deliver::http::egress::Egress;
 use crate::deliver::http::proxy::Proxy;
+use crate::deliver::http::target::Key;
 use crate::deliver::http::trust;
-use crate::deliver::http::wire::{HttpConnection, Pool, usable_until};
+use crate::deliver::http::wire::{HttpConnection, NoResponse, Pool, usable_until};
 use crate::deliver::scheduler::retry::Outcome;
+use crate::deliver::webhook::SetBy;
 use crate::metrics::{BoolLabel, Metrics, ReusedLabel};
 use crate::outcome::OutcomeKind;
+use crate::spool::Exchange;
 
 /// Makes requests.
 #[derive(Clone)]
@@ -37,13 +40,18 @@ pub struct Client {
 }
 
 /// Makes one attempt at a request, and replies with its outcome. It must not block.
-pub type SendRequest = Box<dyn Fn(OutgoingRequest, Box<dyn FnOnce(Outcome) + Send>) + Send>;
+pub type SendRequest = Box<dyn Fn(OutgoingRequest, Reply) + Send>;
+
+/// Gets an attempt's outcome, and how far it came.
+pub type Reply = Box<dyn FnOnce(Outcome, Exchange) + Send>;
 
 /// One request.
 #[derive(Debug)]
 pub struct OutgoingRequest {
     /// The target.
     pub url: Uri,
+    /// Who set the webhook: where the request may go.
+    pub set_by: SetBy,
     /// All headers.
     pub headers: HeaderMap,
     /// The body.
@@ -77,70 +85,102 @@ impl Client {
     pub fn post(self, runtime: Handle) -> SendRequest {
         Box::new(move |request, reply| {
             let client = self.clone();
-            runtime.spawn(async move { reply(client.attempt(request).await) });
+            runtime.spawn(async move {
+                let (outcome, exchange) = client.attempt(request).await;
+                reply(outcome, exchange);
+            });
         })
     }
 
     /// Makes one attempt. If the receiver did not process the request, because an idle connection was closed
     /// or by its own report, it is sent again at once over a new connection, and both count as one attempt.
-    pub(in crate::deliver) async fn attempt(&self, request: OutgoingRequest) -> Outcome {
+    pub(in crate::deliver) async fn attempt(&self, request: OutgoingRequest) -> (Outcome, Exchange) {
         let request = if request.gzip { compressed(request) } else { request };
+        let https = request.url.scheme_str() == Some("https");
+        let (outcome, mut exchange) = self.exchange(request).await;
+        exchange.phase = exchange.failed_at(outcome.kind, https);
+        (outcome, exchange)
+    }
+
+    async fn exchange(&self, request: OutgoingRequest) -> (Outcome, Exchange) {
+        let began = Clock::runtime();
         let deadline = tokio::time::sleep(request.timeout).deadline();
-        let late = || unsent(OutcomeKind::Timeout, format!("no answer within {:?}", request.timeout));
-        let key = key(&request.url);
+        let key = Key::of(&request.url, request.set_by);
         let mut idle = self.pool.take(&key);
         let mut is_second = false;
         loop {
-            let connection = match idle.take() {
-                Some(connection) => Ok(connection),
-                None => match timeout_at(deadline, self.connect(&key, request.connect_timeout)).await {
-                    Ok(connection) => connection,
-                    Err(_) => return late(),
+            let (mut connection, mut exchange) = match idle.take() {
+                Some(connection) => {
+                    let exchange = Exchange { reused: true, ..with(connection.peer) };
+                    (connection, exchange)
+                }
+                None => match self.connect(&key, &request, deadline).await {
+                    Ok(connected) => connected,
+                    Err(failed) => return failed,
                 },
             };
-            let mut connection = match connection {
-                Ok(connection) => connection,
-                Err(outcome) => return outcome,
-            };
-            let error = match timeout_at(deadline, connection.send(http_request(&request))).await {
+            let sent = timeout_at(deadline, connection.send(http_request(&request))).await;
+            let first_byte = connection.answered_at().map(|at| micros(at.saturating_duration_since(began)));
+            exchange.first_byte_micros = first_byte;
+            let answer = match sent {
                 Ok(Ok(answer)) => {
                     let mut answer = Answer::new(answer);
                     answer.read(request.response_bytes_max, deadline).await;
-                    return self
-                        .answered(key, connection, answer, request.connection_age_max, deadline)
-                        .await;
+                    self.keep(key, connection, &answer, request.connection_age_max, deadline).await;
+                    answer
                 }
-                Ok(Err(error)) => error,
-                Err(_) => {
-                    let head = connection
-                        .status()
-                        .map(|status| Answer::broken(status, "its head did not end in time"));
-                    return head.map_or_else(late, Answer::outcome);
+                Ok(Err(NoResponse { status: Some(status), error, .. })) => {
+                    Answer::broken(status, &error_chain(&error))
                 }
+                Ok(Err(error)) if error.is_untouched && !std::mem::replace(&mut is_second, true) => continue,
+                Ok(Err(error)) => return (failed(&error.error), exchange),
+                Err(_) => match connection.status() {
+                    Some(status) => Answer::broken(status, "its head did not end in time"),
+                    None => return (late(&request), exchange),
+                },
             };
-            if let Some(status) = error.status {
-                return Answer::broken(status, &error.error_chain()).outcome();
-            }
-            if !error.is_untouched || std::mem::replace(&mut is_second, true) {
-                return failed(&error.error);
-            }
+            exchange.answer = answer.to_log();
+            return (answer.outcome(), exchange);
         }
     }
 
-    async fn connect(&self, key: &Key, timeout: Duration) -> Result<HttpConnection, Outcome> {
-        let connected = self.connector.open(key, timeout).await.map_err(|error| connect_failed(&error))?;
-        HttpConnection::over(connected).await.map_err(|error| failed(&error))
+    /// A new connection, or the outcome of an attempt that gets none.
+    async fn connect(
+        &self,
+        key: &Key,
+        request: &OutgoingRequest,
+        deadline: Instant,
+    ) -> Result<(HttpConnection, Exchange), (Outcome, Exchange)> {
+        let mut steps = ConnectSteps::default();
+        let connecting = async {
+            let opened = self.connector.open(key, request.connect_timeout, &mut steps).await;
+            let connected = opened.map_err(|error| connect_failed(&error))?;
+            let peer = steps.peer;
+            HttpConnection::over(connected, peer).await.map_err(|error| failed(&error))
+        };
+        let connected = timeout_at(deadline, connecting).await;
+        let exchange = Exchange {
+            dns_micros: steps.dns.map(micros),
+            connect_micros: steps.connect.map(micros),
+            tls_micros: steps.tls.map(micros),
+            ..with(steps.peer)
+        };
+        match connected {
+            Ok(Ok(connection)) => Ok((connection, exchange)),
+            Ok(Err(outcome)) => Err((outcome, exchange)),
+            Err(_) => Err((late(request), exchange)),
+        }
     }
 
     /// A response was read: its connection is reused where that is possible.
-    async fn answered(
+    async fn keep(
         &self,
         key: Key,
         mut connection: HttpConnection,
-        answer: Answer,
+        answer: &Answer,
         age_max: Duration,
         deadline: Instant,
-    ) -> Outcome {
+    ) {
         self.metrics
             .http_connections
             .get_or_create(&ReusedLabel { reused: BoolLabel(connection.reused) })
@@ -149,8 +189,19 @@ impl Client {
             let until = usable_until(connection.opened_at, age_max, Clock::runtime(), answer.keep_alive());
             self.pool.put(key, connection, until);
         }
-        answer.outcome()
     }
+}
+
+fn with(peer: Peer) -> Exchange {
+    Exchange { peer: peer.address, is_proxy: peer.is_proxy, ..Exchange::default() }
+}
+
+fn late(request: &OutgoingRequest) -> Outcome {
+    unsent(OutcomeKind::Timeout, format!("no answer within {:?}", request.timeout))
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The request with a shorter body, where its body is long.
@@ -172,12 +223,6 @@ fn http_request(outgoing: &OutgoingRequest) -> Request<Full<Bytes>> {
     *request.uri_mut() = outgoing.url.clone();
     *request.headers_mut() = outgoing.headers.clone();
     request
-}
-
-fn key(url: &Uri) -> Key {
-    let https = url.scheme_str() == Some("https");
-    let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
-    Key { https, host, port: url.port_u16().unwrap_or(if https { 443 } else { 80 }) }
 }
 
 const GZIP_BYTES_MIN: usize = 1_024;

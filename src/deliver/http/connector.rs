@@ -2,35 +2,28 @@
 //! for what a name resolves to and for an address in place of a name.
 
 use std::io::Error;
-use std::iter;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use hyper::header::HeaderValue;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
+use crate::clock::Clock;
 use crate::deliver::http::egress::{Denied, Egress};
-use crate::deliver::http::proxy::{Proxy, TunnelError};
+use crate::deliver::http::proxy::{HttpProxy, Proxy, ProxyKind, TunnelError, Via};
+use crate::deliver::http::race::race;
+use crate::deliver::http::target::Key;
 
 /// Makes connections.
 pub(in crate::deliver) struct Connector {
     pub(in crate::deliver) egress: Egress,
     pub(in crate::deliver) proxy: Option<Proxy>,
     pub(in crate::deliver) tls: Arc<ClientConfig>,
-}
-
-/// The origin of a connection: scheme, host and port.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(in crate::deliver) struct Key {
-    pub(in crate::deliver) https: bool,
-    pub(in crate::deliver) host: String,
-    pub(in crate::deliver) port: u16,
 }
 
 /// The transport of HTTP.
@@ -49,10 +42,21 @@ pub(in crate::deliver) struct Connected {
     pub(in crate::deliver) http_proxy: Option<HttpProxy>,
 }
 
-/// A proxy for requests.
-pub(in crate::deliver) struct HttpProxy {
-    /// The value of `proxy-authorization`, if the proxy requires it.
-    pub(in crate::deliver) authorization: Option<HeaderValue>,
+/// How far connecting has come: how long each step took that has ended, and the peer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::deliver) struct ConnectSteps {
+    pub(in crate::deliver) dns: Option<Duration>,
+    /// To the receiver, or to the proxy and through it.
+    pub(in crate::deliver) connect: Option<Duration>,
+    pub(in crate::deliver) tls: Option<Duration>,
+    pub(in crate::deliver) peer: Peer,
+}
+
+/// What is at the other end of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::deliver) struct Peer {
+    pub(in crate::deliver) address: Option<SocketAddr>,
+    pub(in crate::deliver) is_proxy: bool,
 }
 
 /// Why there is no connection.
@@ -78,147 +82,130 @@ impl Connector {
         &self,
         key: &Key,
         timeout: Duration,
+        steps: &mut ConnectSteps,
     ) -> Result<Connected, ConnectError> {
-        tokio::time::timeout(timeout, self.open_any(key)).await.unwrap_or(Err(ConnectError::Timeout(timeout)))
+        let opened = tokio::time::timeout(timeout, self.open_any(key, steps)).await;
+        opened.unwrap_or(Err(ConnectError::Timeout(timeout)))
     }
 
-    async fn open_any(&self, key: &Key) -> Result<Connected, ConnectError> {
-        let (host, port) = (key.host.as_str(), key.port);
+    async fn open_any(&self, key: &Key, steps: &mut ConnectSteps) -> Result<Connected, ConnectError> {
         let mut http_proxy = None;
-        let stream = match &self.proxy {
-            None => connect(host, port, |address| self.egress.check(address)).await?,
-            Some(proxy) => {
-                // A name is resolved by the proxy; an address can be checked here.
-                host.parse().map_or(Ok(()), |address| self.egress.check(address))?;
-                let (proxy_host, proxy_port) = proxy.address();
-                let mut stream = connect(proxy_host, proxy_port, |_| Ok(())).await?;
-                if key.https {
-                    proxy.tunnel(&mut stream, host, port).await?;
-                } else {
-                    http_proxy = Some(HttpProxy { authorization: proxy.authorization() });
-                }
+        let stream = match self.proxy.as_ref().and_then(|proxy| proxy.intercept(key)) {
+            None => {
+                let addresses = self.resolve_and_check(key, steps).await?;
+                connect(&key.host, addresses, steps).await?
+            }
+            Some(via) => {
+                let stream = self.through(&via, key, steps).await?;
+                http_proxy = (via.kind == ProxyKind::Http && !key.https).then(|| via.http_proxy());
                 stream
             }
         };
         if !key.https {
             return Ok(Connected { socket: Box::new(stream), http2: false, http_proxy });
         }
-        let name =
-            ServerName::try_from(host.to_owned()).map_err(|error| ConnectError::Tls(error.to_string()))?;
+        let name = ServerName::try_from(key.host.clone());
+        let name = name.map_err(|error| ConnectError::Tls(error.to_string()))?;
+        let began = Clock::runtime();
         let stream = TlsConnector::from(Arc::clone(&self.tls))
             .connect(name, stream)
             .await
             .map_err(|error| ConnectError::Tls(error.to_string()))?;
+        steps.tls = Some(since(began));
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok(Connected { socket: Box::new(stream), http2, http_proxy })
     }
-}
 
-/// Connects to the address of a name that answers first, of those that `check` allows.
-async fn connect(
-    host: &str,
-    port: u16,
-    check: impl Fn(IpAddr) -> Result<(), Denied>,
-) -> Result<TcpStream, ConnectError> {
-    let dns = |why: String| ConnectError::Dns(host.to_owned(), why);
-    let found = tokio::net::lookup_host((host, port)).await.map_err(|error| dns(error.to_string()))?;
-    let (mut allowed, mut denied) = (Vec::new(), None);
-    for address in found {
-        match check(address.ip()) {
-            Ok(()) => allowed.push(address),
-            Err(why) => denied = Some(why),
+    /// Connects through a proxy, up to where TLS or the request begins.
+    async fn through(
+        &self,
+        via: &Via,
+        key: &Key,
+        steps: &mut ConnectSteps,
+    ) -> Result<TcpStream, ConnectError> {
+        if via.kind == ProxyKind::Socks5 {
+            // The proxy gets addresses, each of them checked.
+            let mut failed = None;
+            for address in self.resolve_and_check(key, steps).await? {
+                let stream = connect_to_proxy(via, steps).await?;
+                match via.socks(stream, &address.ip().to_string(), key.port).await {
+                    Ok(stream) => return Ok(stream),
+                    Err(error) => failed = Some(error),
+                }
+            }
+            return Err(failed.map_or_else(|| no_address(&key.host), Into::into));
+        }
+        self.egress.check_unresolved(&key.target())?;
+        let mut stream = connect_to_proxy(via, steps).await?;
+        match via.kind {
+            ProxyKind::Http if key.https => via.tunnel(&mut stream, &key.host, key.port).await?,
+            ProxyKind::Http => {}
+            ProxyKind::Socks5 | ProxyKind::Socks5h => {
+                stream = via.socks(stream, &key.host, key.port).await?;
+            }
+        }
+        Ok(stream)
+    }
+
+    /// The addresses of a host that may be connected to: at least one.
+    async fn resolve_and_check(
+        &self,
+        key: &Key,
+        steps: &mut ConnectSteps,
+    ) -> Result<Vec<SocketAddr>, ConnectError> {
+        let target = key.target();
+        self.egress.check_host(&target)?;
+        let (mut allowed, mut denied) = (Vec::new(), None);
+        for address in resolve(&key.host, key.port, steps).await? {
+            match self.egress.check(&target, address.ip()) {
+                Ok(()) => allowed.push(address),
+                Err(why) => denied = Some(why),
+            }
+        }
+        match denied {
+            Some(why) if allowed.is_empty() => Err(why.into()),
+            _ => Ok(allowed),
         }
     }
-    let stream = race(families_in_turn(allowed)).await;
-    let stream =
-        stream.unwrap_or_else(|| Err(denied.map_or_else(|| dns("no address".into()), Into::into)))?;
+}
+
+async fn connect_to_proxy(via: &Via, steps: &mut ConnectSteps) -> Result<TcpStream, ConnectError> {
+    steps.peer.is_proxy = true;
+    let addresses = resolve(&via.host, via.port, steps).await?;
+    connect(&via.host, addresses, steps).await
+}
+
+/// The addresses of a host: at least one.
+async fn resolve(host: &str, port: u16, steps: &mut ConnectSteps) -> Result<Vec<SocketAddr>, ConnectError> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let began = Clock::runtime();
+    let found = tokio::net::lookup_host((host, port)).await;
+    let found: Vec<_> =
+        found.map_err(|error| ConnectError::Dns(host.to_owned(), error.to_string()))?.collect();
+    *steps.dns.get_or_insert_default() += since(began);
+    if found.is_empty() { Err(no_address(host)) } else { Ok(found) }
+}
+
+async fn connect(
+    host: &str,
+    addresses: Vec<SocketAddr>,
+    steps: &mut ConnectSteps,
+) -> Result<TcpStream, ConnectError> {
+    let began = Clock::runtime();
+    let connected = race(addresses).await.ok_or_else(|| no_address(host))?;
+    let stream = connected.map_err(|(address, error)| ConnectError::Io(address, error))?;
+    *steps.connect.get_or_insert_default() += since(began);
+    steps.peer.address = stream.peer_addr().ok();
     let _ = stream.set_nodelay(true);
     Ok(stream)
 }
 
-/// Connects to the first of the addresses that answers. The next one is tried beside those before it when
-/// one of them has failed, or after [`NEXT_ADDRESS_AFTER`]. `None`: there are no addresses.
-/// <https://www.rfc-editor.org/rfc/rfc8305#section-5>
-async fn race(addresses: Vec<SocketAddr>) -> Option<Result<TcpStream, ConnectError>> {
-    let mut addresses = addresses.into_iter();
-    let connect = |address| async move {
-        TcpStream::connect(address).await.map_err(|error| ConnectError::Io(address, error))
-    };
-    let mut attempts: FuturesUnordered<_> = addresses.next().map(connect).into_iter().collect();
-    let mut failed = None;
-    loop {
-        tokio::select! {
-            ended = attempts.next() => match ended {
-                None => return failed,
-                Some(Ok(stream)) => return Some(Ok(stream)),
-                Some(Err(error)) => failed = Some(Err(error)),
-            },
-            () = tokio::time::sleep(NEXT_ADDRESS_AFTER), if addresses.len() > 0 => {}
-        }
-        attempts.extend(addresses.next().map(connect));
-    }
+fn since(began: Instant) -> Duration {
+    Clock::runtime().saturating_duration_since(began)
 }
 
-/// The addresses in their order, those of IPv6 and IPv4 in turn, beginning with the family of the first.
-/// <https://www.rfc-editor.org/rfc/rfc8305#section-4>
-fn families_in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) =
-        addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
-    let mut second = second.into_iter();
-    let mut in_turn: Vec<_> =
-        first.into_iter().flat_map(|one| iter::once(one).chain(second.next())).collect();
-    in_turn.extend(second);
-    in_turn
-}
-
-const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn families_take_turns_from_the_first_on() {
-        let of = |text: &str| -> Vec<SocketAddr> {
-            text.split(' ').map(|address| SocketAddr::new(address.parse().unwrap(), 1)).collect()
-        };
-        for (found, in_turn) in [
-            ("::1 ::2 1.1.1.1 1.1.1.2", "::1 1.1.1.1 ::2 1.1.1.2"),
-            ("1.1.1.1 ::1 ::2 ::3", "1.1.1.1 ::1 ::2 ::3"),
-            ("1.1.1.1 1.1.1.2 1.1.1.3 ::1", "1.1.1.1 ::1 1.1.1.2 1.1.1.3"),
-            ("1.1.1.1", "1.1.1.1"),
-        ] {
-            assert_eq!(families_in_turn(of(found)), of(in_turn), "{found}");
-        }
-        assert!(families_in_turn(Vec::new()).is_empty());
-    }
-
-    /// A listener whose queue is full: packets to it are swallowed.
-    fn swallows() -> (socket2::Socket, Vec<std::net::TcpStream>, SocketAddr) {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-        socket.listen(0).unwrap();
-        let address = socket.local_addr().unwrap().as_socket().unwrap();
-        let connect = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok();
-        let queued: Vec<_> = iter::from_fn(connect).take(100).collect();
-        assert!(queued.len() < 100, "the queue has an end");
-        (socket, queued, address)
-    }
-
-    #[tokio::test]
-    async fn an_address_that_swallows_packets_does_not_hold_up_the_next() {
-        let (_listener, _queued, silent) = swallows();
-        let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let good = open.local_addr().unwrap();
-        let refusing = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        for addresses in [vec![silent, good], vec![silent, refusing, good], vec![refusing, good]] {
-            // Long before the system gives up on a silent address.
-            let stream = tokio::time::timeout(Duration::from_secs(20), race(addresses)).await;
-            assert_eq!(stream.unwrap().unwrap().unwrap().peer_addr().unwrap(), good);
-        }
-        let error = race(vec![refusing, refusing]).await.unwrap().unwrap_err();
-        assert!(matches!(error, ConnectError::Io(address, _) if address == refusing));
-        assert!(race(Vec::new()).await.is_none());
-    }
+fn no_address(host: &str) -> ConnectError {
+    ConnectError::Dns(host.to_owned(), "no address".into())
 }

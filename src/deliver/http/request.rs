@@ -112,9 +112,14 @@ pub(in crate::deliver) fn headers(
 /// `webhook-id`, and all attempts of a batch are in one. Sampled, as every attempt is recorded.
 /// <https://www.w3.org/TR/trace-context/#traceparent-header>
 fn traceparent(batch: uuid::Uuid, attempt: u32) -> String {
+    format!("00-{}-{}-01", batch.simple(), request_id(batch, attempt))
+}
+
+/// The id of one attempt's request: the span of its `traceparent`.
+pub fn request_id(batch: uuid::Uuid, attempt: u32) -> String {
     // No attempt's span is 0, which the standard forbids.
     let span = xxh3_64_with_seed(batch.as_bytes(), u64::from(attempt)).max(1);
-    format!("00-{}-{span:016x}-01", batch.simple())
+    format!("{span:016x}")
 }
 
 /// Everything but visible ASCII percent-encoded, and `%` itself, so that it can be read back.

@@ -20,7 +20,10 @@ use tokio::time::Instant;
 
 use self::tap::{StatusTap, TappedStream};
 use crate::clock::Clock;
-use crate::deliver::http::connector::{Connected, HttpProxy, Socket};
+use crate::deliver::http::connector::{Connected, Peer, Socket};
+use crate::deliver::http::proxy::HttpProxy;
+
+pub use self::tap::status_in;
 
 pub(in crate::deliver) use self::pool::{Pool, usable_until};
 
@@ -34,6 +37,7 @@ pub(in crate::deliver) struct HttpConnection {
     /// It has served a request before.
     pub(in crate::deliver) reused: bool,
     pub(in crate::deliver) opened_at: Instant,
+    pub(in crate::deliver) peer: Peer,
 }
 
 enum RequestSender {
@@ -53,7 +57,7 @@ pub(in crate::deliver) struct NoResponse {
 
 impl HttpConnection {
     /// Speaks HTTP over a socket.
-    pub(in crate::deliver) async fn over(connected: Connected) -> hyper::Result<Self> {
+    pub(in crate::deliver) async fn over(connected: Connected, peer: Peer) -> hyper::Result<Self> {
         let tap = if connected.http2 { StatusTap::http2() } else { StatusTap::http1() };
         let tasks = Tasks::default();
         let io = TokioIo::new(TappedStream::new(connected.socket, tap.clone()));
@@ -66,6 +70,7 @@ impl HttpConnection {
             http_proxy: connected.http_proxy,
             reused: false,
             opened_at: Clock::runtime(),
+            peer,
         })
     }
 
@@ -114,6 +119,11 @@ impl HttpConnection {
     /// The status of a response whose head is incomplete.
     pub(in crate::deliver) fn status(&self) -> Option<u16> {
         self.tap.status()
+    }
+
+    /// When the first byte of the response was received.
+    pub(in crate::deliver) fn answered_at(&self) -> Option<Instant> {
+        self.tap.answered_at()
     }
 
     /// Whether it was closed.

@@ -4,10 +4,10 @@ use uuid::Uuid;
 
 use super::lanes::Lanes;
 use crate::admin::{
-    AttemptStatus, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterRecord,
-    DeadLetterSelection, DeadLetterStatus, RequestError,
+    AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
+    DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, RequestError,
 };
-use crate::deliver::Deliver;
+use crate::deliver::{Deliver, request_id};
 use crate::record::Callback;
 use crate::spool::{
     DeadLetter, DeadLetterNo, DeadReason, Done, LoggedAttempt, Op, Reader, Spool, SpoolError,
@@ -66,7 +66,7 @@ pub(super) fn detail(reader: &Reader, lanes: &Lanes, no: i64) -> Result<DeadLett
     Ok(DeadLetterDetail {
         dead_letter: status(&letter, lanes),
         first_records,
-        attempts: attempts.into_iter().map(attempt).collect(),
+        attempts: attempts.into_iter().map(|row| attempt(letter.batch, row)).collect(),
     })
 }
 
@@ -232,14 +232,31 @@ fn status(letter: &DeadLetter, lanes: &Lanes) -> DeadLetterStatus {
     }
 }
 
-fn attempt(row: LoggedAttempt) -> AttemptStatus {
+fn attempt(batch: Option<Uuid>, row: LoggedAttempt) -> AttemptStatus {
+    let seconds = |micros: u64| std::time::Duration::from_micros(micros).as_secs_f64();
+    let exchange = row.exchange;
+    let (response_headers, response_body) =
+        exchange.answer.map(|answer| (answer.headers, answer.body)).unzip();
     AttemptStatus {
         number: row.number,
         started_at: row.started_at.to_rfc3339(),
-        took_seconds: std::time::Duration::from_micros(row.took_micros).as_secs_f64(),
+        took_seconds: seconds(row.took_micros),
         status: row.status,
         outcome: row.outcome,
         detail: row.detail,
+        request_id: batch.map(|batch| request_id(batch, row.number)),
+        phase: exchange.phase,
+        steps: AttemptSteps {
+            dns_seconds: exchange.dns_micros.map(seconds),
+            connect_seconds: exchange.connect_micros.map(seconds),
+            tls_seconds: exchange.tls_micros.map(seconds),
+            first_byte_seconds: exchange.first_byte_micros.map(seconds),
+        },
+        remote_address: exchange.peer.map(|peer| peer.to_string()),
+        connection_reused: exchange.reused,
+        response_headers,
+        response_body,
+        next_attempt_at: row.next_at.map(|at| at.to_rfc3339()),
     }
 }
 

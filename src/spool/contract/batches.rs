@@ -1,9 +1,9 @@
 //! Batches: cut, attempted, retired, discarded.
 
-use super::{EngineFactory, Fixture, LATER, NOW, attempted, batch, lane};
+use super::{EngineFactory, Fixture, LATER, NOW, attempted, batch, lane, with_answer};
 use crate::outcome::OutcomeKind;
 use crate::record::{Callback, Seq};
-use crate::spool::attempt::{Attempted, Fate};
+use crate::spool::attempt::{Attempted, Exchange, Fate, LoggedAnswer, LoggedAttempt};
 use crate::spool::batch::Batch;
 use crate::spool::dead_letter::{DeadLetterNo, DeadReason};
 use crate::spool::lane::{LaneHealth, Refusals, Search};
@@ -78,7 +78,8 @@ fn refused(batch: &Batch, status: Option<u16>, isolated: u32) -> Op {
     let refusals = Some(Refusals { status: 422, count: 0, search });
     let health = LaneHealth { refusals, ..LaneHealth::default() };
     let outcome = status.map_or(OutcomeKind::Timeout, OutcomeKind::of_status);
-    Op::Attempted(Attempted { status, outcome, health, ..attempted(batch, Fate::Failed) })
+    let log = LoggedAttempt { status, ..LoggedAttempt::new(batch.attempts + 1, batch.cut_at, outcome) };
+    Op::Attempted(Attempted { log, health, ..attempted(batch, Fate::Failed) })
 }
 
 pub(in crate::spool) fn records_that_were_refused_alone_die_with_a_later_one_that_was_taken(
@@ -137,6 +138,41 @@ pub(in crate::spool) fn a_refused_operation_does_not_stop_the_others(factory: im
     assert_eq!(fixture.reopen().contents.uptime, Uptime(7));
 }
 
+pub(in crate::spool) fn an_attempt_is_read_as_it_was_logged(factory: impl EngineFactory) {
+    let mut fixture = Fixture::new(factory);
+    let of = lane(Callback::Ingested);
+    fixture.commit(of, 10, 100, NOW);
+    let first = batch(of, 1, 4);
+    fixture.cut(&first);
+    let long = "ö".repeat(2_000);
+    let logs = [
+        with_answer("schön", "schön"),
+        with_answer(&long, LoggedAnswer::beginning(&long)),
+        with_answer("", "the answer has a fault"),
+        with_answer("", ""),
+        LoggedAttempt {
+            detail: Some("no answer".into()),
+            ..LoggedAttempt::new(5, NOW, OutcomeKind::Timeout)
+        },
+        LoggedAttempt {
+            exchange: Exchange {
+                dns_micros: Some(1),
+                connect_micros: Some(2),
+                tls_micros: Some(3),
+                first_byte_micros: Some(4),
+                is_proxy: true,
+                ..Exchange::default()
+            },
+            ..LoggedAttempt::new(6, NOW, OutcomeKind::Delivered)
+        },
+    ];
+    for log in &logs {
+        let failed = Attempted { log: log.clone(), ..attempted(&first, Fate::Failed) };
+        assert_eq!(fixture.apply(Op::Attempted(failed)), Ok(Done::Ok));
+    }
+    assert_eq!(fixture.reader().attempts(&first.id).unwrap(), logs);
+}
+
 pub(in crate::spool) fn what_is_discarded_leaves_nothing_behind(factory: impl EngineFactory) {
     let mut fixture = Fixture::new(factory);
     let of = lane(Callback::Ingested);
@@ -146,8 +182,7 @@ pub(in crate::spool) fn what_is_discarded_leaves_nothing_behind(factory: impl En
     fixture.commit(of, 10, 100, NOW);
     let second = batch(of, 5, 10);
     fixture.cut(&second);
-    let detail = Some("schön".to_owned());
-    let failed = Attempted { detail, ..attempted(&second, Fate::Failed) };
+    let failed = Attempted { log: with_answer("schön", "schön"), ..attempted(&second, Fate::Failed) };
     assert_eq!(fixture.apply(Op::Attempted(failed)), Ok(Done::Ok));
     let gone = fixture.apply(Op::Discard { lane: of, through: Seq(20) });
     assert_eq!(gone, Ok(Done::Settled { records: 16, bytes: 1_600 }));

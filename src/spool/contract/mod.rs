@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::attempt::{Attempted, Fate};
+use super::attempt::{Attempted, Exchange, Fate, LoggedAnswer, LoggedAttempt, Phase};
 use super::batch::Batch;
 use super::engine::{OpenEngine, Reader};
 use super::error::SpoolError;
@@ -180,14 +180,34 @@ fn attempted(batch: &Batch, fate: Fate) -> Attempted {
     Attempted {
         batch: batch.id,
         lane: batch.lane,
-        number: batch.attempts + 1,
-        started_at: batch.cut_at,
-        took_micros: 3,
-        status: Some(200),
-        outcome: OutcomeKind::Delivered,
-        detail: None,
+        log: LoggedAttempt {
+            took_micros: 3,
+            status: Some(200),
+            ..LoggedAttempt::new(batch.attempts + 1, batch.cut_at, OutcomeKind::Delivered)
+        },
         fate,
         health: LaneHealth::default(),
+    }
+}
+
+/// An attempt that was answered so.
+fn with_answer(body: &str, detail: &str) -> LoggedAttempt {
+    let answer = LoggedAnswer { headers: "server: x\n".into(), body: body.into() };
+    let peer = "[::1]:443".parse().ok();
+    let exchange = Exchange {
+        first_byte_micros: Some(7),
+        peer,
+        reused: true,
+        phase: Some(Phase::Answer),
+        answer: Some(answer),
+        ..Exchange::default()
+    };
+    LoggedAttempt {
+        status: Some(500),
+        detail: Some(detail.into()),
+        exchange,
+        next_at: Some(NOW),
+        ..LoggedAttempt::new(1, NOW, OutcomeKind::Status)
     }
 }
 
@@ -206,6 +226,7 @@ macro_rules! contract_tests {
                 records_that_were_refused_alone_die_with_a_later_one_that_was_taken,
                 a_probe_that_was_in_flight_at_the_end_may_have_been_taken,
                 a_refused_operation_does_not_stop_the_others,
+                an_attempt_is_read_as_it_was_logged,
                 what_is_discarded_leaves_nothing_behind
             }
             dead_letters: {

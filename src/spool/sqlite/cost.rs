@@ -9,6 +9,6 @@ pub(super) fn chunk_cost(packed: usize) -> u64 {
     packed as u64 + CHUNK_COST
 }
 
-pub(super) fn attempt_cost(detail: usize) -> u64 {
-    detail as u64 + 120
+pub(super) fn attempt_cost(texts: usize) -> u64 {
+    texts as u64 + 120
 }

@@ -136,7 +136,7 @@ impl Store {
         let Some((batch, _)) = self.batch(&attempted.batch)? else {
             return Err(SpoolError::Damaged("a dead letter without its batch".into()));
         };
-        let batch = Batch { attempts: attempted.number, ..batch };
+        let batch = Batch { attempts: attempted.log.number, ..batch };
         write_batch(&self.connection, &batch, state).map_err(failed)?;
         match state {
             BatchState::DeadLetter => self.set_redelivery(dead, None)?,

@@ -15,7 +15,7 @@ use crate::failpoint::{self, Side};
 use crate::outcome::OutcomeKind;
 use crate::position::{Lsn, Position};
 use crate::record::{LaneNo, Seq};
-use crate::spool::attempt::{Attempted, Fate};
+use crate::spool::attempt::{Attempted, Fate, LoggedAttempt};
 use crate::spool::batch::{Batch, BatchState};
 use crate::spool::engine::{Contents, Engine, RetentionStep};
 use crate::spool::error::{OpenError, SpoolError};
@@ -237,12 +237,7 @@ fn lost_attempt(batch: &Batch, now: Timestamp) -> Attempted {
     Attempted {
         batch: batch.id,
         lane: batch.lane,
-        number: batch.attempts,
-        started_at: now,
-        took_micros: 0,
-        status: None,
-        outcome: OutcomeKind::Lost,
-        detail: None,
+        log: LoggedAttempt::new(batch.attempts, now, OutcomeKind::Lost),
         fate: Fate::Failed,
         health: LaneHealth::default(),
     }

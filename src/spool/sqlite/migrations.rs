@@ -18,8 +18,23 @@ use crate::spool::error::OpenError;
 /// changes, and comes with a fixture of the format that it makes (`tests/fixtures/spool-N`).
 pub(super) const STEPS: &[&[&str]] = &[FORMAT_2];
 
-/// `policy` is JSON, and NULL in a lane that never failed.
-const FORMAT_2: &[&str] = &["ALTER TABLE lane ADD COLUMN policy TEXT"];
+const FORMAT_2: &[&str] = &[
+    // JSON, and NULL in a lane that never failed.
+    "ALTER TABLE lane ADD COLUMN policy TEXT",
+    // How far a request came. NULL where a step was not needed or did not end.
+    "ALTER TABLE attempt ADD COLUMN dns_micros INTEGER",
+    "ALTER TABLE attempt ADD COLUMN connect_micros INTEGER",
+    "ALTER TABLE attempt ADD COLUMN tls_micros INTEGER",
+    "ALTER TABLE attempt ADD COLUMN first_byte_micros INTEGER",
+    "ALTER TABLE attempt ADD COLUMN peer TEXT",
+    // Bits: 1 the connection was reused, 2 its peer is a proxy.
+    "ALTER TABLE attempt ADD COLUMN connection INTEGER",
+    "ALTER TABLE attempt ADD COLUMN phase TEXT",
+    // The beginning of an answer that is no success. `detail` is NULL where `body` begins with it.
+    "ALTER TABLE attempt ADD COLUMN headers TEXT",
+    "ALTER TABLE attempt ADD COLUMN body TEXT",
+    "ALTER TABLE attempt ADD COLUMN next_at INTEGER",
+];
 
 /// The format that `steps` end with.
 pub(super) fn newest(steps: &[&[&str]]) -> i64 {

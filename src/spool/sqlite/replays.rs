@@ -156,7 +156,7 @@ impl Store {
         }
         let AttemptedBatch { batch, .. } =
             rules::attempted(attempted, self.batches_of(batch.lane, Some(replay))?)?;
-        let batch = Batch { attempts: attempted.number, ..batch };
+        let batch = Batch { attempts: attempted.log.number, ..batch };
         let range = self.running_range(batch.lane, replay)?;
         let (range, state) = rules::range_after(range, &batch, attempted)?;
         self.log_attempt(attempted)?;

@@ -1,6 +1,7 @@
 //! What is removed, and in which order. Never a record that is not settled, or a cut batch.
 //!
-//! By age: settled records, dead letters and attempts past `retain`. By size, near `bytes_max`:
+//! By age: settled records, dead letters and attempts past `retain`. By count: attempts, of which the last
+//! million is kept. By size, near `bytes_max`:
 //! delivered records, oldest first, but those that a running replay needs: the delivery loop cancels
 //! replays, the newest first. Then the oldest dead letters of the lane that holds most. What is left
 //! then are pending records: the delivery loop gives up those of lanes that fail, are paused or have no
@@ -13,6 +14,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::dead_letters::find_dead_letter;
 
+use super::attempts::{ATTEMPTS_MAX, TEXT_BYTES};
 use super::cost::{BATCH_COST, attempt_cost, chunk_cost};
 use super::error::failed;
 use super::store::Store;
@@ -177,7 +179,7 @@ impl Store {
 
     pub(super) fn remove_batch(&mut self, id: &[u8]) -> Result<(), SpoolError> {
         let attempts: i64 = self.one(
-            "SELECT coalesce(sum(coalesce(length(CAST(detail AS BLOB)), 0) + ?2), 0) FROM attempt WHERE batch = ?1",
+            &format!("SELECT coalesce(sum({TEXT_BYTES} + ?2), 0) FROM attempt WHERE batch = ?1"),
             params![id, attempt_cost(0).cast_signed()],
         )?;
         self.execute("DELETE FROM attempt WHERE batch = ?1", [id])?;
@@ -198,15 +200,16 @@ impl Store {
             self.meta.low_watermark.map_or(0, |low_watermark| low_watermark.seq.0.cast_signed());
         self.execute("DELETE FROM discarded WHERE last <= ?1", [low_watermark])?;
         // Attempts are numbered in the order of time; those of a batch that still waits may be old.
+        // Their numbers bound their count, so that nothing counts rows.
+        let last: i64 = self.one("SELECT coalesce(max(no), 0) FROM attempt", [])?;
         let attempts = self.numbers(
-            "SELECT no FROM (SELECT no, started_at FROM attempt ORDER BY no LIMIT ?2) WHERE started_at < ?1",
-            params![cutoff.0, STEP_ROWS],
+            "SELECT no FROM (SELECT no, started_at FROM attempt ORDER BY no LIMIT ?2) WHERE started_at < ?1 OR no <= ?3",
+            params![cutoff.0, STEP_ROWS, last - ATTEMPTS_MAX],
         )?;
         for no in &attempts {
-            let detail: i64 = self
-                .one("SELECT coalesce(length(CAST(detail AS BLOB)), 0) FROM attempt WHERE no = ?1", [no])?;
+            let texts: i64 = self.one(&format!("SELECT {TEXT_BYTES} FROM attempt WHERE no = ?1"), [no])?;
             self.execute("DELETE FROM attempt WHERE no = ?1", [no])?;
-            self.freed(attempt_cost(usize::try_from(detail).unwrap_or(0)));
+            self.freed(attempt_cost(usize::try_from(texts).unwrap_or(0)));
         }
         Ok(dead.len().max(attempts.len()) == STEP_ROWS as usize)
     }

@@ -25,15 +25,15 @@ impl Store {
         }
         let AttemptedBatch { refused_before, batch } =
             rules::attempted(attempted, self.batches(attempted.lane)?)?;
-        let batch = Batch { attempts: attempted.number, ..batch };
+        let batch = Batch { attempts: attempted.log.number, ..batch };
         self.log_attempt(attempted)?;
         for refused in &refused_before {
-            self.refused(refused, attempted.started_at)?;
+            self.refused(refused, attempted.log.started_at)?;
         }
         self.lane(batch.lane, batch.first).health = attempted.health.clone();
         write_batch(&self.connection, &batch, rules::batch_after(attempted.fate)).map_err(failed)?;
         if let Fate::Dead(reason) = attempted.fate {
-            self.add_batch_dead_letter(&batch, reason, attempted.started_at)?;
+            self.add_batch_dead_letter(&batch, reason, attempted.log.started_at)?;
         }
         if attempted.fate != Fate::Failed {
             self.settle(batch.lane, batch.last, u64::from(batch.records), batch.fragment_bytes());

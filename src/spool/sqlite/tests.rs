@@ -77,6 +77,22 @@ fn a_name_that_is_damaged_is_refused_and_never_read_as_another_project() {
 }
 
 #[test]
+fn of_attempts_the_last_million_is_kept() {
+    let folder = Folder::new();
+    let mut spool = folder.open(1 << 30, Timestamp(0));
+    let file = rusqlite::Connection::open(folder.0.path().join("spool.sqlite")).unwrap();
+    for no in [1, 2, 300, 301, 1_000_300] {
+        let sql = "INSERT INTO attempt (no, batch, number, started_at, took_micros, outcome) \
+                   VALUES (?1, x'00', 1, 5, 0, 'delivered')";
+        file.execute(sql, [no]).unwrap();
+    }
+    while spool.engine.sweep(Timestamp(0)).unwrap().more {}
+    let mut left = file.prepare("SELECT no FROM attempt ORDER BY no").unwrap();
+    let left: Vec<i64> = left.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(left, [301, 1_000_300]);
+}
+
+#[test]
 fn a_second_sidecar_on_a_spool_is_refused_with_the_first_ones_pid() {
     let folder = tempfile::tempdir().unwrap();
     let first = open(folder.path());

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::HttpConnection;
 use crate::clock::Clock;
-use crate::deliver::http::connector::Key;
+use crate::deliver::http::target::Key;
 
 /// Idle connections, of a bounded number, each for a bounded time.
 #[derive(Clone, Default)]

@@ -9,15 +9,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 use self::frames::Frames;
+use crate::clock::Clock;
 
 /// The bytes received since the request began.
 #[derive(Clone, Debug)]
 pub(super) struct StatusTap(Arc<Mutex<TapState>>);
 
 #[derive(Debug)]
-enum TapState {
+struct TapState {
+    reader: StatusReader,
+    /// When the first byte of an answer was received.
+    answered_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum StatusReader {
     Frames(Frames),
     StatusLine(StatusLine),
 }
@@ -43,41 +52,62 @@ struct StatusLine {
 
 impl StatusTap {
     pub(super) fn http1() -> Self {
-        Self(Arc::new(Mutex::new(TapState::StatusLine(StatusLine::default()))))
+        Self::new(StatusReader::StatusLine(StatusLine::default()))
     }
 
     pub(super) fn http2() -> Self {
-        Self(Arc::new(Mutex::new(TapState::Frames(Frames::default()))))
+        Self::new(StatusReader::Frames(Frames::default()))
+    }
+
+    fn new(reader: StatusReader) -> Self {
+        Self(Arc::new(Mutex::new(TapState { reader, answered_at: None })))
     }
 
     /// A request begins: bytes received before are not its response.
     pub(super) fn begin(&self) {
-        match &mut *self.lock() {
-            TapState::Frames(frames) => frames.begin(),
-            TapState::StatusLine(line) => *line = StatusLine::default(),
+        let mut state = self.lock();
+        state.answered_at = None;
+        match &mut state.reader {
+            StatusReader::Frames(frames) => frames.begin(),
+            StatusReader::StatusLine(line) => *line = StatusLine::default(),
         }
     }
 
     /// Whether any byte was received.
     pub(super) fn any(&self) -> bool {
-        match &*self.lock() {
-            TapState::Frames(frames) => frames.any(),
-            TapState::StatusLine(line) => line.any,
+        match &self.lock().reader {
+            StatusReader::Frames(frames) => frames.any(),
+            StatusReader::StatusLine(line) => line.any,
         }
+    }
+
+    /// When the first byte of an answer was received.
+    pub(super) fn answered_at(&self) -> Option<Instant> {
+        self.lock().answered_at
     }
 
     /// The status of the final response, if it was received.
     pub(super) fn status(&self) -> Option<u16> {
-        match &*self.lock() {
-            TapState::Frames(frames) => frames.status(),
-            TapState::StatusLine(line) => line.status,
+        match &self.lock().reader {
+            StatusReader::Frames(frames) => frames.status(),
+            StatusReader::StatusLine(line) => line.status,
         }
     }
 
     fn take_in(&self, bytes: &[u8]) {
-        match &mut *self.lock() {
-            TapState::Frames(frames) => frames.take_in(bytes),
-            TapState::StatusLine(line) => line.take_in(bytes),
+        let mut state = self.lock();
+        let is_answer = match &mut state.reader {
+            StatusReader::Frames(frames) => {
+                frames.take_in(bytes);
+                frames.is_answer()
+            }
+            StatusReader::StatusLine(line) => {
+                line.take_in(bytes);
+                line.any
+            }
+        };
+        if is_answer && state.answered_at.is_none() {
+            state.answered_at = Some(Clock::runtime());
         }
     }
 
@@ -113,6 +143,13 @@ impl StatusLine {
             }
         }
     }
+}
+
+/// The status of an answer whose bytes are received in pieces of this size.
+pub fn status_in(bytes: &[u8], http2: bool, piece: usize) -> Option<u16> {
+    let tap = if http2 { StatusTap::http2() } else { StatusTap::http1() };
+    bytes.chunks(piece.max(1)).for_each(|piece| tap.take_in(piece));
+    tap.status()
 }
 
 /// `HTTP/1.1 200 OK`, of any version and reason.
@@ -202,6 +239,7 @@ const LINE_BYTES_MAX: usize = 256;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_status_is_that_of_the_final_answer_however_its_bytes_come() {
@@ -223,6 +261,23 @@ mod tests {
                 answer.as_bytes().chunks(size).for_each(|bytes| scan.take_in(bytes));
                 assert_eq!(scan.status, status, "{answer:?} in pieces of {size}");
             }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn the_size_of_pieces_changes_nothing(
+            bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(1), Just(0), Just(b'\n'), Just(0x88)], 0..200),
+            status in proptest::option::of(100_u16..=600),
+            http2: bool,
+            piece in 1_usize..50,
+        ) {
+            let line = status.map_or_else(Vec::new, |status| format!("HTTP/1.1 {status}\r\n").into_bytes());
+            let bytes = [line, bytes].concat();
+            let whole = status_in(&bytes, http2, bytes.len());
+            prop_assert_eq!(status_in(&bytes, http2, piece), whole);
+            prop_assert!(whole.is_none_or(|status| status == 101 || (200..600).contains(&status)));
         }
     }
 }

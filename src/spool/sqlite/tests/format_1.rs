@@ -94,12 +94,12 @@ fn ended(batch: &Batch, status: u16, outcome: OutcomeKind, fate: Fate, health: L
     Attempted {
         batch: batch.id,
         lane: batch.lane,
-        number: batch.attempts + 1,
-        started_at: AT,
-        took_micros: 1_500,
-        status: Some(status),
-        outcome,
-        detail: (status != 200).then(|| "no thanks".to_owned()),
+        log: LoggedAttempt {
+            took_micros: 1_500,
+            status: Some(status),
+            detail: (status != 200).then(|| "no thanks".to_owned()),
+            ..LoggedAttempt::new(batch.attempts + 1, AT, outcome)
+        },
         fate,
         health,
     }

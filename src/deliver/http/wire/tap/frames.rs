@@ -4,6 +4,7 @@
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     any: bool,
+    is_answer: bool,
     status: Option<u16>,
     head: Vec<u8>,
     /// Bytes of the frame's payload that are not yet received.
@@ -15,11 +16,16 @@ pub(super) struct Frames {
 impl Frames {
     /// A request begins, possibly inside a frame.
     pub(super) fn begin(&mut self) {
-        (self.any, self.status) = (false, None);
+        (self.any, self.is_answer, self.status) = (false, false, None);
     }
 
     pub(super) fn any(&self) -> bool {
         self.any
+    }
+
+    /// Whether headers were received.
+    pub(super) fn is_answer(&self) -> bool {
+        self.is_answer
     }
 
     pub(super) fn status(&self) -> Option<u16> {
@@ -55,6 +61,7 @@ impl Frames {
 
     fn take_payload(&mut self, payload: &[u8]) {
         let [_, _, _, HEADERS, flags, ..] = self.head[..] else { return };
+        self.is_answer = true;
         let room = KEPT_BYTES_MAX.saturating_sub(self.kept.len());
         if room == 0 || self.status.is_some() {
             return;
