@@ -15,6 +15,9 @@
 /// Timestamps and uptime, as values.
 pub mod time;
 
+/// Secrets: values that nothing prints.
+pub mod secret;
+
 /// LSNs, and the positions of records.
 pub mod position;
 

@@ -26,6 +26,7 @@ use scanner::{
 /// The rooms in the order in which a change meets them. A room may use only those before it.
 const FLOW: &[&str] = &[
     "time",
+    "secret",
     "position",
     "record",
     "outcome",
@@ -50,6 +51,7 @@ const FLOW: &[&str] = &[
 /// Files and folders that do no I/O and read no clock: time is an argument, the next wake-up is a result.
 const PURE: &[&str] = &[
     "time.rs",
+    "secret.rs",
     "position.rs",
     "record.rs",
     "outcome/",
@@ -65,7 +67,9 @@ const PURE: &[&str] = &[
     "capture/stream_cursor.rs",
     "deliver/scheduler/",
     "deliver/driver/outage",
-    "deliver/http/signature",
+    "deliver/shown_url.rs",
+    "deliver/signing",
+    "spool/sealing.rs",
     "service/control/tail_line",
     "service/supervisor/continuity",
     "service/supervisor/decide",

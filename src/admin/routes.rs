@@ -18,6 +18,7 @@ use super::control::{Control, RequestError};
 use super::tail::{self, Tail};
 use crate::record::Callback;
 use crate::replay::ReplayRequest;
+use crate::secret::Secret;
 
 /// What the endpoints read and call.
 pub struct AdminState {
@@ -28,7 +29,7 @@ pub struct AdminState {
     /// Records as they are classified.
     pub tail: Tail,
     /// The bearer token that the port requires, where one is set. The socket requires none.
-    pub token: Option<String>,
+    pub token: Option<Secret>,
 }
 
 pub(super) fn router(admin: Arc<AdminState>) -> Router {

@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::net::{TcpListener, UnixListener};
 
 use super::routes::{AdminState, router};
+use crate::secret::Secret;
 
 /// Serves on a port until the future is dropped.
 pub async fn serve_tcp(admin: Arc<AdminState>, listener: TcpListener) -> anyhow::Result<()> {
@@ -59,10 +60,10 @@ fn is_own(host: &str, own_address: IpAddr) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-fn carries(request: &Request, token: &str) -> bool {
+fn carries(request: &Request, token: &Secret) -> bool {
     let given = request.headers().get(header::AUTHORIZATION);
     let given = given.and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    given.is_some_and(|given| given.ct_eq(token.as_bytes()).into())
+    given.is_some_and(|given| given.ct_eq(token.expose().as_bytes()).into())
 }
 
 /// Probes need no token: they return only the readiness and its reasons.

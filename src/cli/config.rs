@@ -7,6 +7,9 @@ use crate::settings::Settings;
 /// Reports valid settings. Invalid ones are reported where they are read.
 pub(super) fn check(settings: &Settings) -> Exit {
     let webhooks = settings.routes.all().count();
+    for warning in settings.warnings() {
+        print(format_args!("warning: {warning}\n"));
+    }
     let plural = if webhooks == 1 { "" } else { "s" };
     print(format_args!("the settings are valid: {webhooks} webhook{plural}\n"));
     Exit::Done

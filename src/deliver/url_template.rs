@@ -1,18 +1,21 @@
 //! A receiver's URL, in which `{project}` and `{callback}` are filled in for each request.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use hyper::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::shown_url::shown_url;
 use crate::record::Callback;
 
 /// A URL whose path and query may hold placeholders; its scheme, host and port never do.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct UrlTemplate {
     uri: Uri,
     /// Path and query, in pieces. Empty: they are those of `uri`.
     pieces: Vec<Piece>,
+    /// Without what may be a secret.
+    shown: String,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -51,7 +54,8 @@ impl UrlTemplate {
         if placeholders != text.matches("{project}").count() + text.matches("{callback}").count() {
             return Err(TemplateError::Misplaced);
         }
-        Ok(Self { uri, pieces: if placeholders == 0 { Vec::new() } else { pieces } })
+        let shown = shown_url(text);
+        Ok(Self { uri, pieces: if placeholders == 0 { Vec::new() } else { pieces }, shown })
     }
 
     /// Scheme, host and port as all requests have them.
@@ -81,7 +85,21 @@ impl UrlTemplate {
 
 impl From<Uri> for UrlTemplate {
     fn from(uri: Uri) -> Self {
-        Self { uri, pieces: Vec::new() }
+        let shown = shown_url(&uri.to_string());
+        Self { uri, pieces: Vec::new(), shown }
+    }
+}
+
+/// As it may be shown.
+impl fmt::Display for UrlTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for UrlTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
     }
 }
 

@@ -1,15 +1,15 @@
 //! Webhooks: one for each lane, validated.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::header::{HeaderName, HeaderValue};
 
-use super::http::signature::Secret;
 use super::request_limits::RequestLimits;
+use super::signing::SigningSecret;
 use super::url_template::UrlTemplate;
 use crate::record::{Callback, PropertySet};
+use crate::secret::Secret;
 
 /// A webhook for one (project, callback), or for several by `*`.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,9 +23,9 @@ pub struct Webhook {
     /// The URL of requests.
     pub url: UrlTemplate,
     /// Sent with each request, in this order.
-    pub headers: Vec<(HeaderName, Redacted)>,
+    pub headers: Vec<(HeaderName, Secret<HeaderValue>)>,
     /// Signing secrets, the newest first; several during a rotation.
-    pub secrets: Vec<Secret>,
+    pub secrets: Vec<SigningSecret>,
     /// How requests are made and retried.
     pub limits: Limits,
     /// Who set it.
@@ -101,16 +101,6 @@ pub struct Limits {
     pub gzip: bool,
     /// Limits of the requests of all its lanes together.
     pub requests: RequestLimits,
-}
-
-/// A header's value, which is never printed.
-#[derive(Clone, Eq, PartialEq)]
-pub struct Redacted(pub HeaderValue);
-
-impl fmt::Debug for Redacted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
 }
 
 /// Two webhooks for the same records.

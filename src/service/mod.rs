@@ -1,6 +1,7 @@
 //! The running service: spool, capture, delivery, supervisor, listeners, signals.
 
 mod control;
+mod logged_warnings;
 mod reloadable_client;
 mod resync_queue;
 mod state;
@@ -18,6 +19,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
 use self::control::{Controller, tail_line};
+use self::logged_warnings::LoggedWarnings;
 use self::reloadable_client::ReloadableClient;
 use self::state::State;
 use self::supervisor::{Supervisor, Termination};
@@ -97,6 +99,7 @@ enum Request {
 
 struct Service {
     sources: Sources,
+    logged_warnings: LoggedWarnings,
     client: ReloadableClient,
     /// The effective webhooks: of the settings read last. Every reader has a receiver of this one.
     routes: watch::Sender<Arc<Routes>>,
@@ -169,6 +172,7 @@ impl Service {
         let supervisor = Supervisor::new(supervisor, &opened.facts)?;
         Ok(Self {
             sources,
+            logged_warnings: LoggedWarnings::of(&settings),
             client,
             routes,
             spool: opened.spool,
@@ -205,6 +209,7 @@ impl Service {
         let read = settings::load(&self.sources).map_err(anyhow::Error::from);
         match read.and_then(|read| self.client.reload().map(|()| read)) {
             Ok(read) => {
+                self.logged_warnings.log(&read);
                 self.routes.send_replace(Arc::new(read.routes));
                 self.capture.routes_changed();
                 self.deliver.routes_changed(read.in_flight_max, read.host_limits, read.lane_bytes_max);

@@ -4,20 +4,21 @@ use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
-use hyper::header::{HeaderName, HeaderValue};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::documents::mapping;
 use super::egress::{egress, proxy};
 use super::error::SettingErrors;
-use super::limits::{host_limits, limits, own_limits};
-use super::raw::{self, MaybeSize, OneOrManySecrets, Raw};
-use super::url::url;
-use super::values::{Initial, LogFormat, OnTruncate, Settings, Token};
-use crate::deliver::{HeaderNames, Limits, Redacted, Routes, Secret, SetBy, UrlTemplate, Webhook};
-use crate::record::{Callback, Property, PropertySet};
-use crate::source::{Conninfo, SecretFile};
+use super::limits::{host_limits, limits};
+use super::raw::{self, MaybeSize, OneOrManyKeys, Raw};
+use super::secret_source::PasswordSetting;
+use super::values::{Initial, LogFormat, OnTruncate, Settings};
+use super::webhook_section::webhook;
+use crate::deliver::{HeaderNames, Routes, Webhook};
+use crate::secret::Secret;
+use crate::source::{Conninfo, PasswordSource};
+use crate::spool::{SpoolKey, SpoolKeys};
 
 pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
     let mut errors = SettingErrors::default();
@@ -30,18 +31,17 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
         .enumerate()
         .filter_map(|(at, hook)| webhook(at, hook, (&limits, header_names.as_ref()), &mut errors))
         .collect();
-    let token = errors.or("admin.token", raw.admin.token.value());
-    let lacks_token = token.as_ref().is_some_and(String::is_empty);
-    let token = token.filter(|token| !token.is_empty());
+    let given_token = errors.or("admin.token", raw.admin.token.value());
     let proxy = proxy(&raw.egress, &mut errors);
     let egress = egress(&raw.egress, &mut errors);
     let host_limits = host_limits(raw, &mut errors);
     let lane_bytes_max = lane_bytes_max(&raw.spool, &mut errors);
+    let spool_keys = spool_keys(&raw.spool.key, &mut errors);
     let found = (
         conninfo(&raw.postgres, &mut errors),
         mapping(&raw.documents, &mut errors),
         errors.or("webhook", Routes::new(webhooks)),
-        listen(&raw.admin.listen, lacks_token, &mut errors),
+        listen(&raw.admin.listen, given_token.as_ref().is_some_and(is_empty), &mut errors),
         choice("documents.on_truncate", &raw.documents.on_truncate, ON_TRUNCATE, &mut errors),
         choice("documents.initial", &raw.documents.initial, INITIAL, &mut errors),
         choice("log.format", &raw.log.format, FORMATS, &mut errors),
@@ -78,13 +78,14 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
         spool_path: raw.spool.path.clone(),
         spool_bytes_max: raw.spool.bytes_max.0,
         lane_bytes_max,
+        spool_keys,
         retain: raw.spool.retain.0,
         missing_max: raw.recovery.missing_max,
         egress,
         ca_file: some_path(&raw.egress.ca_file),
         proxy,
         listen,
-        token: token.map(Token),
+        token: given_token.filter(|token| !is_empty(token)),
         log_format,
         log_level: raw.log.level.clone(),
     })
@@ -141,19 +142,51 @@ fn lane_bytes_max(raw: &raw::Spool, errors: &mut SettingErrors) -> u64 {
     }
 }
 
+/// The keys of secrets in the spool. An empty text is none.
+fn spool_keys(raw: &OneOrManyKeys, errors: &mut SettingErrors) -> SpoolKeys {
+    let sources = match raw {
+        OneOrManyKeys::One(one) => std::slice::from_ref(one),
+        OneOrManyKeys::Many(many) => many,
+    };
+    let is_one = matches!(raw, OneOrManyKeys::One(_));
+    let mut keys = Vec::new();
+    for source in sources {
+        match errors.or("spool.key", source.value()) {
+            Some(text) if is_one && is_empty(&text) => {}
+            Some(text) => keys.extend(errors.or("spool.key", SpoolKey::parse(text.expose()))),
+            None => {}
+        }
+    }
+    SpoolKeys::new(keys)
+}
+
+fn is_empty(secret: &Secret) -> bool {
+    secret.expose().is_empty()
+}
+
 fn conninfo(raw: &raw::Postgres, errors: &mut SettingErrors) -> Option<Conninfo> {
     let url = errors.or("postgres.url", raw.url.value())?;
-    let password = errors.or("postgres.password", raw.password.value())?;
     let user = std::env::var("PGUSER").ok().or_else(os_user);
-    let mut conninfo = errors.or("postgres.url", Conninfo::parse(&url, user.as_deref()))?;
+    let mut conninfo = errors.or("postgres.url", Conninfo::parse(url.expose(), user.as_deref()))?;
     if conninfo.password.is_some() {
-        conninfo.secret_file = raw.url.file().cloned().map(SecretFile::Url);
+        conninfo.password_source = raw.url.file().cloned().map(PasswordSource::UrlFile);
     }
-    if !password.is_empty() {
-        conninfo.password = Some(password);
-        conninfo.secret_file = raw.password.file().cloned().map(SecretFile::Password);
+    match &raw.password {
+        PasswordSetting::Command(command) if command.expose().first().is_none_or(String::is_empty) => {
+            errors.note("postgres.password", "`command` is empty: the name of a program is expected");
+        }
+        PasswordSetting::Command(command) => {
+            conninfo.password_source = Some(PasswordSource::Command(command.expose().clone()));
+        }
+        PasswordSetting::Secret(secret) => {
+            let password = errors.or("postgres.password", secret.value())?;
+            if !is_empty(&password) {
+                conninfo.password = Some(password);
+                conninfo.password_source = secret.file().cloned().map(PasswordSource::File);
+            }
+        }
     }
-    if !url.contains("connect_timeout") {
+    if !url.expose().contains("connect_timeout") {
         conninfo.connect_timeout = Duration::from_millis(raw.connect_timeout_ms);
     }
     Some(conninfo)
@@ -169,86 +202,6 @@ fn os_user() -> Option<String> {
         (fields.nth(1) == uid.as_deref()).then(|| name.to_owned())
     });
     by_uid.or_else(|| std::env::var("USER").ok())
-}
-
-fn webhook(
-    at: usize,
-    raw: &raw::Webhook,
-    (default, header_names): (&Limits, Option<&HeaderNames>),
-    errors: &mut SettingErrors,
-) -> Option<Webhook> {
-    let field = |name: &str| format!("webhook[{at}].{name}");
-    let callback = match raw.callback.as_str() {
-        "*" => None,
-        name => Some(errors.or(&field("callback"), name.parse::<Callback>())?),
-    };
-    let project = Some(raw.project.clone()).filter(|project| project != "*");
-    if project.as_deref() == Some("") {
-        errors.note(&field("project"), "a project's name or \"*\" is expected");
-    }
-    let url = errors.or(&field("url"), UrlTemplate::parse(&raw.url, url));
-    let mut headers = Vec::new();
-    for (name, value) in &raw.headers {
-        match header(name, value, header_names) {
-            Ok(header) => headers.push(header),
-            Err(why) => errors.note(&field(&format!("headers.{name}")), why),
-        }
-    }
-    let secrets = match &raw.secret {
-        None => Vec::new(),
-        Some(OneOrManySecrets::One(one)) => vec![one.clone()],
-        Some(OneOrManySecrets::Many(many)) => many.clone(),
-    };
-    let mut checked = Vec::new();
-    for secret in secrets {
-        let parsed = secret.value().and_then(|text| Secret::parse(&text).map_err(|error| error.to_string()));
-        checked.extend(errors.or(&field("secret"), parsed));
-    }
-    let properties = properties(&field("properties"), raw, callback, errors);
-    let limits = own_limits(&format!("webhook[{at}]"), raw, default, errors);
-    Some(Webhook {
-        project,
-        callback,
-        properties: properties?,
-        url: url?,
-        headers,
-        secrets: checked,
-        limits,
-        set_by: SetBy::Operator,
-    })
-}
-
-/// The properties that it takes, all where it names none. Only records of `modified` have one.
-fn properties(
-    field: &str,
-    raw: &raw::Webhook,
-    callback: Option<Callback>,
-    errors: &mut SettingErrors,
-) -> Option<PropertySet> {
-    let Some(names) = &raw.properties else { return Some(PropertySet::ALL) };
-    if names.is_empty() {
-        errors.note(field, "at least one property is needed; without the setting, the webhook takes all");
-    }
-    if callback.is_some_and(|callback| callback != Callback::Modified) {
-        errors.note(field, "only a webhook whose callback is \"modified\" or \"*\" can have it: other records are about no property");
-    }
-    let parsed = names.iter().map(|name| errors.or(field, name.parse::<Property>()));
-    parsed.collect()
-}
-
-fn header(
-    name: &str,
-    value: &raw::Secret,
-    names: Option<&HeaderNames>,
-) -> Result<(HeaderName, Redacted), String> {
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "not a valid header name".to_owned())?;
-    if names.is_some_and(|names| names.is_reserved(&name)) {
-        return Err("this header is reserved".into());
-    }
-    let mut value =
-        HeaderValue::from_str(&value.value()?).map_err(|_| "not a valid header value".to_owned())?;
-    value.set_sensitive(true);
-    Ok((name, Redacted(value)))
 }
 
 fn listen(text: &str, lacks_token: bool, errors: &mut SettingErrors) -> Option<SocketAddr> {

@@ -12,10 +12,13 @@ mod error;
 mod limits;
 mod merged;
 mod raw;
+mod secret_source;
 mod show;
 mod units;
 mod url;
 mod values;
+mod warnings;
+mod webhook_section;
 
 use std::path::PathBuf;
 
@@ -24,9 +27,7 @@ use merged::{Merged, Origin};
 
 pub use show::show;
 pub(crate) use units::span;
-pub use values::{
-    DEFAULT_SETTINGS, Initial, InvalidSettings, LogFormat, OnTruncate, Settings, Sources, Token,
-};
+pub use values::{DEFAULT_SETTINGS, Initial, InvalidSettings, LogFormat, OnTruncate, Settings, Sources};
 
 /// Loads the effective settings.
 pub fn load(sources: &Sources) -> Result<Settings, InvalidSettings> {

@@ -1,14 +1,12 @@
 //! The raw settings, as the file has them. An unknown key is an error.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
+use super::secret_source::{PasswordSetting, SecretSource};
 use super::units::{ByteSize, HumanDuration};
-use crate::source::{read_secret, without_line_break};
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,8 +29,8 @@ pub(super) struct Raw {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Postgres {
-    pub(super) url: Secret,
-    pub(super) password: Secret,
+    pub(super) url: SecretSource,
+    pub(super) password: PasswordSetting,
     pub(super) slot: String,
     pub(super) failover_slot: bool,
     pub(super) publication: String,
@@ -114,6 +112,7 @@ pub(super) struct Spool {
     pub(super) bytes_max: ByteSize,
     pub(super) lane_bytes_max: MaybeSize,
     pub(super) retain: HumanDuration,
+    pub(super) key: OneOrManyKeys,
 }
 
 /// A setting for which `""` means a computed default.
@@ -145,7 +144,7 @@ pub(super) struct Egress {
 #[serde(deny_unknown_fields)]
 pub(super) struct Admin {
     pub(super) listen: String,
-    pub(super) token: Secret,
+    pub(super) token: SecretSource,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -161,9 +160,10 @@ pub(super) struct Webhook {
     pub(super) project: String,
     pub(super) callback: String,
     pub(super) properties: Option<Vec<String>>,
-    pub(super) url: String,
+    pub(super) url: SecretSource,
     #[serde(default)]
-    pub(super) headers: BTreeMap<String, Secret>,
+    pub(super) headers: BTreeMap<String, SecretSource>,
+    pub(super) auth: Option<Auth>,
     pub(super) secret: Option<OneOrManySecrets>,
     pub(super) records_max: Option<u32>,
     pub(super) bytes_max: Option<ByteSize>,
@@ -190,103 +190,56 @@ pub(super) struct Host {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged, expecting = "expected a secret, or a list of secrets, the newest first")]
+#[serde(
+    untagged,
+    expecting = "expected a secret, or a list of secrets, the newest first, each a string, { env = \"NAME\" }, { file = \"PATH\" } or { value = SECRET, until = \"2026-12-01T00:00:00Z\" }"
+)]
 pub(super) enum OneOrManySecrets {
-    One(Secret),
-    Many(Vec<Secret>),
+    One(SecretSource),
+    Many(Vec<ListedSecret>),
 }
 
-/// A secret. Never shown.
-#[derive(Clone)]
-pub(super) enum Secret {
-    FromEnv(String),
-    FromFile(PathBuf),
-    Plain(String),
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a secret")]
+pub(super) enum ListedSecret {
+    Endless(SecretSource),
+    Ending(EndingSecret),
 }
 
-impl<'de> Deserialize<'de> for Secret {
-    /// Accepts a text or a table and nothing else, so that an error does not repeat a secret as the name of
-    /// a variant.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct SecretVisitor;
-        impl<'de> Visitor<'de> for SecretVisitor {
-            type Value = Secret;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string, { env = \"NAME\" } or { file = \"PATH\" }")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Secret, E> {
-                Ok(Secret::Plain(text.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Secret, A::Error> {
-                let secret = match map.next_entry::<String, String>()? {
-                    Some((key, name)) if key == "env" => Secret::FromEnv(name),
-                    Some((key, path)) if key == "file" => Secret::FromFile(path.into()),
-                    _ => return Err(A::Error::custom(format!("expected {}", Expected(&self)))),
-                };
-                match map.next_key::<String>()? {
-                    None => Ok(secret),
-                    Some(_) => Err(A::Error::custom("one of `env` and `file` is enough")),
-                }
-            }
-        }
-        deserializer.deserialize_any(SecretVisitor)
-    }
+/// A secret that signs until a time.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EndingSecret {
+    pub(super) value: SecretSource,
+    pub(super) until: String,
 }
 
-/// The expectation of a visitor, as text.
-struct Expected<'a, V>(&'a V);
-
-impl<'de, V: Visitor<'de>> fmt::Display for Expected<'_, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.expecting(f)
-    }
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a key, or a list of keys, the one that encrypts first")]
+pub(super) enum OneOrManyKeys {
+    One(SecretSource),
+    Many(Vec<SecretSource>),
 }
 
-impl Secret {
-    /// Reads the secret.
-    pub(super) fn value(&self) -> Result<String, String> {
-        match self {
-            Self::Plain(text) => Ok(text.clone()),
-            Self::FromEnv(name) => {
-                let value = std::env::var(name).map_err(|_| format!("the environment has no `{name}`"))?;
-                Ok(without_line_break(&value))
-            }
-            Self::FromFile(file) => read_secret(file),
-        }
-    }
-
-    /// The file that holds the secret, if one does.
-    pub(super) fn file(&self) -> Option<&PathBuf> {
-        match self {
-            Self::FromFile(file) => Some(file),
-            Self::FromEnv(_) | Self::Plain(_) => None,
-        }
-    }
+/// How requests show who sends them; one of these.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Auth {
+    pub(super) basic: Option<Basic>,
+    pub(super) bearer: Option<SecretSource>,
+    pub(super) api_key: Option<ApiKey>,
 }
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Basic {
+    pub(super) user: String,
+    pub(super) password: SecretSource,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_break_at_the_end_of_a_secret_is_cut_wherever_it_is_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        for (number, end) in ["", "\n", "\r\n", "\n\n"].into_iter().enumerate() {
-            let file = folder.path().join(number.to_string());
-            std::fs::write(&file, format!(" a\nb {end}")).unwrap();
-            assert_eq!(Secret::FromFile(file).value().unwrap(), " a\nb ");
-            // A test cannot set variables of its own process; the function is the same for variables and
-            // files.
-            assert_eq!(without_line_break(&format!(" a\nb {end}")), " a\nb ");
-        }
-    }
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApiKey {
+    pub(super) header: String,
+    pub(super) value: SecretSource,
 }

@@ -7,6 +7,7 @@ use figment::value::{Dict, Value};
 use super::merged::Merged;
 use super::settings;
 use super::values::{InvalidSettings, Sources};
+use crate::deliver::shown_url;
 
 /// One line per setting: `batch.records_max = 100    # defaults`.
 pub fn show(sources: &Sources) -> Result<String, InvalidSettings> {
@@ -64,7 +65,7 @@ fn shown(path: &str, value: &Value) -> String {
         Value::String(_, text) if path == "postgres.url" => format!("{:?}", without_password(text)),
         Value::String(_, text) if path == "egress.proxy" && text.contains('@') => "\"…\"".to_owned(),
         Value::String(_, text) if path.rsplit('.').next() == Some("url") => {
-            format!("{:?}", without_path(text))
+            format!("{:?}", shown_url(text))
         }
         Value::String(_, text) if is_secret(path) && !text.is_empty() => "\"…\"".to_owned(),
         Value::Array(_, _) if is_secret(path) => "\"…\"".to_owned(),
@@ -87,16 +88,14 @@ fn shown(path: &str, value: &Value) -> String {
 
 fn is_secret(path: &str) -> bool {
     let last = path.rsplit('.').next().unwrap_or_default();
-    matches!(last, "password" | "token" | "secret") || path.contains(".headers.") || path.contains(".secret.")
-}
-
-/// A webhook's URL without path and query, which often contain a secret.
-fn without_path(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return "…".to_owned() };
-    let host = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
-    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-    let more = rest.trim_start_matches(host).trim_start_matches('/');
-    format!("{scheme}://{host}/{}", if more.is_empty() { "" } else { "…" })
+    let is_login = path.contains(".auth.") && !matches!(last, "user" | "header");
+    let is_of_list = path.contains(".secret.") && last != "until";
+    let is_key = path == "spool.key" || path.starts_with("spool.key.");
+    matches!(last, "password" | "token" | "secret" | "command")
+        || is_login
+        || is_of_list
+        || is_key
+        || path.contains(".headers.")
 }
 
 /// A connection string without its password.

@@ -4,7 +4,10 @@ use super::*;
 use crate::classify::ExcludedWhen;
 use crate::deliver::{HostLimits, RequestLimits, RequestRate};
 use crate::record::{Callback, Property};
-use crate::source::SecretFile;
+use crate::secret::Secret;
+use crate::source::PasswordSource;
+
+mod secrets;
 
 /// The settings from a file with this text.
 fn loaded(text: &str) -> Result<Settings, InvalidSettings> {
@@ -182,7 +185,7 @@ fn flags_come_before_the_file_and_a_text_of_digits_stays_a_text() {
     let set = ["batch.wait_max_ms=9", "postgres.password=007", "spool.bytes_max=2097152", "spool.retain=2d"];
     let sources = Sources { file: Some(file), set: set.map(str::to_owned).to_vec() };
     let settings = load(&sources).unwrap();
-    assert_eq!(settings.conninfo.password.as_deref(), Some("007"));
+    assert_eq!(settings.conninfo.password, Some(Secret::of_text("007")));
     assert_eq!((settings.spool_bytes_max, settings.retain), (2 << 20, Duration::from_hours(48)));
     let waits: Vec<Duration> = settings.routes.all().map(|webhook| webhook.limits.wait_max).collect();
     assert_eq!(waits, [Duration::from_millis(9)]);
@@ -213,14 +216,14 @@ fn a_password_in_a_file_is_read_there_again_and_no_other_is() {
         let hook = "[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"http://h/\"";
         let text = format!("[postgres]\nurl = {url}\npassword = {password}\n{hook}");
         let conninfo = parse(&text).unwrap().conninfo;
-        (conninfo.password.unwrap_or_default(), conninfo.secret_file)
+        (conninfo.password.unwrap().expose().to_string(), conninfo.password_source)
     };
     let (plain, none) = ("\"postgres://u:one@h/d\"", "\"\"");
     assert_eq!(read(plain, none), ("one".into(), None));
-    assert_eq!(read(plain, &file(&password)), ("two".into(), Some(SecretFile::Password(password.clone()))));
-    assert_eq!(read(&file(&url), none), ("one".into(), Some(SecretFile::Url(url.clone()))));
+    assert_eq!(read(plain, &file(&password)), ("two".into(), Some(PasswordSource::File(password.clone()))));
+    assert_eq!(read(&file(&url), none), ("one".into(), Some(PasswordSource::UrlFile(url.clone()))));
     assert_eq!(read(&file(&url), "\"three\""), ("three".into(), None));
-    assert_eq!(read(&file(&url), &file(&password)), ("two".into(), Some(SecretFile::Password(password))));
+    assert_eq!(read(&file(&url), &file(&password)), ("two".into(), Some(PasswordSource::File(password))));
 }
 
 #[test]

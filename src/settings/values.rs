@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::classify::Mapping;
 use crate::deliver::{Egress, HeaderNames, HostLimits, Proxy, Routes};
+use crate::secret::Secret;
 use crate::source::Conninfo;
+use crate::spool::SpoolKeys;
 
 /// The validated settings.
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub struct Settings {
     pub spool_bytes_max: u64,
     /// `spool.lane_bytes_max`
     pub lane_bytes_max: u64,
+    /// `spool.key`
+    pub spool_keys: SpoolKeys,
     /// `spool.retain`
     pub retain: Duration,
     /// `recovery.missing_max`
@@ -52,21 +56,11 @@ pub struct Settings {
     /// `admin.listen`
     pub listen: SocketAddr,
     /// `admin.token`
-    pub token: Option<Token>,
+    pub token: Option<Secret>,
     /// `log.format`
     pub log_format: LogFormat,
     /// `log.level`
     pub log_level: String,
-}
-
-/// The bearer token of the admin port. Never shown.
-#[derive(Clone, Eq, PartialEq)]
-pub struct Token(pub String);
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("…")
-    }
 }
 
 /// What a TRUNCATE sends.

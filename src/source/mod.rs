@@ -17,8 +17,8 @@ mod required;
 mod wire;
 
 pub use conninfo::{
-    BadConninfo, ChannelBinding, Conninfo, Endpoint, Host, KeepAlive, Negotiation, RequireAuth, SecretFile,
-    SslMode, read_secret, without_line_break,
+    BadConninfo, ChannelBinding, Conninfo, Endpoint, Host, KeepAlive, Negotiation, PasswordSource,
+    RequireAuth, SslMode, read_secret, without_line_break,
 };
 pub use required::{Required, RequiredColumn};
 pub(crate) use wire::verifier;

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, Mac as _};
-use sidecar::deliver::{LaneCondition, LaneView, Limits, Redacted, Secret, Webhook};
+use sidecar::deliver::{LaneCondition, LaneView, Limits, SigningSecret, Webhook};
 use sidecar::record::Callback::{self, Excluded, Ingested, Modified};
 use sidecar::record::{Seq, WaitsFor};
+use sidecar::secret::Secret;
 use uuid::Uuid;
 
 use crate::delivery::fixture::{EPOCH, Fixture, Setup, lane, limits, webhook};
@@ -14,8 +15,8 @@ use crate::delivery::receiver::{Receiver, Reply};
 #[test]
 fn a_request_has_the_documented_headers_and_body() {
     let receiver = Receiver::start([]);
-    let own = ("authorization".parse().unwrap(), Redacted("Basic x".parse().unwrap()));
-    let secrets = vec![Secret::parse("new").unwrap(), Secret::parse("old").unwrap()];
+    let own = ("authorization".parse().unwrap(), Secret::of("Basic x".parse().unwrap()));
+    let secrets = vec![SigningSecret::parse("new").unwrap(), SigningSecret::parse("old").unwrap()];
     let mut fixture =
         Setup::new([Webhook { headers: vec![own], secrets, ..webhook(&receiver.url()) }]).start();
     fixture.spool(Excluded, &["a", "b"]);

@@ -2,7 +2,7 @@
 
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
-use sidecar::deliver::{Secret, Webhook};
+use sidecar::deliver::{SigningSecret, Webhook};
 use sidecar::record::Callback::Ingested;
 use standardwebhooks::Webhook as Verifier;
 
@@ -16,7 +16,7 @@ const OLD: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 #[test]
 fn every_attempt_verifies_with_each_secret_and_with_no_other() {
     let receiver = Receiver::start(vec![Reply::Answer(500, "", "")]);
-    let secrets = [NEW, OLD].map(|secret| Secret::parse(secret).unwrap()).to_vec();
+    let secrets = [NEW, OLD].map(|secret| SigningSecret::parse(secret).unwrap()).to_vec();
     let mut fixture = Setup::new([Webhook { secrets, ..webhook(&receiver.url()) }]).start();
     // Not only ASCII: the bytes are signed, whatever they mean.
     fixture.spool(Ingested, &["a", "ü\"\\"]);
@@ -35,7 +35,7 @@ fn every_attempt_verifies_with_each_secret_and_with_no_other() {
 #[test]
 fn a_secret_that_is_no_base64_signs_with_its_bytes() {
     let receiver = Receiver::start([]);
-    let secrets = vec![Secret::parse("correct horse").unwrap()];
+    let secrets = vec![SigningSecret::parse("correct horse").unwrap()];
     let mut fixture = Setup::new([Webhook { secrets, ..webhook(&receiver.url()) }]).start();
     fixture.spool(Ingested, &["a"]);
     let [request] = &receiver.wait_for(1)[..] else { panic!("one request") };

@@ -32,7 +32,7 @@ on_all_versions! {
         for role in ["salted", "hashed"] {
             let right = server.parse(&format!("host=127.0.0.1 user={role} password=geheim dbname=postgres"));
             enter(&right).await.expect(role);
-            refused(&Conninfo { password: Some("geheimer".into()), ..right.clone() }, "28P01").await;
+            refused(&Conninfo { password: Some(sidecar::secret::Secret::of_text("geheimer")), ..right.clone() }, "28P01").await;
             refused(&Conninfo { password: None, ..right }, "`postgres.password`").await;
         }
     }

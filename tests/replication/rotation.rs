@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use sidecar::source::{Connection, Conninfo, SecretFile, SourceError, connect_sql};
+use sidecar::secret::Secret;
+use sidecar::source::{Connection, Conninfo, PasswordSource, SourceError, connect_sql};
 
 use crate::replication::authentication::{enter, refused};
 use crate::replication::fixture::{Server, on_all_versions};
@@ -27,13 +28,13 @@ on_all_versions! {
         let base = server.parse(&format!("host={} user={role} dbname=postgres", server.folder.display()));
         let kinds: [(&str, Conninfo); 3] = [
             ("*:*:*:*:{}\n", Conninfo { passfile: Some(file.clone()), ..base.clone() }),
-            ("{}\n", Conninfo { secret_file: Some(SecretFile::Password(file.clone())), ..base.clone() }),
-            ("postgresql://rotated:{}@h/postgres\n", Conninfo { secret_file: Some(SecretFile::Url(file.clone())), ..base }),
+            ("{}\n", Conninfo { password_source: Some(PasswordSource::File(file.clone())), ..base.clone() }),
+            ("postgresql://rotated:{}@h/postgres\n", Conninfo { password_source: Some(PasswordSource::UrlFile(file.clone())), ..base }),
         ];
         for (form, conninfo) in kinds {
             // What was read at the start is no longer right.
-            let conninfo = match conninfo.secret_file {
-                Some(_) => Conninfo { password: Some("first".into()), ..conninfo },
+            let conninfo = match conninfo.password_source {
+                Some(_) => Conninfo { password: Some(Secret::of_text("first")), ..conninfo },
                 None => conninfo,
             };
             for password in ["first", "second", "third"] {
@@ -46,7 +47,7 @@ on_all_versions! {
                 enter(&conninfo).await.expect(form);
             }
             fs::remove_file(&file).expect("gone");
-            if conninfo.secret_file.is_some() {
+            if conninfo.password_source.is_some() {
                 let gone = enter(&conninfo).await;
                 assert!(matches!(gone, Err(SourceError::Unreachable(_))), "{gone:?}");
             }

@@ -11,7 +11,6 @@ pub(in crate::deliver) mod logged_headers;
 pub(in crate::deliver) mod proxy;
 pub(in crate::deliver) mod race;
 pub(in crate::deliver) mod request;
-pub(in crate::deliver) mod signature;
 pub(in crate::deliver) mod target;
 pub(in crate::deliver) mod trust;
 pub(in crate::deliver) mod wire;

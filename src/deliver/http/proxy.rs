@@ -22,11 +22,12 @@ use tower_service::Service;
 
 use crate::deliver::http::egress::EgressRule;
 use crate::deliver::http::target::{Key, authority};
+use crate::secret::Secret;
 
 /// `egress.proxy` and `egress.no_proxy`, validated. The password is never printed.
 #[derive(Clone)]
 pub struct Proxy {
-    url: String,
+    url: Secret,
     kind: ProxyKind,
     host: String,
     port: u16,
@@ -99,7 +100,7 @@ impl Proxy {
         {
             return Err(BadProxy);
         }
-        let proxy = Self { url: text.to_owned(), kind, host, port, matcher: matcher(text, "") };
+        let proxy = Self { url: Secret::of_text(text), kind, host, port, matcher: matcher(text, "") };
         let intercept = proxy.matcher.intercept(&Uri::from_static("http://h")).ok_or(BadProxy)?;
         // The length of each is one byte. <https://www.rfc-editor.org/rfc/rfc1929#section-2>
         let fits = |(user, password): (&str, &str)| user.len().max(password.len()) < 256;
@@ -110,7 +111,7 @@ impl Proxy {
     #[must_use]
     pub fn except(self, no_proxy: &[EgressRule]) -> Self {
         let list: Vec<String> = no_proxy.iter().map(ToString::to_string).collect();
-        Self { matcher: matcher(&self.url, &list.join(",")), ..self }
+        Self { matcher: matcher(self.url.expose(), &list.join(",")), ..self }
     }
 
     /// How the proxy is used for a connection; `None`: it is not.

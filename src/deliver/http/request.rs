@@ -4,7 +4,7 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::deliver::http::signature::signatures;
+use crate::deliver::signing::signatures;
 use crate::deliver::webhook::Webhook;
 use crate::position::Position;
 use crate::spool::Batch;
@@ -79,10 +79,9 @@ pub(in crate::deliver) fn headers(
 ) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12 + webhook.headers.len());
     for (name, value) in &webhook.headers {
-        headers.append(name.clone(), value.0.clone());
+        headers.append(name.clone(), value.expose().clone());
     }
     let id = context.batch.id.to_string();
-    let timestamp = context.now.unix_seconds();
     let mut set = |name: HeaderName, value: &str| {
         // Every value is visible ASCII by construction.
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -91,8 +90,8 @@ pub(in crate::deliver) fn headers(
     };
     set(CONTENT_TYPE, "application/json");
     set(USER_AGENT, concat!("sidecar/", env!("CARGO_PKG_VERSION")));
-    set(HeaderName::from_static("webhook-timestamp"), &timestamp.to_string());
-    if let Some(signature) = signatures(&webhook.secrets, &id, timestamp, body) {
+    set(HeaderName::from_static("webhook-timestamp"), &context.now.unix_seconds().to_string());
+    if let Some(signature) = signatures(&webhook.secrets, &id, context.now, body) {
         set(HeaderName::from_static("webhook-signature"), &signature);
     }
     set(HeaderName::from_static("webhook-id"), &id);
@@ -159,18 +158,18 @@ mod tests {
             assert_eq!(HeaderNames::new(prefix), Err(BadPrefix), "{prefix}");
         }
     }
-    use crate::deliver::webhook::Redacted;
     use crate::position::Lsn;
     use crate::record::{Callback, LaneNo, ProjectNo, Seq};
+    use crate::secret::Secret;
 
     #[test]
     fn headers_bear_exactly_the_names_and_forms_that_receivers_rely_on() {
         let webhook = Webhook {
             headers: vec![(
                 HeaderName::from_static("authorization"),
-                Redacted(HeaderValue::from_static("Basic x")),
+                Secret::of(HeaderValue::from_static("Basic x")),
             )],
-            secrets: vec![crate::deliver::Secret::parse("s").unwrap()],
+            secrets: vec![crate::deliver::SigningSecret::parse("s").unwrap()],
             ..Webhook::new(hyper::Uri::from_static("http://localhost/").into())
         };
         let batch = Batch {

@@ -113,7 +113,7 @@ pub(super) async fn serve(
     tail: Tail,
 ) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
     let settings = Arc::clone(&controller.settings);
-    let token = settings.token.clone().map(|token| token.0);
+    let token = settings.token.clone();
     let admin = Arc::new(AdminState { control: controller, registry, tail, token });
     let listener = TcpListener::bind(settings.listen)
         .await

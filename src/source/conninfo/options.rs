@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::secret::Secret;
+
 /// Everything needed to open a connection. The password is never shown.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Conninfo {
@@ -13,9 +15,9 @@ pub struct Conninfo {
     /// The role.
     pub user: String,
     /// From the string or the setting; `None` means that `.pgpass` is searched.
-    pub password: Option<String>,
-    /// The file of the password, read again at each connection since its content may change.
-    pub secret_file: Option<SecretFile>,
+    pub password: Option<Secret>,
+    /// Where the password is, asked again at each connection since it may change.
+    pub password_source: Option<PasswordSource>,
     /// The database.
     pub dbname: String,
     /// The TLS mode.
@@ -50,13 +52,26 @@ pub struct Conninfo {
     pub passfile: Option<PathBuf>,
 }
 
-/// A file that holds a password.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum SecretFile {
-    /// It holds the password only.
-    Password(PathBuf),
-    /// It holds a URL or `key=value` string with the password in it.
-    Url(PathBuf),
+/// Where a password is that may change.
+#[derive(Clone, Eq, PartialEq)]
+pub enum PasswordSource {
+    /// A program and its arguments, which prints the password.
+    Command(Vec<String>),
+    /// A file that holds the password only.
+    File(PathBuf),
+    /// A file that holds a URL or `key=value` string with the password in it.
+    UrlFile(PathBuf),
+}
+
+impl fmt::Debug for PasswordSource {
+    /// Arguments may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command(command) => write!(f, "Command({:?}, …)", command.first()),
+            Self::File(path) => write!(f, "File({})", path.display()),
+            Self::UrlFile(path) => write!(f, "UrlFile({})", path.display()),
+        }
+    }
 }
 
 /// One address of the server.

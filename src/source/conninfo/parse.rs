@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::options::{BadConninfo, Conninfo, ENCODE, bad};
 use super::{text, values};
+use crate::secret::Secret;
 
 impl Conninfo {
     /// Parses a URL or `key=value` string. `user` is the default role, the name of the operating system's
@@ -35,8 +36,8 @@ impl Conninfo {
         Ok(Self {
             endpoints: values::endpoints(last("host"), last("hostaddr"), last("port"))?,
             user: user.to_owned(),
-            password: last("password").map(str::to_owned),
-            secret_file: None,
+            password: last("password").map(Secret::of_text),
+            password_source: None,
             dbname: last("dbname").unwrap_or(user).to_owned(),
             sslmode,
             sslrootcert,

@@ -4,17 +4,20 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use super::{Conninfo, Host, SecretFile};
+use zeroize::Zeroizing;
+
+use super::{Conninfo, Host, PasswordSource};
+use crate::secret::Secret;
 use crate::source::wire::error::SourceError;
 
 /// Finds the password for `host` in the text of a password file. Pure.
-fn find(text: &str, host: &str, port: u16, dbname: &str, user: &str) -> Option<String> {
+fn find(text: &str, host: &str, port: u16, dbname: &str, user: &str) -> Option<Secret> {
     text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
         let fields = fields(line);
         let [in_host, in_port, in_dbname, in_user, password] = <[String; 5]>::try_from(fields).ok()?;
         let fits = |field: &str, value: &str| field == "*" || field == value;
         let all = fits(&in_host, host) && fits(&in_port, &port.to_string());
-        (all && fits(&in_dbname, dbname) && fits(&in_user, user)).then_some(password)
+        (all && fits(&in_dbname, dbname) && fits(&in_user, user)).then(|| Secret::of_text(password))
     })
 }
 
@@ -44,35 +47,37 @@ pub(in crate::source) fn password(
     conninfo: &Conninfo,
     host: &Host,
     port: u16,
-) -> Result<Option<String>, SourceError> {
+) -> Result<Option<Secret>, SourceError> {
     // Unreachable and thus retried: a file that is just being replaced may be complete at the next try.
     let unread = SourceError::Unreachable;
-    match &conninfo.secret_file {
-        Some(SecretFile::Password(path)) => read_secret(path).map(Some).map_err(unread),
-        Some(SecretFile::Url(path)) => {
+    match &conninfo.password_source {
+        Some(PasswordSource::File(path)) => read_secret(path).map(Some).map_err(unread),
+        Some(PasswordSource::UrlFile(path)) => {
             let url = read_secret(path).map_err(unread)?;
-            let parsed = Conninfo::parse(&url, Some(&conninfo.user));
+            let parsed = Conninfo::parse(url.expose(), Some(&conninfo.user));
             let parsed = parsed.map_err(|why| unread(format!("{}: {why}", path.display())))?;
             Ok(parsed.password.or_else(|| in_passfile(conninfo, host, port)))
         }
-        None if conninfo.password.is_some() => Ok(conninfo.password.clone()),
-        None => Ok(in_passfile(conninfo, host, port)),
+        Some(PasswordSource::Command(_)) | None if conninfo.password.is_some() => {
+            Ok(conninfo.password.clone())
+        }
+        Some(PasswordSource::Command(_)) | None => Ok(in_passfile(conninfo, host, port)),
     }
 }
 
 /// Removes the line break that tools often add at the end of a secret in a file or variable.
-pub fn without_line_break(secret: &str) -> String {
-    secret.trim_end_matches(['\r', '\n']).to_owned()
+pub fn without_line_break(secret: &str) -> Secret {
+    Secret::of_text(secret.trim_end_matches(['\r', '\n']))
 }
 
 /// The secret in a file, without a line break at its end.
-pub fn read_secret(path: &Path) -> Result<String, String> {
+pub fn read_secret(path: &Path) -> Result<Secret, String> {
     std::fs::read_to_string(path)
-        .map(|text| without_line_break(&text))
+        .map(|text| without_line_break(&Zeroizing::new(text)))
         .map_err(|error| format!("read {}: {error}", path.display()))
 }
 
-fn in_passfile(conninfo: &Conninfo, host: &Host, port: u16) -> Option<String> {
+fn in_passfile(conninfo: &Conninfo, host: &Host, port: u16) -> Option<Secret> {
     let path = conninfo
         .passfile
         .clone()
@@ -87,7 +92,7 @@ fn in_passfile(conninfo: &Conninfo, host: &Host, port: u16) -> Option<String> {
         );
         return None;
     }
-    let text = std::fs::read_to_string(&path).ok()?;
+    let text = Zeroizing::new(std::fs::read_to_string(&path).ok()?);
     find(&text, &name_of(host), port, &conninfo.dbname, &conninfo.user)
 }
 
@@ -113,8 +118,8 @@ mod tests {
     #[test]
     fn the_first_line_that_fits_has_the_password() {
         let text = "# comment\nother:5432:*:*:no\nh:*:app:u:a\\:b\\\\c\n*:*:*:*:last\n";
-        assert_eq!(find(text, "h", 5432, "app", "u").as_deref(), Some("a:b\\c"));
-        assert_eq!(find(text, "h", 5432, "app", "v").as_deref(), Some("last"));
+        assert_eq!(find(text, "h", 5432, "app", "u"), Some(Secret::of_text("a:b\\c")));
+        assert_eq!(find(text, "h", 5432, "app", "v"), Some(Secret::of_text("last")));
         assert_eq!(find("h:1:d:u:p", "h", 2, "d", "u"), None);
         assert_eq!(find("h:1:d:u", "h", 1, "d", "u"), None);
     }

@@ -11,6 +11,7 @@ use postgres_protocol::message::backend::{ErrorResponseBody, Message};
 use postgres_protocol::message::frontend;
 
 use super::frame::message_length;
+use crate::secret::Secret;
 use crate::source::conninfo::{ChannelBinding, RequireAuth};
 
 /// What the caller does next.
@@ -27,7 +28,7 @@ pub(in crate::source) enum Action {
 /// The state of one handshake.
 pub(in crate::source) struct Handshake {
     user: String,
-    password: Option<String>,
+    password: Option<Secret>,
     channel: Channel,
     policy: Policy,
     startup: Option<Bytes>,
@@ -101,7 +102,7 @@ pub(in crate::source) enum HandshakeError {
 impl Handshake {
     pub(in crate::source) fn new<'a>(
         user: &str,
-        password: Option<String>,
+        password: Option<Secret>,
         channel: Channel,
         policy: Policy,
         parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -273,7 +274,10 @@ impl Handshake {
     }
 
     fn password(&self) -> Result<&str, HandshakeError> {
-        self.password.as_deref().ok_or(HandshakeError::Policy(NO_PASSWORD))
+        self.password
+            .as_ref()
+            .map(|password| password.expose().as_str())
+            .ok_or(HandshakeError::Policy(NO_PASSWORD))
     }
 }
 

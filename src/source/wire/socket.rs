@@ -22,7 +22,7 @@ use super::frame::message_length;
 use super::handshake::{Action, Channel, Handshake, Policy, server_error};
 use super::tls;
 use crate::position::Lsn;
-use crate::source::conninfo::{Conninfo, Endpoint, Host, KeepAlive, Negotiation, SslMode, passfile};
+use crate::source::conninfo::{Conninfo, Endpoint, Host, KeepAlive, Negotiation, SslMode, command, passfile};
 
 /// A connection that is ready for a command.
 pub(in crate::source) struct AuthenticatedConnection {
@@ -41,6 +41,7 @@ pub(in crate::source) async fn connect(
     replication: bool,
 ) -> Result<AuthenticatedConnection, SourceError> {
     let config = tls::client_config(conninfo).map_err(|error| SourceError::Refused(format!("{error:#}")))?;
+    let conninfo = &*command::with_password(conninfo).await.map_err(SourceError::Unreachable)?;
     let mut last = SourceError::Unreachable("no host is given".into());
     for endpoint in &conninfo.endpoints {
         let found = tokio::time::timeout(conninfo.connect_timeout, addresses(endpoint)).await;

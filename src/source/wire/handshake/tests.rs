@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn handshake(channel: Channel, binding: ChannelBinding) -> Handshake {
-    let password = Some("geheim".into());
+    let password = Some(crate::secret::Secret::of_text("geheim"));
     let policy = Policy { binding, methods: RequireAuth::default() };
     let mut handshake = Handshake::new("u", password, channel, policy, [("user", "u")]).unwrap();
     let first = handshake.advance(&mut BytesMut::new());
@@ -148,8 +148,14 @@ fn what_require_auth_forbids_ends_the_handshake_before_a_password_is_sent() {
         for (other, (_, may)) in cases.iter().enumerate() {
             let policy = Policy { binding: ChannelBinding::Prefer, methods: *may };
             let channel = Channel::Tls { end_point: None };
-            let mut handshake =
-                Handshake::new("u", Some("p".into()), channel, policy, [("user", "u")]).unwrap();
+            let mut handshake = Handshake::new(
+                "u",
+                Some(crate::secret::Secret::of_text("p")),
+                channel,
+                policy,
+                [("user", "u")],
+            )
+            .unwrap();
             assert!(handshake.advance(&mut BytesMut::new()).is_ok());
             let next = handshake.advance(&mut BytesMut::from(*message));
             assert_eq!(next.is_ok(), at == other, "{message:?}, {may:?}: {next:?}");
