@@ -57,6 +57,8 @@ pub struct Metrics {
     pub dead_letters: Family<ReasonLabel, Counter>,
     /// Records dropped with a lane whose webhook was removed.
     pub records_discarded: Counter,
+    /// Records that an operator had settled without being sent.
+    pub records_skipped: Counter,
     /// Settled records and dead letters that retention removed.
     pub records_removed: Counter,
     /// WAL that the slot retains on the server.
@@ -149,6 +151,7 @@ impl Metrics {
             shadow_documents: Gauge::default(),
             dead_letters: Family::default(),
             records_discarded: Counter::default(),
+            records_skipped: Counter::default(),
             records_removed: Counter::default(),
             slot_retained_bytes: OptionalGauge::default(),
             slot_confirmed_lag_bytes: OptionalGauge::default(),
@@ -277,6 +280,11 @@ impl Metrics {
             "sidecar_records_discarded",
             "Records dropped with a lane whose webhook was removed",
             self.records_discarded.clone(),
+        );
+        registry.register(
+            "sidecar_records_skipped",
+            "Records that an operator had settled without being sent",
+            self.records_skipped.clone(),
         );
         registry.register(
             "sidecar_records_removed",

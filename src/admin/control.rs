@@ -1,16 +1,15 @@
-//! What the routes call on the running sidecar, and how its errors become responses.
-
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+//! What the routes call on the running sidecar.
 
 use super::api::{
     DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, Readiness,
     ReplayList, ReplayStatus, ReplaySummary, ResyncRequest, Status,
 };
+use super::request_error::RequestError;
+use super::webhook_control::WebhookControl;
 use crate::replay::ReplayRequest;
 
 /// The running sidecar. Every method except [`Control::readiness`] may wait for the disk.
-pub trait Control: Send + Sync {
+pub trait Control: WebhookControl {
     /// Whether the sidecar is ready. Probes call it often: it waits for neither the loops nor the disk.
     fn readiness(&self) -> Readiness;
     /// The current status.
@@ -33,29 +32,4 @@ pub trait Control: Send + Sync {
     fn redeliver(&self, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, RequestError>;
     /// Drops the selected dead letters.
     fn discard(&self, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, RequestError>;
-}
-
-/// Why a request fails.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum RequestError {
-    /// The request is invalid.
-    Invalid(String),
-    /// What it names does not exist.
-    NotFound(String),
-    /// The state of the sidecar does not allow it.
-    Conflict(String),
-    /// The spool cannot be read or written.
-    Internal(String),
-}
-
-impl IntoResponse for RequestError {
-    fn into_response(self) -> Response {
-        let (status, why) = match self {
-            Self::Invalid(why) => (StatusCode::BAD_REQUEST, why),
-            Self::NotFound(why) => (StatusCode::NOT_FOUND, why),
-            Self::Conflict(why) => (StatusCode::CONFLICT, why),
-            Self::Internal(why) => (StatusCode::INTERNAL_SERVER_ERROR, why),
-        };
-        (status, why + "\n").into_response()
-    }
 }

@@ -10,13 +10,23 @@
 //! ```
 
 mod api;
+mod caller;
 mod control;
+mod request_error;
+mod respond;
 mod routes;
 mod server;
 mod socket;
 mod tail;
 mod text;
+mod webhook_control;
+mod webhook_routes;
 
+pub use api::{
+    ApplyRequest, ApplyResult, LaneName, PauseRequest, PauseResult, PlannedAction, PlannedChange,
+    RevisionQuery, SkipLane, SkipRequest, SkipResult, StillPaused, TestBody, TestRequest, TestResult,
+    WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookStatus,
+};
 pub use api::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
     DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, DroppedLane, DroppedStatus, LaneBacklog,
@@ -24,9 +34,12 @@ pub use api::{
     ReplayStatus, ReplaySummary, ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus, SourceState,
     SourceStatus, SpoolStatus, Status, WindowStatus,
 };
-pub use control::{Control, RequestError};
-pub use routes::AdminState;
+pub use caller::Caller;
+pub use control::Control;
+pub use request_error::RequestError;
+pub use respond::AdminState;
 pub use server::{serve_socket, serve_tcp};
 pub use socket::{SOCKET_NAME, bind as bind_socket, connect as connect_socket};
 pub use tail::{Tail, TailLine};
 pub use text::{json, lines, plain, pretty_json};
+pub use webhook_control::WebhookControl;

@@ -10,27 +10,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use futures_util::StreamExt as _;
-use prometheus_client::registry::Registry;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::api::{DeadLetterQuery, DeadLetterSelection, ResyncAccepted, ResyncRequest};
-use super::control::{Control, RequestError};
-use super::tail::{self, Tail};
+use super::respond::{AdminState, respond};
+use super::{tail, webhook_routes};
 use crate::record::Callback;
 use crate::replay::ReplayRequest;
-use crate::secret::Secret;
-
-/// What the endpoints read and call.
-pub struct AdminState {
-    /// The running sidecar.
-    pub control: Arc<dyn Control>,
-    /// Every metric.
-    pub registry: Registry,
-    /// Records as they are classified.
-    pub tail: Tail,
-    /// The bearer token that the port requires, where one is set. The socket requires none.
-    pub token: Option<Secret>,
-}
 
 pub(super) fn router(admin: Arc<AdminState>) -> Router {
     Router::new()
@@ -46,6 +32,7 @@ pub(super) fn router(admin: Arc<AdminState>) -> Router {
         .route("/api/v1/dead-letters/{no}", get(show_dead_letter))
         .route("/api/v1/dead-letters/redeliver", post(redeliver))
         .route("/api/v1/dead-letters/discard", post(discard))
+        .merge(webhook_routes::router())
         .with_state(admin)
 }
 
@@ -129,18 +116,6 @@ async fn discard(
     Json(selection): Json<DeadLetterSelection>,
 ) -> Response {
     respond(admin, move |control| control.discard(&selection)).await
-}
-
-/// Calls `control` on a thread where it may block.
-async fn respond<T: Serialize + Send + 'static>(
-    admin: Arc<AdminState>,
-    call: impl FnOnce(&dyn Control) -> Result<T, RequestError> + Send + 'static,
-) -> Response {
-    match tokio::task::spawn_blocking(move || call(&*admin.control)).await {
-        Ok(Ok(body)) => Json(body).into_response(),
-        Ok(Err(error)) => error.into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
 }
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

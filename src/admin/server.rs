@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
 use axum::http::{StatusCode, header};
@@ -12,13 +13,17 @@ use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq as _;
 use tokio::net::{TcpListener, UnixListener};
 
-use super::routes::{AdminState, router};
+use super::caller::{Caller, Peer, of_socket};
+use super::respond::AdminState;
+use super::routes::router;
 use crate::secret::Secret;
 
 /// Serves on a port until the future is dropped.
 pub async fn serve_tcp(admin: Arc<AdminState>, listener: TcpListener) -> anyhow::Result<()> {
     let own_address = listener.local_addr().context("the admin port's address")?.ip();
+    let caller = if admin.token.is_some() { Caller::Token } else { Caller::Port };
     let router = router(Arc::clone(&admin))
+        .layer(Extension(caller))
         .layer(middleware::from_fn_with_state(Arc::clone(&admin), require_token))
         .layer(middleware::from_fn_with_state((admin, own_address), reject_foreign_hosts));
     axum::serve(listener, router).await.context("serve the admin port")
@@ -26,7 +31,10 @@ pub async fn serve_tcp(admin: Arc<AdminState>, listener: TcpListener) -> anyhow:
 
 /// Serves on the socket until the future is dropped.
 pub async fn serve_socket(admin: Arc<AdminState>, listener: UnixListener) -> anyhow::Result<()> {
-    axum::serve(listener, router(admin)).await.context("serve the control socket")
+    let router = router(admin).layer(middleware::from_fn(of_socket));
+    axum::serve(listener, router.into_make_service_with_connect_info::<Peer>())
+        .await
+        .context("serve the control socket")
 }
 
 /// Rejects requests under a foreign host name (DNS rebinding), except those that carry the token.

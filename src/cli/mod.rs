@@ -19,6 +19,7 @@ mod runtime;
 mod setup;
 mod status;
 mod tail;
+mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -80,6 +81,9 @@ enum Command {
     /// List, show, redeliver or discard dead letters
     #[command(after_help = dead_letters::AFTER_HELP)]
     DeadLetters(dead_letters::Args),
+    /// List, set, pause, skip or test webhooks while the sidecar runs
+    #[command(after_help = webhooks::AFTER_HELP)]
+    Webhooks(webhooks::Args),
     /// Compare the table with the shadow, and send the differences
     #[command(after_help = resync::AFTER_HELP)]
     Resync(resync::Args),
@@ -130,6 +134,7 @@ fn dispatch(command: Command, sources: &Sources) -> Exit {
         Command::Tail(args) => with_spool(&|spool| tail::tail(spool, &args)),
         Command::Replay(args) => with_spool(&|spool| replay::replay(spool, &args)),
         Command::DeadLetters(args) => with_spool(&|spool| dead_letters::dead_letters(spool, &args)),
+        Command::Webhooks(args) => with_spool(&|spool| webhooks::webhooks(spool, &args)),
         Command::Resync(args) => with_spool(&|spool| resync::resync(spool, &args)),
         Command::Receive(args) => receive::receive(&args),
         Command::Demo(args) => demo::demo(&args),

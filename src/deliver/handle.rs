@@ -9,9 +9,10 @@ use uuid::Uuid;
 use super::driver::Driver;
 use super::driver::event::Event;
 use super::params::{LaneView, Params};
+use super::pauses::{LaneScope, Pauses};
 use super::request_limits::HostLimits;
 use crate::record::{LaneNo, Seq};
-use crate::spool::{LaneReplay, ReplayNo, SpoolError};
+use crate::spool::{Done, LaneReplay, ReplayNo, SpoolError};
 
 /// A handle to the running driver. Dropping it does not stop the driver: [`Deliver::stop`] does.
 #[derive(Debug)]
@@ -46,15 +47,38 @@ impl Deliver {
         self.notify(Event::Hold(held));
     }
 
-    /// Sends nothing of these lanes until they are resumed. Their records are kept until
-    /// `delivery.give_up_after`.
-    pub fn pause(&self, lanes: Vec<LaneNo>, reason: String) {
-        self.notify(Event::Pause { lanes, reason });
+    /// These pauses stand from now on: nothing is sent of their lanes. Returns once that is durable for the
+    /// lanes that there are. Requests in flight end.
+    pub fn pause(&self, pauses: Pauses) -> Result<(), SpoolError> {
+        self.set_pauses(pauses, None)
     }
 
-    /// Resumes these lanes at once.
-    pub fn resume(&self, lanes: Vec<LaneNo>) {
-        self.notify(Event::Resume { lanes });
+    /// Resumes the lanes of `scope` that none of the pauses that stand is of, at once.
+    pub fn resume(&self, pauses: Pauses, scope: LaneScope) -> Result<(), SpoolError> {
+        self.set_pauses(pauses, Some(scope))
+    }
+
+    fn set_pauses(&self, pauses: Pauses, resumed: Option<LaneScope>) -> Result<(), SpoolError> {
+        let (reply, replies) = mpsc::channel();
+        self.notify(Event::Pauses { pauses, resumed, reply });
+        loop {
+            match replies.recv_timeout(VIEW_PATIENCE) {
+                Ok(written) => written?,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    return Err(SpoolError::NoReply("the delivery loop"));
+                }
+            }
+        }
+    }
+
+    /// Settles the pending records of a lane up to `through` without sending them, once no request of it is in
+    /// flight. A batch is skipped whole: one that reaches beyond `through` is sent.
+    pub fn skip(&self, lane: LaneNo, through: Seq, patience: Duration) -> Result<Done, SpoolError> {
+        let (reply, replied) = mpsc::sync_channel(1);
+        self.notify(Event::Skip { lane, through, patience, reply });
+        let done = replied.recv_timeout(patience + VIEW_PATIENCE);
+        done.unwrap_or(Err(SpoolError::NoReply("the delivery loop")))
     }
 
     /// A replay is durable: its lanes send it from their next batch on.

@@ -11,10 +11,12 @@ mod driver;
 
 mod handle;
 mod params;
+mod pauses;
 mod request_limits;
 mod shown_url;
 mod signing;
 mod tenant_failure;
+mod test_request;
 mod url_template;
 mod webhook;
 
@@ -32,11 +34,13 @@ pub use http::request::{BadPrefix, HeaderNames, request_id};
 #[doc(hidden)]
 pub use http::wire::status_in;
 pub use params::{LaneView, Params};
+pub use pauses::{LaneScope, Pauses, StandingPause};
 pub use request_limits::{HostLimits, RequestLimits, RequestRate};
 pub use scheduler::condition::LaneCondition;
 pub use scheduler::retry::Outcome;
 pub use shown_url::shown_url;
 pub use signing::{BadSecret, SigningSecret, rotate};
 pub use tenant_failure::TenantFailure;
+pub use test_request::TestRequest;
 pub use url_template::{TemplateError, UrlTemplate};
 pub use webhook::{DuplicateWebhook, Limits, Routes, SetBy, Webhook};

@@ -64,7 +64,7 @@ impl Webhook {
     }
 
     /// The host and port that requests go to.
-    pub(super) fn host(&self) -> Arc<str> {
+    pub fn host(&self) -> Arc<str> {
         let url = self.url.uri();
         let default_port = if url.scheme_str() == Some("https") { 443 } else { 80 };
         let port = url.port_u16().unwrap_or(default_port);
@@ -133,6 +133,17 @@ impl Routes {
             }
         }
         Ok(Self { webhooks: webhooks.into_iter().map(Arc::new).collect() })
+    }
+
+    /// These webhooks, and those of `fallback` for other projects and callbacks. Each of both is there once.
+    pub fn over(webhooks: Vec<Webhook>, fallback: &Self) -> Self {
+        let webhooks: Vec<Arc<Webhook>> = webhooks.into_iter().map(Arc::new).collect();
+        let is_replaced = |other: &&Arc<Webhook>| {
+            let twin = |own: &Arc<Webhook>| own.project == other.project && own.callback == other.callback;
+            webhooks.iter().any(twin)
+        };
+        let kept: Vec<_> = fallback.webhooks.iter().filter(|other| !is_replaced(other)).cloned().collect();
+        Self { webhooks: [webhooks, kept].concat() }
     }
 
     /// The webhook of a lane.
@@ -213,6 +224,20 @@ mod tests {
         assert_eq!(found("b", Callback::Modified), Some(all[0].clone()));
         let some = Routes::new(vec![all[3].clone()]).unwrap();
         assert_eq!(some.find("a", Callback::Excluded), None);
+    }
+
+    #[test]
+    fn a_webhook_comes_before_the_fallback_for_exactly_the_same_records() {
+        let url = |url: &'static str, webhook: Webhook| Webhook {
+            url: hyper::Uri::from_static(url).into(),
+            ..webhook
+        };
+        let all = url("http://all/", webhook(None, None));
+        let of_a = url("http://a/", webhook(Some("a"), None));
+        let fallback = Routes::new(vec![all.clone(), of_a]).unwrap();
+        let own = url("http://own/", webhook(Some("a"), None));
+        let routes = Routes::over(vec![own.clone()], &fallback);
+        assert_eq!(routes.all().map(|found| (**found).clone()).collect::<Vec<_>>(), [own, all]);
     }
 
     #[test]

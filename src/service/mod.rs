@@ -6,6 +6,7 @@ mod reloadable_client;
 mod resync_queue;
 mod state;
 mod supervisor;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -23,12 +24,13 @@ use self::logged_warnings::LoggedWarnings;
 use self::reloadable_client::ReloadableClient;
 use self::state::State;
 use self::supervisor::{Supervisor, Termination};
+use self::webhooks::Webhooks;
 use crate::admin::{SOCKET_NAME, Tail, TailLine};
 use crate::capture::{Capture, Listeners};
 use crate::clock::Clock;
 use crate::deliver::{Deliver, Params, Routes, random_jitter};
 use crate::metrics::Metrics;
-use crate::settings::{self, Settings, Sources};
+use crate::settings::{self, InvalidSettings, Settings, Sources};
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
 
 pub use supervisor::required;
@@ -42,6 +44,12 @@ pub enum RunError {
     /// A setting or the database must be corrected first.
     #[error("{0}")]
     Refused(String),
+}
+
+impl From<InvalidSettings> for RunError {
+    fn from(invalid: InvalidSettings) -> Self {
+        Self::Refused(invalid.to_string())
+    }
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -101,8 +109,7 @@ struct Service {
     sources: Sources,
     logged_warnings: LoggedWarnings,
     client: ReloadableClient,
-    /// The effective webhooks: of the settings read last. Every reader has a receiver of this one.
-    routes: watch::Sender<Arc<Routes>>,
+    webhooks: Arc<Webhooks>,
     spool: Spool,
     /// Of the commands; removed at the end.
     socket: PathBuf,
@@ -126,20 +133,14 @@ impl Service {
         let (tail, _) = broadcast::channel(TAIL_LINES);
         let (fail, failures) = mpsc::unbounded_channel();
         let client = ReloadableClient::read(&settings, &metrics)?;
-        let (routes, effective) = watch::channel(Arc::new(settings.routes.clone()));
-        let deliver = Arc::new(deliver(
-            &settings,
-            &opened,
-            epochs.clone(),
-            clock,
-            &metrics,
-            fail,
-            (&client, &effective),
-        )?);
+        let in_force = Webhooks::read(&opened.spool, &settings)?;
+        let (routes, effective) = watch::channel(Arc::new(in_force.routes()));
+        let deliver = deliver(&settings, &opened, &epochs, clock, &metrics, fail, (&client, &effective))?;
         let (notification, notifications) = mpsc::unbounded_channel();
         let listeners = listeners(&effective, &tail);
         let on_notification = move |sent| drop(notification.send(sent));
         let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, on_notification)?);
+        let webhooks = Webhooks::start(in_force, routes, &opened, clock, (&capture, &deliver))?;
         let state = State::new();
         let controller = Arc::new(Controller {
             state: state.clone(),
@@ -152,7 +153,8 @@ impl Service {
             started_at: Clock::now(),
             settings: Arc::clone(&settings),
             epoch: epochs.current(),
-            routes: effective.clone(),
+            webhooks: Arc::clone(&webhooks),
+            post: Mutex::new(client.post(Handle::current())),
         });
         let listeners = control::serve(controller, registry, tail).await?;
         let (stop, stopped) = watch::channel(false);
@@ -174,7 +176,7 @@ impl Service {
             sources,
             logged_warnings: LoggedWarnings::of(&settings),
             client,
-            routes,
+            webhooks,
             spool: opened.spool,
             socket: settings.spool_path.join(SOCKET_NAME),
             capture,
@@ -207,12 +209,10 @@ impl Service {
     /// Reads the settings again. Wrong ones change nothing.
     fn reload(&mut self) {
         let read = settings::load(&self.sources).map_err(anyhow::Error::from);
-        match read.and_then(|read| self.client.reload().map(|()| read)) {
+        let read = read.and_then(|read| self.client.reload().map(|()| read));
+        match read.and_then(|read| Ok(self.webhooks.reload(&read).map(|()| read)?)) {
             Ok(read) => {
                 self.logged_warnings.log(&read);
-                self.routes.send_replace(Arc::new(read.routes));
-                self.capture.routes_changed();
-                self.deliver.routes_changed(read.in_flight_max, read.host_limits, read.lane_bytes_max);
                 self.metrics.config_last_reload_successful.set(1);
                 tracing::info!(
                     "the settings were read again: webhooks and limits are applied, all else by a restart"
@@ -230,7 +230,7 @@ impl Service {
     async fn stop(self, signals: &mut Signals) {
         let _ = self.stop.send(true);
         let patience =
-            self.routes.borrow().all().map(|webhook| webhook.limits.timeout).max().unwrap_or_default();
+            self.webhooks.routes().all().map(|webhook| webhook.limits.timeout).max().unwrap_or_default();
         let patience = patience.max(LEAST_PATIENCE);
         let (capture, deliver, spool, socket) = (self.capture, self.deliver, self.spool, self.socket);
         let supervisor = self.supervisor;
@@ -278,30 +278,31 @@ fn epochs(opened: &Opened) -> anyhow::Result<Epochs> {
 fn deliver(
     settings: &Settings,
     opened: &Opened,
-    epochs: Epochs,
+    epochs: &Epochs,
     clock: Clock,
     metrics: &Metrics,
     failed: mpsc::UnboundedSender<SpoolError>,
     (client, routes): (&ReloadableClient, &watch::Receiver<Arc<Routes>>),
-) -> anyhow::Result<Deliver> {
-    Deliver::start(Params {
+) -> anyhow::Result<Arc<Deliver>> {
+    let deliver = Deliver::start(Params {
         spool: opened.spool.clone(),
         // Held until the continuity of the database is assessed.
         held: true,
-        epochs,
+        epochs: epochs.clone(),
         routes: routes.clone(),
         in_flight_max: settings.in_flight_max,
         host_limits: settings.host_limits.clone(),
         lane_bytes_max: settings.lane_bytes_max,
         spool_bytes_max: settings.spool_bytes_max,
         retain: settings.retain,
-        header_names: settings.header_names.clone(),
+        header_names: settings.webhook_defaults.header_names.clone(),
         post: client.post(Handle::current()),
         jitter: Box::new(random_jitter),
         clock,
         metrics: metrics.clone(),
         on_failure: Box::new(move |error| drop(failed.send(error))),
-    })
+    })?;
+    Ok(Arc::new(deliver))
 }
 
 fn listeners(routes: &watch::Receiver<Arc<Routes>>, tail: &Tail) -> Listeners {

@@ -13,9 +13,9 @@ use super::error::SettingErrors;
 use super::limits::{host_limits, limits};
 use super::raw::{self, MaybeSize, OneOrManyKeys, Raw};
 use super::secret_source::PasswordSetting;
-use super::values::{Initial, LogFormat, OnTruncate, Settings};
+use super::values::{Initial, LogFormat, OnTruncate, Settings, WebhookDefaults, WebhookSections};
 use super::webhook_section::webhook;
-use crate::deliver::{HeaderNames, Routes, Webhook};
+use crate::deliver::{HeaderNames, Limits, Routes, Webhook};
 use crate::secret::Secret;
 use crate::source::{Conninfo, PasswordSource};
 use crate::spool::{SpoolKey, SpoolKeys};
@@ -25,12 +25,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
     check_ranges(raw, &mut errors);
     let limits = limits(raw, &mut errors);
     let header_names = errors.or("delivery.header_prefix", HeaderNames::new(&raw.delivery.header_prefix));
-    let webhooks: Vec<Webhook> = raw
-        .webhook
-        .iter()
-        .enumerate()
-        .filter_map(|(at, hook)| webhook(at, hook, (&limits, header_names.as_ref()), &mut errors))
-        .collect();
+    let webhooks = webhooks(raw, (&limits, header_names.as_ref()), &mut errors);
     let given_token = errors.or("admin.token", raw.admin.token.value());
     let proxy = proxy(&raw.egress, &mut errors);
     let egress = egress(&raw.egress, &mut errors);
@@ -73,8 +68,9 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
         initial,
         routes,
         in_flight_max: raw.delivery.in_flight_max,
+        webhook_defaults: WebhookDefaults { limits, header_names },
+        webhook_sections: WebhookSections::default(),
         host_limits,
-        header_names,
         spool_path: raw.spool.path.clone(),
         spool_bytes_max: raw.spool.bytes_max.0,
         lane_bytes_max,
@@ -89,6 +85,15 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
         log_format,
         log_level: raw.log.level.clone(),
     })
+}
+
+fn webhooks(
+    raw: &Raw,
+    defaults: (&Limits, Option<&HeaderNames>),
+    errors: &mut SettingErrors,
+) -> Vec<Webhook> {
+    let sections = raw.webhook.iter().enumerate();
+    sections.filter_map(|(at, section)| webhook(at, section, defaults, errors)).collect()
 }
 
 /// Checks ranges and other constraints that types alone do not express.

@@ -18,6 +18,7 @@ mod units;
 mod url;
 mod values;
 mod warnings;
+mod webhook;
 mod webhook_section;
 
 use std::path::PathBuf;
@@ -27,7 +28,11 @@ use merged::{Merged, Origin};
 
 pub use show::show;
 pub(crate) use units::span;
-pub use values::{DEFAULT_SETTINGS, Initial, InvalidSettings, LogFormat, OnTruncate, Settings, Sources};
+pub use values::{
+    DEFAULT_SETTINGS, Initial, InvalidSettings, LogFormat, OnTruncate, Settings, Sources, WebhookDefaults,
+    WebhookSections,
+};
+pub use webhook::{masked, merged_settings, plain_secrets, url_fingerprint};
 
 /// Loads the effective settings.
 pub fn load(sources: &Sources) -> Result<Settings, InvalidSettings> {
@@ -56,7 +61,9 @@ fn settings(merged: &Merged) -> Result<Settings, InvalidSettings> {
     let (raw, mut faults) = deserialize::read(merged.root());
     let misfits = faults.clone();
     match raw.as_ref().map(check::check) {
-        Some(Ok(settings)) if faults.is_empty() => return Ok(settings),
+        Some(Ok(settings)) if faults.is_empty() => {
+            return Ok(Settings { webhook_sections: WebhookSections::of(merged.root()), ..settings });
+        }
         Some(Err(errors)) => {
             // An error about a replaced value is not meaningful.
             let concerns = |fault: &SettingError, misfit: &SettingError| {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::classify::Mapping;
-use crate::deliver::{Egress, HeaderNames, HostLimits, Proxy, Routes};
+use crate::deliver::{Egress, HeaderNames, HostLimits, Limits, Proxy, Routes};
 use crate::secret::Secret;
 use crate::source::Conninfo;
 use crate::spool::SpoolKeys;
@@ -29,12 +29,14 @@ pub struct Settings {
     pub initial: Initial,
     /// `[[webhook]]`
     pub routes: Routes,
+    /// What webhooks that are set while the sidecar runs take from `[batch]` and `[delivery]`
+    pub webhook_defaults: WebhookDefaults,
+    /// `[[webhook]]`, as written
+    pub webhook_sections: WebhookSections,
     /// `delivery.in_flight_max`
     pub in_flight_max: usize,
     /// `delivery.host_*` and `[[host]]`
     pub host_limits: HostLimits,
-    /// `delivery.header_prefix`
-    pub header_names: HeaderNames,
     /// `spool.path`
     pub spool_path: PathBuf,
     /// `spool.bytes_max`
@@ -61,6 +63,25 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// `log.level`
     pub log_level: String,
+}
+
+/// What a webhook takes from the other settings.
+#[derive(Clone, Debug)]
+pub struct WebhookDefaults {
+    /// `[batch]` and `[delivery]`
+    pub limits: Limits,
+    /// `delivery.header_prefix`
+    pub header_names: HeaderNames,
+}
+
+/// The `[[webhook]]` sections of the settings file, as written. They may hold secrets, and are never printed.
+#[derive(Clone, Default)]
+pub struct WebhookSections(pub Vec<serde_json::Value>);
+
+impl std::fmt::Debug for WebhookSections {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
 }
 
 /// What a TRUNCATE sends.

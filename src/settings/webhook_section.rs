@@ -156,12 +156,14 @@ fn not_empty(secret: Secret) -> Result<Secret, String> {
 }
 
 fn header(name: &str, value: &Secret, names: Option<&HeaderNames>) -> Result<Header, String> {
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "not a valid header name".to_owned())?;
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+        "the name of a header has only letters, digits and hyphens, and is not empty".to_owned()
+    })?;
     if names.is_some_and(|names| names.is_reserved(&name)) {
-        return Err("this header is reserved".into());
+        return Err("this header is reserved: the sidecar sets it itself".into());
     }
-    let mut value =
-        HeaderValue::from_str(value.expose()).map_err(|_| "not a valid header value".to_owned())?;
+    let mut value = HeaderValue::from_str(value.expose())
+        .map_err(|_| "the value of a header has no line break and no other control character".to_owned())?;
     value.set_sensitive(true);
     Ok((name, Secret::of(value)))
 }

@@ -18,6 +18,7 @@ use super::ops::{Done, Op, Room};
 use super::replay::{LaneReplay, Replay, ReplayNo};
 use super::scratch::{ScratchError, ScratchTable};
 use super::search::{ReplayWindow, Search, SearchResult};
+use super::stored_webhook::StoredWebhook;
 use super::stream_position::StreamPosition;
 use crate::classify::Identity;
 use crate::record::{LaneNo, Seq};
@@ -145,6 +146,12 @@ pub trait EngineReader: Debug + Send {
 
     /// The value of a fact.
     fn fact(&self, fact: Fact) -> Result<Option<Vec<u8>>, SpoolError>;
+
+    /// The webhooks in the spool, by project and callback.
+    fn webhooks(&self) -> Result<Vec<StoredWebhook>, SpoolError>;
+
+    /// The last batch of a lane that was cut for its pending records and is still on record, in any state.
+    fn last_batch(&self, lane: LaneNo) -> Result<Option<Batch>, SpoolError>;
 
     /// Counts and sizes.
     fn usage(&self) -> Result<Usage, SpoolError>;

@@ -9,6 +9,8 @@ pub enum Fact {
     Identity,
     /// The mapping the shadow was made under, JSON.
     Mapping,
+    /// The pauses that stand, JSON.
+    Pauses,
     /// The layouts that shadow entries were written under, JSON.
     Layouts,
     /// The resync that is running, JSON: while it is set, a new start continues this resync.
@@ -19,8 +21,8 @@ pub enum Fact {
 
 impl Fact {
     /// All facts.
-    pub const ALL: [Self; 6] =
-        [Self::Epoch, Self::Identity, Self::Mapping, Self::Layouts, Self::Resync, Self::Source];
+    pub const ALL: [Self; 7] =
+        [Self::Epoch, Self::Identity, Self::Mapping, Self::Layouts, Self::Pauses, Self::Resync, Self::Source];
 
     /// The key under which the spool keeps it.
     pub fn name(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Fact {
             Self::Identity => "identity",
             Self::Layouts => "layouts",
             Self::Mapping => "mapping",
+            Self::Pauses => "pauses",
             Self::Resync => "resync",
             Self::Source => "source",
         }

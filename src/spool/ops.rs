@@ -10,6 +10,7 @@ use super::dead_letter::{DeadLetterNo, DeadReason};
 use super::group::Group;
 use super::lane::LaneHealth;
 use super::replay::{NewReplay, ReplayNo};
+use super::stored_webhook::WebhookChange;
 use crate::record::{LaneNo, Seq};
 use crate::time::{Timestamp, Uptime};
 
@@ -56,6 +57,21 @@ pub enum Op {
         lane: LaneNo,
         /// From now on.
         health: LaneHealth,
+    },
+    /// Webhooks are set and removed.
+    SetWebhooks {
+        /// Each webhook at most once.
+        changes: Vec<WebhookChange>,
+        /// The time of the operation.
+        at: Timestamp,
+    },
+    /// Right loop: all pending records of a lane up to `through` are settled without being sent. A replay can
+    /// send them.
+    Skip {
+        /// The lane.
+        lane: LaneNo,
+        /// The last record skipped.
+        through: Seq,
     },
     /// Settled records are sent again: all lanes enter it together.
     Replay(NewReplay),
@@ -112,7 +128,7 @@ pub enum Done {
         /// How many dead letters.
         dead: u64,
     },
-    /// Of a GiveUp, Discard or DiscardDead.
+    /// Of a GiveUp, Discard, DiscardDead or Skip.
     Settled {
         /// How many records.
         records: u64,
@@ -153,6 +169,8 @@ impl Op {
             Self::Replay(_) => "replay",
             Self::Retire { .. } => "retire",
             Self::SetHealth { .. } => "health",
+            Self::SetWebhooks { .. } => "webhooks",
+            Self::Skip { .. } => "skip",
             Self::Tick(_) => "tick",
         }
     }

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, Mac as _};
-use sidecar::deliver::{LaneCondition, LaneView, Limits, SigningSecret, Webhook};
+use sidecar::deliver::{
+    LaneCondition, LaneScope, LaneView, Limits, Pauses, SigningSecret, StandingPause, Webhook,
+};
 use sidecar::record::Callback::{self, Excluded, Ingested, Modified};
 use sidecar::record::{Seq, WaitsFor};
 use sidecar::secret::Secret;
@@ -136,7 +138,9 @@ fn modified_does_not_overtake_the_ingested_of_its_document_and_waits_no_longer_t
 fn a_paused_lane_sends_nothing_and_goes_on_at_once_when_resumed() {
     let receiver = Receiver::start([]);
     let mut fixture = Fixture::to(&receiver.url());
-    fixture.deliver.pause(vec![lane(Ingested)], "too busy".into());
+    let scope = LaneScope { callback: Some(Ingested), ..LaneScope::default() };
+    let pause = StandingPause { scope: scope.clone(), reason: "too busy".into() };
+    fixture.deliver.pause(Pauses(vec![pause])).unwrap();
     fixture.spool(Ingested, &["a"]);
     fixture.spool(Excluded, &["b"]);
     let is_done = |lanes: &[LaneView]| lanes.iter().any(|lane| lane.state == LaneCondition::Idle);
@@ -145,7 +149,7 @@ fn a_paused_lane_sends_nothing_and_goes_on_at_once_when_resumed() {
     let lanes = fixture.wait("the other lane", is_done);
     let paused = lanes.iter().find(|view| view.lane == lane(Ingested)).unwrap();
     assert_eq!((paused.state, paused.reason.as_deref()), (LaneCondition::Paused, Some("too busy")));
-    fixture.deliver.resume(vec![lane(Ingested)]);
+    fixture.deliver.resume(Pauses::default(), scope).unwrap();
     fixture.settle();
     assert_eq!(receiver.received().iter().map(|received| received.ids().join("")).collect::<String>(), "ba");
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use sidecar::deliver::{LaneCondition, LaneView, Limits, Webhook};
+use sidecar::deliver::{LaneCondition, LaneScope, LaneView, Limits, Pauses, StandingPause, Webhook};
 use sidecar::record::Callback::{Excluded, Ingested};
 
-use crate::delivery::fixture::{Fixture, Setup, lane, limits, webhook};
+use crate::delivery::fixture::{Fixture, Setup, limits, webhook};
 use crate::delivery::receiver::{Receiver, Reply};
 
 /// What came: whether it was sent again, and the ids.
@@ -51,7 +51,9 @@ fn a_replay_of_a_paused_lane_waits_with_it_and_other_lanes_do_not_wait() {
     fixture.settle();
     fixture.spool(Excluded, &["a"]);
     fixture.settle();
-    fixture.deliver.pause(vec![lane(Ingested)], "too busy".into());
+    let scope = LaneScope { callback: Some(Ingested), ..LaneScope::default() };
+    let pause = StandingPause { scope: scope.clone(), reason: "too busy".into() };
+    fixture.deliver.pause(Pauses(vec![pause])).unwrap();
     fixture.replay(&[Ingested, Excluded], None);
     fixture.wait("the other lane", |lanes| lanes.iter().any(|lane| lane.replay_ranges == 0));
     let fixture = fixture.restart();
@@ -60,7 +62,7 @@ fn a_replay_of_a_paused_lane_waits_with_it_and_other_lanes_do_not_wait() {
     let left: Vec<usize> = lanes.iter().map(|view| view.replay_ranges).collect();
     assert_eq!(left.iter().sum::<usize>(), 1, "{left:?}");
     assert_eq!(delivered(&receiver).len(), 3, "a paused lane is not waited for, and sends nothing");
-    fixture.deliver.resume(vec![lane(Ingested)]);
+    fixture.deliver.resume(Pauses::default(), scope).unwrap();
     fixture.wait("its end", has_replayed);
     assert_eq!(receiver.received().len(), 4);
 }

@@ -23,6 +23,10 @@ const CLIENTS: &[(&[&str], i32)] = &[
     (&["dead-letters", "show", "1"], 0),
     (&["dead-letters", "redeliver", "1"], 0),
     (&["dead-letters", "discard", "999999", "--yes"], 1),
+    (&["webhooks", "list"], 0),
+    (&["webhooks", "list", "--json"], 0),
+    (&["webhooks", "show", "--project", "*"], 0),
+    (&["webhooks", "export"], 0),
     (&["resync", "--dry-run"], 0),
     (&["resync"], 0),
 ];

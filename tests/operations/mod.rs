@@ -12,3 +12,5 @@ mod outage_log;
 mod properties;
 mod startup;
 mod untrusted_text;
+mod webhooks;
+mod webhooks_refused;

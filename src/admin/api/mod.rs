@@ -7,6 +7,9 @@ mod dead_letters;
 mod replays;
 mod resync;
 mod status;
+mod webhook_lanes;
+mod webhook_requests;
+mod webhooks;
 
 pub use dead_letters::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
@@ -18,6 +21,13 @@ pub use status::{
     DroppedLane, DroppedStatus, LaneBacklog, LaneStatus, OpenTransactionStatus, Progress, Readiness,
     SourceState, SourceStatus, SpoolStatus, Status,
 };
+pub use webhook_lanes::{
+    LaneName, PauseRequest, PauseResult, SkipLane, SkipRequest, SkipResult, StillPaused,
+};
+pub use webhook_requests::{
+    ApplyRequest, ApplyResult, PlannedAction, PlannedChange, TestBody, TestRequest, TestResult,
+};
+pub use webhooks::{RevisionQuery, WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookStatus};
 
 #[cfg(test)]
 mod tests;

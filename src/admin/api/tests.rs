@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::{ApplyResult, PauseResult, SkipResult, WebhookDetail, WebhookList};
 use super::{DeadLetterDetail, ReplayList, ReplayStatus, ReplaySummary, Status};
 
 /// `json` is read as a `T` and written again.
@@ -89,5 +90,27 @@ fn a_dead_letter_keeps_its_keys() {
             "remote_address": "[::1]:443", "connection_reused": true, "response_headers": "server: x\n",
             "response_body": "b", "next_attempt_at": "2026-01-31T09:00:00Z"
         }]
+    }));
+}
+
+#[test]
+fn webhooks_keep_their_keys() {
+    let webhook = json!({
+        "project": "p", "callback": "*", "host": "h:443", "origin": "set", "revision": 7,
+        "changed_at": "2026-01-31T09:00:00Z", "lanes": []
+    });
+    let mut detail = webhook.clone();
+    detail["settings"] = json!({"url": "https://h/", "secret": {"env": "S"}});
+    survives::<WebhookList>(json!({ "webhooks": [webhook] }));
+    survives::<WebhookDetail>(detail);
+    survives::<ApplyResult>(json!({
+        "changes": [{"action": "change", "project": "p", "callback": "*", "fields": ["url"]}], "unchanged": 1
+    }));
+    survives::<PauseResult>(json!({
+        "lanes": 2, "in_flight": [{"project": "p", "callback": "ingested"}],
+        "still_paused": [{"project": "p", "callback": "modified", "by": {"host": "h"}}]
+    }));
+    survives::<SkipResult>(json!({
+        "records": 3, "lanes": [{"callback": "ingested", "records": 3, "through": 9}]
     }));
 }

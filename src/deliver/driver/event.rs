@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::pending_write::PendingWrite;
 use crate::deliver::params::LaneView;
+use crate::deliver::pauses::{LaneScope, Pauses};
 use crate::deliver::request_limits::HostLimits;
 use crate::deliver::scheduler::retry::Outcome;
 use crate::record::{LaneNo, Seq};
@@ -26,9 +27,12 @@ pub(in crate::deliver) enum Event {
         epoch: Uuid,
     },
     Hold(bool),
-    Pause {
-        lanes: Vec<LaneNo>,
-        reason: String,
+    /// These pauses stand from now on. Other lanes of `resumed` are resumed.
+    Pauses {
+        pauses: Pauses,
+        resumed: Option<LaneScope>,
+        /// For each lane that changes, once that is durable.
+        reply: mpsc::Sender<Result<(), SpoolError>>,
     },
     /// Dead letters of these lanes have a requested redelivery.
     Redeliver {
@@ -40,13 +44,16 @@ pub(in crate::deliver) enum Event {
         rate: Option<u32>,
         ranges: Vec<LaneReplay>,
     },
-    Resume {
-        lanes: Vec<LaneNo>,
-    },
     Routed {
         in_flight_max: usize,
         host_limits: HostLimits,
         lane_bytes_max: u64,
+    },
+    Skip {
+        lane: LaneNo,
+        through: Seq,
+        patience: Duration,
+        reply: mpsc::SyncSender<Result<Done, SpoolError>>,
     },
     Stop {
         patience: Duration,

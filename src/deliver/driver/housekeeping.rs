@@ -14,41 +14,37 @@ impl Driver {
     /// Assigns every lane its current webhook, and stores since when it has none.
     pub(in crate::deliver) fn route_all(&mut self) {
         let (now, wall) = (self.now(), self.params.clock.wall());
-        let mut lanes: Vec<LaneNo> = self.scheduler.lanes().map(|(no, _)| *no).collect();
-        lanes.sort_unstable();
-        for lane in lanes {
+        for lane in self.sorted_lanes() {
             let before = self.state(lane);
             let health =
                 self.scheduler.routed(lane, webhook_of(&self.params, &self.projects, lane), now, wall);
+            // Its host may be another.
+            let health = self.apply_pause(lane, now).or(health);
             self.store_health(lane, health);
             self.count_transition(lane, before);
         }
     }
 
-    pub(in crate::deliver) fn pause(&mut self, lane: LaneNo, reason: &str, now: Uptime) {
-        self.ensure_lane(lane, self.lane_reader.subscription().received(), now);
-        let before = self.state(lane);
-        let health = self.scheduler.pause(lane, reason.to_owned(), now);
-        self.store_health(lane, health);
-        self.count_transition(lane, before);
-    }
-
-    pub(in crate::deliver) fn resume(&mut self, lane: LaneNo, now: Uptime) {
-        let before = self.state(lane);
-        let health = self.scheduler.resume(lane, now);
-        self.store_health(lane, health);
-        self.count_transition(lane, before);
+    /// All lanes, by number.
+    pub(in crate::deliver) fn sorted_lanes(&self) -> Vec<LaneNo> {
+        let mut lanes: Vec<LaneNo> = self.scheduler.lanes().map(|(no, _)| *no).collect();
+        lanes.sort_unstable();
+        lanes
     }
 
     /// Stores a lane's health, where it changed.
     pub(in crate::deliver) fn store_health(&self, lane: LaneNo, changed: Option<LaneHealth>) {
         let Some(health) = changed else { return };
+        self.log_health(lane, &health);
+        self.params.spool.submit(Op::SetHealth { lane, health }, |_| {});
+    }
+
+    pub(in crate::deliver) fn log_health(&self, lane: LaneNo, health: &LaneHealth) {
         let (project, callback) = (self.project(lane), lane.callback());
-        let LaneHealth { paused, without_webhook, .. } = &health;
+        let LaneHealth { paused, without_webhook, .. } = health;
         let reason = paused.as_ref().map(|paused| paused.reason.as_str());
         let has_webhook = without_webhook.is_none();
         tracing::info!(project, %callback, paused = reason, has_webhook, "lane health changed");
-        self.params.spool.submit(Op::SetHealth { lane, health }, |_| {});
     }
 
     /// Submits failed writes again, discards the records of orphaned lanes, and makes room.

@@ -7,6 +7,7 @@ pub(in crate::deliver) mod lane_reader;
 mod log;
 pub(in crate::deliver) mod outage;
 mod outcomes;
+mod pauses;
 mod pending_write;
 mod replays;
 mod send;
@@ -21,8 +22,9 @@ use uuid::Uuid;
 use self::event::Event;
 use self::lane_reader::{EncodedBatch, LaneReader};
 use self::outage::Outages;
-use self::pending_write::PendingWrite;
+use self::pending_write::{PendingWrite, RequestedSkip};
 use crate::deliver::params::Params;
+use crate::deliver::pauses::Pauses;
 use crate::deliver::scheduler::{Action, Scheduler};
 use crate::deliver::webhook::Webhook;
 use crate::record::{LaneNo, Seq};
@@ -45,6 +47,9 @@ pub struct Driver {
     /// The ids of running replays, as requests carry them.
     replays: BTreeMap<ReplayNo, Uuid>,
     outages: Outages,
+    pauses: Pauses,
+    /// Those that are not begun yet.
+    skips: Vec<RequestedSkip>,
     housekept_at: Uptime,
     ticked_at: Uptime,
     stop_by: Option<Uptime>,
@@ -82,6 +87,8 @@ impl Driver {
             retries: Vec::new(),
             replays: BTreeMap::new(),
             outages: Outages::default(),
+            pauses: Pauses::default(),
+            skips: Vec::new(),
             housekept_at: now,
             ticked_at: now,
             stop_by: None,
@@ -117,6 +124,7 @@ impl Driver {
         }
         self.housekeep();
         let now = self.now();
+        self.begin_skips(now);
         while let Some(action) = self.scheduler.poll(now) {
             self.perform(action, now);
         }
@@ -151,18 +159,18 @@ impl Driver {
             Event::AttemptEnded(ended) => self.ended(*ended, now),
             Event::Epoch { after, epoch } => self.params.epochs.begin(after, epoch),
             Event::Hold(held) => self.scheduler.hold(held || self.failed || self.stop_by.is_some()),
-            Event::Pause { lanes, reason } => {
-                lanes.into_iter().for_each(|lane| self.pause(lane, &reason, now));
-            }
+            Event::Pauses { pauses, resumed, reply } => self.set_pauses(pauses, resumed.as_ref(), &reply),
             Event::Redeliver { lanes } => {
                 lanes.into_iter().for_each(|lane| self.scheduler.redeliveries(lane, true, now));
             }
             Event::Replay { replay, id, rate, ranges } => self.replay(replay, id, rate, &ranges, now),
-            Event::Resume { lanes } => lanes.into_iter().for_each(|lane| self.resume(lane, now)),
             Event::Routed { in_flight_max, host_limits, lane_bytes_max } => {
                 self.outages.clear();
                 self.scheduler.set_limits(in_flight_max, host_limits, lane_bytes_max);
                 self.route_all();
+            }
+            Event::Skip { lane, through, patience, reply } => {
+                self.skips.push(RequestedSkip { lane, through, by: now.plus(patience), reply });
             }
             Event::Stop { patience } => {
                 self.scheduler.hold(true);
@@ -205,6 +213,8 @@ impl Driver {
         if self.scheduler.lane(lane).is_none() {
             let state = LaneState { lane, cursor, ..LaneState::default() };
             self.scheduler.add(state, webhook_of(&self.params, &self.projects, lane), now);
+            let health = self.apply_pause(lane, now);
+            self.store_health(lane, health);
         }
     }
 

@@ -139,7 +139,14 @@ impl Driver {
         self.settled(lane, through, records, bytes, now);
     }
 
-    fn settled(&mut self, lane: LaneNo, through: Seq, records: u64, bytes: u64, now: Uptime) {
+    pub(in crate::deliver) fn settled(
+        &mut self,
+        lane: LaneNo,
+        through: Seq,
+        records: u64,
+        bytes: u64,
+        now: Uptime,
+    ) {
         self.encoded.remove(&lane);
         self.lane_reader.settled(lane, through);
         let left = self.scheduler.lane(lane).is_some_and(|lane| lane.pending_records() > records);

@@ -3,7 +3,8 @@
 use std::sync::mpsc::SyncSender;
 
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Attempted, Batch, DeadLetterNo, DeadReason, ReplayNo, SpoolError};
+use crate::spool::{Attempted, Batch, DeadLetterNo, DeadReason, Done, ReplayNo, SpoolError};
+use crate::time::Uptime;
 
 /// An operation that was submitted to the spool, with what the driver needs when it is durable.
 pub(in crate::deliver) enum PendingWrite {
@@ -17,6 +18,8 @@ pub(in crate::deliver) enum PendingWrite {
     CutDeadLetter(LaneNo),
     /// Records that become dead letters, or, without a reason, are discarded.
     GiveUp { lane: LaneNo, through: Seq, reason: Option<DeadReason> },
+    /// Records that are skipped, and who is told.
+    Skip { lane: LaneNo, through: Seq, reply: SyncSender<Result<Done, SpoolError>> },
     /// The outcome of a dead letter's redelivery.
     Redelivery(Box<RedeliveryWrite>),
 }
@@ -27,6 +30,16 @@ pub(in crate::deliver) struct AttemptWrite {
     pub(in crate::deliver) batch: Batch,
     /// The batch of its first records that replaces it.
     pub(in crate::deliver) successor: Option<Batch>,
+}
+
+/// A skip that waits until its lane is not at work.
+pub(in crate::deliver) struct RequestedSkip {
+    pub(in crate::deliver) lane: LaneNo,
+    /// The last record skipped.
+    pub(in crate::deliver) through: Seq,
+    /// It is not begun later than this.
+    pub(in crate::deliver) by: Uptime,
+    pub(in crate::deliver) reply: SyncSender<Result<Done, SpoolError>>,
 }
 
 /// The outcome of a dead letter's redelivery.

@@ -93,17 +93,9 @@ impl Driver {
             replay,
             now: started_at,
         };
-        let request = OutgoingRequest {
-            headers: headers(&webhook, &context, &self.params.header_names, &encoded.body),
-            url: webhook.url.fill(self.project(lane), lane.callback()),
-            set_by: webhook.set_by,
-            body: encoded.body,
-            timeout: webhook.limits.timeout,
-            connect_timeout: webhook.limits.connect_timeout,
-            response_bytes_max: webhook.limits.response_bytes_max,
-            connection_age_max: webhook.limits.connection_age_max,
-            gzip: webhook.limits.gzip,
-        };
+        let headers = headers(&webhook, &context, &self.params.header_names, &encoded.body);
+        let request =
+            OutgoingRequest::new(&webhook, self.project(lane), lane.callback(), headers, encoded.body);
         let (events, committed_at) = (self.events.clone(), encoded.committed_at);
         let clock = self.params.clock;
         let began = clock.elapsed();

@@ -24,6 +24,9 @@ impl Driver {
         {
             let _ = reply.send(result.clone().map(drop));
         }
+        if let PendingWrite::Skip { reply, .. } = &pending {
+            let _ = reply.send(result.clone());
+        }
         match result {
             Ok(done) => self.completed(pending, &done, now),
             Err(SpoolError::DiskFull) => self.disk_full(pending, now),
@@ -40,7 +43,10 @@ impl Driver {
                 PendingWrite::CancelReplay { replay, reply } => self.cancel_replay(replay, reply, now),
                 PendingWrite::Redelivery(write) => self.write_redelivery(write),
                 // Their lanes start over.
-                PendingWrite::Cut(_) | PendingWrite::CutDeadLetter(_) | PendingWrite::GiveUp { .. } => {}
+                PendingWrite::Cut(_)
+                | PendingWrite::CutDeadLetter(_)
+                | PendingWrite::GiveUp { .. }
+                | PendingWrite::Skip { .. } => {}
             }
         }
     }
@@ -53,6 +59,7 @@ impl Driver {
             PendingWrite::CutDeadLetter(lane) => self.scheduler.end_lease(lane, now),
             PendingWrite::GiveUp { lane, through, reason } => self.gave_up(lane, through, reason, done, now),
             PendingWrite::Redelivery(write) => self.scheduler.end_lease(write.lane(), now),
+            PendingWrite::Skip { lane, through, .. } => self.skipped(lane, through, done, now),
         }
     }
 
@@ -67,7 +74,9 @@ impl Driver {
                 self.encoded.remove(&batch.lane);
                 self.scheduler.not_written(batch.lane, WRITE_AGAIN_AFTER, now);
             }
-            PendingWrite::CutDeadLetter(lane) | PendingWrite::GiveUp { lane, .. } => {
+            PendingWrite::CutDeadLetter(lane)
+            | PendingWrite::GiveUp { lane, .. }
+            | PendingWrite::Skip { lane, .. } => {
                 self.scheduler.not_written(lane, WRITE_AGAIN_AFTER, now);
             }
         }

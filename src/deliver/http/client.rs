@@ -26,9 +26,10 @@ use crate::deliver::http::target::Key;
 use crate::deliver::http::trust;
 use crate::deliver::http::wire::{HttpConnection, NoResponse, Pool, usable_until};
 use crate::deliver::scheduler::retry::Outcome;
-use crate::deliver::webhook::SetBy;
+use crate::deliver::webhook::{SetBy, Webhook};
 use crate::metrics::{BoolLabel, Metrics, ReusedLabel};
 use crate::outcome::OutcomeKind;
+use crate::record::Callback;
 use crate::spool::Exchange;
 
 /// Makes requests.
@@ -66,6 +67,29 @@ pub struct OutgoingRequest {
     pub connection_age_max: Duration,
     /// Whether the body is compressed where that is worth it.
     pub gzip: bool,
+}
+
+impl OutgoingRequest {
+    /// A request to a webhook.
+    pub(in crate::deliver) fn new(
+        webhook: &Webhook,
+        project: &str,
+        callback: Callback,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Self {
+        Self {
+            headers,
+            url: webhook.url.fill(project, callback),
+            set_by: webhook.set_by,
+            body,
+            timeout: webhook.limits.timeout,
+            connect_timeout: webhook.limits.connect_timeout,
+            response_bytes_max: webhook.limits.response_bytes_max,
+            connection_age_max: webhook.limits.connection_age_max,
+            gzip: webhook.limits.gzip,
+        }
+    }
 }
 
 impl Client {

@@ -18,8 +18,9 @@ pub struct HeaderNames {
     callback: HeaderName,
     attempt: HeaderName,
     epoch: HeaderName,
-    positions: HeaderName,
+    pub(in crate::deliver) positions: HeaderName,
     replay: HeaderName,
+    pub(in crate::deliver) test: HeaderName,
 }
 
 /// A text cannot begin the names of headers.
@@ -46,6 +47,7 @@ impl HeaderNames {
             epoch: name("epoch")?,
             positions: name("positions")?,
             replay: name("replay")?,
+            test: name("test")?,
         })
     }
 

@@ -10,7 +10,7 @@ use crate::admin::{
 use crate::deliver::{Deliver, request_id};
 use crate::record::Callback;
 use crate::spool::{
-    DeadLetter, DeadLetterNo, DeadReason, Done, LoggedAttempt, Op, Reader, Spool, SpoolError,
+    DeadLetter, DeadLetterNo, DeadReason, Done, Exchange, LoggedAttempt, Op, Reader, Spool, SpoolError,
 };
 
 /// A page, in the order of their numbers.
@@ -234,9 +234,9 @@ fn status(letter: &DeadLetter, lanes: &Lanes) -> DeadLetterStatus {
 
 fn attempt(batch: Option<Uuid>, row: LoggedAttempt) -> AttemptStatus {
     let seconds = |micros: u64| std::time::Duration::from_micros(micros).as_secs_f64();
-    let exchange = row.exchange;
+    let mut exchange = row.exchange;
     let (response_headers, response_body) =
-        exchange.answer.map(|answer| (answer.headers, answer.body)).unzip();
+        exchange.answer.take().map(|answer| (answer.headers, answer.body)).unzip();
     AttemptStatus {
         number: row.number,
         started_at: row.started_at.to_rfc3339(),
@@ -246,17 +246,23 @@ fn attempt(batch: Option<Uuid>, row: LoggedAttempt) -> AttemptStatus {
         detail: row.detail,
         request_id: batch.map(|batch| request_id(batch, row.number)),
         phase: exchange.phase,
-        steps: AttemptSteps {
-            dns_seconds: exchange.dns_micros.map(seconds),
-            connect_seconds: exchange.connect_micros.map(seconds),
-            tls_seconds: exchange.tls_micros.map(seconds),
-            first_byte_seconds: exchange.first_byte_micros.map(seconds),
-        },
+        steps: steps(&exchange),
         remote_address: exchange.peer.map(|peer| peer.to_string()),
         connection_reused: exchange.reused,
         response_headers,
         response_body,
         next_attempt_at: row.next_at.map(|at| at.to_rfc3339()),
+    }
+}
+
+/// How long the steps of a request took.
+pub(super) fn steps(exchange: &Exchange) -> AttemptSteps {
+    let seconds = |micros: u64| std::time::Duration::from_micros(micros).as_secs_f64();
+    AttemptSteps {
+        dns_seconds: exchange.dns_micros.map(seconds),
+        connect_seconds: exchange.connect_micros.map(seconds),
+        tls_seconds: exchange.tls_micros.map(seconds),
+        first_byte_seconds: exchange.first_byte_micros.map(seconds),
     }
 }
 

@@ -1,22 +1,25 @@
 //! What the admin port and the control socket call on the running sidecar.
 
 mod dead_letters;
+mod lane_requests;
 mod lanes;
 mod replays;
 mod resync;
 mod status;
 mod tail_line;
+mod test_requests;
+mod webhooks;
 
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use uuid::Uuid;
 
 use self::lanes::Lanes;
 use super::state::State;
+use super::webhooks::Webhooks;
 use crate::admin::{
     self, AdminState, Control, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
     DeadLetterSelection, Readiness, ReplayList, ReplayStatus, ReplaySummary, RequestError, ResyncRequest,
@@ -24,7 +27,7 @@ use crate::admin::{
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
-use crate::deliver::{Deliver, Routes};
+use crate::deliver::{Deliver, SendRequest};
 use crate::metrics::Metrics;
 use crate::replay::ReplayRequest;
 use crate::settings::Settings;
@@ -47,7 +50,9 @@ pub(super) struct Controller {
     pub(super) settings: Arc<Settings>,
     /// The current epoch when the process started.
     pub(super) epoch: Uuid,
-    pub(super) routes: watch::Receiver<Arc<Routes>>,
+    pub(super) webhooks: Arc<Webhooks>,
+    /// For tests of webhooks.
+    pub(super) post: Mutex<SendRequest>,
 }
 
 impl Control for Controller {

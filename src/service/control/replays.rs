@@ -205,7 +205,7 @@ fn replay_status(reader: &Reader, replay: Replay, lanes: &Lanes) -> Result<Repla
     })
 }
 
-fn epochs(reader: &Reader) -> Result<Epochs, SpoolError> {
+pub(super) fn epochs(reader: &Reader) -> Result<Epochs, SpoolError> {
     let bytes = reader.fact(Fact::Epoch)?.unwrap_or_default();
     Epochs::from_bytes(&bytes).ok_or_else(|| SpoolError::Damaged("the epochs".into()))
 }

@@ -16,7 +16,7 @@ impl Controller {
             );
         }
         if let Some(project) = &request.as_ingested
-            && self.routes.borrow().find(project, Callback::Ingested).is_none()
+            && self.webhooks.routes().find(project, Callback::Ingested).is_none()
         {
             return Err(format!("no webhook is configured for `ingested` of the project `{project}`"));
         }

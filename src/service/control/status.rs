@@ -105,7 +105,7 @@ impl Controller {
         running(&reader, &lanes).unwrap_or_default()
     }
 
-    fn lane_statuses(&self) -> Vec<LaneStatus> {
+    pub(super) fn lane_statuses(&self) -> Vec<LaneStatus> {
         let seconds = |duration: Option<std::time::Duration>| duration.map(|duration| duration.as_secs_f64());
         let lane = |view: crate::deliver::LaneView| LaneStatus {
             project: view.project,

@@ -8,7 +8,8 @@ use crate::spool::batch::Batch;
 use crate::spool::dead_letter::{DeadLetterNo, DeadReason};
 use crate::spool::lane::{LaneHealth, Refusals, Search};
 use crate::spool::ops::{Done, Op};
-use crate::time::Uptime;
+use crate::spool::search::{self, RecordRange, SearchStart};
+use crate::time::{Timestamp, Uptime};
 
 pub(in crate::spool) fn a_batch_begins_with_the_first_unsettled_record(factory: impl EngineFactory) {
     let mut fixture = Fixture::new(factory);
@@ -194,4 +195,26 @@ pub(in crate::spool) fn what_is_discarded_leaves_nothing_behind(factory: impl En
         assert_eq!(reader.attempts(&id).unwrap(), []);
     }
     assert_eq!(fixture.usage().live_bytes, 0, "what was removed is counted as it was added");
+}
+
+pub(in crate::spool) fn what_is_skipped_is_settled_and_can_be_replayed(factory: impl EngineFactory) {
+    let mut fixture = Fixture::new(factory);
+    let of = lane(Callback::Ingested);
+    fixture.commit(of, 10, 100, NOW);
+    let cut = batch(of, 1, 4);
+    fixture.cut(&cut);
+    fixture.attempt(&cut, Fate::Failed);
+    assert_eq!(fixture.reader().last_batch(of).unwrap().map(|batch| batch.id), Some(cut.id));
+    assert!(fixture.refuses(Op::Skip { lane: of, through: Seq(3) }), "a batch is skipped whole");
+    assert!(fixture.refuses(Op::Skip { lane: of, through: Seq(11) }), "there is no eleventh record");
+    let skipped = fixture.apply(Op::Skip { lane: of, through: Seq(7) });
+    assert_eq!(skipped, Ok(Done::Settled { records: 7, bytes: 700 }));
+    fixture.reopen();
+    let state = fixture.lane(of);
+    assert_eq!((state.cursor, state.pending_records, state.pending_bytes), (Seq(7), 3, 300));
+    assert_eq!((state.batches, fixture.usage().dead_records), (vec![], 0));
+    let search = search::Search { from: SearchStart::Since(Timestamp(0)), to: None, epoch_after: Seq(0) };
+    let found = fixture.reader().search(&search, &mut |_| true).unwrap().ranges;
+    assert_eq!(found, [RecordRange { lane: of, first: Seq(1), last: Seq(7), records: 7, bytes: 700 }]);
+    fixture.deliver(&batch(of, 8, 10));
 }

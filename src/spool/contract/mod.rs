@@ -12,6 +12,7 @@ pub(in crate::spool) mod retention;
 pub(in crate::spool) mod scratch;
 pub(in crate::spool) mod search;
 pub(in crate::spool) mod subscriptions;
+pub(in crate::spool) mod webhooks;
 
 use std::sync::Arc;
 
@@ -227,7 +228,8 @@ macro_rules! contract_tests {
                 a_probe_that_was_in_flight_at_the_end_may_have_been_taken,
                 a_refused_operation_does_not_stop_the_others,
                 an_attempt_is_read_as_it_was_logged,
-                what_is_discarded_leaves_nothing_behind
+                what_is_discarded_leaves_nothing_behind,
+                what_is_skipped_is_settled_and_can_be_replayed
             }
             dead_letters: {
                 a_dead_letter_that_was_never_cut_is_cut_piece_by_piece,
@@ -257,6 +259,7 @@ macro_rules! contract_tests {
                 a_snapshot_and_what_follows_it_are_all_that_is_committed,
                 what_was_not_received_is_not_read
             }
+            webhooks: { a_webhook_is_replaced_or_removed_and_no_revision_returns }
         );
     };
     ($factory:expr; $($area:ident: { $($test:ident),* })*) => {

@@ -22,6 +22,16 @@ pub(super) fn find_batch(
     found.map(|batch| batch.ok_or_else(|| SpoolError::Damaged("a batch".into()))).transpose()
 }
 
+/// The last batch that was cut of a lane's pending records, in any state.
+pub(super) fn last_batch(connection: &Connection, lane: LaneNo) -> Result<Option<Batch>, SpoolError> {
+    let sql = "WHERE lane = ?1 AND replay IS NULL AND state != 3 ORDER BY last DESC LIMIT 1";
+    let found = connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM batch {sql}"))
+        .and_then(|mut found| found.query_row([lane.0.cast_signed()], read_batch).optional())
+        .map_err(failed)?;
+    found.map(|batch| batch.ok_or_else(|| SpoolError::Damaged("a batch".into()))).transpose()
+}
+
 /// The batches of a lane, or of what a replay sends of it, that are not settled, in order. `None`: one
 /// is not as it was written.
 pub(super) fn open_batches(

@@ -34,7 +34,14 @@ const FORMAT_2: &[&str] = &[
     "ALTER TABLE attempt ADD COLUMN headers TEXT",
     "ALTER TABLE attempt ADD COLUMN body TEXT",
     "ALTER TABLE attempt ADD COLUMN next_at INTEGER",
+    WEBHOOKS,
 ];
+
+/// Webhooks that are set while the sidecar runs; `settings` is JSON. A revision is never given twice.
+const WEBHOOKS: &str = "CREATE TABLE webhook (
+    revision INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, callback TEXT NOT NULL,
+    settings TEXT NOT NULL, changed_at INTEGER NOT NULL, sum INTEGER NOT NULL, UNIQUE (project, callback)
+) STRICT";
 
 /// The format that `steps` end with.
 pub(super) fn newest(steps: &[&[&str]]) -> i64 {

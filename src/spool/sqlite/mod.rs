@@ -26,6 +26,7 @@ mod settle;
 mod shadow;
 mod statements;
 mod store;
+mod webhooks;
 
 use std::path::Path;
 

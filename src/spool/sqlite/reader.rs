@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::attempts::attempts_of;
-use super::batches::find_batch;
+use super::batches::{find_batch, last_batch};
 use super::chunks::{chunk_holding, last_spooled_by, seq_freeing};
 use super::dead_letters::{dead_letters_after, find_dead_letter, last_dead_letter, next_redelivery};
 use super::error::failed;
@@ -14,6 +14,7 @@ use super::lane_states::all_lanes;
 use super::replays::{all_replays, find_replay, ranges_of};
 use super::schema::open_reader;
 use super::shadow::{find_shadow, shadow_after};
+use super::webhooks::all_webhooks;
 use crate::classify::Identity;
 use crate::record::{LaneNo, Seq};
 use crate::spool::attempt::LoggedAttempt;
@@ -27,6 +28,7 @@ use crate::spool::lane::LaneState;
 use crate::spool::meta::Usage;
 use crate::spool::replay::{LaneReplay, Replay, ReplayNo};
 use crate::spool::search::{ReplayWindow, Search, SearchResult};
+use crate::spool::stored_webhook::StoredWebhook;
 use crate::time::Uptime;
 
 #[derive(Debug)]
@@ -119,6 +121,14 @@ impl EngineReader for SqliteReader {
 
     fn fact(&self, fact: Fact) -> Result<Option<Vec<u8>>, SpoolError> {
         read_fact(&self.connection, fact)
+    }
+
+    fn webhooks(&self) -> Result<Vec<StoredWebhook>, SpoolError> {
+        all_webhooks(&self.connection)
+    }
+
+    fn last_batch(&self, lane: LaneNo) -> Result<Option<Batch>, SpoolError> {
+        last_batch(&self.connection, lane)
     }
 
     fn usage(&self) -> Result<Usage, SpoolError> {

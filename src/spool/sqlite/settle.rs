@@ -131,6 +131,20 @@ impl Store {
         Ok(Done::Settled { records: gone.records, bytes: gone.bytes })
     }
 
+    /// The records stay in their chunks, like delivered ones.
+    pub(super) fn skip(&mut self, lane: LaneNo, through: Seq) -> Result<Done, SpoolError> {
+        let batches = self.batches(lane)?;
+        rules::settle_through(through, &batches, self.meta.last_seq)?;
+        let cursor = self.lane(lane, through).cursor;
+        let skipped = self.measure(lane, cursor, through)?;
+        for batch in batches.iter().filter(|batch| batch.last <= through) {
+            write_batch(&self.connection, batch, BatchState::Retired).map_err(failed)?;
+        }
+        self.settle(lane, through, skipped.records, skipped.bytes);
+        self.lane(lane, through).health.batches_given_up();
+        Ok(Done::Settled { records: skipped.records, bytes: skipped.bytes })
+    }
+
     /// Counts the records of a lane behind `after`, up to `through`.
     fn measure(&self, lane: LaneNo, after: Seq, through: Seq) -> Result<Measured, SpoolError> {
         let mut measured = Measured::default();

@@ -12,6 +12,7 @@ use super::super::shadow::shadow_bytes;
 use super::*;
 use crate::outcome::OutcomeKind;
 use crate::spool::meta::SpoolMeta;
+use crate::spool::stored_webhook::StoredWebhook;
 
 fn hex(row: &RowBytes) -> String {
     row.0.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
@@ -128,6 +129,16 @@ fn replay() -> Replay {
     }
 }
 
+fn webhook() -> StoredWebhook {
+    StoredWebhook {
+        project: "acme".into(),
+        callback: "*".into(),
+        settings: "{}".into(),
+        revision: 1,
+        changed_at: Timestamp(-2),
+    }
+}
+
 fn replay_range() -> LaneReplay {
     LaneReplay {
         replay: ReplayNo(1),
@@ -178,6 +189,7 @@ fn rows() -> Vec<(&'static str, String)> {
         ("shadow", hex(&shadow_bytes(&identity))),
         ("shadow, sum", format!("{:016x}", shadow_bytes(&identity).sum_with(b"entry"))),
     ];
+    rows.push(("webhook", hex(&webhook().row_bytes())));
     rows.extend(Fact::ALL.map(|fact| (fact.name(), hex(&fact_bytes(fact, b"value")))));
     rows.extend(DeadReason::ALL.map(|reason| {
         (reason.name(), hex(&DeadLetter { reason, batch: None, ..letter.clone() }.row_bytes()))

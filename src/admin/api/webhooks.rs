@@ -1,0 +1,87 @@
+//! `/api/v1/webhooks`: the webhooks in force, and those that are set while the sidecar runs.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::status::LaneStatus;
+
+/// The body of `GET /api/v1/webhooks`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct WebhookList {
+    /// Those in force, by project and callback.
+    pub webhooks: Vec<WebhookStatus>,
+}
+
+/// A webhook, and the lanes that it answers for.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct WebhookStatus {
+    /// The project, or `*`.
+    pub project: String,
+    /// The callback, or `*`.
+    pub callback: String,
+    /// The host and port of its URL.
+    pub host: String,
+    /// Where it comes from.
+    pub origin: WebhookOrigin,
+    /// The number of this version of it; `null` where it comes from the file.
+    pub revision: Option<u64>,
+    /// When it was set; `null` where it comes from the file.
+    pub changed_at: Option<String>,
+    /// Its lanes that have had a record.
+    pub lanes: Vec<LaneStatus>,
+}
+
+/// Where a webhook comes from.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebhookOrigin {
+    /// The settings file.
+    File,
+    /// It was set while the sidecar ran, and comes before one of the file for the same project and callback.
+    Set,
+}
+
+/// The body of `GET /api/v1/webhooks/PROJECT/CALLBACK`, and the response to a change.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct WebhookDetail {
+    /// As in the list.
+    #[serde(flatten)]
+    pub webhook: WebhookStatus,
+    /// Its settings, with the keys of a `[[webhook]]` section. Secrets are masked, the URL is shortened;
+    /// `{"env": …}` and `{"file": …}` are as they were given.
+    pub settings: serde_json::Value,
+}
+
+/// The project and the callback that a webhook is for: `PROJECT/CALLBACK` in a path.
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct WebhookKey {
+    /// The project, or `*`.
+    pub project: String,
+    /// The callback, or `*`.
+    pub callback: String,
+}
+
+/// The query of a change: `?revision=7`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevisionQuery {
+    /// The change is refused (409) where the webhook has another revision by now; 0: where there is one.
+    pub revision: Option<u64>,
+}
+
+impl WebhookOrigin {
+    /// As lists show it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Set => "set",
+        }
+    }
+}
+
+impl fmt::Display for WebhookOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}

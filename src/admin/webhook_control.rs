@@ -1,0 +1,45 @@
+//! What the routes of webhooks call on the running sidecar.
+
+use serde_json::Value;
+
+use super::api::{
+    ApplyRequest, ApplyResult, PauseRequest, PauseResult, SkipRequest, SkipResult, TestRequest, TestResult,
+    WebhookDetail, WebhookKey, WebhookList,
+};
+use super::caller::Caller;
+use super::request_error::RequestError;
+
+/// Webhooks of the running sidecar. Each method may wait for the disk, and some for receivers.
+pub trait WebhookControl: Send + Sync {
+    /// Those in force.
+    fn webhooks(&self) -> Result<WebhookList, RequestError>;
+    /// One of those in force.
+    fn webhook(&self, key: &WebhookKey) -> Result<WebhookDetail, RequestError>;
+    /// Sets what `change` has, and keeps the rest.
+    fn set_webhook(
+        &self,
+        key: &WebhookKey,
+        change: &Value,
+        revision: Option<u64>,
+        caller: Caller,
+    ) -> Result<WebhookDetail, RequestError>;
+    /// Removes one that was set.
+    fn remove_webhook(
+        &self,
+        key: &WebhookKey,
+        revision: Option<u64>,
+        caller: Caller,
+    ) -> Result<WebhookKey, RequestError>;
+    /// Makes the webhooks that are set equal to a list.
+    fn apply_webhooks(&self, request: &ApplyRequest, caller: Caller) -> Result<ApplyResult, RequestError>;
+    /// The webhooks that are set, as the text of a settings file.
+    fn export_webhooks(&self) -> Result<String, RequestError>;
+    /// Pauses lanes. Returns when no request is in flight any more, or after a while.
+    fn pause(&self, request: &PauseRequest, caller: Caller) -> Result<PauseResult, RequestError>;
+    /// Ends pauses.
+    fn resume(&self, request: &PauseRequest, caller: Caller) -> Result<PauseResult, RequestError>;
+    /// Settles what waits without sending it.
+    fn skip(&self, request: &SkipRequest, caller: Caller) -> Result<SkipResult, RequestError>;
+    /// Makes one request that is no attempt of a batch.
+    fn test_webhook(&self, request: &TestRequest, caller: Caller) -> Result<TestResult, RequestError>;
+}

@@ -1,0 +1,150 @@
+//! The webhooks of both origins, as values.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::admin::WebhookKey;
+use crate::deliver::{HostLimits, Routes, Webhook};
+use crate::record::Callback;
+use crate::settings::{InvalidSettings, Settings, WebhookDefaults, WebhookSections};
+use crate::spool::StoredWebhook;
+use crate::time::Timestamp;
+
+/// What is in force: the settings file's part as it was read last, and those that were set.
+pub(in crate::service) struct InForce {
+    file: Routes,
+    sections: WebhookSections,
+    defaults: WebhookDefaults,
+    limits: (usize, HostLimits, u64),
+    set: Vec<SetWebhook>,
+}
+
+/// A webhook that was set.
+pub(in crate::service) struct SetWebhook {
+    pub(in crate::service) key: WebhookKey,
+    /// With the keys of a `[[webhook]]` section, but for project and callback.
+    pub(in crate::service) settings: Value,
+    pub(in crate::service) webhook: Webhook,
+    pub(in crate::service) revision: u64,
+    pub(in crate::service) changed_at: Timestamp,
+}
+
+/// A change that was checked.
+pub(super) struct Checked {
+    pub(super) key: WebhookKey,
+    pub(super) settings: Value,
+    /// The settings as they are stored.
+    pub(super) stored: String,
+    pub(super) webhook: Webhook,
+}
+
+impl InForce {
+    /// Every one must be valid with these settings.
+    pub(super) fn new(settings: &Settings, stored: Vec<StoredWebhook>) -> Result<Self, InvalidSettings> {
+        let mut in_force = Self {
+            file: settings.routes.clone(),
+            sections: settings.webhook_sections.clone(),
+            defaults: settings.webhook_defaults.clone(),
+            limits: (settings.in_flight_max, settings.host_limits.clone(), settings.lane_bytes_max),
+            set: Vec::new(),
+        };
+        let set: Vec<_> = stored.into_iter().map(|stored| in_force.read(stored)).collect();
+        let (set, wrong): (Vec<_>, Vec<_>) = set.into_iter().partition(Result::is_ok);
+        in_force.set = set.into_iter().flatten().collect();
+        let wrong: Vec<String> =
+            wrong.into_iter().filter_map(Result::err).flat_map(|invalid| invalid.0).collect();
+        if wrong.is_empty() { Ok(in_force) } else { Err(InvalidSettings(wrong)) }
+    }
+
+    /// The same with the settings file as it is now.
+    pub(super) fn with_settings(&self, settings: &Settings) -> Result<Self, InvalidSettings> {
+        let stored = self.set.iter().map(|set| StoredWebhook {
+            project: set.key.project.clone(),
+            callback: set.key.callback.clone(),
+            settings: set.settings.to_string(),
+            revision: set.revision,
+            changed_at: set.changed_at,
+        });
+        Self::new(settings, stored.collect())
+    }
+
+    fn read(&self, stored: StoredWebhook) -> Result<SetWebhook, InvalidSettings> {
+        let StoredWebhook { project, callback, settings, revision, changed_at } = stored;
+        let of = format!(
+            "the webhook of project `{project}`, callback `{callback}`, which was set by `sidecar webhooks`"
+        );
+        let key = WebhookKey { project, callback };
+        let within = |why: String| format!("{of}: {why}");
+        let settings: Value = serde_json::from_str(&settings)
+            .map_err(|error| InvalidSettings(vec![within(error.to_string())]))?;
+        let webhook = self.webhook(&key, &settings);
+        let webhook =
+            webhook.map_err(|invalid| InvalidSettings(invalid.0.into_iter().map(within).collect()))?;
+        Ok(SetWebhook { key, settings, webhook, revision, changed_at })
+    }
+
+    /// Checks settings as those of a webhook.
+    pub(super) fn webhook(&self, key: &WebhookKey, settings: &Value) -> Result<Webhook, InvalidSettings> {
+        let mut section = settings.clone();
+        if let Some(fields) = section.as_object_mut() {
+            fields.insert("project".to_owned(), json!(key.project));
+            fields.insert("callback".to_owned(), json!(key.callback));
+        }
+        self.defaults.check(&section)
+    }
+
+    /// What is stored now. `checked` has what was changed.
+    pub(super) fn replace(&mut self, stored: Vec<StoredWebhook>, checked: Vec<Checked>) {
+        let mut known: Vec<(WebhookKey, Value, Webhook)> =
+            checked.into_iter().map(|new| (new.key, new.settings, new.webhook)).collect();
+        let old = std::mem::take(&mut self.set).into_iter();
+        known.extend(old.map(|old| (old.key, old.settings, old.webhook)));
+        self.set = stored
+            .into_iter()
+            .filter_map(|stored| {
+                let at = known
+                    .iter()
+                    .position(|(key, ..)| key.project == stored.project && key.callback == stored.callback)?;
+                let (key, settings, webhook) = known.swap_remove(at);
+                let StoredWebhook { revision, changed_at, .. } = stored;
+                Some(SetWebhook { key, settings, webhook, revision, changed_at })
+            })
+            .collect();
+    }
+
+    /// Those that were set, and those of the file for other projects and callbacks.
+    pub(in crate::service) fn routes(&self) -> Routes {
+        Routes::over(self.set.iter().map(|set| set.webhook.clone()).collect(), &self.file)
+    }
+
+    pub(super) fn limits(&self) -> (usize, HostLimits, u64) {
+        self.limits.clone()
+    }
+
+    /// One that was set.
+    pub(in crate::service) fn set(&self, key: &WebhookKey) -> Option<&SetWebhook> {
+        self.set.iter().find(|set| set.key == *key)
+    }
+
+    /// All that were set, by project and callback.
+    pub(in crate::service) fn all_set(&self) -> &[SetWebhook] {
+        &self.set
+    }
+
+    /// The settings of one of the file, as written.
+    pub(in crate::service) fn section(&self, key: &WebhookKey) -> Option<&Value> {
+        self.sections
+            .0
+            .iter()
+            .find(|section| section["project"] == key.project && section["callback"] == key.callback)
+    }
+}
+
+/// The key of a webhook.
+pub(in crate::service) fn key_of(webhook: &Arc<Webhook>) -> WebhookKey {
+    WebhookKey {
+        project: webhook.project.clone().unwrap_or_else(|| "*".to_owned()),
+        callback: webhook.callback.map_or("*", Callback::name).to_owned(),
+    }
+}

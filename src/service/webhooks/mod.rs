@@ -1,0 +1,269 @@
+//! The webhooks in force: those of the settings file, and those that are set while the sidecar runs.
+//!
+//! One that is set comes before one of the file for the same project and callback. A change is checked as the
+//! settings file is, then stored, and only then in force.
+
+mod in_force;
+mod plan;
+mod secrets;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use self::in_force::{Checked, InForce};
+use self::secrets::seal;
+use crate::admin::{ApplyRequest, ApplyResult, Caller, PlannedAction, RequestError, WebhookKey};
+use crate::capture::Capture;
+use crate::clock::Clock;
+use crate::deliver::{Deliver, Pauses, Routes, Webhook};
+use crate::settings::{InvalidSettings, Settings, merged_settings, url_fingerprint};
+use crate::spool::{Fact, Op, Opened, Spool, SpoolError, WebhookChange};
+
+pub(super) use self::in_force::{SetWebhook, key_of};
+
+/// The webhooks of the running sidecar.
+pub(super) struct Webhooks {
+    spool: Spool,
+    clock: Clock,
+    capture: Arc<Capture>,
+    deliver: Arc<Deliver>,
+    /// Every reader has a receiver of this one.
+    routes: watch::Sender<Arc<Routes>>,
+    /// Held while a change is checked, stored and put in force.
+    in_force: Mutex<InForce>,
+    pauses: Mutex<Pauses>,
+}
+
+impl Webhooks {
+    /// Reads those in the spool. Where one cannot be used, nothing starts: its records would go elsewhere.
+    pub(super) fn read(spool: &Spool, settings: &Settings) -> Result<InForce, InvalidSettings> {
+        let stored = spool.reader().and_then(|reader| reader.webhooks());
+        let stored =
+            stored.map_err(|error| InvalidSettings(vec![format!("read the spool's webhooks: {error}")]))?;
+        InForce::new(settings, stored)
+    }
+
+    /// Delivery has the pauses that the spool holds when it returns.
+    pub(super) fn start(
+        in_force: InForce,
+        routes: watch::Sender<Arc<Routes>>,
+        opened: &Opened,
+        clock: Clock,
+        (capture, deliver): (&Arc<Capture>, &Arc<Deliver>),
+    ) -> anyhow::Result<Arc<Self>> {
+        let json = opened.facts.get(&Fact::Pauses);
+        let pauses = json.map_or(Ok(Pauses::default()), |json| serde_json::from_slice(json));
+        let pauses = pauses.context("read the spool's pauses")?;
+        deliver.pause(pauses.clone()).context("keep the pauses of lanes")?;
+        Ok(Arc::new(Self {
+            spool: opened.spool.clone(),
+            clock,
+            capture: Arc::clone(capture),
+            deliver: Arc::clone(deliver),
+            routes,
+            in_force: Mutex::new(in_force),
+            pauses: Mutex::new(pauses),
+        }))
+    }
+
+    /// The pauses that stand. To be held while they are changed.
+    pub(super) fn pauses(&self) -> MutexGuard<'_, Pauses> {
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the settings file has now, with those in the spool. Wrong ones change nothing.
+    pub(super) fn reload(&self, settings: &Settings) -> Result<(), InvalidSettings> {
+        let mut in_force = self.lock();
+        *in_force = in_force.with_settings(settings)?;
+        self.publish(&in_force);
+        Ok(())
+    }
+
+    /// All in force.
+    pub(super) fn routes(&self) -> Arc<Routes> {
+        self.routes.borrow().clone()
+    }
+
+    /// Calls `read` with what is in force.
+    pub(super) fn with<T>(&self, read: impl FnOnce(&InForce) -> T) -> T {
+        read(&self.lock())
+    }
+
+    /// Sets what `change` has, and keeps the rest.
+    pub(super) fn set(
+        &self,
+        key: &WebhookKey,
+        change: &Value,
+        revision: Option<u64>,
+        caller: Caller,
+    ) -> Result<(), RequestError> {
+        let mut in_force = self.lock();
+        let before = in_force.set(key);
+        check_revision(key, before, revision)?;
+        let nothing = json!({});
+        let old = before.map_or(&nothing, |set| &set.settings);
+        let settings = without_key(key, change).and_then(|change| Ok(merged_settings(old, &change)?));
+        let checked = in_force.check(key, settings?)?;
+        let change = WebhookChange::from(&checked);
+        self.store(&mut in_force, vec![change], vec![checked])?;
+        let set = in_force.set(key).ok_or_else(|| not_set(key))?;
+        log(caller, key, Some(&set.webhook), "a webhook was set");
+        Ok(())
+    }
+
+    /// Removes one that was set.
+    pub(super) fn remove(
+        &self,
+        key: &WebhookKey,
+        revision: Option<u64>,
+        caller: Caller,
+    ) -> Result<(), RequestError> {
+        let mut in_force = self.lock();
+        let before = in_force.set(key).ok_or_else(|| not_set(key))?;
+        check_revision(key, Some(before), revision)?;
+        self.store(&mut in_force, vec![removal(key)], Vec::new())?;
+        log(caller, key, None, "a webhook was removed");
+        Ok(())
+    }
+
+    /// Makes those that are set equal to a list, all at once.
+    pub(super) fn apply(&self, request: &ApplyRequest, caller: Caller) -> Result<ApplyResult, RequestError> {
+        let mut in_force = self.lock();
+        let wanted = plan::wanted(&request.webhooks)?;
+        let result = plan::plan(&in_force, &wanted);
+        let mut checked = Vec::new();
+        for (key, settings) in wanted {
+            let settings = merged_settings(&json!({}), &settings)?;
+            checked.push(in_force.check(&key, settings)?);
+        }
+        if request.dry_run || result.changes.is_empty() {
+            return Ok(result);
+        }
+        let is_changed = |key: &WebhookKey| result.changes.iter().any(|change| change.is_of(key));
+        checked.retain(|checked| is_changed(&checked.key));
+        let removed = result.changes.iter().filter(|change| change.action == PlannedAction::Remove);
+        let removals = removed.map(|change| removal(&change.key()));
+        let changes = checked.iter().map(WebhookChange::from).chain(removals).collect();
+        let urls: Vec<(WebhookKey, Option<Webhook>)> =
+            checked.iter().map(|checked| (checked.key.clone(), Some(checked.webhook.clone()))).collect();
+        self.store(&mut in_force, changes, checked)?;
+        for change in &result.changes {
+            let webhook =
+                urls.iter().find(|(key, _)| change.is_of(key)).and_then(|(_, webhook)| webhook.as_ref());
+            let what = if webhook.is_some() { "a webhook was set" } else { "a webhook was removed" };
+            log(caller, &change.key(), webhook, what);
+        }
+        Ok(result)
+    }
+
+    /// Stores changes, and puts them in force.
+    fn store(
+        &self,
+        in_force: &mut InForce,
+        changes: Vec<WebhookChange>,
+        checked: Vec<Checked>,
+    ) -> Result<(), SpoolError> {
+        self.spool.apply(Op::SetWebhooks { changes, at: self.clock.wall() })?;
+        let stored = self.spool.reader()?.webhooks()?;
+        in_force.replace(stored, checked);
+        self.publish(in_force);
+        Ok(())
+    }
+
+    fn publish(&self, in_force: &InForce) {
+        self.routes.send_replace(Arc::new(in_force.routes()));
+        self.capture.routes_changed();
+        let (in_flight_max, host_limits, lane_bytes_max) = in_force.limits();
+        self.deliver.routes_changed(in_flight_max, host_limits, lane_bytes_max);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, InForce> {
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<&Checked> for WebhookChange {
+    fn from(checked: &Checked) -> Self {
+        let WebhookKey { project, callback } = checked.key.clone();
+        Self { project, callback, settings: Some(checked.stored.clone()) }
+    }
+}
+
+impl InForce {
+    /// Checks the settings of a webhook that is to be set.
+    fn check(&self, key: &WebhookKey, settings: Value) -> Result<Checked, RequestError> {
+        let stored = seal(&settings);
+        let webhook = self.webhook(key, &settings);
+        match (stored, webhook) {
+            (Ok(stored), Ok(webhook)) => Ok(Checked { key: key.clone(), settings, stored, webhook }),
+            (stored, webhook) => {
+                let plain = stored.err().unwrap_or_default();
+                let wrong = webhook.err().map(|invalid| invalid.0).unwrap_or_default();
+                Err(InvalidSettings([wrong, plain].concat()).into())
+            }
+        }
+    }
+}
+
+/// The change without `project` and `callback`, which must be those of the key.
+fn without_key(key: &WebhookKey, change: &Value) -> Result<Value, RequestError> {
+    let mut change = change.clone();
+    let Some(fields) = change.as_object_mut() else {
+        return Err(RequestError::Invalid("`webhook`: an object is expected".to_owned()));
+    };
+    for (field, own) in [("project", &key.project), ("callback", &key.callback)] {
+        if fields.remove(field).is_some_and(|given| given != own.as_str()) {
+            return Err(RequestError::Invalid(format!(
+                "`webhook.{field}`: it is another than that of the path: remove it, or set that webhook"
+            )));
+        }
+    }
+    Ok(change)
+}
+
+fn check_revision(
+    key: &WebhookKey,
+    before: Option<&SetWebhook>,
+    revision: Option<u64>,
+) -> Result<(), RequestError> {
+    let found = before.map_or(0, |set| set.revision);
+    match revision {
+        Some(expected) if expected != found => Err(RequestError::Conflict(format!(
+            "the webhook {} was changed meanwhile: it has revision {found}, not {expected}: read it again, and repeat the change",
+            shown(key)
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn removal(key: &WebhookKey) -> WebhookChange {
+    let WebhookKey { project, callback } = key.clone();
+    WebhookChange { project, callback, settings: None }
+}
+
+fn not_set(key: &WebhookKey) -> RequestError {
+    RequestError::NotFound(format!(
+        "no webhook was set for {}: `sidecar webhooks list` shows those that were; one of the settings file is changed there",
+        shown(key)
+    ))
+}
+
+fn shown(key: &WebhookKey) -> String {
+    format!("project `{}`, callback `{}`", key.project, key.callback)
+}
+
+/// The audit line of a change. Of the URL it has the host and a fingerprint.
+fn log(caller: Caller, key: &WebhookKey, webhook: Option<&Webhook>, what: &str) {
+    let host = webhook.map(Webhook::host);
+    let url = webhook.map(|webhook| url_fingerprint(&webhook.url.uri().to_string()));
+    tracing::info!(target: "sidecar::audit", project = key.project, callback = key.callback, host = host.as_deref(), url, by = %caller, "{what}");
+}
+
+impl From<InvalidSettings> for RequestError {
+    fn from(invalid: InvalidSettings) -> Self {
+        Self::Invalid(invalid.to_string())
+    }
+}
