@@ -25,12 +25,14 @@ pub use handle::{Deliver, random_jitter};
 #[doc(hidden)]
 pub use http::answer::{keep_alive, retry_after};
 pub use http::client::{Client, OutgoingRequest, Reply, SendRequest};
+pub use http::client_credentials::{ClientCredentials, TokenRequest};
 pub use http::egress::addresses::{embedded, is_public};
 pub use http::egress::{BadRule, Denied, Egress, EgressRule};
 #[doc(hidden)]
 pub use http::logged_headers::logged_headers;
 pub use http::proxy::{BadProxy, Proxy};
 pub use http::request::{BadPrefix, HeaderNames, request_id};
+pub use http::tls_files::{BadTlsFile, ClientFiles, TlsFiles};
 #[doc(hidden)]
 pub use http::wire::status_in;
 pub use params::{LaneView, Params};

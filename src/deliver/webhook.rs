@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use hyper::header::{HeaderName, HeaderValue};
 
+use super::http::client_credentials::ClientCredentials;
+use super::http::tls_files::TlsFiles;
 use super::request_limits::RequestLimits;
 use super::signing::SigningSecret;
 use super::url_template::UrlTemplate;
@@ -26,6 +28,10 @@ pub struct Webhook {
     pub headers: Vec<(HeaderName, Secret<HeaderValue>)>,
     /// Signing secrets, the newest first; several during a rotation.
     pub secrets: Vec<SigningSecret>,
+    /// Whose token requests bear, where it has client credentials.
+    pub credentials: Option<Arc<ClientCredentials>>,
+    /// Client certificate and authorities of its own, where it has any.
+    pub tls: Option<Arc<TlsFiles>>,
     /// How requests are made and retried.
     pub limits: Limits,
     /// Who set it.
@@ -52,6 +58,8 @@ impl Webhook {
             url,
             headers: Vec::new(),
             secrets: Vec::new(),
+            credentials: None,
+            tls: None,
             limits: Limits::default(),
             set_by: SetBy::Operator,
         }

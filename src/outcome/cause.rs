@@ -70,6 +70,7 @@ impl Cause {
             (OutcomeKind::Reset, _) => &RESET,
             (OutcomeKind::Timeout, _) => &TIMEOUT,
             (OutcomeKind::Tls, _) => &TLS,
+            (OutcomeKind::Token, _) => &TOKEN,
             (OutcomeKind::Unreachable, _) => &UNREACHABLE,
             (OutcomeKind::Status, 400 | 409 | 415 | 422) => &CONTENT,
             (OutcomeKind::Status, 401 | 403) => &CREDENTIALS,
@@ -86,7 +87,7 @@ impl Cause {
     }
 
     /// Every cause, in the order of `docs/receivers.md`.
-    pub const ALL: [&'static Self; 24] = [
+    pub const ALL: [&'static Self; 25] = [
         &SERVER_ERROR,
         &BUSY,
         &NOT_READY,
@@ -100,6 +101,7 @@ impl Cause {
         &PROXY,
         &LOST,
         &CREDENTIALS,
+        &TOKEN,
         &NOT_FOUND,
         &REDIRECT,
         &METHOD,
@@ -210,6 +212,13 @@ const CREDENTIALS: Cause = Cause {
     class: Class::Setup,
     answers: "401, 403",
     remedy: "Check the webhook's credentials and secret, and that the receiver allows them.",
+};
+
+const TOKEN: Cause = Cause {
+    name: "token",
+    class: Class::Setup,
+    answers: "the authorization server gives no OAuth2 token",
+    remedy: "Check `auth.oauth2` of the webhook: the server's answer is in the attempt.",
 };
 
 const NOT_FOUND: Cause = Cause {

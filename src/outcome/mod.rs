@@ -38,13 +38,15 @@ pub enum OutcomeKind {
     Timeout,
     /// The TLS handshake failed.
     Tls,
+    /// The authorization server gave no token.
+    Token,
     /// No route to the address.
     Unreachable,
 }
 
 impl OutcomeKind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Delivered,
         Self::Dns,
         Self::Egress,
@@ -57,6 +59,7 @@ impl OutcomeKind {
         Self::Status,
         Self::Timeout,
         Self::Tls,
+        Self::Token,
         Self::Unreachable,
     ];
 
@@ -89,6 +92,7 @@ impl OutcomeKind {
             Self::Status => "status",
             Self::Timeout => "timeout",
             Self::Tls => "tls",
+            Self::Token => "token",
             Self::Unreachable => "unreachable",
         }
     }

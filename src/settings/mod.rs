@@ -14,6 +14,7 @@ mod merged;
 mod raw;
 mod secret_source;
 mod show;
+mod tls_files;
 mod units;
 mod url;
 mod values;

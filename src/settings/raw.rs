@@ -165,6 +165,9 @@ pub(super) struct Webhook {
     pub(super) headers: BTreeMap<String, SecretSource>,
     pub(super) auth: Option<Auth>,
     pub(super) secret: Option<OneOrManySecrets>,
+    pub(super) client_cert: Option<PathBuf>,
+    pub(super) client_key: Option<PathBuf>,
+    pub(super) ca_file: Option<PathBuf>,
     pub(super) records_max: Option<u32>,
     pub(super) bytes_max: Option<ByteSize>,
     pub(super) wait_max_ms: Option<u64>,
@@ -228,6 +231,7 @@ pub(super) struct Auth {
     pub(super) basic: Option<Basic>,
     pub(super) bearer: Option<SecretSource>,
     pub(super) api_key: Option<ApiKey>,
+    pub(super) oauth2: Option<OAuth2>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -235,6 +239,17 @@ pub(super) struct Auth {
 pub(super) struct Basic {
     pub(super) user: String,
     pub(super) password: SecretSource,
+}
+
+/// OAuth2 client credentials.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OAuth2 {
+    pub(super) token_url: String,
+    pub(super) client_id: String,
+    pub(super) client_secret: SecretSource,
+    pub(super) scope: Option<String>,
+    pub(super) audience: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

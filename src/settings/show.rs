@@ -64,7 +64,7 @@ fn shown(path: &str, value: &Value) -> String {
         }
         Value::String(_, text) if path == "postgres.url" => format!("{:?}", without_password(text)),
         Value::String(_, text) if path == "egress.proxy" && text.contains('@') => "\"…\"".to_owned(),
-        Value::String(_, text) if path.rsplit('.').next() == Some("url") => {
+        Value::String(_, text) if matches!(path.rsplit('.').next(), Some("token_url" | "url")) => {
             format!("{:?}", shown_url(text))
         }
         Value::String(_, text) if is_secret(path) && !text.is_empty() => "\"…\"".to_owned(),
@@ -88,7 +88,8 @@ fn shown(path: &str, value: &Value) -> String {
 
 fn is_secret(path: &str) -> bool {
     let last = path.rsplit('.').next().unwrap_or_default();
-    let is_login = path.contains(".auth.") && !matches!(last, "user" | "header");
+    let is_login =
+        path.contains(".auth.") && !matches!(last, "user" | "header" | "client_id" | "scope" | "audience");
     let is_of_list = path.contains(".secret.") && last != "until";
     let is_key = path == "spool.key" || path.starts_with("spool.key.");
     matches!(last, "password" | "token" | "secret" | "command")

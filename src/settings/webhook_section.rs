@@ -1,5 +1,7 @@
 //! The settings of a webhook → a validated webhook.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -8,8 +10,11 @@ use zeroize::Zeroizing;
 use super::error::SettingErrors;
 use super::limits::own_limits;
 use super::raw::{self, ListedSecret, OneOrManySecrets};
+use super::tls_files::tls_files;
 use super::url::url;
-use crate::deliver::{HeaderNames, Limits, SetBy, SigningSecret, UrlTemplate, Webhook};
+use crate::deliver::{
+    ClientCredentials, HeaderNames, Limits, SetBy, SigningSecret, TokenRequest, UrlTemplate, Webhook,
+};
 use crate::record::{Callback, Property, PropertySet};
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -34,9 +39,11 @@ pub(super) fn webhook(
     let text = errors.or(&field("url"), raw.url.value());
     let template = text.and_then(|text| errors.or(&field("url"), UrlTemplate::parse(text.expose(), url)));
     let headers = headers(raw, header_names, &field, errors);
+    let credentials = client_credentials(raw, &headers, &field, errors);
     let secrets = secrets(raw.secret.as_ref(), &field("secret"), errors);
     let properties = properties(&field("properties"), raw, callback, errors);
     let limits = own_limits(&format!("webhook[{at}]"), raw, default, errors);
+    let tls = tls_files(&field, raw, template.as_ref(), errors);
     Some(Webhook {
         project,
         callback,
@@ -44,6 +51,8 @@ pub(super) fn webhook(
         url: template?,
         headers,
         secrets,
+        credentials: credentials.map(Arc::new),
+        tls: tls.map(Arc::new),
         limits,
         set_by: SetBy::Operator,
     })
@@ -121,9 +130,9 @@ fn auth_header(
     field: &str,
     errors: &mut SettingErrors,
 ) -> Option<(String, Result<Header, String>)> {
-    let set = [auth.basic.is_some(), auth.bearer.is_some(), auth.api_key.is_some()];
+    let set = [auth.basic.is_some(), auth.bearer.is_some(), auth.api_key.is_some(), auth.oauth2.is_some()];
     if set.iter().filter(|is_set| **is_set).count() != 1 {
-        errors.note(field, "exactly one of `basic`, `bearer` and `api_key` is expected");
+        errors.note(field, "exactly one of `basic`, `bearer`, `api_key` and `oauth2` is expected");
         return None;
     }
     let authorization =
@@ -139,6 +148,37 @@ fn auth_header(
     let key = auth.api_key.as_ref()?;
     let value = key.value.value().and_then(not_empty);
     Some(("auth.api_key".into(), value.and_then(|value| header(&key.header, &value, names))))
+}
+
+/// The client credentials, whose token is the `authorization` of requests.
+fn client_credentials(
+    raw: &raw::Webhook,
+    headers: &[Header],
+    field: &dyn Fn(&str) -> String,
+    errors: &mut SettingErrors,
+) -> Option<ClientCredentials> {
+    let oauth2 = raw.auth.as_ref()?.oauth2.as_ref()?;
+    if headers.iter().any(|(name, _)| *name == AUTHORIZATION) {
+        let why = "`auth.oauth2` and `headers.authorization` both set the header `authorization`: remove one of them";
+        errors.note(&field("auth.oauth2"), why);
+    }
+    if oauth2.client_id.is_empty() {
+        errors.note(
+            &field("auth.oauth2.client_id"),
+            "the name that the authorization server knows is expected",
+        );
+    }
+    let token_url = errors.or(&field("auth.oauth2.token_url"), url(&oauth2.token_url));
+    let secret = oauth2.client_secret.value().and_then(not_empty);
+    let client_secret = errors.or(&field("auth.oauth2.client_secret"), secret);
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    Some(ClientCredentials::new(TokenRequest {
+        token_url: token_url?,
+        client_id: oauth2.client_id.clone(),
+        client_secret: client_secret?,
+        scope: given(&oauth2.scope),
+        audience: given(&oauth2.audience),
+    }))
 }
 
 /// <https://www.rfc-editor.org/rfc/rfc7617#section-2>

@@ -95,7 +95,7 @@ impl Exchange {
         let is_open =
             self.reused || if https { self.tls_micros.is_some() } else { self.connect_micros.is_some() };
         Some(match outcome {
-            OutcomeKind::Delivered => return None,
+            OutcomeKind::Delivered | OutcomeKind::Token => return None,
             OutcomeKind::Dns => Phase::Dns,
             OutcomeKind::Tls => Phase::Tls,
             OutcomeKind::Egress | OutcomeKind::Proxy | OutcomeKind::Refused | OutcomeKind::Unreachable => {

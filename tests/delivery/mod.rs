@@ -1,12 +1,14 @@
 //! The right loop against real sockets: what receivers do, and what becomes of the records.
 
 mod batches;
+mod client_certificates;
 mod deadline;
 mod egress;
 mod fixture;
 mod format_1;
 mod http2;
 mod network;
+mod oauth2;
 mod receiver;
 mod redelivery;
 mod request_limits;

@@ -147,7 +147,7 @@ pub(in crate::deliver) fn connect_failed(error: &ConnectError) -> Outcome {
         ConnectError::Io(..) => OutcomeKind::Unreachable,
         ConnectError::Proxy(_) => OutcomeKind::Proxy,
         ConnectError::Timeout(_) => OutcomeKind::Timeout,
-        ConnectError::Tls(_) => OutcomeKind::Tls,
+        ConnectError::Tls(_) | ConnectError::TlsFile(_) => OutcomeKind::Tls,
     };
     unsent(kind, error.to_string())
 }
@@ -155,12 +155,26 @@ pub(in crate::deliver) fn connect_failed(error: &ConnectError) -> Outcome {
 /// Why there is no response.
 pub(in crate::deliver) fn failed(error: &hyper::Error) -> Outcome {
     let broke_off = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
-    let is_reset = broke_off || causes(error).any(is_reset);
-    unsent(if is_reset { OutcomeKind::Reset } else { OutcomeKind::Protocol }, error_chain(error))
+    let kind = if causes(error).any(is_tls) {
+        OutcomeKind::Tls
+    } else if broke_off || causes(error).any(is_reset) {
+        OutcomeKind::Reset
+    } else {
+        OutcomeKind::Protocol
+    };
+    unsent(kind, error_chain(error))
 }
 
 pub(in crate::deliver) fn unsent(kind: OutcomeKind, detail: String) -> Outcome {
     Outcome { status: None, kind, detail: Some(detail), retry_after: None, directive: None }
+}
+
+/// A receiver that takes no client certificate, or not this one, says so only behind the handshake of TLS 1.3.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let of_h2 = error.downcast_ref::<h2::Error>().and_then(h2::Error::get_io);
+    // The kind of an error of TLS, and of nothing else on a socket.
+    let is_tls = |error: &std::io::Error| error.kind() == std::io::ErrorKind::InvalidData;
+    error.downcast_ref::<std::io::Error>().or(of_h2).is_some_and(is_tls)
 }
 
 /// Bytes as text, of at most as many bytes.

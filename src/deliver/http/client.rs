@@ -11,19 +11,24 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http_body_util::Full;
-use hyper::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
-use hyper::{Method, Request, Uri};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::{Method, Request, StatusCode, Uri};
+use oauth2::{HttpRequest, HttpResponse};
+use serde::de::IgnoredAny;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
 use crate::deliver::http::answer::{Answer, connect_failed, error_chain, failed, unsent};
+use crate::deliver::http::client_credentials::{ClientCredentials, NoTokenAnswer, Token};
 use crate::deliver::http::connector::{ConnectSteps, Connector, Peer};
 use crate::deliver::http::egress::Egress;
 use crate::deliver::http::proxy::Proxy;
+use crate::deliver::http::request::AGENT;
 use crate::deliver::http::target::Key;
-use crate::deliver::http::trust;
+use crate::deliver::http::tls_files::TlsFiles;
+use crate::deliver::http::trust::TlsConfigs;
 use crate::deliver::http::wire::{HttpConnection, NoResponse, Pool, usable_until};
 use crate::deliver::scheduler::retry::Outcome;
 use crate::deliver::webhook::{SetBy, Webhook};
@@ -53,6 +58,10 @@ pub struct OutgoingRequest {
     pub url: Uri,
     /// Who set the webhook: where the request may go.
     pub set_by: SetBy,
+    /// The TLS files of its webhook, where it has any.
+    pub tls: Option<Arc<TlsFiles>>,
+    /// Whose token it bears, where its webhook has client credentials.
+    pub credentials: Option<Arc<ClientCredentials>>,
     /// All headers.
     pub headers: HeaderMap,
     /// The body.
@@ -82,6 +91,8 @@ impl OutgoingRequest {
             headers,
             url: webhook.url.fill(project, callback),
             set_by: webhook.set_by,
+            tls: webhook.tls.clone(),
+            credentials: webhook.credentials.clone(),
             body,
             timeout: webhook.limits.timeout,
             connect_timeout: webhook.limits.connect_timeout,
@@ -100,8 +111,7 @@ impl Client {
         ca_file: Option<&std::path::Path>,
         metrics: Metrics,
     ) -> anyhow::Result<Self> {
-        let tls = trust::client_config(ca_file)?;
-        let connector = Arc::new(Connector { egress, proxy, tls: Arc::new(tls) });
+        let connector = Arc::new(Connector { egress, proxy, tls: TlsConfigs::new(ca_file)? });
         Ok(Self { connector, pool: Pool::default(), metrics })
     }
 
@@ -119,17 +129,43 @@ impl Client {
     /// Makes one attempt. If the receiver did not process the request, because an idle connection was closed
     /// or by its own report, it is sent again at once over a new connection, and both count as one attempt.
     pub(in crate::deliver) async fn attempt(&self, request: OutgoingRequest) -> (Outcome, Exchange) {
-        let request = if request.gzip { compressed(request) } else { request };
+        let mut request = if request.gzip { compressed(request) } else { request };
         let https = request.url.scheme_str() == Some("https");
+        let token = match self.authorize(&mut request).await {
+            Ok(token) => token,
+            Err(why) => return (unsent(OutcomeKind::Token, why), Exchange::default()),
+        };
         let (outcome, mut exchange) = self.exchange(request).await;
+        if let Some((credentials, token)) = token.filter(|_| outcome.status == Some(401)) {
+            credentials.refused(&token).await;
+        }
         exchange.phase = exchange.failed_at(outcome.kind, https);
         (outcome, exchange)
+    }
+
+    /// Adds the token, where the webhook has client credentials. The time that it takes is part of the attempt's.
+    async fn authorize(
+        &self,
+        request: &mut OutgoingRequest,
+    ) -> Result<Option<(Arc<ClientCredentials>, Token)>, String> {
+        let Some(credentials) = request.credentials.take() else { return Ok(None) };
+        let deadline = tokio::time::sleep(request.timeout).deadline();
+        let key = Key::of(credentials.token_url(), request.set_by);
+        let connect_timeout = request.connect_timeout;
+        let send = |form: HttpRequest| {
+            let (connector, key) = (Arc::clone(&self.connector), key.clone());
+            async move { post_form(&connector, &key, connect_timeout, form).await }
+        };
+        let token = credentials.token(deadline, &send).await?;
+        request.headers.insert(AUTHORIZATION, token.authorization.expose().clone());
+        request.timeout = deadline.saturating_duration_since(Clock::runtime());
+        Ok(Some((credentials, token)))
     }
 
     async fn exchange(&self, request: OutgoingRequest) -> (Outcome, Exchange) {
         let began = Clock::runtime();
         let deadline = tokio::time::sleep(request.timeout).deadline();
-        let key = Key::of(&request.url, request.set_by);
+        let key = Key { tls: request.tls.clone(), ..Key::of(&request.url, request.set_by) };
         let mut idle = self.pool.take(&key);
         let mut is_second = false;
         loop {
@@ -228,6 +264,32 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
+/// Sends a request for a token over a connection of its own.
+async fn post_form(
+    connector: &Connector,
+    key: &Key,
+    connect_timeout: Duration,
+    form: HttpRequest,
+) -> Result<HttpResponse, NoTokenAnswer> {
+    let no_answer = |error: &(dyn std::error::Error + 'static)| NoTokenAnswer(error_chain(error));
+    let mut steps = ConnectSteps::default();
+    let connected =
+        connector.open(key, connect_timeout, &mut steps).await.map_err(|error| no_answer(&error))?;
+    let mut connection =
+        HttpConnection::over(connected, steps.peer).await.map_err(|error| no_answer(&error))?;
+    let mut form = form.map(|body| Full::new(Bytes::from(body)));
+    form.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    let answer = connection.send(form).await.map_err(|error| no_answer(&error.error))?;
+    let (head, body) = answer.into_parts();
+    let body = Limited::new(body, TOKEN_BYTES_MAX).collect().await;
+    let body = body.map_err(|error| NoTokenAnswer(format!("read the answer: {error}")))?.to_bytes().to_vec();
+    // Otherwise its body is a token, or says why there is none.
+    if head.status != StatusCode::OK && serde_json::from_slice::<IgnoredAny>(&body).is_err() {
+        return Err(NoTokenAnswer(format!("it answers {}", head.status)));
+    }
+    Ok(HttpResponse::from_parts(head, body))
+}
+
 /// The request with a shorter body, where its body is long.
 fn compressed(mut request: OutgoingRequest) -> OutgoingRequest {
     if request.body.len() > GZIP_BYTES_MIN {
@@ -249,4 +311,5 @@ fn http_request(outgoing: &OutgoingRequest) -> Request<Full<Bytes>> {
     request
 }
 
+const TOKEN_BYTES_MAX: usize = 64 * 1024;
 const GZIP_BYTES_MIN: usize = 1_024;

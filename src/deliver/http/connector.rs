@@ -3,10 +3,8 @@
 
 use std::io::Error;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -18,12 +16,14 @@ use crate::deliver::http::egress::{Denied, Egress};
 use crate::deliver::http::proxy::{HttpProxy, Proxy, ProxyKind, TunnelError, Via};
 use crate::deliver::http::race::race;
 use crate::deliver::http::target::Key;
+use crate::deliver::http::tls_files::BadTlsFile;
+use crate::deliver::http::trust::TlsConfigs;
 
 /// Makes connections.
 pub(in crate::deliver) struct Connector {
     pub(in crate::deliver) egress: Egress,
     pub(in crate::deliver) proxy: Option<Proxy>,
-    pub(in crate::deliver) tls: Arc<ClientConfig>,
+    pub(in crate::deliver) tls: TlsConfigs,
 }
 
 /// The transport of HTTP.
@@ -74,6 +74,8 @@ pub(in crate::deliver) enum ConnectError {
     Timeout(Duration),
     #[error("begin TLS: {0}")]
     Tls(String),
+    #[error("`{setting}` {file}", setting = .0.setting, file = .0)]
+    TlsFile(#[from] BadTlsFile),
 }
 
 impl Connector {
@@ -107,7 +109,7 @@ impl Connector {
         let name = ServerName::try_from(key.host.clone());
         let name = name.map_err(|error| ConnectError::Tls(error.to_string()))?;
         let began = Clock::runtime();
-        let stream = TlsConnector::from(Arc::clone(&self.tls))
+        let stream = TlsConnector::from(self.tls.get(key.tls.as_ref())?)
             .connect(name, stream)
             .await
             .map_err(|error| ConnectError::Tls(error.to_string()))?;

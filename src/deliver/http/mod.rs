@@ -5,6 +5,7 @@
 
 pub(in crate::deliver) mod answer;
 pub(in crate::deliver) mod client;
+pub(in crate::deliver) mod client_credentials;
 pub(in crate::deliver) mod connector;
 pub(in crate::deliver) mod egress;
 pub(in crate::deliver) mod logged_headers;
@@ -12,5 +13,6 @@ pub(in crate::deliver) mod proxy;
 pub(in crate::deliver) mod race;
 pub(in crate::deliver) mod request;
 pub(in crate::deliver) mod target;
+pub(in crate::deliver) mod tls_files;
 pub(in crate::deliver) mod trust;
 pub(in crate::deliver) mod wire;

@@ -91,7 +91,7 @@ pub(in crate::deliver) fn headers(
         }
     };
     set(CONTENT_TYPE, "application/json");
-    set(USER_AGENT, concat!("sidecar/", env!("CARGO_PKG_VERSION")));
+    set(USER_AGENT, AGENT);
     set(HeaderName::from_static("webhook-timestamp"), &context.now.unix_seconds().to_string());
     if let Some(signature) = signatures(&webhook.secrets, &id, context.now, body) {
         set(HeaderName::from_static("webhook-signature"), &signature);
@@ -129,6 +129,7 @@ fn visible(text: &str) -> String {
     utf8_percent_encode(text, HIDDEN).to_string()
 }
 
+pub(in crate::deliver) const AGENT: &str = concat!("sidecar/", env!("CARGO_PKG_VERSION"));
 const PREFIX_BYTES_MAX: usize = 40;
 const RESERVED: [&str; 11] = [
     "connection",

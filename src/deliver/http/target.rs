@@ -1,11 +1,13 @@
 //! What a request goes to, as connections see it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use hyper::Uri;
 use url::Host;
 
 use crate::deliver::http::egress::Target;
+use crate::deliver::http::tls_files::TlsFiles;
 use crate::deliver::webhook::SetBy;
 
 /// What a connection is made to: scheme, host and port, and for whose webhooks.
@@ -17,6 +19,8 @@ pub(in crate::deliver) struct Key {
     pub(in crate::deliver) port: u16,
     /// A connection that was allowed for one is not used for the other.
     pub(in crate::deliver) set_by: SetBy,
+    /// A webhook with TLS files of its own shares no connection with one that has others.
+    pub(in crate::deliver) tls: Option<Arc<TlsFiles>>,
 }
 
 impl Key {
@@ -24,7 +28,7 @@ impl Key {
         let https = url.scheme_str() == Some("https");
         let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let port = url.port_u16().unwrap_or(if https { 443 } else { 80 });
-        Self { https, host: plain(&host.to_ascii_lowercase()).into_owned(), port, set_by }
+        Self { https, host: plain(&host.to_ascii_lowercase()).into_owned(), port, set_by, tls: None }
     }
 
     pub(in crate::deliver) fn target(&self) -> Target<'_> {

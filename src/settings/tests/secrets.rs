@@ -44,6 +44,19 @@ fn a_wrong_login_is_refused_with_its_field_and_without_its_secret() {
             &["webhook[0].auth", "exactly one"],
         ),
         ("auth = {}", &["webhook[0].auth", "exactly one"]),
+        (
+            "auth = { oauth2 = { token_url = \"https://t/\", client_id = \"c\", client_secret = \"geheim\" } }\n\
+             headers = { authorization = \"x\" }",
+            &["`auth.oauth2`", "`headers.authorization`"],
+        ),
+        (
+            "auth = { oauth2 = { token_url = \"ftp://geheim/\", client_id = \"\", client_secret = \"\" } }",
+            &["webhook[0].auth.oauth2.token_url", "auth.oauth2.client_id", "auth.oauth2.client_secret"],
+        ),
+        (
+            "auth = { oauth2 = { token_url = \"https://t/\", client_id = \"c\", secret = \"geheim\" } }",
+            &["webhook[0].auth.oauth2.secret", "`client_secret`"],
+        ),
         ("auth = { bearer = \"ge\\nheim\" }", &["webhook[0].auth.bearer", "header value"]),
         ("auth = { bearer = \"\" }", &["webhook[0].auth.bearer", "empty"]),
         ("auth = { basic = { user = \"u:v\", password = \"geheim\" } }", &["webhook[0].auth.basic", "colon"]),
