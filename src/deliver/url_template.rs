@@ -34,6 +34,11 @@ pub enum TemplateError {
     /// A placeholder is at another place than the path or the query.
     #[error("`{{project}}` and `{{callback}}` may be in the path and the query of a URL only")]
     Misplaced,
+    /// What is filled in would be part of an escape.
+    #[error(
+        "a URL has two hexadecimal digits after each `%` before `{{project}}` and `{{callback}}`: write %25 for a percent sign"
+    )]
+    Escape,
     /// Something else is in braces.
     #[error("a URL has no placeholders but `{{project}}` and `{{callback}}`: write %7B for a brace")]
     Unknown,
@@ -53,6 +58,11 @@ impl UrlTemplate {
         let placeholders = pieces.iter().filter(|piece| !matches!(piece, Piece::Text(_))).count();
         if placeholders != text.matches("{project}").count() + text.matches("{callback}").count() {
             return Err(TemplateError::Misplaced);
+        }
+        // The last piece is followed by no placeholder.
+        let texts = pieces.split_last().map_or(&[][..], |(_, before)| before);
+        if texts.iter().any(|piece| matches!(piece, Piece::Text(text) if ends_in_an_escape(text))) {
+            return Err(TemplateError::Escape);
         }
         let shown = shown_url(text);
         Ok(Self { uri, pieces: if placeholders == 0 { Vec::new() } else { pieces }, shown })
@@ -112,6 +122,12 @@ fn unused_word(text: &str, name: &str) -> String {
     word
 }
 
+/// Whether the next letters complete a `%XX`, so that they would not be those of a name any more.
+fn ends_in_an_escape(text: &str) -> bool {
+    let is_digit = |letter: char| letter.is_ascii_hexdigit();
+    text.ends_with('%') || text.strip_suffix(is_digit).is_some_and(|rest| rest.ends_with('%'))
+}
+
 fn pieces(path: &str, project: &str, callback: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut rest = path;
@@ -142,8 +158,33 @@ fn push_encoded(path: &mut String, value: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn no_name_of_a_project_leads_to_another_host_or_another_depth(
+            template in "https?://[a-z.:/%?#{}0-9]{0,12}(\\{project\\}|\\{callback\\}|[a-z./%?#2e]){0,8}",
+            project in prop_oneof![any::<String>(), "[./%2e?#\\\\@:]{1,4}"],
+        ) {
+            prop_assume!(!project.is_empty());
+            let read = |text: &str| {
+                url::Url::parse(text).map_err(drop).and_then(|url| url.as_str().parse().map_err(drop)).map_err(|()| String::new())
+            };
+            let Ok(template) = UrlTemplate::parse(&template, read) else { return Ok(()) };
+            let filled = template.fill(&project, Callback::Ingested);
+            let plain = template.fill("p", Callback::Ingested);
+            prop_assert_eq!(filled.scheme(), plain.scheme());
+            prop_assert_eq!(filled.authority(), plain.authority());
+            // As a receiver reads it, dot segments removed.
+            let depth = |uri: &Uri| url::Url::parse(&uri.to_string()).unwrap().path().matches('/').count();
+            prop_assert_eq!(depth(&filled), depth(&plain), "{} and {}", filled, plain);
+            prop_assert_eq!(filled.query().is_some(), plain.query().is_some());
+        }
+    }
 
     fn parse(text: &str) -> Result<UrlTemplate, TemplateError> {
         UrlTemplate::parse(text, |text| text.parse().map_err(|_| "no URL".to_owned()))
@@ -182,6 +223,9 @@ mod tests {
             ["http://h/{Project}", "http://h/{}", "http://h/{project", "http://h/}", "http://h/{{project}}"]
         {
             assert_eq!(parse(text), Err(TemplateError::Unknown), "{text}");
+        }
+        for text in ["http://h/%{project}", "http://h/%2{project}/x", "http://h/?a=%{callback}"] {
+            assert_eq!(parse(text), Err(TemplateError::Escape), "{text}");
         }
         assert!(parse("http://h:{project}/").is_err());
         assert_eq!(parse("http://h h/{project}"), Err(TemplateError::Url("no URL".into())));

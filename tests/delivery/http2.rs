@@ -13,22 +13,22 @@ use tokio_rustls::server::TlsStream;
 use crate::delivery::fixture::{Fixture, limits};
 use crate::delivery::tls::TlsServer;
 
-type Stream = TlsStream<TcpStream>;
+pub type Stream = TlsStream<TcpStream>;
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-const CONTINUATION: u8 = 9;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
+pub const DATA: u8 = 0;
+pub const HEADERS: u8 = 1;
+pub const RST_STREAM: u8 = 3;
+pub const SETTINGS: u8 = 4;
+pub const GOAWAY: u8 = 7;
+pub const CONTINUATION: u8 = 9;
+pub const END_STREAM: u8 = 1;
+pub const END_HEADERS: u8 = 4;
 const PADDED: u8 = 8;
 /// `:status: 200` of the static table.
-const OK: u8 = 0x88;
+pub const OK: u8 = 0x88;
 
 /// <https://www.rfc-editor.org/rfc/rfc9113#section-4.1>
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
@@ -51,8 +51,9 @@ fn header(name: &[u8], value: &[u8]) -> Vec<u8> {
     [&[0][..], &length(name), name, &length(value), value].concat()
 }
 
-/// The rest of a request: the stream that it is on.
-async fn request(stream: &mut Stream) -> Option<u32> {
+/// The rest of a request: the stream that it is on. `keep` gets its body.
+pub async fn request(stream: &mut Stream, keep: impl FnOnce(Vec<u8>)) -> Option<u32> {
+    let mut body = Vec::new();
     loop {
         let mut head = [0; 9];
         stream.read_exact(&mut head).await.ok()?;
@@ -60,20 +61,24 @@ async fn request(stream: &mut Stream) -> Option<u32> {
         let mut payload = vec![0; length as usize];
         stream.read_exact(&mut payload).await.ok()?;
         let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        if head[3] == DATA {
+            body.extend_from_slice(&payload);
+        }
         if matches!(head[3], DATA | HEADERS) && head[4] & END_STREAM != 0 {
+            keep(body);
             return Some(id);
         }
     }
 }
 
-async fn begin(stream: &mut Stream) {
+pub async fn begin(stream: &mut Stream) {
     let mut preface = [0; 24];
     stream.read_exact(&mut preface).await.unwrap();
     stream.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
 }
 
 /// Waits until the client goes.
-async fn hang(stream: &mut Stream) {
+pub async fn hang(stream: &mut Stream) {
     while stream.read_u8().await.is_ok() {}
 }
 
@@ -98,7 +103,7 @@ pub fn server(replies: Vec<Option<Frames>>, hangs: bool) -> (TlsServer, Arc<Atom
         opened.fetch_add(1, Ordering::SeqCst);
         async move {
             begin(&mut stream).await;
-            while let Some(id) = request(&mut stream).await {
+            while let Some(id) = request(&mut stream, drop).await {
                 let number = count.fetch_add(1, Ordering::SeqCst);
                 let reply = replies.get(number).cloned().unwrap_or_else(|| Some(good()));
                 let Some(reply) = reply else { return };

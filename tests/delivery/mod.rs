@@ -6,6 +6,7 @@ mod deadline;
 mod egress;
 mod fixture;
 mod format_1;
+mod hell;
 mod http2;
 mod network;
 mod oauth2;

@@ -192,8 +192,10 @@ fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {
         ErrorKind::UnexpectedEof,
         ErrorKind::ConnectionAborted,
     ];
-    let is_h2 = error.downcast_ref::<h2::Error>().is_some_and(|error| error.is_remote() || error.is_io());
-    is_h2 || error.downcast_ref::<std::io::Error>().is_some_and(|error| resets.contains(&error.kind()))
+    if let Some(error) = error.downcast_ref::<h2::Error>() {
+        return error.get_io().map_or(error.is_remote(), |error| resets.contains(&error.kind()));
+    }
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| resets.contains(&error.kind()))
 }
 
 /// An error with its sources.

@@ -3,7 +3,7 @@
 
 mod frames;
 
-use std::io::{Error, IoSlice};
+use std::io::{Error, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -23,6 +23,8 @@ struct TapState {
     reader: StatusReader,
     /// When the first byte of an answer was received.
     answered_at: Option<Instant>,
+    /// Bytes received without a final status.
+    undecided_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -60,13 +62,13 @@ impl StatusTap {
     }
 
     fn new(reader: StatusReader) -> Self {
-        Self(Arc::new(Mutex::new(TapState { reader, answered_at: None })))
+        Self(Arc::new(Mutex::new(TapState { reader, answered_at: None, undecided_bytes: 0 })))
     }
 
     /// A request begins: bytes received before are not its response.
     pub(super) fn begin(&self) {
         let mut state = self.lock();
-        state.answered_at = None;
+        (state.answered_at, state.undecided_bytes) = (None, 0);
         match &mut state.reader {
             StatusReader::Frames(frames) => frames.begin(),
             StatusReader::StatusLine(line) => *line = StatusLine::default(),
@@ -94,21 +96,29 @@ impl StatusTap {
         }
     }
 
-    fn take_in(&self, bytes: &[u8]) {
+    /// An error: interim responses, or frames that are no answer, have no end. The HTTP library would read
+    /// them as fast as they come, and not let the deadline pass in between.
+    fn take_in(&self, bytes: &[u8]) -> Result<(), Error> {
         let mut state = self.lock();
-        let is_answer = match &mut state.reader {
+        let (is_answer, is_undecided) = match &mut state.reader {
             StatusReader::Frames(frames) => {
                 frames.take_in(bytes);
-                frames.is_answer()
+                (frames.is_answer(), frames.status().is_none())
             }
             StatusReader::StatusLine(line) => {
                 line.take_in(bytes);
-                line.any
+                (line.any, line.status.is_none())
             }
         };
         if is_answer && state.answered_at.is_none() {
             state.answered_at = Some(Clock::runtime());
         }
+        state.undecided_bytes += if is_undecided { bytes.len() } else { 0 };
+        if state.undecided_bytes > UNDECIDED_BYTES_MAX {
+            let why = format!("no final status within {UNDECIDED_BYTES_MAX} bytes");
+            return Err(Error::new(ErrorKind::InvalidData, why));
+        }
+        Ok(())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, TapState> {
@@ -148,7 +158,7 @@ impl StatusLine {
 /// The status of an answer whose bytes are received in pieces of this size.
 pub fn status_in(bytes: &[u8], http2: bool, piece: usize) -> Option<u16> {
     let tap = if http2 { StatusTap::http2() } else { StatusTap::http1() };
-    bytes.chunks(piece.max(1)).for_each(|piece| tap.take_in(piece));
+    bytes.chunks(piece.max(1)).for_each(|piece| drop(tap.take_in(piece)));
     tap.status()
 }
 
@@ -176,10 +186,10 @@ impl<S: AsyncRead + Unpin> TappedStream<S> {
         loop {
             let mut buffer = ReadBuf::new(&mut space);
             let read = Pin::new(&mut self.inner).poll_read(cx, &mut buffer);
-            if !matches!(read, Poll::Ready(Ok(()))) || buffer.filled().is_empty() {
+            let is_more = matches!(read, Poll::Ready(Ok(()))) && !buffer.filled().is_empty();
+            if !is_more || self.tap.take_in(buffer.filled()).is_err() {
                 return;
             }
-            self.tap.take_in(buffer.filled());
         }
     }
 }
@@ -193,7 +203,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for TappedStream<S> {
         let this = self.get_mut();
         let before = buf.filled().len();
         let read = Pin::new(&mut this.inner).poll_read(cx, buf);
-        this.tap.take_in(buf.filled().get(before..).unwrap_or_default());
+        this.tap.take_in(buf.filled().get(before..).unwrap_or_default())?;
         read
     }
 }
@@ -235,6 +245,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TappedStream<S> {
 }
 
 const LINE_BYTES_MAX: usize = 256;
+/// More than the window updates of any request.
+const UNDECIDED_BYTES_MAX: usize = 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
