@@ -50,6 +50,25 @@ fn values_of_excluded_and_of_live_documents_are_not_set_together() {
 }
 
 #[test]
+fn lists_of_egress_hold_networks_and_hosts_and_a_wrong_entry_names_its_list() {
+    let read = loaded(
+        "[egress]\nallow = [\"10.0.0.0/8\", \".internal.example\"]\ntenant_allow = [\"10.1.0.1\"]\n\
+         proxy = \"socks5://proxy\"\nno_proxy = [\"localhost\"]",
+    );
+    let egress = read.unwrap().egress;
+    let shown = |rules: &[crate::deliver::EgressRule]| {
+        rules.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(shown(&egress.allow), "10.0.0.0/8 .internal.example");
+    assert_eq!(shown(&egress.deny), "169.254.0.0/16 fe80::/10");
+    assert_eq!(shown(&egress.tenant_allow), "10.1.0.1/32");
+    for field in ["allow", "deny", "tenant_allow", "no_proxy"] {
+        let errors = errors(&format!("[egress]\n{field} = [\"10.0.0.0/99\"]"));
+        assert!(errors.contains(&format!("egress.{field}")) && errors.contains("10.0.0.0/99"), "{errors}");
+    }
+}
+
+#[test]
 fn every_setting_has_a_comment_above_it() {
     let lines: Vec<&str> = DEFAULT_SETTINGS.lines().collect();
     let settings =

@@ -68,9 +68,6 @@ impl Egress {
     /// Whether a host may be resolved and asked about at all.
     pub(in crate::deliver) fn check_host(&self, target: &Target<'_>) -> Result<(), Denied> {
         let host = name(target);
-        if METADATA_HOSTS.contains(&host) {
-            return Err(Denied::Metadata(host.to_owned()));
-        }
         let rule = self.deny.iter().find(|rule| rule.has_host(host));
         rule.map_or(Ok(()), |rule| Err(Denied::BySetting(host.to_owned(), rule.clone())))
     }
@@ -113,6 +110,9 @@ impl Egress {
         }
         self.check_host(target)?;
         let host = name(target);
+        if METADATA_HOSTS.contains(&host) {
+            return Err(Denied::Metadata(host.to_owned()));
+        }
         match target.set_by {
             SetBy::Operator if self.allow.is_empty() || has_host(&self.allow, target) => Ok(()),
             SetBy::Operator => Err(Denied::Unresolved(host.to_owned())),
