@@ -68,17 +68,17 @@ pub fn merged_settings(before: &Value, change: &Value) -> Result<Value, InvalidS
     }
     let mut merged = before.clone();
     merge(&mut merged, change, "");
-    if let (Some(old), Some(new)) = (origin(before), origin(&merged))
-        && old != new
-    {
-        let given: Vec<String> = secrets(change).into_iter().map(|(path, _)| path).collect();
-        for (path, _) in secrets(&merged) {
-            let is_given = given.iter().any(|given| *given == path || is_inside(&path, given));
-            if !is_given {
-                errors.push(format!(
-                    "`webhook.{path}`: it was given for {old}, and the URL is of {new} now: give it again, or remove it with null"
-                ));
-            }
+    let given: Vec<String> = secrets(change).into_iter().map(|(path, _)| path).collect();
+    let is_given = |path: &String| given.iter().any(|given| given == path || is_inside(path, given));
+    // What each URL's host gets: the receiver everything that is sent to it, the authorization server the client's
+    // secret.
+    for (url, sent) in [("/url", ""), (TOKEN_URL, "auth.oauth2.client_secret")] {
+        let (Some(old), Some(new)) = (origin(before, url), origin(&merged, url)) else { continue };
+        let kept = secrets(&merged).into_iter().map(|(path, _)| path);
+        for path in kept.filter(|path| old != new && path.starts_with(sent) && !is_given(path)) {
+            errors.push(format!(
+                "`webhook.{path}`: it was given for {old}, and the URL is of {new} now: give it again, or remove it with null"
+            ));
         }
     }
     if errors.is_empty() { Ok(merged) } else { Err(InvalidSettings(errors)) }
@@ -92,10 +92,12 @@ pub fn masked(settings: &Value) -> Value {
             *value = Value::from(MASK);
         }
     });
-    if let Some(url) = shown.get_mut("url")
-        && let Some(text) = url.as_str()
-    {
-        *url = Value::from(shown_url(text));
+    for pointer in ["/url", TOKEN_URL] {
+        if let Some(url) = shown.pointer_mut(pointer)
+            && let Some(text) = url.as_str()
+        {
+            *url = Value::from(shown_url(text));
+        }
     }
     shown
 }
@@ -141,9 +143,9 @@ fn is_reference(object: &Map<String, Value>) -> bool {
     object.len() == 1 && (object.contains_key("env") || object.contains_key("file"))
 }
 
-/// Scheme, host and port of the URL. What refers to a URL may be of any host: it is the same as itself alone.
-fn origin(settings: &Value) -> Option<String> {
-    match settings.get("url")? {
+/// Scheme, host and port of the URL at `pointer`. What refers to a URL may be of any host: it is the same as itself alone.
+fn origin(settings: &Value, pointer: &str) -> Option<String> {
+    match settings.pointer(pointer)? {
         Value::String(text) => Some(url::Url::parse(text).ok()?.origin().ascii_serialization()),
         reference => Some(reference.to_string()),
     }
@@ -200,8 +202,9 @@ fn visit_within(path: &str, value: &mut Value, visit: &mut dyn FnMut(&str, &mut 
     }
 }
 
+const TOKEN_URL: &str = "/auth/oauth2/token_url";
 /// Fields beside secrets that are none.
-const NO_SECRETS: [&str; 3] = ["header", "until", "user"];
+const NO_SECRETS: [&str; 7] = ["audience", "client_id", "header", "scope", "token_url", "until", "user"];
 /// What is shown in place of a secret.
 const MASK: &str = "…";
 
@@ -305,5 +308,23 @@ mod tests {
         let referring = json!({"url": {"env": "U"}, "secret": {"env": "S"}});
         assert!(merged_settings(&referring, &json!({"url": "https://a/x"})).is_err());
         assert!(merged_settings(&referring, &json!({"url": {"env": "U"}, "gzip": true})).is_ok());
+    }
+
+    #[test]
+    fn the_secret_of_a_client_does_not_follow_the_url_of_tokens_to_another_host() {
+        let oauth2 = |token_url: &str, secret: &str| json!({"auth": {"oauth2": {"token_url": token_url, "client_id": "c", "client_secret": {"env": secret}}}});
+        let mut before = oauth2("https://a/token", "S");
+        before["url"] = json!("https://h/");
+        let change = |token_url: &str| json!({"auth": {"oauth2": {"token_url": token_url}}});
+        assert!(merged_settings(&before, &change("https://a/other")).is_ok());
+        let refused = merged_settings(&before, &change("https://b/token")).unwrap_err();
+        assert!(
+            refused.0.len() == 1 && refused.0[0].contains("`webhook.auth.oauth2.client_secret`"),
+            "{refused}"
+        );
+        assert!(merged_settings(&before, &oauth2("https://b/token", "S")).is_ok());
+        assert!(plain_secrets(&before).is_empty());
+        let shown = masked(&oauth2("https://a/?key=geheim", "S")).to_string();
+        assert!(shown.contains("https://a/… (sha256 ") && !shown.contains("geheim"), "{shown}");
     }
 }
