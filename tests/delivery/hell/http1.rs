@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use super::receiver::Wire;
+use super::receiver::{Wire, hang_unread};
 use super::{Row, Server};
 
 const NOW: Duration = Duration::ZERO;
@@ -53,7 +53,7 @@ fn tls() -> Vec<Row> {
 
 fn time() -> Vec<Row> {
     vec![
-        row("no answer at all", ("timeout", "no answer within"), |wire| wire.hang()),
+        row("no answer at all", ("timeout", "no answer within"), Wire::hang),
         row("status line in drips", ("timeout", "no answer within"), |wire| {
             answer(wire, "HTTP/1.1 200 ");
             wire.repeat("x", DRIP);
@@ -76,7 +76,7 @@ fn time() -> Vec<Row> {
         }),
         large("zero window: the request is never read", ("timeout", "no answer within"), |wire| {
             wire.beginning();
-            wire.hang_unread();
+            hang_unread();
         }),
     ]
 }
@@ -233,7 +233,7 @@ fn interim() -> Vec<Row> {
 fn ends() -> Vec<Row> {
     vec![
         row("closed at once", ("reset", ""), |_| {}),
-        row("reset at once", ("reset", ""), |wire| wire.reset()),
+        row("reset at once", ("reset", ""), Wire::reset),
         row("reset behind the request", ("reset", ""), |wire| {
             wire.request();
             wire.reset();
@@ -268,7 +268,7 @@ fn ends() -> Vec<Row> {
         large("503 before the body is read, then nothing", ("status", ""), |wire| {
             wire.beginning();
             wire.say("HTTP/1.1 503 No\r\ncontent-length: 2\r\n\r\nno");
-            wire.hang_unread();
+            hang_unread();
         }),
         large("reset within the request", ("reset", ""), |wire| {
             wire.beginning();

@@ -74,6 +74,10 @@ const PING: u8 = 6;
 const WINDOW_OF_NOTHING: &[u8] = &[0, 4, 0, 0, 0, 0];
 
 pub fn rows() -> Vec<Row> {
+    [broken_off(), endless()].concat()
+}
+
+fn broken_off() -> Vec<Row> {
     vec![
         row("h2: GOAWAY within the answer", ("delivered", "its body broke off"), |mut to| {
             Box::pin(async move {
@@ -108,6 +112,11 @@ pub fn rows() -> Vec<Row> {
                 hang(&mut to.stream).await;
             })
         }),
+    ]
+}
+
+fn endless() -> Vec<Row> {
+    vec![
         row("h2: headers without an end", ("delivered", "protocol error"), |mut to| {
             Box::pin(async move {
                 begin(&mut to.stream).await;

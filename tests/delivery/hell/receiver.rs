@@ -91,19 +91,19 @@ impl Wire {
         while self.stream.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {}
     }
 
-    /// Nothing is read, and the connection stays.
-    pub fn hang_unread(&mut self) {
-        loop {
-            std::thread::park();
-        }
-    }
-
     /// The connection is reset.
     pub fn reset(&mut self) {
         // What is reset at once may never be read.
         let _ = self.stream.set_read_timeout(Some(Duration::from_millis(50)));
         let _ = self.stream.read(&mut [0; 1024]);
         socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+}
+
+/// Nothing is read, and the connection stays.
+pub fn hang_unread() {
+    loop {
+        std::thread::park();
     }
 }
 
