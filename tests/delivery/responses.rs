@@ -103,6 +103,11 @@ fn a_batch_refused_as_too_large_goes_in_halves_and_a_single_record_becomes_a_dea
     assert_eq!((lane.state, lane.failures), (LaneCondition::Idle, 0));
 }
 
+/// Of one attempt: whether its steps have times, the bits of its connection, the step that failed, headers,
+/// length of the body, whether the next one is later, and the peer.
+type LoggedRow =
+    (Option<bool>, Option<i64>, Option<String>, Option<String>, Option<u32>, Option<bool>, String);
+
 #[test]
 fn an_attempt_is_logged_with_its_steps_and_the_beginning_of_an_unwelcome_answer() {
     let body: &'static str = "x".repeat(9_000).leak();
@@ -114,8 +119,7 @@ fn an_attempt_is_logged_with_its_steps_and_the_beginning_of_an_unwelcome_answer(
     fixture.settle();
     let sql = "SELECT connect_micros > 0 AND first_byte_micros > 0 AND dns_micros > 0 AND tls_micros IS NULL, \
                connection, phase, headers, length(body), next_at > started_at, peer FROM attempt ORDER BY no";
-    type Row = (Option<bool>, Option<i64>, Option<String>, Option<String>, Option<u32>, Option<bool>, String);
-    let rows: Vec<Row> = fixture.rows(sql, |row| {
+    let rows: Vec<LoggedRow> = fixture.rows(sql, |row| {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
     });
     let headers = "content-length: 9000\nserver: nginx\nx-request-id: 7\n";
