@@ -17,25 +17,18 @@
     reason = "a benchmark fails loudly, and its figures are no money"
 )]
 
+#[path = "support/counter.rs"]
+mod counter;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::convert::Infallible;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use counter::Counter;
 use support::database::{DOCUMENTS, Database};
 use support::process::Sidecar;
 use support::server::Server;
-use tokio::net::TcpListener;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -127,7 +120,7 @@ async fn latency() {
         database.client.execute(&insert, &[&(id as i64)]).await.unwrap();
     }
     counter.until(count as u64).await;
-    let arrived = counter.arrived.lock().unwrap().clone();
+    let arrived = counter.arrived();
     let mut took: Vec<f64> =
         arrived.iter().map(|(id, at)| (*at - sent[*id as usize]).as_secs_f64() * 1e3).collect();
     took.sort_by(f64::total_cmp);
@@ -230,63 +223,4 @@ fn peak_mib(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
-}
-
-/// A receiver that counts records, and remembers when the first of each batch came.
-struct Counter {
-    url: String,
-    records: Arc<AtomicU64>,
-    arrived: Arc<Mutex<Vec<(u64, Instant)>>>,
-}
-
-impl Counter {
-    async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (records, arrived) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(Vec::new())));
-        let me = Self { url, records: Arc::clone(&records), arrived: Arc::clone(&arrived) };
-        tokio::spawn(async move {
-            loop {
-                let Ok((stream, _)) = listener.accept().await else { continue };
-                let _ = stream.set_nodelay(true);
-                let (records, arrived) = (Arc::clone(&records), Arc::clone(&arrived));
-                tokio::spawn(async move {
-                    let service = service_fn(move |request: Request<Incoming>| {
-                        let (records, arrived) = (Arc::clone(&records), Arc::clone(&arrived));
-                        async move {
-                            let body = request.into_body().collect().await.unwrap().to_bytes();
-                            let count = body.windows(6).filter(|window| window == b"{\"id\":").count() as u64;
-                            records.fetch_add(count, Ordering::Relaxed);
-                            if let Some(id) = first_id(&body).filter(|_| count < 3) {
-                                arrived.lock().unwrap().push((id, Instant::now()));
-                            }
-                            Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
-                        }
-                    });
-                    let _ = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
-                });
-            }
-        });
-        me
-    }
-
-    async fn until(&self, records: u64) {
-        let deadline = Instant::now() + Duration::from_mins(10);
-        while self.records.load(Ordering::Relaxed) < records {
-            assert!(
-                Instant::now() < deadline,
-                "{} of {records} records came",
-                self.records.load(Ordering::Relaxed)
-            );
-            // The resolution of the measured time; a pace of 20 ms, as of `until`, would be seen in it.
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-}
-
-fn first_id(body: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(body).ok()?;
-    text.split("{\"id\":\"").nth(1)?.split('"').next()?.parse().ok()
 }

@@ -2,7 +2,8 @@
 # Installs what the build, the tests and the demo need, unless it is installed. Run as root, or with sudo.
 #
 #   scripts/tools.sh demo    a C compiler and one PostgreSQL
-#   scripts/tools.sh test    a C compiler, PostgreSQL 15 and 18, and libfaketime for the test of a stepped clock
+#   scripts/tools.sh test    a C compiler, PostgreSQL 15 and 18, libfaketime for the test of a stepped clock, and
+#                            the Standard Webhooks libraries of Python and Node.js, which verify signatures
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${1:-test}
@@ -70,6 +71,24 @@ debian_postgres() {
     apt_install "postgresql-$1"
 }
 
+# Into .local/webhook-verifiers: nothing is installed system-wide but the two languages.
+verifiers() {
+    local folder=.local/webhook-verifiers
+    mkdir -p "$folder"
+    if ! "$folder/python/bin/python" -c 'import standardwebhooks' 2>/dev/null; then
+        say "installing the Standard Webhooks library of Python"
+        python3 -c 'import ensurepip' 2>/dev/null || apt_install python3 python3-venv ||
+            { say "no venv for python3: install python3-venv"; exit 1; }
+        python3 -m venv --clear "$folder/python"
+        "$folder/python/bin/pip" install --quiet --disable-pip-version-check 'standardwebhooks>=1,<2' >&2
+    fi
+    if ! [ -d "$folder/node_modules/standardwebhooks" ] || ! command -v node >/dev/null; then
+        say "installing the Standard Webhooks library of Node.js"
+        command -v npm >/dev/null || apt_install nodejs npm || { say "no npm: install nodejs and npm"; exit 1; }
+        npm install --silent --no-audit --no-fund --no-save --prefix "$folder" 'standardwebhooks@1' >&2
+    fi
+}
+
 need_cargo
 need_cc
 case $target in
@@ -81,6 +100,7 @@ demo)
 test)
     debian_postgres 15 || { say "PostgreSQL 15 is missing, and there is no apt-get to install it"; exit 1; }
     wheel
+    verifiers
     ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || apt_install libfaketime ||
         say "no libfaketime: the test of a stepped clock is skipped"
     ;;

@@ -55,6 +55,8 @@ pub struct Metrics {
     pub shadow_documents: Gauge,
     /// Records that became dead letters, by reason.
     pub dead_letters: Family<ReasonLabel, Counter>,
+    /// Projects that were held as they made more records than `delivery.surge` allows.
+    pub surges: Counter,
     /// Records dropped with a lane whose webhook was removed.
     pub records_discarded: Counter,
     /// Records that an operator had settled without being sent.
@@ -150,6 +152,7 @@ impl Metrics {
             shadow_bytes: Gauge::default(),
             shadow_documents: Gauge::default(),
             dead_letters: Family::default(),
+            surges: Counter::default(),
             records_discarded: Counter::default(),
             records_skipped: Counter::default(),
             records_removed: Counter::default(),
@@ -275,6 +278,11 @@ impl Metrics {
             "sidecar_shadow_documents",
             "Documents in the shadow",
             self.shadow_documents.clone(),
+        );
+        registry.register(
+            "sidecar_surges",
+            "Projects held as they made more records than `delivery.surge` allows",
+            self.surges.clone(),
         );
         registry.register(
             "sidecar_records_discarded",

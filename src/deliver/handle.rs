@@ -11,6 +11,7 @@ use super::driver::event::Event;
 use super::params::{LaneView, Params};
 use super::pauses::{LaneScope, Pauses};
 use super::request_limits::HostLimits;
+use super::scheduler::surge::SurgeLimit;
 use crate::record::{LaneNo, Seq};
 use crate::spool::{Done, LaneReplay, ReplayNo, SpoolError};
 
@@ -99,8 +100,14 @@ impl Deliver {
     }
 
     /// The routes have changed, and the limits are these from now on.
-    pub fn routes_changed(&self, in_flight_max: usize, host_limits: HostLimits, lane_bytes_max: u64) {
-        self.notify(Event::Routed { in_flight_max, host_limits, lane_bytes_max });
+    pub fn routes_changed(
+        &self,
+        in_flight_max: usize,
+        host_limits: HostLimits,
+        lane_bytes_max: u64,
+        surge: Option<SurgeLimit>,
+    ) {
+        self.notify(Event::Routed { in_flight_max, host_limits, lane_bytes_max, surge });
     }
 
     /// Every lane. Empty after the loop has ended.

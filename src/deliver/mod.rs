@@ -40,6 +40,7 @@ pub use pauses::{LaneScope, Pauses, StandingPause};
 pub use request_limits::{HostLimits, RequestLimits, RequestRate};
 pub use scheduler::condition::LaneCondition;
 pub use scheduler::retry::Outcome;
+pub use scheduler::surge::SurgeLimit;
 pub use shown_url::shown_url;
 pub use signing::{BadSecret, SigningSecret, rotate};
 pub use tenant_failure::TenantFailure;

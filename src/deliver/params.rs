@@ -9,6 +9,7 @@ use super::http::client::SendRequest;
 use super::http::request::HeaderNames;
 use super::request_limits::HostLimits;
 use super::scheduler::condition::LaneCondition;
+use super::scheduler::surge::SurgeLimit;
 use super::webhook::Routes;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -32,6 +33,8 @@ pub struct Params {
     pub host_limits: HostLimits,
     /// The most bytes that a failing or paused lane holds.
     pub lane_bytes_max: u64,
+    /// How many records of a project, in which time, are not held.
+    pub surge: Option<SurgeLimit>,
     /// `spool.bytes_max`
     pub spool_bytes_max: u64,
     /// How long a lane without a webhook is kept.

@@ -293,6 +293,7 @@ fn deliver(
         in_flight_max: settings.in_flight_max,
         host_limits: settings.host_limits.clone(),
         lane_bytes_max: settings.lane_bytes_max,
+        surge: settings.surge,
         spool_bytes_max: settings.spool_bytes_max,
         retain: settings.retain,
         header_names: settings.webhook_defaults.header_names.clone(),

@@ -10,7 +10,7 @@ use tracing_subscriber::filter::LevelFilter;
 use super::documents::mapping;
 use super::egress::{egress, proxy};
 use super::error::SettingErrors;
-use super::limits::{host_limits, limits};
+use super::limits::{host_limits, limits, surge};
 use super::raw::{self, MaybeSize, OneOrManyKeys, Raw};
 use super::secret_source::PasswordSetting;
 use super::values::{Initial, LogFormat, OnTruncate, Settings, WebhookDefaults, WebhookSections};
@@ -30,6 +30,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
     let proxy = proxy(&raw.egress, &mut errors);
     let egress = egress(&raw.egress, &mut errors);
     let host_limits = host_limits(raw, &mut errors);
+    let surge = surge(raw, &mut errors);
     let lane_bytes_max = lane_bytes_max(&raw.spool, &mut errors);
     let spool_keys = spool_keys(&raw.spool.key, &mut errors);
     let found = (
@@ -68,6 +69,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
         initial,
         routes,
         in_flight_max: raw.delivery.in_flight_max,
+        surge,
         webhook_defaults: WebhookDefaults { limits, header_names },
         webhook_sections: WebhookSections::default(),
         host_limits,

@@ -66,7 +66,11 @@ fn fault(error: &figment::Error) -> SettingError {
 }
 
 fn may_hold_a_secret(path: &[String]) -> bool {
-    path.first().is_some_and(|section| ["admin", "egress", "postgres", "webhook"].contains(&section.as_str()))
+    let is_key = matches!(path, [section, name, ..] if section == "spool" && name == "key");
+    is_key
+        || path
+            .first()
+            .is_some_and(|section| ["admin", "egress", "postgres", "webhook"].contains(&section.as_str()))
 }
 
 /// Replaces the invalid value at `path`, or removes an unknown key. `None` if that is not possible.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use url::Url;
 
 use super::error::{SettingError, SettingErrors};
-use super::raw::{self, Raw};
-use crate::deliver::{HostLimits, Limits, RequestLimits, RequestRate};
+use super::raw::{self, MaybeSurge, Raw};
+use crate::deliver::{HostLimits, Limits, RequestLimits, RequestRate, SurgeLimit};
 
 pub(super) fn limits(raw: &Raw, errors: &mut SettingErrors) -> Limits {
     let (batch, delivery) = (&raw.batch, &raw.delivery);
@@ -138,3 +138,20 @@ fn rate(field: &str, requests: f64, errors: &mut SettingErrors) -> Option<Reques
     let rate = RequestRate::per_second(requests);
     errors.or(field, rate.ok_or("a number of requests from 0.001 to 10000 is expected, or 0 for no limit"))
 }
+
+/// How many records of a project, in which time, are not held.
+pub(super) fn surge(raw: &Raw, errors: &mut SettingErrors) -> Option<SurgeLimit> {
+    match &raw.delivery.surge {
+        MaybeSurge::Off(text) if text.is_empty() => None,
+        MaybeSurge::Surge(surge) if surge.records > 0 && surge.within.0 >= WITHIN_MIN => {
+            Some(SurgeLimit { records: surge.records, within: surge.within.0 })
+        }
+        MaybeSurge::Off(_) | MaybeSurge::Surge(_) => {
+            let why = "{ records = 100000, within = \"10m\" } is expected, with at least 1 record and 1 second, or \"\"";
+            errors.note("delivery.surge", why);
+            None
+        }
+    }
+}
+
+const WITHIN_MIN: Duration = Duration::from_secs(1);

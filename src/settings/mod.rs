@@ -33,7 +33,7 @@ pub use values::{
     DEFAULT_SETTINGS, Initial, InvalidSettings, LogFormat, OnTruncate, Settings, Sources, WebhookDefaults,
     WebhookSections,
 };
-pub use webhook::{masked, merged_settings, plain_secrets, url_fingerprint};
+pub use webhook::{masked, merged_settings, replace_plain_secrets, url_fingerprint};
 
 /// Loads the effective settings.
 pub fn load(sources: &Sources) -> Result<Settings, InvalidSettings> {

@@ -99,10 +99,26 @@ pub(super) struct Delivery {
     pub(super) requests_per_second: f64,
     pub(super) host_in_flight_max: u32,
     pub(super) host_requests_per_second: f64,
+    pub(super) surge: MaybeSurge,
     pub(super) header_prefix: String,
     pub(super) response_bytes_max: ByteSize,
     pub(super) connection_age_max: HumanDuration,
     pub(super) gzip: bool,
+}
+
+/// `""` is off.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected { records = 100000, within = \"10m\" }, or \"\"")]
+pub(super) enum MaybeSurge {
+    Surge(Surge),
+    Off(String),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Surge {
+    pub(super) records: u64,
+    pub(super) within: HumanDuration,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::classify::ExcludedWhen;
-use crate::deliver::{HostLimits, RequestLimits, RequestRate};
+use crate::deliver::{HostLimits, RequestLimits, RequestRate, SurgeLimit};
 use crate::record::{Callback, Property};
 use crate::secret::Secret;
 use crate::source::PasswordSource;
@@ -324,5 +324,22 @@ fn wrong_limits_of_requests_are_refused_at_their_field() {
     ] {
         let message = errors(&text);
         assert!(message.contains(&format!("`{field}`")), "{text}: {message}");
+    }
+}
+
+#[test]
+fn a_surge_has_records_and_a_time_or_is_off() {
+    assert_eq!(loaded("").unwrap().surge, None);
+    let read = loaded("delivery.surge = { records = 5, within = \"10m\" }").unwrap();
+    assert_eq!(read.surge, Some(SurgeLimit { records: 5, within: Duration::from_mins(10) }));
+    for wrong in [
+        "\"on\"",
+        "5",
+        "{ records = 0, within = \"10m\" }",
+        "{ records = 5, within = \"10ms\" }",
+        "{ records = 5 }",
+    ] {
+        let message = errors(&format!("delivery.surge = {wrong}"));
+        assert!(message.contains("`delivery.surge`") && message.contains("within = "), "{wrong}: {message}");
     }
 }

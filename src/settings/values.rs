@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::classify::Mapping;
-use crate::deliver::{Egress, HeaderNames, HostLimits, Limits, Proxy, Routes};
+use crate::deliver::{Egress, HeaderNames, HostLimits, Limits, Proxy, Routes, SurgeLimit};
 use crate::secret::Secret;
 use crate::source::Conninfo;
 use crate::spool::SpoolKeys;
@@ -35,6 +35,8 @@ pub struct Settings {
     pub webhook_sections: WebhookSections,
     /// `delivery.in_flight_max`
     pub in_flight_max: usize,
+    /// `delivery.surge`
+    pub surge: Option<SurgeLimit>,
     /// `delivery.host_*` and `[[host]]`
     pub host_limits: HostLimits,
     /// `spool.path`

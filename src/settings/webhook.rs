@@ -102,9 +102,15 @@ pub fn masked(settings: &Value) -> Value {
     shown
 }
 
-/// The fields whose values are secrets in plain text.
-pub fn plain_secrets(settings: &Value) -> Vec<String> {
-    secrets(settings).into_iter().filter(|(_, value)| value.is_string()).map(|(path, _)| path).collect()
+/// The settings with another value in place of each secret in plain text. `replace` gets its path and text.
+pub fn replace_plain_secrets(settings: &Value, replace: &mut dyn FnMut(&str, &str) -> Value) -> Value {
+    let mut replaced = settings.clone();
+    for_each_secret(&mut replaced, &mut |path, value| {
+        if let Some(text) = value.as_str() {
+            *value = replace(path, text);
+        }
+    });
+    replaced
 }
 
 /// The first 8 hexadecimal digits of the URL's SHA-256.
@@ -217,6 +223,15 @@ mod tests {
 
     fn defaults() -> WebhookDefaults {
         WebhookDefaults { limits: Limits::default(), header_names: HeaderNames::new("sidecar").unwrap() }
+    }
+
+    fn plain_secrets(settings: &Value) -> Vec<String> {
+        let mut plain = Vec::new();
+        replace_plain_secrets(settings, &mut |path, text| {
+            plain.push(path.to_owned());
+            Value::from(text)
+        });
+        plain
     }
 
     fn refused(settings: Value) -> Vec<String> {

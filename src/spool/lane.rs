@@ -66,6 +66,8 @@ pub enum PausedBy {
     Operator,
     /// The receiver, by an answer.
     Receiver,
+    /// `delivery.surge`: its project made too many records in too short a time.
+    Surge,
 }
 
 /// The limit of batches after one was refused as too large.
@@ -145,13 +147,14 @@ impl LaneHealth {
 
 impl PausedBy {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Operator, Self::Receiver];
+    pub const ALL: [Self; 3] = [Self::Operator, Self::Receiver, Self::Surge];
 
     /// Its name in logs, status and the API.
     pub fn name(self) -> &'static str {
         match self {
             Self::Operator => "operator",
             Self::Receiver => "receiver",
+            Self::Surge => "surge",
         }
     }
 }

@@ -44,7 +44,7 @@ pub enum SealError {
     Failed,
     /// There is no key.
     #[error(
-        "a secret is kept in the spool only encrypted, and `spool.key` is not set: set it to {{ env = \"NAME\" }} or \
+        "a secret in plain text is kept in the spool only encrypted, and `spool.key` is not set: set it to {{ env = \"NAME\" }} or \
          {{ file = \"PATH\" }} with 32 random bytes (`openssl rand -base64 32`), or give the secret itself as \
          {{ env = \"NAME\" }} or {{ file = \"PATH\" }}"
     )]

@@ -1,12 +1,13 @@
 //! A spool, a right loop and their records, without a database.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sidecar::clock::Clock;
 use sidecar::deliver::{
-    Client, Deliver, Egress, HeaderNames, HostLimits, LaneView, Limits, Params, Proxy, Routes, UrlTemplate,
-    Webhook,
+    Client, Deliver, Egress, HeaderNames, HostLimits, LaneView, Limits, Params, Proxy, Routes, SurgeLimit,
+    UrlTemplate, Webhook,
 };
 use sidecar::metrics::Metrics;
 use sidecar::position::{Lsn, Place, Position};
@@ -33,6 +34,7 @@ pub struct Setup {
     pub ca_file: Option<std::path::PathBuf>,
     pub in_flight_max: usize,
     pub host_limits: HostLimits,
+    pub surge: Option<SurgeLimit>,
     pub lane_bytes_max: u64,
     pub retain: Duration,
 }
@@ -79,6 +81,7 @@ impl Setup {
             ca_file: None,
             in_flight_max: 8,
             host_limits: HostLimits::default(),
+            surge: None,
             lane_bytes_max: 1 << 30,
             retain: Duration::from_hours(1),
         }
@@ -123,6 +126,7 @@ impl Fixture {
             in_flight_max: setup.in_flight_max,
             host_limits: setup.host_limits.clone(),
             lane_bytes_max: setup.lane_bytes_max,
+            surge: setup.surge,
             spool_bytes_max: options.bytes_max,
             retain: options.retain,
             post: client.unwrap().post(runtime.handle().clone()),
@@ -190,18 +194,28 @@ impl Fixture {
         self.spool_for_projects(names, 1);
     }
 
-    /// As [`Fixture::spool_projects`], so many records each.
-    pub fn spool_for_projects(&mut self, names: &[String], records: usize) {
+    /// As [`Fixture::spool_projects`], so many records each. Says their numbers.
+    pub fn spool_for_projects(&mut self, names: &[String], records: usize) -> Range<u32> {
+        let numbers = self.projects..self.projects + u32::try_from(names.len()).unwrap();
+        self.projects = numbers.end;
+        let projects = numbers.clone().map(ProjectNo).zip(names.iter().cloned()).collect();
+        self.commit_for(numbers.clone(), projects, records);
+        numbers
+    }
+
+    /// So many records more for each of these projects.
+    pub fn spool_more(&mut self, numbers: Range<u32>, records: usize) {
+        self.commit_for(numbers, Vec::new(), records);
+    }
+
+    fn commit_for(&mut self, numbers: Range<u32>, projects: Vec<(ProjectNo, String)>, records: usize) {
         self.commit += 1;
-        let first = self.projects;
-        self.projects += u32::try_from(names.len()).unwrap();
-        let projects: Vec<_> = (first..).map(ProjectNo).zip(names.iter().cloned()).collect();
-        let each = projects.iter().flat_map(|(project, _)| std::iter::repeat_n(project, records));
+        let each = numbers.flat_map(|project| std::iter::repeat_n(ProjectNo(project), records));
         for (number, project) in (1..).zip(each) {
             let mut fragment = Vec::new();
             write_document(&mut fragment, "a", None);
             let position = Position { commit: Lsn(self.commit), number };
-            let lane = LaneNo::new(*project, Callback::Ingested);
+            let lane = LaneNo::new(project, Callback::Ingested);
             self.builder.push(lane, position, Clock::now(), WaitsFor::default(), 0, &fragment);
         }
         let chunks = self.builder.finish(Clock::now(), self.clock.uptime());
@@ -254,8 +268,8 @@ impl Fixture {
     pub fn routed(&mut self, webhooks: Vec<Webhook>) {
         self.setup.webhooks.clone_from(&webhooks);
         self.routes.send_replace(Arc::new(Routes::new(webhooks).unwrap()));
-        let Setup { in_flight_max, host_limits, lane_bytes_max, .. } = &self.setup;
-        self.deliver.routes_changed(*in_flight_max, host_limits.clone(), *lane_bytes_max);
+        let Setup { in_flight_max, host_limits, lane_bytes_max, surge, .. } = &self.setup;
+        self.deliver.routes_changed(*in_flight_max, host_limits.clone(), *lane_bytes_max, *surge);
     }
 
     /// Waits until nothing is pending.

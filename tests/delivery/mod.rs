@@ -17,4 +17,6 @@ mod responses;
 mod signatures;
 mod stale_connections;
 mod status_codes;
+mod surge;
 mod tls;
+mod verifiers;

@@ -1,12 +1,13 @@
 //! Limits of requests, counted by the receiver.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use sidecar::deliver::{HostLimits, Limits, RequestLimits, RequestRate, Webhook};
 
 use crate::delivery::fixture::{Fixture, Setup, limits, webhook};
 use crate::support::receiver::{Answer, Receiver};
+use crate::support::until_blocking;
 
 /// A receiver that answers after this, and what runs it.
 fn receiver(after: Duration) -> (tokio::runtime::Runtime, Receiver) {
@@ -112,4 +113,57 @@ fn a_lane_that_waits_for_a_limit_says_so() {
     let reason = lanes.iter().find_map(|lane| lane.reason.clone()).unwrap();
     assert!(reason.contains("requests_per_second"), "{reason}");
     assert_eq!(receiver.received().len(), 1);
+}
+
+/// Each project has a webhook of its own. Afterwards the host fails, and works again.
+#[test]
+fn four_thousand_webhooks_of_one_host_share_its_requests_in_flight() {
+    const WEBHOOKS: usize = 4_000;
+    const MAX: u32 = 16;
+    let (_runtime, receiver) = receiver(Duration::from_millis(2));
+    let of_project = |number: usize| {
+        let limits = Limits { retry_schedule: vec![Duration::from_millis(300)], ..limits() };
+        Webhook { project: Some(format!("p{number}")), limits, ..webhook(&receiver.url) }
+    };
+    let mut setup = Setup::new((0..WEBHOOKS).map(of_project));
+    setup.in_flight_max = 64;
+    setup.host_limits = HostLimits { default: at_most(MAX), ..HostLimits::default() };
+    let mut fixture = setup.start();
+    let names: Vec<String> = (0..WEBHOOKS).map(|number| format!("p{number}")).collect();
+    let began = Instant::now();
+    let numbers = fixture.spool_for_projects(&names, 2);
+    fixture.settle();
+    let took = began.elapsed();
+    assert_eq!(projects(&receiver).len(), WEBHOOKS);
+    let most = receiver.most_at_once();
+    assert!(most <= MAX as usize && most > MAX as usize / 2, "{most}");
+
+    receiver.answers(|_| Answer::Status(503));
+    receiver.forget();
+    fixture.spool_more(numbers, 1);
+    until_blocking("every webhook to fail", || (projects(&receiver).len() == WEBHOOKS).then_some(()));
+    fixture.wait("every lane to fail", |lanes| lanes.iter().all(|lane| lane.failures > 0));
+    receiver.forget();
+    until_blocking("every webhook to be tried again", || {
+        (projects(&receiver).len() == WEBHOOKS).then_some(())
+    });
+    let while_failing = receiver.most_at_once();
+    assert!(
+        while_failing <= MAX as usize / 2,
+        "failing lanes share a quarter, a host half of it: {while_failing}"
+    );
+
+    receiver.forget();
+    receiver.answers(|_| Answer::Slow(204, Duration::from_millis(2)));
+    let began = Instant::now();
+    fixture.settle();
+    assert!(receiver.most_at_once() <= MAX as usize);
+    println!(
+        "{WEBHOOKS} webhooks, at most {most} requests at once: {took:.1?}; while they fail, at most {while_failing}; after it {:.1?}",
+        began.elapsed()
+    );
+}
+
+fn projects(receiver: &Receiver) -> BTreeSet<String> {
+    receiver.received().iter().map(|request| request.project().to_owned()).collect()
 }

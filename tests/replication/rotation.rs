@@ -26,10 +26,12 @@ on_all_versions! {
             .await
             .expect("a role");
         let base = server.parse(&format!("host={} user={role} dbname=postgres", server.folder.display()));
-        let kinds: [(&str, Conninfo); 3] = [
+        let command = vec!["cat".to_owned(), file.display().to_string()];
+        let kinds: [(&str, Conninfo); 4] = [
             ("*:*:*:*:{}\n", Conninfo { passfile: Some(file.clone()), ..base.clone() }),
             ("{}\n", Conninfo { password_source: Some(PasswordSource::File(file.clone())), ..base.clone() }),
-            ("postgresql://rotated:{}@h/postgres\n", Conninfo { password_source: Some(PasswordSource::UrlFile(file.clone())), ..base }),
+            ("postgresql://rotated:{}@h/postgres\n", Conninfo { password_source: Some(PasswordSource::UrlFile(file.clone())), ..base.clone() }),
+            ("{}\n", Conninfo { password_source: Some(PasswordSource::Command(command)), ..base }),
         ];
         for (form, conninfo) in kinds {
             // What was read at the start is no longer right.

@@ -132,6 +132,7 @@ impl Process {
             in_flight_max: setup.in_flight_max,
             host_limits: HostLimits::default(),
             lane_bytes_max: 1 << 30,
+            surge: None,
             spool_bytes_max: options.bytes_max,
             retain: options.retain,
             post,

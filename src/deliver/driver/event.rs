@@ -10,6 +10,7 @@ use crate::deliver::params::LaneView;
 use crate::deliver::pauses::{LaneScope, Pauses};
 use crate::deliver::request_limits::HostLimits;
 use crate::deliver::scheduler::retry::Outcome;
+use crate::deliver::scheduler::surge::SurgeLimit;
 use crate::record::{LaneNo, Seq};
 use crate::spool::{Appended, Batch, DeadLetterNo, Done, Exchange, LaneReplay, ReplayNo, SpoolError};
 use crate::time::Timestamp;
@@ -48,6 +49,7 @@ pub(in crate::deliver) enum Event {
         in_flight_max: usize,
         host_limits: HostLimits,
         lane_bytes_max: u64,
+        surge: Option<SurgeLimit>,
     },
     Skip {
         lane: LaneNo,

@@ -23,6 +23,7 @@ impl Driver {
             self.store_health(lane, health);
             self.count_transition(lane, before);
         }
+        self.scheduler.requeue(now);
     }
 
     /// All lanes, by number.
@@ -55,6 +56,7 @@ impl Driver {
             return;
         }
         self.housekept_at = now;
+        self.refresh_surges(now);
         if now.since(self.ticked_at) >= TICK_EVERY {
             self.ticked_at = now;
             self.params.spool.submit(Op::Tick(now), |_| {});

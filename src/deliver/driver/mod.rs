@@ -11,6 +11,7 @@ mod pauses;
 mod pending_write;
 mod replays;
 mod send;
+mod surge;
 mod writes;
 
 use std::collections::{BTreeMap, HashMap};
@@ -25,6 +26,7 @@ use self::outage::Outages;
 use self::pending_write::{PendingWrite, RequestedSkip};
 use crate::deliver::params::Params;
 use crate::deliver::pauses::Pauses;
+use crate::deliver::scheduler::surge::Surges;
 use crate::deliver::scheduler::{Action, Scheduler};
 use crate::deliver::webhook::Webhook;
 use crate::record::{LaneNo, Seq};
@@ -47,6 +49,7 @@ pub struct Driver {
     /// The ids of running replays, as requests carry them.
     replays: BTreeMap<ReplayNo, Uuid>,
     outages: Outages,
+    surges: Surges,
     pauses: Pauses,
     /// Those that are not begun yet.
     skips: Vec<RequestedSkip>,
@@ -77,6 +80,7 @@ impl Driver {
             scheduler.add(state, webhook, now);
         }
         let mut driver = Self {
+            surges: Surges::new(params.surge),
             params,
             events,
             happened,
@@ -95,6 +99,7 @@ impl Driver {
             failed: false,
         };
         driver.resume_replays()?;
+        driver.restore_surges();
         driver.route_all();
         Ok(driver)
     }
@@ -117,22 +122,30 @@ impl Driver {
     /// Handles the events in the queue, and does what is due. Never waits: returns how long to wait for the
     /// next event; `None`: the driver has stopped.
     pub fn step(&mut self) -> Option<Duration> {
-        // Events in the queue are handled before the next decision.
-        for _ in 0..EVENTS_AT_ONCE {
-            let Ok(event) = self.happened.try_recv() else { break };
-            self.handle(event);
-        }
+        let mut events_left = EVENTS_AT_ONCE;
+        self.handle_events(&mut events_left);
         self.housekeep();
         let now = self.now();
         self.begin_skips(now);
         while let Some(action) = self.scheduler.poll(now) {
             self.perform(action, now);
+            self.handle_events(&mut events_left);
         }
         if self.has_stopped() {
             self.params.spool.submit(Op::Tick(now), |_| {});
             return None;
         }
         Some(self.patience())
+    }
+
+    /// Events in the queue are handled before the next decision, so that the reads of many lanes do not delay
+    /// a record that was just spooled for another.
+    fn handle_events(&mut self, left: &mut usize) {
+        while *left > 0 {
+            let Ok(event) = self.happened.try_recv() else { return };
+            *left -= 1;
+            self.handle(event);
+        }
     }
 
     fn has_stopped(&self) -> bool {
@@ -164,7 +177,8 @@ impl Driver {
                 lanes.into_iter().for_each(|lane| self.scheduler.redeliveries(lane, true, now));
             }
             Event::Replay { replay, id, rate, ranges } => self.replay(replay, id, rate, &ranges, now),
-            Event::Routed { in_flight_max, host_limits, lane_bytes_max } => {
+            Event::Routed { in_flight_max, host_limits, lane_bytes_max, surge } => {
+                self.surges.set_limit(surge);
                 self.outages.clear();
                 self.scheduler.set_limits(in_flight_max, host_limits, lane_bytes_max);
                 self.route_all();
@@ -201,6 +215,9 @@ impl Driver {
         for chunk in chunks {
             let lane = chunk.lane;
             self.ensure_lane(lane, Seq(chunk.first.0.saturating_sub(1)), now);
+            if self.surges.is_on() {
+                self.count_surge(&chunk, now);
+            }
             let (records, bytes) = (u64::from(chunk.records), chunk.fragment_bytes);
             let spooled = chunk.spooled_uptime;
             self.lane_reader.offer(chunk);

@@ -24,6 +24,9 @@ impl Driver {
             let standing = self.apply_pause(lane, now);
             let is_free = self.pause_of(lane).is_none();
             let is_resumed = is_free && resumed.is_some_and(|scope| self.is_in(scope, lane));
+            if is_resumed {
+                self.surges.resume(lane.project(), now);
+            }
             let health = if is_resumed { self.scheduler.resume(lane, now) } else { standing };
             if let Some(health) = health {
                 self.log_health(lane, &health);

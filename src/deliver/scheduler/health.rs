@@ -38,6 +38,24 @@ impl Scheduler {
         Some(health)
     }
 
+    /// Pauses the lane, or changes the reason, as its project makes too many records. Its new health is to be
+    /// stored. `None`: it is paused for another reason.
+    pub(in crate::deliver) fn hold_surge(
+        &mut self,
+        no: LaneNo,
+        reason: String,
+        now: Uptime,
+    ) -> Option<LaneHealth> {
+        let lane = self.lanes.get_mut(&no)?;
+        if lane.health().paused.as_ref().is_some_and(|paused| paused.by != PausedBy::Surge) {
+            return None;
+        }
+        lane.pause(PausedBy::Surge, reason, now);
+        let health = lane.health().clone();
+        self.changed(no, now);
+        Some(health)
+    }
+
     /// Resumes the lane at once. Its new health is to be stored.
     pub(in crate::deliver) fn resume(&mut self, no: LaneNo, now: Uptime) -> Option<LaneHealth> {
         let lane = self.lanes.get_mut(&no)?;

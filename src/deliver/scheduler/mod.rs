@@ -25,6 +25,7 @@ mod order;
 mod replay;
 pub(in crate::deliver) mod retry;
 pub(in crate::deliver) mod slots;
+pub(in crate::deliver) mod surge;
 
 pub(in crate::deliver) use order::{Candidate, Run};
 
@@ -103,6 +104,16 @@ impl Scheduler {
     ) {
         self.slots.set_limits(in_flight_max, hosts);
         self.lane_bytes_max = lane_bytes_max;
+    }
+
+    /// Limits or webhooks changed: lanes that wait for a slot wait for it as what they are now.
+    pub(in crate::deliver) fn requeue(&mut self, now: Uptime) {
+        for no in self.slots.drain() {
+            if let Some(lane) = self.lanes.get_mut(&no) {
+                lane.dequeue();
+            }
+            self.reschedule(no, now);
+        }
     }
 
     /// Records were spooled.

@@ -107,8 +107,14 @@ impl SlotQueue {
 
     pub(in crate::deliver) fn set_limits(&mut self, max: usize, host_limits: HostLimits) {
         (self.max, self.host_limits) = (max.max(1), host_limits);
-        let closed = [self.hosts.changed(), self.webhooks.changed()];
-        closed.into_iter().flatten().for_each(|line| self.open(&line));
+    }
+
+    /// Empties the queue as limits may have changed: the lanes that waited, in order. Rates start anew.
+    pub(in crate::deliver) fn drain(&mut self) -> Vec<LaneNo> {
+        (self.hosts, self.webhooks) = (Limiters::default(), Limiters::default());
+        let mut waiting: Vec<Waiting> = self.queues.iter_mut().flat_map(ClassQueue::drain).collect();
+        waiting.sort_unstable_by_key(|waiting| waiting.ticket);
+        waiting.into_iter().map(|waiting| waiting.lane).collect()
     }
 
     /// Slots that are held.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::secrets::{Unsealed, seal, unseal};
 use crate::admin::WebhookKey;
-use crate::deliver::{HostLimits, Routes, Webhook};
+use crate::deliver::{HostLimits, Routes, SurgeLimit, Webhook};
 use crate::record::Callback;
 use crate::settings::{InvalidSettings, Settings, WebhookDefaults, WebhookSections};
-use crate::spool::StoredWebhook;
+use crate::spool::{SpoolKeys, StoredWebhook, WebhookChange};
 use crate::time::Timestamp;
 
 /// What is in force: the settings file's part as it was read last, and those that were set.
@@ -16,7 +17,9 @@ pub(in crate::service) struct InForce {
     file: Routes,
     sections: WebhookSections,
     defaults: WebhookDefaults,
-    limits: (usize, HostLimits, u64),
+    limits: (usize, HostLimits, u64, Option<SurgeLimit>),
+    /// `spool.key`
+    keys: SpoolKeys,
     set: Vec<SetWebhook>,
 }
 
@@ -28,6 +31,8 @@ pub(in crate::service) struct SetWebhook {
     pub(in crate::service) webhook: Webhook,
     pub(in crate::service) revision: u64,
     pub(in crate::service) changed_at: Timestamp,
+    /// In the spool, a secret of it is encrypted with another key than the first.
+    pub(super) is_outdated: bool,
 }
 
 /// A change that was checked.
@@ -46,7 +51,13 @@ impl InForce {
             file: settings.routes.clone(),
             sections: settings.webhook_sections.clone(),
             defaults: settings.webhook_defaults.clone(),
-            limits: (settings.in_flight_max, settings.host_limits.clone(), settings.lane_bytes_max),
+            limits: (
+                settings.in_flight_max,
+                settings.host_limits.clone(),
+                settings.lane_bytes_max,
+                settings.surge,
+            ),
+            keys: settings.spool_keys.clone(),
             set: Vec::new(),
         };
         let set: Vec<_> = stored.into_iter().map(|stored| in_force.read(stored)).collect();
@@ -78,10 +89,13 @@ impl InForce {
         let within = |why: String| format!("{of}: {why}");
         let settings: Value = serde_json::from_str(&settings)
             .map_err(|error| InvalidSettings(vec![within(error.to_string())]))?;
+        let unsealed = unseal(settings, &key, &self.keys);
+        let Unsealed { settings, is_outdated } =
+            unsealed.map_err(|why| InvalidSettings(vec![within(why.to_string())]))?;
         let webhook = self.webhook(&key, &settings);
         let webhook =
             webhook.map_err(|invalid| InvalidSettings(invalid.0.into_iter().map(within).collect()))?;
-        Ok(SetWebhook { key, settings, webhook, revision, changed_at })
+        Ok(SetWebhook { key, settings, webhook, revision, changed_at, is_outdated })
     }
 
     /// Checks settings as those of a webhook.
@@ -108,7 +122,7 @@ impl InForce {
                     .position(|(key, ..)| key.project == stored.project && key.callback == stored.callback)?;
                 let (key, settings, webhook) = known.swap_remove(at);
                 let StoredWebhook { revision, changed_at, .. } = stored;
-                Some(SetWebhook { key, settings, webhook, revision, changed_at })
+                Some(SetWebhook { key, settings, webhook, revision, changed_at, is_outdated: false })
             })
             .collect();
     }
@@ -118,7 +132,23 @@ impl InForce {
         Routes::over(self.set.iter().map(|set| set.webhook.clone()).collect(), &self.file)
     }
 
-    pub(super) fn limits(&self) -> (usize, HostLimits, u64) {
+    /// Those whose secrets are encrypted with another key than the first, as they are to be stored.
+    pub(super) fn outdated(&self) -> Result<Vec<WebhookChange>, Vec<String>> {
+        let outdated = self.set.iter().filter(|set| set.is_outdated);
+        let change = |set: &SetWebhook| {
+            let WebhookKey { project, callback } = set.key.clone();
+            let settings = Some(seal(&set.settings, &set.key, &self.keys)?);
+            Ok(WebhookChange { project, callback, settings })
+        };
+        outdated.map(change).collect()
+    }
+
+    /// The keys that secrets are stored with.
+    pub(super) fn keys(&self) -> &SpoolKeys {
+        &self.keys
+    }
+
+    pub(super) fn limits(&self) -> (usize, HostLimits, u64, Option<SurgeLimit>) {
         self.limits.clone()
     }
 

@@ -58,6 +58,7 @@ impl Webhooks {
         let pauses = json.map_or(Ok(Pauses::default()), |json| serde_json::from_slice(json));
         let pauses = pauses.context("read the spool's pauses")?;
         deliver.pause(pauses.clone()).context("keep the pauses of lanes")?;
+        let in_force = sealed_again(in_force, &opened.spool, clock)?;
         Ok(Arc::new(Self {
             spool: opened.spool.clone(),
             clock,
@@ -176,13 +177,28 @@ impl Webhooks {
     fn publish(&self, in_force: &InForce) {
         self.routes.send_replace(Arc::new(in_force.routes()));
         self.capture.routes_changed();
-        let (in_flight_max, host_limits, lane_bytes_max) = in_force.limits();
-        self.deliver.routes_changed(in_flight_max, host_limits, lane_bytes_max);
+        let (in_flight_max, host_limits, lane_bytes_max, surge) = in_force.limits();
+        self.deliver.routes_changed(in_flight_max, host_limits, lane_bytes_max, surge);
     }
 
     fn lock(&self) -> MutexGuard<'_, InForce> {
         self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Encrypts secrets again that were encrypted with another key than the first, so that their key can be removed
+/// from the list.
+fn sealed_again(mut in_force: InForce, spool: &Spool, clock: Clock) -> anyhow::Result<InForce> {
+    let changes = in_force.outdated().map_err(|refused| anyhow::anyhow!(refused.join("; ")))?;
+    if changes.is_empty() {
+        return Ok(in_force);
+    }
+    let webhooks = changes.len();
+    let stored = spool.apply(Op::SetWebhooks { changes, at: clock.wall() });
+    let stored = stored.and_then(|_| spool.reader()?.webhooks());
+    in_force.replace(stored.context("encrypt secrets with the first of `spool.key`")?, Vec::new());
+    tracing::info!(webhooks, "secrets in the spool were encrypted again, with the first of `spool.key`");
+    Ok(in_force)
 }
 
 impl From<&Checked> for WebhookChange {
@@ -195,7 +211,7 @@ impl From<&Checked> for WebhookChange {
 impl InForce {
     /// Checks the settings of a webhook that is to be set.
     fn check(&self, key: &WebhookKey, settings: Value) -> Result<Checked, RequestError> {
-        let stored = seal(&settings);
+        let stored = seal(&settings, key, self.keys());
         let webhook = self.webhook(key, &settings);
         match (stored, webhook) {
             (Ok(stored), Ok(webhook)) => Ok(Checked { key: key.clone(), settings, stored, webhook }),

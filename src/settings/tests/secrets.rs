@@ -57,7 +57,7 @@ fn a_wrong_login_is_refused_with_its_field_and_without_its_secret() {
             "auth = { oauth2 = { token_url = \"https://t/\", client_id = \"c\", secret = \"geheim\" } }",
             &["webhook[0].auth.oauth2.secret", "`client_secret`"],
         ),
-        ("auth = { bearer = \"ge\\nheim\" }", &["webhook[0].auth.bearer", "header value"]),
+        ("auth = { bearer = \"ge\\nheim\" }", &["webhook[0].auth.bearer", "the value of a header"]),
         ("auth = { bearer = \"\" }", &["webhook[0].auth.bearer", "empty"]),
         ("auth = { basic = { user = \"u:v\", password = \"geheim\" } }", &["webhook[0].auth.basic", "colon"]),
         (
@@ -66,7 +66,7 @@ fn a_wrong_login_is_refused_with_its_field_and_without_its_secret() {
         ),
         (
             "auth = { api_key = { header = \"x y\", value = \"geheim\" } }",
-            &["webhook[0].auth.api_key", "header name"],
+            &["webhook[0].auth.api_key", "the name of a header"],
         ),
         ("auth = { barer = \"geheim\" }", &["webhook[0].auth.barer", "`bearer`"]),
         ("auth = \"geheim\"", &["webhook[0].auth"]),

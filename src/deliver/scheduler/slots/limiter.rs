@@ -84,12 +84,6 @@ impl Limiters {
     pub(super) fn deadline(&self) -> Option<Uptime> {
         self.wake_ups.first().map(|(at, _)| *at)
     }
-
-    /// Every closed line: the limits may be others.
-    pub(super) fn changed(&mut self) -> Vec<Line> {
-        self.wake_ups.clear();
-        self.used.values_mut().flat_map(|limiter| std::mem::take(&mut limiter.closed)).collect()
-    }
 }
 
 impl Limiter {

@@ -52,6 +52,13 @@ impl ClassQueue {
         }
     }
 
+    /// Every lane that waited, in no order.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Waiting> {
+        self.turns.clear();
+        let hosts = std::mem::take(&mut self.hosts).into_values();
+        hosts.flat_map(|queue| queue.lines.into_values().flatten())
+    }
+
     /// The host whose turn comes after `at` others.
     pub(super) fn host(&self, at: usize) -> Option<&Host> {
         self.turns.get(at)

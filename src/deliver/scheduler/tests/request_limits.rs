@@ -251,12 +251,15 @@ fn a_limit_that_a_reload_changes_holds_from_the_next_request() {
     world.act();
     assert_eq!(world.wire.len(), 1);
     world.scheduler.set_limits(64, HostLimits { default: at_most(3), named: BTreeMap::new() }, u64::MAX);
+    world.scheduler.requeue(world.now);
     world.act();
     assert_eq!(world.wire.len(), 3);
     world.scheduler.set_limits(64, HostLimits { default: rate(0.001), named: BTreeMap::new() }, u64::MAX);
+    world.scheduler.requeue(world.now);
     world.act();
     assert_eq!(world.wire.len(), 4);
     world.scheduler.set_limits(64, HostLimits::default(), u64::MAX);
+    world.scheduler.requeue(world.now);
     world.act();
     assert_eq!(world.wire.len(), 10);
     let webhook = shared("0", "h", at_most(1));
@@ -268,4 +271,21 @@ fn a_limit_that_a_reload_changes_holds_from_the_next_request() {
     lanes.iter().for_each(|no| world.end(*no, 200));
     world.act();
     assert_eq!(world.wire.len(), 1);
+}
+
+#[test]
+fn a_rate_that_a_reload_raises_is_not_waited_for_any_longer() {
+    let mut world = World::new(8, HostLimits::default());
+    let slow = shared("limited", "h", rate(0.001));
+    let lanes = [world.add(&slow), world.add(&slow)];
+    world.act();
+    assert_eq!(world.begun.len(), 1);
+    let fast = shared("limited", "h", rate(1_000.0));
+    for no in lanes {
+        world.webhooks.insert(no, Arc::clone(&fast));
+        world.scheduler.routed(no, Some(Arc::clone(&fast)), world.now, Timestamp(0));
+    }
+    world.scheduler.requeue(world.now);
+    world.act();
+    assert_eq!(world.begun.len(), 2);
 }

@@ -1,0 +1,91 @@
+//! A receiver that costs little, and counts.
+
+#![allow(dead_code, unreachable_pub, reason = "each of several benchmarks uses what it needs of this")]
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+
+/// A receiver that counts records, and remembers when the first of each small batch came.
+#[derive(Clone)]
+pub struct Counter {
+    pub url: String,
+    records: Arc<AtomicU64>,
+    arrived: Arc<Mutex<Vec<(u64, Instant)>>>,
+    refuses: Arc<AtomicBool>,
+}
+
+impl Counter {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let me = Self { url, records: Arc::default(), arrived: Arc::default(), refuses: Arc::default() };
+        tokio::spawn(me.clone().serve(listener));
+        me
+    }
+
+    /// Answers 503 from now on, or takes everything.
+    pub fn refuse(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::Relaxed);
+    }
+
+    /// Records that came.
+    pub fn records(&self) -> u64 {
+        self.records.load(Ordering::Relaxed)
+    }
+
+    /// The first id of each batch of one or two records, and when it came.
+    pub fn arrived(&self) -> Vec<(u64, Instant)> {
+        self.arrived.lock().unwrap().clone()
+    }
+
+    pub async fn until(&self, records: u64) {
+        let deadline = Instant::now() + Duration::from_mins(10);
+        while self.records() < records {
+            assert!(Instant::now() < deadline, "{} of {records} records came", self.records());
+            // The resolution of the measured time; a pace of 20 ms, as of `until`, would be seen in it.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn serve(self, listener: TcpListener) {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else { continue };
+            let _ = stream.set_nodelay(true);
+            let me = self.clone();
+            tokio::spawn(async move {
+                let service = service_fn(move |request| me.clone().one(request));
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    }
+
+    async fn one(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        if self.refuses.load(Ordering::Relaxed) {
+            return Ok(Response::builder().status(503).body(Full::default()).unwrap());
+        }
+        let count = body.windows(6).filter(|window| window == b"{\"id\":").count() as u64;
+        self.records.fetch_add(count, Ordering::Relaxed);
+        if let Some(id) = first_id(&body).filter(|_| count < 3) {
+            self.arrived.lock().unwrap().push((id, Instant::now()));
+        }
+        Ok(Response::new(Full::default()))
+    }
+}
+
+fn first_id(body: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(body).ok()?;
+    text.split("{\"id\":\"").nth(1)?.split('"').next()?.parse().ok()
+}
