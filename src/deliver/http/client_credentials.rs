@@ -184,7 +184,7 @@ impl Token {
 /// after four fifths of its time.
 fn usable_for(expires_in: Option<Duration>) -> Duration {
     let lifetime = expires_in.unwrap_or(LIFETIME_UNKNOWN).min(LIFETIME_MAX);
-    lifetime - (lifetime / 5).min(RENEWED_BEFORE)
+    lifetime.saturating_sub((lifetime / 5).min(RENEWED_BEFORE))
 }
 
 impl PartialEq for ClientCredentials {
