@@ -116,7 +116,7 @@ pub fn replace_plain_secrets(settings: &Value, replace: &mut dyn FnMut(&str, &st
 /// The first 8 hexadecimal digits of the URL's SHA-256.
 pub fn url_fingerprint(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().take(4).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn sentence(error: &SettingError) -> String {
