@@ -10,6 +10,7 @@ mod hell;
 mod http2;
 mod network;
 mod oauth2;
+mod policy;
 mod receiver;
 mod redelivery;
 mod request_limits;

@@ -88,6 +88,11 @@ impl Receiver {
         format!("http://{}/hook?a=b", self.address)
     }
 
+    /// Answers the next requests with these in turn.
+    pub fn answer_next(&self, replies: impl IntoIterator<Item = Reply>) {
+        self.shared.replies.lock().unwrap().extend(replies);
+    }
+
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }

@@ -79,7 +79,7 @@ fn histories(seeds: std::ops::Range<u64>) -> Figures {
 fn summary(seeds: u64, sum: &Figures) -> String {
     format!(
         "{seeds} simulated histories: {} records in {} batches; the process died {} times, {} of them with the power; {} connections were cut, \
-         {} syncs failed, the disk was full {} times and the spool {} times; {} replays sent {} records again, and {} dead letters were tried once more. Lost, changed, misplaced or out of \
+         {} syncs failed, the disk was full {} times and the spool {} times; {} replays sent {} records again, and {} dead letters were tried once more; {} refused records became dead letters. Lost, changed, misplaced or out of \
          order: 0. Batches repeated: {}, none beyond one a lane and death or unheard answer.\n",
         sum.records,
         sum.batches,
@@ -92,6 +92,7 @@ fn summary(seeds: u64, sum: &Figures) -> String {
         sum.replays,
         sum.replayed,
         sum.redelivered,
+        sum.refused_records,
         sum.duplicates
     )
 }

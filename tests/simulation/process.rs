@@ -43,11 +43,27 @@ pub struct Setup {
     pub retain: Duration,
     /// When what a failing lane holds becomes dead letters.
     pub give_up_after: Duration,
+    pub refusals: Refusals,
+}
+
+/// What receivers refuse besides batches that are too large.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refusals {
+    /// Everything, for a while.
+    All,
+    None,
+    /// Some records, always.
+    Some,
 }
 
 impl Setup {
     pub fn draw(random: &mut StdRng) -> Self {
         let drawn = Self::any(random);
+        if drawn.refusals != Refusals::None {
+            // A record that is refused alone, and one that waits for another lane that waits for it, part by
+            // this wait alone.
+            return Self { order_wait: Duration::from_secs(2), retain: FOR_EVER, ..drawn };
+        }
         // What is given up is kept, so that nothing is lost of it.
         let gives_up = !drawn.is_crowded() && random.random_bool(0.25);
         let give_up_after = Duration::from_secs(random.random_range(2..60));
@@ -55,6 +71,17 @@ impl Setup {
     }
 
     fn any(random: &mut StdRng) -> Self {
+        let setup = Self::without_refusals(random);
+        let refusals = match random.random_range(0..10) {
+            _ if setup.is_crowded() => Refusals::None,
+            0 | 1 => Refusals::All,
+            2 | 3 => Refusals::Some,
+            _ => Refusals::None,
+        };
+        Self { refusals, ..setup }
+    }
+
+    fn without_refusals(random: &mut StdRng) -> Self {
         Self {
             records_max: random.random_range(1..12),
             bytes_max: random.random_range(40..2_000),
@@ -64,6 +91,7 @@ impl Setup {
             order_wait: if random.random_bool(0.15) { Duration::from_secs(2) } else { FOR_EVER },
             retain: if random.random_bool(0.4) { Duration::from_secs(30) } else { Duration::from_hours(24) },
             give_up_after: FOR_EVER,
+            refusals: Refusals::None,
         }
     }
 

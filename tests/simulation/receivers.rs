@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::Rng as _;
 use rand::rngs::StdRng;
+use serde_json::Value;
 use sidecar::deliver::{Outcome, OutgoingRequest, Reply, SendRequest};
 use sidecar::outcome::OutcomeKind;
 use sidecar::spool::Exchange;
@@ -21,6 +22,8 @@ pub enum Behaviour {
     Fails,
     /// No answer, and sometimes takes the batch.
     Hangs,
+    /// 422 to every batch.
+    RefusesAll,
     /// 413 to more than this many bytes.
     RefusesOver(usize),
     Well,
@@ -36,7 +39,7 @@ pub struct Sent {
     pub taken: Option<usize>,
     /// By the number of the event.
     pub at: usize,
-    /// Answered with 413.
+    /// Answered with 413 or 422.
     pub refused: bool,
 }
 
@@ -69,6 +72,8 @@ pub struct Receivers {
     pub behaviours: HashMap<String, Behaviour>,
     /// All of them, always: they accept every request.
     are_well: bool,
+    /// They refuse the content of some records, always.
+    refuse_some: bool,
     pub sent: Vec<Sent>,
     /// Answers that never came to a batch that was taken, by lane.
     pub unheard: HashMap<(String, String), usize>,
@@ -82,8 +87,13 @@ pub struct Receivers {
 type Posted = (OutgoingRequest, Reply);
 
 impl Receivers {
-    pub fn new(are_well: bool) -> Self {
-        Self { are_well, ..Self::default() }
+    pub fn new(are_well: bool, refuse_some: bool) -> Self {
+        Self { are_well, refuse_some, ..Self::default() }
+    }
+
+    /// The batch holds a record that is always refused.
+    fn refuses(&self, sent: usize) -> bool {
+        self.refuse_some && records(&self.sent[sent]).iter().any(is_refused)
     }
 
     pub fn post(&self) -> SendRequest {
@@ -136,7 +146,7 @@ impl Receivers {
         let Waiting { sent, bytes, on_outcome, .. } = self.waiting.swap_remove(at);
         let outcome = match behaviour {
             _ if is_late && !self.are_well => {
-                if random.random_bool(0.5) {
+                if random.random_bool(0.5) && !self.refuses(sent) {
                     self.take_unheard(sent);
                 }
                 outcome(None, OutcomeKind::Timeout)
@@ -146,6 +156,14 @@ impl Receivers {
                 Outcome { retry_after: wait, ..outcome(Some(429), OutcomeKind::Status) }
             }
             Behaviour::Fails => outcome(Some(500), OutcomeKind::Status),
+            Behaviour::RefusesAll if !self.has_taken(sent) => {
+                self.sent[sent].refused = true;
+                outcome(Some(422), OutcomeKind::Status)
+            }
+            _ if self.refuses(sent) => {
+                self.sent[sent].refused = true;
+                outcome(Some(422), OutcomeKind::Status)
+            }
             // What it took once, it does not refuse as too large the next time.
             Behaviour::RefusesOver(most) if bytes > most && !self.has_taken(sent) => {
                 self.sent[sent].refused = true;
@@ -170,7 +188,7 @@ impl Receivers {
     pub fn sender_dies(&mut self, random: &mut StdRng) {
         self.collect(Uptime(0));
         for waiting in std::mem::take(&mut self.waiting) {
-            if random.random_bool(0.5) {
+            if random.random_bool(0.5) && !self.refuses(waiting.sent) {
                 self.take(waiting.sent);
             }
         }
@@ -206,6 +224,12 @@ impl Receivers {
         };
         *self.unheard.entry(lane).or_default() += 1;
     }
+}
+
+/// One record of about 20.
+pub fn is_refused(record: &Value) -> bool {
+    let text = record.to_string();
+    text.bytes().fold(17_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % 20 == 0
 }
 
 fn outcome(status: Option<u16>, kind: OutcomeKind) -> Outcome {

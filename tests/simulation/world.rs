@@ -9,14 +9,15 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use sidecar::capture::{ApplyError, GroupError, Notification};
 use sidecar::clock::{Clock, ManualClock};
-use sidecar::spool::{Replay, ReplayState};
+use sidecar::spool::{DeadLetterNo, DeadReason, Replay, ReplayState};
 use sidecar::time::{Timestamp, Uptime};
 
 use crate::disk::{Death, disk};
+use crate::model::Expected;
 use crate::oracle::{FaultsSeen, check};
 use crate::postgres::{PROJECTS, Postgres, START};
-use crate::process::{Process, Setup, manual_clock};
-use crate::receivers::{Behaviour, Receivers};
+use crate::process::{Process, Refusals, Setup, manual_clock};
+use crate::receivers::{Behaviour, Receivers, is_refused};
 use crate::replays::{Entered, check_replays};
 
 /// What a seed came to.
@@ -36,6 +37,7 @@ pub struct Figures {
     pub replays: usize,
     pub replayed: usize,
     pub redelivered: usize,
+    pub refused_records: usize,
 }
 
 impl Figures {
@@ -54,6 +56,7 @@ impl Figures {
         self.replays += other.replays;
         self.replayed += other.replayed;
         self.redelivered += other.redelivered;
+        self.refused_records += other.refused_records;
     }
 }
 
@@ -71,6 +74,8 @@ pub struct World {
     waits_for_room: bool,
     /// Those that were entered, by their ids.
     pub(super) replays: BTreeMap<String, Entered>,
+    /// Refused records that each replay skipped.
+    skipped: BTreeMap<String, u64>,
     pub(super) redeliveries: u128,
     figures: Figures,
     fault: Option<String>,
@@ -113,10 +118,11 @@ impl World {
             wall: Timestamp(1_700_000_000_000_000),
             setup,
             postgres: Postgres::new(),
-            receivers: Receivers::new(setup.is_crowded()),
+            receivers: Receivers::new(setup.is_crowded(), setup.refusals == Refusals::Some),
             process: None,
             waits_for_room: false,
             replays: BTreeMap::new(),
+            skipped: BTreeMap::new(),
             redeliveries: 0,
             figures: Figures::default(),
             fault: None,
@@ -139,7 +145,7 @@ impl World {
             84..92 => self.time(),
             92..95 => self.network(),
             95 => self.ask_replay(),
-            96 if self.setup.gives_up() => self.ask_redelivery(),
+            96 if self.setup.gives_up() || self.setup.refusals == Refusals::All => self.ask_redelivery(),
             _ => self.faults(),
         }
         self.look()
@@ -275,6 +281,7 @@ impl World {
                 let behaviour = match self.random.random_range(0..6) {
                     0 | 1 => Behaviour::Fails,
                     2 => Behaviour::Hangs,
+                    3 if self.setup.refusals == Refusals::All => Behaviour::RefusesAll,
                     3 => Behaviour::RefusesOver(self.random.random_range(130..400)),
                     _ => Behaviour::Well,
                 };
@@ -408,9 +415,11 @@ impl World {
                 self.look()?;
             }
             if self.is_done() {
+                self.figures.refused_records = self.check_refused()?;
+                self.skipped = self.skipped_by_replays();
                 return Ok(());
             }
-            if self.receivers.on_the_wire() == 0 {
+            if self.receivers.on_the_wire() == 0 && self.setup.refusals != Refusals::Some {
                 self.ask_redelivery();
             }
             self.pass(Duration::from_millis(600));
@@ -423,6 +432,40 @@ impl World {
         ))
     }
 
+    /// Every record that is accepted in the end.
+    fn expected(&self) -> Vec<Expected> {
+        let refuses = self.setup.refusals == Refusals::Some;
+        let all = self.postgres.model.records.iter();
+        all.filter(|record| !refuses || !is_refused(&record.json)).cloned().collect()
+    }
+
+    /// What became a dead letter because it was refused: nothing but records that always are, unless a
+    /// receiver refused everything.
+    fn check_refused(&self) -> Result<usize, String> {
+        let Some(process) = self.process.as_ref().filter(|_| self.setup.refusals == Refusals::Some) else {
+            return Ok(0);
+        };
+        let letters =
+            process.reader.dead_letters(DeadLetterNo(0), 10_000).map_err(|error| error.to_string())?;
+        for letter in &letters {
+            let chunk = process.reader.chunk_holding(letter.lane, letter.first).unwrap().unwrap();
+            let mut records = chunk.records().map(Result::unwrap);
+            let record = records.find(|record| record.seq == letter.first).unwrap();
+            let record: serde_json::Value = serde_json::from_slice(record.fragment).unwrap();
+            if letter.reason != DeadReason::Refused || letter.records != 1 || !is_refused(&record) {
+                return Err(format!("{record} became a dead letter: {letter:?}"));
+            }
+        }
+        Ok(letters.len())
+    }
+
+    fn skipped_by_replays(&self) -> BTreeMap<String, u64> {
+        let Some(process) = &self.process else { return BTreeMap::new() };
+        let refused = |no| process.reader.ranges(no).unwrap().iter().map(|range| range.refused).sum();
+        let replays = process.reader.replays().unwrap();
+        replays.into_iter().map(|replay| (replay.id.to_string(), refused(replay.no))).collect()
+    }
+
     fn is_done(&self) -> bool {
         let taken = self.receivers.taken_records();
         let replays = |process: &Process| {
@@ -430,7 +473,7 @@ impl World {
             process.reader.replays().is_ok_and(|replays| !replays.iter().any(running))
         };
         self.process.as_ref().is_some_and(replays)
-            && taken >= self.postgres.model.records.len()
+            && taken >= self.expected().len()
             && self.receivers.on_the_wire() == 0
             && self.postgres.confirmed == self.postgres.wal
     }
@@ -447,9 +490,9 @@ impl World {
             unheard: &self.receivers.unheard,
             strict_order: self.setup.is_strict(),
         };
-        let verdict = check(&self.postgres.model.records, &self.receivers.sent, &faults)?;
-        let replayed =
-            check_replays(&self.postgres.model.records, &self.receivers.sent, &self.replays, &faults)?;
+        let expected = self.expected();
+        let verdict = check(&expected, &self.receivers.sent, &faults)?;
+        let replayed = check_replays(&expected, &self.receivers.sent, &self.replays, &self.skipped, &faults)?;
         Ok(Figures {
             records: verdict.records,
             batches: verdict.batches,

@@ -1,6 +1,7 @@
 //! The rules, one by one. `simulation` holds them together under random faults.
 
 mod bulkheads;
+mod outage;
 mod refusals;
 mod request_limits;
 mod simulation;

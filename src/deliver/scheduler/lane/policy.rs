@@ -58,6 +58,7 @@ impl Lane {
         };
         if self.obey(outcome, now) == Some(Directive::Abort) && decision.fate != Fate::Delivered {
             self.set_refusals(None);
+            self.succeeded(); // Nothing of the failed batch is left.
             decision = Decision { fate: Fate::Dead(DeadReason::Aborted), prefix: None };
         }
         Some(decision)
