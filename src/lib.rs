@@ -54,6 +54,9 @@ pub mod spool;
 /// The capture loop: frames → groups → spool → confirmed LSN.
 pub mod capture;
 
+/// Which changes are worth a message to the operators, and the message. No I/O, no clock.
+pub mod alert;
+
 /// The delivery loop: lanes → batches → receivers → outcomes.
 pub mod deliver;
 

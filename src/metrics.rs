@@ -16,8 +16,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 pub use self::labels::{
-    AttemptLabel, BoolLabel, CallbackLabel, OperationLabel, OutcomeLabel, PropertyLabel, ReasonLabel,
-    ReusedLabel, StateLabel,
+    AlertLabel, AttemptLabel, BoolLabel, CallbackLabel, OperationLabel, OutcomeLabel, PropertyLabel,
+    ReasonLabel, ReusedLabel, StateLabel,
 };
 
 /// Every metric of the process. Clones are cheap and share their values.
@@ -67,6 +67,8 @@ pub struct Metrics {
     pub slot_retained_bytes: OptionalGauge,
     /// WAL from the confirmed LSN to the end of the server's WAL.
     pub slot_confirmed_lag_bytes: OptionalGauge,
+    /// Alerts, by what they are about and what became of them.
+    pub alerts: Family<AlertLabel, Counter>,
     /// Connections used for attempts, by whether they came from the pool.
     pub http_connections: Family<ReusedLabel, Counter>,
     /// 1 if the last reload of the settings succeeded.
@@ -158,6 +160,7 @@ impl Metrics {
             records_removed: Counter::default(),
             slot_retained_bytes: OptionalGauge::default(),
             slot_confirmed_lag_bytes: OptionalGauge::default(),
+            alerts: Family::default(),
             http_connections: Family::default(),
             config_last_reload_successful: Gauge::default(),
             replication_connections: Counter::default(),
@@ -240,6 +243,7 @@ impl Metrics {
             "Records that became dead letters, by reason",
             self.dead_letters.clone(),
         );
+        registry.register("sidecar_alerts", "Alerts, posted or dropped", self.alerts.clone());
         registry.register(
             "sidecar_http_connections",
             "Connections used for attempts, by whether they came from the pool",

@@ -9,6 +9,7 @@ mod http;
 
 mod driver;
 
+mod alert_request;
 mod handle;
 mod params;
 mod pauses;
@@ -20,6 +21,7 @@ mod test_request;
 mod url_template;
 mod webhook;
 
+pub use alert_request::alert_request;
 pub use driver::Driver;
 pub use handle::{Deliver, random_jitter};
 #[doc(hidden)]

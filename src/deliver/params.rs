@@ -11,6 +11,7 @@ use super::request_limits::HostLimits;
 use super::scheduler::condition::LaneCondition;
 use super::scheduler::surge::SurgeLimit;
 use super::webhook::Routes;
+use crate::alert::Event;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::outcome::{Cause, OutcomeKind};
@@ -49,6 +50,8 @@ pub struct Params {
     pub clock: Clock,
     /// The metrics.
     pub metrics: Metrics,
+    /// Called with what alerts may be about: states of lanes, and dead letters. It must not block.
+    pub on_alert: Box<dyn Fn(Event) + Send>,
     /// Called once, when the spool can no longer be written or read.
     pub on_failure: Box<dyn Fn(SpoolError) + Send>,
 }

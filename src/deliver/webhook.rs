@@ -28,6 +28,8 @@ pub struct Webhook {
     pub headers: Vec<(HeaderName, Secret<HeaderValue>)>,
     /// Signing secrets, the newest first; several during a rotation.
     pub secrets: Vec<SigningSecret>,
+    /// Whom to call when it fails: alerts name it.
+    pub owner: Option<String>,
     /// Whose token requests bear, where it has client credentials.
     pub credentials: Option<Arc<ClientCredentials>>,
     /// Client certificate and authorities of its own, where it has any.
@@ -58,6 +60,7 @@ impl Webhook {
             url,
             headers: Vec::new(),
             secrets: Vec::new(),
+            owner: None,
             credentials: None,
             tls: None,
             limits: Limits::default(),

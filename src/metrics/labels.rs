@@ -49,6 +49,15 @@ pub struct StateLabel {
     pub state: &'static str,
 }
 
+/// `alert="failing",outcome="posted"`
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct AlertLabel {
+    /// What the alert is about.
+    pub alert: &'static str,
+    /// `posted` or `dropped`.
+    pub outcome: &'static str,
+}
+
 /// `reason="given_up"`
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct ReasonLabel {

@@ -1,5 +1,6 @@
 //! The running service: spool, capture, delivery, supervisor, listeners, signals.
 
+mod alerts;
 mod control;
 mod logged_warnings;
 mod reloadable_client;
@@ -19,6 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
+use self::alerts::AlertPoster;
 use self::control::{Controller, tail_line};
 use self::logged_warnings::LoggedWarnings;
 use self::reloadable_client::ReloadableClient;
@@ -26,9 +28,10 @@ use self::state::State;
 use self::supervisor::{Supervisor, Termination};
 use self::webhooks::Webhooks;
 use crate::admin::{SOCKET_NAME, Tail, TailLine};
+use crate::alert;
 use crate::capture::{Capture, Listeners};
 use crate::clock::Clock;
-use crate::deliver::{Deliver, Params, Routes, random_jitter};
+use crate::deliver::{Deliver, Params, Routes, SendRequest, random_jitter};
 use crate::metrics::Metrics;
 use crate::settings::{self, InvalidSettings, Settings, Sources};
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
@@ -110,6 +113,8 @@ struct Service {
     logged_warnings: LoggedWarnings,
     client: ReloadableClient,
     webhooks: Arc<Webhooks>,
+    /// `[alerts]` of the settings read last.
+    alerts: watch::Sender<Arc<Option<settings::Alerts>>>,
     spool: Spool,
     /// Of the commands; removed at the end.
     socket: PathBuf,
@@ -133,17 +138,19 @@ impl Service {
         let (tail, _) = broadcast::channel(TAIL_LINES);
         let (fail, failures) = mpsc::unbounded_channel();
         let client = ReloadableClient::read(&settings, &metrics)?;
+        let (alerts, alert_settings) = watch::channel(Arc::new(settings.alerts.clone()));
+        let (observe, observed) = mpsc::unbounded_channel();
         let in_force = Webhooks::read(&opened.spool, &settings)?;
         let (routes, effective) = watch::channel(Arc::new(in_force.routes()));
-        let deliver = deliver(&settings, &opened, &epochs, clock, &metrics, fail, (&client, &effective))?;
+        let inputs = (&client, &effective, observe.clone());
+        let deliver = deliver(&settings, &opened, &epochs, clock, &metrics, fail, inputs)?;
         let (notification, notifications) = mpsc::unbounded_channel();
         let listeners = listeners(&effective, &tail);
-        let on_notification = move |sent| drop(notification.send(sent));
-        let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, on_notification)?);
-        let webhooks = Webhooks::start(in_force, routes, &opened, clock, (&capture, &deliver))?;
-        let state = State::new();
+        let notify = move |sent| drop(notification.send(sent));
+        let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, notify)?);
+        let webhooks = Webhooks::start(in_force, routes, &opened, clock, (&capture, &deliver, observe))?;
         let controller = Arc::new(Controller {
-            state: state.clone(),
+            state: State::new(),
             capture: Arc::clone(&capture),
             deliver: Arc::clone(&deliver),
             spool: opened.spool.clone(),
@@ -156,14 +163,16 @@ impl Service {
             webhooks: Arc::clone(&webhooks),
             post: Mutex::new(client.post(Handle::current())),
         });
-        let listeners = control::serve(controller, registry, tail).await?;
+        let poster = poster(&controller, observed, alert_settings, client.post(Handle::current()));
+        let mut tasks = control::serve(Arc::clone(&controller), registry, tail).await?;
+        tasks.push(tokio::spawn(poster.run()));
         let (stop, stopped) = watch::channel(false);
         tracing::info!(spool = %settings.spool_path.display(), epoch = %epochs.current(), "sidecar {}", env!("CARGO_PKG_VERSION"));
         let supervisor = supervisor::Params {
             settings: Arc::clone(&settings),
             capture: Arc::clone(&capture),
             deliver: Arc::clone(&deliver),
-            state,
+            state: controller.state.clone(),
             clock,
             metrics: metrics.clone(),
             notifications,
@@ -177,6 +186,7 @@ impl Service {
             logged_warnings: LoggedWarnings::of(&settings),
             client,
             webhooks,
+            alerts,
             spool: opened.spool,
             socket: settings.spool_path.join(SOCKET_NAME),
             capture,
@@ -185,7 +195,7 @@ impl Service {
             supervisor: tokio::spawn(supervisor.run()),
             failures,
             stop,
-            listeners,
+            listeners: tasks,
         })
     }
 
@@ -213,6 +223,7 @@ impl Service {
         match read.and_then(|read| Ok(self.webhooks.reload(&read).map(|()| read)?)) {
             Ok(read) => {
                 self.logged_warnings.log(&read);
+                self.alerts.send_replace(Arc::new(read.alerts));
                 self.metrics.config_last_reload_successful.set(1);
                 tracing::info!(
                     "the settings were read again: webhooks and limits are applied, all else by a restart"
@@ -275,6 +286,10 @@ fn epochs(opened: &Opened) -> anyhow::Result<Epochs> {
     Ok(epochs)
 }
 
+/// Makes requests; the webhooks in force; takes what alerts may be about.
+type DeliverInputs<'a> =
+    (&'a ReloadableClient, &'a watch::Receiver<Arc<Routes>>, mpsc::UnboundedSender<alert::Event>);
+
 fn deliver(
     settings: &Settings,
     opened: &Opened,
@@ -282,7 +297,7 @@ fn deliver(
     clock: Clock,
     metrics: &Metrics,
     failed: mpsc::UnboundedSender<SpoolError>,
-    (client, routes): (&ReloadableClient, &watch::Receiver<Arc<Routes>>),
+    (client, routes, observe): DeliverInputs<'_>,
 ) -> anyhow::Result<Arc<Deliver>> {
     let deliver = Deliver::start(Params {
         spool: opened.spool.clone(),
@@ -301,9 +316,21 @@ fn deliver(
         jitter: Box::new(random_jitter),
         clock,
         metrics: metrics.clone(),
+        on_alert: Box::new(move |event| drop(observe.send(event))),
         on_failure: Box::new(move |error| drop(failed.send(error))),
     })?;
     Ok(Arc::new(deliver))
+}
+
+fn poster(
+    controller: &Arc<Controller>,
+    events: mpsc::UnboundedReceiver<alert::Event>,
+    settings: watch::Receiver<Arc<Option<settings::Alerts>>>,
+    post: SendRequest,
+) -> AlertPoster {
+    let figures = Arc::clone(controller);
+    let (clock, metrics) = (controller.clock, controller.metrics.clone());
+    AlertPoster { events, settings, post, figures: Box::new(move || figures.alert_figures()), clock, metrics }
 }
 
 fn listeners(routes: &watch::Receiver<Arc<Routes>>, tail: &Tail) -> Listeners {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use super::alerts::alerts;
 use super::documents::mapping;
 use super::egress::{egress, proxy};
 use super::error::SettingErrors;
@@ -32,6 +33,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
     let host_limits = host_limits(raw, &mut errors);
     let surge = surge(raw, &mut errors);
     let lane_bytes_max = lane_bytes_max(&raw.spool, &mut errors);
+    let alerts = alerts(&raw.alerts, header_names.as_ref(), &mut errors);
     let spool_keys = spool_keys(&raw.spool.key, &mut errors);
     let found = (
         conninfo(&raw.postgres, &mut errors),
@@ -84,6 +86,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
         proxy,
         listen,
         token: given_token.filter(|token| !is_empty(token)),
+        alerts,
         log_format,
         log_level: raw.log.level.clone(),
     })

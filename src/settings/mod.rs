@@ -3,6 +3,7 @@
 //! The file at the top of the repository is the reference and the defaults: it is compiled in, so no
 //! setting has a default anywhere else.
 
+mod alerts;
 mod check;
 mod deserialize;
 mod documents;
@@ -30,8 +31,8 @@ use merged::{Merged, Origin};
 pub use show::show;
 pub(crate) use units::span;
 pub use values::{
-    DEFAULT_SETTINGS, Initial, InvalidSettings, LogFormat, OnTruncate, Settings, Sources, WebhookDefaults,
-    WebhookSections,
+    Alerts, DEFAULT_SETTINGS, Initial, InvalidSettings, LogFormat, OnTruncate, Settings, Sources,
+    WebhookDefaults, WebhookSections,
 };
 pub use webhook::{masked, merged_settings, replace_plain_secrets, url_fingerprint};
 

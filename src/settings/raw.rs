@@ -19,6 +19,7 @@ pub(super) struct Raw {
     pub(super) recovery: Recovery,
     pub(super) egress: Egress,
     pub(super) admin: Admin,
+    pub(super) alerts: Alerts,
     pub(super) log: Log,
     #[serde(default)]
     pub(super) webhook: Vec<Webhook>,
@@ -165,6 +166,18 @@ pub(super) struct Admin {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Alerts {
+    pub(super) url: SecretSource,
+    pub(super) headers: BTreeMap<String, SecretSource>,
+    pub(super) secret: OneOrManySecrets,
+    pub(super) failing_after: HumanDuration,
+    pub(super) slot_retained_max: ByteSize,
+    pub(super) spool_share_max: f64,
+    pub(super) no_change_after: HumanDuration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Log {
     pub(super) format: String,
     pub(super) level: String,
@@ -181,6 +194,7 @@ pub(super) struct Webhook {
     pub(super) headers: BTreeMap<String, SecretSource>,
     pub(super) auth: Option<Auth>,
     pub(super) secret: Option<OneOrManySecrets>,
+    pub(super) owner: Option<String>,
     pub(super) client_cert: Option<PathBuf>,
     pub(super) client_key: Option<PathBuf>,
     pub(super) ca_file: Option<PathBuf>,

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::alert::Budgets;
 use crate::classify::Mapping;
-use crate::deliver::{Egress, HeaderNames, HostLimits, Limits, Proxy, Routes, SurgeLimit};
+use crate::deliver::{Egress, HeaderNames, HostLimits, Limits, Proxy, Routes, SurgeLimit, Webhook};
 use crate::secret::Secret;
 use crate::source::Conninfo;
 use crate::spool::SpoolKeys;
@@ -61,10 +62,21 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// `admin.token`
     pub token: Option<Secret>,
+    /// `[alerts]`; `None` without a URL.
+    pub alerts: Option<Alerts>,
     /// `log.format`
     pub log_format: LogFormat,
     /// `log.level`
     pub log_level: String,
+}
+
+/// Where alerts are posted, and what they are about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alerts {
+    /// Where.
+    pub webhook: Webhook,
+    /// When figures are worth one.
+    pub budgets: Budgets,
 }
 
 /// What a webhook takes from the other settings.

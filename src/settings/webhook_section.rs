@@ -51,6 +51,7 @@ pub(super) fn webhook(
         url: template?,
         headers,
         secrets,
+        owner: raw.owner.clone().filter(|owner| !owner.is_empty()),
         credentials: credentials.map(Arc::new),
         tls: tls.map(Arc::new),
         limits,
@@ -59,7 +60,11 @@ pub(super) fn webhook(
 }
 
 /// Signing secrets, the newest first.
-fn secrets(raw: Option<&OneOrManySecrets>, field: &str, errors: &mut SettingErrors) -> Vec<SigningSecret> {
+pub(super) fn secrets(
+    raw: Option<&OneOrManySecrets>,
+    field: &str,
+    errors: &mut SettingErrors,
+) -> Vec<SigningSecret> {
     let listed = match raw {
         None => return Vec::new(),
         Some(OneOrManySecrets::One(one)) => vec![ListedSecret::Endless(one.clone())],
@@ -195,7 +200,7 @@ fn not_empty(secret: Secret) -> Result<Secret, String> {
     if secret.expose().is_empty() { Err("the secret is empty".into()) } else { Ok(secret) }
 }
 
-fn header(name: &str, value: &Secret, names: Option<&HeaderNames>) -> Result<Header, String> {
+pub(super) fn header(name: &str, value: &Secret, names: Option<&HeaderNames>) -> Result<Header, String> {
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
         "the name of a header has only letters, digits and hyphens, and is not empty".to_owned()
     })?;

@@ -134,6 +134,7 @@ impl Fixture {
             jitter: Box::new(sidecar::deliver::random_jitter),
             clock,
             metrics: metrics.clone(),
+            on_alert: Box::new(|_| {}),
             on_failure: Box::new(|error| panic!("{error}")),
         });
         let builder = GroupBuilder::new(last_seq);

@@ -1,5 +1,6 @@
 //! What the sidecar shows to people and scripts, and its effect on the database meanwhile.
 
+mod alerts;
 mod cli;
 mod commands;
 mod demo;

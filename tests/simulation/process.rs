@@ -168,6 +168,7 @@ impl Process {
             jitter: Box::new(move || rng.random()),
             clock,
             metrics: metrics.clone(),
+            on_alert: Box::new(|_| {}),
             on_failure: Box::new(move |error| failed.lock().unwrap().push(Notification::SpoolFailed(error))),
         })?;
         let deliver = Arc::new(deliver);

@@ -60,13 +60,16 @@ impl Driver {
     /// The state of a lane, as its transitions are counted: whatever a healthy one does is one state.
     pub(in crate::deliver) fn state(&self, lane: LaneNo) -> &'static str {
         let condition = self.scheduler.lane(lane).map(Lane::condition).filter(|state| !state.is_healthy());
-        condition.map_or("healthy", LaneCondition::name)
+        condition.map_or(HEALTHY, LaneCondition::name)
     }
 
     pub(in crate::deliver) fn count_transition(&self, lane: LaneNo, before: &'static str) {
         let state = self.state(lane);
         if state != before {
             self.params.metrics.lane_transitions.get_or_create(&StateLabel { state }).inc();
+        }
+        if state != before || state != HEALTHY {
+            self.report(lane);
         }
     }
 
@@ -80,3 +83,5 @@ impl Driver {
         webhook.url.uri().authority().map(|authority| authority.as_str().to_owned())
     }
 }
+
+const HEALTHY: &str = "healthy";

@@ -10,6 +10,7 @@ mod outcomes;
 mod pauses;
 mod pending_write;
 mod replays;
+mod reports;
 mod send;
 mod surge;
 mod writes;

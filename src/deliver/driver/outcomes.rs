@@ -191,6 +191,7 @@ impl Driver {
         let (project, callback, why) = (self.project(lane), lane.callback(), reason.name());
         tracing::warn!(project, %callback, records, reason = why, "records became dead letters");
         self.params.metrics.dead_letters.get_or_create(&ReasonLabel { reason: why }).inc_by(records);
+        self.report_dead(lane, reason, records);
     }
 
     /// Logs once that a response breaks the protocol after its status; repetitions are only counted.

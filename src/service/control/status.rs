@@ -8,10 +8,11 @@ use crate::admin::{
     DroppedLane, DroppedStatus, LaneBacklog, LaneStatus, OpenTransactionStatus, Progress, Readiness,
     ReplayStatus, SourceStatus, SpoolStatus, Status,
 };
+use crate::alert::Figures;
 use crate::capture::Dropped;
 use crate::clock::Clock;
 use crate::deliver::LaneCondition;
-use crate::metrics::StateLabel;
+use crate::metrics::{OperationLabel, StateLabel};
 use crate::service::state::Phase;
 use crate::spool::Room;
 use crate::time::Timestamp;
@@ -128,6 +129,23 @@ impl Controller {
             remedy: view.cause.map(|cause| cause.remedy.to_owned()),
         };
         self.deliver.view().into_iter().map(lane).collect()
+    }
+
+    /// The figures that alerts may be about.
+    pub(in crate::service) fn alert_figures(&self) -> Figures {
+        let (slot, _) = self.state.server().slot_figures(Clock::now());
+        let confirmed = self.capture.confirmed().borrow().0;
+        let operations = ["insert", "update", "delete", "truncate"];
+        let changes = operations
+            .map(|operation| self.metrics.changes.get_or_create(&OperationLabel { operation }).get());
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        Figures {
+            slot_retained_bytes: slot.retained_bytes,
+            spool_bytes: reader.usage().unwrap_or_default().live_bytes,
+            spool_bytes_max: self.settings.spool_bytes_max,
+            server_lsn: slot.lag_bytes.map(|lag| confirmed.saturating_add(lag)),
+            changes: changes.iter().sum(),
+        }
     }
 
     /// Sets the gauges that are computed from the status.

@@ -11,11 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use self::in_force::{Checked, InForce};
 use self::secrets::seal;
 use crate::admin::{ApplyRequest, ApplyResult, Caller, PlannedAction, RequestError, WebhookKey};
+use crate::alert;
 use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::deliver::{Deliver, Pauses, Routes, Webhook};
@@ -35,6 +36,8 @@ pub(super) struct Webhooks {
     /// Held while a change is checked, stored and put in force.
     in_force: Mutex<InForce>,
     pauses: Mutex<Pauses>,
+    /// Takes changes of webhooks, for alerts.
+    observe: mpsc::UnboundedSender<alert::Event>,
 }
 
 impl Webhooks {
@@ -52,7 +55,7 @@ impl Webhooks {
         routes: watch::Sender<Arc<Routes>>,
         opened: &Opened,
         clock: Clock,
-        (capture, deliver): (&Arc<Capture>, &Arc<Deliver>),
+        (capture, deliver, observe): (&Arc<Capture>, &Arc<Deliver>, mpsc::UnboundedSender<alert::Event>),
     ) -> anyhow::Result<Arc<Self>> {
         let json = opened.facts.get(&Fact::Pauses);
         let pauses = json.map_or(Ok(Pauses::default()), |json| serde_json::from_slice(json));
@@ -67,6 +70,7 @@ impl Webhooks {
             routes,
             in_force: Mutex::new(in_force),
             pauses: Mutex::new(pauses),
+            observe,
         }))
     }
 
@@ -111,7 +115,7 @@ impl Webhooks {
         let change = WebhookChange::from(&checked);
         self.store(&mut in_force, vec![change], vec![checked])?;
         let set = in_force.set(key).ok_or_else(|| not_set(key))?;
-        log(caller, key, Some(&set.webhook), "a webhook was set");
+        self.changed(caller, key, Some(&set.webhook));
         Ok(())
     }
 
@@ -126,7 +130,7 @@ impl Webhooks {
         let before = in_force.set(key).ok_or_else(|| not_set(key))?;
         check_revision(key, Some(before), revision)?;
         self.store(&mut in_force, vec![removal(key)], Vec::new())?;
-        log(caller, key, None, "a webhook was removed");
+        self.changed(caller, key, None);
         Ok(())
     }
 
@@ -154,8 +158,7 @@ impl Webhooks {
         for change in &result.changes {
             let webhook =
                 urls.iter().find(|(key, _)| change.is_of(key)).and_then(|(_, webhook)| webhook.as_ref());
-            let what = if webhook.is_some() { "a webhook was set" } else { "a webhook was removed" };
-            log(caller, &change.key(), webhook, what);
+            self.changed(caller, &change.key(), webhook);
         }
         Ok(result)
     }
@@ -172,6 +175,22 @@ impl Webhooks {
         in_force.replace(stored, checked);
         self.publish(in_force);
         Ok(())
+    }
+
+    /// Logs a change, and raises an alert; `None`: the webhook was removed.
+    fn changed(&self, caller: Caller, key: &WebhookKey, webhook: Option<&Webhook>) {
+        let (message, what) = match webhook {
+            Some(_) => ("a webhook was set", "set"),
+            None => ("a webhook was removed", "removed"),
+        };
+        log(caller, key, webhook, message);
+        let _ = self.observe.send(alert::Event::Webhook(alert::WebhookChange {
+            project: key.project.clone(),
+            callback: key.callback.clone(),
+            what,
+            host: webhook.map(|webhook| webhook.host().to_string()).unwrap_or_default(),
+            fingerprint: webhook.map(fingerprint).unwrap_or_default(),
+        }));
     }
 
     fn publish(&self, in_force: &InForce) {
@@ -272,9 +291,13 @@ fn shown(key: &WebhookKey) -> String {
 }
 
 /// The audit line of a change. Of the URL it has the host and a fingerprint.
+fn fingerprint(webhook: &Webhook) -> String {
+    url_fingerprint(&webhook.url.uri().to_string())
+}
+
 fn log(caller: Caller, key: &WebhookKey, webhook: Option<&Webhook>, what: &str) {
     let host = webhook.map(Webhook::host);
-    let url = webhook.map(|webhook| url_fingerprint(&webhook.url.uri().to_string()));
+    let url = webhook.map(fingerprint);
     tracing::info!(target: "sidecar::audit", project = key.project, callback = key.callback, host = host.as_deref(), url, by = %caller, "{what}");
 }
 
