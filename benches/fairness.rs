@@ -87,7 +87,7 @@ impl Bench {
     async fn spool(&mut self, records: u64, projects: &[&str]) {
         self.bulk.refuse(true);
         let (first, count) = (self.last_id + 1, projects.len());
-        self.last_id += records as i64;
+        self.last_id += records.cast_signed();
         let names = projects.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(",");
         let insert = format!(
             "DO $$ BEGIN FOR t IN 0..{} LOOP

@@ -43,7 +43,7 @@ pub use request_limits::{HostLimits, RequestLimits, RequestRate};
 pub use scheduler::condition::LaneCondition;
 pub use scheduler::retry::Outcome;
 pub use scheduler::surge::SurgeLimit;
-pub use shown_url::shown_url;
+pub use shown_url::{shown_url, url_fingerprint};
 pub use signing::{BadSecret, SigningSecret, rotate};
 pub use tenant_failure::TenantFailure;
 pub use test_request::TestRequest;

@@ -19,9 +19,15 @@ pub fn shown_url(url: &str) -> String {
     let scheme =
         if url.contains("://") && !may_be_secret(scheme) { format!("{scheme}://") } else { String::new() };
     let host = if scheme.is_empty() { "" } else { host };
-    let fingerprint: String =
-        Sha256::digest(whole).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let fingerprint = url_fingerprint(whole);
     format!("{}/… (sha256 {fingerprint})", format!("{scheme}{host}").escape_debug())
+}
+
+/// Tells one URL from another without showing it: the first 8 hex digits of its SHA-256.
+pub fn url_fingerprint(whole: &str) -> String {
+    let digest = Sha256::digest(whole);
+    let [first, second, third, fourth, ..] = digest.as_slice() else { return String::new() };
+    format!("{first:02x}{second:02x}{third:02x}{fourth:02x}")
 }
 
 /// Whether a part of a path is as long as the tokens of chat hooks, and made of such letters.

@@ -55,9 +55,10 @@ pub(super) fn own_limits(
     default: &Limits,
     errors: &mut SettingErrors,
 ) -> Limits {
-    let own_rate =
-        raw.requests_per_second.map(|number| rate(&format!("{path}.requests_per_second"), number, errors));
-    let limits = over_default(raw, own_rate, default);
+    let rate = raw
+        .requests_per_second
+        .map_or(default.requests.rate, |number| rate(&format!("{path}.requests_per_second"), number, errors));
+    let limits = over_default(raw, rate, default);
     let mut own = SettingErrors::default();
     check_limits(&limits, path, path, &mut own);
     // An error in the defaults is reported for the defaults' own path.
@@ -71,7 +72,7 @@ pub(super) fn own_limits(
     limits
 }
 
-fn over_default(raw: &raw::Webhook, own_rate: Option<Option<RequestRate>>, default: &Limits) -> Limits {
+fn over_default(raw: &raw::Webhook, rate: Option<RequestRate>, default: &Limits) -> Limits {
     let millis = |own: Option<u64>, default: Duration| own.map_or(default, Duration::from_millis);
     let schedule = raw.retry_schedule.as_ref().map(|spans| spans.iter().map(|span| span.0).collect());
     Limits {
@@ -87,10 +88,7 @@ fn over_default(raw: &raw::Webhook, own_rate: Option<Option<RequestRate>>, defau
         response_bytes_max: raw.response_bytes_max.map_or(default.response_bytes_max, |size| size.0),
         connection_age_max: raw.connection_age_max.map_or(default.connection_age_max, |span| span.0),
         gzip: raw.gzip.unwrap_or(default.gzip),
-        requests: RequestLimits {
-            rate: own_rate.unwrap_or(default.requests.rate),
-            in_flight_max: raw.in_flight_max.filter(|max| *max > 0),
-        },
+        requests: RequestLimits { rate, in_flight_max: raw.in_flight_max.filter(|max| *max > 0) },
     }
 }
 

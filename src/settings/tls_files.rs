@@ -41,6 +41,8 @@ pub(super) fn tls_files(
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     #[test]
     fn the_tls_files_of_a_webhook_are_checked_where_they_are_set() {
         let folder = tempfile::tempdir().unwrap();
@@ -56,7 +58,7 @@ mod tests {
             let mut text =
                 format!("[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"{scheme}://h/\"\n");
             for (setting, name) in files {
-                text += &format!("{setting} = {:?}\n", folder.path().join(name));
+                let _ = writeln!(text, "{setting} = {:?}", folder.path().join(name));
             }
             crate::settings::parse(&format!("postgres.url = \"postgres://u@h/d\"\n{text}"))
         };

@@ -3,7 +3,6 @@
 
 use figment::value::{Dict, Tag, Value as Setting};
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
 use super::deserialize;
 use super::error::{SettingError, SettingErrors};
@@ -111,12 +110,6 @@ pub fn replace_plain_secrets(settings: &Value, replace: &mut dyn FnMut(&str, &st
         }
     });
     replaced
-}
-
-/// The first 8 hexadecimal digits of the URL's SHA-256.
-pub fn url_fingerprint(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().take(4).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn sentence(error: &SettingError) -> String {

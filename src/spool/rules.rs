@@ -316,13 +316,13 @@ mod tests {
             found.refused_before
         };
         for status in [None, Some(408), Some(500), Some(503), Some(302)] {
-            assert_eq!(before(status, Fate::Failed), [refused.clone()], "{status:?}");
+            assert_eq!(before(status, Fate::Failed), std::slice::from_ref(&refused), "{status:?}");
         }
         for status in [400, 401, 404, 410, 413, 422, 429] {
             assert_eq!(before(Some(status), Fate::Failed), [], "{status}");
         }
-        assert_eq!(before(Some(200), Fate::Delivered), [refused.clone()]);
-        assert_eq!(before(Some(422), Fate::Dead(DeadReason::Aborted)), [refused.clone()]);
+        assert_eq!(before(Some(200), Fate::Delivered), std::slice::from_ref(&refused));
+        assert_eq!(before(Some(422), Fate::Dead(DeadReason::Aborted)), std::slice::from_ref(&refused));
         let other = |open: Vec<Batch>| attempted(&ended(&probe, Some(200), Fate::Delivered), open);
         for open in [
             vec![],

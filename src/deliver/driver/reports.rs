@@ -10,8 +10,7 @@ use crate::spool::DeadReason;
 impl Driver {
     /// The lane's state changed, or its failure went on.
     pub(in crate::deliver) fn report(&self, no: LaneNo) {
-        let Some((lane, webhook)) = self.scheduler.lane(no).and_then(|lane| Some((lane, lane.webhook())))
-        else {
+        let Some((lane, webhook)) = self.scheduler.lane(no).map(|lane| (lane, lane.webhook())) else {
             return;
         };
         let Some(state) = state(lane) else { return };

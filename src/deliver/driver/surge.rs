@@ -1,6 +1,7 @@
 //! Holds the lanes of a project that makes more records than `delivery.surge` allows.
 
 use super::Driver;
+use crate::deliver::scheduler::lane::Lane;
 use crate::deliver::scheduler::surge::Portion;
 use crate::record::{Callback, LaneNo, ProjectNo};
 use crate::spool::{Chunk, Op, PausedBy};
@@ -30,11 +31,8 @@ impl Driver {
     fn hold_project(&mut self, project: ProjectNo, new: u64, now: Uptime) {
         let reason = self.surges.reason(project).unwrap_or_default();
         let lanes = Callback::ALL.map(|callback| LaneNo::new(project, callback));
-        let pending: u64 = lanes
-            .iter()
-            .filter_map(|lane| self.scheduler.lane(*lane))
-            .map(|lane| lane.pending_records())
-            .sum();
+        let pending: u64 =
+            lanes.iter().filter_map(|lane| self.scheduler.lane(*lane)).map(Lane::pending_records).sum();
         let sent_before = self.surges.records(project).saturating_sub(new + pending);
         let [name, ..] = lanes.map(|lane| self.project(lane).to_owned());
         tracing::warn!(

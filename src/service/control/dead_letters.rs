@@ -12,6 +12,7 @@ use crate::record::Callback;
 use crate::spool::{
     DeadLetter, DeadLetterNo, DeadReason, Done, Exchange, LoggedAttempt, Op, Reader, Spool, SpoolError,
 };
+use crate::time::Timestamp;
 
 /// A page, in the order of their numbers.
 pub(super) fn page(
@@ -251,7 +252,7 @@ fn attempt(batch: Option<Uuid>, row: LoggedAttempt) -> AttemptStatus {
         connection_reused: exchange.reused,
         response_headers,
         response_body,
-        next_attempt_at: row.next_at.map(|at| at.to_rfc3339()),
+        next_attempt_at: row.next_at.map(Timestamp::to_rfc3339),
     }
 }
 

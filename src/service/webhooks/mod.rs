@@ -19,8 +19,8 @@ use crate::admin::{ApplyRequest, ApplyResult, Caller, PlannedAction, RequestErro
 use crate::alert;
 use crate::capture::Capture;
 use crate::clock::Clock;
-use crate::deliver::{Deliver, Pauses, Routes, Webhook};
-use crate::settings::{InvalidSettings, Settings, merged_settings, url_fingerprint};
+use crate::deliver::{Deliver, Pauses, Routes, Webhook, url_fingerprint};
+use crate::settings::{InvalidSettings, Settings, merged_settings};
 use crate::spool::{Fact, Op, Opened, Spool, SpoolError, WebhookChange};
 
 pub(super) use self::in_force::{SetWebhook, key_of};

@@ -184,10 +184,9 @@ fn a_receiver_that_refuses_everything_for_a_while_gets_every_record_in_order() {
             assert_eq!((lane.cause(), lane.condition()), (Some(&REFUSES_ALL), LaneCondition::NeedsOwner));
         }
         // Where it recovers between a refusal and the probe behind it, these cannot be told apart.
-        let isolated =
-            if bench.lane().is_probing() { 1..=bench.lane().batches().len() as u64 } else { 1..=0 };
+        let isolated = if bench.lane().is_probing() { bench.lane().batches().len() as u64 } else { 0 };
         bench.run(10_000, |_| outcome(200));
-        assert!(bench.dead.iter().all(|(seq, _)| isolated.contains(seq)), "seed {seed}: {:?}", bench.dead);
+        assert!(bench.dead.iter().all(|(seq, _)| *seq <= isolated), "seed {seed}: {:?}", bench.dead);
         assert_eq!((bench.dead.len() + bench.delivered.len()) as u64, records, "seed {seed}");
         assert!(bench.delivered.is_sorted());
     }
