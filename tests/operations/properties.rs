@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::operations::fixture::{output_text, release, run};
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
-use crate::support::receiver::Receiver;
+use crate::support::receiver::{Received, Receiver};
 use crate::support::{VERSIONS, until};
 
 fn settings(receiver: &Receiver, properties: &str) -> String {
@@ -35,8 +35,8 @@ async fn modified(receiver: &Receiver) -> Vec<String> {
     .await;
     let received = receiver.received();
     let of = received.iter().filter(|request| request.callback() == "modified");
-    let records = of.flat_map(|request| request.records());
-    let last = records.map(|record| record.as_object().unwrap().keys().last().unwrap().clone());
+    let records = of.flat_map(Received::records);
+    let last = records.map(|record| record.as_object().unwrap().keys().next_back().unwrap().clone());
     receiver.forget();
     last.collect()
 }

@@ -140,7 +140,7 @@ fn no_error_and_no_listing_repeats_a_url_that_is_a_secret() {
     let hook = |url: &str| format!("[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"{url}\"\n");
     let postgres = |url: &str| format!("[postgres]\nurl = \"{url}\"\n");
     let mut settings: Vec<String> = [
-        "https://hooks.example/services/T0/geheim",
+        "https://hooks.example/services/T0/geheimB24XpKq9ZtWmN3",
         "https://hooks.example/?token=geheim",
         "https://u:geheim@hooks.example/",
         "https://hooks.example:99999/geheim",

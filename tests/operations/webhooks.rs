@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::fixture::{output_text, release, run};
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
-use crate::support::receiver::{Answer, Receiver};
+use crate::support::receiver::{Answer, Received, Receiver};
 use crate::support::until;
 
 /// A sidecar without a webhook in its settings file.
@@ -46,8 +46,8 @@ async fn insert(database: &Database, project: &str, ids: std::ops::Range<u32>) {
 
 /// Ids in the order in which they were taken.
 fn ids(receiver: &Receiver) -> Vec<u32> {
-    let taken: Vec<_> = receiver.received().into_iter().filter(|request| request.taken()).collect();
-    let records = taken.iter().flat_map(|request| request.records());
+    let taken: Vec<_> = receiver.received().into_iter().filter(Received::taken).collect();
+    let records = taken.iter().flat_map(Received::records);
     records.map(|record| record["id"].as_str().unwrap().parse().unwrap()).collect()
 }
 
@@ -117,7 +117,7 @@ async fn a_change_of_the_url_under_traffic_loses_doubles_and_reorders_nothing() 
     sidecar.idle().await;
     let mut requests: Vec<_> = receivers.iter().flat_map(Receiver::received).collect();
     requests.sort_by_key(|request| request.at);
-    let records = requests.iter().flat_map(|request| request.records());
+    let records = requests.iter().flat_map(Received::records);
     let ids: Vec<u32> = records.map(|record| record["id"].as_str().unwrap().parse().unwrap()).collect();
     assert_eq!(ids, (0..1_000).collect::<Vec<_>>());
     assert!(receivers.iter().all(|receiver| receiver.records_taken() > 0), "both had a part");

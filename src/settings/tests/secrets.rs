@@ -54,8 +54,8 @@ fn a_wrong_login_is_refused_with_its_field_and_without_its_secret() {
             &["webhook[0].auth.oauth2.token_url", "auth.oauth2.client_id", "auth.oauth2.client_secret"],
         ),
         (
-            "auth = { oauth2 = { token_url = \"https://t/\", client_id = \"c\", secret = \"geheim\" } }",
-            &["webhook[0].auth.oauth2.secret", "`client_secret`"],
+            "auth = { oauth2 = { token_url = \"https://t/\", client_id = \"c\", client_secrt = \"geheim\" } }",
+            &["webhook[0].auth.oauth2.client_secrt", "`client_secret`"],
         ),
         ("auth = { bearer = \"ge\\nheim\" }", &["webhook[0].auth.bearer", "the value of a header"]),
         ("auth = { bearer = \"\" }", &["webhook[0].auth.bearer", "empty"]),

@@ -137,7 +137,7 @@ fn size() -> Vec<Row> {
         }),
         row("gzip bomb", ("delivered", "its body is longer than"), |wire| gzip_bomb(wire, "200 OK")),
         row("gzip bomb behind a 500", ("status", "its body is longer than"), |wire| {
-            gzip_bomb(wire, "500 No")
+            gzip_bomb(wire, "500 No");
         }),
     ]
 }
@@ -198,7 +198,7 @@ fn form() -> Vec<Row> {
         }),
         row("status 999", ("status", ""), |wire| answer(wire, "HTTP/1.1 999 X\r\ncontent-length: 0\r\n\r\n")),
         row("status 099", ("protocol", "invalid HTTP status-code"), |wire| {
-            answer(wire, "HTTP/1.1 099 X\r\ncontent-length: 0\r\n\r\n")
+            answer(wire, "HTTP/1.1 099 X\r\ncontent-length: 0\r\n\r\n");
         }),
     ]
 }
@@ -213,7 +213,7 @@ fn interim() -> Vec<Row> {
             wire.hang();
         }),
         row("100 and the end", ("reset", "closed before message completed"), |wire| {
-            answer(wire, "HTTP/1.1 100 Continue\r\n\r\n")
+            answer(wire, "HTTP/1.1 100 Continue\r\n\r\n");
         }),
         row("1,000 times 103, then 200", ("delivered", ""), |wire| {
             let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n".repeat(1_000);
@@ -239,10 +239,10 @@ fn ends() -> Vec<Row> {
             wire.reset();
         }),
         row("closed within the status line", ("reset", "closed before message completed"), |wire| {
-            answer(wire, "HTTP/1.1 200 O")
+            answer(wire, "HTTP/1.1 200 O");
         }),
         row("closed behind the status line", ("delivered", "closed before message completed"), |wire| {
-            answer(wire, "HTTP/1.1 200 OK\r\n")
+            answer(wire, "HTTP/1.1 200 OK\r\n");
         }),
         row("reset within the headers", ("delivered", ""), |wire| {
             answer(wire, "HTTP/1.1 200 OK\r\nx: y\r\n");

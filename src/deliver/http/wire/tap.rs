@@ -116,7 +116,8 @@ impl StatusTap {
         state.undecided_bytes += if is_undecided { bytes.len() } else { 0 };
         if state.undecided_bytes > UNDECIDED_BYTES_MAX {
             let why = format!("no final status within {UNDECIDED_BYTES_MAX} bytes");
-            return Err(Error::new(ErrorKind::InvalidData, why));
+            // Not `InvalidData`, which is the kind of an error of TLS.
+            return Err(Error::other(why));
         }
         Ok(())
     }
