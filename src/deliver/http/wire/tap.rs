@@ -3,7 +3,7 @@
 
 mod frames;
 
-use std::io::{Error, ErrorKind, IoSlice};
+use std::io::{Error, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
