@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::outcome::Cause;
 use crate::record::Callback;
+use crate::spool::PausedBy;
 use crate::time::{Timestamp, Uptime};
 
 /// A lane, as messages name it.
@@ -75,7 +76,7 @@ pub enum WebhookState {
         /// Since when.
         since: Uptime,
         /// Who paused it.
-        by: String,
+        by: PausedBy,
         /// Why.
         reason: String,
     },

@@ -14,6 +14,7 @@ use super::figures::FigureAlarms;
 use super::message::{Alert, AlertKind, AlertWebhook};
 use super::subject::{Detail, Group, Subject};
 use super::text;
+use crate::spool::PausedBy;
 use crate::time::{Timestamp, Uptime};
 
 /// Decides which alerts are posted.
@@ -116,7 +117,15 @@ impl Monitor {
                 }
             }
             WebhookState::Failing { .. } | WebhookState::Paused { .. } => {
-                let tracked = Tracked::after(before, report);
+                let is_surge =
+                    |state: &WebhookState| matches!(state, WebhookState::Paused { by: PausedBy::Surge, .. });
+                // A project that is held for a surge is one alert: that of its first lane.
+                let is_raised = is_surge(&report.state)
+                    && self.lanes.values().any(|other| {
+                        other.report.lane.project == lane.project && is_surge(&other.report.state)
+                    });
+                let mut tracked = Tracked::after(before, report);
+                tracked.paused |= is_raised;
                 self.lanes.insert(lane.clone(), tracked);
                 self.pass_thresholds(&lane, time);
             }

@@ -31,7 +31,7 @@ pub(super) enum Detail {
     Figure(String),
     Nothing,
     Pause {
-        by: String,
+        by: &'static str,
         reason: String,
         percent: u8,
     },
@@ -60,7 +60,7 @@ impl Subject {
                 percent,
             },
             WebhookState::Paused { by, reason, .. } => {
-                Detail::Pause { by: by.clone(), reason: reason.clone(), percent }
+                Detail::Pause { by: by.name(), reason: reason.clone(), percent }
             }
             WebhookState::Healthy | WebhookState::Removed => Detail::Nothing,
         };

@@ -59,7 +59,7 @@ fn text(subject: &Subject, group: &Group) -> String {
             format!("{who} at {host}: no success{since} ({cause}), {percent} % of `give_up_after`.{forecast}")
         }
         (AlertKind::GivingUp, Detail::Pause { by, percent, .. }) => {
-            format!("{who} at {host}: paused by {by}{since}, {percent} % of `give_up_after`.{forecast}")
+            format!("{who} at {host}: paused by the {by}{since}, {percent} % of `give_up_after`.{forecast}")
         }
         (AlertKind::Failing, Detail::Failure { cause, status, .. }) => {
             format!("{who} at {host}: failing{since} ({}).{forecast}", answer(cause, *status))
@@ -71,7 +71,9 @@ fn text(subject: &Subject, group: &Group) -> String {
             )
         }
         (AlertKind::Paused, Detail::Pause { by, reason, .. }) => {
-            format!("{who} at {host}: paused by {by}: {reason}.{forecast} `sidecar webhooks resume` resumes.")
+            format!(
+                "{who} at {host}: paused by the {by}: {reason}.{forecast} `sidecar webhooks resume` resumes."
+            )
         }
         (AlertKind::WebhookChanged, Detail::Change { what, .. }) if host.is_empty() => {
             format!("The webhook of {who} was {what}.")

@@ -1,6 +1,7 @@
 use super::*;
 use crate::outcome::{Cause, OutcomeKind};
 use crate::record::Callback;
+use crate::spool::PausedBy;
 
 const MINUTE: u64 = 60_000;
 const GIVE_UP: Duration = Duration::from_hours(72);
@@ -127,7 +128,7 @@ fn a_failure_that_needs_its_owner_is_raised_as_such_also_when_it_becomes_so() {
 fn a_pause_is_raised_at_once_and_its_end() {
     let mut watch = Watch::new();
     let paused =
-        WebhookState::Paused { since: Uptime(1), by: "the receiver".into(), reason: "status 410".into() };
+        WebhookState::Paused { since: Uptime(1), by: PausedBy::Receiver, reason: "status 410".into() };
     watch.lane("a", paused.clone());
     let raised = watch.until(1);
     assert_eq!(raised.len(), 1);
@@ -220,4 +221,30 @@ fn a_changed_webhook_is_raised_with_the_fingerprint_of_its_url() {
     let raised = watch.until(1);
     assert_eq!(raised.len(), 1);
     assert!(raised[0].text.contains("a/* was changed: h:443"), "{}", raised[0].text);
+}
+
+#[test]
+fn a_surge_of_a_project_is_one_alert_however_many_of_its_lanes_are_held() {
+    let mut watch = Watch::new();
+    let surge = |reason: &str| WebhookState::Paused {
+        since: Uptime(1),
+        by: PausedBy::Surge,
+        reason: reason.to_owned(),
+    };
+    for (project, callback) in
+        [("a", Callback::Ingested), ("a", Callback::Modified), ("b", Callback::Ingested)]
+    {
+        let report = LaneReport {
+            lane: LaneKey { project: project.to_owned(), callback },
+            host: "h:443".into(),
+            owner: None,
+            state: surge(&format!("1,000 ingested of {project}")),
+            give_up_after: GIVE_UP,
+        };
+        watch.observe(Event::Lane(report));
+    }
+    let raised = watch.until(1);
+    let projects: Vec<_> = raised.iter().map(|alert| alert.webhooks[0].project.as_str()).collect();
+    assert_eq!(projects, ["a", "b"], "{raised:?}");
+    assert!(raised[0].text.contains("paused by the surge: 1,000 ingested of a"), "{}", raised[0].text);
 }

@@ -48,11 +48,7 @@ fn state(lane: &Lane) -> Option<WebhookState> {
         LaneCondition::WithoutWebhook => WebhookState::Removed,
         LaneCondition::Paused => {
             let pause = health.paused.as_ref()?;
-            WebhookState::Paused {
-                since: pause.since,
-                by: format!("the {}", pause.by.name()),
-                reason: pause.reason.clone(),
-            }
+            WebhookState::Paused { since: pause.since, by: pause.by, reason: pause.reason.clone() }
         }
         LaneCondition::Failing | LaneCondition::NeedsOwner | LaneCondition::Throttled => {
             WebhookState::Failing {

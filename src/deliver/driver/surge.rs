@@ -49,8 +49,10 @@ impl Driver {
     }
 
     fn hold_lane(&mut self, lane: LaneNo, reason: String, now: Uptime) {
+        let before = self.state(lane);
         let health = self.scheduler.hold_surge(lane, reason, now);
         self.store_health(lane, health);
+        self.count_transition(lane, before);
     }
 
     /// Brings the reasons of held lanes up to date, as their records go on being counted.
