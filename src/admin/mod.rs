@@ -24,8 +24,9 @@ mod webhook_routes;
 
 pub use api::{
     ApplyRequest, ApplyResult, LaneName, PauseRequest, PauseResult, PlannedAction, PlannedChange,
-    RevisionQuery, SkipLane, SkipRequest, SkipResult, StillPaused, TestBody, TestRequest, TestResult,
-    WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookStatus,
+    ReceiverSecret, RevisionQuery, RotateRequest, RotateResult, SigningSecretList, SkipLane, SkipRequest,
+    SkipResult, StillPaused, TestBody, TestRequest, TestResult, WebhookDetail, WebhookKey, WebhookList,
+    WebhookOrigin, WebhookStatus,
 };
 pub use api::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,

@@ -12,6 +12,8 @@ pub enum RequestError {
     NotFound(String),
     /// The state of the sidecar does not allow it.
     Conflict(String),
+    /// The caller may not do it.
+    Forbidden(String),
     /// The spool cannot be read or written.
     Internal(String),
 }
@@ -22,6 +24,7 @@ impl IntoResponse for RequestError {
             Self::Invalid(why) => (StatusCode::BAD_REQUEST, why),
             Self::NotFound(why) => (StatusCode::NOT_FOUND, why),
             Self::Conflict(why) => (StatusCode::CONFLICT, why),
+            Self::Forbidden(why) => (StatusCode::FORBIDDEN, why),
             Self::Internal(why) => (StatusCode::INTERNAL_SERVER_ERROR, why),
         };
         (status, why + "\n").into_response()

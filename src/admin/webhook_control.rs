@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::api::{
-    ApplyRequest, ApplyResult, PauseRequest, PauseResult, SkipRequest, SkipResult, TestRequest, TestResult,
-    WebhookDetail, WebhookKey, WebhookList,
+    ApplyRequest, ApplyResult, PauseRequest, PauseResult, RotateRequest, RotateResult, SigningSecretList,
+    SkipRequest, SkipResult, TestRequest, TestResult, WebhookDetail, WebhookKey, WebhookList,
 };
 use super::caller::Caller;
 use super::request_error::RequestError;
@@ -32,6 +32,10 @@ pub trait WebhookControl: Send + Sync {
     ) -> Result<WebhookKey, RequestError>;
     /// Makes the webhooks that are set equal to a list.
     fn apply_webhooks(&self, request: &ApplyRequest, caller: Caller) -> Result<ApplyResult, RequestError>;
+    /// What the receiver of a webhook verifies signatures with.
+    fn signing_secrets(&self, key: &WebhookKey, caller: Caller) -> Result<SigningSecretList, RequestError>;
+    /// Gives a webhook that was set a new signing secret.
+    fn rotate_secret(&self, request: &RotateRequest, caller: Caller) -> Result<RotateResult, RequestError>;
     /// The webhooks that are set, as the text of a settings file.
     fn export_webhooks(&self) -> Result<String, RequestError>;
     /// Pauses lanes. Returns when no request is in flight any more, or after a while.

@@ -10,7 +10,9 @@ use axum::routing::{get, post};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::api::{ApplyRequest, PauseRequest, RevisionQuery, SkipRequest, TestRequest, WebhookKey};
+use super::api::{
+    ApplyRequest, PauseRequest, RevisionQuery, RotateRequest, SkipRequest, TestRequest, WebhookKey,
+};
 use super::caller::Caller;
 use super::request_error::RequestError;
 use super::respond::{AdminState, respond};
@@ -24,6 +26,8 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
         .route("/api/v1/webhooks/export", get(export))
         .route("/api/v1/webhooks/pause", post(pause))
         .route("/api/v1/webhooks/resume", post(resume))
+        .route("/api/v1/webhooks/rotate", post(rotate))
+        .route("/api/v1/webhooks/secret", post(secret))
         .route("/api/v1/webhooks/skip", post(skip))
         .route("/api/v1/webhooks/test", post(test))
         .route("/api/v1/webhooks/{project}/{callback}", get(show).patch(set).delete(remove))
@@ -102,6 +106,31 @@ async fn test(State(admin): Admin, Extension(caller): Extension<Caller>, body: B
     match json::<TestRequest>(&body) {
         Ok(request) => respond(admin, move |control| control.test_webhook(&request, caller)).await,
         Err(error) => error.into_response(),
+    }
+}
+
+async fn secret(State(admin): Admin, Extension(caller): Extension<Caller>, body: Bytes) -> Response {
+    match on_socket(caller).and_then(|()| json::<WebhookKey>(&body)) {
+        Ok(key) => respond(admin, move |control| control.signing_secrets(&key, caller)).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn rotate(State(admin): Admin, Extension(caller): Extension<Caller>, body: Bytes) -> Response {
+    match on_socket(caller).and_then(|()| json::<RotateRequest>(&body)) {
+        Ok(request) => respond(admin, move |control| control.rotate_secret(&request, caller)).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// The admin port may be reached over a network, in plain text: no secret is in its responses.
+fn on_socket(caller: Caller) -> Result<(), RequestError> {
+    match caller {
+        Caller::Socket { .. } => Ok(()),
+        Caller::Port | Caller::Token => Err(RequestError::Forbidden(
+            "secrets are given over the control socket only: use `sidecar webhooks secret` or `rotate` where the sidecar runs"
+                .to_owned(),
+        )),
     }
 }
 

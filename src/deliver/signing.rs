@@ -118,7 +118,8 @@ impl SigningSecret {
         }
     }
 
-    fn signs_at(&self, now: Timestamp) -> bool {
+    /// Whether it signs at this time.
+    pub fn signs_at(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|end| now < end)
     }
 

@@ -62,6 +62,11 @@ impl SpoolKeys {
         Self(keys)
     }
 
+    /// Whether there is a key that encrypts.
+    pub fn can_seal(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// Encrypts a secret of the webhook for a project and a callback, as the webhook names them (`*` for any).
     pub fn seal(&self, plain: &[u8], project: &str, callback: &str) -> Result<Vec<u8>, SealError> {
         let key = self.0.first().ok_or(SealError::NoKey)?;

@@ -11,6 +11,7 @@ mod lsns;
 mod missing_columns;
 mod outage_log;
 mod properties;
+mod rotation;
 mod secrets;
 mod startup;
 mod surge;

@@ -9,6 +9,7 @@ mod resync;
 mod status;
 mod webhook_lanes;
 mod webhook_requests;
+mod webhook_secrets;
 mod webhooks;
 
 pub use dead_letters::{
@@ -27,6 +28,7 @@ pub use webhook_lanes::{
 pub use webhook_requests::{
     ApplyRequest, ApplyResult, PlannedAction, PlannedChange, TestBody, TestRequest, TestResult,
 };
+pub use webhook_secrets::{ReceiverSecret, RotateRequest, RotateResult, SigningSecretList};
 pub use webhooks::{RevisionQuery, WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookStatus};
 
 #[cfg(test)]

@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{ApplyResult, PauseResult, SkipResult, WebhookDetail, WebhookList};
+use super::{
+    ApplyResult, PauseResult, RotateResult, SigningSecretList, SkipResult, WebhookDetail, WebhookList,
+};
 use super::{DeadLetterDetail, ReplayList, ReplayStatus, ReplaySummary, Status};
 
 /// `json` is read as a `T` and written again.
@@ -109,6 +111,15 @@ fn webhooks_keep_their_keys() {
     survives::<PauseResult>(json!({
         "lanes": 2, "in_flight": [{"project": "p", "callback": "ingested"}],
         "still_paused": [{"project": "p", "callback": "modified", "by": {"host": "h"}}]
+    }));
+    survives::<SigningSecretList>(json!({
+        "project": "p", "callback": "*", "origin": "set", "secrets": [
+            {"secret": "whsec_bmV3", "until": null}, {"secret": "whsec_b2xk", "until": "2026-01-31T09:00:00.000Z"}
+        ]
+    }));
+    survives::<RotateResult>(json!({
+        "project": "p", "callback": "*", "revision": 8, "secret": "whsec_bmV3", "old_secrets": 1,
+        "old_until": "2026-01-31T09:00:00.000Z"
     }));
     survives::<SkipResult>(json!({
         "records": 3, "lanes": [{"callback": "ingested", "records": 3, "through": 9}]

@@ -6,7 +6,7 @@ use hyper::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use crate::admin::{ApplyRequest, ApplyResult, PlannedAction, plain, pretty_json};
+use crate::admin::{ApplyRequest, ApplyResult, PlannedAction, WebhookKey, plain, pretty_json};
 use crate::cli::client;
 use crate::cli::exit::Exit;
 use crate::cli::output::{print, print_error};
@@ -59,6 +59,10 @@ pub(super) struct ApplyArgs {
 }
 
 impl KeyArgs {
+    pub(super) fn key(&self) -> WebhookKey {
+        WebhookKey { project: self.project.clone(), callback: self.callback.clone() }
+    }
+
     fn path(&self) -> String {
         let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         format!("/api/v1/webhooks/{}/{}", encoded(&self.project), encoded(&self.callback))
@@ -93,7 +97,7 @@ impl SetArgs {
 }
 
 /// `env:NAME` and `file:PATH` refer to a secret; an empty text removes it.
-fn secret_value(text: &str) -> Value {
+pub(super) fn secret_value(text: &str) -> Value {
     let reference = |kind: &str| Some(json!({ kind: text.strip_prefix(kind)?.strip_prefix(':')? }));
     match reference("env").or_else(|| reference("file")) {
         Some(reference) => reference,

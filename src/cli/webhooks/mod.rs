@@ -3,6 +3,7 @@
 mod change;
 mod lanes;
 mod list;
+mod secrets;
 mod test;
 
 use std::path::Path;
@@ -48,6 +49,15 @@ enum Action {
     /// Send one request that counts as no attempt, and print the answer
     #[command(after_help = test::AFTER_HELP)]
     Test(test::Args),
+    /// Print the secrets that sign, in the form that the receiver's library reads
+    #[command(after_help = secrets::SECRET_AFTER_HELP)]
+    Secret {
+        #[command(flatten)]
+        key: change::KeyArgs,
+    },
+    /// Give a webhook that was set a new secret; the old ones sign on for a while
+    #[command(after_help = secrets::ROTATE_AFTER_HELP)]
+    Rotate(secrets::RotateArgs),
     /// Print the webhooks that were set, as sections of a settings file
     Export,
     /// Make the webhooks that are set equal to the sections of a file
@@ -66,6 +76,8 @@ pub(super) fn webhooks(spool: &Path, args: &Args) -> Exit {
             Action::Resume(args) => lanes::resume(spool, args).await,
             Action::Skip(args) => lanes::skip(spool, args).await,
             Action::Test(args) => test::test(spool, args).await,
+            Action::Secret { key } => secrets::secret(spool, key).await,
+            Action::Rotate(args) => secrets::rotate(spool, args).await,
             Action::Export => change::export(spool).await,
             Action::Apply(args) => change::apply(spool, args).await,
         }
@@ -85,6 +97,8 @@ before one of the settings file for the same project and callback.
   sidecar webhooks pause --host acme.example --reason 'moves to another host'
   sidecar webhooks resume --host acme.example
   sidecar webhooks skip --project acme --until now  drop what waits
+  sidecar webhooks secret --project acme            what the receiver verifies with
+  sidecar webhooks rotate --project acme            a new secret, the old signs on
   sidecar webhooks export > hooks.toml
   sidecar webhooks apply hooks.toml --dry-run       what would change
 

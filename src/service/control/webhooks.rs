@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::Controller;
 use crate::admin::{
-    ApplyRequest, ApplyResult, Caller, LaneStatus, PauseRequest, PauseResult, RequestError, SkipRequest,
-    SkipResult, TestRequest, TestResult, WebhookControl, WebhookDetail, WebhookKey, WebhookList,
-    WebhookOrigin, WebhookStatus,
+    ApplyRequest, ApplyResult, Caller, LaneStatus, PauseRequest, PauseResult, RequestError, RotateRequest,
+    RotateResult, SigningSecretList, SkipRequest, SkipResult, TestRequest, TestResult, WebhookControl,
+    WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookStatus,
 };
 use crate::service::webhooks::{SetWebhook, key_of};
 use crate::settings::masked;
@@ -24,14 +24,7 @@ impl WebhookControl for Controller {
     }
 
     fn webhook(&self, key: &WebhookKey) -> Result<WebhookDetail, RequestError> {
-        let routes = self.webhooks.routes();
-        let found = routes.all().find(|webhook| key_of(webhook) == *key);
-        let Some(webhook) = found else {
-            return Err(RequestError::NotFound(format!(
-                "there is no webhook for project `{}` and callback `{}`: `sidecar webhooks list` lists them",
-                key.project, key.callback
-            )));
-        };
+        let webhook = self.webhooks.find(key)?;
         let settings = self.webhooks.with(|in_force| {
             let set = in_force.set(key).map(|set| &set.settings);
             set.or(in_force.section(key)).map(masked)
@@ -63,6 +56,14 @@ impl WebhookControl for Controller {
 
     fn apply_webhooks(&self, request: &ApplyRequest, caller: Caller) -> Result<ApplyResult, RequestError> {
         self.webhooks.apply(request, caller)
+    }
+
+    fn signing_secrets(&self, key: &WebhookKey, caller: Caller) -> Result<SigningSecretList, RequestError> {
+        self.webhooks.signing_secrets(key, caller)
+    }
+
+    fn rotate_secret(&self, request: &RotateRequest, caller: Caller) -> Result<RotateResult, RequestError> {
+        self.webhooks.rotate(request, caller)
     }
 
     fn export_webhooks(&self) -> Result<String, RequestError> {

@@ -5,6 +5,7 @@
 
 mod in_force;
 mod plan;
+mod rotation;
 mod secrets;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -92,6 +93,18 @@ impl Webhooks {
         self.routes.borrow().clone()
     }
 
+    /// The one in force for this project and callback, as a webhook names them.
+    pub(super) fn find(&self, key: &WebhookKey) -> Result<Arc<Webhook>, RequestError> {
+        let routes = self.routes();
+        let found = routes.all().find(|webhook| key_of(webhook) == *key).map(Arc::clone);
+        found.ok_or_else(|| {
+            RequestError::NotFound(format!(
+                "there is no webhook for {}: `sidecar webhooks list` lists them",
+                shown(key)
+            ))
+        })
+    }
+
     /// Calls `read` with what is in force.
     pub(super) fn with<T>(&self, read: impl FnOnce(&InForce) -> T) -> T {
         read(&self.lock())
@@ -112,11 +125,7 @@ impl Webhooks {
         let old = before.map_or(&nothing, |set| &set.settings);
         let settings = without_key(key, change).and_then(|change| Ok(merged_settings(old, &change)?));
         let checked = in_force.check(key, settings?)?;
-        let change = WebhookChange::from(&checked);
-        self.store(&mut in_force, vec![change], vec![checked])?;
-        let set = in_force.set(key).ok_or_else(|| not_set(key))?;
-        self.changed(caller, key, Some(&set.webhook));
-        Ok(())
+        self.put(&mut in_force, checked, caller)
     }
 
     /// Removes one that was set.
@@ -161,6 +170,14 @@ impl Webhooks {
             self.changed(caller, &change.key(), webhook);
         }
         Ok(result)
+    }
+
+    /// Stores a webhook, and puts it in force.
+    fn put(&self, in_force: &mut InForce, checked: Checked, caller: Caller) -> Result<(), RequestError> {
+        let (key, webhook) = (checked.key.clone(), checked.webhook.clone());
+        self.store(in_force, vec![WebhookChange::from(&checked)], vec![checked])?;
+        self.changed(caller, &key, Some(&webhook));
+        Ok(())
     }
 
     /// Stores changes, and puts them in force.

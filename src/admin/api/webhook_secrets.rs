@@ -1,0 +1,80 @@
+//! `/api/v1/webhooks/secret` and `rotate`: the only bodies that hold secrets. Both are served on the control
+//! socket alone.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::webhooks::WebhookOrigin;
+use crate::secret::Secret;
+
+/// The response to `POST /api/v1/webhooks/secret`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct SigningSecretList {
+    /// The project, or `*`.
+    pub project: String,
+    /// The callback, or `*`.
+    pub callback: String,
+    /// Where the webhook comes from.
+    pub origin: WebhookOrigin,
+    /// Those that sign now, the newest first.
+    pub secrets: Vec<ReceiverSecret>,
+}
+
+/// A signing secret, as the receiver's library reads it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ReceiverSecret {
+    /// `whsec_…`, or of an Ed25519 key its public half, `whpk_…`.
+    #[serde(with = "text")]
+    pub secret: Secret,
+    /// When it ends to sign; `null`: it has no end.
+    pub until: Option<String>,
+}
+
+/// The body of `POST /api/v1/webhooks/rotate`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RotateRequest {
+    /// The project, or `*`.
+    pub project: String,
+    /// The callback, or `*`.
+    pub callback: String,
+    /// How long the old secrets sign beside the new one; 24 hours by default.
+    #[serde(default)]
+    pub overlap_seconds: Option<f64>,
+    /// The new secret: a text, `{"env": "NAME"}` or `{"file": "PATH"}`. By default, one is drawn.
+    #[serde(default)]
+    pub secret: Option<Value>,
+}
+
+/// The response to `rotate`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct RotateResult {
+    /// The project, or `*`.
+    pub project: String,
+    /// The callback, or `*`.
+    pub callback: String,
+    /// The number of this version of the webhook.
+    pub revision: u64,
+    /// The new secret, for the receiver.
+    #[serde(with = "text")]
+    pub secret: Secret,
+    /// Old secrets that still sign.
+    pub old_secrets: u64,
+    /// When the last of them ends; `null` where none signs.
+    pub old_until: Option<String>,
+}
+
+/// A secret as a text of JSON.
+mod text {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use crate::secret::Secret;
+
+    pub(super) fn serialize<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(secret.expose())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+        String::deserialize(deserializer).map(Secret::of_text)
+    }
+}
