@@ -10,9 +10,9 @@ use crate::support::until;
 async fn given_up(name: &str) -> Fixture {
     let fixture = Fixture::new(15, name, 0, "", "give_up_after = \"300ms\"\n[batch]\nrecords_max = 2").await;
     fixture.receiver.answers(|r| Answer::Status(if r.project() == "p" { 500 } else { 204 }));
-    for id in 1..=5 {
-        fixture.database.run(&format!("INSERT INTO documents (id, project_id) VALUES ({id}, 'p')")).await;
-    }
+    // In one transaction: they are given up together, as a batch and what was never cut.
+    let insert = "INSERT INTO documents (id, project_id) SELECT id, 'p' FROM generate_series(1, 5) id";
+    fixture.database.run(insert).await;
     until("five dead records", async || {
         (fixture.sidecar.status()?["spool"]["dead_letter_records"] == 5).then_some(())
     })
