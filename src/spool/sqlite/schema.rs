@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -32,7 +33,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
     let mut file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(&io)?;
     protect(&path, 0o600).map_err(&io)?;
-    match file.try_lock() {
+    match lock_within(&file, LOCK_TRIES) {
         Ok(()) => {}
         Err(std::fs::TryLockError::WouldBlock) => {
             let mut pid = String::new();
@@ -45,6 +46,18 @@ pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
     file.set_len(0).map_err(&io)?;
     file.write_all(std::process::id().to_string().as_bytes()).map_err(&io)?;
     Ok(file)
+}
+
+/// A predecessor that is just ending holds the lock for a moment more, and so does a child process between its
+/// fork and its start.
+fn lock_within(file: &File, tries: u32) -> Result<(), std::fs::TryLockError> {
+    match file.try_lock() {
+        Err(std::fs::TryLockError::WouldBlock) if tries > 1 => {
+            std::thread::sleep(LOCK_AGAIN_AFTER);
+            lock_within(file, tries - 1)
+        }
+        locked => locked,
+    }
 }
 
 /// Opens the file for writing, making it where there is none, and brings it to the newest format.
@@ -90,6 +103,8 @@ pub(super) fn open_reader(folder: &Path) -> rusqlite::Result<Connection> {
 
 pub(super) const FILE_NAME: &str = "spool.sqlite";
 const LOCK_NAME: &str = "lock";
+const LOCK_TRIES: u32 = 20;
+const LOCK_AGAIN_AFTER: Duration = Duration::from_millis(25);
 
 /// "sdcr", in SQLite's header, so that `file` and we tell a spool from any other database.
 const APPLICATION: i64 = 0x7364_6372;

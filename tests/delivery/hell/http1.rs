@@ -185,6 +185,8 @@ fn form() -> Vec<Row> {
             answer(wire, "<html>ok</html>\r\n");
         }),
         row("SSH", ("protocol", "invalid HTTP version"), |wire| {
+            // Before the request is written, it would have it sent again at once.
+            wire.request();
             wire.say("SSH-2.0-OpenSSH_9.6\r\n");
             wire.hang();
         }),
