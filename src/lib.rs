@@ -18,6 +18,9 @@ pub mod time;
 /// Secrets: values that nothing prints.
 pub mod secret;
 
+/// Sizes and durations, as people read them.
+pub mod amount;
+
 /// LSNs, and the positions of records.
 pub mod position;
 

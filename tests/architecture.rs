@@ -27,6 +27,7 @@ use scanner::{
 const FLOW: &[&str] = &[
     "time",
     "secret",
+    "amount",
     "position",
     "record",
     "outcome",
@@ -53,6 +54,7 @@ const FLOW: &[&str] = &[
 const PURE: &[&str] = &[
     "time.rs",
     "secret.rs",
+    "amount.rs",
     "position.rs",
     "record.rs",
     "outcome/",

@@ -106,7 +106,7 @@ pub struct WebhookChange {
     pub project: String,
     /// The callback; `*` for all three.
     pub callback: String,
-    /// `set`, `changed` or `removed`.
+    /// `set` or `removed`.
     pub what: &'static str,
     /// Host and port of the URL.
     pub host: String,

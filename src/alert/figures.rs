@@ -2,6 +2,7 @@
 
 use super::event::{Budgets, Figures};
 use super::message::AlertKind;
+use crate::amount::{size, span};
 use crate::time::Uptime;
 
 /// Which figures are beyond their budgets.
@@ -84,7 +85,7 @@ impl FigureAlarms {
             self.no_change = true;
             let sentence = format!(
                 "No change of the documents table was received for {} although the server wrote {} of WAL. `sidecar doctor` checks the publication and the slot.",
-                duration(now.since(since)),
+                span(now.since(since)),
                 size(lsn - lsn_then)
             );
             raised.push((AlertKind::NoChange, sentence));
@@ -92,25 +93,5 @@ impl FigureAlarms {
             self.no_change = false;
             raised.push((AlertKind::Recovered, "Changes are received again.".to_owned()));
         }
-    }
-}
-
-/// A size with a unit.
-#[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
-fn size(bytes: u64) -> String {
-    let unit = [(1_u64 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let found = unit.into_iter().find(|(size, _)| bytes >= *size);
-    found.map_or_else(
-        || format!("{bytes} B"),
-        |(size, unit)| format!("{:.1} {unit}", bytes as f64 / size as f64),
-    )
-}
-
-/// A duration in its largest whole unit.
-fn duration(duration: std::time::Duration) -> String {
-    match duration.as_secs() {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds @ 120..7_200 => format!("{} min", seconds / 60),
-        seconds => format!("{} h", seconds / 3_600),
     }
 }

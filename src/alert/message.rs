@@ -79,7 +79,7 @@ pub struct Alert {
 }
 
 /// A webhook that an alert is about.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct AlertWebhook {
     /// The project.
     pub project: String,

@@ -175,10 +175,8 @@ impl Monitor {
             project: lane.project,
             callback: Some(lane.callback),
             owner,
-            since: None,
-            next_attempt: None,
-            give_up_at: None,
             records: Some(records),
+            ..AlertWebhook::default()
         });
     }
 
@@ -197,15 +195,7 @@ impl Monitor {
             detail: Detail::Change { what, fingerprint },
         };
         let callback = callback.parse().ok();
-        let webhook = AlertWebhook {
-            project,
-            callback,
-            owner: None,
-            since: None,
-            next_attempt: None,
-            give_up_at: None,
-            records: None,
-        };
+        let webhook = AlertWebhook { project, callback, ..AlertWebhook::default() };
         self.raise(subject, webhook, now);
     }
 
@@ -266,10 +256,9 @@ impl Tracked {
             }
             _ => {}
         }
-        let due = |percent: u8| since.plus(self.report.give_up_after.mul_f64(f64::from(percent) / 100.0));
-        let last = PERCENTS.into_iter().filter(|percent| due(*percent) <= now).max().unwrap_or(0);
+        let last = PERCENTS.into_iter().filter(|percent| self.share_at(*percent) <= now).max().unwrap_or(0);
         if last > self.percent {
-            passed.push((due(last), AlertKind::GivingUp));
+            passed.push((self.share_at(last), AlertKind::GivingUp));
             self.percent = last;
         }
         passed
@@ -280,9 +269,12 @@ impl Tracked {
         let is_failing = matches!(self.report.state, WebhookState::Failing { .. });
         let failing = (is_failing && !self.failing).then(|| since.plus(budgets.failing_after));
         let share = PERCENTS.into_iter().find(|percent| *percent > self.percent);
-        let share =
-            share.map(|percent| since.plus(self.report.give_up_after.mul_f64(f64::from(percent) / 100.0)));
-        failing.into_iter().chain(share).min()
+        failing.into_iter().chain(share.map(|percent| self.share_at(percent))).min()
+    }
+
+    /// When this share of `give_up_after` has passed, in percent.
+    fn share_at(&self, percent: u8) -> Uptime {
+        self.since().plus(self.report.give_up_after.mul_f64(f64::from(percent) / 100.0))
     }
 }
 

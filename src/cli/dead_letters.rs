@@ -1,7 +1,6 @@
 //! `sidecar dead-letters`.
 
 use std::fmt::Write as _;
-use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use hyper::Method;
@@ -10,7 +9,7 @@ use serde_json::json;
 
 use super::client;
 use super::exit::Exit;
-use super::output::print;
+use super::output::{confirmed, print};
 use super::runtime::block_on;
 use crate::admin::{
     self, AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterRecord,
@@ -226,7 +225,7 @@ async fn redeliver(spool: &Path, selection: &SelectionArgs) -> Result<Exit, Exit
 }
 
 async fn discard(spool: &Path, selection: &SelectionArgs, yes: bool) -> Result<Exit, Exit> {
-    if !yes && !confirmed() {
+    if !yes && !confirmed("Discard them? They cannot be sent again.") {
         eprintln!("nothing was discarded: use --yes to discard without confirmation");
         return Err(Exit::Usage);
     }
@@ -234,18 +233,6 @@ async fn discard(spool: &Path, selection: &SelectionArgs, yes: bool) -> Result<E
     let DeadLetterCounts { dead_letters, records } = done;
     print(format_args!("{dead_letters} dead letters with {records} records were discarded\n"));
     Ok(Exit::Done)
-}
-
-/// Asks for confirmation on the terminal. Without a terminal there is none.
-fn confirmed() -> bool {
-    if !std::io::stdin().is_terminal() {
-        return false;
-    }
-    eprint!("Discard them? They cannot be sent again. [y/N] ");
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
 async fn post(spool: &Path, path: &str, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, Exit> {

@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::client;
 use super::exit::Exit;
-use super::output::{print, print_error, size};
+use super::output::{print, print_error};
 use super::runtime::block_on;
+use crate::amount::size;
 use crate::deliver::Routes;
 use crate::record::Callback;
 use crate::service::required;

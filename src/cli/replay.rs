@@ -11,9 +11,10 @@ use serde_json::json;
 
 use super::client;
 use super::exit::Exit;
-use super::output::{print, size};
+use super::output::print;
 use super::runtime::block_on;
 use crate::admin::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, plain, pretty_json};
+use crate::amount::size;
 use crate::clock::Clock;
 use crate::position::Place;
 use crate::record::Callback;

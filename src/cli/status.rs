@@ -6,12 +6,13 @@ use std::path::Path;
 use comfy_table::{CellAlignment, Table};
 
 use super::exit::Exit;
-use super::output::{print, print_error, size, table};
+use super::output::{print, print_error, table};
 use super::runtime::block_on;
 use super::{client, replay};
 use crate::admin::{
     DroppedLane, DroppedStatus, LaneStatus, Progress, SourceStatus, SpoolStatus, Status, plain, pretty_json,
 };
+use crate::amount::size;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {

@@ -65,6 +65,8 @@ pub struct LaneView {
     pub project: String,
     /// Whether it has a webhook.
     pub has_webhook: bool,
+    /// Host and port of the webhook.
+    pub host: Arc<str>,
     /// Its condition.
     pub state: LaneCondition,
     /// Every record up to here is settled.

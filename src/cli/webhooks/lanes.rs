@@ -1,6 +1,5 @@
 //! `sidecar webhooks pause`, `resume` and `skip`.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use hyper::Method;
@@ -8,7 +7,7 @@ use hyper::Method;
 use crate::admin::{LaneName, PauseRequest, PauseResult, SkipRequest, SkipResult, plain};
 use crate::cli::client;
 use crate::cli::exit::Exit;
-use crate::cli::output::{print, print_error};
+use crate::cli::output::{confirmed, print, print_error};
 use crate::record::Callback;
 
 #[derive(clap::Args, Debug)]
@@ -110,7 +109,7 @@ pub(super) async fn skip(spool: &Path, args: &SkipArgs) -> Result<Exit, Exit> {
         print("nothing waits\n");
         return Ok(Exit::Done);
     }
-    if !args.yes && !confirmed() {
+    if !args.yes && !confirmed("Skip them? They are not sent, unless by a replay.") {
         eprintln!("nothing was skipped: use --yes to skip without confirmation");
         return Err(Exit::Usage);
     }
@@ -122,18 +121,6 @@ pub(super) async fn skip(spool: &Path, args: &SkipArgs) -> Result<Exit, Exit> {
 
 fn shown(lane: &LaneName) -> String {
     format!("{} {}", plain(&lane.project), lane.callback)
-}
-
-/// Asks for confirmation on the terminal. Without a terminal there is none.
-fn confirmed() -> bool {
-    if !std::io::stdin().is_terminal() {
-        return false;
-    }
-    eprint!("Skip them? They are not sent, unless by a replay. [y/N] ");
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
 /// Requests in flight are waited for.

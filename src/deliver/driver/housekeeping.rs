@@ -154,6 +154,7 @@ impl Driver {
                 lane: *no,
                 project: self.project(*no).to_owned(),
                 has_webhook: lane.webhook().is_some(),
+                host: lane.host().clone(),
                 state: lane.condition(),
                 cursor: lane.cursor(),
                 in_flight: lane.phase() == Phase::InFlight,

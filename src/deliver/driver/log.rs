@@ -8,7 +8,7 @@ use crate::deliver::scheduler::retry::Outcome;
 use crate::metrics::StateLabel;
 use crate::outcome::Cause;
 use crate::record::LaneNo;
-use crate::spool::{LaneHealth, Pause};
+use crate::spool::Pause;
 use crate::time::Uptime;
 
 impl Driver {
@@ -49,8 +49,9 @@ impl Driver {
     }
 
     /// Logs that an answer paused a lane.
-    pub(in crate::deliver) fn log_pause(&self, lane: LaneNo, health: &LaneHealth) {
-        let Some(Pause { reason, .. }) = &health.paused else { return };
+    pub(in crate::deliver) fn log_pause(&self, lane: LaneNo) {
+        let health = self.scheduler.lane(lane).map(Lane::health);
+        let Some(Pause { reason, .. }) = health.and_then(|health| health.paused.as_ref()) else { return };
         let (project, callback) = (self.project(lane), lane.callback());
         let cause = self.cause(lane);
         let (class, remedy) = (cause.map(|cause| cause.class.name()), cause.map(|cause| cause.remedy));

@@ -23,11 +23,11 @@ impl Driver {
         let Some(decided) = self.scheduler.ended(lane, &ended.outcome, jitter, now) else { return };
         self.count(&ended, decided.fate);
         self.count_transition(lane, state);
-        let health = self.health(lane);
         if before.paused.is_none() {
-            self.log_pause(lane, &health);
+            self.log_pause(lane);
         }
         if let Some(dead) = ended.dead {
+            let health = self.health(lane);
             self.redelivery_ended(ended, dead, decided.fate);
             // A redelivery changes the lane's health only where the answer pauses it.
             return self.store_health(lane, Some(health).filter(|health| *health != before));

@@ -72,6 +72,36 @@ pub(in crate::deliver) struct RequestContext<'a> {
     pub(in crate::deliver) now: Timestamp,
 }
 
+/// The headers of every signed request: the webhook's own, the body's type, and those of the signature.
+pub(in crate::deliver) fn signed_headers(
+    webhook: &Webhook,
+    id: uuid::Uuid,
+    now: Timestamp,
+    body: &[u8],
+) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(12 + webhook.headers.len());
+    for (name, value) in &webhook.headers {
+        headers.append(name.clone(), value.expose().clone());
+    }
+    let id = id.to_string();
+    let mut set = |name: HeaderName, value: &str| set(&mut headers, name, value);
+    set(CONTENT_TYPE, "application/json");
+    set(USER_AGENT, AGENT);
+    set(HeaderName::from_static("webhook-timestamp"), &now.unix_seconds().to_string());
+    if let Some(signature) = signatures(&webhook.secrets, &id, now, body) {
+        set(HeaderName::from_static("webhook-signature"), &signature);
+    }
+    set(HeaderName::from_static("webhook-id"), &id);
+    headers
+}
+
+/// Every value is visible ASCII by construction.
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
 /// All headers of one attempt.
 pub(in crate::deliver) fn headers(
     webhook: &Webhook,
@@ -79,24 +109,8 @@ pub(in crate::deliver) fn headers(
     names: &HeaderNames,
     body: &[u8],
 ) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(12 + webhook.headers.len());
-    for (name, value) in &webhook.headers {
-        headers.append(name.clone(), value.expose().clone());
-    }
-    let id = context.batch.id.to_string();
-    let mut set = |name: HeaderName, value: &str| {
-        // Every value is visible ASCII by construction.
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(name, value);
-        }
-    };
-    set(CONTENT_TYPE, "application/json");
-    set(USER_AGENT, AGENT);
-    set(HeaderName::from_static("webhook-timestamp"), &context.now.unix_seconds().to_string());
-    if let Some(signature) = signatures(&webhook.secrets, &id, context.now, body) {
-        set(HeaderName::from_static("webhook-signature"), &signature);
-    }
-    set(HeaderName::from_static("webhook-id"), &id);
+    let mut headers = signed_headers(webhook, context.batch.id, context.now, body);
+    let mut set = |name: HeaderName, value: &str| set(&mut headers, name, value);
     set(HeaderName::from_static("traceparent"), &traceparent(context.batch.id, context.attempt));
     set(names.project.clone(), &visible(context.project));
     set(names.callback.clone(), context.batch.lane.callback().name());

@@ -31,11 +31,7 @@ impl Scheduler {
         reason: String,
         now: Uptime,
     ) -> Option<LaneHealth> {
-        let lane = self.lanes.get_mut(&no)?;
-        lane.pause(PausedBy::Operator, reason, now);
-        let health = lane.health().clone();
-        self.changed(no, now);
-        Some(health)
+        self.pause_by(PausedBy::Operator, no, reason, now)
     }
 
     /// Pauses the lane, or changes the reason, as its project makes too many records. Its new health is to be
@@ -46,20 +42,25 @@ impl Scheduler {
         reason: String,
         now: Uptime,
     ) -> Option<LaneHealth> {
-        let lane = self.lanes.get_mut(&no)?;
+        let lane = self.lanes.get(&no)?;
         if lane.health().paused.as_ref().is_some_and(|paused| paused.by != PausedBy::Surge) {
             return None;
         }
-        lane.pause(PausedBy::Surge, reason, now);
-        let health = lane.health().clone();
-        self.changed(no, now);
-        Some(health)
+        self.pause_by(PausedBy::Surge, no, reason, now)
     }
 
     /// Resumes the lane at once. Its new health is to be stored.
     pub(in crate::deliver) fn resume(&mut self, no: LaneNo, now: Uptime) -> Option<LaneHealth> {
         let lane = self.lanes.get_mut(&no)?;
         let health = lane.resume().then(|| lane.health().clone())?;
+        self.changed(no, now);
+        Some(health)
+    }
+
+    fn pause_by(&mut self, by: PausedBy, no: LaneNo, reason: String, now: Uptime) -> Option<LaneHealth> {
+        let lane = self.lanes.get_mut(&no)?;
+        lane.pause(by, reason, now);
+        let health = lane.health().clone();
         self.changed(no, now);
         Some(health)
     }

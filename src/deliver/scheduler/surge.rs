@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::amount::span;
 use crate::position::Lsn;
 use crate::record::{Callback, ProjectNo};
 use crate::time::Uptime;
@@ -230,15 +231,6 @@ fn grouped(number: u64) -> String {
         out.push(digit);
     }
     out
-}
-
-/// `12 s`, `6 min`, `3 h`
-fn span(duration: Duration) -> String {
-    match duration.as_secs() {
-        seconds @ ..120 => format!("{} s", seconds.max(1)),
-        seconds @ ..7_200 => format!("{} min", seconds / 60),
-        seconds => format!("{} h", seconds / 3_600),
-    }
 }
 
 /// How finely the window slides.

@@ -48,7 +48,7 @@ impl Controller {
         let still_paused: Vec<StillPaused> = lanes
             .iter()
             .filter_map(|view| {
-                let by = without.of(&view.project, view.lane.callback(), &self.host_of(view))?;
+                let by = without.of(&view.project, view.lane.callback(), &view.host)?;
                 Some(StillPaused { lane: name(view), by: by.scope.clone() })
             })
             .collect();
@@ -66,16 +66,8 @@ impl Controller {
 
     fn lanes_in(&self, scope: &LaneScope) -> Vec<LaneView> {
         let mut lanes = self.deliver.view();
-        lanes.retain(|view| scope.holds(&view.project, view.lane.callback(), &self.host_of(view)));
+        lanes.retain(|view| scope.holds(&view.project, view.lane.callback(), &view.host));
         lanes
-    }
-
-    fn host_of(&self, view: &LaneView) -> String {
-        let routes = self.webhooks.routes();
-        routes
-            .find(&view.project, view.lane.callback())
-            .map(|webhook| webhook.host().to_string())
-            .unwrap_or_default()
     }
 
     /// Waits until no request of these lanes is in flight. Returns those of which one still is.
@@ -128,7 +120,8 @@ impl Controller {
         Ok(SkipResult { records: skipped.iter().map(|lane| lane.records).sum(), lanes: skipped })
     }
 
-    fn lane_of(&self, project: &str, callback: Callback) -> Option<LaneView> {
+    /// The lane as delivery sees it.
+    pub(super) fn lane_of(&self, project: &str, callback: Callback) -> Option<LaneView> {
         let is_it = |view: &LaneView| view.project == project && view.lane.callback() == callback;
         self.deliver.view().into_iter().find(is_it)
     }

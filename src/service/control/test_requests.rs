@@ -25,7 +25,7 @@ impl Controller {
         let webhook = routes.find(project, *callback).ok_or_else(|| {
             RequestError::NotFound(format!("no webhook answers for `{callback}` of the project `{project}`"))
         })?;
-        let view = self.lane_view(project, *callback);
+        let view = self.lane_of(project, *callback);
         let (sent, positions) = match &request.body {
             TestBody::Empty => (Bytes::from(body(*callback, [])), None),
             TestBody::Specimen => (specimen(*callback), None),
@@ -74,11 +74,6 @@ impl Controller {
             took_seconds: self.clock.elapsed().saturating_sub(began).as_secs_f64(),
             paused: view.is_some_and(|view| view.state == LaneCondition::Paused),
         })
-    }
-
-    fn lane_view(&self, project: &str, callback: Callback) -> Option<LaneView> {
-        let is_it = |view: &LaneView| view.project == project && view.lane.callback() == callback;
-        self.deliver.view().into_iter().find(is_it)
     }
 }
 
