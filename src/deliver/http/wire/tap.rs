@@ -37,6 +37,8 @@ enum StatusReader {
 pub(super) struct TappedStream<S> {
     inner: S,
     tap: StatusTap,
+    /// Writing failed, and what was received before is being read.
+    write_error: Option<Error>,
 }
 
 /// Finds the status line of an HTTP/1 response in incoming bytes.
@@ -175,21 +177,34 @@ fn status_of(line: &[u8]) -> Option<u16> {
 
 impl<S> TappedStream<S> {
     pub(super) fn new(inner: S, tap: StatusTap) -> Self {
-        Self { inner, tap }
+        Self { inner, tap, write_error: None }
     }
 }
 
 impl<S: AsyncRead + Unpin> TappedStream<S> {
     /// A receiver may respond and close before it has read the whole request: writing fails then, with the
-    /// response still unread.
-    fn read_what_is_there(&mut self, cx: &mut Context<'_>) {
+    /// response still unread. The error is reported once all of that is read: the runtime may learn of bytes that
+    /// are there later than of the failed write.
+    fn poll_written(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<Result<usize, Error>>,
+    ) -> Poll<Result<usize, Error>> {
+        let Poll::Ready(Err(error)) = written else { return written };
         let mut space = [0; 1024];
         loop {
             let mut buffer = ReadBuf::new(&mut space);
-            let read = Pin::new(&mut self.inner).poll_read(cx, &mut buffer);
-            let is_more = matches!(read, Poll::Ready(Ok(()))) && !buffer.filled().is_empty();
-            if !is_more || self.tap.take_in(buffer.filled()).is_err() {
-                return;
+            match Pin::new(&mut self.inner).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    if self.tap.take_in(buffer.filled()).is_err() {
+                        return Poll::Ready(Err(error));
+                    }
+                }
+                Poll::Pending if self.tap.status().is_none() => {
+                    self.write_error = Some(error);
+                    return Poll::Pending;
+                }
+                _ => return Poll::Ready(Err(error)),
             }
         }
     }
@@ -212,11 +227,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for TappedStream<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TappedStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Error>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.inner).poll_write(cx, buf);
-        if matches!(written, Poll::Ready(Err(_))) {
-            this.read_what_is_there(cx);
-        }
-        written
+        let written = match this.write_error.take() {
+            Some(error) => Poll::Ready(Err(error)),
+            None => Pin::new(&mut this.inner).poll_write(cx, buf),
+        };
+        this.poll_written(cx, written)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -237,11 +252,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TappedStream<S> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<Result<usize, Error>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
-        if matches!(written, Poll::Ready(Err(_))) {
-            this.read_what_is_there(cx);
-        }
-        written
+        let written = match this.write_error.take() {
+            Some(error) => Poll::Ready(Err(error)),
+            None => Pin::new(&mut this.inner).poll_write_vectored(cx, bufs),
+        };
+        this.poll_written(cx, written)
     }
 }
 
