@@ -7,6 +7,7 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use super::admin::access;
 use super::alerts::alerts;
 use super::documents::mapping;
 use super::egress::{egress, proxy};
@@ -34,6 +35,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
     let surge = surge(raw, &mut errors);
     let lane_bytes_max = lane_bytes_max(&raw.spool, &mut errors);
     let alerts = alerts(&raw.alerts, header_names.as_ref(), &mut errors);
+    let access = access(&raw.admin, &mut errors);
     let spool_keys = spool_keys(&raw.spool.key, &mut errors);
     let found = (
         conninfo(&raw.postgres, &mut errors),
@@ -86,6 +88,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
         proxy,
         listen,
         token: given_token.filter(|token| !is_empty(token)),
+        access,
         alerts,
         log_format,
         log_level: raw.log.level.clone(),
