@@ -12,6 +12,7 @@
 mod api;
 mod caller;
 mod control;
+mod page;
 mod request_error;
 mod respond;
 mod routes;
