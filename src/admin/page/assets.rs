@@ -44,7 +44,8 @@ fn asset(bytes: &'static [u8], content_type: &'static str) -> Asset {
 fn digest(parts: &[&[u8]]) -> String {
     let mut sha = Sha256::new();
     parts.iter().for_each(|part| sha.update(part));
-    sha.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let short = sha.finalize().iter().take(8).fold(0_u64, |short, byte| (short << 8) | u64::from(*byte));
+    format!("{short:016x}")
 }
 
 static STYLE: LazyLock<Asset> =
