@@ -3,8 +3,9 @@
 use askama::Template;
 
 use super::parts::Undelivered;
+use super::render::rendered;
 use super::visit::{Links, Visit};
-use super::{rendered, show, texts as t};
+use super::{show, texts as t};
 use crate::admin::control::Control;
 use crate::admin::request_error::RequestError;
 

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::Stream;
 use futures_util::stream::unfold;
 
-use super::call;
+use super::render::call;
 use super::visit::Visit;
 use crate::admin::control::Control;
 use crate::admin::request_error::RequestError;

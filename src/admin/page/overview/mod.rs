@@ -11,8 +11,9 @@ use axum::routing::get;
 
 use self::view::Overview;
 use super::frame::Nav;
+use super::serve::show_page;
+use super::texts as t;
 use super::visit::Visit;
-use super::{show_page, texts as t};
 use crate::admin::respond::AdminState;
 
 pub(super) fn router() -> Router<Arc<AdminState>> {
