@@ -1,5 +1,7 @@
 //! What the routes call on the running sidecar.
 
+use std::sync::Arc;
+
 use super::access::Access;
 use super::api::{
     DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, Readiness,
@@ -16,6 +18,8 @@ pub trait Control: WebhookControl {
     fn readiness(&self) -> Readiness;
     /// The current status, of all projects.
     fn status(&self, access: &Access) -> Result<Status, RequestError>;
+    /// The status as it was at most a second ago. For pages that are open: they ask for it often.
+    fn recent_status(&self, access: &Access) -> Result<Arc<Status>, RequestError>;
     /// Sets the gauges that are computed on demand, before the metrics are encoded.
     fn refresh_gauges(&self);
     /// Requests a resync. Returns the number under which [`Status`] shows it.

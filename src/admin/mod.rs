@@ -12,6 +12,7 @@
 mod access;
 mod api;
 mod control;
+mod page;
 mod problems;
 mod request_error;
 mod respond;

@@ -54,6 +54,10 @@ const fn operator(method: &'static str, path: &'static str, needs: &'static [Cap
 pub const ENDPOINTS: &[Endpoint] = &[
     open("/-/healthy"),
     open("/-/ready"),
+    open("/assets/page.css"),
+    open("/assets/page.js"),
+    open("/assets/icon.svg"),
+    operator("GET", "/", &[View]),
     operator("GET", "/metrics", &[View]),
     operator("GET", "/api/v1/status", &[View]),
     tenant("GET", "/api/v1/tail", &[View]),

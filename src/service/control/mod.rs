@@ -3,6 +3,7 @@
 mod dead_letters;
 mod lane_requests;
 mod lanes;
+mod recent_status;
 mod replays;
 mod resync;
 mod status;
@@ -18,6 +19,7 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use self::lanes::Lanes;
+pub(super) use self::recent_status::RecentStatus;
 use super::state::State;
 use super::webhooks::Webhooks;
 use crate::admin::{
@@ -53,6 +55,7 @@ pub(super) struct Controller {
     pub(super) webhooks: Arc<Webhooks>,
     /// For tests of webhooks.
     pub(super) post: Mutex<SendRequest>,
+    pub(super) recent_status: RecentStatus,
 }
 
 impl Control for Controller {
@@ -63,6 +66,11 @@ impl Control for Controller {
     fn status(&self, access: &Access) -> Result<Status, RequestError> {
         access.scope.require_all()?;
         Ok(self.current_status())
+    }
+
+    fn recent_status(&self, access: &Access) -> Result<Arc<Status>, RequestError> {
+        access.scope.require_all()?;
+        Ok(self.recent_status.get(self.clock, || self.current_status()))
     }
 
     fn refresh_gauges(&self) {
