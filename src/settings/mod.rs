@@ -3,6 +3,7 @@
 //! The file at the top of the repository is the reference and the defaults: it is compiled in, so no
 //! setting has a default anywhere else.
 
+mod admin;
 mod alerts;
 mod check;
 mod deserialize;
@@ -34,6 +35,7 @@ pub use values::{
     Alerts, DEFAULT_SETTINGS, Initial, InvalidSettings, LogFormat, OnTruncate, Settings, Sources,
     WebhookDefaults, WebhookSections,
 };
+pub use warnings::warnings;
 pub use webhook::{masked, merged_settings, replace_plain_secrets};
 
 /// Loads the effective settings.

@@ -1,8 +1,10 @@
 //! What the admin port and the control socket call on the running sidecar.
 
+mod access;
 mod dead_letters;
 mod lane_requests;
 mod lanes;
+mod recent_status;
 mod replays;
 mod resync;
 mod status;
@@ -18,12 +20,15 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use self::lanes::Lanes;
+pub(super) use self::recent_status::RecentStatus;
+use super::audit::Entry;
+use super::credentials::Credentials;
 use super::state::State;
 use super::webhooks::Webhooks;
 use crate::admin::{
-    self, AdminState, Control, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
-    DeadLetterSelection, Readiness, ReplayList, ReplayStatus, ReplaySummary, RequestError, ResyncRequest,
-    Status, Tail,
+    self, Access, AdminListener, AdminState, Capability, Control, DeadLetterCounts, DeadLetterDetail,
+    DeadLetterPage, DeadLetterQuery, DeadLetterSelection, Readiness, ReplayList, ReplayStatus, ReplaySummary,
+    RequestError, ResyncRequest, Status, Tail,
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
@@ -53,6 +58,8 @@ pub(super) struct Controller {
     pub(super) webhooks: Arc<Webhooks>,
     /// For tests of webhooks.
     pub(super) post: Mutex<SendRequest>,
+    pub(super) credentials: Credentials,
+    pub(super) recent_status: RecentStatus,
 }
 
 impl Control for Controller {
@@ -60,50 +67,117 @@ impl Control for Controller {
         self.current_readiness()
     }
 
-    fn status(&self) -> Status {
-        self.current_status()
+    fn status(&self, access: &Access) -> Result<Status, RequestError> {
+        access.scope.require_all()?;
+        Ok(self.current_status())
+    }
+
+    fn recent_status(&self, access: &Access) -> Result<Arc<Status>, RequestError> {
+        access.scope.require_all()?;
+        Ok(self.recent_status.get(self.clock, || self.current_status()))
     }
 
     fn refresh_gauges(&self) {
         self.set_gauges(&self.current_status());
     }
 
-    fn resync(&self, request: ResyncRequest) -> Result<u64, RequestError> {
-        self.request_resync(request).map_err(RequestError::Conflict)
+    fn resync(&self, request: ResyncRequest, access: &Access) -> Result<u64, RequestError> {
+        match &request.as_ingested {
+            Some(project) => access.scope.require(project)?,
+            None => {
+                access.scope.require_all()?;
+                access.require(Capability::Manage)?;
+            }
+        }
+        let (project, dry_run) = (request.as_ingested.clone(), request.dry_run);
+        let number = self.request_resync(request).map_err(RequestError::Conflict)?;
+        if !dry_run {
+            self.record(access, Entry::about("a resync was requested", project.as_deref()));
+        }
+        Ok(number)
     }
 
-    fn replay(&self, request: ReplayRequest) -> Result<ReplaySummary, RequestError> {
-        self.start_replay(request)
+    fn replay(&self, request: ReplayRequest, access: &Access) -> Result<ReplaySummary, RequestError> {
+        let project = access.scope.narrowed(request.project.as_deref())?;
+        let (about, dry_run) = (project.clone(), request.dry_run);
+        let summary = self.start_replay(ReplayRequest { project, ..request })?;
+        if !dry_run {
+            let detail = Some(format!("{} records", summary.records));
+            self.record(access, Entry { detail, ..Entry::about("a replay was requested", about.as_deref()) });
+        }
+        Ok(summary)
     }
 
-    fn replays(&self) -> Result<ReplayList, RequestError> {
-        self.list_replays()
+    fn replays(&self, access: &Access) -> Result<ReplayList, RequestError> {
+        self.list_replays(&access.scope)
     }
 
-    fn cancel_replay(&self, no: u64) -> Result<ReplayStatus, RequestError> {
-        self.stop_replay(no)
+    fn cancel_replay(&self, no: u64, access: &Access) -> Result<ReplayStatus, RequestError> {
+        let stopped = self.stop_replay(no, &access.scope)?;
+        let about = Entry::about("a replay was cancelled", stopped.request.project.as_deref());
+        self.record(access, Entry { detail: Some(format!("replay {no}")), ..about });
+        Ok(stopped)
     }
 
-    fn dead_letters(&self, query: &DeadLetterQuery) -> Result<DeadLetterPage, RequestError> {
-        dead_letters::page(&self.reader()?, &self.lanes(), query)
+    fn dead_letters(&self, query: &DeadLetterQuery, access: &Access) -> Result<DeadLetterPage, RequestError> {
+        let project = access.scope.narrowed(query.project.as_deref())?;
+        let query = DeadLetterQuery { project, ..query.clone() };
+        dead_letters::page(&self.reader()?, &self.lanes(), &query)
     }
 
-    fn dead_letter(&self, no: i64) -> Result<DeadLetterDetail, RequestError> {
-        dead_letters::detail(&self.reader()?, &self.lanes(), no)
+    fn dead_letter(&self, no: i64, access: &Access) -> Result<DeadLetterDetail, RequestError> {
+        dead_letters::detail(&self.reader()?, &self.lanes(), no, &access.scope)
     }
 
-    fn redeliver(&self, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, RequestError> {
-        dead_letters::redeliver(&self.reader()?, &self.spool, &self.deliver, &self.lanes(), selection)
+    fn redeliver(
+        &self,
+        selection: &DeadLetterSelection,
+        access: &Access,
+    ) -> Result<DeadLetterCounts, RequestError> {
+        let (spool, deliver) = (&self.spool, &self.deliver);
+        let counts = dead_letters::redeliver(
+            &self.reader()?,
+            (spool, deliver),
+            &self.lanes(),
+            selection,
+            &access.scope,
+        )?;
+        self.record_dead_letters(access, "dead letters were redelivered", selection, counts);
+        Ok(counts)
     }
 
-    fn discard(&self, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, RequestError> {
-        dead_letters::discard(&self.reader()?, &self.spool, &self.lanes(), selection)
+    fn discard(
+        &self,
+        selection: &DeadLetterSelection,
+        access: &Access,
+    ) -> Result<DeadLetterCounts, RequestError> {
+        let counts =
+            dead_letters::discard(&self.reader()?, &self.spool, &self.lanes(), selection, &access.scope)?;
+        self.record_dead_letters(access, "dead letters were discarded", selection, counts);
+        Ok(counts)
     }
 }
 
 impl Controller {
     fn reader(&self) -> Result<Reader, SpoolError> {
         self.spool.reader()
+    }
+
+    fn record(&self, access: &Access, entry: Entry<'_>) {
+        self.webhooks.audit().record(access, entry);
+    }
+
+    fn record_dead_letters(
+        &self,
+        access: &Access,
+        what: &'static str,
+        selection: &DeadLetterSelection,
+        counts: DeadLetterCounts,
+    ) {
+        let project = selection.project.as_deref().or(access.scope.project());
+        let detail = Some(format!("{} dead letters", counts.dead_letters));
+        let callback = selection.callback.as_deref();
+        self.record(access, Entry { callback, detail, ..Entry::about(what, project) });
     }
 
     fn lanes(&self) -> Lanes {
@@ -118,11 +192,12 @@ pub(super) async fn serve(
     tail: Tail,
 ) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
     let settings = Arc::clone(&controller.settings);
-    let token = settings.token.clone();
-    let admin = Arc::new(AdminState { control: controller, registry, tail, token });
-    let listener = TcpListener::bind(settings.listen)
+    let access = (settings.access.clone(), settings.token.is_none());
+    let admin = Arc::new(AdminState::new(controller, registry, tail, access));
+    let tcp = TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("listen on `admin.listen` {}", settings.listen))?;
+    let listener = AdminListener::new(tcp, settings.access.tls.clone())?;
     let socket = admin::bind_socket(&settings.spool_path)?;
     let log_error = |served: anyhow::Result<()>| {
         if let Err(error) = served {

@@ -8,6 +8,7 @@ mod plan;
 mod rotation;
 mod secrets;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
@@ -16,7 +17,11 @@ use tokio::sync::{mpsc, watch};
 
 use self::in_force::{Checked, InForce};
 use self::secrets::seal;
-use crate::admin::{ApplyRequest, ApplyResult, Caller, PlannedAction, RequestError, WebhookKey};
+use super::audit::{Audit, Entry};
+use super::logged_warnings::LoggedWarnings;
+use crate::admin::{
+    Access, ApplyRequest, ApplyResult, PlannedAction, PlannedChange, RequestError, WebhookKey,
+};
 use crate::alert;
 use crate::capture::Capture;
 use crate::clock::Clock;
@@ -30,6 +35,7 @@ pub(super) use self::in_force::{SetWebhook, key_of};
 pub(super) struct Webhooks {
     spool: Spool,
     clock: Clock,
+    audit: Arc<Audit>,
     capture: Arc<Capture>,
     deliver: Arc<Deliver>,
     /// Every reader has a receiver of this one.
@@ -37,6 +43,7 @@ pub(super) struct Webhooks {
     /// Held while a change is checked, stored and put in force.
     in_force: Mutex<InForce>,
     pauses: Mutex<Pauses>,
+    warnings: Mutex<LoggedWarnings>,
     /// Takes changes of webhooks, for alerts.
     observe: mpsc::UnboundedSender<alert::Event>,
 }
@@ -63,16 +70,25 @@ impl Webhooks {
         let pauses = pauses.context("read the spool's pauses")?;
         deliver.pause(pauses.clone()).context("keep the pauses of lanes")?;
         let in_force = sealed_again(in_force, &opened.spool, clock)?;
+        let mut warnings = LoggedWarnings::default();
+        warnings.log(&in_force.routes());
         Ok(Arc::new(Self {
             spool: opened.spool.clone(),
             clock,
+            audit: Arc::new(Audit::new(&opened.spool, clock)),
             capture: Arc::clone(capture),
             deliver: Arc::clone(deliver),
             routes,
             in_force: Mutex::new(in_force),
             pauses: Mutex::new(pauses),
+            warnings: Mutex::new(warnings),
             observe,
         }))
+    }
+
+    /// The audit log.
+    pub(super) fn audit(&self) -> &Arc<Audit> {
+        &self.audit
     }
 
     /// The pauses that stand. To be held while they are changed.
@@ -116,7 +132,7 @@ impl Webhooks {
         key: &WebhookKey,
         change: &Value,
         revision: Option<u64>,
-        caller: Caller,
+        access: &Access,
     ) -> Result<(), RequestError> {
         let mut in_force = self.lock();
         let before = in_force.set(key);
@@ -125,7 +141,7 @@ impl Webhooks {
         let old = before.map_or(&nothing, |set| &set.settings);
         let settings = without_key(key, change).and_then(|change| Ok(merged_settings(old, &change)?));
         let checked = in_force.check(key, settings?)?;
-        self.put(&mut in_force, checked, caller)
+        self.put(&mut in_force, checked, access)
     }
 
     /// Removes one that was set.
@@ -133,18 +149,19 @@ impl Webhooks {
         &self,
         key: &WebhookKey,
         revision: Option<u64>,
-        caller: Caller,
+        access: &Access,
     ) -> Result<(), RequestError> {
         let mut in_force = self.lock();
         let before = in_force.set(key).ok_or_else(|| not_set(key))?;
         check_revision(key, Some(before), revision)?;
         self.store(&mut in_force, vec![removal(key)], Vec::new())?;
-        self.changed(caller, key, None);
+        self.changed(access, key, None);
+        self.audit.flush();
         Ok(())
     }
 
     /// Makes those that are set equal to a list, all at once.
-    pub(super) fn apply(&self, request: &ApplyRequest, caller: Caller) -> Result<ApplyResult, RequestError> {
+    pub(super) fn apply(&self, request: &ApplyRequest, access: &Access) -> Result<ApplyResult, RequestError> {
         let mut in_force = self.lock();
         let wanted = plan::wanted(&request.webhooks)?;
         let result = plan::plan(&in_force, &wanted);
@@ -156,27 +173,28 @@ impl Webhooks {
         if request.dry_run || result.changes.is_empty() {
             return Ok(result);
         }
-        let is_changed = |key: &WebhookKey| result.changes.iter().any(|change| change.is_of(key));
-        checked.retain(|checked| is_changed(&checked.key));
+        let changed: BTreeSet<WebhookKey> = result.changes.iter().map(PlannedChange::key).collect();
+        checked.retain(|checked| changed.contains(&checked.key));
         let removed = result.changes.iter().filter(|change| change.action == PlannedAction::Remove);
         let removals = removed.map(|change| removal(&change.key()));
         let changes = checked.iter().map(WebhookChange::from).chain(removals).collect();
-        let urls: Vec<(WebhookKey, Option<Webhook>)> =
-            checked.iter().map(|checked| (checked.key.clone(), Some(checked.webhook.clone()))).collect();
+        let urls: BTreeMap<WebhookKey, Arc<Webhook>> =
+            checked.iter().map(|checked| (checked.key.clone(), Arc::clone(&checked.webhook))).collect();
         self.store(&mut in_force, changes, checked)?;
         for change in &result.changes {
-            let webhook =
-                urls.iter().find(|(key, _)| change.is_of(key)).and_then(|(_, webhook)| webhook.as_ref());
-            self.changed(caller, &change.key(), webhook);
+            let key = change.key();
+            self.changed(access, &key, urls.get(&key).map(|webhook| &**webhook));
         }
+        self.audit.flush();
         Ok(result)
     }
 
     /// Stores a webhook, and puts it in force.
-    fn put(&self, in_force: &mut InForce, checked: Checked, caller: Caller) -> Result<(), RequestError> {
+    fn put(&self, in_force: &mut InForce, checked: Checked, access: &Access) -> Result<(), RequestError> {
         let (key, webhook) = (checked.key.clone(), checked.webhook.clone());
         self.store(in_force, vec![WebhookChange::from(&checked)], vec![checked])?;
-        self.changed(caller, &key, Some(&webhook));
+        self.changed(access, &key, Some(&webhook));
+        self.audit.flush();
         Ok(())
     }
 
@@ -195,12 +213,12 @@ impl Webhooks {
     }
 
     /// Logs a change, and raises an alert; `None`: the webhook was removed.
-    fn changed(&self, caller: Caller, key: &WebhookKey, webhook: Option<&Webhook>) {
+    fn changed(&self, access: &Access, key: &WebhookKey, webhook: Option<&Webhook>) {
         let (message, what) = match webhook {
             Some(_) => ("a webhook was set", "set"),
             None => ("a webhook was removed", "removed"),
         };
-        log(caller, key, webhook, message);
+        self.record(access, key, webhook, message);
         let _ = self.observe.send(alert::Event::Webhook(alert::WebhookChange {
             project: key.project.clone(),
             callback: key.callback.clone(),
@@ -210,8 +228,19 @@ impl Webhooks {
         }));
     }
 
+    /// Of the URL, the audit log has the host and a fingerprint.
+    fn record(&self, access: &Access, key: &WebhookKey, webhook: Option<&Webhook>, what: &'static str) {
+        let (host, url) = (webhook.map(Webhook::host), webhook.map(fingerprint));
+        let about = Entry::about(what, Some(&key.project));
+        let callback = Some(key.callback.as_str());
+        let entry = Entry { callback, host: host.as_deref(), url: url.as_deref(), ..about };
+        self.audit.submit(access, entry);
+    }
+
     fn publish(&self, in_force: &InForce) {
-        self.routes.send_replace(Arc::new(in_force.routes()));
+        let routes = Arc::new(in_force.routes());
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).log(&routes);
+        self.routes.send_replace(routes);
         self.capture.routes_changed();
         let (in_flight_max, host_limits, lane_bytes_max, surge) = in_force.limits();
         self.deliver.routes_changed(in_flight_max, host_limits, lane_bytes_max, surge);
@@ -250,7 +279,10 @@ impl InForce {
         let stored = seal(&settings, key, self.keys());
         let webhook = self.webhook(key, &settings);
         match (stored, webhook) {
-            (Ok(stored), Ok(webhook)) => Ok(Checked { key: key.clone(), settings, stored, webhook }),
+            (Ok(stored), Ok(webhook)) => {
+                let webhook = Arc::new(webhook);
+                Ok(Checked { key: key.clone(), settings, stored, webhook })
+            }
             (stored, webhook) => {
                 let plain = stored.err().unwrap_or_default();
                 let wrong = webhook.err().map(|invalid| invalid.0).unwrap_or_default();
@@ -264,13 +296,14 @@ impl InForce {
 fn without_key(key: &WebhookKey, change: &Value) -> Result<Value, RequestError> {
     let mut change = change.clone();
     let Some(fields) = change.as_object_mut() else {
-        return Err(RequestError::Invalid("`webhook`: an object is expected".to_owned()));
+        return Err(RequestError::field("webhook", "an object is expected"));
     };
     for (field, own) in [("project", &key.project), ("callback", &key.callback)] {
         if fields.remove(field).is_some_and(|given| given != own.as_str()) {
-            return Err(RequestError::Invalid(format!(
-                "`webhook.{field}`: it is another than that of the path: remove it, or set that webhook"
-            )));
+            return Err(RequestError::field(
+                format!("webhook.{field}"),
+                "it is another than that of the path: remove it, or set that webhook",
+            ));
         }
     }
     Ok(change)
@@ -307,19 +340,13 @@ fn shown(key: &WebhookKey) -> String {
     format!("project `{}`, callback `{}`", key.project, key.callback)
 }
 
-/// The audit line of a change. Of the URL it has the host and a fingerprint.
+/// What tells one URL from another, without showing it.
 fn fingerprint(webhook: &Webhook) -> String {
     url_fingerprint(&webhook.url.uri().to_string())
 }
 
-fn log(caller: Caller, key: &WebhookKey, webhook: Option<&Webhook>, what: &str) {
-    let host = webhook.map(Webhook::host);
-    let url = webhook.map(fingerprint);
-    tracing::info!(target: "sidecar::audit", project = key.project, callback = key.callback, host = host.as_deref(), url, by = %caller, "{what}");
-}
-
 impl From<InvalidSettings> for RequestError {
     fn from(invalid: InvalidSettings) -> Self {
-        Self::Invalid(invalid.to_string())
+        Self::of_sentences(&invalid.0)
     }
 }
