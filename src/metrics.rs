@@ -16,8 +16,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 pub use self::labels::{
-    AlertLabel, AttemptLabel, BoolLabel, CallbackLabel, OperationLabel, OutcomeLabel, PropertyLabel,
-    ReasonLabel, ReusedLabel, StateLabel,
+    AlertLabel, AttemptLabel, BoolLabel, CallbackLabel, OperationLabel, OriginLabel, OutcomeLabel,
+    PropertyLabel, ReasonLabel, ReusedLabel, StateLabel,
 };
 
 /// Every metric of the process. Clones are cheap and share their values.
@@ -71,6 +71,12 @@ pub struct Metrics {
     pub alerts: Family<AlertLabel, Counter>,
     /// Connections used for attempts, by whether they came from the pool.
     pub http_connections: Family<ReusedLabel, Counter>,
+    /// Webhooks in force, by origin.
+    pub webhooks: Family<OriginLabel, Gauge>,
+    /// 1 if the last read of `webhooks.query` succeeded.
+    pub webhooks_query_successful: OptionalGauge,
+    /// Rows of `webhooks.query` that are refused.
+    pub webhooks_query_refused_rows: OptionalGauge,
     /// 1 if the last reload of the settings succeeded.
     pub config_last_reload_successful: Gauge,
     /// Replication connections opened.
@@ -162,6 +168,9 @@ impl Metrics {
             slot_confirmed_lag_bytes: OptionalGauge::default(),
             alerts: Family::default(),
             http_connections: Family::default(),
+            webhooks: Family::default(),
+            webhooks_query_successful: OptionalGauge::default(),
+            webhooks_query_refused_rows: OptionalGauge::default(),
             config_last_reload_successful: Gauge::default(),
             replication_connections: Counter::default(),
             resyncs: Family::default(),
@@ -307,6 +316,17 @@ impl Metrics {
             "sidecar_config_last_reload_successful",
             "1 if the last reload of the settings succeeded",
             self.config_last_reload_successful.clone(),
+        );
+        registry.register("sidecar_webhooks", "Webhooks in force, by origin", self.webhooks.clone());
+        self.webhooks_query_successful.register(
+            registry,
+            "sidecar_webhooks_query_last_read_successful",
+            "1 if the last read of `webhooks.query` succeeded.",
+        );
+        self.webhooks_query_refused_rows.register(
+            registry,
+            "sidecar_webhooks_query_refused_rows",
+            "Rows of `webhooks.query` that are refused.",
         );
         registry.register("sidecar_ready", "1 if /-/ready returns 200", self.ready.clone());
         let build: Family<Vec<(&'static str, &'static str)>, Gauge> = Family::default();

@@ -7,6 +7,7 @@ mod config;
 mod dead_letters;
 mod demo;
 mod doctor;
+mod doctor_query;
 mod exit;
 mod log;
 mod man;

@@ -42,6 +42,13 @@ pub struct AttemptLabel {
     pub outcome: OutcomeKind,
 }
 
+/// `origin="query"`
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct OriginLabel {
+    /// `file`, `query` or `set`.
+    pub origin: &'static str,
+}
+
 /// `state="failing"`
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct StateLabel {

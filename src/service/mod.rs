@@ -23,7 +23,7 @@ use uuid::Uuid;
 use self::alerts::AlertPoster;
 use self::control::{Controller, tail_line};
 use self::reloadable_client::ReloadableClient;
-use self::state::State;
+use self::state::{Phase, State};
 use self::supervisor::{Supervisor, Termination};
 use self::webhooks::Webhooks;
 use crate::admin::{SOCKET_NAME, Tail, TailLine};
@@ -33,6 +33,7 @@ use crate::clock::Clock;
 use crate::deliver::{Deliver, Params, Routes, SendRequest, random_jitter};
 use crate::metrics::Metrics;
 use crate::settings::{self, InvalidSettings, Settings, Sources};
+use crate::source::webhook_rows::WebhookTable;
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
 
 pub use supervisor::required;
@@ -138,7 +139,9 @@ impl Service {
         let client = ReloadableClient::read(&settings, &metrics)?;
         let (alerts, alert_settings) = watch::channel(Arc::new(settings.alerts.clone()));
         let (observe, observed) = mpsc::unbounded_channel();
-        let in_force = Webhooks::read(&opened.spool, &settings)?;
+        let mut in_force = Webhooks::read(&opened.spool, &settings)?;
+        let mut table = WebhookTable::default();
+        webhooks::first_read(&mut in_force, &mut table, &settings.conninfo, clock).await;
         let (routes, effective) = watch::channel(Arc::new(in_force.routes()));
         let inputs = (&client, &effective, observe.clone());
         let deliver = deliver(&settings, &opened, &epochs, clock, &metrics, fail, inputs)?;
@@ -164,6 +167,7 @@ impl Service {
         let poster = poster(&controller, observed, alert_settings, client.post(Handle::current()));
         let mut tasks = control::serve(Arc::clone(&controller), registry, tail).await?;
         tasks.push(tokio::spawn(poster.run()));
+        tasks.push(tokio::spawn(webhooks::watch(Arc::clone(&webhooks), table, settings.conninfo.clone())));
         let (stop, stopped) = watch::channel(false);
         tracing::info!(spool = %settings.spool_path.display(), epoch = %epochs.current(), "sidecar {}", env!("CARGO_PKG_VERSION"));
         let supervisor = supervisor::Params {
@@ -178,6 +182,10 @@ impl Service {
             epochs,
             routes: effective,
         };
+        let ready = webhooks::until_read(webhooks.unread(), supervisor.stop.clone(), {
+            let state = controller.state.clone();
+            move |why| state.enter(Phase::WaitingForWebhooks(why))
+        });
         let supervisor = Supervisor::new(supervisor, &opened.facts)?;
         Ok(Self {
             sources,
@@ -189,7 +197,9 @@ impl Service {
             capture,
             deliver,
             metrics,
-            supervisor: tokio::spawn(supervisor.run()),
+            supervisor: tokio::spawn(async move {
+                if ready.await { supervisor.run().await } else { Termination::Stopped }
+            }),
             failures,
             stop,
             listeners: tasks,

@@ -16,6 +16,7 @@ use super::raw::{self, MaybeSize, OneOrManyKeys, Raw};
 use super::secret_source::PasswordSetting;
 use super::values::{Initial, LogFormat, OnTruncate, Settings, WebhookDefaults, WebhookSections};
 use super::webhook_section::webhook;
+use super::webhook_sources::webhook_sources;
 use crate::deliver::{HeaderNames, Limits, Routes, Webhook};
 use crate::secret::Secret;
 use crate::source::{Conninfo, PasswordSource};
@@ -35,6 +36,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
     let lane_bytes_max = lane_bytes_max(&raw.spool, &mut errors);
     let alerts = alerts(&raw.alerts, header_names.as_ref(), &mut errors);
     let spool_keys = spool_keys(&raw.spool.key, &mut errors);
+    let webhook_sources = webhook_sources(raw, &mut errors);
     let found = (
         conninfo(&raw.postgres, &mut errors),
         mapping(&raw.documents, &mut errors),
@@ -74,6 +76,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
         surge,
         webhook_defaults: WebhookDefaults { limits, header_names },
         webhook_sections: WebhookSections::default(),
+        webhook_sources,
         host_limits,
         spool_path: raw.spool.path.clone(),
         spool_bytes_max: raw.spool.bytes_max.0,

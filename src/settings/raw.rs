@@ -21,6 +21,7 @@ pub(super) struct Raw {
     pub(super) admin: Admin,
     pub(super) alerts: Alerts,
     pub(super) log: Log,
+    pub(super) webhooks: WebhookSources,
     #[serde(default)]
     pub(super) webhook: Vec<Webhook>,
     #[serde(default)]
@@ -181,6 +182,14 @@ pub(super) struct Alerts {
 pub(super) struct Log {
     pub(super) format: String,
     pub(super) level: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WebhookSources {
+    pub(super) query: String,
+    pub(super) refresh: HumanDuration,
+    pub(super) from: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

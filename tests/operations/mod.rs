@@ -5,7 +5,7 @@ mod cli;
 mod commands;
 mod demo;
 mod dropped_records;
-mod fixture;
+pub(crate) mod fixture;
 mod locks;
 mod lsns;
 mod missing_columns;

@@ -8,6 +8,7 @@ mod resync;
 mod status;
 mod tail_line;
 mod test_requests;
+mod webhook_sources;
 mod webhooks;
 
 use std::sync::{Arc, Mutex};

@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::Controller;
 use crate::admin::{
-    ApplyRequest, ApplyResult, Caller, LaneStatus, PauseRequest, PauseResult, RequestError, RotateRequest,
-    RotateResult, SigningSecretList, SkipRequest, SkipResult, TestRequest, TestResult, WebhookControl,
-    WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookStatus,
+    ApplyRequest, ApplyResult, Caller, LaneStatus, OriginCounts, PauseRequest, PauseResult, RequestError,
+    RotateRequest, RotateResult, SigningSecretList, SkipRequest, SkipResult, TestRequest, TestResult,
+    WebhookControl, WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookStatus,
 };
 use crate::deliver::{Routes, Webhook};
 use crate::service::webhooks::{SetWebhook, key_of};
@@ -27,18 +27,18 @@ impl WebhookControl for Controller {
             })
             .collect();
         webhooks.sort_by(|a, b| (&a.project, &a.callback).cmp(&(&b.project, &b.callback)));
-        Ok(WebhookList { webhooks })
+        Ok(WebhookList { webhooks, sources: self.webhook_sources() })
     }
 
     fn webhook(&self, key: &WebhookKey) -> Result<WebhookDetail, RequestError> {
         let webhook = self.webhooks.find(key)?;
-        let settings = self.webhooks.with(|in_force| {
-            let set = in_force.set(key).map(|set| &set.settings);
-            set.or(in_force.section(key)).map(masked)
+        let (settings, refused) = self.webhooks.with(|in_force| {
+            (in_force.settings_of(key).as_ref().map(masked), in_force.refused(key).map(str::to_owned))
         });
         let lanes = lanes_by_webhook(&self.webhooks.routes(), self.lane_statuses()).remove(key);
         let webhook = self.webhook_status(key, &webhook, lanes.unwrap_or_default());
-        Ok(WebhookDetail { webhook, settings: settings.unwrap_or_default() })
+        let locked = self.webhook_sources().locked;
+        Ok(WebhookDetail { webhook, settings: settings.unwrap_or_default(), locked, refused })
     }
 
     fn set_webhook(
@@ -75,7 +75,16 @@ impl WebhookControl for Controller {
     }
 
     fn export_webhooks(&self) -> Result<String, RequestError> {
-        self.webhooks.with(|in_force| in_force.all_set().iter().map(section).collect())
+        let set: Result<String, RequestError> =
+            self.webhooks.with(|in_force| in_force.all_set().iter().map(section).collect());
+        let OriginCounts { file, query, .. } = self.webhook_sources().counts;
+        let mut text = set?;
+        for (webhooks, place) in [(file, "[[webhook]] of the settings"), (query, "`webhooks.query`")] {
+            if webhooks > 0 {
+                text += &format!("# Not exported: {webhooks} of {place}.\n");
+            }
+        }
+        Ok(text)
     }
 
     fn pause(&self, request: &PauseRequest, caller: Caller) -> Result<PauseResult, RequestError> {
@@ -99,12 +108,18 @@ impl Controller {
     /// A webhook, with the lanes that it answers for.
     fn webhook_status(&self, key: &WebhookKey, webhook: &Webhook, lanes: Vec<LaneStatus>) -> WebhookStatus {
         let of_set = |set: &SetWebhook| (set.revision, set.changed_at.to_rfc3339());
-        let (revision, changed_at) = self.webhooks.with(|in_force| in_force.set(key).map(of_set)).unzip();
+        let (origin, set_in, set) = self.webhooks.with(|in_force| {
+            let origin = in_force.origin(key);
+            let set_in = in_force.place_below(key).filter(|_| origin != WebhookOrigin::Set);
+            (origin, set_in, in_force.set(key).map(of_set))
+        });
+        let (revision, changed_at) = set.unzip();
         WebhookStatus {
             project: key.project.clone(),
             callback: key.callback.clone(),
             host: webhook.host().to_string(),
-            origin: if revision.is_some() { WebhookOrigin::Set } else { WebhookOrigin::File },
+            origin,
+            set_in,
             revision,
             changed_at,
             lanes,
@@ -133,7 +148,7 @@ fn section(set: &SetWebhook) -> Result<String, RequestError> {
     let text = toml::to_string(&serde_json::json!({ "webhook": [section] }));
     let text =
         text.map_err(|error| RequestError::Internal(format!("write the webhooks as TOML: {error}")))?;
-    Ok(text + "\n")
+    Ok(format!("# Set at {}, revision {}.\n{text}\n", set.changed_at.to_rfc3339(), set.revision))
 }
 
 #[cfg(test)]
