@@ -21,7 +21,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
 use self::alerts::AlertPoster;
-use self::control::{Controller, tail_line};
+use self::control::{Controller, RecentStatus, tail_line};
 use self::reloadable_client::ReloadableClient;
 use self::state::{Phase, State};
 use self::supervisor::{Supervisor, Termination};
@@ -163,6 +163,7 @@ impl Service {
             epoch: epochs.current(),
             webhooks: Arc::clone(&webhooks),
             post: Mutex::new(client.post(Handle::current())),
+            recent_status: RecentStatus::default(),
         });
         let poster = poster(&controller, observed, alert_settings, client.post(Handle::current()));
         let mut tasks = control::serve(Arc::clone(&controller), registry, tail).await?;

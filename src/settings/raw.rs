@@ -163,6 +163,7 @@ pub(super) struct Egress {
 pub(super) struct Admin {
     pub(super) listen: String,
     pub(super) token: SecretSource,
+    pub(super) hosts: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

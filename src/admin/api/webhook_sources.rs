@@ -33,7 +33,7 @@ pub struct WebhookQueryStatus {
     pub read_at: Option<String>,
     /// Why the last try failed. The last list is in force.
     pub error: Option<String>,
-    /// Webhooks of its last list.
+    /// Webhooks of its last list that are in force.
     pub webhooks: u64,
     /// Rows of it that are refused, at most 100.
     pub refused: Vec<RefusedRowStatus>,

@@ -6,7 +6,7 @@ use super::Controller;
 use super::replays::{running, window};
 use crate::admin::{
     DroppedLane, DroppedStatus, LaneBacklog, LaneStatus, OpenTransactionStatus, OriginCounts, Progress,
-    Readiness, ReplayStatus, SourceStatus, SpoolStatus, Status,
+    Readiness, ReplayStatus, Scope, SourceStatus, SpoolStatus, Status,
 };
 use crate::alert::Figures;
 use crate::capture::Dropped;
@@ -29,7 +29,7 @@ impl Controller {
             dropped: shown(self.capture.dropped_records().dropped()),
             filtered: shown(self.capture.dropped_records().filtered()),
             replays: self.running_replays(),
-            webhooks: self.webhook_sources(),
+            webhooks: self.webhook_sources(&Scope::All),
         }
     }
 

@@ -1,12 +1,13 @@
 //! Webhooks on request: listed, shown, changed, exported.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::Value;
 
 use super::Controller;
 use crate::admin::{
-    ApplyRequest, ApplyResult, Caller, LaneStatus, OriginCounts, PauseRequest, PauseResult, RequestError,
+    Access, ApplyRequest, ApplyResult, LaneStatus, OriginCounts, PauseRequest, PauseResult, RequestError,
     RotateRequest, RotateResult, SigningSecretList, SkipRequest, SkipResult, TestRequest, TestResult,
     WebhookControl, WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookStatus,
 };
@@ -15,11 +16,12 @@ use crate::service::webhooks::{SetWebhook, key_of};
 use crate::settings::masked;
 
 impl WebhookControl for Controller {
-    fn webhooks(&self) -> Result<WebhookList, RequestError> {
+    fn webhooks(&self, access: &Access) -> Result<WebhookList, RequestError> {
         let routes = self.webhooks.routes();
         let mut lanes = lanes_by_webhook(&routes, self.lane_statuses());
         let mut webhooks: Vec<WebhookStatus> = routes
             .all()
+            .filter(|webhook| access.scope.holds(&key_of(webhook).project))
             .map(|webhook| {
                 let key = key_of(webhook);
                 let lanes = lanes.remove(&key).unwrap_or_default();
@@ -27,17 +29,18 @@ impl WebhookControl for Controller {
             })
             .collect();
         webhooks.sort_by(|a, b| (&a.project, &a.callback).cmp(&(&b.project, &b.callback)));
-        Ok(WebhookList { webhooks, sources: self.webhook_sources() })
+        Ok(WebhookList { webhooks, sources: self.webhook_sources(&access.scope) })
     }
 
-    fn webhook(&self, key: &WebhookKey) -> Result<WebhookDetail, RequestError> {
+    fn webhook(&self, key: &WebhookKey, access: &Access) -> Result<WebhookDetail, RequestError> {
+        access.scope.require(&key.project)?;
         let webhook = self.webhooks.find(key)?;
-        let (settings, refused) = self.webhooks.with(|in_force| {
-            (in_force.settings_of(key).as_ref().map(masked), in_force.refused(key).map(str::to_owned))
+        let (settings, refused, locked) = self.webhooks.with(|in_force| {
+            let settings = in_force.settings_of(key).as_ref().map(masked);
+            (settings, in_force.refused(key).map(str::to_owned), in_force.sources().locked())
         });
         let lanes = lanes_by_webhook(&self.webhooks.routes(), self.lane_statuses()).remove(key);
         let webhook = self.webhook_status(key, &webhook, lanes.unwrap_or_default());
-        let locked = self.webhook_sources().locked;
         Ok(WebhookDetail { webhook, settings: settings.unwrap_or_default(), locked, refused })
     }
 
@@ -46,61 +49,67 @@ impl WebhookControl for Controller {
         key: &WebhookKey,
         change: &Value,
         revision: Option<u64>,
-        caller: Caller,
+        access: &Access,
     ) -> Result<WebhookDetail, RequestError> {
-        self.webhooks.set(key, change, revision, caller)?;
-        self.webhook(key)
+        access.scope.require(&key.project)?;
+        self.webhooks.set(key, change, revision, access)?;
+        self.webhook(key, access)
     }
 
     fn remove_webhook(
         &self,
         key: &WebhookKey,
         revision: Option<u64>,
-        caller: Caller,
+        access: &Access,
     ) -> Result<WebhookKey, RequestError> {
-        self.webhooks.remove(key, revision, caller)?;
+        access.scope.require(&key.project)?;
+        self.webhooks.remove(key, revision, access)?;
         Ok(key.clone())
     }
 
-    fn apply_webhooks(&self, request: &ApplyRequest, caller: Caller) -> Result<ApplyResult, RequestError> {
-        self.webhooks.apply(request, caller)
+    fn apply_webhooks(&self, request: &ApplyRequest, access: &Access) -> Result<ApplyResult, RequestError> {
+        access.scope.require_all()?;
+        self.webhooks.apply(request, access)
     }
 
-    fn signing_secrets(&self, key: &WebhookKey, caller: Caller) -> Result<SigningSecretList, RequestError> {
-        self.webhooks.signing_secrets(key, caller)
+    fn signing_secrets(&self, key: &WebhookKey, access: &Access) -> Result<SigningSecretList, RequestError> {
+        access.scope.require(&key.project)?;
+        self.webhooks.signing_secrets(key, access)
     }
 
-    fn rotate_secret(&self, request: &RotateRequest, caller: Caller) -> Result<RotateResult, RequestError> {
-        self.webhooks.rotate(request, caller)
+    fn rotate_secret(&self, request: &RotateRequest, access: &Access) -> Result<RotateResult, RequestError> {
+        access.scope.require(&request.project)?;
+        self.webhooks.rotate(request, access)
     }
 
-    fn export_webhooks(&self) -> Result<String, RequestError> {
+    fn export_webhooks(&self, access: &Access) -> Result<String, RequestError> {
+        let is_own = |set: &&SetWebhook| access.scope.holds(&set.key.project);
         let set: Result<String, RequestError> =
-            self.webhooks.with(|in_force| in_force.all_set().iter().map(section).collect());
-        let OriginCounts { file, query, .. } = self.webhook_sources().counts;
+            self.webhooks.with(|in_force| in_force.all_set().iter().filter(is_own).map(section).collect());
+        let OriginCounts { file, query, .. } = self.webhook_sources(&access.scope).counts;
         let mut text = set?;
         for (webhooks, place) in [(file, "[[webhook]] of the settings"), (query, "`webhooks.query`")] {
             if webhooks > 0 {
-                text += &format!("# Not exported: {webhooks} of {place}.\n");
+                let _ = writeln!(text, "# Not exported: {webhooks} of {place}.");
             }
         }
         Ok(text)
     }
 
-    fn pause(&self, request: &PauseRequest, caller: Caller) -> Result<PauseResult, RequestError> {
-        self.pause_lanes(request, caller)
+    fn pause(&self, request: &PauseRequest, access: &Access) -> Result<PauseResult, RequestError> {
+        self.pause_lanes(request, access)
     }
 
-    fn resume(&self, request: &PauseRequest, caller: Caller) -> Result<PauseResult, RequestError> {
-        self.resume_lanes(request, caller)
+    fn resume(&self, request: &PauseRequest, access: &Access) -> Result<PauseResult, RequestError> {
+        self.resume_lanes(request, access)
     }
 
-    fn skip(&self, request: &SkipRequest, caller: Caller) -> Result<SkipResult, RequestError> {
-        self.skip_records(request, caller)
+    fn skip(&self, request: &SkipRequest, access: &Access) -> Result<SkipResult, RequestError> {
+        self.skip_records(request, access)
     }
 
-    fn test_webhook(&self, request: &TestRequest, caller: Caller) -> Result<TestResult, RequestError> {
-        self.send_test(request, caller)
+    fn test_webhook(&self, request: &TestRequest, access: &Access) -> Result<TestResult, RequestError> {
+        self.send_test(request, access)
     }
 }
 
