@@ -7,6 +7,7 @@ mod reloadable_client;
 mod resync_queue;
 mod state;
 mod supervisor;
+mod systemd;
 mod webhooks;
 
 use std::path::PathBuf;
@@ -59,6 +60,7 @@ impl From<InvalidSettings> for RunError {
 pub async fn run(settings: Settings, sources: Sources) -> Result<(), RunError> {
     let mut signals = Signals::listen()?;
     let mut service = Service::start(settings, sources).await?;
+    systemd::ready();
     let termination = service.until_terminated(&mut signals).await;
     match &termination {
         Termination::Stopped => tracing::info!("received a stop signal"),
@@ -133,7 +135,10 @@ impl Service {
         let clock = Clock::start(opened.uptime);
         let epochs = epochs(&opened)?;
         let mut registry = Registry::default();
-        let metrics = Metrics::register(&mut registry);
+        let mut metrics = Metrics::register(&mut registry);
+        if let Some(projects_max) = settings.metrics_projects_max {
+            metrics = metrics.with_projects(&mut registry, projects_max);
+        }
         let (tail, _) = broadcast::channel(TAIL_LINES);
         let (fail, failures) = mpsc::unbounded_channel();
         let client = ReloadableClient::read(&settings, &metrics)?;
@@ -169,6 +174,7 @@ impl Service {
         let mut tasks = control::serve(Arc::clone(&controller), registry, tail).await?;
         tasks.push(tokio::spawn(poster.run()));
         tasks.push(tokio::spawn(webhooks::watch(Arc::clone(&webhooks), table, settings.conninfo.clone())));
+        tasks.push(tokio::spawn(systemd::watch(Arc::clone(&controller))));
         let (stop, stopped) = watch::channel(false);
         tracing::info!(spool = %settings.spool_path.display(), epoch = %epochs.current(), "sidecar {}", env!("CARGO_PKG_VERSION"));
         let supervisor = supervisor::Params {
@@ -226,6 +232,7 @@ impl Service {
 
     /// Reads the settings again. Wrong ones change nothing.
     fn reload(&mut self) {
+        systemd::reloading();
         let read = settings::load(&self.sources).map_err(anyhow::Error::from);
         let read = read.and_then(|read| self.client.reload().map(|()| read));
         match read.and_then(|read| Ok(self.webhooks.reload(&read).map(|()| read)?)) {
@@ -241,6 +248,7 @@ impl Service {
                 tracing::error!("the settings are wrong, and those in force are kept:\n{wrong:#}");
             }
         }
+        systemd::ready();
     }
 
     /// Ends the stream, finishes the requests in flight, makes all durable. A second signal ends it
@@ -265,6 +273,7 @@ impl Service {
             });
             let _ = ended.await;
         };
+        systemd::stopping();
         tracing::info!("stopping: requests in flight have {patience:?}; a second signal ends them at once");
         tokio::select! {
             () = ending => tracing::info!("stopped"),

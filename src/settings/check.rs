@@ -91,6 +91,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
         token: given_token.filter(|token| !is_empty(token)),
         access,
         alerts,
+        metrics_projects_max: raw.metrics.project_label.then_some(raw.metrics.projects_max),
         log_format,
         log_level: raw.log.level.clone(),
     })

@@ -70,6 +70,8 @@ pub struct Settings {
     pub access: AccessOptions,
     /// `[alerts]`; `None` without a URL.
     pub alerts: Option<Alerts>,
+    /// `metrics.projects_max`, where `metrics.project_label` is set
+    pub metrics_projects_max: Option<usize>,
     /// `log.format`
     pub log_format: LogFormat,
     /// `log.level`

@@ -12,7 +12,7 @@ use crate::alert::Figures;
 use crate::capture::Dropped;
 use crate::clock::Clock;
 use crate::deliver::LaneCondition;
-use crate::metrics::{OperationLabel, OriginLabel, StateLabel};
+use crate::metrics::{OperationLabel, OriginLabel, ProjectLane, StateLabel};
 use crate::service::state::Phase;
 use crate::spool::Room;
 use crate::time::Timestamp;
@@ -154,6 +154,7 @@ impl Controller {
         let metrics = &self.metrics;
         let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         metrics.spool_bytes.set(gauge(status.spool.live_bytes));
+        metrics.spool_bytes_max.set(gauge(status.spool.bytes_max));
         metrics.shadow_bytes.set(gauge(status.spool.shadow_bytes));
         metrics.shadow_documents.set(gauge(status.spool.shadow_documents));
         metrics.slot_retained_bytes.set(status.source.retained_bytes);
@@ -166,6 +167,13 @@ impl Controller {
         metrics.ready.set(i64::from(status.readiness.ready));
         let oldest = status.lanes.iter().filter_map(|lane| lane.pending.oldest_seconds).fold(0.0, f64::max);
         metrics.oldest_pending_seconds.set(gauge(std::time::Duration::from_secs_f64(oldest).as_secs()));
+        if let Some(projects) = &metrics.projects {
+            projects.set_lanes(status.lanes.iter().map(|lane| ProjectLane {
+                project: &lane.project,
+                pending_records: lane.pending.records,
+                is_unhealthy: !lane.state.is_healthy(),
+            }));
+        }
         let OriginCounts { file, query, set } = status.webhooks.counts;
         for (origin, count) in [("file", file), ("query", query), ("set", set)] {
             metrics.webhooks.get_or_create(&OriginLabel { origin }).set(gauge(count));
