@@ -1,7 +1,9 @@
 //! The running service: spool, capture, delivery, supervisor, listeners, signals.
 
 mod alerts;
+mod audit;
 mod control;
+mod credentials;
 mod logged_warnings;
 mod reloadable_client;
 mod resync_queue;
@@ -23,6 +25,7 @@ use uuid::Uuid;
 
 use self::alerts::AlertPoster;
 use self::control::{Controller, RecentStatus, tail_line};
+use self::credentials::Credentials;
 use self::reloadable_client::ReloadableClient;
 use self::state::{Phase, State};
 use self::supervisor::{Supervisor, Termination};
@@ -134,11 +137,7 @@ impl Service {
         let opened = open_spool(&settings)?;
         let clock = Clock::start(opened.uptime);
         let epochs = epochs(&opened)?;
-        let mut registry = Registry::default();
-        let mut metrics = Metrics::register(&mut registry);
-        if let Some(projects_max) = settings.metrics_projects_max {
-            metrics = metrics.with_projects(&mut registry, projects_max);
-        }
+        let (registry, metrics) = registered_metrics(&settings);
         let (tail, _) = broadcast::channel(TAIL_LINES);
         let (fail, failures) = mpsc::unbounded_channel();
         let client = ReloadableClient::read(&settings, &metrics)?;
@@ -168,6 +167,7 @@ impl Service {
             epoch: epochs.current(),
             webhooks: Arc::clone(&webhooks),
             post: Mutex::new(client.post(Handle::current())),
+            credentials: Credentials::read(&opened.spool, clock, webhooks.audit(), settings.token.clone())?,
             recent_status: RecentStatus::default(),
         });
         let poster = poster(&controller, observed, alert_settings, client.post(Handle::current()));
@@ -286,6 +286,16 @@ impl Service {
 fn open_spool(settings: &Settings) -> anyhow::Result<Opened> {
     let options = Options { bytes_max: settings.spool_bytes_max, retain: settings.retain };
     Ok(Spool::open(&settings.spool_path, options)?)
+}
+
+fn registered_metrics(settings: &Settings) -> (Registry, Metrics) {
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let metrics = match settings.metrics_projects_max {
+        Some(projects_max) => metrics.with_projects(&mut registry, projects_max),
+        None => metrics,
+    };
+    (registry, metrics)
 }
 
 /// The epochs in the spool. A new spool gets its first.

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 
 use self::in_force::{Checked, InForce};
 use self::secrets::seal;
+use super::audit::{Audit, Entry};
 use super::logged_warnings::LoggedWarnings;
 use crate::admin::{
     Access, ApplyRequest, ApplyResult, PlannedAction, PlannedChange, RequestError, WebhookKey,
@@ -38,6 +39,7 @@ pub(super) use self::query_watch::{first_read, until_read, watch};
 pub(super) struct Webhooks {
     spool: Spool,
     clock: Clock,
+    audit: Arc<Audit>,
     capture: Arc<Capture>,
     deliver: Arc<Deliver>,
     /// Every reader has a receiver of this one.
@@ -82,6 +84,7 @@ impl Webhooks {
         Ok(Arc::new(Self {
             spool: opened.spool.clone(),
             clock,
+            audit: Arc::new(Audit::new(&opened.spool, clock)),
             capture: Arc::clone(capture),
             deliver: Arc::clone(deliver),
             routes,
@@ -92,6 +95,11 @@ impl Webhooks {
             warnings: Mutex::new(warnings),
             observe,
         }))
+    }
+
+    /// The audit log.
+    pub(super) fn audit(&self) -> &Arc<Audit> {
+        &self.audit
     }
 
     /// The pauses that stand. To be held while they are changed.
@@ -171,6 +179,7 @@ impl Webhooks {
         check_revision(key, Some(before), revision)?;
         self.store(&mut in_force, vec![removal(key)], Vec::new())?;
         self.changed(&access.caller, key, None);
+        self.audit.flush();
         Ok(())
     }
 
@@ -199,6 +208,7 @@ impl Webhooks {
             let key = change.key();
             self.changed(&access.caller, &key, urls.get(&key).map(|webhook| &**webhook));
         }
+        self.audit.flush();
         Ok(result)
     }
 
@@ -207,6 +217,7 @@ impl Webhooks {
         let (key, webhook) = (checked.key.clone(), checked.webhook.clone());
         self.store(in_force, vec![WebhookChange::from(&checked)], vec![checked])?;
         self.changed(&access.caller, &key, Some(&webhook));
+        self.audit.flush();
         Ok(())
     }
 
@@ -230,15 +241,23 @@ impl Webhooks {
             Some(_) => ("a webhook was set", "set"),
             None => ("a webhook was removed", "removed"),
         };
-        let fingerprint = webhook.map(fingerprint);
-        log(by, key, webhook, fingerprint.as_deref(), message);
+        self.record(by, key, webhook, message);
         let _ = self.observe.send(alert::Event::Webhook(alert::WebhookChange {
             project: key.project.clone(),
             callback: key.callback.clone(),
             what,
             host: webhook.map(|webhook| webhook.host().to_string()).unwrap_or_default(),
-            fingerprint: fingerprint.unwrap_or_default(),
+            fingerprint: webhook.map(fingerprint).unwrap_or_default(),
         }));
+    }
+
+    /// Of the URL, the audit log has the host and a fingerprint.
+    fn record(&self, by: &dyn fmt::Display, key: &WebhookKey, webhook: Option<&Webhook>, what: &'static str) {
+        let (host, url) = (webhook.map(Webhook::host), webhook.map(fingerprint));
+        let about = Entry::about(what, Some(&key.project));
+        let callback = Some(key.callback.as_str());
+        let entry = Entry { callback, host: host.as_deref(), url: url.as_deref(), ..about };
+        self.audit.submit(by, entry);
     }
 
     fn publish(&self, in_force: &InForce) {
@@ -364,12 +383,6 @@ fn shown(key: &WebhookKey) -> String {
 /// What tells one URL from another, without showing it.
 fn fingerprint(webhook: &Webhook) -> String {
     url_fingerprint(&webhook.url.uri().to_string())
-}
-
-/// The audit line of a change. Of the URL it has the host and a fingerprint.
-fn log(by: &dyn fmt::Display, key: &WebhookKey, webhook: Option<&Webhook>, url: Option<&str>, what: &str) {
-    let host = webhook.map(Webhook::host);
-    tracing::info!(target: "sidecar::audit", project = key.project, callback = key.callback, host = host.as_deref(), url, by = %by, "{what}");
 }
 
 impl From<InvalidSettings> for RequestError {

@@ -90,6 +90,7 @@ impl Webhooks {
         for (key, webhook) in changes.webhooks.iter().take(NAMED_MAX) {
             self.changed(&ByQuery, key, webhook.as_deref());
         }
+        self.audit.flush();
         let more = changes.webhooks.len().saturating_sub(NAMED_MAX);
         if more > 0 {
             tracing::info!(target: "sidecar::audit", webhooks = more, by = %ByQuery, "more webhooks were set or removed");
