@@ -143,9 +143,7 @@ impl Service {
         let client = ReloadableClient::read(&settings, &metrics)?;
         let (alerts, alert_settings) = watch::channel(Arc::new(settings.alerts.clone()));
         let (observe, observed) = mpsc::unbounded_channel();
-        let mut in_force = Webhooks::read(&opened.spool, &settings)?;
-        let mut table = WebhookTable::default();
-        webhooks::first_read(&mut in_force, &mut table, &settings.conninfo, clock).await;
+        let (in_force, table) = webhooks::read(&opened.spool, &settings, clock).await?;
         let (routes, effective) = watch::channel(Arc::new(in_force.routes()));
         let inputs = (&client, &effective, observe.clone());
         let deliver = deliver(&settings, &opened, &epochs, clock, &metrics, fail, inputs)?;
@@ -172,9 +170,7 @@ impl Service {
         });
         let poster = poster(&controller, observed, alert_settings, client.post(Handle::current()));
         let mut tasks = control::serve(Arc::clone(&controller), registry, tail).await?;
-        tasks.push(tokio::spawn(poster.run()));
-        tasks.push(tokio::spawn(webhooks::watch(Arc::clone(&webhooks), table, settings.conninfo.clone())));
-        tasks.push(tokio::spawn(systemd::watch(Arc::clone(&controller))));
+        tasks.extend(spawned(&controller, poster, table));
         let (stop, stopped) = watch::channel(false);
         tracing::info!(spool = %settings.spool_path.display(), epoch = %epochs.current(), "sidecar {}", env!("CARGO_PKG_VERSION"));
         let supervisor = supervisor::Params {
@@ -189,11 +185,7 @@ impl Service {
             epochs,
             routes: effective,
         };
-        let ready = webhooks::until_read(webhooks.unread(), supervisor.stop.clone(), {
-            let state = controller.state.clone();
-            move |why| state.enter(Phase::WaitingForWebhooks(why))
-        });
-        let supervisor = Supervisor::new(supervisor, &opened.facts)?;
+        let supervisor = supervised(supervisor, &opened, webhooks.unread())?;
         Ok(Self {
             sources,
             client,
@@ -204,9 +196,7 @@ impl Service {
             capture,
             deliver,
             metrics,
-            supervisor: tokio::spawn(async move {
-                if ready.await { supervisor.run().await } else { Termination::Stopped }
-            }),
+            supervisor,
             failures,
             stop,
             listeners: tasks,
@@ -310,6 +300,32 @@ fn epochs(opened: &Opened) -> anyhow::Result<Epochs> {
         .apply(Op::Commit(Arc::new(Group { facts, ..Group::default() })))
         .context("keep the epoch")?;
     Ok(epochs)
+}
+
+/// Runs the supervisor, once it is known which records have a webhook.
+fn supervised(
+    params: supervisor::Params,
+    opened: &Opened,
+    unread: watch::Receiver<Option<String>>,
+) -> anyhow::Result<tokio::task::JoinHandle<Termination>> {
+    let state = params.state.clone();
+    let waits = move |why| state.enter(Phase::WaitingForWebhooks(why));
+    let ready = webhooks::until_read(unread, params.stop.clone(), waits);
+    let supervisor = Supervisor::new(params, &opened.facts)?;
+    Ok(tokio::spawn(async move { if ready.await { supervisor.run().await } else { Termination::Stopped } }))
+}
+
+fn spawned(
+    controller: &Arc<Controller>,
+    poster: AlertPoster,
+    table: WebhookTable,
+) -> [tokio::task::JoinHandle<()>; 3] {
+    let (webhooks, conninfo) = (Arc::clone(&controller.webhooks), controller.settings.conninfo.clone());
+    [
+        tokio::spawn(poster.run()),
+        tokio::spawn(webhooks::watch(webhooks, table, conninfo)),
+        tokio::spawn(systemd::watch(Arc::clone(controller))),
+    ]
 }
 
 /// Makes requests; the webhooks in force; takes what alerts may be about.

@@ -24,15 +24,12 @@ use crate::source::{Conninfo, PasswordSource};
 use crate::spool::{SpoolKey, SpoolKeys};
 
 pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
-    let mut errors = SettingErrors::default();
-    check_ranges(raw, &mut errors);
+    let mut errors = check_ranges(raw);
     let limits = limits(raw, &mut errors);
     let header_names = errors.or("delivery.header_prefix", HeaderNames::new(&raw.delivery.header_prefix));
-    let webhooks = webhooks(raw, (&limits, header_names.as_ref()), &mut errors);
     let given_token = errors.or("admin.token", raw.admin.token.value());
     let (proxy, egress) = (proxy(&raw.egress, &mut errors), egress(&raw.egress, &mut errors));
-    let host_limits = host_limits(raw, &mut errors);
-    let surge = surge(raw, &mut errors);
+    let (host_limits, surge) = (host_limits(raw, &mut errors), surge(raw, &mut errors));
     let lane_bytes_max = lane_bytes_max(&raw.spool, &mut errors);
     let alerts = alerts(&raw.alerts, header_names.as_ref(), &mut errors);
     let (access, spool_keys) = (access(&raw.admin, &mut errors), spool_keys(&raw.spool.key, &mut errors));
@@ -40,7 +37,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
     let found = (
         conninfo(&raw.postgres, &mut errors),
         mapping(&raw.documents, &mut errors),
-        errors.or("webhook", Routes::new(webhooks)),
+        routes(raw, (&limits, header_names.as_ref()), &mut errors),
         listen(&raw.admin.listen, given_token.as_ref().is_some_and(is_empty), &mut errors),
         choice("documents.on_truncate", &raw.documents.on_truncate, ON_TRUNCATE, &mut errors),
         choice("documents.initial", &raw.documents.initial, INITIAL, &mut errors),
@@ -97,17 +94,20 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
     })
 }
 
-fn webhooks(
+fn routes(
     raw: &Raw,
     defaults: (&Limits, Option<&HeaderNames>),
     errors: &mut SettingErrors,
-) -> Vec<Webhook> {
+) -> Option<Routes> {
     let sections = raw.webhook.iter().enumerate();
-    sections.filter_map(|(at, section)| webhook(at, section, defaults, errors)).collect()
+    let webhooks: Vec<Webhook> =
+        sections.filter_map(|(at, section)| webhook(at, section, defaults, errors)).collect();
+    errors.or("webhook", Routes::new(webhooks))
 }
 
 /// Checks ranges and other constraints that types alone do not express.
-fn check_ranges(raw: &Raw, errors: &mut SettingErrors) {
+fn check_ranges(raw: &Raw) -> SettingErrors {
+    let mut errors = SettingErrors::default();
     let slot_ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let named = |name: &str| (1..=63).contains(&name.len());
     let level = &raw.log.level;
@@ -143,6 +143,7 @@ fn check_ranges(raw: &Raw, errors: &mut SettingErrors) {
             errors.note(field, why);
         }
     }
+    errors
 }
 
 fn lane_bytes_max(raw: &raw::Spool, errors: &mut SettingErrors) -> u64 {

@@ -33,7 +33,7 @@ use crate::settings::{InvalidSettings, Settings, WebhookQuery, merged_settings};
 use crate::spool::{Fact, Op, Opened, Spool, SpoolError, WebhookChange};
 
 pub(super) use self::in_force::{SetWebhook, key_of};
-pub(super) use self::query_watch::{first_read, until_read, watch};
+pub(super) use self::query_watch::{read, until_read, watch};
 
 /// The webhooks of the running sidecar.
 pub(super) struct Webhooks {
@@ -58,7 +58,7 @@ pub(super) struct Webhooks {
 
 impl Webhooks {
     /// Reads those in the spool. Where one cannot be used, nothing starts: its records would go elsewhere.
-    pub(super) fn read(spool: &Spool, settings: &Settings) -> Result<InForce, InvalidSettings> {
+    fn read(spool: &Spool, settings: &Settings) -> Result<InForce, InvalidSettings> {
         let stored = spool.reader().and_then(|reader| reader.webhooks());
         let stored =
             stored.map_err(|error| InvalidSettings(vec![format!("read the spool's webhooks: {error}")]))?;

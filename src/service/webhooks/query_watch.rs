@@ -10,29 +10,33 @@ use super::Webhooks;
 use super::in_force::{InForce, QueryFailure};
 use super::query::QueryChanges;
 use crate::clock::Clock;
-use crate::settings::{RefusedRow, WebhookQuery};
+use crate::settings::{InvalidSettings, RefusedRow, Settings, WebhookQuery};
 use crate::source::Conninfo;
 use crate::source::webhook_rows::{WebhookRows, WebhookTable};
+use crate::spool::Spool;
 
 /// As audit lines name it.
 struct ByQuery;
 
-/// Reads the query before anything is captured or sent, so that a restart is no change of webhooks. Where that
-/// takes too long, capture and delivery wait for the first list.
-pub(in crate::service) async fn first_read(
-    in_force: &mut InForce,
-    table: &mut WebhookTable,
-    conninfo: &Conninfo,
+/// Reads the webhooks in the spool, and the query before anything is captured or sent, so that a restart is no change
+/// of webhooks. Where that takes too long, capture and delivery wait for the first list.
+pub(in crate::service) async fn read(
+    spool: &Spool,
+    settings: &Settings,
     clock: Clock,
-) {
-    let Some(WebhookQuery { sql, .. }) = in_force.sources().query.clone() else { return };
-    let read = tokio::time::timeout(FIRST_READ, table.read(conninfo, &sql)).await;
-    let Ok(read) = read else { return };
-    match in_force.take_rows(&sql, read.map_err(|error| error.to_string()), clock.wall()) {
+) -> Result<(InForce, WebhookTable), InvalidSettings> {
+    let (mut in_force, mut table) = (Webhooks::read(spool, settings)?, WebhookTable::default());
+    let Some(WebhookQuery { sql, .. }) = &settings.webhook_sources.query else {
+        return Ok((in_force, table));
+    };
+    let read = tokio::time::timeout(FIRST_READ, table.read(&settings.conninfo, sql)).await;
+    let Ok(read) = read else { return Ok((in_force, table)) };
+    match in_force.take_rows(sql, read.map_err(|error| error.to_string()), clock.wall()) {
         Some(Ok(changes)) => log_changes(&changes, in_force.query().len()),
-        Some(Err(failure)) => log_failure(&failure, in_force),
+        Some(Err(failure)) => log_failure(&failure, &in_force),
         None => {}
     }
+    Ok((in_force, table))
 }
 
 /// Reads for ever.
