@@ -4,12 +4,13 @@ use super::api::{
     DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, Readiness,
     ReplayList, ReplayStatus, ReplaySummary, ResyncRequest, Status,
 };
+use super::record_control::RecordControl;
 use super::request_error::RequestError;
 use super::webhook_control::WebhookControl;
 use crate::replay::ReplayRequest;
 
 /// The running sidecar. Every method except [`Control::readiness`] may wait for the disk.
-pub trait Control: WebhookControl {
+pub trait Control: RecordControl + WebhookControl {
     /// Whether the sidecar is ready. Probes call it often: it waits for neither the loops nor the disk.
     fn readiness(&self) -> Readiness;
     /// The current status.

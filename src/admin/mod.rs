@@ -12,6 +12,9 @@
 mod api;
 mod caller;
 mod control;
+mod lists;
+mod record_control;
+mod record_routes;
 mod request_error;
 mod respond;
 mod routes;
@@ -35,8 +38,13 @@ pub use api::{
     ReplayStatus, ReplaySummary, ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus, SourceState,
     SourceStatus, SpoolStatus, Status, WindowStatus,
 };
+pub use api::{
+    DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
+    DeliveryStatus, FoundRecordStatus, LastAttempt,
+};
 pub use caller::Caller;
 pub use control::Control;
+pub use record_control::RecordControl;
 pub use request_error::RequestError;
 pub use respond::AdminState;
 pub use server::{serve_socket, serve_tcp};

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::api::{DeadLetterQuery, DeadLetterSelection, ResyncAccepted, ResyncRequest};
 use super::respond::{AdminState, respond};
-use super::{tail, webhook_routes};
+use super::{record_routes, tail, webhook_routes};
 use crate::record::Callback;
 use crate::replay::ReplayRequest;
 
@@ -32,6 +32,7 @@ pub(super) fn router(admin: Arc<AdminState>) -> Router {
         .route("/api/v1/dead-letters/{no}", get(show_dead_letter))
         .route("/api/v1/dead-letters/redeliver", post(redeliver))
         .route("/api/v1/dead-letters/discard", post(discard))
+        .merge(record_routes::router())
         .merge(webhook_routes::router())
         .with_state(admin)
 }

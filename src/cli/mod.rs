@@ -2,9 +2,11 @@
 //!
 //! The commands use `client` (the running sidecar), `exit`, `output` and `runtime`, and nothing of this file.
 
+mod attempt_lines;
 mod client;
 mod config;
 mod dead_letters;
+mod deliveries;
 mod demo;
 mod doctor;
 mod exit;
@@ -78,6 +80,9 @@ enum Command {
     /// Send settled records again, from an LSN or a time on
     #[command(after_help = replay::AFTER_HELP)]
     Replay(replay::Args),
+    /// List and show batches with their attempts, or search for them
+    #[command(after_help = deliveries::AFTER_HELP)]
+    Deliveries(deliveries::Args),
     /// List, show, redeliver or discard dead letters
     #[command(after_help = dead_letters::AFTER_HELP)]
     DeadLetters(dead_letters::Args),
@@ -133,6 +138,7 @@ fn dispatch(command: Command, sources: &Sources) -> Exit {
         Command::Status(args) => with_spool(&|spool| status::status(spool, &args)),
         Command::Tail(args) => with_spool(&|spool| tail::tail(spool, &args)),
         Command::Replay(args) => with_spool(&|spool| replay::replay(spool, &args)),
+        Command::Deliveries(args) => with_spool(&|spool| deliveries::deliveries(spool, &args)),
         Command::DeadLetters(args) => with_spool(&|spool| dead_letters::dead_letters(spool, &args)),
         Command::Webhooks(args) => with_spool(&|spool| webhooks::webhooks(spool, &args)),
         Command::Resync(args) => with_spool(&|spool| resync::resync(spool, &args)),

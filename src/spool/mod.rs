@@ -11,6 +11,7 @@
 
 mod attempt;
 mod batch;
+mod batch_query;
 mod chunk;
 #[cfg(test)]
 mod contract;
@@ -20,11 +21,13 @@ mod engine;
 mod epochs;
 mod error;
 mod fact;
+mod filter;
 mod group;
 mod lane;
 mod meta;
 mod open;
 mod ops;
+mod record_query;
 mod replay;
 mod rules;
 mod scratch;
@@ -37,7 +40,8 @@ mod subscription;
 mod writer;
 
 pub use attempt::{Attempted, Exchange, Fate, LoggedAnswer, LoggedAttempt, Phase};
-pub use batch::{Batch, BatchId};
+pub use batch::{Batch, BatchId, BatchState};
+pub use batch_query::{AttemptFilter, BatchPage, BatchQuery};
 pub use chunk::{Chunk, DamagedChunk, Records};
 pub use cursors::Cursors;
 pub use dead_letter::{DeadLetter, DeadLetterNo, DeadReason};
@@ -50,6 +54,7 @@ pub use lane::Search as RefusalSearch;
 pub use lane::{Failure, LaneHealth, LaneState, Pause, PausedBy, Refusals, SizeLimit};
 pub use meta::{LowWatermark, Usage};
 pub use ops::{Done, Op, Room};
+pub use record_query::{FoundRecord, RecordPage, Wanted};
 pub use replay::{LaneReplay, NewReplay, Replay, ReplayNo, ReplayState};
 pub use scratch::{ScratchError, ScratchTable};
 pub use sealing::{BadKey, SealError, SpoolKey, SpoolKeys};

@@ -1,6 +1,7 @@
 //! What was sent is sent again from a place or time on, and what was given up once more.
 
 mod dead_letters;
+mod deliveries;
 mod faults;
 mod fixture;
 mod ranges;

@@ -4,6 +4,7 @@
 //! times RFC 3339 in UTC, sizes bytes, durations seconds.
 
 mod dead_letters;
+mod deliveries;
 mod replays;
 mod resync;
 mod status;
@@ -15,6 +16,10 @@ mod webhooks;
 pub use dead_letters::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
     DeadLetterRecord, DeadLetterSelection, DeadLetterStatus,
+};
+pub use deliveries::{
+    DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
+    DeliveryStatus, FoundRecordStatus, LastAttempt,
 };
 pub use replays::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, WindowStatus};
 pub use resync::{ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus};

@@ -3,9 +3,10 @@
 use uuid::Uuid;
 
 use super::lanes::Lanes;
+use super::stored_records::{StoredRecord, stored_records};
 use crate::admin::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
-    DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, RequestError,
+    DeadLetterSelection, DeadLetterStatus, RequestError,
 };
 use crate::deliver::{Deliver, request_id};
 use crate::record::Callback;
@@ -39,34 +40,14 @@ pub(super) fn page(
 /// One dead letter, with its first records and its attempts.
 pub(super) fn detail(reader: &Reader, lanes: &Lanes, no: i64) -> Result<DeadLetterDetail, RequestError> {
     let letter = reader.dead_letter(DeadLetterNo(no))?.ok_or_else(|| not_found(no))?;
-    let mut first_records = Vec::new();
-    let mut from = letter.first;
-    'read: while let Some(chunk) = reader.chunk_holding(letter.lane, from)? {
-        for record in chunk.records() {
-            let record = record.map_err(SpoolError::from)?;
-            if record.seq > letter.last || first_records.len() >= RECORDS_SHOWN {
-                break 'read;
-            }
-            if record.seq >= letter.first {
-                let fragment = String::from_utf8_lossy(record.fragment).into_owned();
-                first_records.push(DeadLetterRecord {
-                    position: record.position.to_string(),
-                    commit_lsn: record.position.commit.to_string(),
-                    committed_at: record.committed_at.to_rfc3339(),
-                    record: serde_json::value::RawValue::from_string(fragment)
-                        .map_err(|error| SpoolError::Damaged(format!("a record: {error}")))?,
-                });
-            }
-        }
-        from = crate::record::Seq(chunk.last.0 + 1);
-    }
+    let records = stored_records(reader, letter.lane, (letter.first, letter.last), RECORDS_SHOWN)?;
     let attempts = match &letter.batch {
         Some(batch) => reader.attempts(batch)?,
         None => Vec::new(),
     };
     Ok(DeadLetterDetail {
         dead_letter: status(&letter, lanes),
-        first_records,
+        first_records: records.iter().map(StoredRecord::shown).collect::<Result<_, _>>()?,
         attempts: attempts.into_iter().map(|row| attempt(letter.batch, row)).collect(),
     })
 }
@@ -233,7 +214,8 @@ fn status(letter: &DeadLetter, lanes: &Lanes) -> DeadLetterStatus {
     }
 }
 
-fn attempt(batch: Option<Uuid>, row: LoggedAttempt) -> AttemptStatus {
+/// An attempt as the API shows it.
+pub(super) fn attempt(batch: Option<Uuid>, row: LoggedAttempt) -> AttemptStatus {
     let seconds = |micros: u64| std::time::Duration::from_micros(micros).as_secs_f64();
     let mut exchange = row.exchange;
     let (response_headers, response_body) =

@@ -1,11 +1,15 @@
 //! What the admin port and the control socket call on the running sidecar.
 
 mod dead_letters;
+mod deliveries;
+mod delivery_detail;
+mod delivery_query;
 mod lane_requests;
 mod lanes;
 mod replays;
 mod resync;
 mod status;
+mod stored_records;
 mod tail_line;
 mod test_requests;
 mod webhooks;
@@ -22,8 +26,8 @@ use super::state::State;
 use super::webhooks::Webhooks;
 use crate::admin::{
     self, AdminState, Control, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
-    DeadLetterSelection, Readiness, ReplayList, ReplayStatus, ReplaySummary, RequestError, ResyncRequest,
-    Status, Tail,
+    DeadLetterSelection, DeliveryDetail, DeliveryPage, DeliveryQuery, Readiness, RecordControl, ReplayList,
+    ReplayStatus, ReplaySummary, RequestError, ResyncRequest, Status, Tail,
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
@@ -98,6 +102,16 @@ impl Control for Controller {
 
     fn discard(&self, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, RequestError> {
         dead_letters::discard(&self.reader()?, &self.spool, &self.lanes(), selection)
+    }
+}
+
+impl RecordControl for Controller {
+    fn deliveries(&self, query: &DeliveryQuery) -> Result<DeliveryPage, RequestError> {
+        self.list_deliveries(query)
+    }
+
+    fn delivery(&self, id: &str, scope: Option<&str>) -> Result<DeliveryDetail, RequestError> {
+        self.show_delivery(id, scope)
     }
 }
 

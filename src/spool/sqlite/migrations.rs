@@ -16,7 +16,7 @@ use crate::spool::error::OpenError;
 
 /// The statements of each step: the first makes format 2 of format 1. A step that was released never
 /// changes, and comes with a fixture of the format that it makes (`tests/fixtures/spool-N`).
-pub(super) const STEPS: &[&[&str]] = &[FORMAT_2];
+pub(super) const STEPS: &[&[&str]] = &[FORMAT_2, FORMAT_3];
 
 const FORMAT_2: &[&str] = &[
     // JSON, and NULL in a lane that never failed.
@@ -36,6 +36,30 @@ const FORMAT_2: &[&str] = &[
     "ALTER TABLE attempt ADD COLUMN next_at INTEGER",
     WEBHOOKS,
 ];
+
+const FORMAT_3: &[&str] = &[
+    BATCHES_OF_LANE,
+    DEAD_BATCHES,
+    DEAD_BATCHES_OF_LANE,
+    FAILED_ATTEMPTS,
+    CHUNK_FILTER,
+    CHUNKS_WITHOUT_FILTER,
+    CHUNKS_WITH_FILTER,
+];
+
+// Ids grow with time, so each of these gives the newest batches first. All but the first hold nothing of
+// a batch that is delivered at its first attempt.
+const BATCHES_OF_LANE: &str = "CREATE INDEX batch_of_lane_by_id ON batch (lane, id)";
+const DEAD_BATCHES: &str = "CREATE INDEX batch_dead ON batch (id) WHERE state = 2";
+const DEAD_BATCHES_OF_LANE: &str = "CREATE INDEX batch_dead_of_lane ON batch (lane, id) WHERE state = 2";
+const FAILED_ATTEMPTS: &str =
+    "CREATE INDEX attempt_failed ON attempt (outcome, status, batch) WHERE outcome <> 'delivered'";
+
+// What a chunk may hold, for searches by document and key: they read the filters in the index alone, and
+// only chunks that may hold what is wanted. NULL in chunks of earlier formats.
+const CHUNK_FILTER: &str = "ALTER TABLE chunk ADD COLUMN filter BLOB";
+const CHUNKS_WITHOUT_FILTER: &str = "DROP INDEX chunk_of_lane";
+const CHUNKS_WITH_FILTER: &str = "CREATE INDEX chunk_of_lane ON chunk (lane, last, filter)";
 
 /// Webhooks that are set while the sidecar runs; `settings` is JSON. A revision is never given twice.
 const WEBHOOKS: &str = "CREATE TABLE webhook (

@@ -1,6 +1,7 @@
 //! The engine of one machine: one SQLite file, `synchronous=FULL`, one connection that writes.
 
 mod attempts;
+mod batch_queries;
 mod batches;
 mod chunks;
 mod cost;
@@ -16,6 +17,7 @@ mod meta;
 mod migrations;
 mod permissions;
 mod reader;
+mod record_queries;
 mod replays;
 mod retention;
 mod row_bytes;

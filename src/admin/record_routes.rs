@@ -1,0 +1,63 @@
+//! The endpoints of deliveries, documents and records.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use axum::routing::get;
+use serde_json::Value;
+
+use super::api::{DeliveryPage, DeliveryQuery};
+use super::lists::{ListPage, ListRequest};
+use super::respond::{AdminState, respond};
+
+type Admin = State<Arc<AdminState>>;
+
+pub(super) fn router() -> Router<Arc<AdminState>> {
+    Router::new()
+        .route("/api/v1/deliveries", get(list_deliveries))
+        .route("/api/v1/deliveries/{webhook-id}", get(show_delivery))
+}
+
+async fn list_deliveries(
+    State(admin): Admin,
+    Query(query): Query<DeliveryQuery>,
+    list: ListRequest,
+) -> Response {
+    list.respond(admin, move |control| control.deliveries(&query)).await
+}
+
+async fn show_delivery(State(admin): Admin, Path(id): Path<String>) -> Response {
+    respond(admin, move |control| control.delivery(&id, None)).await
+}
+
+impl ListPage for DeliveryPage {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "project",
+        "callback",
+        "state",
+        "records",
+        "bytes",
+        "cut_at",
+        "attempts",
+        "last_attempt.started_at",
+        "last_attempt.took_seconds",
+        "last_attempt.status",
+        "last_attempt.outcome",
+        "last_attempt.class",
+        "next_attempt_at",
+        "waits_for",
+        "dead_letter",
+        "replay",
+    ];
+
+    fn items(&self) -> Vec<Value> {
+        self.deliveries.iter().filter_map(|delivery| serde_json::to_value(delivery).ok()).collect()
+    }
+
+    fn next(&self) -> Option<String> {
+        self.next.clone()
+    }
+}
