@@ -1,5 +1,7 @@
 //! What the routes call on the running sidecar.
 
+use std::sync::Arc;
+
 use super::api::{
     DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, Readiness,
     ReplayList, ReplayStatus, ReplaySummary, ResyncRequest, Status,
@@ -15,6 +17,8 @@ pub trait Control: RecordControl + WebhookControl {
     fn readiness(&self) -> Readiness;
     /// The current status.
     fn status(&self) -> Status;
+    /// The status as it was at most a second ago. For pages that are open: they ask for it often.
+    fn recent_status(&self) -> Arc<Status>;
     /// Sets the gauges that are computed on demand, before the metrics are encoded.
     fn refresh_gauges(&self);
     /// Requests a resync. Returns the number under which [`Status`] shows it.

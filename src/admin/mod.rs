@@ -13,6 +13,7 @@ mod api;
 mod caller;
 mod control;
 mod lists;
+mod page;
 mod record_control;
 mod record_routes;
 mod request_error;

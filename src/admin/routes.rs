@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::api::{DeadLetterQuery, DeadLetterSelection, ResyncAccepted, ResyncRequest};
 use super::respond::{AdminState, respond};
-use super::{record_routes, tail, webhook_routes};
+use super::{page, record_routes, tail, webhook_routes};
 use crate::record::Callback;
 use crate::replay::ReplayRequest;
 
@@ -34,6 +34,7 @@ pub(super) fn router(admin: Arc<AdminState>) -> Router {
         .route("/api/v1/dead-letters/discard", post(discard))
         .merge(record_routes::router())
         .merge(webhook_routes::router())
+        .merge(page::router())
         .with_state(admin)
 }
 

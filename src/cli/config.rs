@@ -2,12 +2,12 @@
 
 use super::exit::Exit;
 use super::output::print;
-use crate::settings::Settings;
+use crate::settings::{Settings, warnings};
 
 /// Reports valid settings. Invalid ones are reported where they are read.
 pub(super) fn check(settings: &Settings) -> Exit {
     let webhooks = settings.routes.all().count();
-    for warning in settings.warnings() {
+    for warning in warnings(&settings.routes) {
         print(format_args!("warning: {warning}\n"));
     }
     let plural = if webhooks == 1 { "" } else { "s" };

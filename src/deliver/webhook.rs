@@ -114,69 +114,6 @@ pub struct Limits {
     pub requests: RequestLimits,
 }
 
-/// Two webhooks for the same records.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("two webhooks are for project `{project}` and callback `{callback}`: keep one, or name others")]
-pub struct DuplicateWebhook {
-    /// The project of both.
-    pub project: String,
-    /// The callback of both.
-    pub callback: String,
-}
-
-/// All webhooks. An exact project comes before `*`, then an exact callback before `*`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Routes {
-    webhooks: Vec<Arc<Webhook>>,
-}
-
-impl Routes {
-    /// Refuses two for the same.
-    pub fn new(webhooks: Vec<Webhook>) -> Result<Self, DuplicateWebhook> {
-        for (at, webhook) in webhooks.iter().enumerate() {
-            let twin =
-                |other: &&Webhook| other.project == webhook.project && other.callback == webhook.callback;
-            if webhooks.iter().take(at).any(|other| twin(&other)) {
-                return Err(DuplicateWebhook {
-                    project: webhook.project.clone().unwrap_or_else(|| "*".into()),
-                    callback: webhook.callback.map_or("*", Callback::name).to_owned(),
-                });
-            }
-        }
-        Ok(Self { webhooks: webhooks.into_iter().map(Arc::new).collect() })
-    }
-
-    /// These webhooks, and those of `fallback` for other projects and callbacks. Each of both is there once.
-    pub fn over(webhooks: Vec<Webhook>, fallback: &Self) -> Self {
-        let webhooks: Vec<Arc<Webhook>> = webhooks.into_iter().map(Arc::new).collect();
-        let is_replaced = |other: &&Arc<Webhook>| {
-            let twin = |own: &Arc<Webhook>| own.project == other.project && own.callback == other.callback;
-            webhooks.iter().any(twin)
-        };
-        let kept: Vec<_> = fallback.webhooks.iter().filter(|other| !is_replaced(other)).cloned().collect();
-        Self { webhooks: [webhooks, kept].concat() }
-    }
-
-    /// The webhook of a lane.
-    pub fn find(&self, project: &str, callback: Callback) -> Option<&Arc<Webhook>> {
-        self.webhooks
-            .iter()
-            .filter(|webhook| webhook.project.as_deref().is_none_or(|exact| exact == project))
-            .filter(|webhook| webhook.callback.is_none_or(|exact| exact == callback))
-            .max_by_key(|webhook| (webhook.project.is_some(), webhook.callback.is_some()))
-    }
-
-    /// Which properties the records of a lane that are kept are about; `None`: it has no webhook.
-    pub fn properties(&self, project: &str, callback: Callback) -> Option<PropertySet> {
-        self.find(project, callback).map(|webhook| webhook.properties)
-    }
-
-    /// All webhooks.
-    pub fn all(&self) -> impl Iterator<Item = &Arc<Webhook>> {
-        self.webhooks.iter()
-    }
-}
-
 impl Default for Limits {
     fn default() -> Self {
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
@@ -203,57 +140,5 @@ impl Default for Limits {
             gzip: false,
             requests: RequestLimits::default(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn webhook(project: Option<&str>, callback: Option<Callback>) -> Webhook {
-        Webhook {
-            project: project.map(Into::into),
-            callback,
-            ..Webhook::new(hyper::Uri::from_static("http://localhost/").into())
-        }
-    }
-
-    #[test]
-    fn an_exact_project_comes_before_any_then_an_exact_callback() {
-        let ingested = Callback::Ingested;
-        let all = [
-            webhook(None, None),
-            webhook(None, Some(ingested)),
-            webhook(Some("a"), None),
-            webhook(Some("a"), Some(ingested)),
-        ];
-        let routes = Routes::new(all.to_vec()).unwrap();
-        let found = |project, callback| routes.find(project, callback).map(|found| (**found).clone());
-        assert_eq!(found("a", ingested), Some(all[3].clone()));
-        assert_eq!(found("a", Callback::Modified), Some(all[2].clone()));
-        assert_eq!(found("b", ingested), Some(all[1].clone()));
-        assert_eq!(found("b", Callback::Modified), Some(all[0].clone()));
-        let some = Routes::new(vec![all[3].clone()]).unwrap();
-        assert_eq!(some.find("a", Callback::Excluded), None);
-    }
-
-    #[test]
-    fn a_webhook_comes_before_the_fallback_for_exactly_the_same_records() {
-        let url = |url: &'static str, webhook: Webhook| Webhook {
-            url: hyper::Uri::from_static(url).into(),
-            ..webhook
-        };
-        let all = url("http://all/", webhook(None, None));
-        let of_a = url("http://a/", webhook(Some("a"), None));
-        let fallback = Routes::new(vec![all.clone(), of_a]).unwrap();
-        let own = url("http://own/", webhook(Some("a"), None));
-        let routes = Routes::over(vec![own.clone()], &fallback);
-        assert_eq!(routes.all().map(|found| (**found).clone()).collect::<Vec<_>>(), [own, all]);
-    }
-
-    #[test]
-    fn two_webhooks_for_the_same_records_are_refused() {
-        let twice = Routes::new(vec![webhook(None, None), webhook(Some("a"), None), webhook(None, None)]);
-        assert_eq!(twice, Err(DuplicateWebhook { project: "*".into(), callback: "*".into() }));
     }
 }

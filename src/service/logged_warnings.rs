@@ -1,27 +1,24 @@
-//! Warnings about the settings, each logged once.
+//! Warnings about webhooks, each logged once.
 
 use std::collections::BTreeSet;
 
-use crate::settings::Settings;
+use crate::deliver::Routes;
+use crate::settings::warnings;
 
 /// The warnings that were logged.
+#[derive(Default)]
 pub(super) struct LoggedWarnings(BTreeSet<String>);
 
 impl LoggedWarnings {
-    /// Logs all.
-    pub(super) fn of(settings: &Settings) -> Self {
-        let mut logged = Self(BTreeSet::new());
-        logged.log(settings);
-        logged
-    }
-
-    /// Logs those that were not logged before.
-    pub(super) fn log(&mut self, settings: &Settings) {
-        for warning in settings.warnings() {
-            if !self.0.contains(&warning) {
+    /// Logs those about `routes` that were not logged before. Tenants set webhooks too: not all are logged.
+    pub(super) fn log(&mut self, routes: &Routes) {
+        for warning in warnings(routes) {
+            if self.0.len() < LOGGED_MAX && !self.0.contains(&warning) {
                 tracing::warn!("{warning}");
                 self.0.insert(warning);
             }
         }
     }
 }
+
+const LOGGED_MAX: usize = 100;

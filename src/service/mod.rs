@@ -21,8 +21,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
 use self::alerts::AlertPoster;
-use self::control::{Controller, tail_line};
-use self::logged_warnings::LoggedWarnings;
+use self::control::{Controller, RecentStatus, tail_line};
 use self::reloadable_client::ReloadableClient;
 use self::state::State;
 use self::supervisor::{Supervisor, Termination};
@@ -110,7 +109,6 @@ enum Request {
 
 struct Service {
     sources: Sources,
-    logged_warnings: LoggedWarnings,
     client: ReloadableClient,
     webhooks: Arc<Webhooks>,
     /// `[alerts]` of the settings read last.
@@ -162,6 +160,7 @@ impl Service {
             epoch: epochs.current(),
             webhooks: Arc::clone(&webhooks),
             post: Mutex::new(client.post(Handle::current())),
+            recent_status: RecentStatus::default(),
         });
         let poster = poster(&controller, observed, alert_settings, client.post(Handle::current()));
         let mut tasks = control::serve(Arc::clone(&controller), registry, tail).await?;
@@ -183,7 +182,6 @@ impl Service {
         let supervisor = Supervisor::new(supervisor, &opened.facts)?;
         Ok(Self {
             sources,
-            logged_warnings: LoggedWarnings::of(&settings),
             client,
             webhooks,
             alerts,
@@ -222,7 +220,6 @@ impl Service {
         let read = read.and_then(|read| self.client.reload().map(|()| read));
         match read.and_then(|read| Ok(self.webhooks.reload(&read).map(|()| read)?)) {
             Ok(read) => {
-                self.logged_warnings.log(&read);
                 self.alerts.send_replace(Arc::new(read.alerts));
                 self.metrics.config_last_reload_successful.set(1);
                 tracing::info!(

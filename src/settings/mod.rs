@@ -34,6 +34,7 @@ pub use values::{
     Alerts, DEFAULT_SETTINGS, Initial, InvalidSettings, LogFormat, OnTruncate, Settings, Sources,
     WebhookDefaults, WebhookSections,
 };
+pub use warnings::warnings;
 pub use webhook::{masked, merged_settings, replace_plain_secrets};
 
 /// Loads the effective settings.

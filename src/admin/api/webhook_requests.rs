@@ -99,11 +99,6 @@ impl PlannedChange {
     pub fn key(&self) -> WebhookKey {
         WebhookKey { project: self.project.clone(), callback: self.callback.clone() }
     }
-
-    /// Whether it is of this one.
-    pub fn is_of(&self, key: &WebhookKey) -> bool {
-        self.project == key.project && self.callback == key.callback
-    }
 }
 
 /// What is done to a webhook.

@@ -6,6 +6,7 @@ mod delivery_detail;
 mod delivery_query;
 mod lane_requests;
 mod lanes;
+mod recent_status;
 mod replays;
 mod resync;
 mod status;
@@ -22,6 +23,7 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use self::lanes::Lanes;
+pub(super) use self::recent_status::RecentStatus;
 use super::state::State;
 use super::webhooks::Webhooks;
 use crate::admin::{
@@ -57,6 +59,7 @@ pub(super) struct Controller {
     pub(super) webhooks: Arc<Webhooks>,
     /// For tests of webhooks.
     pub(super) post: Mutex<SendRequest>,
+    pub(super) recent_status: RecentStatus,
 }
 
 impl Control for Controller {
@@ -66,6 +69,10 @@ impl Control for Controller {
 
     fn status(&self) -> Status {
         self.current_status()
+    }
+
+    fn recent_status(&self) -> Arc<Status> {
+        self.recent_status.get(self.clock, || self.current_status())
     }
 
     fn refresh_gauges(&self) {

@@ -1,5 +1,6 @@
 //! The webhooks of both origins, as values.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -20,6 +21,7 @@ pub(in crate::service) struct InForce {
     limits: (usize, HostLimits, u64, Option<SurgeLimit>),
     /// `spool.key`
     keys: SpoolKeys,
+    /// By key.
     set: Vec<SetWebhook>,
 }
 
@@ -28,7 +30,7 @@ pub(in crate::service) struct SetWebhook {
     pub(in crate::service) key: WebhookKey,
     /// With the keys of a `[[webhook]]` section, but for project and callback.
     pub(in crate::service) settings: Value,
-    pub(in crate::service) webhook: Webhook,
+    pub(in crate::service) webhook: Arc<Webhook>,
     pub(in crate::service) revision: u64,
     pub(in crate::service) changed_at: Timestamp,
     /// In the spool, a secret of it is encrypted with another key than the first.
@@ -41,7 +43,7 @@ pub(super) struct Checked {
     pub(super) settings: Value,
     /// The settings as they are stored.
     pub(super) stored: String,
-    pub(super) webhook: Webhook,
+    pub(super) webhook: Arc<Webhook>,
 }
 
 impl InForce {
@@ -95,6 +97,7 @@ impl InForce {
         let webhook = self.webhook(&key, &settings);
         let webhook =
             webhook.map_err(|invalid| InvalidSettings(invalid.0.into_iter().map(within).collect()))?;
+        let webhook = Arc::new(webhook);
         Ok(SetWebhook { key, settings, webhook, revision, changed_at, is_outdated })
     }
 
@@ -110,18 +113,16 @@ impl InForce {
 
     /// What is stored now. `checked` has what was changed.
     pub(super) fn replace(&mut self, stored: Vec<StoredWebhook>, checked: Vec<Checked>) {
-        let mut known: Vec<(WebhookKey, Value, Webhook)> =
-            checked.into_iter().map(|new| (new.key, new.settings, new.webhook)).collect();
         let old = std::mem::take(&mut self.set).into_iter();
-        known.extend(old.map(|old| (old.key, old.settings, old.webhook)));
+        let mut known: BTreeMap<WebhookKey, (Value, Arc<Webhook>)> =
+            old.map(|old| (old.key, (old.settings, old.webhook))).collect();
+        known.extend(checked.into_iter().map(|new| (new.key, (new.settings, new.webhook))));
         self.set = stored
             .into_iter()
             .filter_map(|stored| {
-                let at = known
-                    .iter()
-                    .position(|(key, ..)| key.project == stored.project && key.callback == stored.callback)?;
-                let (key, settings, webhook) = known.swap_remove(at);
-                let StoredWebhook { revision, changed_at, .. } = stored;
+                let StoredWebhook { project, callback, revision, changed_at, .. } = stored;
+                let key = WebhookKey { project, callback };
+                let (settings, webhook) = known.remove(&key)?;
                 Some(SetWebhook { key, settings, webhook, revision, changed_at, is_outdated: false })
             })
             .collect();
@@ -129,7 +130,7 @@ impl InForce {
 
     /// Those that were set, and those of the file for other projects and callbacks.
     pub(in crate::service) fn routes(&self) -> Routes {
-        Routes::over(self.set.iter().map(|set| set.webhook.clone()).collect(), &self.file)
+        Routes::over(self.set.iter().map(|set| Arc::clone(&set.webhook)).collect(), &self.file)
     }
 
     /// Those whose secrets are encrypted with another key than the first, as they are to be stored.
@@ -154,7 +155,8 @@ impl InForce {
 
     /// One that was set.
     pub(in crate::service) fn set(&self, key: &WebhookKey) -> Option<&SetWebhook> {
-        self.set.iter().find(|set| set.key == *key)
+        let at = self.set.binary_search_by(|set| set.key.cmp(key)).ok()?;
+        self.set.get(at)
     }
 
     /// All that were set, by project and callback.

@@ -8,6 +8,7 @@ mod plan;
 mod rotation;
 mod secrets;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
@@ -16,7 +17,10 @@ use tokio::sync::{mpsc, watch};
 
 use self::in_force::{Checked, InForce};
 use self::secrets::seal;
-use crate::admin::{ApplyRequest, ApplyResult, Caller, PlannedAction, RequestError, WebhookKey};
+use super::logged_warnings::LoggedWarnings;
+use crate::admin::{
+    ApplyRequest, ApplyResult, Caller, PlannedAction, PlannedChange, RequestError, WebhookKey,
+};
 use crate::alert;
 use crate::capture::Capture;
 use crate::clock::Clock;
@@ -37,6 +41,7 @@ pub(super) struct Webhooks {
     /// Held while a change is checked, stored and put in force.
     in_force: Mutex<InForce>,
     pauses: Mutex<Pauses>,
+    warnings: Mutex<LoggedWarnings>,
     /// Takes changes of webhooks, for alerts.
     observe: mpsc::UnboundedSender<alert::Event>,
 }
@@ -63,6 +68,8 @@ impl Webhooks {
         let pauses = pauses.context("read the spool's pauses")?;
         deliver.pause(pauses.clone()).context("keep the pauses of lanes")?;
         let in_force = sealed_again(in_force, &opened.spool, clock)?;
+        let mut warnings = LoggedWarnings::default();
+        warnings.log(&in_force.routes());
         Ok(Arc::new(Self {
             spool: opened.spool.clone(),
             clock,
@@ -71,6 +78,7 @@ impl Webhooks {
             routes,
             in_force: Mutex::new(in_force),
             pauses: Mutex::new(pauses),
+            warnings: Mutex::new(warnings),
             observe,
         }))
     }
@@ -156,18 +164,17 @@ impl Webhooks {
         if request.dry_run || result.changes.is_empty() {
             return Ok(result);
         }
-        let is_changed = |key: &WebhookKey| result.changes.iter().any(|change| change.is_of(key));
-        checked.retain(|checked| is_changed(&checked.key));
+        let changed: BTreeSet<WebhookKey> = result.changes.iter().map(PlannedChange::key).collect();
+        checked.retain(|checked| changed.contains(&checked.key));
         let removed = result.changes.iter().filter(|change| change.action == PlannedAction::Remove);
         let removals = removed.map(|change| removal(&change.key()));
         let changes = checked.iter().map(WebhookChange::from).chain(removals).collect();
-        let urls: Vec<(WebhookKey, Option<Webhook>)> =
-            checked.iter().map(|checked| (checked.key.clone(), Some(checked.webhook.clone()))).collect();
+        let urls: BTreeMap<WebhookKey, Arc<Webhook>> =
+            checked.iter().map(|checked| (checked.key.clone(), Arc::clone(&checked.webhook))).collect();
         self.store(&mut in_force, changes, checked)?;
         for change in &result.changes {
-            let webhook =
-                urls.iter().find(|(key, _)| change.is_of(key)).and_then(|(_, webhook)| webhook.as_ref());
-            self.changed(caller, &change.key(), webhook);
+            let key = change.key();
+            self.changed(caller, &key, urls.get(&key).map(|webhook| &**webhook));
         }
         Ok(result)
     }
@@ -200,18 +207,21 @@ impl Webhooks {
             Some(_) => ("a webhook was set", "set"),
             None => ("a webhook was removed", "removed"),
         };
-        log(caller, key, webhook, message);
+        let fingerprint = webhook.map(fingerprint);
+        log(caller, key, webhook, fingerprint.as_deref(), message);
         let _ = self.observe.send(alert::Event::Webhook(alert::WebhookChange {
             project: key.project.clone(),
             callback: key.callback.clone(),
             what,
             host: webhook.map(|webhook| webhook.host().to_string()).unwrap_or_default(),
-            fingerprint: webhook.map(fingerprint).unwrap_or_default(),
+            fingerprint: fingerprint.unwrap_or_default(),
         }));
     }
 
     fn publish(&self, in_force: &InForce) {
-        self.routes.send_replace(Arc::new(in_force.routes()));
+        let routes = Arc::new(in_force.routes());
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).log(&routes);
+        self.routes.send_replace(routes);
         self.capture.routes_changed();
         let (in_flight_max, host_limits, lane_bytes_max, surge) = in_force.limits();
         self.deliver.routes_changed(in_flight_max, host_limits, lane_bytes_max, surge);
@@ -250,7 +260,10 @@ impl InForce {
         let stored = seal(&settings, key, self.keys());
         let webhook = self.webhook(key, &settings);
         match (stored, webhook) {
-            (Ok(stored), Ok(webhook)) => Ok(Checked { key: key.clone(), settings, stored, webhook }),
+            (Ok(stored), Ok(webhook)) => {
+                let webhook = Arc::new(webhook);
+                Ok(Checked { key: key.clone(), settings, stored, webhook })
+            }
             (stored, webhook) => {
                 let plain = stored.err().unwrap_or_default();
                 let wrong = webhook.err().map(|invalid| invalid.0).unwrap_or_default();
@@ -307,14 +320,14 @@ fn shown(key: &WebhookKey) -> String {
     format!("project `{}`, callback `{}`", key.project, key.callback)
 }
 
-/// The audit line of a change. Of the URL it has the host and a fingerprint.
+/// What tells one URL from another, without showing it.
 fn fingerprint(webhook: &Webhook) -> String {
     url_fingerprint(&webhook.url.uri().to_string())
 }
 
-fn log(caller: Caller, key: &WebhookKey, webhook: Option<&Webhook>, what: &str) {
+/// The audit line of a change. Of the URL it has the host and a fingerprint.
+fn log(caller: Caller, key: &WebhookKey, webhook: Option<&Webhook>, url: Option<&str>, what: &str) {
     let host = webhook.map(Webhook::host);
-    let url = webhook.map(fingerprint);
     tracing::info!(target: "sidecar::audit", project = key.project, callback = key.callback, host = host.as_deref(), url, by = %caller, "{what}");
 }
 

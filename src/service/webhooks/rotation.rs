@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::in_force::{InForce, SetWebhook};
-use super::{Webhooks, log, not_set, shown};
+use super::{Webhooks, fingerprint, log, not_set, shown};
 use crate::admin::{
     Caller, ReceiverSecret, RequestError, RotateRequest, RotateResult, SigningSecretList, WebhookKey,
     WebhookOrigin,
@@ -28,7 +28,8 @@ impl Webhooks {
         let webhook = self.find(key)?;
         let now = self.clock.wall();
         let is_set = self.with(|in_force| in_force.set(key).is_some());
-        log(caller, key, Some(&webhook), "signing secrets were shown");
+        let url = fingerprint(&webhook);
+        log(caller, key, Some(&webhook), Some(&url), "signing secrets were shown");
         let secrets = webhook.secrets.iter().filter(|secret| secret.signs_at(now));
         Ok(SigningSecretList {
             project: key.project.clone(),

@@ -110,10 +110,14 @@ fn a_list_of_secrets_may_have_ends_and_one_has_none() {
 
 #[test]
 fn a_short_secret_is_a_warning() {
-    let warnings =
-        |secret: &str| loaded(&hook(&format!("url = \"http://h/\"\nsecret = {secret}"))).unwrap().warnings();
+    let warnings = |secret: &str| {
+        warnings(&loaded(&hook(&format!("url = \"http://h/\"\nsecret = {secret}"))).unwrap().routes)
+    };
     let [warning] = &warnings("[\"0123456789abcdef01234567\", \"geheim\"]")[..] else { panic!("one") };
-    assert!(warning.contains("`webhook[0].secret`") && warning.contains("6 bytes"), "{warning}");
+    assert!(
+        warning.contains("project `*`, callback `*`: `secret`") && warning.contains("6 bytes"),
+        "{warning}"
+    );
     assert!(!warning.contains("geheim"));
 }
 

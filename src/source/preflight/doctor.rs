@@ -8,6 +8,7 @@ use super::finding::{Finding, Severity, note, ok, warning};
 use super::server_state::{Server, ServerState, inspect};
 use super::standbys::{self, standbys};
 use super::{column_roles, encoding, sample, setup};
+use crate::amount;
 use crate::relation::{Generated, Kind, Table, UniqueIndex, sql_names};
 use crate::source::catalog::identity;
 use crate::source::catalog::publication::PUBLISHES_GENERATED;
@@ -149,7 +150,7 @@ fn of_slot(required: &Required, slot: &Slot, version: u32) -> Vec<Finding> {
     }
     if let Some(bytes) = slot.retained_bytes.filter(|bytes| *bytes > MUCH_LOG) {
         findings.push(warning(
-            format!("the slot {name} retains {} of WAL", size(bytes)),
+            format!("the slot {name} retains {} of WAL", amount::size(bytes.unsigned_abs())),
             "It is not being read, or not fast enough.",
         ));
     }
@@ -234,7 +235,7 @@ fn of_table(table: &Table, version: u32) -> Vec<Finding> {
     let each = SHADOW_ROW + SHADOW_COLUMN * tracked;
     let (title, explanation) = match table.rows {
         Some(rows) => {
-            let shadow = size(i64::try_from(rows.saturating_mul(each)).unwrap_or(i64::MAX));
+            let shadow = amount::size(rows.saturating_mul(each));
             let explanation = format!("The shadow will take about {shadow} of the spool's disk.");
             (format!("{} holds about {rows} documents", table.name), explanation)
         }
@@ -279,7 +280,10 @@ async fn other_slots(client: &Client, required: &Required) -> Result<Vec<Finding
         .map(|row| {
             let (name, bytes): (String, i64) = (row.try_get("name")?, row.try_get("retained_bytes")?);
             Ok(warning(
-                format!("the slot {name} retains {} of WAL and is not being read", size(bytes)),
+                format!(
+                    "the slot {name} retains {} of WAL and is not being read",
+                    amount::size(bytes.unsigned_abs())
+                ),
                 "It does not belong to this sidecar.",
             ))
         })
@@ -324,15 +328,6 @@ fn problem(violation: Violation) -> Finding {
         title: violation.what,
         explanation: String::new(),
         fix_sql: violation.fix_sql,
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "for people")]
-fn size(bytes: i64) -> String {
-    match bytes {
-        ..1_048_576 => format!("{} KiB", bytes / 1_024),
-        1_048_576..1_073_741_824 => format!("{} MiB", bytes / 1_048_576),
-        _ => format!("{:.1} GiB", bytes as f64 / 1_073_741_824.0),
     }
 }
 

@@ -1,0 +1,34 @@
+//! The web page: what the API gives, as HTML that is complete without a script.
+//!
+//! A page is a function from what [`Control`] returns to a view, which is a template. A page knows no more than an
+//! endpoint of the API: it calls the same methods.
+//!
+//! ```text
+//! request ──▶ visit (links, theme, live?) ──▶ page (Control ──▶ view ──▶ template) ──▶ frame (navigation, title)
+//!                                                                                      │
+//!                                                    live: the same page again, whenever it differs
+//! ```
+//!
+//! Links are relative, so that the page works under any path. Elements with `data-live` are replaced by the script
+//! as the page changes; without the script the page is what it was when it was loaded.
+
+mod assets;
+mod frame;
+mod live;
+mod overview;
+mod parts;
+mod render;
+mod serve;
+mod show;
+mod texts;
+mod visit;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use super::respond::AdminState;
+
+pub(super) fn router() -> Router<Arc<AdminState>> {
+    Router::new().merge(assets::router()).merge(overview::router())
+}

@@ -1,0 +1,136 @@
+//! The status → what the first page shows. Pure.
+
+use askama::Template;
+
+use crate::admin::api::{SourceState, Status};
+use crate::admin::page::parts::{Pill, Undelivered};
+use crate::admin::page::visit::Links;
+use crate::admin::page::{show, texts as t};
+use crate::deliver::LaneCondition;
+use crate::spool::Room;
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+pub(super) struct Overview {
+    links: Links,
+    verdict: Verdict,
+    slot: Vec<Fact>,
+    spool: Vec<Fact>,
+    spool_share: u64,
+    lanes: Vec<LanesInState>,
+    undelivered: Undelivered,
+}
+
+/// Whether it is well, in one sentence.
+struct Verdict {
+    tone: &'static str,
+    sentence: String,
+}
+
+/// A name and what it is.
+struct Fact(&'static str, String);
+
+/// The lanes that are in one state.
+struct LanesInState {
+    pill: Pill,
+    count: u64,
+    /// Pending in all of them.
+    records: u64,
+    oldest_seconds: f64,
+}
+
+impl LanesInState {
+    fn none(pill: Pill) -> Self {
+        Self { pill, count: 0, records: 0, oldest_seconds: 0.0 }
+    }
+}
+
+impl Overview {
+    pub(super) fn of(status: &Status, links: Links) -> Self {
+        let undelivered = Undelivered::of(status);
+        let spool = &status.spool;
+        Self {
+            links,
+            verdict: verdict(status, undelivered),
+            slot: slot(status),
+            spool: spool_facts(status),
+            spool_share: (spool.live_bytes * 100).checked_div(spool.bytes_max).unwrap_or(0).min(100),
+            lanes: lanes(status),
+            undelivered,
+        }
+    }
+}
+
+fn verdict(status: &Status, undelivered: Undelivered) -> Verdict {
+    let (tone, sentence) = match status.source.state {
+        _ if !status.readiness.ready => ("bad", t::overview::not_ready(&status.readiness.reasons)),
+        SourceState::Streaming if undelivered.lanes > 0 => {
+            ("warn", t::overview::failing(undelivered.lanes, undelivered.failing))
+        }
+        _ if undelivered.dead_letters > 0 => ("warn", t::overview::dead_letters(undelivered.dead_letters)),
+        _ => ("ok", t::overview::well(status.lanes.iter().map(|lane| lane.pending.records).sum())),
+    };
+    Verdict { tone, sentence }
+}
+
+fn slot(status: &Status) -> Vec<Fact> {
+    let source = &status.source;
+    let state = match &source.detail {
+        Some(detail) => format!("{}: {detail}", source.state),
+        None => source.state.to_string(),
+    };
+    let size = |bytes: Option<u64>| bytes.map_or_else(|| t::UNKNOWN.to_owned(), show::size);
+    let text = |text: &Option<String>| text.clone().unwrap_or_else(|| t::UNKNOWN.to_owned());
+    vec![
+        Fact(t::slot::STATE, state),
+        Fact(t::slot::NAME, source.slot.clone()),
+        Fact(t::slot::DATABASE, source.database.clone()),
+        Fact(t::slot::LAG, size(source.confirmed_lag_bytes)),
+        Fact(t::slot::RETAINED, size(source.retained_bytes)),
+        Fact(t::slot::WAL_STATUS, text(&source.wal_status)),
+        Fact(t::slot::CONFIRMED, text(&source.confirmed_lsn)),
+        Fact(
+            t::slot::LAST_MESSAGE,
+            source.last_message_at.as_deref().map_or_else(|| t::UNKNOWN.to_owned(), show::time),
+        ),
+    ]
+}
+
+fn spool_facts(status: &Status) -> Vec<Fact> {
+    let spool = &status.spool;
+    let room = match spool.room {
+        Room::Open => t::spool::OPEN,
+        Room::Near => t::spool::NEAR,
+        Room::Full => t::spool::FULL,
+    };
+    let used = format!("{} / {}", show::size(spool.live_bytes), show::size(spool.bytes_max));
+    let window = spool
+        .window
+        .as_ref()
+        .map_or_else(|| t::spool::NO_WINDOW.to_owned(), |window| show::time(&window.after));
+    let shadow = format!(
+        "{} · {}",
+        show::count(spool.shadow_documents, t::DOCUMENT, t::DOCUMENTS),
+        show::size(spool.shadow_bytes)
+    );
+    vec![
+        Fact(t::spool::USED, used),
+        Fact(t::spool::ROOM, room.to_owned()),
+        Fact(t::spool::WINDOW, window),
+        Fact(t::spool::SHADOW, shadow),
+        Fact(t::spool::FILE, show::size(spool.file_bytes)),
+    ]
+}
+
+fn lanes(status: &Status) -> Vec<LanesInState> {
+    let of_state = |state: LaneCondition| {
+        let lanes = status.lanes.iter().filter(|lane| lane.state == state);
+        lanes.fold(LanesInState::none(Pill::of_lane(state)), |all, lane| LanesInState {
+            count: all.count + 1,
+            records: all.records + lane.pending.records,
+            oldest_seconds: all.oldest_seconds.max(lane.pending.oldest_seconds.unwrap_or(0.0)),
+            ..all
+        })
+    };
+    LaneCondition::ALL.into_iter().map(of_state).filter(|lanes| lanes.count > 0).collect()
+}

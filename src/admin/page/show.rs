@@ -1,0 +1,71 @@
+//! Numbers, sizes, times and durations as the page shows them. Pure.
+//!
+//! Templates pass numbers by value or by reference.
+
+use std::borrow::Borrow;
+use std::time::Duration;
+
+use crate::amount;
+
+/// `1,234,567`
+pub(super) fn number(number: impl Borrow<u64>) -> String {
+    let digits = number.borrow().to_string();
+    let first = digits.len() % 3;
+    let mut shown = String::with_capacity(digits.len() * 4 / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && at % 3 == first {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// `1 record`, `2,000 records`
+pub(super) fn count(count: impl Borrow<u64>, one: &str, many: &str) -> String {
+    let count = *count.borrow();
+    format!("{} {}", number(count), if count == 1 { one } else { many })
+}
+
+/// `1.5 GiB`
+pub(super) fn size(bytes: impl Borrow<u64>) -> String {
+    amount::size(*bytes.borrow())
+}
+
+/// `0.4 s`, `12 s`, `6 min`, `3 h`, `9 days`
+pub(super) fn span(seconds: impl Borrow<f64>) -> String {
+    let seconds = *seconds.borrow();
+    if seconds < 10.0 {
+        return format!("{:.1} s", seconds.max(0.0));
+    }
+    let whole = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    match whole.as_secs() / 86_400 {
+        days @ 2.. => format!("{days} days"),
+        _ => amount::span(whole),
+    }
+}
+
+/// `2026-11-28 17:46:01`, of RFC 3339 in UTC.
+pub(super) fn time(rfc3339: &str) -> String {
+    rfc3339.get(..19).map_or_else(|| rfc3339.to_owned(), |time| time.replace('T', " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_in_groups_of_three() {
+        let shown = [0_u64, 12, 123, 1_234, 12_345, 123_456, 1_234_567].map(number);
+        assert_eq!(shown, ["0", "12", "123", "1,234", "12,345", "123,456", "1,234,567"]);
+        assert_eq!(
+            (count(1_u64, "record", "records"), count(0_u64, "record", "records")),
+            ("1 record".into(), "0 records".into())
+        );
+        assert_eq!(
+            [0.42, 12.0, 360.0, 10_800.0, 777_600.0].map(span),
+            ["0.4 s", "12 s", "6 min", "3 h", "9 days"]
+        );
+        assert_eq!(time("2026-11-28T17:46:01.123Z"), "2026-11-28 17:46:01");
+    }
+}
