@@ -40,8 +40,8 @@ pub use api::{
     SourceStatus, SpoolStatus, Status, WindowStatus,
 };
 pub use api::{
-    DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
-    DeliveryStatus, FoundRecordStatus, LastAttempt,
+    DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState, DeliveryStatus,
+    DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, LastAttempt, RowStatus, ShadowStatus,
 };
 pub use caller::Caller;
 pub use control::Control;

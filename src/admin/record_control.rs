@@ -1,6 +1,6 @@
 //! What the routes of deliveries, documents and records call on the running sidecar.
 
-use super::api::{DeliveryDetail, DeliveryPage, DeliveryQuery};
+use super::api::{DeliveryDetail, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery};
 use super::request_error::RequestError;
 
 /// The part of the running sidecar that knows batches and records. A caller who may see one project alone has
@@ -10,4 +10,12 @@ pub trait RecordControl: Send + Sync {
     fn deliveries(&self, query: &DeliveryQuery) -> Result<DeliveryPage, RequestError>;
     /// One batch, by its `webhook-id`.
     fn delivery(&self, id: &str, scope: Option<&str>) -> Result<DeliveryDetail, RequestError>;
+    /// What became of one document. Asks the database, for a few seconds at most.
+    fn document(
+        &self,
+        project: &str,
+        id: &str,
+        query: &DocumentQuery,
+        scope: Option<&str>,
+    ) -> Result<DocumentDetail, RequestError>;
 }

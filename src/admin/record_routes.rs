@@ -8,7 +8,7 @@ use axum::response::Response;
 use axum::routing::get;
 use serde_json::Value;
 
-use super::api::{DeliveryPage, DeliveryQuery};
+use super::api::{DeliveryPage, DeliveryQuery, DocumentQuery};
 use super::lists::{ListPage, ListRequest};
 use super::respond::{AdminState, respond};
 
@@ -18,6 +18,7 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
     Router::new()
         .route("/api/v1/deliveries", get(list_deliveries))
         .route("/api/v1/deliveries/{webhook-id}", get(show_delivery))
+        .route("/api/v1/projects/{project}/documents/{id}", get(show_document))
 }
 
 async fn list_deliveries(
@@ -30,6 +31,14 @@ async fn list_deliveries(
 
 async fn show_delivery(State(admin): Admin, Path(id): Path<String>) -> Response {
     respond(admin, move |control| control.delivery(&id, None)).await
+}
+
+async fn show_document(
+    State(admin): Admin,
+    Path((project, id)): Path<(String, String)>,
+    Query(query): Query<DocumentQuery>,
+) -> Response {
+    respond(admin, move |control| control.document(&project, &id, &query, None)).await
 }
 
 impl ListPage for DeliveryPage {

@@ -22,6 +22,7 @@ mod setup;
 mod status;
 mod tail;
 mod webhooks;
+mod why;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -83,6 +84,9 @@ enum Command {
     /// List and show batches with their attempts, or search for them
     #[command(after_help = deliveries::AFTER_HELP)]
     Deliveries(deliveries::Args),
+    /// Say what became of one document, and why
+    #[command(after_help = why::AFTER_HELP)]
+    Why(why::Args),
     /// List, show, redeliver or discard dead letters
     #[command(after_help = dead_letters::AFTER_HELP)]
     DeadLetters(dead_letters::Args),
@@ -138,6 +142,7 @@ fn dispatch(command: Command, sources: &Sources) -> Exit {
         Command::Status(args) => with_spool(&|spool| status::status(spool, &args)),
         Command::Tail(args) => with_spool(&|spool| tail::tail(spool, &args)),
         Command::Replay(args) => with_spool(&|spool| replay::replay(spool, &args)),
+        Command::Why(args) => with_spool(&|spool| why::why(spool, &args)),
         Command::Deliveries(args) => with_spool(&|spool| deliveries::deliveries(spool, &args)),
         Command::DeadLetters(args) => with_spool(&|spool| dead_letters::dead_letters(spool, &args)),
         Command::Webhooks(args) => with_spool(&|spool| webhooks::webhooks(spool, &args)),

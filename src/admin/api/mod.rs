@@ -5,6 +5,7 @@
 
 mod dead_letters;
 mod deliveries;
+mod documents;
 mod replays;
 mod resync;
 mod status;
@@ -21,6 +22,7 @@ pub use deliveries::{
     DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
     DeliveryStatus, FoundRecordStatus, LastAttempt,
 };
+pub use documents::{DocumentDetail, DocumentQuery, DocumentRecord, RowStatus, ShadowStatus};
 pub use replays::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, WindowStatus};
 pub use resync::{ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus};
 pub use status::{

@@ -4,6 +4,8 @@ mod dead_letters;
 mod deliveries;
 mod delivery_detail;
 mod delivery_query;
+mod document_records;
+mod documents;
 mod lane_requests;
 mod lanes;
 mod recent_status;
@@ -14,6 +16,7 @@ mod stored_records;
 mod tail_line;
 mod test_requests;
 mod webhooks;
+mod why;
 
 use std::sync::{Arc, Mutex};
 
@@ -22,13 +25,14 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+use self::documents::Document;
 use self::lanes::Lanes;
 pub(super) use self::recent_status::RecentStatus;
 use super::state::State;
 use super::webhooks::Webhooks;
 use crate::admin::{
     self, AdminState, Control, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
-    DeadLetterSelection, DeliveryDetail, DeliveryPage, DeliveryQuery, Readiness, RecordControl, ReplayList,
+    DeadLetterSelection, DeliveryDetail, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery, Readiness, RecordControl, ReplayList,
     ReplayStatus, ReplaySummary, RequestError, ResyncRequest, Status, Tail,
 };
 use crate::capture::Capture;
@@ -119,6 +123,16 @@ impl RecordControl for Controller {
 
     fn delivery(&self, id: &str, scope: Option<&str>) -> Result<DeliveryDetail, RequestError> {
         self.show_delivery(id, scope)
+    }
+
+    fn document(
+        &self,
+        project: &str,
+        id: &str,
+        query: &DocumentQuery,
+        scope: Option<&str>,
+    ) -> Result<DocumentDetail, RequestError> {
+        self.explain(Document { project, id, is_scoped: scope.is_some() }, query)
     }
 }
 
