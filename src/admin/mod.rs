@@ -4,16 +4,17 @@
 //! responses are functions of a [`Status`], and requests go to the [`Control`] of the running sidecar.
 //!
 //! ```text
-//! server (port, token, host names) ┐
-//!                                  ├─▶ routes (every endpoint) ──▶ control (the trait of the service) ──▶ api (JSON)
-//! socket (in the spool's folder) ──┘
+//! server (port)                  ┐
+//!                                ├─▶ access (who, what) ──▶ routes ──▶ control (the trait of the service) ──▶ api (JSON)
+//! socket (in the spool's folder) ┘
 //! ```
 
+mod access;
 mod api;
-mod caller;
 mod control;
 mod lists;
 mod page;
+mod problems;
 mod record_control;
 mod record_routes;
 mod request_error;
@@ -26,6 +27,7 @@ mod text;
 mod webhook_control;
 mod webhook_routes;
 
+pub use access::{Access, AccessOptions, Caller, Capability, ENDPOINTS, Endpoint, Reach, Scope};
 pub use api::{
     ApplyRequest, ApplyResult, LaneName, PauseRequest, PauseResult, PlannedAction, PlannedChange,
     ReceiverSecret, RevisionQuery, RotateRequest, RotateResult, SigningSecretList, SkipLane, SkipRequest,
@@ -40,13 +42,13 @@ pub use api::{
     SourceStatus, SpoolStatus, Status, WindowStatus,
 };
 pub use api::{
-    DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState, DeliveryStatus,
-    DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, LastAttempt, RowStatus, ShadowStatus,
+    DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
+    DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, LastAttempt, RowStatus,
+    ShadowStatus,
 };
-pub use caller::Caller;
 pub use control::Control;
 pub use record_control::RecordControl;
-pub use request_error::RequestError;
+pub use request_error::{FieldError, Problem, RequestError};
 pub use respond::AdminState;
 pub use server::{serve_socket, serve_tcp};
 pub use socket::{SOCKET_NAME, bind as bind_socket, connect as connect_socket};

@@ -1,21 +1,21 @@
 //! What the routes of deliveries, documents and records call on the running sidecar.
 
+use super::access::Access;
 use super::api::{DeliveryDetail, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery};
 use super::request_error::RequestError;
 
-/// The part of the running sidecar that knows batches and records. A caller who may see one project alone has
-/// its name as `scope`, and finds nothing of others.
+/// The part of the running sidecar that knows batches and records. Each method keeps to the caller's projects.
 pub trait RecordControl: Send + Sync {
     /// A page of batches, or what a search finds.
-    fn deliveries(&self, query: &DeliveryQuery) -> Result<DeliveryPage, RequestError>;
+    fn deliveries(&self, query: &DeliveryQuery, access: &Access) -> Result<DeliveryPage, RequestError>;
     /// One batch, by its `webhook-id`.
-    fn delivery(&self, id: &str, scope: Option<&str>) -> Result<DeliveryDetail, RequestError>;
+    fn delivery(&self, id: &str, access: &Access) -> Result<DeliveryDetail, RequestError>;
     /// What became of one document. Asks the database, for a few seconds at most.
     fn document(
         &self,
         project: &str,
         id: &str,
         query: &DocumentQuery,
-        scope: Option<&str>,
+        access: &Access,
     ) -> Result<DocumentDetail, RequestError>;
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::response::Response;
 use axum::routing::get;
 use serde_json::Value;
 
+use super::access::Access;
 use super::api::{DeliveryPage, DeliveryQuery, DocumentQuery};
 use super::lists::{ListPage, ListRequest};
 use super::respond::{AdminState, respond};
@@ -17,28 +18,34 @@ type Admin = State<Arc<AdminState>>;
 pub(super) fn router() -> Router<Arc<AdminState>> {
     Router::new()
         .route("/api/v1/deliveries", get(list_deliveries))
-        .route("/api/v1/deliveries/{webhook-id}", get(show_delivery))
+        .route("/api/v1/deliveries/{webhook_id}", get(show_delivery))
         .route("/api/v1/projects/{project}/documents/{id}", get(show_document))
 }
 
 async fn list_deliveries(
     State(admin): Admin,
+    Extension(access): Extension<Access>,
     Query(query): Query<DeliveryQuery>,
     list: ListRequest,
 ) -> Response {
-    list.respond(admin, move |control| control.deliveries(&query)).await
+    list.respond(admin, move |control| control.deliveries(&query, &access)).await
 }
 
-async fn show_delivery(State(admin): Admin, Path(id): Path<String>) -> Response {
-    respond(admin, move |control| control.delivery(&id, None)).await
+async fn show_delivery(
+    State(admin): Admin,
+    Extension(access): Extension<Access>,
+    Path(id): Path<String>,
+) -> Response {
+    respond(admin, move |control| control.delivery(&id, &access)).await
 }
 
 async fn show_document(
     State(admin): Admin,
+    Extension(access): Extension<Access>,
     Path((project, id)): Path<(String, String)>,
     Query(query): Query<DocumentQuery>,
 ) -> Response {
-    respond(admin, move |control| control.document(&project, &id, &query, None)).await
+    respond(admin, move |control| control.document(&project, &id, &query, &access)).await
 }
 
 impl ListPage for DeliveryPage {

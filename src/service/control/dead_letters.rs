@@ -6,9 +6,9 @@ use super::lanes::Lanes;
 use super::stored_records::{StoredRecord, stored_records};
 use crate::admin::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
-    DeadLetterSelection, DeadLetterStatus, RequestError,
+    DeadLetterSelection, DeadLetterStatus, RequestError, Scope,
 };
-use crate::deliver::{Deliver, request_id};
+use crate::deliver::{Deliver, TenantFailure, request_id};
 use crate::record::Callback;
 use crate::spool::{
     DeadLetter, DeadLetterNo, DeadReason, Done, Exchange, LoggedAttempt, Op, Reader, Spool, SpoolError,
@@ -38,8 +38,13 @@ pub(super) fn page(
 }
 
 /// One dead letter, with its first records and its attempts.
-pub(super) fn detail(reader: &Reader, lanes: &Lanes, no: i64) -> Result<DeadLetterDetail, RequestError> {
-    let letter = reader.dead_letter(DeadLetterNo(no))?.ok_or_else(|| not_found(no))?;
+pub(super) fn detail(
+    reader: &Reader,
+    lanes: &Lanes,
+    no: i64,
+    scope: &Scope,
+) -> Result<DeadLetterDetail, RequestError> {
+    let letter = find(reader, lanes, no, scope)?;
     let records = stored_records(reader, letter.lane, (letter.first, letter.last), RECORDS_SHOWN)?;
     let attempts = match &letter.batch {
         Some(batch) => reader.attempts(batch)?,
@@ -48,21 +53,21 @@ pub(super) fn detail(reader: &Reader, lanes: &Lanes, no: i64) -> Result<DeadLett
     Ok(DeadLetterDetail {
         dead_letter: status(&letter, lanes),
         first_records: records.iter().map(StoredRecord::shown).collect::<Result<_, _>>()?,
-        attempts: attempts.into_iter().map(|row| attempt(letter.batch, row)).collect(),
+        attempts: attempts.into_iter().map(|row| attempt(letter.batch, row, scope)).collect(),
     })
 }
 
 /// Queues one more attempt for each, under one id.
 pub(super) fn redeliver(
     reader: &Reader,
-    spool: &Spool,
-    deliver: &Deliver,
+    (spool, deliver): (&Spool, &Deliver),
     lanes: &Lanes,
     selection: &DeadLetterSelection,
+    scope: &Scope,
 ) -> Result<DeadLetterCounts, RequestError> {
     let id = Uuid::now_v7();
     let mut done = DeadLetterCounts::default();
-    for_each_selected(reader, lanes, selection, &mut |some| {
+    for_each_selected(reader, lanes, selection, scope, &mut |some| {
         if let Some(without) = some.iter().find(|letter| !lanes.has_webhook(letter.lane)) {
             return Err(RequestError::Conflict(format!(
                 "dead letter {}: no webhook is configured for `{}` of `{}`: add one first",
@@ -87,9 +92,10 @@ pub(super) fn discard(
     spool: &Spool,
     lanes: &Lanes,
     selection: &DeadLetterSelection,
+    scope: &Scope,
 ) -> Result<DeadLetterCounts, RequestError> {
     let mut done = DeadLetterCounts::default();
-    for_each_selected(reader, lanes, selection, &mut |some| {
+    for_each_selected(reader, lanes, selection, scope, &mut |some| {
         let dead: Vec<DeadLetterNo> = some.iter().map(|letter| letter.no).collect();
         let count = dead.len() as u64;
         if let Done::Settled { records, .. } = spool.apply(Op::DiscardDead { dead })? {
@@ -108,6 +114,7 @@ fn for_each_selected(
     reader: &Reader,
     lanes: &Lanes,
     selection: &DeadLetterSelection,
+    scope: &Scope,
     apply: &mut dyn FnMut(&[DeadLetter]) -> Result<(), RequestError>,
 ) -> Result<(), RequestError> {
     let filter = Filter::new(
@@ -115,16 +122,14 @@ fn for_each_selected(
         selection.callback.as_deref(),
         selection.reason.as_deref(),
     )?;
+    let own = scope.narrowed(filter.project)?;
     if !selection.numbers.is_empty() {
         if filter.is_set() || selection.all {
             return Err(RequestError::Invalid(
                 "name dead letters by number or by filter, not by both".to_owned(),
             ));
         }
-        let found = selection
-            .numbers
-            .iter()
-            .map(|no| reader.dead_letter(DeadLetterNo(*no))?.ok_or_else(|| not_found(*no)));
+        let found = selection.numbers.iter().map(|no| find(reader, lanes, *no, scope));
         let found = found.collect::<Result<Vec<_>, RequestError>>()?;
         return found.chunks(AT_ONCE as usize).try_for_each(apply);
     }
@@ -133,6 +138,7 @@ fn for_each_selected(
             "say which: numbers, a project, a callback, a reason, or all of them".to_owned(),
         ));
     }
+    let filter = Filter { project: own.as_deref(), ..filter };
     // Dead letters that are added meanwhile are not selected.
     let last = reader.last_dead_letter()?;
     let mut pages = Pages { reader, after: DeadLetterNo(0) };
@@ -164,12 +170,12 @@ impl<'a> Filter<'a> {
             let known = DeadReason::ALL.into_iter().find(|reason| reason.name() == name);
             known.ok_or_else(|| {
                 let names = DeadReason::ALL.map(|reason| format!("`{}`", reason.name())).join(", ");
-                RequestError::Invalid(format!("`reason`: `{name}` is not a reason: expected one of {names}"))
+                RequestError::field("reason", format!("`{name}` is not a reason: expected one of {names}"))
             })
         });
         Ok(Self {
             project,
-            callback: callback.map_err(|error| RequestError::Invalid(format!("`callback`: {error}")))?,
+            callback: callback.map_err(|error| RequestError::field("callback", error.to_string()))?,
             reason: reason.transpose()?,
         })
     }
@@ -214,13 +220,14 @@ fn status(letter: &DeadLetter, lanes: &Lanes) -> DeadLetterStatus {
     }
 }
 
-/// An attempt as the API shows it.
-pub(super) fn attempt(batch: Option<Uuid>, row: LoggedAttempt) -> AttemptStatus {
+/// An attempt as the API shows it. A tenant sees no address, and answers of public addresses alone.
+pub(super) fn attempt(batch: Option<Uuid>, row: LoggedAttempt, scope: &Scope) -> AttemptStatus {
     let seconds = |micros: u64| std::time::Duration::from_micros(micros).as_secs_f64();
+    let as_tenant = scope.project().map(|_| TenantFailure::of(&row, ""));
     let mut exchange = row.exchange;
     let (response_headers, response_body) =
         exchange.answer.take().map(|answer| (answer.headers, answer.body)).unzip();
-    AttemptStatus {
+    let mut shown = AttemptStatus {
         number: row.number,
         started_at: row.started_at.to_rfc3339(),
         took_seconds: seconds(row.took_micros),
@@ -235,7 +242,12 @@ pub(super) fn attempt(batch: Option<Uuid>, row: LoggedAttempt) -> AttemptStatus 
         response_headers,
         response_body,
         next_attempt_at: row.next_at.map(Timestamp::to_rfc3339),
+    };
+    if let Some(failure) = as_tenant {
+        shown.response_body = failure.and_then(|failure| failure.body);
+        (shown.detail, shown.remote_address, shown.response_headers) = (None, None, None);
     }
+    shown
 }
 
 /// How long the steps of a request took.
@@ -247,6 +259,12 @@ pub(super) fn steps(exchange: &Exchange) -> AttemptSteps {
         tls_seconds: exchange.tls_micros.map(seconds),
         first_byte_seconds: exchange.first_byte_micros.map(seconds),
     }
+}
+
+/// One dead letter. Those of other projects are not found.
+fn find(reader: &Reader, lanes: &Lanes, no: i64, scope: &Scope) -> Result<DeadLetter, RequestError> {
+    let letter = reader.dead_letter(DeadLetterNo(no))?;
+    letter.filter(|letter| scope.holds(lanes.project(letter.lane))).ok_or_else(|| not_found(no))
 }
 
 fn not_found(no: i64) -> RequestError {

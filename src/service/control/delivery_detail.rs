@@ -6,34 +6,40 @@ use super::Controller;
 use super::dead_letters::attempt;
 use super::delivery_query::id;
 use super::stored_records::{StoredRecord, body_of, stored_records};
-use crate::admin::{DeliveryDetail, DeliveryHeader, DeliveryRequest, DeliveryStatus, RequestError};
+use crate::admin::{DeliveryDetail, DeliveryHeader, DeliveryRequest, DeliveryStatus, RequestError, Scope};
 use crate::deliver::BatchRequest;
 use crate::spool::{Batch, LoggedAttempt, Reader, SpoolError};
 
 impl Controller {
-    pub(super) fn show_delivery(
-        &self,
-        text: &str,
-        scope: Option<&str>,
-    ) -> Result<DeliveryDetail, RequestError> {
+    pub(super) fn show_delivery(&self, text: &str, scope: &Scope) -> Result<DeliveryDetail, RequestError> {
         let reader = self.reader()?;
         let found = reader.batch(&id("webhook-id", text)?)?;
         let (batch, state) = found.ok_or_else(|| not_found(text))?;
         let statuses = self.statuses(&reader, &[(batch.clone(), state)])?;
         let delivery = statuses.into_iter().next().ok_or_else(|| not_found(text))?;
-        if scope.is_some_and(|scope| scope != delivery.project) {
+        if !scope.holds(&delivery.project) {
             return Err(not_found(text));
         }
         let attempts = reader.attempts(&batch.id)?;
         let records = stored_records(&reader, batch.lane, (batch.first, batch.last), batch.records as usize)?;
-        let request = self.request_of(&reader, &delivery, &batch, &records, attempts.last())?;
+        let mut request = self.request_of(&reader, &delivery, &batch, &records, attempts.last())?;
+        if !self.is_webhook_of(scope, &delivery) {
+            request = DeliveryRequest { url: None, headers: Vec::new(), curl: None, ..request };
+        }
         Ok(DeliveryDetail {
             epoch: batch.epoch.to_string(),
             request,
             record_list: records.iter().map(StoredRecord::shown).collect::<Result<_, _>>()?,
-            attempt_list: attempts.into_iter().map(|row| attempt(Some(batch.id), row)).collect(),
+            attempt_list: attempts.into_iter().map(|row| attempt(Some(batch.id), row, scope)).collect(),
             delivery,
         })
+    }
+
+    /// A webhook of all projects is the operator's: a tenant does not see it.
+    fn is_webhook_of(&self, scope: &Scope, delivery: &DeliveryStatus) -> bool {
+        let routes = self.webhooks.routes();
+        let webhook = routes.find(&delivery.project, delivery.callback);
+        webhook.is_some_and(|webhook| scope.holds(webhook.project.as_deref().unwrap_or("*")))
     }
 
     fn request_of(

@@ -178,8 +178,9 @@ fn unknown(field: &str, name: &str, known: &[&str]) -> RequestError {
     invalid(format!("`{field}`: `{name}` is not one: expected one of {}", known.join(", ")))
 }
 
+/// A sentence that names its field first becomes an error of that field.
 fn invalid(why: String) -> RequestError {
-    RequestError::Invalid(why)
+    RequestError::of_sentences(&[why])
 }
 
 const PAGE: u32 = 50;
@@ -216,7 +217,7 @@ mod tests {
             (json!({"position": "0-1/1", "after": "x"}), "`after`: `x`"),
         ] {
             let refused = parse(&query(wrong.clone()));
-            let Err(RequestError::Invalid(why)) = refused else { panic!("{wrong}: {refused:?}") };
+            let why = refused.map(drop).unwrap_err().detail();
             assert!(why.starts_with(begins), "{wrong}: {why}");
         }
         let right = parse(&query(json!({"status": "5xx", "state": "in_flight", "limit": 500}))).unwrap();

@@ -9,9 +9,7 @@ use super::deliveries::next_attempt_at;
 use super::documents::Document;
 use super::replays::epochs;
 use super::stored_records::{Names, stored_records};
-use super::why::{
-    Before, LaneFact, Pair, Place, RecordFacts, RecordProperty, ShadowFact, cause, state,
-};
+use super::why::{Before, LaneFact, Pair, Place, RecordFacts, RecordProperty, ShadowFact, cause, state};
 use crate::admin::DocumentRecord;
 use crate::amount::span;
 use crate::deliver::{LaneCondition, LaneView};
@@ -150,9 +148,8 @@ impl<'a> RecordStory<'a> {
         if let Some(letter) = self.reader.dead_letter_holding(lane, seq)? {
             return Ok(Place::DeadLetter { no: letter.no.0, reason: letter.reason.name() });
         }
-        let own = |(batch, state): &&(Batch, BatchState)| {
-            batch.replay.is_none() && *state != BatchState::Retired
-        };
+        let own =
+            |(batch, state): &&(Batch, BatchState)| batch.replay.is_none() && *state != BatchState::Retired;
         if let Some((batch, state)) = batches.iter().find(own) {
             let last = self.reader.last_attempt(&batch.id)?;
             if *state == BatchState::Open {

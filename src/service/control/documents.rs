@@ -221,7 +221,8 @@ fn project_name(text: Option<&str>) -> &str {
 }
 
 fn after(text: &str) -> Result<Seq, RequestError> {
-    let wrong = || RequestError::Invalid(format!("`after`: `{text}` is not the `next` of a page of this document"));
+    let wrong =
+        || RequestError::field("after", format!("`{text}` is not the `next` of a page of this document"));
     text.parse().map(Seq).map_err(|_| wrong())
 }
 

@@ -71,7 +71,9 @@ pub(super) fn summary(facts: &DocumentFacts) -> Vec<String> {
         ));
     }
     for callback in &facts.filtered {
-        out.push(format!("The webhook for `{callback}` takes some `properties` only: other records are not kept."));
+        out.push(format!(
+            "The webhook for `{callback}` takes some `properties` only: other records are not kept."
+        ));
     }
     for (callback, reason) in &facts.paused {
         out.push(format!("`{callback}` is paused ({reason}): its records wait until it is resumed."));
@@ -143,9 +145,10 @@ fn sent(facts: &DocumentFacts) -> Option<String> {
             ignored.get(..1).unwrap_or_default().to_uppercase(),
             ignored.get(1..).unwrap_or_default()
         )),
-        (ShadowFact::Excluded, false) => {
-            Some("No record of it is kept: it was excluded when it was first seen, or its records are too old.".to_owned())
-        }
+        (ShadowFact::Excluded, false) => Some(
+            "No record of it is kept: it was excluded when it was first seen, or its records are too old."
+                .to_owned(),
+        ),
         _ => None,
     }
 }
@@ -230,7 +233,8 @@ fn ingested(record: &RecordFacts) -> String {
         (None, Before::Live) if record.keeps_excluded => "content or key changed".to_owned(),
         (None, Before::Live) => "content or key changed, or restored: which is not kept".to_owned(),
         (None, Before::Unknown) => {
-            "inserted, restored, or content or key changed: no earlier record is kept that tells which".to_owned()
+            "inserted, restored, or content or key changed: no earlier record is kept that tells which"
+                .to_owned()
         }
     }
 }
@@ -238,10 +242,22 @@ fn ingested(record: &RecordFacts) -> String {
 /// Where a record is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Place {
-    Delivered { attempts: u32, at: Option<String> },
-    InFlight { attempt: u32 },
-    Open { attempts: u32, last: Option<String>, lane: LaneFact },
-    DeadLetter { no: i64, reason: &'static str },
+    Delivered {
+        attempts: u32,
+        at: Option<String>,
+    },
+    InFlight {
+        attempt: u32,
+    },
+    Open {
+        attempts: u32,
+        last: Option<String>,
+        lane: LaneFact,
+    },
+    DeadLetter {
+        no: i64,
+        reason: &'static str,
+    },
     Discarded,
     /// Settled, without a batch.
     Settled,
@@ -252,11 +268,22 @@ pub(super) enum Place {
 /// What a lane does with its pending records.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum LaneFact {
-    Failing { cause: Option<&'static str>, next: Option<String> },
-    Paused { reason: Option<String> },
+    Failing {
+        cause: Option<&'static str>,
+        next: Option<String>,
+    },
+    Paused {
+        reason: Option<String>,
+    },
     /// Another lane of the project comes first.
-    Order { callback: Callback, position: Option<String>, wait: String },
-    Sending { records: u64 },
+    Order {
+        callback: Callback,
+        position: Option<String>,
+        wait: String,
+    },
+    Sending {
+        records: u64,
+    },
     WithoutWebhook,
 }
 
@@ -265,7 +292,11 @@ pub(super) fn state(place: &Place) -> String {
     match place {
         Place::Delivered { attempts, at } => {
             let at = at.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
-            if *attempts > 1 { format!("delivered{at}, at attempt {attempts}") } else { format!("delivered{at}") }
+            if *attempts > 1 {
+                format!("delivered{at}, at attempt {attempts}")
+            } else {
+                format!("delivered{at}")
+            }
         }
         Place::InFlight { attempt } => format!("attempt {attempt} is on the wire"),
         Place::Open { attempts: 0, lane, .. } => format!("cut into a batch, not sent yet: {}", waits(lane)),
@@ -274,10 +305,14 @@ pub(super) fn state(place: &Place) -> String {
             format!("{attempts} attempts failed{last}: {}", waits(lane))
         }
         Place::DeadLetter { no, reason } => {
-            format!("given up ({reason}): dead letter {no}, which `sidecar dead-letters redeliver {no}` sends once more")
+            format!(
+                "given up ({reason}): dead letter {no}, which `sidecar dead-letters redeliver {no}` sends once more"
+            )
         }
         Place::Discarded => "discarded: it is never sent".to_owned(),
-        Place::Settled => "settled, and its batch is not kept: it was delivered, skipped or given up".to_owned(),
+        Place::Settled => {
+            "settled, and its batch is not kept: it was delivered, skipped or given up".to_owned()
+        }
         Place::Pending(lane) => format!("pending: {}", waits(lane)),
     }
 }
@@ -286,7 +321,8 @@ fn waits(lane: &LaneFact) -> String {
     match lane {
         LaneFact::Failing { cause, next } => {
             let cause = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
-            let next = next.as_ref().map_or("as soon as its host has room".to_owned(), |next| format!("at {next}"));
+            let next =
+                next.as_ref().map_or("as soon as its host has room".to_owned(), |next| format!("at {next}"));
             format!("the webhook fails{cause}, the next attempt is made {next}")
         }
         LaneFact::Paused { reason } => {
@@ -299,9 +335,12 @@ fn waits(lane: &LaneFact) -> String {
                 "an earlier record{position} of the document in `{callback}` goes first; where that lane fails, for at most {wait} (`delivery.order_wait`)"
             )
         }
-        LaneFact::Sending { records } => format!("it is sent in its turn, with {records} pending records in its lane"),
+        LaneFact::Sending { records } => {
+            format!("it is sent in its turn, with {records} pending records in its lane")
+        }
         LaneFact::WithoutWebhook => {
-            "the lane has no webhook: its records are kept for `spool.retain`, and sent if one is set".to_owned()
+            "the lane has no webhook: its records are kept for `spool.retain`, and sent if one is set"
+                .to_owned()
         }
     }
 }
@@ -326,12 +365,32 @@ mod tests {
         let unknown = || RowFact::Unknown("no".into());
         for (shadow, row, has_records, begins) in [
             (ShadowFact::Live, RowFact::Present, true, "Receivers have this document: it is live."),
-            (ShadowFact::Live, RowFact::Absent, true, "Receivers have this document, and the database has no such row"),
+            (
+                ShadowFact::Live,
+                RowFact::Absent,
+                true,
+                "Receivers have this document, and the database has no such row",
+            ),
             (ShadowFact::Excluded, RowFact::Present, true, "The document is excluded"),
-            (ShadowFact::Elsewhere(Some("beta".into())), RowFact::Present, true, "The document belongs to the project `beta`"),
+            (
+                ShadowFact::Elsewhere(Some("beta".into())),
+                RowFact::Present,
+                true,
+                "The document belongs to the project `beta`",
+            ),
             (ShadowFact::Elsewhere(None), RowFact::Present, true, "The document belongs to another project"),
-            (ShadowFact::Absent, RowFact::Present, false, "The row exists, and the sidecar does not know it yet"),
-            (ShadowFact::Absent, RowFact::Elsewhere, false, "A row with this id exists, but not in the project `acme`"),
+            (
+                ShadowFact::Absent,
+                RowFact::Present,
+                false,
+                "The row exists, and the sidecar does not know it yet",
+            ),
+            (
+                ShadowFact::Absent,
+                RowFact::Elsewhere,
+                false,
+                "A row with this id exists, but not in the project `acme`",
+            ),
             (ShadowFact::Absent, RowFact::Absent, true, "The row was deleted."),
             (ShadowFact::Absent, RowFact::Absent, false, "There is no such row"),
             (ShadowFact::Absent, unknown(), false, "The sidecar does not know this document."),
@@ -347,7 +406,10 @@ mod tests {
     fn where_nothing_was_sent_the_reason_is_said() {
         type Change = fn(&mut DocumentFacts);
         let cases: [(Change, &str); 9] = [
-            (|facts| facts.ignored = vec!["updated_at".into()], "a change of nothing but ignored columns (`updated_at`) makes none."),
+            (
+                |facts| facts.ignored = vec!["updated_at".into()],
+                "a change of nothing but ignored columns (`updated_at`) makes none.",
+            ),
             (|_| {}, "a change that leaves every tracked column as it was makes none."),
             (|facts| facts.has_records = false, "it was there at the first start"),
             (|facts| facts.has_pending = true, "each says what it waits for"),
@@ -380,8 +442,14 @@ mod tests {
         let project = |name: &str| Some(Pair::Project(Some(name.into())));
         for (record, expected) in [
             (RecordFacts { property: RecordProperty::Labels, ..of(modified) }, "labels changed"),
-            (RecordFacts { property: RecordProperty::PredictedLabels, ..of(modified) }, "predicted labels changed"),
-            (RecordFacts { property: RecordProperty::Similarity, ..of(modified) }, "a similarity entry is new or changed"),
+            (
+                RecordFacts { property: RecordProperty::PredictedLabels, ..of(modified) },
+                "predicted labels changed",
+            ),
+            (
+                RecordFacts { property: RecordProperty::Similarity, ..of(modified) },
+                "a similarity entry is new or changed",
+            ),
             (RecordFacts { pair: project("beta"), ..of(ingested) }, "moved from project `beta`"),
             (RecordFacts { pair: project("beta"), ..of(excluded) }, "moved to project `beta`"),
             (RecordFacts { pair: Some(Pair::Project(None)), ..of(excluded) }, "moved to another project"),
@@ -396,7 +464,10 @@ mod tests {
                 RecordFacts { before: Before::Live, keeps_excluded: false, ..of(ingested) },
                 "content or key changed, or restored: which is not kept",
             ),
-            (of(ingested), "inserted, restored, or content or key changed: no earlier record is kept that tells which"),
+            (
+                of(ingested),
+                "inserted, restored, or content or key changed: no earlier record is kept that tells which",
+            ),
         ] {
             assert_eq!(cause(&record), expected, "{record:?}");
         }
@@ -405,8 +476,11 @@ mod tests {
     #[test]
     fn a_record_says_what_became_of_it_or_what_it_waits_for() {
         let failing = LaneFact::Failing { cause: Some("timeout"), next: Some("12:00".into()) };
-        let order =
-            LaneFact::Order { callback: Callback::Ingested, position: Some("0-1/1".into()), wait: "60s".into() };
+        let order = LaneFact::Order {
+            callback: Callback::Ingested,
+            position: Some("0-1/1".into()),
+            wait: "60s".into(),
+        };
         for (place, part) in [
             (Place::Delivered { attempts: 1, at: Some("12:00".into()) }, "delivered at 12:00"),
             (Place::Delivered { attempts: 3, at: None }, "delivered, at attempt 3"),
@@ -415,11 +489,17 @@ mod tests {
                 Place::Open { attempts: 2, last: Some("503".into()), lane: failing.clone() },
                 "2 attempts failed (503): the webhook fails (timeout), the next attempt is made at 12:00",
             ),
-            (Place::Open { attempts: 0, last: None, lane: failing }, "cut into a batch, not sent yet: the webhook fails"),
+            (
+                Place::Open { attempts: 0, last: None, lane: failing },
+                "cut into a batch, not sent yet: the webhook fails",
+            ),
             (Place::DeadLetter { no: 7, reason: "given_up" }, "dead letter 7"),
             (Place::Discarded, "discarded"),
             (Place::Settled, "its batch is not kept"),
-            (Place::Pending(LaneFact::Paused { reason: Some("x".into()) }), "pending: the lane is paused (x)"),
+            (
+                Place::Pending(LaneFact::Paused { reason: Some("x".into()) }),
+                "pending: the lane is paused (x)",
+            ),
             (Place::Pending(LaneFact::WithoutWebhook), "pending: the lane has no webhook"),
             (Place::Pending(LaneFact::Sending { records: 4 }), "in its turn, with 4 pending records"),
             (Place::Pending(order), "an earlier record 0-1/1 of the document in `ingested` goes first"),

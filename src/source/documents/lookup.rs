@@ -76,8 +76,12 @@ impl RowKey {
 }
 
 fn is_no_value(code: &SqlState) -> bool {
-    [SqlState::INVALID_TEXT_REPRESENTATION, SqlState::NUMERIC_VALUE_OUT_OF_RANGE, SqlState::INVALID_DATETIME_FORMAT]
-        .contains(code)
+    [
+        SqlState::INVALID_TEXT_REPRESENTATION,
+        SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+        SqlState::INVALID_DATETIME_FORMAT,
+    ]
+    .contains(code)
 }
 
 const LSN: &str = "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() \
