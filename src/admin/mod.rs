@@ -43,8 +43,8 @@ pub use api::{
 };
 pub use api::{
     DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
-    DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, LastAttempt, RowStatus,
-    ShadowStatus,
+    DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, LastAttempt,
+    RecordBody, RecordQuery, RowStatus, ShadowStatus,
 };
 pub use control::Control;
 pub use record_control::RecordControl;

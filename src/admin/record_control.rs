@@ -1,7 +1,9 @@
 //! What the routes of deliveries, documents and records call on the running sidecar.
 
 use super::access::Access;
-use super::api::{DeliveryDetail, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery};
+use super::api::{
+    DeliveryDetail, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery, RecordBody, RecordQuery,
+};
 use super::request_error::RequestError;
 
 /// The part of the running sidecar that knows batches and records. Each method keeps to the caller's projects.
@@ -18,4 +20,11 @@ pub trait RecordControl: Send + Sync {
         query: &DocumentQuery,
         access: &Access,
     ) -> Result<DocumentDetail, RequestError>;
+    /// Records of one lane, in the body that its webhook gets.
+    fn records(
+        &self,
+        project: &str,
+        query: &RecordQuery,
+        access: &Access,
+    ) -> Result<RecordBody, RequestError>;
 }

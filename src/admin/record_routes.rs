@@ -9,7 +9,7 @@ use axum::routing::get;
 use serde_json::Value;
 
 use super::access::Access;
-use super::api::{DeliveryPage, DeliveryQuery, DocumentQuery};
+use super::api::{DeliveryPage, DeliveryQuery, DocumentQuery, RecordBody, RecordQuery};
 use super::lists::{ListPage, ListRequest};
 use super::respond::{AdminState, respond};
 
@@ -20,6 +20,7 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
         .route("/api/v1/deliveries", get(list_deliveries))
         .route("/api/v1/deliveries/{webhook_id}", get(show_delivery))
         .route("/api/v1/projects/{project}/documents/{id}", get(show_document))
+        .route("/api/v1/projects/{project}/records", get(pull_records))
 }
 
 async fn list_deliveries(
@@ -46,6 +47,28 @@ async fn show_document(
     Query(query): Query<DocumentQuery>,
 ) -> Response {
     respond(admin, move |control| control.document(&project, &id, &query, &access)).await
+}
+
+async fn pull_records(
+    State(admin): Admin,
+    Extension(access): Extension<Access>,
+    Path(project): Path<String>,
+    Query(query): Query<RecordQuery>,
+    list: ListRequest,
+) -> Response {
+    list.respond(admin, move |control| control.records(&project, &query, &access)).await
+}
+
+impl ListPage for RecordBody {
+    const COLUMNS: &'static [&'static str] = &["position", "commit_lsn", "committed_at", "record"];
+
+    fn items(&self) -> Vec<Value> {
+        self.items.iter().filter_map(|record| serde_json::to_value(record).ok()).collect()
+    }
+
+    fn next(&self) -> Option<String> {
+        self.next.clone().filter(|_| self.more)
+    }
 }
 
 impl ListPage for DeliveryPage {

@@ -14,6 +14,7 @@ mod log;
 mod man;
 mod output;
 mod receive;
+mod records;
 mod replay;
 mod resync;
 mod run;
@@ -84,6 +85,9 @@ enum Command {
     /// List and show batches with their attempts, or search for them
     #[command(after_help = deliveries::AFTER_HELP)]
     Deliveries(deliveries::Args),
+    /// Print the records of one webhook, in the bodies that it gets
+    #[command(after_help = records::AFTER_HELP)]
+    Records(records::Args),
     /// Say what became of one document, and why
     #[command(after_help = why::AFTER_HELP)]
     Why(why::Args),
@@ -142,6 +146,7 @@ fn dispatch(command: Command, sources: &Sources) -> Exit {
         Command::Status(args) => with_spool(&|spool| status::status(spool, &args)),
         Command::Tail(args) => with_spool(&|spool| tail::tail(spool, &args)),
         Command::Replay(args) => with_spool(&|spool| replay::replay(spool, &args)),
+        Command::Records(args) => with_spool(&|spool| records::records(spool, &args)),
         Command::Why(args) => with_spool(&|spool| why::why(spool, &args)),
         Command::Deliveries(args) => with_spool(&|spool| deliveries::deliveries(spool, &args)),
         Command::DeadLetters(args) => with_spool(&|spool| dead_letters::dead_letters(spool, &args)),

@@ -121,6 +121,9 @@ pub trait EngineReader: Debug + Send {
     /// The record of the current epoch at a position.
     fn record_at(&self, position: Position, epoch_after: Seq) -> Result<Option<FoundRecord>, SpoolError>;
 
+    /// No record of the current epoch before this number is behind `position`.
+    fn seq_behind(&self, position: Position, epoch_after: Seq) -> Result<Seq, SpoolError>;
+
     /// The number of a project.
     fn project(&self, name: &str) -> Result<Option<ProjectNo>, SpoolError>;
 

@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod deliveries;
+mod documents;
 mod faults;
 mod fixture;
 mod ranges;

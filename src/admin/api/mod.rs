@@ -6,6 +6,7 @@
 mod dead_letters;
 mod deliveries;
 mod documents;
+mod records;
 mod replays;
 mod resync;
 mod status;
@@ -23,6 +24,7 @@ pub use deliveries::{
     DeliveryStatus, FoundRecordStatus, LastAttempt,
 };
 pub use documents::{DocumentDetail, DocumentQuery, DocumentRecord, RowStatus, ShadowStatus};
+pub use records::{RecordBody, RecordQuery};
 pub use replays::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, WindowStatus};
 pub use resync::{ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus};
 pub use status::{

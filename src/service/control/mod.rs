@@ -8,6 +8,7 @@ mod document_records;
 mod documents;
 mod lane_requests;
 mod lanes;
+mod pulled_records;
 mod recent_status;
 mod records;
 mod replays;

@@ -3,8 +3,8 @@
 use super::Controller;
 use super::documents::Document;
 use crate::admin::{
-    Access, DeliveryDetail, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery, RecordControl,
-    RequestError,
+    Access, DeliveryDetail, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery, RecordBody,
+    RecordControl, RecordQuery, RequestError,
 };
 
 impl RecordControl for Controller {
@@ -26,5 +26,15 @@ impl RecordControl for Controller {
     ) -> Result<DocumentDetail, RequestError> {
         access.scope.require(project)?;
         self.explain(Document { project, id, is_scoped: access.scope.project().is_some() }, query)
+    }
+
+    fn records(
+        &self,
+        project: &str,
+        query: &RecordQuery,
+        access: &Access,
+    ) -> Result<RecordBody, RequestError> {
+        access.scope.require(project)?;
+        self.pull(project, query)
     }
 }

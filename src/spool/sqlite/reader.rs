@@ -92,6 +92,10 @@ impl EngineReader for SqliteReader {
         self.find_position(position, epoch_after)
     }
 
+    fn seq_behind(&self, position: Position, epoch_after: Seq) -> Result<Seq, SpoolError> {
+        self.first_chunk_where(epoch_after, |place| place > position)
+    }
+
     fn project(&self, name: &str) -> Result<Option<ProjectNo>, SpoolError> {
         self.find_project(name)
     }
