@@ -10,8 +10,13 @@
 //! ```
 
 mod access;
+mod access_control;
+mod access_routes;
 mod api;
+mod base_path;
 mod control;
+mod headers;
+mod listener;
 mod lists;
 mod page;
 mod problems;
@@ -21,13 +26,17 @@ mod request_error;
 mod respond;
 mod routes;
 mod server;
+mod session_routes;
+mod sign_in;
 mod socket;
 mod tail;
 mod text;
+mod tls;
 mod webhook_control;
 mod webhook_routes;
 
 pub use access::{Access, AccessOptions, Caller, Capability, ENDPOINTS, Endpoint, Reach, Scope};
+pub use access_control::{AccessControl, Grant, NewSession};
 pub use api::{
     ApplyRequest, ApplyResult, LaneName, PauseRequest, PauseResult, PlannedAction, PlannedChange,
     ReceiverSecret, RevisionQuery, RotateRequest, RotateResult, SigningSecretList, SkipLane, SkipRequest,
@@ -42,11 +51,16 @@ pub use api::{
     SourceStatus, SpoolStatus, Status, WindowStatus,
 };
 pub use api::{
+    AuditEntry, AuditPage, AuditQuery, LinkList, LinkRequest, LinkStatus, NewLink, NewToken, Revoked,
+    TokenList, TokenRequest, TokenStatus,
+};
+pub use api::{
     DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
     DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, LastAttempt,
     RecordBody, RecordQuery, RowStatus, ShadowStatus,
 };
 pub use control::Control;
+pub use listener::AdminListener;
 pub use record_control::RecordControl;
 pub use request_error::{FieldError, Problem, RequestError};
 pub use respond::AdminState;

@@ -9,6 +9,7 @@
 //! 2. Shadow, records and position of a [`Group`] change together or not at all.
 //! 3. A record's bytes, once spooled, never change; what is read back is checked by checksum.
 
+mod access;
 mod attempt;
 mod batch;
 mod batch_query;
@@ -39,6 +40,7 @@ mod stream_position;
 mod subscription;
 mod writer;
 
+pub use access::{AuditLimit, StoredAudit, StoredCredential};
 pub use attempt::{Attempted, Exchange, Fate, LoggedAnswer, LoggedAttempt, Phase};
 pub use batch::{Batch, BatchId, BatchState};
 pub use batch_query::{AttemptFilter, BatchPage, BatchQuery};

@@ -45,6 +45,8 @@ const FORMAT_3: &[&str] = &[
     CHUNK_FILTER,
     CHUNKS_WITHOUT_FILTER,
     CHUNKS_WITH_FILTER,
+    CREDENTIALS,
+    AUDIT,
 ];
 
 // Ids grow with time, so each of these gives the newest batches first. All but the first hold nothing of
@@ -65,6 +67,17 @@ const CHUNKS_WITH_FILTER: &str = "CREATE INDEX chunk_of_lane ON chunk (lane, las
 const WEBHOOKS: &str = "CREATE TABLE webhook (
     revision INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, callback TEXT NOT NULL,
     settings TEXT NOT NULL, changed_at INTEGER NOT NULL, sum INTEGER NOT NULL, UNIQUE (project, callback)
+) STRICT";
+
+/// Tokens, links and sessions; `hash` is the SHA-256 of the secret, `content` is JSON.
+const CREDENTIALS: &str = "CREATE TABLE credential (
+    id TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, content TEXT NOT NULL, sum INTEGER NOT NULL
+) STRICT, WITHOUT ROWID";
+
+/// What was changed by whom; `content` is JSON. A number is never given twice.
+const AUDIT: &str = "CREATE TABLE audit (
+    no INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, project TEXT, content TEXT NOT NULL,
+    sum INTEGER NOT NULL
 ) STRICT";
 
 /// The format that `steps` end with.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::access::{all_credentials, audit_before};
 use super::attempts::{attempts_of, last_attempt_of};
 use super::batch_queries::batches_holding;
 use super::batches::{find_batch, last_batch};
@@ -22,6 +23,7 @@ use super::webhooks::all_webhooks;
 use crate::classify::Identity;
 use crate::position::Position;
 use crate::record::{LaneNo, ProjectNo, Seq};
+use crate::spool::access::{StoredAudit, StoredCredential};
 use crate::spool::attempt::LoggedAttempt;
 use crate::spool::batch::{Batch, BatchId, BatchState};
 use crate::spool::batch_query::{BatchPage, BatchQuery};
@@ -178,6 +180,14 @@ impl EngineReader for SqliteReader {
 
     fn webhooks(&self) -> Result<Vec<StoredWebhook>, SpoolError> {
         all_webhooks(&self.connection)
+    }
+
+    fn credentials(&self) -> Result<Vec<StoredCredential>, SpoolError> {
+        all_credentials(&self.connection)
+    }
+
+    fn audit(&self, before: u64, project: Option<&str>, limit: u32) -> Result<Vec<StoredAudit>, SpoolError> {
+        audit_before(&self.connection, before, project, limit)
     }
 
     fn last_batch(&self, lane: LaneNo) -> Result<Option<Batch>, SpoolError> {
