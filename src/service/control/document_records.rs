@@ -6,7 +6,6 @@ use serde_json::value::RawValue;
 
 use super::Controller;
 use super::deliveries::next_attempt_at;
-use super::documents::Document;
 use super::replays::epochs;
 use super::stored_records::{Names, stored_records};
 use super::why::{Before, LaneFact, Pair, Place, RecordFacts, RecordProperty, ShadowFact, cause, state};
@@ -17,6 +16,15 @@ use crate::position::Position;
 use crate::record::{Callback, LaneNo, Seq};
 use crate::spool::{Batch, BatchState, FoundRecord, Reader, SpoolError, Wanted};
 use crate::time::Timestamp;
+
+/// A document, as a caller names it.
+#[derive(Clone, Copy)]
+pub(super) struct Document<'a> {
+    pub(super) project: &'a str,
+    pub(super) id: &'a str,
+    /// The caller may see this project alone, and learns no other name.
+    pub(super) is_scoped: bool,
+}
 
 /// What tells the causes and places of records.
 pub(super) struct RecordStory<'a> {

@@ -2,7 +2,7 @@
 
 use super::Controller;
 use super::delivery_query::limit;
-use super::document_records::RecordStory;
+use super::document_records::{Document, RecordStory};
 use super::why::{DocumentFacts, RowFact, ShadowFact, summary};
 use crate::admin::{DocumentDetail, DocumentQuery, RequestError, RowStatus, ShadowStatus};
 use crate::amount::span;
@@ -13,15 +13,6 @@ use crate::record::{Callback, LaneNo, PropertySet, Seq};
 use crate::service::state::Phase;
 use crate::source::documents::lookup::{RowFound, RowKey, look_up};
 use crate::spool::{Fact, Reader, SpoolError, Wanted};
-
-/// A document, as a caller names it.
-#[derive(Clone, Copy)]
-pub(super) struct Document<'a> {
-    pub(super) project: &'a str,
-    pub(super) id: &'a str,
-    /// The caller may see this project alone, and learns no other name.
-    pub(super) is_scoped: bool,
-}
 
 impl Controller {
     pub(super) fn explain(

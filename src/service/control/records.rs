@@ -1,7 +1,7 @@
 //! Batches, documents and records on request, within the caller's scope.
 
 use super::Controller;
-use super::documents::Document;
+use super::document_records::Document;
 use crate::admin::{
     Access, DeliveryDetail, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery, RecordBody,
     RecordControl, RecordQuery, RequestError,

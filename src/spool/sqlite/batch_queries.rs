@@ -1,7 +1,7 @@
 //! Lists of batches, the newest first: each filter is answered from the index that names fewest batches, and a
 //! page ends after a bounded number of rows.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, params};
 use uuid::Uuid;
 
 use super::batches::{COLUMNS, find_batch, read_batch_and_state};
@@ -59,6 +59,30 @@ impl SqliteReader {
                 return Ok(BatchPage { batches: found, next: Some(below) });
             }
         }
+    }
+
+    /// The batches that hold a record: the one that was cut of it, replaced ones, and those of replays. The newest
+    /// first.
+    pub(super) fn find_batches_holding(
+        &self,
+        lane: LaneNo,
+        seq: Seq,
+    ) -> Result<Vec<(Batch, BatchState)>, SpoolError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM batch INDEXED BY batch_of_lane WHERE lane = ?1 AND last >= ?2 ORDER BY last LIMIT {HOLDING_ROWS}"
+        );
+        let mut found = self.connection.prepare_cached(&sql).map_err(failed)?;
+        let numbers = [lane.0.cast_signed(), seq.0.cast_signed()];
+        let rows = found.query_map(numbers, read_batch_and_state).map_err(failed)?;
+        let mut holding = Vec::new();
+        for row in rows {
+            let batch = row.map_err(failed)?.ok_or_else(|| SpoolError::Damaged("a batch".into()))?;
+            if batch.0.first <= seq {
+                holding.push(batch);
+            }
+        }
+        holding.sort_unstable_by(|(a, _), (b, _)| b.id.cmp(&a.id));
+        Ok(holding)
     }
 
     fn is_wanted(&self, query: &BatchQuery, batch: &Batch, state: BatchState) -> Result<bool, SpoolError> {
@@ -220,30 +244,6 @@ fn newest(lists: impl Iterator<Item = Result<Vec<BatchId>, SpoolError>>) -> Resu
 
 fn is_like(outcome: &str, status: Option<u16>, filter: AttemptFilter) -> bool {
     outcome.parse::<OutcomeKind>().is_ok_and(|outcome| filter.matches(outcome, status))
-}
-
-/// The batches that hold a record: the one that was cut of it, replaced ones, and those of replays. The newest
-/// first.
-pub(super) fn batches_holding(
-    connection: &Connection,
-    lane: LaneNo,
-    seq: Seq,
-) -> Result<Vec<(Batch, BatchState)>, SpoolError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM batch INDEXED BY batch_of_lane WHERE lane = ?1 AND last >= ?2 ORDER BY last LIMIT {HOLDING_ROWS}"
-    );
-    let mut found = connection.prepare_cached(&sql).map_err(failed)?;
-    let numbers = [lane.0.cast_signed(), seq.0.cast_signed()];
-    let rows = found.query_map(numbers, read_batch_and_state).map_err(failed)?;
-    let mut holding = Vec::new();
-    for row in rows {
-        let batch = row.map_err(failed)?.ok_or_else(|| SpoolError::Damaged("a batch".into()))?;
-        if batch.0.first <= seq {
-            holding.push(batch);
-        }
-    }
-    holding.sort_unstable_by(|(a, _), (b, _)| b.id.cmp(&a.id));
-    Ok(holding)
 }
 
 /// Ids that are read together.

@@ -6,7 +6,6 @@ use rusqlite::Connection;
 
 use super::access::{all_credentials, audit_before};
 use super::attempts::{attempts_of, last_attempt_of};
-use super::batch_queries::batches_holding;
 use super::batches::{find_batch, last_batch};
 use super::chunks::{chunk_holding, last_spooled_by, seq_freeing};
 use super::dead_letters::{
@@ -77,7 +76,7 @@ impl EngineReader for SqliteReader {
     }
 
     fn batches_holding(&self, lane: LaneNo, seq: Seq) -> Result<Vec<(Batch, BatchState)>, SpoolError> {
-        batches_holding(&self.connection, lane, seq)
+        self.find_batches_holding(lane, seq)
     }
 
     fn records(
