@@ -140,7 +140,7 @@ fn log_failure(failure: &QueryFailure, in_force: &InForce) {
     if !is_new {
         tracing::debug!("again: `webhooks.query`: {why}");
     } else if in_force.unread().is_some() {
-        tracing::warn!("`webhooks.query`: {why}; nothing is read or sent before its first list");
+        tracing::warn!("`webhooks.query`: {why}; there is no earlier list, and a start waits for the first");
     } else {
         tracing::warn!("`webhooks.query`: {why}; the webhooks of its last list stay in force");
     }
