@@ -17,8 +17,11 @@ mod base_path;
 mod control;
 mod headers;
 mod listener;
+mod lists;
 mod page;
 mod problems;
+mod record_control;
+mod record_routes;
 mod request_error;
 mod respond;
 mod routes;
@@ -35,10 +38,11 @@ mod webhook_routes;
 pub use access::{Access, AccessOptions, Caller, Capability, ENDPOINTS, Endpoint, Reach, Scope};
 pub use access_control::{AccessControl, Grant, NewSession};
 pub use api::{
-    ApplyRequest, ApplyResult, LaneName, PauseRequest, PauseResult, PlannedAction, PlannedChange,
-    ReceiverSecret, RevisionQuery, RotateRequest, RotateResult, SigningSecretList, SkipLane, SkipRequest,
-    SkipResult, StillPaused, TestBody, TestRequest, TestResult, WebhookDetail, WebhookKey, WebhookList,
-    WebhookOrigin, WebhookStatus,
+    ApplyRequest, ApplyResult, LaneName, OriginCounts, PauseRequest, PauseResult, PlannedAction,
+    PlannedChange, ReceiverSecret, RefusedRowStatus, RevisionQuery, RotateRequest, RotateResult,
+    SigningSecretList, SkipLane, SkipRequest, SkipResult, StillPaused, TestBody, TestRequest, TestResult,
+    WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookQueryStatus, WebhookSourcesStatus,
+    WebhookStatus,
 };
 pub use api::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
@@ -51,8 +55,14 @@ pub use api::{
     AuditEntry, AuditPage, AuditQuery, LinkList, LinkRequest, LinkStatus, NewLink, NewToken, Revoked,
     TokenList, TokenRequest, TokenStatus,
 };
+pub use api::{
+    DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
+    DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, LastAttempt,
+    RecordBody, RecordQuery, RowStatus, ShadowStatus,
+};
 pub use control::Control;
 pub use listener::AdminListener;
+pub use record_control::RecordControl;
 pub use request_error::{FieldError, Problem, RequestError};
 pub use respond::AdminState;
 pub use server::{serve_socket, serve_tcp};

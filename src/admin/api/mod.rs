@@ -5,12 +5,16 @@
 
 mod access;
 mod dead_letters;
+mod deliveries;
+mod documents;
+mod records;
 mod replays;
 mod resync;
 mod status;
 mod webhook_lanes;
 mod webhook_requests;
 mod webhook_secrets;
+mod webhook_sources;
 mod webhooks;
 
 pub use access::{
@@ -21,6 +25,12 @@ pub use dead_letters::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
     DeadLetterRecord, DeadLetterSelection, DeadLetterStatus,
 };
+pub use deliveries::{
+    DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
+    DeliveryStatus, FoundRecordStatus, LastAttempt,
+};
+pub use documents::{DocumentDetail, DocumentQuery, DocumentRecord, RowStatus, ShadowStatus};
+pub use records::{RecordBody, RecordQuery};
 pub use replays::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, WindowStatus};
 pub use resync::{ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus};
 pub use status::{
@@ -34,6 +44,7 @@ pub use webhook_requests::{
     ApplyRequest, ApplyResult, PlannedAction, PlannedChange, TestBody, TestRequest, TestResult,
 };
 pub use webhook_secrets::{ReceiverSecret, RotateRequest, RotateResult, SigningSecretList};
+pub use webhook_sources::{OriginCounts, RefusedRowStatus, WebhookQueryStatus, WebhookSourcesStatus};
 pub use webhooks::{RevisionQuery, WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookStatus};
 
 #[cfg(test)]
