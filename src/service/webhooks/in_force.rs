@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::secrets::{Unsealed, seal, unseal};
+use super::tenant::{marked, take_mark};
 use crate::admin::WebhookKey;
 use crate::deliver::{HostLimits, Routes, SurgeLimit, Webhook};
 use crate::record::Callback;
@@ -75,7 +76,7 @@ impl InForce {
         let stored = self.set.iter().map(|set| StoredWebhook {
             project: set.key.project.clone(),
             callback: set.key.callback.clone(),
-            settings: set.settings.to_string(),
+            settings: marked(&set.settings, set.webhook.set_by).to_string(),
             revision: set.revision,
             changed_at: set.changed_at,
         });
@@ -92,12 +93,13 @@ impl InForce {
         let settings: Value = serde_json::from_str(&settings)
             .map_err(|error| InvalidSettings(vec![within(error.to_string())]))?;
         let unsealed = unseal(settings, &key, &self.keys);
-        let Unsealed { settings, is_outdated } =
+        let Unsealed { mut settings, is_outdated } =
             unsealed.map_err(|why| InvalidSettings(vec![within(why.to_string())]))?;
+        let set_by = take_mark(&mut settings);
         let webhook = self.webhook(&key, &settings);
         let webhook =
             webhook.map_err(|invalid| InvalidSettings(invalid.0.into_iter().map(within).collect()))?;
-        let webhook = Arc::new(webhook);
+        let webhook = Arc::new(Webhook { set_by, ..webhook });
         Ok(SetWebhook { key, settings, webhook, revision, changed_at, is_outdated })
     }
 
@@ -138,7 +140,8 @@ impl InForce {
         let outdated = self.set.iter().filter(|set| set.is_outdated);
         let change = |set: &SetWebhook| {
             let WebhookKey { project, callback } = set.key.clone();
-            let settings = Some(seal(&set.settings, &set.key, &self.keys)?);
+            let settings = marked(&set.settings, set.webhook.set_by);
+            let settings = Some(seal(&settings, &set.key, &self.keys)?);
             Ok(WebhookChange { project, callback, settings })
         };
         outdated.map(change).collect()
