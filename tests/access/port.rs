@@ -26,7 +26,7 @@ async fn every_answer_says_what_a_browser_may_do_with_it() {
         );
         assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{answer:?}");
-        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+        assert_eq!(answer.header("referrer-policy"), Some("same-origin"));
         assert!(answer.header("cache-control").is_some());
     }
     let missing = fixture.get("/api/v1/nothing", &[]);
