@@ -9,7 +9,7 @@ use super::query::{QueryChanges, QueryList};
 use super::secrets::{Unsealed, seal, unseal};
 use super::tenant::{marked, take_mark};
 use crate::admin::{WebhookKey, WebhookOrigin};
-use crate::deliver::{HostLimits, Routes, SurgeLimit, Webhook};
+use crate::deliver::{HostLimits, Routes, SetBy, SurgeLimit, Webhook};
 use crate::record::Callback;
 use crate::settings::{
     InvalidSettings, RefusedRow, Settings, WebhookDefaults, WebhookSection, WebhookSections, WebhookSource,
@@ -43,6 +43,13 @@ pub(in crate::service) struct SetWebhook {
     pub(in crate::service) changed_at: Timestamp,
     /// In the spool, a secret of it is encrypted with another key than the first.
     pub(super) is_outdated: bool,
+}
+
+impl SetWebhook {
+    /// Its settings, and whose they are.
+    pub(super) fn class(&self) -> (&Value, SetBy) {
+        (&self.settings, self.webhook.set_by)
+    }
 }
 
 /// A read of the query failed.

@@ -165,7 +165,7 @@ impl Webhooks {
         let old = before.map_or(&nothing, |set| &set.settings);
         tenant::check_change(access, change)?;
         let settings = without_key(key, change).and_then(|change| Ok(merged_settings(old, &change)?))?;
-        let set_by = tenant::set_by(access, before, &settings);
+        let set_by = tenant::set_by(access, before.map(SetWebhook::class), &settings);
         let checked = in_force.check(key, settings, set_by)?;
         self.put(&mut in_force, checked, access)
     }
@@ -194,7 +194,7 @@ impl Webhooks {
         let mut checked = Vec::new();
         for (key, settings) in wanted {
             let settings = merged_settings(&json!({}), &settings)?;
-            let set_by = tenant::set_by(access, in_force.set(&key), &settings);
+            let set_by = tenant::set_by(access, in_force.set(&key).map(SetWebhook::class), &settings);
             checked.push(in_force.check(&key, settings, set_by)?);
         }
         if request.dry_run || result.changes.is_empty() {

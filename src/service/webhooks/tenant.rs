@@ -2,15 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::in_force::SetWebhook;
 use crate::admin::{Access, RequestError};
 use crate::deliver::SetBy;
 
 /// Whose a webhook is after a change. A tenant's URL stays the tenant's when the operator changes something else, so that
 /// it never leads to where the operator's webhooks may go.
-pub(super) fn set_by(access: &Access, before: Option<&SetWebhook>, settings: &Value) -> SetBy {
-    let is_tenants_url = |set: &SetWebhook| {
-        set.webhook.set_by == SetBy::Tenant && set.settings.get("url") == settings.get("url")
+pub(super) fn set_by(access: &Access, before: Option<(&Value, SetBy)>, settings: &Value) -> SetBy {
+    let is_tenants_url = |(before, set_by): (&Value, SetBy)| {
+        set_by == SetBy::Tenant && before.get("url") == settings.get("url")
     };
     if access.scope.project().is_some() || before.is_some_and(is_tenants_url) {
         return SetBy::Tenant;
