@@ -13,11 +13,21 @@ use crate::admin::request_error::RequestError;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Nav {
     Overview,
+    DeadLetters,
+    Replay,
+    Tail,
+    Table,
 }
 
 impl Nav {
     /// In the order of the navigation, each with its path and its name.
-    const ALL: [(Self, &'static str, &'static str); 1] = [(Self::Overview, "", t::nav::OVERVIEW)];
+    const ALL: [(Self, &'static str, &'static str); 5] = [
+        (Self::Overview, "", t::nav::OVERVIEW),
+        (Self::DeadLetters, "dead-letters", t::nav::DEAD_LETTERS),
+        (Self::Replay, "replay", t::nav::REPLAY),
+        (Self::Tail, "tail", t::nav::TAIL),
+        (Self::Table, "table", t::nav::TABLE),
+    ];
 }
 
 #[derive(Template)]

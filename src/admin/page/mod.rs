@@ -13,13 +13,21 @@
 //! as the page changes; without the script the page is what it was when it was loaded.
 
 mod assets;
+mod attempts;
+mod choice;
+mod confirm;
+mod dead_letters;
+mod form;
 mod frame;
 mod live;
 mod overview;
 mod parts;
 mod render;
+mod replay;
 mod serve;
 mod show;
+mod table;
+mod tail;
 mod texts;
 mod visit;
 
@@ -30,5 +38,11 @@ use axum::Router;
 use super::respond::AdminState;
 
 pub(super) fn router() -> Router<Arc<AdminState>> {
-    Router::new().merge(assets::router()).merge(overview::router())
+    Router::new()
+        .merge(assets::router())
+        .merge(overview::router())
+        .merge(dead_letters::router())
+        .merge(replay::router())
+        .merge(table::router())
+        .merge(tail::router())
 }

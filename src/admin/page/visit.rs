@@ -7,7 +7,8 @@ use axum::http::header;
 use axum::http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::admin::access::Access;
+use super::form::Form;
+use crate::admin::access::{Access, Capability};
 
 /// One request for a page.
 #[derive(Clone, Debug)]
@@ -25,6 +26,21 @@ impl Visit {
     pub(super) fn query(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(given, value)| given == name && !value.is_empty());
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of a parameter that may be there more than once.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.query.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The query as the fields of a form.
+    pub(super) fn form(&self) -> Form {
+        Form::new(self.query.clone())
+    }
+
+    /// Whether the visitor may do this.
+    pub(super) fn can(&self, capability: Capability) -> bool {
+        self.access.can.contains(&capability)
     }
 
     /// A parameter of the query that is a number.
