@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::access::Access;
+use super::access_control::AccessControl;
 use super::api::{
     DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, Readiness,
     ReplayList, ReplayStatus, ReplaySummary, ResyncRequest, Status,
@@ -13,7 +14,7 @@ use crate::replay::ReplayRequest;
 
 /// The running sidecar. Every method except [`Control::readiness`] may wait for the disk. What takes an [`Access`] keeps
 /// to its projects.
-pub trait Control: WebhookControl {
+pub trait Control: AccessControl + WebhookControl {
     /// Whether the sidecar is ready. Probes call it often: it waits for neither the loops nor the disk.
     fn readiness(&self) -> Readiness;
     /// The current status, of all projects.

@@ -10,21 +10,30 @@
 //! ```
 
 mod access;
+mod access_control;
+mod access_routes;
 mod api;
+mod base_path;
 mod control;
+mod headers;
+mod listener;
 mod page;
 mod problems;
 mod request_error;
 mod respond;
 mod routes;
 mod server;
+mod session_routes;
+mod sign_in;
 mod socket;
 mod tail;
 mod text;
+mod tls;
 mod webhook_control;
 mod webhook_routes;
 
 pub use access::{Access, AccessOptions, Caller, Capability, ENDPOINTS, Endpoint, Reach, Scope};
+pub use access_control::{AccessControl, Grant, NewSession};
 pub use api::{
     ApplyRequest, ApplyResult, LaneName, PauseRequest, PauseResult, PlannedAction, PlannedChange,
     ReceiverSecret, RevisionQuery, RotateRequest, RotateResult, SigningSecretList, SkipLane, SkipRequest,
@@ -38,7 +47,12 @@ pub use api::{
     ReplayStatus, ReplaySummary, ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus, SourceState,
     SourceStatus, SpoolStatus, Status, WindowStatus,
 };
+pub use api::{
+    AuditEntry, AuditPage, AuditQuery, LinkList, LinkRequest, LinkStatus, NewLink, NewToken, Revoked,
+    TokenList, TokenRequest, TokenStatus,
+};
 pub use control::Control;
+pub use listener::AdminListener;
 pub use request_error::{FieldError, Problem, RequestError};
 pub use respond::AdminState;
 pub use server::{serve_socket, serve_tcp};
