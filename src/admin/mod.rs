@@ -17,6 +17,8 @@ mod base_path;
 mod control;
 mod headers;
 mod listener;
+mod operation_control;
+mod operation_routes;
 mod page;
 mod problems;
 mod request_error;
@@ -51,7 +53,9 @@ pub use api::{
     AuditEntry, AuditPage, AuditQuery, LinkList, LinkRequest, LinkStatus, NewLink, NewToken, Revoked,
     TokenList, TokenRequest, TokenStatus,
 };
+pub use api::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use control::Control;
+pub use operation_control::OperationControl;
 pub use listener::AdminListener;
 pub use request_error::{FieldError, Problem, RequestError};
 pub use respond::AdminState;

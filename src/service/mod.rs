@@ -4,6 +4,7 @@ mod alerts;
 mod audit;
 mod control;
 mod credentials;
+mod doctor;
 mod logged_warnings;
 mod reloadable_client;
 mod resync_queue;
@@ -38,6 +39,7 @@ use crate::metrics::Metrics;
 use crate::settings::{self, InvalidSettings, Settings, Sources};
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
 
+pub use doctor::findings;
 pub use supervisor::required;
 
 /// Why a run ended without a stop signal.
@@ -159,6 +161,7 @@ impl Service {
             clock,
             started_at: Clock::now(),
             settings: Arc::clone(&settings),
+            sources: sources.clone(),
             epoch: epochs.current(),
             webhooks: Arc::clone(&webhooks),
             post: Mutex::new(client.post(Handle::current())),

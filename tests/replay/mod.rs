@@ -3,5 +3,6 @@
 mod dead_letters;
 mod faults;
 mod fixture;
+mod pages;
 mod ranges;
 mod window;

@@ -5,6 +5,7 @@
 
 mod access;
 mod dead_letters;
+mod operations;
 mod replays;
 mod resync;
 mod status;
@@ -21,6 +22,7 @@ pub use dead_letters::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
     DeadLetterRecord, DeadLetterSelection, DeadLetterStatus,
 };
+pub use operations::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use replays::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, WindowStatus};
 pub use resync::{ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus};
 pub use status::{

@@ -17,16 +17,22 @@ pub(super) enum Nav {
     Replay,
     Tail,
     Table,
+    Doctor,
+    Settings,
+    Audit,
 }
 
 impl Nav {
     /// In the order of the navigation, each with its path and its name.
-    const ALL: [(Self, &'static str, &'static str); 5] = [
+    const ALL: [(Self, &'static str, &'static str); 8] = [
         (Self::Overview, "", t::nav::OVERVIEW),
         (Self::DeadLetters, "dead-letters", t::nav::DEAD_LETTERS),
         (Self::Replay, "replay", t::nav::REPLAY),
         (Self::Tail, "tail", t::nav::TAIL),
         (Self::Table, "table", t::nav::TABLE),
+        (Self::Doctor, "doctor", t::nav::DOCTOR),
+        (Self::Settings, "settings", t::nav::SETTINGS),
+        (Self::Audit, "audit", t::nav::AUDIT),
     ];
 }
 

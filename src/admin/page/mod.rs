@@ -14,9 +14,11 @@
 
 mod assets;
 mod attempts;
+mod audit;
 mod choice;
 mod confirm;
 mod dead_letters;
+mod doctor;
 mod form;
 mod frame;
 mod live;
@@ -25,10 +27,12 @@ mod parts;
 mod render;
 mod replay;
 mod serve;
+mod settings;
 mod show;
 mod table;
 mod tail;
 mod texts;
+mod utc;
 mod visit;
 
 use std::sync::Arc;
@@ -43,6 +47,9 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
         .merge(overview::router())
         .merge(dead_letters::router())
         .merge(replay::router())
+        .merge(audit::router())
+        .merge(doctor::router())
+        .merge(settings::router())
         .merge(table::router())
         .merge(tail::router())
 }

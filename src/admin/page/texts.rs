@@ -1,9 +1,11 @@
 //! Every text of the page.
 
 mod comparisons;
+mod operations;
 mod records;
 
 pub(super) use self::comparisons::{resync, table};
+pub(super) use self::operations::{audit, doctor, settings};
 pub(super) use self::records::{attempts, choice, confirm, dead_letters, replay, tail};
 use super::show::count;
 
@@ -42,6 +44,9 @@ pub(super) mod nav {
     pub(in super::super) const REPLAY: &str = "Replay";
     pub(in super::super) const TAIL: &str = "Tail";
     pub(in super::super) const TABLE: &str = "Table";
+    pub(in super::super) const DOCTOR: &str = "Doctor";
+    pub(in super::super) const SETTINGS: &str = "Settings";
+    pub(in super::super) const AUDIT: &str = "Audit";
 }
 
 pub(super) mod lane {

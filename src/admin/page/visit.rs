@@ -7,7 +7,6 @@ use axum::http::header;
 use axum::http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::form::Form;
 use crate::admin::access::{Access, Capability};
 
 /// One request for a page.
@@ -31,11 +30,6 @@ impl Visit {
     /// Every value of a parameter that may be there more than once.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.query.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The query as the fields of a form.
-    pub(super) fn form(&self) -> Form {
-        Form::new(self.query.clone())
     }
 
     /// Whether the visitor may do this.

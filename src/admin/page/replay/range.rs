@@ -1,6 +1,7 @@
 //! The form of a replay, as a request and in words. Pure.
 
 use crate::admin::page::form::Form;
+use crate::admin::page::utc::in_utc;
 use crate::admin::page::visit::Visit;
 use crate::admin::page::{show, texts as t};
 use crate::admin::request_error::RequestError;
@@ -42,36 +43,4 @@ pub(super) fn shown(request: &ReplayRequest) -> String {
         None => project,
     };
     t::replay::range(&show::plain(from), request.to_lsn.as_deref(), &of)
-}
-
-/// What a field for a time gives, as RFC 3339: `2026-11-28T17:46`, with or without seconds and zone.
-fn in_utc(given: &str) -> String {
-    let given = given.trim();
-    match given.len() {
-        16 => format!("{given}:00Z"),
-        _ if given.ends_with('Z') || given.get(19..).is_some_and(|zone| zone.contains(['+', '-'])) => {
-            given.to_owned()
-        }
-        _ => format!("{given}Z"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_without_a_zone_is_in_utc() {
-        let given =
-            ["2026-11-28T17:46", "2026-11-28T17:46:01", "2026-11-28T17:46:01Z", "2026-11-28T17:46:01+02:00"];
-        assert_eq!(
-            given.map(in_utc),
-            [
-                "2026-11-28T17:46:00Z",
-                "2026-11-28T17:46:01Z",
-                "2026-11-28T17:46:01Z",
-                "2026-11-28T17:46:01+02:00"
-            ]
-        );
-    }
 }

@@ -52,8 +52,6 @@ pub(in crate::admin::page) mod dead_letters {
     pub(in crate::admin::page) const GIVEN_UP: &str = "Given up (UTC)";
     pub(in crate::admin::page) const RECORDS: &str = "Records";
     pub(in crate::admin::page) const SIZE: &str = "Size";
-    pub(in crate::admin::page) const ANSWER: &str = "Last answer";
-    pub(in crate::admin::page) const NO_ANSWER: &str = "never sent";
     pub(in crate::admin::page) const REDELIVERING: &str = "Redelivering";
     pub(in crate::admin::page) const SELECT: &str = "Select";
     pub(in crate::admin::page) const SELECT_ONE: &str = "Select dead letter";
@@ -142,7 +140,6 @@ pub(in crate::admin::page) mod replay {
     pub(in crate::admin::page) const STARTED: &str = "Started (UTC)";
     pub(in crate::admin::page) const ENDED: &str = "Ended (UTC)";
     pub(in crate::admin::page) const PROGRESS: &str = "Progress";
-    pub(in crate::admin::page) const WAITS: &str = "Still to send";
     pub(in crate::admin::page) const WITHOUT_WEBHOOK: &str = "Left out: no webhook";
     pub(in crate::admin::page) const CANCEL: &str = "Cancel the replay";
     pub(in crate::admin::page) const CANCEL_WHAT: &str =
