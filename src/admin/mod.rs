@@ -17,10 +17,13 @@ mod base_path;
 mod control;
 mod headers;
 mod listener;
+mod lists;
 mod operation_control;
 mod operation_routes;
 mod page;
 mod problems;
+mod record_control;
+mod record_routes;
 mod request_error;
 mod respond;
 mod routes;
@@ -53,10 +56,16 @@ pub use api::{
     AuditEntry, AuditPage, AuditQuery, LinkList, LinkRequest, LinkStatus, NewLink, NewToken, Revoked,
     TokenList, TokenRequest, TokenStatus,
 };
+pub use api::{
+    DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
+    DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, LastAttempt,
+    RecordBody, RecordQuery, RowStatus, ShadowStatus,
+};
 pub use api::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use control::Control;
-pub use operation_control::OperationControl;
 pub use listener::AdminListener;
+pub use operation_control::OperationControl;
+pub use record_control::RecordControl;
 pub use request_error::{FieldError, Problem, RequestError};
 pub use respond::AdminState;
 pub use server::{serve_socket, serve_tcp};

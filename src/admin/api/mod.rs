@@ -5,7 +5,10 @@
 
 mod access;
 mod dead_letters;
+mod deliveries;
+mod documents;
 mod operations;
+mod records;
 mod replays;
 mod resync;
 mod status;
@@ -22,7 +25,13 @@ pub use dead_letters::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
     DeadLetterRecord, DeadLetterSelection, DeadLetterStatus,
 };
+pub use deliveries::{
+    DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
+    DeliveryStatus, FoundRecordStatus, LastAttempt,
+};
+pub use documents::{DocumentDetail, DocumentQuery, DocumentRecord, RowStatus, ShadowStatus};
 pub use operations::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
+pub use records::{RecordBody, RecordQuery};
 pub use replays::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, WindowStatus};
 pub use resync::{ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus};
 pub use status::{

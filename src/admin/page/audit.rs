@@ -65,8 +65,10 @@ impl Audit {
 impl Row {
     fn of(entry: &AuditEntry) -> Self {
         let text = |text: &Option<String>| text.as_deref().map(show::plain).unwrap_or_default();
-        let fingerprint = entry.url.as_deref().map(|url| format!("{} {}", t::audit::FINGERPRINT, show::plain(url)));
-        let more = [entry.host.as_deref().map(show::plain), fingerprint, entry.detail.as_deref().map(show::plain)];
+        let fingerprint =
+            entry.url.as_deref().map(|url| format!("{} {}", t::audit::FINGERPRINT, show::plain(url)));
+        let more =
+            [entry.host.as_deref().map(show::plain), fingerprint, entry.detail.as_deref().map(show::plain)];
         Self {
             at: show::time(&entry.at),
             by: show::plain(&entry.by),

@@ -52,9 +52,8 @@ struct Finding {
 
 impl Found {
     fn of(report: &DoctorReport) -> Self {
-        let count = |severity| {
-            report.findings.iter().filter(|finding| finding.severity == severity).count() as u64
-        };
+        let count =
+            |severity| report.findings.iter().filter(|finding| finding.severity == severity).count() as u64;
         let (problems, warnings) = (count(Severity::Problem), count(Severity::Warning));
         Self {
             tone: match (problems, warnings) {

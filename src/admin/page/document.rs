@@ -98,7 +98,8 @@ fn facts(found: &DocumentDetail) -> Vec<(&'static str, String)> {
         None => facts.push((t::document::SHADOW, t::document::NOT_IN_SHADOW.to_owned())),
         Some(shadow) => {
             let state = if shadow.live { t::document::LIVE } else { t::document::NOT_LIVE };
-            let project = shadow.project.as_deref().map_or_else(|| t::document::OTHER_PROJECT.to_owned(), show::plain);
+            let project =
+                shadow.project.as_deref().map_or_else(|| t::document::OTHER_PROJECT.to_owned(), show::plain);
             facts.push((t::document::SHADOW, state.to_owned()));
             facts.push((t::document::SHADOW_PROJECT, project));
             facts.extend(shadow.key.as_deref().map(|key| (t::document::KEY, show::plain(key))));

@@ -13,6 +13,8 @@ use crate::admin::request_error::RequestError;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Nav {
     Overview,
+    Deliveries,
+    Document,
     DeadLetters,
     Replay,
     Tail,
@@ -24,8 +26,10 @@ pub(super) enum Nav {
 
 impl Nav {
     /// In the order of the navigation, each with its path and its name.
-    const ALL: [(Self, &'static str, &'static str); 8] = [
+    const ALL: [(Self, &'static str, &'static str); 10] = [
         (Self::Overview, "", t::nav::OVERVIEW),
+        (Self::Deliveries, "deliveries", t::nav::DELIVERIES),
+        (Self::Document, "document", t::nav::DOCUMENT),
         (Self::DeadLetters, "dead-letters", t::nav::DEAD_LETTERS),
         (Self::Replay, "replay", t::nav::REPLAY),
         (Self::Tail, "tail", t::nav::TAIL),

@@ -18,7 +18,9 @@ mod audit;
 mod choice;
 mod confirm;
 mod dead_letters;
+mod deliveries;
 mod doctor;
+mod document;
 mod form;
 mod frame;
 mod live;
@@ -50,6 +52,8 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
         .merge(audit::router())
         .merge(doctor::router())
         .merge(settings::router())
+        .merge(deliveries::router())
+        .merge(document::router())
         .merge(table::router())
         .merge(tail::router())
 }

@@ -1,9 +1,11 @@
 //! Every text of the page.
 
+mod batches;
 mod comparisons;
 mod operations;
 mod records;
 
+pub(super) use self::batches::{deliveries, document};
 pub(super) use self::comparisons::{resync, table};
 pub(super) use self::operations::{audit, doctor, settings};
 pub(super) use self::records::{attempts, choice, confirm, dead_letters, replay, tail};
@@ -40,6 +42,8 @@ pub(super) const DOCUMENTS: &str = "documents";
 
 pub(super) mod nav {
     pub(in super::super) const OVERVIEW: &str = "Overview";
+    pub(in super::super) const DELIVERIES: &str = "Deliveries";
+    pub(in super::super) const DOCUMENT: &str = "Document";
     pub(in super::super) const DEAD_LETTERS: &str = "Dead letters";
     pub(in super::super) const REPLAY: &str = "Replay";
     pub(in super::super) const TAIL: &str = "Tail";

@@ -31,7 +31,8 @@ impl OperationControl for Controller {
 
     fn settings(&self, access: &Access) -> Result<SettingList, RequestError> {
         access.scope.require_all()?;
-        let effective = effective(&self.sources).map_err(|invalid| RequestError::Conflict(invalid.to_string()))?;
+        let effective =
+            effective(&self.sources).map_err(|invalid| RequestError::Conflict(invalid.to_string()))?;
         let settings = effective.into_iter().map(|setting| EffectiveSetting {
             name: setting.name,
             value: setting.value,

@@ -47,13 +47,17 @@ impl Delivery {
             headers: request.headers.iter().map(header).collect(),
             body: request.body.as_deref().map(text::lines),
             curl: request.curl.as_deref().map(text::lines),
-            records: detail.record_list.iter().map(|record| Record {
-                position: record.position.clone(),
-                committed_at: show::time(&record.committed_at),
-                document: id_of(record.record.get()).map(|id| {
-                    visit.links.with("document", &[("project", &delivery.project), ("id", &id)])
-                }),
-            }).collect(),
+            records: detail
+                .record_list
+                .iter()
+                .map(|record| Record {
+                    position: record.position.clone(),
+                    committed_at: show::time(&record.committed_at),
+                    document: id_of(record.record.get()).map(|id| {
+                        visit.links.with("document", &[("project", &delivery.project), ("id", &id)])
+                    }),
+                })
+                .collect(),
             attempts: Attempts::of(&detail.attempt_list),
             dead_letter: no.map(|no| visit.links.by("dead-letter", "no", &no)),
             replay: visit.can(Capability::SendAgain).then(|| replay(detail, &visit.links)).flatten(),

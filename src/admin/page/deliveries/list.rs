@@ -94,7 +94,8 @@ impl Deliveries {
             by: choices(t::deliveries::SEARCHES, Some(visit.query("by").unwrap_or(BY_DEFAULT))),
             find: text("find"),
             is_filtered: filter.iter().any(|(name, value)| !value.is_empty() && *name != "by"),
-            next: next.map(|after| visit.links.with("deliveries", &[&filter[..], &[("after", after)]].concat())),
+            next: next
+                .map(|after| visit.links.with("deliveries", &[&filter[..], &[("after", after)]].concat())),
             found: page.records.iter().map(|record| Found::of(record, &visit.links)).collect(),
             rows: page.deliveries.iter().map(|delivery| Row::of(delivery, &visit.links)).collect(),
         }

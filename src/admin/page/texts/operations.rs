@@ -1,8 +1,7 @@
 //! Texts of the pages for the operator: audit, doctor, settings.
 
 pub(in crate::admin::page) mod audit {
-    pub(in crate::admin::page) const LEAD: &str =
-        "Every change that was made on the page, by the API and by commands. Of a URL it has the host and a fingerprint only.";
+    pub(in crate::admin::page) const LEAD: &str = "Every change that was made on the page, by the API and by commands. Of a URL it has the host and a fingerprint only.";
     pub(in crate::admin::page) const NONE: &str = "Nothing was changed yet.";
     pub(in crate::admin::page) const NONE_NEXT: &str =
         "Set a webhook or pause a lane on the page of a project: it is listed here, with who did it.";
@@ -17,8 +16,7 @@ pub(in crate::admin::page) mod audit {
 pub(in crate::admin::page) mod doctor {
     use crate::admin::page::show::count;
 
-    pub(in crate::admin::page) const LEAD: &str =
-        "Connects to Postgres as the sidecar does, and checks server, table, disk and webhooks. It writes nothing.";
+    pub(in crate::admin::page) const LEAD: &str = "Connects to Postgres as the sidecar does, and checks server, table, disk and webhooks. It writes nothing.";
     pub(in crate::admin::page) const RUN: &str = "Run the checks";
     pub(in crate::admin::page) const AGAIN: &str = "Run them again";
     pub(in crate::admin::page) const NOT_RUN: &str = "The checks were not run.";
@@ -44,8 +42,7 @@ pub(in crate::admin::page) mod doctor {
 }
 
 pub(in crate::admin::page) mod settings {
-    pub(in crate::admin::page) const LEAD: &str =
-        "The settings in force, as `sidecar config` prints them. Secrets are not shown. Change them in the file or the \
+    pub(in crate::admin::page) const LEAD: &str = "The settings in force, as `sidecar config` prints them. Secrets are not shown. Change them in the file or the \
          environment, then send SIGHUP or restart.";
     pub(in crate::admin::page) const SEARCH: &str = "Part of the name";
     pub(in crate::admin::page) const CHANGED: &str = "Only those that differ from the defaults";

@@ -11,14 +11,9 @@ pub(in crate::admin::page) mod deliveries {
         "Remove a filter. If the document was changed and nothing was sent, the page Document says why.";
     pub(in crate::admin::page) const SEARCH: &str = "Search";
     pub(in crate::admin::page) const SEARCH_BY: &str = "Search by";
-    pub(in crate::admin::page) const SEARCH_HINT: &str =
-        "A search for a document id or a key needs the project. The status is a number or a class as in 5xx. Times are in UTC.";
-    pub(in crate::admin::page) const SEARCHES: [(&str, &str); 4] = [
-        ("document", "document id"),
-        ("key", "key"),
-        ("webhook-id", "webhook-id"),
-        ("position", "position"),
-    ];
+    pub(in crate::admin::page) const SEARCH_HINT: &str = "A search for a document id or a key needs the project. The status is a number or a class as in 5xx. Times are in UTC.";
+    pub(in crate::admin::page) const SEARCHES: [(&str, &str); 4] =
+        [("document", "document id"), ("key", "key"), ("webhook-id", "webhook-id"), ("position", "position")];
     pub(in crate::admin::page) const STATE: &str = "State";
     pub(in crate::admin::page) const CLASS: &str = "Class of failure";
     pub(in crate::admin::page) const STATUS: &str = "HTTP status";
@@ -80,8 +75,7 @@ pub(in crate::admin::page) mod document {
     pub(in crate::admin::page) const WRITTEN: &str = "Server has written up to";
     pub(in crate::admin::page) const RECORDS: &str = "Records, the newest first";
     pub(in crate::admin::page) const NO_RECORDS: &str = "No record about it is kept.";
-    pub(in crate::admin::page) const NO_RECORDS_NEXT: &str =
-        "The sentences above say why. A resync of the project makes an `ingested` record for each live document.";
+    pub(in crate::admin::page) const NO_RECORDS_NEXT: &str = "The sentences above say why. A resync of the project makes an `ingested` record for each live document.";
     pub(in crate::admin::page) const CAUSE: &str = "Cause";
     pub(in crate::admin::page) const STATE: &str = "What became of it";
     pub(in crate::admin::page) const RECORD: &str = "The record";
