@@ -29,7 +29,6 @@ mod respond;
 mod routes;
 mod server;
 mod session_routes;
-mod sign_in;
 mod socket;
 mod tail;
 mod text;

@@ -23,11 +23,11 @@ pub use access::{
 };
 pub use dead_letters::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
-    DeadLetterRecord, DeadLetterSelection, DeadLetterStatus,
+    DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, LastAttempt,
 };
 pub use deliveries::{
     DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
-    DeliveryStatus, FoundRecordStatus, LastAttempt,
+    DeliveryStatus, FoundRecordStatus,
 };
 pub use documents::{DocumentDetail, DocumentQuery, DocumentRecord, RowStatus, ShadowStatus};
 pub use operations::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};

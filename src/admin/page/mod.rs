@@ -31,6 +31,7 @@ mod replay;
 mod serve;
 mod settings;
 mod show;
+mod sign_in;
 mod table;
 mod tail;
 mod texts;
@@ -42,6 +43,8 @@ use std::sync::Arc;
 use axum::Router;
 
 use super::respond::AdminState;
+
+pub(super) use self::sign_in::{LinkPage, SignInPage, link_page, sign_in_page};
 
 pub(super) fn router() -> Router<Arc<AdminState>> {
     Router::new()

@@ -7,7 +7,7 @@ mod records;
 
 pub(super) use self::batches::{deliveries, document};
 pub(super) use self::comparisons::{resync, table};
-pub(super) use self::operations::{audit, doctor, settings};
+pub(super) use self::operations::{audit, doctor, settings, sign_in};
 pub(super) use self::records::{attempts, choice, confirm, dead_letters, replay, tail};
 use super::show::count;
 
@@ -24,6 +24,8 @@ pub(super) const COPIED: &str = "Copied";
 pub(super) const FAILED: &str = "Failed";
 pub(super) const BACK_TO_PROJECTS: &str = "Back to the projects";
 pub(super) const NEXT_PAGE: &str = "Next page";
+pub(super) const SIGN_IN: &str = "Sign in";
+pub(super) const SIGN_OUT: &str = "Sign out";
 pub(super) const YES: &str = "yes";
 pub(super) const CANCEL: &str = "Cancel";
 pub(super) const PROJECT: &str = "Project";

@@ -69,6 +69,11 @@ pub(super) struct Links {
 }
 
 impl Links {
+    /// Of a page beside the first one.
+    pub(super) fn top() -> Self {
+        Self { root: "./".to_owned(), theme: None, is_embedded: false }
+    }
+
     fn of(path: &str, query: &[(String, String)]) -> Self {
         let is = |name: &str, wanted: &str| query.iter().any(|(n, value)| n == name && value == wanted);
         let depth = path.matches('/').count().saturating_sub(1);

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::deliveries::last_attempt;
 use super::lanes::Lanes;
 use super::stored_records::{StoredRecord, stored_records};
 use crate::admin::{
@@ -34,7 +35,8 @@ pub(super) fn page(
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().map(|letter| letter.no.0).filter(|_| more);
-    Ok(DeadLetterPage { dead_letters: found.iter().map(|letter| status(letter, lanes)).collect(), next })
+    let dead_letters = found.iter().map(|letter| status(reader, letter, lanes));
+    Ok(DeadLetterPage { dead_letters: dead_letters.collect::<Result<_, SpoolError>>()?, next })
 }
 
 /// One dead letter, with its first records and its attempts.
@@ -51,7 +53,7 @@ pub(super) fn detail(
         None => Vec::new(),
     };
     Ok(DeadLetterDetail {
-        dead_letter: status(&letter, lanes),
+        dead_letter: status(reader, &letter, lanes)?,
         first_records: records.iter().map(StoredRecord::shown).collect::<Result<_, _>>()?,
         attempts: attempts.into_iter().map(|row| attempt(letter.batch, row, scope)).collect(),
     })
@@ -205,8 +207,9 @@ impl Pages<'_> {
     }
 }
 
-fn status(letter: &DeadLetter, lanes: &Lanes) -> DeadLetterStatus {
-    DeadLetterStatus {
+fn status(reader: &Reader, letter: &DeadLetter, lanes: &Lanes) -> Result<DeadLetterStatus, SpoolError> {
+    let last_attempt = letter.batch.map(|batch| last_attempt(reader, &batch)).transpose()?;
+    Ok(DeadLetterStatus {
         no: letter.no.0,
         project: lanes.project(letter.lane).to_owned(),
         callback: letter.lane.callback(),
@@ -216,7 +219,8 @@ fn status(letter: &DeadLetter, lanes: &Lanes) -> DeadLetterStatus {
         bytes: letter.bytes,
         batch: letter.batch.map(|batch| batch.to_string()),
         redelivering: letter.redelivery.is_some(),
-    }
+        last_attempt: last_attempt.flatten(),
+    })
 }
 
 /// An attempt as the API shows it. A tenant sees no address, and answers of public addresses alone.

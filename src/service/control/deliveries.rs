@@ -172,7 +172,8 @@ fn waits_for(view: &LaneView) -> String {
     }
 }
 
-fn last_attempt(reader: &Reader, id: &BatchId) -> Result<Option<LastAttempt>, SpoolError> {
+/// The last attempt of a batch that is on record.
+pub(super) fn last_attempt(reader: &Reader, id: &BatchId) -> Result<Option<LastAttempt>, SpoolError> {
     Ok(reader.last_attempt(id)?.map(|attempt| LastAttempt {
         started_at: attempt.started_at.to_rfc3339(),
         took_seconds: std::time::Duration::from_micros(attempt.took_micros).as_secs_f64(),

@@ -19,6 +19,7 @@ pub(super) struct Letter {
     attempts: Attempts,
     redeliver: Option<String>,
     discard: Option<String>,
+    batch: Option<String>,
     back: String,
 }
 
@@ -53,6 +54,7 @@ impl Letter {
             attempts: Attempts::of(&detail.attempts),
             redeliver: link("dead-letters/redeliver", Capability::SendAgain),
             discard: link("dead-letters/discard", Capability::Manage),
+            batch: letter.batch.as_deref().map(|id| visit.links.by("delivery", "id", id)),
             back: List::link(visit, &[]),
         }
     }

@@ -4,6 +4,7 @@ use askama::Template;
 
 use crate::admin::access::Capability;
 use crate::admin::api::{DeadLetterPage, DeadLetterQuery, DeadLetterStatus};
+use crate::admin::page::attempts::outcome;
 use crate::admin::page::choice::{Choice, callbacks, choices};
 use crate::admin::page::visit::{Links, Visit};
 use crate::admin::page::{show, texts as t};
@@ -31,6 +32,7 @@ struct Row {
     project: String,
     callback: &'static str,
     reason: &'static str,
+    answer: String,
     at: String,
     records: String,
     size: String,
@@ -84,12 +86,17 @@ impl List {
 
 impl Row {
     fn of(letter: &DeadLetterStatus, links: &Links) -> Self {
+        let last = letter.last_attempt.as_ref();
         Self {
             no: letter.no,
             link: links.by("dead-letter", "no", &letter.no.to_string()),
             project: show::plain(&letter.project),
             callback: letter.callback.name(),
             reason: t::dead_letters::reason(letter.reason.name()),
+            answer: last.map_or_else(
+                || t::dead_letters::NO_ANSWER.to_owned(),
+                |last| outcome(last.status, last.outcome),
+            ),
             at: show::time(&letter.at),
             records: show::number(letter.records),
             size: show::size(letter.bytes),

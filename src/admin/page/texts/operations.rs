@@ -52,3 +52,13 @@ pub(in crate::admin::page) mod settings {
     pub(in crate::admin::page) const NONE: &str = "No setting matches.";
     pub(in crate::admin::page) const NONE_NEXT: &str = "Type a part of a name, such as `batch` or `retain`.";
 }
+
+pub(in crate::admin::page) mod sign_in {
+    pub(in crate::admin::page) const TITLE: &str = "Sign in";
+    pub(in crate::admin::page) const TOKEN: &str = "Token";
+    pub(in crate::admin::page) const TOKEN_HINT: &str = "A command makes one where the sidecar runs:";
+    pub(in crate::admin::page) const OPEN_TITLE: &str = "Open the page";
+    pub(in crate::admin::page) const OPEN: &str = "Open";
+    pub(in crate::admin::page) const ONCE: &str =
+        "The link works once. After it, this browser stays signed in until the link ends.";
+}

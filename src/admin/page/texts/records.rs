@@ -52,6 +52,8 @@ pub(in crate::admin::page) mod dead_letters {
     pub(in crate::admin::page) const GIVEN_UP: &str = "Given up (UTC)";
     pub(in crate::admin::page) const RECORDS: &str = "Records";
     pub(in crate::admin::page) const SIZE: &str = "Size";
+    pub(in crate::admin::page) const ANSWER: &str = "Last answer";
+    pub(in crate::admin::page) const NO_ANSWER: &str = "never sent";
     pub(in crate::admin::page) const REDELIVERING: &str = "Redelivering";
     pub(in crate::admin::page) const SELECT: &str = "Select";
     pub(in crate::admin::page) const SELECT_ONE: &str = "Select dead letter";
