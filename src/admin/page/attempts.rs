@@ -66,7 +66,7 @@ pub(super) fn outcome(status: Option<u16>, outcome: OutcomeKind) -> String {
 fn facts(attempt: &AttemptStatus) -> Vec<(&'static str, String)> {
     let reuse = if attempt.connection_reused { t::attempts::REUSED } else { t::attempts::NEW_CONNECTION };
     let optional = [
-        (t::attempts::ANSWER, attempt.detail.as_deref().map(show::plain)),
+        (t::attempts::ANSWER, attempt.detail.as_deref().filter(|detail| !detail.is_empty()).map(show::plain)),
         (t::attempts::FAILED_AT, attempt.phase.map(|phase| phase.name().to_owned())),
         (t::attempts::PEER, attempt.remote_address.as_ref().map(|peer| format!("{peer}, {reuse}"))),
         (t::attempts::NEXT, attempt.next_attempt_at.as_deref().map(show::time)),

@@ -88,5 +88,15 @@ pub(super) fn page(
         }
         Caller::Socket { .. } | Caller::User { .. } => (None, None),
     };
-    rendered(&Frame { links: &visit.links, nav, entries: Nav::seen_by(&visit.access), title, undelivered, who, sign_in, done, content })
+    rendered(&Frame {
+        links: &visit.links,
+        nav,
+        entries: Nav::seen_by(&visit.access),
+        title,
+        undelivered,
+        who,
+        sign_in,
+        done,
+        content,
+    })
 }

@@ -59,7 +59,10 @@ mod tests {
             sign_in_page(&SignInPage { next: evil, error: Some(evil) }),
             link_page(&LinkPage { key: evil, error: Some(evil) }),
         ] {
-            assert!(html.contains("<form") && !html.contains("<script>") && !html.contains("\">\""), "{html}");
+            assert!(
+                html.contains("<form") && !html.contains("<script>") && !html.contains("\">\""),
+                "{html}"
+            );
         }
     }
 }

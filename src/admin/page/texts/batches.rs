@@ -41,8 +41,7 @@ pub(in crate::admin::page) mod deliveries {
     pub(in crate::admin::page) const NO_WEBHOOK: &str = "the lane has no webhook now";
     pub(in crate::admin::page) const BODY: &str = "Body, byte for byte";
     pub(in crate::admin::page) const NO_BODY: &str = "Its records are not kept any more.";
-    pub(in crate::admin::page) const NO_BODY_NEXT: &str =
-        "`spool.retain` says for how long settled records are kept: a resync makes records from the table.";
+    pub(in crate::admin::page) const NO_BODY_NEXT: &str = "The setting spool.retain says for how long settled records are kept: a resync makes records from the table.";
     pub(in crate::admin::page) const CURL: &str = "As a command";
     pub(in crate::admin::page) const CURL_HINT: &str = "Secrets are replaced. Fill them in where you run it.";
     pub(in crate::admin::page) const WHY: &str = "what became of it";
@@ -75,7 +74,7 @@ pub(in crate::admin::page) mod document {
     pub(in crate::admin::page) const WRITTEN: &str = "Server has written up to";
     pub(in crate::admin::page) const RECORDS: &str = "Records, the newest first";
     pub(in crate::admin::page) const NO_RECORDS: &str = "No record about it is kept.";
-    pub(in crate::admin::page) const NO_RECORDS_NEXT: &str = "The sentences above say why. A resync of the project makes an `ingested` record for each live document.";
+    pub(in crate::admin::page) const NO_RECORDS_NEXT: &str = "The sentences above say why. A resync of the project makes an ingested record for each live document.";
     pub(in crate::admin::page) const CAUSE: &str = "Cause";
     pub(in crate::admin::page) const STATE: &str = "What became of it";
     pub(in crate::admin::page) const RECORD: &str = "The record";

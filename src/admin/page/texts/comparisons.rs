@@ -53,7 +53,7 @@ pub(in crate::admin::page) mod table {
         (
             "as_ingested",
             "Send every document of a project as ingested",
-            "For a receiver that starts empty: an `ingested` record for each live document of the project.",
+            "For a receiver that starts empty: an ingested record for each live document of the project.",
         ),
     ];
 

@@ -42,7 +42,7 @@ pub(in crate::admin::page) mod doctor {
 }
 
 pub(in crate::admin::page) mod settings {
-    pub(in crate::admin::page) const LEAD: &str = "The settings in force, as `sidecar config` prints them. Secrets are not shown. Change them in the file or the \
+    pub(in crate::admin::page) const LEAD: &str = "The settings in force, as the command sidecar config prints them. Secrets are not shown. Change them in the file or the \
          environment, then send SIGHUP or restart.";
     pub(in crate::admin::page) const SEARCH: &str = "Part of the name";
     pub(in crate::admin::page) const CHANGED: &str = "Only those that differ from the defaults";
@@ -50,7 +50,7 @@ pub(in crate::admin::page) mod settings {
     pub(in crate::admin::page) const VALUE: &str = "Value";
     pub(in crate::admin::page) const SOURCE: &str = "Set by";
     pub(in crate::admin::page) const NONE: &str = "No setting matches.";
-    pub(in crate::admin::page) const NONE_NEXT: &str = "Type a part of a name, such as `batch` or `retain`.";
+    pub(in crate::admin::page) const NONE_NEXT: &str = "Type a part of a name, such as batch or retain.";
 }
 
 pub(in crate::admin::page) mod sign_in {

@@ -14,7 +14,7 @@ pub(in crate::admin::page) mod confirm {
 pub(in crate::admin::page) mod attempts {
     pub(in crate::admin::page) const TITLE: &str = "Attempts";
     pub(in crate::admin::page) const NONE: &str = "No attempt is on record.";
-    pub(in crate::admin::page) const NONE_NEXT: &str = "It was given up before it was sent, or `attempts.keep` has removed the attempts: redeliver it to see an answer.";
+    pub(in crate::admin::page) const NONE_NEXT: &str = "It was given up before it was sent, or its attempts are not kept any more: redeliver it to see an answer.";
     pub(in crate::admin::page) const ATTEMPT: &str = "Attempt";
     pub(in crate::admin::page) const DELIVERED: &str = "Delivered";
     pub(in crate::admin::page) const DURATION: &str = "Duration";
@@ -23,7 +23,7 @@ pub(in crate::admin::page) mod attempts {
     pub(in crate::admin::page) const REUSED: &str = "open connection reused";
     pub(in crate::admin::page) const NEW_CONNECTION: &str = "new connection";
     pub(in crate::admin::page) const NEXT: &str = "Next attempt due (UTC)";
-    pub(in crate::admin::page) const REQUEST_ID: &str = "Span of `traceparent`";
+    pub(in crate::admin::page) const REQUEST_ID: &str = "Span of traceparent";
     pub(in crate::admin::page) const ANSWER: &str = "Answer";
     pub(in crate::admin::page) const ANSWER_HEADERS: &str = "Headers";
     pub(in crate::admin::page) const ANSWER_BODY: &str = "Body, its first 4 KiB";
@@ -84,7 +84,7 @@ pub(in crate::admin::page) mod dead_letters {
         )
     }
 
-    pub(in crate::admin::page) const REDELIVER_WHAT: &str = "One more attempt is made for each, with the same body and the same `webhook-id`. One that fails stays a dead letter.";
+    pub(in crate::admin::page) const REDELIVER_WHAT: &str = "One more attempt is made for each, with the same body and the same webhook-id. One that fails stays a dead letter.";
     pub(in crate::admin::page) const DISCARD_WHAT: &str = "Their records are dropped. No replay sends them: only a resync can make records about these documents again.";
 
     pub(in crate::admin::page) fn reason(name: &str) -> &'static str {
