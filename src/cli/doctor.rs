@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::client;
+use super::doctor_query::of_query;
 use super::exit::Exit;
 use super::output::{print, print_error};
 use super::runtime::block_on;
@@ -13,7 +14,8 @@ use crate::source::preflight::{Finding, Severity};
 
 pub(super) fn doctor(settings: &Settings) -> Exit {
     block_on(async {
-        let findings = match findings(settings, &settings.routes, dropped(settings).await).await {
+        let (of_query, routes) = of_query(settings).await;
+        let mut findings = match findings(settings, &routes, dropped(settings).await).await {
             Ok(findings) => findings,
             Err(error @ (SourceError::Refused(_) | SourceError::Unreadable { .. })) => {
                 print_error(error);
@@ -24,6 +26,8 @@ pub(super) fn doctor(settings: &Settings) -> Exit {
                 return Exit::Unreachable;
             }
         };
+        findings.extend(of_query);
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         findings.iter().for_each(show);
         let problems = findings.iter().filter(|finding| finding.severity == Severity::Problem).count();
         if problems > 0 {

@@ -61,7 +61,7 @@ fn disk_space(folder: &Path, available: u64, bytes_max: u64) -> Finding {
 fn webhooks(routes: &Routes) -> Vec<Finding> {
     if routes.all().next().is_none() {
         let why = "`sidecar tail` shows the records.";
-        return vec![finding(Severity::Warning, "no [[webhook]] is set: every record is dropped", why)];
+        return vec![finding(Severity::Warning, "no webhook is configured: every record is dropped", why)];
     }
     let uncovered = |callback: Callback| {
         let webhooks = routes.all().filter(|webhook| webhook.callback.is_none_or(|own| own == callback));
