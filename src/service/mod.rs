@@ -64,7 +64,7 @@ impl From<InvalidSettings> for RunError {
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(settings: Settings, sources: Sources) -> Result<(), RunError> {
     let mut signals = Signals::listen()?;
-    let mut service = Service::start(settings, sources).await?;
+    let mut service = Service::start(Arc::new(settings), sources).await?;
     systemd::ready();
     let termination = service.until_terminated(&mut signals).await;
     match &termination {
@@ -134,8 +134,7 @@ struct Service {
 }
 
 impl Service {
-    async fn start(settings: Settings, sources: Sources) -> Result<Self, RunError> {
-        let settings = Arc::new(settings);
+    async fn start(settings: Arc<Settings>, sources: Sources) -> Result<Self, RunError> {
         let opened = open_spool(&settings)?;
         let clock = Clock::start(opened.uptime);
         let epochs = epochs(&opened)?;

@@ -2,14 +2,14 @@
 
 use uuid::Uuid;
 
-use super::deliveries::last_attempt;
 use super::lanes::Lanes;
 use super::stored_records::{StoredRecord, stored_records};
 use crate::admin::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
-    DeadLetterSelection, DeadLetterStatus, RequestError, Scope,
+    DeadLetterSelection, DeadLetterStatus, LastAttempt, RequestError, Scope,
 };
 use crate::deliver::{Deliver, TenantFailure, request_id};
+use crate::outcome::Cause;
 use crate::record::Callback;
 use crate::spool::{
     DeadLetter, DeadLetterNo, DeadReason, Done, Exchange, LoggedAttempt, Op, Reader, Spool, SpoolError,
@@ -221,6 +221,17 @@ fn status(reader: &Reader, letter: &DeadLetter, lanes: &Lanes) -> Result<DeadLet
         redelivering: letter.redelivery.is_some(),
         last_attempt: last_attempt.flatten(),
     })
+}
+
+/// The last attempt of a batch that is on record.
+pub(super) fn last_attempt(reader: &Reader, id: &Uuid) -> Result<Option<LastAttempt>, SpoolError> {
+    Ok(reader.last_attempt(id)?.map(|attempt| LastAttempt {
+        started_at: attempt.started_at.to_rfc3339(),
+        took_seconds: std::time::Duration::from_micros(attempt.took_micros).as_secs_f64(),
+        status: attempt.status,
+        outcome: attempt.outcome,
+        class: Cause::of(attempt.outcome, attempt.status).map(|cause| cause.class),
+    }))
 }
 
 /// An attempt as the API shows it. A tenant sees no address, and answers of public addresses alone.
