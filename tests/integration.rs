@@ -19,6 +19,7 @@ mod e2e;
 mod failover;
 mod faults;
 mod operations;
+mod page;
 mod replay;
 mod replication;
 mod resync;

@@ -1,0 +1,5 @@
+//! The page, in a browser.
+
+mod browser;
+mod fixture;
+mod overview;
