@@ -141,6 +141,18 @@ fn pure_rooms_do_no_io_and_read_no_clock() {
     }));
 }
 
+/// What is not listed answers nobody, and what is listed is walked by the tests with the token of one project.
+#[test]
+fn every_route_of_the_admin_port_is_listed_with_what_it_takes() {
+    let list = fs::read_to_string(root().join("src/admin/access/endpoints.rs")).unwrap();
+    report(sources().iter().filter(|source| source.path.starts_with("admin/")).flat_map(|source| {
+        let routes = shipped(source).split(".route(").skip(1);
+        let paths = routes.filter_map(|route| route.trim_start().strip_prefix('"')?.split('"').next());
+        let missing = paths.filter(|path| !list.contains(&format!("\"{path}\"")));
+        missing.map(|path| format!("{}: endpoints.rs does not list {path}", source.path)).collect::<Vec<_>>()
+    }));
+}
+
 /// Another engine can take its place: only the file that chooses the engine, and the module's root that
 /// declares it, name the one that there is.
 #[test]

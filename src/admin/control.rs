@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::access::Access;
 use super::api::{
     DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, Readiness,
     ReplayList, ReplayStatus, ReplaySummary, ResyncRequest, Status,
@@ -10,30 +11,39 @@ use super::request_error::RequestError;
 use super::webhook_control::WebhookControl;
 use crate::replay::ReplayRequest;
 
-/// The running sidecar. Every method except [`Control::readiness`] may wait for the disk.
+/// The running sidecar. Every method except [`Control::readiness`] may wait for the disk. What takes an [`Access`] keeps
+/// to its projects.
 pub trait Control: WebhookControl {
     /// Whether the sidecar is ready. Probes call it often: it waits for neither the loops nor the disk.
     fn readiness(&self) -> Readiness;
-    /// The current status.
-    fn status(&self) -> Status;
+    /// The current status, of all projects.
+    fn status(&self, access: &Access) -> Result<Status, RequestError>;
     /// The status as it was at most a second ago. For pages that are open: they ask for it often.
-    fn recent_status(&self) -> Arc<Status>;
+    fn recent_status(&self, access: &Access) -> Result<Arc<Status>, RequestError>;
     /// Sets the gauges that are computed on demand, before the metrics are encoded.
     fn refresh_gauges(&self);
     /// Requests a resync. Returns the number under which [`Status`] shows it.
-    fn resync(&self, request: ResyncRequest) -> Result<u64, RequestError>;
+    fn resync(&self, request: ResyncRequest, access: &Access) -> Result<u64, RequestError>;
     /// Starts a replay; a dry run only counts.
-    fn replay(&self, request: ReplayRequest) -> Result<ReplaySummary, RequestError>;
+    fn replay(&self, request: ReplayRequest, access: &Access) -> Result<ReplaySummary, RequestError>;
     /// The window and every replay on record, the newest first.
-    fn replays(&self) -> Result<ReplayList, RequestError>;
+    fn replays(&self, access: &Access) -> Result<ReplayList, RequestError>;
     /// Stops a replay: its remaining records are not sent.
-    fn cancel_replay(&self, no: u64) -> Result<ReplayStatus, RequestError>;
+    fn cancel_replay(&self, no: u64, access: &Access) -> Result<ReplayStatus, RequestError>;
     /// A page of dead letters.
-    fn dead_letters(&self, query: &DeadLetterQuery) -> Result<DeadLetterPage, RequestError>;
+    fn dead_letters(&self, query: &DeadLetterQuery, access: &Access) -> Result<DeadLetterPage, RequestError>;
     /// One dead letter, with its first records and its attempts.
-    fn dead_letter(&self, no: i64) -> Result<DeadLetterDetail, RequestError>;
+    fn dead_letter(&self, no: i64, access: &Access) -> Result<DeadLetterDetail, RequestError>;
     /// Makes one more attempt for each selected dead letter.
-    fn redeliver(&self, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, RequestError>;
+    fn redeliver(
+        &self,
+        selection: &DeadLetterSelection,
+        access: &Access,
+    ) -> Result<DeadLetterCounts, RequestError>;
     /// Drops the selected dead letters.
-    fn discard(&self, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, RequestError>;
+    fn discard(
+        &self,
+        selection: &DeadLetterSelection,
+        access: &Access,
+    ) -> Result<DeadLetterCounts, RequestError>;
 }

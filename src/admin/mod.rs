@@ -4,15 +4,16 @@
 //! responses are functions of a [`Status`], and requests go to the [`Control`] of the running sidecar.
 //!
 //! ```text
-//! server (port, token, host names) ┐
-//!                                  ├─▶ routes (every endpoint) ──▶ control (the trait of the service) ──▶ api (JSON)
-//! socket (in the spool's folder) ──┘
+//! server (port)                  ┐
+//!                                ├─▶ access (who, what) ──▶ routes ──▶ control (the trait of the service) ──▶ api (JSON)
+//! socket (in the spool's folder) ┘
 //! ```
 
+mod access;
 mod api;
-mod caller;
 mod control;
 mod page;
+mod problems;
 mod request_error;
 mod respond;
 mod routes;
@@ -23,6 +24,7 @@ mod text;
 mod webhook_control;
 mod webhook_routes;
 
+pub use access::{Access, AccessOptions, Caller, Capability, ENDPOINTS, Endpoint, Reach, Scope};
 pub use api::{
     ApplyRequest, ApplyResult, LaneName, PauseRequest, PauseResult, PlannedAction, PlannedChange,
     ReceiverSecret, RevisionQuery, RotateRequest, RotateResult, SigningSecretList, SkipLane, SkipRequest,
@@ -36,9 +38,8 @@ pub use api::{
     ReplayStatus, ReplaySummary, ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus, SourceState,
     SourceStatus, SpoolStatus, Status, WindowStatus,
 };
-pub use caller::Caller;
 pub use control::Control;
-pub use request_error::RequestError;
+pub use request_error::{FieldError, Problem, RequestError};
 pub use respond::AdminState;
 pub use server::{serve_socket, serve_tcp};
 pub use socket::{SOCKET_NAME, bind as bind_socket, connect as connect_socket};

@@ -7,7 +7,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use prometheus_client::registry::Registry;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use super::access::AccessOptions;
 use super::control::Control;
 use super::request_error::RequestError;
 use super::tail::Tail;
@@ -23,6 +25,8 @@ pub struct AdminState {
     pub tail: Tail,
     /// The bearer token that the port requires, where one is set. The socket requires none.
     pub token: Option<Secret>,
+    /// Who is served on the port.
+    pub options: AccessOptions,
 }
 
 /// Calls `control` on a thread where it may block.
@@ -35,4 +39,25 @@ pub(super) async fn respond<T: Serialize + Send + 'static>(
         Ok(Err(error)) => error.into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+/// The body of a request. The error names the field, and repeats no value: it may be a secret.
+pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, RequestError> {
+    serde_json::from_slice(body).map_err(|error| {
+        let at = format!("line {}, column {}", error.line(), error.column());
+        let why = match error.classify() {
+            serde_json::error::Category::Data => {
+                format!("the body does not fit at {at}: {}", field_of(&error))
+            }
+            _ => format!("the body is no JSON at {at}"),
+        };
+        RequestError::Invalid(why)
+    })
+}
+
+/// What serde says of a field, unless it repeats a value.
+fn field_of(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let is_plain = text.starts_with("unknown field") || text.starts_with("missing field");
+    if is_plain { text } else { "a value of another type is expected".to_owned() }
 }

@@ -3,20 +3,24 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::body::{Body, Bytes};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use axum::{Json, Router};
+use axum::{Router, middleware};
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 
+use super::access::{Access, authorize};
 use super::api::{DeadLetterQuery, DeadLetterSelection, ResyncAccepted, ResyncRequest};
-use super::respond::{AdminState, respond};
+use super::request_error::RequestError;
+use super::respond::{AdminState, json, respond};
 use super::{page, tail, webhook_routes};
 use crate::record::Callback;
 use crate::replay::ReplayRequest;
+
+type Admin = State<Arc<AdminState>>;
 
 pub(super) fn router(admin: Arc<AdminState>) -> Router {
     Router::new()
@@ -34,10 +38,11 @@ pub(super) fn router(admin: Arc<AdminState>) -> Router {
         .route("/api/v1/dead-letters/discard", post(discard))
         .merge(webhook_routes::router())
         .merge(page::router())
+        .route_layer(middleware::from_fn(authorize))
         .with_state(admin)
 }
 
-async fn ready(State(admin): State<Arc<AdminState>>) -> Response {
+async fn ready(State(admin): Admin) -> Response {
     let readiness = admin.control.readiness();
     if readiness.ready {
         return "ready\n".into_response();
@@ -46,7 +51,7 @@ async fn ready(State(admin): State<Arc<AdminState>>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, reasons).into_response()
 }
 
-async fn metrics(State(admin): State<Arc<AdminState>>) -> Response {
+async fn metrics(State(admin): Admin) -> Response {
     let refreshed = Arc::clone(&admin);
     if tokio::task::spawn_blocking(move || refreshed.control.refresh_gauges()).await.is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
@@ -58,8 +63,8 @@ async fn metrics(State(admin): State<Arc<AdminState>>) -> Response {
     ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response()
 }
 
-async fn status(State(admin): State<Arc<AdminState>>) -> Response {
-    respond(admin, |control| Ok(control.status())).await
+async fn status(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
+    respond(admin, move |control| control.status(&access)).await
 }
 
 #[derive(Deserialize)]
@@ -68,55 +73,81 @@ struct TailQuery {
     callback: Option<String>,
 }
 
-async fn tail(State(admin): State<Arc<AdminState>>, Query(query): Query<TailQuery>) -> Response {
-    let callback = match query.callback.as_deref().map(str::parse::<Callback>).transpose() {
-        Ok(callback) => callback,
-        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
-    };
-    let lines = tail::lines(&admin.tail, query.project, callback);
-    let body = Body::from_stream(lines.map(Ok::<_, Infallible>));
-    ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+async fn tail(
+    State(admin): Admin,
+    Extension(access): Extension<Access>,
+    Query(query): Query<TailQuery>,
+) -> Response {
+    let callback = query.callback.as_deref().map(str::parse::<Callback>).transpose();
+    let callback = callback.map_err(|error| RequestError::field("callback", error.to_string()));
+    let project = access.scope.narrowed(query.project.as_deref());
+    match project.and_then(|project| Ok((project, callback?))) {
+        Ok((project, callback)) => {
+            let lines = tail::lines(&admin.tail, project, callback);
+            let body = Body::from_stream(lines.map(Ok::<_, Infallible>));
+            ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+        }
+        Err(error) => error.into_response(),
+    }
 }
 
-async fn start_resync(State(admin): State<Arc<AdminState>>, Json(request): Json<ResyncRequest>) -> Response {
-    respond(admin, move |control| Ok(ResyncAccepted { number: control.resync(request)? })).await
+async fn start_resync(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
+    match json::<ResyncRequest>(&body) {
+        Ok(request) => {
+            respond(admin, move |control| Ok(ResyncAccepted { number: control.resync(request, &access)? }))
+                .await
+        }
+        Err(error) => error.into_response(),
+    }
 }
 
-async fn start_replay(State(admin): State<Arc<AdminState>>, Json(request): Json<ReplayRequest>) -> Response {
-    respond(admin, move |control| control.replay(request)).await
+async fn start_replay(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
+    match json::<ReplayRequest>(&body) {
+        Ok(request) => respond(admin, move |control| control.replay(request, &access)).await,
+        Err(error) => error.into_response(),
+    }
 }
 
-async fn list_replays(State(admin): State<Arc<AdminState>>) -> Response {
-    respond(admin, |control| control.replays()).await
+async fn list_replays(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
+    respond(admin, move |control| control.replays(&access)).await
 }
 
-async fn cancel_replay(State(admin): State<Arc<AdminState>>, Path(no): Path<u64>) -> Response {
-    respond(admin, move |control| control.cancel_replay(no)).await
+async fn cancel_replay(
+    State(admin): Admin,
+    Extension(access): Extension<Access>,
+    Path(no): Path<u64>,
+) -> Response {
+    respond(admin, move |control| control.cancel_replay(no, &access)).await
 }
 
 async fn list_dead_letters(
-    State(admin): State<Arc<AdminState>>,
+    State(admin): Admin,
+    Extension(access): Extension<Access>,
     Query(query): Query<DeadLetterQuery>,
 ) -> Response {
-    respond(admin, move |control| control.dead_letters(&query)).await
+    respond(admin, move |control| control.dead_letters(&query, &access)).await
 }
 
-async fn show_dead_letter(State(admin): State<Arc<AdminState>>, Path(no): Path<i64>) -> Response {
-    respond(admin, move |control| control.dead_letter(no)).await
-}
-
-async fn redeliver(
-    State(admin): State<Arc<AdminState>>,
-    Json(selection): Json<DeadLetterSelection>,
+async fn show_dead_letter(
+    State(admin): Admin,
+    Extension(access): Extension<Access>,
+    Path(no): Path<i64>,
 ) -> Response {
-    respond(admin, move |control| control.redeliver(&selection)).await
+    respond(admin, move |control| control.dead_letter(no, &access)).await
 }
 
-async fn discard(
-    State(admin): State<Arc<AdminState>>,
-    Json(selection): Json<DeadLetterSelection>,
-) -> Response {
-    respond(admin, move |control| control.discard(&selection)).await
+async fn redeliver(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
+    match json::<DeadLetterSelection>(&body) {
+        Ok(selection) => respond(admin, move |control| control.redeliver(&selection, &access)).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn discard(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
+    match json::<DeadLetterSelection>(&body) {
+        Ok(selection) => respond(admin, move |control| control.discard(&selection, &access)).await,
+        Err(error) => error.into_response(),
+    }
 }
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -7,15 +7,13 @@ use axum::body::Bytes;
 use axum::extract::{Extension, Path, Query, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::access::Access;
 use super::api::{
     ApplyRequest, PauseRequest, RevisionQuery, RotateRequest, SkipRequest, TestRequest, WebhookKey,
 };
-use super::caller::Caller;
-use super::request_error::RequestError;
-use super::respond::{AdminState, respond};
+use super::respond::{AdminState, json, respond};
 
 type Admin = State<Arc<AdminState>>;
 
@@ -33,24 +31,28 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
         .route("/api/v1/webhooks/{project}/{callback}", get(show).patch(set).delete(remove))
 }
 
-async fn list(State(admin): Admin) -> Response {
-    respond(admin, |control| control.webhooks()).await
+async fn list(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
+    respond(admin, move |control| control.webhooks(&access)).await
 }
 
-async fn show(State(admin): Admin, Path(key): Path<WebhookKey>) -> Response {
-    respond(admin, move |control| control.webhook(&key)).await
+async fn show(
+    State(admin): Admin,
+    Extension(access): Extension<Access>,
+    Path(key): Path<WebhookKey>,
+) -> Response {
+    respond(admin, move |control| control.webhook(&key, &access)).await
 }
 
 async fn set(
     State(admin): Admin,
-    Extension(caller): Extension<Caller>,
+    Extension(access): Extension<Access>,
     Path(key): Path<WebhookKey>,
     Query(query): Query<RevisionQuery>,
     body: Bytes,
 ) -> Response {
     match json::<Value>(&body) {
         Ok(change) => {
-            respond(admin, move |control| control.set_webhook(&key, &change, query.revision, caller)).await
+            respond(admin, move |control| control.set_webhook(&key, &change, query.revision, &access)).await
         }
         Err(error) => error.into_response(),
     }
@@ -58,22 +60,22 @@ async fn set(
 
 async fn remove(
     State(admin): Admin,
-    Extension(caller): Extension<Caller>,
+    Extension(access): Extension<Access>,
     Path(key): Path<WebhookKey>,
     Query(query): Query<RevisionQuery>,
 ) -> Response {
-    respond(admin, move |control| control.remove_webhook(&key, query.revision, caller)).await
+    respond(admin, move |control| control.remove_webhook(&key, query.revision, &access)).await
 }
 
-async fn apply(State(admin): Admin, Extension(caller): Extension<Caller>, body: Bytes) -> Response {
+async fn apply(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
     match json::<ApplyRequest>(&body) {
-        Ok(request) => respond(admin, move |control| control.apply_webhooks(&request, caller)).await,
+        Ok(request) => respond(admin, move |control| control.apply_webhooks(&request, &access)).await,
         Err(error) => error.into_response(),
     }
 }
 
-async fn export(State(admin): Admin) -> Response {
-    let exported = tokio::task::spawn_blocking(move || admin.control.export_webhooks()).await;
+async fn export(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
+    let exported = tokio::task::spawn_blocking(move || admin.control.export_webhooks(&access)).await;
     match exported {
         Ok(Ok(text)) => text.into_response(),
         Ok(Err(error)) => error.into_response(),
@@ -81,76 +83,44 @@ async fn export(State(admin): Admin) -> Response {
     }
 }
 
-async fn pause(State(admin): Admin, Extension(caller): Extension<Caller>, body: Bytes) -> Response {
+async fn pause(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
     match json::<PauseRequest>(&body) {
-        Ok(request) => respond(admin, move |control| control.pause(&request, caller)).await,
+        Ok(request) => respond(admin, move |control| control.pause(&request, &access)).await,
         Err(error) => error.into_response(),
     }
 }
 
-async fn resume(State(admin): Admin, Extension(caller): Extension<Caller>, body: Bytes) -> Response {
+async fn resume(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
     match json::<PauseRequest>(&body) {
-        Ok(request) => respond(admin, move |control| control.resume(&request, caller)).await,
+        Ok(request) => respond(admin, move |control| control.resume(&request, &access)).await,
         Err(error) => error.into_response(),
     }
 }
 
-async fn skip(State(admin): Admin, Extension(caller): Extension<Caller>, body: Bytes) -> Response {
+async fn skip(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
     match json::<SkipRequest>(&body) {
-        Ok(request) => respond(admin, move |control| control.skip(&request, caller)).await,
+        Ok(request) => respond(admin, move |control| control.skip(&request, &access)).await,
         Err(error) => error.into_response(),
     }
 }
 
-async fn test(State(admin): Admin, Extension(caller): Extension<Caller>, body: Bytes) -> Response {
+async fn test(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
     match json::<TestRequest>(&body) {
-        Ok(request) => respond(admin, move |control| control.test_webhook(&request, caller)).await,
+        Ok(request) => respond(admin, move |control| control.test_webhook(&request, &access)).await,
         Err(error) => error.into_response(),
     }
 }
 
-async fn secret(State(admin): Admin, Extension(caller): Extension<Caller>, body: Bytes) -> Response {
-    match on_socket(caller).and_then(|()| json::<WebhookKey>(&body)) {
-        Ok(key) => respond(admin, move |control| control.signing_secrets(&key, caller)).await,
+async fn secret(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
+    match access.require_secret().and_then(|()| json::<WebhookKey>(&body)) {
+        Ok(key) => respond(admin, move |control| control.signing_secrets(&key, &access)).await,
         Err(error) => error.into_response(),
     }
 }
 
-async fn rotate(State(admin): Admin, Extension(caller): Extension<Caller>, body: Bytes) -> Response {
-    match on_socket(caller).and_then(|()| json::<RotateRequest>(&body)) {
-        Ok(request) => respond(admin, move |control| control.rotate_secret(&request, caller)).await,
+async fn rotate(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
+    match access.require_secret().and_then(|()| json::<RotateRequest>(&body)) {
+        Ok(request) => respond(admin, move |control| control.rotate_secret(&request, &access)).await,
         Err(error) => error.into_response(),
     }
-}
-
-/// The admin port may be reached over a network, in plain text: no secret is in its responses.
-fn on_socket(caller: Caller) -> Result<(), RequestError> {
-    match caller {
-        Caller::Socket { .. } => Ok(()),
-        Caller::Port | Caller::Token => Err(RequestError::Forbidden(
-            "secrets are given over the control socket only: use `sidecar webhooks secret` or `rotate` where the sidecar runs"
-                .to_owned(),
-        )),
-    }
-}
-
-/// The body of a request. The error names the field, and repeats no value: it may be a secret.
-fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, RequestError> {
-    serde_json::from_slice(body).map_err(|error| {
-        let at = format!("line {}, column {}", error.line(), error.column());
-        let why = match error.classify() {
-            serde_json::error::Category::Data => {
-                format!("the body does not fit at {at}: {}", field_of(&error))
-            }
-            _ => format!("the body is no JSON at {at}"),
-        };
-        RequestError::Invalid(why)
-    })
-}
-
-/// What serde says of a field, unless it repeats a value.
-fn field_of(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let is_plain = text.starts_with("unknown field") || text.starts_with("missing field");
-    if is_plain { text } else { "a value of another type is expected".to_owned() }
 }

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::exit::Exit;
 use super::output::print_error;
-use crate::admin::{SOCKET_NAME, connect_socket};
+use crate::admin::{Problem, SOCKET_NAME, connect_socket};
 
 /// GETs `path`. Returns once the head of the response is read; the body may be a stream.
 pub(super) async fn get(spool: &Path, path: &str) -> Result<Response<Incoming>, String> {
@@ -110,10 +110,16 @@ pub(super) async fn text(
     let response = call_within(spool, method, path, body.into(), timeout).await;
     let (status, body) = response.map_err(|why| unreachable(&why))?;
     if !status.is_success() {
-        print_error(String::from_utf8_lossy(&body));
+        print_error(why(&body));
         return Err(if status == StatusCode::BAD_REQUEST { Exit::Usage } else { Exit::Failed });
     }
     Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
+/// Why a request failed: the `detail` of a problem, or the whole body.
+pub(super) fn why(body: &[u8]) -> String {
+    let problem = serde_json::from_slice::<Problem>(body);
+    problem.map_or_else(|_| String::from_utf8_lossy(body).into_owned(), |problem| problem.detail)
 }
 
 /// Prints why the running sidecar cannot be reached.

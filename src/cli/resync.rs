@@ -61,7 +61,7 @@ pub(super) fn resync(spool: &Path, args: &Args) -> Exit {
         if let Some(number) = number.filter(|_| status.is_success()) {
             return follow(spool, number).await;
         }
-        print_error(String::from_utf8_lossy(&response));
+        print_error(client::why(&response));
         Exit::Failed
     })
 }

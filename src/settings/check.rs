@@ -7,6 +7,7 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use super::admin::access;
 use super::alerts::alerts;
 use super::documents::mapping;
 use super::egress::{egress, proxy};
@@ -28,13 +29,12 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
     let header_names = errors.or("delivery.header_prefix", HeaderNames::new(&raw.delivery.header_prefix));
     let webhooks = webhooks(raw, (&limits, header_names.as_ref()), &mut errors);
     let given_token = errors.or("admin.token", raw.admin.token.value());
-    let proxy = proxy(&raw.egress, &mut errors);
-    let egress = egress(&raw.egress, &mut errors);
+    let (proxy, egress) = (proxy(&raw.egress, &mut errors), egress(&raw.egress, &mut errors));
     let host_limits = host_limits(raw, &mut errors);
     let surge = surge(raw, &mut errors);
     let lane_bytes_max = lane_bytes_max(&raw.spool, &mut errors);
     let alerts = alerts(&raw.alerts, header_names.as_ref(), &mut errors);
-    let spool_keys = spool_keys(&raw.spool.key, &mut errors);
+    let (access, spool_keys) = (access(&raw.admin, &mut errors), spool_keys(&raw.spool.key, &mut errors));
     let found = (
         conninfo(&raw.postgres, &mut errors),
         mapping(&raw.documents, &mut errors),
@@ -86,6 +86,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
         proxy,
         listen,
         token: given_token.filter(|token| !is_empty(token)),
+        access,
         alerts,
         log_format,
         log_level: raw.log.level.clone(),

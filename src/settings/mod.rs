@@ -3,6 +3,7 @@
 //! The file at the top of the repository is the reference and the defaults: it is compiled in, so no
 //! setting has a default anywhere else.
 
+mod admin;
 mod alerts;
 mod check;
 mod deserialize;

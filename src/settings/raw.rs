@@ -162,6 +162,7 @@ pub(super) struct Egress {
 pub(super) struct Admin {
     pub(super) listen: String,
     pub(super) token: SecretSource,
+    pub(super) hosts: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

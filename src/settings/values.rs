@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::admin::AccessOptions;
 use crate::alert::Budgets;
 use crate::classify::Mapping;
 use crate::deliver::{Egress, HeaderNames, HostLimits, Limits, Proxy, Routes, SurgeLimit, Webhook};
@@ -62,6 +63,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// `admin.token`
     pub token: Option<Secret>,
+    /// The rest of `[admin]`
+    pub access: AccessOptions,
     /// `[alerts]`; `None` without a URL.
     pub alerts: Option<Alerts>,
     /// `log.format`

@@ -154,7 +154,7 @@ async fn what_cannot_be_rotated_is_refused_with_what_to_do() {
         assert!(why.contains("`nobody`"), "{why}");
         let answer =
             on_port(port, &format!("/api/v1/webhooks/{command}"), &json!({"project": "*", "callback": "*"}));
-        assert!(answer.starts_with("HTTP/1.1 403 ") && !answer.contains("whsec_"), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 401 ") && !answer.contains("whsec_"), "{answer}");
     }
     // Without `spool.key`, secrets are in files of their own.
     let files = ["a", "b"].map(|name| sidecar.folder.path().join(name));

@@ -237,7 +237,7 @@ async fn the_admin_port_answers_under_its_own_names_alone() {
         "\u{ff}",
         "a b",
     ];
-    for token in ["", "token = \"t\"\n"] {
+    for token in ["", "token = \"t\"\nhosts = [\"Sidecar.example\"]\n"] {
         let text = std::fs::read_to_string(sidecar.settings()).unwrap();
         let admin = format!("listen = \"127.0.0.1:{port}\"\n{token}[log]");
         let start = text.find("listen = ").unwrap();
@@ -255,8 +255,9 @@ async fn the_admin_port_answers_under_its_own_names_alone() {
             assert!(matches!(refused, Some(421 | 400)), "{host}: {refused:?}");
         }
         if !token.is_empty() {
-            assert_eq!(request("evil.example", bearer), Some(200), "who bears the token may use any name");
+            assert_eq!(request("evil.example", bearer), Some(421), "a token makes no name ours");
             assert_eq!(request("localhost", ""), Some(401));
+            assert_eq!(request("sidecar.example:443", bearer), Some(200));
         }
         sidecar.stop().await;
     }

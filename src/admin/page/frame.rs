@@ -40,7 +40,9 @@ pub(super) fn page(
     (nav, title): (Nav, &str),
     content: &str,
 ) -> Result<String, RequestError> {
-    let undelivered = Undelivered::of(&control.recent_status()).total();
+    // The status is of all projects.
+    let status = visit.access.scope.require_all().and_then(|()| control.recent_status(&visit.access));
+    let undelivered = status.map_or(0, |status| Undelivered::of(&status).total());
     let done = visit.query("done").and_then(|what| t::done(what, visit.number("count").unwrap_or(0)));
     rendered(&Frame { links: &visit.links, nav, title, undelivered, done, content })
 }

@@ -7,11 +7,15 @@ use axum::http::header;
 use axum::http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::admin::access::Access;
+
 /// One request for a page.
 #[derive(Clone, Debug)]
 pub(super) struct Visit {
     /// The script asks for the versions of the page, as server-sent events.
     pub(super) is_live: bool,
+    /// What the visitor may see and do.
+    pub(super) access: Access,
     pub(super) links: Links,
     query: Vec<(String, String)>,
 }
@@ -38,7 +42,8 @@ impl<S: Sync> FromRequestParts<S> for Visit {
             url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let accepted = parts.headers.get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok());
         let is_live = accepted.is_some_and(|accepted| accepted.starts_with("text/event-stream"));
-        Ok(Self { is_live, links: Links::of(parts.uri.path(), &query), query })
+        let access = parts.extensions.get().cloned().unwrap_or_else(Access::none);
+        Ok(Self { is_live, access, links: Links::of(parts.uri.path(), &query), query })
     }
 }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::lanes::Lanes;
 use crate::admin::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
-    DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, RequestError,
+    DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, RequestError, Scope,
 };
 use crate::deliver::{Deliver, request_id};
 use crate::record::Callback;
@@ -37,8 +37,13 @@ pub(super) fn page(
 }
 
 /// One dead letter, with its first records and its attempts.
-pub(super) fn detail(reader: &Reader, lanes: &Lanes, no: i64) -> Result<DeadLetterDetail, RequestError> {
-    let letter = reader.dead_letter(DeadLetterNo(no))?.ok_or_else(|| not_found(no))?;
+pub(super) fn detail(
+    reader: &Reader,
+    lanes: &Lanes,
+    no: i64,
+    scope: &Scope,
+) -> Result<DeadLetterDetail, RequestError> {
+    let letter = find(reader, lanes, no, scope)?;
     let mut first_records = Vec::new();
     let mut from = letter.first;
     'read: while let Some(chunk) = reader.chunk_holding(letter.lane, from)? {
@@ -74,14 +79,14 @@ pub(super) fn detail(reader: &Reader, lanes: &Lanes, no: i64) -> Result<DeadLett
 /// Queues one more attempt for each, under one id.
 pub(super) fn redeliver(
     reader: &Reader,
-    spool: &Spool,
-    deliver: &Deliver,
+    (spool, deliver): (&Spool, &Deliver),
     lanes: &Lanes,
     selection: &DeadLetterSelection,
+    scope: &Scope,
 ) -> Result<DeadLetterCounts, RequestError> {
     let id = Uuid::now_v7();
     let mut done = DeadLetterCounts::default();
-    for_each_selected(reader, lanes, selection, &mut |some| {
+    for_each_selected(reader, lanes, selection, scope, &mut |some| {
         if let Some(without) = some.iter().find(|letter| !lanes.has_webhook(letter.lane)) {
             return Err(RequestError::Conflict(format!(
                 "dead letter {}: no webhook is configured for `{}` of `{}`: add one first",
@@ -106,9 +111,10 @@ pub(super) fn discard(
     spool: &Spool,
     lanes: &Lanes,
     selection: &DeadLetterSelection,
+    scope: &Scope,
 ) -> Result<DeadLetterCounts, RequestError> {
     let mut done = DeadLetterCounts::default();
-    for_each_selected(reader, lanes, selection, &mut |some| {
+    for_each_selected(reader, lanes, selection, scope, &mut |some| {
         let dead: Vec<DeadLetterNo> = some.iter().map(|letter| letter.no).collect();
         let count = dead.len() as u64;
         if let Done::Settled { records, .. } = spool.apply(Op::DiscardDead { dead })? {
@@ -127,6 +133,7 @@ fn for_each_selected(
     reader: &Reader,
     lanes: &Lanes,
     selection: &DeadLetterSelection,
+    scope: &Scope,
     apply: &mut dyn FnMut(&[DeadLetter]) -> Result<(), RequestError>,
 ) -> Result<(), RequestError> {
     let filter = Filter::new(
@@ -134,16 +141,14 @@ fn for_each_selected(
         selection.callback.as_deref(),
         selection.reason.as_deref(),
     )?;
+    let own = scope.narrowed(filter.project)?;
     if !selection.numbers.is_empty() {
         if filter.is_set() || selection.all {
             return Err(RequestError::Invalid(
                 "name dead letters by number or by filter, not by both".to_owned(),
             ));
         }
-        let found = selection
-            .numbers
-            .iter()
-            .map(|no| reader.dead_letter(DeadLetterNo(*no))?.ok_or_else(|| not_found(*no)));
+        let found = selection.numbers.iter().map(|no| find(reader, lanes, *no, scope));
         let found = found.collect::<Result<Vec<_>, RequestError>>()?;
         return found.chunks(AT_ONCE as usize).try_for_each(apply);
     }
@@ -152,6 +157,7 @@ fn for_each_selected(
             "say which: numbers, a project, a callback, a reason, or all of them".to_owned(),
         ));
     }
+    let filter = Filter { project: own.as_deref(), ..filter };
     // Dead letters that are added meanwhile are not selected.
     let last = reader.last_dead_letter()?;
     let mut pages = Pages { reader, after: DeadLetterNo(0) };
@@ -183,12 +189,12 @@ impl<'a> Filter<'a> {
             let known = DeadReason::ALL.into_iter().find(|reason| reason.name() == name);
             known.ok_or_else(|| {
                 let names = DeadReason::ALL.map(|reason| format!("`{}`", reason.name())).join(", ");
-                RequestError::Invalid(format!("`reason`: `{name}` is not a reason: expected one of {names}"))
+                RequestError::field("reason", format!("`{name}` is not a reason: expected one of {names}"))
             })
         });
         Ok(Self {
             project,
-            callback: callback.map_err(|error| RequestError::Invalid(format!("`callback`: {error}")))?,
+            callback: callback.map_err(|error| RequestError::field("callback", error.to_string()))?,
             reason: reason.transpose()?,
         })
     }
@@ -265,6 +271,12 @@ pub(super) fn steps(exchange: &Exchange) -> AttemptSteps {
         tls_seconds: exchange.tls_micros.map(seconds),
         first_byte_seconds: exchange.first_byte_micros.map(seconds),
     }
+}
+
+/// One dead letter. Those of other projects are not found.
+fn find(reader: &Reader, lanes: &Lanes, no: i64, scope: &Scope) -> Result<DeadLetter, RequestError> {
+    let letter = reader.dead_letter(DeadLetterNo(no))?;
+    letter.filter(|letter| scope.holds(lanes.project(letter.lane))).ok_or_else(|| not_found(no))
 }
 
 fn not_found(no: i64) -> RequestError {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Controller;
 use crate::admin::{
-    Caller, LaneName, PauseRequest, PauseResult, RequestError, SkipLane, SkipRequest, SkipResult, StillPaused,
+    Access, LaneName, PauseRequest, PauseResult, RequestError, SkipLane, SkipRequest, SkipResult, StillPaused,
 };
 use crate::deliver::{LaneScope, LaneView, Pauses, StandingPause};
 use crate::position::Place;
@@ -16,10 +16,10 @@ impl Controller {
     pub(super) fn pause_lanes(
         &self,
         request: &PauseRequest,
-        caller: Caller,
+        access: &Access,
     ) -> Result<PauseResult, RequestError> {
-        let scope = scope(request)?;
-        let reason = request.reason.clone().unwrap_or_else(|| format!("paused by {caller}"));
+        let scope = scope(request, access)?;
+        let reason = request.reason.clone().unwrap_or_else(|| format!("paused by {}", access.caller));
         {
             let mut pauses = self.webhooks.pauses();
             let with = pauses.clone().with(StandingPause { scope: scope.clone(), reason: reason.clone() });
@@ -29,16 +29,16 @@ impl Controller {
         }
         let in_flight = self.until_at_rest(&scope);
         let lanes = self.lanes_in(&scope).len() as u64;
-        log("lanes were paused", &scope, Some(&reason), lanes, caller);
+        log("lanes were paused", &scope, Some(&reason), lanes, access);
         Ok(PauseResult { lanes, in_flight: in_flight.iter().map(name).collect(), still_paused: Vec::new() })
     }
 
     pub(super) fn resume_lanes(
         &self,
         request: &PauseRequest,
-        caller: Caller,
+        access: &Access,
     ) -> Result<PauseResult, RequestError> {
-        let scope = scope(request)?;
+        let scope = scope(request, access)?;
         let mut pauses = self.webhooks.pauses();
         let without = pauses.clone().without(&scope);
         self.store_pauses(&without)?;
@@ -52,7 +52,7 @@ impl Controller {
                 Some(StillPaused { lane: name(view), by: by.scope.clone() })
             })
             .collect();
-        log("lanes were resumed", &scope, None, lanes.len() as u64, caller);
+        log("lanes were resumed", &scope, None, lanes.len() as u64, access);
         Ok(PauseResult { lanes: lanes.len() as u64, in_flight: Vec::new(), still_paused })
     }
 
@@ -88,8 +88,9 @@ impl Controller {
     pub(super) fn skip_records(
         &self,
         request: &SkipRequest,
-        caller: Caller,
+        access: &Access,
     ) -> Result<SkipResult, RequestError> {
+        access.scope.require(&request.project)?;
         let lanes = match (&request.counted, &request.until) {
             (Some(counted), None) => counted.clone(),
             (None, Some(until)) => self.count_skipped(request, &Until::parse(until, self.clock.wall())?)?,
@@ -115,7 +116,7 @@ impl Controller {
             let Done::Settled { records, .. } = done else { continue };
             skipped.push(SkipLane { callback, records, through });
             let project = view.project.as_str();
-            tracing::info!(target: "sidecar::audit", project, %callback, records, by = %caller, "records were skipped");
+            tracing::info!(target: "sidecar::audit", project, %callback, records, by = %access.caller, "records were skipped");
         }
         Ok(SkipResult { records: skipped.iter().map(|lane| lane.records).sum(), lanes: skipped })
     }
@@ -172,8 +173,8 @@ impl Until {
         }
         let time = Timestamp::from_rfc3339(text).filter(|time| *time <= now);
         time.map(Self::Time).ok_or_else(|| {
-            RequestError::Invalid(format!(
-                "`until`: `{text}` is neither `now`, nor a position like `0/16B3748`, nor a time that has passed like `2026-01-31T09:00:00Z`"
+            RequestError::field("until", format!(
+                "`{text}` is neither `now`, nor a position like `0/16B3748`, nor a time that has passed like `2026-01-31T09:00:00Z`"
             ))
         })
     }
@@ -212,24 +213,25 @@ fn count_pending(
     Ok(counted)
 }
 
-fn scope(request: &PauseRequest) -> Result<LaneScope, RequestError> {
+fn scope(request: &PauseRequest, access: &Access) -> Result<LaneScope, RequestError> {
     let PauseRequest { project, callback, host, all, .. } = request.clone();
+    let own = access.scope.narrowed(project.as_deref())?;
     let narrows = project.is_some() || callback.is_some() || host.is_some();
     if narrows == all {
         let why = "say which lanes: by `project`, `callback` and `host`, or `all` of them";
         return Err(RequestError::Invalid(why.to_owned()));
     }
-    Ok(LaneScope { project, callback, host })
+    Ok(LaneScope { project: own, callback, host })
 }
 
 fn name(view: &LaneView) -> LaneName {
     LaneName { project: view.project.clone(), callback: view.lane.callback() }
 }
 
-fn log(what: &str, scope: &LaneScope, reason: Option<&str>, lanes: u64, caller: Caller) {
+fn log(what: &str, scope: &LaneScope, reason: Option<&str>, lanes: u64, access: &Access) {
     let LaneScope { project, callback, host } = scope;
     let callback = callback.map(Callback::name);
-    tracing::info!(target: "sidecar::audit", project = project.as_deref(), callback, host = host.as_deref(), reason, lanes, by = %caller, "{what}");
+    tracing::info!(target: "sidecar::audit", project = project.as_deref(), callback, host = host.as_deref(), reason, lanes, by = %access.caller, "{what}");
 }
 
 /// The longest that `pause` waits for requests in flight.

@@ -23,9 +23,9 @@ pub(super) use self::recent_status::RecentStatus;
 use super::state::State;
 use super::webhooks::Webhooks;
 use crate::admin::{
-    self, AdminState, Control, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
-    DeadLetterSelection, Readiness, ReplayList, ReplayStatus, ReplaySummary, RequestError, ResyncRequest,
-    Status, Tail,
+    self, Access, AdminState, Capability, Control, DeadLetterCounts, DeadLetterDetail, DeadLetterPage,
+    DeadLetterQuery, DeadLetterSelection, Readiness, ReplayList, ReplayStatus, ReplaySummary, RequestError,
+    ResyncRequest, Status, Tail,
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
@@ -63,48 +63,69 @@ impl Control for Controller {
         self.current_readiness()
     }
 
-    fn status(&self) -> Status {
-        self.current_status()
+    fn status(&self, access: &Access) -> Result<Status, RequestError> {
+        access.scope.require_all()?;
+        Ok(self.current_status())
     }
 
-    fn recent_status(&self) -> Arc<Status> {
-        self.recent_status.get(self.clock, || self.current_status())
+    fn recent_status(&self, access: &Access) -> Result<Arc<Status>, RequestError> {
+        access.scope.require_all()?;
+        Ok(self.recent_status.get(self.clock, || self.current_status()))
     }
 
     fn refresh_gauges(&self) {
         self.set_gauges(&self.current_status());
     }
 
-    fn resync(&self, request: ResyncRequest) -> Result<u64, RequestError> {
+    fn resync(&self, request: ResyncRequest, access: &Access) -> Result<u64, RequestError> {
+        match &request.as_ingested {
+            Some(project) => access.scope.require(project)?,
+            None => {
+                access.scope.require_all()?;
+                access.require(Capability::Manage)?;
+            }
+        }
         self.request_resync(request).map_err(RequestError::Conflict)
     }
 
-    fn replay(&self, request: ReplayRequest) -> Result<ReplaySummary, RequestError> {
-        self.start_replay(request)
+    fn replay(&self, request: ReplayRequest, access: &Access) -> Result<ReplaySummary, RequestError> {
+        let project = access.scope.narrowed(request.project.as_deref())?;
+        self.start_replay(ReplayRequest { project, ..request })
     }
 
-    fn replays(&self) -> Result<ReplayList, RequestError> {
-        self.list_replays()
+    fn replays(&self, access: &Access) -> Result<ReplayList, RequestError> {
+        self.list_replays(&access.scope)
     }
 
-    fn cancel_replay(&self, no: u64) -> Result<ReplayStatus, RequestError> {
-        self.stop_replay(no)
+    fn cancel_replay(&self, no: u64, access: &Access) -> Result<ReplayStatus, RequestError> {
+        self.stop_replay(no, &access.scope)
     }
 
-    fn dead_letters(&self, query: &DeadLetterQuery) -> Result<DeadLetterPage, RequestError> {
-        dead_letters::page(&self.reader()?, &self.lanes(), query)
+    fn dead_letters(&self, query: &DeadLetterQuery, access: &Access) -> Result<DeadLetterPage, RequestError> {
+        let project = access.scope.narrowed(query.project.as_deref())?;
+        let query = DeadLetterQuery { project, ..query.clone() };
+        dead_letters::page(&self.reader()?, &self.lanes(), &query)
     }
 
-    fn dead_letter(&self, no: i64) -> Result<DeadLetterDetail, RequestError> {
-        dead_letters::detail(&self.reader()?, &self.lanes(), no)
+    fn dead_letter(&self, no: i64, access: &Access) -> Result<DeadLetterDetail, RequestError> {
+        dead_letters::detail(&self.reader()?, &self.lanes(), no, &access.scope)
     }
 
-    fn redeliver(&self, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, RequestError> {
-        dead_letters::redeliver(&self.reader()?, &self.spool, &self.deliver, &self.lanes(), selection)
+    fn redeliver(
+        &self,
+        selection: &DeadLetterSelection,
+        access: &Access,
+    ) -> Result<DeadLetterCounts, RequestError> {
+        let (spool, deliver) = (&self.spool, &self.deliver);
+        dead_letters::redeliver(&self.reader()?, (spool, deliver), &self.lanes(), selection, &access.scope)
     }
 
-    fn discard(&self, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, RequestError> {
-        dead_letters::discard(&self.reader()?, &self.spool, &self.lanes(), selection)
+    fn discard(
+        &self,
+        selection: &DeadLetterSelection,
+        access: &Access,
+    ) -> Result<DeadLetterCounts, RequestError> {
+        dead_letters::discard(&self.reader()?, &self.spool, &self.lanes(), selection, &access.scope)
     }
 }
 
@@ -126,7 +147,8 @@ pub(super) async fn serve(
 ) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
     let settings = Arc::clone(&controller.settings);
     let token = settings.token.clone();
-    let admin = Arc::new(AdminState { control: controller, registry, tail, token });
+    let options = settings.access.clone();
+    let admin = Arc::new(AdminState { control: controller, registry, tail, token, options });
     let listener = TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("listen on `admin.listen` {}", settings.listen))?;

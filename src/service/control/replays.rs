@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::Controller;
 use super::lanes::Lanes;
 use crate::admin::{
-    LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, RequestError, WindowStatus,
+    LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, RequestError, Scope, WindowStatus,
 };
 use crate::capture::Capture;
 use crate::deliver::{LaneCondition, LaneView};
@@ -56,20 +56,23 @@ impl Controller {
         }
     }
 
-    pub(super) fn list_replays(&self) -> Result<ReplayList, RequestError> {
+    pub(super) fn list_replays(&self, scope: &Scope) -> Result<ReplayList, RequestError> {
         let reader = self.reader()?;
         let lanes = self.lanes();
-        let replays = reader.replays()?;
-        let replays = replays.into_iter().map(|replay| replay_status(&reader, replay, &lanes));
+        let replays = reader.replays()?.into_iter().filter(|replay| is_in(replay, scope));
+        let replays = replays.map(|replay| replay_status(&reader, replay, &lanes));
         Ok(ReplayList {
             window: window(&reader, &self.capture)?,
             replays: replays.collect::<Result<_, SpoolError>>()?,
         })
     }
 
-    pub(super) fn stop_replay(&self, no: u64) -> Result<ReplayStatus, RequestError> {
+    pub(super) fn stop_replay(&self, no: u64, scope: &Scope) -> Result<ReplayStatus, RequestError> {
         let reader = self.reader()?;
-        let find = || reader.replay(ReplayNo(no))?.ok_or_else(|| not_found(no));
+        let find = || {
+            let replay = reader.replay(ReplayNo(no))?;
+            replay.filter(|replay| is_in(replay, scope)).ok_or_else(|| not_found(no))
+        };
         let found = find()?;
         if found.state != ReplayState::Running {
             return Err(RequestError::Conflict(format!(
@@ -194,7 +197,7 @@ fn replay_status(reader: &Reader, replay: Replay, lanes: &Lanes) -> Result<Repla
         no: replay.no.0,
         id: replay.id.to_string(),
         state: replay.state,
-        request: serde_json::from_str(&replay.request).unwrap_or_default(),
+        request: request_of(&replay),
         requested_at: replay.requested_at.to_rfc3339(),
         ended_at: replay.ended_at.map(crate::time::Timestamp::to_rfc3339),
         rate: replay.rate,
@@ -203,6 +206,15 @@ fn replay_status(reader: &Reader, replay: Replay, lanes: &Lanes) -> Result<Repla
         refused: sum(|range| range.refused),
         waiting,
     })
+}
+
+fn request_of(replay: &Replay) -> ReplayRequest {
+    serde_json::from_str(&replay.request).unwrap_or_default()
+}
+
+/// Whether a replay was of one project that is in the scope.
+fn is_in(replay: &Replay, scope: &Scope) -> bool {
+    scope.project().is_none_or(|own| request_of(replay).project.as_deref() == Some(own))
 }
 
 pub(super) fn epochs(reader: &Reader) -> Result<Epochs, SpoolError> {

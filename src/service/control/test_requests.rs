@@ -1,6 +1,6 @@
 //! Tests of webhooks on request.
 
-use std::sync::{PoisonError, mpsc};
+use std::sync::{Arc, PoisonError, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::Controller;
 use super::dead_letters::steps;
-use crate::admin::{Caller, RequestError, TestBody, TestRequest, TestResult};
-use crate::deliver::{self, LaneCondition, LaneView};
+use crate::admin::{Access, RequestError, TestBody, TestRequest, TestResult};
+use crate::deliver::{self, LaneCondition, LaneView, Webhook};
 use crate::position::Position;
 use crate::record::{Callback, LabelProperty, Seq, body, write_document, write_labels, write_similarity};
 use crate::spool::{Reader, SpoolError};
@@ -18,11 +18,15 @@ impl Controller {
     pub(super) fn send_test(
         &self,
         request: &TestRequest,
-        caller: Caller,
+        access: &Access,
     ) -> Result<TestResult, RequestError> {
         let TestRequest { project, callback, .. } = request;
+        access.scope.require(project)?;
         let routes = self.webhooks.routes();
-        let webhook = routes.find(project, *callback).ok_or_else(|| {
+        // A webhook of all projects is the operator's: a tenant does not write to its receiver.
+        let of_scope =
+            |webhook: &&Arc<Webhook>| access.scope.holds(webhook.project.as_deref().unwrap_or("*"));
+        let webhook = routes.find(project, *callback).filter(of_scope).ok_or_else(|| {
             RequestError::NotFound(format!("no webhook answers for `{callback}` of the project `{project}`"))
         })?;
         let view = self.lane_of(project, *callback);
@@ -61,7 +65,7 @@ impl Controller {
         let (outcome, exchange) =
             replied.map_err(|_| RequestError::Internal("the request did not end in time".to_owned()))?;
         let kind = outcome.kind;
-        tracing::info!(target: "sidecar::audit", project, %callback, host = &*webhook.host(), outcome = %kind, by = %caller, "a webhook was tested");
+        tracing::info!(target: "sidecar::audit", project, %callback, host = &*webhook.host(), outcome = %kind, by = %access.caller, "a webhook was tested");
         Ok(TestResult {
             delivered: kind.is_success(),
             host: webhook.host().to_string(),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Controller;
 use crate::admin::{
-    ApplyRequest, ApplyResult, Caller, LaneStatus, PauseRequest, PauseResult, RequestError, RotateRequest,
+    Access, ApplyRequest, ApplyResult, LaneStatus, PauseRequest, PauseResult, RequestError, RotateRequest,
     RotateResult, SigningSecretList, SkipRequest, SkipResult, TestRequest, TestResult, WebhookControl,
     WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookStatus,
 };
@@ -15,11 +15,12 @@ use crate::service::webhooks::{SetWebhook, key_of};
 use crate::settings::masked;
 
 impl WebhookControl for Controller {
-    fn webhooks(&self) -> Result<WebhookList, RequestError> {
+    fn webhooks(&self, access: &Access) -> Result<WebhookList, RequestError> {
         let routes = self.webhooks.routes();
         let mut lanes = lanes_by_webhook(&routes, self.lane_statuses());
         let mut webhooks: Vec<WebhookStatus> = routes
             .all()
+            .filter(|webhook| access.scope.holds(&key_of(webhook).project))
             .map(|webhook| {
                 let key = key_of(webhook);
                 let lanes = lanes.remove(&key).unwrap_or_default();
@@ -30,7 +31,8 @@ impl WebhookControl for Controller {
         Ok(WebhookList { webhooks })
     }
 
-    fn webhook(&self, key: &WebhookKey) -> Result<WebhookDetail, RequestError> {
+    fn webhook(&self, key: &WebhookKey, access: &Access) -> Result<WebhookDetail, RequestError> {
+        access.scope.require(&key.project)?;
         let webhook = self.webhooks.find(key)?;
         let settings = self.webhooks.with(|in_force| {
             let set = in_force.set(key).map(|set| &set.settings);
@@ -46,52 +48,58 @@ impl WebhookControl for Controller {
         key: &WebhookKey,
         change: &Value,
         revision: Option<u64>,
-        caller: Caller,
+        access: &Access,
     ) -> Result<WebhookDetail, RequestError> {
-        self.webhooks.set(key, change, revision, caller)?;
-        self.webhook(key)
+        access.scope.require(&key.project)?;
+        self.webhooks.set(key, change, revision, access)?;
+        self.webhook(key, access)
     }
 
     fn remove_webhook(
         &self,
         key: &WebhookKey,
         revision: Option<u64>,
-        caller: Caller,
+        access: &Access,
     ) -> Result<WebhookKey, RequestError> {
-        self.webhooks.remove(key, revision, caller)?;
+        access.scope.require(&key.project)?;
+        self.webhooks.remove(key, revision, access)?;
         Ok(key.clone())
     }
 
-    fn apply_webhooks(&self, request: &ApplyRequest, caller: Caller) -> Result<ApplyResult, RequestError> {
-        self.webhooks.apply(request, caller)
+    fn apply_webhooks(&self, request: &ApplyRequest, access: &Access) -> Result<ApplyResult, RequestError> {
+        access.scope.require_all()?;
+        self.webhooks.apply(request, access)
     }
 
-    fn signing_secrets(&self, key: &WebhookKey, caller: Caller) -> Result<SigningSecretList, RequestError> {
-        self.webhooks.signing_secrets(key, caller)
+    fn signing_secrets(&self, key: &WebhookKey, access: &Access) -> Result<SigningSecretList, RequestError> {
+        access.scope.require(&key.project)?;
+        self.webhooks.signing_secrets(key, access)
     }
 
-    fn rotate_secret(&self, request: &RotateRequest, caller: Caller) -> Result<RotateResult, RequestError> {
-        self.webhooks.rotate(request, caller)
+    fn rotate_secret(&self, request: &RotateRequest, access: &Access) -> Result<RotateResult, RequestError> {
+        access.scope.require(&request.project)?;
+        self.webhooks.rotate(request, access)
     }
 
-    fn export_webhooks(&self) -> Result<String, RequestError> {
-        self.webhooks.with(|in_force| in_force.all_set().iter().map(section).collect())
+    fn export_webhooks(&self, access: &Access) -> Result<String, RequestError> {
+        let is_own = |set: &&SetWebhook| access.scope.holds(&set.key.project);
+        self.webhooks.with(|in_force| in_force.all_set().iter().filter(is_own).map(section).collect())
     }
 
-    fn pause(&self, request: &PauseRequest, caller: Caller) -> Result<PauseResult, RequestError> {
-        self.pause_lanes(request, caller)
+    fn pause(&self, request: &PauseRequest, access: &Access) -> Result<PauseResult, RequestError> {
+        self.pause_lanes(request, access)
     }
 
-    fn resume(&self, request: &PauseRequest, caller: Caller) -> Result<PauseResult, RequestError> {
-        self.resume_lanes(request, caller)
+    fn resume(&self, request: &PauseRequest, access: &Access) -> Result<PauseResult, RequestError> {
+        self.resume_lanes(request, access)
     }
 
-    fn skip(&self, request: &SkipRequest, caller: Caller) -> Result<SkipResult, RequestError> {
-        self.skip_records(request, caller)
+    fn skip(&self, request: &SkipRequest, access: &Access) -> Result<SkipResult, RequestError> {
+        self.skip_records(request, access)
     }
 
-    fn test_webhook(&self, request: &TestRequest, caller: Caller) -> Result<TestResult, RequestError> {
-        self.send_test(request, caller)
+    fn test_webhook(&self, request: &TestRequest, access: &Access) -> Result<TestResult, RequestError> {
+        self.send_test(request, access)
     }
 }
 

@@ -19,7 +19,7 @@ use self::in_force::{Checked, InForce};
 use self::secrets::seal;
 use super::logged_warnings::LoggedWarnings;
 use crate::admin::{
-    ApplyRequest, ApplyResult, Caller, PlannedAction, PlannedChange, RequestError, WebhookKey,
+    Access, ApplyRequest, ApplyResult, PlannedAction, PlannedChange, RequestError, WebhookKey,
 };
 use crate::alert;
 use crate::capture::Capture;
@@ -124,7 +124,7 @@ impl Webhooks {
         key: &WebhookKey,
         change: &Value,
         revision: Option<u64>,
-        caller: Caller,
+        access: &Access,
     ) -> Result<(), RequestError> {
         let mut in_force = self.lock();
         let before = in_force.set(key);
@@ -133,7 +133,7 @@ impl Webhooks {
         let old = before.map_or(&nothing, |set| &set.settings);
         let settings = without_key(key, change).and_then(|change| Ok(merged_settings(old, &change)?));
         let checked = in_force.check(key, settings?)?;
-        self.put(&mut in_force, checked, caller)
+        self.put(&mut in_force, checked, access)
     }
 
     /// Removes one that was set.
@@ -141,18 +141,18 @@ impl Webhooks {
         &self,
         key: &WebhookKey,
         revision: Option<u64>,
-        caller: Caller,
+        access: &Access,
     ) -> Result<(), RequestError> {
         let mut in_force = self.lock();
         let before = in_force.set(key).ok_or_else(|| not_set(key))?;
         check_revision(key, Some(before), revision)?;
         self.store(&mut in_force, vec![removal(key)], Vec::new())?;
-        self.changed(caller, key, None);
+        self.changed(access, key, None);
         Ok(())
     }
 
     /// Makes those that are set equal to a list, all at once.
-    pub(super) fn apply(&self, request: &ApplyRequest, caller: Caller) -> Result<ApplyResult, RequestError> {
+    pub(super) fn apply(&self, request: &ApplyRequest, access: &Access) -> Result<ApplyResult, RequestError> {
         let mut in_force = self.lock();
         let wanted = plan::wanted(&request.webhooks)?;
         let result = plan::plan(&in_force, &wanted);
@@ -174,16 +174,16 @@ impl Webhooks {
         self.store(&mut in_force, changes, checked)?;
         for change in &result.changes {
             let key = change.key();
-            self.changed(caller, &key, urls.get(&key).map(|webhook| &**webhook));
+            self.changed(access, &key, urls.get(&key).map(|webhook| &**webhook));
         }
         Ok(result)
     }
 
     /// Stores a webhook, and puts it in force.
-    fn put(&self, in_force: &mut InForce, checked: Checked, caller: Caller) -> Result<(), RequestError> {
+    fn put(&self, in_force: &mut InForce, checked: Checked, access: &Access) -> Result<(), RequestError> {
         let (key, webhook) = (checked.key.clone(), checked.webhook.clone());
         self.store(in_force, vec![WebhookChange::from(&checked)], vec![checked])?;
-        self.changed(caller, &key, Some(&webhook));
+        self.changed(access, &key, Some(&webhook));
         Ok(())
     }
 
@@ -202,13 +202,13 @@ impl Webhooks {
     }
 
     /// Logs a change, and raises an alert; `None`: the webhook was removed.
-    fn changed(&self, caller: Caller, key: &WebhookKey, webhook: Option<&Webhook>) {
+    fn changed(&self, access: &Access, key: &WebhookKey, webhook: Option<&Webhook>) {
         let (message, what) = match webhook {
             Some(_) => ("a webhook was set", "set"),
             None => ("a webhook was removed", "removed"),
         };
         let fingerprint = webhook.map(fingerprint);
-        log(caller, key, webhook, fingerprint.as_deref(), message);
+        log(access, key, webhook, fingerprint.as_deref(), message);
         let _ = self.observe.send(alert::Event::Webhook(alert::WebhookChange {
             project: key.project.clone(),
             callback: key.callback.clone(),
@@ -277,13 +277,14 @@ impl InForce {
 fn without_key(key: &WebhookKey, change: &Value) -> Result<Value, RequestError> {
     let mut change = change.clone();
     let Some(fields) = change.as_object_mut() else {
-        return Err(RequestError::Invalid("`webhook`: an object is expected".to_owned()));
+        return Err(RequestError::field("webhook", "an object is expected"));
     };
     for (field, own) in [("project", &key.project), ("callback", &key.callback)] {
         if fields.remove(field).is_some_and(|given| given != own.as_str()) {
-            return Err(RequestError::Invalid(format!(
-                "`webhook.{field}`: it is another than that of the path: remove it, or set that webhook"
-            )));
+            return Err(RequestError::field(
+                format!("webhook.{field}"),
+                "it is another than that of the path: remove it, or set that webhook",
+            ));
         }
     }
     Ok(change)
@@ -326,13 +327,13 @@ fn fingerprint(webhook: &Webhook) -> String {
 }
 
 /// The audit line of a change. Of the URL it has the host and a fingerprint.
-fn log(caller: Caller, key: &WebhookKey, webhook: Option<&Webhook>, url: Option<&str>, what: &str) {
+fn log(access: &Access, key: &WebhookKey, webhook: Option<&Webhook>, url: Option<&str>, what: &str) {
     let host = webhook.map(Webhook::host);
-    tracing::info!(target: "sidecar::audit", project = key.project, callback = key.callback, host = host.as_deref(), url, by = %caller, "{what}");
+    tracing::info!(target: "sidecar::audit", project = key.project, callback = key.callback, host = host.as_deref(), url, by = %access.caller, "{what}");
 }
 
 impl From<InvalidSettings> for RequestError {
     fn from(invalid: InvalidSettings) -> Self {
-        Self::Invalid(invalid.to_string())
+        Self::of_sentences(&invalid.0)
     }
 }

@@ -13,8 +13,7 @@ pub(super) fn wanted(sections: &[Value]) -> Result<BTreeMap<WebhookKey, Value>, 
     for section in sections {
         let mut section = section.clone();
         let mut take = |field: &str| {
-            let why =
-                || RequestError::Invalid(format!("`webhook.{field}`: this setting is required, a text"));
+            let why = || RequestError::field(format!("webhook.{field}"), "this setting is required, a text");
             take_text(&mut section, field).ok_or_else(why)
         };
         let key = WebhookKey { project: take("project")?, callback: take("callback")? };

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::in_force::{InForce, SetWebhook};
 use super::{Webhooks, fingerprint, log, not_set, shown};
 use crate::admin::{
-    Caller, ReceiverSecret, RequestError, RotateRequest, RotateResult, SigningSecretList, WebhookKey,
+    Access, ReceiverSecret, RequestError, RotateRequest, RotateResult, SigningSecretList, WebhookKey,
     WebhookOrigin,
 };
 use crate::deliver::{SigningSecret, rotate};
@@ -23,13 +23,13 @@ impl Webhooks {
     pub(in crate::service) fn signing_secrets(
         &self,
         key: &WebhookKey,
-        caller: Caller,
+        access: &Access,
     ) -> Result<SigningSecretList, RequestError> {
         let webhook = self.find(key)?;
         let now = self.clock.wall();
         let is_set = self.with(|in_force| in_force.set(key).is_some());
         let url = fingerprint(&webhook);
-        log(caller, key, Some(&webhook), Some(&url), "signing secrets were shown");
+        log(access, key, Some(&webhook), Some(&url), "signing secrets were shown");
         let secrets = webhook.secrets.iter().filter(|secret| secret.signs_at(now));
         Ok(SigningSecretList {
             project: key.project.clone(),
@@ -48,7 +48,7 @@ impl Webhooks {
     pub(in crate::service) fn rotate(
         &self,
         request: &RotateRequest,
-        caller: Caller,
+        access: &Access,
     ) -> Result<RotateResult, RequestError> {
         let RotateRequest { project, callback, .. } = request.clone();
         let key = WebhookKey { project, callback };
@@ -66,12 +66,12 @@ impl Webhooks {
         let settings = merged_settings(&set.settings, &json!({ "secret": listed }))?;
         let checked = in_force.check(&key, settings)?;
         check_same(&checked.webhook.secrets, &secrets)?;
-        self.put(&mut in_force, checked, caller)?;
+        self.put(&mut in_force, checked, access)?;
         let revision = in_force.set(&key).map(|set| set.revision).unwrap_or_default();
         let old_secrets = u64::try_from(secrets.len().saturating_sub(1)).unwrap_or(u64::MAX);
         let old_until = secrets.iter().filter_map(SigningSecret::end).max().map(Timestamp::to_rfc3339);
         let WebhookKey { project, callback } = key;
-        tracing::info!(target: "sidecar::audit", project, callback, revision, old_secrets, old_until, by = %caller, "a signing secret was rotated");
+        tracing::info!(target: "sidecar::audit", project, callback, revision, old_secrets, old_until, by = %access.caller, "a signing secret was rotated");
         Ok(RotateResult { project, callback, revision, secret: for_receiver, old_secrets, old_until })
     }
 }
@@ -81,10 +81,8 @@ fn overlap(seconds: Option<f64>) -> Result<Duration, RequestError> {
     let overlap = Duration::try_from_secs_f64(seconds).ok().filter(|overlap| *overlap <= OVERLAP_MAX);
     overlap.ok_or_else(|| {
         let days = OVERLAP_MAX.as_secs() / 86_400;
-        RequestError::Invalid(format!(
-            "`overlap_seconds`: 0 to {} ({days} days) is expected",
-            OVERLAP_MAX.as_secs()
-        ))
+        let why = format!("0 to {} ({days} days) is expected", OVERLAP_MAX.as_secs());
+        RequestError::field("overlap_seconds", why)
     })
 }
 
@@ -95,10 +93,8 @@ fn new_secret(
     given: Option<&Value>,
 ) -> Result<(SigningSecret, Value), RequestError> {
     let one = || {
-        RequestError::Invalid(
-            "`secret`: one secret is expected: a text, {\"env\": \"NAME\"} or {\"file\": \"PATH\"}"
-                .to_owned(),
-        )
+        let why = "one secret is expected: a text, {\"env\": \"NAME\"} or {\"file\": \"PATH\"}";
+        RequestError::field("secret", why)
     };
     let source = match given {
         None => Value::from(drawn()?.expose().as_str()),

@@ -23,7 +23,7 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
 async fn overview(State(admin): State<Arc<AdminState>>, visit: Visit) -> Response {
     let title = t::nav::OVERVIEW.to_owned();
     show_page(admin, visit, (Nav::Overview, title), |control, visit| {
-        Ok(Overview::of(&control.recent_status(), visit.links.clone()))
+        Ok(Overview::of(&*control.recent_status(&visit.access)?, visit.links.clone()))
     })
     .await
 }

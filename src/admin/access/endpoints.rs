@@ -1,0 +1,86 @@
+//! Every endpoint, and what it takes. One that is not listed here answers nobody.
+
+use super::capability::Capability::{self, Manage, Secret, SendAgain, View};
+
+/// One method of one path.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoint {
+    /// `GET`, `POST`, …
+    pub method: &'static str,
+    /// As the router has it: `/api/v1/replays/{no}`.
+    pub path: &'static str,
+    /// What it takes; empty: everybody may call it.
+    pub needs: &'static [Capability],
+    /// Who is served.
+    pub reach: Reach,
+}
+
+/// Whom an endpoint serves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reach {
+    /// Only a caller of all projects.
+    Operator,
+    /// A caller of one project too: it sees that project and nothing else.
+    Tenant,
+}
+
+impl Endpoint {
+    /// Whether it changes nothing.
+    pub fn is_read(&self) -> bool {
+        self.method == "GET"
+    }
+
+    /// The endpoint of a request.
+    pub fn find(method: &str, path: &str) -> Option<&'static Self> {
+        // A GET route answers HEAD too.
+        let method = if method == "HEAD" { "GET" } else { method };
+        ENDPOINTS.iter().find(|endpoint| endpoint.path == path && endpoint.method == method)
+    }
+}
+
+const fn open(path: &'static str) -> Endpoint {
+    Endpoint { method: "GET", path, needs: &[], reach: Reach::Tenant }
+}
+
+const fn tenant(method: &'static str, path: &'static str, needs: &'static [Capability]) -> Endpoint {
+    Endpoint { method, path, needs, reach: Reach::Tenant }
+}
+
+const fn operator(method: &'static str, path: &'static str, needs: &'static [Capability]) -> Endpoint {
+    Endpoint { method, path, needs, reach: Reach::Operator }
+}
+
+/// Every endpoint.
+pub const ENDPOINTS: &[Endpoint] = &[
+    open("/-/healthy"),
+    open("/-/ready"),
+    open("/assets/page.css"),
+    open("/assets/page.js"),
+    open("/assets/icon.svg"),
+    operator("GET", "/", &[View]),
+    operator("GET", "/metrics", &[View]),
+    operator("GET", "/api/v1/status", &[View]),
+    tenant("GET", "/api/v1/tail", &[View]),
+    // Of one project, `as_ingested` alone; all else takes `manage`.
+    tenant("POST", "/api/v1/resync", &[SendAgain]),
+    tenant("GET", "/api/v1/replays", &[View]),
+    tenant("POST", "/api/v1/replays", &[SendAgain]),
+    tenant("DELETE", "/api/v1/replays/{no}", &[SendAgain]),
+    tenant("GET", "/api/v1/dead-letters", &[View]),
+    tenant("GET", "/api/v1/dead-letters/{no}", &[View]),
+    tenant("POST", "/api/v1/dead-letters/redeliver", &[SendAgain]),
+    tenant("POST", "/api/v1/dead-letters/discard", &[Manage]),
+    tenant("GET", "/api/v1/webhooks", &[View]),
+    operator("POST", "/api/v1/webhooks/apply", &[Manage]),
+    // URLs are written in full: `apply` reads them.
+    tenant("GET", "/api/v1/webhooks/export", &[View, Secret]),
+    tenant("POST", "/api/v1/webhooks/pause", &[Manage]),
+    tenant("POST", "/api/v1/webhooks/resume", &[Manage]),
+    tenant("POST", "/api/v1/webhooks/rotate", &[Manage, Secret]),
+    tenant("POST", "/api/v1/webhooks/secret", &[Secret]),
+    tenant("POST", "/api/v1/webhooks/skip", &[Manage]),
+    tenant("POST", "/api/v1/webhooks/test", &[SendAgain]),
+    tenant("GET", "/api/v1/webhooks/{project}/{callback}", &[View]),
+    tenant("PATCH", "/api/v1/webhooks/{project}/{callback}", &[Manage]),
+    tenant("DELETE", "/api/v1/webhooks/{project}/{callback}", &[Manage]),
+];
