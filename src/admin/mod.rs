@@ -14,6 +14,7 @@ mod api;
 mod control;
 mod page;
 mod problems;
+mod project_routes;
 mod request_error;
 mod respond;
 mod routes;
@@ -25,6 +26,10 @@ mod webhook_control;
 mod webhook_routes;
 
 pub use access::{Access, AccessOptions, Caller, Capability, ENDPOINTS, Endpoint, Reach, Scope};
+pub use api::{
+    Activity, CallbackDetail, Interval, ProjectDetail, ProjectPage, ProjectQuery, ProjectStatus,
+    STATES_BY_WEIGHT,
+};
 pub use api::{
     ApplyRequest, ApplyResult, LaneName, PauseRequest, PauseResult, PlannedAction, PlannedChange,
     ReceiverSecret, RevisionQuery, RotateRequest, RotateResult, SigningSecretList, SkipLane, SkipRequest,

@@ -16,7 +16,7 @@ use super::access::{Access, authorize};
 use super::api::{DeadLetterQuery, DeadLetterSelection, ResyncAccepted, ResyncRequest};
 use super::request_error::RequestError;
 use super::respond::{AdminState, json, respond};
-use super::{page, tail, webhook_routes};
+use super::{page, project_routes, tail, webhook_routes};
 use crate::record::Callback;
 use crate::replay::ReplayRequest;
 
@@ -28,6 +28,7 @@ pub(super) fn router(admin: Arc<AdminState>) -> Router {
         .route("/-/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/api/v1/status", get(status))
+        .route("/api/v1/activity", get(activity))
         .route("/api/v1/tail", get(tail))
         .route("/api/v1/resync", post(start_resync))
         .route("/api/v1/replays", get(list_replays).post(start_replay))
@@ -37,6 +38,7 @@ pub(super) fn router(admin: Arc<AdminState>) -> Router {
         .route("/api/v1/dead-letters/redeliver", post(redeliver))
         .route("/api/v1/dead-letters/discard", post(discard))
         .merge(webhook_routes::router())
+        .merge(project_routes::router())
         .merge(page::router())
         .route_layer(middleware::from_fn(authorize))
         .with_state(admin)
@@ -65,6 +67,10 @@ async fn metrics(State(admin): Admin) -> Response {
 
 async fn status(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
     respond(admin, move |control| control.status(&access)).await
+}
+
+async fn activity(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
+    respond(admin, move |control| control.activity(&access)).await
 }
 
 #[derive(Deserialize)]

@@ -1,5 +1,6 @@
 //! The running service: spool, capture, delivery, supervisor, listeners, signals.
 
+mod activity;
 mod alerts;
 mod control;
 mod logged_warnings;
@@ -20,6 +21,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
+use self::activity::RecentActivity;
 use self::alerts::AlertPoster;
 use self::control::{Controller, RecentStatus, tail_line};
 use self::reloadable_client::ReloadableClient;
@@ -161,6 +163,7 @@ impl Service {
             webhooks: Arc::clone(&webhooks),
             post: Mutex::new(client.post(Handle::current())),
             recent_status: RecentStatus::default(),
+            recent_activity: RecentActivity::default(),
         });
         let poster = poster(&controller, observed, alert_settings, client.post(Handle::current()));
         let mut tasks = control::serve(Arc::clone(&controller), registry, tail).await?;

@@ -26,8 +26,8 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Opens the first page of what is served at `root`.
-    pub(crate) async fn open(root: &str) -> Self {
+    /// Opens the first page of what is served at `root`. Its requests carry the token.
+    pub(crate) async fn open(root: &str, token: &str) -> Self {
         let permit = BROWSERS.acquire().await.unwrap();
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
@@ -59,6 +59,9 @@ impl Browser {
         let session =
             me.request("POST", "/session", &wanted).unwrap_or_else(|error| panic!("{error}: {INSTALL}"));
         me.session = format!("/session/{}", session["sessionId"].as_str().unwrap());
+        me.devtools("Network.enable", &json!({}));
+        let headers = json!({"headers": {"authorization": format!("Bearer {token}")}});
+        me.devtools("Network.setExtraHTTPHeaders", &headers);
         me.go("").await;
         me
     }
@@ -86,16 +89,11 @@ impl Browser {
     /// Waits until the text of an element holds `wanted`.
     pub(crate) async fn reads(&self, selector: &str, wanted: &str) {
         let script = "return [...document.querySelectorAll(arguments[0])].map(e => e.innerText).join('\\n')";
-        let mut last = String::new();
-        for _ in 0..2_000 {
-            last = self.script(script, &json!([selector])).as_str().unwrap_or_default().to_owned();
-            if last.contains(wanted) {
-                return;
-            }
-            until("a moment", async || Some(())).await;
-            tokio::task::yield_now().await;
-        }
-        panic!("{selector} on {} does not say {wanted:?}, but {last:?}", self.address());
+        let holds = async || {
+            let text = self.script(script, &json!([selector]));
+            text.as_str().is_some_and(|text| text.contains(wanted)).then_some(())
+        };
+        until(&format!("{wanted:?} in {selector} on {}", self.address()), holds).await;
     }
 
     /// Clicks an element.

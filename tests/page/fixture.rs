@@ -21,9 +21,9 @@ impl Fixture {
         let receiver = Receiver::start().await;
         let mut sidecar = Sidecar::prepare(&database, settings);
         let listen = format!("127.0.0.1:{}", port_for_later());
-        sidecar.spawn_with(&[("SIDECAR_ADMIN__LISTEN", &listen)]);
+        sidecar.spawn_with(&[("SIDECAR_ADMIN__LISTEN", &listen), ("SIDECAR_ADMIN__TOKEN", TOKEN)]);
         sidecar.ready().await;
-        let browser = Browser::open(&format!("http://{listen}/")).await;
+        let browser = Browser::open(&format!("http://{listen}/"), TOKEN).await;
         Self { database, receiver, sidecar, browser }
     }
 
@@ -40,3 +40,5 @@ impl Fixture {
         crate::operations::release(&self.database).await;
     }
 }
+
+const TOKEN: &str = "the-operators-token";

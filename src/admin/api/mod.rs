@@ -3,7 +3,9 @@
 //! Keys and words are a contract, whatever the types are called. LSNs are texts as Postgres writes them (`0/16B3748`),
 //! times RFC 3339 in UTC, sizes bytes, durations seconds.
 
+mod activity;
 mod dead_letters;
+mod projects;
 mod replays;
 mod resync;
 mod status;
@@ -12,9 +14,13 @@ mod webhook_requests;
 mod webhook_secrets;
 mod webhooks;
 
+pub use activity::{Activity, Interval};
 pub use dead_letters::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
     DeadLetterRecord, DeadLetterSelection, DeadLetterStatus,
+};
+pub use projects::{
+    CallbackDetail, ProjectDetail, ProjectPage, ProjectQuery, ProjectStatus, STATES_BY_WEIGHT,
 };
 pub use replays::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, WindowStatus};
 pub use resync::{ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus};

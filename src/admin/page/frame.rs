@@ -13,11 +13,13 @@ use crate::admin::request_error::RequestError;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Nav {
     Overview,
+    Projects,
 }
 
 impl Nav {
     /// In the order of the navigation, each with its path and its name.
-    const ALL: [(Self, &'static str, &'static str); 1] = [(Self::Overview, "", t::nav::OVERVIEW)];
+    const ALL: [(Self, &'static str, &'static str); 2] =
+        [(Self::Overview, "", t::nav::OVERVIEW), (Self::Projects, "projects", t::nav::PROJECTS)];
 }
 
 #[derive(Template)]

@@ -13,15 +13,20 @@
 //! as the page changes; without the script the page is what it was when it was loaded.
 
 mod assets;
+mod chart;
+mod form;
 mod frame;
+mod lanes;
 mod live;
 mod overview;
 mod parts;
+mod projects;
 mod render;
 mod serve;
 mod show;
 mod texts;
 mod visit;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -30,5 +35,10 @@ use axum::Router;
 use super::respond::AdminState;
 
 pub(super) fn router() -> Router<Arc<AdminState>> {
-    Router::new().merge(assets::router()).merge(overview::router())
+    Router::new()
+        .merge(assets::router())
+        .merge(overview::router())
+        .merge(projects::router())
+        .merge(webhook::router())
+        .merge(lanes::router())
 }

@@ -45,6 +45,16 @@ pub(super) fn span(seconds: impl Borrow<f64>) -> String {
     }
 }
 
+/// `0`, `2.5`, `1,234`
+pub(super) fn rate(per_second: impl Borrow<f64>) -> String {
+    let rate = *per_second.borrow();
+    match rate {
+        ..=0.0 => "0".to_owned(),
+        ..10.0 => format!("{rate:.1}"),
+        _ => number(Duration::try_from_secs_f64(rate).unwrap_or_default().as_secs()),
+    }
+}
+
 /// `2026-11-28 17:46:01`, of RFC 3339 in UTC.
 pub(super) fn time(rfc3339: &str) -> String {
     rfc3339.get(..19).map_or_else(|| rfc3339.to_owned(), |time| time.replace('T', " "))

@@ -3,6 +3,7 @@
 mod dead_letters;
 mod lane_requests;
 mod lanes;
+mod projects;
 mod recent_status;
 mod replays;
 mod resync;
@@ -20,12 +21,13 @@ use uuid::Uuid;
 
 use self::lanes::Lanes;
 pub(super) use self::recent_status::RecentStatus;
+use super::activity::{self, RecentActivity};
 use super::state::State;
 use super::webhooks::Webhooks;
 use crate::admin::{
-    self, Access, AdminState, Capability, Control, DeadLetterCounts, DeadLetterDetail, DeadLetterPage,
-    DeadLetterQuery, DeadLetterSelection, Readiness, ReplayList, ReplayStatus, ReplaySummary, RequestError,
-    ResyncRequest, Status, Tail,
+    self, Access, Activity, AdminState, Capability, Control, DeadLetterCounts, DeadLetterDetail,
+    DeadLetterPage, DeadLetterQuery, DeadLetterSelection, ProjectDetail, ProjectPage, ProjectQuery,
+    Readiness, ReplayList, ReplayStatus, ReplaySummary, RequestError, ResyncRequest, Status, Tail,
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
@@ -56,6 +58,7 @@ pub(super) struct Controller {
     /// For tests of webhooks.
     pub(super) post: Mutex<SendRequest>,
     pub(super) recent_status: RecentStatus,
+    pub(super) recent_activity: RecentActivity,
 }
 
 impl Control for Controller {
@@ -71,6 +74,19 @@ impl Control for Controller {
     fn recent_status(&self, access: &Access) -> Result<Arc<Status>, RequestError> {
         access.scope.require_all()?;
         Ok(self.recent_status.get(self.clock, || self.current_status()))
+    }
+
+    fn activity(&self, access: &Access) -> Result<Activity, RequestError> {
+        access.scope.require_all()?;
+        Ok(self.recent_activity.activity())
+    }
+
+    fn projects(&self, query: &ProjectQuery, access: &Access) -> Result<ProjectPage, RequestError> {
+        self.project_page(query, access)
+    }
+
+    fn project(&self, project: &str, access: &Access) -> Result<ProjectDetail, RequestError> {
+        self.project_detail(project, access)
     }
 
     fn refresh_gauges(&self) {
@@ -146,6 +162,7 @@ pub(super) async fn serve(
     tail: Tail,
 ) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
     let settings = Arc::clone(&controller.settings);
+    let sampled = sample(Arc::clone(&controller));
     let token = settings.token.clone();
     let options = settings.access.clone();
     let admin = Arc::new(AdminState { control: controller, registry, tail, token, options });
@@ -160,7 +177,21 @@ pub(super) async fn serve(
     };
     let (on_port, on_socket) = (Arc::clone(&admin), admin);
     Ok(vec![
+        tokio::spawn(sampled),
         tokio::spawn(async move { log_error(admin::serve_tcp(on_port, listener).await) }),
         tokio::spawn(async move { log_error(admin::serve_socket(on_socket, socket).await) }),
     ])
+}
+
+/// Ends an interval of the activity whenever it is over.
+async fn sample(controller: Arc<Controller>) {
+    let mut every = tokio::time::interval(activity::EVERY);
+    loop {
+        every.tick().await;
+        let sampled = Arc::clone(&controller);
+        let _ = tokio::task::spawn_blocking(move || {
+            sampled.recent_activity.sample(&sampled.metrics, sampled.alert_figures().spool_bytes);
+        })
+        .await;
+    }
 }

@@ -34,13 +34,9 @@ impl WebhookControl for Controller {
     fn webhook(&self, key: &WebhookKey, access: &Access) -> Result<WebhookDetail, RequestError> {
         access.scope.require(&key.project)?;
         let webhook = self.webhooks.find(key)?;
-        let settings = self.webhooks.with(|in_force| {
-            let set = in_force.set(key).map(|set| &set.settings);
-            set.or(in_force.section(key)).map(masked)
-        });
         let lanes = lanes_by_webhook(&self.webhooks.routes(), self.lane_statuses()).remove(key);
         let webhook = self.webhook_status(key, &webhook, lanes.unwrap_or_default());
-        Ok(WebhookDetail { webhook, settings: settings.unwrap_or_default() })
+        Ok(WebhookDetail { webhook, settings: self.masked_settings(key) })
     }
 
     fn set_webhook(
@@ -104,8 +100,22 @@ impl WebhookControl for Controller {
 }
 
 impl Controller {
+    /// The settings of a webhook without its secrets.
+    pub(super) fn masked_settings(&self, key: &WebhookKey) -> Value {
+        let settings = self.webhooks.with(|in_force| {
+            let set = in_force.set(key).map(|set| &set.settings);
+            set.or(in_force.section(key)).map(masked)
+        });
+        settings.unwrap_or_default()
+    }
+
     /// A webhook, with the lanes that it answers for.
-    fn webhook_status(&self, key: &WebhookKey, webhook: &Webhook, lanes: Vec<LaneStatus>) -> WebhookStatus {
+    pub(super) fn webhook_status(
+        &self,
+        key: &WebhookKey,
+        webhook: &Webhook,
+        lanes: Vec<LaneStatus>,
+    ) -> WebhookStatus {
         let of_set = |set: &SetWebhook| (set.revision, set.changed_at.to_rfc3339());
         let (revision, changed_at) = self.webhooks.with(|in_force| in_force.set(key).map(of_set)).unzip();
         WebhookStatus {
