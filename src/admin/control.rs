@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::access::Access;
+use super::access_control::AccessControl;
 use super::api::{
     Activity, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection,
     ProjectDetail, ProjectPage, ProjectQuery, Readiness, ReplayList, ReplayStatus, ReplaySummary,
@@ -14,7 +15,7 @@ use crate::replay::ReplayRequest;
 
 /// The running sidecar. Every method except [`Control::readiness`] may wait for the disk. What takes an [`Access`] keeps
 /// to its projects.
-pub trait Control: WebhookControl {
+pub trait Control: AccessControl + WebhookControl {
     /// Whether the sidecar is ready. Probes call it often: it waits for neither the loops nor the disk.
     fn readiness(&self) -> Readiness;
     /// The current status, of all projects.

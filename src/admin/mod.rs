@@ -10,8 +10,13 @@
 //! ```
 
 mod access;
+mod access_control;
+mod access_routes;
 mod api;
+mod base_path;
 mod control;
+mod headers;
+mod listener;
 mod page;
 mod problems;
 mod project_routes;
@@ -19,13 +24,17 @@ mod request_error;
 mod respond;
 mod routes;
 mod server;
+mod session_routes;
+mod sign_in;
 mod socket;
 mod tail;
 mod text;
+mod tls;
 mod webhook_control;
 mod webhook_routes;
 
 pub use access::{Access, AccessOptions, Caller, Capability, ENDPOINTS, Endpoint, Reach, Scope};
+pub use access_control::{AccessControl, Grant, NewSession};
 pub use api::{
     Activity, CallbackDetail, Interval, ProjectDetail, ProjectPage, ProjectQuery, ProjectStatus,
     STATES_BY_WEIGHT,
@@ -43,7 +52,12 @@ pub use api::{
     ReplayStatus, ReplaySummary, ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus, SourceState,
     SourceStatus, SpoolStatus, Status, WindowStatus,
 };
+pub use api::{
+    AuditEntry, AuditPage, AuditQuery, LinkList, LinkRequest, LinkStatus, NewLink, NewToken, Revoked,
+    TokenList, TokenRequest, TokenStatus,
+};
 pub use control::Control;
+pub use listener::AdminListener;
 pub use request_error::{FieldError, Problem, RequestError};
 pub use respond::AdminState;
 pub use server::{serve_socket, serve_tcp};

@@ -9,11 +9,10 @@ use prometheus_client::registry::Registry;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::access::AccessOptions;
+use super::access::{AccessOptions, FailedLogins};
 use super::control::Control;
 use super::request_error::RequestError;
 use super::tail::Tail;
-use crate::secret::Secret;
 
 /// What the endpoints read and call.
 pub struct AdminState {
@@ -23,10 +22,23 @@ pub struct AdminState {
     pub registry: Registry,
     /// Records as they are classified.
     pub tail: Tail,
-    /// The bearer token that the port requires, where one is set. The socket requires none.
-    pub token: Option<Secret>,
-    /// Who is served on the port.
+    /// Who is served on the port, and how.
     pub options: AccessOptions,
+    /// A process of this machine may read without a token.
+    pub is_reading_free: bool,
+    pub(super) failed_logins: FailedLogins,
+}
+
+impl AdminState {
+    /// With no failed login so far.
+    pub fn new(
+        control: Arc<dyn Control>,
+        registry: Registry,
+        tail: Tail,
+        (options, is_reading_free): (AccessOptions, bool),
+    ) -> Self {
+        Self { control, registry, tail, options, is_reading_free, failed_logins: FailedLogins::new() }
+    }
 }
 
 /// Calls `control` on a thread where it may block.

@@ -16,7 +16,7 @@ use super::access::{Access, authorize};
 use super::api::{DeadLetterQuery, DeadLetterSelection, ResyncAccepted, ResyncRequest};
 use super::request_error::RequestError;
 use super::respond::{AdminState, json, respond};
-use super::{page, project_routes, tail, webhook_routes};
+use super::{access_routes, page, project_routes, session_routes, tail, webhook_routes};
 use crate::record::Callback;
 use crate::replay::ReplayRequest;
 
@@ -37,10 +37,12 @@ pub(super) fn router(admin: Arc<AdminState>) -> Router {
         .route("/api/v1/dead-letters/{no}", get(show_dead_letter))
         .route("/api/v1/dead-letters/redeliver", post(redeliver))
         .route("/api/v1/dead-letters/discard", post(discard))
+        .merge(access_routes::router())
         .merge(webhook_routes::router())
         .merge(project_routes::router())
         .merge(page::router())
-        .route_layer(middleware::from_fn(authorize))
+        .merge(session_routes::router())
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&admin), authorize))
         .with_state(admin)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The commands use `client` (the running sidecar), `exit`, `output` and `runtime`, and nothing of this file.
 
+mod audit;
 mod client;
 mod config;
 mod dead_letters;
@@ -19,6 +20,7 @@ mod runtime;
 mod setup;
 mod status;
 mod tail;
+mod tokens;
 mod webhooks;
 
 use std::path::{Path, PathBuf};
@@ -84,6 +86,15 @@ enum Command {
     /// List, set, pause, skip or test webhooks while the sidecar runs
     #[command(after_help = webhooks::AFTER_HELP)]
     Webhooks(webhooks::Args),
+    /// Make, list or revoke tokens for the port
+    #[command(after_help = tokens::TOKENS_AFTER_HELP)]
+    Tokens(tokens::TokenArgs),
+    /// Make, list or revoke one-time links to the page
+    #[command(after_help = tokens::LINKS_AFTER_HELP)]
+    Links(tokens::LinkArgs),
+    /// Show what was changed by whom
+    #[command(after_help = audit::AFTER_HELP)]
+    Audit(audit::Args),
     /// Compare the table with the shadow, and send the differences
     #[command(after_help = resync::AFTER_HELP)]
     Resync(resync::Args),
@@ -135,6 +146,9 @@ fn dispatch(command: Command, sources: &Sources) -> Exit {
         Command::Replay(args) => with_spool(&|spool| replay::replay(spool, &args)),
         Command::DeadLetters(args) => with_spool(&|spool| dead_letters::dead_letters(spool, &args)),
         Command::Webhooks(args) => with_spool(&|spool| webhooks::webhooks(spool, &args)),
+        Command::Tokens(args) => with_spool(&|spool| tokens::tokens(spool, &args)),
+        Command::Links(args) => with_spool(&|spool| tokens::links(spool, &args)),
+        Command::Audit(args) => with_spool(&|spool| audit::audit(spool, &args)),
         Command::Resync(args) => with_spool(&|spool| resync::resync(spool, &args)),
         Command::Receive(args) => receive::receive(&args),
         Command::Demo(args) => demo::demo(&args),

@@ -2,7 +2,9 @@
 
 mod activity;
 mod alerts;
+mod audit;
 mod control;
+mod credentials;
 mod logged_warnings;
 mod reloadable_client;
 mod resync_queue;
@@ -24,6 +26,7 @@ use uuid::Uuid;
 use self::activity::RecentActivity;
 use self::alerts::AlertPoster;
 use self::control::{Controller, RecentStatus, tail_line};
+use self::credentials::Credentials;
 use self::reloadable_client::ReloadableClient;
 use self::state::State;
 use self::supervisor::{Supervisor, Termination};
@@ -133,8 +136,7 @@ impl Service {
         let opened = open_spool(&settings)?;
         let clock = Clock::start(opened.uptime);
         let epochs = epochs(&opened)?;
-        let mut registry = Registry::default();
-        let metrics = Metrics::register(&mut registry);
+        let (registry, metrics) = registered_metrics();
         let (tail, _) = broadcast::channel(TAIL_LINES);
         let (fail, failures) = mpsc::unbounded_channel();
         let client = ReloadableClient::read(&settings, &metrics)?;
@@ -162,6 +164,7 @@ impl Service {
             epoch: epochs.current(),
             webhooks: Arc::clone(&webhooks),
             post: Mutex::new(client.post(Handle::current())),
+            credentials: Credentials::read(&opened.spool, clock, webhooks.audit(), settings.token.clone())?,
             recent_status: RecentStatus::default(),
             recent_activity: RecentActivity::default(),
         });
@@ -270,6 +273,12 @@ impl Service {
 fn open_spool(settings: &Settings) -> anyhow::Result<Opened> {
     let options = Options { bytes_max: settings.spool_bytes_max, retain: settings.retain };
     Ok(Spool::open(&settings.spool_path, options)?)
+}
+
+fn registered_metrics() -> (Registry, Metrics) {
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    (registry, metrics)
 }
 
 /// The epochs in the spool. A new spool gets its first.

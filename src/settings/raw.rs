@@ -163,6 +163,12 @@ pub(super) struct Admin {
     pub(super) listen: String,
     pub(super) token: SecretSource,
     pub(super) hosts: Vec<String>,
+    pub(super) tls_cert: PathBuf,
+    pub(super) tls_key: PathBuf,
+    pub(super) base_path: String,
+    pub(super) frame_ancestors: Vec<String>,
+    pub(super) user_header: String,
+    pub(super) trusted_proxies: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

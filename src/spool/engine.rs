@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 
+use super::access::{StoredAudit, StoredCredential};
 use super::attempt::LoggedAttempt;
 use super::batch::{Batch, BatchId};
 use super::chunk::Chunk;
@@ -149,6 +150,13 @@ pub trait EngineReader: Debug + Send {
 
     /// The webhooks in the spool, by project and callback.
     fn webhooks(&self) -> Result<Vec<StoredWebhook>, SpoolError>;
+
+    /// Tokens, links and sessions, by their ids.
+    fn credentials(&self) -> Result<Vec<StoredCredential>, SpoolError>;
+
+    /// Up to `limit` entries of the audit log with a lower number than `before`, the newest first; of one project, where
+    /// one is given.
+    fn audit(&self, before: u64, project: Option<&str>, limit: u32) -> Result<Vec<StoredAudit>, SpoolError>;
 
     /// The last batch of a lane that was cut for its pending records and is still on record, in any state.
     fn last_batch(&self, lane: LaneNo) -> Result<Option<Batch>, SpoolError>;

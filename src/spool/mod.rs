@@ -9,6 +9,7 @@
 //! 2. Shadow, records and position of a [`Group`] change together or not at all.
 //! 3. A record's bytes, once spooled, never change; what is read back is checked by checksum.
 
+mod access;
 mod attempt;
 mod batch;
 mod chunk;
@@ -36,6 +37,7 @@ mod stream_position;
 mod subscription;
 mod writer;
 
+pub use access::{AuditLimit, StoredAudit, StoredCredential};
 pub use attempt::{Attempted, Exchange, Fate, LoggedAnswer, LoggedAttempt, Phase};
 pub use batch::{Batch, BatchId};
 pub use chunk::{Chunk, DamagedChunk, Records};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::access::{AuditLimit, StoredAudit, StoredCredential};
 use super::attempt::Attempted;
 use super::batch::{Batch, BatchId};
 use super::dead_letter::{DeadLetterNo, DeadReason};
@@ -57,6 +58,20 @@ pub enum Op {
         lane: LaneNo,
         /// From now on.
         health: LaneHealth,
+    },
+    /// An entry of the audit log; its number is given here.
+    Audit {
+        /// The entry.
+        entry: StoredAudit,
+        /// How much of the log is kept.
+        limit: AuditLimit,
+    },
+    /// Tokens, links and sessions are made, changed and removed.
+    SetCredentials {
+        /// In place of those with the same ids.
+        put: Vec<StoredCredential>,
+        /// Ids; those that are gone are skipped.
+        remove: Vec<String>,
     },
     /// Webhooks are set and removed.
     SetWebhooks {
@@ -156,6 +171,7 @@ impl Op {
     pub(super) fn edge(&self) -> &'static str {
         match self {
             Self::Attempted(_) => "settle",
+            Self::Audit { .. } => "audit",
             Self::CancelReplay { .. } => "cancel",
             Self::Commit(group) if group.taken_at.is_some() => "seed",
             Self::Commit(_) => "group",
@@ -168,6 +184,7 @@ impl Op {
             Self::Redelivered { .. } => "redelivered",
             Self::Replay(_) => "replay",
             Self::Retire { .. } => "retire",
+            Self::SetCredentials { .. } => "credentials",
             Self::SetHealth { .. } => "health",
             Self::SetWebhooks { .. } => "webhooks",
             Self::Skip { .. } => "skip",

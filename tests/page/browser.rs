@@ -26,7 +26,7 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Opens the first page of what is served at `root`. Its requests carry the token.
+    /// Opens the first page of what is served at `root`. It signs in with the token.
     pub(crate) async fn open(root: &str, token: &str) -> Self {
         let permit = BROWSERS.acquire().await.unwrap();
         let mut driver = Command::new("chromedriver")
@@ -59,10 +59,10 @@ impl Browser {
         let session =
             me.request("POST", "/session", &wanted).unwrap_or_else(|error| panic!("{error}: {INSTALL}"));
         me.session = format!("/session/{}", session["sessionId"].as_str().unwrap());
-        me.devtools("Network.enable", &json!({}));
-        let headers = json!({"headers": {"authorization": format!("Bearer {token}")}});
-        me.devtools("Network.setExtraHTTPHeaders", &headers);
-        me.go("").await;
+        me.go("sign-in").await;
+        me.fill("input[name='token']", token).await;
+        me.press(&ENTER.to_string()).await;
+        me.sees("#main").await;
         me
     }
 
@@ -223,13 +223,21 @@ impl Browser {
             body.len()
         );
         stream.write_all((head + &body).as_bytes()).map_err(|error| error.to_string())?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).map_err(|error| error.to_string())?;
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        let mut body: Value = serde_json::from_str(body).map_err(|error| format!("{error}: {answer}"))?;
+        // The driver keeps the connection open: the length says where the answer ends.
+        let mut answer = BufReader::new(stream);
+        let (mut length, mut line, mut status) = (0, String::new(), String::new());
+        while answer.read_line(&mut line).map_err(|error| error.to_string())? > 2 {
+            let lower = line.to_ascii_lowercase();
+            length =
+                lower.strip_prefix("content-length:").map_or(length, |length| length.trim().parse().unwrap());
+            status = if status.is_empty() { line.clone() } else { status };
+            line.clear();
+        }
+        let mut body = vec![0; length];
+        answer.read_exact(&mut body).map_err(|error| error.to_string())?;
+        let mut body: Value = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
         let value = body["value"].take();
-        if answer.starts_with("HTTP/1.1 200") { Ok(value) } else { Err(value["message"].to_string()) }
+        if status.starts_with("HTTP/1.1 200") { Ok(value) } else { Err(value["message"].to_string()) }
     }
 }
 

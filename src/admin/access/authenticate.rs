@@ -1,42 +1,28 @@
 //! Who makes a request on the port.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::connect_info::Connected;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header;
+use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use axum::serve::IncomingStream;
-use subtle::ConstantTimeEq as _;
-use tokio::net::TcpListener;
+use futures_util::StreamExt as _;
 
 use super::caller::Caller;
 use super::capability::Capability;
+use super::client::{Client, TcpPeer};
 use super::granted::Access;
-use super::host::{check_host, is_loopback};
-use super::options::AccessOptions;
+use super::host::check_host;
+use super::origin::{check_not_foreign, check_own};
+use crate::admin::access_control::Grant;
 use crate::admin::request_error::RequestError;
-use crate::secret::Secret;
-
-/// The client at the other end of a connection to the port.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::admin) struct TcpPeer {
-    address: SocketAddr,
-}
-
-impl Connected<IncomingStream<'_, TcpListener>> for TcpPeer {
-    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
-        Self { address: *stream.remote_addr() }
-    }
-}
+use crate::admin::respond::AdminState;
 
 /// What requests on the port are checked with.
 pub(in crate::admin) struct Gate {
-    /// `admin.token`
-    pub(in crate::admin) token: Option<Secret>,
-    pub(in crate::admin) options: AccessOptions,
+    pub(in crate::admin) admin: Arc<AdminState>,
     /// The address that the port listens on.
     pub(in crate::admin) own_address: IpAddr,
 }
@@ -48,50 +34,99 @@ pub(in crate::admin) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match gate.access(&request, peer) {
-        Ok(access) => {
+    let client = Client::of(&request, peer, &gate.admin.options);
+    match gate.admit(&request, &client) {
+        Ok((access, grant)) => {
             request.extensions_mut().insert(access);
-            next.run(request).await
+            request.extensions_mut().insert(client);
+            let response = next.run(request).await;
+            match grant {
+                Some(grant) => until_ended(response, grant),
+                None => response,
+            }
         }
         Err(error) => error.into_response(),
     }
 }
 
 impl Gate {
-    fn access(&self, request: &Request, peer: TcpPeer) -> Result<Access, RequestError> {
-        check_host(request, &self.options.hosts, self.own_address)?;
-        let is_private = peer.address.ip().is_loopback();
-        let access = match bearer(request) {
-            Some(token) => self.of_token(token)?,
-            None if is_private && is_loopback(request) => self.of_loopback(),
-            None => Access::none(),
-        };
-        Ok(Access { is_private, ..access })
+    /// What a request is granted, and by what that can be revoked.
+    fn admit(&self, request: &Request, client: &Client) -> Result<(Access, Option<Grant>), RequestError> {
+        let hosts = &self.admin.options.hosts;
+        check_host(request, hosts, self.own_address)?;
+        let headers = request.headers();
+        let is_write = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        let private = |access: Access| Access { is_private: client.is_private, ..access };
+        if let Some(token) = bearer(headers) {
+            let grant = self.of_token(token, client)?;
+            return Ok((private(grant.access.clone()), Some(grant)));
+        }
+        let session = cookie(headers).and_then(|cookie| self.admin.control.grant_of_session(cookie));
+        let by_proxy = || client.user.clone().map(|name| Access::full(Caller::User { name }));
+        let by_browser = session.as_ref().map(|grant| grant.access.clone()).or_else(by_proxy);
+        if let Some(access) = by_browser {
+            // A browser sends these with requests of other sites, too.
+            if is_write {
+                check_own(request, hosts)?;
+            }
+            return Ok((private(access), session));
+        }
+        if is_write {
+            check_not_foreign(request, hosts)?;
+        }
+        Ok((private(self.of_anonymous(client)), None))
     }
 
-    fn of_token(&self, given: &[u8]) -> Result<Access, RequestError> {
-        let is_admin_token =
-            self.token.as_ref().is_some_and(|token| given.ct_eq(token.expose().as_bytes()).into());
-        if is_admin_token {
-            return Ok(Access::full(Caller::AdminToken));
-        }
-        Err(RequestError::Unauthenticated(
-            "the token is not known, or it was revoked or has expired: `sidecar tokens list` lists those that are valid"
-                .to_owned(),
-        ))
+    fn of_token(&self, token: &str, client: &Client) -> Result<Grant, RequestError> {
+        self.admin.failed_logins.check(client.address)?;
+        self.admin.control.grant_of_token(token).ok_or_else(|| {
+            self.admin.failed_logins.failed(client.address);
+            RequestError::Unauthenticated(
+                "the token is not valid: it is unknown, was revoked, or has ended (`sidecar tokens list` lists those that \
+                 are)"
+                    .to_owned(),
+            )
+        })
     }
 
     /// Reading is free on this machine, unless `admin.token` says that it is not.
-    fn of_loopback(&self) -> Access {
-        let can = if self.token.is_none() { vec![Capability::View] } else { Vec::new() };
-        Access { can, ..Access::none() }
+    fn of_anonymous(&self, client: &Client) -> Access {
+        let is_free = client.is_local && self.admin.is_reading_free;
+        Access { can: if is_free { vec![Capability::View] } else { Vec::new() }, ..Access::none() }
     }
 }
 
-fn bearer(request: &Request) -> Option<&[u8]> {
-    let given = request.headers().get(header::AUTHORIZATION)?.as_bytes();
+/// A stream ends with what it was granted by.
+fn until_ended(response: Response, grant: Grant) -> Response {
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    let Grant { mut revoked, left, .. } = grant;
+    let ended = async move {
+        let revoked = async { while revoked.changed().await.is_ok() {} };
+        match left {
+            Some(left) => drop(tokio::time::timeout(left, revoked).await),
+            None => revoked.await,
+        }
+    };
+    let (parts, body) = response.into_parts();
+    let body = body.into_data_stream().take_until(Box::pin(ended));
+    Response::from_parts(parts, Body::from_stream(body))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = given.split_at_checked(BEARER.len())?;
     scheme.eq_ignore_ascii_case(BEARER).then_some(token)
 }
 
-const BEARER: &[u8] = b"Bearer ";
+/// The cookie of a session.
+pub(in crate::admin) fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut cookies = lines.flat_map(|line| line.split(';'));
+    cookies.find_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+}
+
+/// The name of the cookie.
+pub(in crate::admin) const COOKIE: &str = "sidecar_session";
+const BEARER: &str = "Bearer ";

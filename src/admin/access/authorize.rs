@@ -1,15 +1,21 @@
 //! Whether a request may reach its handler: decided in this one place, for every endpoint.
 
-use axum::extract::{Extension, MatchedPath, Request};
+use std::sync::Arc;
+
+use axum::extract::{Extension, MatchedPath, Request, State};
+use axum::http::{Method, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::endpoints::{Endpoint, Reach};
 use super::granted::Access;
 use crate::admin::request_error::RequestError;
+use crate::admin::respond::AdminState;
 
-/// Refuses what the caller of a request was not granted.
+/// Refuses what the caller of a request was not granted. A browser that shows a page is led to the sign-in.
 pub(in crate::admin) async fn authorize(
+    State(admin): State<Arc<AdminState>>,
     path: MatchedPath,
     Extension(access): Extension<Access>,
     request: Request,
@@ -17,6 +23,11 @@ pub(in crate::admin) async fn authorize(
 ) -> Response {
     match allowed(&access, request.method().as_str(), path.as_str()) {
         Ok(()) => next.run(request).await,
+        Err(RequestError::Unauthenticated(_)) if is_page(&request) => {
+            let asked = request.uri().path_and_query().map_or("/", |asked| asked.as_str());
+            let asked = utf8_percent_encode(asked, NON_ALPHANUMERIC);
+            Redirect::to(&format!("{}/sign-in?next={asked}", admin.options.base_path)).into_response()
+        }
         Err(error) => error.into_response(),
     }
 }
@@ -26,8 +37,14 @@ fn allowed(access: &Access, method: &str, path: &str) -> Result<(), RequestError
         return Err(RequestError::Internal(format!("{method} {path} is missing in the list of endpoints")));
     };
     endpoint.needs.iter().try_for_each(|capability| access.require(*capability))?;
-    if endpoint.reach == Reach::Operator && !endpoint.needs.is_empty() {
+    if endpoint.reach == Reach::Operator {
         access.scope.require_all()?;
     }
     Ok(())
+}
+
+fn is_page(request: &Request) -> bool {
+    let accepted = request.headers().get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok());
+    let is_html = accepted.is_some_and(|accepted| accepted.contains("text/html"));
+    is_html && request.method() == Method::GET && !request.uri().path().starts_with("/api/")
 }

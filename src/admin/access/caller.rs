@@ -9,8 +9,8 @@ pub enum Caller {
     Anonymous,
     /// A browser that was given a one-time link.
     Link {
-        /// The number of the link.
-        no: u64,
+        /// The id of the link.
+        id: String,
     },
     /// A process at the control socket, with its user.
     Socket {
@@ -35,7 +35,7 @@ impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anonymous => f.write_str("anonymous"),
-            Self::Link { no } => write!(f, "link {no}"),
+            Self::Link { id } => write!(f, "link {id}"),
             Self::Socket { uid: Some(uid) } => write!(f, "uid {uid}"),
             Self::Socket { uid: None } => f.write_str("control socket"),
             Self::AdminToken => f.write_str("admin token"),

@@ -38,8 +38,9 @@ impl Endpoint {
     }
 }
 
-const fn open(path: &'static str) -> Endpoint {
-    Endpoint { method: "GET", path, needs: &[], reach: Reach::Tenant }
+/// A form or a page that everybody may use.
+const fn public(method: &'static str, path: &'static str) -> Endpoint {
+    Endpoint { method, path, needs: &[], reach: Reach::Tenant }
 }
 
 const fn tenant(method: &'static str, path: &'static str, needs: &'static [Capability]) -> Endpoint {
@@ -52,11 +53,16 @@ const fn operator(method: &'static str, path: &'static str, needs: &'static [Cap
 
 /// Every endpoint.
 pub const ENDPOINTS: &[Endpoint] = &[
-    open("/-/healthy"),
-    open("/-/ready"),
-    open("/assets/page.css"),
-    open("/assets/page.js"),
-    open("/assets/icon.svg"),
+    public("GET", "/-/healthy"),
+    public("GET", "/-/ready"),
+    public("GET", "/link"),
+    public("POST", "/link"),
+    public("GET", "/sign-in"),
+    public("POST", "/sign-in"),
+    public("POST", "/sign-out"),
+    public("GET", "/assets/page.css"),
+    public("GET", "/assets/page.js"),
+    public("GET", "/assets/icon.svg"),
     operator("GET", "/", &[View]),
     tenant("GET", "/projects", &[View]),
     tenant("GET", "/project", &[View]),
@@ -83,6 +89,13 @@ pub const ENDPOINTS: &[Endpoint] = &[
     operator("GET", "/metrics", &[View]),
     operator("GET", "/api/v1/status", &[View]),
     operator("GET", "/api/v1/activity", &[View]),
+    tenant("GET", "/api/v1/audit", &[View]),
+    operator("GET", "/api/v1/links", &[Manage]),
+    operator("POST", "/api/v1/links", &[Manage]),
+    operator("DELETE", "/api/v1/links/{id}", &[Manage]),
+    operator("GET", "/api/v1/tokens", &[Manage]),
+    operator("POST", "/api/v1/tokens", &[Manage]),
+    operator("DELETE", "/api/v1/tokens/{name}", &[Manage]),
     tenant("GET", "/api/v1/tail", &[View]),
     // Of one project, `as_ingested` alone; all else takes `manage`.
     tenant("POST", "/api/v1/resync", &[SendAgain]),

@@ -49,12 +49,17 @@ impl Access {
     /// Refuses to give a secret to a caller who may not have it, or over a connection that others can read.
     pub fn require_secret(&self) -> Result<(), RequestError> {
         self.require(Capability::Secret)?;
+        self.require_private()
+    }
+
+    /// Refuses to give a secret over a connection that others can read.
+    pub fn require_private(&self) -> Result<(), RequestError> {
         if self.is_private {
             return Ok(());
         }
         Err(RequestError::Forbidden(
-            "secrets are given over the control socket, loopback or TLS only: set `admin.tls_cert`, or use \
-             `sidecar webhooks secret` or `rotate` where the sidecar runs"
+            "secrets are given over the control socket, loopback or TLS only: set `admin.tls_cert`, or use the command \
+             where the sidecar runs"
                 .to_owned(),
         ))
     }

@@ -26,7 +26,7 @@ pub(super) fn is_loopback(request: &Request) -> bool {
 }
 
 /// What the request names: in its header, and of HTTP/2 in its target.
-fn named(request: &Request) -> impl Iterator<Item = &str> {
+pub(super) fn named(request: &Request) -> impl Iterator<Item = &str> {
     let headers = request.headers().get_all(header::HOST).iter();
     headers
         .map(|host| host.to_str().unwrap_or_default())
@@ -48,7 +48,7 @@ fn is_local(name: &str) -> bool {
 }
 
 /// The name or address of a host, without its port.
-fn name_of(host: &str) -> Option<String> {
+pub(super) fn name_of(host: &str) -> Option<String> {
     let authority = host.parse::<Authority>().ok().filter(|authority| !authority.as_str().contains('@'))?;
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
     Some(name.trim_end_matches('.').to_ascii_lowercase())

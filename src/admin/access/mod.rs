@@ -10,14 +10,17 @@
 //! 3. Every method of [`super::Control`] that lists, finds or changes something takes the [`Access`], and keeps to its
 //!    [`Scope`].
 
+mod attempts;
 mod authenticate;
 mod authorize;
 mod caller;
 mod capability;
+mod client;
 mod endpoints;
 mod granted;
 mod host;
 mod options;
+mod origin;
 mod scope;
 mod socket_peer;
 
@@ -28,6 +31,8 @@ pub use granted::Access;
 pub use options::AccessOptions;
 pub use scope::Scope;
 
-pub(super) use authenticate::{Gate, TcpPeer, authenticate};
+pub(super) use attempts::FailedLogins;
+pub(super) use authenticate::{COOKIE, Gate, authenticate, cookie};
 pub(super) use authorize::authorize;
+pub(super) use client::{Client, TcpPeer};
 pub(super) use socket_peer::{SocketPeer, of_socket};

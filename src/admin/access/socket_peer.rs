@@ -8,6 +8,7 @@ use axum::serve::IncomingStream;
 use tokio::net::UnixListener;
 
 use super::caller::Caller;
+use super::client::Client;
 use super::granted::Access;
 
 /// The process at the other end of the control socket.
@@ -30,5 +31,6 @@ pub(in crate::admin) async fn of_socket(
 ) -> Response {
     let access = Access { is_private: true, ..Access::full(Caller::Socket { uid: peer.uid }) };
     request.extensions_mut().insert(access);
+    request.extensions_mut().insert(Client::at_socket());
     next.run(request).await
 }

@@ -3,6 +3,7 @@
 //! Keys and words are a contract, whatever the types are called. LSNs are texts as Postgres writes them (`0/16B3748`),
 //! times RFC 3339 in UTC, sizes bytes, durations seconds.
 
+mod access;
 mod activity;
 mod dead_letters;
 mod projects;
@@ -14,6 +15,10 @@ mod webhook_requests;
 mod webhook_secrets;
 mod webhooks;
 
+pub use access::{
+    AuditEntry, AuditPage, AuditQuery, LinkList, LinkRequest, LinkStatus, NewLink, NewToken, Revoked,
+    TokenList, TokenRequest, TokenStatus,
+};
 pub use activity::{Activity, Interval};
 pub use dead_letters::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,

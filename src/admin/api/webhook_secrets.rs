@@ -1,5 +1,4 @@
-//! `/api/v1/webhooks/secret` and `rotate`: the only bodies that hold secrets. Both are served on the control
-//! socket alone.
+//! `/api/v1/webhooks/secret` and `rotate`: bodies that hold signing secrets.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -65,16 +64,21 @@ pub struct RotateResult {
 }
 
 /// A secret as a text of JSON.
-mod text {
+pub(super) mod text {
     use serde::{Deserialize as _, Deserializer, Serializer};
 
     use crate::secret::Secret;
 
-    pub(super) fn serialize<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::admin::api) fn serialize<S: Serializer>(
+        secret: &Secret,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(secret.expose())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    pub(in crate::admin::api) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Secret, D::Error> {
         String::deserialize(deserializer).map(Secret::of_text)
     }
 }

@@ -123,7 +123,6 @@ pub(super) fn discard(
         }
         Ok(())
     })?;
-    tracing::warn!(dead_letters = done.dead_letters, records = done.records, "dead letters were discarded");
     Ok(done)
 }
 

@@ -9,6 +9,7 @@ use crate::admin::{
 use crate::deliver::{LaneScope, LaneView, Pauses, StandingPause};
 use crate::position::Place;
 use crate::record::{Callback, Seq};
+use crate::service::audit::Entry;
 use crate::spool::{Done, Fact, Group, Op, Reader, SpoolError};
 use crate::time::Timestamp;
 
@@ -29,7 +30,7 @@ impl Controller {
         }
         let in_flight = self.until_at_rest(&scope);
         let lanes = self.lanes_in(&scope).len() as u64;
-        log("lanes were paused", &scope, Some(&reason), lanes, access);
+        self.record_lanes(access, "lanes were paused", &scope, format!("{lanes} lanes: {reason}"));
         Ok(PauseResult { lanes, in_flight: in_flight.iter().map(name).collect(), still_paused: Vec::new() })
     }
 
@@ -52,8 +53,15 @@ impl Controller {
                 Some(StillPaused { lane: name(view), by: by.scope.clone() })
             })
             .collect();
-        log("lanes were resumed", &scope, None, lanes.len() as u64, access);
+        self.record_lanes(access, "lanes were resumed", &scope, format!("{} lanes", lanes.len()));
         Ok(PauseResult { lanes: lanes.len() as u64, in_flight: Vec::new(), still_paused })
+    }
+
+    fn record_lanes(&self, access: &Access, what: &'static str, scope: &LaneScope, detail: String) {
+        let LaneScope { project, callback, host } = scope;
+        let about = Entry::about(what, project.as_deref());
+        let callback = callback.map(Callback::name);
+        self.record(access, Entry { callback, host: host.as_deref(), detail: Some(detail), ..about });
     }
 
     fn store_pauses(&self, pauses: &Pauses) -> Result<(), RequestError> {
@@ -115,8 +123,9 @@ impl Controller {
             })?;
             let Done::Settled { records, .. } = done else { continue };
             skipped.push(SkipLane { callback, records, through });
-            let project = view.project.as_str();
-            tracing::info!(target: "sidecar::audit", project, %callback, records, by = %access.caller, "records were skipped");
+            let about = Entry::about("records were skipped", Some(&view.project));
+            let detail = Some(format!("{records} records"));
+            self.record(access, Entry { callback: Some(callback.name()), detail, ..about });
         }
         Ok(SkipResult { records: skipped.iter().map(|lane| lane.records).sum(), lanes: skipped })
     }
@@ -226,12 +235,6 @@ fn scope(request: &PauseRequest, access: &Access) -> Result<LaneScope, RequestEr
 
 fn name(view: &LaneView) -> LaneName {
     LaneName { project: view.project.clone(), callback: view.lane.callback() }
-}
-
-fn log(what: &str, scope: &LaneScope, reason: Option<&str>, lanes: u64, access: &Access) {
-    let LaneScope { project, callback, host } = scope;
-    let callback = callback.map(Callback::name);
-    tracing::info!(target: "sidecar::audit", project = project.as_deref(), callback, host = host.as_deref(), reason, lanes, by = %access.caller, "{what}");
 }
 
 /// The longest that `pause` waits for requests in flight.

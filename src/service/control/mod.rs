@@ -1,5 +1,6 @@
 //! What the admin port and the control socket call on the running sidecar.
 
+mod access;
 mod dead_letters;
 mod lane_requests;
 mod lanes;
@@ -22,12 +23,15 @@ use uuid::Uuid;
 use self::lanes::Lanes;
 pub(super) use self::recent_status::RecentStatus;
 use super::activity::{self, RecentActivity};
+use super::audit::Entry;
+use super::credentials::Credentials;
 use super::state::State;
 use super::webhooks::Webhooks;
 use crate::admin::{
-    self, Access, Activity, AdminState, Capability, Control, DeadLetterCounts, DeadLetterDetail,
-    DeadLetterPage, DeadLetterQuery, DeadLetterSelection, ProjectDetail, ProjectPage, ProjectQuery,
-    Readiness, ReplayList, ReplayStatus, ReplaySummary, RequestError, ResyncRequest, Status, Tail,
+    self, Access, Activity, AdminListener, AdminState, Capability, Control, DeadLetterCounts,
+    DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, ProjectDetail, ProjectPage,
+    ProjectQuery, Readiness, ReplayList, ReplayStatus, ReplaySummary, RequestError, ResyncRequest, Status,
+    Tail,
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
@@ -57,6 +61,7 @@ pub(super) struct Controller {
     pub(super) webhooks: Arc<Webhooks>,
     /// For tests of webhooks.
     pub(super) post: Mutex<SendRequest>,
+    pub(super) credentials: Credentials,
     pub(super) recent_status: RecentStatus,
     pub(super) recent_activity: RecentActivity,
 }
@@ -101,12 +106,23 @@ impl Control for Controller {
                 access.require(Capability::Manage)?;
             }
         }
-        self.request_resync(request).map_err(RequestError::Conflict)
+        let (project, dry_run) = (request.as_ingested.clone(), request.dry_run);
+        let number = self.request_resync(request).map_err(RequestError::Conflict)?;
+        if !dry_run {
+            self.record(access, Entry::about("a resync was requested", project.as_deref()));
+        }
+        Ok(number)
     }
 
     fn replay(&self, request: ReplayRequest, access: &Access) -> Result<ReplaySummary, RequestError> {
         let project = access.scope.narrowed(request.project.as_deref())?;
-        self.start_replay(ReplayRequest { project, ..request })
+        let (about, dry_run) = (project.clone(), request.dry_run);
+        let summary = self.start_replay(ReplayRequest { project, ..request })?;
+        if !dry_run {
+            let detail = Some(format!("{} records", summary.records));
+            self.record(access, Entry { detail, ..Entry::about("a replay was requested", about.as_deref()) });
+        }
+        Ok(summary)
     }
 
     fn replays(&self, access: &Access) -> Result<ReplayList, RequestError> {
@@ -114,7 +130,10 @@ impl Control for Controller {
     }
 
     fn cancel_replay(&self, no: u64, access: &Access) -> Result<ReplayStatus, RequestError> {
-        self.stop_replay(no, &access.scope)
+        let stopped = self.stop_replay(no, &access.scope)?;
+        let about = Entry::about("a replay was cancelled", stopped.request.project.as_deref());
+        self.record(access, Entry { detail: Some(format!("replay {no}")), ..about });
+        Ok(stopped)
     }
 
     fn dead_letters(&self, query: &DeadLetterQuery, access: &Access) -> Result<DeadLetterPage, RequestError> {
@@ -133,7 +152,15 @@ impl Control for Controller {
         access: &Access,
     ) -> Result<DeadLetterCounts, RequestError> {
         let (spool, deliver) = (&self.spool, &self.deliver);
-        dead_letters::redeliver(&self.reader()?, (spool, deliver), &self.lanes(), selection, &access.scope)
+        let counts = dead_letters::redeliver(
+            &self.reader()?,
+            (spool, deliver),
+            &self.lanes(),
+            selection,
+            &access.scope,
+        )?;
+        self.record_dead_letters(access, "dead letters were redelivered", selection, counts);
+        Ok(counts)
     }
 
     fn discard(
@@ -141,13 +168,33 @@ impl Control for Controller {
         selection: &DeadLetterSelection,
         access: &Access,
     ) -> Result<DeadLetterCounts, RequestError> {
-        dead_letters::discard(&self.reader()?, &self.spool, &self.lanes(), selection, &access.scope)
+        let counts =
+            dead_letters::discard(&self.reader()?, &self.spool, &self.lanes(), selection, &access.scope)?;
+        self.record_dead_letters(access, "dead letters were discarded", selection, counts);
+        Ok(counts)
     }
 }
 
 impl Controller {
     fn reader(&self) -> Result<Reader, SpoolError> {
         self.spool.reader()
+    }
+
+    fn record(&self, access: &Access, entry: Entry<'_>) {
+        self.webhooks.audit().record(access, entry);
+    }
+
+    fn record_dead_letters(
+        &self,
+        access: &Access,
+        what: &'static str,
+        selection: &DeadLetterSelection,
+        counts: DeadLetterCounts,
+    ) {
+        let project = selection.project.as_deref().or(access.scope.project());
+        let detail = Some(format!("{} dead letters", counts.dead_letters));
+        let callback = selection.callback.as_deref();
+        self.record(access, Entry { callback, detail, ..Entry::about(what, project) });
     }
 
     fn lanes(&self) -> Lanes {
@@ -163,12 +210,12 @@ pub(super) async fn serve(
 ) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
     let settings = Arc::clone(&controller.settings);
     let sampled = sample(Arc::clone(&controller));
-    let token = settings.token.clone();
-    let options = settings.access.clone();
-    let admin = Arc::new(AdminState { control: controller, registry, tail, token, options });
-    let listener = TcpListener::bind(settings.listen)
+    let access = (settings.access.clone(), settings.token.is_none());
+    let admin = Arc::new(AdminState::new(controller, registry, tail, access));
+    let tcp = TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("listen on `admin.listen` {}", settings.listen))?;
+    let listener = AdminListener::new(tcp, settings.access.tls.clone())?;
     let socket = admin::bind_socket(&settings.spool_path)?;
     let log_error = |served: anyhow::Result<()>| {
         if let Err(error) = served {

@@ -12,6 +12,7 @@ use crate::admin::{Access, RequestError, TestBody, TestRequest, TestResult};
 use crate::deliver::{self, LaneCondition, LaneView, Webhook};
 use crate::position::Position;
 use crate::record::{Callback, LabelProperty, Seq, body, write_document, write_labels, write_similarity};
+use crate::service::audit::Entry;
 use crate::spool::{Reader, SpoolError};
 
 impl Controller {
@@ -65,7 +66,9 @@ impl Controller {
         let (outcome, exchange) =
             replied.map_err(|_| RequestError::Internal("the request did not end in time".to_owned()))?;
         let kind = outcome.kind;
-        tracing::info!(target: "sidecar::audit", project, %callback, host = &*webhook.host(), outcome = %kind, by = %access.caller, "a webhook was tested");
+        let host = webhook.host();
+        let (about, detail) = (Entry::about("a webhook was tested", Some(project)), Some(kind.to_string()));
+        self.record(access, Entry { callback: Some(callback.name()), host: Some(&host), detail, ..about });
         Ok(TestResult {
             delivered: kind.is_success(),
             host: webhook.host().to_string(),

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 
 use self::in_force::{Checked, InForce};
 use self::secrets::seal;
+use super::audit::{Audit, Entry};
 use super::logged_warnings::LoggedWarnings;
 use crate::admin::{
     Access, ApplyRequest, ApplyResult, PlannedAction, PlannedChange, RequestError, WebhookKey,
@@ -34,6 +35,7 @@ pub(super) use self::in_force::{SetWebhook, key_of};
 pub(super) struct Webhooks {
     spool: Spool,
     clock: Clock,
+    audit: Arc<Audit>,
     capture: Arc<Capture>,
     deliver: Arc<Deliver>,
     /// Every reader has a receiver of this one.
@@ -73,6 +75,7 @@ impl Webhooks {
         Ok(Arc::new(Self {
             spool: opened.spool.clone(),
             clock,
+            audit: Arc::new(Audit::new(&opened.spool, clock)),
             capture: Arc::clone(capture),
             deliver: Arc::clone(deliver),
             routes,
@@ -81,6 +84,11 @@ impl Webhooks {
             warnings: Mutex::new(warnings),
             observe,
         }))
+    }
+
+    /// The audit log.
+    pub(super) fn audit(&self) -> &Arc<Audit> {
+        &self.audit
     }
 
     /// The pauses that stand. To be held while they are changed.
@@ -148,6 +156,7 @@ impl Webhooks {
         check_revision(key, Some(before), revision)?;
         self.store(&mut in_force, vec![removal(key)], Vec::new())?;
         self.changed(access, key, None);
+        self.audit.flush();
         Ok(())
     }
 
@@ -176,6 +185,7 @@ impl Webhooks {
             let key = change.key();
             self.changed(access, &key, urls.get(&key).map(|webhook| &**webhook));
         }
+        self.audit.flush();
         Ok(result)
     }
 
@@ -184,6 +194,7 @@ impl Webhooks {
         let (key, webhook) = (checked.key.clone(), checked.webhook.clone());
         self.store(in_force, vec![WebhookChange::from(&checked)], vec![checked])?;
         self.changed(access, &key, Some(&webhook));
+        self.audit.flush();
         Ok(())
     }
 
@@ -207,15 +218,23 @@ impl Webhooks {
             Some(_) => ("a webhook was set", "set"),
             None => ("a webhook was removed", "removed"),
         };
-        let fingerprint = webhook.map(fingerprint);
-        log(access, key, webhook, fingerprint.as_deref(), message);
+        self.record(access, key, webhook, message);
         let _ = self.observe.send(alert::Event::Webhook(alert::WebhookChange {
             project: key.project.clone(),
             callback: key.callback.clone(),
             what,
             host: webhook.map(|webhook| webhook.host().to_string()).unwrap_or_default(),
-            fingerprint: fingerprint.unwrap_or_default(),
+            fingerprint: webhook.map(fingerprint).unwrap_or_default(),
         }));
+    }
+
+    /// Of the URL, the audit log has the host and a fingerprint.
+    fn record(&self, access: &Access, key: &WebhookKey, webhook: Option<&Webhook>, what: &'static str) {
+        let (host, url) = (webhook.map(Webhook::host), webhook.map(fingerprint));
+        let about = Entry::about(what, Some(&key.project));
+        let callback = Some(key.callback.as_str());
+        let entry = Entry { callback, host: host.as_deref(), url: url.as_deref(), ..about };
+        self.audit.submit(access, entry);
     }
 
     fn publish(&self, in_force: &InForce) {
@@ -324,12 +343,6 @@ fn shown(key: &WebhookKey) -> String {
 /// What tells one URL from another, without showing it.
 fn fingerprint(webhook: &Webhook) -> String {
     url_fingerprint(&webhook.url.uri().to_string())
-}
-
-/// The audit line of a change. Of the URL it has the host and a fingerprint.
-fn log(access: &Access, key: &WebhookKey, webhook: Option<&Webhook>, url: Option<&str>, what: &str) {
-    let host = webhook.map(Webhook::host);
-    tracing::info!(target: "sidecar::audit", project = key.project, callback = key.callback, host = host.as_deref(), url, by = %access.caller, "{what}");
 }
 
 impl From<InvalidSettings> for RequestError {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::in_force::{InForce, SetWebhook};
-use super::{Webhooks, fingerprint, log, not_set, shown};
+use super::{Webhooks, not_set, shown};
 use crate::admin::{
     Access, ReceiverSecret, RequestError, RotateRequest, RotateResult, SigningSecretList, WebhookKey,
     WebhookOrigin,
@@ -28,8 +28,8 @@ impl Webhooks {
         let webhook = self.find(key)?;
         let now = self.clock.wall();
         let is_set = self.with(|in_force| in_force.set(key).is_some());
-        let url = fingerprint(&webhook);
-        log(access, key, Some(&webhook), Some(&url), "signing secrets were shown");
+        self.record(access, key, Some(&webhook), "signing secrets were shown");
+        self.audit.flush();
         let secrets = webhook.secrets.iter().filter(|secret| secret.signs_at(now));
         Ok(SigningSecretList {
             project: key.project.clone(),
@@ -70,8 +70,9 @@ impl Webhooks {
         let revision = in_force.set(&key).map(|set| set.revision).unwrap_or_default();
         let old_secrets = u64::try_from(secrets.len().saturating_sub(1)).unwrap_or(u64::MAX);
         let old_until = secrets.iter().filter_map(SigningSecret::end).max().map(Timestamp::to_rfc3339);
+        self.record(access, &key, None, "a signing secret was rotated");
+        self.audit.flush();
         let WebhookKey { project, callback } = key;
-        tracing::info!(target: "sidecar::audit", project, callback, revision, old_secrets, old_until, by = %access.caller, "a signing secret was rotated");
         Ok(RotateResult { project, callback, revision, secret: for_receiver, old_secrets, old_until })
     }
 }

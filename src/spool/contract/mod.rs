@@ -3,6 +3,7 @@
 //! [`contract_tests!`] runs all of them on one [`EngineFactory`]. A test reads only through
 //! [`super::engine::EngineReader`]; what speaks of SQL, files or damage is tested beside its engine.
 
+pub(in crate::spool) mod access;
 pub(in crate::spool) mod batches;
 pub(in crate::spool) mod dead_letters;
 pub(in crate::spool) mod epochs;
@@ -220,6 +221,10 @@ const LATER: Timestamp = Timestamp(9_000);
 macro_rules! contract_tests {
     ($factory:expr) => {
         $crate::spool::contract::contract_tests!($factory;
+            access: {
+                a_credential_is_replaced_or_removed,
+                the_audit_log_keeps_its_last_entries_and_no_number_returns
+            }
             batches: {
                 a_batch_begins_with_the_first_unsettled_record,
                 cuts_and_outcomes_that_do_not_fit_are_refused_and_change_nothing,

@@ -158,6 +158,8 @@ impl Store {
             Op::Replay(replay) => self.begin_replay(&replay),
             Op::Discard { lane, through } => self.discard(lane, through),
             Op::GiveUp { lane, through, reason, at } => self.give_up(lane, through, reason, at),
+            Op::Audit { entry, limit } => self.add_audit(entry, limit),
+            Op::SetCredentials { put, remove } => self.set_credentials(&put, &remove),
             Op::SetWebhooks { changes, at } => self.set_webhooks(&changes, at),
             Op::Skip { lane, through } => self.skip(lane, through),
             Op::Retire { batch, successors } => self.retire(batch, &successors),

@@ -16,7 +16,7 @@ use crate::spool::error::OpenError;
 
 /// The statements of each step: the first makes format 2 of format 1. A step that was released never
 /// changes, and comes with a fixture of the format that it makes (`tests/fixtures/spool-N`).
-pub(super) const STEPS: &[&[&str]] = &[FORMAT_2];
+pub(super) const STEPS: &[&[&str]] = &[FORMAT_2, FORMAT_3];
 
 const FORMAT_2: &[&str] = &[
     // JSON, and NULL in a lane that never failed.
@@ -37,10 +37,23 @@ const FORMAT_2: &[&str] = &[
     WEBHOOKS,
 ];
 
+const FORMAT_3: &[&str] = &[CREDENTIALS, AUDIT];
+
 /// Webhooks that are set while the sidecar runs; `settings` is JSON. A revision is never given twice.
 const WEBHOOKS: &str = "CREATE TABLE webhook (
     revision INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, callback TEXT NOT NULL,
     settings TEXT NOT NULL, changed_at INTEGER NOT NULL, sum INTEGER NOT NULL, UNIQUE (project, callback)
+) STRICT";
+
+/// Tokens, links and sessions; `hash` is the SHA-256 of the secret, `content` is JSON.
+const CREDENTIALS: &str = "CREATE TABLE credential (
+    id TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, content TEXT NOT NULL, sum INTEGER NOT NULL
+) STRICT, WITHOUT ROWID";
+
+/// What was changed by whom; `content` is JSON. A number is never given twice.
+const AUDIT: &str = "CREATE TABLE audit (
+    no INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, project TEXT, content TEXT NOT NULL,
+    sum INTEGER NOT NULL
 ) STRICT";
 
 /// The format that `steps` end with.

@@ -1,5 +1,6 @@
 //! The engine of one machine: one SQLite file, `synchronous=FULL`, one connection that writes.
 
+mod access;
 mod attempts;
 mod batches;
 mod chunks;

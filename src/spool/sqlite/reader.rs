@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::access::{all_credentials, audit_before};
 use super::attempts::attempts_of;
 use super::batches::{find_batch, last_batch};
 use super::chunks::{chunk_holding, last_spooled_by, seq_freeing};
@@ -17,6 +18,7 @@ use super::shadow::{find_shadow, shadow_after};
 use super::webhooks::all_webhooks;
 use crate::classify::Identity;
 use crate::record::{LaneNo, Seq};
+use crate::spool::access::{StoredAudit, StoredCredential};
 use crate::spool::attempt::LoggedAttempt;
 use crate::spool::batch::{Batch, BatchId};
 use crate::spool::chunk::Chunk;
@@ -125,6 +127,14 @@ impl EngineReader for SqliteReader {
 
     fn webhooks(&self) -> Result<Vec<StoredWebhook>, SpoolError> {
         all_webhooks(&self.connection)
+    }
+
+    fn credentials(&self) -> Result<Vec<StoredCredential>, SpoolError> {
+        all_credentials(&self.connection)
+    }
+
+    fn audit(&self, before: u64, project: Option<&str>, limit: u32) -> Result<Vec<StoredAudit>, SpoolError> {
+        audit_before(&self.connection, before, project, limit)
     }
 
     fn last_batch(&self, lane: LaneNo) -> Result<Option<Batch>, SpoolError> {

@@ -1,0 +1,161 @@
+//! `/api/v1/tokens`, `/api/v1/links` and `/api/v1/audit`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::admin::access::Capability;
+use crate::secret::Secret;
+
+/// The body of `POST /api/v1/tokens`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenRequest {
+    /// Its name: the audit log names it.
+    pub name: String,
+    /// What it may do.
+    pub can: Vec<Capability>,
+    /// The one project that it is for; absent: all.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// When it ends: a duration like `30d`, or a time (RFC 3339); absent: it does not end.
+    #[serde(default)]
+    pub expires: Option<String>,
+}
+
+/// A token.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct TokenStatus {
+    /// Its name.
+    pub name: String,
+    /// What it may do.
+    pub can: Vec<Capability>,
+    /// The one project that it is for; `null`: all.
+    pub project: Option<String>,
+    /// When it was made.
+    pub created_at: String,
+    /// By whom.
+    pub created_by: String,
+    /// When it ends; `null`: it does not.
+    pub expires_at: Option<String>,
+    /// When it was last used, to the minute; `null`: never.
+    pub last_used_at: Option<String>,
+}
+
+/// The response to `POST /api/v1/tokens`: the only one that has the token itself.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct NewToken {
+    /// As in the list.
+    #[serde(flatten)]
+    pub status: TokenStatus,
+    /// Sent as `authorization: Bearer TOKEN`.
+    #[serde(with = "super::webhook_secrets::text")]
+    pub token: Secret,
+}
+
+/// The body of `GET /api/v1/tokens`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct TokenList {
+    /// By their names.
+    pub tokens: Vec<TokenStatus>,
+}
+
+/// The body of `POST /api/v1/links`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkRequest {
+    /// The one project that it is for; absent: all.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// What it allows.
+    pub can: Vec<Capability>,
+    /// When it ends, and with it the session that it was exchanged for: a duration like `8h` (the default), or a time.
+    #[serde(default)]
+    pub expires: Option<String>,
+}
+
+/// A one-time link, or the session that it was exchanged for.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct LinkStatus {
+    /// Its id: the audit log names it.
+    pub id: String,
+    /// What it allows.
+    pub can: Vec<Capability>,
+    /// The one project that it is for; `null`: all.
+    pub project: Option<String>,
+    /// When it was made.
+    pub created_at: String,
+    /// By whom.
+    pub created_by: String,
+    /// When it ends.
+    pub expires_at: Option<String>,
+    /// When it was exchanged for a session; `null`: not yet.
+    pub used_at: Option<String>,
+}
+
+/// The response to `POST /api/v1/links`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct NewLink {
+    /// As in the list.
+    #[serde(flatten)]
+    pub status: LinkStatus,
+    /// The path of the link, behind `admin.base_path`: the address of this sidecar comes before it.
+    #[serde(with = "super::webhook_secrets::text")]
+    pub path: Secret,
+}
+
+/// The body of `GET /api/v1/links`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct LinkList {
+    /// In the order in which they were made.
+    pub links: Vec<LinkStatus>,
+}
+
+/// The response where a token or a link was revoked.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Revoked {
+    /// The sessions that ended with it.
+    pub sessions: u64,
+}
+
+/// The query of `GET /api/v1/audit`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditQuery {
+    /// Only of this project.
+    pub project: Option<String>,
+    /// Only entries before this number: `next` of the page before.
+    pub after: Option<u64>,
+    /// The most to return; 100 by default, at most 1,000.
+    pub limit: Option<u32>,
+}
+
+/// A page of the audit log.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct AuditPage {
+    /// The newest first.
+    pub entries: Vec<AuditEntry>,
+    /// `after` of the next page; `null` on the last one.
+    pub next: Option<u64>,
+}
+
+/// What was changed, by whom.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct AuditEntry {
+    /// Its number.
+    pub no: u64,
+    /// When.
+    pub at: String,
+    /// By whom: `uid 1000`, `token deploy`, `link 1a2b3c4d`, `user ada@example.com`.
+    pub by: String,
+    /// What: `a webhook was set`.
+    pub what: String,
+    /// The project.
+    pub project: Option<String>,
+    /// The callback.
+    pub callback: Option<String>,
+    /// The host and port of the webhook's URL.
+    pub host: Option<String>,
+    /// A fingerprint of the webhook's URL.
+    pub url: Option<String>,
+    /// More about it.
+    pub detail: Option<String>,
+}
