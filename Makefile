@@ -29,6 +29,7 @@ lint:
 bench: tools
 	cargo bench --bench drain
 	cargo bench --bench fairness
+	cargo bench --bench pages
 	cargo bench --bench resync
 
 # The fault matrix and the simulation of `make test`, with more faults and histories.

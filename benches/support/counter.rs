@@ -22,13 +22,20 @@ pub struct Counter {
     records: Arc<AtomicU64>,
     arrived: Arc<Mutex<Vec<(u64, Instant)>>>,
     refuses: Arc<AtomicBool>,
+    refused: Arc<AtomicU64>,
 }
 
 impl Counter {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let me = Self { url, records: Arc::default(), arrived: Arc::default(), refuses: Arc::default() };
+        let me = Self {
+            url,
+            records: Arc::default(),
+            arrived: Arc::default(),
+            refuses: Arc::default(),
+            refused: Arc::default(),
+        };
         tokio::spawn(me.clone().serve(listener));
         me
     }
@@ -41,6 +48,11 @@ impl Counter {
     /// Records that came.
     pub fn records(&self) -> u64 {
         self.records.load(Ordering::Relaxed)
+    }
+
+    /// Requests that were refused.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// The first id of each batch of one or two records, and when it came.
@@ -74,6 +86,7 @@ impl Counter {
     async fn one(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
         let body = request.into_body().collect().await.unwrap().to_bytes();
         if self.refuses.load(Ordering::Relaxed) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
             return Ok(Response::builder().status(503).body(Full::default()).unwrap());
         }
         let count = body.windows(6).filter(|window| window == b"{\"id\":").count() as u64;

@@ -207,6 +207,32 @@ async fn skipped_records_are_counted_and_a_replay_sends_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_skip_ends_at_a_position_or_a_time() {
+    let (database, mut sidecar) = start("webhooks_skip_until").await;
+    let receiver = Receiver::start().await;
+    set(&sidecar, "p", &receiver.url).await;
+    succeeds(&sidecar, &["webhooks", "pause", "--project", "p"]).await;
+    let time = r#"SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#;
+    insert(&database, "p", 0..3).await;
+    let lsn = database.text("SELECT pg_current_wal_insert_lsn()::text").await.unwrap();
+    insert(&database, "p", 3..5).await;
+    let time = database.text(time).await.unwrap();
+    insert(&database, "p", 5..6).await;
+    until("all records", async || (sidecar.status()?["lanes"][0]["pending"]["records"] == 6).then_some(()))
+        .await;
+    for (end, records) in [(&lsn, 3), (&time, 2)] {
+        let skip = ["webhooks", "skip", "--project", "p", "--until", end, "--yes"];
+        let done = succeeds(&sidecar, &skip).await;
+        assert!(done.contains(&format!("{records} records were skipped")), "{end}: {done}");
+    }
+    succeeds(&sidecar, &["webhooks", "resume", "--project", "p"]).await;
+    taken(&receiver, 1).await;
+    assert_eq!(ids(&receiver), [5]);
+    sidecar.stop().await;
+    release(&database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_test_is_signed_marked_and_no_attempt() {
     let (database, mut sidecar) = start("webhooks_test").await;
     let receiver = Receiver::start().await;

@@ -3,6 +3,7 @@
 mod access;
 mod attempts;
 mod batches;
+mod checkpoint;
 mod chunks;
 mod cost;
 mod cut;
@@ -35,6 +36,7 @@ use super::engine::{OpenEngine, Reader, Scratch};
 use super::error::{OpenError, SpoolError};
 use super::scratch::ScratchTable;
 use crate::time::Timestamp;
+use checkpoint::Checkpointer;
 use error::{io_failed, location};
 use reader::SqliteReader;
 use schema::FileState;
@@ -50,8 +52,22 @@ pub fn bytes_on_disk(folder: &Path) -> u64 {
     bytes("") + bytes("-wal")
 }
 
+/// What copies the log into the file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Checkpoints {
+    /// The writer, as part of a commit.
+    OnCommit,
+    /// A thread of its own.
+    OnThread,
+}
+
 /// Opens or makes the file in `folder`, for this process alone.
-pub(super) fn open(folder: &Path, bytes_max: u64, now: Timestamp) -> Result<OpenEngine, OpenError> {
+pub(super) fn open(
+    folder: &Path,
+    bytes_max: u64,
+    now: Timestamp,
+    checkpoints: Checkpoints,
+) -> Result<OpenEngine, OpenError> {
     let lock = schema::lock(folder)?;
     scratch::remove_leftovers(folder).map_err(io_failed(folder))?;
     let (mut store, found) = Store::open(folder, bytes_max, now)?;
@@ -62,6 +78,10 @@ pub(super) fn open(folder: &Path, bytes_max: u64, now: Timestamp) -> Result<Open
     let contents = store.contents(found == FileState::Nothing).map_err(damaged)?;
     if found == FileState::Newest {
         migrations::remove_copy(&path)?;
+    }
+    if checkpoints == Checkpoints::OnThread {
+        let started = Checkpointer::start(folder, &mut store.connection);
+        store.checkpointer = Some(started.map_err(io_failed(&path))?);
     }
     let (readers, scratches) = (folder.to_owned(), folder.to_owned());
     let open_scratch = move |tables: &[ScratchTable]| {

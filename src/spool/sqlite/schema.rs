@@ -108,8 +108,8 @@ const LOCK_AGAIN_AFTER: Duration = Duration::from_millis(25);
 
 /// "sdcr", in SQLite's header, so that `file` and we tell a spool from any other database.
 const APPLICATION: i64 = 0x7364_6372;
-/// FULL: every commit is synced before it is answered. The log is carried over into the file every
-/// 32 MiB, so that a busy spool does so seldom.
+/// FULL: every commit is synced before it is answered. The log is copied into the file every 32 MiB, by
+/// `checkpoint` where it runs.
 const SETTINGS: &str = "
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;

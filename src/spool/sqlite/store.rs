@@ -6,6 +6,7 @@ use std::fs::File;
 use rusqlite::Connection;
 
 use super::batches::{find_batch, open_batches};
+use super::checkpoint::Checkpointer;
 use super::error::failed;
 use super::lanes::LaneRow;
 use super::meta::write_meta;
@@ -28,6 +29,8 @@ pub(super) struct Store {
     pub(super) moved_cursors: Vec<(LaneNo, Seq)>,
     pub(super) bytes_max: u64,
     pub(super) room: Room,
+    /// Copies the log into the file; `None`: the connection does it.
+    pub(super) checkpointer: Option<Checkpointer>,
     /// Held while the file is open.
     pub(super) lock: Option<File>,
     /// The state before the transaction, for when it cannot be committed.
@@ -44,6 +47,7 @@ impl Store {
             moved_cursors: Vec::new(),
             bytes_max,
             room: Room::Open,
+            checkpointer: None,
             lock: None,
             before: None,
         }

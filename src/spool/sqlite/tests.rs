@@ -1,6 +1,7 @@
 //! What is particular to a file of SQLite: its format, its damage, its lock, a full disk.
 
 mod format_1;
+mod format_2;
 mod row_bytes;
 
 use std::path::Path;
@@ -35,7 +36,7 @@ impl EngineFactory for Folder {
     }
 
     fn open(&self, bytes_max: u64, now: Timestamp) -> OpenEngine {
-        super::open(self.0.path(), bytes_max, now).unwrap()
+        super::open(self.0.path(), bytes_max, now, Checkpoints::OnCommit).unwrap()
     }
 }
 

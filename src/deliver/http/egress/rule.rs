@@ -51,13 +51,13 @@ impl FromStr for EgressRule {
             return Ok(Self::Net(net));
         }
         let (below, name) = text.strip_prefix('.').map_or((false, text), |name| (true, name));
-        if name.contains('*') || name.starts_with('.') {
+        let Ok(Host::Domain(name)) = Host::parse(name) else { return Err(bad()) };
+        let name = name.strip_suffix('.').unwrap_or(&name);
+        // After parsing, which turns other full stops and asterisks of Unicode into these.
+        if name.contains('*') || name.split('.').any(str::is_empty) {
             return Err(bad());
         }
-        match Host::parse(name.strip_suffix('.').unwrap_or(name)) {
-            Ok(Host::Domain(name)) if !name.is_empty() => Ok(Self::Host { name, below }),
-            _ => Err(bad()),
-        }
+        Ok(Self::Host { name: name.to_owned(), below })
     }
 }
 
@@ -93,6 +93,10 @@ mod tests {
             "",
             ".",
             "..example.com",
+            "example.com..",
+            "a..example.com",
+            "example.com\u{3002}\u{3002}",
+            "\u{ff0a}.example.com",
             "*.example.com",
             "10.0.0.0/33",
             "10.1",

@@ -12,20 +12,20 @@ use super::*;
 use crate::outcome::OutcomeKind;
 use crate::record::{body, write_document};
 
-const AT: Timestamp = Timestamp(1_790_000_000_000_000);
-const UPTIME: Uptime = Uptime(60_000);
+pub(super) const AT: Timestamp = Timestamp(1_790_000_000_000_000);
+pub(super) const UPTIME: Uptime = Uptime(60_000);
 const EPOCH: Uuid = Uuid::from_u128(1);
 
 const ACME_EXCLUDED: LaneNo = LaneNo(0);
 const ACME_INGESTED: LaneNo = LaneNo(1);
 const ACME_MODIFIED: LaneNo = LaneNo(2);
-const GLOBEX_INGESTED: LaneNo = LaneNo(4);
-const GLOBEX_MODIFIED: LaneNo = LaneNo(5);
+pub(super) const GLOBEX_INGESTED: LaneNo = LaneNo(4);
+pub(super) const GLOBEX_MODIFIED: LaneNo = LaneNo(5);
 
 const DELIVERED: Uuid = Uuid::from_u128(0x10);
 const TOO_LARGE: Uuid = Uuid::from_u128(0x11);
 const RETIRED: Uuid = Uuid::from_u128(0x12);
-const FIRST_HALF: Uuid = Uuid::from_u128(0x13);
+pub(super) const FIRST_HALF: Uuid = Uuid::from_u128(0x13);
 const SECOND_HALF: Uuid = Uuid::from_u128(0x14);
 const OF_REPLAY: Uuid = Uuid::from_u128(0x15);
 const REPLAYED: Uuid = Uuid::from_u128(0x16);
@@ -67,7 +67,7 @@ fn identity(id: &str) -> Identity {
 }
 
 /// A batch of these records, as delivery would cut it.
-fn cut(id: Uuid, first: u64, last: u64) -> Batch {
+pub(super) fn cut(id: Uuid, first: u64, last: u64) -> Batch {
     let of = RECORDS
         .iter()
         .skip(usize::try_from(first).unwrap() - 1)
@@ -90,7 +90,13 @@ fn cut(id: Uuid, first: u64, last: u64) -> Batch {
     }
 }
 
-fn ended(batch: &Batch, status: u16, outcome: OutcomeKind, fate: Fate, health: LaneHealth) -> Attempted {
+pub(super) fn ended(
+    batch: &Batch,
+    status: u16,
+    outcome: OutcomeKind,
+    fate: Fate,
+    health: LaneHealth,
+) -> Attempted {
     Attempted {
         batch: batch.id,
         lane: batch.lane,
@@ -105,7 +111,7 @@ fn ended(batch: &Batch, status: u16, outcome: OutcomeKind, fate: Fate, health: L
     }
 }
 
-fn failing() -> LaneHealth {
+pub(super) fn failing() -> LaneHealth {
     LaneHealth {
         failures: 2,
         failing_since: Some(Uptime(50_000)),
@@ -178,7 +184,7 @@ fn of_replay(batch: Batch, no: u64) -> Batch {
 }
 
 /// Every operation, so that every kind of row is there.
-fn ops() -> Vec<Op> {
+pub(super) fn ops() -> Vec<Op> {
     let healthy = LaneHealth::default;
     let before = Some(LowWatermark {
         seq: Seq(0),
