@@ -23,9 +23,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
-use self::activity::RecentActivity;
 use self::alerts::AlertPoster;
-use self::control::{Controller, RecentStatus, tail_line};
+use self::control::{Controller, Recent, tail_line};
 use self::credentials::Credentials;
 use self::reloadable_client::ReloadableClient;
 use self::state::State;
@@ -165,8 +164,7 @@ impl Service {
             webhooks: Arc::clone(&webhooks),
             post: Mutex::new(client.post(Handle::current())),
             credentials: Credentials::read(&opened.spool, clock, webhooks.audit(), settings.token.clone())?,
-            recent_status: RecentStatus::default(),
-            recent_activity: RecentActivity::default(),
+            recent: Recent::default(),
         });
         let poster = poster(&controller, observed, alert_settings, client.post(Handle::current()));
         let mut tasks = control::serve(Arc::clone(&controller), registry, tail).await?;

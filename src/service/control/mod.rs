@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use self::lanes::Lanes;
-pub(super) use self::recent_status::RecentStatus;
+use self::recent_status::RecentStatus;
 use super::activity::{self, RecentActivity};
 use super::audit::Entry;
 use super::credentials::Credentials;
@@ -44,6 +44,13 @@ use crate::time::Timestamp;
 
 pub(super) use self::tail_line::tail_line;
 
+/// What is kept in memory for pages.
+#[derive(Default)]
+pub(super) struct Recent {
+    status: RecentStatus,
+    activity: RecentActivity,
+}
+
 /// Serves the requests of the admin port and of the control socket.
 pub(super) struct Controller {
     pub(super) state: State,
@@ -62,8 +69,7 @@ pub(super) struct Controller {
     /// For tests of webhooks.
     pub(super) post: Mutex<SendRequest>,
     pub(super) credentials: Credentials,
-    pub(super) recent_status: RecentStatus,
-    pub(super) recent_activity: RecentActivity,
+    pub(super) recent: Recent,
 }
 
 impl Control for Controller {
@@ -78,12 +84,12 @@ impl Control for Controller {
 
     fn recent_status(&self, access: &Access) -> Result<Arc<Status>, RequestError> {
         access.scope.require_all()?;
-        Ok(self.recent_status.get(self.clock, || self.current_status()))
+        Ok(self.recent.status.get(self.clock, || self.current_status()))
     }
 
     fn activity(&self, access: &Access) -> Result<Activity, RequestError> {
         access.scope.require_all()?;
-        Ok(self.recent_activity.activity())
+        Ok(self.recent.activity.activity())
     }
 
     fn projects(&self, query: &ProjectQuery, access: &Access) -> Result<ProjectPage, RequestError> {
@@ -237,7 +243,7 @@ async fn sample(controller: Arc<Controller>) {
         every.tick().await;
         let sampled = Arc::clone(&controller);
         let _ = tokio::task::spawn_blocking(move || {
-            sampled.recent_activity.sample(&sampled.metrics, sampled.alert_figures().spool_bytes);
+            sampled.recent.activity.sample(&sampled.metrics, sampled.alert_figures().spool_bytes);
         })
         .await;
     }

@@ -23,7 +23,7 @@ impl Controller {
             return Err(RequestError::field("limit", format!("a number from 1 to {LIMIT_MAX} is expected")));
         }
         let routes = self.webhooks.routes();
-        let status = self.recent_status.get(self.clock, || self.current_status());
+        let status = self.recent.status.get(self.clock, || self.current_status());
         let mut lanes: BTreeMap<&str, Vec<&LaneStatus>> = BTreeMap::new();
         for lane in &status.lanes {
             lanes.entry(&lane.project).or_default().push(lane);
@@ -57,7 +57,7 @@ impl Controller {
     ) -> Result<ProjectDetail, RequestError> {
         access.scope.require(project)?;
         let routes = self.webhooks.routes();
-        let status = self.recent_status.get(self.clock, || self.current_status());
+        let status = self.recent.status.get(self.clock, || self.current_status());
         let callbacks = Callback::ALL.map(|callback| {
             let is_it = |lane: &&LaneStatus| lane.callback == callback && lane.project == project;
             let webhook = routes.find(project, callback).map(|webhook| {

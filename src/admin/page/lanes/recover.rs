@@ -8,7 +8,7 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::{Form as Fields, Router};
 
-use super::{Posted, back, callback};
+use super::asked::{Posted, back, callback};
 use crate::admin::api::{DeadLetterQuery, DeadLetterSelection};
 use crate::admin::control::Control;
 use crate::admin::page::form::Form;

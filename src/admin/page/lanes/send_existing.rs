@@ -8,7 +8,7 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::{Form as Fields, Router};
 
-use super::{Posted, back};
+use super::asked::{Posted, back};
 use crate::admin::api::ResyncRequest;
 use crate::admin::page::form::Form;
 use crate::admin::page::frame::Nav;

@@ -10,7 +10,7 @@ use axum::response::Response;
 use axum::routing::get;
 use serde_json::Value;
 
-use super::Admin;
+use super::asked::Admin;
 use crate::admin::api::{CallbackDetail, LaneStatus};
 use crate::admin::page::frame::Nav;
 use crate::admin::page::serve::show_page;

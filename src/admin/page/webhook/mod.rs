@@ -1,5 +1,6 @@
 //! One webhook: its form, tests, rotation, removal, and the text for the receiver's owner.
 
+mod asked;
 mod change;
 mod edit;
 mod hand_over;
@@ -13,20 +14,14 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::{Form as Fields, Router};
 
+use self::asked::{Admin, Posted, back, key, stored};
 use self::edit::{Edit, Remove};
 use super::form::Form;
 use super::frame::Nav;
 use super::serve::{Answer, answer, show_page};
 use super::texts as t;
 use super::visit::Visit;
-use crate::admin::access::Access;
-use crate::admin::api::{WebhookDetail, WebhookKey};
-use crate::admin::control::Control;
-use crate::admin::request_error::RequestError;
 use crate::admin::respond::AdminState;
-
-type Admin = State<Arc<AdminState>>;
-type Posted = Fields<Vec<(String, String)>>;
 
 pub(super) fn router() -> Router<Arc<AdminState>> {
     Router::new()
@@ -87,29 +82,4 @@ async fn remove(State(admin): Admin, visit: Visit, Fields(fields): Posted) -> Re
         }
     })
     .await
-}
-
-/// The webhook that the page is about.
-fn key(visit: &Visit) -> Result<WebhookKey, RequestError> {
-    let (project, callback) = (visit.required("project")?, visit.required("callback")?);
-    visit.access.scope.require(project)?;
-    Ok(WebhookKey { project: project.to_owned(), callback: callback.to_owned() })
-}
-
-/// The webhook as it is in force; `None`: there is none for exactly this project and callback.
-fn stored(
-    control: &dyn Control,
-    key: &WebhookKey,
-    access: &Access,
-) -> Result<Option<WebhookDetail>, RequestError> {
-    match control.webhook(key, access) {
-        Ok(detail) => Ok(Some(detail)),
-        Err(RequestError::NotFound(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// The page of the project, which says what was done.
-fn back(key: &WebhookKey, visit: &Visit, done: &str) -> String {
-    visit.links.with("project", &[("project", &key.project), ("done", done)])
 }

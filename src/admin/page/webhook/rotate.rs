@@ -9,7 +9,7 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::{Form as Fields, Router};
 
-use super::{Admin, Posted, key};
+use super::asked::{Admin, Posted, key};
 use crate::admin::api::{RotateRequest, WebhookKey};
 use crate::admin::page::form::Form;
 use crate::admin::page::frame::Nav;
