@@ -75,6 +75,7 @@ const PURE: &[&str] = &[
     "deliver/signing",
     "spool/sealing.rs",
     "service/control/tail_line",
+    "service/control/why",
     "service/supervisor/continuity",
     "service/supervisor/decide",
     "service/supervisor/failure_log",

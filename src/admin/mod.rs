@@ -17,9 +17,12 @@ mod base_path;
 mod control;
 mod headers;
 mod listener;
+mod lists;
 mod page;
 mod problems;
 mod project_routes;
+mod record_control;
+mod record_routes;
 mod request_error;
 mod respond;
 mod routes;
@@ -56,8 +59,14 @@ pub use api::{
     AuditEntry, AuditPage, AuditQuery, LinkList, LinkRequest, LinkStatus, NewLink, NewToken, Revoked,
     TokenList, TokenRequest, TokenStatus,
 };
+pub use api::{
+    DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
+    DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, LastAttempt,
+    RecordBody, RecordQuery, RowStatus, ShadowStatus,
+};
 pub use control::Control;
 pub use listener::AdminListener;
+pub use record_control::RecordControl;
 pub use request_error::{FieldError, Problem, RequestError};
 pub use respond::AdminState;
 pub use server::{serve_socket, serve_tcp};

@@ -16,7 +16,7 @@ use super::access::{Access, authorize};
 use super::api::{DeadLetterQuery, DeadLetterSelection, ResyncAccepted, ResyncRequest};
 use super::request_error::RequestError;
 use super::respond::{AdminState, json, respond};
-use super::{access_routes, page, project_routes, session_routes, tail, webhook_routes};
+use super::{access_routes, page, project_routes, record_routes, session_routes, tail, webhook_routes};
 use crate::record::Callback;
 use crate::replay::ReplayRequest;
 
@@ -38,6 +38,7 @@ pub(super) fn router(admin: Arc<AdminState>) -> Router {
         .route("/api/v1/dead-letters/redeliver", post(redeliver))
         .route("/api/v1/dead-letters/discard", post(discard))
         .merge(access_routes::router())
+        .merge(record_routes::router())
         .merge(webhook_routes::router())
         .merge(project_routes::router())
         .merge(page::router())

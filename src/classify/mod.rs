@@ -35,4 +35,4 @@ pub use layouts::Layouts;
 pub use mapping::{Mapping, NotATable, SimilarityColumns, TableName};
 pub use projects::Projects;
 pub use row::{Row, Unreadable, Value};
-pub use rules::{DocumentRef, draft_removed};
+pub use rules::{DocumentRef, draft_removed, id_parts};

@@ -335,8 +335,13 @@ fn escaped(text: &str) -> String {
 
 /// The text of one id column, from an id of `of` columns.
 fn id_part(id: &str, place: usize, of: usize) -> Option<String> {
+    id_parts(id, of)?.into_iter().nth(place)
+}
+
+/// The texts of the id columns, from an id of `of` columns.
+pub fn id_parts(id: &str, of: usize) -> Option<Vec<String>> {
     if of == 1 {
-        return Some(id.to_owned());
+        return Some(vec![id.to_owned()]);
     }
     let mut parts = vec![String::new()];
     let mut letters = id.chars();
@@ -347,7 +352,7 @@ fn id_part(id: &str, place: usize, of: usize) -> Option<String> {
             plain => parts.last_mut()?.push(plain),
         }
     }
-    parts.into_iter().nth(place)
+    Some(parts).filter(|parts| parts.len() == of)
 }
 
 #[cfg(test)]

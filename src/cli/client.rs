@@ -1,5 +1,6 @@
 //! The client of the running sidecar: HTTP over the socket in the spool's folder.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -114,6 +116,21 @@ pub(super) async fn text(
         return Err(if status == StatusCode::BAD_REQUEST { Exit::Usage } else { Exit::Failed });
     }
     Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
+/// The query of a path: parameters without a value are left out.
+pub(super) fn query(parameters: &[(&str, Option<&str>)]) -> String {
+    let mut query = String::new();
+    for (name, value) in parameters.iter().filter_map(|(name, value)| Some((name, (*value)?))) {
+        let separator = if query.is_empty() { "" } else { "&" };
+        let _ = write!(query, "{separator}{name}={}", encoded(value));
+    }
+    query
+}
+
+/// A part of a path, or a value of a query.
+pub(super) fn encoded(text: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(text, NON_ALPHANUMERIC)
 }
 
 /// Why a request failed: the `detail` of a problem, or the whole body.

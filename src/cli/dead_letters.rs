@@ -1,19 +1,18 @@
 //! `sidecar dead-letters`.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use hyper::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
+use super::attempt_lines::print_attempt;
 use super::client;
 use super::exit::Exit;
 use super::output::{confirmed, print};
 use super::runtime::block_on;
 use crate::admin::{
-    self, AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterRecord,
-    DeadLetterSelection, DeadLetterStatus, plain, pretty_json,
+    self, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterRecord, DeadLetterSelection,
+    DeadLetterStatus, plain, pretty_json,
 };
 use crate::record::Callback;
 
@@ -114,12 +113,11 @@ pub(super) fn dead_letters(spool: &Path, args: &Args) -> Exit {
 
 async fn list(spool: &Path, filter: &FilterArgs, json: bool) -> Result<Exit, Exit> {
     let callback = filter.callback.map(|callback| callback.name().to_owned());
-    let parameters = [("project", &filter.project), ("callback", &callback), ("reason", &filter.reason)];
-    let parameters = parameters.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-    let mut query = String::new();
-    for (name, value) in parameters {
-        let _ = write!(query, "&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
-    }
+    let query = client::query(&[
+        ("project", filter.project.as_deref()),
+        ("callback", callback.as_deref()),
+        ("reason", filter.reason.as_deref()),
+    ]);
     let mut after = 0;
     if !json {
         print(format_args!(
@@ -128,7 +126,7 @@ async fn list(spool: &Path, filter: &FilterArgs, json: bool) -> Result<Exit, Exi
         ));
     }
     loop {
-        let path = format!("/api/v1/dead-letters?after={after}{query}");
+        let path = format!("/api/v1/dead-letters?after={after}&{query}");
         let response = client::text(spool, Method::GET, &path, &json!({}), client::TIMEOUT).await?;
         let page: DeadLetterPage = client::parse(response.as_bytes())?;
         for letter in &page.dead_letters {
@@ -176,43 +174,8 @@ async fn show(spool: &Path, number: i64, json: bool) -> Result<Exit, Exit> {
     if more > 0 {
         print(format_args!("  and {more} more records\n"));
     }
-    for attempt in attempts {
-        print_attempt(&attempt);
-    }
+    attempts.iter().for_each(print_attempt);
     Ok(Exit::Done)
-}
-
-fn print_attempt(attempt: &AttemptStatus) {
-    let AttemptStatus { number, started_at, outcome, status, detail, .. } = attempt;
-    let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
-    let detail = detail.as_deref().map_or_else(|| "-".to_owned(), plain);
-    print(format_args!("  attempt {number} at {}: {outcome} {status} {detail}\n", plain(started_at)));
-    let mut facts = vec![format!("took {}", duration(attempt.took_seconds))];
-    let AttemptSteps { dns_seconds, connect_seconds, tls_seconds, first_byte_seconds } = attempt.steps;
-    let steps = [
-        ("dns", dns_seconds),
-        ("connect", connect_seconds),
-        ("tls", tls_seconds),
-        ("first byte after", first_byte_seconds),
-    ];
-    facts
-        .extend(steps.iter().filter_map(|(name, seconds)| Some(format!("{name} {}", duration((*seconds)?)))));
-    facts.extend(attempt.phase.map(|phase| format!("failed at {}", phase.name())));
-    if let Some(address) = &attempt.remote_address {
-        let connection = if attempt.connection_reused { "reused" } else { "new" };
-        facts.push(format!("{connection} connection to {}", plain(address)));
-    }
-    facts.extend(attempt.request_id.iter().map(|id| format!("request {}", plain(id))));
-    facts.extend(attempt.next_attempt_at.iter().map(|at| format!("next at {}", plain(at))));
-    print(format_args!("    {}\n", facts.join(", ")));
-    for header in attempt.response_headers.iter().flat_map(|headers| headers.lines()) {
-        print(format_args!("    {}\n", plain(header)));
-    }
-}
-
-/// Milliseconds below a second.
-fn duration(seconds: f64) -> String {
-    if seconds < 1.0 { format!("{:.1} ms", seconds * 1_000.0) } else { format!("{seconds:.1} s") }
 }
 
 async fn redeliver(spool: &Path, selection: &SelectionArgs) -> Result<Exit, Exit> {

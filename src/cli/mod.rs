@@ -2,10 +2,12 @@
 //!
 //! The commands use `client` (the running sidecar), `exit`, `output` and `runtime`, and nothing of this file.
 
+mod attempt_lines;
 mod audit;
 mod client;
 mod config;
 mod dead_letters;
+mod deliveries;
 mod demo;
 mod doctor;
 mod exit;
@@ -13,6 +15,7 @@ mod log;
 mod man;
 mod output;
 mod receive;
+mod records;
 mod replay;
 mod resync;
 mod run;
@@ -22,6 +25,7 @@ mod status;
 mod tail;
 mod tokens;
 mod webhooks;
+mod why;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -80,6 +84,15 @@ enum Command {
     /// Send settled records again, from an LSN or a time on
     #[command(after_help = replay::AFTER_HELP)]
     Replay(replay::Args),
+    /// List and show batches with their attempts, or search for them
+    #[command(after_help = deliveries::AFTER_HELP)]
+    Deliveries(deliveries::Args),
+    /// Print the records of one webhook, in the bodies that it gets
+    #[command(after_help = records::AFTER_HELP)]
+    Records(records::Args),
+    /// Say what became of one document, and why
+    #[command(after_help = why::AFTER_HELP)]
+    Why(why::Args),
     /// List, show, redeliver or discard dead letters
     #[command(after_help = dead_letters::AFTER_HELP)]
     DeadLetters(dead_letters::Args),
@@ -144,6 +157,9 @@ fn dispatch(command: Command, sources: &Sources) -> Exit {
         Command::Status(args) => with_spool(&|spool| status::status(spool, &args)),
         Command::Tail(args) => with_spool(&|spool| tail::tail(spool, &args)),
         Command::Replay(args) => with_spool(&|spool| replay::replay(spool, &args)),
+        Command::Records(args) => with_spool(&|spool| records::records(spool, &args)),
+        Command::Why(args) => with_spool(&|spool| why::why(spool, &args)),
+        Command::Deliveries(args) => with_spool(&|spool| deliveries::deliveries(spool, &args)),
         Command::DeadLetters(args) => with_spool(&|spool| dead_letters::dead_letters(spool, &args)),
         Command::Webhooks(args) => with_spool(&|spool| webhooks::webhooks(spool, &args)),
         Command::Tokens(args) => with_spool(&|spool| tokens::tokens(spool, &args)),

@@ -117,6 +117,13 @@ impl Deliver {
         replied.recv_timeout(VIEW_PATIENCE).unwrap_or_default()
     }
 
+    /// These lanes, of which each that delivery has. Costs nothing for the others.
+    pub fn view_of(&self, lanes: Vec<LaneNo>) -> Vec<LaneView> {
+        let (reply, replied) = mpsc::sync_channel(1);
+        self.notify(Event::ViewOf { lanes, reply });
+        replied.recv_timeout(VIEW_PATIENCE).unwrap_or_default()
+    }
+
     /// Starts nothing new, waits up to `patience` for requests in flight and their outcomes, and ends.
     pub fn stop(&self, patience: Duration) {
         self.notify(Event::Stop { patience });

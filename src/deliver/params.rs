@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::outcome::{Cause, OutcomeKind};
 use crate::record::{LaneNo, Seq};
-use crate::spool::{Epochs, PausedBy, Spool, SpoolError};
+use crate::spool::{BatchId, Epochs, PausedBy, Spool, SpoolError};
 
 /// The parameters of delivery.
 pub struct Params {
@@ -73,6 +73,8 @@ pub struct LaneView {
     pub cursor: Seq,
     /// Whether a request is in flight.
     pub in_flight: bool,
+    /// The batch whose request is in flight, unless it is a redelivered dead letter.
+    pub sending: Option<BatchId>,
     /// Unsettled records.
     pub pending_records: u64,
     /// Bytes of their fragments.

@@ -44,9 +44,14 @@ impl Batch {
 
 /// The state of a batch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum BatchState {
+pub enum BatchState {
+    /// Not settled.
     Open = 0,
+    /// The receiver took it.
     Delivered = 1,
+    /// It was given up.
     DeadLetter = 2,
+    /// It is not sent again: it was replaced by smaller ones, skipped or discarded, or its dead letter or
+    /// replay is gone.
     Retired = 3,
 }

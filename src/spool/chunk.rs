@@ -32,6 +32,8 @@ pub struct Chunk {
     pub committed_max: Timestamp,
     /// The packed records.
     pub packed: Bytes,
+    /// What it may hold, for searches; empty in a chunk that was read.
+    pub filter: Bytes,
 }
 
 /// A chunk's bytes are not what was written.
@@ -172,6 +174,7 @@ mod tests {
             last_position: Position::default(),
             committed_max: Timestamp(0),
             packed: packed.into(),
+            filter: Bytes::new(),
         }
     }
 

@@ -8,7 +8,8 @@ use std::fmt::Debug;
 
 use super::access::{StoredAudit, StoredCredential};
 use super::attempt::LoggedAttempt;
-use super::batch::{Batch, BatchId};
+use super::batch::{Batch, BatchId, BatchState};
+use super::batch_query::{BatchPage, BatchQuery};
 use super::chunk::Chunk;
 use super::dead_letter::{DeadLetter, DeadLetterNo};
 use super::error::SpoolError;
@@ -16,13 +17,15 @@ use super::fact::Fact;
 use super::lane::LaneState;
 use super::meta::Usage;
 use super::ops::{Done, Op, Room};
+use super::record_query::{FoundRecord, RecordPage, Wanted};
 use super::replay::{LaneReplay, Replay, ReplayNo};
 use super::scratch::{ScratchError, ScratchTable};
 use super::search::{ReplayWindow, Search, SearchResult};
 use super::stored_webhook::StoredWebhook;
 use super::stream_position::StreamPosition;
 use crate::classify::Identity;
-use crate::record::{LaneNo, Seq};
+use crate::position::Position;
+use crate::record::{LaneNo, ProjectNo, Seq};
 use crate::time::{Timestamp, Uptime};
 
 /// What was found when an engine was opened.
@@ -99,10 +102,46 @@ pub trait EngineReader: Debug + Send {
     fn seq_freeing(&self, lane: LaneNo, cursor: Seq, bytes: u64) -> Result<Option<Seq>, SpoolError>;
 
     /// A batch in any state.
-    fn batch(&self, id: &BatchId) -> Result<Option<Batch>, SpoolError>;
+    fn batch(&self, id: &BatchId) -> Result<Option<(Batch, BatchState)>, SpoolError>;
+
+    /// A page of batches.
+    fn batches(&self, query: &BatchQuery) -> Result<BatchPage, SpoolError>;
+
+    /// The batches that hold a record, the newest first.
+    fn batches_holding(&self, lane: LaneNo, seq: Seq) -> Result<Vec<(Batch, BatchState)>, SpoolError>;
+
+    /// Up to `limit` records of these lanes before `before`, the newest first.
+    fn records(
+        &self,
+        lanes: &[LaneNo],
+        wanted: &Wanted,
+        before: Option<Seq>,
+        limit: usize,
+    ) -> Result<RecordPage, SpoolError>;
+
+    /// The record of the current epoch at a position.
+    fn record_at(&self, position: Position, epoch_after: Seq) -> Result<Option<FoundRecord>, SpoolError>;
+
+    /// No record of the current epoch before this number is behind `position`.
+    fn seq_behind(&self, position: Position, epoch_after: Seq) -> Result<Seq, SpoolError>;
+
+    /// The number of a project.
+    fn project(&self, name: &str) -> Result<Option<ProjectNo>, SpoolError>;
+
+    /// The name of a project.
+    fn project_name(&self, project: ProjectNo) -> Result<Option<String>, SpoolError>;
+
+    /// What of `first..=last` was discarded, in order.
+    fn discarded(&self, lane: LaneNo, first: Seq, last: Seq) -> Result<Vec<(Seq, Seq)>, SpoolError>;
+
+    /// The dead letter that holds a record.
+    fn dead_letter_holding(&self, lane: LaneNo, seq: Seq) -> Result<Option<DeadLetter>, SpoolError>;
 
     /// The attempts of a batch that retention has not removed, in order.
     fn attempts(&self, batch: &BatchId) -> Result<Vec<LoggedAttempt>, SpoolError>;
+
+    /// The last attempt of a batch that retention has not removed.
+    fn last_attempt(&self, batch: &BatchId) -> Result<Option<LoggedAttempt>, SpoolError>;
 
     /// Up to `limit` dead letters behind `after`, in the order of their numbers.
     fn dead_letters(&self, after: DeadLetterNo, limit: u32) -> Result<Vec<DeadLetter>, SpoolError>;

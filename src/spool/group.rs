@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::chunk::{Before, Chunk, pack};
 use super::fact::Fact;
+use super::filter::{filter, key_hash, key_in};
 use super::stream_position::StreamPosition;
 use crate::classify::Identity;
 use crate::position::Position;
@@ -60,6 +61,8 @@ struct OpenChunk {
     committed_max: Timestamp,
     before: Before,
     packed: Vec<u8>,
+    /// Of the ids and keys of its records.
+    hashes: Vec<u64>,
 }
 
 impl GroupBuilder {
@@ -89,6 +92,8 @@ impl GroupBuilder {
         );
         self.bytes += chunk.packed.len() - before;
         self.records += 1;
+        chunk.hashes.push(document);
+        chunk.hashes.extend(key_in(fragment).map(key_hash));
         chunk.last = seq;
         chunk.last_position = position;
         chunk.committed_max = chunk.committed_max.max(committed_at);
@@ -132,6 +137,7 @@ impl GroupBuilder {
             spooled_uptime: uptime,
             last_position: open.last_position,
             committed_max: open.committed_max,
+            filter: filter(&open.hashes).into(),
             packed: open.packed.into(),
         };
         chunks.into_iter().map(spooled).collect()
@@ -151,6 +157,7 @@ impl OpenChunk {
             committed_max: Timestamp(i64::MIN),
             before,
             packed,
+            hashes: Vec::new(),
         }
     }
 }

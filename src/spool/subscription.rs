@@ -116,6 +116,7 @@ impl Publisher {
     pub(super) fn publish(&self, group: &Group) {
         let (projects, mut chunks) = (group.projects.clone(), group.chunks.clone());
         for chunk in &mut chunks {
+            chunk.filter = bytes::Bytes::new();
             let bytes = chunk.packed.len();
             if self.queued_bytes.load(Ordering::Relaxed) + bytes > self.queued_bytes_max {
                 chunk.packed = bytes::Bytes::new();

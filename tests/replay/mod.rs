@@ -1,6 +1,8 @@
 //! What was sent is sent again from a place or time on, and what was given up once more.
 
 mod dead_letters;
+mod deliveries;
+mod documents;
 mod faults;
 mod fixture;
 mod ranges;

@@ -106,6 +106,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
     tenant("GET", "/api/v1/dead-letters/{no}", &[View]),
     tenant("POST", "/api/v1/dead-letters/redeliver", &[SendAgain]),
     tenant("POST", "/api/v1/dead-letters/discard", &[Manage]),
+    tenant("GET", "/api/v1/deliveries", &[View]),
+    tenant("GET", "/api/v1/deliveries/{webhook_id}", &[View]),
+    tenant("GET", "/api/v1/projects/{project}/documents/{id}", &[View]),
+    tenant("GET", "/api/v1/projects/{project}/records", &[View]),
     tenant("GET", "/api/v1/webhooks", &[View]),
     operator("POST", "/api/v1/webhooks/apply", &[Manage]),
     // URLs are written in full: `apply` reads them.

@@ -6,7 +6,10 @@
 mod access;
 mod activity;
 mod dead_letters;
+mod deliveries;
+mod documents;
 mod projects;
+mod records;
 mod replays;
 mod resync;
 mod status;
@@ -24,9 +27,15 @@ pub use dead_letters::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
     DeadLetterRecord, DeadLetterSelection, DeadLetterStatus,
 };
+pub use deliveries::{
+    DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
+    DeliveryStatus, FoundRecordStatus, LastAttempt,
+};
+pub use documents::{DocumentDetail, DocumentQuery, DocumentRecord, RowStatus, ShadowStatus};
 pub use projects::{
     CallbackDetail, ProjectDetail, ProjectPage, ProjectQuery, ProjectStatus, STATES_BY_WEIGHT,
 };
+pub use records::{RecordBody, RecordQuery};
 pub use replays::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, WindowStatus};
 pub use resync::{ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus};
 pub use status::{

@@ -61,6 +61,10 @@ pub(in crate::deliver) enum Event {
         patience: Duration,
     },
     View(mpsc::SyncSender<Vec<LaneView>>),
+    ViewOf {
+        lanes: Vec<LaneNo>,
+        reply: mpsc::SyncSender<Vec<LaneView>>,
+    },
     /// An operation of the spool is durable, or has failed.
     Written(PendingWrite, Result<Done, SpoolError>),
 }

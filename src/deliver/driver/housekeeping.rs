@@ -146,35 +146,41 @@ impl Driver {
     }
 
     pub(in crate::deliver) fn view(&self, now: Uptime) -> Vec<LaneView> {
-        let wall = self.params.clock.wall();
-        let mut views: Vec<LaneView> = self
-            .scheduler
-            .lanes()
-            .map(|(no, lane)| LaneView {
-                lane: *no,
-                project: self.project(*no).to_owned(),
-                has_webhook: lane.webhook().is_some(),
-                host: lane.host().clone(),
-                state: lane.condition(),
-                cursor: lane.cursor(),
-                in_flight: lane.phase() == Phase::InFlight,
-                pending_records: lane.pending_records(),
-                pending_bytes: lane.pending_bytes(),
-                replay_ranges: lane.replays().len(),
-                oldest: lane.oldest().map(|oldest| now.since(oldest)),
-                failures: lane.health().failures,
-                next_attempt: lane.health().retry_at.map(|at| at.since(now)),
-                last_success: lane.succeeded_at().map(|at| now.since(at)),
-                last_outcome: lane.last_outcome(),
-                reason: self.reason(*no, lane, now),
-                paused_by: lane.health().paused.as_ref().map(|paused| paused.by),
-                since: lane.health().unhealthy_for(now, wall),
-                gives_up_in: lane.gives_up_in(now),
-                status: lane.health().last_failure.and_then(|failure| failure.status),
-                cause: lane.cause(),
-            })
-            .collect();
+        let lanes = self.scheduler.lanes();
+        let mut views: Vec<LaneView> = lanes.map(|(no, lane)| self.view_of_lane(*no, lane, now)).collect();
         views.sort_by(|a, b| (&a.project, a.lane).cmp(&(&b.project, b.lane)));
         views
+    }
+
+    pub(in crate::deliver) fn view_of(&self, lanes: &[LaneNo], now: Uptime) -> Vec<LaneView> {
+        let view = |no: &LaneNo| Some(self.view_of_lane(*no, self.scheduler.lane(*no)?, now));
+        lanes.iter().filter_map(view).collect()
+    }
+
+    fn view_of_lane(&self, no: LaneNo, lane: &Lane, now: Uptime) -> LaneView {
+        LaneView {
+            lane: no,
+            project: self.project(no).to_owned(),
+            has_webhook: lane.webhook().is_some(),
+            host: lane.host().clone(),
+            state: lane.condition(),
+            cursor: lane.cursor(),
+            in_flight: lane.phase() == Phase::InFlight,
+            sending: lane.batch_in_flight(),
+            pending_records: lane.pending_records(),
+            pending_bytes: lane.pending_bytes(),
+            replay_ranges: lane.replays().len(),
+            oldest: lane.oldest().map(|oldest| now.since(oldest)),
+            failures: lane.health().failures,
+            next_attempt: lane.health().retry_at.map(|at| at.since(now)),
+            last_success: lane.succeeded_at().map(|at| now.since(at)),
+            last_outcome: lane.last_outcome(),
+            reason: self.reason(no, lane, now),
+            paused_by: lane.health().paused.as_ref().map(|paused| paused.by),
+            since: lane.health().unhealthy_for(now, self.params.clock.wall()),
+            gives_up_in: lane.gives_up_in(now),
+            status: lane.health().last_failure.and_then(|failure| failure.status),
+            cause: lane.cause(),
+        }
     }
 }

@@ -192,6 +192,7 @@ impl Driver {
                 self.stop_by = Some(now.plus(patience));
             }
             Event::View(reply) => drop(reply.send(self.view(now))),
+            Event::ViewOf { lanes, reply } => drop(reply.send(self.view_of(&lanes, now))),
             Event::Written(pending, result) => self.written(pending, result, now),
         }
     }

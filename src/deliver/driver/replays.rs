@@ -137,7 +137,7 @@ impl Driver {
         let done = match letter.batch {
             None => self.cut_dead_letter(&letter, webhook.limits.records_max, webhook.limits.bytes_max),
             Some(batch) => {
-                let batch = self.lane_reader.reader().batch(&batch)?;
+                let batch = self.lane_reader.reader().batch(&batch)?.map(|(batch, _)| batch);
                 let batch =
                     batch.ok_or_else(|| SpoolError::Damaged("a dead letter without its batch".into()));
                 batch

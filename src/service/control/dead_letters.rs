@@ -3,11 +3,12 @@
 use uuid::Uuid;
 
 use super::lanes::Lanes;
+use super::stored_records::{StoredRecord, stored_records};
 use crate::admin::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
-    DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, RequestError, Scope,
+    DeadLetterSelection, DeadLetterStatus, RequestError, Scope,
 };
-use crate::deliver::{Deliver, request_id};
+use crate::deliver::{Deliver, TenantFailure, request_id};
 use crate::record::Callback;
 use crate::spool::{
     DeadLetter, DeadLetterNo, DeadReason, Done, Exchange, LoggedAttempt, Op, Reader, Spool, SpoolError,
@@ -44,35 +45,15 @@ pub(super) fn detail(
     scope: &Scope,
 ) -> Result<DeadLetterDetail, RequestError> {
     let letter = find(reader, lanes, no, scope)?;
-    let mut first_records = Vec::new();
-    let mut from = letter.first;
-    'read: while let Some(chunk) = reader.chunk_holding(letter.lane, from)? {
-        for record in chunk.records() {
-            let record = record.map_err(SpoolError::from)?;
-            if record.seq > letter.last || first_records.len() >= RECORDS_SHOWN {
-                break 'read;
-            }
-            if record.seq >= letter.first {
-                let fragment = String::from_utf8_lossy(record.fragment).into_owned();
-                first_records.push(DeadLetterRecord {
-                    position: record.position.to_string(),
-                    commit_lsn: record.position.commit.to_string(),
-                    committed_at: record.committed_at.to_rfc3339(),
-                    record: serde_json::value::RawValue::from_string(fragment)
-                        .map_err(|error| SpoolError::Damaged(format!("a record: {error}")))?,
-                });
-            }
-        }
-        from = crate::record::Seq(chunk.last.0 + 1);
-    }
+    let records = stored_records(reader, letter.lane, (letter.first, letter.last), RECORDS_SHOWN)?;
     let attempts = match &letter.batch {
         Some(batch) => reader.attempts(batch)?,
         None => Vec::new(),
     };
     Ok(DeadLetterDetail {
         dead_letter: status(&letter, lanes),
-        first_records,
-        attempts: attempts.into_iter().map(|row| attempt(letter.batch, row)).collect(),
+        first_records: records.iter().map(StoredRecord::shown).collect::<Result<_, _>>()?,
+        attempts: attempts.into_iter().map(|row| attempt(letter.batch, row, scope)).collect(),
     })
 }
 
@@ -238,12 +219,14 @@ fn status(letter: &DeadLetter, lanes: &Lanes) -> DeadLetterStatus {
     }
 }
 
-fn attempt(batch: Option<Uuid>, row: LoggedAttempt) -> AttemptStatus {
+/// An attempt as the API shows it. A tenant sees no address, and answers of public addresses alone.
+pub(super) fn attempt(batch: Option<Uuid>, row: LoggedAttempt, scope: &Scope) -> AttemptStatus {
     let seconds = |micros: u64| std::time::Duration::from_micros(micros).as_secs_f64();
+    let as_tenant = scope.project().map(|_| TenantFailure::of(&row, ""));
     let mut exchange = row.exchange;
     let (response_headers, response_body) =
         exchange.answer.take().map(|answer| (answer.headers, answer.body)).unzip();
-    AttemptStatus {
+    let mut shown = AttemptStatus {
         number: row.number,
         started_at: row.started_at.to_rfc3339(),
         took_seconds: seconds(row.took_micros),
@@ -258,7 +241,12 @@ fn attempt(batch: Option<Uuid>, row: LoggedAttempt) -> AttemptStatus {
         response_headers,
         response_body,
         next_attempt_at: row.next_at.map(Timestamp::to_rfc3339),
+    };
+    if let Some(failure) = as_tenant {
+        shown.response_body = failure.and_then(|failure| failure.body);
+        (shown.detail, shown.remote_address, shown.response_headers) = (None, None, None);
     }
+    shown
 }
 
 /// How long the steps of a request took.

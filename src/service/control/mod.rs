@@ -2,16 +2,25 @@
 
 mod access;
 mod dead_letters;
+mod deliveries;
+mod delivery_detail;
+mod delivery_query;
+mod document_records;
+mod documents;
 mod lane_requests;
 mod lanes;
 mod projects;
+mod pulled_records;
 mod recent_status;
+mod records;
 mod replays;
 mod resync;
 mod status;
+mod stored_records;
 mod tail_line;
 mod test_requests;
 mod webhooks;
+mod why;
 
 use std::sync::{Arc, Mutex};
 

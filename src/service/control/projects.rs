@@ -58,7 +58,8 @@ impl Controller {
         access.scope.require(project)?;
         let routes = self.webhooks.routes();
         let status = self.recent.status.get(self.clock, || self.current_status());
-        let callbacks = Callback::ALL.map(|callback| {
+        let in_order = [Callback::Ingested, Callback::Modified, Callback::Excluded];
+        let callbacks = in_order.map(|callback| {
             let is_it = |lane: &&LaneStatus| lane.callback == callback && lane.project == project;
             let webhook = routes.find(project, callback).map(|webhook| {
                 let key = key_of(webhook);

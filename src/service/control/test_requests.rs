@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::Controller;
 use super::dead_letters::steps;
+use super::stored_records::{body_of, stored_records};
 use crate::admin::{Access, RequestError, TestBody, TestRequest, TestResult};
 use crate::deliver::{self, LaneCondition, LaneView, Webhook};
 use crate::position::Position;
-use crate::record::{Callback, LabelProperty, Seq, body, write_document, write_labels, write_similarity};
+use crate::record::{Callback, LabelProperty, body, write_document, write_labels, write_similarity};
 use crate::service::audit::Entry;
 use crate::spool::{Reader, SpoolError};
 
@@ -87,19 +88,9 @@ impl Controller {
 /// The body of the last batch that was cut of a lane, with its first and last position.
 fn last_batch(reader: &Reader, view: &LaneView) -> Result<Option<(Bytes, (Position, Position))>, SpoolError> {
     let Some(batch) = reader.last_batch(view.lane)? else { return Ok(None) };
-    let (mut fragments, mut ends, mut seq) = (Vec::new(), None, batch.first);
-    while let Some(chunk) = reader.chunk_holding(view.lane, seq)?.filter(|chunk| chunk.first <= batch.last) {
-        for record in chunk.records() {
-            let record = record?;
-            if record.seq >= batch.first && record.seq <= batch.last {
-                fragments.push(record.fragment.to_vec());
-                ends = Some((ends.map_or(record.position, |(first, _)| first), record.position));
-            }
-        }
-        seq = Seq(chunk.last.0 + 1);
-    }
-    let body = body(view.lane.callback(), fragments.iter().map(Vec::as_slice));
-    Ok(ends.map(|ends| (Bytes::from(body), ends)))
+    let records = stored_records(reader, view.lane, (batch.first, batch.last), batch.records as usize)?;
+    let ends = records.first().zip(records.last()).map(|(first, last)| (first.position, last.position));
+    Ok(ends.map(|ends| (Bytes::from(body_of(view.lane.callback(), &records)), ends)))
 }
 
 /// One record of each shape that the callback has.

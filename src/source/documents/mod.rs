@@ -4,6 +4,8 @@
 //! Guarantees: rows are read in constant memory; a snapshot holds exactly the transactions that commit
 //! before its LSN; nothing is written.
 
+/// One row of the documents table.
+pub mod lookup;
 /// SELECTs over the documents table.
 pub mod select;
 /// The table at one consistent point of the WAL.

@@ -7,6 +7,7 @@ pub(in crate::spool) mod access;
 pub(in crate::spool) mod batches;
 pub(in crate::spool) mod dead_letters;
 pub(in crate::spool) mod epochs;
+pub(in crate::spool) mod queries;
 pub(in crate::spool) mod reopening;
 pub(in crate::spool) mod replays;
 pub(in crate::spool) mod retention;
@@ -249,6 +250,11 @@ macro_rules! contract_tests {
                 what_is_committed_is_there_after_a_new_start_and_numbers_go_on,
                 a_batch_found_unsettled_counts_as_one_lost_attempt_and_is_the_same_batch,
                 facts_and_shadow_entries_are_replaced_and_removed
+            }
+            queries: {
+                lists_of_batches_are_complete_and_the_newest_come_first,
+                a_search_for_records_finds_them_all_and_the_newest_first,
+                a_record_is_found_by_its_position_in_the_current_epoch
             }
             replays: {
                 a_replay_is_entered_only_over_what_is_still_there_and_cut_only_in_its_place,

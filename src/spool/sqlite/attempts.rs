@@ -1,7 +1,7 @@
 //! Attempts, as they were logged.
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::cost::attempt_cost;
 use super::error::failed;
@@ -116,9 +116,23 @@ pub(super) fn attempts_of(
     connection: &Connection,
     batch: &BatchId,
 ) -> Result<Vec<LoggedAttempt>, SpoolError> {
-    let sql = "SELECT number, started_at, took_micros, status, outcome, detail, dns_micros, connect_micros, tls_micros, first_byte_micros, peer, connection, phase, headers, body, next_at \
-               FROM attempt WHERE batch = ?1 ORDER BY no";
-    let mut found = connection.prepare_cached(sql).map_err(failed)?;
+    let sql = format!("SELECT {COLUMNS} FROM attempt WHERE batch = ?1 ORDER BY no");
+    let mut found = connection.prepare_cached(&sql).map_err(failed)?;
     let rows = found.query_map(params![batch.as_bytes()], logged);
     rows.and_then(Iterator::collect).map_err(failed)
 }
+
+/// The last one of them.
+pub(super) fn last_attempt_of(
+    connection: &Connection,
+    batch: &BatchId,
+) -> Result<Option<LoggedAttempt>, SpoolError> {
+    let sql = format!("SELECT {COLUMNS} FROM attempt WHERE batch = ?1 ORDER BY no DESC LIMIT 1");
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut found| found.query_row([batch.as_bytes()], logged).optional())
+        .map_err(failed)
+}
+
+/// In the order in which they are read.
+const COLUMNS: &str = "number, started_at, took_micros, status, outcome, detail, dns_micros, connect_micros, tls_micros, first_byte_micros, peer, connection, phase, headers, body, next_at";

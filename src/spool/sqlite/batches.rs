@@ -47,10 +47,15 @@ pub(super) fn open_batches(
         .collect()
 }
 
-pub(super) fn write_batch(connection: &Connection, batch: &Batch, state: BatchState) -> rusqlite::Result<()> {
+/// A new batch.
+pub(super) fn insert_batch(
+    connection: &Connection,
+    batch: &Batch,
+    state: BatchState,
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached(&format!(
-            "INSERT OR REPLACE INTO batch ({COLUMNS}) \
+            "INSERT INTO batch ({COLUMNS}) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
         ))?
         .execute(params![
@@ -71,8 +76,20 @@ pub(super) fn write_batch(connection: &Connection, batch: &Batch, state: BatchSt
     Ok(())
 }
 
+/// Its attempts and state: nothing else of a batch changes. Indexes that have neither are not touched.
+pub(super) fn update_batch(
+    connection: &Connection,
+    batch: &Batch,
+    state: BatchState,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE batch SET attempts = ?2, state = ?3 WHERE id = ?1")?
+        .execute(params![batch.id.as_bytes(), batch.attempts, state as u8])?;
+    Ok(())
+}
+
 /// `None`: it is not as it was written.
-fn read_batch_and_state(row: &Row<'_>) -> rusqlite::Result<Option<(Batch, BatchState)>> {
+pub(super) fn read_batch_and_state(row: &Row<'_>) -> rusqlite::Result<Option<(Batch, BatchState)>> {
     let state = match row.get::<_, i64>(10)? {
         0 => BatchState::Open,
         1 => BatchState::Delivered,
@@ -116,5 +133,5 @@ pub(super) fn batch_bytes(batch: &Batch) -> RowBytes {
 }
 
 /// In the order in which they are written and read.
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "id, lane, first, last, records, body_bytes, body_sum, cut_at, epoch, attempts, state, replay, sum";

@@ -16,7 +16,7 @@ impl Store {
     pub(super) fn add_chunk(&mut self, chunk: &Chunk) -> Result<(), SpoolError> {
         self.execute(
             &format!(
-                "INSERT INTO chunk ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+                "INSERT INTO chunk ({COLUMNS}, filter) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
             ),
             params![
                 chunk.last.0.cast_signed(),
@@ -31,6 +31,7 @@ impl Store {
                 chunk.committed_max.0,
                 chunk_sum(chunk),
                 &chunk.packed[..],
+                &chunk.filter[..],
             ],
         )?;
         let lane = self.lane(chunk.lane, chunk.first);
@@ -78,6 +79,7 @@ fn read_chunk(row: &Row<'_>) -> rusqlite::Result<(Chunk, i64)> {
         last_position: Position { commit: Lsn(number(7)?), number: row.get(8)? },
         committed_max: Timestamp(row.get(9)?),
         packed: row.get::<_, Vec<u8>>(11)?.into(),
+        filter: bytes::Bytes::new(),
     };
     Ok((chunk, row.get(10)?))
 }

@@ -1,6 +1,6 @@
 //! Batches are cut: from the first unsettled record on, one at a time.
 
-use super::batches::write_batch;
+use super::batches::insert_batch;
 use super::chunks::first_behind;
 use super::cost::BATCH_COST;
 use super::error::failed;
@@ -36,7 +36,7 @@ impl Store {
     }
 
     pub(super) fn add_batch(&mut self, batch: &Batch) -> Result<(), SpoolError> {
-        write_batch(&self.connection, batch, BatchState::Open).map_err(failed)?;
+        insert_batch(&self.connection, batch, BatchState::Open).map_err(failed)?;
         self.meta.live_bytes += BATCH_COST;
         Ok(())
     }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
-use super::batches::write_batch;
+use super::batches::{insert_batch, update_batch};
 use super::chunks::first_behind;
 use super::cost::{BATCH_COST, DEAD_LETTER_COST};
 use super::error::failed;
@@ -117,7 +117,7 @@ impl Store {
         let Some(letter) = letter else { return Ok(Done::Ok) };
         let next = first_behind(&self.connection, letter.lane, batch.last)?;
         let CutDeadLetter { cut, rest } = rules::cut_of_dead_letter(batch, &letter, next)?;
-        write_batch(&self.connection, batch, BatchState::DeadLetter).map_err(failed)?;
+        insert_batch(&self.connection, batch, BatchState::DeadLetter).map_err(failed)?;
         self.meta.live_bytes += BATCH_COST;
         self.remove_dead_letter(&letter)?;
         rest.iter().chain([&cut]).try_for_each(|letter| self.add_dead_letter(letter))?;
@@ -137,7 +137,7 @@ impl Store {
             return Err(SpoolError::Damaged("a dead letter without its batch".into()));
         };
         let batch = Batch { attempts: attempted.log.number, ..batch };
-        write_batch(&self.connection, &batch, state).map_err(failed)?;
+        update_batch(&self.connection, &batch, state).map_err(failed)?;
         match state {
             BatchState::DeadLetter => self.set_redelivery(dead, None)?,
             _ => self.remove_dead_letter(&letter)?,
@@ -153,7 +153,7 @@ impl Store {
             self.remove_dead_letter(&letter)?;
             self.add_discarded(range.lane, range.first, range.last)?;
             if let Some((batch, _)) = letter.batch.map(|id| self.batch(&id)).transpose()?.flatten() {
-                write_batch(&self.connection, &batch, state).map_err(failed)?;
+                update_batch(&self.connection, &batch, state).map_err(failed)?;
             }
             records += range.records;
             bytes += range.bytes;
@@ -253,6 +253,24 @@ pub(super) fn discarded_within(
     });
     let ranges: Option<Vec<_>> = rows.and_then(Iterator::collect).map_err(failed)?;
     ranges.ok_or_else(|| SpoolError::Damaged("what was discarded".into()))
+}
+
+/// The dead letter that holds a record: dead letters of a lane do not overlap.
+pub(super) fn dead_letter_holding(
+    connection: &Connection,
+    lane: LaneNo,
+    seq: Seq,
+) -> Result<Option<DeadLetter>, SpoolError> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM dead_letter WHERE lane = ?1 AND last >= ?2 ORDER BY last LIMIT 1");
+    let found = connection
+        .prepare_cached(&sql)
+        .and_then(|mut found| {
+            found.query_row([lane.0.cast_signed(), seq.0.cast_signed()], read_dead_letter).optional()
+        })
+        .map_err(failed)?;
+    let found = found.map(|letter| letter.ok_or_else(damaged)).transpose()?;
+    Ok(found.filter(|letter| letter.first <= seq))
 }
 
 fn one_dead_letter(

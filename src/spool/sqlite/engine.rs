@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::batches::write_batch;
+use super::batches::update_batch;
 use super::dead_letters::redelivery_batches;
 use super::error::{failed, location, open_failed};
 use super::lane_states::lane_state;
@@ -113,7 +113,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), SpoolError> {
         let batch = Batch { attempts: batch.attempts + 1, ..batch };
-        write_batch(&self.connection, &batch, state).map_err(failed)?;
+        update_batch(&self.connection, &batch, state).map_err(failed)?;
         self.log_attempt(&lost_attempt(&batch, now))
     }
 

@@ -37,7 +37,31 @@ const FORMAT_2: &[&str] = &[
     WEBHOOKS,
 ];
 
-const FORMAT_3: &[&str] = &[CREDENTIALS, AUDIT];
+const FORMAT_3: &[&str] = &[
+    BATCHES_OF_LANE,
+    DEAD_BATCHES,
+    DEAD_BATCHES_OF_LANE,
+    FAILED_ATTEMPTS,
+    CHUNK_FILTER,
+    CHUNKS_WITHOUT_FILTER,
+    CHUNKS_WITH_FILTER,
+    CREDENTIALS,
+    AUDIT,
+];
+
+// Ids grow with time, so each of these gives the newest batches first. All but the first hold nothing of
+// a batch that is delivered at its first attempt.
+const BATCHES_OF_LANE: &str = "CREATE INDEX batch_of_lane_by_id ON batch (lane, id)";
+const DEAD_BATCHES: &str = "CREATE INDEX batch_dead ON batch (id) WHERE state = 2";
+const DEAD_BATCHES_OF_LANE: &str = "CREATE INDEX batch_dead_of_lane ON batch (lane, id) WHERE state = 2";
+const FAILED_ATTEMPTS: &str =
+    "CREATE INDEX attempt_failed ON attempt (outcome, status, batch) WHERE outcome <> 'delivered'";
+
+// What a chunk may hold, for searches by document and key: they read the filters in the index alone, and
+// only chunks that may hold what is wanted. NULL in chunks of earlier formats.
+const CHUNK_FILTER: &str = "ALTER TABLE chunk ADD COLUMN filter BLOB";
+const CHUNKS_WITHOUT_FILTER: &str = "DROP INDEX chunk_of_lane";
+const CHUNKS_WITH_FILTER: &str = "CREATE INDEX chunk_of_lane ON chunk (lane, last, filter)";
 
 /// Webhooks that are set while the sidecar runs; `settings` is JSON. A revision is never given twice.
 const WEBHOOKS: &str = "CREATE TABLE webhook (

@@ -2,6 +2,7 @@
 
 mod access;
 mod attempts;
+mod batch_queries;
 mod batches;
 mod checkpoint;
 mod chunks;
@@ -18,6 +19,7 @@ mod meta;
 mod migrations;
 mod permissions;
 mod reader;
+mod record_queries;
 mod replays;
 mod retention;
 mod row_bytes;

@@ -5,10 +5,13 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::access::{all_credentials, audit_before};
-use super::attempts::attempts_of;
+use super::attempts::{attempts_of, last_attempt_of};
 use super::batches::{find_batch, last_batch};
 use super::chunks::{chunk_holding, last_spooled_by, seq_freeing};
-use super::dead_letters::{dead_letters_after, find_dead_letter, last_dead_letter, next_redelivery};
+use super::dead_letters::{
+    dead_letter_holding, dead_letters_after, discarded_within, find_dead_letter, last_dead_letter,
+    next_redelivery,
+};
 use super::error::failed;
 use super::facts::read_fact;
 use super::lane_states::all_lanes;
@@ -17,10 +20,12 @@ use super::schema::open_reader;
 use super::shadow::{find_shadow, shadow_after};
 use super::webhooks::all_webhooks;
 use crate::classify::Identity;
-use crate::record::{LaneNo, Seq};
+use crate::position::Position;
+use crate::record::{LaneNo, ProjectNo, Seq};
 use crate::spool::access::{StoredAudit, StoredCredential};
 use crate::spool::attempt::LoggedAttempt;
-use crate::spool::batch::{Batch, BatchId};
+use crate::spool::batch::{Batch, BatchId, BatchState};
+use crate::spool::batch_query::{BatchPage, BatchQuery};
 use crate::spool::chunk::Chunk;
 use crate::spool::dead_letter::{DeadLetter, DeadLetterNo};
 use crate::spool::engine::EngineReader;
@@ -28,6 +33,7 @@ use crate::spool::error::SpoolError;
 use crate::spool::fact::Fact;
 use crate::spool::lane::LaneState;
 use crate::spool::meta::Usage;
+use crate::spool::record_query::{FoundRecord, RecordPage, Wanted};
 use crate::spool::replay::{LaneReplay, Replay, ReplayNo};
 use crate::spool::search::{ReplayWindow, Search, SearchResult};
 use crate::spool::stored_webhook::StoredWebhook;
@@ -61,12 +67,58 @@ impl EngineReader for SqliteReader {
         seq_freeing(&self.connection, lane, cursor, bytes)
     }
 
-    fn batch(&self, id: &BatchId) -> Result<Option<Batch>, SpoolError> {
-        Ok(find_batch(&self.connection, id)?.map(|(batch, _)| batch))
+    fn batch(&self, id: &BatchId) -> Result<Option<(Batch, BatchState)>, SpoolError> {
+        find_batch(&self.connection, id)
+    }
+
+    fn batches(&self, query: &BatchQuery) -> Result<BatchPage, SpoolError> {
+        self.find_batches(query)
+    }
+
+    fn batches_holding(&self, lane: LaneNo, seq: Seq) -> Result<Vec<(Batch, BatchState)>, SpoolError> {
+        self.find_batches_holding(lane, seq)
+    }
+
+    fn records(
+        &self,
+        lanes: &[LaneNo],
+        wanted: &Wanted,
+        before: Option<Seq>,
+        limit: usize,
+    ) -> Result<RecordPage, SpoolError> {
+        self.find_records(lanes, wanted, before, limit)
+    }
+
+    fn record_at(&self, position: Position, epoch_after: Seq) -> Result<Option<FoundRecord>, SpoolError> {
+        self.find_position(position, epoch_after)
+    }
+
+    fn seq_behind(&self, position: Position, epoch_after: Seq) -> Result<Seq, SpoolError> {
+        self.first_chunk_where(epoch_after, |place| place > position)
+    }
+
+    fn project(&self, name: &str) -> Result<Option<ProjectNo>, SpoolError> {
+        self.find_project(name)
+    }
+
+    fn project_name(&self, project: ProjectNo) -> Result<Option<String>, SpoolError> {
+        self.find_project_name(project)
+    }
+
+    fn discarded(&self, lane: LaneNo, first: Seq, last: Seq) -> Result<Vec<(Seq, Seq)>, SpoolError> {
+        discarded_within(&self.connection, lane, first, last)
+    }
+
+    fn dead_letter_holding(&self, lane: LaneNo, seq: Seq) -> Result<Option<DeadLetter>, SpoolError> {
+        dead_letter_holding(&self.connection, lane, seq)
     }
 
     fn attempts(&self, batch: &BatchId) -> Result<Vec<LoggedAttempt>, SpoolError> {
         attempts_of(&self.connection, batch)
+    }
+
+    fn last_attempt(&self, batch: &BatchId) -> Result<Option<LoggedAttempt>, SpoolError> {
+        last_attempt_of(&self.connection, batch)
     }
 
     fn dead_letters(&self, after: DeadLetterNo, limit: u32) -> Result<Vec<DeadLetter>, SpoolError> {

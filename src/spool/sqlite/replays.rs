@@ -7,7 +7,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
-use super::batches::{open_batches, write_batch};
+use super::batches::{open_batches, update_batch};
 use super::error::failed;
 use super::row_bytes::RowBytes;
 use super::store::Store;
@@ -161,7 +161,7 @@ impl Store {
         let (range, state) = rules::range_after(range, &batch, attempted)?;
         self.log_attempt(attempted)?;
         self.lane(batch.lane, batch.first).health = attempted.health.clone();
-        write_batch(&self.connection, &batch, state).map_err(failed)?;
+        update_batch(&self.connection, &batch, state).map_err(failed)?;
         if attempted.fate == Fate::Failed {
             return Ok(Done::Ok);
         }

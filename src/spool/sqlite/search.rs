@@ -94,7 +94,7 @@ impl SqliteReader {
 
     /// A number between the chunks whose last place is not `reached` and those where it is. `reached`
     /// holds from some place on.
-    fn first_chunk_where(
+    pub(super) fn first_chunk_where(
         &self,
         epoch_after: Seq,
         reached: impl Fn(Position) -> bool,

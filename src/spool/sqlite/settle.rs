@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::batches::write_batch;
+use super::batches::update_batch;
 use super::chunks::chunk_holding;
 use super::cost::CHUNK_COST;
 use super::error::failed;
@@ -31,7 +31,7 @@ impl Store {
             self.refused(refused, attempted.log.started_at)?;
         }
         self.lane(batch.lane, batch.first).health = attempted.health.clone();
-        write_batch(&self.connection, &batch, rules::batch_after(attempted.fate)).map_err(failed)?;
+        update_batch(&self.connection, &batch, rules::batch_after(attempted.fate)).map_err(failed)?;
         if let Fate::Dead(reason) = attempted.fate {
             self.add_batch_dead_letter(&batch, reason, attempted.log.started_at)?;
         }
@@ -43,7 +43,7 @@ impl Store {
 
     /// A record that was refused alone becomes a dead letter.
     pub(super) fn refused(&mut self, batch: &Batch, at: Timestamp) -> Result<(), SpoolError> {
-        write_batch(&self.connection, batch, BatchState::DeadLetter).map_err(failed)?;
+        update_batch(&self.connection, batch, BatchState::DeadLetter).map_err(failed)?;
         self.add_batch_dead_letter(batch, DeadReason::Refused, at)?;
         self.settle(batch.lane, batch.last, u64::from(batch.records), batch.fragment_bytes());
         Ok(())
@@ -61,7 +61,7 @@ impl Store {
         let open = self.batches_of(first.lane, first.replay)?;
         rules::retire(batch, successors, &open)?;
         for old in &open {
-            write_batch(&self.connection, old, BatchState::Retired).map_err(failed)?;
+            update_batch(&self.connection, old, BatchState::Retired).map_err(failed)?;
         }
         successors.iter().try_for_each(|successor| self.add_batch(successor))?;
         Ok(Done::Ok)
@@ -79,7 +79,7 @@ impl Store {
         let cursor = self.lane(lane, through).cursor;
         let (mut settled, mut bytes, mut uncut_from) = (0, 0, cursor);
         for batch in batches.iter().filter(|batch| batch.last <= through) {
-            write_batch(&self.connection, batch, BatchState::DeadLetter).map_err(failed)?;
+            update_batch(&self.connection, batch, BatchState::DeadLetter).map_err(failed)?;
             self.add_batch_dead_letter(batch, reason, at)?;
             settled += u64::from(batch.records);
             bytes += batch.fragment_bytes();
@@ -138,7 +138,7 @@ impl Store {
         let cursor = self.lane(lane, through).cursor;
         let skipped = self.measure(lane, cursor, through)?;
         for batch in batches.iter().filter(|batch| batch.last <= through) {
-            write_batch(&self.connection, batch, BatchState::Retired).map_err(failed)?;
+            update_batch(&self.connection, batch, BatchState::Retired).map_err(failed)?;
         }
         self.settle(lane, through, skipped.records, skipped.bytes);
         self.lane(lane, through).health.batches_given_up();

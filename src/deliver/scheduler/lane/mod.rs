@@ -20,7 +20,7 @@ use super::slots::{Class as SlotClass, Host, LimitedWebhook, SlotKey};
 use crate::deliver::webhook::Webhook;
 use crate::outcome::{Class, OutcomeKind};
 use crate::record::{Seq, WaitsFor};
-use crate::spool::{Batch, LaneHealth, LaneState, ReplayNo};
+use crate::spool::{Batch, BatchId, LaneHealth, LaneState, ReplayNo};
 use crate::time::{Timestamp, Uptime};
 
 pub(in crate::deliver) use self::due::{Due, GiveUp};
@@ -264,16 +264,28 @@ impl Lane {
     /// Records and bytes of the batch that is at work. One whose replay was cancelled meanwhile counts as one
     /// record: it is not retired any more.
     fn size_at_work(&self) -> Option<(u32, u64)> {
-        let size = |batch: &Batch| (batch.records, batch.body_bytes);
+        let size = self.batch_at_work().map(|batch| (batch.records, batch.body_bytes));
         match self.work {
-            Work::Pending => self.batches.get(self.index).map(size),
+            Work::Pending | Work::Redelivery => size,
+            Work::Replay(_) => Some(size.unwrap_or((1, 0))),
+        }
+    }
+
+    /// The open batch that it is or was at work on.
+    fn batch_at_work(&self) -> Option<&Batch> {
+        match self.work {
+            Work::Pending => self.batches.get(self.index),
             Work::Redelivery => None,
             Work::Replay(replay) => {
-                let range = self.replays.front().filter(|range| range.replay == replay);
-                let batch = range.and_then(|range| range.batches.front());
-                Some(batch.map_or((1, 0), size))
+                self.replays.front().filter(|range| range.replay == replay)?.batches.front()
             }
         }
+    }
+
+    /// The open batch whose request is in flight.
+    pub(in crate::deliver) fn batch_in_flight(&self) -> Option<BatchId> {
+        let is_in_flight = self.phase == Phase::InFlight;
+        self.batch_at_work().filter(|_| is_in_flight).map(|batch| batch.id)
     }
 
     /// The replays that send of it, one entry a range.

@@ -322,7 +322,7 @@ fn every_row_of_a_spool_of_format_1_is_read() {
     assert_eq!(attempts(RETIRED), [attempt(1, Some(503), OutcomeKind::Status)]);
     assert_eq!(attempts(FIRST_HALF), [attempt(1, None, OutcomeKind::Lost)]);
     assert_eq!(reader.attempts(&RETIRED).unwrap()[0].detail.as_deref(), Some("no thanks"));
-    let batch = |id: Uuid| reader.batch(&id).unwrap().map(|batch| Batch { attempts: 0, ..batch });
+    let batch = |id: Uuid| reader.batch(&id).unwrap().map(|(batch, _)| Batch { attempts: 0, ..batch });
     assert_eq!(batch(DELIVERED), Some(cut(DELIVERED, 1, 2)));
     assert_eq!(batch(RETIRED), Some(cut(RETIRED, 9, 10)));
     assert_eq!(batch(REPLAYED), Some(of_replay(cut(REPLAYED, 1, 1), 1)));

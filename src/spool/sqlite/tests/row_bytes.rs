@@ -83,6 +83,7 @@ fn chunk() -> Chunk {
         last_position: POSITION,
         committed_max: Timestamp(7),
         packed: vec![8, 9].into(),
+        filter: vec![10].into(),
     }
 }
 

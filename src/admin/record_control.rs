@@ -1,0 +1,30 @@
+//! What the routes of deliveries, documents and records call on the running sidecar.
+
+use super::access::Access;
+use super::api::{
+    DeliveryDetail, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery, RecordBody, RecordQuery,
+};
+use super::request_error::RequestError;
+
+/// The part of the running sidecar that knows batches and records. Each method keeps to the caller's projects.
+pub trait RecordControl: Send + Sync {
+    /// A page of batches, or what a search finds.
+    fn deliveries(&self, query: &DeliveryQuery, access: &Access) -> Result<DeliveryPage, RequestError>;
+    /// One batch, by its `webhook-id`.
+    fn delivery(&self, id: &str, access: &Access) -> Result<DeliveryDetail, RequestError>;
+    /// What became of one document. Asks the database, for a few seconds at most.
+    fn document(
+        &self,
+        project: &str,
+        id: &str,
+        query: &DocumentQuery,
+        access: &Access,
+    ) -> Result<DocumentDetail, RequestError>;
+    /// Records of one lane, in the body that its webhook gets.
+    fn records(
+        &self,
+        project: &str,
+        query: &RecordQuery,
+        access: &Access,
+    ) -> Result<RecordBody, RequestError>;
+}

@@ -1,0 +1,232 @@
+//! `sidecar deliveries`.
+
+use std::path::Path;
+
+use hyper::Method;
+use serde_json::json;
+
+use super::attempt_lines::print_attempt;
+use super::client;
+use super::exit::Exit;
+use super::output::print;
+use super::runtime::block_on;
+use crate::admin::{
+    self, DeadLetterRecord, DeliveryDetail, DeliveryPage, DeliveryStatus, FoundRecordStatus, plain,
+    pretty_json,
+};
+use crate::record::Callback;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// List batches, the newest first, or search for them
+    List(Box<ListArgs>),
+    /// Show one batch: its request, its records and its attempts
+    Show {
+        /// Its `webhook-id`
+        id: String,
+
+        /// Print JSON
+        #[arg(long, conflicts_with = "curl")]
+        json: bool,
+
+        /// Print the request as a curl command, with its secrets replaced
+        #[arg(long)]
+        curl: bool,
+    },
+}
+
+#[derive(clap::Args, Debug)]
+struct ListArgs {
+    /// Only batches of this project
+    #[arg(long)]
+    project: Option<String>,
+
+    /// Only batches of this callback: ingested, modified or excluded
+    #[arg(long)]
+    callback: Option<Callback>,
+
+    /// Only batches in this state
+    #[arg(long, value_parser = ["dead_letter", "delivered", "in_flight", "retired", "waiting"])]
+    state: Option<String>,
+
+    /// Only batches with an attempt that failed so
+    #[arg(long, value_parser = ["content", "endpoint", "gone", "set-up", "size"])]
+    class: Option<String>,
+
+    /// Only batches with an attempt that was answered so: 503, or 5xx
+    #[arg(long)]
+    status: Option<String>,
+
+    /// Only batches cut then or later (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+
+    /// Only batches cut before (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+
+    /// Search for batches with a record about this document; needs --project
+    #[arg(long, value_name = "ID")]
+    document: Option<String>,
+
+    /// Search for batches with a record that carries this key; needs --project
+    #[arg(long)]
+    key: Option<String>,
+
+    /// Search for the batch with the record at this position, as in 0-16B3748/3
+    #[arg(long)]
+    position: Option<String>,
+
+    /// The most to print
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+
+    /// Print NDJSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn deliveries(spool: &Path, args: &Args) -> Exit {
+    let done = async {
+        match &args.action {
+            Action::List(list_args) => list(spool, list_args).await,
+            Action::Show { id, json, curl } => show(spool, id, *json, *curl).await,
+        }
+    };
+    block_on(async { done.await.unwrap_or_else(|exit| exit) })
+}
+
+async fn list(spool: &Path, args: &ListArgs) -> Result<Exit, Exit> {
+    let query = client::query(&[
+        ("project", args.project.as_deref()),
+        ("callback", args.callback.map(Callback::name)),
+        ("state", args.state.as_deref()),
+        ("class", args.class.as_deref()),
+        ("status", args.status.as_deref()),
+        ("since", args.since.as_deref()),
+        ("until", args.until.as_deref()),
+        ("document", args.document.as_deref()),
+        ("key", args.key.as_deref()),
+        ("position", args.position.as_deref()),
+    ]);
+    let (mut left, mut after) = (args.limit, None);
+    if !args.json {
+        print(format_args!(
+            "{:<36} {:<24} {:<9} {:<11} {:>7} {:>8}  cut, and its last attempt\n",
+            "webhook-id", "project", "callback", "state", "records", "attempts"
+        ));
+    }
+    while left > 0 {
+        let more =
+            client::query(&[("limit", Some(&left.min(PAGE).to_string())), ("after", after.as_deref())]);
+        let path = format!("/api/v1/deliveries?{query}&{more}");
+        let response = client::text(spool, Method::GET, &path, &json!({}), client::TIMEOUT).await?;
+        let page: DeliveryPage = client::parse(response.as_bytes())?;
+        for delivery in &page.deliveries {
+            let line = if args.json { as_json(delivery) } else { line(delivery) };
+            print(format_args!("{line}\n"));
+        }
+        for record in page.records.iter().filter(|record| record.webhook_id.is_none() && !args.json) {
+            print(format_args!("{}\n", record_line(record)));
+        }
+        left = left.saturating_sub(page.deliveries.len());
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn as_json(delivery: &DeliveryStatus) -> String {
+    admin::json(&serde_json::to_string(delivery).unwrap_or_default())
+}
+
+fn line(delivery: &DeliveryStatus) -> String {
+    let DeliveryStatus { id, project, callback, state, records, attempts, cut_at, .. } = delivery;
+    let mut line = format!(
+        "{:<36} {:<24} {callback:<9} {:<11} {records:>7} {attempts:>8}  {}",
+        plain(id),
+        plain(project),
+        state.name(),
+        plain(cut_at)
+    );
+    if let Some(last) = &delivery.last_attempt {
+        let status = last.status.map(|status| format!(" {status}")).unwrap_or_default();
+        line += &format!(", {}{status}", last.outcome);
+    }
+    if let Some(reason) = &delivery.waits_for {
+        line += &format!(", waits for: {}", plain(reason));
+    }
+    if let Some(at) = &delivery.next_attempt_at {
+        line += &format!(", next at {}", plain(at));
+    }
+    line
+}
+
+fn record_line(record: &FoundRecordStatus) -> String {
+    let FoundRecordStatus { project, callback, position, committed_at, settled, .. } = record;
+    let what = if *settled { "its batch is not kept any more" } else { "pending, in no batch yet" };
+    format!(
+        "{:<36} {:<24} {callback:<9} {what}: record {} of {}",
+        "-",
+        plain(project),
+        plain(position),
+        plain(committed_at)
+    )
+}
+
+async fn show(spool: &Path, id: &str, json: bool, curl: bool) -> Result<Exit, Exit> {
+    let path = format!("/api/v1/deliveries/{}", client::encoded(id));
+    let response = client::text(spool, Method::GET, &path, &json!({}), client::TIMEOUT).await?;
+    if json {
+        print(format_args!("{}\n", pretty_json(&response)));
+        return Ok(Exit::Done);
+    }
+    let detail: DeliveryDetail = client::parse(response.as_bytes())?;
+    if curl {
+        let Some(curl) = &detail.request.curl else {
+            eprintln!("there is no request to show: the lane has no webhook, or the records are not kept");
+            return Err(Exit::Failed);
+        };
+        print(format_args!("{curl}\n"));
+        return Ok(Exit::Done);
+    }
+    print(format_args!("{}\n", line(&detail.delivery)));
+    if let Some(url) = &detail.request.url {
+        print(format_args!("  POST {}\n", plain(url)));
+    }
+    for header in &detail.request.headers {
+        print(format_args!("    {}: {}\n", plain(&header.name), plain(&header.value)));
+    }
+    for DeadLetterRecord { position, record, .. } in &detail.record_list {
+        let position = plain(&position.replacen('-', "/", 1));
+        print(format_args!("  {position:<22} {}\n", admin::json(record.get()).replace(['\n', '\r'], " ")));
+    }
+    detail.attempt_list.iter().for_each(print_attempt);
+    Ok(Exit::Done)
+}
+
+/// Asked for at once.
+const PAGE: usize = 500;
+
+pub(super) const AFTER_HELP: &str = "\
+A batch is
+  waiting      not settled: it waits for its first or its next attempt
+  in_flight    on the wire
+  delivered    taken by the receiver
+  dead_letter  given up: see `sidecar dead-letters`
+  retired      not sent again: replaced by smaller batches, skipped or discarded
+Settled ones are kept for `spool.retain`.
+
+  sidecar deliveries list --project acme --state waiting
+  sidecar deliveries list --status 5xx --since 2026-01-31T12:00:00Z
+  sidecar deliveries list --project acme --document 4711
+  sidecar deliveries list --position 0-16B3748/3
+  sidecar deliveries show 01996f3c-5a7e-7c21-8a53-0d6f1f6a2b10 --curl";

@@ -1,0 +1,66 @@
+//! `sidecar why`.
+
+use std::path::Path;
+
+use hyper::Method;
+use serde_json::json;
+
+use super::client;
+use super::exit::Exit;
+use super::output::print;
+use super::runtime::block_on;
+use crate::admin::{self, DocumentDetail, DocumentRecord, plain, pretty_json};
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// The project of the document
+    #[arg(long)]
+    project: String,
+
+    /// The id of the document, as receivers have it
+    #[arg(long)]
+    id: String,
+
+    /// The most records to print
+    #[arg(long, default_value_t = 20)]
+    limit: u32,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn why(spool: &Path, args: &Args) -> Exit {
+    block_on(async { show(spool, args).await.unwrap_or_else(|exit| exit) })
+}
+
+async fn show(spool: &Path, args: &Args) -> Result<Exit, Exit> {
+    let (project, id) = (client::encoded(&args.project), client::encoded(&args.id));
+    let path = format!("/api/v1/projects/{project}/documents/{id}?limit={}", args.limit);
+    let response = client::text(spool, Method::GET, &path, &json!({}), client::TIMEOUT).await?;
+    if args.json {
+        print(format_args!("{}\n", pretty_json(&response)));
+        return Ok(Exit::Done);
+    }
+    let detail: DocumentDetail = client::parse(response.as_bytes())?;
+    for sentence in &detail.summary {
+        print(format_args!("{}\n", plain(sentence)));
+    }
+    for record in &detail.records {
+        let DocumentRecord { callback, position, committed_at, cause, state, record, .. } = record;
+        let position = plain(&position.replacen('-', "/", 1));
+        print(format_args!("\n{} {callback} {position}: {}\n", plain(committed_at), plain(cause)));
+        print(format_args!("  {}\n", plain(state)));
+        print(format_args!("  {}\n", admin::json(record.get()).replace(['\n', '\r'], " ")));
+    }
+    if detail.next.is_some() {
+        print(format_args!("\nThere are older records: use --limit.\n"));
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) const AFTER_HELP: &str = "\
+Says what the sidecar knows of the document, what happened to each of its
+records or what they wait for, and where nothing was sent, why.
+
+  sidecar why --project acme --id 4711";
