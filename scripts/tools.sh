@@ -2,9 +2,10 @@
 # Installs what the build, the tests and the demo need, unless it is installed. Run as root, or with sudo.
 #
 #   scripts/tools.sh demo    a C compiler and one PostgreSQL
-#   scripts/tools.sh test    a C compiler, PostgreSQL 15 and 18, libfaketime for the test of a stepped clock, and
-#                            the Standard Webhooks libraries of Python and Node.js, which verify signatures, and
-#                            chromium with its driver and axe-core, for the tests of the page
+#   scripts/tools.sh test    a C compiler, PostgreSQL 15 and 18, libfaketime for the test of a stepped clock,
+#                            promtool (of Debian's prometheus), the Standard Webhooks libraries of Python and
+#                            Node.js, which verify signatures, and chromium with its driver and axe-core, for the
+#                            tests of the page
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${1:-test}
@@ -116,6 +117,8 @@ test)
     wheel
     verifiers
     browser
+    command -v promtool >/dev/null || { say "installing promtool"; apt_install prometheus; } ||
+        { say "no promtool: install prometheus"; exit 1; }
     ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || apt_install libfaketime ||
         say "no libfaketime: the test of a stepped clock is skipped"
     ;;

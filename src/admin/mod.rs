@@ -43,10 +43,11 @@ pub use api::{
     STATES_BY_WEIGHT,
 };
 pub use api::{
-    ApplyRequest, ApplyResult, LaneName, PauseRequest, PauseResult, PlannedAction, PlannedChange,
-    ReceiverSecret, RevisionQuery, RotateRequest, RotateResult, SigningSecretList, SkipLane, SkipRequest,
-    SkipResult, StillPaused, TestBody, TestRequest, TestResult, WebhookDetail, WebhookKey, WebhookList,
-    WebhookOrigin, WebhookStatus,
+    ApplyRequest, ApplyResult, LaneName, OriginCounts, PauseRequest, PauseResult, PlannedAction,
+    PlannedChange, ReceiverSecret, RefusedRowStatus, RevisionQuery, RotateRequest, RotateResult,
+    SigningSecretList, SkipLane, SkipRequest, SkipResult, StillPaused, TestBody, TestRequest, TestResult,
+    WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookQueryStatus, WebhookSourcesStatus,
+    WebhookStatus,
 };
 pub use api::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,

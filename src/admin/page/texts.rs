@@ -250,7 +250,6 @@ pub(super) mod project {
         READ_ONLY = "You can look, and change nothing: that takes a token that can manage.";
         URL = "URL";
         ORIGIN = "Origin";
-        OF_FILE = "set in the settings file";
         REASON = "Reason";
         NOTHING_PENDING = "nothing";
         NEXT_ATTEMPT = "Next attempt";
@@ -288,6 +287,10 @@ pub(super) mod project {
         at.map_or_else(|| "set here".to_owned(), |at| format!("set at {at} UTC"))
     }
 
+    pub(in super::super) fn set_in(place: &str) -> String {
+        format!("set in {place}")
+    }
+
     pub(in super::super) fn in_time(seconds: f64) -> String {
         format!("in {}", span(seconds))
     }
@@ -317,7 +320,7 @@ pub(super) mod project {
 pub(super) mod webhook {
     texts! {
         TITLE = "Webhook";
-        OF_FILE = "This webhook is set in the settings file. One that is saved here comes before it.";
+        OF_FILE = "This webhook is not set here. One that is saved here comes before it.";
         REFUSED = "Nothing was saved.";
         URL = "URL";
         URL_HINT = "http or https. {project} and {callback} in its path or query are filled in. Where it leads to another host, secrets are asked for again.";

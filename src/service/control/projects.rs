@@ -63,9 +63,9 @@ impl Controller {
             let is_it = |lane: &&LaneStatus| lane.callback == callback && lane.project == project;
             let webhook = routes.find(project, callback).map(|webhook| {
                 let key = key_of(webhook);
+                let detail = self.webhook_detail(&key, webhook, Vec::new());
                 let is_own = access.scope.holds(&key.project);
-                let settings = if is_own { self.masked_settings(&key) } else { serde_json::Value::Null };
-                WebhookDetail { webhook: self.webhook_status(&key, webhook, Vec::new()), settings }
+                if is_own { detail } else { WebhookDetail { settings: serde_json::Value::Null, ..detail } }
             });
             CallbackDetail { callback, webhook, lane: status.lanes.iter().find(is_it).cloned() }
         });

@@ -1,6 +1,6 @@
 //! One callback of a project: where its records go, how it stands, what can be done. Pure.
 
-use crate::admin::api::{CallbackDetail, LaneStatus, WebhookDetail, WebhookOrigin};
+use crate::admin::api::{CallbackDetail, LaneStatus, WebhookDetail};
 use crate::admin::page::parts::Pill;
 use crate::admin::page::{show, texts as t};
 use crate::deliver::LaneCondition;
@@ -70,10 +70,8 @@ fn facts(webhook: Option<&WebhookDetail>, lane: Option<&LaneStatus>) -> Vec<(&'s
             reference => reference.to_string(),
         };
         facts.push((t::project::URL, url));
-        let origin = match detail.webhook.origin {
-            WebhookOrigin::File => t::project::OF_FILE.to_owned(),
-            _ => t::project::set_at(detail.webhook.changed_at.as_deref().map(show::time)),
-        };
+        let set_at = || t::project::set_at(detail.webhook.changed_at.as_deref().map(show::time));
+        let origin = detail.webhook.set_in.as_deref().map_or_else(set_at, t::project::set_in);
         facts.push((t::project::ORIGIN, origin));
         let owner = detail.settings["owner"].as_str();
         facts.extend(owner.map(|owner| (t::project::OWNER, owner.to_owned())));

@@ -25,6 +25,8 @@ pub(super) struct Edit {
     has_secret: bool,
     is_stored: bool,
     is_of_file: bool,
+    /// Why it cannot be changed here.
+    locked: Option<String>,
     takes_properties: bool,
     can_manage: bool,
     can_rotate: bool,
@@ -47,9 +49,10 @@ impl Edit {
             auth_before: auth_kind(&settings["auth"]),
             has_secret,
             is_stored: stored.is_some(),
-            is_of_file: stored.is_some_and(|stored| stored.webhook.origin == WebhookOrigin::File),
+            is_of_file: stored.is_some_and(|stored| stored.webhook.origin != WebhookOrigin::Set),
+            locked: stored.and_then(|stored| stored.locked.clone()),
             takes_properties: matches!(key.callback.as_str(), "modified" | "*"),
-            can_manage: can(Capability::Manage),
+            can_manage: can(Capability::Manage) && stored.is_none_or(|stored| stored.locked.is_none()),
             can_rotate: has_secret && can(Capability::Secret),
             key,
         }
