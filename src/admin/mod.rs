@@ -18,6 +18,8 @@ mod control;
 mod headers;
 mod listener;
 mod lists;
+mod operation_control;
+mod operation_routes;
 mod page;
 mod problems;
 mod project_routes;
@@ -28,7 +30,6 @@ mod respond;
 mod routes;
 mod server;
 mod session_routes;
-mod sign_in;
 mod socket;
 mod tail;
 mod text;
@@ -65,8 +66,10 @@ pub use api::{
     DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, LastAttempt,
     RecordBody, RecordQuery, RowStatus, ShadowStatus,
 };
+pub use api::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use control::Control;
 pub use listener::AdminListener;
+pub use operation_control::OperationControl;
 pub use record_control::RecordControl;
 pub use request_error::{FieldError, Problem, RequestError};
 pub use respond::AdminState;

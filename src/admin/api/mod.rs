@@ -8,6 +8,7 @@ mod activity;
 mod dead_letters;
 mod deliveries;
 mod documents;
+mod operations;
 mod projects;
 mod records;
 mod replays;
@@ -26,13 +27,14 @@ pub use access::{
 pub use activity::{Activity, Interval};
 pub use dead_letters::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
-    DeadLetterRecord, DeadLetterSelection, DeadLetterStatus,
+    DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, LastAttempt,
 };
 pub use deliveries::{
     DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
-    DeliveryStatus, FoundRecordStatus, LastAttempt,
+    DeliveryStatus, FoundRecordStatus,
 };
 pub use documents::{DocumentDetail, DocumentQuery, DocumentRecord, RowStatus, ShadowStatus};
+pub use operations::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use projects::{
     CallbackDetail, ProjectDetail, ProjectPage, ProjectQuery, ProjectStatus, STATES_BY_WEIGHT,
 };

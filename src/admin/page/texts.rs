@@ -1,5 +1,14 @@
 //! Every text of the page.
 
+mod batches;
+mod comparisons;
+mod operations;
+mod records;
+
+pub(super) use self::batches::{deliveries, document};
+pub(super) use self::comparisons::{resync, table};
+pub(super) use self::operations::{audit, doctor, settings, sign_in};
+pub(super) use self::records::{attempts, choice, confirm, dead_letters, replay, tail};
 use super::show::{count, span};
 
 macro_rules! texts {
@@ -15,6 +24,11 @@ texts! {
     COPY = "Copy";
     COPIED = "Copied";
     CANCEL = "Cancel";
+    SIGN_IN = "Sign in";
+    SIGN_OUT = "Sign out";
+    YES = "yes";
+    PROJECT = "Project";
+    CALLBACK = "Callback";
     NEXT_PAGE = "Next page";
     FAILED = "This did not work";
     BACK_TO_PROJECTS = "To the projects";
@@ -52,6 +66,12 @@ pub(super) fn done(what: &str, n: u64) -> Option<String> {
         "still-paused" => {
             "Resumed, but a pause of a host, of a project or of all still holds: resume that too.".to_owned()
         }
+        "discarded" => format!("{} discarded.", count(n, "dead letter is", "dead letters are")),
+        "redelivering" => {
+            format!("{} made. One that fails stays a dead letter.", count(n, "attempt is", "attempts are"))
+        }
+        "replay-cancelled" => "The replay is cancelled: its remaining records are not sent.".to_owned(),
+        "resync" => "The resync is requested. It starts within a second.".to_owned(),
         "redelivered" => format!("{} will be sent once more.", count(n, "dead letter", "dead letters")),
         "replaying" => format!("A replay of {records} has started."),
         "sending-existing" => {
@@ -65,6 +85,15 @@ pub(super) mod nav {
     texts! {
         OVERVIEW = "Overview";
         PROJECTS = "Projects";
+        DELIVERIES = "Deliveries";
+        DOCUMENT = "Document";
+        DEAD_LETTERS = "Dead letters";
+        REPLAY = "Replay";
+        TAIL = "Tail";
+        TABLE = "Table";
+        DOCTOR = "Doctor";
+        SETTINGS = "Settings";
+        AUDIT = "Audit";
     }
 }
 

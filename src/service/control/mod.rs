@@ -9,6 +9,7 @@ mod document_records;
 mod documents;
 mod lane_requests;
 mod lanes;
+mod operations;
 mod projects;
 mod pulled_records;
 mod recent_status;
@@ -48,7 +49,7 @@ use crate::clock::Clock;
 use crate::deliver::{Deliver, SendRequest};
 use crate::metrics::Metrics;
 use crate::replay::ReplayRequest;
-use crate::settings::Settings;
+use crate::settings::{Settings, Sources};
 use crate::spool::{Reader, Spool, SpoolError};
 use crate::time::Timestamp;
 
@@ -73,6 +74,8 @@ pub(super) struct Controller {
     pub(super) clock: Clock,
     pub(super) started_at: Timestamp,
     pub(super) settings: Arc<Settings>,
+    /// Where the settings were read from.
+    pub(super) sources: Sources,
     /// The current epoch when the process started.
     pub(super) epoch: Uuid,
     pub(super) webhooks: Arc<Webhooks>,
