@@ -12,6 +12,7 @@
     reason = "a test fails loudly, and is its own documentation"
 )]
 
+mod access;
 mod catalog;
 mod databases;
 mod delivery;
