@@ -20,6 +20,7 @@ mod e2e;
 mod failover;
 mod faults;
 mod operations;
+mod page;
 mod replay;
 mod replication;
 mod resync;
