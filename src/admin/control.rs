@@ -5,9 +5,11 @@ use std::sync::Arc;
 use super::access::Access;
 use super::access_control::AccessControl;
 use super::api::{
-    DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, Readiness,
-    ReplayList, ReplayStatus, ReplaySummary, ResyncRequest, Status,
+    Activity, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection,
+    ProjectDetail, ProjectPage, ProjectQuery, Readiness, ReplayList, ReplayStatus, ReplaySummary,
+    ResyncRequest, Status,
 };
+use super::operation_control::OperationControl;
 use super::record_control::RecordControl;
 use super::request_error::RequestError;
 use super::webhook_control::WebhookControl;
@@ -15,13 +17,19 @@ use crate::replay::ReplayRequest;
 
 /// The running sidecar. Every method except [`Control::readiness`] may wait for the disk. What takes an [`Access`] keeps
 /// to its projects.
-pub trait Control: AccessControl + RecordControl + WebhookControl {
+pub trait Control: AccessControl + OperationControl + RecordControl + WebhookControl {
     /// Whether the sidecar is ready. Probes call it often: it waits for neither the loops nor the disk.
     fn readiness(&self) -> Readiness;
     /// The current status, of all projects.
     fn status(&self, access: &Access) -> Result<Status, RequestError>;
     /// The status as it was at most a second ago. For pages that are open: they ask for it often.
     fn recent_status(&self, access: &Access) -> Result<Arc<Status>, RequestError>;
+    /// What was done in the last hour.
+    fn activity(&self, access: &Access) -> Result<Activity, RequestError>;
+    /// A page of projects.
+    fn projects(&self, query: &ProjectQuery, access: &Access) -> Result<ProjectPage, RequestError>;
+    /// One project, with its callbacks.
+    fn project(&self, project: &str, access: &Access) -> Result<ProjectDetail, RequestError>;
     /// Sets the gauges that are computed on demand, before the metrics are encoded.
     fn refresh_gauges(&self);
     /// Requests a resync. Returns the number under which [`Status`] shows it.

@@ -18,8 +18,11 @@ mod control;
 mod headers;
 mod listener;
 mod lists;
+mod operation_control;
+mod operation_routes;
 mod page;
 mod problems;
+mod project_routes;
 mod record_control;
 mod record_routes;
 mod request_error;
@@ -27,7 +30,6 @@ mod respond;
 mod routes;
 mod server;
 mod session_routes;
-mod sign_in;
 mod socket;
 mod tail;
 mod text;
@@ -37,6 +39,10 @@ mod webhook_routes;
 
 pub use access::{Access, AccessOptions, Caller, Capability, ENDPOINTS, Endpoint, Reach, Scope};
 pub use access_control::{AccessControl, Grant, NewSession};
+pub use api::{
+    Activity, CallbackDetail, Interval, ProjectDetail, ProjectPage, ProjectQuery, ProjectStatus,
+    STATES_BY_WEIGHT,
+};
 pub use api::{
     ApplyRequest, ApplyResult, LaneName, OriginCounts, PauseRequest, PauseResult, PlannedAction,
     PlannedChange, ReceiverSecret, RefusedRowStatus, RevisionQuery, RotateRequest, RotateResult,
@@ -60,8 +66,10 @@ pub use api::{
     DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, LastAttempt,
     RecordBody, RecordQuery, RowStatus, ShadowStatus,
 };
+pub use api::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use control::Control;
 pub use listener::AdminListener;
+pub use operation_control::OperationControl;
 pub use record_control::RecordControl;
 pub use request_error::{FieldError, Problem, RequestError};
 pub use respond::AdminState;

@@ -186,12 +186,18 @@ pub struct OpenTransactionStatus {
 }
 
 /// The progress of a first start or a resync.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Progress {
     /// Documents compared.
     pub done: u64,
     /// Documents in the table, as the server's statistics estimate it.
     pub estimate: u64,
+    /// Documents compared in a second, since it began.
+    #[serde(default)]
+    pub documents_per_second: Option<f64>,
+    /// What is left at that rate.
+    #[serde(default)]
+    pub seconds_left: Option<f64>,
 }
 
 /// The spool.
@@ -234,6 +240,9 @@ pub struct LaneStatus {
     pub failures: u32,
     /// Seconds until the next attempt.
     pub next_attempt_in_seconds: Option<f64>,
+    /// Seconds since the last success; `null`: there was none since the process started.
+    #[serde(default)]
+    pub last_success_seconds: Option<f64>,
     /// The outcome of the last attempt.
     pub last_outcome: Option<OutcomeKind>,
     /// Why it is paused, or which limit it waits for.
@@ -244,6 +253,9 @@ pub struct LaneStatus {
     /// Seconds for which it has been failing, paused or without a webhook.
     #[serde(default)]
     pub since_seconds: Option<f64>,
+    /// Seconds until its records become dead letters, where it is failing or paused.
+    #[serde(default)]
+    pub gives_up_in_seconds: Option<f64>,
     /// The status of the last attempt, where it failed.
     #[serde(default)]
     pub status: Option<u16>,

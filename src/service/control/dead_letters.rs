@@ -6,9 +6,10 @@ use super::lanes::Lanes;
 use super::stored_records::{StoredRecord, stored_records};
 use crate::admin::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
-    DeadLetterSelection, DeadLetterStatus, RequestError, Scope,
+    DeadLetterSelection, DeadLetterStatus, LastAttempt, RequestError, Scope,
 };
 use crate::deliver::{Deliver, TenantFailure, request_id};
+use crate::outcome::Cause;
 use crate::record::Callback;
 use crate::spool::{
     DeadLetter, DeadLetterNo, DeadReason, Done, Exchange, LoggedAttempt, Op, Reader, Spool, SpoolError,
@@ -34,7 +35,8 @@ pub(super) fn page(
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().map(|letter| letter.no.0).filter(|_| more);
-    Ok(DeadLetterPage { dead_letters: found.iter().map(|letter| status(letter, lanes)).collect(), next })
+    let dead_letters = found.iter().map(|letter| status(reader, letter, lanes));
+    Ok(DeadLetterPage { dead_letters: dead_letters.collect::<Result<_, SpoolError>>()?, next })
 }
 
 /// One dead letter, with its first records and its attempts.
@@ -51,7 +53,7 @@ pub(super) fn detail(
         None => Vec::new(),
     };
     Ok(DeadLetterDetail {
-        dead_letter: status(&letter, lanes),
+        dead_letter: status(reader, &letter, lanes)?,
         first_records: records.iter().map(StoredRecord::shown).collect::<Result<_, _>>()?,
         attempts: attempts.into_iter().map(|row| attempt(letter.batch, row, scope)).collect(),
     })
@@ -205,8 +207,9 @@ impl Pages<'_> {
     }
 }
 
-fn status(letter: &DeadLetter, lanes: &Lanes) -> DeadLetterStatus {
-    DeadLetterStatus {
+fn status(reader: &Reader, letter: &DeadLetter, lanes: &Lanes) -> Result<DeadLetterStatus, SpoolError> {
+    let last_attempt = letter.batch.map(|batch| last_attempt(reader, &batch)).transpose()?;
+    Ok(DeadLetterStatus {
         no: letter.no.0,
         project: lanes.project(letter.lane).to_owned(),
         callback: letter.lane.callback(),
@@ -216,7 +219,19 @@ fn status(letter: &DeadLetter, lanes: &Lanes) -> DeadLetterStatus {
         bytes: letter.bytes,
         batch: letter.batch.map(|batch| batch.to_string()),
         redelivering: letter.redelivery.is_some(),
-    }
+        last_attempt: last_attempt.flatten(),
+    })
+}
+
+/// The last attempt of a batch that is on record.
+pub(super) fn last_attempt(reader: &Reader, id: &Uuid) -> Result<Option<LastAttempt>, SpoolError> {
+    Ok(reader.last_attempt(id)?.map(|attempt| LastAttempt {
+        started_at: attempt.started_at.to_rfc3339(),
+        took_seconds: std::time::Duration::from_micros(attempt.took_micros).as_secs_f64(),
+        status: attempt.status,
+        outcome: attempt.outcome,
+        class: Cause::of(attempt.outcome, attempt.status).map(|cause| cause.class),
+    }))
 }
 
 /// An attempt as the API shows it. A tenant sees no address, and answers of public addresses alone.

@@ -9,6 +9,8 @@ mod document_records;
 mod documents;
 mod lane_requests;
 mod lanes;
+mod operations;
+mod projects;
 mod pulled_records;
 mod recent_status;
 mod records;
@@ -30,26 +32,35 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use self::lanes::Lanes;
-pub(super) use self::recent_status::RecentStatus;
+use self::recent_status::RecentStatus;
+use super::activity::{self, RecentActivity};
 use super::audit::Entry;
 use super::credentials::Credentials;
 use super::state::State;
 use super::webhooks::Webhooks;
 use crate::admin::{
-    self, Access, AdminListener, AdminState, Capability, Control, DeadLetterCounts, DeadLetterDetail,
-    DeadLetterPage, DeadLetterQuery, DeadLetterSelection, Readiness, ReplayList, ReplayStatus, ReplaySummary,
-    RequestError, ResyncRequest, Status, Tail,
+    self, Access, Activity, AdminListener, AdminState, Capability, Control, DeadLetterCounts,
+    DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, ProjectDetail, ProjectPage,
+    ProjectQuery, Readiness, ReplayList, ReplayStatus, ReplaySummary, RequestError, ResyncRequest, Status,
+    Tail,
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::deliver::{Deliver, SendRequest};
 use crate::metrics::Metrics;
 use crate::replay::ReplayRequest;
-use crate::settings::Settings;
+use crate::settings::{Settings, Sources};
 use crate::spool::{Reader, Spool, SpoolError};
 use crate::time::Timestamp;
 
 pub(super) use self::tail_line::tail_line;
+
+/// What is kept in memory for pages.
+#[derive(Default)]
+pub(super) struct Recent {
+    status: RecentStatus,
+    activity: RecentActivity,
+}
 
 /// Serves the requests of the admin port and of the control socket.
 pub(super) struct Controller {
@@ -63,13 +74,15 @@ pub(super) struct Controller {
     pub(super) clock: Clock,
     pub(super) started_at: Timestamp,
     pub(super) settings: Arc<Settings>,
+    /// Where the settings were read from.
+    pub(super) sources: Sources,
     /// The current epoch when the process started.
     pub(super) epoch: Uuid,
     pub(super) webhooks: Arc<Webhooks>,
     /// For tests of webhooks.
     pub(super) post: Mutex<SendRequest>,
     pub(super) credentials: Credentials,
-    pub(super) recent_status: RecentStatus,
+    pub(super) recent: Recent,
 }
 
 impl Control for Controller {
@@ -84,7 +97,20 @@ impl Control for Controller {
 
     fn recent_status(&self, access: &Access) -> Result<Arc<Status>, RequestError> {
         access.scope.require_all()?;
-        Ok(self.recent_status.get(self.clock, || self.current_status()))
+        Ok(self.recent.status.get(self.clock, || self.current_status()))
+    }
+
+    fn activity(&self, access: &Access) -> Result<Activity, RequestError> {
+        access.scope.require_all()?;
+        Ok(self.recent.activity.activity())
+    }
+
+    fn projects(&self, query: &ProjectQuery, access: &Access) -> Result<ProjectPage, RequestError> {
+        self.project_page(query, access)
+    }
+
+    fn project(&self, project: &str, access: &Access) -> Result<ProjectDetail, RequestError> {
+        self.project_detail(project, access)
     }
 
     fn refresh_gauges(&self) {
@@ -92,12 +118,11 @@ impl Control for Controller {
     }
 
     fn resync(&self, request: ResyncRequest, access: &Access) -> Result<u64, RequestError> {
-        match &request.as_ingested {
-            Some(project) => access.scope.require(project)?,
-            None => {
-                access.scope.require_all()?;
-                access.require(Capability::Manage)?;
-            }
+        if let Some(project) = &request.as_ingested {
+            access.scope.require(project)?;
+        } else {
+            access.scope.require_all()?;
+            access.require(Capability::Manage)?;
         }
         let (project, dry_run) = (request.as_ingested.clone(), request.dry_run);
         let number = self.request_resync(request).map_err(RequestError::Conflict)?;
@@ -202,6 +227,7 @@ pub(super) async fn serve(
     tail: Tail,
 ) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
     let settings = Arc::clone(&controller.settings);
+    let sampled = sample(Arc::clone(&controller));
     let access = (settings.access.clone(), settings.token.is_none());
     let admin = Arc::new(AdminState::new(controller, registry, tail, access));
     let tcp = TcpListener::bind(settings.listen)
@@ -216,7 +242,21 @@ pub(super) async fn serve(
     };
     let (on_port, on_socket) = (Arc::clone(&admin), admin);
     Ok(vec![
+        tokio::spawn(sampled),
         tokio::spawn(async move { log_error(admin::serve_tcp(on_port, listener).await) }),
         tokio::spawn(async move { log_error(admin::serve_socket(on_socket, socket).await) }),
     ])
+}
+
+/// Ends an interval of the activity whenever it is over.
+async fn sample(controller: Arc<Controller>) {
+    let mut every = tokio::time::interval(activity::EVERY);
+    loop {
+        every.tick().await;
+        let sampled = Arc::clone(&controller);
+        let _ = tokio::task::spawn_blocking(move || {
+            sampled.recent.activity.sample(&sampled.metrics, sampled.alert_figures().spool_bytes);
+        })
+        .await;
+    }
 }
