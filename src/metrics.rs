@@ -151,6 +151,7 @@ impl Metrics {
     }
 
     /// The same, with metrics by project. The first `projects_max` projects have a label of their own.
+    #[must_use]
     pub fn with_projects(self, registry: &mut Registry, projects_max: usize) -> Self {
         Self { projects: Some(ProjectMetrics::register(registry, projects_max)), ..self }
     }

@@ -1,5 +1,6 @@
 //! `sidecar deliveries`.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use hyper::Method;
@@ -159,13 +160,13 @@ fn line(delivery: &DeliveryStatus) -> String {
     );
     if let Some(last) = &delivery.last_attempt {
         let status = last.status.map(|status| format!(" {status}")).unwrap_or_default();
-        line += &format!(", {}{status}", last.outcome);
+        let _ = write!(line, ", {}{status}", last.outcome);
     }
     if let Some(reason) = &delivery.waits_for {
-        line += &format!(", waits for: {}", plain(reason));
+        let _ = write!(line, ", waits for: {}", plain(reason));
     }
     if let Some(at) = &delivery.next_attempt_at {
-        line += &format!(", next at {}", plain(at));
+        let _ = write!(line, ", next at {}", plain(at));
     }
     line
 }

@@ -158,7 +158,7 @@ fn class(name: &str) -> Result<Class, RequestError> {
 /// `503`, or `5xx`.
 fn status(text: &str) -> Result<(u16, u16), RequestError> {
     let class = text.strip_suffix("xx").and_then(|digit| digit.parse::<u16>().ok());
-    let range = class.map(|class| (class * 100, class * 100 + 99));
+    let range = class.filter(|class| *class < 10).map(|class| (class * 100, class * 100 + 99));
     let range = range.or_else(|| text.parse().ok().map(|status: u16| (status, status)));
     range.filter(|(from, _)| (100..=999).contains(from)).ok_or_else(|| {
         invalid(format!(

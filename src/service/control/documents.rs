@@ -12,7 +12,7 @@ use crate::position::Lsn;
 use crate::record::{Callback, LaneNo, PropertySet, Seq};
 use crate::service::state::Phase;
 use crate::source::documents::lookup::{RowFound, RowKey, look_up};
-use crate::spool::{Fact, Reader, SpoolError, Wanted};
+use crate::spool::{Fact, Reader, RecordPage, SpoolError, Wanted};
 
 impl Controller {
     pub(super) fn explain(
@@ -33,7 +33,7 @@ impl Controller {
         };
         let views = self.deliver.view_of(lanes.clone());
         let page = match lanes.as_slice() {
-            [] => Default::default(),
+            [] => RecordPage::default(),
             lanes => reader.records(lanes, &Wanted::Document(document_hash(id)), before, limit)?,
         };
         let story = RecordStory::new(self, &reader, document, &views, (before.is_none()).then_some(&shadow))?;

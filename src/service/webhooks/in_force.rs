@@ -272,7 +272,9 @@ impl InForce {
     /// One of the file, as written.
     fn section(&self, key: &WebhookKey) -> Option<&WebhookSection> {
         self.sections.0.iter().find(|section| {
-            section.settings["project"] == key.project && section.settings["callback"] == key.callback
+            let is =
+                |field: &str, value: &str| section.settings.get(field).is_some_and(|found| found == value);
+            is("project", &key.project) && is("callback", &key.callback)
         })
     }
 }

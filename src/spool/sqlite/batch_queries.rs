@@ -81,7 +81,7 @@ impl SqliteReader {
                 holding.push(batch);
             }
         }
-        holding.sort_unstable_by(|(a, _), (b, _)| b.id.cmp(&a.id));
+        holding.sort_unstable_by_key(|(batch, _)| std::cmp::Reverse(batch.id));
         Ok(holding)
     }
 
