@@ -56,8 +56,8 @@ pub use api::{
 };
 pub use api::{
     DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
-    DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, LastAttempt,
-    RecordBody, RecordQuery, RowStatus, ShadowStatus,
+    DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, JobList, JobState,
+    JobStatus, LastAttempt, RecordBody, RecordQuery, RowStatus, ShadowStatus,
 };
 pub use control::Control;
 pub use listener::AdminListener;

@@ -23,7 +23,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
 use self::alerts::AlertPoster;
-use self::control::{Controller, RecentStatus, tail_line};
+use self::control::{Controller, Jobs, RecentStatus, tail_line};
 use self::credentials::Credentials;
 use self::reloadable_client::ReloadableClient;
 use self::state::State;
@@ -164,6 +164,7 @@ impl Service {
             post: Mutex::new(client.post(Handle::current())),
             credentials: Credentials::read(&opened.spool, clock, webhooks.audit(), settings.token.clone())?,
             recent_status: RecentStatus::default(),
+            jobs: Jobs::default(),
         });
         let poster = poster(&controller, observed, alert_settings, client.post(Handle::current()));
         let mut tasks = control::serve(Arc::clone(&controller), registry, tail).await?;

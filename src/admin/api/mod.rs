@@ -7,6 +7,7 @@ mod access;
 mod dead_letters;
 mod deliveries;
 mod documents;
+mod jobs;
 mod records;
 mod replays;
 mod resync;
@@ -29,6 +30,7 @@ pub use deliveries::{
     DeliveryStatus, FoundRecordStatus, LastAttempt,
 };
 pub use documents::{DocumentDetail, DocumentQuery, DocumentRecord, RowStatus, ShadowStatus};
+pub use jobs::{JobList, JobState, JobStatus};
 pub use records::{RecordBody, RecordQuery};
 pub use replays::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, WindowStatus};
 pub use resync::{ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus};
