@@ -2,8 +2,9 @@
 # Installs what the build, the tests and the demo need, unless it is installed. Run as root, or with sudo.
 #
 #   scripts/tools.sh demo    a C compiler and one PostgreSQL
-#   scripts/tools.sh test    a C compiler, PostgreSQL 15 and 18, libfaketime for the test of a stepped clock, and
-#                            the Standard Webhooks libraries of Python and Node.js, which verify signatures
+#   scripts/tools.sh test    a C compiler, PostgreSQL 15 and 18, libfaketime for the test of a stepped clock,
+#                            promtool (of Debian's prometheus), and the Standard Webhooks libraries of Python and
+#                            Node.js, which verify signatures
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${1:-test}
@@ -101,6 +102,8 @@ test)
     debian_postgres 15 || { say "PostgreSQL 15 is missing, and there is no apt-get to install it"; exit 1; }
     wheel
     verifiers
+    command -v promtool >/dev/null || { say "installing promtool"; apt_install prometheus; } ||
+        { say "no promtool: install prometheus"; exit 1; }
     ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || apt_install libfaketime ||
         say "no libfaketime: the test of a stepped clock is skipped"
     ;;

@@ -4,6 +4,9 @@
 //! number has no bound. A stage on the hot path counts locally and adds once per group.
 
 mod labels;
+mod projects;
+mod register;
+mod zeros;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,9 +19,10 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 pub use self::labels::{
-    AlertLabel, AttemptLabel, BoolLabel, CallbackLabel, OperationLabel, OutcomeLabel, PropertyLabel,
-    ReasonLabel, ReusedLabel, StateLabel,
+    AlertLabel, AttemptLabel, BoolLabel, CallbackLabel, OperationLabel, OriginLabel, OutcomeLabel,
+    PropertyLabel, ReasonLabel, ReusedLabel, StateLabel,
 };
+pub use self::projects::{ProjectLane, ProjectMetrics};
 
 /// Every metric of the process. Clones are cheap and share their values.
 #[derive(Clone, Debug)]
@@ -49,6 +53,8 @@ pub struct Metrics {
     pub oldest_pending_seconds: Gauge,
     /// Live bytes of records, batches, dead letters and attempts.
     pub spool_bytes: Gauge,
+    /// `spool.bytes_max`.
+    pub spool_bytes_max: Gauge,
     /// Bytes of the shadow.
     pub shadow_bytes: Gauge,
     /// Documents in the shadow.
@@ -71,6 +77,12 @@ pub struct Metrics {
     pub alerts: Family<AlertLabel, Counter>,
     /// Connections used for attempts, by whether they came from the pool.
     pub http_connections: Family<ReusedLabel, Counter>,
+    /// Webhooks in force, by origin.
+    pub webhooks: Family<OriginLabel, Gauge>,
+    /// 1 if the last read of `webhooks.query` succeeded.
+    pub webhooks_query_successful: OptionalGauge,
+    /// Rows of `webhooks.query` that are refused.
+    pub webhooks_query_refused_rows: OptionalGauge,
     /// 1 if the last reload of the settings succeeded.
     pub config_last_reload_successful: Gauge,
     /// Replication connections opened.
@@ -89,6 +101,8 @@ pub struct Metrics {
     pub replay_window_start: Gauge,
     /// 1 if `/-/ready` returns 200.
     pub ready: Gauge,
+    /// By project, where the settings ask for it.
+    pub projects: Option<ProjectMetrics>,
 }
 
 /// A gauge that is not exported while its value is unknown.
@@ -132,7 +146,13 @@ impl Metrics {
         metrics.register_replays(registry);
         // The process has read its settings, or it would not run.
         metrics.config_last_reload_successful.set(1);
+        metrics.zero();
         metrics
+    }
+
+    /// The same, with metrics by project. The first `projects_max` projects have a label of their own.
+    pub fn with_projects(self, registry: &mut Registry, projects_max: usize) -> Self {
+        Self { projects: Some(ProjectMetrics::register(registry, projects_max)), ..self }
     }
 
     /// All metrics at zero, without a registry: for tests.
@@ -151,6 +171,7 @@ impl Metrics {
             lane_transitions: Family::default(),
             oldest_pending_seconds: Gauge::default(),
             spool_bytes: Gauge::default(),
+            spool_bytes_max: Gauge::default(),
             shadow_bytes: Gauge::default(),
             shadow_documents: Gauge::default(),
             dead_letters: Family::default(),
@@ -162,6 +183,9 @@ impl Metrics {
             slot_confirmed_lag_bytes: OptionalGauge::default(),
             alerts: Family::default(),
             http_connections: Family::default(),
+            webhooks: Family::default(),
+            webhooks_query_successful: OptionalGauge::default(),
+            webhooks_query_refused_rows: OptionalGauge::default(),
             config_last_reload_successful: Gauge::default(),
             replication_connections: Counter::default(),
             resyncs: Family::default(),
@@ -171,147 +195,8 @@ impl Metrics {
             replay_pending_records: Gauge::default(),
             replay_window_start: Gauge::default(),
             ready: Gauge::default(),
+            projects: None,
         }
-    }
-
-    fn register_capture(&self, registry: &mut Registry) {
-        registry.register("sidecar_changes", "Row changes read from the stream", self.changes.clone());
-        registry.register("sidecar_records", "Records made, with or without a webhook", self.records.clone());
-        registry.register(
-            "sidecar_records_not_kept",
-            "Records dropped because no webhook is configured for them",
-            self.records_dropped.clone(),
-        );
-        registry.register(
-            "sidecar_records_filtered",
-            "Records of `modified` dropped because their webhook does not take their property",
-            self.records_filtered.clone(),
-        );
-        registry.register(
-            "sidecar_similarities_skipped",
-            "Similarity entries skipped because they are not an object or lack similar_doc_id",
-            self.similarities_skipped.clone(),
-        );
-        registry.register("sidecar_resyncs", "Resyncs that ended, by outcome", self.resyncs.clone());
-        registry.register(
-            "sidecar_replication_connections",
-            "Replication connections opened",
-            self.replication_connections.clone(),
-        );
-        self.slot_retained_bytes.register(
-            registry,
-            "sidecar_slot_retained_bytes",
-            "WAL that the slot retains on the server.",
-        );
-        self.slot_confirmed_lag_bytes.register(
-            registry,
-            "sidecar_slot_confirmed_lag_bytes",
-            "WAL from the confirmed LSN to the end of the server's WAL.",
-        );
-    }
-
-    fn register_delivery(&self, registry: &mut Registry) {
-        registry.register(
-            "sidecar_batches_delivered",
-            "Batches that a receiver accepted",
-            self.batches_delivered.clone(),
-        );
-        registry.register("sidecar_attempts", "Delivery attempts, by outcome", self.attempts.clone());
-        registry.register(
-            "sidecar_delivery_latency_seconds",
-            "Time from a record's commit to the 2xx response for its batch",
-            self.delivery_latency.clone(),
-        );
-        registry.register(
-            "sidecar_attempt_duration_seconds",
-            "Duration of a delivery attempt",
-            self.attempt_duration.clone(),
-        );
-        registry.register("sidecar_lanes", "Lanes, by condition", self.lanes.clone());
-        registry.register(
-            "sidecar_lane_transitions",
-            "Changes of a lane's state, by the new one",
-            self.lane_transitions.clone(),
-        );
-        registry.register(
-            "sidecar_oldest_pending_seconds",
-            "Age of the oldest unsettled record",
-            self.oldest_pending_seconds.clone(),
-        );
-        registry.register(
-            "sidecar_dead_letters",
-            "Records that became dead letters, by reason",
-            self.dead_letters.clone(),
-        );
-        registry.register("sidecar_alerts", "Alerts, posted or dropped", self.alerts.clone());
-        registry.register(
-            "sidecar_http_connections",
-            "Connections used for attempts, by whether they came from the pool",
-            self.http_connections.clone(),
-        );
-    }
-
-    fn register_replays(&self, registry: &mut Registry) {
-        registry.register("sidecar_replays", "Replays that ended, by outcome", self.replays.clone());
-        registry.register(
-            "sidecar_records_replayed",
-            "Records that replays have sent",
-            self.records_replayed.clone(),
-        );
-        registry.register("sidecar_replays_running", "Running replays", self.replays_running.clone());
-        registry.register(
-            "sidecar_replay_pending_records",
-            "Records that running replays have still to send",
-            self.replay_pending_records.clone(),
-        );
-        registry.register(
-            "sidecar_replay_window_start_timestamp_seconds",
-            "Commit time after which records can be replayed; Unix timestamp, 0 until the first start has finished",
-            self.replay_window_start.clone(),
-        );
-    }
-
-    fn register_state(&self, registry: &mut Registry) {
-        registry.register(
-            "sidecar_spool_bytes",
-            "Live bytes of records, batches, dead letters and attempts",
-            self.spool_bytes.clone(),
-        );
-        registry.register("sidecar_shadow_bytes", "Bytes of the shadow", self.shadow_bytes.clone());
-        registry.register(
-            "sidecar_shadow_documents",
-            "Documents in the shadow",
-            self.shadow_documents.clone(),
-        );
-        registry.register(
-            "sidecar_surges",
-            "Projects held as they made more records than `delivery.surge` allows",
-            self.surges.clone(),
-        );
-        registry.register(
-            "sidecar_records_discarded",
-            "Records dropped with a lane whose webhook was removed",
-            self.records_discarded.clone(),
-        );
-        registry.register(
-            "sidecar_records_skipped",
-            "Records that an operator had settled without being sent",
-            self.records_skipped.clone(),
-        );
-        registry.register(
-            "sidecar_records_removed",
-            "Settled records and dead letters that retention removed",
-            self.records_removed.clone(),
-        );
-        registry.register(
-            "sidecar_config_last_reload_successful",
-            "1 if the last reload of the settings succeeded",
-            self.config_last_reload_successful.clone(),
-        );
-        registry.register("sidecar_ready", "1 if /-/ready returns 200", self.ready.clone());
-        let build: Family<Vec<(&'static str, &'static str)>, Gauge> = Family::default();
-        build.get_or_create(&vec![("version", env!("CARGO_PKG_VERSION"))]).set(1);
-        registry.register("sidecar_build_info", "Version of the running binary", build);
     }
 }
 

@@ -38,10 +38,11 @@ mod webhook_routes;
 pub use access::{Access, AccessOptions, Caller, Capability, ENDPOINTS, Endpoint, Reach, Scope};
 pub use access_control::{AccessControl, Grant, NewSession};
 pub use api::{
-    ApplyRequest, ApplyResult, LaneName, PauseRequest, PauseResult, PlannedAction, PlannedChange,
-    ReceiverSecret, RevisionQuery, RotateRequest, RotateResult, SigningSecretList, SkipLane, SkipRequest,
-    SkipResult, StillPaused, TestBody, TestRequest, TestResult, WebhookDetail, WebhookKey, WebhookList,
-    WebhookOrigin, WebhookStatus,
+    ApplyRequest, ApplyResult, LaneName, OriginCounts, PauseRequest, PauseResult, PlannedAction,
+    PlannedChange, ReceiverSecret, RefusedRowStatus, RevisionQuery, RotateRequest, RotateResult,
+    SigningSecretList, SkipLane, SkipRequest, SkipResult, StillPaused, TestBody, TestRequest, TestResult,
+    WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookQueryStatus, WebhookSourcesStatus,
+    WebhookStatus,
 };
 pub use api::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,

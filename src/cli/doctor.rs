@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::client;
+use super::doctor_query::of_query;
 use super::exit::Exit;
 use super::output::{print, print_error};
 use super::runtime::block_on;
@@ -45,12 +46,14 @@ pub(super) fn doctor(settings: &Settings) -> Exit {
 
 async fn findings(settings: &Settings) -> Result<Vec<Finding>, SourceError> {
     let client = connect_sql(&settings.conninfo).await?;
-    let mut findings = examine(&client, &required(settings, &settings.routes)).await?;
+    let (of_query, routes) = of_query(settings).await;
+    let mut findings = examine(&client, &required(settings, &routes)).await?;
     if let Err(error) = Connection::open(&settings.conninfo).await {
         findings.push(replication_refused(&error.to_string()));
     }
     findings.extend(disk(settings));
-    findings.extend(webhooks(&settings.routes));
+    findings.extend(of_query);
+    findings.extend(webhooks(&routes));
     findings.extend(dropped(settings).await);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(findings)
@@ -86,7 +89,7 @@ fn disk_space(folder: &Path, available: u64, bytes_max: u64) -> Finding {
 fn webhooks(routes: &Routes) -> Vec<Finding> {
     if routes.all().next().is_none() {
         let why = "`sidecar tail` shows the records.";
-        return vec![finding(Severity::Warning, "no [[webhook]] is set: every record is dropped", why)];
+        return vec![finding(Severity::Warning, "no webhook is configured: every record is dropped", why)];
     }
     let uncovered = |callback: Callback| {
         let webhooks = routes.all().filter(|webhook| webhook.callback.is_none_or(|own| own == callback));

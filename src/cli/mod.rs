@@ -10,6 +10,7 @@ mod dead_letters;
 mod deliveries;
 mod demo;
 mod doctor;
+mod doctor_query;
 mod exit;
 mod jobs;
 mod log;

@@ -10,7 +10,8 @@ use super::output::{print, print_error, table};
 use super::runtime::block_on;
 use super::{client, replay};
 use crate::admin::{
-    DroppedLane, DroppedStatus, LaneStatus, Progress, SourceStatus, SpoolStatus, Status, plain, pretty_json,
+    DroppedLane, DroppedStatus, LaneStatus, OriginCounts, Progress, RefusedRowStatus, SourceStatus,
+    SpoolStatus, Status, WebhookSourcesStatus, plain, pretty_json,
 };
 use crate::amount::size;
 
@@ -60,6 +61,7 @@ fn describe(status: &Status) -> String {
         if status.readiness.ready { writeln!(out, "ready") } else { writeln!(out, "NOT READY: {reasons}") };
     write_source(&mut out, &status.source);
     write_spool(&mut out, &status.spool);
+    write_webhooks(&mut out, &status.webhooks);
     for replay in &status.replays {
         let _ = writeln!(out, "replay   {}", replay::line(replay));
     }
@@ -105,6 +107,24 @@ fn write_spool(out: &mut String, spool: &SpoolStatus) {
     if let Some(window) = &spool.window {
         let [from, to, after] = [&window.from_lsn, &window.to_lsn, &window.after].map(|text| plain(text));
         let _ = writeln!(out, "         replay window: from {from} to {to}, committed after {after}");
+    }
+}
+
+fn write_webhooks(out: &mut String, webhooks: &WebhookSourcesStatus) {
+    let OriginCounts { file, query, set } = webhooks.counts;
+    let _ = writeln!(out, "webhooks {set} set, {query} of webhooks.query, {file} of the settings file");
+    let Some(query) = &webhooks.query else { return };
+    if let Some(error) = &query.error {
+        let read_at = or_dash(query.read_at.as_deref());
+        let _ = writeln!(out, "         webhooks.query FAILS: {}; last read at {read_at}", plain(error));
+    }
+    for RefusedRowStatus { project, callback, why } in query.refused.iter().take(UNHEALTHY_SHOWN) {
+        let (project, callback) = (or_dash(project.as_deref()), or_dash(callback.as_deref()));
+        let _ = writeln!(out, "         the row of {project}/{callback} is refused: {}", plain(why));
+    }
+    let more = query.refused.len().saturating_sub(UNHEALTHY_SHOWN) as u64 + query.more_refused;
+    if more > 0 {
+        let _ = writeln!(out, "         and {more} more rows");
     }
 }
 

@@ -124,6 +124,13 @@ impl Deliver {
         replied.recv_timeout(VIEW_PATIENCE).unwrap_or_default()
     }
 
+    /// Whether the loop answers.
+    pub fn responds(&self) -> bool {
+        let (reply, replied) = mpsc::sync_channel(1);
+        self.notify(Event::ViewOf { lanes: Vec::new(), reply });
+        replied.recv_timeout(VIEW_PATIENCE).is_ok()
+    }
+
     /// Starts nothing new, waits up to `patience` for requests in flight and their outcomes, and ends.
     pub fn stop(&self, patience: Duration) {
         self.notify(Event::Stop { patience });

@@ -42,6 +42,31 @@ pub struct AttemptLabel {
     pub outcome: OutcomeKind,
 }
 
+/// `project="acme"`
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct ProjectLabel {
+    /// One of the first projects, or `other`.
+    pub(super) project: String,
+}
+
+/// `project="acme",callback="ingested",outcome="delivered"`
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct ProjectAttemptLabel {
+    /// One of the first projects, or `other`.
+    pub(super) project: String,
+    /// The callback.
+    pub(super) callback: Callback,
+    /// The outcome of the attempt.
+    pub(super) outcome: OutcomeKind,
+}
+
+/// `origin="query"`
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct OriginLabel {
+    /// `file`, `query` or `set`.
+    pub origin: &'static str,
+}
+
 /// `state="failing"`
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct StateLabel {

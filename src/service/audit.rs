@@ -1,5 +1,6 @@
 //! The audit log: what was changed by whom, in the log and in the spool. Of a URL it has the host and a fingerprint.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -62,7 +63,7 @@ impl Audit {
 
     /// Adds an entry, and waits until it is durable.
     pub(super) fn record(&self, access: &Access, entry: Entry<'_>) {
-        self.submit(access, entry);
+        self.submit(&access.caller, entry);
         self.flush();
     }
 
@@ -72,9 +73,9 @@ impl Audit {
     }
 
     /// Adds an entry. The change stands where it cannot be stored: the log has it.
-    pub(super) fn submit(&self, access: &Access, entry: Entry<'_>) {
+    pub(super) fn submit(&self, by: &dyn fmt::Display, entry: Entry<'_>) {
         let Entry { what, project, callback, host, url, detail } = entry;
-        let by = access.caller.to_string();
+        let by = by.to_string();
         tracing::info!(target: "sidecar::audit", project, callback, host, url, detail, by, "{what}");
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let content = Content {

@@ -9,6 +9,7 @@ mod reloadable_client;
 mod resync_queue;
 mod state;
 mod supervisor;
+mod systemd;
 mod webhooks;
 
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ use self::alerts::AlertPoster;
 use self::control::{Controller, Jobs, RecentStatus, tail_line};
 use self::credentials::Credentials;
 use self::reloadable_client::ReloadableClient;
-use self::state::State;
+use self::state::{Phase, State};
 use self::supervisor::{Supervisor, Termination};
 use self::webhooks::Webhooks;
 use crate::admin::{SOCKET_NAME, Tail, TailLine};
@@ -36,6 +37,7 @@ use crate::clock::Clock;
 use crate::deliver::{Deliver, Params, Routes, SendRequest, random_jitter};
 use crate::metrics::Metrics;
 use crate::settings::{self, InvalidSettings, Settings, Sources};
+use crate::source::webhook_rows::WebhookTable;
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
 
 pub use supervisor::required;
@@ -61,6 +63,7 @@ impl From<InvalidSettings> for RunError {
 pub async fn run(settings: Settings, sources: Sources) -> Result<(), RunError> {
     let mut signals = Signals::listen()?;
     let mut service = Service::start(settings, sources).await?;
+    systemd::ready();
     let termination = service.until_terminated(&mut signals).await;
     match &termination {
         Termination::Stopped => tracing::info!("received a stop signal"),
@@ -134,13 +137,13 @@ impl Service {
         let opened = open_spool(&settings)?;
         let clock = Clock::start(opened.uptime);
         let epochs = epochs(&opened)?;
-        let (registry, metrics) = registered_metrics();
+        let (registry, metrics) = registered_metrics(&settings);
         let (tail, _) = broadcast::channel(TAIL_LINES);
         let (fail, failures) = mpsc::unbounded_channel();
         let client = ReloadableClient::read(&settings, &metrics)?;
         let (alerts, alert_settings) = watch::channel(Arc::new(settings.alerts.clone()));
         let (observe, observed) = mpsc::unbounded_channel();
-        let in_force = Webhooks::read(&opened.spool, &settings)?;
+        let (in_force, table) = webhooks::read(&opened.spool, &settings, clock).await?;
         let (routes, effective) = watch::channel(Arc::new(in_force.routes()));
         let inputs = (&client, &effective, observe.clone());
         let deliver = deliver(&settings, &opened, &epochs, clock, &metrics, fail, inputs)?;
@@ -168,7 +171,7 @@ impl Service {
         });
         let poster = poster(&controller, observed, alert_settings, client.post(Handle::current()));
         let mut tasks = control::serve(Arc::clone(&controller), registry, tail).await?;
-        tasks.push(tokio::spawn(poster.run()));
+        tasks.extend(spawned(&controller, poster, table));
         let (stop, stopped) = watch::channel(false);
         tracing::info!(spool = %settings.spool_path.display(), epoch = %epochs.current(), "sidecar {}", env!("CARGO_PKG_VERSION"));
         let supervisor = supervisor::Params {
@@ -183,7 +186,7 @@ impl Service {
             epochs,
             routes: effective,
         };
-        let supervisor = Supervisor::new(supervisor, &opened.facts)?;
+        let supervisor = supervised(supervisor, &opened, webhooks.unread())?;
         Ok(Self {
             sources,
             client,
@@ -194,7 +197,7 @@ impl Service {
             capture,
             deliver,
             metrics,
-            supervisor: tokio::spawn(supervisor.run()),
+            supervisor,
             failures,
             stop,
             listeners: tasks,
@@ -220,6 +223,7 @@ impl Service {
 
     /// Reads the settings again. Wrong ones change nothing.
     fn reload(&mut self) {
+        systemd::reloading();
         let read = settings::load(&self.sources).map_err(anyhow::Error::from);
         let read = read.and_then(|read| self.client.reload().map(|()| read));
         match read.and_then(|read| Ok(self.webhooks.reload(&read).map(|()| read)?)) {
@@ -235,6 +239,7 @@ impl Service {
                 tracing::error!("the settings are wrong, and those in force are kept:\n{wrong:#}");
             }
         }
+        systemd::ready();
     }
 
     /// Ends the stream, finishes the requests in flight, makes all durable. A second signal ends it
@@ -259,6 +264,7 @@ impl Service {
             });
             let _ = ended.await;
         };
+        systemd::stopping();
         tracing::info!("stopping: requests in flight have {patience:?}; a second signal ends them at once");
         tokio::select! {
             () = ending => tracing::info!("stopped"),
@@ -273,9 +279,13 @@ fn open_spool(settings: &Settings) -> anyhow::Result<Opened> {
     Ok(Spool::open(&settings.spool_path, options)?)
 }
 
-fn registered_metrics() -> (Registry, Metrics) {
+fn registered_metrics(settings: &Settings) -> (Registry, Metrics) {
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
+    let metrics = match settings.metrics_projects_max {
+        Some(projects_max) => metrics.with_projects(&mut registry, projects_max),
+        None => metrics,
+    };
     (registry, metrics)
 }
 
@@ -291,6 +301,32 @@ fn epochs(opened: &Opened) -> anyhow::Result<Epochs> {
         .apply(Op::Commit(Arc::new(Group { facts, ..Group::default() })))
         .context("keep the epoch")?;
     Ok(epochs)
+}
+
+/// Runs the supervisor, once it is known which records have a webhook.
+fn supervised(
+    params: supervisor::Params,
+    opened: &Opened,
+    unread: watch::Receiver<Option<String>>,
+) -> anyhow::Result<tokio::task::JoinHandle<Termination>> {
+    let state = params.state.clone();
+    let waits = move |why| state.enter(Phase::WaitingForWebhooks(why));
+    let ready = webhooks::until_read(unread, params.stop.clone(), waits);
+    let supervisor = Supervisor::new(params, &opened.facts)?;
+    Ok(tokio::spawn(async move { if ready.await { supervisor.run().await } else { Termination::Stopped } }))
+}
+
+fn spawned(
+    controller: &Arc<Controller>,
+    poster: AlertPoster,
+    table: WebhookTable,
+) -> [tokio::task::JoinHandle<()>; 3] {
+    let (webhooks, conninfo) = (Arc::clone(&controller.webhooks), controller.settings.conninfo.clone());
+    [
+        tokio::spawn(poster.run()),
+        tokio::spawn(webhooks::watch(webhooks, table, conninfo)),
+        tokio::spawn(systemd::watch(Arc::clone(controller))),
+    ]
 }
 
 /// Makes requests; the webhooks in force; takes what alerts may be about.

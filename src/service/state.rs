@@ -29,6 +29,8 @@ pub(super) enum Phase {
     Streaming,
     WaitingForPostgres(String),
     WaitingForSlot(String),
+    /// It is not known yet which records have a webhook.
+    WaitingForWebhooks(String),
 }
 
 /// The server, as last seen.
@@ -120,6 +122,7 @@ impl Phase {
             Self::Streaming => (SourceState::Streaming, None),
             Self::WaitingForPostgres(why) => (SourceState::WaitingForPostgres, Some(why.clone())),
             Self::WaitingForSlot(why) => (SourceState::WaitingForSlot, Some(why.clone())),
+            Self::WaitingForWebhooks(why) => (SourceState::WaitingForWebhooks, Some(why.clone())),
         }
     }
 }

@@ -17,28 +17,27 @@ use super::raw::{self, MaybeSize, OneOrManyKeys, Raw};
 use super::secret_source::PasswordSetting;
 use super::values::{Initial, LogFormat, OnTruncate, Settings, WebhookDefaults, WebhookSections};
 use super::webhook_section::webhook;
+use super::webhook_sources::webhook_sources;
 use crate::deliver::{HeaderNames, Limits, Routes, Webhook};
 use crate::secret::Secret;
 use crate::source::{Conninfo, PasswordSource};
 use crate::spool::{SpoolKey, SpoolKeys};
 
 pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
-    let mut errors = SettingErrors::default();
-    check_ranges(raw, &mut errors);
+    let mut errors = check_ranges(raw);
     let limits = limits(raw, &mut errors);
     let header_names = errors.or("delivery.header_prefix", HeaderNames::new(&raw.delivery.header_prefix));
-    let webhooks = webhooks(raw, (&limits, header_names.as_ref()), &mut errors);
     let given_token = errors.or("admin.token", raw.admin.token.value());
     let (proxy, egress) = (proxy(&raw.egress, &mut errors), egress(&raw.egress, &mut errors));
-    let host_limits = host_limits(raw, &mut errors);
-    let surge = surge(raw, &mut errors);
+    let (host_limits, surge) = (host_limits(raw, &mut errors), surge(raw, &mut errors));
     let lane_bytes_max = lane_bytes_max(&raw.spool, &mut errors);
     let alerts = alerts(&raw.alerts, header_names.as_ref(), &mut errors);
     let (access, spool_keys) = (access(&raw.admin, &mut errors), spool_keys(&raw.spool.key, &mut errors));
+    let webhook_sources = webhook_sources(raw, &mut errors);
     let found = (
         conninfo(&raw.postgres, &mut errors),
         mapping(&raw.documents, &mut errors),
-        errors.or("webhook", Routes::new(webhooks)),
+        routes(raw, (&limits, header_names.as_ref()), &mut errors),
         listen(&raw.admin.listen, given_token.as_ref().is_some_and(is_empty), &mut errors),
         choice("documents.on_truncate", &raw.documents.on_truncate, ON_TRUNCATE, &mut errors),
         choice("documents.initial", &raw.documents.initial, INITIAL, &mut errors),
@@ -74,6 +73,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
         surge,
         webhook_defaults: WebhookDefaults { limits, header_names },
         webhook_sections: WebhookSections::default(),
+        webhook_sources,
         host_limits,
         spool_path: raw.spool.path.clone(),
         spool_bytes_max: raw.spool.bytes_max.0,
@@ -88,22 +88,26 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
         token: given_token.filter(|token| !is_empty(token)),
         access,
         alerts,
+        metrics_projects_max: raw.metrics.project_label.then_some(raw.metrics.projects_max),
         log_format,
         log_level: raw.log.level.clone(),
     })
 }
 
-fn webhooks(
+fn routes(
     raw: &Raw,
     defaults: (&Limits, Option<&HeaderNames>),
     errors: &mut SettingErrors,
-) -> Vec<Webhook> {
+) -> Option<Routes> {
     let sections = raw.webhook.iter().enumerate();
-    sections.filter_map(|(at, section)| webhook(at, section, defaults, errors)).collect()
+    let webhooks: Vec<Webhook> =
+        sections.filter_map(|(at, section)| webhook(at, section, defaults, errors)).collect();
+    errors.or("webhook", Routes::new(webhooks))
 }
 
 /// Checks ranges and other constraints that types alone do not express.
-fn check_ranges(raw: &Raw, errors: &mut SettingErrors) {
+fn check_ranges(raw: &Raw) -> SettingErrors {
+    let mut errors = SettingErrors::default();
     let slot_ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let named = |name: &str| (1..=63).contains(&name.len());
     let level = &raw.log.level;
@@ -139,6 +143,7 @@ fn check_ranges(raw: &Raw, errors: &mut SettingErrors) {
             errors.note(field, why);
         }
     }
+    errors
 }
 
 fn lane_bytes_max(raw: &raw::Spool, errors: &mut SettingErrors) -> u64 {

@@ -86,6 +86,24 @@ impl Merged {
         self.root.as_dict().into_iter().flat_map(Dict::iter)
     }
 
+    /// The place of each item of a list of sections: `sidecar.toml, line 41`, or another source.
+    pub(super) fn places(&self, section: &str) -> Vec<String> {
+        let value = self.root.as_dict().and_then(|root| root.get(section));
+        let items = value.and_then(Value::as_array).unwrap_or_default();
+        let name = value.and_then(|value| self.figment.get_metadata(value.tag()));
+        let name = name.map_or("defaults", |metadata| &metadata.name);
+        let lines = match &self.file {
+            Some(file) if name == FILE => file.lines_of_items(section),
+            _ => Vec::new(),
+        };
+        let file = self.file.as_ref().map_or("", |file| file.short_name());
+        let place = |at: usize| match lines.get(at) {
+            Some(line) => format!("{file}, line {line}"),
+            None => format!("the {name}"),
+        };
+        (0..items.len()).map(place).collect()
+    }
+
     /// The origin of the value at `path`; if there is no value, of its nearest parent.
     pub(super) fn origin(&self, path: &[String]) -> Option<Origin> {
         let mut value = &self.root;
@@ -142,6 +160,25 @@ impl File {
             (start, value) = found;
         }
         Some(self.line_at(start))
+    }
+
+    /// The lines of the items of a list of sections.
+    fn lines_of_items(&self, section: &str) -> Vec<usize> {
+        let Ok(table) = DeTable::parse(&self.text) else { return Vec::new() };
+        let found = table.get_ref().iter().find(|(key, _)| key.get_ref() == section);
+        let Some(DeValue::Array(items)) = found.map(|(_, value)| value.get_ref()) else { return Vec::new() };
+        let (mut line, mut counted) = (1, 0);
+        let line_of = |start: usize| {
+            line += self.text.get(counted..start).unwrap_or_default().matches('\n').count();
+            counted = start;
+            line
+        };
+        items.iter().map(|item| item.span().start).map(line_of).collect()
+    }
+
+    /// The name without its folders.
+    fn short_name(&self) -> &str {
+        self.name.rsplit('/').next().unwrap_or(&self.name)
     }
 
     fn line_at(&self, byte: usize) -> usize {

@@ -22,7 +22,9 @@ mod url;
 mod values;
 mod warnings;
 mod webhook;
+mod webhook_row;
 mod webhook_section;
+mod webhook_sources;
 
 use std::path::PathBuf;
 
@@ -33,10 +35,11 @@ pub use show::show;
 pub(crate) use units::span;
 pub use values::{
     Alerts, DEFAULT_SETTINGS, Initial, InvalidSettings, LogFormat, OnTruncate, Settings, Sources,
-    WebhookDefaults, WebhookSections,
+    WebhookDefaults, WebhookQuery, WebhookSection, WebhookSections, WebhookSource, WebhookSources,
 };
 pub use warnings::warnings;
 pub use webhook::{masked, merged_settings, replace_plain_secrets};
+pub use webhook_row::{RefusedRow, RowWebhook, check_columns};
 
 /// Loads the effective settings.
 pub fn load(sources: &Sources) -> Result<Settings, InvalidSettings> {
@@ -66,7 +69,7 @@ fn settings(merged: &Merged) -> Result<Settings, InvalidSettings> {
     let misfits = faults.clone();
     match raw.as_ref().map(check::check) {
         Some(Ok(settings)) if faults.is_empty() => {
-            return Ok(Settings { webhook_sections: WebhookSections::of(merged.root()), ..settings });
+            return Ok(Settings { webhook_sections: WebhookSections::of(merged), ..settings });
         }
         Some(Err(errors)) => {
             // An error about a replaced value is not meaningful.

@@ -21,6 +21,8 @@ pub(super) struct Raw {
     pub(super) admin: Admin,
     pub(super) alerts: Alerts,
     pub(super) log: Log,
+    pub(super) metrics: Metrics,
+    pub(super) webhooks: WebhookSources,
     #[serde(default)]
     pub(super) webhook: Vec<Webhook>,
     #[serde(default)]
@@ -188,6 +190,21 @@ pub(super) struct Alerts {
 pub(super) struct Log {
     pub(super) format: String,
     pub(super) level: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Metrics {
+    pub(super) project_label: bool,
+    pub(super) projects_max: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WebhookSources {
+    pub(super) query: String,
+    pub(super) refresh: HumanDuration,
+    pub(super) from: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -1,5 +1,6 @@
 //! The validated settings, as values.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub webhook_defaults: WebhookDefaults,
     /// `[[webhook]]`, as written
     pub webhook_sections: WebhookSections,
+    /// `[webhooks]`
+    pub webhook_sources: WebhookSources,
     /// `delivery.in_flight_max`
     pub in_flight_max: usize,
     /// `delivery.surge`
@@ -67,6 +70,8 @@ pub struct Settings {
     pub access: AccessOptions,
     /// `[alerts]`; `None` without a URL.
     pub alerts: Option<Alerts>,
+    /// `metrics.projects_max`, where `metrics.project_label` is set
+    pub metrics_projects_max: Option<usize>,
     /// `log.format`
     pub log_format: LogFormat,
     /// `log.level`
@@ -91,13 +96,79 @@ pub struct WebhookDefaults {
     pub header_names: HeaderNames,
 }
 
-/// The `[[webhook]]` sections of the settings file, as written. They may hold secrets, and are never printed.
-#[derive(Clone, Default)]
-pub struct WebhookSections(pub Vec<serde_json::Value>);
+/// The `[[webhook]]` sections of the settings, as written.
+#[derive(Clone, Debug, Default)]
+pub struct WebhookSections(pub Vec<WebhookSection>);
 
-impl std::fmt::Debug for WebhookSections {
+/// A `[[webhook]]` section.
+#[derive(Clone)]
+pub struct WebhookSection {
+    /// It may hold secrets, and is never printed.
+    pub settings: serde_json::Value,
+    /// Where it is: `sidecar.toml, line 41`, or another source.
+    pub place: String,
+}
+
+impl std::fmt::Debug for WebhookSection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("…")
+        f.write_str(&self.place)
+    }
+}
+
+/// Where webhooks may come from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WebhookSources {
+    /// `webhooks.from`
+    pub from: BTreeSet<WebhookSource>,
+    /// `webhooks.query`
+    pub query: Option<WebhookQuery>,
+}
+
+/// A place where webhooks may come from. A later one comes first for the same project and callback.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum WebhookSource {
+    /// `[[webhook]]`.
+    File,
+    /// `webhooks.query`.
+    Query,
+    /// The page, the API and `sidecar webhooks`.
+    Page,
+}
+
+/// A table of the application with webhooks.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WebhookQuery {
+    /// A SELECT with the columns `project`, `callback` and `url`, and others by the keys of a `[[webhook]]` section.
+    pub sql: String,
+    /// How often it is read.
+    pub refresh: Duration,
+}
+
+impl WebhookSource {
+    /// As `webhooks.from` names them.
+    pub const ALL: [(&str, Self); 3] = [("file", Self::File), ("query", Self::Query), ("page", Self::Page)];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Query => "query",
+            Self::Page => "page",
+        }
+    }
+}
+
+impl WebhookSources {
+    /// Why webhooks cannot be set by the page, the API or a command; `None` where they can.
+    pub fn locked(&self) -> Option<String> {
+        if self.from.contains(&WebhookSource::Page) {
+            return None;
+        }
+        let from: Vec<String> = self.from.iter().map(|source| format!("\"{}\"", source.name())).collect();
+        Some(format!(
+            "webhooks are set elsewhere: `webhooks.from` has {} only: change them there, or add \"page\" to it",
+            from.join(" and ")
+        ))
     }
 }
 

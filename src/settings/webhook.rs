@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use super::deserialize;
 use super::error::{SettingError, SettingErrors};
 use super::merged::Merged;
-use super::values::{InvalidSettings, WebhookDefaults, WebhookSections};
+use super::raw;
+use super::values::{InvalidSettings, WebhookDefaults, WebhookSection, WebhookSections};
 use super::webhook_section;
 use crate::deliver::{Webhook, shown_url};
 
@@ -15,11 +16,14 @@ impl WebhookDefaults {
     /// Checks the settings of a webhook, and reads the secrets that they refer to. Errors name the field.
     pub fn check(&self, settings: &Value) -> Result<Webhook, InvalidSettings> {
         let invalid = |why: String| InvalidSettings(vec![format!("`webhook`: {why}")]);
-        let defaults = Merged::of_text("")?;
         let section = Setting::serialize(settings).map_err(|error| invalid(error.kind.to_string()))?;
         if section.as_dict().is_none() {
             return Err(invalid("an object is expected".to_owned()));
         }
+        if let Some(webhook) = self.valid(&section) {
+            return Ok(webhook);
+        }
+        let defaults = Merged::of_text("")?;
         let mut root = defaults.root().as_dict().cloned().unwrap_or_else(Dict::new);
         root.insert("webhook".to_owned(), Setting::Array(Tag::Default, vec![section]));
         let (raw, faults) = deserialize::read(&Setting::Dict(Tag::Default, root));
@@ -43,12 +47,24 @@ impl WebhookDefaults {
     }
 }
 
+impl WebhookDefaults {
+    /// A valid section, read by itself: there may be thousands.
+    fn valid(&self, section: &Setting) -> Option<Webhook> {
+        let raw: raw::Webhook = section.deserialize().ok()?;
+        let mut errors = SettingErrors::default();
+        let defaults = (&self.limits, Some(&self.header_names));
+        let webhook = webhook_section::webhook(0, &raw, defaults, &mut errors);
+        webhook.filter(|_| errors.0.is_empty())
+    }
+}
+
 impl WebhookSections {
-    pub(super) fn of(root: &Setting) -> Self {
-        let sections = root.as_dict().and_then(|root| root.get("webhook")?.as_array());
-        Self(
-            sections.into_iter().flatten().filter_map(|section| serde_json::to_value(section).ok()).collect(),
-        )
+    pub(super) fn of(merged: &Merged) -> Self {
+        let sections = merged.root().as_dict().and_then(|root| root.get("webhook")?.as_array());
+        let places = merged.places("webhook");
+        let section =
+            |(section, place)| Some(WebhookSection { settings: serde_json::to_value(section).ok()?, place });
+        Self(sections.into_iter().flatten().zip(places).filter_map(section).collect())
     }
 }
 
@@ -138,7 +154,7 @@ fn merge(into: &mut Value, change: &Value, field: &str) {
     }
 }
 
-fn is_reference(object: &Map<String, Value>) -> bool {
+pub(super) fn is_reference(object: &Map<String, Value>) -> bool {
     object.len() == 1 && (object.contains_key("env") || object.contains_key("file"))
 }
 
@@ -166,7 +182,7 @@ fn is_inside(path: &str, of: &str) -> bool {
 }
 
 /// Every secret, with its path: plain, or a reference.
-fn secrets(settings: &Value) -> Vec<(String, Value)> {
+pub(super) fn secrets(settings: &Value) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for_each_secret(&mut settings.clone(), &mut |path, value| found.push((path.to_owned(), value.clone())));
     found

@@ -11,6 +11,8 @@ pub mod catalog;
 pub mod documents;
 /// Checks before a start, and the steps that create what is missing.
 pub mod preflight;
+/// The application's own table of webhooks.
+pub mod webhook_rows;
 
 mod conninfo;
 mod required;

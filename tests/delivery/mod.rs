@@ -21,3 +21,4 @@ mod status_codes;
 mod surge;
 mod tls;
 mod verifiers;
+mod webhook_query;

@@ -125,7 +125,7 @@ async fn a_first_start_a_reload_and_many_projects_are_counted_too() {
     database.run("INSERT INTO documents (id, project_id) VALUES (501, 'p1')").await;
     until("one more", async || counts(&sidecar).filter(|(records, _)| *records == 131)).await;
     let text = output_text(&run(&sidecar, &["doctor"]).await);
-    assert!(text.contains("no [[webhook]] is set"), "{text}");
+    assert!(text.contains("no webhook is configured"), "{text}");
     sidecar.stop().await;
     release(&database).await;
 }

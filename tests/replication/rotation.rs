@@ -5,10 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use sidecar::secret::Secret;
+use sidecar::source::webhook_rows::WebhookTable;
 use sidecar::source::{Connection, Conninfo, PasswordSource, SourceError, connect_sql};
 
 use crate::replication::authentication::{enter, refused};
 use crate::replication::fixture::{Server, on_all_versions};
+use crate::support::until;
 
 fn write(path: &Path, text: &str) {
     fs::write(path, text).expect("a file");
@@ -53,6 +55,31 @@ on_all_versions! {
                 let gone = enter(&conninfo).await;
                 assert!(matches!(gone, Err(SourceError::Unreachable(_))), "{gone:?}");
             }
+        }
+    }
+
+    async fn the_query_of_webhooks_reads_its_password_again_when_its_session_was_lost(server: &Server) {
+        let administrator = connect_sql(&server.conninfo("postgres")).await.expect("a session");
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("secret");
+        administrator.batch_execute("DROP ROLE IF EXISTS asking; CREATE ROLE asking LOGIN PASSWORD 'first'").await.expect("a role");
+        let conninfo = Conninfo {
+            password_source: Some(PasswordSource::File(file.clone())),
+            ..server.parse(&format!("host={} user=asking dbname=postgres", server.folder.display()))
+        };
+        write(&file, "first\n");
+        let mut table = WebhookTable::default();
+        let sql = "select 'p' as project, '*' as callback, 'https://h/' as url";
+        let read = table.read(&conninfo, sql).await.expect("rows");
+        assert_eq!((read.columns.len(), read.rows.len()), (3, 1));
+        let pid = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'asking'";
+        administrator.batch_execute(&format!("ALTER ROLE asking PASSWORD 'second'; {pid}")).await.expect("a change");
+        write(&file, "second\n");
+        until("the session to be opened again", async || table.read(&conninfo, sql).await.ok()).await;
+        // What it runs writes nothing, and its errors leave the session usable.
+        for wrong in ["drop role asking", "select set_config('transaction_read_only', 'off', true)", "nonsense"] {
+            table.read(&conninfo, wrong).await.expect_err(wrong);
+            table.read(&conninfo, sql).await.expect("rows");
         }
     }
 

@@ -15,6 +15,7 @@ mod status;
 mod webhook_lanes;
 mod webhook_requests;
 mod webhook_secrets;
+mod webhook_sources;
 mod webhooks;
 
 pub use access::{
@@ -45,6 +46,7 @@ pub use webhook_requests::{
     ApplyRequest, ApplyResult, PlannedAction, PlannedChange, TestBody, TestRequest, TestResult,
 };
 pub use webhook_secrets::{ReceiverSecret, RotateRequest, RotateResult, SigningSecretList};
+pub use webhook_sources::{OriginCounts, RefusedRowStatus, WebhookQueryStatus, WebhookSourcesStatus};
 pub use webhooks::{RevisionQuery, WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookStatus};
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::replays::{ReplayStatus, WindowStatus};
 use super::resync::ResyncStatus;
+use super::webhook_sources::WebhookSourcesStatus;
 use crate::deliver::LaneCondition;
 use crate::outcome::{Class, OutcomeKind};
 use crate::record::Callback;
@@ -33,6 +34,9 @@ pub struct Status {
     pub filtered: DroppedStatus,
     /// Running replays, the newest first.
     pub replays: Vec<ReplayStatus>,
+    /// Where webhooks come from.
+    #[serde(default)]
+    pub webhooks: WebhookSourcesStatus,
 }
 
 /// Records dropped because no webhook takes them.
@@ -130,11 +134,13 @@ pub enum SourceState {
     WaitingForPostgres,
     /// Another process holds the slot.
     WaitingForSlot,
+    /// The application's table of webhooks was not read yet.
+    WaitingForWebhooks,
 }
 
 impl SourceState {
     /// Every state.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Connecting,
         Self::Resyncing,
         Self::Seeding,
@@ -143,6 +149,7 @@ impl SourceState {
         Self::Streaming,
         Self::WaitingForPostgres,
         Self::WaitingForSlot,
+        Self::WaitingForWebhooks,
     ];
 
     /// As status and readiness write it.
@@ -156,6 +163,7 @@ impl SourceState {
             Self::Streaming => "streaming",
             Self::WaitingForPostgres => "waiting_for_postgres",
             Self::WaitingForSlot => "waiting_for_slot",
+            Self::WaitingForWebhooks => "waiting_for_webhooks",
         }
     }
 }

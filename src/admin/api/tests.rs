@@ -62,8 +62,18 @@ fn a_status_keeps_its_keys() {
         "filtered": {
             "records": 4, "lanes": [{"project": "q", "callback": "modified", "records": 4}], "more_lanes": 1
         },
-        "replays": [replay()]
+        "webhooks": sources(), "replays": [replay()]
     }));
+}
+
+fn sources() -> Value {
+    json!({
+        "from": ["file", "query"], "locked": "webhooks are set elsewhere", "counts": {"file": 1, "query": 2, "set": 0},
+        "query": {
+            "read_at": "2026-01-31T09:00:00Z", "error": null, "webhooks": 2, "more_refused": 0,
+            "refused": [{"project": "p", "callback": "*", "why": "`webhook.url`: a URL is expected"}]
+        }
+    })
 }
 
 #[test]
@@ -99,14 +109,16 @@ fn a_dead_letter_keeps_its_keys() {
 fn webhooks_keep_their_keys() {
     let webhook = json!({
         "project": "p", "callback": "*", "host": "h:443", "origin": "set", "revision": 7,
-        "changed_at": "2026-01-31T09:00:00Z", "lanes": []
+        "set_in": null, "changed_at": "2026-01-31T09:00:00Z", "lanes": []
     });
     let mut detail = webhook.clone();
     detail["settings"] = json!({"url": "https://h/", "secret": {"env": "S"}});
-    survives::<WebhookList>(json!({ "webhooks": [webhook] }));
+    detail["locked"] = json!(null);
+    detail["refused"] = json!("`webhook.url`: a URL is expected");
+    survives::<WebhookList>(json!({ "webhooks": [webhook], "sources": sources() }));
     survives::<WebhookDetail>(detail);
     survives::<ApplyResult>(json!({
-        "changes": [{"action": "change", "project": "p", "callback": "*", "fields": ["url"]}], "unchanged": 1
+        "changes": [{"action": "change", "project": "p", "callback": "*", "fields": ["url"], "over": "sidecar.toml, line 41"}], "unchanged": 1
     }));
     survives::<PauseResult>(json!({
         "lanes": 2, "in_flight": [{"project": "p", "callback": "ingested"}],

@@ -92,6 +92,10 @@ pub struct PlannedChange {
     pub callback: String,
     /// The fields that differ.
     pub fields: Vec<String>,
+    /// The place of the one that it comes before, or, where it is removed, that is in force then:
+    /// `sidecar.toml, line 41`, or `webhooks.query`.
+    #[serde(default)]
+    pub over: Option<String>,
 }
 
 impl PlannedChange {

@@ -5,12 +5,16 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::status::LaneStatus;
+use super::webhook_sources::WebhookSourcesStatus;
 
 /// The body of `GET /api/v1/webhooks`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct WebhookList {
     /// Those in force, by project and callback.
     pub webhooks: Vec<WebhookStatus>,
+    /// Where they come from.
+    #[serde(default)]
+    pub sources: WebhookSourcesStatus,
 }
 
 /// A webhook, and the lanes that it answers for.
@@ -24,9 +28,12 @@ pub struct WebhookStatus {
     pub host: String,
     /// Where it comes from.
     pub origin: WebhookOrigin,
-    /// The number of this version of it; `null` where it comes from the file.
+    /// Its place: `sidecar.toml, line 41`, or `webhooks.query`; `null` where it was set.
+    #[serde(default)]
+    pub set_in: Option<String>,
+    /// The number of this version of it; `null` where it was not set.
     pub revision: Option<u64>,
-    /// When it was set; `null` where it comes from the file.
+    /// When it was set; `null` where it was not set.
     pub changed_at: Option<String>,
     /// Its lanes that have had a record.
     pub lanes: Vec<LaneStatus>,
@@ -38,7 +45,9 @@ pub struct WebhookStatus {
 pub enum WebhookOrigin {
     /// The settings file.
     File,
-    /// It was set while the sidecar ran, and comes before one of the file for the same project and callback.
+    /// `webhooks.query`. It comes before one of the file for the same project and callback.
+    Query,
+    /// It was set by the page, the API or a command, and comes before both.
     Set,
 }
 
@@ -51,6 +60,12 @@ pub struct WebhookDetail {
     /// Its settings, with the keys of a `[[webhook]]` section. Secrets are masked, the URL is shortened;
     /// `{"env": …}` and `{"file": …}` are as they were given.
     pub settings: serde_json::Value,
+    /// Why it cannot be changed by the page, the API and commands; `null` where it can.
+    #[serde(default)]
+    pub locked: Option<String>,
+    /// Why its row of `webhooks.query` is refused, where one is.
+    #[serde(default)]
+    pub refused: Option<String>,
 }
 
 /// The project and the callback that a webhook is for: `PROJECT/CALLBACK` in a path.
@@ -75,6 +90,7 @@ impl WebhookOrigin {
     pub fn name(self) -> &'static str {
         match self {
             Self::File => "file",
+            Self::Query => "query",
             Self::Set => "set",
         }
     }

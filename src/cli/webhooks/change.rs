@@ -152,7 +152,13 @@ pub(super) async fn apply(spool: &Path, args: &ApplyArgs) -> Result<Exit, Exit> 
             PlannedAction::Remove => '-',
         };
         let fields = change.fields.join(", ");
-        let line = format!("{sign} {} {} {fields}", plain(&change.project), plain(&change.callback));
+        let over = match (&change.over, change.action) {
+            (Some(place), PlannedAction::Remove) => format!("(that of {} is in force then)", plain(place)),
+            (Some(place), _) => format!("(comes before that of {})", plain(place)),
+            (None, _) => String::new(),
+        };
+        let (project, callback) = (plain(&change.project), plain(&change.callback));
+        let line = format!("{sign} {project} {callback} {fields} {over}");
         print(format_args!("{}\n", line.trim_end()));
     }
     let done = if args.dry_run { "would change" } else { "changed" };
@@ -194,4 +200,4 @@ pub(super) const APPLY_AFTER_HELP: &str = "\
   sidecar webhooks apply hooks.toml --dry-run
 
 Each line is a webhook that is added (+), changed (~) with the fields that differ,
-or removed (-). All changes are made together or, where one is refused, none.";
+or removed (-), and the place of the one that it comes before. All changes are made together or, where one is refused, none.";

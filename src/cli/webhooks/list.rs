@@ -55,7 +55,7 @@ fn row(webhook: &WebhookStatus, lane: Option<&LaneStatus>) -> [String; 9] {
         plain(lane.map_or(&webhook.project, |lane| &lane.project)),
         lane.map_or_else(|| plain(&webhook.callback), |lane| lane.callback.to_string()),
         plain(&webhook.host),
-        webhook.origin.to_string(),
+        webhook.set_in.as_deref().map_or_else(|| webhook.origin.to_string(), plain),
         lane.map_or_else(none, |lane| lane.state.to_string()),
         lane.map_or_else(none, |lane| lane.pending.records.to_string()),
         seconds(lane.and_then(|lane| lane.since_seconds)),

@@ -176,6 +176,9 @@ impl Driver {
         let metrics = &self.params.metrics;
         let callback = ended.lane.callback();
         metrics.attempts.get_or_create(&AttemptLabel { callback, outcome: ended.outcome.kind }).inc();
+        if let Some(projects) = &metrics.projects {
+            projects.attempt(self.project(ended.lane), callback, ended.outcome.kind);
+        }
         metrics.attempt_duration.observe(ended.took.as_secs_f64());
         if fate == Fate::Delivered {
             metrics.batches_delivered.get_or_create(&CallbackLabel { callback }).inc();

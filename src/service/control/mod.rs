@@ -21,6 +21,7 @@ mod status;
 mod stored_records;
 mod tail_line;
 mod test_requests;
+mod webhook_sources;
 mod webhooks;
 mod why;
 

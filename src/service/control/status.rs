@@ -5,14 +5,14 @@ use std::sync::PoisonError;
 use super::Controller;
 use super::replays::{running, window};
 use crate::admin::{
-    DroppedLane, DroppedStatus, LaneBacklog, LaneStatus, OpenTransactionStatus, Progress, Readiness,
-    ReplayStatus, SourceStatus, SpoolStatus, Status,
+    DroppedLane, DroppedStatus, LaneBacklog, LaneStatus, OpenTransactionStatus, OriginCounts, Progress,
+    Readiness, ReplayStatus, Scope, SourceStatus, SpoolStatus, Status,
 };
 use crate::alert::Figures;
 use crate::capture::Dropped;
 use crate::clock::Clock;
 use crate::deliver::LaneCondition;
-use crate::metrics::{OperationLabel, StateLabel};
+use crate::metrics::{OperationLabel, OriginLabel, ProjectLane, StateLabel};
 use crate::service::state::Phase;
 use crate::spool::Room;
 use crate::time::Timestamp;
@@ -29,6 +29,7 @@ impl Controller {
             dropped: shown(self.capture.dropped_records().dropped()),
             filtered: shown(self.capture.dropped_records().filtered()),
             replays: self.running_replays(),
+            webhooks: self.webhook_sources(&Scope::All),
         }
     }
 
@@ -153,6 +154,7 @@ impl Controller {
         let metrics = &self.metrics;
         let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         metrics.spool_bytes.set(gauge(status.spool.live_bytes));
+        metrics.spool_bytes_max.set(gauge(status.spool.bytes_max));
         metrics.shadow_bytes.set(gauge(status.spool.shadow_bytes));
         metrics.shadow_documents.set(gauge(status.spool.shadow_documents));
         metrics.slot_retained_bytes.set(status.source.retained_bytes);
@@ -165,6 +167,24 @@ impl Controller {
         metrics.ready.set(i64::from(status.readiness.ready));
         let oldest = status.lanes.iter().filter_map(|lane| lane.pending.oldest_seconds).fold(0.0, f64::max);
         metrics.oldest_pending_seconds.set(gauge(std::time::Duration::from_secs_f64(oldest).as_secs()));
+        if let Some(projects) = &metrics.projects {
+            projects.set_lanes(status.lanes.iter().map(|lane| ProjectLane {
+                project: &lane.project,
+                pending_records: lane.pending.records,
+                is_unhealthy: !lane.state.is_healthy(),
+            }));
+        }
+        let OriginCounts { file, query, set } = status.webhooks.counts;
+        for (origin, count) in [("file", file), ("query", query), ("set", set)] {
+            metrics.webhooks.get_or_create(&OriginLabel { origin }).set(gauge(count));
+        }
+        let query = status.webhooks.query.as_ref();
+        metrics
+            .webhooks_query_successful
+            .set(query.map(|query| u64::from(query.error.is_none() && query.read_at.is_some())));
+        metrics
+            .webhooks_query_refused_rows
+            .set(query.map(|query| query.refused.len() as u64 + query.more_refused));
         for condition in LaneCondition::ALL {
             let count = status.lanes.iter().filter(|lane| lane.state == condition).count();
             metrics.lanes.get_or_create(&StateLabel { state: condition.name() }).set(gauge(count as u64));

@@ -1,14 +1,15 @@
 //! Webhooks on request: listed, shown, changed, exported.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::Value;
 
 use super::Controller;
 use crate::admin::{
-    Access, ApplyRequest, ApplyResult, LaneStatus, PauseRequest, PauseResult, RequestError, RotateRequest,
-    RotateResult, SigningSecretList, SkipRequest, SkipResult, TestRequest, TestResult, WebhookControl,
-    WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookStatus,
+    Access, ApplyRequest, ApplyResult, LaneStatus, OriginCounts, PauseRequest, PauseResult, RequestError,
+    RotateRequest, RotateResult, SigningSecretList, SkipRequest, SkipResult, TestRequest, TestResult,
+    WebhookControl, WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookStatus,
 };
 use crate::deliver::{Routes, Webhook};
 use crate::service::webhooks::{SetWebhook, key_of};
@@ -28,19 +29,19 @@ impl WebhookControl for Controller {
             })
             .collect();
         webhooks.sort_by(|a, b| (&a.project, &a.callback).cmp(&(&b.project, &b.callback)));
-        Ok(WebhookList { webhooks })
+        Ok(WebhookList { webhooks, sources: self.webhook_sources(&access.scope) })
     }
 
     fn webhook(&self, key: &WebhookKey, access: &Access) -> Result<WebhookDetail, RequestError> {
         access.scope.require(&key.project)?;
         let webhook = self.webhooks.find(key)?;
-        let settings = self.webhooks.with(|in_force| {
-            let set = in_force.set(key).map(|set| &set.settings);
-            set.or(in_force.section(key)).map(masked)
+        let (settings, refused, locked) = self.webhooks.with(|in_force| {
+            let settings = in_force.settings_of(key).as_ref().map(masked);
+            (settings, in_force.refused(key).map(str::to_owned), in_force.sources().locked())
         });
         let lanes = lanes_by_webhook(&self.webhooks.routes(), self.lane_statuses()).remove(key);
         let webhook = self.webhook_status(key, &webhook, lanes.unwrap_or_default());
-        Ok(WebhookDetail { webhook, settings: settings.unwrap_or_default() })
+        Ok(WebhookDetail { webhook, settings: settings.unwrap_or_default(), locked, refused })
     }
 
     fn set_webhook(
@@ -83,7 +84,16 @@ impl WebhookControl for Controller {
 
     fn export_webhooks(&self, access: &Access) -> Result<String, RequestError> {
         let is_own = |set: &&SetWebhook| access.scope.holds(&set.key.project);
-        self.webhooks.with(|in_force| in_force.all_set().iter().filter(is_own).map(section).collect())
+        let set: Result<String, RequestError> =
+            self.webhooks.with(|in_force| in_force.all_set().iter().filter(is_own).map(section).collect());
+        let OriginCounts { file, query, .. } = self.webhook_sources(&access.scope).counts;
+        let mut text = set?;
+        for (webhooks, place) in [(file, "[[webhook]] of the settings"), (query, "`webhooks.query`")] {
+            if webhooks > 0 {
+                let _ = writeln!(text, "# Not exported: {webhooks} of {place}.");
+            }
+        }
+        Ok(text)
     }
 
     fn pause(&self, request: &PauseRequest, access: &Access) -> Result<PauseResult, RequestError> {
@@ -107,12 +117,18 @@ impl Controller {
     /// A webhook, with the lanes that it answers for.
     fn webhook_status(&self, key: &WebhookKey, webhook: &Webhook, lanes: Vec<LaneStatus>) -> WebhookStatus {
         let of_set = |set: &SetWebhook| (set.revision, set.changed_at.to_rfc3339());
-        let (revision, changed_at) = self.webhooks.with(|in_force| in_force.set(key).map(of_set)).unzip();
+        let (origin, set_in, set) = self.webhooks.with(|in_force| {
+            let origin = in_force.origin(key);
+            let set_in = in_force.place_below(key).filter(|_| origin != WebhookOrigin::Set);
+            (origin, set_in, in_force.set(key).map(of_set))
+        });
+        let (revision, changed_at) = set.unzip();
         WebhookStatus {
             project: key.project.clone(),
             callback: key.callback.clone(),
             host: webhook.host().to_string(),
-            origin: if revision.is_some() { WebhookOrigin::Set } else { WebhookOrigin::File },
+            origin,
+            set_in,
             revision,
             changed_at,
             lanes,
@@ -141,7 +157,7 @@ fn section(set: &SetWebhook) -> Result<String, RequestError> {
     let text = toml::to_string(&serde_json::json!({ "webhook": [section] }));
     let text =
         text.map_err(|error| RequestError::Internal(format!("write the webhooks as TOML: {error}")))?;
-    Ok(text + "\n")
+    Ok(format!("# Set at {}, revision {}.\n{text}\n", set.changed_at.to_rfc3339(), set.revision))
 }
 
 #[cfg(test)]

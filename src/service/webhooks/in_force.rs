@@ -1,19 +1,24 @@
-//! The webhooks of both origins, as values.
+//! The webhooks of all origins, as values.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::query::{QueryChanges, QueryList};
 use super::secrets::{Unsealed, seal, unseal};
-use crate::admin::WebhookKey;
+use crate::admin::{WebhookKey, WebhookOrigin};
 use crate::deliver::{HostLimits, Routes, SurgeLimit, Webhook};
 use crate::record::Callback;
-use crate::settings::{InvalidSettings, Settings, WebhookDefaults, WebhookSections};
+use crate::settings::{
+    InvalidSettings, RefusedRow, Settings, WebhookDefaults, WebhookSection, WebhookSections, WebhookSource,
+    WebhookSources,
+};
+use crate::source::webhook_rows::WebhookRows;
 use crate::spool::{SpoolKeys, StoredWebhook, WebhookChange};
 use crate::time::Timestamp;
 
-/// What is in force: the settings file's part as it was read last, and those that were set.
+/// What is in force: the settings file's part as it was read last, the query's list, and those that were set.
 pub(in crate::service) struct InForce {
     file: Routes,
     sections: WebhookSections,
@@ -21,8 +26,10 @@ pub(in crate::service) struct InForce {
     limits: (usize, HostLimits, u64, Option<SurgeLimit>),
     /// `spool.key`
     keys: SpoolKeys,
-    /// By key.
+    /// By key. Without "page" in `webhooks.from`, they are not used.
     set: Vec<SetWebhook>,
+    sources: WebhookSources,
+    query: QueryList,
 }
 
 /// A webhook that was set.
@@ -35,6 +42,13 @@ pub(in crate::service) struct SetWebhook {
     pub(in crate::service) changed_at: Timestamp,
     /// In the spool, a secret of it is encrypted with another key than the first.
     pub(super) is_outdated: bool,
+}
+
+/// A read of the query failed.
+pub(super) struct QueryFailure {
+    pub(super) why: String,
+    /// It did not fail so since the last success.
+    pub(super) is_new: bool,
 }
 
 /// A change that was checked.
@@ -61,6 +75,8 @@ impl InForce {
             ),
             keys: settings.spool_keys.clone(),
             set: Vec::new(),
+            sources: settings.webhook_sources.clone(),
+            query: QueryList::default(),
         };
         let set: Vec<_> = stored.into_iter().map(|stored| in_force.read(stored)).collect();
         let (set, wrong): (Vec<_>, Vec<_>) = set.into_iter().partition(Result::is_ok);
@@ -79,7 +95,13 @@ impl InForce {
             revision: set.revision,
             changed_at: set.changed_at,
         });
-        Self::new(settings, stored.collect())
+        let new = Self::new(settings, stored.collect())?;
+        // The list of another query is in force until that was read.
+        let query = match &new.sources.query {
+            Some(_) => self.query.with_defaults(&new.defaults),
+            None => QueryList::default(),
+        };
+        Ok(Self { query, ..new })
     }
 
     fn read(&self, stored: StoredWebhook) -> Result<SetWebhook, InvalidSettings> {
@@ -128,9 +150,79 @@ impl InForce {
             .collect();
     }
 
-    /// Those that were set, and those of the file for other projects and callbacks.
+    /// Those that were set; for other projects and callbacks those of the query, then those of the file.
     pub(in crate::service) fn routes(&self) -> Routes {
-        Routes::over(self.set.iter().map(|set| Arc::clone(&set.webhook)).collect(), &self.file)
+        let set = self.set.iter().filter(|_| self.uses_page()).map(|set| &set.webhook);
+        Routes::over(set.chain(self.query.webhooks()).map(Arc::clone).collect(), &self.file)
+    }
+
+    /// Takes what the query gave. `None`: it is no longer the query of the settings.
+    pub(super) fn take_rows(
+        &mut self,
+        sql: &str,
+        read: Result<WebhookRows, String>,
+        at: Timestamp,
+    ) -> Option<Result<QueryChanges, QueryFailure>> {
+        self.sources.query.as_ref().filter(|query| query.sql == sql)?;
+        let taken = read.and_then(|read| self.query.take(&self.defaults, read, at));
+        Some(taken.map_err(|why| QueryFailure { is_new: self.query.failed(&why), why }))
+    }
+
+    /// Why records cannot be taken yet: the query was never read, and nobody knows which have a webhook.
+    pub(super) fn unread(&self) -> Option<String> {
+        self.sources.query.as_ref().filter(|_| self.query.read_at().is_none())?;
+        Some(match self.query.error() {
+            Some(why) => format!("`webhooks.query` was not read yet: {why}"),
+            None => "`webhooks.query` was not read yet".to_owned(),
+        })
+    }
+
+    /// Where the webhook in force for a key comes from.
+    pub(in crate::service) fn origin(&self, key: &WebhookKey) -> WebhookOrigin {
+        match (self.set(key), self.query.get(key)) {
+            (Some(_), _) => WebhookOrigin::Set,
+            (None, Some(_)) => WebhookOrigin::Query,
+            (None, None) => WebhookOrigin::File,
+        }
+    }
+
+    /// The place of the one that is in force for a key where none is set; `None`: there is none.
+    pub(in crate::service) fn place_below(&self, key: &WebhookKey) -> Option<String> {
+        if self.query.get(key).is_some() {
+            return Some("webhooks.query".to_owned());
+        }
+        self.section(key).map(|section| section.place.clone())
+    }
+
+    /// Why a row of the query for this key is refused.
+    pub(in crate::service) fn refused(&self, key: &WebhookKey) -> Option<&str> {
+        let is_its = |row: &&RefusedRow| {
+            row.project.as_deref() == Some(&key.project) && row.callback.as_deref() == Some(&key.callback)
+        };
+        self.query.refused().iter().find(is_its).map(|row| row.why.as_str())
+    }
+
+    pub(in crate::service) fn sources(&self) -> &WebhookSources {
+        &self.sources
+    }
+
+    pub(in crate::service) fn query(&self) -> &QueryList {
+        &self.query
+    }
+
+    /// The settings of the one in force for a key. They may hold secrets.
+    pub(in crate::service) fn settings_of(&self, key: &WebhookKey) -> Option<Value> {
+        if let Some(set) = self.set(key) {
+            return Some(set.settings.clone());
+        }
+        if let Some(of_query) = self.query.get(key) {
+            return serde_json::from_str(&of_query.row).ok();
+        }
+        self.section(key).map(|section| section.settings.clone())
+    }
+
+    fn uses_page(&self) -> bool {
+        self.sources.from.contains(&WebhookSource::Page)
     }
 
     /// Those whose secrets are encrypted with another key than the first, as they are to be stored.
@@ -153,23 +245,25 @@ impl InForce {
         self.limits.clone()
     }
 
-    /// One that was set.
+    /// One that was set, and is used.
     pub(in crate::service) fn set(&self, key: &WebhookKey) -> Option<&SetWebhook> {
+        if !self.uses_page() {
+            return None;
+        }
         let at = self.set.binary_search_by(|set| set.key.cmp(key)).ok()?;
         self.set.get(at)
     }
 
-    /// All that were set, by project and callback.
+    /// All that were set, by project and callback, whether they are used or not.
     pub(in crate::service) fn all_set(&self) -> &[SetWebhook] {
         &self.set
     }
 
-    /// The settings of one of the file, as written.
-    pub(in crate::service) fn section(&self, key: &WebhookKey) -> Option<&Value> {
-        self.sections
-            .0
-            .iter()
-            .find(|section| section["project"] == key.project && section["callback"] == key.callback)
+    /// One of the file, as written.
+    fn section(&self, key: &WebhookKey) -> Option<&WebhookSection> {
+        self.sections.0.iter().find(|section| {
+            section.settings["project"] == key.project && section.settings["callback"] == key.callback
+        })
     }
 }
 

@@ -1,14 +1,17 @@
-//! The webhooks in force: those of the settings file, and those that are set while the sidecar runs.
+//! The webhooks in force: those of the settings file, of `webhooks.query`, and those set while the sidecar runs.
 //!
-//! One that is set comes before one of the file for the same project and callback. A change is checked as the
-//! settings file is, then stored, and only then in force.
+//! For the same project and callback, one that is set comes before one of the query, and that before one of the
+//! file. A change is checked as the settings file is, then stored, and only then in force.
 
 mod in_force;
 mod plan;
+mod query;
+mod query_watch;
 mod rotation;
 mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
@@ -26,10 +29,11 @@ use crate::alert;
 use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::deliver::{Deliver, Pauses, Routes, Webhook, url_fingerprint};
-use crate::settings::{InvalidSettings, Settings, merged_settings};
+use crate::settings::{InvalidSettings, Settings, WebhookQuery, merged_settings};
 use crate::spool::{Fact, Op, Opened, Spool, SpoolError, WebhookChange};
 
 pub(super) use self::in_force::{SetWebhook, key_of};
+pub(super) use self::query_watch::{read, until_read, watch};
 
 /// The webhooks of the running sidecar.
 pub(super) struct Webhooks {
@@ -44,13 +48,17 @@ pub(super) struct Webhooks {
     in_force: Mutex<InForce>,
     pauses: Mutex<Pauses>,
     warnings: Mutex<LoggedWarnings>,
+    /// `webhooks.query`, as it was read last.
+    query: watch::Sender<Option<WebhookQuery>>,
+    /// Why capture and delivery wait for the query's first list.
+    unread: watch::Sender<Option<String>>,
     /// Takes changes of webhooks, for alerts.
     observe: mpsc::UnboundedSender<alert::Event>,
 }
 
 impl Webhooks {
     /// Reads those in the spool. Where one cannot be used, nothing starts: its records would go elsewhere.
-    pub(super) fn read(spool: &Spool, settings: &Settings) -> Result<InForce, InvalidSettings> {
+    fn read(spool: &Spool, settings: &Settings) -> Result<InForce, InvalidSettings> {
         let stored = spool.reader().and_then(|reader| reader.webhooks());
         let stored =
             stored.map_err(|error| InvalidSettings(vec![format!("read the spool's webhooks: {error}")]))?;
@@ -70,6 +78,7 @@ impl Webhooks {
         let pauses = pauses.context("read the spool's pauses")?;
         deliver.pause(pauses.clone()).context("keep the pauses of lanes")?;
         let in_force = sealed_again(in_force, &opened.spool, clock)?;
+        log_unused(&in_force);
         let mut warnings = LoggedWarnings::default();
         warnings.log(&in_force.routes());
         Ok(Arc::new(Self {
@@ -79,6 +88,8 @@ impl Webhooks {
             capture: Arc::clone(capture),
             deliver: Arc::clone(deliver),
             routes,
+            query: watch::Sender::new(in_force.sources().query.clone()),
+            unread: watch::Sender::new(in_force.unread()),
             in_force: Mutex::new(in_force),
             pauses: Mutex::new(pauses),
             warnings: Mutex::new(warnings),
@@ -100,8 +111,20 @@ impl Webhooks {
     pub(super) fn reload(&self, settings: &Settings) -> Result<(), InvalidSettings> {
         let mut in_force = self.lock();
         *in_force = in_force.with_settings(settings)?;
+        log_unused(&in_force);
         self.publish(&in_force);
+        self.unread.send_replace(in_force.unread());
+        self.query.send_if_modified(|query| {
+            let is_new = *query != in_force.sources().query;
+            query.clone_from(&in_force.sources().query);
+            is_new
+        });
         Ok(())
+    }
+
+    /// Why capture and delivery wait: it is not known yet which records have a webhook.
+    pub(super) fn unread(&self) -> watch::Receiver<Option<String>> {
+        self.unread.subscribe()
     }
 
     /// All in force.
@@ -134,7 +157,7 @@ impl Webhooks {
         revision: Option<u64>,
         access: &Access,
     ) -> Result<(), RequestError> {
-        let mut in_force = self.lock();
+        let mut in_force = self.unlocked()?;
         let before = in_force.set(key);
         check_revision(key, before, revision)?;
         let nothing = json!({});
@@ -151,18 +174,18 @@ impl Webhooks {
         revision: Option<u64>,
         access: &Access,
     ) -> Result<(), RequestError> {
-        let mut in_force = self.lock();
+        let mut in_force = self.unlocked()?;
         let before = in_force.set(key).ok_or_else(|| not_set(key))?;
         check_revision(key, Some(before), revision)?;
         self.store(&mut in_force, vec![removal(key)], Vec::new())?;
-        self.changed(access, key, None);
+        self.changed(&access.caller, key, None);
         self.audit.flush();
         Ok(())
     }
 
     /// Makes those that are set equal to a list, all at once.
     pub(super) fn apply(&self, request: &ApplyRequest, access: &Access) -> Result<ApplyResult, RequestError> {
-        let mut in_force = self.lock();
+        let mut in_force = self.unlocked()?;
         let wanted = plan::wanted(&request.webhooks)?;
         let result = plan::plan(&in_force, &wanted);
         let mut checked = Vec::new();
@@ -183,7 +206,7 @@ impl Webhooks {
         self.store(&mut in_force, changes, checked)?;
         for change in &result.changes {
             let key = change.key();
-            self.changed(access, &key, urls.get(&key).map(|webhook| &**webhook));
+            self.changed(&access.caller, &key, urls.get(&key).map(|webhook| &**webhook));
         }
         self.audit.flush();
         Ok(result)
@@ -193,7 +216,7 @@ impl Webhooks {
     fn put(&self, in_force: &mut InForce, checked: Checked, access: &Access) -> Result<(), RequestError> {
         let (key, webhook) = (checked.key.clone(), checked.webhook.clone());
         self.store(in_force, vec![WebhookChange::from(&checked)], vec![checked])?;
-        self.changed(access, &key, Some(&webhook));
+        self.changed(&access.caller, &key, Some(&webhook));
         self.audit.flush();
         Ok(())
     }
@@ -213,12 +236,12 @@ impl Webhooks {
     }
 
     /// Logs a change, and raises an alert; `None`: the webhook was removed.
-    fn changed(&self, access: &Access, key: &WebhookKey, webhook: Option<&Webhook>) {
+    fn changed(&self, by: &dyn fmt::Display, key: &WebhookKey, webhook: Option<&Webhook>) {
         let (message, what) = match webhook {
             Some(_) => ("a webhook was set", "set"),
             None => ("a webhook was removed", "removed"),
         };
-        self.record(access, key, webhook, message);
+        self.record(by, key, webhook, message);
         let _ = self.observe.send(alert::Event::Webhook(alert::WebhookChange {
             project: key.project.clone(),
             callback: key.callback.clone(),
@@ -229,12 +252,12 @@ impl Webhooks {
     }
 
     /// Of the URL, the audit log has the host and a fingerprint.
-    fn record(&self, access: &Access, key: &WebhookKey, webhook: Option<&Webhook>, what: &'static str) {
+    fn record(&self, by: &dyn fmt::Display, key: &WebhookKey, webhook: Option<&Webhook>, what: &'static str) {
         let (host, url) = (webhook.map(Webhook::host), webhook.map(fingerprint));
         let about = Entry::about(what, Some(&key.project));
         let callback = Some(key.callback.as_str());
         let entry = Entry { callback, host: host.as_deref(), url: url.as_deref(), ..about };
-        self.audit.submit(access, entry);
+        self.audit.submit(by, entry);
     }
 
     fn publish(&self, in_force: &InForce) {
@@ -246,8 +269,25 @@ impl Webhooks {
         self.deliver.routes_changed(in_flight_max, host_limits, lane_bytes_max, surge);
     }
 
+    /// To set and remove webhooks, where `webhooks.from` allows it.
+    fn unlocked(&self) -> Result<MutexGuard<'_, InForce>, RequestError> {
+        let in_force = self.lock();
+        in_force.sources().locked().map_or(Ok(in_force), |why| Err(RequestError::Conflict(why)))
+    }
+
     fn lock(&self) -> MutexGuard<'_, InForce> {
         self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn log_unused(in_force: &InForce) {
+    let webhooks = in_force.all_set().len();
+    if webhooks > 0 && in_force.sources().locked().is_some() {
+        tracing::warn!(
+            webhooks,
+            "webhooks that were set by the page, the API or `sidecar webhooks` are not used: `webhooks.from` does not \
+             have \"page\""
+        );
     }
 }
 
@@ -331,7 +371,7 @@ fn removal(key: &WebhookKey) -> WebhookChange {
 
 fn not_set(key: &WebhookKey) -> RequestError {
     RequestError::NotFound(format!(
-        "no webhook was set for {}: `sidecar webhooks list` shows those that were; one of the settings file is changed there",
+        "no webhook was set for {}: `sidecar webhooks list` shows those that were; one of the settings file or of `webhooks.query` is changed there",
         shown(key)
     ))
 }

@@ -32,7 +32,7 @@ pub(super) fn plan(in_force: &InForce, wanted: &BTreeMap<WebhookKey, Value>) -> 
     let mut changes: Vec<PlannedChange> = Vec::new();
     let mut change = |action, key: &WebhookKey, fields| {
         let WebhookKey { project, callback } = key.clone();
-        changes.push(PlannedChange { action, project, callback, fields });
+        changes.push(PlannedChange { action, project, callback, fields, over: in_force.place_below(key) });
     };
     let mut unchanged = 0;
     for (key, settings) in wanted {

@@ -27,14 +27,14 @@ impl Webhooks {
     ) -> Result<SigningSecretList, RequestError> {
         let webhook = self.find(key)?;
         let now = self.clock.wall();
-        let is_set = self.with(|in_force| in_force.set(key).is_some());
-        self.record(access, key, Some(&webhook), "signing secrets were shown");
+        let origin = self.with(|in_force| in_force.origin(key));
+        self.record(&access.caller, key, Some(&webhook), "signing secrets were shown");
         self.audit.flush();
         let secrets = webhook.secrets.iter().filter(|secret| secret.signs_at(now));
         Ok(SigningSecretList {
             project: key.project.clone(),
             callback: key.callback.clone(),
-            origin: if is_set { WebhookOrigin::Set } else { WebhookOrigin::File },
+            origin,
             secrets: secrets
                 .map(|secret| ReceiverSecret {
                     secret: secret.for_receiver(),
@@ -54,10 +54,14 @@ impl Webhooks {
         let key = WebhookKey { project, callback };
         let overlap = overlap(request.overlap_seconds)?;
         let now = self.clock.wall();
-        let mut in_force = self.lock();
+        let mut in_force = self.unlocked()?;
         let Some(set) = in_force.set(&key) else {
-            let of_file = || of_file(&key, now.plus(overlap));
-            return Err(if self.find(&key).is_ok() { of_file() } else { not_set(&key) });
+            let origin = in_force.origin(&key);
+            return Err(match self.find(&key) {
+                Ok(_) if origin == WebhookOrigin::Query => of_query(&key),
+                Ok(_) => of_file(&key, now.plus(overlap)),
+                Err(_) => not_set(&key),
+            });
         };
         let (new, source) = new_secret(&in_force, set, request.secret.as_ref())?;
         let for_receiver = new.for_receiver();
@@ -70,7 +74,7 @@ impl Webhooks {
         let revision = in_force.set(&key).map(|set| set.revision).unwrap_or_default();
         let old_secrets = u64::try_from(secrets.len().saturating_sub(1)).unwrap_or(u64::MAX);
         let old_until = secrets.iter().filter_map(SigningSecret::end).max().map(Timestamp::to_rfc3339);
-        self.record(access, &key, None, "a signing secret was rotated");
+        self.record(&access.caller, &key, None, "a signing secret was rotated");
         self.audit.flush();
         let WebhookKey { project, callback } = key;
         Ok(RotateResult { project, callback, revision, secret: for_receiver, old_secrets, old_until })
@@ -154,6 +158,14 @@ fn check_same(read: &[SigningSecret], wanted: &[SigningSecret]) -> Result<(), Re
         "`webhook.secret`: a file of an old secret holds another text now, so that the old secret would end to sign at once: \
          give the new secret in a file of its own, or set `spool.key`, with which old secrets are kept in the spool"
             .to_owned(),
+    ))
+}
+
+fn of_query(key: &WebhookKey) -> RequestError {
+    RequestError::Conflict(format!(
+        "the webhook of {} is a row of `webhooks.query`, and is changed in that table: `secret` may be a JSON list, the \
+         new secret first and the old one with its end, as in {{\"value\": \"whsec_…\", \"until\": \"2026-12-01T00:00:00Z\"}}",
+        shown(key)
     ))
 }
 
