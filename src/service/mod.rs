@@ -186,8 +186,8 @@ impl Service {
             epochs,
             routes: effective,
         };
-        let supervisor = supervised(supervisor, &opened, webhooks.unread())?;
         Ok(Self {
+            supervisor: supervised(supervisor, &opened, webhooks.unread())?,
             sources,
             client,
             webhooks,
@@ -197,7 +197,6 @@ impl Service {
             capture,
             deliver,
             metrics,
-            supervisor,
             failures,
             stop,
             listeners: tasks,

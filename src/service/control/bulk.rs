@@ -17,7 +17,7 @@ use crate::spool::{DeadLetter, DeadLetterNo, Done, Op, Reader, Spool, SpoolError
 
 /// What is done with dead letters.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Action {
+enum Action {
     Discard,
     Redeliver,
 }
@@ -47,7 +47,25 @@ struct Hands {
 }
 
 impl Controller {
-    pub(super) fn act_on_dead_letters(
+    /// One more attempt for each.
+    pub(super) fn redeliver_dead_letters(
+        &self,
+        selection: &DeadLetterSelection,
+        access: &Access,
+    ) -> Result<DeadLetterCounts, RequestError> {
+        self.act_on_dead_letters(Action::Redeliver, selection, access)
+    }
+
+    /// No replay sends their records.
+    pub(super) fn discard_dead_letters(
+        &self,
+        selection: &DeadLetterSelection,
+        access: &Access,
+    ) -> Result<DeadLetterCounts, RequestError> {
+        self.act_on_dead_letters(Action::Discard, selection, access)
+    }
+
+    fn act_on_dead_letters(
         &self,
         action: Action,
         selection: &DeadLetterSelection,

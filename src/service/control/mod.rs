@@ -32,7 +32,6 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use self::bulk::Action;
 pub(super) use self::jobs::Jobs;
 use self::lanes::Lanes;
 pub(super) use self::recent_status::RecentStatus;
@@ -151,7 +150,7 @@ impl Control for Controller {
         selection: &DeadLetterSelection,
         access: &Access,
     ) -> Result<DeadLetterCounts, RequestError> {
-        self.act_on_dead_letters(Action::Redeliver, selection, access)
+        self.redeliver_dead_letters(selection, access)
     }
 
     fn discard(
@@ -159,7 +158,7 @@ impl Control for Controller {
         selection: &DeadLetterSelection,
         access: &Access,
     ) -> Result<DeadLetterCounts, RequestError> {
-        self.act_on_dead_letters(Action::Discard, selection, access)
+        self.discard_dead_letters(selection, access)
     }
 }
 
