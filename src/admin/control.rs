@@ -8,6 +8,7 @@ use super::api::{
     DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, Readiness,
     ReplayList, ReplayStatus, ReplaySummary, ResyncRequest, Status,
 };
+use super::operation_control::OperationControl;
 use super::record_control::RecordControl;
 use super::request_error::RequestError;
 use super::webhook_control::WebhookControl;
@@ -15,7 +16,7 @@ use crate::replay::ReplayRequest;
 
 /// The running sidecar. Every method except [`Control::readiness`] may wait for the disk. What takes an [`Access`] keeps
 /// to its projects.
-pub trait Control: AccessControl + RecordControl + WebhookControl {
+pub trait Control: AccessControl + OperationControl + RecordControl + WebhookControl {
     /// Whether the sidecar is ready. Probes call it often: it waits for neither the loops nor the disk.
     fn readiness(&self) -> Readiness;
     /// The current status, of all projects.

@@ -18,6 +18,8 @@ mod control;
 mod headers;
 mod listener;
 mod lists;
+mod operation_control;
+mod operation_routes;
 mod page;
 mod problems;
 mod record_control;
@@ -27,7 +29,6 @@ mod respond;
 mod routes;
 mod server;
 mod session_routes;
-mod sign_in;
 mod socket;
 mod tail;
 mod text;
@@ -60,8 +61,10 @@ pub use api::{
     DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, JobList, JobState,
     JobStatus, LastAttempt, RecordBody, RecordQuery, RowStatus, ShadowStatus,
 };
+pub use api::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use control::Control;
 pub use listener::AdminListener;
+pub use operation_control::OperationControl;
 pub use record_control::RecordControl;
 pub use request_error::{FieldError, Problem, RequestError};
 pub use respond::AdminState;

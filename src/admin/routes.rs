@@ -16,7 +16,7 @@ use super::access::{Access, authorize};
 use super::api::{DeadLetterQuery, DeadLetterSelection, ResyncAccepted, ResyncRequest};
 use super::request_error::RequestError;
 use super::respond::{AdminState, json, respond};
-use super::{access_routes, page, record_routes, session_routes, tail, webhook_routes};
+use super::{access_routes, operation_routes, page, record_routes, session_routes, tail, webhook_routes};
 use crate::record::Callback;
 use crate::replay::ReplayRequest;
 
@@ -39,6 +39,7 @@ pub(super) fn router(admin: Arc<AdminState>) -> Router {
         .merge(access_routes::router())
         .merge(record_routes::router())
         .merge(webhook_routes::router())
+        .merge(operation_routes::router())
         .merge(page::router())
         .merge(session_routes::router())
         .route_layer(middleware::from_fn_with_state(Arc::clone(&admin), authorize))

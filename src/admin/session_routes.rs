@@ -11,9 +11,9 @@ use serde::Deserialize;
 
 use super::access::{COOKIE, Client, cookie};
 use super::access_control::NewSession;
+use super::page::{LinkPage, SignInPage, link_page, sign_in_page};
 use super::request_error::RequestError;
 use super::respond::AdminState;
-use super::sign_in::{LinkPage, SignInPage, link_page, sign_in_page};
 
 type Admin = State<Arc<AdminState>>;
 

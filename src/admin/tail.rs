@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::Stream;
 use futures_util::stream::unfold;
+use futures_util::{Stream, StreamExt as _};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -24,23 +24,43 @@ pub struct TailLine {
     pub json: String,
 }
 
+/// What a subscriber gets.
+#[derive(Clone, Debug)]
+pub(super) enum Tailed {
+    /// So many records came faster than they were taken.
+    Missed(u64),
+    Record(Arc<TailLine>),
+}
+
 /// Records from now on, of one project and callback where these are given. A subscriber that is too slow
-/// misses records: a line says how many.
+/// misses records.
+pub(super) fn tailed(
+    tail: &Tail,
+    project: Option<String>,
+    callback: Option<Callback>,
+) -> impl Stream<Item = Tailed> + use<> {
+    unfold((tail.subscribe(), project), move |(mut lines, project)| async move {
+        loop {
+            let tailed = match lines.recv().await {
+                Ok(line) if project.as_ref().is_some_and(|project| *project != line.project) => continue,
+                Ok(line) if callback.is_some_and(|callback| callback != line.callback) => continue,
+                Ok(line) => Tailed::Record(line),
+                Err(RecvError::Lagged(missed)) => Tailed::Missed(missed),
+                Err(RecvError::Closed) => return None,
+            };
+            return Some((tailed, (lines, project)));
+        }
+    })
+}
+
+/// The same as lines of JSON.
 pub(super) fn lines(
     tail: &Tail,
     project: Option<String>,
     callback: Option<Callback>,
 ) -> impl Stream<Item = Bytes> + use<> {
-    unfold((tail.subscribe(), project), move |(mut lines, project)| async move {
-        loop {
-            let line = match lines.recv().await {
-                Ok(line) if project.as_ref().is_some_and(|project| *project != line.project) => continue,
-                Ok(line) if callback.is_some_and(|callback| callback != line.callback) => continue,
-                Ok(line) => line.json.clone(),
-                Err(RecvError::Lagged(missed)) => format!("{{\"not_shown\":{missed}}}\n"),
-                Err(RecvError::Closed) => return None,
-            };
-            return Some((Bytes::from(line), (lines, project)));
-        }
+    tailed(tail, project, callback).map(|tailed| match tailed {
+        Tailed::Missed(missed) => Bytes::from(format!("{{\"not_shown\":{missed}}}\n")),
+        Tailed::Record(line) => Bytes::from(line.json.clone()),
     })
 }

@@ -83,7 +83,7 @@ async fn follow(spool: &Path, number: u64) -> Exit {
             Ok(status) => status.source,
             Err(exit) => return exit,
         };
-        if let Some(Progress { done, estimate }) = source.seeding {
+        if let Some(Progress { done, estimate, .. }) = source.seeding {
             bar.set_length(estimate.max(1));
             bar.set_position(done);
         }

@@ -87,7 +87,7 @@ fn write_source(out: &mut String, source: &SourceStatus) {
         size(source.retained_bytes),
         or_dash(source.wal_status.as_deref())
     );
-    if let Some(Progress { done, estimate }) = source.seeding {
+    if let Some(Progress { done, estimate, .. }) = source.seeding {
         let _ = writeln!(out, "         first start: {done} of about {estimate} documents");
     }
 }

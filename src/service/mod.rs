@@ -4,6 +4,7 @@ mod alerts;
 mod audit;
 mod control;
 mod credentials;
+mod doctor;
 mod logged_warnings;
 mod reloadable_client;
 mod resync_queue;
@@ -40,6 +41,7 @@ use crate::settings::{self, InvalidSettings, Settings, Sources};
 use crate::source::webhook_rows::WebhookTable;
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
 
+pub use doctor::findings;
 pub use supervisor::required;
 
 /// Why a run ended without a stop signal.
@@ -62,7 +64,7 @@ impl From<InvalidSettings> for RunError {
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(settings: Settings, sources: Sources) -> Result<(), RunError> {
     let mut signals = Signals::listen()?;
-    let mut service = Service::start(settings, sources).await?;
+    let mut service = Service::start(Arc::new(settings), sources).await?;
     systemd::ready();
     let termination = service.until_terminated(&mut signals).await;
     match &termination {
@@ -132,8 +134,7 @@ struct Service {
 }
 
 impl Service {
-    async fn start(settings: Settings, sources: Sources) -> Result<Self, RunError> {
-        let settings = Arc::new(settings);
+    async fn start(settings: Arc<Settings>, sources: Sources) -> Result<Self, RunError> {
         let opened = open_spool(&settings)?;
         let clock = Clock::start(opened.uptime);
         let epochs = epochs(&opened)?;
@@ -162,6 +163,7 @@ impl Service {
             clock,
             started_at: Clock::now(),
             settings: Arc::clone(&settings),
+            sources: sources.clone(),
             epoch: epochs.current(),
             webhooks: Arc::clone(&webhooks),
             post: Mutex::new(client.post(Handle::current())),

@@ -17,11 +17,13 @@ pub(super) enum Phase {
     Resyncing {
         progress: ComparisonProgress,
         estimate: u64,
+        began: Timestamp,
         why: String,
     },
     Seeding {
         progress: ComparisonProgress,
         estimate: u64,
+        began: Timestamp,
     },
     /// Reading has stopped for this reason.
     Stopped(String),

@@ -9,23 +9,42 @@ use super::settings;
 use super::values::{InvalidSettings, Sources};
 use crate::deliver::shown_url;
 
-/// One line per setting: `batch.records_max = 100    # defaults`.
-pub fn show(sources: &Sources) -> Result<String, InvalidSettings> {
+/// A setting in force.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Effective {
+    /// `batch.records_max`
+    pub name: String,
+    /// As the settings file would have it; `"…"` for a secret.
+    pub value: String,
+    /// Where it is set.
+    pub source: String,
+}
+
+/// Every setting.
+pub fn effective(sources: &Sources) -> Result<Vec<Effective>, InvalidSettings> {
     let merged = Merged::read(sources)?;
     settings(&merged)?;
     let mut leaves = Vec::new();
     for (key, value) in merged.sections() {
         walk(vec![key.clone()], value, &mut leaves);
     }
-    let leaves: Vec<(String, String, Vec<String>)> =
-        leaves.into_iter().map(|(path, value)| (path.join("."), value, path)).collect();
-    let widths = leaves.iter().map(|(name, value, _)| name.len() + value.len());
+    let with_source = |(path, value): (Vec<String>, String)| Effective {
+        source: merged.origin(&path).map(|origin| origin.to_string()).unwrap_or_default(),
+        name: path.join("."),
+        value,
+    };
+    Ok(leaves.into_iter().map(with_source).collect())
+}
+
+/// One line per setting: `batch.records_max = 100    # defaults`.
+pub fn show(sources: &Sources) -> Result<String, InvalidSettings> {
+    let settings = effective(sources)?;
+    let widths = settings.iter().map(|setting| setting.name.len() + setting.value.len());
     let width = widths.filter(|width| *width < 60).max().unwrap_or(0);
     let mut out = String::new();
-    for (name, value, path) in leaves {
-        let origin = merged.origin(&path).map(|origin| origin.to_string()).unwrap_or_default();
+    for Effective { name, value, source } in settings {
         let pad = width.saturating_sub(name.len() + value.len());
-        let _ = writeln!(out, "{name} = {value}{:pad$}   # {origin}", "");
+        let _ = writeln!(out, "{name} = {value}{:pad$}   # {source}", "");
     }
     Ok(out)
 }

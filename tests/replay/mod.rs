@@ -5,5 +5,6 @@ mod deliveries;
 mod documents;
 mod faults;
 mod fixture;
+mod pages;
 mod ranges;
 mod window;

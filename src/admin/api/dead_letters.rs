@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::OutcomeKind;
+use crate::outcome::{Class, OutcomeKind};
 use crate::record::Callback;
 use crate::spool::{DeadReason, Phase};
 
@@ -86,6 +86,9 @@ pub struct DeadLetterStatus {
     pub batch: Option<String>,
     /// Another attempt is queued or in flight.
     pub redelivering: bool,
+    /// The last attempt on record.
+    #[serde(default)]
+    pub last_attempt: Option<LastAttempt>,
 }
 
 /// One dead letter, with records and attempts.
@@ -144,6 +147,21 @@ pub struct AttemptStatus {
     pub response_body: Option<String>,
     /// When the next attempt was due.
     pub next_attempt_at: Option<String>,
+}
+
+/// The last attempt of a batch.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct LastAttempt {
+    /// When it began.
+    pub started_at: String,
+    /// Its duration.
+    pub took_seconds: f64,
+    /// The status of the response.
+    pub status: Option<u16>,
+    /// `delivered`, or the word for what went wrong.
+    pub outcome: OutcomeKind,
+    /// What a failure speaks of.
+    pub class: Option<Class>,
 }
 
 /// How long the steps of an attempt took. Absent: the step was not needed, or did not end.

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::dead_letters::{AttemptStatus, DeadLetterRecord};
-use crate::outcome::{Class, OutcomeKind};
+use super::dead_letters::{AttemptStatus, DeadLetterRecord, LastAttempt};
 use crate::record::Callback;
 
 /// A page of batches, filtered, or those of a search.
@@ -80,21 +79,6 @@ pub struct DeliveryStatus {
     pub dead_letter: Option<i64>,
     /// The number of the replay that it is of.
     pub replay: Option<u64>,
-}
-
-/// The last attempt of a batch.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct LastAttempt {
-    /// When it began.
-    pub started_at: String,
-    /// Its duration.
-    pub took_seconds: f64,
-    /// The status of the response.
-    pub status: Option<u16>,
-    /// `delivered`, or the word for what went wrong.
-    pub outcome: OutcomeKind,
-    /// What a failure speaks of.
-    pub class: Option<Class>,
 }
 
 /// What became of a batch.

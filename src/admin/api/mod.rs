@@ -8,6 +8,7 @@ mod dead_letters;
 mod deliveries;
 mod documents;
 mod jobs;
+mod operations;
 mod records;
 mod replays;
 mod resync;
@@ -24,14 +25,15 @@ pub use access::{
 };
 pub use dead_letters::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
-    DeadLetterRecord, DeadLetterSelection, DeadLetterStatus,
+    DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, LastAttempt,
 };
 pub use deliveries::{
     DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
-    DeliveryStatus, FoundRecordStatus, LastAttempt,
+    DeliveryStatus, FoundRecordStatus,
 };
 pub use documents::{DocumentDetail, DocumentQuery, DocumentRecord, RowStatus, ShadowStatus};
 pub use jobs::{JobList, JobState, JobStatus};
+pub use operations::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use records::{RecordBody, RecordQuery};
 pub use replays::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, WindowStatus};
 pub use resync::{ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus};

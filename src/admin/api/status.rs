@@ -186,12 +186,18 @@ pub struct OpenTransactionStatus {
 }
 
 /// The progress of a first start or a resync.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Progress {
     /// Documents compared.
     pub done: u64,
     /// Documents in the table, as the server's statistics estimate it.
     pub estimate: u64,
+    /// Documents compared in a second, since it began.
+    #[serde(default)]
+    pub documents_per_second: Option<f64>,
+    /// What is left at that rate.
+    #[serde(default)]
+    pub seconds_left: Option<f64>,
 }
 
 /// The spool.

@@ -6,6 +6,7 @@ use super::parts::Undelivered;
 use super::render::rendered;
 use super::visit::{Links, Visit};
 use super::{show, texts as t};
+use crate::admin::access::{Access, Caller, Endpoint, Reach};
 use crate::admin::control::Control;
 use crate::admin::request_error::RequestError;
 
@@ -13,11 +14,42 @@ use crate::admin::request_error::RequestError;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Nav {
     Overview,
+    Deliveries,
+    Document,
+    DeadLetters,
+    Replay,
+    Tail,
+    Table,
+    Doctor,
+    Settings,
+    Audit,
 }
 
 impl Nav {
     /// In the order of the navigation, each with its path and its name.
-    const ALL: [(Self, &'static str, &'static str); 1] = [(Self::Overview, "", t::nav::OVERVIEW)];
+    const ALL: [(Self, &'static str, &'static str); 10] = [
+        (Self::Overview, "", t::nav::OVERVIEW),
+        (Self::Deliveries, "deliveries", t::nav::DELIVERIES),
+        (Self::Document, "document", t::nav::DOCUMENT),
+        (Self::DeadLetters, "dead-letters", t::nav::DEAD_LETTERS),
+        (Self::Replay, "replay", t::nav::REPLAY),
+        (Self::Tail, "tail", t::nav::TAIL),
+        (Self::Table, "table", t::nav::TABLE),
+        (Self::Doctor, "doctor", t::nav::DOCTOR),
+        (Self::Settings, "settings", t::nav::SETTINGS),
+        (Self::Audit, "audit", t::nav::AUDIT),
+    ];
+}
+
+impl Nav {
+    /// The pages that the visitor may see, each with its path and its name.
+    fn seen_by(access: &Access) -> Vec<(Self, &'static str, &'static str)> {
+        let is_seen = |path: &str| {
+            let endpoint = Endpoint::find("GET", &format!("/{path}"));
+            endpoint.is_some_and(|found| access.scope.project().is_none() || found.reach == Reach::Tenant)
+        };
+        Self::ALL.into_iter().filter(|(_, path, _)| is_seen(path)).collect()
+    }
 }
 
 #[derive(Template)]
@@ -25,9 +57,14 @@ impl Nav {
 struct Frame<'a> {
     links: &'a Links,
     nav: Nav,
+    entries: Vec<(Nav, &'static str, &'static str)>,
     title: &'a str,
     /// What no receiver has taken, and somebody has to act on.
     undelivered: u64,
+    /// Who is signed in; `None`: nobody.
+    who: Option<String>,
+    /// Where nobody is: the way to change that.
+    sign_in: Option<String>,
     /// What was done by the request before.
     done: Option<String>,
     content: &'a str,
@@ -44,5 +81,22 @@ pub(super) fn page(
     let status = visit.access.scope.require_all().and_then(|()| control.recent_status(&visit.access));
     let undelivered = status.map_or(0, |status| Undelivered::of(&status).total());
     let done = visit.query("done").and_then(|what| t::done(what, visit.number("count").unwrap_or(0)));
-    rendered(&Frame { links: &visit.links, nav, title, undelivered, done, content })
+    let (who, sign_in) = match &visit.access.caller {
+        Caller::Anonymous => (None, Some(visit.links.to("sign-in"))),
+        Caller::Link { .. } | Caller::Token { .. } | Caller::AdminToken => {
+            (Some(visit.access.caller.to_string()), None)
+        }
+        Caller::Socket { .. } | Caller::User { .. } => (None, None),
+    };
+    rendered(&Frame {
+        links: &visit.links,
+        nav,
+        entries: Nav::seen_by(&visit.access),
+        title,
+        undelivered,
+        who,
+        sign_in,
+        done,
+        content,
+    })
 }

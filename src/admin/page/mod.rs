@@ -13,14 +13,29 @@
 //! as the page changes; without the script the page is what it was when it was loaded.
 
 mod assets;
+mod attempts;
+mod audit;
+mod choice;
+mod confirm;
+mod dead_letters;
+mod deliveries;
+mod doctor;
+mod document;
+mod form;
 mod frame;
 mod live;
 mod overview;
 mod parts;
 mod render;
+mod replay;
 mod serve;
+mod settings;
 mod show;
+mod sign_in;
+mod table;
+mod tail;
 mod texts;
+mod utc;
 mod visit;
 
 use std::sync::Arc;
@@ -29,6 +44,19 @@ use axum::Router;
 
 use super::respond::AdminState;
 
+pub(super) use self::sign_in::{LinkPage, SignInPage, link_page, sign_in_page};
+
 pub(super) fn router() -> Router<Arc<AdminState>> {
-    Router::new().merge(assets::router()).merge(overview::router())
+    Router::new()
+        .merge(assets::router())
+        .merge(overview::router())
+        .merge(dead_letters::router())
+        .merge(replay::router())
+        .merge(audit::router())
+        .merge(doctor::router())
+        .merge(settings::router())
+        .merge(deliveries::router())
+        .merge(document::router())
+        .merge(table::router())
+        .merge(tail::router())
 }

@@ -5,6 +5,7 @@
 use std::borrow::Borrow;
 use std::time::Duration;
 
+use crate::admin::text;
 use crate::amount;
 
 /// `1,234,567`
@@ -45,6 +46,21 @@ pub(super) fn span(seconds: impl Borrow<f64>) -> String {
     }
 }
 
+/// `0.3 ms`, `12 ms`, `1.2 s`
+pub(super) fn short(seconds: impl Borrow<f64>) -> String {
+    let seconds = *seconds.borrow();
+    match seconds * 1_000.0 {
+        millis if millis < 10.0 => format!("{millis:.1} ms"),
+        millis if millis < 1_000.0 => format!("{millis:.0} ms"),
+        _ => span(seconds),
+    }
+}
+
+/// Text of tenants and receivers: what is not displayed, or changes the direction of text, is escaped.
+pub(super) fn plain(text: impl AsRef<str>) -> String {
+    text::plain(text.as_ref())
+}
+
 /// `2026-11-28 17:46:01`, of RFC 3339 in UTC.
 pub(super) fn time(rfc3339: &str) -> String {
     rfc3339.get(..19).map_or_else(|| rfc3339.to_owned(), |time| time.replace('T', " "))
@@ -66,6 +82,8 @@ mod tests {
             [0.42, 12.0, 360.0, 10_800.0, 777_600.0].map(span),
             ["0.4 s", "12 s", "6 min", "3 h", "9 days"]
         );
+        assert_eq!([0.000_31, 0.0123, 0.9, 1.25].map(short), ["0.3 ms", "12 ms", "900 ms", "1.2 s"]);
+        assert_eq!(plain("a\u{202e}b"), "a\\u{202e}b");
         assert_eq!(time("2026-11-28T17:46:01.123Z"), "2026-11-28 17:46:01");
     }
 }

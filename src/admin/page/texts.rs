@@ -1,5 +1,14 @@
 //! Every text of the page.
 
+mod batches;
+mod comparisons;
+mod operations;
+mod records;
+
+pub(super) use self::batches::{deliveries, document};
+pub(super) use self::comparisons::{resync, table};
+pub(super) use self::operations::{audit, doctor, settings, sign_in};
+pub(super) use self::records::{attempts, choice, confirm, dead_letters, replay, tail};
 use super::show::count;
 
 /// What the page is called.
@@ -11,6 +20,16 @@ pub(super) const STALE: &str =
     "The page lost its connection and shows what was. It connects again by itself.";
 pub(super) const COPY: &str = "Copy";
 pub(super) const COPIED: &str = "Copied";
+
+pub(super) const FAILED: &str = "Failed";
+pub(super) const BACK_TO_PROJECTS: &str = "Back to the projects";
+pub(super) const NEXT_PAGE: &str = "Next page";
+pub(super) const SIGN_IN: &str = "Sign in";
+pub(super) const SIGN_OUT: &str = "Sign out";
+pub(super) const YES: &str = "yes";
+pub(super) const CANCEL: &str = "Cancel";
+pub(super) const PROJECT: &str = "Project";
+pub(super) const CALLBACK: &str = "Callback";
 
 pub(super) const UNKNOWN: &str = "unknown";
 pub(super) const RECORD: &str = "record";
@@ -25,6 +44,15 @@ pub(super) const DOCUMENTS: &str = "documents";
 
 pub(super) mod nav {
     pub(in super::super) const OVERVIEW: &str = "Overview";
+    pub(in super::super) const DELIVERIES: &str = "Deliveries";
+    pub(in super::super) const DOCUMENT: &str = "Document";
+    pub(in super::super) const DEAD_LETTERS: &str = "Dead letters";
+    pub(in super::super) const REPLAY: &str = "Replay";
+    pub(in super::super) const TAIL: &str = "Tail";
+    pub(in super::super) const TABLE: &str = "Table";
+    pub(in super::super) const DOCTOR: &str = "Doctor";
+    pub(in super::super) const SETTINGS: &str = "Settings";
+    pub(in super::super) const AUDIT: &str = "Audit";
 }
 
 pub(super) mod lane {
@@ -111,6 +139,13 @@ pub(super) mod spool {
 pub(super) fn done(what: &str, n: u64) -> Option<String> {
     let records = count(n, "record", "records");
     Some(match what {
+        "discarded" => format!("{} discarded.", count(n, "dead letter is", "dead letters are")),
+        "redelivering" => {
+            format!("{} made. One that fails stays a dead letter.", count(n, "attempt is", "attempts are"))
+        }
+        "replaying" => format!("The replay has started: {records}."),
+        "replay-cancelled" => "The replay is cancelled: its remaining records are not sent.".to_owned(),
+        "resync" => "The resync is requested. It starts within a second.".to_owned(),
         "saved" => "The webhook is saved and in force.".to_owned(),
         "skipped" => format!("{records} skipped. A replay can still send them."),
         _ => return None,

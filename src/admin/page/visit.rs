@@ -7,7 +7,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::admin::access::Access;
+use crate::admin::access::{Access, Capability};
 
 /// One request for a page.
 #[derive(Clone, Debug)]
@@ -25,6 +25,16 @@ impl Visit {
     pub(super) fn query(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(given, value)| given == name && !value.is_empty());
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of a parameter that may be there more than once.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.query.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the visitor may do this.
+    pub(super) fn can(&self, capability: Capability) -> bool {
+        self.access.can.contains(&capability)
     }
 
     /// A parameter of the query that is a number.
@@ -59,6 +69,11 @@ pub(super) struct Links {
 }
 
 impl Links {
+    /// Of a page beside the first one.
+    pub(super) fn top() -> Self {
+        Self { root: "./".to_owned(), theme: None, is_embedded: false }
+    }
+
     fn of(path: &str, query: &[(String, String)]) -> Self {
         let is = |name: &str, wanted: &str| query.iter().any(|(n, value)| n == name && value == wanted);
         let depth = path.matches('/').count().saturating_sub(1);

@@ -6,9 +6,10 @@ use super::dead_letter_filter::{Filter, FilterText, Pages};
 use super::stored_records::{Names, StoredRecord, stored_records};
 use crate::admin::{
     AttemptStatus, AttemptSteps, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterStatus,
-    RequestError, Scope,
+    LastAttempt, RequestError, Scope,
 };
 use crate::deliver::{TenantFailure, request_id};
+use crate::outcome::Cause;
 use crate::spool::{DeadLetter, DeadLetterNo, Exchange, LoggedAttempt, Reader, SpoolError};
 use crate::time::Timestamp;
 
@@ -35,7 +36,7 @@ pub(super) fn page(reader: &Reader, query: &DeadLetterQuery) -> Result<DeadLette
     found.truncate(limit);
     let next = found.last().map(|letter| letter.no.0).filter(|_| more);
     let mut names = Names::new(reader);
-    let shown = found.iter().map(|letter| status(letter, &mut names));
+    let shown = found.iter().map(|letter| status(reader, letter, &mut names));
     Ok(DeadLetterPage { dead_letters: shown.collect::<Result<_, _>>()?, next })
 }
 
@@ -48,13 +49,18 @@ pub(super) fn detail(reader: &Reader, no: i64, scope: &Scope) -> Result<DeadLett
         None => Vec::new(),
     };
     Ok(DeadLetterDetail {
-        dead_letter: status(&letter, &mut Names::new(reader))?,
+        dead_letter: status(reader, &letter, &mut Names::new(reader))?,
         first_records: records.iter().map(StoredRecord::shown).collect::<Result<_, _>>()?,
         attempts: attempts.into_iter().map(|row| attempt(letter.batch, row, scope)).collect(),
     })
 }
 
-fn status(letter: &DeadLetter, names: &mut Names<'_>) -> Result<DeadLetterStatus, SpoolError> {
+fn status(
+    reader: &Reader,
+    letter: &DeadLetter,
+    names: &mut Names<'_>,
+) -> Result<DeadLetterStatus, SpoolError> {
+    let last_attempt = letter.batch.map(|batch| last_attempt(reader, &batch)).transpose()?;
     Ok(DeadLetterStatus {
         no: letter.no.0,
         project: names.of(letter.lane)?,
@@ -65,7 +71,19 @@ fn status(letter: &DeadLetter, names: &mut Names<'_>) -> Result<DeadLetterStatus
         bytes: letter.bytes,
         batch: letter.batch.map(|batch| batch.to_string()),
         redelivering: letter.redelivery.is_some(),
+        last_attempt: last_attempt.flatten(),
     })
+}
+
+/// The last attempt of a batch that is on record.
+pub(super) fn last_attempt(reader: &Reader, id: &Uuid) -> Result<Option<LastAttempt>, SpoolError> {
+    Ok(reader.last_attempt(id)?.map(|attempt| LastAttempt {
+        started_at: attempt.started_at.to_rfc3339(),
+        took_seconds: std::time::Duration::from_micros(attempt.took_micros).as_secs_f64(),
+        status: attempt.status,
+        outcome: attempt.outcome,
+        class: Cause::of(attempt.outcome, attempt.status).map(|cause| cause.class),
+    }))
 }
 
 /// An attempt as the API shows it. A tenant sees no address, and answers of public addresses alone.

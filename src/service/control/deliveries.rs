@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 
 use super::Controller;
+use super::dead_letters::last_attempt;
 use super::delivery_query::{Search, parse};
 use super::replays::epochs;
 use super::stored_records::Names;
 use crate::admin::{
-    DeliveryPage, DeliveryQuery, DeliveryState, DeliveryStatus, FoundRecordStatus, LastAttempt, RequestError,
+    DeliveryPage, DeliveryQuery, DeliveryState, DeliveryStatus, FoundRecordStatus, RequestError,
 };
 use crate::deliver::{LaneCondition, LaneView};
-use crate::outcome::Cause;
 use crate::record::{Callback, LaneNo};
-use crate::spool::{Batch, BatchId, BatchQuery, BatchState, FoundRecord, Reader, SpoolError};
+use crate::spool::{Batch, BatchQuery, BatchState, FoundRecord, Reader, SpoolError};
 use crate::time::Timestamp;
 
 impl Controller {
@@ -170,14 +170,4 @@ fn waits_for(view: &LaneView) -> String {
             view.reason.clone().unwrap_or_else(|| "its turn".to_owned())
         }
     }
-}
-
-fn last_attempt(reader: &Reader, id: &BatchId) -> Result<Option<LastAttempt>, SpoolError> {
-    Ok(reader.last_attempt(id)?.map(|attempt| LastAttempt {
-        started_at: attempt.started_at.to_rfc3339(),
-        took_seconds: std::time::Duration::from_micros(attempt.took_micros).as_secs_f64(),
-        status: attempt.status,
-        outcome: attempt.outcome,
-        class: Cause::of(attempt.outcome, attempt.status).map(|cause| cause.class),
-    }))
 }

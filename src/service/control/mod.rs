@@ -12,6 +12,7 @@ mod documents;
 mod jobs;
 mod lane_requests;
 mod lanes;
+mod operations;
 mod pulled_records;
 mod recent_status;
 mod records;
@@ -49,7 +50,7 @@ use crate::clock::Clock;
 use crate::deliver::{Deliver, SendRequest};
 use crate::metrics::Metrics;
 use crate::replay::ReplayRequest;
-use crate::settings::Settings;
+use crate::settings::{Settings, Sources};
 use crate::spool::{Reader, Spool, SpoolError};
 use crate::time::Timestamp;
 
@@ -67,6 +68,8 @@ pub(super) struct Controller {
     pub(super) clock: Clock,
     pub(super) started_at: Timestamp,
     pub(super) settings: Arc<Settings>,
+    /// Where the settings were read from.
+    pub(super) sources: Sources,
     /// The current epoch when the process started.
     pub(super) epoch: Uuid,
     pub(super) webhooks: Arc<Webhooks>,

@@ -1,6 +1,7 @@
 //! The status of the running sidecar, and the gauges computed from it.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use super::Controller;
 use super::replays::{running, window};
@@ -74,9 +75,10 @@ impl Controller {
             wal_status: slot.wal_status,
             slot_queried_at: slot_queried_at.map(Timestamp::to_rfc3339),
             seeding: match phase {
-                Phase::Seeding { progress, estimate } | Phase::Resyncing { progress, estimate, .. } => {
+                Phase::Seeding { progress, estimate, began }
+                | Phase::Resyncing { progress, estimate, began, .. } => {
                     let done = progress.done.load(std::sync::atomic::Ordering::Relaxed);
-                    Some(Progress { done, estimate: estimate.max(done) })
+                    Some(comparison(done, estimate.max(done), Clock::now().since(began)))
                 }
                 _ => None,
             },
@@ -190,6 +192,14 @@ impl Controller {
             metrics.lanes.get_or_create(&StateLabel { state: condition.name() }).set(gauge(count as u64));
         }
     }
+}
+
+/// The progress of a comparison that has taken this long.
+fn comparison(done: u64, estimate: u64, took: Duration) -> Progress {
+    let as_number = |count| Duration::from_secs(count).as_secs_f64();
+    let per_second = Some(as_number(done) / took.as_secs_f64()).filter(|rate| rate.is_normal());
+    let left = per_second.map(|per_second| as_number(estimate - done) / per_second);
+    Progress { done, estimate, documents_per_second: per_second, seconds_left: left }
 }
 
 /// The lanes with the most records.

@@ -7,6 +7,7 @@ use super::Supervisor;
 use super::continuity::KnownSource;
 use super::required::log_waiting;
 use super::stream_error::StreamError;
+use crate::clock::Clock;
 use crate::position::Lsn;
 use crate::resync::{Comparison, ComparisonMode, ComparisonProgress};
 use crate::service::state::Phase;
@@ -54,7 +55,7 @@ impl Supervisor {
         self.known.replace(source.clone(), self.mapping.mapping.clone(), identity.clone());
         let progress = ComparisonProgress::default();
         let estimate = found.table.rows.unwrap_or(0);
-        self.state.enter(Phase::Seeding { progress: progress.clone(), estimate });
+        self.state.enter(Phase::Seeding { progress: progress.clone(), estimate, began: Clock::now() });
         tracing::info!(at = %snapshot.at, estimate, "a first start: reading the existing documents");
         let start = Comparison {
             generated: found.publication.as_ref().is_some_and(|publication| publication.generated),

@@ -14,6 +14,7 @@ use super::stream_error::StreamError;
 use super::{Supervisor, stopped};
 use crate::admin::ResyncState;
 use crate::capture::GroupWriter;
+use crate::clock::Clock;
 use crate::metrics::OutcomeLabel;
 use crate::position::Lsn;
 use crate::resync::{Comparison, ComparisonMode, ComparisonProgress, Differences, ResyncError};
@@ -213,7 +214,12 @@ impl Supervisor {
         known.job = None;
         let mode = self.mode(job, dry_run).await?;
         let (progress, estimate) = (ComparisonProgress::default(), found.table.rows.unwrap_or(0));
-        self.state.enter(Phase::Resyncing { progress: progress.clone(), estimate, why: job.why.clone() });
+        self.state.enter(Phase::Resyncing {
+            progress: progress.clone(),
+            estimate,
+            began: Clock::now(),
+            why: job.why.clone(),
+        });
         let facts = known.facts().into_iter().chain([(Fact::Resync, None)]).collect();
         let comparison = Comparison {
             generated: publication.is_some_and(|publication| publication.generated),

@@ -1,5 +1,7 @@
 //! The result of one check.
 
+use serde::{Deserialize, Serialize};
+
 /// The result of one check.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Finding {
@@ -14,7 +16,8 @@ pub struct Finding {
 }
 
 /// How bad a finding is.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// As it should be.
     Ok,

@@ -5,7 +5,8 @@
 
   // Live parts: the server sends the whole page again when it differs.
   const isFrozen = (part) => part.contains(document.activeElement) && !document.activeElement.id
-    || part.hasAttribute("data-freeze") && part.matches(":hover");
+    || part.hasAttribute("data-freeze") && part.matches(":hover")
+    || part.querySelector("input:checked") !== null;
   const replace = (part, next) => {
     const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
     const open = [...part.querySelectorAll("details[open][id]")].map((details) => details.id);
@@ -29,6 +30,41 @@
     const source = new EventSource(location.href);
     source.addEventListener("page", (event) => { stale.hidden = true; update(event.data); });
     source.onerror = () => { stale.hidden = false; };
+    addEventListener("pagehide", () => source.close());
+  }
+
+  // The tail: records are put on top as they come, and held while it is paused or the pointer is on the list.
+  const tail = document.querySelector("[data-tail]");
+  if (tail) {
+    const [pause, held, missed] = ["pause", "held", "missed"].map((id) => document.getElementById(id));
+    const [pauseText, rowsMax] = [pause.textContent, 200];
+    let [isPaused, waiting] = [false, []];
+    const flush = () => {
+      if (!isPaused && !tail.matches(":hover") && waiting.length) {
+        tail.insertAdjacentHTML("afterbegin", waiting.reverse().join(""));
+        waiting = [];
+        while (tail.rows.length > rowsMax) tail.lastElementChild.remove();
+        document.getElementById("no-records")?.remove();
+      }
+      held.textContent = waiting.length ? `${waiting.length} ${held.dataset.held}` : "";
+    };
+    pause.hidden = false;
+    document.getElementById("freezes").hidden = false;
+    document.getElementById("collect").hidden = true;
+    pause.addEventListener("click", () => {
+      isPaused = !isPaused;
+      pause.textContent = isPaused ? pause.dataset.resume : pauseText;
+      flush();
+    });
+    const source = new EventSource(location.href);
+    source.addEventListener("record", (event) => {
+      waiting.push(event.data);
+      if (waiting.length > rowsMax) waiting.shift();
+    });
+    source.addEventListener("missed", (event) => { missed.textContent = event.data; missed.hidden = false; });
+    source.onopen = () => { stale.hidden = true; };
+    source.onerror = () => { stale.hidden = false; };
+    setInterval(flush, 250);
     addEventListener("pagehide", () => source.close());
   }
 

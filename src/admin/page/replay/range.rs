@@ -1,0 +1,46 @@
+//! The form of a replay, as a request and in words. Pure.
+
+use crate::admin::page::form::Form;
+use crate::admin::page::utc::in_utc;
+use crate::admin::page::visit::Visit;
+use crate::admin::page::{show, texts as t};
+use crate::admin::request_error::RequestError;
+use crate::replay::ReplayRequest;
+
+/// The fields of the form that the query has. A field for a time takes it without its zone.
+pub(super) fn form(visit: &Visit) -> Form {
+    let names = ["from_lsn", "since", "to_lsn", "project", "callback", "rate"];
+    let fields = names.map(|name| {
+        let value = visit.query(name).unwrap_or_default();
+        let value = if name == "since" { value.trim_end_matches('Z') } else { value };
+        (name.to_owned(), value.to_owned())
+    });
+    Form::new(fields.into())
+}
+
+pub(super) fn request(visit: &Visit, dry_run: bool) -> Result<ReplayRequest, RequestError> {
+    let text = |name| visit.query(name).map(|value| value.trim().to_owned());
+    let rate = text("rate").map(|rate| rate.parse());
+    let rate = rate.transpose().map_err(|_| RequestError::field("rate", t::replay::RATE_WRONG))?;
+    Ok(ReplayRequest {
+        from_lsn: text("from_lsn"),
+        since: visit.query("since").map(in_utc),
+        to_lsn: text("to_lsn"),
+        project: visit.query("project").map(str::to_owned),
+        callback: text("callback"),
+        rate,
+        dry_run,
+    })
+}
+
+/// The start of a replay, its end and of what.
+pub(super) fn shown(request: &ReplayRequest) -> String {
+    let since = request.since.as_deref().map(|since| format!("{} UTC", show::time(since)));
+    let from = request.from_lsn.clone().or(since).unwrap_or_default();
+    let project = request.project.as_deref().map_or_else(|| t::replay::ALL_PROJECTS.to_owned(), show::plain);
+    let of = match &request.callback {
+        Some(callback) => format!("{project}, {callback}"),
+        None => project,
+    };
+    t::replay::range(&show::plain(from), request.to_lsn.as_deref(), &of)
+}

@@ -1,0 +1,55 @@
+//! The checks of `sidecar doctor` and the settings, for the operator.
+
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use super::Controller;
+use crate::admin::{
+    Access, DoctorReport, EffectiveSetting, FindingStatus, OperationControl, RequestError, SettingList,
+};
+use crate::service::doctor::findings;
+use crate::settings::effective;
+use crate::source::preflight::Finding;
+
+impl OperationControl for Controller {
+    fn doctor(&self, access: &Access) -> Result<DoctorReport, RequestError> {
+        access.scope.require_all()?;
+        let routes = self.webhooks.routes();
+        let dropped = self.capture.dropped_records().dropped().iter().map(|lane| lane.records).sum();
+        let checks = timeout(PATIENCE, findings(&self.settings, &routes, Some(dropped)));
+        match Handle::current().block_on(checks) {
+            Ok(Ok(found)) => Ok(DoctorReport { findings: found.into_iter().map(shown).collect() }),
+            Ok(Err(error)) => Err(RequestError::Conflict(format!("the checks were not made: {error}"))),
+            Err(_) => Err(RequestError::Conflict(format!(
+                "the checks were not made: Postgres did not answer within {} s",
+                PATIENCE.as_secs()
+            ))),
+        }
+    }
+
+    fn settings(&self, access: &Access) -> Result<SettingList, RequestError> {
+        access.scope.require_all()?;
+        let effective =
+            effective(&self.sources).map_err(|invalid| RequestError::Conflict(invalid.to_string()))?;
+        let settings = effective.into_iter().map(|setting| EffectiveSetting {
+            name: setting.name,
+            value: setting.value,
+            source: setting.source,
+        });
+        Ok(SettingList { settings: settings.collect() })
+    }
+}
+
+fn shown(finding: Finding) -> FindingStatus {
+    FindingStatus {
+        severity: finding.severity,
+        title: finding.title,
+        explanation: finding.explanation,
+        fix_sql: finding.fix_sql,
+    }
+}
+
+/// How long the checks may take.
+const PATIENCE: Duration = Duration::from_secs(20);
