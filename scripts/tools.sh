@@ -3,8 +3,9 @@
 #
 #   scripts/tools.sh demo    a C compiler and one PostgreSQL
 #   scripts/tools.sh test    a C compiler, PostgreSQL 15 and 18, libfaketime for the test of a stepped clock,
-#                            promtool (of Debian's prometheus), and the Standard Webhooks libraries of Python and
-#                            Node.js, which verify signatures
+#                            promtool (of Debian's prometheus), the Standard Webhooks libraries of Python and
+#                            Node.js, which verify signatures, and chromium with its driver and axe-core, for the
+#                            tests of the page
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${1:-test}
@@ -90,6 +91,19 @@ verifiers() {
     fi
 }
 
+# The browser of the page's tests, and what looks for faults of accessibility, into .local/axe.
+browser() {
+    command -v chromedriver >/dev/null && command -v chromium >/dev/null || {
+        say "installing chromium and its driver"
+        apt_install chromium chromium-driver || { say "no chromium: install chromium and chromium-driver"; exit 1; }
+    }
+    [ -f .local/axe/node_modules/axe-core/axe.min.js ] && return
+    say "installing axe-core"
+    command -v npm >/dev/null || apt_install nodejs npm || { say "no npm: install nodejs and npm"; exit 1; }
+    mkdir -p .local/axe
+    npm install --silent --no-audit --no-fund --no-save --prefix .local/axe 'axe-core@4' >&2
+}
+
 need_cargo
 need_cc
 case $target in
@@ -102,6 +116,7 @@ test)
     debian_postgres 15 || { say "PostgreSQL 15 is missing, and there is no apt-get to install it"; exit 1; }
     wheel
     verifiers
+    browser
     command -v promtool >/dev/null || { say "installing promtool"; apt_install prometheus; } ||
         { say "no promtool: install prometheus"; exit 1; }
     ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || apt_install libfaketime ||

@@ -12,6 +12,7 @@
     reason = "a test fails loudly, and is its own documentation"
 )]
 
+mod access;
 mod catalog;
 mod databases;
 mod delivery;
@@ -19,6 +20,7 @@ mod e2e;
 mod failover;
 mod faults;
 mod operations;
+mod page;
 mod replay;
 mod replication;
 mod resync;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::access::Access;
 use super::access_control::AccessControl;
 use super::api::{
-    DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, Readiness,
-    ReplayList, ReplayStatus, ReplaySummary, ResyncRequest, Status,
+    Activity, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection,
+    ProjectDetail, ProjectPage, ProjectQuery, Readiness, ReplayList, ReplayStatus, ReplaySummary,
+    ResyncRequest, Status,
 };
 use super::operation_control::OperationControl;
 use super::record_control::RecordControl;
@@ -23,6 +24,12 @@ pub trait Control: AccessControl + OperationControl + RecordControl + WebhookCon
     fn status(&self, access: &Access) -> Result<Status, RequestError>;
     /// The status as it was at most a second ago. For pages that are open: they ask for it often.
     fn recent_status(&self, access: &Access) -> Result<Arc<Status>, RequestError>;
+    /// What was done in the last hour.
+    fn activity(&self, access: &Access) -> Result<Activity, RequestError>;
+    /// A page of projects.
+    fn projects(&self, query: &ProjectQuery, access: &Access) -> Result<ProjectPage, RequestError>;
+    /// One project, with its callbacks.
+    fn project(&self, project: &str, access: &Access) -> Result<ProjectDetail, RequestError>;
     /// Sets the gauges that are computed on demand, before the metrics are encoded.
     fn refresh_gauges(&self);
     /// Requests a resync. Returns the number under which [`Status`] shows it.

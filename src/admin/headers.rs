@@ -18,7 +18,9 @@ impl SecurityHeaders {
         let policy = format!("{POLICY}; frame-ancestors {ancestors}");
         let mut headers = vec![
             (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-            (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+            // With `no-referrer`, browsers call the origin of our own forms `null`, and those are refused.
+            // <https://fetch.spec.whatwg.org/#append-a-request-origin-header>
+            (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
             (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
             (
                 HeaderName::from_static("cross-origin-resource-policy"),

@@ -22,6 +22,7 @@ mod operation_control;
 mod operation_routes;
 mod page;
 mod problems;
+mod project_routes;
 mod record_control;
 mod record_routes;
 mod request_error;
@@ -38,6 +39,10 @@ mod webhook_routes;
 
 pub use access::{Access, AccessOptions, Caller, Capability, ENDPOINTS, Endpoint, Reach, Scope};
 pub use access_control::{AccessControl, Grant, NewSession};
+pub use api::{
+    Activity, CallbackDetail, Interval, ProjectDetail, ProjectPage, ProjectQuery, ProjectStatus,
+    STATES_BY_WEIGHT,
+};
 pub use api::{
     ApplyRequest, ApplyResult, LaneName, OriginCounts, PauseRequest, PauseResult, PlannedAction,
     PlannedChange, ReceiverSecret, RefusedRowStatus, RevisionQuery, RotateRequest, RotateResult,

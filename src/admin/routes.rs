@@ -16,7 +16,10 @@ use super::access::{Access, authorize};
 use super::api::{DeadLetterQuery, DeadLetterSelection, ResyncAccepted, ResyncRequest};
 use super::request_error::RequestError;
 use super::respond::{AdminState, json, respond};
-use super::{access_routes, operation_routes, page, record_routes, session_routes, tail, webhook_routes};
+use super::{
+    access_routes, operation_routes, page, project_routes, record_routes, session_routes, tail,
+    webhook_routes,
+};
 use crate::record::Callback;
 use crate::replay::ReplayRequest;
 
@@ -28,6 +31,7 @@ pub(super) fn router(admin: Arc<AdminState>) -> Router {
         .route("/-/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/api/v1/status", get(status))
+        .route("/api/v1/activity", get(activity))
         .route("/api/v1/tail", get(tail))
         .route("/api/v1/resync", post(start_resync))
         .route("/api/v1/replays", get(list_replays).post(start_replay))
@@ -39,6 +43,7 @@ pub(super) fn router(admin: Arc<AdminState>) -> Router {
         .merge(access_routes::router())
         .merge(record_routes::router())
         .merge(webhook_routes::router())
+        .merge(project_routes::router())
         .merge(operation_routes::router())
         .merge(page::router())
         .merge(session_routes::router())
@@ -69,6 +74,10 @@ async fn metrics(State(admin): Admin) -> Response {
 
 async fn status(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
     respond(admin, move |control| control.status(&access)).await
+}
+
+async fn activity(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
+    respond(admin, move |control| control.activity(&access)).await
 }
 
 #[derive(Deserialize)]

@@ -87,6 +87,8 @@ pub struct LaneView {
     pub failures: u32,
     /// How long until the next attempt.
     pub next_attempt: Option<Duration>,
+    /// How long ago an attempt succeeded last, since the process started.
+    pub last_success: Option<Duration>,
     /// How the last attempt ended.
     pub last_outcome: Option<OutcomeKind>,
     /// Why it is paused, or which limit it waits for.
@@ -95,6 +97,8 @@ pub struct LaneView {
     pub paused_by: Option<PausedBy>,
     /// For how long it has been failing, paused or without a webhook.
     pub since: Option<Duration>,
+    /// How long until records are given up, where it is failing or paused.
+    pub gives_up_in: Option<Duration>,
     /// The status of the last attempt, where it failed.
     pub status: Option<u16>,
     /// Why it is failing, or was paused by its receiver.

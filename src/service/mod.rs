@@ -1,5 +1,6 @@
 //! The running service: spool, capture, delivery, supervisor, listeners, signals.
 
+mod activity;
 mod alerts;
 mod audit;
 mod control;
@@ -25,7 +26,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
 use self::alerts::AlertPoster;
-use self::control::{Controller, Jobs, RecentStatus, tail_line};
+use self::control::{Controller, Jobs, Recent, tail_line};
 use self::credentials::Credentials;
 use self::reloadable_client::ReloadableClient;
 use self::state::{Phase, State};
@@ -168,7 +169,7 @@ impl Service {
             webhooks: Arc::clone(&webhooks),
             post: Mutex::new(client.post(Handle::current())),
             credentials: Credentials::read(&opened.spool, clock, webhooks.audit(), settings.token.clone())?,
-            recent_status: RecentStatus::default(),
+            recent: Recent::default(),
             jobs: Jobs::default(),
         });
         let poster = poster(&controller, observed, alert_settings, client.post(Handle::current()));

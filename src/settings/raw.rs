@@ -219,6 +219,7 @@ pub(super) struct Webhook {
     pub(super) auth: Option<Auth>,
     pub(super) secret: Option<OneOrManySecrets>,
     pub(super) owner: Option<String>,
+    pub(super) note: Option<String>,
     pub(super) client_cert: Option<PathBuf>,
     pub(super) client_key: Option<PathBuf>,
     pub(super) ca_file: Option<PathBuf>,

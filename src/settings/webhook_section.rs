@@ -43,6 +43,9 @@ pub(super) fn webhook(
     let secrets = secrets(raw.secret.as_ref(), &field("secret"), errors);
     let properties = properties(&field("properties"), raw, callback, errors);
     let limits = own_limits(&format!("webhook[{at}]"), raw, default, errors);
+    if raw.note.as_ref().is_some_and(|note| note.len() > NOTE_BYTES_MAX) {
+        errors.note(&field("note"), format!("it is longer than {NOTE_BYTES_MAX} bytes: shorten it"));
+    }
     let tls = tls_files(&field, raw, template.as_ref(), errors);
     Some(Webhook {
         project,
@@ -231,4 +234,6 @@ fn properties(
     parsed.collect()
 }
 
+/// A note is for people, not a store.
+const NOTE_BYTES_MAX: usize = 2_000;
 const HEADER_BYTES_MAX: usize = 64 * 1024;

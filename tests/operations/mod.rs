@@ -21,3 +21,5 @@ mod untrusted_text;
 mod webhooks;
 mod webhooks_refused;
 mod webhooks_sealed;
+
+pub(crate) use fixture::release;

@@ -4,11 +4,13 @@
 //! times RFC 3339 in UTC, sizes bytes, durations seconds.
 
 mod access;
+mod activity;
 mod dead_letters;
 mod deliveries;
 mod documents;
 mod jobs;
 mod operations;
+mod projects;
 mod records;
 mod replays;
 mod resync;
@@ -23,6 +25,7 @@ pub use access::{
     AuditEntry, AuditPage, AuditQuery, LinkList, LinkRequest, LinkStatus, NewLink, NewToken, Revoked,
     TokenList, TokenRequest, TokenStatus,
 };
+pub use activity::{Activity, Interval};
 pub use dead_letters::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
     DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, LastAttempt,
@@ -34,6 +37,9 @@ pub use deliveries::{
 pub use documents::{DocumentDetail, DocumentQuery, DocumentRecord, RowStatus, ShadowStatus};
 pub use jobs::{JobList, JobState, JobStatus};
 pub use operations::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
+pub use projects::{
+    CallbackDetail, ProjectDetail, ProjectPage, ProjectQuery, ProjectStatus, STATES_BY_WEIGHT,
+};
 pub use records::{RecordBody, RecordQuery};
 pub use replays::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, WindowStatus};
 pub use resync::{ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus};

@@ -240,6 +240,9 @@ pub struct LaneStatus {
     pub failures: u32,
     /// Seconds until the next attempt.
     pub next_attempt_in_seconds: Option<f64>,
+    /// Seconds since the last success; `null`: there was none since the process started.
+    #[serde(default)]
+    pub last_success_seconds: Option<f64>,
     /// The outcome of the last attempt.
     pub last_outcome: Option<OutcomeKind>,
     /// Why it is paused, or which limit it waits for.
@@ -250,6 +253,9 @@ pub struct LaneStatus {
     /// Seconds for which it has been failing, paused or without a webhook.
     #[serde(default)]
     pub since_seconds: Option<f64>,
+    /// Seconds until its records become dead letters, where it is failing or paused.
+    #[serde(default)]
+    pub gives_up_in_seconds: Option<f64>,
     /// The status of the last attempt, where it failed.
     #[serde(default)]
     pub status: Option<u16>,

@@ -26,9 +26,23 @@ impl Form {
         Some(self.value(name)).filter(|value| !value.is_empty())
     }
 
+    /// Every value of a field that may be there more than once.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.values.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.trim())
+    }
+
+    /// Whether a field has this value: of a box that is checked, or an option that is chosen.
+    pub(super) fn has(&self, name: &str, value: &str) -> bool {
+        self.all(name).any(|given| given == value)
+    }
+
     /// What is wrong with a field.
     pub(super) fn error(&self, name: &str) -> Option<&str> {
         self.errors.iter().find(|(field, _)| field == name).map(|(_, why)| why.as_str())
+    }
+
+    pub(super) fn has_errors(&self) -> bool {
+        self.error.is_some() || !self.errors.is_empty()
     }
 
     /// The same with what was refused. `field_of` names the field of the form for one of the API; errors of others

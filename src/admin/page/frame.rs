@@ -14,6 +14,7 @@ use crate::admin::request_error::RequestError;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Nav {
     Overview,
+    Projects,
     Deliveries,
     Document,
     DeadLetters,
@@ -27,8 +28,9 @@ pub(super) enum Nav {
 
 impl Nav {
     /// In the order of the navigation, each with its path and its name.
-    const ALL: [(Self, &'static str, &'static str); 10] = [
+    const ALL: [(Self, &'static str, &'static str); 11] = [
         (Self::Overview, "", t::nav::OVERVIEW),
+        (Self::Projects, "projects", t::nav::PROJECTS),
         (Self::Deliveries, "deliveries", t::nav::DELIVERIES),
         (Self::Document, "document", t::nav::DOCUMENT),
         (Self::DeadLetters, "dead-letters", t::nav::DEAD_LETTERS),

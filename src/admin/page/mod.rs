@@ -15,6 +15,7 @@
 mod assets;
 mod attempts;
 mod audit;
+mod chart;
 mod choice;
 mod confirm;
 mod dead_letters;
@@ -23,9 +24,11 @@ mod doctor;
 mod document;
 mod form;
 mod frame;
+mod lanes;
 mod live;
 mod overview;
 mod parts;
+mod projects;
 mod render;
 mod replay;
 mod serve;
@@ -37,6 +40,7 @@ mod tail;
 mod texts;
 mod utc;
 mod visit;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -50,6 +54,9 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
     Router::new()
         .merge(assets::router())
         .merge(overview::router())
+        .merge(projects::router())
+        .merge(webhook::router())
+        .merge(lanes::router())
         .merge(dead_letters::router())
         .merge(replay::router())
         .merge(audit::router())

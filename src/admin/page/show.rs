@@ -46,6 +46,16 @@ pub(super) fn span(seconds: impl Borrow<f64>) -> String {
     }
 }
 
+/// `0`, `2.5`, `1,234`
+pub(super) fn rate(per_second: impl Borrow<f64>) -> String {
+    let rate = *per_second.borrow();
+    match rate {
+        ..=0.0 => "0".to_owned(),
+        ..10.0 => format!("{rate:.1}"),
+        _ => number(Duration::try_from_secs_f64(rate).unwrap_or_default().as_secs()),
+    }
+}
+
 /// `0.3 ms`, `12 ms`, `1.2 s`
 pub(super) fn short(seconds: impl Borrow<f64>) -> String {
     let seconds = *seconds.borrow();

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::admin::access::{Access, Capability};
+use crate::admin::request_error::RequestError;
 
 /// One request for a page.
 #[derive(Clone, Debug)]
@@ -25,6 +26,11 @@ impl Visit {
     pub(super) fn query(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(given, value)| given == name && !value.is_empty());
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter that the page cannot do without.
+    pub(super) fn required(&self, name: &str) -> Result<&str, RequestError> {
+        self.query(name).ok_or_else(|| RequestError::field(name, "the address of this page needs it"))
     }
 
     /// Every value of a parameter that may be there more than once.

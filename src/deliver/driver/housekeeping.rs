@@ -173,10 +173,12 @@ impl Driver {
             oldest: lane.oldest().map(|oldest| now.since(oldest)),
             failures: lane.health().failures,
             next_attempt: lane.health().retry_at.map(|at| at.since(now)),
+            last_success: lane.succeeded_at().map(|at| now.since(at)),
             last_outcome: lane.last_outcome(),
             reason: self.reason(no, lane, now),
             paused_by: lane.health().paused.as_ref().map(|paused| paused.by),
             since: lane.health().unhealthy_for(now, self.params.clock.wall()),
+            gives_up_in: lane.gives_up_in(now),
             status: lane.health().last_failure.and_then(|failure| failure.status),
             cause: lane.cause(),
         }

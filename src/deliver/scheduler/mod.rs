@@ -187,7 +187,7 @@ impl Scheduler {
         now: Uptime,
     ) -> Option<Decision> {
         let lane = self.lanes.get_mut(&no)?;
-        lane.attempt_ended(outcome);
+        lane.attempt_ended(outcome, now);
         if outcome.kind.is_success() {
             lane.prove(self.slots.prove(lane.host(), now));
         }

@@ -13,6 +13,7 @@ mod jobs;
 mod lane_requests;
 mod lanes;
 mod operations;
+mod projects;
 mod pulled_records;
 mod recent_status;
 mod records;
@@ -35,15 +36,17 @@ use uuid::Uuid;
 
 pub(super) use self::jobs::Jobs;
 use self::lanes::Lanes;
-pub(super) use self::recent_status::RecentStatus;
+use self::recent_status::RecentStatus;
+use super::activity::{self, RecentActivity};
 use super::audit::Entry;
 use super::credentials::Credentials;
 use super::state::State;
 use super::webhooks::Webhooks;
 use crate::admin::{
-    self, Access, AdminListener, AdminState, Capability, Control, DeadLetterCounts, DeadLetterDetail,
-    DeadLetterPage, DeadLetterQuery, DeadLetterSelection, Readiness, ReplayList, ReplayStatus, ReplaySummary,
-    RequestError, ResyncRequest, Status, Tail,
+    self, Access, Activity, AdminListener, AdminState, Capability, Control, DeadLetterCounts,
+    DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, ProjectDetail, ProjectPage,
+    ProjectQuery, Readiness, ReplayList, ReplayStatus, ReplaySummary, RequestError, ResyncRequest, Status,
+    Tail,
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
@@ -55,6 +58,13 @@ use crate::spool::{Reader, Spool, SpoolError};
 use crate::time::Timestamp;
 
 pub(super) use self::tail_line::tail_line;
+
+/// What is kept in memory for pages.
+#[derive(Default)]
+pub(super) struct Recent {
+    status: RecentStatus,
+    activity: RecentActivity,
+}
 
 /// Serves the requests of the admin port and of the control socket.
 pub(super) struct Controller {
@@ -76,7 +86,7 @@ pub(super) struct Controller {
     /// For tests of webhooks.
     pub(super) post: Mutex<SendRequest>,
     pub(super) credentials: Credentials,
-    pub(super) recent_status: RecentStatus,
+    pub(super) recent: Recent,
     /// Requests that take long.
     pub(super) jobs: Jobs,
 }
@@ -93,7 +103,20 @@ impl Control for Controller {
 
     fn recent_status(&self, access: &Access) -> Result<Arc<Status>, RequestError> {
         access.scope.require_all()?;
-        Ok(self.recent_status.get(self.clock, || self.current_status()))
+        Ok(self.recent.status.get(self.clock, || self.current_status()))
+    }
+
+    fn activity(&self, access: &Access) -> Result<Activity, RequestError> {
+        access.scope.require_all()?;
+        Ok(self.recent.activity.activity())
+    }
+
+    fn projects(&self, query: &ProjectQuery, access: &Access) -> Result<ProjectPage, RequestError> {
+        self.project_page(query, access)
+    }
+
+    fn project(&self, project: &str, access: &Access) -> Result<ProjectDetail, RequestError> {
+        self.project_detail(project, access)
     }
 
     fn refresh_gauges(&self) {
@@ -199,6 +222,7 @@ pub(super) async fn serve(
     tail: Tail,
 ) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
     let settings = Arc::clone(&controller.settings);
+    let sampled = sample(Arc::clone(&controller));
     let access = (settings.access.clone(), settings.token.is_none());
     let admin = Arc::new(AdminState::new(controller, registry, tail, access));
     let tcp = TcpListener::bind(settings.listen)
@@ -213,7 +237,21 @@ pub(super) async fn serve(
     };
     let (on_port, on_socket) = (Arc::clone(&admin), admin);
     Ok(vec![
+        tokio::spawn(sampled),
         tokio::spawn(async move { log_error(admin::serve_tcp(on_port, listener).await) }),
         tokio::spawn(async move { log_error(admin::serve_socket(on_socket, socket).await) }),
     ])
+}
+
+/// Ends an interval of the activity whenever it is over.
+async fn sample(controller: Arc<Controller>) {
+    let mut every = tokio::time::interval(activity::EVERY);
+    loop {
+        every.tick().await;
+        let sampled = Arc::clone(&controller);
+        let _ = tokio::task::spawn_blocking(move || {
+            sampled.recent.activity.sample(&sampled.metrics, sampled.alert_figures().spool_bytes);
+        })
+        .await;
+    }
 }

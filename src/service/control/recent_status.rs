@@ -8,7 +8,7 @@ use crate::clock::Clock;
 
 /// The last status that was made, and when.
 #[derive(Default)]
-pub(in crate::service) struct RecentStatus(Mutex<Option<(Duration, Arc<Status>)>>);
+pub(super) struct RecentStatus(Mutex<Option<(Duration, Arc<Status>)>>);
 
 impl RecentStatus {
     /// The last one, or a new one where that is too old. Those who ask meanwhile wait for the same.

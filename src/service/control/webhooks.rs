@@ -35,13 +35,8 @@ impl WebhookControl for Controller {
     fn webhook(&self, key: &WebhookKey, access: &Access) -> Result<WebhookDetail, RequestError> {
         access.scope.require(&key.project)?;
         let webhook = self.webhooks.find(key)?;
-        let (settings, refused, locked) = self.webhooks.with(|in_force| {
-            let settings = in_force.settings_of(key).as_ref().map(masked);
-            (settings, in_force.refused(key).map(str::to_owned), in_force.sources().locked())
-        });
         let lanes = lanes_by_webhook(&self.webhooks.routes(), self.lane_statuses()).remove(key);
-        let webhook = self.webhook_status(key, &webhook, lanes.unwrap_or_default());
-        Ok(WebhookDetail { webhook, settings: settings.unwrap_or_default(), locked, refused })
+        Ok(self.webhook_detail(key, &webhook, lanes.unwrap_or_default()))
     }
 
     fn set_webhook(
@@ -114,6 +109,21 @@ impl WebhookControl for Controller {
 }
 
 impl Controller {
+    /// A webhook with its settings, without its secrets.
+    pub(super) fn webhook_detail(
+        &self,
+        key: &WebhookKey,
+        webhook: &Webhook,
+        lanes: Vec<LaneStatus>,
+    ) -> WebhookDetail {
+        let (settings, refused, locked) = self.webhooks.with(|in_force| {
+            let settings = in_force.settings_of(key).as_ref().map(masked);
+            (settings, in_force.refused(key).map(str::to_owned), in_force.sources().locked())
+        });
+        let webhook = self.webhook_status(key, webhook, lanes);
+        WebhookDetail { webhook, settings: settings.unwrap_or_default(), locked, refused }
+    }
+
     /// A webhook, with the lanes that it answers for.
     fn webhook_status(&self, key: &WebhookKey, webhook: &Webhook, lanes: Vec<LaneStatus>) -> WebhookStatus {
         let of_set = |set: &SetWebhook| (set.revision, set.changed_at.to_rfc3339());

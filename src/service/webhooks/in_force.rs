@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::query::{QueryChanges, QueryList};
 use super::secrets::{Unsealed, seal, unseal};
+use super::tenant::{marked, take_mark};
 use crate::admin::{WebhookKey, WebhookOrigin};
-use crate::deliver::{HostLimits, Routes, SurgeLimit, Webhook};
+use crate::deliver::{HostLimits, Routes, SetBy, SurgeLimit, Webhook};
 use crate::record::Callback;
 use crate::settings::{
     InvalidSettings, RefusedRow, Settings, WebhookDefaults, WebhookSection, WebhookSections, WebhookSource,
@@ -42,6 +43,13 @@ pub(in crate::service) struct SetWebhook {
     pub(in crate::service) changed_at: Timestamp,
     /// In the spool, a secret of it is encrypted with another key than the first.
     pub(super) is_outdated: bool,
+}
+
+impl SetWebhook {
+    /// Its settings, and whose they are.
+    pub(super) fn class(&self) -> (&Value, SetBy) {
+        (&self.settings, self.webhook.set_by)
+    }
 }
 
 /// A read of the query failed.
@@ -91,7 +99,7 @@ impl InForce {
         let stored = self.set.iter().map(|set| StoredWebhook {
             project: set.key.project.clone(),
             callback: set.key.callback.clone(),
-            settings: set.settings.to_string(),
+            settings: marked(&set.settings, set.webhook.set_by).to_string(),
             revision: set.revision,
             changed_at: set.changed_at,
         });
@@ -114,12 +122,13 @@ impl InForce {
         let settings: Value = serde_json::from_str(&settings)
             .map_err(|error| InvalidSettings(vec![within(error.to_string())]))?;
         let unsealed = unseal(settings, &key, &self.keys);
-        let Unsealed { settings, is_outdated } =
+        let Unsealed { mut settings, is_outdated } =
             unsealed.map_err(|why| InvalidSettings(vec![within(why.to_string())]))?;
+        let set_by = take_mark(&mut settings);
         let webhook = self.webhook(&key, &settings);
         let webhook =
             webhook.map_err(|invalid| InvalidSettings(invalid.0.into_iter().map(within).collect()))?;
-        let webhook = Arc::new(webhook);
+        let webhook = Arc::new(Webhook { set_by, ..webhook });
         Ok(SetWebhook { key, settings, webhook, revision, changed_at, is_outdated })
     }
 
@@ -230,7 +239,8 @@ impl InForce {
         let outdated = self.set.iter().filter(|set| set.is_outdated);
         let change = |set: &SetWebhook| {
             let WebhookKey { project, callback } = set.key.clone();
-            let settings = Some(seal(&set.settings, &set.key, &self.keys)?);
+            let settings = marked(&set.settings, set.webhook.set_by);
+            let settings = Some(seal(&settings, &set.key, &self.keys)?);
             Ok(WebhookChange { project, callback, settings })
         };
         outdated.map(change).collect()

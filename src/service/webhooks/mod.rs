@@ -9,6 +9,7 @@ mod query;
 mod query_watch;
 mod rotation;
 mod secrets;
+mod tenant;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -28,7 +29,7 @@ use crate::admin::{
 use crate::alert;
 use crate::capture::Capture;
 use crate::clock::Clock;
-use crate::deliver::{Deliver, Pauses, Routes, Webhook, url_fingerprint};
+use crate::deliver::{Deliver, Pauses, Routes, SetBy, Webhook, url_fingerprint};
 use crate::settings::{InvalidSettings, Settings, WebhookQuery, merged_settings};
 use crate::spool::{Fact, Op, Opened, Spool, SpoolError, WebhookChange};
 
@@ -162,8 +163,10 @@ impl Webhooks {
         check_revision(key, before, revision)?;
         let nothing = json!({});
         let old = before.map_or(&nothing, |set| &set.settings);
-        let settings = without_key(key, change).and_then(|change| Ok(merged_settings(old, &change)?));
-        let checked = in_force.check(key, settings?)?;
+        tenant::check_change(access, change)?;
+        let settings = without_key(key, change).and_then(|change| Ok(merged_settings(old, &change)?))?;
+        let set_by = tenant::set_by(access, before.map(SetWebhook::class), &settings);
+        let checked = in_force.check(key, settings, set_by)?;
         self.put(&mut in_force, checked, access)
     }
 
@@ -191,7 +194,8 @@ impl Webhooks {
         let mut checked = Vec::new();
         for (key, settings) in wanted {
             let settings = merged_settings(&json!({}), &settings)?;
-            checked.push(in_force.check(&key, settings)?);
+            let set_by = tenant::set_by(access, in_force.set(&key).map(SetWebhook::class), &settings);
+            checked.push(in_force.check(&key, settings, set_by)?);
         }
         if request.dry_run || result.changes.is_empty() {
             return Ok(result);
@@ -315,9 +319,9 @@ impl From<&Checked> for WebhookChange {
 
 impl InForce {
     /// Checks the settings of a webhook that is to be set.
-    fn check(&self, key: &WebhookKey, settings: Value) -> Result<Checked, RequestError> {
-        let stored = seal(&settings, key, self.keys());
-        let webhook = self.webhook(key, &settings);
+    fn check(&self, key: &WebhookKey, settings: Value, set_by: SetBy) -> Result<Checked, RequestError> {
+        let stored = seal(&tenant::marked(&settings, set_by), key, self.keys());
+        let webhook = self.webhook(key, &settings).map(|webhook| Webhook { set_by, ..webhook });
         match (stored, webhook) {
             (Ok(stored), Ok(webhook)) => {
                 let webhook = Arc::new(webhook);

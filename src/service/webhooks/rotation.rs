@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::in_force::{InForce, SetWebhook};
+use super::tenant::check_change;
 use super::{Webhooks, not_set, shown};
 use crate::admin::{
     Access, ReceiverSecret, RequestError, RotateRequest, RotateResult, SigningSecretList, WebhookKey,
@@ -52,6 +53,9 @@ impl Webhooks {
     ) -> Result<RotateResult, RequestError> {
         let RotateRequest { project, callback, .. } = request.clone();
         let key = WebhookKey { project, callback };
+        if let Some(secret) = &request.secret {
+            check_change(access, &json!({ "secret": secret }))?;
+        }
         let overlap = overlap(request.overlap_seconds)?;
         let now = self.clock.wall();
         let mut in_force = self.unlocked()?;
@@ -68,7 +72,7 @@ impl Webhooks {
         let secrets = rotate(&set.webhook.secrets, new, overlap, now);
         let listed = listed(set, &secrets, &source, in_force.keys().can_seal());
         let settings = merged_settings(&set.settings, &json!({ "secret": listed }))?;
-        let checked = in_force.check(&key, settings)?;
+        let checked = in_force.check(&key, settings, set.webhook.set_by)?;
         check_same(&checked.webhook.secrets, &secrets)?;
         self.put(&mut in_force, checked, access)?;
         let revision = in_force.set(&key).map(|set| set.revision).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! The first page: is it well, and what is to be done.
 
+mod alerts;
 mod view;
 
 use std::sync::Arc;
@@ -23,7 +24,9 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
 async fn overview(State(admin): State<Arc<AdminState>>, visit: Visit) -> Response {
     let title = t::nav::OVERVIEW.to_owned();
     show_page(admin, visit, (Nav::Overview, title), |control, visit| {
-        Ok(Overview::of(&*control.recent_status(&visit.access)?, visit.links.clone()))
+        let status = control.recent_status(&visit.access)?;
+        let activity = control.activity(&visit.access)?;
+        Ok(Overview::of(&status, &activity, visit.links.clone()))
     })
     .await
 }

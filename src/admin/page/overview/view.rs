@@ -2,7 +2,9 @@
 
 use askama::Template;
 
-use crate::admin::api::{SourceState, Status};
+use super::alerts::{Alert, alerts, seconds_left};
+use crate::admin::api::{Activity, Interval, SourceState, Status};
+use crate::admin::page::chart::Chart;
 use crate::admin::page::parts::{Pill, Undelivered};
 use crate::admin::page::visit::Links;
 use crate::admin::page::{show, texts as t};
@@ -19,6 +21,9 @@ pub(super) struct Overview {
     spool_share: u64,
     lanes: Vec<LanesInState>,
     undelivered: Undelivered,
+    alerts: Vec<Alert>,
+    records: Chart,
+    requests: Chart,
 }
 
 /// Whether it is well, in one sentence.
@@ -46,14 +51,17 @@ impl LanesInState {
 }
 
 impl Overview {
-    pub(super) fn of(status: &Status, links: Links) -> Self {
+    pub(super) fn of(status: &Status, activity: &Activity, links: Links) -> Self {
         let undelivered = Undelivered::of(status);
         let spool = &status.spool;
         Self {
+            alerts: alerts(status, activity, &links),
+            records: rates(activity, |interval| (interval.records, 0)),
+            requests: rates(activity, |interval| (interval.delivered + interval.failed, interval.failed)),
             links,
             verdict: verdict(status, undelivered),
             slot: slot(status),
-            spool: spool_facts(status),
+            spool: spool_facts(status, activity),
             spool_share: (spool.live_bytes * 100).checked_div(spool.bytes_max).unwrap_or(0).min(100),
             lanes: lanes(status),
             undelivered,
@@ -96,7 +104,18 @@ fn slot(status: &Status) -> Vec<Fact> {
     ]
 }
 
-fn spool_facts(status: &Status) -> Vec<Fact> {
+/// Per second, in each interval.
+fn rates(activity: &Activity, of: impl Fn(&Interval) -> (u64, u64)) -> Chart {
+    let seconds = u32::try_from(activity.interval_seconds.max(1)).map_or(1.0, f64::from);
+    let per_second = |count: u64| u32::try_from(count).map_or(f64::MAX, f64::from) / seconds;
+    let rates = activity.intervals.iter().map(|interval| {
+        let (all, failed) = of(interval);
+        (per_second(all), per_second(failed))
+    });
+    Chart::of(&rates.collect::<Vec<_>>())
+}
+
+fn spool_facts(status: &Status, activity: &Activity) -> Vec<Fact> {
     let spool = &status.spool;
     let room = match spool.room {
         Room::Open => t::spool::OPEN,
@@ -104,6 +123,7 @@ fn spool_facts(status: &Status) -> Vec<Fact> {
         Room::Full => t::spool::FULL,
     };
     let used = format!("{} / {}", show::size(spool.live_bytes), show::size(spool.bytes_max));
+    let lasts = seconds_left(status, activity).map_or_else(|| t::spool::DOES_NOT_GROW.to_owned(), show::span);
     let window = spool
         .window
         .as_ref()
@@ -116,6 +136,7 @@ fn spool_facts(status: &Status) -> Vec<Fact> {
     vec![
         Fact(t::spool::USED, used),
         Fact(t::spool::ROOM, room.to_owned()),
+        Fact(t::spool::LASTS, lasts),
         Fact(t::spool::WINDOW, window),
         Fact(t::spool::SHADOW, shadow),
         Fact(t::spool::FILE, show::size(spool.file_bytes)),

@@ -142,6 +142,12 @@ impl Lane {
     }
 
     /// `None` without a webhook: its time does not run.
+    /// How long until the first records are given up; `None`: nothing is in the way.
+    pub(in crate::deliver) fn gives_up_in(&self, now: Uptime) -> Option<Duration> {
+        let waited = now.since(self.without_success_since()?);
+        self.give_up_after().map(|after| after.saturating_sub(waited))
+    }
+
     fn give_up_after(&self) -> Option<Duration> {
         self.webhook.as_ref().map(|webhook| webhook.limits.give_up_after)
     }

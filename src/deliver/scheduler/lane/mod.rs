@@ -60,6 +60,8 @@ pub(in crate::deliver) struct Lane {
     /// until one of them advances.
     blocked: bool,
     last_outcome: Option<OutcomeKind>,
+    /// When an attempt succeeded last, since the process started.
+    succeeded_at: Option<Uptime>,
     /// The last success broke the protocol behind its status line.
     has_faulty_responses: bool,
     /// The slot for requests that it holds. `Some` exactly when `phase` is not `Idle`.
@@ -144,6 +146,7 @@ impl Lane {
             timers,
             blocked: false,
             last_outcome: None,
+            succeeded_at: None,
             has_faulty_responses: false,
             slot: None,
             wake_up: None,
@@ -199,6 +202,10 @@ impl Lane {
 
     pub(in crate::deliver) fn health(&self) -> &LaneHealth {
         &self.health
+    }
+
+    pub(in crate::deliver) fn succeeded_at(&self) -> Option<Uptime> {
+        self.succeeded_at
     }
 
     pub(in crate::deliver) fn last_outcome(&self) -> Option<OutcomeKind> {

@@ -82,10 +82,13 @@ impl Lane {
     }
 
     /// An attempt ended; its outcome is being written.
-    pub(in crate::deliver) fn attempt_ended(&mut self, outcome: &Outcome) {
+    pub(in crate::deliver) fn attempt_ended(&mut self, outcome: &Outcome, now: Uptime) {
         debug_assert!(self.slot.is_some(), "an attempt holds a slot");
         self.phase = Phase::Settling;
         self.last_outcome = Some(outcome.kind);
+        if outcome.kind.is_success() {
+            self.succeeded_at = Some(now);
+        }
         self.has_faulty_responses = outcome.kind.is_success() && outcome.detail.is_some();
     }
 

@@ -1,0 +1,54 @@
+//! An `ingested` record for every live document of a project, after a question.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Form as Fields, Router};
+
+use super::asked::{Posted, back};
+use crate::admin::api::ResyncRequest;
+use crate::admin::page::form::Form;
+use crate::admin::page::frame::Nav;
+use crate::admin::page::serve::{Answer, answer, show_page};
+use crate::admin::page::texts as t;
+use crate::admin::page::visit::{Links, Visit};
+use crate::admin::respond::AdminState;
+
+#[derive(Template)]
+#[template(path = "send_existing.html")]
+struct SendExisting {
+    links: Links,
+    project: String,
+    error: Option<String>,
+}
+
+pub(super) fn router() -> Router<Arc<AdminState>> {
+    Router::new().route("/lanes/send-existing", get(ask).post(send))
+}
+
+async fn ask(State(admin): State<Arc<AdminState>>, visit: Visit) -> Response {
+    show_page(admin, visit, (Nav::Projects, t::send_existing::TITLE.to_owned()), |_, visit| {
+        let project = visit.required("project")?;
+        visit.access.scope.require(project)?;
+        Ok(SendExisting { links: visit.links.clone(), project: project.to_owned(), error: None })
+    })
+    .await
+}
+
+async fn send(State(admin): State<Arc<AdminState>>, visit: Visit, Fields(fields): Posted) -> Response {
+    answer(admin, visit, (Nav::Projects, t::send_existing::TITLE.to_owned()), move |control, visit| {
+        let project = Form::new(fields).value("project").to_owned();
+        let asked = ResyncRequest { as_ingested: Some(project.clone()), ..ResyncRequest::default() };
+        Ok(match control.resync(asked, &visit.access) {
+            Ok(_) => Answer::To(back(visit, &project, "sending-existing", 0)),
+            Err(error) => {
+                let (links, why) = (visit.links.clone(), Some(error.detail()));
+                Answer::Page(error.status(), SendExisting { links, project, error: why })
+            }
+        })
+    })
+    .await
+}

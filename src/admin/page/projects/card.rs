@@ -1,0 +1,112 @@
+//! One callback of a project: where its records go, how it stands, what can be done. Pure.
+
+use crate::admin::api::{CallbackDetail, LaneStatus, WebhookDetail};
+use crate::admin::page::parts::Pill;
+use crate::admin::page::{show, texts as t};
+use crate::deliver::LaneCondition;
+use crate::record::Callback;
+
+pub(super) struct Card {
+    pub(super) callback: Callback,
+    pub(super) title: &'static str,
+    pub(super) about: &'static str,
+    pub(super) pill: Pill,
+    pub(super) has_webhook: bool,
+    /// The project and callback of the webhook that answers for it.
+    pub(super) key: (String, String),
+    /// Whether that is the one for exactly this project and callback.
+    pub(super) is_exact: bool,
+    pub(super) facts: Vec<(&'static str, String)>,
+    /// The last error, and what the receiver's owner can do.
+    pub(super) error: Option<(String, String)>,
+    pub(super) is_paused: bool,
+    pub(super) pending: u64,
+    pub(super) note: Option<String>,
+}
+
+impl Card {
+    pub(super) fn of(project: &str, detail: CallbackDetail) -> Self {
+        let CallbackDetail { callback, webhook, lane } = detail;
+        let key = webhook.as_ref().map_or_else(
+            || (project.to_owned(), callback.to_string()),
+            |detail| (detail.webhook.project.clone(), detail.webhook.callback.clone()),
+        );
+        let pill = match (&webhook, &lane) {
+            (None, _) => Pill::of_lane(LaneCondition::WithoutWebhook),
+            (Some(_), Some(lane)) => Pill::of_lane(lane.state),
+            (Some(_), None) => Pill::quiet(t::project::NO_RECORD),
+        };
+        let note = webhook.as_ref().and_then(|detail| detail.settings["note"].as_str().map(str::to_owned));
+        Self {
+            callback,
+            title: t::project::callback(callback),
+            about: t::project::about(callback),
+            pill,
+            has_webhook: webhook.is_some(),
+            is_exact: webhook.is_none() || key == (project.to_owned(), callback.to_string()),
+            facts: facts(webhook.as_ref(), lane.as_ref()),
+            error: lane.as_ref().and_then(error),
+            is_paused: lane.as_ref().is_some_and(|lane| lane.state == LaneCondition::Paused),
+            pending: lane.as_ref().map_or(0, |lane| lane.pending.records),
+            key,
+            note,
+        }
+    }
+}
+
+impl Card {
+    /// Where its button leads.
+    pub(super) fn toggle(&self) -> &'static str {
+        if self.is_paused { "lanes/resume" } else { "lanes/pause" }
+    }
+}
+
+fn facts(webhook: Option<&WebhookDetail>, lane: Option<&LaneStatus>) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    if let Some(detail) = webhook {
+        let url = match &detail.settings["url"] {
+            serde_json::Value::String(url) => url.clone(),
+            serde_json::Value::Null => detail.webhook.host.clone(),
+            reference => reference.to_string(),
+        };
+        facts.push((t::project::URL, url));
+        let set_at = || t::project::set_at(detail.webhook.changed_at.as_deref().map(show::time));
+        let origin = detail.webhook.set_in.as_deref().map_or_else(set_at, t::project::set_in);
+        facts.push((t::project::ORIGIN, origin));
+        let owner = detail.settings["owner"].as_str();
+        facts.extend(owner.map(|owner| (t::project::OWNER, owner.to_owned())));
+    }
+    let Some(lane) = lane else { return facts };
+    if let Some(reason) = &lane.reason {
+        facts.push((t::project::REASON, reason.clone()));
+    }
+    let pending = match lane.pending.oldest_seconds {
+        Some(oldest) if lane.pending.records > 0 => {
+            format!("{}, {}", show::count(lane.pending.records, t::RECORD, t::RECORDS), t::oldest(oldest))
+        }
+        _ => t::project::NOTHING_PENDING.to_owned(),
+    };
+    facts.push((t::project::PENDING, pending));
+    facts.push((
+        t::project::LAST_SUCCESS,
+        lane.last_success_seconds.map_or_else(|| t::NEVER.to_owned(), t::ago),
+    ));
+    if let Some(seconds) = lane.next_attempt_in_seconds {
+        facts.push((t::project::NEXT_ATTEMPT, t::project::in_time(seconds)));
+    }
+    if let Some(seconds) = lane.since_seconds {
+        facts.push((t::project::SINCE, show::span(seconds)));
+    }
+    facts
+}
+
+/// The last error of a lane, with its remedy.
+fn error(lane: &LaneStatus) -> Option<(String, String)> {
+    let cause = lane.cause.clone()?;
+    let answer = lane.status.map(|status| t::project::status(status, lane.failures));
+    let answer = answer.unwrap_or_else(|| {
+        t::project::outcome(lane.last_outcome.map_or("", |kind| kind.name()), lane.failures)
+    });
+    let class = lane.class.map(|class| class.name()).unwrap_or_default();
+    Some((format!("{answer} {}", t::project::cause(&cause, class)), lane.remedy.clone().unwrap_or_default()))
+}
