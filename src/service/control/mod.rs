@@ -124,12 +124,11 @@ impl Control for Controller {
     }
 
     fn resync(&self, request: ResyncRequest, access: &Access) -> Result<u64, RequestError> {
-        match &request.as_ingested {
-            Some(project) => access.scope.require(project)?,
-            None => {
-                access.scope.require_all()?;
-                access.require(Capability::Manage)?;
-            }
+        if let Some(project) = &request.as_ingested {
+            access.scope.require(project)?;
+        } else {
+            access.scope.require_all()?;
+            access.require(Capability::Manage)?;
         }
         let (project, dry_run) = (request.as_ingested.clone(), request.dry_run);
         let number = self.request_resync(request).map_err(RequestError::Conflict)?;
