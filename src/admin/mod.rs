@@ -63,8 +63,8 @@ pub use api::{
 };
 pub use api::{
     DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
-    DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, LastAttempt,
-    RecordBody, RecordQuery, RowStatus, ShadowStatus,
+    DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, JobList, JobState,
+    JobStatus, LastAttempt, RecordBody, RecordQuery, RowStatus, ShadowStatus,
 };
 pub use api::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use control::Control;

@@ -2,7 +2,8 @@
 
 use super::access::Access;
 use super::api::{
-    DeliveryDetail, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery, RecordBody, RecordQuery,
+    DeliveryDetail, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery, JobList, JobStatus,
+    RecordBody, RecordQuery,
 };
 use super::request_error::RequestError;
 
@@ -27,4 +28,10 @@ pub trait RecordControl: Send + Sync {
         query: &RecordQuery,
         access: &Access,
     ) -> Result<RecordBody, RequestError>;
+    /// The last jobs.
+    fn jobs(&self, access: &Access) -> JobList;
+    /// One job.
+    fn job(&self, no: u64, access: &Access) -> Result<JobStatus, RequestError>;
+    /// Stops a job: what was done stays done.
+    fn cancel_job(&self, no: u64, access: &Access) -> Result<JobStatus, RequestError>;
 }

@@ -19,6 +19,8 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
     Router::new()
         .route("/api/v1/deliveries", get(list_deliveries))
         .route("/api/v1/deliveries/{webhook_id}", get(show_delivery))
+        .route("/api/v1/jobs", get(list_jobs))
+        .route("/api/v1/jobs/{no}", get(show_job).delete(cancel_job))
         .route("/api/v1/projects/{project}/documents/{id}", get(show_document))
         .route("/api/v1/projects/{project}/records", get(pull_records))
 }
@@ -47,6 +49,26 @@ async fn show_document(
     Query(query): Query<DocumentQuery>,
 ) -> Response {
     respond(admin, move |control| control.document(&project, &id, &query, &access)).await
+}
+
+async fn list_jobs(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
+    respond(admin, move |control| Ok(control.jobs(&access))).await
+}
+
+async fn show_job(
+    State(admin): Admin,
+    Extension(access): Extension<Access>,
+    Path(no): Path<u64>,
+) -> Response {
+    respond(admin, move |control| control.job(no, &access)).await
+}
+
+async fn cancel_job(
+    State(admin): Admin,
+    Extension(access): Extension<Access>,
+    Path(no): Path<u64>,
+) -> Response {
+    respond(admin, move |control| control.cancel_job(no, &access)).await
 }
 
 async fn pull_records(

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::attempt_lines::print_attempt;
 use super::client;
 use super::exit::Exit;
+use super::jobs;
 use super::output::{confirmed, print};
 use super::runtime::block_on;
 use crate::admin::{
@@ -71,20 +72,32 @@ struct FilterArgs {
     /// Only dead letters with this reason
     #[arg(long, value_parser = ["aborted", "given_up", "lane_full", "refused", "spool_full", "too_large"])]
     reason: Option<String>,
+
+    /// Only dead letters given up then or later (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+
+    /// Only dead letters given up before (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
 }
 
 #[derive(clap::Args, Debug)]
 struct SelectionArgs {
     /// Numbers of the dead letters, as `list` shows them
-    #[arg(conflicts_with_all = ["project", "callback", "reason", "all"])]
+    #[arg(conflicts_with_all = ["project", "callback", "reason", "since", "until", "all"])]
     numbers: Vec<i64>,
 
     #[command(flatten)]
     filter: FilterArgs,
 
     /// Every dead letter
-    #[arg(long, conflicts_with_all = ["project", "callback", "reason"])]
+    #[arg(long, conflicts_with_all = ["project", "callback", "reason", "since", "until"])]
     all: bool,
+
+    /// Only count them, and estimate how long it takes
+    #[arg(long)]
+    dry_run: bool,
 }
 
 impl SelectionArgs {
@@ -94,7 +107,10 @@ impl SelectionArgs {
             project: self.filter.project.clone(),
             callback: self.filter.callback.map(|callback| callback.name().to_owned()),
             reason: self.filter.reason.clone(),
+            since: self.filter.since.clone(),
+            until: self.filter.until.clone(),
             all: self.all,
+            dry_run: self.dry_run,
         }
     }
 }
@@ -117,6 +133,8 @@ async fn list(spool: &Path, filter: &FilterArgs, json: bool) -> Result<Exit, Exi
         ("project", filter.project.as_deref()),
         ("callback", callback.as_deref()),
         ("reason", filter.reason.as_deref()),
+        ("since", filter.since.as_deref()),
+        ("until", filter.until.as_deref()),
     ]);
     let mut after = 0;
     if !json {
@@ -180,6 +198,12 @@ async fn show(spool: &Path, number: i64, json: bool) -> Result<Exit, Exit> {
 
 async fn redeliver(spool: &Path, selection: &SelectionArgs) -> Result<Exit, Exit> {
     let done = post(spool, "/api/v1/dead-letters/redeliver", &selection.to_request()).await?;
+    if selection.dry_run {
+        return Ok(counted(&done));
+    }
+    if let Some(job) = done.job {
+        return jobs::follow(spool, job).await;
+    }
     let count = done.dead_letters;
     print(format_args!(
         "one more attempt is made for {count} dead letters: `list` shows those that fail again\n"
@@ -188,14 +212,27 @@ async fn redeliver(spool: &Path, selection: &SelectionArgs) -> Result<Exit, Exit
 }
 
 async fn discard(spool: &Path, selection: &SelectionArgs, yes: bool) -> Result<Exit, Exit> {
-    if !yes && !confirmed("Discard them? They cannot be sent again.") {
+    if !yes && !selection.dry_run && !confirmed("Discard them? They cannot be sent again.") {
         eprintln!("nothing was discarded: use --yes to discard without confirmation");
         return Err(Exit::Usage);
     }
     let done = post(spool, "/api/v1/dead-letters/discard", &selection.to_request()).await?;
-    let DeadLetterCounts { dead_letters, records } = done;
+    if selection.dry_run {
+        return Ok(counted(&done));
+    }
+    if let Some(job) = done.job {
+        return jobs::follow(spool, job).await;
+    }
+    let DeadLetterCounts { dead_letters, records, .. } = done;
     print(format_args!("{dead_letters} dead letters with {records} records were discarded\n"));
     Ok(Exit::Done)
+}
+
+fn counted(counts: &DeadLetterCounts) -> Exit {
+    let DeadLetterCounts { dead_letters, records, estimated_seconds, .. } = counts;
+    let takes = estimated_seconds.map(|seconds| format!(", which takes about {}", jobs::seconds(seconds)));
+    print(format_args!("{dead_letters} dead letters with {records} records{}\n", takes.unwrap_or_default()));
+    Exit::Done
 }
 
 async fn post(spool: &Path, path: &str, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, Exit> {
@@ -215,6 +252,7 @@ They are kept for `spool.retain`.
 
   sidecar dead-letters list --project acme        list them
   sidecar dead-letters show 12                    show records and attempts of one
+  sidecar dead-letters redeliver --project acme --dry-run     how many, and how long it takes
   sidecar dead-letters redeliver --project acme   send each once more, as the receiver is back
   sidecar dead-letters discard 12 13              drop two for ever
 

@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod doctor_query;
 mod exit;
+mod jobs;
 mod log;
 mod man;
 mod output;
@@ -91,6 +92,9 @@ enum Command {
     /// Print the records of one webhook, in the bodies that it gets
     #[command(after_help = records::AFTER_HELP)]
     Records(records::Args),
+    /// List, follow or cancel requests that take long
+    #[command(after_help = jobs::AFTER_HELP)]
+    Jobs(jobs::Args),
     /// Say what became of one document, and why
     #[command(after_help = why::AFTER_HELP)]
     Why(why::Args),
@@ -159,6 +163,7 @@ fn dispatch(command: Command, sources: &Sources) -> Exit {
         Command::Tail(args) => with_spool(&|spool| tail::tail(spool, &args)),
         Command::Replay(args) => with_spool(&|spool| replay::replay(spool, &args)),
         Command::Records(args) => with_spool(&|spool| records::records(spool, &args)),
+        Command::Jobs(args) => with_spool(&|spool| jobs::jobs(spool, &args)),
         Command::Why(args) => with_spool(&|spool| why::why(spool, &args)),
         Command::Deliveries(args) => with_spool(&|spool| deliveries::deliveries(spool, &args)),
         Command::DeadLetters(args) => with_spool(&|spool| dead_letters::dead_letters(spool, &args)),

@@ -26,7 +26,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use uuid::Uuid;
 
 use self::alerts::AlertPoster;
-use self::control::{Controller, Recent, tail_line};
+use self::control::{Controller, Jobs, Recent, tail_line};
 use self::credentials::Credentials;
 use self::reloadable_client::ReloadableClient;
 use self::state::{Phase, State};
@@ -170,6 +170,7 @@ impl Service {
             post: Mutex::new(client.post(Handle::current())),
             credentials: Credentials::read(&opened.spool, clock, webhooks.audit(), settings.token.clone())?,
             recent: Recent::default(),
+            jobs: Jobs::default(),
         });
         let poster = poster(&controller, observed, alert_settings, client.post(Handle::current()));
         let mut tasks = control::serve(Arc::clone(&controller), registry, tail).await?;
@@ -188,8 +189,8 @@ impl Service {
             epochs,
             routes: effective,
         };
-        let supervisor = supervised(supervisor, &opened, webhooks.unread())?;
         Ok(Self {
+            supervisor: supervised(supervisor, &opened, webhooks.unread())?,
             sources,
             client,
             webhooks,
@@ -199,7 +200,6 @@ impl Service {
             capture,
             deliver,
             metrics,
-            supervisor,
             failures,
             stop,
             listeners: tasks,

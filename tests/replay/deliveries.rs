@@ -121,3 +121,33 @@ async fn a_batch_is_found_by_document_key_position_and_id() {
     let none = "/api/v1/deliveries/00000000-0000-7000-8000-000000000000";
     assert_eq!(fixture.sidecar.get(none).unwrap().0, 404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_changed_by_filter_as_a_dry_run_foretells() {
+    let more = "give_up_after = \"300ms\"\n[batch]\nrecords_max = 1";
+    let fixture = Fixture::new(15, "bulk_jobs", 0, "", more).await;
+    fixture.receiver.answers(|_| Answer::Status(422));
+    let insert = "INSERT INTO documents (id, project_id) SELECT id, 'p' FROM generate_series(1, 3) id";
+    fixture.database.run(insert).await;
+    until("dead letters", async || {
+        (fixture.sidecar.status()?["spool"]["dead_letter_records"] == 3).then_some(())
+    })
+    .await;
+    let post =
+        |path: &str, body: Value| fixture.post(&format!("/api/v1/dead-letters/{path}"), &body).unwrap();
+    let counted = post("redeliver", json!({"project": "p", "dry_run": true}));
+    assert!(counted["dead_letters"].as_u64() > Some(0) && counted["records"] == 3, "{counted}");
+    assert!(counted["estimated_seconds"].is_f64() && counted["job"].is_null(), "{counted}");
+    for none in
+        [json!({"project": "q", "dry_run": true}), json!({"until": "2001-01-01T00:00:00Z", "dry_run": true})]
+    {
+        assert_eq!(post("discard", none)["dead_letters"], 0);
+    }
+    let output = fixture.run("dead-letters", &["discard", "--project", "p", "--dry-run"]).await;
+    assert!(stdout(&output).contains("with 3 records, which takes about"), "{}", stdout(&output));
+    let discarded = post("discard", json!({"since": "2001-01-01T00:00:00Z"}));
+    assert_eq!((&discarded["records"], &discarded["job"]), (&json!(3), &Value::Null));
+    let output = fixture.run("jobs", &["list"]).await;
+    assert!(output.status.success() && stdout(&output).is_empty());
+    assert_eq!(fixture.sidecar.get("/api/v1/jobs/1").unwrap().0, 404);
+}

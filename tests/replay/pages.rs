@@ -9,10 +9,15 @@ use crate::support::until;
 /// Markup, an end of an attribute, an entity, and a character that turns the direction of text.
 const HOSTILE: &str = "<script>x\"&amp;\u{202e}y";
 
+/// The same as the value of a field.
+const FIELD: &str = "&#60;script&#62;x&#34;&#38;amp;\u{202e}y";
+
 fn page(fixture: &Fixture, path: &str) -> String {
     let (status, html) = fixture.sidecar.get(path).unwrap();
     assert_eq!(status, 200, "{path}: {html}");
-    assert!(!html.contains("<script>") && !html.contains('\u{202e}'), "{path}: {html}");
+    // A field holds what the visitor typed.
+    let outside = html.replace(&format!("value=\"{FIELD}\""), "");
+    assert!(!html.contains("<script>") && !outside.contains('\u{202e}'), "{path}: {html}");
     assert!(!html.contains(" style=") && !html.contains("onclick"), "{path}: {html}");
     html
 }
@@ -155,4 +160,39 @@ async fn the_tail_is_a_page_and_a_stream_of_rows() {
     });
     holds(&collected, &["ingested", r"&#60;script&#62;x\&#34;&#38;amp;\u202ey"]);
     assert!(!collected.contains(">q<"), "{collected}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_documents_checks_settings_and_the_audit_log_have_pages() {
+    let fixture = Fixture::new(15, "page_rest", 0, "", "").await;
+    holds(&page(&fixture, "/deliveries"), &["No batch was cut yet.", "Set a webhook"]);
+    holds(&page(&fixture, "/document"), &["No document is chosen."]);
+    holds(&page(&fixture, "/audit"), &["Nothing was changed yet."]);
+    let insert = format!("INSERT INTO documents (id, key, project_id) VALUES (1, '{HOSTILE}', '{HOSTILE}')");
+    fixture.database.run(&insert).await;
+    until("a batch", async || (!fixture.live().is_empty()).then_some(())).await;
+    fixture.settled().await;
+
+    let html = page(&fixture, "/deliveries");
+    holds(&html, &["Delivered", "&#60;script&#62;x", r"\u{202e}", "HTTP 204"]);
+    let id = fixture.live()[0].header("webhook-id").to_owned();
+    let html = page(&fixture, &format!("/delivery?id={id}"));
+    holds(&html, &[&id, "curl ", "&#34;id&#34;:&#34;1&#34;", "class=\"phases\"", "Send its records again"]);
+    refuses(&fixture, "/delivery?id=nothing", 400, "role=\"alert\"");
+    let project = "%3Cscript%3Ex%22%26amp%3B%E2%80%AEy";
+    let found = page(&fixture, &format!("/deliveries?project={project}&by=document&find=1"));
+    holds(&found, &["Records found", "its batch"]);
+    let html = page(&fixture, &format!("/document?project={project}&id=1"));
+    holds(&html, &["exists", "What became of it", "sidecar why --project", "its batch"]);
+
+    let pause = format!(r#"{{"project": "p{}"}}"#, "<script>");
+    fixture.sidecar.request("POST", "/api/v1/webhooks/pause", &pause).unwrap();
+    holds(&page(&fixture, "/doctor"), &["The checks were not run."]);
+    holds(&page(&fixture, "/doctor?run=1"), &["PostgreSQL 15", "class=\"pill ok\""]);
+    holds(&page(&fixture, "/settings?search=batch.records_max"), &["batch.records_max", "defaults"]);
+    holds(&page(&fixture, "/settings?search=%3Cscript%3E"), &["No setting matches.", "&#60;script&#62;"]);
+    let (status, report) = fixture.sidecar.get("/api/v1/doctor").unwrap();
+    assert!(status == 200 && report.contains(r#""severity":"ok""#), "{report}");
+    let (status, settings) = fixture.sidecar.get("/api/v1/settings").unwrap();
+    assert!(status == 200 && settings.contains(r#""name":"batch.records_max""#), "{settings}");
 }

@@ -16,6 +16,10 @@ pub struct DeadLetterQuery {
     pub callback: Option<String>,
     /// Only with this reason.
     pub reason: Option<String>,
+    /// Only given up then or later: RFC 3339.
+    pub since: Option<String>,
+    /// Only given up before: RFC 3339.
+    pub until: Option<String>,
     /// Only those with a higher number.
     pub after: Option<i64>,
     /// The most to return.
@@ -38,9 +42,18 @@ pub struct DeadLetterSelection {
     /// Only with this reason.
     #[serde(default)]
     pub reason: Option<String>,
+    /// Only given up then or later: RFC 3339.
+    #[serde(default)]
+    pub since: Option<String>,
+    /// Only given up before: RFC 3339.
+    #[serde(default)]
+    pub until: Option<String>,
     /// All of them. Required where neither numbers nor a filter are given.
     #[serde(default)]
     pub all: bool,
+    /// Only count, and estimate how long it takes.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 /// A page of dead letters.
@@ -169,6 +182,10 @@ pub struct AttemptSteps {
 pub struct DeadLetterCounts {
     /// Number of dead letters.
     pub dead_letters: u64,
-    /// Number of records discarded.
+    /// Number of their records.
     pub records: u64,
+    /// About how long it takes: to send them, or to discard them.
+    pub estimated_seconds: Option<f64>,
+    /// The job that does it, where there are many. Its dead letters are not changed yet.
+    pub job: Option<u64>,
 }

@@ -8,6 +8,7 @@ mod activity;
 mod dead_letters;
 mod deliveries;
 mod documents;
+mod jobs;
 mod operations;
 mod projects;
 mod records;
@@ -34,6 +35,7 @@ pub use deliveries::{
     DeliveryStatus, FoundRecordStatus,
 };
 pub use documents::{DocumentDetail, DocumentQuery, DocumentRecord, RowStatus, ShadowStatus};
+pub use jobs::{JobList, JobState, JobStatus};
 pub use operations::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use projects::{
     CallbackDetail, ProjectDetail, ProjectPage, ProjectQuery, ProjectStatus, STATES_BY_WEIGHT,

@@ -25,8 +25,4 @@ impl Lanes {
     pub(super) fn project(&self, lane: LaneNo) -> &str {
         self.get(lane).map_or("", |view| view.project.as_str())
     }
-
-    pub(super) fn has_webhook(&self, lane: LaneNo) -> bool {
-        self.get(lane).is_some_and(|view| view.has_webhook)
-    }
 }

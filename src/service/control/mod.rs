@@ -1,12 +1,15 @@
 //! What the admin port and the control socket call on the running sidecar.
 
 mod access;
+mod bulk;
+mod dead_letter_filter;
 mod dead_letters;
 mod deliveries;
 mod delivery_detail;
 mod delivery_query;
 mod document_records;
 mod documents;
+mod jobs;
 mod lane_requests;
 mod lanes;
 mod operations;
@@ -31,6 +34,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+pub(super) use self::jobs::Jobs;
 use self::lanes::Lanes;
 use self::recent_status::RecentStatus;
 use super::activity::{self, RecentActivity};
@@ -83,6 +87,8 @@ pub(super) struct Controller {
     pub(super) post: Mutex<SendRequest>,
     pub(super) credentials: Credentials,
     pub(super) recent: Recent,
+    /// Requests that take long.
+    pub(super) jobs: Jobs,
 }
 
 impl Control for Controller {
@@ -118,12 +124,11 @@ impl Control for Controller {
     }
 
     fn resync(&self, request: ResyncRequest, access: &Access) -> Result<u64, RequestError> {
-        match &request.as_ingested {
-            Some(project) => access.scope.require(project)?,
-            None => {
-                access.scope.require_all()?;
-                access.require(Capability::Manage)?;
-            }
+        if let Some(project) = &request.as_ingested {
+            access.scope.require(project)?;
+        } else {
+            access.scope.require_all()?;
+            access.require(Capability::Manage)?;
         }
         let (project, dry_run) = (request.as_ingested.clone(), request.dry_run);
         let number = self.request_resync(request).map_err(RequestError::Conflict)?;
@@ -158,11 +163,11 @@ impl Control for Controller {
     fn dead_letters(&self, query: &DeadLetterQuery, access: &Access) -> Result<DeadLetterPage, RequestError> {
         let project = access.scope.narrowed(query.project.as_deref())?;
         let query = DeadLetterQuery { project, ..query.clone() };
-        dead_letters::page(&self.reader()?, &self.lanes(), &query)
+        dead_letters::page(&self.reader()?, &query)
     }
 
     fn dead_letter(&self, no: i64, access: &Access) -> Result<DeadLetterDetail, RequestError> {
-        dead_letters::detail(&self.reader()?, &self.lanes(), no, &access.scope)
+        dead_letters::detail(&self.reader()?, no, &access.scope)
     }
 
     fn redeliver(
@@ -170,16 +175,7 @@ impl Control for Controller {
         selection: &DeadLetterSelection,
         access: &Access,
     ) -> Result<DeadLetterCounts, RequestError> {
-        let (spool, deliver) = (&self.spool, &self.deliver);
-        let counts = dead_letters::redeliver(
-            &self.reader()?,
-            (spool, deliver),
-            &self.lanes(),
-            selection,
-            &access.scope,
-        )?;
-        self.record_dead_letters(access, "dead letters were redelivered", selection, counts);
-        Ok(counts)
+        self.redeliver_dead_letters(selection, access)
     }
 
     fn discard(
@@ -187,10 +183,7 @@ impl Control for Controller {
         selection: &DeadLetterSelection,
         access: &Access,
     ) -> Result<DeadLetterCounts, RequestError> {
-        let counts =
-            dead_letters::discard(&self.reader()?, &self.spool, &self.lanes(), selection, &access.scope)?;
-        self.record_dead_letters(access, "dead letters were discarded", selection, counts);
-        Ok(counts)
+        self.discard_dead_letters(selection, access)
     }
 }
 

@@ -3,8 +3,8 @@
 use super::Controller;
 use super::document_records::Document;
 use crate::admin::{
-    Access, DeliveryDetail, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery, RecordBody,
-    RecordControl, RecordQuery, RequestError,
+    Access, DeliveryDetail, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery, JobList, JobStatus,
+    RecordBody, RecordControl, RecordQuery, RequestError,
 };
 
 impl RecordControl for Controller {
@@ -36,5 +36,17 @@ impl RecordControl for Controller {
     ) -> Result<RecordBody, RequestError> {
         access.scope.require(project)?;
         self.pull(project, query)
+    }
+
+    fn jobs(&self, access: &Access) -> JobList {
+        self.list_jobs(&access.scope)
+    }
+
+    fn job(&self, no: u64, access: &Access) -> Result<JobStatus, RequestError> {
+        self.show_job(no, &access.scope)
+    }
+
+    fn cancel_job(&self, no: u64, access: &Access) -> Result<JobStatus, RequestError> {
+        self.stop_job(no, &access.scope)
     }
 }

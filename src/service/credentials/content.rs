@@ -1,5 +1,7 @@
 //! Tokens, links and sessions as values, and their secrets.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -68,7 +70,10 @@ impl Credential {
         aws_lc_rs::rand::fill(random.as_mut_slice())
             .map_err(|_| RequestError::Internal("the system gives no random bytes".to_owned()))?;
         let (id, secret) = random.split_at(ID_BYTES);
-        let id = id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let id = id.iter().fold(String::new(), |mut id, byte| {
+            let _ = write!(id, "{byte:02x}");
+            id
+        });
         let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(secret));
         let secret = Secret::of_text(format!("{}_{id}_{}", content.kind.prefix(), secret.as_str()));
         let hash = hash(secret.expose());
@@ -114,7 +119,7 @@ impl Credential {
 
 /// The id within a secret.
 pub(super) fn id_of(secret: &str) -> Option<&str> {
-    secret.splitn(3, '_').nth(1)
+    secret.split('_').nth(1)
 }
 
 fn hash(secret: &str) -> Vec<u8> {

@@ -25,6 +25,13 @@ enum Source<'a> {
     OpenOfLanes(&'a [LaneNo]),
 }
 
+impl Source<'_> {
+    /// Ids that are read together. Open batches are in the order of lanes, and sorted at each read.
+    fn at_once(&self) -> u32 {
+        if matches!(self, Self::Open) { EXAMINED_MAX } else { AT_ONCE }
+    }
+}
+
 impl SqliteReader {
     /// A page of batches, all read in one view.
     pub(super) fn find_batches(&self, query: &BatchQuery) -> Result<BatchPage, SpoolError> {
@@ -36,7 +43,7 @@ impl SqliteReader {
         let (mut found, mut examined) = (Vec::new(), 0);
         loop {
             let ids = self.ids_below(&source, below)?;
-            let is_last = ids.len() < AT_ONCE as usize;
+            let is_last = ids.len() < source.at_once() as usize;
             for id in ids {
                 if id < least {
                     return Ok(BatchPage { batches: found, next: None });
@@ -202,7 +209,7 @@ impl SqliteReader {
             ),
             Source::Open => self.ids(
                 "SELECT id FROM batch INDEXED BY batch_open WHERE state = 0 AND id < ?1 ORDER BY id DESC LIMIT ?2",
-                params![below.as_bytes(), AT_ONCE],
+                params![below.as_bytes(), source.at_once()],
             ),
             Source::Failed(failures) => newest(failures.iter().map(|(outcome, status)| {
                 self.ids(
@@ -249,6 +256,6 @@ fn is_like(outcome: &str, status: Option<u16>, filter: AttemptFilter) -> bool {
 /// Ids that are read together.
 const AT_ONCE: u32 = 256;
 /// Batches that one page looks at.
-const EXAMINED_MAX: u32 = 10_000;
+const EXAMINED_MAX: u32 = 4_000;
 /// Batches that end behind a record and may hold it.
 const HOLDING_ROWS: u32 = 512;

@@ -52,8 +52,9 @@ const FORMAT_3: &[&str] = &[
 // Ids grow with time, so each of these gives the newest batches first. All but the first hold nothing of
 // a batch that is delivered at its first attempt.
 const BATCHES_OF_LANE: &str = "CREATE INDEX batch_of_lane_by_id ON batch (lane, id)";
-const DEAD_BATCHES: &str = "CREATE INDEX batch_dead ON batch (id) WHERE state = 2";
-const DEAD_BATCHES_OF_LANE: &str = "CREATE INDEX batch_dead_of_lane ON batch (lane, id) WHERE state = 2";
+const DEAD_BATCHES: &str = "CREATE INDEX batch_dead ON batch (state, id) WHERE state = 2";
+const DEAD_BATCHES_OF_LANE: &str =
+    "CREATE INDEX batch_dead_of_lane ON batch (lane, state, id) WHERE state = 2";
 const FAILED_ATTEMPTS: &str =
     "CREATE INDEX attempt_failed ON attempt (outcome, status, batch) WHERE outcome <> 'delivered'";
 

@@ -209,7 +209,7 @@ fn found_record(chunk: &Chunk, record: &Record<'_>) -> FoundRecord {
 }
 
 /// Filters that one page reads.
-const FILTERS_MAX: u32 = 200_000;
+const FILTERS_MAX: u32 = 60_000;
 /// Chunks that one page reads.
 const CHUNKS_MAX: u32 = 200;
 /// A group has no more chunks than changes, about.

@@ -76,7 +76,8 @@ fn selection(visit: &Visit) -> Result<DeadLetterSelection, RequestError> {
     if !all {
         return Err(RequestError::Invalid(t::dead_letters::NONE_SELECTED.to_owned()));
     }
-    Ok(DeadLetterSelection { numbers, project, callback, reason, all: !is_filtered })
+    let all = !is_filtered;
+    Ok(DeadLetterSelection { numbers, project, callback, reason, all, ..DeadLetterSelection::default() })
 }
 
 /// How many a selection is about.

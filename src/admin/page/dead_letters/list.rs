@@ -48,6 +48,7 @@ impl List {
             reason: text("reason"),
             after: visit.query("after").and_then(|after| after.parse().ok()),
             limit: Some(PAGE),
+            ..DeadLetterQuery::default()
         }
     }
 

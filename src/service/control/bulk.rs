@@ -1,0 +1,297 @@
+//! Redelivers and discards dead letters by number or by filter: at once, or, where there are many, as a job.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::Controller;
+use super::dead_letter_filter::{AT_ONCE, Filter, FilterText, Pages};
+use super::dead_letters::find;
+use super::stored_records::Names;
+use crate::admin::{Access, DeadLetterCounts, DeadLetterSelection, RequestError};
+use crate::deliver::Deliver;
+use crate::record::LaneNo;
+use crate::spool::{DeadLetter, DeadLetterNo, Done, Op, Reader, Spool, SpoolError};
+
+/// What is done with dead letters.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Action {
+    Discard,
+    Redeliver,
+}
+
+/// Dead letters by number, or by filter.
+enum Selected {
+    Filter(Filter),
+    Letters(Vec<DeadLetter>),
+}
+
+/// What is selected.
+#[derive(Default)]
+struct Counted {
+    dead_letters: u64,
+    records: u64,
+    by_lane: HashMap<LaneNo, u64>,
+}
+
+/// What carries the action out.
+#[derive(Clone)]
+struct Hands {
+    spool: Spool,
+    deliver: Arc<Deliver>,
+    action: Action,
+    /// The id of a redelivery.
+    id: Uuid,
+}
+
+impl Controller {
+    /// One more attempt for each.
+    pub(super) fn redeliver_dead_letters(
+        &self,
+        selection: &DeadLetterSelection,
+        access: &Access,
+    ) -> Result<DeadLetterCounts, RequestError> {
+        self.act_on_dead_letters(Action::Redeliver, selection, access)
+    }
+
+    /// No replay sends their records.
+    pub(super) fn discard_dead_letters(
+        &self,
+        selection: &DeadLetterSelection,
+        access: &Access,
+    ) -> Result<DeadLetterCounts, RequestError> {
+        self.act_on_dead_letters(Action::Discard, selection, access)
+    }
+
+    fn act_on_dead_letters(
+        &self,
+        action: Action,
+        selection: &DeadLetterSelection,
+        access: &Access,
+    ) -> Result<DeadLetterCounts, RequestError> {
+        let reader = self.reader()?;
+        let selected = select(&reader, selection, access)?;
+        let counted = count(&reader, &selected)?;
+        if action == Action::Redeliver {
+            self.require_webhooks(&reader, &counted)?;
+        }
+        let estimate = self.estimate(&reader, action, &counted)?.as_secs_f64();
+        let counts = DeadLetterCounts {
+            dead_letters: counted.dead_letters,
+            records: counted.records,
+            estimated_seconds: Some(estimate),
+            job: None,
+        };
+        if selection.dry_run {
+            return Ok(counts);
+        }
+        let hands = Hands {
+            spool: self.spool.clone(),
+            deliver: Arc::clone(&self.deliver),
+            action,
+            id: Uuid::now_v7(),
+        };
+        let (done, changed) = if counted.dead_letters <= AT_ONCE_MAX {
+            let mut changed =
+                DeadLetterCounts { estimated_seconds: Some(estimate), ..DeadLetterCounts::default() };
+            hands.run(&reader, &selected, &mut |letters, records| {
+                changed.dead_letters += letters;
+                changed.records += records;
+                true
+            })?;
+            (action.done(), changed)
+        } else {
+            (action.started(), self.start_job(hands, selected, counts, selection, access))
+        };
+        self.record_dead_letters(access, done, selection, changed);
+        Ok(changed)
+    }
+
+    fn start_job(
+        &self,
+        hands: Hands,
+        selected: Selected,
+        counts: DeadLetterCounts,
+        selection: &DeadLetterSelection,
+        access: &Access,
+    ) -> DeadLetterCounts {
+        let project = selection.project.as_deref().or(access.scope.project()).map(str::to_owned);
+        let (name, by, clock) = (hands.action.name(), access.caller.to_string(), self.clock);
+        let job = self.jobs.begin(name, project, by, counts.dead_letters, clock.wall());
+        let no = job.no();
+        std::thread::spawn(move || {
+            let reader = hands.spool.reader().map_err(RequestError::from);
+            let ran = reader.and_then(|reader| {
+                hands.run(&reader, &selected, &mut |letters, records| job.advance(letters, records))
+            });
+            job.end(clock.wall(), ran.err().map(|error| error.detail()));
+        });
+        DeadLetterCounts { job: Some(no), ..counts }
+    }
+
+    /// A redelivery goes to the webhook of each lane.
+    fn require_webhooks(&self, reader: &Reader, counted: &Counted) -> Result<(), RequestError> {
+        let views = self.deliver.view_of(counted.by_lane.keys().copied().collect());
+        let has_webhook = |lane: &LaneNo| views.iter().any(|view| view.lane == *lane && view.has_webhook);
+        let Some(without) = counted.by_lane.keys().find(|lane| !has_webhook(lane)) else { return Ok(()) };
+        let project = Names::new(reader).of(*without)?;
+        Err(RequestError::Conflict(format!(
+            "no webhook is configured for `{}` of `{project}`: add one first",
+            without.callback()
+        )))
+    }
+
+    /// Lanes send at the same time, each one batch after the other, as fast as its last attempt was.
+    fn estimate(&self, reader: &Reader, action: Action, counted: &Counted) -> Result<Duration, SpoolError> {
+        if action == Action::Discard {
+            return Ok(DISCARDED.mul_f64(f64::from(u32::try_from(counted.dead_letters).unwrap_or(u32::MAX))));
+        }
+        let mut longest = Duration::ZERO;
+        for (lane, letters) in counted.by_lane.iter().take(LANES_ESTIMATED) {
+            let last = reader.last_batch(*lane)?;
+            let last = last.map(|batch| reader.last_attempt(&batch.id)).transpose()?.flatten();
+            let took = last.map_or(ATTEMPT, |last| Duration::from_micros(last.took_micros));
+            let letters = u32::try_from(*letters).unwrap_or(u32::MAX);
+            longest = longest.max(took.saturating_mul(letters));
+        }
+        Ok(longest)
+    }
+}
+
+impl Hands {
+    /// Calls `advance` with what was done, part by part, until it says no.
+    fn run(
+        &self,
+        reader: &Reader,
+        selected: &Selected,
+        advance: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<(), RequestError> {
+        for_each_part(reader, selected, &mut |some| {
+            let (letters, records) = self.apply(some)?;
+            Ok(advance(letters, records))
+        })
+    }
+
+    fn apply(&self, some: &[DeadLetter]) -> Result<(u64, u64), RequestError> {
+        let dead: Vec<DeadLetterNo> = some.iter().map(|letter| letter.no).collect();
+        let count = dead.len() as u64;
+        let op = match self.action {
+            Action::Discard => Op::DiscardDead { dead },
+            Action::Redeliver => Op::Redeliver { dead, id: self.id },
+        };
+        Ok(match self.spool.apply(op)? {
+            Done::Redelivering { lanes, dead } => {
+                self.deliver.redeliver(lanes);
+                (dead, some.iter().map(|letter| letter.records).sum())
+            }
+            Done::Settled { records, .. } => (count, records),
+            _ => (0, 0),
+        })
+    }
+}
+
+impl Action {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Discard => "discard",
+            Self::Redeliver => "redeliver",
+        }
+    }
+
+    fn done(self) -> &'static str {
+        match self {
+            Self::Discard => "dead letters were discarded",
+            Self::Redeliver => "dead letters were redelivered",
+        }
+    }
+
+    fn started(self) -> &'static str {
+        match self {
+            Self::Discard => "a discard of dead letters was started",
+            Self::Redeliver => "a redelivery of dead letters was started",
+        }
+    }
+}
+
+/// An unknown number is an error.
+fn select(
+    reader: &Reader,
+    selection: &DeadLetterSelection,
+    access: &Access,
+) -> Result<Selected, RequestError> {
+    let text = FilterText {
+        project: selection.project.as_deref(),
+        callback: selection.callback.as_deref(),
+        reason: selection.reason.as_deref(),
+        since: selection.since.as_deref(),
+        until: selection.until.as_deref(),
+    };
+    if !selection.numbers.is_empty() {
+        if text.is_set() || selection.all {
+            return Err(RequestError::Invalid(
+                "name dead letters by number or by filter, not by both".to_owned(),
+            ));
+        }
+        let found = selection.numbers.iter().map(|no| find(reader, *no, &access.scope));
+        return Ok(Selected::Letters(found.collect::<Result<_, _>>()?));
+    }
+    if !text.is_set() && !selection.all {
+        return Err(RequestError::Invalid(
+            "say which: numbers, a project, a callback, a reason, a time, or all of them".to_owned(),
+        ));
+    }
+    let own = access.scope.narrowed(text.project)?;
+    let filter = Filter::parse(reader, &FilterText { project: own.as_deref(), ..text })?;
+    Ok(Selected::Filter(filter.up_to(reader.last_dead_letter()?)))
+}
+
+fn count(reader: &Reader, selected: &Selected) -> Result<Counted, RequestError> {
+    let mut counted = Counted::default();
+    for_each_part(reader, selected, &mut |some| {
+        for letter in some {
+            counted.dead_letters += 1;
+            counted.records += letter.records;
+            *counted.by_lane.entry(letter.lane).or_default() += 1;
+        }
+        Ok(true)
+    })?;
+    Ok(counted)
+}
+
+/// Calls `apply` with what is selected, part by part, until it says no.
+fn for_each_part(
+    reader: &Reader,
+    selected: &Selected,
+    apply: &mut dyn FnMut(&[DeadLetter]) -> Result<bool, RequestError>,
+) -> Result<(), RequestError> {
+    match selected {
+        Selected::Letters(letters) => {
+            for some in letters.chunks(AT_ONCE as usize) {
+                if !apply(some)? {
+                    break;
+                }
+            }
+        }
+        Selected::Filter(filter) => {
+            let mut pages = Pages { reader, after: DeadLetterNo(0) };
+            while let Some(mut some) = pages.next()? {
+                some.retain(|letter| filter.matches(letter));
+                if !some.is_empty() && !apply(&some)? {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// More are a job.
+const AT_ONCE_MAX: u64 = 1_000;
+/// About what a redelivery takes where nothing is known.
+const ATTEMPT: Duration = Duration::from_millis(100);
+/// About what the discard of one takes.
+const DISCARDED: Duration = Duration::from_micros(20);
+/// Lanes that are looked at for an estimate.
+const LANES_ESTIMATED: usize = 200;

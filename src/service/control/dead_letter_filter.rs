@@ -1,0 +1,146 @@
+//! Which dead letters a list or a bulk request is about.
+
+use super::delivery_query::{callback, time};
+use crate::admin::RequestError;
+use crate::record::{Callback, ProjectNo};
+use crate::spool::{DeadLetter, DeadLetterNo, DeadReason, Reader, SpoolError};
+use crate::time::Timestamp;
+
+/// A filter for dead letters.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Filter {
+    project: Project,
+    callback: Option<Callback>,
+    reason: Option<DeadReason>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    /// Dead letters that are added later are not selected.
+    last: Option<DeadLetterNo>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Project {
+    #[default]
+    Any,
+    Is(ProjectNo),
+    Unknown,
+}
+
+/// A filter as a request has it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FilterText<'a> {
+    pub(super) project: Option<&'a str>,
+    pub(super) callback: Option<&'a str>,
+    pub(super) reason: Option<&'a str>,
+    pub(super) since: Option<&'a str>,
+    pub(super) until: Option<&'a str>,
+}
+
+impl FilterText<'_> {
+    pub(super) fn is_set(&self) -> bool {
+        let Self { project, callback, reason, since, until } = self;
+        [project, callback, reason, since, until].into_iter().any(Option::is_some)
+    }
+}
+
+impl Filter {
+    /// Checks the texts. An error names the field.
+    pub(super) fn parse(reader: &Reader, text: &FilterText<'_>) -> Result<Self, RequestError> {
+        let reason = text.reason.map(|name| {
+            let known = DeadReason::ALL.into_iter().find(|reason| reason.name() == name);
+            known.ok_or_else(|| {
+                let names = DeadReason::ALL.map(|reason| format!("`{}`", reason.name())).join(", ");
+                RequestError::field("reason", format!("`{name}` is not a reason: expected one of {names}"))
+            })
+        });
+        let project = match text.project {
+            None => Project::Any,
+            Some(name) => reader.project(name)?.map_or(Project::Unknown, Project::Is),
+        };
+        Ok(Self {
+            project,
+            callback: callback(text.callback)?,
+            reason: reason.transpose()?,
+            since: text.since.map(|text| time("since", text)).transpose()?,
+            until: text.until.map(|text| time("until", text)).transpose()?,
+            last: None,
+        })
+    }
+
+    /// Only those up to this one.
+    pub(super) fn up_to(self, last: DeadLetterNo) -> Self {
+        Self { last: Some(last), ..self }
+    }
+
+    pub(super) fn matches(&self, letter: &DeadLetter) -> bool {
+        let is_of_project = match self.project {
+            Project::Any => true,
+            Project::Is(project) => letter.lane.project() == project,
+            Project::Unknown => false,
+        };
+        is_of_project
+            && self.callback.is_none_or(|callback| callback == letter.lane.callback())
+            && self.reason.is_none_or(|reason| reason == letter.reason)
+            && self.since.is_none_or(|since| letter.at >= since)
+            && self.until.is_none_or(|until| letter.at < until)
+            && self.last.is_none_or(|last| letter.no <= last)
+    }
+}
+
+/// Every dead letter, page by page.
+pub(super) struct Pages<'a> {
+    pub(super) reader: &'a Reader,
+    pub(super) after: DeadLetterNo,
+}
+
+impl Pages<'_> {
+    pub(super) fn next(&mut self) -> Result<Option<Vec<DeadLetter>>, SpoolError> {
+        let some = self.reader.dead_letters(self.after, AT_ONCE)?;
+        let Some(last) = some.last() else { return Ok(None) };
+        self.after = last.no;
+        Ok(Some(some))
+    }
+}
+
+/// Changed by one operation of the spool.
+pub(super) const AT_ONCE: u32 = 500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::LaneNo;
+    use crate::record::Seq;
+
+    #[test]
+    fn a_filter_takes_what_fits_in_every_respect() {
+        let letter = DeadLetter {
+            no: DeadLetterNo(5),
+            lane: LaneNo::new(ProjectNo(2), Callback::Modified),
+            first: Seq(1),
+            last: Seq(2),
+            records: 2,
+            bytes: 2,
+            reason: DeadReason::Refused,
+            at: Timestamp(7),
+            batch: None,
+            redelivery: None,
+        };
+        let all = Filter::default();
+        for (filter, matches) in [
+            (all, true),
+            (Filter { project: Project::Is(ProjectNo(2)), ..all }, true),
+            (Filter { project: Project::Is(ProjectNo(1)), ..all }, false),
+            (Filter { project: Project::Unknown, ..all }, false),
+            (Filter { callback: Some(Callback::Ingested), ..all }, false),
+            (Filter { reason: Some(DeadReason::TooLarge), ..all }, false),
+            (Filter { since: Some(Timestamp(7)), ..all }, true),
+            (Filter { since: Some(Timestamp(8)), ..all }, false),
+            (Filter { until: Some(Timestamp(7)), ..all }, false),
+            (Filter { until: Some(Timestamp(8)), ..all }, true),
+            (all.up_to(DeadLetterNo(5)), true),
+            (all.up_to(DeadLetterNo(4)), false),
+        ] {
+            assert_eq!(filter.matches(&letter), matches, "{filter:?}");
+        }
+    }
+}
