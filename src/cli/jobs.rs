@@ -1,5 +1,6 @@
 //! `sidecar jobs`, and how commands wait for one.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -105,10 +106,10 @@ fn line(job: &JobStatus) -> String {
         state.name()
     );
     if let Some(left) = left_seconds {
-        line += &format!(", {} left", seconds(*left));
+        let _ = write!(line, ", {} left", seconds(*left));
     }
     if let Some(error) = error {
-        line += &format!(": {}", plain(error));
+        let _ = write!(line, ": {}", plain(error));
     }
     line
 }

@@ -29,17 +29,7 @@ impl Browser {
     /// Opens the first page of what is served at `root`. It signs in with the token.
     pub(crate) async fn open(root: &str, token: &str) -> Self {
         let permit = BROWSERS.acquire().await.unwrap();
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("chromedriver: {error}: {INSTALL}"));
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let port = lines
-            .find_map(|line| line.split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok());
-        let port = port.expect("chromedriver says its port");
-        std::thread::spawn(move || lines.for_each(drop));
+        let (driver, port) = until("chromedriver to say its port", async || driver()).await;
         let mut me = Self { driver, port, session: String::new(), root: root.to_owned(), _permit: permit };
         let arguments = [
             "--headless=new",
@@ -271,3 +261,22 @@ const WIDER_THAN_THE_WINDOW: &str = "
         .map(e => e.tagName + '.' + e.className + ': ' + e.textContent.trim().slice(0, 60));";
 /// A browser takes much memory and time to start.
 static BROWSERS: Semaphore = Semaphore::const_new(2);
+
+/// A driver and its port. `None`: the port was taken meanwhile, by IPv6 or by another program.
+fn driver() -> Option<(Child, u16)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("chromedriver: {error}: {INSTALL}"));
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let port =
+        lines.find_map(|line| line.split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok());
+    let Some(port) = port else {
+        driver.wait().unwrap();
+        return None;
+    };
+    std::thread::spawn(move || lines.for_each(drop));
+    Some((driver, port))
+}

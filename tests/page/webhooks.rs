@@ -15,6 +15,7 @@ async fn set_url(fixture: &Fixture, project: &str, callback: &str, url: &str) {
     open(browser, project).await;
     browser.click(&format!("#edit-{callback}")).await;
     browser.fill("#url", url).await;
+    browser.click("#limits summary").await;
     browser.fill("#limits #wait_max_ms", "1").await;
     browser.fill("#limits #retry_schedule", "50ms").await;
     browser.click("#save").await;

@@ -110,6 +110,10 @@ async fn a_receiver_pulls_the_records_that_it_is_sent_and_those_that_wait() {
         fixture.database.run(&format!("INSERT INTO documents (id, project_id) {rows}")).await;
     };
     insert("1, 5").await;
+    crate::support::until("the first records", async || {
+        (fixture.receiver.records_taken() == 5).then_some(())
+    })
+    .await;
     fixture.settled().await;
     fixture.receiver.answers(|_| Answer::Status(503));
     insert("6, 8").await;

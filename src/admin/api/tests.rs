@@ -53,7 +53,7 @@ fn a_status_keeps_its_keys() {
         "lanes": [{
             "project": "p", "callback": "ingested", "state": "failing",
             "pending": {"records": 1, "bytes": 2, "oldest_seconds": 0.5}, "failures": 1, "next_attempt_in_seconds": 1.5,
-            "last_outcome": "timeout", "reason": null, "paused_by": null, "since_seconds": 12.5, "status": null,
+            "last_outcome": "timeout", "last_success_seconds": null, "gives_up_in_seconds": null, "reason": null, "paused_by": null, "since_seconds": 12.5, "status": null,
             "class": "endpoint", "cause": "timeout", "remedy": "Answer in time."
         }],
         "not_kept": {
@@ -91,7 +91,7 @@ fn replays_keep_their_keys() {
 fn a_dead_letter_keeps_its_keys() {
     survives::<DeadLetterDetail>(json!({
         "no": 1, "project": "p", "callback": "ingested", "reason": "given_up", "at": "2026-01-31T09:00:00Z",
-        "records": 1, "bytes": 2, "batch": null, "redelivering": true,
+        "records": 1, "bytes": 2, "batch": null, "last_attempt": null, "redelivering": true,
         "first_records": [{
             "position": "0-1/1", "commit_lsn": "0/1", "committed_at": "2026-01-31T09:00:00Z", "record": {"id": "1"}
         }],

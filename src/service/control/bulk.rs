@@ -77,7 +77,7 @@ impl Controller {
         if action == Action::Redeliver {
             self.require_webhooks(&reader, &counted)?;
         }
-        let estimate = self.estimate(&reader, action, &counted)?.as_secs_f64();
+        let estimate = Self::estimate(&reader, action, &counted)?.as_secs_f64();
         let counts = DeadLetterCounts {
             dead_letters: counted.dead_letters,
             records: counted.records,
@@ -144,7 +144,7 @@ impl Controller {
     }
 
     /// Lanes send at the same time, each one batch after the other, as fast as its last attempt was.
-    fn estimate(&self, reader: &Reader, action: Action, counted: &Counted) -> Result<Duration, SpoolError> {
+    fn estimate(reader: &Reader, action: Action, counted: &Counted) -> Result<Duration, SpoolError> {
         if action == Action::Discard {
             return Ok(DISCARDED.mul_f64(f64::from(u32::try_from(counted.dead_letters).unwrap_or(u32::MAX))));
         }

@@ -1,9 +1,12 @@
 //! One callback of a project: where its records go, how it stands, what can be done. Pure.
 
+use serde_json::Value;
+
 use crate::admin::api::{CallbackDetail, LaneStatus, WebhookDetail};
 use crate::admin::page::parts::Pill;
 use crate::admin::page::{show, texts as t};
 use crate::deliver::LaneCondition;
+use crate::outcome::Class;
 use crate::record::Callback;
 
 pub(super) struct Card {
@@ -36,7 +39,7 @@ impl Card {
             (Some(_), Some(lane)) => Pill::of_lane(lane.state),
             (Some(_), None) => Pill::quiet(t::project::NO_RECORD),
         };
-        let note = webhook.as_ref().and_then(|detail| detail.settings["note"].as_str().map(str::to_owned));
+        let note = webhook.as_ref().and_then(|detail| text_of(detail, "note")).map(str::to_owned);
         Self {
             callback,
             title: t::project::callback(callback),
@@ -64,17 +67,16 @@ impl Card {
 fn facts(webhook: Option<&WebhookDetail>, lane: Option<&LaneStatus>) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if let Some(detail) = webhook {
-        let url = match &detail.settings["url"] {
-            serde_json::Value::String(url) => url.clone(),
-            serde_json::Value::Null => detail.webhook.host.clone(),
-            reference => reference.to_string(),
+        let url = match detail.settings.get("url") {
+            Some(Value::String(url)) => url.clone(),
+            None | Some(Value::Null) => detail.webhook.host.clone(),
+            Some(reference) => reference.to_string(),
         };
         facts.push((t::project::URL, url));
         let set_at = || t::project::set_at(detail.webhook.changed_at.as_deref().map(show::time));
         let origin = detail.webhook.set_in.as_deref().map_or_else(set_at, t::project::set_in);
         facts.push((t::project::ORIGIN, origin));
-        let owner = detail.settings["owner"].as_str();
-        facts.extend(owner.map(|owner| (t::project::OWNER, owner.to_owned())));
+        facts.extend(text_of(detail, "owner").map(|owner| (t::project::OWNER, owner.to_owned())));
     }
     let Some(lane) = lane else { return facts };
     if let Some(reason) = &lane.reason {
@@ -100,6 +102,11 @@ fn facts(webhook: Option<&WebhookDetail>, lane: Option<&LaneStatus>) -> Vec<(&'s
     facts
 }
 
+/// A setting of a webhook that is a text.
+fn text_of<'a>(detail: &'a WebhookDetail, name: &str) -> Option<&'a str> {
+    detail.settings.get(name).and_then(Value::as_str)
+}
+
 /// The last error of a lane, with its remedy.
 fn error(lane: &LaneStatus) -> Option<(String, String)> {
     let cause = lane.cause.clone()?;
@@ -107,6 +114,6 @@ fn error(lane: &LaneStatus) -> Option<(String, String)> {
     let answer = answer.unwrap_or_else(|| {
         t::project::outcome(lane.last_outcome.map_or("", |kind| kind.name()), lane.failures)
     });
-    let class = lane.class.map(|class| class.name()).unwrap_or_default();
+    let class = lane.class.map(Class::name).unwrap_or_default();
     Some((format!("{answer} {}", t::project::cause(&cause, class)), lane.remedy.clone().unwrap_or_default()))
 }

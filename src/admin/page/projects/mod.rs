@@ -32,7 +32,8 @@ async fn list(State(admin): State<Arc<AdminState>>, visit: Visit) -> Response {
 }
 
 async fn project(State(admin): State<Arc<AdminState>>, visit: Visit) -> Response {
-    let title = visit.query("project").unwrap_or(t::nav::PROJECTS).to_owned();
+    let project = visit.query("project").filter(|project| visit.access.scope.holds(project));
+    let title = project.unwrap_or(t::nav::PROJECTS).to_owned();
     show_page(admin, visit, (Nav::Projects, title), |control, visit| {
         let detail = control.project(visit.required("project")?, &visit.access)?;
         Ok(Project::of(detail, visit))

@@ -13,7 +13,7 @@ use crate::record::Callback;
 #[template(path = "project.html")]
 pub(super) struct Project {
     links: Links,
-    project: String,
+    name: String,
     /// The webhooks for every project.
     is_default: bool,
     can_manage: bool,
@@ -31,7 +31,7 @@ impl Project {
             can_manage: can(Capability::Manage),
             can_send: can(Capability::SendAgain),
             cards: callbacks.into_iter().map(|callback| Card::of(&project, callback)).collect(),
-            project,
+            name: project,
         }
     }
 }

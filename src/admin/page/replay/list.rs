@@ -44,7 +44,7 @@ struct Ended {
     sent: String,
     refused: String,
     started: String,
-    ended_at: String,
+    at: String,
 }
 
 impl Replays {
@@ -110,7 +110,7 @@ impl Ended {
             sent: t::replay::progress(replay.sent, replay.records),
             refused: show::number(replay.refused),
             started: show::time(&replay.requested_at),
-            ended_at: replay.ended_at.as_deref().map_or_else(String::new, show::time),
+            at: replay.ended_at.as_deref().map_or_else(String::new, show::time),
         }
     }
 }

@@ -27,8 +27,8 @@ pub(super) fn form_of(stored: Option<&WebhookDetail>) -> Form {
     }
     let auth = &settings["auth"];
     values.push(("auth".to_owned(), auth_kind(auth).unwrap_or("none").to_owned()));
-    values.push(("auth_user".to_owned(), text(&auth["basic"]["user"])));
-    values.push(("auth_header".to_owned(), text(&auth["api_key"]["header"])));
+    values.push(("auth_user".to_owned(), auth.pointer("/basic/user").map(text).unwrap_or_default()));
+    values.push(("auth_header".to_owned(), auth.pointer("/api_key/header").map(text).unwrap_or_default()));
     Form::new(values)
 }
 
@@ -124,7 +124,7 @@ fn auth(form: &Form, stored: &Value) -> Result<Option<Value>, RequestError> {
         _ => return Ok(None),
     };
     for (kind, name) in [("basic", "password"), ("api_key", "value")] {
-        if let Some(fields) = auth[kind].as_object_mut() {
+        if let Some(fields) = auth.get_mut(kind).and_then(Value::as_object_mut) {
             fields.extend(secret.map(|secret| (name.to_owned(), json!(secret))));
         }
     }

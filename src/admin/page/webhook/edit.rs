@@ -12,6 +12,7 @@ use crate::admin::page::visit::{Links, Visit};
 
 #[derive(Template)]
 #[template(path = "webhook.html")]
+#[allow(clippy::struct_excessive_bools, reason = "each shows or hides one part of the form")]
 pub(super) struct Edit {
     links: Links,
     key: WebhookKey,

@@ -84,11 +84,12 @@ fn curl(project: &str, detail: &CallbackDetail) -> String {
     for (name, _) in settings["headers"].as_object().into_iter().flatten() {
         header(name, &format!("<{name}>"));
     }
-    if !settings["auth"].is_null() && settings["auth"]["api_key"].is_null() {
-        header("authorization", "<authorization>");
-    }
-    if let Some(name) = settings["auth"]["api_key"]["header"].as_str() {
-        header(name, &format!("<{name}>"));
+    match settings.pointer("/auth/api_key/header").and_then(Value::as_str) {
+        Some(name) => header(name, &format!("<{name}>")),
+        None if settings.get("auth").is_some_and(Value::is_object) => {
+            header("authorization", "<authorization>");
+        }
+        None => {}
     }
     let body =
         if detail.callback == Callback::Modified { t::test::MODIFIED_EXAMPLE } else { t::test::DOCS_EXAMPLE };
