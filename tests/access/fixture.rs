@@ -104,7 +104,7 @@ impl Fixture {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
         stream.write_all(request_text("GET", path, headers, "").as_bytes()).unwrap();
-        Stream { stream, text: String::new(), has_ended: false }
+        Stream { socket: stream, text: String::new(), has_ended: false }
     }
 
     /// Asks the socket.
@@ -146,7 +146,7 @@ impl Fixture {
 
 /// What has arrived of a stream.
 pub(super) struct Stream {
-    stream: TcpStream,
+    socket: TcpStream,
     pub(super) text: String,
     pub(super) has_ended: bool,
 }
@@ -154,8 +154,8 @@ pub(super) struct Stream {
 impl Stream {
     /// Reads what is there.
     pub(super) fn read(&mut self) -> &str {
-        let mut buffer = [0; 65_536];
-        match self.stream.read(&mut buffer) {
+        let mut buffer = [0; 16_384];
+        match self.socket.read(&mut buffer) {
             Ok(0) => self.has_ended = true,
             Ok(count) => self.text.push_str(&String::from_utf8_lossy(&buffer[..count])),
             Err(_) => {}
@@ -184,7 +184,7 @@ pub(super) fn request_text(method: &str, path: &str, headers: &[(&str, &str)], b
         text.push_str("host: localhost\r\n");
     }
     for (name, value) in headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
+        text.extend([name, ": ", value, "\r\n"]);
     }
     text + "\r\n" + body
 }
@@ -197,7 +197,7 @@ pub(super) fn exchange(mut stream: TcpStream, request: &str) -> Answer {
 }
 
 pub(super) fn read_all(stream: &mut impl Read) -> String {
-    let (mut text, mut buffer) = (Vec::new(), [0; 65_536]);
+    let (mut text, mut buffer) = (Vec::new(), [0; 16_384]);
     while let Ok(count @ 1..) = stream.read(&mut buffer) {
         text.extend_from_slice(&buffer[..count]);
     }

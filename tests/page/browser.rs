@@ -88,9 +88,16 @@ impl Browser {
 
     /// Clicks an element.
     pub(crate) async fn click(&self, selector: &str) {
-        self.sees(selector).await;
-        let element = self.element(selector);
-        self.command(&format!("/element/{element}/click"), &json!({}));
+        // A live part may be replaced between the search and the click.
+        until(&format!("a click on {selector}"), async || {
+            self.sees(selector).await;
+            let click = format!("{}/element/{}/click", self.session, self.element(selector));
+            match self.request("POST", &click, &json!({})) {
+                Err(error) if error.contains("stale element") => None,
+                clicked => Some(clicked.unwrap_or_else(|error| panic!("{click}: {error}"))),
+            }
+        })
+        .await;
         self.loaded().await;
     }
 
@@ -182,11 +189,13 @@ impl Browser {
         self.scheme("light");
     }
 
-    /// What the browser complained about since it was asked last.
+    /// What the browser complained about since it was asked last: no advice, which it logs at another level.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let log = self.command("/se/log", &json!({"type": "browser"}));
         let entries = log.as_array().cloned().unwrap_or_default();
-        entries.iter().map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
+        let complaints =
+            entries.iter().filter(|entry| entry["level"] == "SEVERE" || entry["level"] == "WARNING");
+        complaints.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     fn devtools(&self, method: &str, parameters: &Value) -> Value {

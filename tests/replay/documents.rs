@@ -33,6 +33,8 @@ async fn each_record_of_a_document_has_its_cause_and_its_end() {
     let fixture = Fixture::new(18, "why_causes", 0, "", "").await;
     let run = async |sql: &str| {
         fixture.database.run(sql).await;
+        let end = fixture.database.text("SELECT pg_current_wal_flush_lsn()::text").await.unwrap();
+        fixture.sidecar.reached(&end).await;
         fixture.settled().await;
     };
     run("INSERT INTO documents (id, project_id, title) VALUES (1, 'a', 'x'), (2, 'a', 'x')").await;

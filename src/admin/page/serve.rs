@@ -32,6 +32,7 @@ pub(super) async fn show_page<V: Template>(
 ) -> Response {
     if visit.is_live {
         return live::stream(admin, visit, move |control, visit| {
+            visit.check_scope()?;
             let content = rendered(&view(control, visit)?)?;
             frame::page(control, visit, (nav, &title), &content)
         });
@@ -49,7 +50,8 @@ pub(super) async fn answer<V: Template>(
     view: impl FnOnce(&dyn Control, &Visit) -> Result<Answer<V>, RequestError> + Send + 'static,
 ) -> Response {
     let answered = call(admin, move |control| {
-        let (status, content) = match view(control, &visit) {
+        let answered = visit.check_scope().and_then(|()| view(control, &visit));
+        let (status, content) = match answered {
             Ok(Answer::To(link)) => return Ok(Err(link)),
             Ok(Answer::Page(status, view)) => (status, rendered(&view)?),
             Err(error) => (error.status(), rendered(&Failed::of(&error, &visit.links))?),

@@ -38,6 +38,11 @@ impl Visit {
         self.query.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
+    /// Refuses a page about a project that the visitor may not see.
+    pub(super) fn check_scope(&self) -> Result<(), RequestError> {
+        self.query("project").map_or(Ok(()), |project| self.access.scope.require(project))
+    }
+
     /// Whether the visitor may do this.
     pub(super) fn can(&self, capability: Capability) -> bool {
         self.access.can.contains(&capability)
