@@ -201,7 +201,10 @@ async fn commands_reach_a_sidecar_whatever_the_length_of_its_spools_path() {
         sidecar.spawn();
         status_answers(&sidecar).await;
         assert!(sidecar.stop().await.success());
-        database.run(&format!("SELECT pg_drop_replication_slot('s_{}')", database.name)).await;
+        // It may have ended before it made its slot.
+        let slots = format!("FROM pg_replication_slots WHERE slot_name = 's_{}'", database.name);
+        let drop = format!("SELECT pg_drop_replication_slot(slot_name) {slots}");
+        until("the slot to be free", async || database.client.batch_execute(&drop).await.ok()).await;
     }
 }
 

@@ -114,6 +114,7 @@ async fn masked_values_survive_being_saved_twice_and_another_host_asks_for_them_
     // Errors stand at their field, and what was typed is still there.
     browser.go(edit).await;
     browser.fill("#url", "ftp://example.com/").await;
+    browser.click("#limits summary").await;
     browser.fill("#timeout_ms", "soon").await;
     browser.click("#save").await;
     browser.reads("#timeout_ms-error", "a number is expected").await;

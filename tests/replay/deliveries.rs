@@ -77,12 +77,13 @@ async fn they_are_listed_by_filter_page_by_page() {
         let (status, why) = page(&fixture, query).unwrap_err();
         assert!(status == 400 && why.contains(part), "{query}: {why}");
     }
-    let output = fixture.run("deliveries", &["list", "--status", "503"]).await;
-    assert!(
-        output.status.success() && stdout(&output).contains("waits for: its webhook fails"),
-        "{}",
-        stdout(&output)
-    );
+    // Between two attempts.
+    until("what the batch waits for", async || {
+        let output = fixture.run("deliveries", &["list", "--status", "503"]).await;
+        let waits = stdout(&output).contains("waits for: its webhook fails");
+        (output.status.success() && waits).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,7 +40,8 @@ fn a_status_keeps_its_keys() {
             "confirmed_lsn": "0/1", "whole_lsn": "0/2",
             "open_transaction": {"commit_lsn": "0/3", "changes_applied": 7, "records_made": 8},
             "last_message_at": null, "confirmed_lag_bytes": 1, "retained_bytes": 2, "wal_status": "reserved",
-            "slot_asked_at": "2026-01-31T09:00:00Z", "seeding": {"done": 1, "estimate": 2},
+            "slot_asked_at": "2026-01-31T09:00:00Z",
+            "seeding": {"done": 1, "estimate": 2, "documents_per_second": null, "seconds_left": null},
             "resync": {
                 "number": 1, "state": "held", "why": "why", "result": "result", "from_lsn": "0/1", "to_lsn": "0/2",
                 "rows": 1, "gone": 2, "ingested": 3, "modified": 4, "excluded": 5
