@@ -120,7 +120,7 @@ async fn masked_values_survive_being_saved_twice_and_another_host_asks_for_them_
     browser.reads("#timeout_ms-error", "a number is expected").await;
     browser.fill("#timeout_ms", "").await;
     browser.click("#save").await;
-    browser.reads("#url-error", "http").await;
+    browser.reads("#headers-error", "the URL is of ftp://example.com now").await;
     assert_eq!(browser.run("return document.querySelector('#url').value"), "ftp://example.com/");
     // Two people: the second to save is told, and nothing is lost.
     browser.go(edit).await;
