@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use hyper::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use super::client;
@@ -35,13 +34,13 @@ pub(super) fn audit(spool: &Path, args: &Args) -> Exit {
 async fn entries(spool: &Path, args: &Args) -> Result<Exit, Exit> {
     let (mut after, mut left) = (None, args.limit);
     while left > 0 {
-        let mut path = format!("/api/v1/audit?limit={}", left.min(PAGE));
-        if let Some(project) = &args.project {
-            let _ = write!(path, "&project={}", utf8_percent_encode(project, NON_ALPHANUMERIC));
-        }
-        if let Some(after) = after {
-            let _ = write!(path, "&after={after}");
-        }
+        let (limit, after_text) = (left.min(PAGE).to_string(), after.map(|after: u64| after.to_string()));
+        let query = client::query(&[
+            ("limit", Some(&limit)),
+            ("project", args.project.as_deref()),
+            ("after", after_text.as_deref()),
+        ]);
+        let path = format!("/api/v1/audit?{query}");
         let page: AuditPage = client::json(spool, Method::GET, &path, &json!({}), client::TIMEOUT).await?;
         left = left.saturating_sub(page.entries.len());
         for entry in &page.entries {

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use hyper::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use super::client;
@@ -176,7 +175,7 @@ async fn list_links(spool: &Path, json: bool) -> Result<Exit, Exit> {
 }
 
 async fn revoke(spool: &Path, kind: &str, name: &str) -> Result<Exit, Exit> {
-    let path = format!("/api/v1/{kind}/{}", utf8_percent_encode(name, NON_ALPHANUMERIC));
+    let path = format!("/api/v1/{kind}/{}", client::encoded(name));
     let revoked: Revoked = client::json(spool, Method::DELETE, &path, &json!({}), client::TIMEOUT).await?;
     print(format_args!("revoked; {} sessions ended with it\n", revoked.sessions));
     Ok(Exit::Done)

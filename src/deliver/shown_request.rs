@@ -64,21 +64,21 @@ impl BatchRequest<'_> {
 impl ShownRequest {
     /// The request as a command. What is replaced has to be put in.
     pub fn curl(&self, body: &str) -> String {
-        let mut out = format!("curl --request POST {}", quoted(&self.url));
+        let mut out = format!("curl --request POST {}", shell_quoted(&self.url));
         for (name, value) in self.headers.iter().filter(|(name, _)| name != "host") {
-            let _ = write!(out, " \\\n  --header {}", quoted(&format!("{name}: {value}")));
+            let _ = write!(out, " \\\n  --header {}", shell_quoted(&format!("{name}: {value}")));
         }
         if body.len() > ARGUMENT_BYTES_MAX {
             out.push_str(" \\\n  --data-binary @body.json");
         } else {
-            let _ = write!(out, " \\\n  --data-raw {}", quoted(body));
+            let _ = write!(out, " \\\n  --data-raw {}", shell_quoted(body));
         }
         out
     }
 }
 
-/// For a POSIX shell.
-fn quoted(text: &str) -> String {
+/// One argument of a POSIX shell.
+pub fn shell_quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
@@ -95,6 +95,11 @@ mod tests {
     use crate::deliver::SigningSecret;
     use crate::record::{Callback, LaneNo, ProjectNo, Seq};
     use crate::secret::Secret;
+
+    #[test]
+    fn a_quote_ends_no_argument_of_the_shell() {
+        assert_eq!(shell_quoted("a'; rm -rf b"), r"'a'\''; rm -rf b'");
+    }
 
     #[test]
     fn a_request_is_shown_without_its_secrets_and_can_be_pasted() {

@@ -18,6 +18,7 @@ use crate::admin::page::visit::{Links, Visit};
 use crate::admin::page::{show, texts as t};
 use crate::admin::request_error::RequestError;
 use crate::admin::respond::AdminState;
+use crate::deliver::shell_quoted;
 use crate::record::Callback;
 
 #[derive(Template)]
@@ -72,9 +73,9 @@ fn problem(lane: &LaneStatus) -> String {
 fn curl(project: &str, detail: &CallbackDetail) -> String {
     let settings = detail.webhook.as_ref().map_or(&Value::Null, |webhook| &webhook.settings);
     let url = settings["url"].as_str().unwrap_or("https://YOUR-URL");
-    let mut curl = format!("curl -i {} \\\n", quoted(url));
+    let mut curl = format!("curl -i {} \\\n", shell_quoted(url));
     let mut header = |name: &str, value: &str| {
-        let _ = writeln!(curl, "  -H {} \\", quoted(&format!("{name}: {value}")));
+        let _ = writeln!(curl, "  -H {} \\", shell_quoted(&format!("{name}: {value}")));
     };
     header("content-type", "application/json");
     header("webhook-id", "00000000-0000-7000-8000-000000000000");
@@ -93,21 +94,6 @@ fn curl(project: &str, detail: &CallbackDetail) -> String {
     }
     let body =
         if detail.callback == Callback::Modified { t::test::MODIFIED_EXAMPLE } else { t::test::DOCS_EXAMPLE };
-    let _ = writeln!(curl, "  --data {}", quoted(body));
+    let _ = writeln!(curl, "  --data {}", shell_quoted(body));
     curl
-}
-
-/// For a shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quote_ends_no_argument_of_the_shell() {
-        assert_eq!(quoted("a'; rm -rf b"), r"'a'\''; rm -rf b'");
-    }
 }
