@@ -100,8 +100,8 @@ impl GroupWriter {
             Some(bytes) => serde_json::from_slice(bytes)?,
             None => Layouts::default(),
         };
-        let dependency_index =
-            DependencyIndex::rebuild(&spool, &opened.lanes, spool.cursors(), INDEXED_DOCUMENTS_MAX)?;
+        let limits = (INDEXED_DOCUMENTS_MAX, INDEXED_RECORDS_AT_START_MAX);
+        let dependency_index = DependencyIndex::rebuild(&spool, &opened.lanes, spool.cursors(), limits)?;
         Ok(Self {
             shadow: ShadowCache::new(spool.reader()?, SHADOW_BYTES_MAX),
             projects: Projects::from_names(opened.projects.iter().cloned()),
@@ -299,16 +299,16 @@ impl GroupWriter {
         if !self.record_filter.keeps(lane, name, draft.property) {
             return Ok(());
         }
-        let mut waits_for = self.dependency_index.waits_for(draft.project, draft.callback, draft.document)?;
+        let mut waits_for = self.dependency_index.waits_for(draft.project, draft.callback, draft.document);
         if let Some(earlier) = draft.earlier {
             let of_earlier =
-                self.dependency_index.last_in(LaneNo::new(draft.project, Callback::Excluded), earlier)?;
+                self.dependency_index.last_in(LaneNo::new(draft.project, Callback::Excluded), earlier);
             if let Some(slot) = waits_for.0.get_mut(Callback::Excluded.index()) {
                 *slot = (*slot).max(of_earlier);
             }
         }
         let seq = self.builder.push(lane, position, committed_at, waits_for, draft.document, fragment);
-        self.dependency_index.insert(lane, draft.document, seq)?;
+        self.dependency_index.insert(lane, draft.document, seq);
         Ok(())
     }
 
@@ -354,4 +354,6 @@ const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 const SHADOW_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// Documents with unsettled records that are held in memory, at about 60 bytes each.
 const INDEXED_DOCUMENTS_MAX: usize = 150_000;
+/// Unsettled records that a start reads for them: about 0.2 s.
+const INDEXED_RECORDS_AT_START_MAX: u64 = 20_000;
 const RETRY_AFTER: Duration = Duration::from_secs(1);

@@ -114,6 +114,8 @@ pub struct LaneState {
     pub lane: LaneNo,
     /// Every record up to here is settled.
     pub cursor: Seq,
+    /// The last record; the cursor where none is pending.
+    pub last: Seq,
     /// Records after the cursor, those of the cut batch included.
     pub pending_records: u64,
     /// Bytes of their fragments.

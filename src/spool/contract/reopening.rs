@@ -48,7 +48,7 @@ pub(in crate::spool) fn what_is_committed_is_there_after_a_new_start_and_numbers
     assert_eq!(contents.projects, ["p"]);
     assert_eq!(contents.facts[&Fact::Mapping], b"{}");
     let [state] = &contents.lanes[..] else { panic!("{contents:?}") };
-    assert_eq!((state.pending_records, state.pending_bytes), (3, 300));
+    assert_eq!((state.last, state.pending_records, state.pending_bytes), (Seq(3), 3, 300));
     assert_eq!(state.oldest, Some((NOW, Uptime(1))));
     assert_eq!(fixture.lanes(), fixture.opened().contents.lanes);
     assert_eq!(fixture.reader().shadow(&identity("7")).unwrap(), Some(entry("entry")));

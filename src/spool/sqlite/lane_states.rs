@@ -7,7 +7,7 @@ use super::dead_letters::has_redeliveries;
 use super::error::failed;
 use super::lanes::{LaneRow, read_lanes};
 use super::replays::running_ranges;
-use crate::record::LaneNo;
+use crate::record::{LaneNo, Seq};
 use crate::spool::error::SpoolError;
 use crate::spool::lane::LaneState;
 use crate::time::{Timestamp, Uptime};
@@ -38,10 +38,14 @@ pub(super) fn lane_state(
         })?
         .next()
         .transpose()?;
+    let last: Option<i64> = connection
+        .prepare_cached("SELECT max(last) FROM chunk WHERE lane = ?1 AND last > ?2")?
+        .query_row([lane.0.cast_signed(), row.cursor.0.cast_signed()], |found| found.get(0))?;
     let LaneRow { cursor, pending_records, pending_bytes, health } = row;
     Ok(Some(LaneState {
         lane,
         cursor,
+        last: last.map_or(cursor, |last| Seq(last.cast_unsigned())),
         pending_records,
         pending_bytes,
         oldest,

@@ -242,6 +242,7 @@ fn expected_lanes() -> Vec<LaneState> {
     let pending = |lane, cursor, records, health| LaneState {
         lane,
         cursor: Seq(cursor),
+        last: Seq(cursor + records),
         pending_records: records,
         pending_bytes: records * fragment("a").len() as u64,
         oldest,
