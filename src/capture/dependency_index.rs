@@ -18,11 +18,26 @@ pub(super) struct DependencyIndex {
     /// Two generations of documents: when the young one is full, the old one is forgotten, and it replaces it.
     young: HashMap<u64, Last>,
     old: HashMap<u64, Last>,
-    /// The most documents in both.
-    limit: usize,
+    limits: IndexLimits,
     /// The last records of forgotten documents.
     forgotten: HashMap<ProjectNo, LastRecords>,
     cursors: Cursors,
+}
+
+/// What the index may take.
+#[derive(Clone, Copy, Debug)]
+pub struct IndexLimits {
+    /// The most documents with unsettled records that are held in memory, at about 60 bytes each.
+    pub documents: usize,
+    /// The most unsettled records that a start reads for them.
+    pub records_at_start: u64,
+}
+
+impl Default for IndexLimits {
+    /// 20,000 records are read in about 0.2 s.
+    fn default() -> Self {
+        Self { documents: 150_000, records_at_start: 20_000 }
+    }
 }
 
 /// By [`Callback::index`].
@@ -36,25 +51,25 @@ struct Last {
 }
 
 impl DependencyIndex {
-    /// Over the unsettled records of `lanes`. The lanes with the fewest are read, up to `reads` records together;
-    /// the others' documents are forgotten. Holds up to `limit` documents in memory.
+    /// Over the unsettled records of `lanes`. Those of the lanes with the fewest are read; the documents of the
+    /// others are forgotten.
     pub(super) fn rebuild(
         spool: &Spool,
         lanes: &[LaneState],
         cursors: Cursors,
-        (limit, reads): (usize, u64),
+        limits: IndexLimits,
     ) -> Result<Self, SpoolError> {
         let mut pending: Vec<_> = lanes.iter().filter(|state| state.last > state.cursor).collect();
         pending.sort_unstable_by_key(|state| state.pending_records);
         let mut records = 0;
         let is_read = |state: &&&LaneState| {
             records += state.pending_records;
-            records <= reads
+            records <= limits.records_at_start
         };
         let few = pending.iter().take_while(is_read).count();
         let (few, many) = pending.split_at(few);
         let mut index =
-            Self { young: HashMap::new(), old: HashMap::new(), limit, forgotten: HashMap::new(), cursors };
+            Self { young: HashMap::new(), old: HashMap::new(), limits, forgotten: HashMap::new(), cursors };
         for state in many {
             let seqs = index.forgotten.entry(state.lane.project()).or_default();
             set_last(seqs, state.lane.callback(), state.last);
@@ -98,6 +113,11 @@ impl DependencyIndex {
         self.young.len() + self.old.len()
     }
 
+    /// The most of them.
+    pub(crate) fn documents_max(&self) -> usize {
+        self.limits.documents
+    }
+
     /// `document` has a new last record in `lane`.
     pub(super) fn insert(&mut self, lane: LaneNo, document: u64, seq: Seq) {
         let project = lane.project();
@@ -110,7 +130,7 @@ impl DependencyIndex {
             self.old.remove(&key).unwrap_or_else(|| Last { project, seqs: self.forgotten_of(project) });
         set_last(&mut last.seqs, lane.callback(), seq);
         self.young.insert(key, last);
-        if self.young.len() >= self.limit / 2 {
+        if self.young.len() >= self.limits.documents / 2 {
             self.forget_old();
         }
     }
@@ -195,11 +215,12 @@ mod tests {
             (settled, started) in (0_u64..120, 0_u64..200),
             (limit, reads) in (prop_oneof![Just(4_usize), Just(16), Just(1_000)], prop_oneof![Just(0_u64), Just(20), Just(1_000)]),
         ) {
+            let limits = IndexLimits { documents: limit, records_at_start: reads };
             let folder = tempfile::tempdir().unwrap();
             let mut spool = open(folder.path()).spool;
             let mut builder = GroupBuilder::new(Seq(0));
             let cursors = Cursors::default();
-            let mut index = DependencyIndex::rebuild(&spool, &[], cursors.clone(), (limit, reads)).unwrap();
+            let mut index = DependencyIndex::rebuild(&spool, &[], cursors.clone(), limits).unwrap();
             let mut of_document: HashMap<(u32, u64), LastRecords> = HashMap::new();
             let mut of_lane: HashMap<LaneNo, Seq> = HashMap::new();
             for (project, callback, document) in &notes {
@@ -218,7 +239,7 @@ mod tests {
                     for state in &mut opened.lanes {
                         state.cursor = cursors.get(state.lane);
                     }
-                    index = DependencyIndex::rebuild(&opened.spool, &opened.lanes, cursors.clone(), (limit, reads)).unwrap();
+                    index = DependencyIndex::rebuild(&opened.spool, &opened.lanes, cursors.clone(), limits).unwrap();
                     spool = opened.spool;
                 }
             }

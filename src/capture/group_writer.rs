@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use super::dependency_index::DependencyIndex;
+use super::dependency_index::{DependencyIndex, IndexLimits};
 use super::dropped_records::DropCounter;
 use super::record_filter::{RecordFilter, RouteFilter};
 use super::shadow_cache::ShadowCache;
@@ -92,7 +92,7 @@ impl GroupWriter {
         opened: &Opened,
         clock: Clock,
         metrics: Metrics,
-        listeners: Listeners,
+        (listeners, index_limits): (Listeners, IndexLimits),
         notify: Arc<dyn Fn() + Send + Sync>,
     ) -> anyhow::Result<Self> {
         let spool = opened.spool.clone();
@@ -100,8 +100,8 @@ impl GroupWriter {
             Some(bytes) => serde_json::from_slice(bytes)?,
             None => Layouts::default(),
         };
-        let limits = (INDEXED_DOCUMENTS_MAX, INDEXED_RECORDS_AT_START_MAX);
-        let dependency_index = DependencyIndex::rebuild(&spool, &opened.lanes, spool.cursors(), limits)?;
+        let dependency_index =
+            DependencyIndex::rebuild(&spool, &opened.lanes, spool.cursors(), index_limits)?;
         Ok(Self {
             shadow: ShadowCache::new(spool.reader()?, SHADOW_BYTES_MAX),
             projects: Projects::from_names(opened.projects.iter().cloned()),
@@ -201,7 +201,11 @@ impl GroupWriter {
             ("changes of the open group", self.changes, GROUP_CHANGES_MAX),
             ("bytes of the open group", self.builder.bytes(), GROUP_BYTES_MAX),
             ("cached bytes of the shadow", self.shadow.cached_bytes(), SHADOW_BYTES_MAX),
-            ("documents of the dependency index", self.dependency_index.documents(), INDEXED_DOCUMENTS_MAX),
+            (
+                "documents of the dependency index",
+                self.dependency_index.documents(),
+                self.dependency_index.documents_max(),
+            ),
         ]
     }
 
@@ -352,8 +356,4 @@ const GROUPS_WAITING_MAX: usize = 2;
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Limit of the shadow cache.
 const SHADOW_BYTES_MAX: usize = 24 * 1024 * 1024;
-/// Documents with unsettled records that are held in memory, at about 60 bytes each.
-const INDEXED_DOCUMENTS_MAX: usize = 150_000;
-/// Unsettled records that a start reads for them: about 0.2 s.
-const INDEXED_RECORDS_AT_START_MAX: u64 = 20_000;
 const RETRY_AFTER: Duration = Duration::from_secs(1);

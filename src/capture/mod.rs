@@ -30,6 +30,7 @@ use crate::source::FrameBlock;
 use crate::spool::{Opened, StreamPosition};
 
 pub use apply_error::ApplyError;
+pub use dependency_index::IndexLimits;
 pub use dropped_records::{DropCounter, Dropped};
 pub use event_loop::CaptureLoop;
 pub use group_writer::{GroupError, GroupWriter, Listeners, RecordObserver};
@@ -57,6 +58,7 @@ impl Capture {
         listeners: Listeners,
         on_notification: impl Fn(Notification) + Send + 'static,
     ) -> anyhow::Result<Self> {
+        let listeners = (listeners, IndexLimits::default());
         let (mut capture, state) = Self::without_thread(opened, clock, metrics, listeners, on_notification)?;
         let thread = std::thread::Builder::new().name("capture".into()).spawn(move || state.run())?;
         capture.thread = Mutex::new(Some(thread));
@@ -68,7 +70,7 @@ impl Capture {
         opened: &Opened,
         clock: Clock,
         metrics: Metrics,
-        listeners: Listeners,
+        listeners: (Listeners, IndexLimits),
         on_notification: impl Fn(Notification) + Send + 'static,
     ) -> anyhow::Result<(Self, CaptureLoop)> {
         let (events, inputs) = mpsc::channel();

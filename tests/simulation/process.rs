@@ -9,7 +9,9 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
-use sidecar::capture::{Capture, CaptureLoop, CatalogAnswer, Documents, Listeners, Notification};
+use sidecar::capture::{
+    Capture, CaptureLoop, CatalogAnswer, Documents, IndexLimits, Listeners, Notification,
+};
 use sidecar::classify::{ExcludedWhen, Mapping, SimilarityColumns, TableName};
 use sidecar::clock::{Clock, ManualClock};
 use sidecar::deliver::{
@@ -44,6 +46,8 @@ pub struct Setup {
     /// When what a failing lane holds becomes dead letters.
     pub give_up_after: Duration,
     pub refusals: Refusals,
+    /// How much of the pending records is known exactly.
+    pub index_limits: IndexLimits,
 }
 
 /// What receivers refuse besides batches that are too large.
@@ -92,6 +96,10 @@ impl Setup {
             retain: if random.random_bool(0.4) { Duration::from_secs(30) } else { Duration::from_hours(24) },
             give_up_after: FOR_EVER,
             refusals: Refusals::None,
+            index_limits: IndexLimits {
+                documents: *[4, 20, 1_000].choose(random).unwrap(),
+                records_at_start: *[0, 10, 1_000].choose(random).unwrap(),
+            },
         }
     }
 
@@ -178,10 +186,15 @@ impl Process {
             route_filter: Arc::new(move |project, callback| routes.properties(project, callback)),
             record_observer: Arc::new(|_, _, _, _| {}),
         };
-        let (capture, left) =
-            Capture::without_thread(&opened, clock, metrics, listeners, move |notification| {
+        let (capture, left) = Capture::without_thread(
+            &opened,
+            clock,
+            metrics,
+            (listeners, setup.index_limits),
+            move |notification| {
                 noticed.lock().unwrap().push(notification);
-            })?;
+            },
+        )?;
         let reader = opened.spool.reader()?;
         Ok(Self {
             spool: opened.spool,

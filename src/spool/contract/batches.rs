@@ -20,7 +20,10 @@ pub(in crate::spool) fn a_batch_begins_with_the_first_unsettled_record(factory: 
     assert!(fixture.refuses(Op::Cut(batch(of, 4, 8))), "4 is settled");
     fixture.deliver(&batch(of, 5, 10));
     let state = fixture.lane(of);
-    assert_eq!((state.cursor, state.last, state.pending_records, state.pending_bytes), (Seq(10), Seq(10), 0, 0));
+    assert_eq!(
+        (state.cursor, state.last, state.pending_records, state.pending_bytes),
+        (Seq(10), Seq(10), 0, 0)
+    );
 }
 
 pub(in crate::spool) fn cuts_and_outcomes_that_do_not_fit_are_refused_and_change_nothing(
