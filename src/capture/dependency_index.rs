@@ -5,7 +5,7 @@
 //! forgotten document of its project. That may be longer than needed, and is never less. It makes no cycle: a
 //! record still waits only for records before it.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 
 use xxhash_rust::xxh3::Xxh3;
 

@@ -109,6 +109,9 @@ impl CaptureLoop {
             Err(mpsc::TryRecvError::Empty) => {
                 // All inputs are applied, so the group is submitted.
                 self.submit_if_due();
+                if !self.group_writer.has_changes() {
+                    self.group_writer.rest();
+                }
                 // What a full disk did not take is not confirmed, and the server sends it again.
                 let is_settled = self.group_writer.in_flight() == 0 || self.group_writer.waits_for_disk();
                 let over = self.failed || self.stopping && is_settled;

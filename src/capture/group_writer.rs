@@ -127,7 +127,7 @@ impl GroupWriter {
 
     /// Up to `limit` committed entries of the shadow after `after`.
     pub(crate) fn on_disk_after(
-        &self,
+        &mut self,
         after: Option<&Identity>,
         limit: u32,
     ) -> Result<Vec<(Identity, Entry)>, GroupError> {
@@ -182,6 +182,11 @@ impl GroupWriter {
     /// Whether changes are not yet submitted.
     pub(crate) fn has_changes(&self) -> bool {
         self.changes > 0 || !self.facts.is_empty()
+    }
+
+    /// Nothing is read for a while.
+    pub(crate) fn rest(&mut self) {
+        self.shadow.end_view();
     }
 
     /// Whether the group has reached its limit.

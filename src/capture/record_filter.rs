@@ -1,6 +1,6 @@
 //! Decides which records are kept, and counts those that are not.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 use std::sync::Arc;
 
 use super::dropped_records::DropCounter;

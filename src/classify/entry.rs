@@ -1,5 +1,7 @@
 //! The shadow's entry for one document.
 
+use std::sync::Arc;
+
 use super::fingerprint::Fingerprint;
 use super::identity::Identity;
 use crate::record::ProjectNo;
@@ -46,7 +48,7 @@ pub struct Damaged;
 
 impl Entry {
     /// Serialises the entry. What can be derived from the identity is left out.
-    pub fn encode(&self, Identity(identity): &Identity) -> Box<[u8]> {
+    pub fn encode(&self, Identity(identity): &Identity) -> Arc<[u8]> {
         let id_is_identity = **identity == *self.id.as_bytes();
         let key_is_id = self.key.as_deref() == Some(self.id.as_str());
         let similarity = match &self.similarity {

@@ -1,5 +1,7 @@
 //! The shadow's key.
 
+use std::sync::Arc;
+
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::row::Unreadable;
@@ -7,7 +9,7 @@ use super::row::Unreadable;
 /// The values of a document's identity columns, encoded so that two identities have equal bytes exactly if
 /// their values are equal: the text itself for one column, otherwise each text with its length.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Identity(pub Box<[u8]>);
+pub struct Identity(pub Arc<[u8]>);
 
 impl Identity {
     /// The identity of the columns' texts, in the order of the columns.

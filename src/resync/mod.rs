@@ -205,7 +205,7 @@ impl Comparer {
     fn count_gone(
         &mut self,
         snapshot_index: &SnapshotIndex,
-        group_writer: &GroupWriter,
+        group_writer: &mut GroupWriter,
     ) -> Result<(), ResyncError> {
         let (mut gone, mut live) = (0_u64, 0_u64);
         for_each_entry(group_writer, |identity, entry| {
@@ -322,7 +322,7 @@ impl Comparer {
 
 /// Calls `visit` with every committed entry of the shadow.
 fn for_each_entry(
-    group_writer: &GroupWriter,
+    group_writer: &mut GroupWriter,
     mut visit: impl FnMut(&Identity, &Entry) -> Result<(), ResyncError>,
 ) -> Result<(), ResyncError> {
     let mut after: Option<Identity> = None;

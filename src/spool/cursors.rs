@@ -1,6 +1,6 @@
 //! Up to where each lane is settled, shared by the writer and its readers.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::record::{LaneNo, Seq};

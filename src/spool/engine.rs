@@ -3,6 +3,8 @@
 //! An engine is one writer and any number of readers. It applies operations, each checked by
 //! [`super::rules`], and answers queries. It knows nothing of threads, replies or Postgres.
 
+use std::sync::Arc;
+
 use std::collections::HashMap;
 use std::fmt::Debug;
 
@@ -83,7 +85,7 @@ pub(super) struct OpenEngine {
     pub(super) contents: Contents,
 }
 
-/// Reads concurrently with the writer; each call sees everything that was committed before it.
+/// Reads concurrently with the writer; each call sees everything that was committed before it, but in a view.
 pub type Reader = Box<dyn EngineReader>;
 
 /// A reader of an engine.
@@ -174,15 +176,21 @@ pub trait EngineReader: Debug + Send {
         wants: &mut dyn FnMut(LaneNo) -> bool,
     ) -> Result<SearchResult, SpoolError>;
 
+    /// Until [`EngineReader::end_view`], every call sees what was committed before this one. Calls then cost less.
+    fn begin_view(&self) -> Result<(), SpoolError>;
+
+    /// From now on, each call sees everything that was committed before it.
+    fn end_view(&self);
+
     /// The shadow's entry of one identity.
-    fn shadow(&self, identity: &Identity) -> Result<Option<Box<[u8]>>, SpoolError>;
+    fn shadow(&self, identity: &Identity) -> Result<Option<Arc<[u8]>>, SpoolError>;
 
     /// Up to `limit` entries of the shadow behind `after`, in the order of identities.
     fn shadow_after(
         &self,
         after: Option<&Identity>,
         limit: u32,
-    ) -> Result<Vec<(Identity, Box<[u8]>)>, SpoolError>;
+    ) -> Result<Vec<(Identity, Arc<[u8]>)>, SpoolError>;
 
     /// The value of a fact.
     fn fact(&self, fact: Fact) -> Result<Option<Vec<u8>>, SpoolError>;

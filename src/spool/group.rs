@@ -1,6 +1,8 @@
 //! What capture commits in one transaction, and its records, packed by lane as they are made.
 
-use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::chunk::{Before, Chunk, pack};
 use super::fact::Fact;
@@ -17,7 +19,7 @@ pub struct Group {
     /// Records, packed by lane.
     pub chunks: Vec<Chunk>,
     /// Shadow entries written (`Some`) or removed, sorted by identity, each identity once.
-    pub shadow: Vec<(Identity, Option<Box<[u8]>>)>,
+    pub shadow: Vec<(Identity, Option<Arc<[u8]>>)>,
     /// How far the stream is applied with it; `None` leaves it as it is.
     pub position: Option<StreamPosition>,
     /// Projects seen for the first time.

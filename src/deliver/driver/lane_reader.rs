@@ -1,6 +1,8 @@
 //! Reads the next records of lanes, from memory where they were just written.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use xxhash_rust::xxh3::xxh3_64;
 

@@ -15,7 +15,9 @@ mod send;
 mod surge;
 mod writes;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use foldhash::{HashMap, HashMapExt as _};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 

@@ -5,7 +5,9 @@
 //!    earliest unsettled record of a project is always sendable, so no two lanes wait on each other.
 //! 3. Failing and hanging receivers leave slots for requests to others: [`SlotQueue`].
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use foldhash::{HashMap, HashMapExt as _};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! What a new start finds.
 
+use std::sync::Arc;
+
 use super::{EngineFactory, Fixture, NOW, batch, lane};
 use crate::classify::Identity;
 use crate::outcome::OutcomeKind;
@@ -18,7 +20,7 @@ fn identity(id: &str) -> Identity {
     Identity(id.as_bytes().into())
 }
 
-fn entry(text: &str) -> Box<[u8]> {
+fn entry(text: &str) -> Arc<[u8]> {
     text.as_bytes().into()
 }
 
@@ -75,7 +77,7 @@ pub(in crate::spool) fn a_batch_found_unsettled_counts_as_one_lost_attempt_and_i
 
 pub(in crate::spool) fn facts_and_shadow_entries_are_replaced_and_removed(factory: impl EngineFactory) {
     let mut fixture = Fixture::new(factory);
-    let group = |facts: [(Fact, Option<&[u8]>); 2], shadow: [(&str, Option<Box<[u8]>>); 3]| Group {
+    let group = |facts: [(Fact, Option<&[u8]>); 2], shadow: [(&str, Option<Arc<[u8]>>); 3]| Group {
         facts: facts.map(|(fact, value)| (fact, value.map(<[u8]>::to_vec))).into(),
         shadow: shadow.map(|(id, entry)| (identity(id), entry)).into(),
         ..Group::default()

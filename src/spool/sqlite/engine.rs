@@ -182,9 +182,7 @@ impl Store {
         for (no, name) in &group.projects {
             self.add_project(*no, name)?;
         }
-        for (identity, entry) in &group.shadow {
-            self.write_shadow(identity, entry.as_deref())?;
-        }
+        self.write_shadow(&group.shadow)?;
         for (fact, value) in &group.facts {
             self.write_fact(*fact, value.as_deref())?;
         }

@@ -1,5 +1,7 @@
 //! A reader: a connection of its own, which does not block the writer.
 
+use std::sync::Arc;
+
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -161,7 +163,16 @@ impl EngineReader for SqliteReader {
         self.find_ranges(search, wants)
     }
 
-    fn shadow(&self, identity: &Identity) -> Result<Option<Box<[u8]>>, SpoolError> {
+    fn begin_view(&self) -> Result<(), SpoolError> {
+        self.connection.execute_batch("BEGIN").map_err(failed)
+    }
+
+    fn end_view(&self) {
+        // A view that does not end is an error of the next one's begin.
+        let _ = self.connection.execute_batch("COMMIT");
+    }
+
+    fn shadow(&self, identity: &Identity) -> Result<Option<Arc<[u8]>>, SpoolError> {
         find_shadow(&self.connection, identity)
     }
 
@@ -169,7 +180,7 @@ impl EngineReader for SqliteReader {
         &self,
         after: Option<&Identity>,
         limit: u32,
-    ) -> Result<Vec<(Identity, Box<[u8]>)>, SpoolError> {
+    ) -> Result<Vec<(Identity, Arc<[u8]>)>, SpoolError> {
         shadow_after(&self.connection, after, limit)
     }
 

@@ -1,5 +1,7 @@
 //! The shadow as rows.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, params};
 
 use super::error::failed;
@@ -9,19 +11,23 @@ use crate::classify::Identity;
 use crate::spool::error::SpoolError;
 
 impl Store {
-    pub(super) fn write_shadow(
-        &mut self,
-        identity: &Identity,
-        entry: Option<&[u8]>,
-    ) -> Result<(), SpoolError> {
-        let Some(entry) = entry else {
-            return self.execute("DELETE FROM shadow WHERE identity = ?1", params![&identity.0[..]]);
-        };
-        let mut summed = Vec::with_capacity(entry.len() + 8);
-        summed.extend_from_slice(entry);
-        summed.extend_from_slice(&shadow_bytes(identity).sum_with(entry).to_le_bytes());
-        let sql = "INSERT OR REPLACE INTO shadow (identity, entry) VALUES (?1, ?2)";
-        self.execute(sql, params![&identity.0[..], summed])
+    /// Writes entries (`Some`) or removes them.
+    pub(super) fn write_shadow(&self, changes: &[(Identity, Option<Arc<[u8]>>)]) -> Result<(), SpoolError> {
+        let prepare = |sql| self.connection.prepare_cached(sql).map_err(failed);
+        let mut write = prepare("INSERT OR REPLACE INTO shadow (identity, entry) VALUES (?1, ?2)")?;
+        let mut remove = prepare("DELETE FROM shadow WHERE identity = ?1")?;
+        let mut summed = Vec::new();
+        for (identity, entry) in changes {
+            let Some(entry) = entry else {
+                remove.execute([&identity.0[..]]).map_err(failed)?;
+                continue;
+            };
+            summed.clear();
+            summed.extend_from_slice(entry);
+            summed.extend_from_slice(&shadow_bytes(identity).sum_with(entry).to_le_bytes());
+            write.execute([&identity.0[..], &summed]).map_err(failed)?;
+        }
+        Ok(())
     }
 }
 
@@ -29,7 +35,7 @@ impl Store {
 pub(super) fn find_shadow(
     connection: &Connection,
     identity: &Identity,
-) -> Result<Option<Box<[u8]>>, SpoolError> {
+) -> Result<Option<Arc<[u8]>>, SpoolError> {
     let mut found =
         connection.prepare_cached("SELECT entry FROM shadow WHERE identity = ?1").map_err(failed)?;
     let mut rows = found.query([&identity.0[..]]).map_err(failed)?;
@@ -47,7 +53,7 @@ pub(super) fn shadow_after(
     connection: &Connection,
     after: Option<&Identity>,
     limit: u32,
-) -> Result<Vec<(Identity, Box<[u8]>)>, SpoolError> {
+) -> Result<Vec<(Identity, Arc<[u8]>)>, SpoolError> {
     // No identity is empty bytes but that of one empty text, which is then the first.
     let (from, inclusive) = after.map_or((&[][..], true), |identity| (&identity.0[..], false));
     let sql = if inclusive {
@@ -67,7 +73,7 @@ pub(super) fn shadow_after(
 }
 
 /// An entry without the checksum behind it.
-fn checked(identity: &Identity, summed: &[u8]) -> Result<Box<[u8]>, SpoolError> {
+fn checked(identity: &Identity, summed: &[u8]) -> Result<Arc<[u8]>, SpoolError> {
     let whole = summed.split_last_chunk::<8>();
     let entry =
         whole.filter(|(entry, sum)| shadow_bytes(identity).sum_with(entry) == i64::from_le_bytes(**sum));

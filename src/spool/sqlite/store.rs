@@ -1,6 +1,6 @@
 //! The connection that writes, its transactions, and what it holds of the rows.
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashMapExt as _, HashSet};
 use std::fs::File;
 
 use rusqlite::Connection;
@@ -43,7 +43,7 @@ impl Store {
             connection,
             meta: SpoolMeta::default(),
             lanes: HashMap::new(),
-            changed: HashSet::new(),
+            changed: HashSet::default(),
             moved_cursors: Vec::new(),
             bytes_max,
             room: Room::Open,

@@ -146,7 +146,7 @@ fn damage_is_refused_or_harmless_and_never_read_as_other_content() {
     let mut builder = GroupBuilder::new(Seq(0));
     for round in 0_u8..10 {
         let shadow = (0..50_u8).map(|number| {
-            let entry: Box<[u8]> = vec![number; 40].into();
+            let entry: Arc<[u8]> = vec![number; 40].into();
             (Identity(vec![round, number].into()), Some(entry))
         });
         let callback = Callback::ALL[usize::from(round) % 3];

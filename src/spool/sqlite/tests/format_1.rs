@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -142,7 +143,7 @@ fn snapshot_group() -> Group {
         builder.push(lane, position, AT, WaitsFor::default(), u64::from(number), &fragment(id));
     }
     let mut shadow: Vec<_> =
-        ["a", "b"].map(|id| (identity(id), Some(Box::from(format!("entry {id}").as_bytes())))).into();
+        ["a", "b"].map(|id| (identity(id), Some(Arc::from(format!("entry {id}").as_bytes())))).into();
     shadow.sort();
     Group {
         chunks: builder.finish(AT, Uptime(30_000)),
@@ -311,7 +312,7 @@ fn every_row_of_a_spool_of_format_1_is_read() {
     assert_eq!(records, all.collect::<Vec<_>>());
 
     let entries = reader.shadow_after(None, 9).unwrap();
-    assert_eq!(entries, ["a", "b"].map(|id| (identity(id), Box::from(format!("entry {id}").as_bytes()))));
+    assert_eq!(entries, ["a", "b"].map(|id| (identity(id), Arc::from(format!("entry {id}").as_bytes()))));
     assert_eq!(reader.dead_letters(DeadLetterNo(0), 9).unwrap(), expected_dead_letters());
     let attempt = |number, status: Option<u16>, outcome: OutcomeKind| (number, status, outcome);
     let attempts = |batch: Uuid| -> Vec<_> {
