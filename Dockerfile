@@ -5,7 +5,12 @@ FROM rust:1-slim-bookworm AS build
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
-    cargo build --release --locked && cp target/release/sidecar /sidecar
+    apt-get update && apt-get install -y --no-install-recommends make \
+    && make dist && cp target/dist/sidecar target/dist/sidecar.debug /
+
+# The debug information of the image's binary: docker build --target debug --output . .
+FROM scratch AS debug
+COPY --from=build /sidecar.debug /
 
 FROM debian:bookworm-slim
 RUN apt-get update \

@@ -1,6 +1,7 @@
 # For a Debian machine with a Rust toolchain, as root or with sudo:
 #
 #   make demo      run the service on a temporary Postgres (SECONDS=30 ends it by itself)
+#   make dist      the release binary without its debug information, which is beside it, in target/dist
 #   make test      install what is missing, lint, run every test
 #   make torture   650 real faults, over 500 of them deaths of a process, and 20,000 simulated
 #                  histories; half an hour. Writes the figures of docs/guarantees.md
@@ -9,12 +10,21 @@
 
 SECONDS ?=
 
-.PHONY: demo test tools lint bench fuzz torture
+.PHONY: demo dist test tools lint bench fuzz torture
 
 demo:
 	scripts/tools.sh demo
 	cargo build --release --quiet
 	./target/release/sidecar demo $(if $(SECONDS),--seconds $(SECONDS))
+
+# gdb and perf find the debug information by the link in the binary.
+DIST := target/dist
+dist:
+	cargo build --release --locked
+	mkdir -p $(DIST)
+	objcopy --only-keep-debug --compress-debug-sections target/release/sidecar $(DIST)/sidecar.debug
+	objcopy --strip-all --add-gnu-debuglink=$(DIST)/sidecar.debug target/release/sidecar $(DIST)/sidecar
+	ls -lh $(DIST)
 
 test: tools lint
 	cargo test
