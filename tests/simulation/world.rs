@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
-use sidecar::capture::{ApplyError, GroupError, Notification};
+use sidecar::capture::{ApplyError, GroupError, IndexLimits, Notification};
 use sidecar::clock::{Clock, ManualClock};
 use sidecar::spool::{DeadLetterNo, DeadReason, Replay, ReplayState};
 use sidecar::time::{Timestamp, Uptime};
@@ -94,7 +94,9 @@ pub fn run(seed: u64, folder: &Path) -> Result<Figures, String> {
 /// One transaction of many groups comes at once, in one piece.
 pub fn flood(seed: u64, folder: &Path, rows: usize) -> Result<Figures, String> {
     let mut world = World::new(seed, folder);
-    world.setup = Setup { spool_bytes_max: 1 << 30, records_max: 500, bytes_max: 1 << 20, ..world.setup };
+    let index_limits = IndexLimits::default();
+    world.setup =
+        Setup { spool_bytes_max: 1 << 30, records_max: 500, bytes_max: 1 << 20, index_limits, ..world.setup };
     world.boot()?;
     world.connect();
     world.postgres.flood(&mut world.random, rows, world.wall);
