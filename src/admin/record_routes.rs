@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Extension, Path, Query, State};
-use axum::response::Response;
-use axum::routing::get;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
 use serde_json::Value;
 
 use super::access::Access;
-use super::api::{DeliveryPage, DeliveryQuery, DocumentQuery, RecordBody, RecordQuery};
+use super::api::{DeliveryPage, DeliveryQuery, DeliverySelection, DocumentQuery, RecordBody, RecordQuery};
 use super::lists::{ListPage, ListRequest};
-use super::respond::{AdminState, respond};
+use super::respond::{AdminState, json, respond};
 
 type Admin = State<Arc<AdminState>>;
 
@@ -19,6 +20,9 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
     Router::new()
         .route("/api/v1/deliveries", get(list_deliveries))
         .route("/api/v1/deliveries/{webhook_id}", get(show_delivery))
+        .route("/api/v1/deliveries/redeliver", post(redeliver))
+        .route("/api/v1/deliveries/discard", post(discard))
+        .route("/api/v1/deliveries/replay", post(replay))
         .route("/api/v1/jobs", get(list_jobs))
         .route("/api/v1/jobs/{no}", get(show_job).delete(cancel_job))
         .route("/api/v1/projects/{project}/documents/{id}", get(show_document))
@@ -40,6 +44,29 @@ async fn show_delivery(
     Path(id): Path<String>,
 ) -> Response {
     respond(admin, move |control| control.delivery(&id, &access)).await
+}
+
+async fn redeliver(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
+    match json::<DeliverySelection>(&body) {
+        Ok(selection) => {
+            respond(admin, move |control| control.redeliver_deliveries(&selection, &access)).await
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn discard(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
+    match json::<DeliverySelection>(&body) {
+        Ok(selection) => respond(admin, move |control| control.discard_deliveries(&selection, &access)).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn replay(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
+    match json::<DeliverySelection>(&body) {
+        Ok(selection) => respond(admin, move |control| control.replay_deliveries(&selection, &access)).await,
+        Err(error) => error.into_response(),
+    }
 }
 
 async fn show_document(

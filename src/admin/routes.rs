@@ -33,7 +33,7 @@ pub(super) fn router(admin: Arc<AdminState>) -> Router {
         .route("/api/v1/status", get(status))
         .route("/api/v1/activity", get(activity))
         .route("/api/v1/tail", get(tail))
-        .route("/api/v1/resync", post(start_resync))
+        .route("/api/v1/resync", post(start_resync).delete(cancel_resync))
         .route("/api/v1/replays", get(list_replays).post(start_replay))
         .route("/api/v1/replays/{no}", delete(cancel_replay))
         .route("/api/v1/dead-letters", get(list_dead_letters))
@@ -112,6 +112,10 @@ async fn start_resync(State(admin): Admin, Extension(access): Extension<Access>,
         }
         Err(error) => error.into_response(),
     }
+}
+
+async fn cancel_resync(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
+    respond(admin, move |control| Ok(ResyncAccepted { number: control.cancel_resync(&access)? })).await
 }
 
 async fn start_replay(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {

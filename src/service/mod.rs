@@ -6,6 +6,7 @@ mod audit;
 mod control;
 mod credentials;
 mod doctor;
+mod doctor_query;
 mod logged_warnings;
 mod reloadable_client;
 mod resync_queue;
@@ -43,6 +44,7 @@ use crate::source::webhook_rows::WebhookTable;
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
 
 pub use doctor::findings;
+pub use doctor_query::of_query;
 pub use supervisor::required;
 
 /// Why a run ended without a stop signal.

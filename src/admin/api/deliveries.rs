@@ -6,7 +6,7 @@ use super::dead_letters::{AttemptStatus, DeadLetterRecord, LastAttempt};
 use crate::record::Callback;
 
 /// A page of batches, filtered, or those of a search.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeliveryQuery {
     /// Only of this project.

@@ -2,6 +2,8 @@
 
 mod access;
 mod bulk;
+mod bulk_deliveries;
+mod bulk_selection;
 mod dead_letter_filter;
 mod dead_letters;
 mod deliveries;
@@ -17,6 +19,7 @@ mod projects;
 mod pulled_records;
 mod recent_status;
 mod records;
+mod replayed_batches;
 mod replays;
 mod resync;
 mod status;
@@ -37,6 +40,7 @@ use uuid::Uuid;
 pub(super) use self::jobs::Jobs;
 use self::lanes::Lanes;
 use self::recent_status::RecentStatus;
+use super::RunError;
 use super::activity::{self, RecentActivity};
 use super::audit::Entry;
 use super::credentials::Credentials;
@@ -138,6 +142,14 @@ impl Control for Controller {
         Ok(number)
     }
 
+    fn cancel_resync(&self, access: &Access) -> Result<u64, RequestError> {
+        access.scope.require_all()?;
+        let number = self.end_resync().map_err(RequestError::Conflict)?;
+        let detail = Some(format!("resync {number}"));
+        self.record(access, Entry { detail, ..Entry::of("a resync was cancelled") });
+        Ok(number)
+    }
+
     fn replay(&self, request: ReplayRequest, access: &Access) -> Result<ReplaySummary, RequestError> {
         let project = access.scope.narrowed(request.project.as_deref())?;
         let (about, dry_run) = (project.clone(), request.dry_run);
@@ -196,19 +208,6 @@ impl Controller {
         self.webhooks.audit().record(access, entry);
     }
 
-    fn record_dead_letters(
-        &self,
-        access: &Access,
-        what: &'static str,
-        selection: &DeadLetterSelection,
-        counts: DeadLetterCounts,
-    ) {
-        let project = selection.project.as_deref().or(access.scope.project());
-        let detail = Some(format!("{} dead letters", counts.dead_letters));
-        let callback = selection.callback.as_deref();
-        self.record(access, Entry { callback, detail, ..Entry::about(what, project) });
-    }
-
     fn lanes(&self) -> Lanes {
         Lanes::of(self.deliver.view())
     }
@@ -219,7 +218,8 @@ pub(super) async fn serve(
     controller: Arc<Controller>,
     registry: Registry,
     tail: Tail,
-) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
+) -> Result<Vec<tokio::task::JoinHandle<()>>, RunError> {
+    controller.check_way_in()?;
     let settings = Arc::clone(&controller.settings);
     let sampled = sample(Arc::clone(&controller));
     let access = (settings.access.clone(), settings.token.is_none());

@@ -116,6 +116,7 @@ fn replay(
         project,
         callback,
         rate: None,
+        deliveries: None,
         dry_run,
     })
 }
