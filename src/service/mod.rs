@@ -10,6 +10,7 @@ mod doctor_query;
 mod logged_warnings;
 mod reloadable_client;
 mod resync_queue;
+mod run_error;
 mod state;
 mod supervisor;
 mod systemd;
@@ -45,24 +46,8 @@ use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
 
 pub use doctor::findings;
 pub use doctor_query::of_query;
+pub use run_error::RunError;
 pub use supervisor::required;
-
-/// Why a run ended without a stop signal.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// An operation failed.
-    #[error("{0:#}")]
-    Failed(#[from] anyhow::Error),
-    /// A setting or the database must be corrected first.
-    #[error("{0}")]
-    Refused(String),
-}
-
-impl From<InvalidSettings> for RunError {
-    fn from(invalid: InvalidSettings) -> Self {
-        Self::Refused(invalid.to_string())
-    }
-}
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(settings: Settings, sources: Sources) -> Result<(), RunError> {

@@ -139,18 +139,20 @@ async fn every_endpoint_that_changes_something_leaves_an_entry() {
         take(&fixture, &step, &token).await;
         done(&step);
     }
-    for step in [
+    for (number, step) in (1..).zip([
         step("POST", "/api/v1/resync", json!({"as_ingested": "alpha"})),
         at("POST", "/lanes/send-existing", "/lanes/send-existing?project=alpha", Value::Null),
         at("POST", "/table/resync", "/table/resync?kind=repair", Value::Null),
-    ] {
+    ]) {
         take(&fixture, &step, &token).await;
         done(&step);
         until("the resync to end", async || {
-            (fixture.sidecar.resync_status()?["state"] == "done").then_some(())
+            let status = fixture.sidecar.resync_status()?;
+            (status["number"] == number && status["state"] == "done").then_some(())
         })
         .await;
     }
+    fixture.sidecar.settled().await;
     assert_eq!(fixture.socket("POST", "/api/v1/webhooks/pause", &json!({"project": "alpha"})).status, 200);
     for (id, which) in [(91, "api"), (92, "page")] {
         fixture.insert("alpha", id).await;

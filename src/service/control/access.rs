@@ -5,7 +5,7 @@ use crate::admin::{
     Access, AccessControl, AuditPage, AuditQuery, Grant, LinkList, LinkRequest, NewLink, NewSession,
     NewToken, RequestError, Revoked, TokenList, TokenRequest,
 };
-use crate::service::RunError;
+use crate::service::run_error::RunError;
 
 impl Controller {
     /// Refuses to listen where others reach the port and nobody could be served there.

@@ -30,7 +30,7 @@ mod webhook_sources;
 mod webhooks;
 mod why;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
@@ -40,10 +40,10 @@ use uuid::Uuid;
 pub(super) use self::jobs::Jobs;
 use self::lanes::Lanes;
 use self::recent_status::RecentStatus;
-use super::RunError;
 use super::activity::{self, RecentActivity};
 use super::audit::Entry;
 use super::credentials::Credentials;
+use super::run_error::RunError;
 use super::state::State;
 use super::webhooks::Webhooks;
 use crate::admin::{
@@ -57,7 +57,7 @@ use crate::clock::Clock;
 use crate::deliver::{Deliver, SendRequest};
 use crate::metrics::Metrics;
 use crate::replay::ReplayRequest;
-use crate::settings::{Settings, Sources};
+use crate::settings::{Effective, Settings, Sources, effective};
 use crate::spool::{Reader, Spool, SpoolError};
 use crate::time::Timestamp;
 
@@ -68,6 +68,8 @@ pub(super) use self::tail_line::tail_line;
 pub(super) struct Recent {
     status: RecentStatus,
     activity: RecentActivity,
+    /// The settings that the process started with.
+    at_start: OnceLock<Vec<Effective>>,
 }
 
 /// Serves the requests of the admin port and of the control socket.
@@ -220,6 +222,7 @@ pub(super) async fn serve(
     tail: Tail,
 ) -> Result<Vec<tokio::task::JoinHandle<()>>, RunError> {
     controller.check_way_in()?;
+    let _ = controller.recent.at_start.set(effective(&controller.sources)?);
     let settings = Arc::clone(&controller.settings);
     let sampled = sample(Arc::clone(&controller));
     let access = (settings.access.clone(), settings.token.is_none());

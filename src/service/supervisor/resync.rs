@@ -202,7 +202,6 @@ impl Supervisor {
         if !dry_run {
             self.prepare(job, client, required).await?;
         }
-        self.check_cancel()?;
         let found = inspect(client, required).await?;
         let unfit = found.of_roles(required);
         if !unfit.is_empty() {
@@ -242,17 +241,9 @@ impl Supervisor {
         let bar = super::progress_bar::bar("resync", &progress, estimate);
         let runtime = Handle::current();
         // Where the stream was not applied up to the snapshot, a part of the comparison is not enough.
-        let is_whole_only = job.catches_up && !dry_run && applied == Lsn(0);
-        let done = self.until_stopped(&progress, move |group_writer| comparison.run(group_writer, &runtime));
-        let done = async {
-            tokio::pin!(done);
-            tokio::select! {
-                done = &mut done => return done,
-                () = self.cancelled(), if !is_whole_only => progress.stop(),
-            }
-            done.await
-        };
-        let done = done.await;
+        let may_end = dry_run || !job.catches_up || applied > Lsn(0);
+        let work = move |group_writer: &mut GroupWriter| comparison.run(group_writer, &runtime);
+        let done = self.until_cancelled(&progress, may_end, work).await;
         bar.finish();
         let (position, found) = match done.ok_or(StreamError::Stopped)? {
             Err(error @ ResyncError::TooManyGone { .. }) => {
@@ -271,6 +262,22 @@ impl Supervisor {
         Ok((at, found))
     }
 
+    /// Runs a comparison. Its cancel ends it early, where it may.
+    async fn until_cancelled<T: Send + 'static>(
+        &self,
+        progress: &ComparisonProgress,
+        may_end: bool,
+        work: impl FnOnce(&mut GroupWriter) -> T + Send + 'static,
+    ) -> Option<T> {
+        let done = self.until_stopped(progress, work);
+        tokio::pin!(done);
+        tokio::select! {
+            done = &mut done => return done,
+            () = self.cancelled(), if may_end => progress.stop(),
+        }
+        done.await
+    }
+
     /// Ends with the cancel of the resync.
     async fn cancelled(&self) {
         let resyncs = &self.state.resyncs;
@@ -281,13 +288,6 @@ impl Supervisor {
             }
             notified.await;
         }
-    }
-
-    fn check_cancel(&self) -> Result<(), StreamError> {
-        if self.state.resyncs.is_cancelled() {
-            return Err(StreamError::Unfit(CANCELLED.to_owned()));
-        }
-        Ok(())
     }
 
     /// Runs a comparison on the thread of capture. The stop of the process ends it early.
