@@ -7,9 +7,11 @@ mod dead_letters;
 mod deliveries;
 mod delivery_detail;
 mod delivery_query;
+mod document_count;
 mod document_records;
 mod documents;
 mod jobs;
+mod lane_activity;
 mod lane_requests;
 mod lanes;
 mod operations;
@@ -34,7 +36,9 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+use self::document_count::RecentCounts;
 pub(super) use self::jobs::Jobs;
+use self::lane_activity::RecentLanes;
 use self::lanes::Lanes;
 use self::recent_status::RecentStatus;
 use super::activity::{self, RecentActivity};
@@ -64,6 +68,8 @@ pub(super) use self::tail_line::tail_line;
 pub(super) struct Recent {
     status: RecentStatus,
     activity: RecentActivity,
+    counts: RecentCounts,
+    lanes: RecentLanes,
 }
 
 /// Serves the requests of the admin port and of the control socket.

@@ -144,7 +144,10 @@ pub(in crate::admin::page) mod hand_over {
         TITLE = "Text for the receiver's owner";
         ABOUT = "It holds no secret: each is replaced by its name.";
         NO_CALLBACK = "There are the callbacks ingested, modified and excluded.";
-        REQUEST = "The same kind of request by hand:\n\n";
+        FAILED = "The request that failed last, by hand (put in what is replaced):\n\n";
+        SPECIMEN = "A test request by hand, with a specimen as its body (put in what is replaced):\n\n";
+        NOT_SHOWN = "The webhook is one for all projects, and is not shown here: ask the operator for the request.";
+        OPEN_BATCH = "Open the batch";
     }
 
     pub(in crate::admin::page) fn head(project: &str, callback: Callback) -> String {
