@@ -1,6 +1,9 @@
 //! The page, in a browser.
 
+mod base_path;
 mod browser;
 mod fixture;
+mod forms;
 mod overview;
+mod shots;
 mod webhooks;

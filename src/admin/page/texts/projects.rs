@@ -42,6 +42,7 @@ pub(in crate::admin::page) mod project {
         NOW = "now";
         SINCE = "In this state for";
         HAND_OVER = "Text for the receiver's owner";
+        HAND_OVER_BUTTON = "Hand over";
         EDIT = "Edit";
         SET = "Set a webhook";
         TEST = "Send test";

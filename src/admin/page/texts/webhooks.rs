@@ -40,10 +40,11 @@ pub(in crate::admin::page) mod webhook {
         LIMITS = "Limits";
         LIMITS_HINT = "Left empty, the value of the settings file is in force; the usual one stands below each field.";
         RECORDS_MAX = "Records in a request";
-        WAIT_MAX = "Longest wait for more records (ms)";
+        WAIT_MAX = "Wait for more records (ms)";
         TIMEOUT = "Time limit of a request (ms)";
         RATE = "Requests per second";
         IN_FLIGHT = "Requests at a time";
+        RATE_HINT = "0: without a limit";
         RETRY = "Waits between attempts";
         GIVE_UP = "Give up after";
         ORDER_WAIT = "Wait for other lanes";
