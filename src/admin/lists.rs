@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::control::Control;
 use super::request_error::RequestError;
-use super::respond::AdminState;
+use super::respond::{AdminState, call};
 
 /// A page of a list.
 pub(super) trait ListPage: Serialize {
@@ -47,13 +47,9 @@ impl ListRequest {
     pub(super) async fn respond<T: ListPage + Send + 'static>(
         self,
         admin: Arc<AdminState>,
-        call: impl FnOnce(&dyn Control) -> Result<T, RequestError> + Send + 'static,
+        call_control: impl FnOnce(&dyn Control) -> Result<T, RequestError> + Send + 'static,
     ) -> Response {
-        match tokio::task::spawn_blocking(move || call(&*admin.control)).await {
-            Ok(Ok(page)) => self.page(&page),
-            Ok(Err(error)) => error.into_response(),
-            Err(_) => axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        }
+        call(admin, call_control).await.map_or_else(RequestError::into_response, |page| self.page(&page))
     }
 
     fn page<T: ListPage>(&self, page: &T) -> Response {

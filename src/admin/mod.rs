@@ -15,9 +15,12 @@ mod access_routes;
 mod api;
 mod base_path;
 mod control;
+mod extract;
 mod headers;
 mod listener;
 mod lists;
+mod misfit;
+mod openapi;
 mod operation_control;
 mod operation_routes;
 mod page;
@@ -26,11 +29,13 @@ mod project_routes;
 mod record_control;
 mod record_routes;
 mod request_error;
+mod resend_routes;
 mod respond;
 mod routes;
 mod server;
 mod session_routes;
 mod socket;
+mod status_routes;
 mod tail;
 mod text;
 mod tls;
@@ -47,8 +52,8 @@ pub use api::{
     ApplyRequest, ApplyResult, LaneName, OriginCounts, PauseRequest, PauseResult, PlannedAction,
     PlannedChange, ReceiverSecret, RefusedRowStatus, RevisionQuery, RotateRequest, RotateResult,
     SigningSecretList, SkipLane, SkipRequest, SkipResult, StillPaused, TestBody, TestRequest, TestResult,
-    WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookQueryStatus, WebhookSourcesStatus,
-    WebhookStatus,
+    WebhookChange, WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookQueryStatus,
+    WebhookSourcesStatus, WebhookStatus,
 };
 pub use api::{
     AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
@@ -69,6 +74,7 @@ pub use api::{
 pub use api::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use control::Control;
 pub use listener::AdminListener;
+pub use openapi::{body_schema, openapi};
 pub use operation_control::OperationControl;
 pub use record_control::RecordControl;
 pub use request_error::{FieldError, Problem, RequestError};

@@ -3,18 +3,27 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{Extension, State};
 use axum::response::Response;
 use axum::routing::get;
+use utoipa::OpenApi;
 
 use super::access::Access;
-use super::api::ProjectQuery;
+use super::api::{ProjectDetail, ProjectPage, ProjectQuery};
+use super::extract::{Path, Query};
 use super::respond::{AdminState, respond};
+
+/// What is described of these endpoints.
+#[derive(OpenApi)]
+#[openapi(paths(list, show))]
+pub(super) struct ProjectPaths;
 
 pub(super) fn router() -> Router<Arc<AdminState>> {
     Router::new().route("/api/v1/projects", get(list)).route("/api/v1/projects/{project}", get(show))
 }
 
+/// Projects by name, with the state that matters most.
+#[utoipa::path(get, path = "/api/v1/projects", params(ProjectQuery), responses((status = 200, body = ProjectPage)))]
 async fn list(
     State(admin): State<Arc<AdminState>>,
     Extension(access): Extension<Access>,
@@ -23,6 +32,13 @@ async fn list(
     respond(admin, move |control| control.projects(&query, &access)).await
 }
 
+/// The three callbacks of a project, each with its webhook and its lane.
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}",
+    params(("project" = String, Path, description = "Its name.")),
+    responses((status = 200, body = ProjectDetail))
+)]
 async fn show(
     State(admin): State<Arc<AdminState>>,
     Extension(access): Extension<Access>,

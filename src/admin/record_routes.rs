@@ -3,17 +3,35 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{Extension, State};
 use axum::response::Response;
 use axum::routing::get;
 use serde_json::Value;
+use utoipa::OpenApi;
 
 use super::access::Access;
-use super::api::{DeliveryPage, DeliveryQuery, DocumentQuery, RecordBody, RecordQuery};
+use super::api::{
+    DeliveryDetail, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery, JobList, JobStatus,
+    RecordBody, RecordQuery,
+};
+use super::extract::{Path, Query};
 use super::lists::{ListPage, ListRequest};
 use super::respond::{AdminState, respond};
 
 type Admin = State<Arc<AdminState>>;
+
+/// What is described of these endpoints.
+#[derive(OpenApi)]
+#[openapi(paths(
+    list_deliveries,
+    show_delivery,
+    show_document,
+    list_jobs,
+    show_job,
+    cancel_job,
+    pull_records
+))]
+pub(super) struct RecordPaths;
 
 pub(super) fn router() -> Router<Arc<AdminState>> {
     Router::new()
@@ -25,6 +43,21 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
         .route("/api/v1/projects/{project}/records", get(pull_records))
 }
 
+/// Batches, the newest first, or those that a search finds.
+#[utoipa::path(
+    get,
+    path = "/api/v1/deliveries",
+    params(DeliveryQuery),
+    responses((
+        status = 200,
+        content(
+            (DeliveryPage = "application/json"),
+            (String = "application/x-ndjson"),
+            (String = "text/csv")
+        ),
+        headers(("link" = String, description = "The next page, as `<?…>; rel=\"next\"`; absent on the last one."))
+    ))
+)]
 async fn list_deliveries(
     State(admin): Admin,
     Extension(access): Extension<Access>,
@@ -34,6 +67,13 @@ async fn list_deliveries(
     list.respond(admin, move |control| control.deliveries(&query, &access)).await
 }
 
+/// One batch: its request, its records and its attempts.
+#[utoipa::path(
+    get,
+    path = "/api/v1/deliveries/{webhook_id}",
+    params(("webhook_id" = String, Path, format = "uuid", description = "Its `webhook-id`.")),
+    responses((status = 200, body = DeliveryDetail))
+)]
 async fn show_delivery(
     State(admin): Admin,
     Extension(access): Extension<Access>,
@@ -42,6 +82,19 @@ async fn show_delivery(
     respond(admin, move |control| control.delivery(&id, &access)).await
 }
 
+/// What became of one document, and why.
+///
+/// It asks the database, for three seconds at most.
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/documents/{id}",
+    params(
+        ("project" = String, Path, description = "The project."),
+        ("id" = String, Path, description = "The id of the document, as receivers have it."),
+        DocumentQuery
+    ),
+    responses((status = 200, body = DocumentDetail))
+)]
 async fn show_document(
     State(admin): Admin,
     Extension(access): Extension<Access>,
@@ -51,10 +104,19 @@ async fn show_document(
     respond(admin, move |control| control.document(&project, &id, &query, &access)).await
 }
 
+/// The last 100 jobs since the start.
+#[utoipa::path(get, path = "/api/v1/jobs", responses((status = 200, body = JobList)))]
 async fn list_jobs(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
     respond(admin, move |control| Ok(control.jobs(&access))).await
 }
 
+/// One job, with its progress.
+#[utoipa::path(
+    get,
+    path = "/api/v1/jobs/{no}",
+    params(("no" = u64, Path, description = "Its number.")),
+    responses((status = 200, body = JobStatus))
+)]
 async fn show_job(
     State(admin): Admin,
     Extension(access): Extension<Access>,
@@ -63,6 +125,13 @@ async fn show_job(
     respond(admin, move |control| control.job(no, &access)).await
 }
 
+/// Stops a job: what was done stays done.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/jobs/{no}",
+    params(("no" = u64, Path, description = "Its number.")),
+    responses((status = 200, body = JobStatus))
+)]
 async fn cancel_job(
     State(admin): Admin,
     Extension(access): Extension<Access>,
@@ -71,6 +140,23 @@ async fn cancel_job(
     respond(admin, move |control| control.cancel_job(no, &access)).await
 }
 
+/// Records in the body that a webhook gets, for receivers that cannot be reached.
+///
+/// Settled and pending records, in order, without those that were discarded. Ask again with `after` = `next`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/projects/{project}/records",
+    params(("project" = String, Path, description = "The project."), RecordQuery),
+    responses((
+        status = 200,
+        content(
+            (RecordBody = "application/json"),
+            (String = "application/x-ndjson"),
+            (String = "text/csv")
+        ),
+        headers(("link" = String, description = "The next page, as `<?…>; rel=\"next\"`; absent on the last one."))
+    ))
+)]
 async fn pull_records(
     State(admin): Admin,
     Extension(access): Extension<Access>,

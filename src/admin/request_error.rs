@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Why a request fails.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -14,8 +15,12 @@ pub enum RequestError {
     Fields(Vec<FieldError>),
     /// What it names does not exist.
     NotFound(String),
+    /// Another change came first.
+    Changed(String),
     /// The state of the sidecar does not allow it.
     Conflict(String),
+    /// Another change came first than the one that `if-match` names.
+    PreconditionFailed(String),
     /// It takes a token.
     Unauthenticated(String),
     /// The caller may not do it.
@@ -29,7 +34,7 @@ pub enum RequestError {
 }
 
 /// A field that is at fault.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct FieldError {
     /// Its path: `webhook.headers.x-source`.
     pub field: String,
@@ -38,7 +43,7 @@ pub struct FieldError {
 }
 
 /// The body of every response that is an error.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Problem {
     /// `about:blank`: the status says which kind it is.
     #[serde(rename = "type")]
@@ -77,7 +82,8 @@ impl RequestError {
         match self {
             Self::Invalid(_) | Self::Fields(_) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Changed(_) | Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
@@ -96,7 +102,9 @@ impl RequestError {
             }
             Self::Invalid(why)
             | Self::NotFound(why)
+            | Self::Changed(why)
             | Self::Conflict(why)
+            | Self::PreconditionFailed(why)
             | Self::Unauthenticated(why)
             | Self::Forbidden(why)
             | Self::Misdirected(why)

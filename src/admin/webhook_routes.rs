@@ -3,19 +3,29 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde_json::Value;
+use utoipa::OpenApi;
 
 use super::access::Access;
 use super::api::{
-    ApplyRequest, PauseRequest, RevisionQuery, RotateRequest, SkipRequest, TestRequest, WebhookKey,
+    ApplyRequest, ApplyResult, PauseRequest, PauseResult, RevisionQuery, RotateRequest, RotateResult,
+    SigningSecretList, SkipRequest, SkipResult, TestRequest, TestResult, WebhookChange, WebhookDetail,
+    WebhookKey, WebhookList,
 };
-use super::respond::{AdminState, json, respond};
+use super::extract::{Json, Path, Query};
+use super::request_error::RequestError;
+use super::respond::{AdminState, call, respond};
 
 type Admin = State<Arc<AdminState>>;
+
+/// What is described of these endpoints.
+#[derive(OpenApi)]
+#[openapi(paths(list, show, set, remove, apply, export, pause, resume, rotate, secret, skip, test))]
+pub(super) struct WebhookPaths;
 
 pub(super) fn router() -> Router<Arc<AdminState>> {
     Router::new()
@@ -31,96 +41,243 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
         .route("/api/v1/webhooks/{project}/{callback}", get(show).patch(set).delete(remove))
 }
 
+/// The webhooks in force.
+#[utoipa::path(get, path = "/api/v1/webhooks", responses((status = 200, body = WebhookList)))]
 async fn list(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
     respond(admin, move |control| control.webhooks(&access)).await
 }
 
+/// One webhook, with its settings. Secrets are masked.
+#[utoipa::path(
+    get,
+    path = "/api/v1/webhooks/{project}/{callback}",
+    params(WebhookKey),
+    responses((
+        status = 200,
+        body = WebhookDetail,
+        headers(("etag" = String, description = "Its revision; `\"0\"` where it was not set."))
+    ))
+)]
 async fn show(
     State(admin): Admin,
     Extension(access): Extension<Access>,
     Path(key): Path<WebhookKey>,
-) -> Response {
-    respond(admin, move |control| control.webhook(&key, &access)).await
+) -> Result<Response, RequestError> {
+    Ok(with_etag(call(admin, move |control| control.webhook(&key, &access)).await?))
 }
 
+/// Sets what the body has, and keeps the rest.
+///
+/// A field that is absent stays, and one that is `null` is removed. The same request twice has the effect of one.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/webhooks/{project}/{callback}",
+    params(
+        WebhookKey,
+        RevisionQuery,
+        ("if-match" = Option<String>, Header, description = "The `etag` that the change is based on, in place of `revision`: where it is another by now, the change is refused (412).")
+    ),
+    request_body = WebhookChange,
+    responses((
+        status = 200,
+        body = WebhookDetail,
+        headers(("etag" = String, description = "Its new revision."))
+    ))
+)]
 async fn set(
     State(admin): Admin,
     Extension(access): Extension<Access>,
     Path(key): Path<WebhookKey>,
     Query(query): Query<RevisionQuery>,
-    body: Bytes,
-) -> Response {
-    match json::<Value>(&body) {
-        Ok(change) => {
-            respond(admin, move |control| control.set_webhook(&key, &change, query.revision, &access)).await
-        }
-        Err(error) => error.into_response(),
-    }
+    headers: HeaderMap,
+    Json(change): Json<Value>,
+) -> Result<Response, RequestError> {
+    let expected = Expected::of(&headers, &query)?;
+    let set =
+        call(admin, move |control| control.set_webhook(&key, &change, expected.revision, &access)).await;
+    Ok(with_etag(set.map_err(|error| expected.refused(error))?))
 }
 
+/// Removes a webhook that was set.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/webhooks/{project}/{callback}",
+    params(
+        WebhookKey,
+        RevisionQuery,
+        ("if-match" = Option<String>, Header, description = "As for a change.")
+    ),
+    responses((status = 200, body = WebhookKey))
+)]
 async fn remove(
     State(admin): Admin,
     Extension(access): Extension<Access>,
     Path(key): Path<WebhookKey>,
     Query(query): Query<RevisionQuery>,
+    headers: HeaderMap,
+) -> Result<Response, RequestError> {
+    let expected = Expected::of(&headers, &query)?;
+    let removed = call(admin, move |control| control.remove_webhook(&key, expected.revision, &access)).await;
+    Ok(axum::Json(removed.map_err(|error| expected.refused(error))?).into_response())
+}
+
+/// Makes the webhooks that are set equal to a list, all at once or not at all.
+#[utoipa::path(
+    post,
+    path = "/api/v1/webhooks/apply",
+    request_body = ApplyRequest,
+    responses((status = 200, body = ApplyResult))
+)]
+async fn apply(
+    State(admin): Admin,
+    Extension(access): Extension<Access>,
+    Json(request): Json<ApplyRequest>,
 ) -> Response {
-    respond(admin, move |control| control.remove_webhook(&key, query.revision, &access)).await
+    respond(admin, move |control| control.apply_webhooks(&request, &access)).await
 }
 
-async fn apply(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
-    match json::<ApplyRequest>(&body) {
-        Ok(request) => respond(admin, move |control| control.apply_webhooks(&request, &access)).await,
-        Err(error) => error.into_response(),
+/// The webhooks that are set, as the text of a settings file, with their URLs in full.
+#[utoipa::path(
+    get,
+    path = "/api/v1/webhooks/export",
+    responses((status = 200, content_type = "text/plain", body = String))
+)]
+async fn export(State(admin): Admin, Extension(access): Extension<Access>) -> Result<Response, RequestError> {
+    Ok(call(admin, move |control| control.export_webhooks(&access)).await?.into_response())
+}
+
+/// Pauses lanes: their records wait.
+///
+/// Returns when no request is in flight any more, or after a while.
+#[utoipa::path(
+    post,
+    path = "/api/v1/webhooks/pause",
+    request_body = PauseRequest,
+    responses((status = 200, body = PauseResult))
+)]
+async fn pause(
+    State(admin): Admin,
+    Extension(access): Extension<Access>,
+    Json(request): Json<PauseRequest>,
+) -> Response {
+    respond(admin, move |control| control.pause(&request, &access)).await
+}
+
+/// Ends pauses.
+#[utoipa::path(
+    post,
+    path = "/api/v1/webhooks/resume",
+    request_body = PauseRequest,
+    responses((status = 200, body = PauseResult))
+)]
+async fn resume(
+    State(admin): Admin,
+    Extension(access): Extension<Access>,
+    Json(request): Json<PauseRequest>,
+) -> Response {
+    respond(admin, move |control| control.resume(&request, &access)).await
+}
+
+/// Settles what waits without sending it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/webhooks/skip",
+    request_body = SkipRequest,
+    responses((status = 200, body = SkipResult))
+)]
+async fn skip(
+    State(admin): Admin,
+    Extension(access): Extension<Access>,
+    Json(request): Json<SkipRequest>,
+) -> Response {
+    respond(admin, move |control| control.skip(&request, &access)).await
+}
+
+/// Makes one request that is no attempt of a batch.
+#[utoipa::path(
+    post,
+    path = "/api/v1/webhooks/test",
+    request_body = TestRequest,
+    responses((status = 200, body = TestResult))
+)]
+async fn test(
+    State(admin): Admin,
+    Extension(access): Extension<Access>,
+    Json(request): Json<TestRequest>,
+) -> Response {
+    respond(admin, move |control| control.test_webhook(&request, &access)).await
+}
+
+/// What the receiver of a webhook verifies signatures with.
+///
+/// Over loopback, TLS or the socket only.
+#[utoipa::path(
+    post,
+    path = "/api/v1/webhooks/secret",
+    request_body = WebhookKey,
+    responses((status = 200, body = SigningSecretList))
+)]
+async fn secret(
+    State(admin): Admin,
+    Extension(access): Extension<Access>,
+    Json(key): Json<WebhookKey>,
+) -> Result<Response, RequestError> {
+    access.require_secret()?;
+    Ok(respond(admin, move |control| control.signing_secrets(&key, &access)).await)
+}
+
+/// Gives a webhook that was set a new signing secret.
+///
+/// Over loopback, TLS or the socket only.
+#[utoipa::path(
+    post,
+    path = "/api/v1/webhooks/rotate",
+    request_body = RotateRequest,
+    responses((status = 200, body = RotateResult))
+)]
+async fn rotate(
+    State(admin): Admin,
+    Extension(access): Extension<Access>,
+    Json(request): Json<RotateRequest>,
+) -> Result<Response, RequestError> {
+    access.require_secret()?;
+    Ok(respond(admin, move |control| control.rotate_secret(&request, &access)).await)
+}
+
+/// The revision that a change is based on.
+#[derive(Clone, Copy)]
+struct Expected {
+    revision: Option<u64>,
+    by_header: bool,
+}
+
+impl Expected {
+    /// `if-match`, or else `revision` of the query.
+    fn of(headers: &HeaderMap, query: &RevisionQuery) -> Result<Self, RequestError> {
+        let Some(tag) = headers.get(header::IF_MATCH) else {
+            return Ok(Self { revision: query.revision, by_header: false });
+        };
+        let tag = tag.to_str().unwrap_or_default().trim();
+        let quoted = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+        match quoted.and_then(|tag| tag.parse().ok()) {
+            Some(revision) => Ok(Self { revision: Some(revision), by_header: true }),
+            None => Err(RequestError::field(
+                "if-match",
+                "one `etag` of this webhook is expected, as in `\"7\"`, and `\"0\"` where none was set",
+            )),
+        }
+    }
+
+    /// The error of a change that came second. <https://www.rfc-editor.org/rfc/rfc9110#section-13.1.1>
+    fn refused(self, error: RequestError) -> RequestError {
+        match error {
+            RequestError::Changed(why) if self.by_header => RequestError::PreconditionFailed(why),
+            other => other,
+        }
     }
 }
 
-async fn export(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
-    let exported = tokio::task::spawn_blocking(move || admin.control.export_webhooks(&access)).await;
-    match exported {
-        Ok(Ok(text)) => text.into_response(),
-        Ok(Err(error)) => error.into_response(),
-        Err(_) => axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
-}
-
-async fn pause(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
-    match json::<PauseRequest>(&body) {
-        Ok(request) => respond(admin, move |control| control.pause(&request, &access)).await,
-        Err(error) => error.into_response(),
-    }
-}
-
-async fn resume(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
-    match json::<PauseRequest>(&body) {
-        Ok(request) => respond(admin, move |control| control.resume(&request, &access)).await,
-        Err(error) => error.into_response(),
-    }
-}
-
-async fn skip(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
-    match json::<SkipRequest>(&body) {
-        Ok(request) => respond(admin, move |control| control.skip(&request, &access)).await,
-        Err(error) => error.into_response(),
-    }
-}
-
-async fn test(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
-    match json::<TestRequest>(&body) {
-        Ok(request) => respond(admin, move |control| control.test_webhook(&request, &access)).await,
-        Err(error) => error.into_response(),
-    }
-}
-
-async fn secret(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
-    match access.require_secret().and_then(|()| json::<WebhookKey>(&body)) {
-        Ok(key) => respond(admin, move |control| control.signing_secrets(&key, &access)).await,
-        Err(error) => error.into_response(),
-    }
-}
-
-async fn rotate(State(admin): Admin, Extension(access): Extension<Access>, body: Bytes) -> Response {
-    match access.require_secret().and_then(|()| json::<RotateRequest>(&body)) {
-        Ok(request) => respond(admin, move |control| control.rotate_secret(&request, &access)).await,
-        Err(error) => error.into_response(),
-    }
+fn with_etag(detail: WebhookDetail) -> Response {
+    let etag = format!("\"{}\"", detail.webhook.revision.unwrap_or_default());
+    ([(header::ETAG, etag)], axum::Json(detail)).into_response()
 }

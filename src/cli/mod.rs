@@ -15,6 +15,7 @@ mod exit;
 mod jobs;
 mod log;
 mod man;
+mod openapi;
 mod output;
 mod receive;
 mod records;
@@ -125,6 +126,9 @@ enum Command {
     /// Exit 0 if the running sidecar is ready; otherwise print the reasons and exit 1
     #[command(after_help = status::HEALTHCHECK_AFTER_HELP)]
     Healthcheck,
+    /// Print the description of the API (OpenAPI), or the JSON schema of a body
+    #[command(after_help = openapi::AFTER_HELP)]
+    Openapi(openapi::Args),
     /// Print the completion script for a shell
     #[command(after_help = man::COMPLETIONS_AFTER_HELP)]
     Completions {
@@ -175,6 +179,7 @@ fn dispatch(command: Command, sources: &Sources) -> Exit {
         Command::Receive(args) => receive::receive(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Healthcheck => with_spool(&status::healthcheck),
+        Command::Openapi(args) => openapi::print_description(&args),
         Command::Completions { shell } => man::print_completions(&mut Cli::command(), shell),
         Command::Man(args) => man::man(Cli::command(), &args),
     }

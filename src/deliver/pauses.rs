@@ -1,11 +1,12 @@
 //! Pauses that stand until they are ended, for lanes that there are and for those to come. Pure.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::record::Callback;
 
 /// Which lanes. Each field narrows it; without any, all lanes.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LaneScope {
     /// Those of this project.

@@ -3,11 +3,12 @@
 //! Logs, status, commands and `docs/receivers.md` take both from here.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::OutcomeKind;
 
 /// What an answer speaks of, which decides what follows.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, ToSchema)]
 pub enum Class {
     /// The records of the batch: after `delivery.refusals_max` refusals, the refused record is searched.
     #[serde(rename = "content")]

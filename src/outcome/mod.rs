@@ -8,11 +8,13 @@ use std::str::FromStr;
 
 use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
 
 pub use cause::{Cause, Class, DISABLED, REFUSES_ALL, may_be_taken};
 
 /// How an attempt ended, with the name that metrics, logs, the spool and the admin API use.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub enum OutcomeKind {
     /// The receiver answered 2xx.
     Delivered,

@@ -5,6 +5,7 @@
 mod newer;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::position::{Lsn, Place};
 use crate::record::{Callback, LaneNo, Seq};
@@ -16,23 +17,27 @@ use crate::time::Timestamp;
 pub use newer::documents_with_newer_records;
 
 /// A replay, as requested: one of `from_lsn` and `since`; the rest is optional.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReplayRequest {
     /// `0/16B3748`, `0-16B3748`, or with one record's number `0-16B3748/3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[0-9A-Fa-f]{1,8}[/-][0-9A-Fa-f]{1,8}(/[0-9]{1,9})?$")]
     pub from_lsn: Option<String>,
     /// RFC 3339: starts with the first transaction committed then or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     pub since: Option<String>,
     /// The last position.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[0-9A-Fa-f]{1,8}[/-][0-9A-Fa-f]{1,8}(/[0-9]{1,9})?$")]
     pub to_lsn: Option<String>,
     /// Only this project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
     /// Only this callback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Callback>)]
     pub callback: Option<String>,
     /// Limit in records per second over all lanes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! Dead letters: records that were given up.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::batch::BatchId;
@@ -37,7 +38,7 @@ pub struct DeadLetter {
 }
 
 /// Why records became a dead letter.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadReason {
     /// The receiver asked for it, by `webhook-delivery: abort` or `abort-message`.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::batch::Batch;
 use super::replay::{LaneReplay, ReplayNo};
@@ -58,7 +59,7 @@ pub struct Pause {
 }
 
 /// Who paused a lane.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PausedBy {
     /// An operator.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::access::{AuditLimit, StoredAudit, StoredCredential};
 use super::attempt::Attempted;
@@ -155,7 +156,7 @@ pub enum Done {
 }
 
 /// Whether there is room for more records.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Room {
     /// Only records of healthy lanes are left to remove: reading must stop.

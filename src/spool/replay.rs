@@ -1,6 +1,7 @@
 //! Replays: settled records that are sent again, a range of numbers a lane.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::meta::LowWatermark;
@@ -49,7 +50,7 @@ pub struct Replay {
 }
 
 /// The state of a replay.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplayState {
     /// Records are left to send.

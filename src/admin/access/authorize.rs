@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::{Extension, MatchedPath, Request, State};
-use axum::http::{Method, header};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::endpoints::{Endpoint, Reach};
 use super::granted::Access;
-use crate::admin::request_error::RequestError;
+use crate::admin::request_error::{Problem, RequestError};
 use crate::admin::respond::AdminState;
 
 /// Refuses what the caller of a request was not granted. A browser that shows a page is led to the sign-in.
@@ -21,7 +21,9 @@ pub(in crate::admin) async fn authorize(
     request: Request,
     next: Next,
 ) -> Response {
-    match allowed(&access, request.method().as_str(), path.as_str()) {
+    let (method, path) = (request.method().as_str(), path.as_str());
+    let Some(endpoint) = Endpoint::find(method, path) else { return unlisted(method, path) };
+    match allowed(&access, endpoint) {
         Ok(()) => next.run(request).await,
         Err(RequestError::Unauthenticated(_)) if is_page(&request) => {
             let asked = request.uri().path_and_query().map_or("/", |asked| asked.as_str());
@@ -32,10 +34,20 @@ pub(in crate::admin) async fn authorize(
     }
 }
 
-fn allowed(access: &Access, method: &str, path: &str) -> Result<(), RequestError> {
-    let Some(endpoint) = Endpoint::find(method, path) else {
-        return Err(RequestError::Internal(format!("{method} {path} is missing in the list of endpoints")));
-    };
+/// A path that no endpoint has cannot be reached: the router knows none.
+fn unlisted(method: &str, path: &str) -> Response {
+    let methods = Endpoint::methods(path);
+    if methods.is_empty() {
+        let why = format!("{method} {path} is missing in the list of endpoints");
+        return RequestError::Internal(why).into_response();
+    }
+    let allowed = methods.join(", ");
+    let why = format!("{path} does not take {method}: use {allowed}");
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, why);
+    ([(header::ALLOW, allowed)], problem).into_response()
+}
+
+fn allowed(access: &Access, endpoint: &Endpoint) -> Result<(), RequestError> {
     endpoint.needs.iter().try_for_each(|capability| access.require(*capability))?;
     if endpoint.reach == Reach::Operator {
         access.scope.require_all()?;

@@ -30,6 +30,13 @@ impl Endpoint {
         self.method == "GET"
     }
 
+    /// The methods of a path; none: no endpoint has it.
+    pub(super) fn methods(path: &str) -> Vec<&'static str> {
+        let methods =
+            ENDPOINTS.iter().filter(|endpoint| endpoint.path == path).map(|endpoint| endpoint.method);
+        methods.flat_map(|method| if method == "GET" { vec!["GET", "HEAD"] } else { vec![method] }).collect()
+    }
+
     /// The endpoint of a request.
     pub fn find(method: &str, path: &str) -> Option<&'static Self> {
         // A GET route answers HEAD too.
@@ -109,6 +116,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     operator("GET", "/table", &[View]),
     operator("GET", "/table/resync", &[View]),
     operator("POST", "/table/resync", &[Manage]),
+    tenant("GET", "/api/openapi.json", &[View]),
+    tenant("GET", "/api/schemas/{file}", &[View]),
     operator("GET", "/metrics", &[View]),
     operator("GET", "/api/v1/status", &[View]),
     operator("GET", "/api/v1/activity", &[View]),

@@ -1,12 +1,13 @@
 //! `/api/v1/tokens`, `/api/v1/links` and `/api/v1/audit`.
 
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::admin::access::Capability;
 use crate::secret::Secret;
 
 /// The body of `POST /api/v1/tokens`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenRequest {
     /// Its name: the audit log names it.
@@ -22,7 +23,7 @@ pub struct TokenRequest {
 }
 
 /// A token.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct TokenStatus {
     /// Its name.
     pub name: String,
@@ -31,35 +32,39 @@ pub struct TokenStatus {
     /// The one project that it is for; `null`: all.
     pub project: Option<String>,
     /// When it was made.
+    #[schema(format = DateTime)]
     pub created_at: String,
     /// By whom.
     pub created_by: String,
     /// When it ends; `null`: it does not.
+    #[schema(format = DateTime)]
     pub expires_at: Option<String>,
     /// When it was last used, to the minute; `null`: never.
+    #[schema(format = DateTime)]
     pub last_used_at: Option<String>,
 }
 
 /// The response to `POST /api/v1/tokens`: the only one that has the token itself.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct NewToken {
     /// As in the list.
     #[serde(flatten)]
     pub status: TokenStatus,
     /// Sent as `authorization: Bearer TOKEN`.
     #[serde(with = "super::webhook_secrets::text")]
+    #[schema(value_type = String)]
     pub token: Secret,
 }
 
 /// The body of `GET /api/v1/tokens`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct TokenList {
     /// By their names.
     pub tokens: Vec<TokenStatus>,
 }
 
 /// The body of `POST /api/v1/links`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinkRequest {
     /// The one project that it is for; absent: all.
@@ -73,7 +78,7 @@ pub struct LinkRequest {
 }
 
 /// A one-time link, or the session that it was exchanged for.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct LinkStatus {
     /// Its id: the audit log names it.
     pub id: String,
@@ -82,54 +87,60 @@ pub struct LinkStatus {
     /// The one project that it is for; `null`: all.
     pub project: Option<String>,
     /// When it was made.
+    #[schema(format = DateTime)]
     pub created_at: String,
     /// By whom.
     pub created_by: String,
     /// When it ends.
+    #[schema(format = DateTime)]
     pub expires_at: Option<String>,
     /// When it was exchanged for a session; `null`: not yet.
+    #[schema(format = DateTime)]
     pub used_at: Option<String>,
 }
 
 /// The response to `POST /api/v1/links`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct NewLink {
     /// As in the list.
     #[serde(flatten)]
     pub status: LinkStatus,
     /// The path of the link, behind `admin.base_path`: the address of this sidecar comes before it.
     #[serde(with = "super::webhook_secrets::text")]
+    #[schema(value_type = String)]
     pub path: Secret,
 }
 
 /// The body of `GET /api/v1/links`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct LinkList {
     /// In the order in which they were made.
     pub links: Vec<LinkStatus>,
 }
 
 /// The response where a token or a link was revoked.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct Revoked {
     /// The sessions that ended with it.
     pub sessions: u64,
 }
 
 /// The query of `GET /api/v1/audit`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct AuditQuery {
     /// Only of this project.
     pub project: Option<String>,
     /// Only entries before this number: `next` of the page before.
     pub after: Option<u64>,
     /// The most to return; 100 by default, at most 1,000.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     pub limit: Option<u32>,
 }
 
 /// A page of the audit log.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct AuditPage {
     /// The newest first.
     pub entries: Vec<AuditEntry>,
@@ -138,11 +149,12 @@ pub struct AuditPage {
 }
 
 /// What was changed, by whom.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct AuditEntry {
     /// Its number.
     pub no: u64,
     /// When.
+    #[schema(format = DateTime)]
     pub at: String,
     /// By whom: `uid 1000`, `token deploy`, `link 1a2b3c4d`, `user ada@example.com`.
     pub by: String,

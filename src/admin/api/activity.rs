@@ -1,9 +1,10 @@
 //! `GET /api/v1/activity`: what was done in the last hour, in short intervals.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The body of `/api/v1/activity`.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 pub struct Activity {
     /// The length of an interval.
     pub interval_seconds: u64,
@@ -12,7 +13,7 @@ pub struct Activity {
 }
 
 /// What was done in one interval.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Interval {
     /// Records made, with or without a webhook.
     pub records: u64,

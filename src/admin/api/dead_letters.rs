@@ -1,33 +1,40 @@
 //! `/api/v1/dead-letters`: batches that were given up.
 
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::outcome::{Class, OutcomeKind};
 use crate::record::Callback;
 use crate::spool::{DeadReason, Phase};
 
 /// A page of dead letters, filtered.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct DeadLetterQuery {
     /// Only of this project.
     pub project: Option<String>,
     /// Only of this callback.
+    #[param(value_type = Option<Callback>)]
     pub callback: Option<String>,
     /// Only with this reason.
+    #[param(value_type = Option<DeadReason>)]
     pub reason: Option<String>,
     /// Only given up then or later: RFC 3339.
+    #[param(format = DateTime)]
     pub since: Option<String>,
     /// Only given up before: RFC 3339.
+    #[param(format = DateTime)]
     pub until: Option<String>,
     /// Only those with a higher number.
     pub after: Option<i64>,
     /// The most to return.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     pub limit: Option<u32>,
 }
 
 /// Dead letters, selected by number or by filter.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeadLetterSelection {
     /// Their numbers.
@@ -38,15 +45,19 @@ pub struct DeadLetterSelection {
     pub project: Option<String>,
     /// Only of this callback.
     #[serde(default)]
+    #[schema(value_type = Option<Callback>)]
     pub callback: Option<String>,
     /// Only with this reason.
     #[serde(default)]
+    #[schema(value_type = Option<DeadReason>)]
     pub reason: Option<String>,
     /// Only given up then or later: RFC 3339.
     #[serde(default)]
+    #[schema(format = DateTime)]
     pub since: Option<String>,
     /// Only given up before: RFC 3339.
     #[serde(default)]
+    #[schema(format = DateTime)]
     pub until: Option<String>,
     /// All of them. Required where neither numbers nor a filter are given.
     #[serde(default)]
@@ -57,7 +68,7 @@ pub struct DeadLetterSelection {
 }
 
 /// A page of dead letters.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct DeadLetterPage {
     /// In the order of their numbers.
     pub dead_letters: Vec<DeadLetterStatus>,
@@ -66,7 +77,7 @@ pub struct DeadLetterPage {
 }
 
 /// One dead letter.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct DeadLetterStatus {
     /// Its number.
     pub no: i64,
@@ -77,6 +88,7 @@ pub struct DeadLetterStatus {
     /// Why it was given up.
     pub reason: DeadReason,
     /// When it was given up.
+    #[schema(format = DateTime)]
     pub at: String,
     /// Number of records.
     pub records: u64,
@@ -92,7 +104,7 @@ pub struct DeadLetterStatus {
 }
 
 /// One dead letter, with records and attempts.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct DeadLetterDetail {
     /// As in the list.
     #[serde(flatten)]
@@ -104,24 +116,27 @@ pub struct DeadLetterDetail {
 }
 
 /// A record of a dead letter.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct DeadLetterRecord {
     /// Its position, as in the header `sidecar-positions`.
     pub position: String,
     /// The LSN of its transaction's commit record.
     pub commit_lsn: String,
     /// When its transaction was committed.
+    #[schema(format = DateTime)]
     pub committed_at: String,
     /// The record as receivers get it.
+    #[schema(value_type = Object)]
     pub record: Box<serde_json::value::RawValue>,
 }
 
 /// One attempt to deliver a batch.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct AttemptStatus {
     /// 1, 2, …
     pub number: u32,
     /// When it began.
+    #[schema(format = DateTime)]
     pub started_at: String,
     /// Its duration.
     pub took_seconds: f64,
@@ -146,13 +161,15 @@ pub struct AttemptStatus {
     /// The first 4 KiB of the body of such a response.
     pub response_body: Option<String>,
     /// When the next attempt was due.
+    #[schema(format = DateTime)]
     pub next_attempt_at: Option<String>,
 }
 
 /// The last attempt of a batch.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct LastAttempt {
     /// When it began.
+    #[schema(format = DateTime)]
     pub started_at: String,
     /// Its duration.
     pub took_seconds: f64,
@@ -165,7 +182,7 @@ pub struct LastAttempt {
 }
 
 /// How long the steps of an attempt took. Absent: the step was not needed, or did not end.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
 pub struct AttemptSteps {
     /// Resolving the host's name.
     pub dns_seconds: Option<f64>,
@@ -178,7 +195,7 @@ pub struct AttemptSteps {
 }
 
 /// How many dead letters a request changed.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
 pub struct DeadLetterCounts {
     /// Number of dead letters.
     pub dead_letters: u64,

@@ -1,44 +1,56 @@
 //! `/api/v1/deliveries`: batches, whatever their state, with their attempts.
 
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::dead_letters::{AttemptStatus, DeadLetterRecord, LastAttempt};
+use crate::outcome::Class;
 use crate::record::Callback;
 
 /// A page of batches, filtered, or those of a search.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct DeliveryQuery {
     /// Only of this project.
     pub project: Option<String>,
     /// Only of this callback.
+    #[param(value_type = Option<Callback>)]
     pub callback: Option<String>,
     /// Only in this state.
+    #[param(value_type = Option<DeliveryState>)]
     pub state: Option<String>,
     /// Only with an attempt that failed with this class.
+    #[param(value_type = Option<Class>)]
     pub class: Option<String>,
     /// Only with an attempt that was answered with this status: `503`, or `5xx`.
+    #[param(pattern = "^[1-9]([0-9][0-9]|xx)$")]
     pub status: Option<String>,
     /// Only cut then or later: RFC 3339.
+    #[param(format = DateTime)]
     pub since: Option<String>,
     /// Only cut before: RFC 3339.
+    #[param(format = DateTime)]
     pub until: Option<String>,
     /// Search: those with a record about the document with this id. Needs `project`.
     pub document: Option<String>,
     /// Search: those with a record that carries this key. Needs `project`.
     pub key: Option<String>,
     /// Search: those with the record at this position of the current epoch: `0-16B3748/3`.
+    #[param(pattern = "^[0-9A-Fa-f]{1,8}[/-][0-9A-Fa-f]{1,8}/[0-9]{1,9}$")]
     pub position: Option<String>,
     /// Search: the one with this `webhook-id`.
+    #[param(format = "uuid")]
     pub webhook_id: Option<String>,
     /// `next` of the page before.
     pub after: Option<String>,
     /// The most to return: 1 to 500, 50 by default.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     pub limit: Option<u32>,
 }
 
 /// A page of batches.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 pub struct DeliveryPage {
     /// The newest first.
     pub deliveries: Vec<DeliveryStatus>,
@@ -51,7 +63,7 @@ pub struct DeliveryPage {
 }
 
 /// A batch.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct DeliveryStatus {
     /// Its `webhook-id`.
     pub id: String,
@@ -66,12 +78,14 @@ pub struct DeliveryStatus {
     /// Bytes of the body.
     pub bytes: u64,
     /// When it was cut.
+    #[schema(format = DateTime)]
     pub cut_at: String,
     /// Attempts so far.
     pub attempts: u32,
     /// The last attempt on record.
     pub last_attempt: Option<LastAttempt>,
     /// When the next attempt is due.
+    #[schema(format = DateTime)]
     pub next_attempt_at: Option<String>,
     /// What it waits for.
     pub waits_for: Option<String>,
@@ -82,7 +96,7 @@ pub struct DeliveryStatus {
 }
 
 /// What became of a batch.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
     /// It was given up.
@@ -116,7 +130,7 @@ impl DeliveryState {
 }
 
 /// A record that a search found.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct FoundRecordStatus {
     /// The project.
     pub project: String,
@@ -125,6 +139,7 @@ pub struct FoundRecordStatus {
     /// Its position.
     pub position: String,
     /// When its transaction was committed.
+    #[schema(format = DateTime)]
     pub committed_at: String,
     /// The newest batch that holds it; `None`: it is not cut yet, or its batch is not kept any more.
     pub webhook_id: Option<String>,
@@ -133,7 +148,7 @@ pub struct FoundRecordStatus {
 }
 
 /// A batch with all that is known of it.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct DeliveryDetail {
     /// As in the list.
     #[serde(flatten)]
@@ -149,7 +164,7 @@ pub struct DeliveryDetail {
 }
 
 /// The request of a batch, as its webhook makes it now.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct DeliveryRequest {
     /// The URL; where it holds a secret, its host and a fingerprint. `None`: the lane has no webhook.
     pub url: Option<String>,
@@ -162,7 +177,7 @@ pub struct DeliveryRequest {
 }
 
 /// A header.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct DeliveryHeader {
     /// Its name.
     pub name: String,

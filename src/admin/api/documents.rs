@@ -2,22 +2,25 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
 
 use super::deliveries::DeliveryStatus;
 use crate::record::Callback;
 
 /// Which page of a document's records.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct DocumentQuery {
     /// `next` of the page before.
     pub after: Option<String>,
     /// The most records to return: 1 to 200, 20 by default.
+    #[param(minimum = 1, maximum = 200, default = 20)]
     pub limit: Option<u32>,
 }
 
 /// What became of one document.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct DocumentDetail {
     /// The project.
     pub project: String,
@@ -40,7 +43,7 @@ pub struct DocumentDetail {
 }
 
 /// What the shadow knows of a document.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct ShadowStatus {
     /// The project whose receivers have it; `None`: another one.
     pub project: Option<String>,
@@ -53,7 +56,7 @@ pub struct ShadowStatus {
 }
 
 /// A row of the database.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct RowStatus {
     /// Whether there is such a row; `None`: it is not known.
     pub exists: Option<bool>,
@@ -62,7 +65,7 @@ pub struct RowStatus {
 }
 
 /// A record of a document.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct DocumentRecord {
     /// The callback.
     pub callback: Callback,
@@ -71,6 +74,7 @@ pub struct DocumentRecord {
     /// The LSN of its transaction's commit record.
     pub commit_lsn: String,
     /// When its transaction was committed.
+    #[schema(format = DateTime)]
     pub committed_at: String,
     /// What happened to the document, as far as it is known.
     pub cause: String,
@@ -79,6 +83,7 @@ pub struct DocumentRecord {
     /// Whether it is settled.
     pub settled: bool,
     /// The record as receivers get it.
+    #[schema(value_type = Object)]
     pub record: Box<RawValue>,
     /// The newest batch that holds it.
     pub delivery: Option<DeliveryStatus>,

@@ -1,16 +1,17 @@
 //! `/api/v1/jobs`: requests that take long, with their progress.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The last jobs since the start.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 pub struct JobList {
     /// The newest first.
     pub jobs: Vec<JobStatus>,
 }
 
 /// A job.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct JobStatus {
     /// Its number.
     pub no: u64,
@@ -29,8 +30,10 @@ pub struct JobStatus {
     /// Their records.
     pub records: u64,
     /// When it was started.
+    #[schema(format = DateTime)]
     pub started_at: String,
     /// When it ended.
+    #[schema(format = DateTime)]
     pub ended_at: Option<String>,
     /// About how long it takes still.
     pub left_seconds: Option<f64>,
@@ -39,7 +42,7 @@ pub struct JobStatus {
 }
 
 /// The state of a job.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
     /// It was stopped; what was done stays done.

@@ -16,6 +16,7 @@ mod records;
 mod replays;
 mod resync;
 mod status;
+mod webhook_change;
 mod webhook_lanes;
 mod webhook_requests;
 mod webhook_secrets;
@@ -49,6 +50,7 @@ pub use status::{
     DroppedLane, DroppedStatus, LaneBacklog, LaneStatus, OpenTransactionStatus, Progress, Readiness,
     SourceState, SourceStatus, SpoolStatus, Status,
 };
+pub use webhook_change::WebhookChange;
 pub use webhook_lanes::{
     LaneName, PauseRequest, PauseResult, SkipLane, SkipRequest, SkipResult, StillPaused,
 };

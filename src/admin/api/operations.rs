@@ -1,18 +1,19 @@
 //! `/api/v1/doctor` and `/api/v1/settings`.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::source::preflight::Severity;
 
 /// What the checks of `sidecar doctor` find.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct DoctorReport {
     /// The worst first.
     pub findings: Vec<FindingStatus>,
 }
 
 /// The result of one check.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct FindingStatus {
     /// How bad it is.
     pub severity: Severity,
@@ -25,14 +26,14 @@ pub struct FindingStatus {
 }
 
 /// The effective settings.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct SettingList {
     /// In the order of the settings file.
     pub settings: Vec<EffectiveSetting>,
 }
 
 /// One setting.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct EffectiveSetting {
     /// `batch.records_max`
     pub name: String,

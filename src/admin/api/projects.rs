@@ -1,6 +1,7 @@
 //! `GET /api/v1/projects` and `/api/v1/projects/PROJECT`: projects with their lanes and webhooks.
 
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::deliveries::DeliveryRequest;
 use super::lane_activity::LaneActivity;
@@ -10,8 +11,9 @@ use crate::deliver::LaneCondition;
 use crate::record::Callback;
 
 /// A page of projects, filtered.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ProjectQuery {
     /// Only those whose name, hosts or owner hold this text, in any case.
     pub search: Option<String>,
@@ -20,11 +22,12 @@ pub struct ProjectQuery {
     /// Only those after this name.
     pub after: Option<String>,
     /// The most to return; 100 by default, 1,000 at most.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     pub limit: Option<u32>,
 }
 
 /// The body of `GET /api/v1/projects`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct ProjectPage {
     /// In the order of their names.
     pub projects: Vec<ProjectStatus>,
@@ -33,7 +36,7 @@ pub struct ProjectPage {
 }
 
 /// A project that has had a record, or has a webhook of its own.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct ProjectStatus {
     /// Its name.
     pub project: String,
@@ -50,7 +53,7 @@ pub struct ProjectStatus {
 }
 
 /// The body of `GET /api/v1/projects/PROJECT`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct ProjectDetail {
     /// Its name.
     pub project: String,
@@ -71,7 +74,7 @@ pub struct DocumentCount {
 }
 
 /// One callback of a project.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct CallbackDetail {
     /// The callback.
     pub callback: Callback,

@@ -1,6 +1,7 @@
 //! `/api/v1/replays`: settled records that are sent again.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::deliver::LaneCondition;
 use crate::record::Callback;
@@ -8,7 +9,7 @@ use crate::replay::ReplayRequest;
 use crate::spool::ReplayState;
 
 /// The records that a replay sends.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct ReplaySummary {
     /// Its number; `None` for a dry run, or where there is nothing to send.
     pub no: Option<u64>,
@@ -23,13 +24,14 @@ pub struct ReplaySummary {
     /// Lanes that have records in the range but no webhook: they are left out.
     pub without_webhook: Vec<LaneCount>,
     /// Records committed up to this time were requested and are no longer in the spool.
+    #[schema(format = DateTime)]
     pub begins_late: Option<String>,
     /// Documents with records newer than the range; computed by a dry run that has an end.
     pub documents_with_newer_records: Option<u64>,
 }
 
 /// Records of one lane.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct LaneCount {
     /// The project.
     pub project: String,
@@ -42,7 +44,7 @@ pub struct LaneCount {
 }
 
 /// The window, and the replays on record.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct ReplayList {
     /// `None` until the first start has finished.
     pub window: Option<WindowStatus>,
@@ -51,18 +53,19 @@ pub struct ReplayList {
 }
 
 /// The range that can be replayed.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct WindowStatus {
     /// The first LSN that a replay can start at.
     pub from_lsn: String,
     /// Records committed after this time can be replayed.
+    #[schema(format = DateTime)]
     pub after: String,
     /// The LSN up to which the stream is applied.
     pub to_lsn: String,
 }
 
 /// One replay, and its progress.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct ReplayStatus {
     /// Its number.
     pub no: u64,
@@ -75,8 +78,10 @@ pub struct ReplayStatus {
     pub request: ReplayRequest,
     /// When it was requested.
     #[serde(rename = "asked_at")]
+    #[schema(format = DateTime)]
     pub requested_at: String,
     /// When it finished or was cancelled.
+    #[schema(format = DateTime)]
     pub ended_at: Option<String>,
     /// Limit in records per second over all lanes.
     pub rate: Option<u32>,
@@ -91,7 +96,7 @@ pub struct ReplayStatus {
 }
 
 /// The records of a replay that one lane has still to send.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct ReplayBacklog {
     /// The project.
     pub project: String,

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A resync, as requested.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "the command's flags")]
 pub struct ResyncRequest {
@@ -27,7 +28,7 @@ pub struct ResyncRequest {
 }
 
 /// The state of a resync.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ResyncState {
     /// It finished.
@@ -69,7 +70,7 @@ impl fmt::Display for ResyncState {
 }
 
 /// The last resync since the process started.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct ResyncStatus {
     /// Counts resyncs since the process started, from 1.
     pub number: u64,
@@ -96,7 +97,7 @@ pub struct ResyncStatus {
 }
 
 /// The response to an accepted request.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 pub struct ResyncAccepted {
     /// The number under which the status shows the resync.
     pub number: u64,

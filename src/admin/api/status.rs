@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::replays::{ReplayStatus, WindowStatus};
 use super::resync::ResyncStatus;
@@ -13,11 +14,12 @@ use crate::record::Callback;
 use crate::spool::{PausedBy, Room};
 
 /// The body of `/api/v1/status`, and what `sidecar status` prints.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct Status {
     /// The version of the binary.
     pub version: String,
     /// When this process started.
+    #[schema(format = DateTime)]
     pub started_at: String,
     /// When the status was made.
     #[serde(default)]
@@ -43,7 +45,7 @@ pub struct Status {
 }
 
 /// Records dropped because no webhook takes them.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 pub struct DroppedStatus {
     /// Their number.
     pub records: u64,
@@ -54,7 +56,7 @@ pub struct DroppedStatus {
 }
 
 /// Dropped records of one project and callback.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct DroppedLane {
     /// The project.
     pub project: String,
@@ -65,7 +67,7 @@ pub struct DroppedLane {
 }
 
 /// Whether the sidecar is ready.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct Readiness {
     /// The first start has finished, replication is connected and moves, the spool is writable.
     pub ready: bool,
@@ -74,7 +76,7 @@ pub struct Readiness {
 }
 
 /// The replication side.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct SourceStatus {
     /// Its state.
     pub state: SourceState,
@@ -100,6 +102,7 @@ pub struct SourceStatus {
     /// The transaction that is applied in part.
     pub open_transaction: Option<OpenTransactionStatus>,
     /// When the last message came from the server.
+    #[schema(format = DateTime)]
     pub last_message_at: Option<String>,
     /// Bytes from the confirmed LSN to the end of the server's WAL. This and the next two were read at
     /// `slot_queried_at`, and are absent where that is more than a minute ago.
@@ -127,6 +130,7 @@ pub struct SourceStatus {
     pub walsender_waits_for: Option<String>,
     /// When the slot was last read from the server.
     #[serde(rename = "slot_asked_at")]
+    #[schema(format = DateTime)]
     pub slot_queried_at: Option<String>,
     /// The progress of the first start or a resync.
     pub seeding: Option<Progress>,
@@ -135,7 +139,7 @@ pub struct SourceStatus {
 }
 
 /// The state of the replication side.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceState {
     /// A connection is being made.
@@ -195,7 +199,7 @@ impl fmt::Display for SourceState {
 }
 
 /// A transaction that is applied in part.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct OpenTransactionStatus {
     /// The LSN of its commit record.
     pub commit_lsn: String,
@@ -206,7 +210,7 @@ pub struct OpenTransactionStatus {
 }
 
 /// The progress of a first start or a resync.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
 pub struct Progress {
     /// Documents compared.
     pub done: u64,
@@ -221,7 +225,7 @@ pub struct Progress {
 }
 
 /// The spool.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct SpoolStatus {
     /// Its folder.
     pub path: String,
@@ -255,7 +259,7 @@ pub struct SpoolStatus {
 }
 
 /// One lane.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct LaneStatus {
     /// The project.
     pub project: String,
@@ -300,7 +304,7 @@ pub struct LaneStatus {
 }
 
 /// The records of a lane that are not settled.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize, ToSchema)]
 pub struct LaneBacklog {
     /// Their number.
     pub records: u64,

@@ -1,12 +1,13 @@
 //! `/api/v1/webhooks/pause`, `resume` and `skip`: what operators ask of lanes.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::deliver::LaneScope;
 use crate::record::Callback;
 
 /// The body of `POST /api/v1/webhooks/pause` and `resume`.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PauseRequest {
     /// Lanes of this project.
@@ -27,7 +28,7 @@ pub struct PauseRequest {
 }
 
 /// The response to `pause` and `resume`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct PauseResult {
     /// Lanes that are in the scope now. Later ones are paused too, until the scope is resumed.
     pub lanes: u64,
@@ -38,7 +39,7 @@ pub struct PauseResult {
 }
 
 /// A lane.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct LaneName {
     /// The project.
     pub project: String,
@@ -47,7 +48,7 @@ pub struct LaneName {
 }
 
 /// A lane that another pause holds.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct StillPaused {
     /// The lane.
     #[serde(flatten)]
@@ -57,7 +58,7 @@ pub struct StillPaused {
 }
 
 /// The body of `POST /api/v1/webhooks/skip`.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SkipRequest {
     /// The project.
@@ -77,7 +78,7 @@ pub struct SkipRequest {
 }
 
 /// The response to `skip`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct SkipResult {
     /// Records skipped, or, by a dry run, that would be.
     pub records: u64,
@@ -86,7 +87,7 @@ pub struct SkipResult {
 }
 
 /// What is skipped of one lane.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 pub struct SkipLane {
     /// The callback.
     pub callback: Callback,

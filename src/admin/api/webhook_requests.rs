@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::dead_letters::AttemptSteps;
 use super::webhooks::WebhookKey;
@@ -9,7 +10,7 @@ use crate::outcome::OutcomeKind;
 use crate::record::Callback;
 
 /// The body of `POST /api/v1/webhooks/test`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TestRequest {
     /// The project.
@@ -22,7 +23,7 @@ pub struct TestRequest {
 }
 
 /// What a test sends.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TestBody {
     /// An empty list.
@@ -37,7 +38,7 @@ pub enum TestBody {
 }
 
 /// The response to a test.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct TestResult {
     /// Whether the receiver answered 2xx.
     pub delivered: bool,
@@ -62,7 +63,7 @@ pub struct TestResult {
 }
 
 /// The body of `POST /api/v1/webhooks/apply`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApplyRequest {
     /// All webhooks that are to be set, each with the keys of a `[[webhook]]` section. Others are removed.
@@ -73,7 +74,7 @@ pub struct ApplyRequest {
 }
 
 /// The response to `apply`: what was changed, or, by a dry run, would be.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct ApplyResult {
     /// In the order of projects and callbacks. Webhooks that stay as they are are not listed.
     pub changes: Vec<PlannedChange>,
@@ -82,7 +83,7 @@ pub struct ApplyResult {
 }
 
 /// One change.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct PlannedChange {
     /// What is done.
     pub action: PlannedAction,
@@ -106,7 +107,7 @@ impl PlannedChange {
 }
 
 /// What is done to a webhook.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PlannedAction {
     /// It is new.

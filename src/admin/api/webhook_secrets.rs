@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::webhooks::WebhookOrigin;
 use crate::secret::Secret;
 
 /// The response to `POST /api/v1/webhooks/secret`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct SigningSecretList {
     /// The project, or `*`.
     pub project: String,
@@ -20,17 +21,19 @@ pub struct SigningSecretList {
 }
 
 /// A signing secret, as the receiver's library reads it.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct ReceiverSecret {
     /// `whsec_…`, or of an Ed25519 key its public half, `whpk_…`.
     #[serde(with = "text")]
+    #[schema(value_type = String)]
     pub secret: Secret,
     /// When it ends to sign; `null`: it has no end.
+    #[schema(format = DateTime)]
     pub until: Option<String>,
 }
 
 /// The body of `POST /api/v1/webhooks/rotate`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateRequest {
     /// The project, or `*`.
@@ -46,7 +49,7 @@ pub struct RotateRequest {
 }
 
 /// The response to `rotate`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct RotateResult {
     /// The project, or `*`.
     pub project: String,
@@ -56,10 +59,12 @@ pub struct RotateResult {
     pub revision: u64,
     /// The new secret, for the receiver.
     #[serde(with = "text")]
+    #[schema(value_type = String)]
     pub secret: Secret,
     /// Old secrets that still sign.
     pub old_secrets: u64,
     /// When the last of them ends; `null` where none signs.
+    #[schema(format = DateTime)]
     pub old_until: Option<String>,
 }
 

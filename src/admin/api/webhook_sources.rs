@@ -1,9 +1,10 @@
 //! Where webhooks come from: a part of the status, and of the list of webhooks.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `webhooks.from`, and what its sources gave.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 pub struct WebhookSourcesStatus {
     /// The sources in use: `file`, `query` and `page`.
     pub from: Vec<String>,
@@ -16,7 +17,7 @@ pub struct WebhookSourcesStatus {
 }
 
 /// Webhooks in force.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct OriginCounts {
     /// Of the settings file.
     pub file: u64,
@@ -27,9 +28,10 @@ pub struct OriginCounts {
 }
 
 /// The state of `webhooks.query`.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 pub struct WebhookQueryStatus {
     /// When it was read last.
+    #[schema(format = DateTime)]
     pub read_at: Option<String>,
     /// Why the last try failed. The last list is in force.
     pub error: Option<String>,
@@ -42,7 +44,7 @@ pub struct WebhookQueryStatus {
 }
 
 /// A row that is no webhook. Where its project and callback had one before, that is kept.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct RefusedRowStatus {
     /// Its project.
     pub project: Option<String>,

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::status::LaneStatus;
 use super::webhook_sources::WebhookSourcesStatus;
 
 /// The body of `GET /api/v1/webhooks`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct WebhookList {
     /// Those in force, by project and callback.
     pub webhooks: Vec<WebhookStatus>,
@@ -18,7 +19,7 @@ pub struct WebhookList {
 }
 
 /// A webhook, and the lanes that it answers for.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct WebhookStatus {
     /// The project, or `*`.
     pub project: String,
@@ -34,13 +35,14 @@ pub struct WebhookStatus {
     /// The number of this version of it; `null` where it was not set.
     pub revision: Option<u64>,
     /// When it was set; `null` where it was not set.
+    #[schema(format = DateTime)]
     pub changed_at: Option<String>,
     /// Its lanes that have had a record.
     pub lanes: Vec<LaneStatus>,
 }
 
 /// Where a webhook comes from.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WebhookOrigin {
     /// The settings file.
@@ -52,7 +54,7 @@ pub enum WebhookOrigin {
 }
 
 /// The body of `GET /api/v1/webhooks/PROJECT/CALLBACK`, and the response to a change.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct WebhookDetail {
     /// As in the list.
     #[serde(flatten)]
@@ -69,7 +71,9 @@ pub struct WebhookDetail {
 }
 
 /// The project and the callback that a webhook is for: `PROJECT/CALLBACK` in a path.
-#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, IntoParams, Ord, PartialEq, PartialOrd, Serialize, ToSchema)]
+#[into_params(parameter_in = Path)]
+#[serde(deny_unknown_fields)]
 pub struct WebhookKey {
     /// The project, or `*`.
     pub project: String,
@@ -78,8 +82,9 @@ pub struct WebhookKey {
 }
 
 /// The query of a change: `?revision=7`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct RevisionQuery {
     /// The change is refused (409) where the webhook has another revision by now; 0: where there is one.
     pub revision: Option<u64>,

@@ -10,11 +10,10 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::Stream;
 use futures_util::stream::unfold;
 
-use super::render::call;
 use super::visit::Visit;
 use crate::admin::control::Control;
 use crate::admin::request_error::RequestError;
-use crate::admin::respond::AdminState;
+use crate::admin::respond::{AdminState, call};
 
 type Render = dyn Fn(&dyn Control, &Visit) -> Result<String, RequestError> + Send + Sync;
 

@@ -8,12 +8,12 @@ use axum::response::{Html, IntoResponse as _, Response};
 
 use super::frame::{self, Nav};
 use super::live;
-use super::render::{call, rendered};
+use super::render::rendered;
 use super::texts as t;
 use super::visit::{Links, Visit};
 use crate::admin::control::Control;
 use crate::admin::request_error::RequestError;
-use crate::admin::respond::AdminState;
+use crate::admin::respond::{AdminState, call};
 
 /// What a form leads to.
 pub(super) enum Answer<V> {

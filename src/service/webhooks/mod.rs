@@ -360,7 +360,7 @@ fn check_revision(
 ) -> Result<(), RequestError> {
     let found = before.map_or(0, |set| set.revision);
     match revision {
-        Some(expected) if expected != found => Err(RequestError::Conflict(format!(
+        Some(expected) if expected != found => Err(RequestError::Changed(format!(
             "the webhook {} was changed meanwhile: it has revision {found}, not {expected}: read it again, and repeat the change",
             shown(key)
         ))),

@@ -1,0 +1,114 @@
+//! What all operations have in common: names, capabilities and errors, from the list of endpoints. Pure.
+
+use serde_json::{Map, Value, json};
+
+use crate::admin::access::{Capability, Endpoint, Reach};
+use crate::admin::request_error::PROBLEM_JSON;
+
+/// Completes every operation of the description.
+pub(super) fn complete(document: &mut Value) {
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    for (path, methods) in paths.into_iter().flatten() {
+        for (method, operation) in methods.as_object_mut().into_iter().flatten() {
+            if let (Some(endpoint), Some(operation)) =
+                (Endpoint::find(&method.to_uppercase(), path), operation.as_object_mut())
+            {
+                complete_operation(endpoint, operation);
+            }
+        }
+    }
+    without_links(document);
+}
+
+fn complete_operation(endpoint: &Endpoint, operation: &mut Map<String, Value>) {
+    let parts: Vec<&str> =
+        endpoint.path.split('/').filter(|part| !matches!(*part, "" | "-" | "api" | "v1")).collect();
+    let name = parts.join("_").replace(['{', '}'], "").replace(['-', '.'], "_");
+    let method = endpoint.method.to_lowercase();
+    operation.insert("operationId".to_owned(), json!(format!("{method}_{name}")));
+    let is_api = endpoint.path.starts_with("/api/v1/");
+    let tag = parts.first().filter(|_| is_api).map_or("general", |part| part);
+    operation.insert("tags".to_owned(), json!([tag]));
+    let names: Vec<&str> = endpoint.needs.iter().map(|capability| capability.name()).collect();
+    let security =
+        if names.is_empty() { json!([]) } else { json!([{ "token": names }, { "session": names }]) };
+    operation.insert("security".to_owned(), security);
+    let about = operation.get("description").and_then(Value::as_str).unwrap_or_default();
+    let about = format!("{about}\n\n{}", takes(endpoint)).trim_start().to_owned();
+    operation.insert("description".to_owned(), json!(about));
+    let statuses = statuses(endpoint, operation);
+    if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
+        for (status, about) in statuses {
+            responses.entry(status).or_insert_with(|| problem(about));
+        }
+        if let Some(done) = responses.get_mut("200").and_then(Value::as_object_mut) {
+            done.insert("description".to_owned(), json!("It was done."));
+        }
+    }
+}
+
+/// What an endpoint takes, as a sentence.
+fn takes(endpoint: &Endpoint) -> String {
+    let names: Vec<String> =
+        endpoint.needs.iter().map(|capability: &Capability| format!("`{capability}`")).collect();
+    match (names.is_empty(), endpoint.reach) {
+        (true, _) => "It takes no token.".to_owned(),
+        (false, Reach::Tenant) => format!("It takes {}.", names.join(" and ")),
+        (false, Reach::Operator) => format!("It takes {}, of all projects.", names.join(" and ")),
+    }
+}
+
+/// The errors that an operation may answer with.
+fn statuses(endpoint: &Endpoint, operation: &Map<String, Value>) -> Vec<(&'static str, &'static str)> {
+    let has = |name: &str| operation.contains_key(name);
+    let is_in_path = endpoint.path.contains('{');
+    let given = [
+        (has("parameters") || has("requestBody"), "400", "The request is invalid."),
+        (!endpoint.needs.is_empty(), "401", "It takes a token, or the token is not valid."),
+        (!endpoint.needs.is_empty(), "403", "The caller lacks a capability, or the project is another one."),
+        (
+            is_in_path || has("requestBody"),
+            "404",
+            "What it names does not exist, or belongs to another project.",
+        ),
+        (
+            !endpoint.is_read() || endpoint.reach == Reach::Operator,
+            "409",
+            "The state does not allow it, or another change came first.",
+        ),
+        (has_if_match(operation), "412", "Another change came first than the one that `if-match` names."),
+        (has("requestBody"), "413", "The body is too large."),
+        (true, "421", "The request names a host that is not ours."),
+        (!endpoint.needs.is_empty(), "429", "Too many failed logins: wait for the seconds of `retry-after`."),
+        (!endpoint.needs.is_empty(), "500", "The spool cannot be read or written."),
+    ];
+    given.into_iter().filter(|(applies, ..)| *applies).map(|(_, status, about)| (status, about)).collect()
+}
+
+fn has_if_match(operation: &Map<String, Value>) -> bool {
+    let parameters = operation.get("parameters").and_then(Value::as_array);
+    parameters.into_iter().flatten().any(|parameter| parameter.get("name") == Some(&json!("if-match")))
+}
+
+fn problem(about: &str) -> Value {
+    let schema = json!({ "$ref": "#/components/schemas/Problem" });
+    json!({ "description": about, "content": { PROBLEM_JSON: { "schema": schema } } })
+}
+
+/// Links to other types, as the types' documentation has them, are names here.
+fn without_links(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(text) if name == "description" || name == "summary" => {
+                        *text = text.replace("[`", "`").replace("`]", "`");
+                    }
+                    other => without_links(other),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(without_links),
+        _ => {}
+    }
+}
