@@ -1,19 +1,22 @@
 //! What was attempted for one lane lately: a part of `GET /api/v1/projects/PROJECT`.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::outcome::{Class, OutcomeKind};
 
 /// What was attempted for one lane in the last 24 hours, from the attempts on record.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 pub struct LaneActivity {
     /// The beginning of the first bar: 24 hours ago, or later where the lane had many attempts.
+    #[schema(format = DateTime)]
     pub since: String,
     /// The length of a bar.
     pub bar_seconds: f64,
     /// The oldest first; the last one ends now.
     pub bars: Vec<ActivityBar>,
     /// When an attempt succeeded last.
+    #[schema(format = DateTime)]
     pub last_success_at: Option<String>,
     /// The last attempt that failed.
     pub last_failure: Option<LaneFailure>,
@@ -23,7 +26,7 @@ pub struct LaneActivity {
 }
 
 /// The attempts that began in one part of the time.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct ActivityBar {
     /// Those that a receiver accepted.
     pub delivered: u64,
@@ -32,11 +35,12 @@ pub struct ActivityBar {
 }
 
 /// An attempt that failed.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct LaneFailure {
     /// The batch.
     pub webhook_id: String,
     /// When it began.
+    #[schema(format = DateTime)]
     pub at: String,
     /// How it ended.
     pub outcome: OutcomeKind,

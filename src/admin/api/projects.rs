@@ -65,7 +65,7 @@ pub struct ProjectDetail {
 }
 
 /// How many live documents a project has.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct DocumentCount {
     /// Their number.
     pub count: u64,

@@ -23,6 +23,7 @@ pub struct Status {
     pub started_at: String,
     /// When the status was made.
     #[serde(default)]
+    #[schema(format = DateTime)]
     pub at: String,
     /// The body of `/-/ready`.
     pub readiness: Readiness,
@@ -113,6 +114,7 @@ pub struct SourceStatus {
     pub wal_status: Option<String>,
     /// When the slot's confirmed LSN was first seen.
     #[serde(default)]
+    #[schema(format = DateTime)]
     pub confirmed_at: Option<String>,
     /// For how long the oldest WAL that is not confirmed has been written, at least.
     #[serde(default)]
