@@ -49,11 +49,15 @@ impl Browser {
         let session =
             me.request("POST", "/session", &wanted).unwrap_or_else(|error| panic!("{error}: {INSTALL}"));
         me.session = format!("/session/{}", session["sessionId"].as_str().unwrap());
-        me.go("sign-in").await;
-        me.fill("input[name='token']", token).await;
-        me.press(&ENTER.to_string()).await;
-        me.sees("#main").await;
+        me.sign_in(token).await;
         me
+    }
+
+    pub(crate) async fn sign_in(&self, token: &str) {
+        self.go("sign-in").await;
+        self.fill("input[name='token']", token).await;
+        self.press(&ENTER.to_string()).await;
+        self.sees("#main").await;
     }
 
     /// Opens a page by its path.

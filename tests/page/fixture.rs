@@ -11,6 +11,7 @@ pub(crate) struct Fixture {
     pub(crate) receiver: Receiver,
     pub(crate) sidecar: Sidecar,
     pub(crate) browser: Browser,
+    listen: String,
 }
 
 impl Fixture {
@@ -34,7 +35,17 @@ impl Fixture {
         sidecar.ready().await;
         let browser =
             Browser::open(&format!("http://{listen}{}/", base_path.trim_end_matches('/')), TOKEN).await;
-        Self { database, receiver, sidecar, browser }
+        Self { database, receiver, sidecar, browser, listen }
+    }
+
+    /// Stops the sidecar, does something to its spool, and starts it again. The browser signs in again.
+    pub(crate) async fn while_stopped(&mut self, change: impl FnOnce(&std::path::Path)) {
+        self.sidecar.stop().await;
+        change(&self.sidecar.spool());
+        self.sidecar.spawn_with(&[("SIDECAR_ADMIN__LISTEN", &self.listen), ("SIDECAR_ADMIN__TOKEN", TOKEN)]);
+        self.sidecar.ready().await;
+        self.browser.sign_in(TOKEN).await;
+        self.browser.complaints();
     }
 
     pub(crate) async fn insert(&self, project: &str, ids: std::ops::Range<u32>) {

@@ -2,6 +2,7 @@
 
 mod base_path;
 mod browser;
+mod demo;
 mod fixture;
 mod forms;
 mod overview;

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::demo::deliver_over_a_day;
 use super::fixture::Fixture;
 use crate::support::receiver::{Answer, Received};
 use crate::support::until;
@@ -38,13 +39,13 @@ fn answer(request: &Received) -> Answer {
     })
 }
 
-/// A few projects: one that works, one that fails, one that is paused, one whose records were given up.
-async fn with_demo_data(fixture: &Fixture) {
-    let patch = |key: &str, body: &str| {
-        let (status, answer) =
-            fixture.sidecar.request("PATCH", &format!("/api/v1/webhooks/{key}"), body).unwrap();
-        assert_eq!(status, 200, "{answer}");
-    };
+fn patch(fixture: &Fixture, key: &str, body: &str) {
+    let (status, answer) =
+        fixture.sidecar.request("PATCH", &format!("/api/v1/webhooks/{key}"), body).unwrap();
+    assert_eq!(status, 200, "{answer}");
+}
+
+fn set_webhooks(fixture: &Fixture) {
     for (project, host, owner) in [
         ("acme", "hooks.acme.example", "search@acme.example"),
         ("globex", "api.globex.example", "platform@globex.example"),
@@ -55,34 +56,55 @@ async fn with_demo_data(fixture: &Fixture) {
             let body = format!(
                 r#"{{"url": "http://{host}/documents/{callback}", "owner": "{owner}", "headers": {{"x-api-key": "geheim"}}}}"#
             );
-            patch(&format!("{project}/{callback}"), &body);
+            patch(fixture, &format!("{project}/{callback}"), &body);
         }
     }
-    patch("umbrella/ingested", r#"{"give_up_after": "1s", "retry_schedule": ["200ms"]}"#);
+}
+
+/// What was delivered in the last 24 hours.
+async fn with_a_day(fixture: &mut Fixture) {
+    let all = r#"{"all": true}"#;
+    fixture.sidecar.request("POST", "/api/v1/webhooks/pause", all).unwrap();
+    fixture.insert("acme", 0..1_240).await;
+    fixture.insert("initech", 2_000..2_310).await;
+    fixture.insert("globex", 3_000..3_620).await;
+    fixture.database.run("UPDATE documents SET labels = ARRAY['invoice', 'checked'] WHERE id % 3 = 0").await;
+    fixture.database.run("UPDATE documents SET deleted_at = now() WHERE id % 40 = 7").await;
+    let pending = async || {
+        let status = fixture.sidecar.status()?;
+        let lanes = status["lanes"].as_array()?;
+        let records = lanes.iter().map(|lane| lane["pending"]["records"].as_u64().unwrap_or(0)).sum::<u64>();
+        (records >= 2_900).then(|| status["spool"]["epoch"].as_str().map(str::to_owned))?
+    };
+    let epoch = until("a day's records", pending).await.parse().unwrap();
+    fixture.while_stopped(|spool| deliver_over_a_day(spool, epoch)).await;
+    fixture.sidecar.request("POST", "/api/v1/webhooks/resume", all).unwrap();
+    fixture.sidecar.settled().await;
+}
+
+/// A few projects: one that works, one that fails, one that is paused, one whose records were given up.
+async fn with_demo_data(fixture: &mut Fixture) {
+    set_webhooks(fixture);
+    with_a_day(fixture).await;
+    patch(fixture, "umbrella/ingested", r#"{"give_up_after": "1s", "retry_schedule": ["200ms"]}"#);
     fixture.receiver.answers(|request| match request.project() {
         "umbrella" if request.callback() == "ingested" => Answer::Status(500),
         _ => Answer::Status(204),
     });
-    fixture.insert("acme", 0..1_240).await;
-    fixture.insert("initech", 2_000..2_310).await;
-    fixture.insert("globex", 3_000..3_120).await;
     fixture.insert("umbrella", 4_000..4_003).await;
-    fixture.database.run("UPDATE documents SET labels = ARRAY['invoice', 'checked'] WHERE id % 3 = 0").await;
-    fixture.database.run("UPDATE documents SET deleted_at = now() WHERE id % 40 = 7").await;
     until("records that were given up", async || {
         (fixture.sidecar.status()?["spool"]["dead_letter_records"] == 3).then_some(())
     })
     .await;
-    fixture.sidecar.settled().await;
     fixture.receiver.answers(answer);
-    fixture.insert("globex", 3_120..3_161).await;
+    fixture.insert("globex", 5_000..5_041).await;
     fixture
         .database
         .run("UPDATE documents SET labels = ARRAY['paid'] WHERE id IN (3001, 3004, 12, 15)")
         .await;
     let paused = r#"{"project": "initech", "reason": "their migration, until Monday"}"#;
     fixture.sidecar.request("POST", "/api/v1/webhooks/pause", paused).unwrap();
-    fixture.insert("initech", 2_310..2_318).await;
+    fixture.insert("initech", 6_000..6_008).await;
     until("three lanes that do not send", async || {
         let status = fixture.sidecar.status()?;
         let lanes = status["lanes"].as_array()?;
@@ -121,8 +143,8 @@ async fn every_page_looks_right_while_there_is_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_looks_right_with_a_few_projects_of_which_one_fails() {
-    let fixture = Fixture::new("shots", SETTINGS).await;
-    with_demo_data(&fixture).await;
+    let mut fixture = Fixture::new("shots", SETTINGS).await;
+    with_demo_data(&mut fixture).await;
     fixture.sidecar.request(
         "POST",
         "/api/v1/replays",
