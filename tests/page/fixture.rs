@@ -15,7 +15,7 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// `settings` follow those of the database and the spool; `RECEIVER` is the receiver's URL.
+    /// `settings` follow those of the database and the spool; `RECEIVER` is the receiver's URL, `KEY` a key of the spool.
     pub(crate) async fn new(name: &str, settings: &str) -> Self {
         Self::under(name, settings, "").await
     }
@@ -25,7 +25,10 @@ impl Fixture {
         let database = Database::new(18, name).await;
         database.run(DOCUMENTS).await;
         let receiver = Receiver::start().await;
-        let mut sidecar = Sidecar::prepare(&database, &settings.replace("RECEIVER", &receiver.url));
+        let mut sidecar = Sidecar::prepare(
+            &database,
+            &settings.replace("RECEIVER", &receiver.url).replace("KEY", &"1".repeat(64)),
+        );
         let listen = format!("127.0.0.1:{}", port_for_later());
         let mut variables = vec![("SIDECAR_ADMIN__LISTEN", listen.as_str()), ("SIDECAR_ADMIN__TOKEN", TOKEN)];
         if !base_path.is_empty() {

@@ -171,7 +171,7 @@ const OTHERS: &[(&str, &str, &[(&str, &str)], &str)] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_other_form_refuses_what_is_wrong_and_nothing_happens() {
-    let fixture = Fixture::new("page_forms", "[delivery]\nretry_schedule = [\"1h\"]").await;
+    let fixture = Fixture::new("page_forms", "key = \"KEY\"\n[delivery]\nretry_schedule = [\"1h\"]").await;
     fixture.receiver.answers(|_| Answer::Status(503));
     let body = format!(r#"{{"url": "{}", "secret": "geheim", "wait_max_ms": 1}}"#, fixture.receiver.url);
     fixture.sidecar.request("PATCH", "/api/v1/webhooks/alpha/modified", &body).unwrap();

@@ -8,7 +8,7 @@ use super::fixture::Fixture;
 use crate::support::receiver::{Answer, Received};
 use crate::support::until;
 
-const SETTINGS: &str = "[delivery]\ngive_up_after = \"1h\"\nretry_schedule = [\"2s\", \"5m\"]\n[batch]\nwait_max_ms = 50\n[egress]\nproxy = \"RECEIVER\"\n";
+const SETTINGS: &str = "key = \"KEY\"\n[delivery]\ngive_up_after = \"1h\"\nretry_schedule = [\"2s\", \"5m\"]\n[batch]\nwait_max_ms = 50\n[egress]\nproxy = \"RECEIVER\"\n";
 
 /// Takes the pictures of some pages, each by its path and name.
 async fn take(fixture: &Fixture, pages: &[(&str, &str)]) -> Vec<String> {

@@ -11,7 +11,7 @@ async fn open(browser: &Browser, project: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_that_never_failed_hands_over_a_specimen_with_the_names_of_its_headers() {
-    let fixture = Fixture::new("page_specimen", "[delivery]\nheader_prefix = \"acme\"").await;
+    let fixture = Fixture::new("page_specimen", "key = \"KEY\"\n[delivery]\nheader_prefix = \"acme\"").await;
     let browser = &fixture.browser;
     let body = format!(r#"{{"url": "{}", "headers": {{"x-token": "geheim"}}}}"#, fixture.receiver.url);
     fixture.sidecar.request("PATCH", "/api/v1/webhooks/alpha/modified", &body).unwrap();

@@ -70,7 +70,9 @@ impl Overview {
 }
 
 fn verdict(status: &Status, undelivered: Undelivered) -> Verdict {
-    let gives_up = |lane: &&LaneStatus| lane.gives_up_in_seconds.is_some_and(|left| left < SOON_SECONDS);
+    let gives_up = |lane: &&LaneStatus| {
+        lane.pending.records > 0 && lane.gives_up_in_seconds.is_some_and(|left| left < SOON_SECONDS)
+    };
     let giving_up = status.lanes.iter().filter(gives_up).count() as u64;
     let (bad, warn) = (Pill::bad(t::overview::ACT_NOW), Pill::warn(t::overview::LOOK));
     let (pill, sentence) = if !status.readiness.ready {
