@@ -47,6 +47,11 @@ pub(super) fn span(seconds: impl Borrow<f64>) -> String {
     }
 }
 
+/// `1 s`, `40 s`, `4 min`: of an estimate, in whole seconds and at least one.
+pub(super) fn about(seconds: impl Borrow<f64>) -> String {
+    amount::span(Duration::try_from_secs_f64(seconds.borrow().max(1.0).round()).unwrap_or_default())
+}
+
 /// `0`, `2.5`, `1,234`
 pub(super) fn rate(per_second: impl Borrow<f64>) -> String {
     let rate = *per_second.borrow();
@@ -107,6 +112,7 @@ mod tests {
             [0.42, 12.0, 360.0, 10_800.0, 777_600.0].map(span),
             ["0.4 s", "12 s", "6 min", "3 h", "9 days"]
         );
+        assert_eq!([0.001, 2.4, 240.0].map(about), ["1 s", "2 s", "4 min"]);
         assert_eq!([0.000_31, 0.0123, 0.9, 1.25].map(short), ["0.3 ms", "12 ms", "900 ms", "1.2 s"]);
         assert_eq!(plain("a\u{202e}b"), "a\\u{202e}b");
         assert_eq!(time("2026-11-28T17:46:01.123Z"), "2026-11-28 17:46:01");

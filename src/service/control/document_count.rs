@@ -3,8 +3,7 @@
 //! The shadow is in the order of identities. A sample is short runs behind beginnings that are spread over the texts
 //! that identities begin with; identities of several columns begin with a length, and are not sampled.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::Controller;
@@ -12,10 +11,6 @@ use crate::admin::DocumentCount;
 use crate::classify::{Entry, Identity};
 use crate::record::ProjectNo;
 use crate::spool::{Reader, SpoolError};
-
-/// The last counts, which are not made again at each request for them.
-#[derive(Default)]
-pub(super) struct RecentCounts(Mutex<HashMap<String, (Duration, Option<DocumentCount>)>>);
 
 impl Controller {
     /// The live documents of a project; `None`: not known.
@@ -28,23 +23,14 @@ impl Controller {
             return Ok(None);
         }
         let now = self.clock.elapsed();
-        {
-            let kept = self.recent.counts.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((at, count)) = kept.get(project)
-                && now.saturating_sub(*at) < KEPT_FOR
-            {
-                return Ok(*count);
-            }
+        if let Some(kept) = self.recent.counts.within(KEPT_FOR, &project.to_owned(), now) {
+            return Ok(kept);
         }
         let count = match reader.project(project)? {
-            Some(project) => count(reader, project)?,
+            Some(no) => count(reader, no)?,
             None => Some(DocumentCount { count: 0, is_estimate: false }),
         };
-        let mut kept = self.recent.counts.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= PROJECTS_MAX {
-            kept.clear();
-        }
-        kept.insert(project.to_owned(), (now, count));
+        self.recent.counts.keep(project.to_owned(), now, count);
         Ok(count)
     }
 }
@@ -96,7 +82,6 @@ const RUN: u32 = 16;
 /// Fewer say too little.
 const SAMPLE_MIN: u64 = 1_000;
 const KEPT_FOR: Duration = Duration::from_secs(10);
-const PROJECTS_MAX: usize = 300;
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,5 @@
 //! What was attempted for one lane in the last 24 hours, from the attempts on record.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Controller;
@@ -10,10 +8,6 @@ use crate::outcome::Cause;
 use crate::record::LaneNo;
 use crate::spool::{FailedAttempt, HistoryQuery, LaneHistory, Reader, SpoolError};
 use crate::time::Timestamp;
-
-/// The activity of lanes with many attempts, which is not read again at each request for it.
-#[derive(Default)]
-pub(super) struct RecentLanes(Mutex<HashMap<LaneNo, (Duration, LaneActivity)>>);
 
 impl Controller {
     /// What was attempted for a lane. `backlog`: its pending records, and the most that one request holds.
@@ -24,32 +18,16 @@ impl Controller {
         backlog: (u64, u32),
     ) -> Result<LaneActivity, SpoolError> {
         let (now, elapsed) = (self.clock.wall(), self.clock.elapsed());
-        if let Some(kept) = self.recent.lanes.get(lane, elapsed) {
+        if let Some(kept) = self.recent.lanes.within(KEPT_FOR, &lane, elapsed) {
             return Ok(kept);
         }
         let since = Timestamp(now.0.saturating_sub(DAY_MICROS));
         let history = reader.lane_history(&HistoryQuery { lane, since, rows_max: ROWS_MAX })?;
         let activity = activity(reader, &history, (since, now), backlog)?;
         if history.attempts.len() > MANY {
-            self.recent.lanes.keep(lane, elapsed, &activity);
+            self.recent.lanes.keep(lane, elapsed, activity.clone());
         }
         Ok(activity)
-    }
-}
-
-impl RecentLanes {
-    fn get(&self, lane: LaneNo, now: Duration) -> Option<LaneActivity> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, activity) = kept.get(&lane)?;
-        (now.saturating_sub(*at) < KEPT_FOR).then(|| activity.clone())
-    }
-
-    fn keep(&self, lane: LaneNo, now: Duration, activity: &LaneActivity) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= LANES_MAX {
-            kept.clear();
-        }
-        kept.insert(lane, (now, activity.clone()));
     }
 }
 
@@ -124,7 +102,6 @@ const ROWS_MAX: usize = 10_000;
 /// Attempts from which on they are not read again for a while.
 const MANY: usize = 1_000;
 const KEPT_FOR: Duration = Duration::from_secs(5);
-const LANES_MAX: usize = 300;
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,7 @@ mod document_count;
 mod document_records;
 mod documents;
 mod jobs;
+mod kept;
 mod lane_activity;
 mod lane_requests;
 mod lanes;
@@ -36,9 +37,8 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use self::document_count::RecentCounts;
 pub(super) use self::jobs::Jobs;
-use self::lane_activity::RecentLanes;
+use self::kept::Kept;
 use self::lanes::Lanes;
 use self::recent_status::RecentStatus;
 use super::activity::{self, RecentActivity};
@@ -48,14 +48,15 @@ use super::state::State;
 use super::webhooks::Webhooks;
 use crate::admin::{
     self, Access, Activity, AdminListener, AdminState, Capability, Control, DeadLetterCounts,
-    DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, ProjectDetail, ProjectPage,
-    ProjectQuery, Readiness, ReplayList, ReplayStatus, ReplaySummary, RequestError, ResyncRequest, Status,
-    Tail,
+    DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, DocumentCount, LaneActivity,
+    ProjectDetail, ProjectPage, ProjectQuery, Readiness, ReplayList, ReplayStatus, ReplaySummary,
+    RequestError, ResyncRequest, Status, Tail,
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::deliver::{Deliver, SendRequest};
 use crate::metrics::Metrics;
+use crate::record::LaneNo;
 use crate::replay::ReplayRequest;
 use crate::settings::{Settings, Sources};
 use crate::spool::{Reader, Spool, SpoolError};
@@ -68,8 +69,8 @@ pub(super) use self::tail_line::tail_line;
 pub(super) struct Recent {
     status: RecentStatus,
     activity: RecentActivity,
-    counts: RecentCounts,
-    lanes: RecentLanes,
+    counts: Kept<String, Option<DocumentCount>>,
+    lanes: Kept<LaneNo, LaneActivity>,
 }
 
 /// Serves the requests of the admin port and of the control socket.

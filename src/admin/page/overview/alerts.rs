@@ -70,7 +70,7 @@ fn lag(status: &Status, links: &Links) -> Option<Alert> {
     let source = &status.source;
     let seconds = source.confirmed_lag_seconds.filter(|seconds| *seconds > LAG_SECONDS)?;
     let bytes = source.confirmed_lag_bytes.filter(|bytes| *bytes > LAG_BYTES)?;
-    let catches_up = source.catches_up_in_seconds.map(|seconds| show::span(seconds));
+    let catches_up = source.catches_up_in_seconds.map(show::about);
     Some(Alert {
         sentence: t::alert::lag(&show::span(seconds), &show::size(bytes)),
         forecast: Some(t::alert::catches_up(catches_up.as_deref())),
@@ -111,7 +111,7 @@ fn failing(status: &Status, paces: &Paces, links: &Links) -> Vec<Alert> {
     let more = lanes.len().saturating_sub(LANES_SHOWN) as u64;
     let disk = status.spool.full_in_seconds.map(|seconds| show::span(seconds));
     let of_lane = |lane: &&LaneStatus| {
-        let pace = paces.get(&(lane.project.clone(), lane.callback)).map(|seconds| show::span(*seconds));
+        let pace = paces.get(&(lane.project.clone(), lane.callback)).map(show::about);
         let until = lane.gives_up_in_seconds.map(|seconds| show::moment_in(&status.at, seconds));
         let forecast = t::alert::Forecast {
             records: lane.pending.records,

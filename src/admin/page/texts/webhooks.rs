@@ -143,7 +143,7 @@ pub(in crate::admin::page) mod hand_over {
 
     texts! {
         TITLE = "Text for the receiver's owner";
-        ABOUT = "It holds no secret: each is replaced by its name.";
+        ABOUT = "It holds no secret: each is replaced by <redacted>.";
         NO_CALLBACK = "There are the callbacks ingested, modified and excluded.";
         FAILED = "The request that failed last, by hand (put in what is replaced):\n\n";
         SPECIMEN = "A test request by hand, with a specimen as its body (put in what is replaced):\n\n";
