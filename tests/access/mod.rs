@@ -1,6 +1,5 @@
 //! Who may use the admin port: tokens, links, sessions, tenants, names of hosts, TLS.
 
-mod audit;
 mod browser;
 mod fixture;
 mod port;

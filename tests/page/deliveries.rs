@@ -63,21 +63,5 @@ async fn batches_are_selected_counted_and_acted_on_and_times_are_local_on_reques
     browser.screenshots("deliveries-confirm");
     browser.click("main form button.danger").await;
     browser.reads("#done", "1 dead letter is discarded").await;
-    fixture.receiver.answers(|_| Answer::Status(204));
-    browser.go("dead-letters").await;
-    browser.run("document.getElementById('recover-since').value = '2020-01-01T00:00'");
-    browser.screenshots("dead-letters-recover");
-    browser.accessible("dead-letters-recover");
-    browser.click("#recover button").await;
-    browser.reads("main", "This is about 2 dead letters with 2 records.").await;
-    browser.click("main form button.primary").await;
-    browser.reads("#done", "2 attempts are made").await;
-    until("no dead letter", async || {
-        (fixture.sidecar.status()?["spool"]["dead_letter_records"] == 0).then_some(())
-    })
-    .await;
-    browser.go("jobs").await;
-    browser.reads("#jobs", "No job was started").await;
-    browser.accessible("jobs");
     fixture.end().await;
 }

@@ -55,6 +55,7 @@ const ONE_EACH: &str = "[batch]\nrecords_max = 1";
 async fn batches_are_acted_on_by_id_and_by_filter_after_a_count() {
     let fixture = Fixture::new(15, "bulk_batches", 0, "", ONE_EACH).await;
     insert(&fixture, "p", 3, 1).await;
+    until("the first three", async || (fixture.receiver.records_taken() == 3).then_some(())).await;
     fixture.settled().await;
     refused(&fixture, "p", 3, 11).await;
     refused(&fixture, "q", 2, 21).await;

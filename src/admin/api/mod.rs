@@ -10,6 +10,7 @@ mod deliveries;
 mod delivery_acts;
 mod documents;
 mod jobs;
+mod lane_activity;
 mod operations;
 mod projects;
 mod records;
@@ -39,9 +40,10 @@ pub use deliveries::{
 pub use delivery_acts::{DeliveryCounts, DeliverySelection};
 pub use documents::{DocumentDetail, DocumentQuery, DocumentRecord, RowStatus, ShadowStatus};
 pub use jobs::{JobList, JobState, JobStatus};
+pub use lane_activity::{ActivityBar, LaneActivity, LaneFailure};
 pub use operations::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use projects::{
-    CallbackDetail, ProjectDetail, ProjectPage, ProjectQuery, ProjectStatus, STATES_BY_WEIGHT,
+    CallbackDetail, DocumentCount, ProjectDetail, ProjectPage, ProjectQuery, ProjectStatus, STATES_BY_WEIGHT,
 };
 pub use records::{RecordBody, RecordQuery};
 pub use replays::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, WindowStatus};

@@ -36,6 +36,7 @@ mod serve;
 mod settings;
 mod show;
 mod sign_in;
+mod spark;
 mod table;
 mod tail;
 mod texts;

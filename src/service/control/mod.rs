@@ -9,9 +9,12 @@ mod dead_letters;
 mod deliveries;
 mod delivery_detail;
 mod delivery_query;
+mod document_count;
 mod document_records;
 mod documents;
 mod jobs;
+mod kept;
+mod lane_activity;
 mod lane_requests;
 mod lanes;
 mod operations;
@@ -38,6 +41,7 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 pub(super) use self::jobs::Jobs;
+use self::kept::Kept;
 use self::lanes::Lanes;
 use self::recent_status::RecentStatus;
 use super::activity::{self, RecentActivity};
@@ -48,14 +52,15 @@ use super::state::State;
 use super::webhooks::Webhooks;
 use crate::admin::{
     self, Access, Activity, AdminListener, AdminState, Capability, Control, DeadLetterCounts,
-    DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, ProjectDetail, ProjectPage,
-    ProjectQuery, Readiness, ReplayList, ReplayStatus, ReplaySummary, RequestError, ResyncRequest, Status,
-    Tail,
+    DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, DocumentCount, LaneActivity,
+    ProjectDetail, ProjectPage, ProjectQuery, Readiness, ReplayList, ReplayStatus, ReplaySummary,
+    RequestError, ResyncRequest, Status, Tail,
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::deliver::{Deliver, SendRequest};
 use crate::metrics::Metrics;
+use crate::record::LaneNo;
 use crate::replay::ReplayRequest;
 use crate::settings::{Effective, Settings, Sources, effective};
 use crate::spool::{Reader, Spool, SpoolError};
@@ -68,8 +73,13 @@ pub(super) use self::tail_line::tail_line;
 pub(super) struct Recent {
     status: RecentStatus,
     activity: RecentActivity,
+<<<<<<< HEAD
     /// The settings that the process started with.
     at_start: OnceLock<Vec<Effective>>,
+=======
+    counts: Kept<String, Option<DocumentCount>>,
+    lanes: Kept<LaneNo, LaneActivity>,
+>>>>>>> main
 }
 
 /// Serves the requests of the admin port and of the control socket.
