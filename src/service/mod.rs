@@ -10,11 +10,8 @@ mod doctor_query;
 mod logged_warnings;
 mod reloadable_client;
 mod resync_queue;
-<<<<<<< HEAD
 mod run_error;
-=======
 mod slot_history;
->>>>>>> main
 mod state;
 mod supervisor;
 mod systemd;

@@ -73,13 +73,10 @@ pub(super) use self::tail_line::tail_line;
 pub(super) struct Recent {
     status: RecentStatus,
     activity: RecentActivity,
-<<<<<<< HEAD
     /// The settings that the process started with.
     at_start: OnceLock<Vec<Effective>>,
-=======
     counts: Kept<String, Option<DocumentCount>>,
     lanes: Kept<LaneNo, LaneActivity>,
->>>>>>> main
 }
 
 /// Serves the requests of the admin port and of the control socket.
