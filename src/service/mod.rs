@@ -41,7 +41,7 @@ use crate::capture::{Capture, Listeners};
 use crate::clock::Clock;
 use crate::deliver::{Deliver, Params, Routes, SendRequest, random_jitter};
 use crate::metrics::Metrics;
-use crate::settings::{self, InvalidSettings, Settings, Sources};
+use crate::settings::{self, Settings, Sources};
 use crate::source::webhook_rows::WebhookTable;
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
 
