@@ -17,7 +17,21 @@ pub(super) fn complete(document: &mut Value) {
             }
         }
     }
+    join_fields(document);
     without_links(document);
+    with_bounds(document);
+}
+
+/// Fields of a body that exclude or require each other, which a type does not say.
+fn join_fields(document: &mut Value) {
+    let rules: Value = serde_json::from_str(include_str!("rules.json")).unwrap_or_default();
+    for (name, rule) in rules.as_object().into_iter().flatten() {
+        let schema =
+            document.pointer_mut(&format!("/components/schemas/{name}")).and_then(Value::as_object_mut);
+        if let (Some(schema), Some(rule)) = (schema, rule.as_object()) {
+            schema.extend(rule.clone());
+        }
+    }
 }
 
 fn complete_operation(endpoint: &Endpoint, operation: &mut Map<String, Value>) {
@@ -93,6 +107,26 @@ fn has_if_match(operation: &Map<String, Value>) -> bool {
 fn problem(about: &str) -> Value {
     let schema = json!({ "$ref": "#/components/schemas/Problem" });
     json!({ "description": about, "content": { PROBLEM_JSON: { "schema": schema } } })
+}
+
+/// An unsigned number has the bounds of its type: a `format` would be that of a signed one.
+fn with_bounds(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            let most = match fields.get("format").and_then(Value::as_str) {
+                Some("int32") => u64::from(u32::MAX),
+                Some("int64") => u64::MAX,
+                _ => 0,
+            };
+            if most > 0 && fields.contains_key("minimum") {
+                fields.remove("format");
+                fields.entry("maximum").or_insert_with(|| json!(most));
+            }
+            fields.values_mut().for_each(with_bounds);
+        }
+        Value::Array(values) => values.iter_mut().for_each(with_bounds),
+        _ => {}
+    }
 }
 
 /// Links to other types, as the types' documentation has them, are names here.
