@@ -252,7 +252,7 @@ async fn rotate(
 struct IfMatch {
     /// The `etag` that the change is based on, in place of `revision`: where the webhook has another by now, the change is
     /// refused (412).
-    #[param(rename = "if-match", required = false, pattern = "^\"[0-9]{1,19}\"$")]
+    #[param(rename = "if-match", required = false, pattern = "^\"[0-9]{1,19}\"$", example = "\"7\"")]
     tag: String,
 }
 

@@ -24,7 +24,7 @@ pub struct PauseRequest {
     pub all: bool,
     /// Why, for `list` and the log.
     #[serde(default)]
-    #[schema(max_length = 1000)]
+    #[schema(max_length = 1000, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     pub reason: Option<String>,
 }
 

@@ -20,6 +20,28 @@ pub(super) fn complete(document: &mut Value) {
     join_fields(document);
     without_links(document);
     with_bounds(document);
+    close_variants(document);
+}
+
+/// A variant that is an object with one field has no other.
+fn close_variants(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for variant in fields.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
+                let has_one_field = ["properties", "required"].iter().all(|name| {
+                    let names = variant.get(name);
+                    let count = names.and_then(Value::as_object).map(Map::len);
+                    count.or_else(|| names.and_then(Value::as_array).map(Vec::len)) == Some(1)
+                });
+                if let Some(variant) = variant.as_object_mut().filter(|_| has_one_field) {
+                    variant.entry("additionalProperties").or_insert(json!(false));
+                }
+            }
+            fields.values_mut().for_each(close_variants);
+        }
+        Value::Array(values) => values.iter_mut().for_each(close_variants),
+        _ => {}
+    }
 }
 
 /// Fields of a body that exclude or require each other, which a type does not say.
@@ -78,7 +100,7 @@ fn statuses(endpoint: &Endpoint, operation: &Map<String, Value>) -> Vec<(&'stati
     let is_in_path = endpoint.path.contains('{');
     let given = [
         (has("parameters") || has("requestBody"), "400", "The request is invalid."),
-        (!endpoint.needs.is_empty(), "401", "It takes a token, or the token is not valid."),
+        (true, "401", "It takes a token, or the token is not valid."),
         (!endpoint.needs.is_empty(), "403", "The caller lacks a capability, or the project is another one."),
         (
             is_in_path || has("requestBody"),
@@ -93,7 +115,7 @@ fn statuses(endpoint: &Endpoint, operation: &Map<String, Value>) -> Vec<(&'stati
         (has_if_match(operation), "412", "Another change came first than the one that `if-match` names."),
         (has("requestBody"), "413", "The body is too large."),
         (true, "421", "The request names a host that is not ours."),
-        (!endpoint.needs.is_empty(), "429", "Too many failed logins: wait for the seconds of `retry-after`."),
+        (true, "429", "Too many failed logins: wait for the seconds of `retry-after`."),
         (!endpoint.needs.is_empty(), "500", "The spool cannot be read or written."),
     ];
     given.into_iter().filter(|(applies, ..)| *applies).map(|(_, status, about)| (status, about)).collect()
