@@ -45,8 +45,8 @@ mod webhook_routes;
 pub use access::{Access, AccessOptions, Caller, Capability, ENDPOINTS, Endpoint, Reach, Scope};
 pub use access_control::{AccessControl, Grant, NewSession};
 pub use api::{
-    Activity, CallbackDetail, Interval, ProjectDetail, ProjectPage, ProjectQuery, ProjectStatus,
-    STATES_BY_WEIGHT,
+    Activity, ActivityBar, CallbackDetail, DocumentCount, Interval, LaneActivity, LaneFailure, ProjectDetail,
+    ProjectPage, ProjectQuery, ProjectStatus, STATES_BY_WEIGHT,
 };
 pub use api::{
     ApplyRequest, ApplyResult, LaneName, OriginCounts, PauseRequest, PauseResult, PlannedAction,

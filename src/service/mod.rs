@@ -9,6 +9,7 @@ mod doctor;
 mod logged_warnings;
 mod reloadable_client;
 mod resync_queue;
+mod slot_history;
 mod state;
 mod supervisor;
 mod systemd;

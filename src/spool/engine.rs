@@ -15,6 +15,7 @@ use super::dead_letter::{DeadLetter, DeadLetterNo};
 use super::error::SpoolError;
 use super::fact::Fact;
 use super::lane::LaneState;
+use super::lane_history::{HistoryQuery, LaneHistory};
 use super::meta::Usage;
 use super::ops::{Done, Op, Room};
 use super::record_query::{FoundRecord, RecordPage, Wanted};
@@ -199,6 +200,9 @@ pub trait EngineReader: Debug + Send {
 
     /// The last batch of a lane that was cut for its pending records and is still on record, in any state.
     fn last_batch(&self, lane: LaneNo) -> Result<Option<Batch>, SpoolError>;
+
+    /// What was attempted for a lane.
+    fn lane_history(&self, query: &HistoryQuery) -> Result<LaneHistory, SpoolError>;
 
     /// Counts and sizes.
     fn usage(&self) -> Result<Usage, SpoolError>;

@@ -9,6 +9,7 @@ mod dead_letters;
 mod deliveries;
 mod documents;
 mod jobs;
+mod lane_activity;
 mod operations;
 mod projects;
 mod records;
@@ -37,9 +38,10 @@ pub use deliveries::{
 };
 pub use documents::{DocumentDetail, DocumentQuery, DocumentRecord, RowStatus, ShadowStatus};
 pub use jobs::{JobList, JobState, JobStatus};
+pub use lane_activity::{ActivityBar, LaneActivity, LaneFailure};
 pub use operations::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use projects::{
-    CallbackDetail, ProjectDetail, ProjectPage, ProjectQuery, ProjectStatus, STATES_BY_WEIGHT,
+    CallbackDetail, DocumentCount, ProjectDetail, ProjectPage, ProjectQuery, ProjectStatus, STATES_BY_WEIGHT,
 };
 pub use records::{RecordBody, RecordQuery};
 pub use replays::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, WindowStatus};

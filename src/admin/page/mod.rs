@@ -35,6 +35,7 @@ mod serve;
 mod settings;
 mod show;
 mod sign_in;
+mod spark;
 mod table;
 mod tail;
 mod texts;

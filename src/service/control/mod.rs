@@ -7,9 +7,12 @@ mod dead_letters;
 mod deliveries;
 mod delivery_detail;
 mod delivery_query;
+mod document_count;
 mod document_records;
 mod documents;
 mod jobs;
+mod kept;
+mod lane_activity;
 mod lane_requests;
 mod lanes;
 mod operations;
@@ -35,6 +38,7 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 pub(super) use self::jobs::Jobs;
+use self::kept::Kept;
 use self::lanes::Lanes;
 use self::recent_status::RecentStatus;
 use super::activity::{self, RecentActivity};
@@ -44,14 +48,15 @@ use super::state::State;
 use super::webhooks::Webhooks;
 use crate::admin::{
     self, Access, Activity, AdminListener, AdminState, Capability, Control, DeadLetterCounts,
-    DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, ProjectDetail, ProjectPage,
-    ProjectQuery, Readiness, ReplayList, ReplayStatus, ReplaySummary, RequestError, ResyncRequest, Status,
-    Tail,
+    DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, DocumentCount, LaneActivity,
+    ProjectDetail, ProjectPage, ProjectQuery, Readiness, ReplayList, ReplayStatus, ReplaySummary,
+    RequestError, ResyncRequest, Status, Tail,
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::deliver::{Deliver, SendRequest};
 use crate::metrics::Metrics;
+use crate::record::LaneNo;
 use crate::replay::ReplayRequest;
 use crate::settings::{Settings, Sources};
 use crate::spool::{Reader, Spool, SpoolError};
@@ -64,6 +69,8 @@ pub(super) use self::tail_line::tail_line;
 pub(super) struct Recent {
     status: RecentStatus,
     activity: RecentActivity,
+    counts: Kept<String, Option<DocumentCount>>,
+    lanes: Kept<LaneNo, LaneActivity>,
 }
 
 /// Serves the requests of the admin port and of the control socket.

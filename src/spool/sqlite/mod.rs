@@ -12,6 +12,7 @@ mod dead_letters;
 mod engine;
 mod error;
 mod facts;
+mod lane_history;
 mod lane_policy;
 mod lane_states;
 mod lanes;

@@ -14,6 +14,7 @@ use super::dead_letters::{
 };
 use super::error::failed;
 use super::facts::read_fact;
+use super::lane_history::lane_history;
 use super::lane_states::all_lanes;
 use super::replays::{all_replays, find_replay, ranges_of};
 use super::schema::open_reader;
@@ -32,6 +33,7 @@ use crate::spool::engine::EngineReader;
 use crate::spool::error::SpoolError;
 use crate::spool::fact::Fact;
 use crate::spool::lane::LaneState;
+use crate::spool::lane_history::{HistoryQuery, LaneHistory};
 use crate::spool::meta::Usage;
 use crate::spool::record_query::{FoundRecord, RecordPage, Wanted};
 use crate::spool::replay::{LaneReplay, Replay, ReplayNo};
@@ -191,6 +193,10 @@ impl EngineReader for SqliteReader {
 
     fn last_batch(&self, lane: LaneNo) -> Result<Option<Batch>, SpoolError> {
         last_batch(&self.connection, lane)
+    }
+
+    fn lane_history(&self, query: &HistoryQuery) -> Result<LaneHistory, SpoolError> {
+        lane_history(&self.connection, query)
     }
 
     fn usage(&self) -> Result<Usage, SpoolError> {

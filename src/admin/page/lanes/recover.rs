@@ -34,6 +34,13 @@ struct Recover {
     counted: Option<Result<String, String>>,
 }
 
+impl Recover {
+    /// Why nothing was counted.
+    fn error(&self) -> Option<&str> {
+        self.counted.as_ref()?.as_ref().err().map(String::as_str)
+    }
+}
+
 pub(super) fn router() -> Router<Arc<AdminState>> {
     Router::new().route("/lanes/recover", get(ask).post(recover))
 }
