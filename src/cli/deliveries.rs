@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::batch_lines::{print_attempt, print_record};
 use super::client;
+use super::delivery_acts::{self, SelectionArgs};
 use super::exit::Exit;
 use super::output::print;
 use super::runtime::block_on;
@@ -36,6 +37,29 @@ enum Action {
         /// Print the request as a curl command, with its secrets replaced
         #[arg(long)]
         curl: bool,
+    },
+    /// Make one more attempt for each that is a dead letter: the same batch with the same id
+    Redeliver {
+        #[command(flatten)]
+        selection: SelectionArgs,
+    },
+    /// Discard those that are dead letters: nothing can send them again
+    Discard {
+        #[command(flatten)]
+        selection: SelectionArgs,
+
+        /// Do not ask for confirmation
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Send the records of those that are settled again, in new batches
+    Replay {
+        #[command(flatten)]
+        selection: SelectionArgs,
+
+        /// The most records a second, over all lanes
+        #[arg(long, value_name = "RECORDS", value_parser = clap::value_parser!(u32).range(1..))]
+        rate: Option<u32>,
     },
 }
 
@@ -95,6 +119,9 @@ pub(super) fn deliveries(spool: &Path, args: &Args) -> Exit {
         match &args.action {
             Action::List(list_args) => list(spool, list_args).await,
             Action::Show { id, json, curl } => show(spool, id, *json, *curl).await,
+            Action::Redeliver { selection } => delivery_acts::redeliver(spool, selection).await,
+            Action::Discard { selection, yes } => delivery_acts::discard(spool, selection, *yes).await,
+            Action::Replay { selection, rate } => delivery_acts::replay(spool, selection, *rate).await,
         }
     };
     block_on(async { done.await.unwrap_or_else(|exit| exit) })
@@ -221,4 +248,6 @@ Settled ones are kept for `spool.retain`.
   sidecar deliveries list --status 5xx --since 2026-01-31T12:00:00Z
   sidecar deliveries list --project acme --document 4711
   sidecar deliveries list --position 0-16B3748/3
-  sidecar deliveries show 01996f3c-5a7e-7c21-8a53-0d6f1f6a2b10 --curl";
+  sidecar deliveries show 01996f3c-5a7e-7c21-8a53-0d6f1f6a2b10 --curl
+  sidecar deliveries redeliver --project acme --status 5xx --dry-run
+  sidecar deliveries replay --project acme --since 2026-01-31T12:00:00Z --rate 50";

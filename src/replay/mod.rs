@@ -43,6 +43,9 @@ pub struct ReplayRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub rate: Option<u32>,
+    /// A replay of batches: how many. It is started by their selection, and shown here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deliveries: Option<u64>,
     /// Only counts the records.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
@@ -125,6 +128,10 @@ pub fn plan(
             "the first start has not finished: there is nothing to replay yet".to_owned(),
         ));
     };
+    if request.deliveries.is_some() {
+        let why = "`deliveries`: a replay of batches is started by `POST /api/v1/deliveries/replay`";
+        return Err(ReplayError::Invalid(why.to_owned()));
+    }
     let from = begin(request, inputs.now)?;
     let to = request.to_lsn.as_deref().map(|text| place("to_lsn", text)).transpose()?;
     let callback = request.callback.as_deref().map(str::parse::<Callback>).transpose();

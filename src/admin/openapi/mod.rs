@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use utoipa::OpenApi;
 
 use super::access_routes::AccessPaths;
+use super::delivery_act_routes::DeliveryActPaths;
 use super::extract::Path;
 use super::operation_routes::OperationPaths;
 use super::project_routes::ProjectPaths;
@@ -39,6 +40,7 @@ pub fn openapi() -> Value {
         ProjectPaths::openapi(),
         WebhookPaths::openapi(),
         RecordPaths::openapi(),
+        DeliveryActPaths::openapi(),
         ResendPaths::openapi(),
         AccessPaths::openapi(),
         OperationPaths::openapi(),

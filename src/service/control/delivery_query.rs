@@ -6,8 +6,8 @@ use crate::admin::{DeliveryQuery, DeliveryState, RequestError, page_size};
 use crate::classify::document_hash;
 use crate::outcome::Class;
 use crate::position::{Place, Position};
-use crate::record::{Callback, Seq};
-use crate::spool::{AttemptFilter, BatchId, BatchQuery, BatchState, Wanted};
+use crate::record::{Callback, LaneNo, Seq};
+use crate::spool::{AttemptFilter, BatchId, BatchQuery, BatchState, Reader, SpoolError, Wanted};
 use crate::time::Timestamp;
 
 /// A list or a search.
@@ -116,6 +116,17 @@ fn search(query: &DeliveryQuery) -> Result<Option<Search>, RequestError> {
         return Ok(Some(Search::Position(place.first())));
     }
     webhook_id.as_deref().map(|text| id("webhook_id", text).map(Search::Batch)).transpose()
+}
+
+/// The lanes of a project; none where the project is unknown.
+pub(super) fn lanes_of(
+    reader: &Reader,
+    project: &str,
+    callback: Option<Callback>,
+) -> Result<Vec<LaneNo>, SpoolError> {
+    let Some(project) = reader.project(project)? else { return Ok(Vec::new()) };
+    let wanted = Callback::ALL.into_iter().filter(|one| callback.is_none_or(|only| only == *one));
+    Ok(wanted.map(|callback| LaneNo::new(project, callback)).collect())
 }
 
 /// The name of a callback, where there is one.
