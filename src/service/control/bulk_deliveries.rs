@@ -74,7 +74,7 @@ impl Controller {
             records: settled.batches.iter().map(|batch| u64::from(batch.records)).sum(),
             left_out: settled.left_out,
             more: settled.more,
-            estimated_seconds: Some(self.estimate_replay(&reader, &settled, selection.rate)?),
+            estimated_seconds: Some(settled.takes(&reader, selection.rate)?),
             ..DeliveryCounts::default()
         };
         if selection.dry_run {

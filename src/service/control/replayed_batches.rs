@@ -56,6 +56,20 @@ impl Settled {
     }
 }
 
+impl Settled {
+    /// About how long sending them takes, in seconds.
+    pub(super) fn takes(&self, reader: &Reader, rate: Option<u32>) -> Result<f64, SpoolError> {
+        let mut by_lane: HashMap<LaneNo, u64> = HashMap::new();
+        for batch in &self.batches {
+            *by_lane.entry(batch.lane).or_default() += 1;
+        }
+        let records: u64 = self.batches.iter().map(|batch| u64::from(batch.records)).sum();
+        let records = u32::try_from(records).unwrap_or(u32::MAX);
+        let at_rate = rate.map_or(0.0, |rate| f64::from(records) / f64::from(rate.max(1)));
+        Ok(estimate(reader, &by_lane)?.as_secs_f64().max(at_rate))
+    }
+}
+
 impl Controller {
     /// Leaves out what retention removed, and what has no webhook.
     pub(super) fn leave_out_what_is_gone(
@@ -77,22 +91,6 @@ impl Controller {
             .retain(|batch| batch.first > gone && with_webhook.get(&batch.lane).copied().unwrap_or_default());
         settled.left_out += (all - settled.batches.len()) as u64;
         Ok(())
-    }
-
-    pub(super) fn estimate_replay(
-        &self,
-        reader: &Reader,
-        settled: &Settled,
-        rate: Option<u32>,
-    ) -> Result<f64, SpoolError> {
-        let mut by_lane: HashMap<LaneNo, u64> = HashMap::new();
-        for batch in &settled.batches {
-            *by_lane.entry(batch.lane).or_default() += 1;
-        }
-        let records: u64 = settled.batches.iter().map(|batch| u64::from(batch.records)).sum();
-        let records = u32::try_from(records).unwrap_or(u32::MAX);
-        let at_rate = rate.map_or(0.0, |rate| f64::from(records) / f64::from(rate.max(1)));
-        Ok(estimate(reader, &by_lane)?.as_secs_f64().max(at_rate))
     }
 
     /// Starts a replay of these ranges. Returns its number and its records.

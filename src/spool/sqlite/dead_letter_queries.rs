@@ -6,7 +6,7 @@ use super::dead_letters::{COLUMNS, damaged, read_dead_letter};
 use super::error::failed;
 use super::reader::SqliteReader;
 use crate::record::LaneNo;
-use crate::spool::dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterNo, LaneDeadLetters};
+use crate::spool::dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterNo, DeadReason, LaneDeadLetters};
 use crate::spool::error::SpoolError;
 
 impl SqliteReader {
@@ -58,7 +58,7 @@ impl SqliteReader {
         );
         let values = params![
             lane.0.cast_signed(),
-            filter.reason.map(|reason| reason.name()),
+            filter.reason.map(DeadReason::name),
             filter.since.map_or(i64::MIN, |since| since.0),
             filter.until.map_or(i64::MAX, |until| until.0),
             filter.last.map_or(i64::MAX, |last| last.0),
