@@ -47,7 +47,7 @@ pub use batch::{Batch, BatchId, BatchState};
 pub use batch_query::{AttemptFilter, BatchPage, BatchQuery};
 pub use chunk::{Chunk, DamagedChunk, Records};
 pub use cursors::Cursors;
-pub use dead_letter::{DeadLetter, DeadLetterNo, DeadReason};
+pub use dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterNo, DeadReason, LaneDeadLetters};
 pub use engine::{EngineReader, EngineScratch, Reader, Scratch};
 pub use epochs::{Epoch, Epochs};
 pub use error::{OpenError, SpoolError};

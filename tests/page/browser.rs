@@ -151,6 +151,11 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", &features);
     }
 
+    /// The time zone of the clock.
+    pub(crate) fn zone(&self, zone: &str) {
+        self.devtools("Emulation.setTimezoneOverride", &json!({"timezoneId": zone}));
+    }
+
     /// With or without scripts, from the next page on.
     pub(crate) fn scripts(&self, on: bool) {
         self.devtools("Emulation.setScriptExecutionDisabled", &json!({"value": !on}));

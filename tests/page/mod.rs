@@ -2,6 +2,7 @@
 
 mod base_path;
 mod browser;
+mod deliveries;
 mod demo;
 mod fixture;
 mod forms;

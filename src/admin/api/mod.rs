@@ -7,6 +7,7 @@ mod access;
 mod activity;
 mod dead_letters;
 mod deliveries;
+mod delivery_acts;
 mod documents;
 mod jobs;
 mod lane_activity;
@@ -36,6 +37,7 @@ pub use deliveries::{
     DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
     DeliveryStatus, FoundRecordStatus,
 };
+pub use delivery_acts::{DeliveryCounts, DeliverySelection};
 pub use documents::{DocumentDetail, DocumentQuery, DocumentRecord, RowStatus, ShadowStatus};
 pub use jobs::{JobList, JobState, JobStatus};
 pub use lane_activity::{ActivityBar, LaneActivity, LaneFailure};

@@ -45,7 +45,7 @@ fn a_status_keeps_its_keys() {
             "slot_asked_at": "2026-01-31T09:00:00Z",
             "seeding": {"done": 1, "estimate": 2, "documents_per_second": null, "seconds_left": null},
             "resync": {
-                "number": 1, "state": "held", "why": "why", "result": "result", "from_lsn": "0/1", "to_lsn": "0/2",
+                "number": 1, "state": "held", "why": "why", "cancellable": true, "result": "result", "from_lsn": "0/1", "to_lsn": "0/2",
                 "rows": 1, "gone": 2, "ingested": 3, "modified": 4, "excluded": 5
             }
         },

@@ -24,6 +24,7 @@ mod doctor;
 mod document;
 mod form;
 mod frame;
+mod jobs;
 mod lanes;
 mod live;
 mod overview;
@@ -39,6 +40,7 @@ mod spark;
 mod table;
 mod tail;
 mod texts;
+mod times;
 mod utc;
 mod visit;
 mod webhook;
@@ -64,6 +66,7 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
         .merge(doctor::router())
         .merge(settings::router())
         .merge(deliveries::router())
+        .merge(jobs::router())
         .merge(document::router())
         .merge(table::router())
         .merge(tail::router())

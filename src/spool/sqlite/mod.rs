@@ -8,6 +8,7 @@ mod checkpoint;
 mod chunks;
 mod cost;
 mod cut;
+mod dead_letter_queries;
 mod dead_letters;
 mod engine;
 mod error;

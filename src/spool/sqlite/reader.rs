@@ -28,7 +28,7 @@ use crate::spool::attempt::LoggedAttempt;
 use crate::spool::batch::{Batch, BatchId, BatchState};
 use crate::spool::batch_query::{BatchPage, BatchQuery};
 use crate::spool::chunk::Chunk;
-use crate::spool::dead_letter::{DeadLetter, DeadLetterNo};
+use crate::spool::dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterNo, LaneDeadLetters};
 use crate::spool::engine::EngineReader;
 use crate::spool::error::SpoolError;
 use crate::spool::fact::Fact;
@@ -125,6 +125,19 @@ impl EngineReader for SqliteReader {
 
     fn dead_letters(&self, after: DeadLetterNo, limit: u32) -> Result<Vec<DeadLetter>, SpoolError> {
         dead_letters_after(&self.connection, after, limit)
+    }
+
+    fn dead_letters_of(
+        &self,
+        lanes: &[LaneNo],
+        after: DeadLetterNo,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, SpoolError> {
+        self.find_dead_letters_of(lanes, after, limit)
+    }
+
+    fn count_dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<LaneDeadLetters>, SpoolError> {
+        self.dead_letter_counts(filter)
     }
 
     fn dead_letter(&self, no: DeadLetterNo) -> Result<Option<DeadLetter>, SpoolError> {
