@@ -76,6 +76,7 @@ pub use api::{
 pub use api::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use control::Control;
 pub use listener::AdminListener;
+pub use lists::page_size;
 pub use openapi::{body_schema, openapi};
 pub use operation_control::OperationControl;
 pub use record_control::RecordControl;

@@ -6,16 +6,13 @@ use std::path::Path;
 use hyper::Method;
 use serde_json::json;
 
-use super::attempt_lines::print_attempt;
+use super::batch_lines::{print_attempt, print_record};
 use super::client;
 use super::delivery_acts::{self, SelectionArgs};
 use super::exit::Exit;
 use super::output::print;
 use super::runtime::block_on;
-use crate::admin::{
-    self, DeadLetterRecord, DeliveryDetail, DeliveryPage, DeliveryStatus, FoundRecordStatus, plain,
-    pretty_json,
-};
+use crate::admin::{self, DeliveryDetail, DeliveryPage, DeliveryStatus, FoundRecordStatus, plain};
 use crate::record::Callback;
 
 #[derive(clap::Args, Debug)]
@@ -212,12 +209,9 @@ fn record_line(record: &FoundRecordStatus) -> String {
 
 async fn show(spool: &Path, id: &str, json: bool, curl: bool) -> Result<Exit, Exit> {
     let path = format!("/api/v1/deliveries/{}", client::encoded(id));
-    let response = client::text(spool, Method::GET, &path, &json!({}), client::TIMEOUT).await?;
-    if json {
-        print(format_args!("{}\n", pretty_json(&response)));
+    let Some(detail) = client::print_json_or_parse::<DeliveryDetail>(spool, &path, json).await? else {
         return Ok(Exit::Done);
-    }
-    let detail: DeliveryDetail = client::parse(response.as_bytes())?;
+    };
     if curl {
         let Some(curl) = &detail.request.curl else {
             eprintln!("there is no request to show: the lane has no webhook, or the records are not kept");
@@ -233,10 +227,7 @@ async fn show(spool: &Path, id: &str, json: bool, curl: bool) -> Result<Exit, Ex
     for header in &detail.request.headers {
         print(format_args!("    {}: {}\n", plain(&header.name), plain(&header.value)));
     }
-    for DeadLetterRecord { position, record, .. } in &detail.record_list {
-        let position = plain(&position.replacen('-', "/", 1));
-        print(format_args!("  {position:<22} {}\n", admin::json(record.get()).replace(['\n', '\r'], " ")));
-    }
+    detail.record_list.iter().for_each(print_record);
     detail.attempt_list.iter().for_each(print_attempt);
     Ok(Exit::Done)
 }

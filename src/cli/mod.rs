@@ -2,8 +2,8 @@
 //!
 //! The commands use `client` (the running sidecar), `exit`, `output` and `runtime`, and nothing of this file.
 
-mod attempt_lines;
 mod audit;
+mod batch_lines;
 mod client;
 mod config;
 mod dead_letters;

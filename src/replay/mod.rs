@@ -41,6 +41,7 @@ pub struct ReplayRequest {
     pub callback: Option<String>,
     /// Limit in records per second over all lanes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
     pub rate: Option<u32>,
     /// A replay of batches: how many. It is started by their selection, and shown here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,7 +137,7 @@ pub fn plan(
     let callback = request.callback.as_deref().map(str::parse::<Callback>).transpose();
     let callback = callback.map_err(|error| ReplayError::Invalid(format!("`callback`: {error}")))?;
     if request.rate == Some(0) {
-        return Err(ReplayError::Invalid("`rate` is records a second: at least 1".to_owned()));
+        return Err(ReplayError::Invalid("`rate`: it is records a second, at least 1".to_owned()));
     }
     if let Some(project) = &request.project {
         check_project(project, inputs.lanes)?;
@@ -151,7 +152,7 @@ pub fn plan(
         && to.last() < from.first()
     {
         return Err(ReplayError::Invalid(format!(
-            "the end {} lies before the start {}: `to_lsn` is the last place that is sent",
+            "`to_lsn`: {} lies before the start {}: it is the last place that is sent",
             to.last().commit,
             from.first().commit
         )));

@@ -27,8 +27,8 @@ fn get(fixture: &Fixture, path: &str) -> Value {
     serde_json::from_str(&fixture.sidecar.get(path).unwrap().1).unwrap()
 }
 
-fn id_of(fixture: &Fixture, path: &str) -> String {
-    get(fixture, path)["deliveries"][0]["id"].as_str().unwrap().to_owned()
+async fn id_of(fixture: &Fixture, path: &str) -> String {
+    until(path, async || get(fixture, path)["deliveries"][0]["id"].as_str().map(str::to_owned)).await
 }
 
 fn answer(request: &Received) -> Answer {
@@ -150,8 +150,9 @@ async fn every_page_looks_right_with_a_few_projects_of_which_one_fails() {
         "/api/v1/replays",
         r#"{"since": "2026-01-01T00:00:00Z", "project": "acme", "rate": 5}"#,
     );
-    let failing = id_of(&fixture, "/api/v1/deliveries?project=globex&state=waiting");
-    let delivered = id_of(&fixture, "/api/v1/deliveries?project=acme&state=delivered&callback=modified");
+    let failing = id_of(&fixture, "/api/v1/deliveries?project=globex&state=waiting").await;
+    let delivered =
+        id_of(&fixture, "/api/v1/deliveries?project=acme&state=delivered&callback=modified").await;
     let (failing, delivered) = (format!("delivery?id={failing}"), format!("delivery?id={delivered}"));
     let no = get(&fixture, "/api/v1/dead-letters")["dead_letters"][0]["no"].clone();
     let letter = format!("dead-letter?no={no}");

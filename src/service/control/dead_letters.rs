@@ -6,7 +6,7 @@ use super::dead_letter_filter::{Filter, FilterText, Pages};
 use super::stored_records::{Names, StoredRecord, stored_records};
 use crate::admin::{
     AttemptStatus, AttemptSteps, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterStatus,
-    LastAttempt, RequestError, Scope,
+    LastAttempt, RequestError, Scope, page_size,
 };
 use crate::deliver::{TenantFailure, request_id};
 use crate::outcome::Cause;
@@ -23,7 +23,7 @@ pub(super) fn page(reader: &Reader, query: &DeadLetterQuery) -> Result<DeadLette
         until: query.until.as_deref(),
     };
     let filter = Filter::parse(reader, &text)?;
-    let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX) as usize;
+    let limit = page_size(query.limit, PAGE, PAGE_MAX)? as usize;
     let mut found = Vec::new();
     let mut pages = Pages::new(reader, &filter, DeadLetterNo(query.after.unwrap_or(0)));
     let (mut examined, mut last) = (0, None);

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::admin::{DeliveryQuery, DeliveryState, RequestError};
+use crate::admin::{DeliveryQuery, DeliveryState, RequestError, page_size};
 use crate::classify::document_hash;
 use crate::outcome::Class;
 use crate::position::{Place, Position};
@@ -86,7 +86,7 @@ pub(super) fn parse(query: &DeliveryQuery) -> Result<ParsedQuery, RequestError> 
         before_batch,
         before_record,
         search,
-        limit: limit(query.limit, PAGE, PAGE_MAX)?,
+        limit: page_size(query.limit, PAGE, PAGE_MAX)? as usize,
     })
 }
 
@@ -133,15 +133,6 @@ pub(super) fn lanes_of(
 pub(super) fn callback(name: Option<&str>) -> Result<Option<Callback>, RequestError> {
     let parsed = name.map(str::parse::<Callback>).transpose();
     parsed.map_err(|error| invalid(format!("`callback`: {error}")))
-}
-
-/// The size of a page.
-pub(super) fn limit(given: Option<u32>, default: u32, most: u32) -> Result<usize, RequestError> {
-    let limit = given.unwrap_or(default);
-    if !(1..=most).contains(&limit) {
-        return Err(invalid(format!("`limit`: {limit} is not between 1 and {most}")));
-    }
-    Ok(limit as usize)
 }
 
 /// A time.

@@ -19,6 +19,7 @@ impl Controller {
         request: &PauseRequest,
         access: &Access,
     ) -> Result<PauseResult, RequestError> {
+        check_reason(request)?;
         let scope = scope(request, access)?;
         let reason = request.reason.clone().unwrap_or_else(|| format!("paused by {}", access.caller));
         {
@@ -39,6 +40,7 @@ impl Controller {
         request: &PauseRequest,
         access: &Access,
     ) -> Result<PauseResult, RequestError> {
+        check_reason(request)?;
         let scope = scope(request, access)?;
         let mut pauses = self.webhooks.pauses();
         let without = pauses.clone().without(&scope);
@@ -241,10 +243,21 @@ fn scope(request: &PauseRequest, access: &Access) -> Result<LaneScope, RequestEr
     Ok(LaneScope { project: own, callback, host })
 }
 
+/// It stands in lists and in the log.
+fn check_reason(request: &PauseRequest) -> Result<(), RequestError> {
+    let reason = request.reason.as_deref().unwrap_or_default();
+    if reason.chars().count() > REASON_MAX || reason.chars().any(char::is_control) {
+        let why = format!("one line of at most {REASON_MAX} characters is expected");
+        return Err(RequestError::field("reason", why));
+    }
+    Ok(())
+}
+
 fn name(view: &LaneView) -> LaneName {
     LaneName { project: view.project.clone(), callback: view.lane.callback() }
 }
 
+const REASON_MAX: usize = 1_000;
 /// The longest that `pause` waits for requests in flight.
 const REST_PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(25);

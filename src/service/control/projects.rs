@@ -7,7 +7,7 @@ use super::Controller;
 use super::test_requests::specimen;
 use crate::admin::{
     Access, CallbackDetail, DeliveryHeader, DeliveryRequest, LaneStatus, ProjectDetail, ProjectPage,
-    ProjectQuery, ProjectStatus, RequestError, STATES_BY_WEIGHT, WebhookDetail,
+    ProjectQuery, ProjectStatus, RequestError, STATES_BY_WEIGHT, WebhookDetail, page_size,
 };
 use crate::deliver::{Routes, Webhook, shown_specimen};
 use crate::record::{Callback, LaneNo};
@@ -21,10 +21,7 @@ impl Controller {
         query: &ProjectQuery,
         access: &Access,
     ) -> Result<ProjectPage, RequestError> {
-        let limit = query.limit.unwrap_or(LIMIT) as usize;
-        if !(1..=LIMIT_MAX).contains(&limit) {
-            return Err(RequestError::field("limit", format!("a number from 1 to {LIMIT_MAX} is expected")));
-        }
+        let limit = page_size(query.limit, LIMIT, LIMIT_MAX)? as usize;
         let routes = self.webhooks.routes();
         let status = self.recent.status.get(self.clock, || self.current_status());
         let mut lanes: BTreeMap<&str, Vec<&LaneStatus>> = BTreeMap::new();
@@ -140,7 +137,7 @@ fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
 /// The name for the webhooks of every project.
 const DEFAULTS: &str = "*";
 const LIMIT: u32 = 100;
-const LIMIT_MAX: usize = 1_000;
+const LIMIT_MAX: u32 = 1_000;
 
 #[cfg(test)]
 mod tests {
