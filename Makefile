@@ -7,10 +7,11 @@
 #                  histories; half an hour. Writes the figures of docs/guarantees.md
 #   make bench     throughput, latency and memory
 #   make fuzz      each fuzz target for FUZZ_SECONDS
+#   make screenshots   the pictures in the README (docs/images)
 
 SECONDS ?=
 
-.PHONY: demo dist test tools lint bench fuzz torture
+.PHONY: demo dist test tools lint bench fuzz torture screenshots
 
 demo:
 	scripts/tools.sh demo
@@ -41,6 +42,9 @@ bench: tools
 	cargo bench --bench fairness
 	cargo bench --bench pages
 	cargo bench --bench resync
+
+screenshots: tools
+	scripts/screenshots.sh
 
 # The fault matrix and the simulation of `make test`, with more faults and histories.
 TORTURE_FAULTS ?= 660

@@ -125,6 +125,7 @@ const PATHS: &[&str] = &[
     "/project?project=project-777",
     "/webhook?project=project-777&callback=ingested",
     "/document?project=project-777&id=777",
+    "/api/v1/projects/project-777",
     "/deliveries",
     "/deliveries?project=project-777",
     "/deliveries?project=project-777&document=777",

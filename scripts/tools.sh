@@ -4,8 +4,8 @@
 #   scripts/tools.sh demo    a C compiler and one PostgreSQL
 #   scripts/tools.sh test    a C compiler, PostgreSQL 15 and 18, libfaketime for the test of a stepped clock,
 #                            promtool (of Debian's prometheus), the Standard Webhooks libraries of Python and
-#                            Node.js, which verify signatures, and chromium with its driver and axe-core, for the
-#                            tests of the page
+#                            Node.js, which verify signatures, schemathesis, which checks the API against its
+#                            description, and chromium with its driver and axe-core, for the tests of the page
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${1:-test}
@@ -73,16 +73,30 @@ debian_postgres() {
     apt_install "postgresql-$1"
 }
 
-# Into .local/webhook-verifiers: nothing is installed system-wide but the two languages.
+# A folder of its own for packages of PyPI: nothing is installed system-wide but the language.
+python_packages() {
+    local folder=$1
+    shift
+    python3 -c 'import ensurepip' 2>/dev/null || apt_install python3 python3-venv ||
+        { say "no venv for python3: install python3-venv"; exit 1; }
+    python3 -m venv --clear "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check "$@" >&2
+}
+
+# What checks the API against its description, into .local/schemathesis.
+schemathesis() {
+    .local/schemathesis/bin/schemathesis --version >/dev/null 2>&1 && return
+    say "installing schemathesis"
+    python_packages .local/schemathesis 'schemathesis>=4.32,<5'
+}
+
+# Into .local/webhook-verifiers.
 verifiers() {
     local folder=.local/webhook-verifiers
     mkdir -p "$folder"
     if ! "$folder/python/bin/python" -c 'import standardwebhooks' 2>/dev/null; then
         say "installing the Standard Webhooks library of Python"
-        python3 -c 'import ensurepip' 2>/dev/null || apt_install python3 python3-venv ||
-            { say "no venv for python3: install python3-venv"; exit 1; }
-        python3 -m venv --clear "$folder/python"
-        "$folder/python/bin/pip" install --quiet --disable-pip-version-check 'standardwebhooks>=1,<2' >&2
+        python_packages "$folder/python" 'standardwebhooks>=1,<2'
     fi
     if ! [ -d "$folder/node_modules/standardwebhooks" ] || ! command -v node >/dev/null; then
         say "installing the Standard Webhooks library of Node.js"
@@ -116,6 +130,7 @@ test)
     debian_postgres 15 || { say "PostgreSQL 15 is missing, and there is no apt-get to install it"; exit 1; }
     wheel
     verifiers
+    schemathesis
     browser
     command -v promtool >/dev/null || { say "installing promtool"; apt_install prometheus; } ||
         { say "no promtool: install prometheus"; exit 1; }

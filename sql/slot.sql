@@ -1,5 +1,6 @@
 -- The replication slot $1. Columns of later versions (two_phase 14, conflicting 16, invalidation_reason
--- and failover 17) are read from the row as JSON. All versions.
+-- and failover 17) are read from the row as JSON. What the walsender waits for is hidden from roles that may
+-- not see its session. All versions.
 SELECT s.plugin::text AS plugin,
        s.slot_type = 'physical' AS physical,
        s.database::text AS database,
@@ -14,6 +15,7 @@ SELECT s.plugin::text AS plugin,
        coalesce((j.row ->> 'conflicting')::bool, false) AS conflicting,
        coalesce((j.row ->> 'two_phase')::bool, false) AS two_phase,
        coalesce((j.row ->> 'failover')::bool, false) AS failover,
+       a.wait_event_type || '/' || a.wait_event AS waits_for,
        pg_catalog.pg_wal_lsn_diff(w.lsn, s.restart_lsn)::int8 AS retained_bytes,
        pg_catalog.pg_wal_lsn_diff(w.lsn, s.confirmed_flush_lsn)::int8 AS lag_bytes
 FROM pg_catalog.pg_replication_slots AS s
@@ -24,4 +26,6 @@ CROSS JOIN LATERAL (
                ELSE pg_catalog.pg_current_wal_lsn()
            END
 ) AS w (lsn)
+-- No session has the process id 0; without one, all would be read.
+LEFT JOIN LATERAL pg_catalog.pg_stat_get_activity(coalesce(s.active_pid, 0)) AS a ON true
 WHERE s.slot_name = $1::text

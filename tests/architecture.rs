@@ -76,6 +76,7 @@ const PURE: &[&str] = &[
     "spool/sealing.rs",
     "service/control/tail_line",
     "service/control/why",
+    "service/slot_history",
     "service/supervisor/continuity",
     "service/supervisor/decide",
     "service/supervisor/failure_log",

@@ -34,6 +34,8 @@ pub trait Control: AccessControl + OperationControl + RecordControl + WebhookCon
     fn refresh_gauges(&self);
     /// Requests a resync. Returns the number under which [`Status`] shows it.
     fn resync(&self, request: ResyncRequest, access: &Access) -> Result<u64, RequestError>;
+    /// Cancels the resync that runs. Returns its number.
+    fn cancel_resync(&self, access: &Access) -> Result<u64, RequestError>;
     /// Starts a replay; a dry run only counts.
     fn replay(&self, request: ReplayRequest, access: &Access) -> Result<ReplaySummary, RequestError>;
     /// The window and every replay on record, the newest first.

@@ -5,7 +5,7 @@ use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
 use super::misfit::{Misfit, of_json};
@@ -44,8 +44,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let body = Bytes::from_request(request, state).await.map_err(|refused| refused.into_response())?;
-        of_json(&body).map(Self).map_err(|error| error.into_response())
+        let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
+        of_json(&body).map(Self).map_err(IntoResponse::into_response)
     }
 }
 

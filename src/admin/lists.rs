@@ -29,6 +29,15 @@ pub(super) trait ListPage: Serialize {
     fn next(&self) -> Option<String>;
 }
 
+/// The size of a page: `default`, or what is asked for, at most `most`.
+pub fn page_size(given: Option<u32>, default: u32, most: u32) -> Result<u32, RequestError> {
+    let size = given.unwrap_or(default);
+    if !(1..=most).contains(&size) {
+        return Err(RequestError::field("limit", format!("{size} is not between 1 and {most}")));
+    }
+    Ok(size)
+}
+
 /// How a list is to be given, and its address.
 pub(super) struct ListRequest {
     form: Form,

@@ -4,7 +4,7 @@
 
 use std::fmt::Display;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
 use super::request_error::RequestError;
@@ -22,6 +22,8 @@ pub(super) fn of_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, RequestErro
     let read =
         serde_path_to_error::deserialize(&mut json).map_err(|error| match error.inner().classify() {
             Category::Data => Misfit::of(&error).into(),
+            // What stands in place of an enum's name is called wrong syntax, too.
+            _ if serde_json::from_slice::<IgnoredAny>(body).is_ok() => Misfit::of(&error).into(),
             _ => no_json(error.inner()),
         })?;
     json.end().map_err(|error| no_json(&error))?;
@@ -110,6 +112,7 @@ mod tests {
             (r#"{"can":["view"]}"#, "name", "it is missing"),
             (r#"{"name":7,"can":["view"]}"#, "name", "a text is expected"),
             (r#"{"name":"x","can":"view"}"#, "can", "a list is expected"),
+            (r#"{"name":"x","can":[7]}"#, "can[0]", "a value of another type is expected"),
             (r#"{"name":"x","can":["view","s3cret"]}"#, "can[1]", "one of `manage`, `secret`"),
             (r#"{"name":"x","can":[],"nmae":"s3cret"}"#, "nmae", "there is no such field: expected one of"),
             (r#"{"name":"x","name":"s3cret","can":[]}"#, "name", "it is given more than once"),

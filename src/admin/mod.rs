@@ -15,6 +15,7 @@ mod access_routes;
 mod api;
 mod base_path;
 mod control;
+mod delivery_act_routes;
 mod extract;
 mod headers;
 mod listener;
@@ -45,8 +46,8 @@ mod webhook_routes;
 pub use access::{Access, AccessOptions, Caller, Capability, ENDPOINTS, Endpoint, Reach, Scope};
 pub use access_control::{AccessControl, Grant, NewSession};
 pub use api::{
-    Activity, CallbackDetail, Interval, ProjectDetail, ProjectPage, ProjectQuery, ProjectStatus,
-    STATES_BY_WEIGHT,
+    Activity, ActivityBar, CallbackDetail, DocumentCount, Interval, LaneActivity, LaneFailure, ProjectDetail,
+    ProjectPage, ProjectQuery, ProjectStatus, STATES_BY_WEIGHT,
 };
 pub use api::{
     ApplyRequest, ApplyResult, LaneName, OriginCounts, PauseRequest, PauseResult, PlannedAction,
@@ -66,6 +67,7 @@ pub use api::{
     AuditEntry, AuditPage, AuditQuery, LinkList, LinkRequest, LinkStatus, NewLink, NewToken, Revoked,
     TokenList, TokenRequest, TokenStatus,
 };
+pub use api::{DeliveryCounts, DeliverySelection};
 pub use api::{
     DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
     DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, JobList, JobState,
@@ -74,6 +76,7 @@ pub use api::{
 pub use api::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use control::Control;
 pub use listener::AdminListener;
+pub use lists::page_size;
 pub use openapi::{body_schema, openapi};
 pub use operation_control::OperationControl;
 pub use record_control::RecordControl;

@@ -2,8 +2,8 @@
 
 use super::access::Access;
 use super::api::{
-    DeliveryDetail, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery, JobList, JobStatus,
-    RecordBody, RecordQuery,
+    DeliveryCounts, DeliveryDetail, DeliveryPage, DeliveryQuery, DeliverySelection, DocumentDetail,
+    DocumentQuery, JobList, JobStatus, RecordBody, RecordQuery,
 };
 use super::request_error::RequestError;
 
@@ -13,6 +13,24 @@ pub trait RecordControl: Send + Sync {
     fn deliveries(&self, query: &DeliveryQuery, access: &Access) -> Result<DeliveryPage, RequestError>;
     /// One batch, by its `webhook-id`.
     fn delivery(&self, id: &str, access: &Access) -> Result<DeliveryDetail, RequestError>;
+    /// Makes one more attempt for each selected batch that is a dead letter.
+    fn redeliver_deliveries(
+        &self,
+        selection: &DeliverySelection,
+        access: &Access,
+    ) -> Result<DeliveryCounts, RequestError>;
+    /// Drops the selected batches that are dead letters.
+    fn discard_deliveries(
+        &self,
+        selection: &DeliverySelection,
+        access: &Access,
+    ) -> Result<DeliveryCounts, RequestError>;
+    /// Sends the records of the selected batches again, as a replay.
+    fn replay_deliveries(
+        &self,
+        selection: &DeliverySelection,
+        access: &Access,
+    ) -> Result<DeliveryCounts, RequestError>;
     /// What became of one document. Asks the database, for a few seconds at most.
     fn document(
         &self,

@@ -62,17 +62,30 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
 }
 
+impl FieldError {
+    /// A sentence that repeats a long value loses the middle of it.
+    fn new(field: String, why: String) -> Self {
+        let letters = why.chars().count();
+        if letters <= DETAIL_MAX {
+            return Self { field, detail: why };
+        }
+        let begin: String = why.chars().take(DETAIL_MAX / 2).collect();
+        let end: String = why.chars().skip(letters - DETAIL_MAX / 2).collect();
+        Self { field, detail: format!("{begin} … {end}") }
+    }
+}
+
 impl RequestError {
     /// A field is invalid.
     pub fn field(field: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::Fields(vec![FieldError { field: field.into(), detail: why.into() }])
+        Self::Fields(vec![FieldError::new(field.into(), why.into())])
     }
 
     /// The same with every sentence that names its field first, as in "`batch.wait_max_ms`: a number is expected".
     pub fn of_sentences(sentences: &[String]) -> Self {
         let fields = sentences.iter().map(|sentence| {
             let (field, why) = sentence.strip_prefix('`')?.split_once("`: ")?;
-            Some(FieldError { field: field.to_owned(), detail: why.to_owned() })
+            Some(FieldError::new(field.to_owned(), why.to_owned()))
         });
         fields.collect::<Option<Vec<_>>>().map_or_else(|| Self::Invalid(sentences.join("\n")), Self::Fields)
     }
@@ -158,6 +171,8 @@ impl IntoResponse for RequestError {
     }
 }
 
+/// Letters of a sentence about a field.
+const DETAIL_MAX: usize = 600;
 /// The media type of a [`Problem`].
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -175,6 +190,11 @@ mod tests {
         let json = serde_json::to_value(&problem).unwrap();
         assert_eq!(json["type"], "about:blank");
         assert_eq!(json["errors"][1], serde_json::json!({"field": "c", "detail": "`x` is wrong: use `y`"}));
+        let long = RequestError::field("x", format!("`{}` is no number", "9".repeat(5_000))).detail();
+        assert!(
+            long.len() < 700 && long.starts_with("`x`: `999") && long.ends_with("9` is no number"),
+            "{long}"
+        );
         let plain = RequestError::of_sentences(&["it is wrong".to_owned()]);
         assert_eq!(plain, RequestError::Invalid("it is wrong".to_owned()));
     }

@@ -7,8 +7,8 @@ use axum::{Router, middleware};
 use super::access::authorize;
 use super::respond::AdminState;
 use super::{
-    access_routes, openapi, operation_routes, page, project_routes, record_routes, resend_routes,
-    session_routes, status_routes, webhook_routes,
+    access_routes, delivery_act_routes, openapi, operation_routes, page, project_routes, record_routes,
+    resend_routes, session_routes, status_routes, webhook_routes,
 };
 
 pub(super) fn router(admin: Arc<AdminState>) -> Router {
@@ -17,6 +17,7 @@ pub(super) fn router(admin: Arc<AdminState>) -> Router {
         .merge(resend_routes::router())
         .merge(access_routes::router())
         .merge(record_routes::router())
+        .merge(delivery_act_routes::router())
         .merge(webhook_routes::router())
         .merge(project_routes::router())
         .merge(operation_routes::router())

@@ -25,7 +25,7 @@ type Admin = State<Arc<AdminState>>;
 
 /// What is described of these endpoints.
 #[derive(OpenApi)]
-#[openapi(paths(healthy, ready, metrics, status, activity, tail, start_resync))]
+#[openapi(paths(healthy, ready, metrics, status, activity, tail, start_resync, cancel_resync))]
 pub(super) struct StatusPaths;
 
 pub(super) fn router() -> Router<Arc<AdminState>> {
@@ -36,7 +36,7 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
         .route("/api/v1/status", get(status))
         .route("/api/v1/activity", get(activity))
         .route("/api/v1/tail", get(tail))
-        .route("/api/v1/resync", post(start_resync))
+        .route("/api/v1/resync", post(start_resync).delete(cancel_resync))
 }
 
 /// Whether the process answers.
@@ -141,6 +141,12 @@ async fn start_resync(
     Json(request): Json<ResyncRequest>,
 ) -> Response {
     respond(admin, move |control| Ok(ResyncAccepted { number: control.resync(request, &access)? })).await
+}
+
+/// Ends the resync that runs, where it was requested: records that it has made are sent.
+#[utoipa::path(delete, path = "/api/v1/resync", responses((status = 200, body = ResyncAccepted)))]
+async fn cancel_resync(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
+    respond(admin, move |control| Ok(ResyncAccepted { number: control.cancel_resync(&access)? })).await
 }
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

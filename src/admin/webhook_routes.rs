@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde_json::Value;
-use utoipa::OpenApi;
+use utoipa::{IntoParams, OpenApi};
 
 use super::access::Access;
 use super::api::{
@@ -75,7 +75,7 @@ async fn show(
     params(
         WebhookKey,
         RevisionQuery,
-        ("if-match" = Option<String>, Header, description = "The `etag` that the change is based on, in place of `revision`: where it is another by now, the change is refused (412).")
+        IfMatch
     ),
     request_body = WebhookChange,
     responses((
@@ -105,7 +105,7 @@ async fn set(
     params(
         WebhookKey,
         RevisionQuery,
-        ("if-match" = Option<String>, Header, description = "As for a change.")
+        IfMatch
     ),
     responses((status = 200, body = WebhookKey))
 )]
@@ -223,6 +223,7 @@ async fn secret(
     Json(key): Json<WebhookKey>,
 ) -> Result<Response, RequestError> {
     access.require_secret()?;
+    key.check()?;
     Ok(respond(admin, move |control| control.signing_secrets(&key, &access)).await)
 }
 
@@ -241,7 +242,25 @@ async fn rotate(
     Json(request): Json<RotateRequest>,
 ) -> Result<Response, RequestError> {
     access.require_secret()?;
+    request.key().check()?;
     Ok(respond(admin, move |control| control.rotate_secret(&request, &access)).await)
+}
+
+/// The version that a change is based on.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+struct IfMatch {
+    /// The `etag` that the change is based on, in place of `revision`: where the webhook has another by now, the change is
+    /// refused (412).
+    #[param(rename = "if-match", required = false, pattern = "^\"[0-9]{1,19}\"$", example = "\"7\"")]
+    tag: String,
+}
+
+impl IfMatch {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let tag = headers.get(header::IF_MATCH)?.to_str().unwrap_or_default();
+        Some(Self { tag: tag.trim().to_owned() })
+    }
 }
 
 /// The revision that a change is based on.
@@ -254,10 +273,9 @@ struct Expected {
 impl Expected {
     /// `if-match`, or else `revision` of the query.
     fn of(headers: &HeaderMap, query: &RevisionQuery) -> Result<Self, RequestError> {
-        let Some(tag) = headers.get(header::IF_MATCH) else {
+        let Some(IfMatch { tag }) = IfMatch::of(headers) else {
             return Ok(Self { revision: query.revision, by_header: false });
         };
-        let tag = tag.to_str().unwrap_or_default().trim();
         let quoted = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
         match quoted.and_then(|tag| tag.parse().ok()) {
             Some(revision) => Ok(Self { revision: Some(revision), by_header: true }),

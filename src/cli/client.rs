@@ -14,8 +14,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::exit::Exit;
-use super::output::print_error;
-use crate::admin::{Problem, SOCKET_NAME, connect_socket};
+use super::output::{print, print_error};
+use crate::admin::{Problem, SOCKET_NAME, connect_socket, pretty_json};
 
 /// GETs `path`. Returns once the head of the response is read; the body may be a stream.
 pub(super) async fn get(spool: &Path, path: &str) -> Result<Response<Incoming>, String> {
@@ -98,6 +98,20 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Exit> {
         ));
         Exit::Failed
     })
+}
+
+/// GETs `path`, and prints the response as JSON where `json` says so; otherwise parses it.
+pub(super) async fn print_json_or_parse<T: DeserializeOwned>(
+    spool: &Path,
+    path: &str,
+    json: bool,
+) -> Result<Option<T>, Exit> {
+    let response = text(spool, Method::GET, path, &serde_json::json!({}), TIMEOUT).await?;
+    if json {
+        print(format_args!("{}\n", pretty_json(&response)));
+        return Ok(None);
+    }
+    parse(response.as_bytes()).map(Some)
 }
 
 /// Sends `body` and returns the response as text. An error is printed and returned as an exit status.

@@ -5,15 +5,14 @@ use std::path::Path;
 use hyper::Method;
 use serde_json::json;
 
-use super::attempt_lines::print_attempt;
+use super::batch_lines::{print_attempt, print_record};
 use super::client;
 use super::exit::Exit;
 use super::jobs;
 use super::output::{confirmed, print};
 use super::runtime::block_on;
 use crate::admin::{
-    self, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterRecord, DeadLetterSelection,
-    DeadLetterStatus, plain, pretty_json,
+    self, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterSelection, DeadLetterStatus, plain,
 };
 use crate::record::Callback;
 
@@ -176,18 +175,10 @@ fn line(letter: &DeadLetterStatus) -> String {
 
 async fn show(spool: &Path, number: i64, json: bool) -> Result<Exit, Exit> {
     let path = format!("/api/v1/dead-letters/{number}");
-    let response = client::text(spool, Method::GET, &path, &json!({}), client::TIMEOUT).await?;
-    if json {
-        print(format_args!("{}\n", pretty_json(&response)));
-        return Ok(Exit::Done);
-    }
-    let DeadLetterDetail { dead_letter, first_records, attempts } = client::parse(response.as_bytes())?;
+    let Some(detail) = client::print_json_or_parse(spool, &path, json).await? else { return Ok(Exit::Done) };
+    let DeadLetterDetail { dead_letter, first_records, attempts } = detail;
     print(format_args!("{}\n", line(&dead_letter)));
-    for DeadLetterRecord { position, record, .. } in &first_records {
-        // In the form that `replay --from-lsn` takes.
-        let position = plain(&position.replacen('-', "/", 1));
-        print(format_args!("  {position:<22} {}\n", admin::json(record.get()).replace(['\n', '\r'], " ")));
-    }
+    first_records.iter().for_each(print_record);
     let more = dead_letter.records.saturating_sub(first_records.len() as u64);
     if more > 0 {
         print(format_args!("  and {more} more records\n"));

@@ -6,15 +6,13 @@ use std::path::Path;
 use hyper::Method;
 use serde_json::json;
 
-use super::attempt_lines::print_attempt;
+use super::batch_lines::{print_attempt, print_record};
 use super::client;
+use super::delivery_acts::{self, SelectionArgs};
 use super::exit::Exit;
 use super::output::print;
 use super::runtime::block_on;
-use crate::admin::{
-    self, DeadLetterRecord, DeliveryDetail, DeliveryPage, DeliveryStatus, FoundRecordStatus, plain,
-    pretty_json,
-};
+use crate::admin::{self, DeliveryDetail, DeliveryPage, DeliveryStatus, FoundRecordStatus, plain};
 use crate::record::Callback;
 
 #[derive(clap::Args, Debug)]
@@ -39,6 +37,29 @@ enum Action {
         /// Print the request as a curl command, with its secrets replaced
         #[arg(long)]
         curl: bool,
+    },
+    /// Make one more attempt for each that is a dead letter: the same batch with the same id
+    Redeliver {
+        #[command(flatten)]
+        selection: SelectionArgs,
+    },
+    /// Discard those that are dead letters: nothing can send them again
+    Discard {
+        #[command(flatten)]
+        selection: SelectionArgs,
+
+        /// Do not ask for confirmation
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Send the records of those that are settled again, in new batches
+    Replay {
+        #[command(flatten)]
+        selection: SelectionArgs,
+
+        /// The most records a second, over all lanes
+        #[arg(long, value_name = "RECORDS", value_parser = clap::value_parser!(u32).range(1..))]
+        rate: Option<u32>,
     },
 }
 
@@ -98,6 +119,9 @@ pub(super) fn deliveries(spool: &Path, args: &Args) -> Exit {
         match &args.action {
             Action::List(list_args) => list(spool, list_args).await,
             Action::Show { id, json, curl } => show(spool, id, *json, *curl).await,
+            Action::Redeliver { selection } => delivery_acts::redeliver(spool, selection).await,
+            Action::Discard { selection, yes } => delivery_acts::discard(spool, selection, *yes).await,
+            Action::Replay { selection, rate } => delivery_acts::replay(spool, selection, *rate).await,
         }
     };
     block_on(async { done.await.unwrap_or_else(|exit| exit) })
@@ -185,12 +209,9 @@ fn record_line(record: &FoundRecordStatus) -> String {
 
 async fn show(spool: &Path, id: &str, json: bool, curl: bool) -> Result<Exit, Exit> {
     let path = format!("/api/v1/deliveries/{}", client::encoded(id));
-    let response = client::text(spool, Method::GET, &path, &json!({}), client::TIMEOUT).await?;
-    if json {
-        print(format_args!("{}\n", pretty_json(&response)));
+    let Some(detail) = client::print_json_or_parse::<DeliveryDetail>(spool, &path, json).await? else {
         return Ok(Exit::Done);
-    }
-    let detail: DeliveryDetail = client::parse(response.as_bytes())?;
+    };
     if curl {
         let Some(curl) = &detail.request.curl else {
             eprintln!("there is no request to show: the lane has no webhook, or the records are not kept");
@@ -206,10 +227,7 @@ async fn show(spool: &Path, id: &str, json: bool, curl: bool) -> Result<Exit, Ex
     for header in &detail.request.headers {
         print(format_args!("    {}: {}\n", plain(&header.name), plain(&header.value)));
     }
-    for DeadLetterRecord { position, record, .. } in &detail.record_list {
-        let position = plain(&position.replacen('-', "/", 1));
-        print(format_args!("  {position:<22} {}\n", admin::json(record.get()).replace(['\n', '\r'], " ")));
-    }
+    detail.record_list.iter().for_each(print_record);
     detail.attempt_list.iter().for_each(print_attempt);
     Ok(Exit::Done)
 }
@@ -230,4 +248,6 @@ Settled ones are kept for `spool.retain`.
   sidecar deliveries list --status 5xx --since 2026-01-31T12:00:00Z
   sidecar deliveries list --project acme --document 4711
   sidecar deliveries list --position 0-16B3748/3
-  sidecar deliveries show 01996f3c-5a7e-7c21-8a53-0d6f1f6a2b10 --curl";
+  sidecar deliveries show 01996f3c-5a7e-7c21-8a53-0d6f1f6a2b10 --curl
+  sidecar deliveries redeliver --project acme --status 5xx --dry-run
+  sidecar deliveries replay --project acme --since 2026-01-31T12:00:00Z --rate 50";

@@ -3,11 +3,10 @@
 use serde_json::Value;
 
 use super::client;
-use super::doctor_query::of_query;
 use super::exit::Exit;
 use super::output::{print, print_error};
 use super::runtime::block_on;
-use crate::service::findings;
+use crate::service::{findings, of_query};
 use crate::settings::Settings;
 use crate::source::SourceError;
 use crate::source::preflight::{Finding, Severity};

@@ -11,7 +11,7 @@ use super::client;
 use super::exit::Exit;
 use super::output::{print, print_error};
 use super::runtime::block_on;
-use crate::admin::{JobList, JobState, JobStatus, plain, pretty_json};
+use crate::admin::{JobList, JobState, JobStatus, plain};
 use crate::amount::span;
 
 #[derive(clap::Args, Debug)]
@@ -52,12 +52,9 @@ pub(super) fn jobs(spool: &Path, args: &Args) -> Exit {
 }
 
 async fn list(spool: &Path, json: bool) -> Result<Exit, Exit> {
-    let response = client::text(spool, Method::GET, "/api/v1/jobs", &json!({}), client::TIMEOUT).await?;
-    if json {
-        print(format_args!("{}\n", pretty_json(&response)));
+    let Some(JobList { jobs }) = client::print_json_or_parse(spool, "/api/v1/jobs", json).await? else {
         return Ok(Exit::Done);
-    }
-    let JobList { jobs } = client::parse(response.as_bytes())?;
+    };
     for job in &jobs {
         print(format_args!("{}\n", line(job)));
     }

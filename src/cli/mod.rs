@@ -2,15 +2,15 @@
 //!
 //! The commands use `client` (the running sidecar), `exit`, `output` and `runtime`, and nothing of this file.
 
-mod attempt_lines;
 mod audit;
+mod batch_lines;
 mod client;
 mod config;
 mod dead_letters;
 mod deliveries;
+mod delivery_acts;
 mod demo;
 mod doctor;
-mod doctor_query;
 mod exit;
 mod jobs;
 mod log;

@@ -110,6 +110,7 @@ async fn start(spool: &Path, args: &StartArgs) -> Result<Exit, Exit> {
         project: args.project.clone(),
         callback: args.callback.map(|callback| callback.name().to_owned()),
         rate: args.rate,
+        deliveries: None,
         dry_run: args.dry_run,
     };
     let summary: ReplaySummary = client::json(spool, Method::POST, PATH, &request, COUNT_TIMEOUT).await?;

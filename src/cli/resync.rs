@@ -11,7 +11,7 @@ use super::client;
 use super::exit::Exit;
 use super::output::{print, print_error};
 use super::runtime::block_on;
-use crate::admin::{Progress, ResyncRequest, ResyncState, ResyncStatus, Status};
+use crate::admin::{Progress, ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus, Status};
 
 #[derive(clap::Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "flags")]
@@ -39,9 +39,16 @@ pub(super) struct Args {
     /// The project of --as-ingested
     #[arg(long, requires = "as_ingested")]
     project: Option<String>,
+
+    /// End the resync that runs; records that it has made are sent
+    #[arg(long, conflicts_with_all = ["dry_run", "force", "learn", "adopt", "as_ingested", "project"])]
+    cancel: bool,
 }
 
 pub(super) fn resync(spool: &Path, args: &Args) -> Exit {
+    if args.cancel {
+        return block_on(async { cancel(spool).await.unwrap_or_else(|exit| exit) });
+    }
     let request = ResyncRequest {
         dry_run: args.dry_run,
         force: args.force,
@@ -64,6 +71,14 @@ pub(super) fn resync(spool: &Path, args: &Args) -> Exit {
         print_error(client::why(&response));
         Exit::Failed
     })
+}
+
+async fn cancel(spool: &Path) -> Result<Exit, Exit> {
+    let path = "/api/v1/resync";
+    let ended: ResyncAccepted =
+        client::json(spool, Method::DELETE, path, &Value::Null, client::TIMEOUT).await?;
+    print(format_args!("resync {} ends: `sidecar status` shows its result\n", ended.number));
+    Ok(Exit::Done)
 }
 
 /// Shows the progress of a resync until it has ended.
@@ -102,7 +117,7 @@ fn end_of(resync: &ResyncStatus, bar: &ProgressBar) -> Option<Exit> {
     let exit = match resync.state {
         ResyncState::Running | ResyncState::Waiting => return None,
         ResyncState::Done => Exit::Done,
-        ResyncState::Failed | ResyncState::Held => Exit::Failed,
+        ResyncState::Cancelled | ResyncState::Failed | ResyncState::Held => Exit::Failed,
         ResyncState::Refused => Exit::Refused,
     };
     bar.finish_and_clear();
@@ -131,9 +146,10 @@ rules. After a lost slot this happens automatically. Run it by hand after
   sidecar resync                                 send them
   sidecar resync --learn                         accept the table as it is, and send nothing
   sidecar resync --as-ingested --project acme    send all documents to a new webhook
+  sidecar resync --cancel                        end the one that runs
 
 The command shows the progress until the resync ends. Interrupting it does not
 stop the resync.
 
-Exit status: 0 done; 1 failed, or held until --force; 78 a setting or SQL must
+Exit status: 0 done; 1 failed, cancelled, or held until --force; 78 a setting or SQL must
 change first.";

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table};
 
@@ -13,7 +14,7 @@ use crate::admin::{
     DroppedLane, DroppedStatus, LaneStatus, OriginCounts, Progress, RefusedRowStatus, SourceStatus,
     SpoolStatus, Status, WebhookSourcesStatus, plain, pretty_json,
 };
-use crate::amount::size;
+use crate::amount::{size, span};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -81,14 +82,25 @@ fn write_source(out: &mut String, source: &SourceStatus) {
     let _ = writeln!(out, "source   {} {database}, slot {slot}", source.state);
     let _ = writeln!(
         out,
-        "         confirmed {}, lag {}, WAL retained by the slot {} ({})",
+        "         confirmed {}, lag {} ({}), WAL retained by the slot {} ({})",
         or_dash(source.confirmed_lsn.as_deref()),
         size(source.confirmed_lag_bytes),
+        lag_time(source),
         size(source.retained_bytes),
         or_dash(source.wal_status.as_deref())
     );
     if let Some(Progress { done, estimate, .. }) = source.seeding {
         let _ = writeln!(out, "         first start: {done} of about {estimate} documents");
+    }
+}
+
+/// `12 s; catches up in about 3 min`
+fn lag_time(source: &SourceStatus) -> String {
+    let time = |seconds: f64| span(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+    let lag = source.confirmed_lag_seconds.map_or_else(dash, time);
+    match source.catches_up_in_seconds {
+        Some(left) => format!("{lag}; catches up in about {}", time(left)),
+        None => lag,
     }
 }
 
@@ -104,6 +116,10 @@ fn write_spool(out: &mut String, spool: &SpoolStatus) {
         size(spool.shadow_bytes),
         spool.dead_letter_records
     );
+    if let Some(seconds) = spool.full_in_seconds {
+        let left = span(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+        let _ = writeln!(out, "         full in about {left} at the rate of the last hour");
+    }
     if let Some(window) = &spool.window {
         let [from, to, after] = [&window.from_lsn, &window.to_lsn, &window.after].map(|text| plain(text));
         let _ = writeln!(out, "         replay window: from {from} to {to}, committed after {after}");

@@ -11,7 +11,6 @@ use super::output::{print, table};
 use super::runtime::block_on;
 use crate::admin::{
     Capability, LinkList, LinkRequest, NewLink, NewToken, Revoked, TokenList, TokenRequest, plain,
-    pretty_json,
 };
 
 #[derive(clap::Args, Debug)]
@@ -129,12 +128,9 @@ async fn create_link(spool: &Path, given: &GivenArgs) -> Result<Exit, Exit> {
 }
 
 async fn list_tokens(spool: &Path, json: bool) -> Result<Exit, Exit> {
-    let text = client::text(spool, Method::GET, "/api/v1/tokens", &json!({}), client::TIMEOUT).await?;
-    if json {
-        print(format_args!("{}\n", pretty_json(&text)));
+    let Some(list) = client::print_json_or_parse::<TokenList>(spool, "/api/v1/tokens", json).await? else {
         return Ok(Exit::Done);
-    }
-    let list: TokenList = client::parse(text.as_bytes())?;
+    };
     let mut table = table(["name", "may", "project", "created", "by", "ends", "last used"]);
     for token in list.tokens {
         table.add_row([
@@ -152,12 +148,9 @@ async fn list_tokens(spool: &Path, json: bool) -> Result<Exit, Exit> {
 }
 
 async fn list_links(spool: &Path, json: bool) -> Result<Exit, Exit> {
-    let text = client::text(spool, Method::GET, "/api/v1/links", &json!({}), client::TIMEOUT).await?;
-    if json {
-        print(format_args!("{}\n", pretty_json(&text)));
+    let Some(list) = client::print_json_or_parse::<LinkList>(spool, "/api/v1/links", json).await? else {
         return Ok(Exit::Done);
-    }
-    let list: LinkList = client::parse(text.as_bytes())?;
+    };
     let mut table = table(["id", "may", "project", "created", "by", "ends", "used"]);
     for link in list.links {
         table.add_row([

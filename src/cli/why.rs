@@ -2,14 +2,12 @@
 
 use std::path::Path;
 
-use hyper::Method;
-use serde_json::json;
-
+use super::batch_lines::{one_line, place};
 use super::client;
 use super::exit::Exit;
 use super::output::print;
 use super::runtime::block_on;
-use crate::admin::{self, DocumentDetail, DocumentRecord, plain, pretty_json};
+use crate::admin::{DocumentDetail, DocumentRecord, plain};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -37,21 +35,18 @@ pub(super) fn why(spool: &Path, args: &Args) -> Exit {
 async fn show(spool: &Path, args: &Args) -> Result<Exit, Exit> {
     let (project, id) = (client::encoded(&args.project), client::encoded(&args.id));
     let path = format!("/api/v1/projects/{project}/documents/{id}?limit={}", args.limit);
-    let response = client::text(spool, Method::GET, &path, &json!({}), client::TIMEOUT).await?;
-    if args.json {
-        print(format_args!("{}\n", pretty_json(&response)));
+    let Some(detail) = client::print_json_or_parse::<DocumentDetail>(spool, &path, args.json).await? else {
         return Ok(Exit::Done);
-    }
-    let detail: DocumentDetail = client::parse(response.as_bytes())?;
+    };
     for sentence in &detail.summary {
         print(format_args!("{}\n", plain(sentence)));
     }
     for record in &detail.records {
         let DocumentRecord { callback, position, committed_at, cause, state, record, .. } = record;
-        let position = plain(&position.replacen('-', "/", 1));
+        let position = place(position);
         print(format_args!("\n{} {callback} {position}: {}\n", plain(committed_at), plain(cause)));
         print(format_args!("  {}\n", plain(state)));
-        print(format_args!("  {}\n", admin::json(record.get()).replace(['\n', '\r'], " ")));
+        print(format_args!("  {}\n", one_line(record)));
     }
     if detail.next.is_some() {
         print(format_args!("\nThere are older records: use --limit.\n"));

@@ -46,7 +46,7 @@ pub use routes::{DuplicateWebhook, Routes};
 pub use scheduler::condition::LaneCondition;
 pub use scheduler::retry::Outcome;
 pub use scheduler::surge::SurgeLimit;
-pub use shown_request::{BatchRequest, ShownRequest, shell_quoted};
+pub use shown_request::{BatchRequest, ShownRequest, shown_specimen};
 pub use shown_url::{shown_url, url_fingerprint};
 pub use signing::{BadSecret, SigningSecret, rotate};
 pub use tenant_failure::TenantFailure;

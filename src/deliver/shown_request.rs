@@ -8,6 +8,7 @@ use super::http::request::{HeaderNames, RequestContext, headers};
 use super::shown_url::shown_url;
 use super::webhook::Webhook;
 use crate::position::Position;
+use crate::record::{Callback, LaneNo, ProjectNo, Seq};
 use crate::spool::Batch;
 use crate::time::Timestamp;
 
@@ -61,6 +62,33 @@ impl BatchRequest<'_> {
     }
 }
 
+/// A test request of one callback, as this webhook makes it.
+pub fn shown_specimen(
+    webhook: &Webhook,
+    names: &HeaderNames,
+    (project, callback): (&str, Callback),
+    at: Timestamp,
+) -> ShownRequest {
+    let batch = Batch {
+        id: Uuid::nil(),
+        lane: LaneNo::new(ProjectNo(0), callback),
+        first: Seq(1),
+        last: Seq(1),
+        records: 1,
+        body_bytes: 0,
+        body_sum: 0,
+        cut_at: at,
+        epoch: Uuid::nil(),
+        attempts: 0,
+        replay: None,
+    };
+    let (positions, replay) = (Default::default(), None);
+    let request = BatchRequest { batch: &batch, project, positions, attempt: 1, replay, at };
+    let mut shown = request.shown(webhook, names);
+    shown.headers.push((names.test.to_string(), "1".to_owned()));
+    shown
+}
+
 impl ShownRequest {
     /// The request as a command. What is replaced has to be put in.
     pub fn curl(&self, body: &str) -> String {
@@ -78,7 +106,7 @@ impl ShownRequest {
 }
 
 /// One argument of a POSIX shell.
-pub fn shell_quoted(text: &str) -> String {
+fn shell_quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
@@ -93,7 +121,6 @@ mod tests {
 
     use super::*;
     use crate::deliver::SigningSecret;
-    use crate::record::{Callback, LaneNo, ProjectNo, Seq};
     use crate::secret::Secret;
 
     #[test]

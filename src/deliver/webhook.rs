@@ -68,6 +68,18 @@ impl Webhook {
         }
     }
 
+    /// The same as a tenant's: what it asks of this machine is at most what the operator's settings allow.
+    #[must_use]
+    pub fn of_tenant(self, operator: &Limits) -> Self {
+        let limits = Limits {
+            records_max: self.limits.records_max.min(operator.records_max),
+            bytes_max: self.limits.bytes_max.min(operator.bytes_max),
+            response_bytes_max: self.limits.response_bytes_max.min(operator.response_bytes_max),
+            ..self.limits
+        };
+        Self { set_by: SetBy::Tenant, limits, ..self }
+    }
+
     /// Names it among all webhooks, over a change of its settings.
     pub(super) fn id(&self) -> Arc<str> {
         let (project, callback) = (self.project.as_deref(), self.callback.map(Callback::name));

@@ -41,7 +41,11 @@ pub struct ReplayRequest {
     pub callback: Option<String>,
     /// Limit in records per second over all lanes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
     pub rate: Option<u32>,
+    /// A replay of batches: how many. It is started by their selection, and shown here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deliveries: Option<u64>,
     /// Only counts the records.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
@@ -124,12 +128,16 @@ pub fn plan(
             "the first start has not finished: there is nothing to replay yet".to_owned(),
         ));
     };
+    if request.deliveries.is_some() {
+        let why = "`deliveries`: a replay of batches is started by `POST /api/v1/deliveries/replay`";
+        return Err(ReplayError::Invalid(why.to_owned()));
+    }
     let from = begin(request, inputs.now)?;
     let to = request.to_lsn.as_deref().map(|text| place("to_lsn", text)).transpose()?;
     let callback = request.callback.as_deref().map(str::parse::<Callback>).transpose();
     let callback = callback.map_err(|error| ReplayError::Invalid(format!("`callback`: {error}")))?;
     if request.rate == Some(0) {
-        return Err(ReplayError::Invalid("`rate` is records a second: at least 1".to_owned()));
+        return Err(ReplayError::Invalid("`rate`: it is records a second, at least 1".to_owned()));
     }
     if let Some(project) = &request.project {
         check_project(project, inputs.lanes)?;
@@ -144,7 +152,7 @@ pub fn plan(
         && to.last() < from.first()
     {
         return Err(ReplayError::Invalid(format!(
-            "the end {} lies before the start {}: `to_lsn` is the last place that is sent",
+            "`to_lsn`: {} lies before the start {}: it is the last place that is sent",
             to.last().commit,
             from.first().commit
         )));

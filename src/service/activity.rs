@@ -31,6 +31,17 @@ impl RecentActivity {
         *before = now;
     }
 
+    /// How long so many bytes last at the rate of the last hour; `None`: the spool does not grow.
+    pub(super) fn full_in(&self, bytes_left: u64) -> Option<Duration> {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (first, last) = (held.0.front()?, held.0.back()?);
+        let grown = last.spool_bytes.checked_sub(first.spool_bytes).filter(|grown| *grown > 0)?;
+        let took = EVERY.as_secs() * held.0.len().saturating_sub(1) as u64;
+        let seconds = u128::from(bytes_left) * u128::from(took) / u128::from(grown);
+        // Beyond that, nobody plans.
+        u32::try_from(seconds).ok().map(|seconds| Duration::from_secs(seconds.into()))
+    }
+
     pub(super) fn activity(&self) -> Activity {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Activity { interval_seconds: EVERY.as_secs(), intervals: held.0.iter().copied().collect() }
@@ -82,10 +93,12 @@ mod tests {
             Interval { delivered: 1, failed: 2, spool_bytes: 8, ..Interval::default() },
         ];
         assert_eq!(activity.activity().intervals, expected);
+        assert_eq!(activity.full_in(5), Some(Duration::from_secs(50)), "a byte in ten seconds");
         (0..INTERVALS).for_each(|_| activity.sample(&metrics, 9));
         assert_eq!(
             activity.activity().intervals,
             [Interval { spool_bytes: 9, ..Interval::default() }; INTERVALS]
         );
+        assert_eq!(activity.full_in(5), None, "it does not grow");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::admin::{Access, AuditEntry, AuditPage, AuditQuery, RequestError};
+use crate::admin::{Access, AuditEntry, AuditPage, AuditQuery, RequestError, page_size};
 use crate::clock::Clock;
 use crate::spool::{AuditLimit, Op, Spool, StoredAudit};
 use crate::time::Timestamp;
@@ -101,7 +101,7 @@ impl Audit {
     /// A page, the newest first.
     pub(super) fn page(&self, query: &AuditQuery, access: &Access) -> Result<AuditPage, RequestError> {
         let project = access.scope.narrowed(query.project.as_deref())?;
-        let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
+        let limit = page_size(query.limit, PAGE, PAGE_MAX)?;
         let before = query.after.unwrap_or(u64::MAX);
         let mut found = self.spool.reader()?.audit(before, project.as_deref(), limit + 1)?;
         let more = found.len() > limit as usize;

@@ -6,9 +6,12 @@ mod audit;
 mod control;
 mod credentials;
 mod doctor;
+mod doctor_query;
 mod logged_warnings;
 mod reloadable_client;
 mod resync_queue;
+mod run_error;
+mod slot_history;
 mod state;
 mod supervisor;
 mod systemd;
@@ -38,29 +41,14 @@ use crate::capture::{Capture, Listeners};
 use crate::clock::Clock;
 use crate::deliver::{Deliver, Params, Routes, SendRequest, random_jitter};
 use crate::metrics::Metrics;
-use crate::settings::{self, InvalidSettings, Settings, Sources};
+use crate::settings::{self, Settings, Sources};
 use crate::source::webhook_rows::WebhookTable;
 use crate::spool::{Epochs, Fact, Group, Op, Opened, Options, Spool, SpoolError};
 
 pub use doctor::findings;
+pub use doctor_query::of_query;
+pub use run_error::RunError;
 pub use supervisor::required;
-
-/// Why a run ended without a stop signal.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// An operation failed.
-    #[error("{0:#}")]
-    Failed(#[from] anyhow::Error),
-    /// A setting or the database must be corrected first.
-    #[error("{0}")]
-    Refused(String),
-}
-
-impl From<InvalidSettings> for RunError {
-    fn from(invalid: InvalidSettings) -> Self {
-        Self::Refused(invalid.to_string())
-    }
-}
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(settings: Settings, sources: Sources) -> Result<(), RunError> {

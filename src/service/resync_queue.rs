@@ -16,12 +16,16 @@ pub(super) struct ResyncQueue {
     queued: Mutex<Queued>,
     /// Wakes the supervisor.
     pub(super) wake: Notify,
+    /// Ends the comparison that runs.
+    pub(super) cancelled: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Queued {
     request: Option<ResyncRequest>,
     last: Option<ResyncStatus>,
+    /// The one that runs, or waits to start again, is to end.
+    is_cancelled: bool,
 }
 
 impl ResyncQueue {
@@ -33,6 +37,7 @@ impl ResyncQueue {
             return Err("a resync is under way: `sidecar status` shows its progress".to_owned());
         }
         queued.request = Some(request);
+        queued.is_cancelled = false;
         self.wake.notify_one();
         Ok(match &mut queued.last {
             // A resync that waits to start again starts now, with the options of this request.
@@ -54,14 +59,50 @@ impl ResyncQueue {
     }
 
     /// A resync starts. One that starts again keeps its number.
-    pub(super) fn begin(&self, why: &str, from: Lsn) {
+    pub(super) fn begin(&self, why: &str, from: Lsn, cancellable: bool) {
         let mut queued = self.lock();
         let number = match &queued.last {
             Some(last) if last.state == ResyncState::Running || last.starts_again() => last.number,
             Some(last) => last.number + 1,
             None => 1,
         };
-        queued.last = Some(status(number, ResyncState::Running, why, from));
+        let running = status(number, ResyncState::Running, why, from);
+        queued.last = Some(ResyncStatus { cancellable, ..running });
+        // The cancel of another one does not end one that closes a gap.
+        queued.is_cancelled &= cancellable;
+    }
+
+    /// Cancels the resync that is requested, runs, or waits to start again. Returns its number, or why it goes on.
+    pub(super) fn cancel(&self) -> Result<u64, String> {
+        let mut queued = self.lock();
+        let number = match &queued.last {
+            Some(last) if last.state == ResyncState::Running || last.starts_again() => {
+                if !last.cancellable {
+                    return Err(format!(
+                        "this resync is not cancelled: {}. Only one that was requested without `adopt` may be",
+                        last.why
+                    ));
+                }
+                last.number
+            }
+            Some(last) if queued.request.is_some() => last.number + 1,
+            None if queued.request.is_some() => 1,
+            _ => return Err("no resync is under way: `sidecar status` shows the last one".to_owned()),
+        };
+        if queued.request.take().is_some() {
+            let cancelled = status(number, ResyncState::Cancelled, REQUESTED, Lsn(0));
+            queued.last = Some(ResyncStatus { result: Some(CANCELLED.to_owned()), ..cancelled });
+        } else {
+            queued.is_cancelled = true;
+            self.cancelled.notify_waiters();
+            self.wake.notify_one();
+        }
+        Ok(number)
+    }
+
+    /// Whether the resync that runs is to end.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.lock().is_cancelled
     }
 
     pub(super) fn compared(&self, at: Lsn, found: &Differences) {
@@ -77,8 +118,12 @@ impl ResyncQueue {
 
     /// The resync that began enters another state, for the reason `result`.
     pub(super) fn enter(&self, state: ResyncState, result: &str) {
-        if let Some(last) = &mut self.lock().last {
+        let mut queued = self.lock();
+        let Queued { last, is_cancelled, .. } = &mut *queued;
+        if let Some(last) = last {
             (last.state, last.result) = (state, Some(result.to_owned()));
+            last.cancellable &= last.starts_again();
+            *is_cancelled &= last.starts_again();
         }
     }
 
@@ -106,6 +151,7 @@ fn status(number: u64, state: ResyncState, why: &str, from: Lsn) -> ResyncStatus
         number,
         state,
         why: why.to_owned(),
+        cancellable: false,
         result: None,
         from_lsn: from.to_string(),
         to_lsn: None,
@@ -117,5 +163,32 @@ fn status(number: u64, state: ResyncState, why: &str, from: Lsn) -> ResyncStatus
     }
 }
 
+/// How a resync ends that is cancelled.
+pub(super) const CANCELLED: &str =
+    "cancelled on request: records that it had made are sent, and other differences stay as they were";
 /// Why a resync is made that a user requested.
 pub(super) const REQUESTED: &str = "`sidecar resync` was requested";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_closes_a_gap_is_not_cancelled_and_one_that_was_requested_is() {
+        let queue = ResyncQueue::default();
+        assert!(queue.cancel().unwrap_err().contains("no resync is under way"));
+        assert_eq!(queue.submit(ResyncRequest::default()), Ok(1));
+        assert_eq!(queue.cancel(), Ok(1), "before it begins");
+        assert_eq!((queue.take(), queue.last().unwrap().state), (None, ResyncState::Cancelled));
+        queue.begin("the slot was lost", Lsn(7), false);
+        assert!(queue.cancel().unwrap_err().contains("the slot was lost") && !queue.is_cancelled());
+        queue.enter(ResyncState::Done, "compared");
+        assert_eq!(queue.submit(ResyncRequest::default()), Ok(3));
+        queue.take().unwrap();
+        queue.begin(REQUESTED, Lsn(7), true);
+        assert_eq!((queue.cancel(), queue.is_cancelled()), (Ok(3), true));
+        queue.enter(ResyncState::Cancelled, CANCELLED);
+        assert!(queue.cancel().is_err() && !queue.last().unwrap().cancellable);
+        assert!(!queue.is_cancelled(), "the next one is another");
+    }
+}

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::resync_queue::ResyncQueue;
+use super::slot_history::SlotHistory;
 use crate::admin::SourceState;
 use crate::clock::Clock;
 use crate::resync::ComparisonProgress;
@@ -43,6 +44,8 @@ pub(super) struct Server {
     pub(super) timeline: Option<u32>,
     /// What the slot retains, and when that was queried.
     pub(super) slot: Option<(SlotFigures, Timestamp)>,
+    /// How far the slot was behind before.
+    pub(super) slot_history: SlotHistory,
     pub(super) last_message_at: Option<Timestamp>,
     /// The epoch that began since the process started.
     pub(super) epoch: Option<uuid::Uuid>,
@@ -54,6 +57,10 @@ pub(super) struct SlotFigures {
     pub(super) lag_bytes: Option<u64>,
     pub(super) retained_bytes: Option<u64>,
     pub(super) wal_status: Option<String>,
+    /// WAL that can be written before the slot may be lost; `None`: without a limit.
+    pub(super) safe_wal_bytes: Option<u64>,
+    /// What its walsender waits for.
+    pub(super) waits_for: Option<String>,
 }
 
 impl Server {
@@ -105,8 +112,18 @@ impl State {
             lag_bytes: figure(slot.lag_bytes),
             retained_bytes: figure(slot.retained_bytes),
             wal_status: slot.wal_status.clone(),
+            safe_wal_bytes: figure(slot.safe_wal_size),
+            waits_for: slot.waits_for.clone(),
         });
-        self.update_server(|server| server.slot = Some((figures.unwrap_or_default(), Clock::now())));
+        let now = Clock::now();
+        let confirmed = slot.and_then(|slot| slot.confirmed).map(|confirmed| confirmed.0);
+        self.update_server(|server| {
+            let figures = figures.unwrap_or_default();
+            if let (Some(lag), Some(confirmed)) = (figures.lag_bytes, confirmed) {
+                server.slot_history.push(now, confirmed.saturating_add(lag), confirmed);
+            }
+            server.slot = Some((figures, now));
+        });
     }
 }
 
@@ -139,8 +156,12 @@ mod tests {
     #[test]
     fn figures_of_the_slot_are_shown_while_they_are_current_and_then_only_when_they_were() {
         let queried_at = Clock::now();
-        let figures =
-            SlotFigures { lag_bytes: Some(1), retained_bytes: Some(2), wal_status: Some("lost".into()) };
+        let figures = SlotFigures {
+            lag_bytes: Some(1),
+            retained_bytes: Some(2),
+            wal_status: Some("lost".into()),
+            ..SlotFigures::default()
+        };
         let server = Server { slot: Some((figures, queried_at)), ..Server::default() };
         let shown = |after: Duration| {
             let (figures, at) = server.slot_figures(queried_at.plus(after));

@@ -38,7 +38,7 @@ pub(super) fn check(raw: &Raw) -> Result<Settings, SettingErrors> {
         conninfo(&raw.postgres, &mut errors),
         mapping(&raw.documents, &mut errors),
         routes(raw, (&limits, header_names.as_ref()), &mut errors),
-        listen(&raw.admin.listen, given_token.as_ref().is_some_and(is_empty), &mut errors),
+        listen(&raw.admin.listen, &mut errors),
         choice("documents.on_truncate", &raw.documents.on_truncate, ON_TRUNCATE, &mut errors),
         choice("documents.initial", &raw.documents.initial, INITIAL, &mut errors),
         choice("log.format", &raw.log.format, FORMATS, &mut errors),
@@ -220,14 +220,9 @@ fn os_user() -> Option<String> {
     by_uid.or_else(|| std::env::var("USER").ok())
 }
 
-fn listen(text: &str, lacks_token: bool, errors: &mut SettingErrors) -> Option<SocketAddr> {
+fn listen(text: &str, errors: &mut SettingErrors) -> Option<SocketAddr> {
     let parsed = text.parse::<SocketAddr>();
-    let address = errors
-        .or("admin.listen", parsed.map_err(|_| format!("`{text}` is not an address like 127.0.0.1:9187")))?;
-    if !address.ip().is_loopback() && lacks_token {
-        errors.note("admin.listen", "on an address other than loopback, `admin.token` must be set");
-    }
-    Some(address)
+    errors.or("admin.listen", parsed.map_err(|_| format!("`{text}` is not an address like 127.0.0.1:9187")))
 }
 
 /// Whether it is a level, or directives such as `info,sidecar::source=debug`. EnvFilter accepts an unknown

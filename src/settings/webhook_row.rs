@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::values::WebhookDefaults;
 use super::webhook::secrets;
-use crate::deliver::{SetBy, Webhook};
+use crate::deliver::Webhook;
 use crate::source::catalog::nearest;
 
 /// A webhook of a row.
@@ -90,7 +90,7 @@ impl WebhookDefaults {
             fields.insert("callback".to_owned(), Value::from(callback));
         }
         let webhook = self.check(&section).map_err(|invalid| invalid.0.join("; "))?;
-        let webhook = Webhook { set_by: SetBy::Tenant, ..webhook };
+        let webhook = webhook.of_tenant(&self.limits);
         Ok(RowWebhook { project: project.to_owned(), callback: callback.to_owned(), settings, webhook })
     }
 }
@@ -141,7 +141,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::deliver::{HeaderNames, Limits};
+    use crate::deliver::{HeaderNames, Limits, SetBy};
 
     fn read(row: Value) -> Option<Result<RowWebhook, RefusedRow>> {
         let header_names = HeaderNames::new("sidecar").unwrap();

@@ -46,6 +46,13 @@ pub(super) fn webhook(
     if raw.note.as_ref().is_some_and(|note| note.len() > NOTE_BYTES_MAX) {
         errors.note(&field("note"), format!("it is longer than {NOTE_BYTES_MAX} bytes: shorten it"));
     }
+    if raw.note.as_ref().is_some_and(|note| note.contains(|c: char| c.is_control() && !c.is_whitespace())) {
+        errors.note(&field("note"), "it has control characters: remove them");
+    }
+    let is_line = |owner: &String| owner.len() <= OWNER_BYTES_MAX && !owner.contains(char::is_control);
+    if !raw.owner.as_ref().is_none_or(is_line) {
+        errors.note(&field("owner"), format!("one line of at most {OWNER_BYTES_MAX} bytes is expected"));
+    }
     let tls = tls_files(&field, raw, template.as_ref(), errors);
     Some(Webhook {
         project,
@@ -236,4 +243,5 @@ fn properties(
 
 /// A note is for people, not a store.
 const NOTE_BYTES_MAX: usize = 2_000;
+const OWNER_BYTES_MAX: usize = 500;
 const HEADER_BYTES_MAX: usize = 64 * 1024;

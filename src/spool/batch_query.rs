@@ -70,6 +70,12 @@ pub(super) fn least_id(at: Timestamp) -> BatchId {
     Uuid::from_bytes(bytes)
 }
 
+/// When a batch with this id was cut, to the millisecond.
+pub(super) fn cut_at(id: BatchId) -> Timestamp {
+    let [a, b, c, d, e, f, ..] = *id.as_bytes();
+    Timestamp(i64::from_be_bytes([0, 0, a, b, c, d, e, f]).saturating_mul(1_000))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +86,7 @@ mod tests {
         let at = |seconds: i64| Timestamp(seconds * 1_000_000);
         assert!(least_id(at(5)) < id(5) && id(5) < least_id(at(6)));
         assert_eq!(least_id(Timestamp(-1)), Uuid::nil());
+        assert_eq!(cut_at(id(5)), at(5));
     }
 
     #[test]

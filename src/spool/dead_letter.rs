@@ -37,6 +37,32 @@ pub struct DeadLetter {
     pub redelivery: Option<Uuid>,
 }
 
+/// Which dead letters are counted.
+#[derive(Clone, Debug, Default)]
+pub struct DeadLetterFilter {
+    /// Only of these lanes; `None`: of any.
+    pub lanes: Option<Vec<LaneNo>>,
+    /// Only with this reason.
+    pub reason: Option<DeadReason>,
+    /// Only given up then or later.
+    pub since: Option<Timestamp>,
+    /// Only given up before.
+    pub until: Option<Timestamp>,
+    /// Only up to this one.
+    pub last: Option<DeadLetterNo>,
+}
+
+/// The dead letters of one lane, counted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LaneDeadLetters {
+    /// The lane.
+    pub lane: LaneNo,
+    /// How many.
+    pub dead_letters: u64,
+    /// Their records.
+    pub records: u64,
+}
+
 /// Why records became a dead letter.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -13,10 +13,11 @@ use super::attempt::LoggedAttempt;
 use super::batch::{Batch, BatchId, BatchState};
 use super::batch_query::{BatchPage, BatchQuery};
 use super::chunk::Chunk;
-use super::dead_letter::{DeadLetter, DeadLetterNo};
+use super::dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterNo, LaneDeadLetters};
 use super::error::SpoolError;
 use super::fact::Fact;
 use super::lane::LaneState;
+use super::lane_history::{HistoryQuery, LaneHistory};
 use super::meta::Usage;
 use super::ops::{Done, Op, Room};
 use super::record_query::{FoundRecord, RecordPage, Wanted};
@@ -148,6 +149,18 @@ pub trait EngineReader: Debug + Send {
     /// Up to `limit` dead letters behind `after`, in the order of their numbers.
     fn dead_letters(&self, after: DeadLetterNo, limit: u32) -> Result<Vec<DeadLetter>, SpoolError>;
 
+    /// The same of these lanes alone.
+    fn dead_letters_of(
+        &self,
+        lanes: &[LaneNo],
+        after: DeadLetterNo,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, SpoolError>;
+
+    /// How many dead letters each lane has, of those that the filter takes; lanes without any are left out. None is read
+    /// into memory.
+    fn count_dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<LaneDeadLetters>, SpoolError>;
+
     /// One dead letter.
     fn dead_letter(&self, no: DeadLetterNo) -> Result<Option<DeadLetter>, SpoolError>;
 
@@ -207,6 +220,9 @@ pub trait EngineReader: Debug + Send {
 
     /// The last batch of a lane that was cut for its pending records and is still on record, in any state.
     fn last_batch(&self, lane: LaneNo) -> Result<Option<Batch>, SpoolError>;
+
+    /// What was attempted for a lane.
+    fn lane_history(&self, query: &HistoryQuery) -> Result<LaneHistory, SpoolError>;
 
     /// Counts and sizes.
     fn usage(&self) -> Result<Usage, SpoolError>;

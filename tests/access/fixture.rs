@@ -167,6 +167,15 @@ impl Stream {
         until(&format!("{text} in the stream"), async || self.read().contains(text).then_some(())).await;
     }
 
+    /// Or until it has ended without it.
+    pub(super) async fn until_it_has_or_ends(&mut self, text: &str) {
+        until(&format!("{text} in the stream, or its end"), async || {
+            let is_there = self.read().contains(text);
+            (is_there || self.has_ended || self.text.ends_with("0\r\n\r\n")).then_some(())
+        })
+        .await;
+    }
+
     pub(super) async fn until_it_ends(&mut self) {
         until("the end of the stream", async || {
             self.read();

@@ -1,7 +1,10 @@
 //! Who may use the admin port: tokens, links, sessions, tenants, names of hosts, TLS.
 
 mod browser;
+mod fields;
 mod fixture;
+mod openapi;
 mod port;
+mod schemathesis;
 mod tenants;
 mod tokens;

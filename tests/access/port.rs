@@ -124,3 +124,17 @@ async fn a_renewed_certificate_is_used_by_the_next_connection() {
     fixture.sidecar.stop().await;
     release(&fixture.database).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_others_reach_is_not_opened_where_nobody_could_sign_in() {
+    let mut fixture = Fixture::new("access_way_in", &[]).await;
+    fixture.sidecar.stop().await;
+    fixture.sidecar.spawn_with(&[("SIDECAR_ADMIN__LISTEN", "0.0.0.0:0")]);
+    let ended = fixture.sidecar.ended().await;
+    let log = fixture.sidecar.log();
+    assert_eq!(ended.code(), Some(78), "{log}");
+    for way in ["nobody could sign in", "admin.token", "admin.user_header", "sidecar tokens create"] {
+        assert!(log.contains(way), "{way}: {log}");
+    }
+    release(&fixture.database).await;
+}

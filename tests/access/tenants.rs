@@ -108,7 +108,11 @@ async fn no_endpoint_gives_a_tenant_anything_of_another_project() {
     let mut answers: Vec<(String, Answer)> = Vec::new();
     for endpoint in ENDPOINTS {
         for path in paths(endpoint, &link, &batch) {
-            let bodies = if endpoint.is_read() { vec![Value::Null] } else { bodies() };
+            let bodies = if endpoint.is_read() {
+                vec![Value::Null]
+            } else {
+                [bodies(), vec![json!({"ids": [batch]})]].concat()
+            };
             for body in bodies {
                 let answer = fixture.with(&token, endpoint.method, &path, &body);
                 answers.push((format!("{} {path} {body}", endpoint.method), answer));
@@ -140,6 +144,127 @@ async fn a_stream_has_the_records_of_the_own_project_alone_and_ends_with_its_tok
     assert_eq!(foreign.status, 403, "{foreign:?}");
     assert_eq!(fixture.socket("DELETE", "/api/v1/tokens/tenant", &Value::Null).status, 200);
     stream.until_it_ends().await;
+    fixture.sidecar.stop().await;
+    release(&fixture.database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_that_is_open_streams_anything_of_another_project() {
+    let (mut fixture, token) = start("access_streams").await;
+    let batch = state(&fixture)[1]["dead_letters"][0]["batch"].as_str().unwrap().to_owned();
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str()), ("accept", "text/event-stream")];
+    let pages = ENDPOINTS.iter().filter(|endpoint| endpoint.is_read() && !endpoint.path.starts_with("/api/"));
+    let mut open = Vec::new();
+    for endpoint in pages.filter(|endpoint| !endpoint.path.starts_with("/assets/")) {
+        for query in [
+            "project=alpha&callback=ingested&id=1&no=1".to_owned(),
+            format!("id={batch}&no=1"),
+            format!("project={OTHER}"),
+        ] {
+            open.push((endpoint.path, fixture.stream(&format!("{}?{query}", endpoint.path), &headers)));
+        }
+    }
+    open.push(("/api/v1/tail", fixture.stream("/api/v1/tail", &headers[..1])));
+    fixture.insert(OTHER, 77_003).await;
+    fixture.insert("alpha", 3).await;
+    let mut live = 0;
+    for (path, stream) in &mut open {
+        stream.until_it_has("\r\n\r\n").await;
+        if stream.text.contains("text/event-stream") {
+            stream.until_it_has_or_ends("\ndata: ").await;
+            live += usize::from(stream.text.contains("\ndata: "));
+        }
+        let text = stream.text.to_lowercase();
+        assert!(!text.contains(OTHER), "{path}: {text}");
+    }
+    assert!(live > 10, "{live} pages are streams");
+    let own = fixture.get("/projects", &[("authorization", &bearer), ("accept", "text/html")]);
+    assert!(own.body.contains("alpha") && !own.body.to_lowercase().contains(OTHER), "{own:?}");
+    fixture.sidecar.stop().await;
+    release(&fixture.database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_refers_to_no_file_and_no_variable_whichever_way_it_sets_a_webhook() {
+    let (mut fixture, token) = start("access_refers").await;
+    let path = "/api/v1/webhooks/alpha/modified";
+    let url = "https://hooks.example/a";
+    for reference in [json!({"file": "/etc/passwd"}), json!({"env": "PATH"})] {
+        for change in [
+            json!({"url": reference}),
+            json!({"url": url, "headers": {"x-key": reference}}),
+            json!({"url": url, "secret": reference}),
+            json!({"url": url, "auth": {"bearer": reference}}),
+        ] {
+            let refused = fixture.with(&token, "PATCH", path, &change);
+            assert_eq!(refused.status, 400, "{change}: {refused:?}");
+            let webhook = json!({"project": "alpha", "callback": "modified"});
+            let webhooks: Value =
+                [webhook, change].iter().flat_map(|part| part.as_object().unwrap().clone()).collect();
+            let applied =
+                fixture.with(&token, "POST", "/api/v1/webhooks/apply", &json!({"webhooks": [webhooks]}));
+            assert_eq!(applied.status, 403, "{applied:?}");
+        }
+        let bearer = format!("Bearer {token}");
+        let kind = "application/x-www-form-urlencoded";
+        for field in ["url", "secret", "header_value"] {
+            let text: String =
+                url::form_urlencoded::byte_serialize(reference.to_string().as_bytes()).collect();
+            let form = match field {
+                "url" => format!("url={text}&revision=0"),
+                _ => format!("url={url}&revision=0&header_name=x-key&{field}={text}"),
+            };
+            let page = "/webhook?project=alpha&callback=modified";
+            let sent =
+                fixture.send("POST", page, &[("authorization", &bearer), ("content-type", kind)], &form);
+            let stored = fixture.socket("GET", path, &Value::Null).json().to_string();
+            assert!(!stored.contains("passwd") && !stored.contains("PATH"), "{field}: {sent:?} {stored}");
+            fixture.socket("DELETE", path, &Value::Null);
+        }
+    }
+    fixture.sidecar.stop().await;
+    release(&fixture.database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_sees_its_deliveries_without_addresses_and_without_the_operators_webhook() {
+    let (mut fixture, token) = start("access_redacted").await;
+    let everything =
+        json!({"url": format!("{}/of-all", fixture.receiver.url), "headers": {"x-key": "s3cret"}});
+    assert_eq!(fixture.socket("PATCH", "/api/v1/webhooks/*/*", &everything).status, 200);
+    assert_eq!(fixture.socket("DELETE", "/api/v1/webhooks/alpha/*", &Value::Null).status, 200);
+    fixture.receiver.answers(|_| Reply::Status(413));
+    fixture.insert("alpha", 9).await;
+    let batch = until("a dead letter", async || {
+        let page = fixture.with(&token, "GET", "/api/v1/deliveries?state=dead_letter", &Value::Null).json();
+        page["deliveries"][0]["id"].as_str().map(str::to_owned)
+    })
+    .await;
+    let path = format!("/api/v1/deliveries/{batch}");
+    let (own, whole) = (
+        fixture.with(&token, "GET", &path, &Value::Null).json(),
+        fixture.socket("GET", &path, &Value::Null).json(),
+    );
+    assert!(whole["attempt_list"][0]["remote_address"].is_string(), "{whole}");
+    assert!(whole["request"]["url"].as_str().unwrap().contains("of-all"), "{whole}");
+    assert!(!whole.to_string().contains("s3cret"), "{whole}");
+    assert_eq!(own["request"]["body"], whole["request"]["body"]);
+    assert_eq!(
+        (&own["request"]["url"], &own["request"]["headers"], &own["request"]["curl"]),
+        (&Value::Null, &json!([]), &Value::Null)
+    );
+    for name in ["remote_address", "response_headers", "response_body", "detail"] {
+        assert!(own["attempt_list"][0][name].is_null(), "{name}: {own}");
+    }
+    let bearer = format!("Bearer {token}");
+    let page = fixture.get(&format!("/delivery?id={batch}"), &[("authorization", &bearer)]);
+    assert!(
+        page.status == 200 && !page.body.contains("of-all") && !page.body.contains("127.0.0.1"),
+        "{page:?}"
+    );
+    // What it has undelivered is counted, in the title.
+    assert!(page.body.contains("<title>(1) "), "{page:?}");
     fixture.sidecar.stop().await;
     release(&fixture.database).await;
 }

@@ -319,3 +319,35 @@ async fn a_source_that_is_not_listed_is_locked_and_says_so() {
     assert!(check("from = [\"fil\"]\n").contains("`fil` is not one of"));
     release(&fixture.database).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_goes_and_comes_back_starts_its_give_up_clock_again() {
+    let database = Database::new(18, "query_clock").await;
+    database.run(&format!("{DOCUMENTS}; {HOOKS}")).await;
+    let mut sidecar = Sidecar::prepare(&database, &settings(ALLOWED));
+    sidecar.spawn_with(&[("SIDECAR_DELIVERY__GIVE_UP_AFTER", "3s")]);
+    sidecar.ready().await;
+    let fixture = Fixture { database, sidecar };
+    let [receiver] = receivers::<1>().await;
+    receiver.answers(|_| Answer::Status(500));
+    fixture.change(&row("acme", &receiver)).await;
+    fixture.insert("acme", 1..4).await;
+    let failing = async || {
+        let status = fixture.sidecar.status()?;
+        let lane = status["lanes"].as_array()?.iter().find(|lane| lane["project"] == "acme")?.clone();
+        (lane["state"] == "failing").then_some(())
+    };
+    until("the lane to fail", failing).await;
+    fixture.change("DELETE FROM hooks").await;
+    let gone = std::time::Instant::now();
+    until("more than the time", async || (gone.elapsed().as_secs() >= 4).then_some(())).await;
+    let dead = || fixture.sidecar.status().unwrap()["spool"]["dead_letter_records"].clone();
+    assert_eq!(dead(), 0, "without a webhook its time does not run");
+    fixture.change(&row("acme", &receiver)).await;
+    until("the lane to fail again", failing).await;
+    assert_eq!(dead(), 0, "it was away, and did not fail");
+    receiver.answers(|_| Answer::Status(204));
+    taken(&receiver, 3).await;
+    assert_eq!(dead(), 0);
+    fixture.end().await;
+}

@@ -8,6 +8,7 @@ use crate::e2e::cases::CASES;
 use crate::support::database::{DOCUMENTS, Database};
 use crate::support::process::Sidecar;
 use crate::support::receiver::{Received, Receiver};
+use crate::support::schemas::assert_bodies_fit;
 use crate::support::{VERSIONS, until};
 
 /// All webhooks to one receiver, at once.
@@ -63,6 +64,7 @@ async fn every_rule_holds(version: u32, identity: &str) {
         (lanes.contains_key(&end) && came > count).then_some(())
     })
     .await;
+    assert_bodies_fit(&receiver.received());
     let mut lanes = by_lane(&receiver.received());
     lanes.remove(&end);
     for (number, case) in CASES.iter().enumerate() {

@@ -35,6 +35,7 @@ fn help_names_every_command_and_ends_well() {
         "receive",
         "demo",
         "healthcheck",
+        "openapi",
         "completions",
         "man",
     ] {

@@ -49,11 +49,15 @@ impl Browser {
         let session =
             me.request("POST", "/session", &wanted).unwrap_or_else(|error| panic!("{error}: {INSTALL}"));
         me.session = format!("/session/{}", session["sessionId"].as_str().unwrap());
-        me.go("sign-in").await;
-        me.fill("input[name='token']", token).await;
-        me.press(&ENTER.to_string()).await;
-        me.sees("#main").await;
+        me.sign_in(token).await;
         me
+    }
+
+    pub(crate) async fn sign_in(&self, token: &str) {
+        self.go("sign-in").await;
+        self.fill("input[name='token']", token).await;
+        self.press(&ENTER.to_string()).await;
+        self.sees("#main").await;
     }
 
     /// Opens a page by its path.
@@ -147,6 +151,11 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", &features);
     }
 
+    /// The time zone of the clock.
+    pub(crate) fn zone(&self, zone: &str) {
+        self.devtools("Emulation.setTimezoneOverride", &json!({"timezoneId": zone}));
+    }
+
     /// With or without scripts, from the next page on.
     pub(crate) fn scripts(&self, on: bool) {
         self.devtools("Emulation.setScriptExecutionDisabled", &json!({"value": !on}));
@@ -154,6 +163,12 @@ impl Browser {
 
     /// The whole page in light, dark and on a phone, to `target/screenshots`.
     pub(crate) fn screenshots(&self, name: &str) {
+        assert_eq!(self.capture(name), Vec::<String>::new());
+    }
+
+    /// Returns what is wider than a phone.
+    pub(crate) fn capture(&self, name: &str) -> Vec<String> {
+        let mut faults = Vec::new();
         for (kind, scheme, width) in
             [("light", "light", 1280), ("dark", "dark", 1280), ("phone", "light", 360)]
         {
@@ -166,15 +181,34 @@ impl Browser {
             std::fs::write(screenshots_folder().join(format!("{name}-{kind}.png")), image).unwrap();
             if width == 360 {
                 let wide = self.run(WIDER_THAN_THE_WINDOW);
-                assert_eq!(wide, json!([]), "{name}: wider than a phone");
+                let wide = wide.as_array().into_iter().flatten();
+                faults.extend(wide.map(|element| format!("{name}: wider than a phone: {element}")));
             }
         }
         self.scheme("light");
         self.width(1280);
+        faults
+    }
+
+    /// The upper part of the page as it is read, to a file of this name in `target/screenshots`.
+    pub(crate) fn picture(&self, name: &str, (width, height): (u32, u32)) {
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
+        let image =
+            self.devtools("Page.captureScreenshot", &json!({"captureBeyondViewport": true, "clip": clip}));
+        let image =
+            base64::engine::general_purpose::STANDARD.decode(image["data"].as_str().unwrap()).unwrap();
+        std::fs::create_dir_all(screenshots_folder()).unwrap();
+        std::fs::write(screenshots_folder().join(format!("{name}.png")), image).unwrap();
     }
 
     /// Fails where the page breaks a rule of accessibility, in either scheme.
     pub(crate) fn accessible(&self, name: &str) {
+        assert_eq!(self.violations(name), Vec::<String>::new());
+    }
+
+    /// The rules of accessibility that the page breaks, in either scheme.
+    pub(crate) fn violations(&self, name: &str) -> Vec<String> {
+        let mut broken = Vec::new();
         let axe = Path::new(env!("CARGO_MANIFEST_DIR")).join(".local/axe/node_modules/axe-core/axe.min.js");
         let axe = std::fs::read_to_string(&axe)
             .unwrap_or_else(|error| panic!("{}: {error}: {INSTALL}", axe.display()));
@@ -184,9 +218,11 @@ impl Browser {
             let script = "const done = arguments[0]; axe.run(document).then(r => done(r.violations.map(v => \
                 v.id + ': ' + v.help + ' ' + v.nodes.map(n => n.html.slice(0, 200) + ' ' + n.failureSummary).join(' | '))))";
             let found = self.command("/execute/async", &json!({"script": script, "args": []}));
-            assert_eq!(found, json!([]), "{name} in {scheme}");
+            let found = found.as_array().into_iter().flatten();
+            broken.extend(found.map(|rule| format!("{name} in {scheme}: {rule}")));
         }
         self.scheme("light");
+        broken
     }
 
     /// What the browser complained about since it was asked last: no advice, which it logs at another level.

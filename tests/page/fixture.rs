@@ -11,20 +11,44 @@ pub(crate) struct Fixture {
     pub(crate) receiver: Receiver,
     pub(crate) sidecar: Sidecar,
     pub(crate) browser: Browser,
+    listen: String,
 }
 
 impl Fixture {
-    /// `settings` follow those of the database and the spool.
+    /// `settings` follow those of the database and the spool; `RECEIVER` is the receiver's URL, `KEY` a key of the spool.
     pub(crate) async fn new(name: &str, settings: &str) -> Self {
+        Self::under(name, settings, "").await
+    }
+
+    /// With `admin.base_path`, under which the browser sees the page: `/a/b`.
+    pub(crate) async fn under(name: &str, settings: &str, base_path: &str) -> Self {
         let database = Database::new(18, name).await;
         database.run(DOCUMENTS).await;
         let receiver = Receiver::start().await;
-        let mut sidecar = Sidecar::prepare(&database, settings);
+        let mut sidecar = Sidecar::prepare(
+            &database,
+            &settings.replace("RECEIVER", &receiver.url).replace("KEY", &"1".repeat(64)),
+        );
         let listen = format!("127.0.0.1:{}", port_for_later());
-        sidecar.spawn_with(&[("SIDECAR_ADMIN__LISTEN", &listen), ("SIDECAR_ADMIN__TOKEN", TOKEN)]);
+        let mut variables = vec![("SIDECAR_ADMIN__LISTEN", listen.as_str()), ("SIDECAR_ADMIN__TOKEN", TOKEN)];
+        if !base_path.is_empty() {
+            variables.push(("SIDECAR_ADMIN__BASE_PATH", base_path));
+        }
+        sidecar.spawn_with(&variables);
         sidecar.ready().await;
-        let browser = Browser::open(&format!("http://{listen}/"), TOKEN).await;
-        Self { database, receiver, sidecar, browser }
+        let browser =
+            Browser::open(&format!("http://{listen}{}/", base_path.trim_end_matches('/')), TOKEN).await;
+        Self { database, receiver, sidecar, browser, listen }
+    }
+
+    /// Stops the sidecar, does something to its spool, and starts it again. The browser signs in again.
+    pub(crate) async fn while_stopped(&mut self, change: impl FnOnce(&std::path::Path)) {
+        self.sidecar.stop().await;
+        change(&self.sidecar.spool());
+        self.sidecar.spawn_with(&[("SIDECAR_ADMIN__LISTEN", &self.listen), ("SIDECAR_ADMIN__TOKEN", TOKEN)]);
+        self.sidecar.ready().await;
+        self.browser.sign_in(TOKEN).await;
+        self.browser.complaints();
     }
 
     pub(crate) async fn insert(&self, project: &str, ids: std::ops::Range<u32>) {

@@ -9,6 +9,20 @@ async fn open(browser: &Browser, project: &str) {
     browser.go(&format!("project?project={project}")).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_never_failed_hands_over_a_specimen_with_the_names_of_its_headers() {
+    let fixture = Fixture::new("page_specimen", "key = \"KEY\"\n[delivery]\nheader_prefix = \"acme\"").await;
+    let browser = &fixture.browser;
+    let body = format!(r#"{{"url": "{}", "headers": {{"x-token": "geheim"}}}}"#, fixture.receiver.url);
+    fixture.sidecar.request("PATCH", "/api/v1/webhooks/alpha/modified", &body).unwrap();
+    browser.go("webhook/hand-over?project=alpha&callback=modified").await;
+    for wanted in ["acme-project: alpha", "acme-test: 1", "x-token: <redacted>", "specimen-id"] {
+        browser.reads("pre", wanted).await;
+    }
+    assert!(!browser.sees("pre").await.contains("geheim"));
+    fixture.end().await;
+}
+
 /// Sets the URL of a callback on the page.
 async fn set_url(fixture: &Fixture, project: &str, callback: &str, url: &str) {
     let browser = &fixture.browser;
@@ -50,10 +64,20 @@ async fn a_webhook_is_set_fails_is_mended_and_recovers() {
     fixture.insert("alpha", 2..5).await;
     browser.reads("#card-ingested .pill", "Failing").await;
     browser.reads("#card-ingested", "answered 503").await;
+    browser.reads("#card-ingested dl", "HTTP 503, 20").await;
+    browser.reads("#card-ingested dl", "UTC, ").await;
+    browser.reads("#card-ingested .legend", "24 h ago").await;
+    browser.reads("#card-ingested .legend", " failed").await;
+    browser.reads("#card-ingested", "Send the documents that exist (5)").await;
     browser.screenshots("project-failing");
     browser.accessible("project with a failing webhook");
     browser.click("#card-ingested .notice a").await;
-    browser.reads("pre", "curl -i 'http://127.0.0.1").await;
+    // The very batch that fails, as curl.
+    browser.reads("pre", "curl --request POST 'http://127.0.0.1").await;
+    let failing = fixture.receiver.received().last().unwrap().header("webhook-id").to_owned();
+    browser.reads("pre", &format!("webhook-id: {failing}")).await;
+    browser.reads("pre", r#"--data-raw '{"docs":[{"id":"2""#).await;
+    browser.reads("pre", "Cause: ").await;
     browser.screenshots("hand-over");
     browser.go("projects?state=failing").await;
     browser.reads("#projects", "alpha").await;

@@ -1,5 +1,6 @@
 //! What was sent is sent again from a place or time on, and what was given up once more.
 
+mod bulk;
 mod dead_letters;
 mod deliveries;
 mod documents;

@@ -21,7 +21,7 @@ async fn what_makes_no_sense_is_refused_with_the_valid_form_or_range() {
             &["`from_lsn`", "lies ahead of the stream, which is read up to"],
         ),
         (json!({"from_lsn": window, "to_lsn": "FFFFFFFF/0"}), 400, &["`to_lsn`", "lies ahead"]),
-        (json!({"from_lsn": window, "to_lsn": "0/1"}), 400, &["the end 0/1 lies before the start"]),
+        (json!({"from_lsn": window, "to_lsn": "0/1"}), 400, &["`to_lsn`: 0/1 lies before the start"]),
         (json!({"from_lsn": window, "to_lsn": "x"}), 400, &["`to_lsn`", "not an LSN"]),
         (json!({"since": "yesterday"}), 400, &["RFC 3339"]),
         (json!({"since": "2999-01-01T00:00:00Z"}), 400, &["lies in the future"]),

@@ -140,3 +140,48 @@ async fn another_cluster_is_adopted_with_a_new_epoch_and_the_differences() {
     let of = |epoch: &str| again.iter().filter(|request| request.header("sidecar-epoch") == epoch).count();
     assert_eq!((of(old), of(new)), (1, 2), "a batch is of one epoch: {again:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_cancelled_ends_and_the_stream_and_the_next_one_go_on() {
+    let fixture = Fixture::new(18, "cancel", 50).await;
+    let none = fixture.resync(&["--cancel"]).await;
+    assert!(
+        !none.status.success() && String::from_utf8_lossy(&none.stderr).contains("no resync is under way"),
+        "{none:?}"
+    );
+    unseen(&fixture, "UPDATE documents SET labels = '{unseen}' WHERE id = 10").await;
+    // The comparison waits for the table.
+    let mut locked = fixture.database.session().await;
+    let lock = locked.transaction().await.unwrap();
+    lock.batch_execute("LOCK TABLE documents IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let (status, body) = fixture.sidecar.request("POST", "/api/v1/resync", "{}").unwrap();
+    assert_eq!(status, 200, "{body}");
+    until("the resync to run", async || {
+        let status = fixture.sidecar.resync_status()?;
+        (status["state"] == "running" && status["cancellable"] == true).then_some(())
+    })
+    .await;
+    let html = until("the button", async || {
+        let html = fixture.sidecar.get("/table")?.1;
+        html.contains("table/cancel").then_some(html)
+    })
+    .await;
+    assert!(html.contains("Cancel the resync"), "{html}");
+    let cancelled = fixture.resync(&["--cancel"]).await;
+    assert!(cancelled.status.success(), "{cancelled:?}");
+    lock.rollback().await.unwrap();
+    let ended = until("the resync to end", async || {
+        fixture.sidecar.resync_status().filter(|status| status["state"] == "cancelled")
+    })
+    .await;
+    assert!(ended["result"].as_str().unwrap().contains("cancelled on request"), "{ended}");
+    let audit = fixture.sidecar.get("/api/v1/audit").unwrap().1;
+    assert!(audit.contains("a resync was cancelled"), "{audit}");
+    fixture.sidecar.ready().await;
+    assert_eq!(fixture.delivered(), [] as [Delivered; 0]);
+    fixture.database.run("UPDATE documents SET labels = '{streamed}' WHERE id = 11").await;
+    until("a change after it", async || (fixture.receiver.records_taken() == 1).then_some(())).await;
+    let done = fixture.resync(&[]).await;
+    assert!(done.status.success(), "{done:?}");
+    until("the difference", async || (fixture.receiver.records_taken() == 2).then_some(())).await;
+}

@@ -20,6 +20,7 @@ pub mod port;
 pub mod process;
 pub mod proxy;
 pub mod receiver;
+pub mod schemas;
 pub mod server;
 pub mod tmpfs;
 pub mod workload;

@@ -11,8 +11,10 @@ use crate::secret::Secret;
 #[serde(deny_unknown_fields)]
 pub struct TokenRequest {
     /// Its name: the audit log names it.
+    #[schema(pattern = "^[A-Za-z0-9._@-]{1,64}$")]
     pub name: String,
     /// What it may do.
+    #[schema(min_items = 1)]
     pub can: Vec<Capability>,
     /// The one project that it is for; absent: all.
     #[serde(default)]
@@ -71,6 +73,7 @@ pub struct LinkRequest {
     #[serde(default)]
     pub project: Option<String>,
     /// What it allows.
+    #[schema(min_items = 1)]
     pub can: Vec<Capability>,
     /// When it ends, and with it the session that it was exchanged for: a duration like `8h` (the default), or a time.
     #[serde(default)]

@@ -8,7 +8,7 @@ use crate::outcome::Class;
 use crate::record::Callback;
 
 /// A page of batches, filtered, or those of a search.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, IntoParams, PartialEq)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DeliveryQuery {

@@ -13,6 +13,7 @@ use crate::record::Callback;
 #[into_params(parameter_in = Query)]
 pub struct DocumentQuery {
     /// `next` of the page before.
+    #[param(pattern = "^[0-9]{1,18}$")]
     pub after: Option<String>,
     /// The most records to return: 1 to 200, 20 by default.
     #[param(minimum = 1, maximum = 200, default = 20)]

@@ -7,8 +7,10 @@ mod access;
 mod activity;
 mod dead_letters;
 mod deliveries;
+mod delivery_acts;
 mod documents;
 mod jobs;
+mod lane_activity;
 mod operations;
 mod projects;
 mod records;
@@ -35,11 +37,13 @@ pub use deliveries::{
     DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
     DeliveryStatus, FoundRecordStatus,
 };
+pub use delivery_acts::{DeliveryCounts, DeliverySelection};
 pub use documents::{DocumentDetail, DocumentQuery, DocumentRecord, RowStatus, ShadowStatus};
 pub use jobs::{JobList, JobState, JobStatus};
+pub use lane_activity::{ActivityBar, LaneActivity, LaneFailure};
 pub use operations::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use projects::{
-    CallbackDetail, ProjectDetail, ProjectPage, ProjectQuery, ProjectStatus, STATES_BY_WEIGHT,
+    CallbackDetail, DocumentCount, ProjectDetail, ProjectPage, ProjectQuery, ProjectStatus, STATES_BY_WEIGHT,
 };
 pub use records::{RecordBody, RecordQuery};
 pub use replays::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, WindowStatus};

@@ -39,6 +39,9 @@ pub struct EffectiveSetting {
     pub name: String,
     /// As the settings file would have it; `"…"` for a secret.
     pub value: String,
+    /// What the process started with, where that is another value.
+    #[serde(default)]
+    pub at_start: Option<String>,
     /// Where it is set: `defaults`, file and line, the environment or `--set`.
     pub source: String,
 }

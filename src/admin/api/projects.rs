@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::deliveries::DeliveryRequest;
+use super::lane_activity::LaneActivity;
 use super::status::{LaneBacklog, LaneStatus};
 use super::webhooks::WebhookDetail;
 use crate::deliver::LaneCondition;
@@ -57,6 +59,18 @@ pub struct ProjectDetail {
     pub project: String,
     /// The three callbacks.
     pub callbacks: Vec<CallbackDetail>,
+    /// Its live documents; `null`: not known before the first start has finished.
+    #[serde(default)]
+    pub documents: Option<DocumentCount>,
+}
+
+/// How many live documents a project has.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+pub struct DocumentCount {
+    /// Their number.
+    pub count: u64,
+    /// It is estimated from a sample of the documents.
+    pub is_estimate: bool,
 }
 
 /// One callback of a project.
@@ -69,6 +83,13 @@ pub struct CallbackDetail {
     pub webhook: Option<WebhookDetail>,
     /// Its lane; `null`: it has had no record.
     pub lane: Option<LaneStatus>,
+    /// What was attempted for its lane lately.
+    #[serde(default)]
+    pub activity: Option<LaneActivity>,
+    /// A test request with a specimen as its body, secrets replaced; `null`: it has no webhook, or one for all projects,
+    /// which a caller of one project does not see.
+    #[serde(default)]
+    pub specimen: Option<DeliveryRequest>,
 }
 
 /// Which of a project's states matters most: the first of these.

@@ -31,6 +31,8 @@ pub struct ResyncRequest {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ResyncState {
+    /// It was cancelled on request. Records that it had made are sent.
+    Cancelled,
     /// It finished.
     Done,
     /// It ended without an effect.
@@ -47,12 +49,13 @@ pub enum ResyncState {
 
 impl ResyncState {
     /// Every state.
-    pub const ALL: [Self; 6] =
-        [Self::Done, Self::Failed, Self::Held, Self::Refused, Self::Running, Self::Waiting];
+    pub const ALL: [Self; 7] =
+        [Self::Cancelled, Self::Done, Self::Failed, Self::Held, Self::Refused, Self::Running, Self::Waiting];
 
     /// As status and metrics write it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Cancelled => "cancelled",
             Self::Done => "done",
             Self::Failed => "failed",
             Self::Held => "held",
@@ -78,6 +81,9 @@ pub struct ResyncStatus {
     pub state: ResyncState,
     /// Why it was started.
     pub why: String,
+    /// It was requested and has not ended, and may be cancelled.
+    #[serde(default)]
+    pub cancellable: bool,
     /// How it ended, as a sentence.
     pub result: Option<String>,
     /// The LSN up to which the stream was applied before it.
@@ -96,7 +102,7 @@ pub struct ResyncStatus {
     pub excluded: u64,
 }
 
-/// The response to an accepted request.
+/// The response to an accepted request, of a resync or of its cancel.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 pub struct ResyncAccepted {
     /// The number under which the status shows the resync.

@@ -21,6 +21,10 @@ pub struct Status {
     /// When this process started.
     #[schema(format = DateTime)]
     pub started_at: String,
+    /// When the status was made.
+    #[serde(default)]
+    #[schema(format = DateTime)]
+    pub at: String,
     /// The body of `/-/ready`.
     pub readiness: Readiness,
     /// The replication side.
@@ -108,6 +112,24 @@ pub struct SourceStatus {
     pub retained_bytes: Option<u64>,
     /// `reserved`, `extended`, `unreserved` or `lost`, as the server reports it.
     pub wal_status: Option<String>,
+    /// When the slot's confirmed LSN was first seen.
+    #[serde(default)]
+    #[schema(format = DateTime)]
+    pub confirmed_at: Option<String>,
+    /// For how long the oldest WAL that is not confirmed has been written, at least.
+    #[serde(default)]
+    pub confirmed_lag_seconds: Option<f64>,
+    /// How long it takes to confirm what is written, at the rate of the last minute; `null`: the lag does not shrink, or
+    /// is too small to say.
+    #[serde(default)]
+    pub catches_up_in_seconds: Option<f64>,
+    /// Bytes of WAL that can be written before the slot may be lost; `null`: the server has no limit.
+    #[serde(default)]
+    pub safe_wal_bytes: Option<u64>,
+    /// What the server's walsender waits for, as type and name of its wait event: `Client/WalSenderWaitForWal`. `null`:
+    /// for nothing, or the role may not see it.
+    #[serde(default)]
+    pub walsender_waits_for: Option<String>,
     /// When the slot was last read from the server.
     #[serde(rename = "slot_asked_at")]
     #[schema(format = DateTime)]
@@ -219,6 +241,15 @@ pub struct SpoolStatus {
     pub bytes_max: u64,
     /// The size of the file. It never shrinks; free space in it is reused.
     pub file_bytes: u64,
+    /// Free bytes of its disk; `null`: the file system does not say.
+    #[serde(default)]
+    pub disk_free_bytes: Option<u64>,
+    /// When `spool.bytes_max` or the disk is reached, at the rate of the last hour; `null`: it does not grow.
+    #[serde(default)]
+    pub full_in_seconds: Option<f64>,
+    /// The length of the window: how far back a replay reaches.
+    #[serde(default)]
+    pub window_seconds: Option<f64>,
     /// Documents in the shadow.
     pub shadow_documents: u64,
     /// Bytes of the shadow.

@@ -32,7 +32,7 @@ fn window() -> Value {
 #[test]
 fn a_status_keeps_its_keys() {
     survives::<Status>(json!({
-        "version": "1.0.0", "started_at": "2026-01-31T09:00:00Z",
+        "version": "1.0.0", "started_at": "2026-01-31T09:00:00Z", "at": "2026-01-31T10:00:00Z",
         "readiness": {"ready": false, "reasons": ["spool full"]},
         "source": {
             "state": "waiting_for_postgres", "detail": "no answer", "database": "postgres://h/d",
@@ -40,16 +40,19 @@ fn a_status_keeps_its_keys() {
             "confirmed_lsn": "0/1", "whole_lsn": "0/2",
             "open_transaction": {"commit_lsn": "0/3", "changes_applied": 7, "records_made": 8},
             "last_message_at": null, "confirmed_lag_bytes": 1, "retained_bytes": 2, "wal_status": "reserved",
+            "confirmed_at": "2026-01-31T09:00:00Z", "confirmed_lag_seconds": 1.5, "catches_up_in_seconds": null,
+            "safe_wal_bytes": 3, "walsender_waits_for": "Client/WalSenderWaitForWal",
             "slot_asked_at": "2026-01-31T09:00:00Z",
             "seeding": {"done": 1, "estimate": 2, "documents_per_second": null, "seconds_left": null},
             "resync": {
-                "number": 1, "state": "held", "why": "why", "result": "result", "from_lsn": "0/1", "to_lsn": "0/2",
+                "number": 1, "state": "held", "why": "why", "cancellable": true, "result": "result", "from_lsn": "0/1", "to_lsn": "0/2",
                 "rows": 1, "gone": 2, "ingested": 3, "modified": 4, "excluded": 5
             }
         },
         "spool": {
             "path": "/spool", "epoch": "0199", "room": "near", "live_bytes": 1, "bytes_max": 2, "file_bytes": 3,
-            "shadow_documents": 4, "shadow_bytes": 5, "dead_letter_records": 6, "window": window()
+            "shadow_documents": 4, "shadow_bytes": 5, "dead_letter_records": 6, "window": window(),
+            "disk_free_bytes": 7, "full_in_seconds": 8.5, "window_seconds": null
         },
         "lanes": [{
             "project": "p", "callback": "ingested", "state": "failing",

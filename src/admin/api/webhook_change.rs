@@ -27,8 +27,10 @@ pub struct WebhookChange {
     /// Of `modified`, only records of these: `labels`, `predicted_labels`, `similarity`.
     pub properties: Option<Vec<String>>,
     /// Who is asked where it fails.
+    #[schema(max_length = 500)]
     pub owner: Option<String>,
     /// A note for those who see it.
+    #[schema(max_length = 2000)]
     pub note: Option<String>,
     /// A file with the certificate that is shown to the receiver.
     pub client_cert: Option<String>,
@@ -51,12 +53,15 @@ pub struct WebhookChange {
     /// How many times the content of a batch is refused before the refused records are searched.
     pub refusals_max: Option<u32>,
     /// A duration: how long records wait before they become dead letters.
+    #[schema(pattern = "^[0-9]{1,6} ?(ms|s|m|h|d)$")]
     pub give_up_after: Option<String>,
     /// A duration: how long records wait for earlier ones of the same document in a lane that fails.
+    #[schema(pattern = "^[0-9]{1,6} ?(ms|s|m|h|d)$")]
     pub order_wait: Option<String>,
     /// How much of an answer's body is read.
     pub response_bytes_max: Option<Size>,
     /// A duration: the age up to which a connection begins another request.
+    #[schema(pattern = "^[0-9]{1,6} ?(ms|s|m|h|d)$")]
     pub connection_age_max: Option<String>,
     /// Compress bodies of more than 1 KiB.
     pub gzip: Option<bool>,

@@ -24,6 +24,7 @@ pub struct PauseRequest {
     pub all: bool,
     /// Why, for `list` and the log.
     #[serde(default)]
+    #[schema(max_length = 1000, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     pub reason: Option<String>,
 }
 
@@ -88,6 +89,7 @@ pub struct SkipResult {
 
 /// What is skipped of one lane.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SkipLane {
     /// The callback.
     pub callback: Callback,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::webhooks::WebhookOrigin;
+use super::webhooks::{WebhookKey, WebhookOrigin};
 use crate::secret::Secret;
 
 /// The response to `POST /api/v1/webhooks/secret`.
@@ -39,13 +39,22 @@ pub struct RotateRequest {
     /// The project, or `*`.
     pub project: String,
     /// The callback, or `*`.
+    #[schema(pattern = "^(ingested|modified|excluded|\\*)$")]
     pub callback: String,
     /// How long the old secrets sign beside the new one; 24 hours by default.
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 31_536_000)]
     pub overlap_seconds: Option<f64>,
     /// The new secret: a text, `{"env": "NAME"}` or `{"file": "PATH"}`. By default, one is drawn.
     #[serde(default)]
     pub secret: Option<Value>,
+}
+
+impl RotateRequest {
+    /// The webhook that it is of.
+    pub fn key(&self) -> WebhookKey {
+        WebhookKey { project: self.project.clone(), callback: self.callback.clone() }
+    }
 }
 
 /// The response to `rotate`.

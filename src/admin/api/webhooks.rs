@@ -7,6 +7,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::status::LaneStatus;
 use super::webhook_sources::WebhookSourcesStatus;
+use crate::admin::request_error::RequestError;
+use crate::record::Callback;
 
 /// The body of `GET /api/v1/webhooks`.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
@@ -78,7 +80,23 @@ pub struct WebhookKey {
     /// The project, or `*`.
     pub project: String,
     /// The callback, or `*`.
+    #[schema(pattern = "^(ingested|modified|excluded|\\*)$")]
+    #[param(pattern = "^(ingested|modified|excluded|\\*)$")]
     pub callback: String,
+}
+
+impl WebhookKey {
+    /// Refuses what can be the key of no webhook.
+    pub fn check(&self) -> Result<(), RequestError> {
+        if self.callback == "*" || self.callback.parse::<Callback>().is_ok() {
+            return Ok(());
+        }
+        let why = format!(
+            "`{}` is not a callback: `ingested`, `modified`, `excluded` or `*` is expected",
+            self.callback
+        );
+        Err(RequestError::field("callback", why))
+    }
 }
 
 /// The query of a change: `?revision=7`.

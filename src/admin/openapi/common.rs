@@ -17,7 +17,43 @@ pub(super) fn complete(document: &mut Value) {
             }
         }
     }
+    join_fields(document);
     without_links(document);
+    with_bounds(document);
+    close_variants(document);
+}
+
+/// A variant that is an object with one field has no other.
+fn close_variants(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for variant in fields.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
+                let has_one_field = ["properties", "required"].iter().all(|name| {
+                    let names = variant.get(name);
+                    let count = names.and_then(Value::as_object).map(Map::len);
+                    count.or_else(|| names.and_then(Value::as_array).map(Vec::len)) == Some(1)
+                });
+                if let Some(variant) = variant.as_object_mut().filter(|_| has_one_field) {
+                    variant.entry("additionalProperties").or_insert(json!(false));
+                }
+            }
+            fields.values_mut().for_each(close_variants);
+        }
+        Value::Array(values) => values.iter_mut().for_each(close_variants),
+        _ => {}
+    }
+}
+
+/// Fields of a body that exclude or require each other, which a type does not say.
+fn join_fields(document: &mut Value) {
+    let rules: Value = serde_json::from_str(include_str!("rules.json")).unwrap_or_default();
+    for (name, rule) in rules.as_object().into_iter().flatten() {
+        let schema =
+            document.pointer_mut(&format!("/components/schemas/{name}")).and_then(Value::as_object_mut);
+        if let (Some(schema), Some(rule)) = (schema, rule.as_object()) {
+            schema.extend(rule.clone());
+        }
+    }
 }
 
 fn complete_operation(endpoint: &Endpoint, operation: &mut Map<String, Value>) {
@@ -64,7 +100,7 @@ fn statuses(endpoint: &Endpoint, operation: &Map<String, Value>) -> Vec<(&'stati
     let is_in_path = endpoint.path.contains('{');
     let given = [
         (has("parameters") || has("requestBody"), "400", "The request is invalid."),
-        (!endpoint.needs.is_empty(), "401", "It takes a token, or the token is not valid."),
+        (true, "401", "It takes a token, or the token is not valid."),
         (!endpoint.needs.is_empty(), "403", "The caller lacks a capability, or the project is another one."),
         (
             is_in_path || has("requestBody"),
@@ -79,7 +115,7 @@ fn statuses(endpoint: &Endpoint, operation: &Map<String, Value>) -> Vec<(&'stati
         (has_if_match(operation), "412", "Another change came first than the one that `if-match` names."),
         (has("requestBody"), "413", "The body is too large."),
         (true, "421", "The request names a host that is not ours."),
-        (!endpoint.needs.is_empty(), "429", "Too many failed logins: wait for the seconds of `retry-after`."),
+        (true, "429", "Too many failed logins: wait for the seconds of `retry-after`."),
         (!endpoint.needs.is_empty(), "500", "The spool cannot be read or written."),
     ];
     given.into_iter().filter(|(applies, ..)| *applies).map(|(_, status, about)| (status, about)).collect()
@@ -93,6 +129,26 @@ fn has_if_match(operation: &Map<String, Value>) -> bool {
 fn problem(about: &str) -> Value {
     let schema = json!({ "$ref": "#/components/schemas/Problem" });
     json!({ "description": about, "content": { PROBLEM_JSON: { "schema": schema } } })
+}
+
+/// An unsigned number has the bounds of its type: a `format` would be that of a signed one.
+fn with_bounds(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            let most = match fields.get("format").and_then(Value::as_str) {
+                Some("int32") => u64::from(u32::MAX),
+                Some("int64") => u64::MAX,
+                _ => 0,
+            };
+            if most > 0 && fields.contains_key("minimum") {
+                fields.remove("format");
+                fields.entry("maximum").or_insert_with(|| json!(most));
+            }
+            fields.values_mut().for_each(with_bounds);
+        }
+        Value::Array(values) => values.iter_mut().for_each(with_bounds),
+        _ => {}
+    }
 }
 
 /// Links to other types, as the types' documentation has them, are names here.

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use utoipa::OpenApi;
 
 use super::access_routes::AccessPaths;
+use super::delivery_act_routes::DeliveryActPaths;
 use super::extract::Path;
 use super::operation_routes::OperationPaths;
 use super::project_routes::ProjectPaths;
@@ -39,6 +40,7 @@ pub fn openapi() -> Value {
         ProjectPaths::openapi(),
         WebhookPaths::openapi(),
         RecordPaths::openapi(),
+        DeliveryActPaths::openapi(),
         ResendPaths::openapi(),
         AccessPaths::openapi(),
         OperationPaths::openapi(),
@@ -46,13 +48,14 @@ pub fn openapi() -> Value {
         described.merge(paths);
     }
     let mut document = serde_json::to_value(described).unwrap_or_default();
-    document["info"] = json!({
+    let info = json!({
         "title": "sidecar",
         "version": env!("CARGO_PKG_VERSION"),
         "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         "description": ABOUT,
     });
-    document["components"]["securitySchemes"] = json!({
+    set(&mut document, "", "info", info);
+    let schemes = json!({
         "token": {
             "type": "http",
             "scheme": "bearer",
@@ -65,12 +68,20 @@ pub fn openapi() -> Value {
             "description": "The session of a browser that signed in, or opened a one-time link."
         },
     });
+    set(&mut document, "/components", "securitySchemes", schemes);
     for callback in Callback::ALL {
-        document["components"]["schemas"][bodies::name(callback)] = bodies::component(callback);
+        set(&mut document, "/components/schemas", bodies::name(callback), bodies::component(callback));
     }
-    document["webhooks"] = receivers::webhooks();
+    set(&mut document, "", "webhooks", receivers::webhooks());
     common::complete(&mut document);
     document
+}
+
+/// Sets a field of the object at `place`.
+fn set(document: &mut Value, place: &str, name: &str, value: Value) {
+    if let Some(fields) = document.pointer_mut(place).and_then(Value::as_object_mut) {
+        fields.insert(name.to_owned(), value);
+    }
 }
 
 /// What is described of the endpoints of this file.
@@ -87,7 +98,7 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
 async fn document(State(admin): State<Arc<AdminState>>) -> Response {
     let mut document = openapi();
     if !admin.options.base_path.is_empty() {
-        document["servers"] = json!([{ "url": admin.options.base_path }]);
+        set(&mut document, "", "servers", json!([{ "url": admin.options.base_path }]));
     }
     Json(document).into_response()
 }

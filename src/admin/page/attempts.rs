@@ -1,6 +1,7 @@
 //! Attempts as the page shows them: what came of each, and how long its steps took. Pure.
 
 use super::parts::Pill;
+use super::times::{Fact, Time};
 use super::{show, texts as t};
 use crate::admin::api::AttemptStatus;
 use crate::admin::text;
@@ -16,11 +17,11 @@ pub(super) struct Attempts {
 /// One attempt.
 pub(super) struct Row {
     pub(super) number: u32,
-    pub(super) started: String,
+    pub(super) started: Time,
     pub(super) pill: Pill,
     pub(super) outcome: String,
     pub(super) steps: Vec<Step>,
-    pub(super) facts: Vec<(&'static str, String)>,
+    pub(super) facts: Vec<(&'static str, Fact)>,
     pub(super) answer_headers: Option<String>,
     pub(super) answer_body: Option<String>,
 }
@@ -47,7 +48,7 @@ impl Row {
         let is_delivered = attempt.outcome == OutcomeKind::Delivered;
         Self {
             number: attempt.number,
-            started: show::time(&attempt.started_at),
+            started: Time::of(&attempt.started_at),
             pill: if is_delivered { Pill::ok(t::attempts::DELIVERED) } else { Pill::bad(t::FAILED) },
             outcome: outcome(attempt.status, attempt.outcome),
             steps: steps(attempt),
@@ -63,16 +64,19 @@ pub(super) fn outcome(status: Option<u16>, outcome: OutcomeKind) -> String {
     status.map_or_else(|| outcome.name().to_owned(), |status| format!("HTTP {status}"))
 }
 
-fn facts(attempt: &AttemptStatus) -> Vec<(&'static str, String)> {
+fn facts(attempt: &AttemptStatus) -> Vec<(&'static str, Fact)> {
     let reuse = if attempt.connection_reused { t::attempts::REUSED } else { t::attempts::NEW_CONNECTION };
     let optional = [
-        (t::attempts::ANSWER, attempt.detail.as_deref().filter(|detail| !detail.is_empty()).map(show::plain)),
-        (t::attempts::FAILED_AT, attempt.phase.map(|phase| phase.name().to_owned())),
-        (t::attempts::PEER, attempt.remote_address.as_ref().map(|peer| format!("{peer}, {reuse}"))),
-        (t::attempts::NEXT, attempt.next_attempt_at.as_deref().map(show::time)),
-        (t::attempts::REQUEST_ID, attempt.request_id.clone()),
+        (
+            t::attempts::ANSWER,
+            attempt.detail.as_deref().filter(|detail| !detail.is_empty()).map(show::plain).map(Fact::from),
+        ),
+        (t::attempts::FAILED_AT, attempt.phase.map(|phase| phase.name().to_owned().into())),
+        (t::attempts::PEER, attempt.remote_address.as_ref().map(|peer| format!("{peer}, {reuse}").into())),
+        (t::attempts::NEXT, attempt.next_attempt_at.as_deref().map(|at| Time::of(at).into())),
+        (t::attempts::REQUEST_ID, attempt.request_id.clone().map(Fact::from)),
     ];
-    let took = (t::attempts::DURATION, show::short(attempt.took_seconds));
+    let took = (t::attempts::DURATION, show::short(attempt.took_seconds).into());
     let known = optional.into_iter().filter_map(|(name, fact)| Some((name, fact?)));
     std::iter::once(took).chain(known).collect()
 }

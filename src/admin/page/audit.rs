@@ -10,6 +10,7 @@ use axum::routing::get;
 
 use super::frame::Nav;
 use super::serve::show_page;
+use super::times::Time;
 use super::visit::{Links, Visit};
 use super::{show, texts as t};
 use crate::admin::api::{AuditEntry, AuditPage, AuditQuery};
@@ -41,7 +42,7 @@ struct Audit {
 }
 
 struct Row {
-    at: String,
+    at: Time,
     by: String,
     what: String,
     project: String,
@@ -70,7 +71,7 @@ impl Row {
         let more =
             [entry.host.as_deref().map(show::plain), fingerprint, entry.detail.as_deref().map(show::plain)];
         Self {
-            at: show::time(&entry.at),
+            at: Time::of(&entry.at),
             by: show::plain(&entry.by),
             what: show::plain(&entry.what),
             project: text(&entry.project),

@@ -17,6 +17,8 @@ pub(super) struct Confirm {
     /// It destroys something.
     pub(super) is_danger: bool,
     pub(super) is_allowed: bool,
+    /// There is something to do.
+    pub(super) is_possible: bool,
     /// Where to go instead.
     pub(super) back: String,
 }

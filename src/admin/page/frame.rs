@@ -2,11 +2,12 @@
 
 use askama::Template;
 
-use super::parts::Undelivered;
+use super::parts::{Undelivered, is_failing};
 use super::render::rendered;
 use super::visit::{Links, Visit};
 use super::{show, texts as t};
 use crate::admin::access::{Access, Caller, Endpoint, Reach};
+use crate::admin::api::DeadLetterSelection;
 use crate::admin::control::Control;
 use crate::admin::request_error::RequestError;
 
@@ -19,6 +20,7 @@ pub(super) enum Nav {
     Document,
     DeadLetters,
     Replay,
+    Jobs,
     Tail,
     Table,
     Doctor,
@@ -28,13 +30,14 @@ pub(super) enum Nav {
 
 impl Nav {
     /// In the order of the navigation, each with its path and its name.
-    const ALL: [(Self, &'static str, &'static str); 11] = [
+    const ALL: [(Self, &'static str, &'static str); 12] = [
         (Self::Overview, "", t::nav::OVERVIEW),
         (Self::Projects, "projects", t::nav::PROJECTS),
         (Self::Deliveries, "deliveries", t::nav::DELIVERIES),
         (Self::Document, "document", t::nav::DOCUMENT),
         (Self::DeadLetters, "dead-letters", t::nav::DEAD_LETTERS),
         (Self::Replay, "replay", t::nav::REPLAY),
+        (Self::Jobs, "jobs", t::nav::JOBS),
         (Self::Tail, "tail", t::nav::TAIL),
         (Self::Table, "table", t::nav::TABLE),
         (Self::Doctor, "doctor", t::nav::DOCTOR),
@@ -79,9 +82,11 @@ pub(super) fn page(
     (nav, title): (Nav, &str),
     content: &str,
 ) -> Result<String, RequestError> {
-    // The status is of all projects.
-    let status = visit.access.scope.require_all().and_then(|()| control.recent_status(&visit.access));
-    let undelivered = status.map_or(0, |status| Undelivered::of(&status).total());
+    let undelivered = match visit.access.scope.project() {
+        // The status is of all projects.
+        None => control.recent_status(&visit.access).map_or(0, |status| Undelivered::of(&status).total()),
+        Some(own) => own_undelivered(control, visit, own).unwrap_or_default(),
+    };
     let done = visit.query("done").and_then(|what| t::done(what, visit.number("count").unwrap_or(0)));
     let (who, sign_in) = match &visit.access.caller {
         Caller::Anonymous => (None, Some(visit.links.to("sign-in"))),
@@ -101,4 +106,12 @@ pub(super) fn page(
         done,
         content,
     })
+}
+
+/// What a caller of one project sees as undelivered: its dead letters, and what waits in its lanes that fail.
+fn own_undelivered(control: &dyn Control, visit: &Visit, own: &str) -> Result<u64, RequestError> {
+    let all = DeadLetterSelection { project: Some(own.to_owned()), dry_run: true, ..Default::default() };
+    let dead = control.discard(&all, &visit.access)?.records;
+    let lanes = control.project(own, &visit.access)?.callbacks.into_iter().filter_map(|of| of.lane);
+    Ok(dead + lanes.filter(is_failing).map(|lane| lane.pending.records).sum::<u64>())
 }

@@ -24,6 +24,7 @@ mod doctor;
 mod document;
 mod form;
 mod frame;
+mod jobs;
 mod lanes;
 mod live;
 mod overview;
@@ -35,9 +36,11 @@ mod serve;
 mod settings;
 mod show;
 mod sign_in;
+mod spark;
 mod table;
 mod tail;
 mod texts;
+mod times;
 mod utc;
 mod visit;
 mod webhook;
@@ -63,6 +66,7 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
         .merge(doctor::router())
         .merge(settings::router())
         .merge(deliveries::router())
+        .merge(jobs::router())
         .merge(document::router())
         .merge(table::router())
         .merge(tail::router())

@@ -22,6 +22,10 @@ impl Pill {
         Self { tone: "quiet", icon: "○", word }
     }
 
+    pub(super) const fn warn(word: &'static str) -> Self {
+        Self { tone: "warn", icon: "!", word }
+    }
+
     pub(super) const fn bad(word: &'static str) -> Self {
         Self { tone: "bad", icon: "✕", word }
     }

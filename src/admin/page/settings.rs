@@ -38,6 +38,7 @@ struct Settings {
 struct Row {
     name: String,
     value: String,
+    at_start: Option<String>,
     source: String,
 }
 
@@ -51,6 +52,7 @@ impl Settings {
         let rows = list.settings.iter().filter(matches).map(|setting| Row {
             name: show::plain(&setting.name),
             value: show::plain(&setting.value),
+            at_start: setting.at_start.as_deref().map(show::plain).map(|value| t::settings::at_start(&value)),
             source: show::plain(&setting.source),
         });
         Self { rows: rows.collect(), links: visit.links.clone(), search: search.to_owned(), is_changed_only }

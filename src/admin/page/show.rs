@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::admin::text;
 use crate::amount;
+use crate::time::Timestamp;
 
 /// `1,234,567`
 pub(super) fn number(number: impl Borrow<u64>) -> String {
@@ -46,6 +47,11 @@ pub(super) fn span(seconds: impl Borrow<f64>) -> String {
     }
 }
 
+/// `1 s`, `40 s`, `4 min`: of an estimate, in whole seconds and at least one.
+pub(super) fn about(seconds: impl Borrow<f64>) -> String {
+    amount::span(Duration::try_from_secs_f64(seconds.borrow().max(1.0).round()).unwrap_or_default())
+}
+
 /// `0`, `2.5`, `1,234`
 pub(super) fn rate(per_second: impl Borrow<f64>) -> String {
     let rate = *per_second.borrow();
@@ -76,6 +82,20 @@ pub(super) fn time(rfc3339: &str) -> String {
     rfc3339.get(..19).map_or_else(|| rfc3339.to_owned(), |time| time.replace('T', " "))
 }
 
+/// Seconds from one time to another, both RFC 3339.
+pub(super) fn between(from: &str, to: &str) -> Option<f64> {
+    let (from, to) = (Timestamp::from_rfc3339(from)?, Timestamp::from_rfc3339(to)?);
+    Some(to.since(from).as_secs_f64())
+}
+
+/// `Thu 2026-12-03 03:12 UTC`: so many seconds after a time of RFC 3339.
+pub(super) fn moment_in(from: &str, seconds: f64) -> String {
+    let wait = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let at = Timestamp::from_rfc3339(from).map(|from| from.plus(wait).0);
+    let at = at.and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok());
+    at.map(|at| at.strftime("%a %Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,8 +112,11 @@ mod tests {
             [0.42, 12.0, 360.0, 10_800.0, 777_600.0].map(span),
             ["0.4 s", "12 s", "6 min", "3 h", "9 days"]
         );
+        assert_eq!([0.001, 2.4, 240.0].map(about), ["1 s", "2 s", "4 min"]);
         assert_eq!([0.000_31, 0.0123, 0.9, 1.25].map(short), ["0.3 ms", "12 ms", "900 ms", "1.2 s"]);
         assert_eq!(plain("a\u{202e}b"), "a\\u{202e}b");
         assert_eq!(time("2026-11-28T17:46:01.123Z"), "2026-11-28 17:46:01");
+        assert_eq!(moment_in("2026-11-28T17:46:01Z", 3_600.0 * 72.0), "Tue 2026-12-01 17:46 UTC");
+        assert_eq!(between("2026-11-28T17:46:01Z", "2026-11-28T17:46:03.5Z"), Some(2.5));
     }
 }

@@ -6,6 +6,7 @@ macro_rules! texts {
 
 mod batches;
 mod comparisons;
+pub(super) mod jobs;
 mod lanes;
 mod operations;
 mod projects;
@@ -34,6 +35,9 @@ texts! {
     CANCEL = "Cancel";
     SIGN_IN = "Sign in";
     SIGN_OUT = "Sign out";
+    TIMES_IN_UTC = "Times in UTC";
+    TIMES_IN_LOCAL = "Times in local time";
+    LOCAL_MARK = "(local)";
     YES = "yes";
     PROJECT = "Project";
     CALLBACK = "Callback";
@@ -78,7 +82,10 @@ pub(super) fn done(what: &str, n: u64) -> Option<String> {
         "redelivering" => {
             format!("{} made. One that fails stays a dead letter.", count(n, "attempt is", "attempts are"))
         }
+        "job" => "A job does it. What it has done so far is shown here.".to_owned(),
+        "job-cancelled" => "The job stops after the part that it is at. What was done stays done.".to_owned(),
         "replay-cancelled" => "The replay is cancelled: its remaining records are not sent.".to_owned(),
+        "resync-cancelled" => "The resync ends. Its result is shown here.".to_owned(),
         "resync" => "The resync is requested. It starts within a second.".to_owned(),
         "redelivered" => format!("{} will be sent once more.", count(n, "dead letter", "dead letters")),
         "replaying" => format!("A replay of {records} has started."),
@@ -97,6 +104,7 @@ pub(super) mod nav {
         DOCUMENT = "Document";
         DEAD_LETTERS = "Dead letters";
         REPLAY = "Replay";
+        JOBS = "Jobs";
         TAIL = "Tail";
         TABLE = "Table";
         DOCTOR = "Doctor";

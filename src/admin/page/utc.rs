@@ -1,5 +1,7 @@
 //! Times that a form gives. Pure.
 
+use super::visit::Visit;
+
 /// What a field for a time gives, as RFC 3339: `2026-11-28T17:46`, with or without seconds and zone.
 pub(super) fn in_utc(given: &str) -> String {
     let given = given.trim();
@@ -9,6 +11,11 @@ pub(super) fn in_utc(given: &str) -> String {
         16 => format!("{given}:00Z"),
         _ => format!("{given}Z"),
     }
+}
+
+/// The value of a field for a time, as the query has it: without its zone.
+pub(super) fn field(visit: &Visit, name: &str) -> String {
+    visit.query(name).unwrap_or_default().trim_end_matches('Z').to_owned()
 }
 
 #[cfg(test)]

@@ -5,6 +5,25 @@ use crate::admin::{
     Access, AccessControl, AuditPage, AuditQuery, Grant, LinkList, LinkRequest, NewLink, NewSession,
     NewToken, RequestError, Revoked, TokenList, TokenRequest,
 };
+use crate::service::run_error::RunError;
+
+impl Controller {
+    /// Refuses to listen where others reach the port and nobody could be served there.
+    pub(super) fn check_way_in(&self) -> Result<(), RunError> {
+        let settings = &self.settings;
+        let by_header = settings.access.user_header.is_some() && !settings.access.trusted_proxies.is_empty();
+        let is_served = settings.token.is_some() || by_header || self.credentials.has_any();
+        if settings.listen.ip().is_loopback() || is_served {
+            return Ok(());
+        }
+        Err(RunError::Refused(format!(
+            "`admin.listen`: {} is an address other than loopback, and nobody could sign in: set `admin.token`, or \
+             `admin.user_header` with `admin.trusted_proxies`, or start it on 127.0.0.1 once and make a token with \
+             `sidecar tokens create`",
+            settings.listen
+        )))
+    }
+}
 
 impl AccessControl for Controller {
     fn grant_of_token(&self, token: &str) -> Option<Grant> {

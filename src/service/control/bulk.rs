@@ -7,33 +7,21 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Controller;
-use super::dead_letter_filter::{AT_ONCE, Filter, FilterText, Pages};
+use super::bulk_selection::{Counted, Selected};
+use super::dead_letter_filter::{Filter, FilterText};
 use super::dead_letters::find;
 use super::stored_records::Names;
 use crate::admin::{Access, DeadLetterCounts, DeadLetterSelection, RequestError};
 use crate::deliver::Deliver;
 use crate::record::LaneNo;
+use crate::service::audit::Entry;
 use crate::spool::{DeadLetter, DeadLetterNo, Done, Op, Reader, Spool, SpoolError};
 
 /// What is done with dead letters.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Action {
+pub(super) enum Action {
     Discard,
     Redeliver,
-}
-
-/// Dead letters by number, or by filter.
-enum Selected {
-    Filter(Filter),
-    Letters(Vec<DeadLetter>),
-}
-
-/// What is selected.
-#[derive(Default)]
-struct Counted {
-    dead_letters: u64,
-    records: u64,
-    by_lane: HashMap<LaneNo, u64>,
 }
 
 /// What carries the action out.
@@ -71,20 +59,33 @@ impl Controller {
         selection: &DeadLetterSelection,
         access: &Access,
     ) -> Result<DeadLetterCounts, RequestError> {
+        let selected = select(&self.reader()?, selection, access)?;
+        let project = selection.project.as_deref().or(access.scope.project());
+        let about = Entry { callback: selection.callback.as_deref(), ..Entry::about("", project) };
+        self.carry_out(action, selected, about, (selection.dry_run, access))
+    }
+
+    /// Counts what is selected and, unless it is a dry run, carries the action out: at once, or as a job.
+    pub(super) fn carry_out(
+        &self,
+        action: Action,
+        selected: Selected,
+        about: Entry<'_>,
+        (is_dry_run, access): (bool, &Access),
+    ) -> Result<DeadLetterCounts, RequestError> {
         let reader = self.reader()?;
-        let selected = select(&reader, selection, access)?;
-        let counted = count(&reader, &selected)?;
+        let counted = selected.count(&reader)?;
         if action == Action::Redeliver {
             self.require_webhooks(&reader, &counted)?;
         }
-        let estimate = Self::estimate(&reader, action, &counted)?.as_secs_f64();
         let counts = DeadLetterCounts {
             dead_letters: counted.dead_letters,
             records: counted.records,
-            estimated_seconds: Some(estimate),
+            more: counted.more,
+            estimated_seconds: Some(action.takes(&reader, &counted)?.as_secs_f64()),
             job: None,
         };
-        if selection.dry_run {
+        if is_dry_run {
             return Ok(counts);
         }
         let hands = Hands {
@@ -93,9 +94,8 @@ impl Controller {
             action,
             id: Uuid::now_v7(),
         };
-        let (done, changed) = if counted.dead_letters <= AT_ONCE_MAX {
-            let mut changed =
-                DeadLetterCounts { estimated_seconds: Some(estimate), ..DeadLetterCounts::default() };
+        let (what, changed) = if counted.dead_letters <= AT_ONCE_MAX {
+            let mut changed = DeadLetterCounts { dead_letters: 0, records: 0, ..counts };
             hands.run(&reader, &selected, &mut |letters, records| {
                 changed.dead_letters += letters;
                 changed.records += records;
@@ -103,9 +103,11 @@ impl Controller {
             })?;
             (action.done(), changed)
         } else {
-            (action.started(), self.start_job(hands, selected, counts, selection, access))
+            let job = self.start_job(hands, selected, counts.dead_letters, (about.project, access));
+            (action.started(), DeadLetterCounts { job: Some(job), ..counts })
         };
-        self.record_dead_letters(access, done, selection, changed);
+        let detail = Some(format!("{} dead letters", changed.dead_letters));
+        self.record(access, Entry { what, detail, ..about });
         Ok(changed)
     }
 
@@ -113,13 +115,11 @@ impl Controller {
         &self,
         hands: Hands,
         selected: Selected,
-        counts: DeadLetterCounts,
-        selection: &DeadLetterSelection,
-        access: &Access,
-    ) -> DeadLetterCounts {
-        let project = selection.project.as_deref().or(access.scope.project()).map(str::to_owned);
+        total: u64,
+        (project, access): (Option<&str>, &Access),
+    ) -> u64 {
         let (name, by, clock) = (hands.action.name(), access.caller.to_string(), self.clock);
-        let job = self.jobs.begin(name, project, by, counts.dead_letters, clock.wall());
+        let job = self.jobs.begin(name, project.map(str::to_owned), by, total, clock.wall());
         let no = job.no();
         std::thread::spawn(move || {
             let reader = hands.spool.reader().map_err(RequestError::from);
@@ -128,7 +128,7 @@ impl Controller {
             });
             job.end(clock.wall(), ran.err().map(|error| error.detail()));
         });
-        DeadLetterCounts { job: Some(no), ..counts }
+        no
     }
 
     /// A redelivery goes to the webhook of each lane.
@@ -142,22 +142,6 @@ impl Controller {
             without.callback()
         )))
     }
-
-    /// Lanes send at the same time, each one batch after the other, as fast as its last attempt was.
-    fn estimate(reader: &Reader, action: Action, counted: &Counted) -> Result<Duration, SpoolError> {
-        if action == Action::Discard {
-            return Ok(DISCARDED.mul_f64(f64::from(u32::try_from(counted.dead_letters).unwrap_or(u32::MAX))));
-        }
-        let mut longest = Duration::ZERO;
-        for (lane, letters) in counted.by_lane.iter().take(LANES_ESTIMATED) {
-            let last = reader.last_batch(*lane)?;
-            let last = last.map(|batch| reader.last_attempt(&batch.id)).transpose()?.flatten();
-            let took = last.map_or(ATTEMPT, |last| Duration::from_micros(last.took_micros));
-            let letters = u32::try_from(*letters).unwrap_or(u32::MAX);
-            longest = longest.max(took.saturating_mul(letters));
-        }
-        Ok(longest)
-    }
 }
 
 impl Hands {
@@ -168,7 +152,7 @@ impl Hands {
         selected: &Selected,
         advance: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<(), RequestError> {
-        for_each_part(reader, selected, &mut |some| {
+        selected.for_each_part(reader, &mut |some| {
             let (letters, records) = self.apply(some)?;
             Ok(advance(letters, records))
         })
@@ -193,6 +177,14 @@ impl Hands {
 }
 
 impl Action {
+    fn takes(self, reader: &Reader, counted: &Counted) -> Result<Duration, SpoolError> {
+        let letters = u32::try_from(counted.dead_letters).unwrap_or(u32::MAX);
+        match self {
+            Self::Discard => Ok(DISCARDED.saturating_mul(letters)),
+            Self::Redeliver => estimate(reader, &counted.by_lane),
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Discard => "discard",
@@ -213,6 +205,18 @@ impl Action {
             Self::Redeliver => "a redelivery of dead letters was started",
         }
     }
+}
+
+/// Lanes send at the same time, each one batch after the other, as fast as its last attempt was.
+pub(super) fn estimate(reader: &Reader, by_lane: &HashMap<LaneNo, u64>) -> Result<Duration, SpoolError> {
+    let mut longest = Duration::ZERO;
+    for (lane, batches) in by_lane.iter().take(LANES_ESTIMATED) {
+        let last = reader.last_batch(*lane)?;
+        let last = last.map(|batch| reader.last_attempt(&batch.id)).transpose()?.flatten();
+        let took = last.map_or(ATTEMPT, |last| Duration::from_micros(last.took_micros));
+        longest = longest.max(took.saturating_mul(u32::try_from(*batches).unwrap_or(u32::MAX)));
+    }
+    Ok(longest)
 }
 
 /// An unknown number is an error.
@@ -245,46 +249,6 @@ fn select(
     let own = access.scope.narrowed(text.project)?;
     let filter = Filter::parse(reader, &FilterText { project: own.as_deref(), ..text })?;
     Ok(Selected::Filter(filter.up_to(reader.last_dead_letter()?)))
-}
-
-fn count(reader: &Reader, selected: &Selected) -> Result<Counted, RequestError> {
-    let mut counted = Counted::default();
-    for_each_part(reader, selected, &mut |some| {
-        for letter in some {
-            counted.dead_letters += 1;
-            counted.records += letter.records;
-            *counted.by_lane.entry(letter.lane).or_default() += 1;
-        }
-        Ok(true)
-    })?;
-    Ok(counted)
-}
-
-/// Calls `apply` with what is selected, part by part, until it says no.
-fn for_each_part(
-    reader: &Reader,
-    selected: &Selected,
-    apply: &mut dyn FnMut(&[DeadLetter]) -> Result<bool, RequestError>,
-) -> Result<(), RequestError> {
-    match selected {
-        Selected::Letters(letters) => {
-            for some in letters.chunks(AT_ONCE as usize) {
-                if !apply(some)? {
-                    break;
-                }
-            }
-        }
-        Selected::Filter(filter) => {
-            let mut pages = Pages { reader, after: DeadLetterNo(0) };
-            while let Some(mut some) = pages.next()? {
-                some.retain(|letter| filter.matches(letter));
-                if !some.is_empty() && !apply(&some)? {
-                    break;
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 /// More are a job.

@@ -2,8 +2,10 @@
 
 use super::delivery_query::{callback, time};
 use crate::admin::RequestError;
-use crate::record::{Callback, ProjectNo};
-use crate::spool::{DeadLetter, DeadLetterNo, DeadReason, Reader, SpoolError};
+use crate::record::{Callback, LaneNo, ProjectNo};
+use crate::spool::{
+    DeadLetter, DeadLetterFilter, DeadLetterNo, DeadReason, LaneDeadLetters, Reader, SpoolError,
+};
 use crate::time::Timestamp;
 
 /// A filter for dead letters.
@@ -72,6 +74,31 @@ impl Filter {
         Self { last: Some(last), ..self }
     }
 
+    /// The lanes that it is limited to.
+    fn lanes(&self) -> Option<Vec<LaneNo>> {
+        let project = match self.project {
+            Project::Any => return None,
+            Project::Unknown => return Some(Vec::new()),
+            Project::Is(project) => project,
+        };
+        let wanted = Callback::ALL.into_iter().filter(|one| self.callback.is_none_or(|only| only == *one));
+        Some(wanted.map(|callback| LaneNo::new(project, callback)).collect())
+    }
+
+    /// How many match in each lane.
+    pub(super) fn count(&self, reader: &Reader) -> Result<Vec<LaneDeadLetters>, SpoolError> {
+        let Self { reason, since, until, last, .. } = *self;
+        let mut counts = reader.count_dead_letters(&DeadLetterFilter {
+            lanes: self.lanes(),
+            reason,
+            since,
+            until,
+            last,
+        })?;
+        counts.retain(|of| self.callback.is_none_or(|callback| callback == of.lane.callback()));
+        Ok(counts)
+    }
+
     pub(super) fn matches(&self, letter: &DeadLetter) -> bool {
         let is_of_project = match self.project {
             Project::Any => true,
@@ -87,15 +114,23 @@ impl Filter {
     }
 }
 
-/// Every dead letter, page by page.
+/// The dead letters that may match, page by page.
 pub(super) struct Pages<'a> {
-    pub(super) reader: &'a Reader,
-    pub(super) after: DeadLetterNo,
+    reader: &'a Reader,
+    lanes: Option<Vec<LaneNo>>,
+    after: DeadLetterNo,
 }
 
-impl Pages<'_> {
+impl<'a> Pages<'a> {
+    pub(super) fn new(reader: &'a Reader, filter: &Filter, after: DeadLetterNo) -> Self {
+        Self { reader, lanes: filter.lanes(), after }
+    }
+
     pub(super) fn next(&mut self) -> Result<Option<Vec<DeadLetter>>, SpoolError> {
-        let some = self.reader.dead_letters(self.after, AT_ONCE)?;
+        let some = match &self.lanes {
+            None => self.reader.dead_letters(self.after, AT_ONCE)?,
+            Some(lanes) => self.reader.dead_letters_of(lanes, self.after, AT_ONCE)?,
+        };
         let Some(last) = some.last() else { return Ok(None) };
         self.after = last.no;
         Ok(Some(some))
@@ -108,7 +143,6 @@ pub(super) const AT_ONCE: u32 = 500;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::LaneNo;
     use crate::record::Seq;
 
     #[test]

@@ -6,7 +6,7 @@ use super::dead_letter_filter::{Filter, FilterText, Pages};
 use super::stored_records::{Names, StoredRecord, stored_records};
 use crate::admin::{
     AttemptStatus, AttemptSteps, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterStatus,
-    LastAttempt, RequestError, Scope,
+    LastAttempt, RequestError, Scope, page_size,
 };
 use crate::deliver::{TenantFailure, request_id};
 use crate::outcome::Cause;
@@ -23,18 +23,21 @@ pub(super) fn page(reader: &Reader, query: &DeadLetterQuery) -> Result<DeadLette
         until: query.until.as_deref(),
     };
     let filter = Filter::parse(reader, &text)?;
-    let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX) as usize;
+    let limit = page_size(query.limit, PAGE, PAGE_MAX)? as usize;
     let mut found = Vec::new();
-    let mut pages = Pages { reader, after: DeadLetterNo(query.after.unwrap_or(0)) };
+    let mut pages = Pages::new(reader, &filter, DeadLetterNo(query.after.unwrap_or(0)));
+    let (mut examined, mut last) = (0, None);
     while let Some(some) = pages.next()? {
+        examined += some.len();
+        last = some.last().map(|letter| letter.no.0);
         found.extend(some.into_iter().filter(|letter| filter.matches(letter)));
-        if found.len() > limit {
+        if found.len() > limit || examined >= EXAMINED_MAX {
             break;
         }
+        last = None;
     }
-    let more = found.len() > limit;
+    let next = if found.len() > limit { found.get(limit - 1).map(|letter| letter.no.0) } else { last };
     found.truncate(limit);
-    let next = found.last().map(|letter| letter.no.0).filter(|_| more);
     let mut names = Names::new(reader);
     let shown = found.iter().map(|letter| status(reader, letter, &mut names));
     Ok(DeadLetterPage { dead_letters: shown.collect::<Result<_, _>>()?, next })
@@ -139,5 +142,7 @@ fn not_found(no: i64) -> RequestError {
 
 const PAGE: u32 = 100;
 const PAGE_MAX: u32 = 1_000;
+/// Dead letters that one page looks at.
+const EXAMINED_MAX: usize = 20_000;
 /// The default of `batch.records_max`.
 const RECORDS_SHOWN: usize = 100;

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use super::Controller;
 use super::dead_letters::last_attempt;
-use super::delivery_query::{Search, parse};
+use super::delivery_query::{Search, lanes_of, parse};
 use super::replays::epochs;
 use super::stored_records::Names;
 use crate::admin::{
     DeliveryPage, DeliveryQuery, DeliveryState, DeliveryStatus, FoundRecordStatus, RequestError,
 };
 use crate::deliver::{LaneCondition, LaneView};
-use crate::record::{Callback, LaneNo};
+use crate::record::LaneNo;
 use crate::spool::{Batch, BatchQuery, BatchState, FoundRecord, Reader, SpoolError};
 use crate::time::Timestamp;
 
@@ -19,17 +19,8 @@ impl Controller {
     pub(super) fn list_deliveries(&self, query: &DeliveryQuery) -> Result<DeliveryPage, RequestError> {
         let reader = self.reader()?;
         let parsed = parse(query)?;
-        let lanes = match &query.project {
-            None => None,
-            Some(name) => match reader.project(name)? {
-                None => return Ok(DeliveryPage::default()),
-                Some(project) => {
-                    let callbacks = Callback::ALL.into_iter();
-                    let callbacks = callbacks.filter(|one| parsed.callback.is_none_or(|only| only == *one));
-                    Some(callbacks.map(|callback| LaneNo::new(project, callback)).collect::<Vec<_>>())
-                }
-            },
-        };
+        let lanes = query.project.as_deref().map(|name| lanes_of(&reader, name, parsed.callback));
+        let lanes = lanes.transpose()?;
         match &parsed.search {
             None => self.list_batches(&reader, &BatchQuery { lanes, ..parsed.batches() }, parsed.state),
             Some(Search::Batch(id)) => {
@@ -60,11 +51,21 @@ impl Controller {
         query: &BatchQuery,
         state: Option<DeliveryState>,
     ) -> Result<DeliveryPage, RequestError> {
-        let page = reader.batches(query)?;
-        let mut deliveries = self.statuses(reader, &page.batches)?;
-        // The spool does not know which open batches are on the wire.
-        deliveries.retain(|delivery| state.is_none_or(|state| delivery.state == state));
-        Ok(DeliveryPage { deliveries, records: Vec::new(), next: page.next.map(|id| id.to_string()) })
+        let (mut query, mut deliveries) = (query.clone(), Vec::new());
+        for _ in 0..PAGES_MAX {
+            let page =
+                reader.batches(&BatchQuery { limit: query.limit - deliveries.len(), ..query.clone() })?;
+            let mut more = self.statuses(reader, &page.batches)?;
+            // The spool does not know which open batches are on the wire.
+            more.retain(|delivery| state.is_none_or(|state| delivery.state == state));
+            deliveries.extend(more);
+            query.before = page.next;
+            if page.next.is_none() || deliveries.len() >= query.limit {
+                break;
+            }
+        }
+        let next = query.before.map(|id| id.to_string());
+        Ok(DeliveryPage { deliveries, records: Vec::new(), next })
     }
 
     /// The records, and the newest batch of each.
@@ -171,3 +172,6 @@ fn waits_for(view: &LaneView) -> String {
         }
     }
 }
+
+/// Pages of the spool that one page of a list is filled from.
+const PAGES_MAX: u32 = 16;

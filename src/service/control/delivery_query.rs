@@ -2,12 +2,12 @@
 
 use uuid::Uuid;
 
-use crate::admin::{DeliveryQuery, DeliveryState, RequestError};
+use crate::admin::{DeliveryQuery, DeliveryState, RequestError, page_size};
 use crate::classify::document_hash;
 use crate::outcome::Class;
 use crate::position::{Place, Position};
-use crate::record::{Callback, Seq};
-use crate::spool::{AttemptFilter, BatchId, BatchQuery, BatchState, Wanted};
+use crate::record::{Callback, LaneNo, Seq};
+use crate::spool::{AttemptFilter, BatchId, BatchQuery, BatchState, Reader, SpoolError, Wanted};
 use crate::time::Timestamp;
 
 /// A list or a search.
@@ -86,7 +86,7 @@ pub(super) fn parse(query: &DeliveryQuery) -> Result<ParsedQuery, RequestError> 
         before_batch,
         before_record,
         search,
-        limit: limit(query.limit, PAGE, PAGE_MAX)?,
+        limit: page_size(query.limit, PAGE, PAGE_MAX)? as usize,
     })
 }
 
@@ -118,19 +118,21 @@ fn search(query: &DeliveryQuery) -> Result<Option<Search>, RequestError> {
     webhook_id.as_deref().map(|text| id("webhook_id", text).map(Search::Batch)).transpose()
 }
 
+/// The lanes of a project; none where the project is unknown.
+pub(super) fn lanes_of(
+    reader: &Reader,
+    project: &str,
+    callback: Option<Callback>,
+) -> Result<Vec<LaneNo>, SpoolError> {
+    let Some(project) = reader.project(project)? else { return Ok(Vec::new()) };
+    let wanted = Callback::ALL.into_iter().filter(|one| callback.is_none_or(|only| only == *one));
+    Ok(wanted.map(|callback| LaneNo::new(project, callback)).collect())
+}
+
 /// The name of a callback, where there is one.
 pub(super) fn callback(name: Option<&str>) -> Result<Option<Callback>, RequestError> {
     let parsed = name.map(str::parse::<Callback>).transpose();
     parsed.map_err(|error| invalid(format!("`callback`: {error}")))
-}
-
-/// The size of a page.
-pub(super) fn limit(given: Option<u32>, default: u32, most: u32) -> Result<usize, RequestError> {
-    let limit = given.unwrap_or(default);
-    if !(1..=most).contains(&limit) {
-        return Err(invalid(format!("`limit`: {limit} is not between 1 and {most}")));
-    }
-    Ok(limit as usize)
 }
 
 /// A time.

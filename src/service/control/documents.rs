@@ -1,10 +1,9 @@
 //! What became of one document: its shadow, its row, its records.
 
 use super::Controller;
-use super::delivery_query::limit;
 use super::document_records::{Document, RecordStory};
 use super::why::{DocumentFacts, RowFact, ShadowFact, summary};
-use crate::admin::{DocumentDetail, DocumentQuery, RequestError, RowStatus, ShadowStatus};
+use crate::admin::{DocumentDetail, DocumentQuery, RequestError, RowStatus, ShadowStatus, page_size};
 use crate::amount::span;
 use crate::classify::{Entry, Identity, Mapping, document_hash, id_parts};
 use crate::deliver::{LaneCondition, LaneView};
@@ -22,7 +21,7 @@ impl Controller {
     ) -> Result<DocumentDetail, RequestError> {
         let Document { project, id, .. } = document;
         let reader = self.reader()?;
-        let limit = limit(query.limit, RECORDS, RECORDS_MAX)?;
+        let limit = page_size(query.limit, RECORDS, RECORDS_MAX)? as usize;
         let before = query.after.as_deref().map(after).transpose()?;
         let found = self.look_up_row(&reader, document)?;
         let row = self.row_fact(&reader, project, &found)?;

@@ -110,7 +110,7 @@ impl Job {
         let state = match &end {
             None => JobState::Running,
             Some((_, Some(_))) => JobState::Failed,
-            Some((_, None)) if is_cancelled && done < self.total => JobState::Cancelled,
+            Some((_, None)) if is_cancelled && done != self.total => JobState::Cancelled,
             Some((_, None)) => JobState::Done,
         };
         let took = now.since(self.started_at).as_secs_f64();
@@ -123,7 +123,8 @@ impl Job {
             project: self.project.clone(),
             by: self.by.clone(),
             state,
-            total: self.total,
+            // What is counted no further than to a limit may turn out to be more.
+            total: self.total.max(done),
             done,
             records: self.records.load(Ordering::Relaxed),
             started_at: self.started_at.to_rfc3339(),

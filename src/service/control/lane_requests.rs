@@ -8,7 +8,7 @@ use crate::admin::{
 };
 use crate::deliver::{LaneScope, LaneView, Pauses, StandingPause};
 use crate::position::Place;
-use crate::record::{Callback, Seq};
+use crate::record::{Callback, LaneNo, Seq};
 use crate::service::audit::Entry;
 use crate::spool::{Done, Fact, Group, Op, Reader, SpoolError};
 use crate::time::Timestamp;
@@ -19,6 +19,7 @@ impl Controller {
         request: &PauseRequest,
         access: &Access,
     ) -> Result<PauseResult, RequestError> {
+        check_reason(request)?;
         let scope = scope(request, access)?;
         let reason = request.reason.clone().unwrap_or_else(|| format!("paused by {}", access.caller));
         {
@@ -39,6 +40,7 @@ impl Controller {
         request: &PauseRequest,
         access: &Access,
     ) -> Result<PauseResult, RequestError> {
+        check_reason(request)?;
         let scope = scope(request, access)?;
         let mut pauses = self.webhooks.pauses();
         let without = pauses.clone().without(&scope);
@@ -73,7 +75,10 @@ impl Controller {
     }
 
     fn lanes_in(&self, scope: &LaneScope) -> Vec<LaneView> {
-        let mut lanes = self.deliver.view();
+        let mut lanes = match &scope.project {
+            None => self.deliver.view(),
+            Some(project) => self.lanes_of_project(project),
+        };
         lanes.retain(|view| scope.holds(&view.project, view.lane.callback(), &view.host));
         lanes
     }
@@ -132,8 +137,14 @@ impl Controller {
 
     /// The lane as delivery sees it.
     pub(super) fn lane_of(&self, project: &str, callback: Callback) -> Option<LaneView> {
-        let is_it = |view: &LaneView| view.project == project && view.lane.callback() == callback;
-        self.deliver.view().into_iter().find(is_it)
+        self.lanes_of_project(project).into_iter().find(|view| view.lane.callback() == callback)
+    }
+
+    /// Those of a project, without asking for all.
+    fn lanes_of_project(&self, project: &str) -> Vec<LaneView> {
+        let no = self.reader().and_then(|reader| reader.project(project)).ok().flatten();
+        let lanes = no.map(|no| Callback::ALL.map(|callback| LaneNo::new(no, callback)).to_vec());
+        lanes.map(|lanes| self.deliver.view_of(lanes)).unwrap_or_default()
     }
 
     fn rest_patience(&self, view: &LaneView) -> Duration {
@@ -145,8 +156,7 @@ impl Controller {
     /// What waits in the lanes of the request, up to its end.
     fn count_skipped(&self, request: &SkipRequest, until: &Until) -> Result<Vec<SkipLane>, RequestError> {
         let reader = self.reader()?;
-        let mut lanes: Vec<LaneView> = self.deliver.view();
-        lanes.retain(|view| view.project == request.project);
+        let mut lanes = self.lanes_of_project(&request.project);
         if lanes.is_empty() {
             let project = &request.project;
             return Err(RequestError::NotFound(format!(
@@ -233,10 +243,21 @@ fn scope(request: &PauseRequest, access: &Access) -> Result<LaneScope, RequestEr
     Ok(LaneScope { project: own, callback, host })
 }
 
+/// It stands in lists and in the log.
+fn check_reason(request: &PauseRequest) -> Result<(), RequestError> {
+    let reason = request.reason.as_deref().unwrap_or_default();
+    if reason.chars().count() > REASON_MAX || reason.chars().any(char::is_control) {
+        let why = format!("one line of at most {REASON_MAX} characters is expected");
+        return Err(RequestError::field("reason", why));
+    }
+    Ok(())
+}
+
 fn name(view: &LaneView) -> LaneName {
     LaneName { project: view.project.clone(), callback: view.lane.callback() }
 }
 
+const REASON_MAX: usize = 1_000;
 /// The longest that `pause` waits for requests in flight.
 const REST_PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(25);

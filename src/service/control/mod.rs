@@ -2,14 +2,19 @@
 
 mod access;
 mod bulk;
+mod bulk_deliveries;
+mod bulk_selection;
 mod dead_letter_filter;
 mod dead_letters;
 mod deliveries;
 mod delivery_detail;
 mod delivery_query;
+mod document_count;
 mod document_records;
 mod documents;
 mod jobs;
+mod kept;
+mod lane_activity;
 mod lane_requests;
 mod lanes;
 mod operations;
@@ -17,6 +22,7 @@ mod projects;
 mod pulled_records;
 mod recent_status;
 mod records;
+mod replayed_batches;
 mod replays;
 mod resync;
 mod status;
@@ -27,7 +33,7 @@ mod webhook_sources;
 mod webhooks;
 mod why;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
@@ -35,25 +41,28 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 pub(super) use self::jobs::Jobs;
+use self::kept::Kept;
 use self::lanes::Lanes;
 use self::recent_status::RecentStatus;
 use super::activity::{self, RecentActivity};
 use super::audit::Entry;
 use super::credentials::Credentials;
+use super::run_error::RunError;
 use super::state::State;
 use super::webhooks::Webhooks;
 use crate::admin::{
     self, Access, Activity, AdminListener, AdminState, Capability, Control, DeadLetterCounts,
-    DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, ProjectDetail, ProjectPage,
-    ProjectQuery, Readiness, ReplayList, ReplayStatus, ReplaySummary, RequestError, ResyncRequest, Status,
-    Tail,
+    DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, DocumentCount, LaneActivity,
+    ProjectDetail, ProjectPage, ProjectQuery, Readiness, ReplayList, ReplayStatus, ReplaySummary,
+    RequestError, ResyncRequest, Status, Tail,
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::deliver::{Deliver, SendRequest};
 use crate::metrics::Metrics;
+use crate::record::LaneNo;
 use crate::replay::ReplayRequest;
-use crate::settings::{Settings, Sources};
+use crate::settings::{Effective, Settings, Sources, effective};
 use crate::spool::{Reader, Spool, SpoolError};
 use crate::time::Timestamp;
 
@@ -64,6 +73,10 @@ pub(super) use self::tail_line::tail_line;
 pub(super) struct Recent {
     status: RecentStatus,
     activity: RecentActivity,
+    /// The settings that the process started with.
+    at_start: OnceLock<Vec<Effective>>,
+    counts: Kept<String, Option<DocumentCount>>,
+    lanes: Kept<LaneNo, LaneActivity>,
 }
 
 /// Serves the requests of the admin port and of the control socket.
@@ -138,6 +151,14 @@ impl Control for Controller {
         Ok(number)
     }
 
+    fn cancel_resync(&self, access: &Access) -> Result<u64, RequestError> {
+        access.scope.require_all()?;
+        let number = self.end_resync().map_err(RequestError::Conflict)?;
+        let detail = Some(format!("resync {number}"));
+        self.record(access, Entry { detail, ..Entry::of("a resync was cancelled") });
+        Ok(number)
+    }
+
     fn replay(&self, request: ReplayRequest, access: &Access) -> Result<ReplaySummary, RequestError> {
         let project = access.scope.narrowed(request.project.as_deref())?;
         let (about, dry_run) = (project.clone(), request.dry_run);
@@ -196,19 +217,6 @@ impl Controller {
         self.webhooks.audit().record(access, entry);
     }
 
-    fn record_dead_letters(
-        &self,
-        access: &Access,
-        what: &'static str,
-        selection: &DeadLetterSelection,
-        counts: DeadLetterCounts,
-    ) {
-        let project = selection.project.as_deref().or(access.scope.project());
-        let detail = Some(format!("{} dead letters", counts.dead_letters));
-        let callback = selection.callback.as_deref();
-        self.record(access, Entry { callback, detail, ..Entry::about(what, project) });
-    }
-
     fn lanes(&self) -> Lanes {
         Lanes::of(self.deliver.view())
     }
@@ -219,7 +227,9 @@ pub(super) async fn serve(
     controller: Arc<Controller>,
     registry: Registry,
     tail: Tail,
-) -> anyhow::Result<Vec<tokio::task::JoinHandle<()>>> {
+) -> Result<Vec<tokio::task::JoinHandle<()>>, RunError> {
+    controller.check_way_in()?;
+    let _ = controller.recent.at_start.set(effective(&controller.sources)?);
     let settings = Arc::clone(&controller.settings);
     let sampled = sample(Arc::clone(&controller));
     let access = (settings.access.clone(), settings.token.is_none());

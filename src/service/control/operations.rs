@@ -10,7 +10,9 @@ use crate::admin::{
     Access, DoctorReport, EffectiveSetting, FindingStatus, OperationControl, RequestError, SettingList,
 };
 use crate::service::doctor::findings;
+use crate::service::doctor_query::of_query;
 use crate::settings::effective;
+use crate::source::SourceError;
 use crate::source::preflight::Finding;
 
 impl OperationControl for Controller {
@@ -18,8 +20,13 @@ impl OperationControl for Controller {
         access.scope.require_all()?;
         let routes = self.webhooks.routes();
         let dropped = self.capture.dropped_records().dropped().iter().map(|lane| lane.records).sum();
-        let checks = timeout(PATIENCE, findings(&self.settings, &routes, Some(dropped)));
-        match Handle::current().block_on(checks) {
+        let checks = async {
+            let mut found = findings(&self.settings, &routes, Some(dropped)).await?;
+            found.extend(of_query(&self.settings).await.0);
+            found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+            Ok::<_, SourceError>(found)
+        };
+        match Handle::current().block_on(timeout(PATIENCE, checks)) {
             Ok(Ok(found)) => Ok(DoctorReport { findings: found.into_iter().map(shown).collect() }),
             Ok(Err(error)) => Err(RequestError::Conflict(format!("the checks were not made: {error}"))),
             Err(_) => Err(RequestError::Conflict(format!(
@@ -33,7 +40,12 @@ impl OperationControl for Controller {
         access.scope.require_all()?;
         let effective =
             effective(&self.sources).map_err(|invalid| RequestError::Conflict(invalid.to_string()))?;
+        let at_start = self.recent.at_start.get().map_or(&[][..], Vec::as_slice);
+        let before = |name: &str| at_start.iter().find(|setting| setting.name == name);
         let settings = effective.into_iter().map(|setting| EffectiveSetting {
+            at_start: before(&setting.name)
+                .filter(|before| before.value != setting.value)
+                .map(|before| before.value.clone()),
             name: setting.name,
             value: setting.value,
             source: setting.source,

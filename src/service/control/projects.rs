@@ -1,15 +1,18 @@
 //! Projects on request: a page of them, and one with its callbacks.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Controller;
+use super::test_requests::specimen;
 use crate::admin::{
-    Access, CallbackDetail, LaneStatus, ProjectDetail, ProjectPage, ProjectQuery, ProjectStatus,
-    RequestError, STATES_BY_WEIGHT, WebhookDetail,
+    Access, CallbackDetail, DeliveryHeader, DeliveryRequest, LaneStatus, ProjectDetail, ProjectPage,
+    ProjectQuery, ProjectStatus, RequestError, STATES_BY_WEIGHT, WebhookDetail, page_size,
 };
-use crate::deliver::Routes;
-use crate::record::Callback;
+use crate::deliver::{Routes, Webhook, shown_specimen};
+use crate::record::{Callback, LaneNo};
 use crate::service::webhooks::key_of;
+use crate::spool::SpoolError;
 
 impl Controller {
     /// Projects that have lanes or webhooks of their own, in the order of their names.
@@ -18,10 +21,7 @@ impl Controller {
         query: &ProjectQuery,
         access: &Access,
     ) -> Result<ProjectPage, RequestError> {
-        let limit = query.limit.unwrap_or(LIMIT) as usize;
-        if !(1..=LIMIT_MAX).contains(&limit) {
-            return Err(RequestError::field("limit", format!("a number from 1 to {LIMIT_MAX} is expected")));
-        }
+        let limit = page_size(query.limit, LIMIT, LIMIT_MAX)? as usize;
         let routes = self.webhooks.routes();
         let status = self.recent.status.get(self.clock, || self.current_status());
         let mut lanes: BTreeMap<&str, Vec<&LaneStatus>> = BTreeMap::new();
@@ -58,18 +58,46 @@ impl Controller {
         access.scope.require(project)?;
         let routes = self.webhooks.routes();
         let status = self.recent.status.get(self.clock, || self.current_status());
+        let reader = self.reader()?;
+        let no = reader.project(project)?;
         let in_order = [Callback::Ingested, Callback::Modified, Callback::Excluded];
-        let callbacks = in_order.map(|callback| {
+        let callbacks = in_order.into_iter().map(|callback| {
             let is_it = |lane: &&LaneStatus| lane.callback == callback && lane.project == project;
-            let webhook = routes.find(project, callback).map(|webhook| {
+            let found = routes.find(project, callback);
+            let lane = status.lanes.iter().find(is_it).cloned();
+            let records_max = found.map_or(1, |webhook| webhook.limits.records_max);
+            let activity = no.zip(lane.as_ref()).map(|(no, lane)| {
+                let backlog = (lane.pending.records, records_max);
+                self.lane_activity(&reader, LaneNo::new(no, callback), backlog)
+            });
+            let webhook = found.map(|webhook| {
                 let key = key_of(webhook);
                 let detail = self.webhook_detail(&key, webhook, Vec::new());
                 let is_own = access.scope.holds(&key.project);
                 if is_own { detail } else { WebhookDetail { settings: serde_json::Value::Null, ..detail } }
             });
-            CallbackDetail { callback, webhook, lane: status.lanes.iter().find(is_it).cloned() }
+            let is_own =
+                |webhook: &&Arc<Webhook>| access.scope.holds(webhook.project.as_deref().unwrap_or(DEFAULTS));
+            let specimen = found.filter(is_own).map(|webhook| self.specimen_of(webhook, project, callback));
+            Ok(CallbackDetail { callback, webhook, lane, activity: activity.transpose()?, specimen })
         });
-        Ok(ProjectDetail { project: project.to_owned(), callbacks: callbacks.to_vec() })
+        let callbacks = callbacks.collect::<Result<_, SpoolError>>()?;
+        let is_default = project == DEFAULTS;
+        let documents = if is_default { None } else { self.document_count(&reader, project)? };
+        Ok(ProjectDetail { project: project.to_owned(), callbacks, documents })
+    }
+
+    /// A test request with a specimen, without secrets.
+    fn specimen_of(&self, webhook: &Webhook, project: &str, callback: Callback) -> DeliveryRequest {
+        let names = &self.settings.webhook_defaults.header_names;
+        let shown = shown_specimen(webhook, names, (project, callback), self.clock.wall());
+        let body = String::from_utf8_lossy(&specimen(callback)).into_owned();
+        DeliveryRequest {
+            curl: Some(shown.curl(&body)),
+            url: Some(shown.url),
+            headers: shown.headers.into_iter().map(|(name, value)| DeliveryHeader { name, value }).collect(),
+            body: Some(body),
+        }
     }
 }
 
@@ -106,13 +134,14 @@ fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
     texts
 }
 
+/// The name for the webhooks of every project.
+const DEFAULTS: &str = "*";
 const LIMIT: u32 = 100;
-const LIMIT_MAX: usize = 1_000;
+const LIMIT_MAX: u32 = 1_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deliver::Webhook;
 
     #[test]
     fn a_project_is_found_by_its_name_its_host_and_its_owner() {

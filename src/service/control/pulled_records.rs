@@ -3,10 +3,10 @@
 use serde_json::value::RawValue;
 
 use super::Controller;
-use super::delivery_query::{callback, limit};
+use super::delivery_query::callback;
 use super::replays::{epochs, window};
 use super::stored_records::{StoredRecord, body_of};
-use crate::admin::{RecordBody, RecordQuery, RequestError};
+use crate::admin::{RecordBody, RecordQuery, RequestError, page_size};
 use crate::position::{Place, Position};
 use crate::record::{LaneNo, Seq};
 use crate::spool::{Reader, SpoolError};
@@ -14,7 +14,7 @@ use crate::spool::{Reader, SpoolError};
 impl Controller {
     pub(super) fn pull(&self, project: &str, query: &RecordQuery) -> Result<RecordBody, RequestError> {
         let reader = self.reader()?;
-        let limit = limit(query.limit, RECORDS, RECORDS_MAX)?;
+        let limit = page_size(query.limit, RECORDS, RECORDS_MAX)? as usize;
         let callback = callback(Some(&query.callback))?
             .ok_or_else(|| RequestError::field("callback", "it is required"))?;
         let after = query.after.as_deref().map(position).transpose()?;

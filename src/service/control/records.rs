@@ -1,11 +1,13 @@
 //! Batches, documents and records on request, within the caller's scope.
 
 use super::Controller;
+use super::bulk::Action;
 use super::document_records::Document;
 use crate::admin::{
-    Access, DeliveryDetail, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery, JobList, JobStatus,
-    RecordBody, RecordControl, RecordQuery, RequestError,
+    Access, DeliveryCounts, DeliveryDetail, DeliveryPage, DeliveryQuery, DeliverySelection, DocumentDetail,
+    DocumentQuery, JobList, JobStatus, RecordBody, RecordControl, RecordQuery, RequestError,
 };
+use crate::service::audit::Entry;
 
 impl RecordControl for Controller {
     fn deliveries(&self, query: &DeliveryQuery, access: &Access) -> Result<DeliveryPage, RequestError> {
@@ -15,6 +17,30 @@ impl RecordControl for Controller {
 
     fn delivery(&self, id: &str, access: &Access) -> Result<DeliveryDetail, RequestError> {
         self.show_delivery(id, &access.scope)
+    }
+
+    fn redeliver_deliveries(
+        &self,
+        selection: &DeliverySelection,
+        access: &Access,
+    ) -> Result<DeliveryCounts, RequestError> {
+        self.act_on_deliveries(Action::Redeliver, selection, access)
+    }
+
+    fn discard_deliveries(
+        &self,
+        selection: &DeliverySelection,
+        access: &Access,
+    ) -> Result<DeliveryCounts, RequestError> {
+        self.act_on_deliveries(Action::Discard, selection, access)
+    }
+
+    fn replay_deliveries(
+        &self,
+        selection: &DeliverySelection,
+        access: &Access,
+    ) -> Result<DeliveryCounts, RequestError> {
+        self.replay_deliveries_of(selection, access)
     }
 
     fn document(
@@ -47,6 +73,9 @@ impl RecordControl for Controller {
     }
 
     fn cancel_job(&self, no: u64, access: &Access) -> Result<JobStatus, RequestError> {
-        self.stop_job(no, &access.scope)
+        let stopped = self.stop_job(no, &access.scope)?;
+        let about = Entry::about("a job was cancelled", stopped.project.as_deref());
+        self.record(access, Entry { detail: Some(format!("job {no}: {}", stopped.what)), ..about });
+        Ok(stopped)
     }
 }

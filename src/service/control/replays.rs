@@ -58,9 +58,10 @@ impl Controller {
 
     pub(super) fn list_replays(&self, scope: &Scope) -> Result<ReplayList, RequestError> {
         let reader = self.reader()?;
-        let lanes = self.lanes();
-        let replays = reader.replays()?.into_iter().filter(|replay| is_in(replay, scope));
-        let replays = replays.map(|replay| replay_status(&reader, replay, &lanes));
+        let replays: Vec<Replay> =
+            reader.replays()?.into_iter().filter(|replay| is_in(replay, scope)).collect();
+        let lanes = self.lanes_of(&reader, &replays)?;
+        let replays = replays.into_iter().map(|replay| replay_status(&reader, replay, &lanes));
         Ok(ReplayList {
             window: window(&reader, &self.capture)?,
             replays: replays.collect::<Result<_, SpoolError>>()?,
@@ -82,7 +83,21 @@ impl Controller {
         }
         self.deliver.cancel_replay(found.no)?;
         tracing::info!(replay = %found.id, "the replay was cancelled");
-        Ok(replay_status(&reader, find()?, &self.lanes())?)
+        let stopped = find()?;
+        let lanes = self.lanes_of(&reader, std::slice::from_ref(&stopped))?;
+        Ok(replay_status(&reader, stopped, &lanes)?)
+    }
+
+    /// The lanes that running replays send.
+    fn lanes_of(&self, reader: &Reader, replays: &[Replay]) -> Result<Lanes, SpoolError> {
+        let mut lanes = Vec::new();
+        for replay in replays.iter().filter(|replay| replay.state == ReplayState::Running) {
+            lanes.extend(reader.ranges(replay.no)?.iter().map(|range| range.lane));
+        }
+        lanes.sort_unstable();
+        lanes.dedup();
+        let views = if lanes.is_empty() { Vec::new() } else { self.deliver.view_of(lanes) };
+        Ok(Lanes::of(views))
     }
 
     fn plan(&self, reader: &Reader, request: &ReplayRequest, lanes: &Lanes) -> Result<Plan, RequestError> {
@@ -98,7 +113,7 @@ impl Controller {
     }
 
     /// Fails where another replay cannot run.
-    fn check_room(&self, reader: &Reader) -> Result<(), RequestError> {
+    pub(super) fn check_room(&self, reader: &Reader) -> Result<(), RequestError> {
         if self.spool.room() != Room::Open {
             return Err(RequestError::Conflict(
                 "the spool is near `spool.bytes_max`, and a replay would be cancelled at once: \

@@ -22,4 +22,9 @@ impl Controller {
         }
         self.state.resyncs.submit(request)
     }
+
+    /// Ends the resync that runs. Returns its number, or why it goes on.
+    pub(super) fn end_resync(&self) -> Result<u64, String> {
+        self.state.resyncs.cancel()
+    }
 }

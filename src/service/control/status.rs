@@ -1,5 +1,6 @@
 //! The status of the running sidecar, and the gauges computed from it.
 
+use std::path::Path;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::clock::Clock;
 use crate::deliver::LaneCondition;
 use crate::metrics::{OperationLabel, OriginLabel, ProjectLane, StateLabel};
 use crate::service::state::Phase;
-use crate::spool::Room;
+use crate::spool::{Room, Usage};
 use crate::time::Timestamp;
 
 impl Controller {
@@ -23,6 +24,7 @@ impl Controller {
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: self.started_at.to_rfc3339(),
+            at: Clock::now().to_rfc3339(),
             readiness: self.current_readiness(),
             source: self.source_status(),
             spool: self.spool_status(),
@@ -52,7 +54,11 @@ impl Controller {
         let (phase, server) = (self.state.phase(), self.state.server());
         let position = self.capture.position();
         let (state, detail) = phase.describe();
-        let (slot, slot_queried_at) = server.slot_figures(Clock::now());
+        let now = Clock::now();
+        let (slot, slot_queried_at) = server.slot_figures(now);
+        let confirmed = *self.capture.confirmed().borrow();
+        // Figures that are no longer current are not shown.
+        let history = slot.lag_bytes.map(|_| server.slot_history);
         SourceStatus {
             state,
             detail,
@@ -62,7 +68,7 @@ impl Controller {
             timeline: server.timeline,
             slot: self.settings.slot.clone(),
             publication: self.settings.publication.clone(),
-            confirmed_lsn: Some(self.capture.confirmed().borrow().to_string()),
+            confirmed_lsn: Some(confirmed.to_string()),
             resume_lsn: position.map(|position| position.resume_lsn.to_string()),
             open_transaction: position.and_then(|position| position.open).map(|open| OpenTransactionStatus {
                 commit_lsn: open.commit.to_string(),
@@ -73,6 +79,19 @@ impl Controller {
             confirmed_lag_bytes: slot.lag_bytes,
             retained_bytes: slot.retained_bytes,
             wal_status: slot.wal_status,
+            confirmed_at: history
+                .as_ref()
+                .and_then(|history| history.confirmed_at())
+                .map(Timestamp::to_rfc3339),
+            confirmed_lag_seconds: history
+                .as_ref()
+                .and_then(|history| history.lag(confirmed.0, now))
+                .map(|lag| lag.as_secs_f64()),
+            catches_up_in_seconds: history
+                .and_then(|history| history.catches_up_in())
+                .map(|left| left.as_secs_f64()),
+            safe_wal_bytes: slot.safe_wal_bytes,
+            walsender_waits_for: slot.waits_for,
             slot_queried_at: slot_queried_at.map(Timestamp::to_rfc3339),
             seeding: match phase {
                 Phase::Seeding { progress, estimate, began }
@@ -89,17 +108,28 @@ impl Controller {
     fn spool_status(&self) -> SpoolStatus {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let usage = reader.usage().unwrap_or_default();
+        let bytes_max = self.settings.spool_bytes_max;
+        let disk_free_bytes = free_bytes(&self.settings.spool_path);
+        let window = window(&reader, &self.capture).unwrap_or_default();
+        let after = window.as_ref().and_then(|window| Timestamp::from_rfc3339(&window.after));
         SpoolStatus {
             path: self.settings.spool_path.display().to_string(),
             epoch: self.state.server().epoch.unwrap_or(self.epoch).to_string(),
             room: self.spool.room(),
             live_bytes: usage.live_bytes,
-            bytes_max: self.settings.spool_bytes_max,
+            bytes_max,
             file_bytes: usage.file_bytes,
+            disk_free_bytes,
+            full_in_seconds: self
+                .recent
+                .activity
+                .full_in(bytes_left(&usage, bytes_max, disk_free_bytes))
+                .map(|left| left.as_secs_f64()),
+            window_seconds: after.map(|after| Clock::now().since(after).as_secs_f64()),
             shadow_documents: usage.shadow_documents,
             shadow_bytes: usage.shadow_bytes,
             dead_letter_records: usage.dead_records,
-            window: window(&reader, &self.capture).unwrap_or_default(),
+            window,
         }
     }
 
@@ -196,6 +226,19 @@ impl Controller {
     }
 }
 
+/// Free bytes of the disk of a folder; `None`: the file system does not say.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// By how much the spool may grow: its limit and its disk, where free space in the file is used first.
+fn bytes_left(usage: &Usage, bytes_max: u64, disk_free: Option<u64>) -> u64 {
+    let reusable = usage.file_bytes.saturating_sub(usage.live_bytes.saturating_add(usage.shadow_bytes));
+    let on_disk = disk_free.map_or(u64::MAX, |free| free.saturating_add(reusable));
+    bytes_max.saturating_sub(usage.live_bytes).min(on_disk)
+}
+
 /// The progress of a comparison that has taken this long.
 fn comparison(done: u64, estimate: u64, took: Duration) -> Progress {
     let as_number = |count| Duration::from_secs(count).as_secs_f64();
@@ -218,3 +261,17 @@ fn shown(mut dropped: Vec<Dropped>) -> DroppedStatus {
 }
 
 const DROPPED_LANES_SHOWN: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_disk_may_end_before_the_limit_of_the_spool() {
+        let usage = Usage { live_bytes: 100, file_bytes: 500, shadow_bytes: 50, ..Usage::default() };
+        assert_eq!(bytes_left(&usage, 1_000, None), 900);
+        assert_eq!(bytes_left(&usage, 1_000, Some(10_000)), 900);
+        assert_eq!(bytes_left(&usage, 1_000, Some(20)), 370, "20 of the disk and 350 in the file");
+        assert_eq!(bytes_left(&usage, 50, Some(20)), 0);
+    }
+}

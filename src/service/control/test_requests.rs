@@ -94,7 +94,7 @@ fn last_batch(reader: &Reader, view: &LaneView) -> Result<Option<(Bytes, (Positi
 }
 
 /// One record of each shape that the callback has.
-fn specimen(callback: Callback) -> Bytes {
+pub(super) fn specimen(callback: Callback) -> Bytes {
     let (id, key) = ("specimen-id", Some("specimen-key"));
     let fragment = |write: &dyn Fn(&mut Vec<u8>)| {
         let mut out = Vec::new();

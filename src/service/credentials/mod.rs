@@ -127,8 +127,10 @@ impl Credentials {
     /// Ends a session.
     pub(super) fn sign_out(&self, cookie: &str) -> Result<(), RequestError> {
         let _change = self.lock_changes();
-        let Some(id) = id_of(cookie).filter(|_| self.of_session(cookie).is_some()) else { return Ok(()) };
+        let Some((id, grant)) = id_of(cookie).zip(self.of_session(cookie)) else { return Ok(()) };
         self.remove(vec![id.to_owned()])?;
+        let about = Entry { project: grant.access.scope.project(), ..Entry::of("a session was ended") };
+        self.audit.record(&grant.access, about);
         Ok(())
     }
 

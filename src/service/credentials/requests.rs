@@ -146,6 +146,11 @@ impl Credentials {
         found.map(status).collect()
     }
 
+    /// Whether a token or a link is valid.
+    pub(in crate::service) fn has_any(&self) -> bool {
+        [Kind::Token, Kind::Link].into_iter().any(|kind| !self.of_kind(kind, |_| ()).is_empty())
+    }
+
     /// The id and the project of a token.
     fn find_token(&self, name: &str) -> Option<(String, Option<String>)> {
         let now = self.clock.wall();

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::metrics::OutcomeLabel;
 use crate::position::Lsn;
 use crate::resync::{Comparison, ComparisonMode, ComparisonProgress, Differences, ResyncError};
+use crate::service::resync_queue::CANCELLED;
 use crate::service::state::Phase;
 use crate::source::catalog::violation::CatalogError;
 use crate::source::catalog::{identity, slot};
@@ -39,7 +40,7 @@ impl Supervisor {
     ) -> Result<(), StreamError> {
         // The identity is chosen again.
         let required = &Required { identity: None, ..required.clone() };
-        self.state.resyncs.begin(&job.why, Lsn(job.from));
+        self.state.resyncs.begin(&job.why, Lsn(job.from), dry_run || job.is_cancellable());
         if self.warned.insert(job.why.clone()) {
             tracing::warn!("{}: the table is compared with the shadow", job.why);
         }
@@ -54,6 +55,9 @@ impl Supervisor {
                 Ok(())
             }
             Err(StreamError::TooManyGone(why)) => self.too_many_gone(job, dry_run, why).await,
+            Err(StreamError::Unfit(why)) if self.state.resyncs.is_cancelled() => {
+                self.end_without_effect(ResyncState::Cancelled, why).await
+            }
             Err(StreamError::Unfit(why)) => self.end_failed(why).await,
             Err(
                 StreamError::Transient(why)
@@ -131,8 +135,12 @@ impl Supervisor {
 
     /// The resync ends without an effect, and the stream goes on.
     async fn end_failed(&mut self, why: String) -> Result<(), StreamError> {
+        self.end_without_effect(ResyncState::Failed, why).await
+    }
+
+    async fn end_without_effect(&mut self, state: ResyncState, why: String) -> Result<(), StreamError> {
         tracing::warn!("{why}");
-        self.end_resync(ResyncState::Failed, &why);
+        self.end_resync(state, &why);
         self.known.job = None;
         self.note(vec![(Fact::Resync, None)]).await
     }
@@ -232,12 +240,17 @@ impl Supervisor {
         };
         let bar = super::progress_bar::bar("resync", &progress, estimate);
         let runtime = Handle::current();
-        let done =
-            self.until_stopped(&progress, move |group_writer| comparison.run(group_writer, &runtime)).await;
+        // Where the stream was not applied up to the snapshot, a part of the comparison is not enough.
+        let may_end = dry_run || !job.catches_up || applied > Lsn(0);
+        let work = move |group_writer: &mut GroupWriter| comparison.run(group_writer, &runtime);
+        let done = self.until_cancelled(&progress, may_end, work).await;
         bar.finish();
         let (position, found) = match done.ok_or(StreamError::Stopped)? {
             Err(error @ ResyncError::TooManyGone { .. }) => {
                 return Err(StreamError::TooManyGone(error.to_string()));
+            }
+            Err(ResyncError::Stopped) if !*self.stop.borrow() => {
+                return Err(StreamError::Unfit(CANCELLED.to_owned()));
             }
             done => done?,
         };
@@ -247,6 +260,34 @@ impl Supervisor {
             self.capture.set_position(position);
         }
         Ok((at, found))
+    }
+
+    /// Runs a comparison. Its cancel ends it early, where it may.
+    async fn until_cancelled<T: Send + 'static>(
+        &self,
+        progress: &ComparisonProgress,
+        may_end: bool,
+        work: impl FnOnce(&mut GroupWriter) -> T + Send + 'static,
+    ) -> Option<T> {
+        let done = self.until_stopped(progress, work);
+        tokio::pin!(done);
+        tokio::select! {
+            done = &mut done => return done,
+            () = self.cancelled(), if may_end => progress.stop(),
+        }
+        done.await
+    }
+
+    /// Ends with the cancel of the resync.
+    async fn cancelled(&self) {
+        let resyncs = &self.state.resyncs;
+        loop {
+            let notified = resyncs.cancelled.notified();
+            if resyncs.is_cancelled() {
+                return;
+            }
+            notified.await;
+        }
     }
 
     /// Runs a comparison on the thread of capture. The stop of the process ends it early.

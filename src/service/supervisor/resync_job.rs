@@ -59,6 +59,11 @@ impl ResyncJob {
         Self { catches_up: true, only_backfills: true, ..Self::of_gap(why, from, false) }
     }
 
+    /// Whether a user may end it: the stream goes on without it.
+    pub(super) fn is_cancellable(&self) -> bool {
+        self.why == REQUESTED && self.epoch.is_none()
+    }
+
     /// Serves the request of a user.
     pub(super) fn requested(request: &ResyncRequest, from: Lsn, new_epoch: Uuid) -> Self {
         Self {

@@ -128,8 +128,16 @@ impl InForce {
         let webhook = self.webhook(&key, &settings);
         let webhook =
             webhook.map_err(|invalid| InvalidSettings(invalid.0.into_iter().map(within).collect()))?;
-        let webhook = Arc::new(Webhook { set_by, ..webhook });
+        let webhook = Arc::new(self.owned(webhook, set_by));
         Ok(SetWebhook { key, settings, webhook, revision, changed_at, is_outdated })
+    }
+
+    /// The webhook as that of who set it.
+    pub(super) fn owned(&self, webhook: Webhook, set_by: SetBy) -> Webhook {
+        match set_by {
+            SetBy::Operator => webhook,
+            SetBy::Tenant => webhook.of_tenant(&self.defaults.limits),
+        }
     }
 
     /// Checks settings as those of a webhook.

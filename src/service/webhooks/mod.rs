@@ -321,7 +321,7 @@ impl InForce {
     /// Checks the settings of a webhook that is to be set.
     fn check(&self, key: &WebhookKey, settings: Value, set_by: SetBy) -> Result<Checked, RequestError> {
         let stored = seal(&tenant::marked(&settings, set_by), key, self.keys());
-        let webhook = self.webhook(key, &settings).map(|webhook| Webhook { set_by, ..webhook });
+        let webhook = self.webhook(key, &settings).map(|webhook| self.owned(webhook, set_by));
         match (stored, webhook) {
             (Ok(stored), Ok(webhook)) => {
                 let webhook = Arc::new(webhook);

@@ -42,6 +42,9 @@ pub struct Slot {
     pub invalidation_reason: Option<String>,
     /// It was invalidated on a standby (16+).
     pub conflicting: bool,
+    /// What its walsender waits for: the type and the name of the wait event. `None`: nothing reads the slot, our
+    /// role may not see it, or it waits for nothing.
+    pub waits_for: Option<String>,
     /// Bytes of WAL that the slot retains.
     pub retained_bytes: Option<i64>,
     /// Bytes of WAL that are not confirmed yet.
@@ -94,6 +97,7 @@ pub async fn slot(client: &Client, name: &str) -> Result<Option<Slot>, SourceErr
         safe_wal_size: row.try_get("safe_wal_size")?,
         invalidation_reason: row.try_get("invalidation_reason")?,
         conflicting: row.try_get("conflicting")?,
+        waits_for: row.try_get("waits_for")?,
         retained_bytes: row.try_get("retained_bytes")?,
         lag_bytes: row.try_get("lag_bytes")?,
     }))
@@ -224,6 +228,7 @@ mod tests {
             safe_wal_size: None,
             invalidation_reason: reason.map(str::to_owned),
             conflicting,
+            waits_for: None,
             retained_bytes: None,
             lag_bytes: None,
         };

@@ -252,6 +252,7 @@ macro_rules! contract_tests {
                 facts_and_shadow_entries_are_replaced_and_removed
             }
             queries: {
+                a_history_holds_each_attempt_of_its_lane_and_ends_after_its_rows,
                 lists_of_batches_are_complete_and_the_newest_come_first,
                 a_search_for_records_finds_them_all_and_the_newest_first,
                 a_record_is_found_by_its_position_in_the_current_epoch

@@ -11,11 +11,13 @@ use crate::position::{Lsn, Position};
 use crate::record::{Callback, LaneNo, ProjectNo, Seq, WaitsFor, write_document, write_similarity};
 use crate::spool::attempt::{Attempted, Fate, LoggedAttempt};
 use crate::spool::batch::{Batch, BatchId, BatchState};
-use crate::spool::batch_query::{AttemptFilter, BatchQuery};
+use crate::spool::batch_query::{AttemptFilter, BatchQuery, cut_at};
 use crate::spool::dead_letter::DeadReason;
 use crate::spool::engine::Reader;
+use crate::spool::lane_history::HistoryQuery;
 use crate::spool::ops::{Done, Op};
 use crate::spool::record_query::Wanted;
+use crate::time::Timestamp;
 
 /// A batch of the model, with the statuses of its attempts.
 struct Known {
@@ -195,4 +197,42 @@ pub(in crate::spool) fn a_record_is_found_by_its_position_in_the_current_epoch<F
     assert_eq!(reader.record_at(gone, Seq(0)).unwrap(), None);
     assert_eq!(reader.batches_holding(LaneNo(0), Seq(1)).unwrap(), []);
     assert_eq!(reader.batch(&Uuid::nil()).unwrap(), None);
+}
+
+pub(in crate::spool) fn a_history_holds_each_attempt_of_its_lane_and_ends_after_its_rows(
+    factory: impl EngineFactory,
+) {
+    let mut fixture = Fixture::new(factory);
+    let of = LaneNo::new(ProjectNo(0), Callback::Ingested);
+    let other = LaneNo::new(ProjectNo(0), Callback::Excluded);
+    fixture.commit(other, 4, 100, NOW);
+    fixture.commit(of, 16, 100, NOW);
+    fixture.deliver(&batch(other, 1, 4));
+    // Two that were delivered at once, and one that failed twice and waits.
+    let delivered = [batch(of, 5, 8), batch(of, 9, 12)];
+    delivered.iter().for_each(|batch| fixture.deliver(batch));
+    let failing = batch(of, 13, 16);
+    fixture.cut(&failing);
+    let after = |seconds: i64| Timestamp(cut_at(failing.id).0 + seconds * 1_000_000);
+    for (number, seconds) in [(1, 1), (2, 9)] {
+        let log = LoggedAttempt {
+            status: Some(503),
+            ..LoggedAttempt::new(number, after(seconds), OutcomeKind::Status)
+        };
+        let failed = Attempted { log, ..attempted(&failing, Fate::Failed) };
+        assert_eq!(fixture.apply(Op::Attempted(failed)), Ok(Done::Ok));
+    }
+    let query = HistoryQuery { lane: of, since: Timestamp(0), rows_max: 100 };
+    let history = fixture.reader().lane_history(&query).unwrap();
+    let failed = history.attempts.iter().filter(|(_, succeeded)| !succeeded).count();
+    assert_eq!((history.attempts.len(), failed, history.complete_since), (4, 2, None));
+    let newest_first: Vec<BatchId> = delivered.iter().rev().map(|batch| batch.id).collect();
+    assert_eq!(history.delivered, newest_first);
+    let last = history.last_failure.unwrap();
+    assert_eq!((last.batch, last.at, last.status), (failing.id, after(9), Some(503)));
+    // A batch of before that still fails is in it, with the attempts since then alone.
+    let later = fixture.reader().lane_history(&HistoryQuery { since: after(5), ..query }).unwrap();
+    assert_eq!(later.attempts, [(after(9), false)]);
+    let cut_short = fixture.reader().lane_history(&HistoryQuery { rows_max: 3, ..query }).unwrap();
+    assert!(cut_short.complete_since.is_some() && cut_short.attempts.len() == 2, "{cut_short:?}");
 }

@@ -285,7 +285,7 @@ fn one_dead_letter(
     found.map(|letter| letter.ok_or_else(damaged)).transpose()
 }
 
-fn read_dead_letter(row: &Row<'_>) -> rusqlite::Result<Option<DeadLetter>> {
+pub(super) fn read_dead_letter(row: &Row<'_>) -> rusqlite::Result<Option<DeadLetter>> {
     let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
     let id = |at: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<[u8; 16]>>(at)?.map(Uuid::from_bytes));
     let name: String = row.get(6)?;
@@ -311,9 +311,9 @@ pub(super) fn discarded_bytes(lane: LaneNo, first: Seq, last: Seq) -> RowBytes {
     RowBytes::of("discarded").number(lane.0).number(first.0).number(last.0)
 }
 
-fn damaged() -> SpoolError {
+pub(super) fn damaged() -> SpoolError {
     SpoolError::Damaged("a dead letter".into())
 }
 
 /// In the order in which they are written and read.
-const COLUMNS: &str = "no, lane, first, last, records, bytes, reason, at, batch, redelivery, sum";
+pub(super) const COLUMNS: &str = "no, lane, first, last, records, bytes, reason, at, batch, redelivery, sum";

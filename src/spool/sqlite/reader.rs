@@ -16,6 +16,7 @@ use super::dead_letters::{
 };
 use super::error::failed;
 use super::facts::read_fact;
+use super::lane_history::lane_history;
 use super::lane_states::all_lanes;
 use super::replays::{all_replays, find_replay, ranges_of};
 use super::schema::open_reader;
@@ -29,11 +30,12 @@ use crate::spool::attempt::LoggedAttempt;
 use crate::spool::batch::{Batch, BatchId, BatchState};
 use crate::spool::batch_query::{BatchPage, BatchQuery};
 use crate::spool::chunk::Chunk;
-use crate::spool::dead_letter::{DeadLetter, DeadLetterNo};
+use crate::spool::dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterNo, LaneDeadLetters};
 use crate::spool::engine::EngineReader;
 use crate::spool::error::SpoolError;
 use crate::spool::fact::Fact;
 use crate::spool::lane::LaneState;
+use crate::spool::lane_history::{HistoryQuery, LaneHistory};
 use crate::spool::meta::Usage;
 use crate::spool::record_query::{FoundRecord, RecordPage, Wanted};
 use crate::spool::replay::{LaneReplay, Replay, ReplayNo};
@@ -127,6 +129,19 @@ impl EngineReader for SqliteReader {
         dead_letters_after(&self.connection, after, limit)
     }
 
+    fn dead_letters_of(
+        &self,
+        lanes: &[LaneNo],
+        after: DeadLetterNo,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, SpoolError> {
+        self.find_dead_letters_of(lanes, after, limit)
+    }
+
+    fn count_dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<LaneDeadLetters>, SpoolError> {
+        self.dead_letter_counts(filter)
+    }
+
     fn dead_letter(&self, no: DeadLetterNo) -> Result<Option<DeadLetter>, SpoolError> {
         find_dead_letter(&self.connection, no)
     }
@@ -202,6 +217,10 @@ impl EngineReader for SqliteReader {
 
     fn last_batch(&self, lane: LaneNo) -> Result<Option<Batch>, SpoolError> {
         last_batch(&self.connection, lane)
+    }
+
+    fn lane_history(&self, query: &HistoryQuery) -> Result<LaneHistory, SpoolError> {
+        lane_history(&self.connection, query)
     }
 
     fn usage(&self) -> Result<Usage, SpoolError> {

@@ -76,6 +76,54 @@
     history.replaceState(null, "", address);
   }
 
+  // Times: UTC as the server sends them, or local time. Fields for times follow, and are sent in UTC.
+  const zone = document.getElementById("zone");
+  const two = (number) => String(number).padStart(2, "0");
+  const inZone = (at, isLocal) => {
+    if (!isLocal) return at.toISOString().slice(0, 19);
+    const day = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join("-");
+    return `${day}T${[at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":")}`;
+  };
+  const isLocal = () => localStorage.getItem("times") === "local";
+  const showTimes = (root) => {
+    const [from, to] = isLocal() ? ["(UTC)", zone.dataset.mark] : [zone.dataset.mark, "(UTC)"];
+    for (const time of root.querySelectorAll("time[datetime]")) {
+      const at = new Date(time.dateTime);
+      if (!isNaN(at)) time.textContent = inZone(at, isLocal()).replace("T", " ");
+    }
+    for (const name of root.querySelectorAll("th, dt, label")) {
+      if (!name.children.length) name.textContent = name.textContent.replace(from, to);
+    }
+    for (const cell of root.querySelectorAll("td[data-label]")) {
+      cell.dataset.label = cell.dataset.label.replace(from, to);
+    }
+  };
+  const showFields = (wasLocal) => {
+    for (const field of document.querySelectorAll("input[data-utc]")) {
+      const at = new Date(wasLocal ? field.value : `${field.value}Z`);
+      if (!isNaN(at)) field.value = inZone(at, isLocal());
+    }
+  };
+  const nameZone = () => { zone.textContent = isLocal() ? zone.dataset.utc : zone.dataset.local; };
+  if (zone) {
+    zone.hidden = false;
+    nameZone();
+    if (isLocal()) showFields(false);
+    zone.addEventListener("click", () => {
+      const wasLocal = isLocal();
+      localStorage.setItem("times", wasLocal ? "utc" : "local");
+      nameZone();
+      showTimes(document);
+      showFields(wasLocal);
+    });
+    document.addEventListener("formdata", (event) => {
+      for (const field of event.target.querySelectorAll("input[data-utc][name]")) {
+        if (!field.value) event.formData.delete(field.name);
+        else if (isLocal()) event.formData.set(field.name, `${inZone(new Date(field.value), false)}Z`);
+      }
+    });
+  }
+
   const addCopyButton = (box) => {
     const { copy, copied } = document.body.dataset;
     const button = document.createElement("button");
@@ -90,6 +138,7 @@
     box.append(button);
   };
   const prepare = (root) => {
+    if (zone && isLocal()) showTimes(root);
     if (navigator.clipboard) root.querySelectorAll(".copy").forEach(addCopyButton);
     for (const row of root.querySelectorAll("[data-add-row]")) row.hidden = false;
   };

@@ -6,6 +6,7 @@ use super::list::List;
 use crate::admin::access::Capability;
 use crate::admin::api::{DeadLetterDetail, DeadLetterRecord};
 use crate::admin::page::attempts::Attempts;
+use crate::admin::page::times::{Fact, Time};
 use crate::admin::page::visit::Visit;
 use crate::admin::page::{show, texts as t};
 use crate::admin::text;
@@ -14,7 +15,7 @@ use crate::admin::text;
 #[template(path = "dead_letter.html")]
 pub(super) struct Letter {
     title: String,
-    facts: Vec<(&'static str, String)>,
+    facts: Vec<(&'static str, Fact)>,
     records: Vec<Record>,
     attempts: Attempts,
     redeliver: Option<String>,
@@ -25,7 +26,7 @@ pub(super) struct Letter {
 
 struct Record {
     position: String,
-    committed_at: String,
+    committed_at: Time,
     json: String,
 }
 
@@ -36,16 +37,16 @@ impl Letter {
         let link = |path: &str, needs| visit.can(needs).then(|| visit.links.by(path, "no", &no));
         let batch = letter.batch.clone().unwrap_or_else(|| t::dead_letters::NOT_CUT.to_owned());
         let mut facts = vec![
-            (t::PROJECT, show::plain(&letter.project)),
-            (t::CALLBACK, letter.callback.to_string()),
-            (t::dead_letters::REASON, t::dead_letters::reason(letter.reason.name()).to_owned()),
-            (t::dead_letters::GIVEN_UP, show::time(&letter.at)),
-            (t::dead_letters::RECORDS, show::number(letter.records)),
-            (t::dead_letters::SIZE, show::size(letter.bytes)),
-            (t::dead_letters::WEBHOOK_ID, batch),
+            (t::PROJECT, show::plain(&letter.project).into()),
+            (t::CALLBACK, letter.callback.to_string().into()),
+            (t::dead_letters::REASON, t::dead_letters::reason(letter.reason.name()).to_owned().into()),
+            (t::dead_letters::GIVEN_UP, Time::of(&letter.at).into()),
+            (t::dead_letters::RECORDS, show::number(letter.records).into()),
+            (t::dead_letters::SIZE, show::size(letter.bytes).into()),
+            (t::dead_letters::WEBHOOK_ID, batch.into()),
         ];
         if letter.redelivering {
-            facts.push((t::dead_letters::REDELIVERING, t::YES.to_owned()));
+            facts.push((t::dead_letters::REDELIVERING, t::YES.to_owned().into()));
         }
         Self {
             title: t::dead_letters::title(letter.no),
@@ -64,7 +65,7 @@ impl Record {
     fn of(record: &DeadLetterRecord) -> Self {
         Self {
             position: record.position.clone(),
-            committed_at: show::time(&record.committed_at),
+            committed_at: Time::of(&record.committed_at),
             json: text::pretty_json(record.record.get()),
         }
     }

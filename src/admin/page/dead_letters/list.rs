@@ -6,6 +6,8 @@ use crate::admin::access::Capability;
 use crate::admin::api::{DeadLetterPage, DeadLetterQuery, DeadLetterStatus};
 use crate::admin::page::attempts::outcome;
 use crate::admin::page::choice::{Choice, callbacks, choices};
+use crate::admin::page::times::Time;
+use crate::admin::page::utc::{field, in_utc};
 use crate::admin::page::visit::{Links, Visit};
 use crate::admin::page::{show, texts as t};
 use crate::spool::DeadReason;
@@ -17,6 +19,8 @@ pub(super) struct List {
     project: String,
     callbacks: Vec<Choice>,
     reasons: Vec<Choice>,
+    since: String,
+    until: String,
     is_filtered: bool,
     rows: Vec<Row>,
     next: Option<String>,
@@ -33,7 +37,7 @@ struct Row {
     callback: &'static str,
     reason: &'static str,
     answer: String,
-    at: String,
+    at: Time,
     records: String,
     size: String,
     is_redelivering: bool,
@@ -46,9 +50,10 @@ impl List {
             project: text("project"),
             callback: text("callback"),
             reason: text("reason"),
+            since: visit.query("since").map(in_utc),
+            until: visit.query("until").map(in_utc),
             after: visit.query("after").and_then(|after| after.parse().ok()),
             limit: Some(PAGE),
-            ..DeadLetterQuery::default()
         }
     }
 
@@ -62,8 +67,10 @@ impl List {
                 DeadReason::ALL.map(|reason| (reason.name(), t::dead_letters::reason(reason.name()))),
                 query.reason.as_deref(),
             ),
-            is_filtered: query.project.is_some() || query.callback.is_some() || query.reason.is_some(),
+            is_filtered: FILTERS.into_iter().any(|name| visit.query(name).is_some()),
             project: query.project.unwrap_or_default(),
+            since: field(visit, "since"),
+            until: field(visit, "until"),
             rows: page.dead_letters.iter().map(|letter| Row::of(letter, &visit.links)).collect(),
             next: after.map(|after| Self::link(visit, &[("after", &after)])),
             can_redeliver: visit.can(Capability::SendAgain),
@@ -79,8 +86,7 @@ impl List {
     }
 
     fn filtered(visit: &Visit, path: &str, more: &[(&str, &str)]) -> String {
-        let filter =
-            ["project", "callback", "reason"].map(|name| (name, visit.query(name).unwrap_or_default()));
+        let filter = FILTERS.map(|name| (name, visit.query(name).unwrap_or_default()));
         visit.links.with(path, &[&filter, more].concat())
     }
 }
@@ -98,7 +104,7 @@ impl Row {
                 || t::dead_letters::NO_ANSWER.to_owned(),
                 |last| outcome(last.status, last.outcome),
             ),
-            at: show::time(&letter.at),
+            at: Time::of(&letter.at),
             records: show::number(letter.records),
             size: show::size(letter.bytes),
             is_redelivering: letter.redelivering,
@@ -106,5 +112,6 @@ impl Row {
     }
 }
 
+const FILTERS: [&str; 5] = ["project", "callback", "reason", "since", "until"];
 /// Rows of a page.
 const PAGE: u32 = 50;

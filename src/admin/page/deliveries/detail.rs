@@ -7,6 +7,7 @@ use crate::admin::access::Capability;
 use crate::admin::api::{DeliveryDetail, DeliveryHeader};
 use crate::admin::page::attempts::Attempts;
 use crate::admin::page::parts::Pill;
+use crate::admin::page::times::{Fact, Time};
 use crate::admin::page::visit::{Links, Visit};
 use crate::admin::page::{show, texts as t};
 use crate::admin::text;
@@ -16,7 +17,7 @@ use crate::admin::text;
 pub(super) struct Delivery {
     id: String,
     pill: Pill,
-    facts: Vec<(&'static str, String)>,
+    facts: Vec<(&'static str, Fact)>,
     url: String,
     headers: Vec<(String, String)>,
     body: Option<String>,
@@ -30,7 +31,7 @@ pub(super) struct Delivery {
 
 struct Record {
     position: String,
-    committed_at: String,
+    committed_at: Time,
     document: Option<String>,
 }
 
@@ -52,7 +53,7 @@ impl Delivery {
                 .iter()
                 .map(|record| Record {
                     position: record.position.clone(),
-                    committed_at: show::time(&record.committed_at),
+                    committed_at: Time::of(&record.committed_at),
                     document: id_of(record.record.get()).map(|id| {
                         visit.links.with("document", &[("project", &delivery.project), ("id", &id)])
                     }),
@@ -66,22 +67,22 @@ impl Delivery {
     }
 }
 
-fn facts(detail: &DeliveryDetail) -> Vec<(&'static str, String)> {
+fn facts(detail: &DeliveryDetail) -> Vec<(&'static str, Fact)> {
     let delivery = &detail.delivery;
     let optional = [
-        (t::deliveries::NEXT, delivery.next_attempt_at.as_deref().map(show::time)),
-        (t::deliveries::WAITS_FOR, delivery.waits_for.as_deref().map(show::plain)),
-        (t::deliveries::OF_REPLAY, delivery.replay.map(show::number)),
+        (t::deliveries::NEXT, delivery.next_attempt_at.as_deref().map(|at| Time::of(at).into())),
+        (t::deliveries::WAITS_FOR, delivery.waits_for.as_deref().map(|reason| show::plain(reason).into())),
+        (t::deliveries::OF_REPLAY, delivery.replay.map(|no| show::number(no).into())),
     ];
     let known = optional.into_iter().filter_map(|(name, fact)| Some((name, fact?)));
     let facts = [
-        (t::PROJECT, show::plain(&delivery.project)),
-        (t::CALLBACK, delivery.callback.to_string()),
-        (t::deliveries::CUT, show::time(&delivery.cut_at)),
-        (t::deliveries::RECORDS, show::number(u64::from(delivery.records))),
-        (t::deliveries::SIZE, show::size(delivery.bytes)),
-        (t::deliveries::ATTEMPTS, delivery.attempts.to_string()),
-        (t::deliveries::EPOCH, detail.epoch.clone()),
+        (t::PROJECT, show::plain(&delivery.project).into()),
+        (t::CALLBACK, delivery.callback.to_string().into()),
+        (t::deliveries::CUT, Time::of(&delivery.cut_at).into()),
+        (t::deliveries::RECORDS, show::number(u64::from(delivery.records)).into()),
+        (t::deliveries::SIZE, show::size(delivery.bytes).into()),
+        (t::deliveries::ATTEMPTS, delivery.attempts.to_string().into()),
+        (t::deliveries::EPOCH, detail.epoch.clone().into()),
     ];
     facts.into_iter().chain(known).collect()
 }

@@ -2,11 +2,13 @@
 
 use askama::Template;
 
+use crate::admin::access::Capability;
 use crate::admin::api::{DeliveryPage, DeliveryQuery, DeliveryState, DeliveryStatus, FoundRecordStatus};
 use crate::admin::page::attempts::outcome;
 use crate::admin::page::choice::{Choice, callbacks, choices};
 use crate::admin::page::parts::Pill;
-use crate::admin::page::utc::in_utc;
+use crate::admin::page::times::{Fact, Time};
+use crate::admin::page::utc::{field, in_utc};
 use crate::admin::page::visit::{Links, Visit};
 use crate::admin::page::{show, texts as t};
 use crate::outcome::Class;
@@ -28,11 +30,23 @@ pub(super) struct Deliveries {
     rows: Vec<Row>,
     found: Vec<Found>,
     next: Option<String>,
+    acts: Vec<ActLinks>,
+    /// A search is no filter: all that it found are selected one by one.
+    is_search: bool,
+}
+
+/// What can be done about those selected, and about all that match.
+struct ActLinks {
+    name: &'static str,
+    is_danger: bool,
+    selected: String,
+    all: String,
 }
 
 struct Row {
+    id: String,
     link: String,
-    at: String,
+    at: Time,
     project: String,
     callback: &'static str,
     pill: Pill,
@@ -40,7 +54,7 @@ struct Row {
     size: String,
     attempts: u32,
     answer: String,
-    next: String,
+    next: Fact,
 }
 
 /// A record that a search found.
@@ -48,7 +62,7 @@ struct Found {
     position: String,
     project: String,
     callback: &'static str,
-    committed_at: String,
+    committed_at: Time,
     link: Option<String>,
     is_settled: bool,
 }
@@ -76,7 +90,6 @@ impl Deliveries {
 
     pub(super) fn of(page: DeliveryPage, visit: &Visit) -> Self {
         let text = |name| visit.query(name).unwrap_or_default().to_owned();
-        let time = |name| text(name).trim_end_matches('Z').to_owned();
         let filter = FILTERS.map(|name| (name, visit.query(name).unwrap_or_default()));
         let next = page.next.as_deref();
         Self {
@@ -89,26 +102,51 @@ impl Deliveries {
             ),
             classes: choices(Class::ALL.map(|class| (class.name(), class.name())), visit.query("class")),
             status: text("status"),
-            since: time("since"),
-            until: time("until"),
+            since: field(visit, "since"),
+            until: field(visit, "until"),
             by: choices(t::deliveries::SEARCHES, Some(visit.query("by").unwrap_or(BY_DEFAULT))),
             find: text("find"),
             is_filtered: filter.iter().any(|(name, value)| !value.is_empty() && *name != "by"),
-            next: next
-                .map(|after| visit.links.with("deliveries", &[&filter[..], &[("after", after)]].concat())),
+            next: next.map(|after| Self::link(visit, "deliveries", &[("after", after)])),
+            acts: acts(visit),
+            is_search: visit.query("find").is_some(),
             found: page.records.iter().map(|record| Found::of(record, &visit.links)).collect(),
             rows: page.deliveries.iter().map(|delivery| Row::of(delivery, &visit.links)).collect(),
         }
     }
+
+    /// A link with the filter of this visit.
+    pub(super) fn link(visit: &Visit, path: &str, more: &[(&str, &str)]) -> String {
+        let filter = FILTERS.map(|name| (name, visit.query(name).unwrap_or_default()));
+        visit.links.with(path, &[&filter[..], more].concat())
+    }
+}
+
+/// What the visitor may do.
+fn acts(visit: &Visit) -> Vec<ActLinks> {
+    let acts = [
+        ("deliveries/redeliver", t::dead_letters::REDELIVER, Capability::SendAgain),
+        ("deliveries/replay", t::deliveries::SEND_AGAIN, Capability::SendAgain),
+        ("deliveries/discard", t::dead_letters::DISCARD, Capability::Manage),
+    ];
+    let allowed = acts.into_iter().filter(|(_, _, needs)| visit.can(*needs));
+    let links = allowed.map(|(path, name, needs)| ActLinks {
+        name,
+        is_danger: needs == Capability::Manage,
+        selected: visit.links.to(path),
+        all: Deliveries::link(visit, path, &[("all", "1")]),
+    });
+    links.collect()
 }
 
 impl Row {
     fn of(delivery: &DeliveryStatus, links: &Links) -> Self {
         let last = delivery.last_attempt.as_ref();
-        let next = delivery.next_attempt_at.as_deref().map(show::time);
+        let next = delivery.next_attempt_at.as_deref().map(|at| Time::of(at).into());
         Self {
+            id: delivery.id.clone(),
             link: links.by("delivery", "id", &delivery.id),
-            at: show::time(&delivery.cut_at),
+            at: Time::of(&delivery.cut_at),
             project: show::plain(&delivery.project),
             callback: delivery.callback.name(),
             pill: pill(delivery.state),
@@ -118,7 +156,8 @@ impl Row {
             answer: last.map_or_else(String::new, |last| {
                 format!("{}, {}", outcome(last.status, last.outcome), show::short(last.took_seconds))
             }),
-            next: next.or_else(|| delivery.waits_for.as_deref().map(show::plain)).unwrap_or_default(),
+            next: next
+                .unwrap_or_else(|| delivery.waits_for.as_deref().map(show::plain).unwrap_or_default().into()),
         }
     }
 }
@@ -129,7 +168,7 @@ impl Found {
             position: record.position.clone(),
             project: show::plain(&record.project),
             callback: record.callback.name(),
-            committed_at: show::time(&record.committed_at),
+            committed_at: Time::of(&record.committed_at),
             link: record.webhook_id.as_deref().map(|id| links.by("delivery", "id", id)),
             is_settled: record.settled,
         }

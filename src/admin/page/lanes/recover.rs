@@ -9,7 +9,7 @@ use axum::routing::get;
 use axum::{Form as Fields, Router};
 
 use super::asked::{Posted, back, callback};
-use crate::admin::api::{DeadLetterQuery, DeadLetterSelection};
+use crate::admin::api::DeadLetterSelection;
 use crate::admin::control::Control;
 use crate::admin::page::form::Form;
 use crate::admin::page::frame::Nav;
@@ -32,6 +32,13 @@ struct Recover {
     what: String,
     /// How much would be sent again.
     counted: Option<Result<String, String>>,
+}
+
+impl Recover {
+    /// Why nothing was counted.
+    fn error(&self) -> Option<&str> {
+        self.counted.as_ref()?.as_ref().err().map(String::as_str)
+    }
 }
 
 pub(super) fn router() -> Router<Arc<AdminState>> {
@@ -83,15 +90,14 @@ fn count(
     (project, callback, since): (&str, Option<String>, &str),
 ) -> Result<String, RequestError> {
     if what == "failed" {
-        let query = DeadLetterQuery {
+        let selection = DeadLetterSelection {
             project: Some(project.to_owned()),
             callback,
-            limit: Some(COUNTED_MAX),
-            ..DeadLetterQuery::default()
+            dry_run: true,
+            ..DeadLetterSelection::default()
         };
-        let page = control.dead_letters(&query, &visit.access)?;
-        let records = page.dead_letters.iter().map(|letter| letter.records).sum();
-        return Ok(t::recover::dead_letters(page.dead_letters.len() as u64, records, page.next.is_some()));
+        let counts = control.redeliver(&selection, &visit.access)?;
+        return Ok(t::recover::dead_letters(counts.dead_letters, counts.records, counts.more));
     }
     let summary = control.replay(replay(project, callback, since, true)?, &visit.access)?;
     Ok(t::recover::replay(summary.records, &show::size(summary.bytes)))
@@ -116,10 +122,9 @@ fn replay(
         project,
         callback,
         rate: None,
+        deliveries: None,
         dry_run,
     })
 }
 
 const HOUR_MICROS: i64 = 3_600_000_000;
-/// Dead letters that are counted one by one.
-const COUNTED_MAX: u32 = 1_000;

@@ -22,6 +22,8 @@ use crate::admin::respond::AdminState;
 struct SendExisting {
     links: Links,
     project: String,
+    /// How many documents that are.
+    count: Option<String>,
     error: Option<String>,
 }
 
@@ -30,10 +32,12 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
 }
 
 async fn ask(State(admin): State<Arc<AdminState>>, visit: Visit) -> Response {
-    show_page(admin, visit, (Nav::Projects, t::send_existing::TITLE.to_owned()), |_, visit| {
+    show_page(admin, visit, (Nav::Projects, t::send_existing::TITLE.to_owned()), |control, visit| {
         let project = visit.required("project")?;
-        visit.access.scope.require(project)?;
-        Ok(SendExisting { links: visit.links.clone(), project: project.to_owned(), error: None })
+        let documents = control.project(project, &visit.access)?.documents;
+        let count =
+            documents.map(|documents| t::send_existing::count(documents.count, documents.is_estimate));
+        Ok(SendExisting { links: visit.links.clone(), project: project.to_owned(), count, error: None })
     })
     .await
 }
@@ -46,7 +50,7 @@ async fn send(State(admin): State<Arc<AdminState>>, visit: Visit, Fields(fields)
             Ok(_) => Answer::To(back(visit, &project, "sending-existing", 0)),
             Err(error) => {
                 let (links, why) = (visit.links.clone(), Some(error.detail()));
-                Answer::Page(error.status(), SendExisting { links, project, error: why })
+                Answer::Page(error.status(), SendExisting { links, project, count: None, error: why })
             }
         })
     })

@@ -1,11 +1,17 @@
 //! What is not as it should be, each with its cure and what will follow. Pure.
 
-use crate::admin::api::{Activity, LaneStatus, Status};
+use std::collections::HashMap;
+
+use crate::admin::api::{LaneStatus, Status};
 use crate::admin::page::parts::is_failing;
 use crate::admin::page::visit::Links;
 use crate::admin::page::{show, texts as t};
 use crate::deliver::LaneCondition;
+use crate::record::Callback;
 use crate::spool::Room;
+
+/// About how many seconds a lane takes to deliver what waits, once its receiver takes requests.
+pub(super) type Paces = HashMap<(String, Callback), f64>;
 
 pub(super) struct Alert {
     pub(super) sentence: String,
@@ -18,7 +24,7 @@ pub(super) struct Alert {
 }
 
 /// The most urgent first.
-pub(super) fn alerts(status: &Status, activity: &Activity, links: &Links) -> Vec<Alert> {
+pub(super) fn alerts(status: &Status, paces: &Paces, links: &Links) -> Vec<Alert> {
     let reasons = status.readiness.reasons.iter().map(|reason| Alert {
         sentence: t::alert::not_ready(reason),
         forecast: Some(t::alert::NOT_READY_FORECAST.to_owned()),
@@ -27,13 +33,15 @@ pub(super) fn alerts(status: &Status, activity: &Activity, links: &Links) -> Vec
     });
     let mut alerts: Vec<Alert> = reasons.collect();
     alerts.extend(slot(status));
-    alerts.extend(spool(status, activity));
-    alerts.extend(failing(status, activity, links));
+    alerts.extend(lag(status, links));
+    alerts.extend(spool(status));
+    alerts.extend(failing(status, paces, links));
+    alerts.extend(dead_letters(status, links));
     let paused = status.lanes.iter().filter(|lane| lane.state == LaneCondition::Paused).count() as u64;
     if paused > 0 {
         alerts.push(Alert {
             sentence: t::alert::paused(paused),
-            forecast: None,
+            forecast: Some(t::alert::PAUSED_FORECAST.to_owned()),
             cure: None,
             link: Some((links.by("projects", "state", "paused"), t::alert::SHOW_THEM)),
         });
@@ -41,10 +49,14 @@ pub(super) fn alerts(status: &Status, activity: &Activity, links: &Links) -> Vec
     alerts
 }
 
-/// The server is about to remove, or has removed, WAL that the slot needs.
+/// Whether the server is about to remove, or has removed, WAL that the slot needs.
+pub(super) fn loses_wal(status: &Status) -> bool {
+    let state = status.source.wal_status.as_deref();
+    state.is_some_and(|state| state != "reserved" && state != "extended")
+}
+
 fn slot(status: &Status) -> Option<Alert> {
-    let state =
-        status.source.wal_status.as_deref().filter(|state| *state != "reserved" && *state != "extended")?;
+    let state = status.source.wal_status.as_deref().filter(|_| loses_wal(status))?;
     Some(Alert {
         sentence: t::alert::wal(state),
         forecast: Some(t::alert::WAL_FORECAST.to_owned()),
@@ -53,29 +65,63 @@ fn slot(status: &Status) -> Option<Alert> {
     })
 }
 
-fn spool(status: &Status, activity: &Activity) -> Option<Alert> {
-    let spool = &status.spool;
-    let sentence = match spool.room {
+/// Reading is behind the database.
+fn lag(status: &Status, links: &Links) -> Option<Alert> {
+    let source = &status.source;
+    let seconds = source.confirmed_lag_seconds.filter(|seconds| *seconds > LAG_SECONDS)?;
+    let bytes = source.confirmed_lag_bytes.filter(|bytes| *bytes > LAG_BYTES)?;
+    let catches_up = source.catches_up_in_seconds.map(show::about);
+    Some(Alert {
+        sentence: t::alert::lag(&show::span(seconds), &show::size(bytes)),
+        forecast: Some(t::alert::catches_up(catches_up.as_deref())),
+        cure: None,
+        link: Some((links.to("doctor"), t::alert::OPEN_DOCTOR)),
+    })
+}
+
+fn spool(status: &Status) -> Option<Alert> {
+    let sentence = match status.spool.room {
         Room::Open => return None,
         Room::Near => t::alert::SPOOL_NEAR,
         Room::Full => t::alert::SPOOL_FULL,
     };
     Some(Alert {
         sentence: sentence.to_owned(),
-        forecast: seconds_left(status, activity).map(|seconds| t::alert::spool_lasts(&show::span(seconds))),
+        forecast: status.spool.full_in_seconds.map(|seconds| t::alert::spool_lasts(&show::span(seconds))),
         cure: Some(t::alert::SPOOL_CURE),
         link: None,
     })
 }
 
-/// Each lane that fails; where these are many, only the first, which wait longest.
-fn failing(status: &Status, activity: &Activity, links: &Links) -> Vec<Alert> {
+/// The lanes that fail: first those that give up first.
+fn by_urgency(status: &Status) -> Vec<&LaneStatus> {
     let mut lanes: Vec<&LaneStatus> = status.lanes.iter().filter(|lane| is_failing(lane)).collect();
-    lanes.sort_by(|a, b| b.since_seconds.unwrap_or(0.0).total_cmp(&a.since_seconds.unwrap_or(0.0)));
+    let left = |lane: &LaneStatus| lane.gives_up_in_seconds.unwrap_or(f64::MAX);
+    lanes.sort_by(|a, b| left(a).total_cmp(&left(b)));
+    lanes
+}
+
+/// Those that have an alert of their own.
+pub(super) fn shown_failing(status: &Status) -> impl Iterator<Item = &LaneStatus> {
+    by_urgency(status).into_iter().take(LANES_SHOWN)
+}
+
+fn failing(status: &Status, paces: &Paces, links: &Links) -> Vec<Alert> {
+    let lanes = by_urgency(status);
     let more = lanes.len().saturating_sub(LANES_SHOWN) as u64;
-    let disk = seconds_left(status, activity).map(show::span);
-    let mut alerts: Vec<Alert> =
-        lanes.iter().take(LANES_SHOWN).map(|lane| alert(lane, disk.as_deref(), links)).collect();
+    let disk = status.spool.full_in_seconds.map(|seconds| show::span(seconds));
+    let of_lane = |lane: &&LaneStatus| {
+        let pace = paces.get(&(lane.project.clone(), lane.callback)).map(show::about);
+        let until = lane.gives_up_in_seconds.map(|seconds| show::moment_in(&status.at, seconds));
+        let forecast = t::alert::Forecast {
+            records: lane.pending.records,
+            until: until.as_deref(),
+            disk: disk.as_deref(),
+            pace: pace.as_deref(),
+        };
+        alert(lane, forecast, links)
+    };
+    let mut alerts: Vec<Alert> = lanes.iter().take(LANES_SHOWN).map(of_lane).collect();
     if more > 0 {
         let link = Some((links.by("projects", "state", "failing"), t::alert::SHOW_THEM));
         alerts.push(Alert { sentence: t::alert::more(more), forecast: None, cure: None, link });
@@ -83,7 +129,7 @@ fn failing(status: &Status, activity: &Activity, links: &Links) -> Vec<Alert> {
     alerts
 }
 
-fn alert(lane: &LaneStatus, disk: Option<&str>, links: &Links) -> Alert {
+fn alert(lane: &LaneStatus, forecast: t::alert::Forecast<'_>, links: &Links) -> Alert {
     let answer = lane.status.map_or_else(
         || lane.last_outcome.map_or("", |kind| kind.name()).to_owned(),
         |status| status.to_string(),
@@ -92,24 +138,23 @@ fn alert(lane: &LaneStatus, disk: Option<&str>, links: &Links) -> Alert {
     Alert {
         sentence: t::alert::failing(&lane.project, lane.callback.name(), &answer, &since)
             + lane.remedy.as_deref().unwrap_or_default(),
-        forecast: Some(t::alert::kept(
-            lane.pending.records,
-            lane.gives_up_in_seconds.map(show::span).as_deref(),
-            disk,
-        )),
+        forecast: Some(forecast.sentence()),
         cure: None,
         link: Some((links.by("project", "project", &lane.project), t::alert::OPEN_PROJECT)),
     }
 }
 
-/// How long the spool lasts at the rate of the last hour; `None`: it does not grow.
-pub(super) fn seconds_left(status: &Status, activity: &Activity) -> Option<f64> {
-    let (first, last) = (activity.intervals.first()?, activity.intervals.last()?);
-    let grown = last.spool_bytes.checked_sub(first.spool_bytes).filter(|grown| *grown > 0)?;
-    let intervals = activity.intervals.len().saturating_sub(1) as u64;
-    let left = status.spool.bytes_max.saturating_sub(status.spool.live_bytes);
-    let seconds = u128::from(left) * u128::from(intervals * activity.interval_seconds) / u128::from(grown);
-    u32::try_from(seconds).ok().map(f64::from)
+fn dead_letters(status: &Status, links: &Links) -> Option<Alert> {
+    let records = Some(status.spool.dead_letter_records).filter(|records| *records > 0)?;
+    Some(Alert {
+        sentence: t::alert::dead_letters(records),
+        forecast: Some(t::alert::DEAD_LETTERS_FORECAST.to_owned()),
+        cure: None,
+        link: Some((links.to("dead-letters"), t::alert::SHOW_THEM)),
+    })
 }
 
 const LANES_SHOWN: usize = 10;
+/// Less is on its way.
+const LAG_SECONDS: f64 = 60.0;
+const LAG_BYTES: u64 = 16 << 20;

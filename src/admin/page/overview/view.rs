@@ -2,8 +2,8 @@
 
 use askama::Template;
 
-use super::alerts::{Alert, alerts, seconds_left};
-use crate::admin::api::{Activity, Interval, SourceState, Status};
+use super::alerts::{Alert, Paces, alerts, loses_wal};
+use crate::admin::api::{Activity, Interval, LaneStatus, SourceStatus, Status};
 use crate::admin::page::chart::Chart;
 use crate::admin::page::parts::{Pill, Undelivered};
 use crate::admin::page::visit::Links;
@@ -28,7 +28,7 @@ pub(super) struct Overview {
 
 /// Whether it is well, in one sentence.
 struct Verdict {
-    tone: &'static str,
+    pill: Pill,
     sentence: String,
 }
 
@@ -51,17 +51,17 @@ impl LanesInState {
 }
 
 impl Overview {
-    pub(super) fn of(status: &Status, activity: &Activity, links: Links) -> Self {
+    pub(super) fn of(status: &Status, activity: &Activity, paces: &Paces, links: Links) -> Self {
         let undelivered = Undelivered::of(status);
         let spool = &status.spool;
         Self {
-            alerts: alerts(status, activity, &links),
+            alerts: alerts(status, paces, &links),
             records: rates(activity, |interval| (interval.records, 0)),
             requests: rates(activity, |interval| (interval.delivered + interval.failed, interval.failed)),
             links,
             verdict: verdict(status, undelivered),
             slot: slot(status),
-            spool: spool_facts(status, activity),
+            spool: spool_facts(status),
             spool_share: (spool.live_bytes * 100).checked_div(spool.bytes_max).unwrap_or(0).min(100),
             lanes: lanes(status),
             undelivered,
@@ -70,15 +70,28 @@ impl Overview {
 }
 
 fn verdict(status: &Status, undelivered: Undelivered) -> Verdict {
-    let (tone, sentence) = match status.source.state {
-        _ if !status.readiness.ready => ("bad", t::overview::not_ready(&status.readiness.reasons)),
-        SourceState::Streaming if undelivered.lanes > 0 => {
-            ("warn", t::overview::failing(undelivered.lanes, undelivered.failing))
-        }
-        _ if undelivered.dead_letters > 0 => ("warn", t::overview::dead_letters(undelivered.dead_letters)),
-        _ => ("ok", t::overview::well(status.lanes.iter().map(|lane| lane.pending.records).sum())),
+    let gives_up = |lane: &&LaneStatus| {
+        lane.pending.records > 0 && lane.gives_up_in_seconds.is_some_and(|left| left < SOON_SECONDS)
     };
-    Verdict { tone, sentence }
+    let giving_up = status.lanes.iter().filter(gives_up).count() as u64;
+    let (bad, warn) = (Pill::bad(t::overview::ACT_NOW), Pill::warn(t::overview::LOOK));
+    let (pill, sentence) = if !status.readiness.ready {
+        (bad, t::overview::not_ready(&status.readiness.reasons))
+    } else if loses_wal(status) {
+        (bad, t::overview::LOSES_WAL.to_owned())
+    } else if giving_up > 0 {
+        (bad, t::overview::gives_up(giving_up))
+    } else if undelivered.lanes > 0 {
+        (warn, t::overview::failing(undelivered.lanes, undelivered.failing))
+    } else if undelivered.dead_letters > 0 {
+        (warn, t::overview::dead_letters(undelivered.dead_letters))
+    } else if status.spool.room == Room::Near {
+        (warn, t::overview::NEARLY_FULL.to_owned())
+    } else {
+        let pending = status.lanes.iter().map(|lane| lane.pending.records).sum();
+        (Pill::ok(t::overview::OK), t::overview::well(pending))
+    };
+    Verdict { pill, sentence }
 }
 
 fn slot(status: &Status) -> Vec<Fact> {
@@ -93,15 +106,40 @@ fn slot(status: &Status) -> Vec<Fact> {
         Fact(t::slot::STATE, state),
         Fact(t::slot::NAME, source.slot.clone()),
         Fact(t::slot::DATABASE, source.database.clone()),
-        Fact(t::slot::LAG, size(source.confirmed_lag_bytes)),
+        Fact(t::slot::LAG, lag(source)),
         Fact(t::slot::RETAINED, size(source.retained_bytes)),
         Fact(t::slot::WAL_STATUS, text(&source.wal_status)),
-        Fact(t::slot::CONFIRMED, text(&source.confirmed_lsn)),
+        Fact(t::slot::SAFE, source.safe_wal_bytes.map_or_else(|| t::slot::NO_LIMIT.to_owned(), show::size)),
+        Fact(t::slot::CONFIRMED, confirmed(status)),
+        Fact(t::slot::WAITS_FOR, t::slot::waits_for(source.walsender_waits_for.as_deref())),
         Fact(
             t::slot::LAST_MESSAGE,
             source.last_message_at.as_deref().map_or_else(|| t::UNKNOWN.to_owned(), show::time),
         ),
     ]
+}
+
+/// `1.2 MiB, 3 min; catches up in about 40 s`
+fn lag(source: &SourceStatus) -> String {
+    let Some(bytes) = source.confirmed_lag_bytes else { return t::UNKNOWN.to_owned() };
+    let mut lag = show::size(bytes);
+    if let Some(seconds) = source.confirmed_lag_seconds {
+        lag = t::slot::lag(&lag, &show::span(seconds));
+    }
+    match source.catches_up_in_seconds {
+        Some(seconds) => t::slot::lag_ends(&lag, &show::span(seconds)),
+        None => lag,
+    }
+}
+
+/// `0/16B3748, for 5 s`
+fn confirmed(status: &Status) -> String {
+    let source = &status.source;
+    let lsn = source.confirmed_lsn.clone().unwrap_or_else(|| t::UNKNOWN.to_owned());
+    match source.confirmed_at.as_deref().and_then(|since| show::between(since, &status.at)) {
+        Some(seconds) => t::slot::confirmed(&lsn, &show::span(seconds)),
+        None => lsn,
+    }
 }
 
 /// Per second, in each interval.
@@ -115,7 +153,7 @@ fn rates(activity: &Activity, of: impl Fn(&Interval) -> (u64, u64)) -> Chart {
     Chart::of(&rates.collect::<Vec<_>>())
 }
 
-fn spool_facts(status: &Status, activity: &Activity) -> Vec<Fact> {
+fn spool_facts(status: &Status) -> Vec<Fact> {
     let spool = &status.spool;
     let room = match spool.room {
         Room::Open => t::spool::OPEN,
@@ -123,11 +161,15 @@ fn spool_facts(status: &Status, activity: &Activity) -> Vec<Fact> {
         Room::Full => t::spool::FULL,
     };
     let used = format!("{} / {}", show::size(spool.live_bytes), show::size(spool.bytes_max));
-    let lasts = seconds_left(status, activity).map_or_else(|| t::spool::DOES_NOT_GROW.to_owned(), show::span);
-    let window = spool
-        .window
-        .as_ref()
-        .map_or_else(|| t::spool::NO_WINDOW.to_owned(), |window| show::time(&window.after));
+    let lasts = spool.full_in_seconds.map_or_else(|| t::spool::DOES_NOT_GROW.to_owned(), show::span);
+    let window = spool.window.as_ref().map_or_else(
+        || t::spool::NO_WINDOW.to_owned(),
+        |window| {
+            let span = spool.window_seconds.map_or_else(String::new, show::span);
+            t::spool::window(&show::time(&window.after), &span)
+        },
+    );
+    let free = spool.disk_free_bytes.map_or_else(|| t::UNKNOWN.to_owned(), show::size);
     let shadow = format!(
         "{} · {}",
         show::count(spool.shadow_documents, t::DOCUMENT, t::DOCUMENTS),
@@ -136,6 +178,7 @@ fn spool_facts(status: &Status, activity: &Activity) -> Vec<Fact> {
     vec![
         Fact(t::spool::USED, used),
         Fact(t::spool::ROOM, room.to_owned()),
+        Fact(t::spool::DISK_FREE, free),
         Fact(t::spool::LASTS, lasts),
         Fact(t::spool::WINDOW, window),
         Fact(t::spool::SHADOW, shadow),
@@ -155,3 +198,6 @@ fn lanes(status: &Status) -> Vec<LanesInState> {
     };
     LaneCondition::ALL.into_iter().map(of_state).filter(|lanes| lanes.count > 0).collect()
 }
+
+/// Less is time to act, not to look.
+const SOON_SECONDS: f64 = 3_600.0;

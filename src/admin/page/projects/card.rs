@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use crate::admin::api::{CallbackDetail, LaneStatus, WebhookDetail};
+use crate::admin::api::{CallbackDetail, LaneActivity, LaneStatus, WebhookDetail};
 use crate::admin::page::parts::Pill;
+use crate::admin::page::spark::Spark;
 use crate::admin::page::{show, texts as t};
 use crate::deliver::LaneCondition;
 use crate::outcome::Class;
@@ -19,6 +20,7 @@ pub(super) struct Card {
     pub(super) key: (String, String),
     /// Whether that is the one for exactly this project and callback.
     pub(super) is_exact: bool,
+    pub(super) spark: Option<Spark>,
     pub(super) facts: Vec<(&'static str, String)>,
     /// The last error, and what the receiver's owner can do.
     pub(super) error: Option<(String, String)>,
@@ -29,7 +31,7 @@ pub(super) struct Card {
 
 impl Card {
     pub(super) fn of(project: &str, detail: CallbackDetail) -> Self {
-        let CallbackDetail { callback, webhook, lane } = detail;
+        let CallbackDetail { callback, webhook, lane, activity, specimen: _ } = detail;
         let key = webhook.as_ref().map_or_else(
             || (project.to_owned(), callback.to_string()),
             |detail| (detail.webhook.project.clone(), detail.webhook.callback.clone()),
@@ -47,7 +49,8 @@ impl Card {
             pill,
             has_webhook: webhook.is_some(),
             is_exact: webhook.is_none() || key == (project.to_owned(), callback.to_string()),
-            facts: facts(webhook.as_ref(), lane.as_ref()),
+            spark: activity.as_ref().and_then(Spark::of),
+            facts: facts(webhook.as_ref(), lane.as_ref(), activity.as_ref()),
             error: lane.as_ref().and_then(error),
             is_paused: lane.as_ref().is_some_and(|lane| lane.state == LaneCondition::Paused),
             pending: lane.as_ref().map_or(0, |lane| lane.pending.records),
@@ -64,7 +67,11 @@ impl Card {
     }
 }
 
-fn facts(webhook: Option<&WebhookDetail>, lane: Option<&LaneStatus>) -> Vec<(&'static str, String)> {
+fn facts(
+    webhook: Option<&WebhookDetail>,
+    lane: Option<&LaneStatus>,
+    activity: Option<&LaneActivity>,
+) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if let Some(detail) = webhook {
         let url = match detail.settings.get("url") {
@@ -82,24 +89,38 @@ fn facts(webhook: Option<&WebhookDetail>, lane: Option<&LaneStatus>) -> Vec<(&'s
     if let Some(reason) = &lane.reason {
         facts.push((t::project::REASON, reason.clone()));
     }
-    let pending = match lane.pending.oldest_seconds {
-        Some(oldest) if lane.pending.records > 0 => {
-            format!("{}, {}", show::count(lane.pending.records, t::RECORD, t::RECORDS), t::oldest(oldest))
-        }
-        _ => t::project::NOTHING_PENDING.to_owned(),
+    let oldest = lane.pending.oldest_seconds.filter(|_| lane.pending.records > 0);
+    let pending = match oldest {
+        Some(_) => show::count(lane.pending.records, t::RECORD, t::RECORDS),
+        None => t::project::NOTHING_PENDING.to_owned(),
     };
     facts.push((t::project::PENDING, pending));
-    facts.push((
-        t::project::LAST_SUCCESS,
-        lane.last_success_seconds.map_or_else(|| t::NEVER.to_owned(), t::ago),
-    ));
-    if let Some(seconds) = lane.next_attempt_in_seconds {
+    facts.extend(oldest.map(|seconds| (t::project::OLDEST, show::span(seconds))));
+    facts.push((t::project::LAST_SUCCESS, last_success(lane, activity)));
+    let failure = activity.and_then(|activity| activity.last_failure.as_ref());
+    facts.extend(failure.map(|failure| {
+        let answer = failure
+            .status
+            .map_or_else(|| failure.outcome.name().to_owned(), |status| format!("HTTP {status}"));
+        (t::project::LAST_ERROR, format!("{answer}, {}", t::project::at(&show::time(&failure.at), None)))
+    }));
+    let may_send = !matches!(lane.state, LaneCondition::Paused | LaneCondition::WithoutWebhook);
+    if let Some(seconds) = lane.next_attempt_in_seconds.filter(|_| may_send) {
         facts.push((t::project::NEXT_ATTEMPT, t::project::in_time(seconds)));
     }
     if let Some(seconds) = lane.since_seconds {
         facts.push((t::project::SINCE, show::span(seconds)));
     }
     facts
+}
+
+/// With its time, where the attempt is on record.
+fn last_success(lane: &LaneStatus, activity: Option<&LaneActivity>) -> String {
+    let ago = lane.last_success_seconds.map(t::ago);
+    match activity.and_then(|activity| activity.last_success_at.as_deref()) {
+        Some(at) => t::project::at(&show::time(at), ago.as_deref()),
+        None => ago.unwrap_or_else(|| t::NEVER.to_owned()),
+    }
 }
 
 /// A setting of a webhook that is a text.

@@ -8,6 +8,7 @@ use crate::admin::api::{ReplayList, ReplayStatus};
 use crate::admin::page::choice::{Choice, callbacks};
 use crate::admin::page::form::Form;
 use crate::admin::page::parts::Pill;
+use crate::admin::page::times::Time;
 use crate::admin::page::visit::{Links, Visit};
 use crate::admin::page::{show, texts as t};
 use crate::spool::ReplayState;
@@ -28,7 +29,7 @@ pub(super) struct Replays {
 struct Running {
     no: u64,
     range: String,
-    started: String,
+    started: Time,
     sent: u64,
     records: u64,
     progress: String,
@@ -43,8 +44,8 @@ struct Ended {
     range: String,
     sent: String,
     refused: String,
-    started: String,
-    at: String,
+    started: Time,
+    at: Time,
 }
 
 impl Replays {
@@ -77,7 +78,7 @@ impl Running {
         Self {
             no: replay.no,
             range: range::shown(&replay.request),
-            started: show::time(&replay.requested_at),
+            started: Time::of(&replay.requested_at),
             sent: replay.sent,
             records: replay.records.max(1),
             progress: t::replay::progress(replay.sent, replay.records),
@@ -109,8 +110,8 @@ impl Ended {
             range: range::shown(&replay.request),
             sent: t::replay::progress(replay.sent, replay.records),
             refused: show::number(replay.refused),
-            started: show::time(&replay.requested_at),
-            at: replay.ended_at.as_deref().map_or_else(String::new, show::time),
+            started: Time::of(&replay.requested_at),
+            at: replay.ended_at.as_deref().map(Time::of).unwrap_or_default(),
         }
     }
 }

@@ -81,6 +81,7 @@ async fn confirm_cancel(State(admin): Admin, visit: Visit) -> Response {
             button: t::replay::CANCEL.to_owned(),
             is_danger: true,
             is_allowed: visit.can(Capability::SendAgain),
+            is_possible: true,
             back: visit.links.to("replay"),
         };
         Ok(Answer::Page(StatusCode::OK, confirm))

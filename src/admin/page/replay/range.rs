@@ -29,18 +29,26 @@ pub(super) fn request(visit: &Visit, dry_run: bool) -> Result<ReplayRequest, Req
         project: visit.query("project").map(str::to_owned),
         callback: text("callback"),
         rate,
+        deliveries: None,
         dry_run,
     })
 }
 
 /// The start of a replay, its end and of what.
 pub(super) fn shown(request: &ReplayRequest) -> String {
+    if let Some(deliveries) = request.deliveries {
+        return t::replay::of_batches(deliveries, &of_projects(request));
+    }
     let since = request.since.as_deref().map(|since| format!("{} UTC", show::time(since)));
     let from = request.from_lsn.clone().or(since).unwrap_or_default();
+    t::replay::range(&show::plain(from), request.to_lsn.as_deref(), &of_projects(request))
+}
+
+/// The project and the callback that it is limited to.
+fn of_projects(request: &ReplayRequest) -> String {
     let project = request.project.as_deref().map_or_else(|| t::replay::ALL_PROJECTS.to_owned(), show::plain);
-    let of = match &request.callback {
+    match &request.callback {
         Some(callback) => format!("{project}, {callback}"),
         None => project,
-    };
-    t::replay::range(&show::plain(from), request.to_lsn.as_deref(), &of)
+    }
 }

@@ -16,6 +16,8 @@ pub(super) struct Table {
     comparison: Option<Comparison>,
     last: Option<Last>,
     is_allowed: bool,
+    /// Where the last resync has not ended and may be cancelled.
+    cancel: Option<String>,
 }
 
 /// A first start or a resync that is under way.
@@ -46,6 +48,11 @@ impl Table {
                 (t::table::SHADOW, show::number(status.spool.shadow_documents)),
             ],
             comparison: source.seeding.map(|progress| Comparison::of(progress, source.state)),
+            cancel: source
+                .resync
+                .as_ref()
+                .filter(|resync| resync.cancellable && visit.can(Capability::Manage))
+                .map(|_| visit.links.to("table/cancel")),
             last: source.resync.as_ref().map(Last::of),
             is_allowed: visit.can(Capability::Manage),
         }
@@ -68,6 +75,7 @@ impl Comparison {
 impl Last {
     fn of(resync: &ResyncStatus) -> Self {
         let pill = match resync.state {
+            ResyncState::Cancelled => Pill::quiet(t::resync::CANCELLED),
             ResyncState::Done => Pill::ok(t::resync::DONE),
             ResyncState::Running => Pill { tone: "ok", icon: "→", word: t::resync::RUNNING },
             ResyncState::Waiting => Pill { tone: "warn", icon: "…", word: t::resync::WAITING },

@@ -1,6 +1,8 @@
 //! Texts of the pages about batches and documents.
 
 pub(in crate::admin::page) mod deliveries {
+    use crate::admin::page::show::count;
+
     pub(in crate::admin::page) const ONE: &str = "Batch";
     pub(in crate::admin::page) const BACK: &str = "All deliveries";
     pub(in crate::admin::page) const NONE: &str = "No batch was cut yet.";
@@ -28,6 +30,36 @@ pub(in crate::admin::page) mod deliveries {
     pub(in crate::admin::page) const ITS_BATCH: &str = "its batch";
     pub(in crate::admin::page) const ITS_DEAD_LETTER: &str = "Its dead letter";
     pub(in crate::admin::page) const REPLAY: &str = "Send its records again";
+    pub(in crate::admin::page) const SELECT: &str = "Select";
+    pub(in crate::admin::page) const SELECT_ONE: &str = "Select the batch";
+    pub(in crate::admin::page) const SEND_AGAIN: &str = "Replay";
+    pub(in crate::admin::page) const SELECTED: &str = "Those selected:";
+    pub(in crate::admin::page) const ALL_MATCHING: &str = "All that match:";
+    pub(in crate::admin::page) const SEND_AGAIN_WHAT: &str = "A replay sends their records again, in new batches and in the order of each lane. New records are sent meanwhile, and first.";
+    pub(in crate::admin::page) const DEAD_ONES: &str = "are dead letters";
+    pub(in crate::admin::page) const SETTLED_ONES: &str = "are settled, kept and have a webhook";
+    pub(in crate::admin::page) const NONE_TO_ACT_ON: &str = "There is nothing to do. Redeliver and discard are for dead letters, replay is for delivered batches and dead letters. What waits is sent without either.";
+    pub(in crate::admin::page) const NONE_SELECTED: &str =
+        "no batch is selected: check the box of one, or use the button for all that match the filter";
+    pub(in crate::admin::page) const SEARCH_NOT_ALL: &str =
+        "a search is no filter: check the boxes of the batches that it found";
+
+    /// `12 batches with 1,200 records`
+    pub(in crate::admin::page) fn about(batches: u64, records: u64, more: bool, kind: &str) -> String {
+        let more = if more { "more than " } else { "" };
+        format!(
+            "This is about {more}{} with {}, which {kind}.",
+            count(batches, "batch", "batches"),
+            count(records, "record", "records")
+        )
+    }
+
+    pub(in crate::admin::page) fn left_out(batches: u64, kind: &str) -> String {
+        format!(
+            "{} left out: only those that {kind} are concerned.",
+            count(batches, "batch is", "batches are")
+        )
+    }
     pub(in crate::admin::page) const CUT: &str = "Cut (UTC)";
     pub(in crate::admin::page) const RECORDS: &str = "Records";
     pub(in crate::admin::page) const SIZE: &str = "Size";

@@ -33,6 +33,8 @@ pub(in crate::admin::page) mod table {
     pub(in crate::admin::page) const AS_INGESTED_PROJECT: &str =
         "Project, for \u{201c}send every document as ingested\u{201d}";
 
+    pub(in crate::admin::page) const NONE_TO_CANCEL: &str =
+        "No resync that was requested is under way. One that closes a gap in the stream is not cancelled.";
     pub(in crate::admin::page) const KIND_WRONG: &str = "one of the four kinds of resync is expected";
     pub(in crate::admin::page) const PROJECT_MISSING: &str =
         "the project whose documents are to be sent is expected";
@@ -81,6 +83,9 @@ pub(in crate::admin::page) mod table {
 }
 
 pub(in crate::admin::page) mod resync {
+    pub(in crate::admin::page) const CANCELLED: &str = "Cancelled";
+    pub(in crate::admin::page) const CANCEL: &str = "Cancel the resync";
+    pub(in crate::admin::page) const CANCEL_WHAT: &str = "The comparison ends, and the stream goes on. Records that it has made are sent; other differences stay until another resync.";
     pub(in crate::admin::page) const DONE: &str = "Done";
     pub(in crate::admin::page) const RUNNING: &str = "Running";
     pub(in crate::admin::page) const WAITING: &str = "Waits for Postgres";

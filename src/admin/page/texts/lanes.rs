@@ -66,4 +66,16 @@ pub(in crate::admin::page) mod send_existing {
         ABOUT = "The table is read once, and every live document of the project becomes an ingested record, whether or not it was sent before.";
         BUTTON = "Send them";
     }
+
+    pub(in crate::admin::page) fn count(documents: u64, is_estimate: bool) -> String {
+        match (documents, is_estimate) {
+            (0, true) => "The project has few documents: none is in a sample.".to_owned(),
+            (_, true) => format!("The project has about {}, by a sample.", documents_of(documents)),
+            (_, false) => format!("The project has {}.", documents_of(documents)),
+        }
+    }
+
+    fn documents_of(documents: u64) -> String {
+        crate::admin::page::show::count(documents, "live document", "live documents")
+    }
 }

@@ -42,8 +42,14 @@ pub(in crate::admin::page) mod doctor {
 }
 
 pub(in crate::admin::page) mod settings {
-    pub(in crate::admin::page) const LEAD: &str = "The settings in force, as the command sidecar config prints them. Secrets are not shown. Change them in the file or the \
-         environment, then send SIGHUP or restart.";
+    pub(in crate::admin::page) const LEAD: &str = "The settings as file and environment have them now, each with what set it: as the command sidecar config prints \
+         them. Where the process started with another value, that one is shown too: settings marked [SIGHUP] in \
+         sidecar.toml change with SIGHUP, the others with a restart. Secrets are not shown.";
+    /// Of a value that was changed since the start.
+    pub(in crate::admin::page) fn at_start(value: &str) -> String {
+        format!("started with {value}")
+    }
+
     pub(in crate::admin::page) const SEARCH: &str = "Part of the name";
     pub(in crate::admin::page) const CHANGED: &str = "Only those that differ from the defaults";
     pub(in crate::admin::page) const NAME: &str = "Setting";

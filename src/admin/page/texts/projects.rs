@@ -1,7 +1,7 @@
 //! Texts of the list of projects and of the page of one.
 
 pub(in crate::admin::page) mod project {
-    use crate::admin::page::show::{count, span};
+    use crate::admin::page::show::{count, number, span};
     use crate::record::Callback;
 
     texts! {
@@ -35,8 +35,14 @@ pub(in crate::admin::page) mod project {
         REASON = "Reason";
         NOTHING_PENDING = "nothing";
         NEXT_ATTEMPT = "Next attempt";
+        OLDEST = "Oldest pending";
+        LAST_ERROR = "Last error";
+        ATTEMPTS = "Attempts";
+        NO_ATTEMPT = "No attempt in the last 24 h.";
+        NOW = "now";
         SINCE = "In this state for";
         HAND_OVER = "Text for the receiver's owner";
+        HAND_OVER_BUTTON = "Hand over";
         EDIT = "Edit";
         SET = "Set a webhook";
         TEST = "Send test";
@@ -65,6 +71,26 @@ pub(in crate::admin::page) mod project {
         }
     }
 
+    /// `1,234 attempts, 5 failed`
+    pub(in crate::admin::page) fn attempts(all: &str, failed: &str) -> String {
+        format!("{all}, {failed} failed")
+    }
+
+    /// `2026-11-28 17:46:01 UTC, 5 s ago`
+    pub(in crate::admin::page) fn at(time: &str, ago: Option<&str>) -> String {
+        ago.map_or_else(|| format!("{time} UTC"), |ago| format!("{time} UTC, {ago}"))
+    }
+
+    /// `Send the documents that exist (412,000)`
+    pub(in crate::admin::page) fn send_existing(documents: Option<(u64, bool)>) -> String {
+        match documents {
+            None => SEND_EXISTING.to_owned(),
+            Some((count, false)) => format!("{SEND_EXISTING} ({})", number(count)),
+            Some((0, true)) => format!("{SEND_EXISTING} (few)"),
+            Some((count, true)) => format!("{SEND_EXISTING} (about {})", number(count)),
+        }
+    }
+
     pub(in crate::admin::page) fn set_at(at: Option<String>) -> String {
         at.map_or_else(|| "set here".to_owned(), |at| format!("set at {at} UTC"))
     }
@@ -74,7 +100,7 @@ pub(in crate::admin::page) mod project {
     }
 
     pub(in crate::admin::page) fn in_time(seconds: f64) -> String {
-        format!("in {}", span(seconds))
+        if seconds < 1.0 { "now".to_owned() } else { format!("in {}", span(seconds)) }
     }
 
     pub(in crate::admin::page) fn wider(project: &str, callback: &str) -> String {

@@ -7,6 +7,7 @@ pub(in crate::admin::page) mod choice {
 }
 
 pub(in crate::admin::page) mod confirm {
+    pub(in crate::admin::page) const BACK: &str = "Back";
     pub(in crate::admin::page) const NOT_ALLOWED: &str = "You may see this and not do it: sign in with a token or a link that has the capability for it, or use \
          the command where the sidecar runs.";
 }
@@ -49,6 +50,11 @@ pub(in crate::admin::page) mod dead_letters {
     pub(in crate::admin::page) const NONE_FOUND_NEXT: &str = "Remove a filter, or choose another reason.";
     pub(in crate::admin::page) const NO: &str = "No.";
     pub(in crate::admin::page) const REASON: &str = "Reason";
+    pub(in crate::admin::page) const SINCE: &str = "Given up from (UTC)";
+    pub(in crate::admin::page) const UNTIL: &str = "Given up before (UTC)";
+    pub(in crate::admin::page) const RECOVER: &str = "Recover since a time";
+    pub(in crate::admin::page) const RECOVER_WHAT: &str = "After an outage, when its receiver is well again: one more attempt for all that was given up since then, of the project and callback of the filter. They are counted first.";
+    pub(in crate::admin::page) const RECOVER_COUNT: &str = "Count them";
     pub(in crate::admin::page) const GIVEN_UP: &str = "Given up (UTC)";
     pub(in crate::admin::page) const RECORDS: &str = "Records";
     pub(in crate::admin::page) const SIZE: &str = "Size";
@@ -75,10 +81,9 @@ pub(in crate::admin::page) mod dead_letters {
     }
 
     /// What is selected: `12 dead letters with 1,200 records`.
-    pub(in crate::admin::page) fn selected(letters: u64, records: u64, is_whole: bool) -> String {
-        let more = if is_whole { "" } else { "more than " };
+    pub(in crate::admin::page) fn selected(letters: u64, records: u64) -> String {
         format!(
-            "This is about {more}{} with {}.",
+            "This is about {} with {}.",
             count(letters, "dead letter", "dead letters"),
             count(records, "record", "records")
         )
@@ -199,6 +204,11 @@ pub(in crate::admin::page) mod replay {
             "from {from} {}, {of}",
             to.map_or_else(|| "up to its start".to_owned(), |to| format!("to {to}"))
         )
+    }
+
+    /// `12 batches that were selected, acme`
+    pub(in crate::admin::page) fn of_batches(batches: u64, of: &str) -> String {
+        format!("{} selected, {of}", count(batches, "batch", "batches"))
     }
 
     pub(in crate::admin::page) const ALL_PROJECTS: &str = "all projects";

@@ -40,10 +40,11 @@ pub(in crate::admin::page) mod webhook {
         LIMITS = "Limits";
         LIMITS_HINT = "Left empty, the value of the settings file is in force; the usual one stands below each field.";
         RECORDS_MAX = "Records in a request";
-        WAIT_MAX = "Longest wait for more records (ms)";
+        WAIT_MAX = "Wait for more records (ms)";
         TIMEOUT = "Time limit of a request (ms)";
         RATE = "Requests per second";
         IN_FLIGHT = "Requests at a time";
+        RATE_HINT = "0: without a limit";
         RETRY = "Waits between attempts";
         GIVE_UP = "Give up after";
         ORDER_WAIT = "Wait for other lanes";
@@ -142,9 +143,12 @@ pub(in crate::admin::page) mod hand_over {
 
     texts! {
         TITLE = "Text for the receiver's owner";
-        ABOUT = "It holds no secret: each is replaced by its name.";
+        ABOUT = "It holds no secret: each is replaced by <redacted>.";
         NO_CALLBACK = "There are the callbacks ingested, modified and excluded.";
-        REQUEST = "The same kind of request by hand:\n\n";
+        FAILED = "The request that failed last, by hand (put in what is replaced):\n\n";
+        SPECIMEN = "A test request by hand, with a specimen as its body (put in what is replaced):\n\n";
+        NOT_SHOWN = "The webhook is one for all projects, and is not shown here: ask the operator for the request.";
+        OPEN_BATCH = "Open the batch";
     }
 
     pub(in crate::admin::page) fn head(project: &str, callback: Callback) -> String {

@@ -45,9 +45,11 @@ pub(super) fn change(form: &Form, stored: Option<&Value>) -> Result<Value, Reque
     }
     for name in NUMBERS {
         let number = form.given(name).map(|text| {
-            let number =
-                text.parse::<u64>().map(Value::from).or_else(|_| text.parse::<f64>().map(Value::from));
-            number.map_err(|_| RequestError::field(format!("webhook.{name}"), t::webhook::NUMBER_EXPECTED))
+            let whole = text.parse::<u64>().map(Value::from).ok();
+            // JSON has no NaN: it would be `null`, which means the default.
+            let number = whole
+                .or_else(|| text.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::from));
+            number.ok_or_else(|| RequestError::field(format!("webhook.{name}"), t::webhook::NUMBER_EXPECTED))
         });
         put(&mut change, stored, name, number.transpose()?);
     }
@@ -55,7 +57,10 @@ pub(super) fn change(form: &Form, stored: Option<&Value>) -> Result<Value, Reque
         form.given("retry_schedule").map(|text| text.split(',').map(str::trim).collect::<Vec<_>>());
     put(&mut change, stored, "retry_schedule", schedule.map(|waits| json!(waits)));
     let properties: Vec<&str> = form.all("properties").collect();
-    let some = (1..3).contains(&properties.len()).then(|| json!(properties));
+    let is_filter = !properties.is_empty()
+        && !(properties.len() == t::webhook::ALL_PROPERTIES.len()
+            && t::webhook::ALL_PROPERTIES.iter().all(|known| properties.contains(known)));
+    let some = is_filter.then(|| json!(properties));
     put(&mut change, stored, "properties", some);
     if let Some(secret) = form.given("secret") {
         change.insert("secret".to_owned(), json!(secret));
@@ -218,6 +223,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(field(&[("timeout_ms", "soon")]).as_deref(), Some("timeout_ms"));
+        assert_eq!(field(&[("requests_per_second", "NaN")]).as_deref(), Some("requests_per_second"));
         assert_eq!(field(&[("header_name", ""), ("header_value", "v")]).as_deref(), Some("headers"));
         assert_eq!(field(&[("header_name", "x"), ("header_value", "")]).as_deref(), Some("headers"));
         assert_eq!(field(&[("auth", "bearer")]).as_deref(), Some("auth"));

@@ -1,6 +1,6 @@
-//! A text for the receiver's owner: what fails, the request as curl with its secrets replaced, the remedy.
+//! A text for the receiver's owner: what fails, the request that failed last as curl with its secrets replaced, the
+//! remedy.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use askama::Template;
@@ -8,18 +8,16 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
-use serde_json::Value;
 
 use super::asked::Admin;
 use crate::admin::api::{CallbackDetail, LaneStatus};
+use crate::admin::control::Control;
 use crate::admin::page::frame::Nav;
 use crate::admin::page::serve::show_page;
 use crate::admin::page::visit::{Links, Visit};
 use crate::admin::page::{show, texts as t};
 use crate::admin::request_error::RequestError;
 use crate::admin::respond::AdminState;
-use crate::deliver::shell_quoted;
-use crate::record::Callback;
 
 #[derive(Template)]
 #[template(path = "webhook_hand_over.html")]
@@ -27,6 +25,8 @@ struct HandOver {
     links: Links,
     project: String,
     text: String,
+    /// The batch that failed last.
+    batch: Option<String>,
 }
 
 pub(super) fn router() -> Router<Arc<AdminState>> {
@@ -40,19 +40,42 @@ async fn hand_over(State(admin): Admin, visit: Visit) -> Response {
         let wanted = visit.required("callback")?;
         let found = detail.callbacks.into_iter().find(|callback| callback.callback.name() == wanted);
         let found = found.ok_or_else(|| RequestError::NotFound(t::hand_over::NO_CALLBACK.to_owned()))?;
-        Ok(HandOver { links: visit.links.clone(), text: text(&project, &found), project })
+        let failed = failed_request(control, visit, &found)?;
+        let (batch, curl) = failed.unzip();
+        let text = text(&project, &found, curl.as_deref());
+        Ok(HandOver { links: visit.links.clone(), text, batch, project })
     })
     .await
 }
 
-fn text(project: &str, detail: &CallbackDetail) -> String {
+/// The batch that failed last, and its request as curl. `None`: none failed, or it is not on record any more, or the
+/// visitor may not see the webhook.
+fn failed_request(
+    control: &dyn Control,
+    visit: &Visit,
+    detail: &CallbackDetail,
+) -> Result<Option<(String, String)>, RequestError> {
+    let failure = detail.activity.as_ref().and_then(|activity| activity.last_failure.as_ref());
+    let Some(failure) = failure else { return Ok(None) };
+    match control.delivery(&failure.webhook_id, &visit.access) {
+        Ok(delivery) => Ok(delivery.request.curl.map(|curl| (failure.webhook_id.clone(), curl))),
+        Err(RequestError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn text(project: &str, detail: &CallbackDetail, failed: Option<&str>) -> String {
     let mut text = t::hand_over::head(project, detail.callback);
     if let Some(lane) = detail.lane.as_ref().filter(|lane| lane.cause.is_some()) {
         text.push_str(&problem(lane));
     }
-    text.push_str(t::hand_over::REQUEST);
-    text.push_str(&curl(project, detail));
-    text
+    let specimen = || detail.specimen.as_ref().and_then(|specimen| specimen.curl.as_deref());
+    let (title, curl) = match (failed, specimen()) {
+        (Some(failed), _) => (t::hand_over::FAILED, failed),
+        (None, Some(specimen)) => (t::hand_over::SPECIMEN, specimen),
+        (None, None) => (t::hand_over::NOT_SHOWN, ""),
+    };
+    text + title + curl + "\n"
 }
 
 fn problem(lane: &LaneStatus) -> String {
@@ -67,33 +90,4 @@ fn problem(lane: &LaneStatus) -> String {
         (lane.failures, &lane.since_seconds.map_or_else(|| t::UNKNOWN.to_owned(), show::span)),
         lane.pending.records,
     )
-}
-
-/// The request as curl, each secret replaced by its name.
-fn curl(project: &str, detail: &CallbackDetail) -> String {
-    let settings = detail.webhook.as_ref().map_or(&Value::Null, |webhook| &webhook.settings);
-    let url = settings["url"].as_str().unwrap_or("https://YOUR-URL");
-    let mut curl = format!("curl -i {} \\\n", shell_quoted(url));
-    let mut header = |name: &str, value: &str| {
-        let _ = writeln!(curl, "  -H {} \\", shell_quoted(&format!("{name}: {value}")));
-    };
-    header("content-type", "application/json");
-    header("webhook-id", "00000000-0000-7000-8000-000000000000");
-    header("sidecar-project", project);
-    header("sidecar-callback", detail.callback.name());
-    header("sidecar-test", "1");
-    for (name, _) in settings["headers"].as_object().into_iter().flatten() {
-        header(name, &format!("<{name}>"));
-    }
-    match settings.pointer("/auth/api_key/header").and_then(Value::as_str) {
-        Some(name) => header(name, &format!("<{name}>")),
-        None if settings.get("auth").is_some_and(Value::is_object) => {
-            header("authorization", "<authorization>");
-        }
-        None => {}
-    }
-    let body =
-        if detail.callback == Callback::Modified { t::test::MODIFIED_EXAMPLE } else { t::test::DOCS_EXAMPLE };
-    let _ = writeln!(curl, "  --data {}", shell_quoted(body));
-    curl
 }

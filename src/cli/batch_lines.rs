@@ -1,7 +1,24 @@
-//! Attempts as the commands print them.
+//! Records and attempts as the commands print them.
+
+use serde_json::value::RawValue;
 
 use super::output::print;
-use crate::admin::{AttemptStatus, AttemptSteps, plain};
+use crate::admin::{self, AttemptStatus, AttemptSteps, DeadLetterRecord, plain};
+
+/// Prints one record of a batch.
+pub(super) fn print_record(record: &DeadLetterRecord) {
+    print(format_args!("  {:<22} {}\n", place(&record.position), one_line(&record.record)));
+}
+
+/// A position in the form that `replay --from-lsn` takes.
+pub(super) fn place(position: &str) -> String {
+    plain(&position.replacen('-', "/", 1))
+}
+
+/// A record as receivers get it.
+pub(super) fn one_line(record: &RawValue) -> String {
+    admin::json(record.get()).replace(['\n', '\r'], " ")
+}
 
 /// Prints one attempt: what was answered, how long its steps took, and when the next one was due.
 pub(super) fn print_attempt(attempt: &AttemptStatus) {

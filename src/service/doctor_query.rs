@@ -8,7 +8,7 @@ use crate::source::preflight::{Finding, Severity};
 use crate::source::webhook_rows::WebhookTable;
 
 /// Findings about the query, and the webhooks that it and the settings file give.
-pub(super) async fn of_query(settings: &Settings) -> (Option<Finding>, Routes) {
+pub async fn of_query(settings: &Settings) -> (Option<Finding>, Routes) {
     let Some(query) = &settings.webhook_sources.query else { return (None, settings.routes.clone()) };
     let read = WebhookTable::default().read(&settings.conninfo, &query.sql).await;
     let read = read.map_err(|error| error.to_string());

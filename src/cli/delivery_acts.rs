@@ -1,0 +1,124 @@
+//! `sidecar deliveries redeliver`, `discard` and `replay`.
+
+use std::path::Path;
+
+use hyper::Method;
+
+use super::client;
+use super::exit::Exit;
+use super::jobs;
+use super::output::{confirmed, print};
+use crate::admin::{DeliveryCounts, DeliverySelection};
+use crate::record::Callback;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct SelectionArgs {
+    /// The `webhook-id`s of the batches, as `list` shows them
+    #[arg(conflicts_with_all = ["project", "callback", "state", "class", "status", "since", "until", "all"])]
+    ids: Vec<String>,
+
+    /// Only batches of this project
+    #[arg(long)]
+    project: Option<String>,
+
+    /// Only batches of this callback: ingested, modified or excluded
+    #[arg(long)]
+    callback: Option<Callback>,
+
+    /// Only batches in this state
+    #[arg(long, value_parser = ["dead_letter", "delivered"])]
+    state: Option<String>,
+
+    /// Only batches with an attempt that failed so
+    #[arg(long, value_parser = ["content", "endpoint", "gone", "set-up", "size"])]
+    class: Option<String>,
+
+    /// Only batches with an attempt that was answered so: 503, or 5xx
+    #[arg(long)]
+    status: Option<String>,
+
+    /// Only batches cut then or later (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+
+    /// Only batches cut before (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+
+    /// Every batch
+    #[arg(long, conflicts_with_all = ["project", "callback", "state", "class", "status", "since", "until"])]
+    all: bool,
+
+    /// Only count them, and estimate how long it takes
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl SelectionArgs {
+    fn to_request(&self, rate: Option<u32>) -> DeliverySelection {
+        DeliverySelection {
+            ids: self.ids.clone(),
+            project: self.project.clone(),
+            callback: self.callback.map(|callback| callback.name().to_owned()),
+            state: self.state.clone(),
+            class: self.class.clone(),
+            status: self.status.clone(),
+            since: self.since.clone(),
+            until: self.until.clone(),
+            all: self.all,
+            rate,
+            dry_run: self.dry_run,
+        }
+    }
+}
+
+pub(super) async fn redeliver(spool: &Path, selection: &SelectionArgs) -> Result<Exit, Exit> {
+    let counts = post(spool, "redeliver", &selection.to_request(None)).await?;
+    finish(spool, selection, counts, "one more attempt is made for").await
+}
+
+pub(super) async fn discard(spool: &Path, selection: &SelectionArgs, yes: bool) -> Result<Exit, Exit> {
+    if !yes && !selection.dry_run && !confirmed("Discard them? They cannot be sent again.") {
+        eprintln!("nothing was discarded: use --yes to discard without confirmation");
+        return Err(Exit::Usage);
+    }
+    let counts = post(spool, "discard", &selection.to_request(None)).await?;
+    finish(spool, selection, counts, "discarded").await
+}
+
+pub(super) async fn replay(spool: &Path, selection: &SelectionArgs, rate: Option<u32>) -> Result<Exit, Exit> {
+    let counts = post(spool, "replay", &selection.to_request(rate)).await?;
+    if let Some(no) = counts.replay {
+        print(format_args!("replay {no} has started: `sidecar replay list` shows its progress\n"));
+    }
+    finish(spool, selection, counts, "a replay sends again").await
+}
+
+/// Says what was done, or waits for the job that does it.
+async fn finish(
+    spool: &Path,
+    selection: &SelectionArgs,
+    counts: DeliveryCounts,
+    done: &str,
+) -> Result<Exit, Exit> {
+    if let Some(job) = counts.job {
+        return jobs::follow(spool, job).await;
+    }
+    let DeliveryCounts { deliveries, records, left_out, more, estimated_seconds, .. } = counts;
+    let what = if selection.dry_run { "selected:" } else { done };
+    let more = if more { "more than " } else { "" };
+    print(format_args!("{what} {more}{deliveries} batches with {records} records"));
+    if let Some(seconds) = estimated_seconds.filter(|_| selection.dry_run) {
+        print(format_args!(", which takes about {}", jobs::seconds(seconds)));
+    }
+    if left_out > 0 {
+        print(format_args!("; {left_out} are left out: they are in another state, or not kept"));
+    }
+    print(format_args!("\n"));
+    Ok(Exit::Done)
+}
+
+async fn post(spool: &Path, act: &str, selection: &DeliverySelection) -> Result<DeliveryCounts, Exit> {
+    let path = format!("/api/v1/deliveries/{act}");
+    client::json(spool, Method::POST, &path, selection, client::TIMEOUT * 6).await
+}
