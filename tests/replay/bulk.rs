@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::replay::fixture::{Fixture, stdout};
-use crate::support::receiver::Answer;
+use crate::support::receiver::{Answer, Received};
 use crate::support::until;
 
 /// Documents that the receiver refuses, each a dead letter of its own.
@@ -94,7 +94,7 @@ async fn batches_are_acted_on_by_id_and_by_filter_after_a_count() {
     assert_eq!(ended["asked"]["deliveries"], 3, "{ended}");
     let sent = fixture.replayed(ended["id"].as_str().unwrap());
     let mut ids: Vec<String> =
-        sent.iter().flat_map(|request| request.records()).map(|record| record["id"].to_string()).collect();
+        sent.iter().flat_map(Received::records).map(|record| record["id"].to_string()).collect();
     ids.sort();
     assert_eq!(ids, ["\"1\"", "\"2\"", "\"3\""]);
     let ends = [delivered[0]["id"].clone(), delivered[2]["id"].clone()];
