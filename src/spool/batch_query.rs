@@ -72,8 +72,11 @@ pub(super) fn least_id(at: Timestamp) -> BatchId {
 
 /// When a batch with this id was cut, to the millisecond.
 pub(super) fn cut_at(id: BatchId) -> Timestamp {
-    let [a, b, c, d, e, f, ..] = *id.as_bytes();
-    Timestamp(i64::from_be_bytes([0, 0, a, b, c, d, e, f]).saturating_mul(1_000))
+    let mut millis = [0; 8];
+    if let (Some(head), [_, _, six @ ..]) = (id.as_bytes().get(..6), &mut millis) {
+        six.copy_from_slice(head);
+    }
+    Timestamp(i64::from_be_bytes(millis).saturating_mul(1_000))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::capture::Dropped;
 use crate::clock::Clock;
 use crate::deliver::LaneCondition;
 use crate::metrics::{OperationLabel, OriginLabel, ProjectLane, StateLabel};
+use crate::service::slot_history::SlotHistory;
 use crate::service::state::Phase;
 use crate::spool::{Room, Usage};
 use crate::time::Timestamp;
@@ -79,10 +80,7 @@ impl Controller {
             confirmed_lag_bytes: slot.lag_bytes,
             retained_bytes: slot.retained_bytes,
             wal_status: slot.wal_status,
-            confirmed_at: history
-                .as_ref()
-                .and_then(|history| history.confirmed_at())
-                .map(Timestamp::to_rfc3339),
+            confirmed_at: history.as_ref().and_then(SlotHistory::confirmed_at).map(Timestamp::to_rfc3339),
             confirmed_lag_seconds: history
                 .as_ref()
                 .and_then(|history| history.lag(confirmed.0, now))

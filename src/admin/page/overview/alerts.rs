@@ -109,7 +109,7 @@ pub(super) fn shown_failing(status: &Status) -> impl Iterator<Item = &LaneStatus
 fn failing(status: &Status, paces: &Paces, links: &Links) -> Vec<Alert> {
     let lanes = by_urgency(status);
     let more = lanes.len().saturating_sub(LANES_SHOWN) as u64;
-    let disk = status.spool.full_in_seconds.map(|seconds| show::span(seconds));
+    let disk = status.spool.full_in_seconds.map(show::span);
     let of_lane = |lane: &&LaneStatus| {
         let pace = paces.get(&(lane.project.clone(), lane.callback)).map(show::about);
         let until = lane.gives_up_in_seconds.map(|seconds| show::moment_in(&status.at, seconds));

@@ -57,9 +57,9 @@ pub(super) fn change(form: &Form, stored: Option<&Value>) -> Result<Value, Reque
         form.given("retry_schedule").map(|text| text.split(',').map(str::trim).collect::<Vec<_>>());
     put(&mut change, stored, "retry_schedule", schedule.map(|waits| json!(waits)));
     let properties: Vec<&str> = form.all("properties").collect();
-    let is_filter = !properties.is_empty()
-        && !(properties.len() == t::webhook::ALL_PROPERTIES.len()
-            && t::webhook::ALL_PROPERTIES.iter().all(|known| properties.contains(known)));
+    let are_all = properties.len() == t::webhook::ALL_PROPERTIES.len()
+        && t::webhook::ALL_PROPERTIES.iter().all(|known| properties.contains(known));
+    let is_filter = !properties.is_empty() && !are_all;
     let some = is_filter.then(|| json!(properties));
     put(&mut change, stored, "properties", some);
     if let Some(secret) = form.given("secret") {
