@@ -4,6 +4,7 @@
 //! that identities begin with; identities of several columns begin with a length, and are not sampled.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Controller;
@@ -62,8 +63,8 @@ fn count(reader: &Reader, project: ProjectNo) -> Result<Option<DocumentCount>, S
 }
 
 /// Entries of the project that are not excluded.
-fn live(entries: &[(Identity, Box<[u8]>)], project: ProjectNo) -> u64 {
-    let is_of = |(identity, bytes): &&(Identity, Box<[u8]>)| {
+fn live(entries: &[(Identity, Arc<[u8]>)], project: ProjectNo) -> u64 {
+    let is_of = |(identity, bytes): &&(Identity, Arc<[u8]>)| {
         Entry::decode(identity, bytes).is_ok_and(|entry| entry.project == project && !entry.excluded)
     };
     entries.iter().filter(is_of).count() as u64
