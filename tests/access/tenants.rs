@@ -166,11 +166,13 @@ async fn no_page_that_is_open_streams_anything_of_another_project() {
         }
     }
     open.push(("/api/v1/tail", fixture.stream("/api/v1/tail", &headers[..1])));
+    for (_, stream) in &mut open {
+        stream.until_it_has("\r\n\r\n").await;
+    }
     fixture.insert(OTHER, 77_003).await;
     fixture.insert("alpha", 3).await;
     let mut live = 0;
     for (path, stream) in &mut open {
-        stream.until_it_has("\r\n\r\n").await;
         if stream.text.contains("text/event-stream") {
             stream.until_it_has_or_ends("\ndata: ").await;
             live += usize::from(stream.text.contains("\ndata: "));

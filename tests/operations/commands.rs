@@ -40,7 +40,7 @@ const BROKEN: &[&str] = &[
     "[postgres]\nno_such_setting = 1",
     "[no_such_section]\nx = 1",
     "[admin]\ntoken = { file = \"{folder}/unreadable\" }",
-    "[admin]\nlisten = \"0.0.0.0:1\"",
+    "[admin]\nlisten = \"nowhere\"",
     "[egress]\nca_file = \"{folder}/missing\"",
     "[egress]\nproxy = \"nonsense\"",
     "[documents]\nexcluded_when = \"nonsense\"",

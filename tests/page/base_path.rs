@@ -70,6 +70,9 @@ async fn every_link_form_asset_and_event_stream_is_under_the_base_path() {
     browser.go("").await;
     let root = browser.address();
     assert!(root.ends_with("/a/b/"), "{root}");
+    // A page may be up to a second behind.
+    browser.go("project?project=alpha").await;
+    browser.reads("#card-modified .pill", "Failing").await;
     let pages = follow(&fixture, &root, "", false);
     for page in
         ["projects", "project?project=alpha", "webhook?", "webhook/hand-over?", "lanes/skip?", "delivery?"]
