@@ -68,7 +68,7 @@ impl ShadowCache {
     pub(super) fn put(&mut self, identity: Identity, entry: Option<Arc<[u8]>>) -> Result<(), SpoolError> {
         let before = self.get(&identity)?;
         let size = |known: &CachedEntry| known.as_ref().map_or(0, |entry| cost(&identity, entry));
-        let now: CachedEntry = entry.map(Arc::from);
+        let now: CachedEntry = entry;
         self.growth.documents += i64::from(now.is_some()) - i64::from(before.is_some());
         self.growth.bytes += signed(size(&now)) - signed(size(&before));
         self.open.insert(identity.clone(), now.clone());

@@ -92,7 +92,7 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
 fn all_wrong_values_are_reported_together_with_their_fields() {
     let message = errors(
         "[delivery]\nin_flight_max = 0\nretry_schedule = [\"0s\"]\n[log]\nlevel = \"infoo\"\n[documents]\ninitial = \"loud\"\n\
-         [admin]\nlisten = \"0.0.0.0:1\"\n[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"ftp://x\"\n\
+         [admin]\nlisten = \"nowhere\"\n[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"ftp://x\"\n\
          headers = { sidecar-x = \"1\" }",
     );
     for field in [
@@ -100,7 +100,7 @@ fn all_wrong_values_are_reported_together_with_their_fields() {
         "delivery.retry_schedule",
         "log.level",
         "documents.initial",
-        "admin.token",
+        "admin.listen",
         "webhook[0].url",
         "webhook[0].headers.sidecar-x",
     ] {

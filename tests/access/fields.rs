@@ -92,7 +92,7 @@ fn bad_requests(document: &Value, (method, path): (&str, &str), operation: &Valu
     for parameter in parameters(operation, "query") {
         let name = parameter["name"].as_str().unwrap();
         for text in bad_texts(document, &parameter["schema"]) {
-            let text: String = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            let text: String = text.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02x}"));
             let others = required.iter().filter(|pair| !pair.starts_with(&format!("{name}=")));
             let query: Vec<String> = others.cloned().chain([format!("{name}={text}")]).collect();
             add(format!("{filled}?{}", query.join("&")), body.clone(), name);

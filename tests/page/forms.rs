@@ -8,7 +8,7 @@ use crate::support::until;
 
 /// Sends the form of a page with some fields changed. Returns the status, the ids of what describes an error, and the text
 /// of all errors.
-const SEND: &str = r##"
+const SEND: &str = r#"
     const [path, selector, changes] = arguments;
     return (async () => {
         const parse = async answer => new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -31,7 +31,7 @@ const SEND: &str = r##"
         const errors = [...page.querySelectorAll(".error, [role=alert]")];
         return { status: answer.status, at: errors.map(error => error.id), text: errors.map(e => e.textContent).join(" ") };
     })();
-"##;
+"#;
 
 fn send(fixture: &Fixture, path: &str, form: &str, changes: &[(&str, &str)]) -> Value {
     fixture.browser.script(SEND, &json!([path, form, changes]))
