@@ -85,6 +85,8 @@ async fn drain(changes: u64) {
 
 /// (d) All of it once more, in the same run.
 async fn replay(sidecar: &Sidecar, counter: &Counter, changes: u64, live: f64, peak: f64) {
+    // The last answers are heard, and may not be written down.
+    sidecar.settled().await;
     let window = sidecar.status().unwrap()["spool"]["window"]["from_lsn"].as_str().unwrap().to_owned();
     let requested = format!(r#"{{"from_lsn":"{window}"}}"#);
     let began = Instant::now();

@@ -92,7 +92,7 @@ pub fn merged_settings(before: &Value, change: &Value) -> Result<Value, InvalidS
         let kept = secrets(&merged).into_iter().map(|(path, _)| path);
         for path in kept.filter(|path| old != new && path.starts_with(sent) && !is_given(path)) {
             errors.push(format!(
-                "`webhook.{path}`: it was given for {old}, and the URL is of {new} now: give it again, or remove it with null"
+                "`webhook.{path}`: it was given for {old}, and the URL is of {new} now: give it again, or remove it"
             ));
         }
     }

@@ -62,6 +62,15 @@ pub enum Refusals {
 
 impl Setup {
     pub fn draw(random: &mut StdRng) -> Self {
+        let drawn = Self::with_give_up(random);
+        let index_limits = IndexLimits {
+            documents: *[4, 20, 1_000].choose(random).unwrap(),
+            records_at_start: *[0, 10, 1_000].choose(random).unwrap(),
+        };
+        Self { index_limits, ..drawn }
+    }
+
+    fn with_give_up(random: &mut StdRng) -> Self {
         let drawn = Self::any(random);
         if drawn.refusals != Refusals::None {
             // A record that is refused alone, and one that waits for another lane that waits for it, part by
@@ -96,10 +105,7 @@ impl Setup {
             retain: if random.random_bool(0.4) { Duration::from_secs(30) } else { Duration::from_hours(24) },
             give_up_after: FOR_EVER,
             refusals: Refusals::None,
-            index_limits: IndexLimits {
-                documents: *[4, 20, 1_000].choose(random).unwrap(),
-                records_at_start: *[0, 10, 1_000].choose(random).unwrap(),
-            },
+            index_limits: IndexLimits::default(),
         }
     }
 

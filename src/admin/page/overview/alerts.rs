@@ -138,7 +138,7 @@ fn alert(lane: &LaneStatus, forecast: t::alert::Forecast<'_>, links: &Links) -> 
     Alert {
         sentence: t::alert::failing(&lane.project, lane.callback.name(), &answer, &since)
             + lane.remedy.as_deref().unwrap_or_default(),
-        forecast: Some(forecast.sentence()),
+        forecast: (forecast.records > 0).then(|| forecast.sentence()),
         cure: None,
         link: Some((links.by("project", "project", &lane.project), t::alert::OPEN_PROJECT)),
     }

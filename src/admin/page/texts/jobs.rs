@@ -1,6 +1,6 @@
 //! Texts of the pages about jobs.
 
-use crate::admin::page::show::{count, number, span};
+use crate::admin::page::show::{about, count, number, span};
 
 pub(in crate::admin::page) const LEAD: &str =
     "Requests about more than 1,000 dead letters, since the sidecar started. What a job has done stays done.";
@@ -50,5 +50,5 @@ pub(in crate::admin::page) fn left(seconds: f64) -> String {
 
 /// Of a request that is not made yet.
 pub(in crate::admin::page) fn takes(seconds: f64) -> String {
-    format!("It takes about {}.", span(seconds))
+    format!("It takes about {}.", about(seconds))
 }

@@ -106,7 +106,7 @@ pub(in crate::admin::page) mod dead_letters {
 }
 
 pub(in crate::admin::page) mod replay {
-    use crate::admin::page::show::{count, span, time};
+    use crate::admin::page::show::{about, count, span, time};
 
     pub(in crate::admin::page) const LEAD: &str = "A replay sends records again that are settled and still kept. New records are sent meanwhile, and first.";
     pub(in crate::admin::page) const NEW: &str = "New replay";
@@ -174,7 +174,7 @@ pub(in crate::admin::page) mod replay {
     }
 
     pub(in crate::admin::page) fn takes(seconds: f64) -> String {
-        format!("At this rate it takes about {}.", span(seconds))
+        format!("At this rate it takes about {}.", about(seconds))
     }
 
     pub(in crate::admin::page) fn left(per_second: f64, seconds: f64) -> String {
