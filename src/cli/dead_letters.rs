@@ -9,7 +9,7 @@ use super::batch_lines::{print_attempt, print_record};
 use super::client;
 use super::exit::Exit;
 use super::jobs;
-use super::output::{confirmed, print};
+use super::output::{confirm_discard, print};
 use super::runtime::block_on;
 use crate::admin::{
     self, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterSelection, DeadLetterStatus, plain,
@@ -203,9 +203,8 @@ async fn redeliver(spool: &Path, selection: &SelectionArgs) -> Result<Exit, Exit
 }
 
 async fn discard(spool: &Path, selection: &SelectionArgs, yes: bool) -> Result<Exit, Exit> {
-    if !yes && !selection.dry_run && !confirmed("Discard them? They cannot be sent again.") {
-        eprintln!("nothing was discarded: use --yes to discard without confirmation");
-        return Err(Exit::Usage);
+    if !selection.dry_run {
+        confirm_discard(yes)?;
     }
     let done = post(spool, "/api/v1/dead-letters/discard", &selection.to_request()).await?;
     if selection.dry_run {

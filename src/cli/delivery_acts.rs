@@ -7,7 +7,7 @@ use hyper::Method;
 use super::client;
 use super::exit::Exit;
 use super::jobs;
-use super::output::{confirmed, print};
+use super::output::{confirm_discard, print};
 use crate::admin::{DeliveryCounts, DeliverySelection};
 use crate::record::Callback;
 
@@ -78,9 +78,8 @@ pub(super) async fn redeliver(spool: &Path, selection: &SelectionArgs) -> Result
 }
 
 pub(super) async fn discard(spool: &Path, selection: &SelectionArgs, yes: bool) -> Result<Exit, Exit> {
-    if !yes && !selection.dry_run && !confirmed("Discard them? They cannot be sent again.") {
-        eprintln!("nothing was discarded: use --yes to discard without confirmation");
-        return Err(Exit::Usage);
+    if !selection.dry_run {
+        confirm_discard(yes)?;
     }
     let counts = post(spool, "discard", &selection.to_request(None)).await?;
     finish(spool, selection, counts, "discarded").await

@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use comfy_table::{Table, presets};
 
+use super::exit::Exit;
 use crate::admin::lines;
 
 /// Writes `text` to standard output, with its control characters escaped. A closed pipe is no error.
@@ -34,4 +35,13 @@ pub(super) fn confirmed(question: &str) -> bool {
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
     read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+/// Asks before batches are discarded, unless `yes` was given.
+pub(super) fn confirm_discard(yes: bool) -> Result<(), Exit> {
+    if yes || confirmed("Discard them? They cannot be sent again.") {
+        return Ok(());
+    }
+    eprintln!("nothing was discarded: use --yes to discard without confirmation");
+    Err(Exit::Usage)
 }

@@ -38,9 +38,13 @@ pub(super) fn lane_state(
         })?
         .next()
         .transpose()?;
-    let last: Option<i64> = connection
-        .prepare_cached("SELECT max(last) FROM chunk WHERE lane = ?1 AND last > ?2")?
-        .query_row([lane.0.cast_signed(), row.cursor.0.cast_signed()], |found| found.get(0))?;
+    // Nothing is pending: nothing is behind the cursor.
+    let last: Option<i64> = match oldest {
+        None => None,
+        Some(_) => connection
+            .prepare_cached("SELECT max(last) FROM chunk WHERE lane = ?1")?
+            .query_row([lane.0.cast_signed()], |found| found.get(0))?,
+    };
     let LaneRow { cursor, pending_records, pending_bytes, health } = row;
     Ok(Some(LaneState {
         lane,
