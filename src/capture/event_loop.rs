@@ -108,14 +108,14 @@ impl CaptureLoop {
             Err(mpsc::TryRecvError::Disconnected) => None,
             Err(mpsc::TryRecvError::Empty) => {
                 // All inputs are applied, so the group is submitted.
-                self.submit_if_due();
+                let wait = self.submit_if_due();
                 if !self.group_writer.has_changes() {
                     self.group_writer.rest();
                 }
                 // What a full disk did not take is not confirmed, and the server sends it again.
                 let is_settled = self.group_writer.in_flight() == 0 || self.group_writer.waits_for_disk();
                 let over = self.failed || self.stopping && is_settled;
-                (!over).then_some(IDLE_WAIT)
+                (!over).then_some(wait)
             }
         }
     }
@@ -203,17 +203,29 @@ impl CaptureLoop {
         (self.on_notification)(Notification::ApplyFailed(number, error));
     }
 
-    fn submit_if_due(&mut self) {
+    /// Submits the group if it is due, and returns how long to wait for the next input.
+    fn submit_if_due(&mut self) -> Duration {
+        let Some((_, stream_applier)) = &self.stream else { return IDLE_WAIT };
         if self.group_writer.in_flight() > 0 {
-            return;
+            return IDLE_WAIT;
         }
-        let Some((_, stream_applier)) = &self.stream else { return };
-        let moved = stream_applier.cursor.position() != self.submitted;
-        let patient =
-            self.clock.uptime().since(self.submitted_at) < IDLE_POSITION_EVERY && !self.reply_requested;
-        if self.group_writer.has_changes() || moved && !patient {
+        let since_last = self.clock.uptime().since(self.submitted_at);
+        if self.group_writer.has_changes() {
+            let wait = if self.reply_requested {
+                Duration::ZERO
+            } else {
+                linger(self.group_writer.changes(), since_last)
+            };
+            if !wait.is_zero() {
+                return wait;
+            }
+            self.submit_now();
+        } else if stream_applier.cursor.position() != self.submitted
+            && (since_last >= IDLE_POSITION_EVERY || self.reply_requested)
+        {
             self.submit_now();
         }
+        IDLE_WAIT
     }
 
     fn submit_when_there_is_room(&mut self) {
@@ -280,7 +292,35 @@ impl CaptureLoop {
     }
 }
 
+/// How long a group of so many changes waits for more, `since_last` after the group before it. The changes of a quiet
+/// stream are committed at once; a busy stream fills a group in this time, and small groups cost it more than that.
+fn linger(changes: usize, since_last: Duration) -> Duration {
+    let milliseconds = usize::try_from(since_last.as_millis()).unwrap_or(usize::MAX).max(1);
+    let is_busy = changes / milliseconds >= BUSY_CHANGES;
+    if is_busy { GROUP_EVERY.saturating_sub(since_last) } else { Duration::ZERO }
+}
+
+/// A stream of so many changes in a millisecond is busy.
+const BUSY_CHANGES: usize = 32;
+/// A busy stream submits a group no more often, unless it is full.
+const GROUP_EVERY: Duration = Duration::from_millis(4);
 /// The position of an idle stream is committed, and so confirmed, no more often.
 const IDLE_POSITION_EVERY: Duration = Duration::from_secs(1);
 const IDLE_WAIT: Duration = Duration::from_millis(250);
 const WAIT_FOR_SYNC: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quiet_stream_does_not_linger_and_a_busy_one_does() {
+        let ms = Duration::from_millis;
+        assert_eq!(linger(1, ms(0)), Duration::ZERO);
+        assert_eq!(linger(20, ms(1)), Duration::ZERO);
+        assert_eq!(linger(1_000, ms(1_000)), Duration::ZERO, "a transaction after a pause");
+        assert_eq!(linger(100, ms(0)), ms(4));
+        assert_eq!(linger(100, ms(3)), ms(1));
+        assert_eq!(linger(1_000, ms(4)), Duration::ZERO);
+    }
+}

@@ -184,6 +184,11 @@ impl GroupWriter {
         self.changes > 0 || !self.facts.is_empty()
     }
 
+    /// Changes that are not yet submitted.
+    pub(crate) fn changes(&self) -> usize {
+        self.changes
+    }
+
     /// Nothing is read for a while.
     pub(crate) fn rest(&mut self) {
         self.shadow.end_view();
