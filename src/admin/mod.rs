@@ -84,6 +84,6 @@ pub use request_error::{FieldError, Problem, RequestError};
 pub use respond::AdminState;
 pub use server::{serve_socket, serve_tcp};
 pub use socket::{SOCKET_NAME, bind as bind_socket, connect as connect_socket};
-pub use tail::{Tail, TailLine};
+pub use tail::Tail;
 pub use text::{json, lines, plain, pretty_json};
 pub use webhook_control::WebhookControl;

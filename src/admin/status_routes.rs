@@ -18,7 +18,6 @@ use super::api::{Activity, ResyncAccepted, ResyncRequest, Status};
 use super::extract::{Json, Query};
 use super::request_error::RequestError;
 use super::respond::{AdminState, call, respond};
-use super::tail;
 use crate::record::Callback;
 
 type Admin = State<Arc<AdminState>>;
@@ -121,7 +120,7 @@ async fn tail(
     Query(query): Query<TailQuery>,
 ) -> Result<Response, RequestError> {
     let project = access.scope.narrowed(query.project.as_deref())?;
-    let lines = tail::lines(&admin.tail, project, query.callback);
+    let lines = admin.tail.lines(project, query.callback);
     let body = Body::from_stream(lines.map(Ok::<_, Infallible>));
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }

@@ -25,7 +25,7 @@ use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 use self::alerts::AlertPoster;
@@ -35,7 +35,7 @@ use self::reloadable_client::ReloadableClient;
 use self::state::{Phase, State};
 use self::supervisor::{Supervisor, Termination};
 use self::webhooks::Webhooks;
-use crate::admin::{SOCKET_NAME, Tail, TailLine};
+use crate::admin::{SOCKET_NAME, Tail};
 use crate::alert;
 use crate::capture::{Capture, Listeners};
 use crate::clock::Clock;
@@ -128,7 +128,7 @@ impl Service {
         let clock = Clock::start(opened.uptime);
         let epochs = epochs(&opened)?;
         let (registry, metrics) = registered_metrics(&settings);
-        let (tail, _) = broadcast::channel(TAIL_LINES);
+        let tail = Tail::default();
         let (fail, failures) = mpsc::unbounded_channel();
         let client = ReloadableClient::read(&settings, &metrics)?;
         let (alerts, alert_settings) = watch::channel(Arc::new(settings.alerts.clone()));
@@ -138,7 +138,7 @@ impl Service {
         let inputs = (&client, &effective, observe.clone());
         let deliver = deliver(&settings, &opened, &epochs, clock, &metrics, fail, inputs)?;
         let (notification, notifications) = mpsc::unbounded_channel();
-        let listeners = listeners(&effective, &tail);
+        let listeners = listeners(&effective, &tail, clock);
         let notify = move |sent| drop(notification.send(sent));
         let capture = Arc::new(Capture::start(&opened, clock, metrics.clone(), listeners, notify)?);
         let webhooks = Webhooks::start(in_force, routes, &opened, clock, (&capture, &deliver, observe))?;
@@ -366,19 +366,14 @@ fn poster(
     AlertPoster { events, settings, post, figures: Box::new(move || figures.alert_figures()), clock, metrics }
 }
 
-fn listeners(routes: &watch::Receiver<Arc<Routes>>, tail: &Tail) -> Listeners {
+fn listeners(routes: &watch::Receiver<Arc<Routes>>, tail: &Tail, clock: Clock) -> Listeners {
     let (routes, tail) = (routes.clone(), tail.clone());
     Listeners {
         route_filter: Arc::new(move |project, callback| routes.borrow().properties(project, callback)),
         record_observer: Arc::new(move |project, callback, position, fragment| {
-            if tail.receiver_count() > 0 {
-                let json = tail_line(project, callback, position, fragment);
-                let _ = tail.send(Arc::new(TailLine { project: project.to_owned(), callback, json }));
-            }
+            tail.observe(project, callback, clock, || tail_line(project, callback, position, fragment));
         }),
     }
 }
 
-/// The most records that a client of `sidecar tail` may be behind.
-const TAIL_LINES: usize = 4_096;
 const LEAST_PATIENCE: Duration = Duration::from_secs(5);

@@ -22,7 +22,7 @@ use super::visit::{Links, Visit};
 use super::{show, texts as t};
 use crate::admin::request_error::RequestError;
 use crate::admin::respond::AdminState;
-use crate::admin::tail::{Tailed, tailed};
+use crate::admin::tail::{Pace, Tailed};
 use crate::admin::text;
 use crate::record::Callback;
 
@@ -35,7 +35,7 @@ async fn tail(State(admin): State<Arc<AdminState>>, visit: Visit) -> Response {
         Ok(filter) => filter,
         Err(error) => return error.into_response(),
     };
-    let records = tailed(&admin.tail, project, callback);
+    let records = admin.tail.watch(project, callback, Pace::Read);
     if visit.is_live {
         let events = records.map(|tailed| Ok::<_, Infallible>(event(&tailed)));
         return Sse::new(events).keep_alive(KeepAlive::default()).into_response();
@@ -56,7 +56,7 @@ fn event(tailed: &Tailed) -> Event {
     match tailed {
         Tailed::Missed(records) => Event::default().event("missed").data(t::tail::missed(*records)),
         Tailed::Record(line) => {
-            let row = TailRow { row: Row::of(&line.json) };
+            let row = TailRow { row: Row::of(line) };
             Event::default()
                 .event("record")
                 .data(rendered(&row).unwrap_or_default().replace(['\r', '\n'], " "))
@@ -67,7 +67,7 @@ fn event(tailed: &Tailed) -> Event {
 /// The records of a few seconds, the newest first.
 async fn collected(records: impl futures_util::Stream<Item = Tailed>) -> Vec<Row> {
     let only_records = records.filter_map(async |tailed| match tailed {
-        Tailed::Record(line) => Some(Row::of(&line.json)),
+        Tailed::Record(line) => Some(Row::of(&line)),
         Tailed::Missed(_) => None,
     });
     let mut rows: Vec<Row> =
