@@ -5,13 +5,15 @@
 #   make test      install what is missing, lint, run every test
 #   make torture   650 real faults, over 500 of them deaths of a process, and 20,000 simulated
 #                  histories; half an hour. Writes the figures of docs/guarantees.md
-#   make bench     throughput, latency and memory
+#   make bench     throughput, latency and memory: the report in benches/report.md, and single benchmarks.
+#                  BEFORE=path/to/an/earlier/sidecar measures it in the same run
+#   make bench-check   instruction counts of the pipeline against the limits in benches/instructions
 #   make fuzz      each fuzz target for FUZZ_SECONDS
 #   make screenshots   the pictures in the README (docs/images)
 
 SECONDS ?=
 
-.PHONY: demo dist test tools lint bench fuzz torture screenshots
+.PHONY: demo dist test tools lint bench bench-check fuzz torture screenshots
 
 demo:
 	scripts/tools.sh demo
@@ -29,6 +31,13 @@ dist:
 
 test: tools lint
 	cargo test
+	$(COUNT_INSTRUCTIONS)
+
+# Fails where a part of the pipeline takes more instructions than benches/instructions allows. The profile is that
+# of the tests, so that nothing is compiled twice.
+COUNT_INSTRUCTIONS = GUNGRAUN_RUNNER=$(CURDIR)/.local/bin/gungraun-runner cargo bench --profile dev --bench instructions
+bench-check: tools
+	$(COUNT_INSTRUCTIONS)
 
 tools:
 	scripts/tools.sh test
@@ -37,7 +46,9 @@ lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 
+BEFORE ?=
 bench: tools
+	SIDECAR_BENCH_BEFORE=$(BEFORE) cargo bench --bench report
 	cargo bench --bench drain
 	cargo bench --bench fairness
 	cargo bench --bench pages

@@ -5,7 +5,8 @@
 #   scripts/tools.sh test    a C compiler, PostgreSQL 15 and 18, libfaketime for the test of a stepped clock,
 #                            promtool (of Debian's prometheus), the Standard Webhooks libraries of Python and
 #                            Node.js, which verify signatures, schemathesis, which checks the API against its
-#                            description, and chromium with its driver and axe-core, for the tests of the page
+#                            description, valgrind and gungraun-runner, which count instructions, and chromium
+#                            with its driver and axe-core, for the tests of the page
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${1:-test}
@@ -118,6 +119,17 @@ browser() {
     npm install --silent --no-audit --no-fund --no-save --prefix .local/axe 'axe-core@4' >&2
 }
 
+# What counts instructions, into .local/bin; it must be of the version of the library in Cargo.lock.
+instructions() {
+    command -v valgrind >/dev/null || { say "installing valgrind"; apt_install valgrind libc6-dbg; } ||
+        { say "no valgrind: install valgrind"; exit 1; }
+    local version
+    version=$(grep -A1 '^name = "gungraun"$' Cargo.lock | sed -n 's/^version = "\(.*\)"$/\1/p')
+    .local/bin/gungraun-runner --version 2>/dev/null | grep -qF " $version" && return
+    say "installing gungraun-runner $version"
+    cargo install gungraun-runner --version "$version" --locked --quiet --root .local >&2
+}
+
 need_cargo
 need_cc
 case $target in
@@ -131,6 +143,7 @@ test)
     wheel
     verifiers
     schemathesis
+    instructions
     browser
     command -v promtool >/dev/null || { say "installing promtool"; apt_install prometheus; } ||
         { say "no promtool: install prometheus"; exit 1; }

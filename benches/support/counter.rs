@@ -20,6 +20,11 @@ use tokio::net::TcpListener;
 pub struct Counter {
     pub url: String,
     records: Arc<AtomicU64>,
+    requests: Arc<AtomicU64>,
+    /// How long each answer takes, in milliseconds.
+    delay: Arc<AtomicU64>,
+    /// Whether the time of every record is remembered.
+    traces: Arc<AtomicBool>,
     arrived: Arc<Mutex<Vec<(u64, Instant)>>>,
     refuses: Arc<AtomicBool>,
     refused: Arc<AtomicU64>,
@@ -32,6 +37,9 @@ impl Counter {
         let me = Self {
             url,
             records: Arc::default(),
+            requests: Arc::default(),
+            delay: Arc::default(),
+            traces: Arc::default(),
             arrived: Arc::default(),
             refuses: Arc::default(),
             refused: Arc::default(),
@@ -45,6 +53,21 @@ impl Counter {
         self.refuses.store(refuses, Ordering::Relaxed);
     }
 
+    /// Answers after this time from now on.
+    pub fn delay(&self, delay: Duration) {
+        self.delay.store(delay.as_millis().try_into().unwrap(), Ordering::Relaxed);
+    }
+
+    /// Remembers from now on when each record came.
+    pub fn trace(&self) {
+        self.traces.store(true, Ordering::Relaxed);
+    }
+
+    /// Requests that were taken.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
     /// Records that came.
     pub fn records(&self) -> u64 {
         self.records.load(Ordering::Relaxed)
@@ -55,7 +78,7 @@ impl Counter {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// The first id of each batch of one or two records, and when it came.
+    /// The first id of each batch of one or two records, or of every record if they are traced, and when it came.
     pub fn arrived(&self) -> Vec<(u64, Instant)> {
         self.arrived.lock().unwrap().clone()
     }
@@ -85,12 +108,22 @@ impl Counter {
 
     async fn one(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
         let body = request.into_body().collect().await.unwrap().to_bytes();
+        let delay = self.delay.load(Ordering::Relaxed);
+        if delay > 0 {
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+        }
         if self.refuses.load(Ordering::Relaxed) {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Ok(Response::builder().status(503).body(Full::default()).unwrap());
         }
         let count = body.windows(6).filter(|window| window == b"{\"id\":").count() as u64;
         self.records.fetch_add(count, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        if self.traces.load(Ordering::Relaxed) {
+            let now = Instant::now();
+            self.arrived.lock().unwrap().extend(ids(&body).map(|id| (id, now)));
+            return Ok(Response::new(Full::default()));
+        }
         if let Some(id) = first_id(&body).filter(|_| count < 3) {
             self.arrived.lock().unwrap().push((id, Instant::now()));
         }
@@ -99,6 +132,10 @@ impl Counter {
 }
 
 fn first_id(body: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(body).ok()?;
-    text.split("{\"id\":\"").nth(1)?.split('"').next()?.parse().ok()
+    ids(body).next()
+}
+
+fn ids(body: &[u8]) -> impl Iterator<Item = u64> {
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    text.split("{\"id\":\"").skip(1).filter_map(|rest| rest.split('"').next()?.parse().ok())
 }

@@ -15,6 +15,8 @@ use super::until;
 
 pub struct Sidecar {
     pub folder: tempfile::TempDir,
+    /// What is run: the program that was built with the tests, or another for a comparison.
+    pub program: PathBuf,
     spool: Option<PathBuf>,
     child: Option<Child>,
 }
@@ -23,7 +25,8 @@ impl Sidecar {
     /// Not yet started. `settings` follow those of the database and the spool.
     pub fn prepare(database: &Database, settings: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("sidecar-test").tempdir().unwrap();
-        let me = Self { folder, spool: None, child: None };
+        let program = env!("CARGO_BIN_EXE_sidecar").into();
+        let me = Self { folder, program, spool: None, child: None };
         me.configure(database, settings);
         me
     }
@@ -73,7 +76,7 @@ impl Sidecar {
     }
 
     pub fn command(&self, name: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sidecar"));
+        let mut command = Command::new(&self.program);
         command.arg(name).arg("--config").arg(self.settings());
         command
     }
