@@ -57,11 +57,11 @@ pub use api::{
     WebhookSourcesStatus, WebhookStatus,
 };
 pub use api::{
-    AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
-    DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, DroppedLane, DroppedStatus, LaneBacklog,
-    LaneCount, LaneStatus, OpenTransactionStatus, Progress, Readiness, ReplayBacklog, ReplayList,
-    ReplayStatus, ReplaySummary, ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus, SourceState,
-    SourceStatus, SpoolStatus, Status, WindowStatus,
+    AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterFilter, DeadLetterPage,
+    DeadLetterQuery, DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, DroppedLane, DroppedStatus,
+    LaneBacklog, LaneCount, LaneStatus, OpenTransactionStatus, Progress, Readiness, ReplayBacklog,
+    ReplayList, ReplayStatus, ReplaySummary, ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus,
+    SourceState, SourceStatus, SpoolStatus, Status, WindowStatus,
 };
 pub use api::{
     AuditEntry, AuditPage, AuditQuery, LinkList, LinkRequest, LinkStatus, NewLink, NewToken, Revoked,
@@ -69,9 +69,9 @@ pub use api::{
 };
 pub use api::{DeliveryCounts, DeliverySelection};
 pub use api::{
-    DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
-    DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, JobList, JobState,
-    JobStatus, LastAttempt, RecordBody, RecordQuery, RowStatus, ShadowStatus,
+    DeliveryDetail, DeliveryFilter, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest,
+    DeliveryState, DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, JobList,
+    JobState, JobStatus, LastAttempt, RecordBody, RecordQuery, RowStatus, ShadowStatus,
 };
 pub use api::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use control::Control;

@@ -11,8 +11,8 @@ use utoipa::OpenApi;
 
 use super::access::Access;
 use super::api::{
-    DeliveryDetail, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery, JobList, JobStatus,
-    RecordBody, RecordQuery,
+    DeliveryDetail, DeliveryFilter, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery, JobList,
+    JobStatus, RecordBody, RecordQuery,
 };
 use super::extract::{Path, Query};
 use super::lists::{ListPage, ListRequest};
@@ -47,7 +47,7 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
 #[utoipa::path(
     get,
     path = "/api/v1/deliveries",
-    params(DeliveryQuery),
+    params(DeliveryFilter, DeliveryQuery),
     responses((
         status = 200,
         content(

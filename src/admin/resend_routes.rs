@@ -10,8 +10,8 @@ use utoipa::OpenApi;
 
 use super::access::Access;
 use super::api::{
-    DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, ReplayList,
-    ReplayStatus, ReplaySummary,
+    DeadLetterCounts, DeadLetterDetail, DeadLetterFilter, DeadLetterPage, DeadLetterQuery,
+    DeadLetterSelection, ReplayList, ReplayStatus, ReplaySummary,
 };
 use super::extract::{Json, Path, Query};
 use super::respond::{AdminState, respond};
@@ -82,7 +82,7 @@ async fn cancel_replay(
 #[utoipa::path(
     get,
     path = "/api/v1/dead-letters",
-    params(DeadLetterQuery),
+    params(DeadLetterFilter, DeadLetterQuery),
     responses((status = 200, body = DeadLetterPage))
 )]
 async fn list_dead_letters(

@@ -9,6 +9,7 @@ mod config;
 mod dead_letters;
 mod deliveries;
 mod delivery_acts;
+mod delivery_filter;
 mod demo;
 mod doctor;
 mod exit;

@@ -140,7 +140,7 @@ async fn a_page_of_batches_acts_without_a_script() {
     assert!(status == 400 && html.contains("no batch is selected"), "{html}");
     let selected = format!("/deliveries/discard?id={id}");
     let html = page(&selected).1;
-    assert!(html.contains("This is about 1 batch with 1 record, which are dead letters."), "{html}");
+    assert!(html.contains("This is about 1 batch with 1 record, which is a dead letter."), "{html}");
     assert!(html.contains("It takes about") && html.contains("<form method=\"post\""), "{html}");
     let html = page("/deliveries/redeliver?all=1&state=delivered").1;
     assert!(html.contains("There is nothing to do.") && !html.contains("<form method=\"post\""), "{html}");

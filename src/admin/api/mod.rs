@@ -9,6 +9,7 @@ mod dead_letters;
 mod deliveries;
 mod delivery_acts;
 mod documents;
+mod flattened;
 mod jobs;
 mod lane_activity;
 mod operations;
@@ -30,12 +31,12 @@ pub use access::{
 };
 pub use activity::{Activity, Interval};
 pub use dead_letters::{
-    AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
-    DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, LastAttempt,
+    AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterFilter, DeadLetterPage,
+    DeadLetterQuery, DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, LastAttempt,
 };
 pub use deliveries::{
-    DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
-    DeliveryStatus, FoundRecordStatus,
+    DeliveryDetail, DeliveryFilter, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest,
+    DeliveryState, DeliveryStatus, FoundRecordStatus,
 };
 pub use delivery_acts::{DeliveryCounts, DeliverySelection};
 pub use documents::{DocumentDetail, DocumentQuery, DocumentRecord, RowStatus, ShadowStatus};

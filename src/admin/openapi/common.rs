@@ -17,6 +17,7 @@ pub(super) fn complete(document: &mut Value) {
             }
         }
     }
+    join_flattened(document);
     join_fields(document);
     without_links(document);
     with_bounds(document);
@@ -42,6 +43,33 @@ fn close_variants(value: &mut Value) {
         Value::Array(values) => values.iter_mut().for_each(close_variants),
         _ => {}
     }
+}
+
+/// A request that has the fields of another type among its own is one object, and has no others.
+fn join_flattened(document: &mut Value) {
+    let schemas = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut);
+    for schema in schemas.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {
+        let Some(properties) = schema.get("allOf").and_then(joined) else { continue };
+        schema.remove("allOf");
+        schema.insert("type".to_owned(), json!("object"));
+        schema.insert("properties".to_owned(), Value::Object(properties));
+        schema.insert("additionalProperties".to_owned(), json!(false));
+    }
+}
+
+/// The properties of all parts; `None`: a part is another type by its name.
+fn joined(parts: &Value) -> Option<Map<String, Value>> {
+    let mut all = Map::new();
+    for part in parts.as_array()? {
+        if part.get("$ref").is_some() {
+            return None;
+        }
+        match (part.get("allOf"), part.get("properties").and_then(Value::as_object)) {
+            (Some(inner), _) => all.extend(joined(inner)?),
+            (None, properties) => all.extend(properties.cloned().unwrap_or_default()),
+        }
+    }
+    Some(all)
 }
 
 /// Fields of a body that exclude or require each other, which a type does not say.

@@ -15,6 +15,7 @@
 mod assets;
 mod attempts;
 mod audit;
+mod bulk;
 mod chart;
 mod choice;
 mod confirm;

@@ -89,7 +89,7 @@ impl Controller {
         if !settled.batches.is_empty() {
             let request = ReplayRequest {
                 project: about.project.map(str::to_owned),
-                callback: selection.callback.clone(),
+                callback: selection.filter.callback.clone(),
                 rate: selection.rate,
                 deliveries: Some(counts.deliveries),
                 ..ReplayRequest::default()
@@ -105,14 +105,13 @@ impl Controller {
 }
 
 fn about<'a>(selection: &'a DeliverySelection, access: &'a Access) -> Entry<'a> {
-    let project = selection.project.as_deref().or(access.scope.project());
-    Entry { callback: selection.callback.as_deref(), ..Entry::about("", project) }
+    let project = selection.filter.project.as_deref().or(access.scope.project());
+    Entry { callback: selection.filter.callback.as_deref(), ..Entry::about("", project) }
 }
 
 /// An unknown id is an error.
 fn chosen(reader: &Reader, selection: &DeliverySelection, access: &Access) -> Result<Chosen, RequestError> {
-    let filter = selection.filter();
-    let is_filtered = filter != DeliveryQuery::default();
+    let is_filtered = selection.filter.is_set();
     if !selection.ids.is_empty() {
         if is_filtered || selection.all {
             return Err(RequestError::Invalid("name batches by id or by filter, not by both".to_owned()));
@@ -126,8 +125,8 @@ fn chosen(reader: &Reader, selection: &DeliverySelection, access: &Access) -> Re
                 .to_owned(),
         ));
     }
-    let project = access.scope.narrowed(filter.project.as_deref())?;
-    let parsed = parse(&filter)?;
+    let project = access.scope.narrowed(selection.filter.project.as_deref())?;
+    let parsed = parse(&DeliveryQuery { filter: selection.filter.clone(), ..DeliveryQuery::default() })?;
     let lanes = project.map(|project| lanes_of(reader, &project, parsed.callback)).transpose()?;
     Ok(Chosen::Filter(BatchQuery { lanes, ..parsed.batches() }, parsed.state))
 }

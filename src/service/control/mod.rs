@@ -52,9 +52,9 @@ use super::state::State;
 use super::webhooks::Webhooks;
 use crate::admin::{
     self, Access, Activity, AdminListener, AdminState, Capability, Control, DeadLetterCounts,
-    DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, DocumentCount, LaneActivity,
-    ProjectDetail, ProjectPage, ProjectQuery, Readiness, ReplayList, ReplayStatus, ReplaySummary,
-    RequestError, ResyncRequest, Status, Tail,
+    DeadLetterDetail, DeadLetterFilter, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, DocumentCount,
+    LaneActivity, ProjectDetail, ProjectPage, ProjectQuery, Readiness, ReplayList, ReplayStatus,
+    ReplaySummary, RequestError, ResyncRequest, Status, Tail,
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
@@ -182,8 +182,9 @@ impl Control for Controller {
     }
 
     fn dead_letters(&self, query: &DeadLetterQuery, access: &Access) -> Result<DeadLetterPage, RequestError> {
-        let project = access.scope.narrowed(query.project.as_deref())?;
-        let query = DeadLetterQuery { project, ..query.clone() };
+        let project = access.scope.narrowed(query.filter.project.as_deref())?;
+        let filter = DeadLetterFilter { project, ..query.filter.clone() };
+        let query = DeadLetterQuery { filter, ..query.clone() };
         dead_letters::page(&self.reader()?, &query)
     }
 

@@ -9,7 +9,7 @@ use axum::routing::get;
 use axum::{Form as Fields, Router};
 
 use super::asked::{Posted, back, callback};
-use crate::admin::api::DeadLetterSelection;
+use crate::admin::api::{DeadLetterFilter, DeadLetterSelection};
 use crate::admin::control::Control;
 use crate::admin::page::form::Form;
 use crate::admin::page::frame::Nav;
@@ -68,11 +68,8 @@ async fn recover(State(admin): State<Arc<AdminState>>, visit: Visit, Fields(fiel
         let project = form.value("project").to_owned();
         let callback = form.given("callback").map(str::to_owned);
         if form.has("what", "failed") {
-            let selection = DeadLetterSelection {
-                project: Some(project.clone()),
-                callback,
-                ..DeadLetterSelection::default()
-            };
+            let selection =
+                DeadLetterSelection { filter: failed(&project, callback), ..DeadLetterSelection::default() };
             let counts = control.redeliver(&selection, &visit.access)?;
             return Ok(Answer::<Recover>::To(back(visit, &project, "redelivered", counts.dead_letters)));
         }
@@ -91,8 +88,7 @@ fn count(
 ) -> Result<String, RequestError> {
     if what == "failed" {
         let selection = DeadLetterSelection {
-            project: Some(project.to_owned()),
-            callback,
+            filter: failed(project, callback),
             dry_run: true,
             ..DeadLetterSelection::default()
         };
@@ -101,6 +97,10 @@ fn count(
     }
     let summary = control.replay(replay(project, callback, since, true)?, &visit.access)?;
     Ok(t::recover::replay(summary.records, &show::size(summary.bytes)))
+}
+
+fn failed(project: &str, callback: Option<String>) -> DeadLetterFilter {
+    DeadLetterFilter { project: Some(project.to_owned()), callback, ..DeadLetterFilter::default() }
 }
 
 fn replay(
