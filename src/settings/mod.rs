@@ -38,7 +38,7 @@ pub use values::{
     WebhookDefaults, WebhookQuery, WebhookSection, WebhookSections, WebhookSource, WebhookSources,
 };
 pub use warnings::warnings;
-pub use webhook::{masked, merged_settings, replace_plain_secrets};
+pub use webhook::{masked, merged_settings, replace_plain_secrets, whole_settings};
 pub use webhook_row::{RefusedRow, RowWebhook, check_columns};
 
 /// Loads the effective settings.

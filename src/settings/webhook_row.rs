@@ -120,6 +120,7 @@ const OPTIONAL: &[&str] = &[
     "auth",
     "properties",
     "owner",
+    "note",
     "records_max",
     "bytes_max",
     "wait_max_ms",

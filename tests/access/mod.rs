@@ -8,3 +8,4 @@ mod port;
 mod schemathesis;
 mod tenants;
 mod tokens;
+mod versions;

@@ -173,5 +173,6 @@ pub const ENDPOINTS: &[Endpoint] = &[
     tenant("POST", "/api/v1/webhooks/test", &[SendAgain]),
     tenant("GET", "/api/v1/webhooks/{project}/{callback}", &[View]),
     tenant("PATCH", "/api/v1/webhooks/{project}/{callback}", &[Manage]),
+    tenant("PUT", "/api/v1/webhooks/{project}/{callback}", &[Manage]),
     tenant("DELETE", "/api/v1/webhooks/{project}/{callback}", &[Manage]),
 ];

@@ -52,6 +52,18 @@ impl WebhookControl for Controller {
         self.webhook(key, access)
     }
 
+    fn replace_webhook(
+        &self,
+        key: &WebhookKey,
+        whole: &Value,
+        revision: Option<u64>,
+        access: &Access,
+    ) -> Result<WebhookDetail, RequestError> {
+        access.scope.require(&key.project)?;
+        self.webhooks.replace(key, whole, revision, access)?;
+        self.webhook(key, access)
+    }
+
     fn remove_webhook(
         &self,
         key: &WebhookKey,
