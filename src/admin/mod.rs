@@ -18,6 +18,7 @@ mod control;
 mod delivery_act_routes;
 mod extract;
 mod headers;
+mod list_columns;
 mod listener;
 mod lists;
 mod misfit;

@@ -11,6 +11,7 @@ use utoipa::OpenApi;
 use super::access::Access;
 use super::api::{ProjectDetail, ProjectPage, ProjectQuery};
 use super::extract::{Path, Query};
+use super::lists::ListRequest;
 use super::respond::{AdminState, respond};
 
 /// What is described of these endpoints.
@@ -28,8 +29,9 @@ async fn list(
     State(admin): State<Arc<AdminState>>,
     Extension(access): Extension<Access>,
     Query(query): Query<ProjectQuery>,
+    list: ListRequest,
 ) -> Response {
-    respond(admin, move |control| control.projects(&query, &access)).await
+    list.respond(admin, move |control| control.projects(&query, &access)).await
 }
 
 /// The three callbacks of a project, each with its webhook and its lane.

@@ -17,6 +17,7 @@ use super::api::{
     WebhookKey, WebhookList,
 };
 use super::extract::{Json, Path, Query};
+use super::lists::ListRequest;
 use super::request_error::RequestError;
 use super::respond::{AdminState, call, respond};
 
@@ -43,8 +44,8 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
 
 /// The webhooks in force.
 #[utoipa::path(get, path = "/api/v1/webhooks", responses((status = 200, body = WebhookList)))]
-async fn list(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
-    respond(admin, move |control| control.webhooks(&access)).await
+async fn list(State(admin): Admin, Extension(access): Extension<Access>, list: ListRequest) -> Response {
+    list.respond(admin, move |control| control.webhooks(&access)).await
 }
 
 /// One webhook, with its settings. Secrets are masked.

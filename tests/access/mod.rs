@@ -3,6 +3,7 @@
 mod browser;
 mod fields;
 mod fixture;
+mod lists;
 mod openapi;
 mod port;
 mod schemathesis;
