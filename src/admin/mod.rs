@@ -71,8 +71,9 @@ pub use api::{
 pub use api::{DeliveryCounts, DeliverySelection};
 pub use api::{
     DeliveryDetail, DeliveryFilter, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest,
-    DeliveryState, DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, JobList,
-    JobState, JobStatus, LastAttempt, RecordBody, RecordQuery, RowStatus, ShadowStatus,
+    DeliveryState, DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus,
+    HandOver, HandOverQuery, JobList, JobState, JobStatus, LastAttempt, RecordBody, RecordQuery, RowStatus,
+    ShadowStatus,
 };
 pub use api::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use control::Control;

@@ -1,6 +1,7 @@
 //! What the sidecar shows to people and scripts, and its effect on the database meanwhile.
 
 mod alerts;
+mod buttons;
 mod cli;
 mod commands;
 mod demo;

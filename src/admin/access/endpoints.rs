@@ -160,6 +160,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     tenant("GET", "/api/v1/jobs/{no}", &[View]),
     tenant("DELETE", "/api/v1/jobs/{no}", &[SendAgain]),
     tenant("GET", "/api/v1/projects/{project}/documents/{id}", &[View]),
+    tenant("GET", "/api/v1/projects/{project}/hand-over", &[View]),
     tenant("GET", "/api/v1/projects/{project}/records", &[View]),
     tenant("GET", "/api/v1/webhooks", &[View]),
     operator("POST", "/api/v1/webhooks/apply", &[Manage]),

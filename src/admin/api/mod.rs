@@ -10,6 +10,7 @@ mod deliveries;
 mod delivery_acts;
 mod documents;
 mod flattened;
+mod hand_over;
 mod jobs;
 mod lane_activity;
 mod operations;
@@ -40,6 +41,7 @@ pub use deliveries::{
 };
 pub use delivery_acts::{DeliveryCounts, DeliverySelection};
 pub use documents::{DocumentDetail, DocumentQuery, DocumentRecord, RowStatus, ShadowStatus};
+pub use hand_over::{HandOver, HandOverQuery};
 pub use jobs::{JobList, JobState, JobStatus};
 pub use lane_activity::{ActivityBar, LaneActivity, LaneFailure};
 pub use operations::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};

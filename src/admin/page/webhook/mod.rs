@@ -16,6 +16,7 @@ use axum::{Form as Fields, Router};
 
 use self::asked::{Admin, Posted, back, key, stored};
 use self::edit::{Edit, Remove};
+pub(in crate::admin) use self::hand_over::hand_over;
 use super::form::Form;
 use super::frame::Nav;
 use super::serve::{Answer, answer, show_page};
