@@ -61,7 +61,10 @@ async fn every_list_is_given_in_three_forms() {
     for (method, path, operation) in operations(&document) {
         let content = &operation["responses"]["200"]["content"];
         let json = &content["application/json"]["schema"];
-        if method != "GET" || json.is_null() || NO_LISTS.contains(&path.as_str()) || !path.starts_with("/api/v1")
+        if method != "GET"
+            || json.is_null()
+            || NO_LISTS.contains(&path.as_str())
+            || !path.starts_with("/api/v1")
         {
             continue;
         }
@@ -72,8 +75,17 @@ async fn every_list_is_given_in_three_forms() {
         }
     }
     let expected = [
-        "audit", "dead-letters", "deliveries", "doctor", "links", "projects", "records", "replays", "settings",
-        "tokens", "webhooks",
+        "audit",
+        "dead-letters",
+        "deliveries",
+        "doctor",
+        "links",
+        "projects",
+        "records",
+        "replays",
+        "settings",
+        "tokens",
+        "webhooks",
     ];
     assert_eq!(filled, expected.map(str::to_owned).into());
     fixture.sidecar.stop().await;
@@ -97,8 +109,12 @@ fn forms(fixture: &Fixture, path: &str) -> Option<String> {
             let value = column.split('.').fold(item, |value, name| &value[name]);
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             // What moves while it is looked at.
-            let moves = column.ends_with("seconds") || ["lanes", "sent", "state", "redelivering"].contains(&column.as_str());
-            assert!(moves || *field == text || field.is_empty() && value.is_null(), "{path}: {column}: {row:?} {item}");
+            let moves = column.ends_with("seconds")
+                || ["lanes", "sent", "state", "redelivering"].contains(&column.as_str());
+            assert!(
+                moves || *field == text || field.is_empty() && value.is_null(),
+                "{path}: {column}: {row:?} {item}"
+            );
         }
         let known = item.as_object().unwrap().keys();
         let is_shown = |key: &&String| columns.iter().any(|column| column.split('.').next() == Some(key));

@@ -9,7 +9,11 @@ use sidecar::admin::ENDPOINTS;
 /// Buttons, each as its template and what it says there, and the commands that do the same.
 const BUTTONS: &[(&str, &[&str], &[&str])] = &[
     ("audit", &["t::audit::OLDER", "t::choice::FILTER"], &["audit"]),
-    ("confirm", &["button"], &["jobs cancel", "replay cancel", "resync", "deliveries discard", "dead-letters discard"]),
+    (
+        "confirm",
+        &["button"],
+        &["jobs cancel", "replay cancel", "resync", "deliveries discard", "dead-letters discard"],
+    ),
     ("dead_letter", &["t::bulk::DISCARD"], &["dead-letters discard"]),
     ("dead_letter", &["t::bulk::REDELIVER"], &["dead-letters redeliver"]),
     ("dead_letter", &["t::deliveries::REQUEST"], &["deliveries show"]),
@@ -157,7 +161,8 @@ fn labels(template: &str) -> BTreeSet<String> {
 /// The names of the manual pages: one for each command and each of its own, `webhooks-set`.
 fn commands() -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();
-    let written = Command::new(env!("CARGO_BIN_EXE_sidecar")).args(["man", "--dir"]).arg(folder.path()).status();
+    let written =
+        Command::new(env!("CARGO_BIN_EXE_sidecar")).args(["man", "--dir"]).arg(folder.path()).status();
     assert!(written.unwrap().success());
     let pages = std::fs::read_dir(folder.path()).unwrap().map(|page| page.unwrap().file_name());
     let names = pages.filter_map(|page| {
