@@ -208,9 +208,6 @@ pub struct DeadLetterCounts {
     pub dead_letters: u64,
     /// Number of their records.
     pub records: u64,
-    /// There are more of them: counting stopped.
-    #[serde(default)]
-    pub more: bool,
     /// About how long it takes: to send them, or to discard them.
     pub estimated_seconds: Option<f64>,
     /// The job that does it, where there are many. Its dead letters are not changed yet.

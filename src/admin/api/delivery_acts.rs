@@ -38,7 +38,7 @@ pub struct DeliveryCounts {
     pub records: u64,
     /// Batches that were named and are not in such a state, no longer kept, or have no webhook.
     pub left_out: u64,
-    /// There are more of them: counting stopped.
+    /// Of a replay: there are more of them, and counting stopped.
     pub more: bool,
     /// About how long it takes.
     pub estimated_seconds: Option<f64>,

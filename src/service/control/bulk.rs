@@ -81,7 +81,6 @@ impl Controller {
         let counts = DeadLetterCounts {
             dead_letters: counted.dead_letters,
             records: counted.records,
-            more: counted.more,
             estimated_seconds: Some(action.takes(&reader, &counted)?.as_secs_f64()),
             job: None,
         };

@@ -2,9 +2,9 @@
 
 use super::Controller;
 use super::bulk::Action;
-use super::bulk_selection::{COUNTED_MAX, Selected};
+use super::bulk_selection::Selected;
 use super::delivery_query::{id, lanes_of, parse};
-use super::replayed_batches::{Settled, ranges};
+use super::replayed_batches::{COUNTED_MAX, Settled, ranges};
 use super::stored_records::Names;
 use crate::admin::{
     Access, DeliveryCounts, DeliveryQuery, DeliverySelection, DeliveryState, RequestError, Scope,
@@ -47,7 +47,7 @@ impl Controller {
             deliveries: counts.dead_letters,
             records: counts.records,
             left_out: left_out as u64,
-            more: counts.more,
+            more: false,
             estimated_seconds: counts.estimated_seconds,
             job: counts.job,
             replay: None,

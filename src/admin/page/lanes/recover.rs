@@ -93,7 +93,7 @@ fn count(
             ..DeadLetterSelection::default()
         };
         let counts = control.redeliver(&selection, &visit.access)?;
-        return Ok(t::recover::dead_letters(counts.dead_letters, counts.records, counts.more));
+        return Ok(t::recover::dead_letters(counts.dead_letters, counts.records));
     }
     let summary = control.replay(replay(project, callback, since, true)?, &visit.access)?;
     Ok(t::recover::replay(summary.records, &show::size(summary.bytes)))
