@@ -11,6 +11,7 @@ mod logged_warnings;
 mod reloadable_client;
 mod resync_queue;
 mod run_error;
+mod settings_in_use;
 mod slot_history;
 mod state;
 mod supervisor;
@@ -32,6 +33,7 @@ use self::alerts::AlertPoster;
 use self::control::{Controller, Jobs, Recent, tail_line};
 use self::credentials::Credentials;
 use self::reloadable_client::ReloadableClient;
+use self::settings_in_use::SettingsInUse;
 use self::state::{Phase, State};
 use self::supervisor::{Supervisor, Termination};
 use self::webhooks::Webhooks;
@@ -106,6 +108,7 @@ enum Request {
 
 struct Service {
     sources: Sources,
+    in_use: Arc<SettingsInUse>,
     client: ReloadableClient,
     webhooks: Arc<Webhooks>,
     /// `[alerts]` of the settings read last.
@@ -124,6 +127,7 @@ struct Service {
 
 impl Service {
     async fn start(settings: Arc<Settings>, sources: Sources) -> Result<Self, RunError> {
+        let in_use = Arc::new(SettingsInUse::read(&sources)?);
         let opened = open_spool(&settings)?;
         let clock = Clock::start(opened.uptime);
         let epochs = epochs(&opened)?;
@@ -158,6 +162,7 @@ impl Service {
             post: Mutex::new(client.post(Handle::current())),
             credentials: Credentials::read(&opened.spool, clock, webhooks.audit(), settings.token.clone())?,
             recent: Recent::default(),
+            in_use: Arc::clone(&in_use),
             jobs: Jobs::default(),
         });
         let poster = poster(&controller, observed, alert_settings, client.post(Handle::current()));
@@ -180,6 +185,7 @@ impl Service {
         Ok(Self {
             supervisor: supervised(supervisor, &opened, webhooks.unread())?,
             sources,
+            in_use,
             client,
             webhooks,
             alerts,
@@ -219,6 +225,7 @@ impl Service {
         match read.and_then(|read| Ok(self.webhooks.reload(&read).map(|()| read)?)) {
             Ok(read) => {
                 self.alerts.send_replace(Arc::new(read.alerts));
+                self.in_use.reloaded(&self.sources);
                 self.metrics.config_last_reload_successful.set(1);
                 tracing::info!(
                     "the settings were read again: webhooks and limits are applied, all else by a restart"

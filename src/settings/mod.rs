@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use error::SettingError;
 use merged::{Merged, Origin};
 
-pub use show::{Effective, effective, show};
+pub use show::{Effective, effective, is_reloaded, show};
 pub(crate) use units::span;
 pub use values::{
     Alerts, DEFAULT_SETTINGS, Initial, InvalidSettings, LogFormat, OnTruncate, Settings, Sources,

@@ -33,7 +33,7 @@ mod webhook_sources;
 mod webhooks;
 mod why;
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
@@ -48,6 +48,7 @@ use super::activity::{self, RecentActivity};
 use super::audit::Entry;
 use super::credentials::Credentials;
 use super::run_error::RunError;
+use super::settings_in_use::SettingsInUse;
 use super::state::State;
 use super::webhooks::Webhooks;
 use crate::admin::{
@@ -62,7 +63,7 @@ use crate::deliver::{Deliver, SendRequest};
 use crate::metrics::Metrics;
 use crate::record::LaneNo;
 use crate::replay::ReplayRequest;
-use crate::settings::{Effective, Settings, Sources, effective};
+use crate::settings::{Settings, Sources};
 use crate::spool::{Reader, Spool, SpoolError};
 use crate::time::Timestamp;
 
@@ -73,8 +74,6 @@ pub(super) use self::tail_line::tail_line;
 pub(super) struct Recent {
     status: RecentStatus,
     activity: RecentActivity,
-    /// The settings that the process started with.
-    at_start: OnceLock<Vec<Effective>>,
     counts: Kept<String, Option<DocumentCount>>,
     lanes: Kept<LaneNo, LaneActivity>,
 }
@@ -100,6 +99,8 @@ pub(super) struct Controller {
     pub(super) post: Mutex<SendRequest>,
     pub(super) credentials: Credentials,
     pub(super) recent: Recent,
+    /// The settings that the process uses.
+    pub(super) in_use: Arc<SettingsInUse>,
     /// Requests that take long.
     pub(super) jobs: Jobs,
 }
@@ -230,7 +231,6 @@ pub(super) async fn serve(
     tail: Tail,
 ) -> Result<Vec<tokio::task::JoinHandle<()>>, RunError> {
     controller.check_way_in()?;
-    let _ = controller.recent.at_start.set(effective(&controller.sources)?);
     let settings = Arc::clone(&controller.settings);
     let sampled = sample(Arc::clone(&controller));
     let access = (settings.access.clone(), settings.token.is_none());
