@@ -40,7 +40,6 @@ const BUTTONS: &[(&str, &[&str], &[&str])] = &[
     ("document", &["t::document::FIND", "t::document::OLDER"], &["why"]),
     ("job", &["t::jobs::CANCEL"], &["jobs cancel"]),
     ("job", &["t::jobs::RELOAD"], &["jobs list", "jobs follow"]),
-    ("jobs", &["t::nav::DEAD_LETTERS"], &["dead-letters list"]),
     ("pause", &["t::project::PAUSE"], &["webhooks pause"]),
     ("pause", &["t::project::RESUME"], &["webhooks resume"]),
     ("project", &["t::project::EDIT", "t::project::SET"], &["webhooks set"]),

@@ -34,8 +34,11 @@ pub(in crate::admin::page) mod attempts {
     pub(in crate::admin::page) const WAIT: &str = "request and wait";
     pub(in crate::admin::page) const READ: &str = "answer";
 
-    pub(in crate::admin::page) fn earlier(count: usize) -> String {
-        format!("The {count} attempts before these are not shown here: the API has them.")
+    pub(in crate::admin::page) fn earlier(attempts: u64) -> String {
+        format!(
+            "{} not shown here: the API has them.",
+            crate::admin::page::show::count(attempts, "earlier attempt is", "earlier attempts are")
+        )
     }
 }
 
