@@ -32,7 +32,8 @@ pub async fn of_query(settings: &Settings) -> (Option<Finding>, Routes) {
 }
 
 fn of_rows(webhooks: usize, mut refused: Vec<RefusedRow>) -> Finding {
-    let title = format!("`webhooks.query` gives {webhooks} webhooks");
+    let title =
+        format!("`webhooks.query` gives {webhooks} {}", if webhooks == 1 { "webhook" } else { "webhooks" });
     if refused.is_empty() {
         return finding(Severity::Ok, title, String::new());
     }
@@ -42,7 +43,9 @@ fn of_rows(webhooks: usize, mut refused: Vec<RefusedRow>) -> Finding {
     let lines: Vec<String> = shown
         .map(|RefusedRow { project, callback, why }| format!("{}/{}: {why}", name(project), name(callback)))
         .collect();
-    finding(Severity::Warning, format!("{title}, and {} rows are refused", refused.len()), lines.join("\n"))
+    let rows = if refused.len() == 1 { "row is" } else { "rows are" };
+    let title = format!("{title}, and {} {rows} refused", refused.len());
+    finding(Severity::Warning, title, lines.join("\n"))
 }
 
 fn finding(severity: Severity, title: String, explanation: String) -> Finding {

@@ -1,5 +1,6 @@
 //! Who may use the admin port: tokens, links, sessions, tenants, names of hosts, TLS.
 
+mod audit;
 mod browser;
 mod fields;
 mod fixture;
