@@ -15,6 +15,7 @@ use crate::admin::{
     self, DeadLetterCounts, DeadLetterDetail, DeadLetterFilter, DeadLetterPage, DeadLetterQuery,
     DeadLetterSelection, DeadLetterStatus, plain,
 };
+use crate::amount::count;
 use crate::record::Callback;
 
 #[derive(clap::Args, Debug)]
@@ -182,7 +183,7 @@ async fn show(spool: &Path, number: i64, json: bool) -> Result<Exit, Exit> {
     first_records.iter().for_each(print_record);
     let more = dead_letter.records.saturating_sub(first_records.len() as u64);
     if more > 0 {
-        print(format_args!("  and {more} more records\n"));
+        print(format_args!("  and {}\n", count(more, "more record", "more records")));
     }
     attempts.iter().for_each(print_attempt);
     Ok(Exit::Done)
@@ -196,9 +197,9 @@ async fn redeliver(spool: &Path, selection: &SelectionArgs) -> Result<Exit, Exit
     if let Some(job) = done.job {
         return jobs::follow(spool, job).await;
     }
-    let count = done.dead_letters;
     print(format_args!(
-        "one more attempt is made for {count} dead letters: `list` shows those that fail again\n"
+        "one more attempt is made for {}: `list` shows those that fail again\n",
+        count(done.dead_letters, "dead letter", "dead letters")
     ));
     Ok(Exit::Done)
 }
@@ -214,16 +215,20 @@ async fn discard(spool: &Path, selection: &SelectionArgs, yes: bool) -> Result<E
     if let Some(job) = done.job {
         return jobs::follow(spool, job).await;
     }
-    let DeadLetterCounts { dead_letters, records, .. } = done;
-    print(format_args!("{dead_letters} dead letters with {records} records were discarded\n"));
+    print(format_args!("discarded: {}\n", what(&done)));
     Ok(Exit::Done)
 }
 
 fn counted(counts: &DeadLetterCounts) -> Exit {
-    let DeadLetterCounts { dead_letters, records, estimated_seconds, .. } = counts;
-    let takes = estimated_seconds.map(|seconds| format!(", which takes about {}", jobs::seconds(seconds)));
-    print(format_args!("{dead_letters} dead letters with {records} records{}\n", takes.unwrap_or_default()));
+    let takes =
+        counts.estimated_seconds.map(|seconds| format!(", which takes about {}", jobs::seconds(seconds)));
+    print(format_args!("{}{}\n", what(counts), takes.unwrap_or_default()));
     Exit::Done
+}
+
+fn what(counts: &DeadLetterCounts) -> String {
+    let letters = count(counts.dead_letters, "dead letter", "dead letters");
+    format!("{letters} with {}", count(counts.records, "record", "records"))
 }
 
 async fn post(spool: &Path, path: &str, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, Exit> {

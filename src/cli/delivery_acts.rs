@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::jobs;
 use super::output::{confirm_discard, print};
 use crate::admin::{DeliveryCounts, DeliverySelection};
+use crate::amount::count;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct SelectionArgs {
@@ -75,12 +76,14 @@ async fn finish(
     let DeliveryCounts { deliveries, records, left_out, more, estimated_seconds, .. } = counts;
     let what = if selection.dry_run { "selected:" } else { done };
     let more = if more { "more than " } else { "" };
-    print(format_args!("{what} {more}{deliveries} batches with {records} records"));
+    let (batches, records) = (count(deliveries, "batch", "batches"), count(records, "record", "records"));
+    print(format_args!("{what} {more}{batches} with {records}"));
     if let Some(seconds) = estimated_seconds.filter(|_| selection.dry_run) {
         print(format_args!(", which takes about {}", jobs::seconds(seconds)));
     }
     if left_out > 0 {
-        print(format_args!("; {left_out} are left out: they are in another state, or not kept"));
+        let left_out = count(left_out, "other is left out", "others are left out");
+        print(format_args!("; {left_out}: in another state, or not kept"));
     }
     print(format_args!("\n"));
     Ok(Exit::Done)

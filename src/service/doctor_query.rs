@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::amount::count;
 use crate::deliver::{Routes, Webhook};
 use crate::settings::{RefusedRow, Settings, check_columns};
 use crate::source::preflight::{Finding, Severity};
@@ -32,8 +33,7 @@ pub async fn of_query(settings: &Settings) -> (Option<Finding>, Routes) {
 }
 
 fn of_rows(webhooks: usize, mut refused: Vec<RefusedRow>) -> Finding {
-    let title =
-        format!("`webhooks.query` gives {webhooks} {}", if webhooks == 1 { "webhook" } else { "webhooks" });
+    let title = format!("`webhooks.query` gives {}", count(webhooks as u64, "webhook", "webhooks"));
     if refused.is_empty() {
         return finding(Severity::Ok, title, String::new());
     }
@@ -43,8 +43,7 @@ fn of_rows(webhooks: usize, mut refused: Vec<RefusedRow>) -> Finding {
     let lines: Vec<String> = shown
         .map(|RefusedRow { project, callback, why }| format!("{}/{}: {why}", name(project), name(callback)))
         .collect();
-    let rows = if refused.len() == 1 { "row is" } else { "rows are" };
-    let title = format!("{title}, and {} {rows} refused", refused.len());
+    let title = format!("{title}, and {} refused", count(refused.len() as u64, "row is", "rows are"));
     finding(Severity::Warning, title, lines.join("\n"))
 }
 

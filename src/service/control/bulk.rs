@@ -12,6 +12,7 @@ use super::dead_letter_filter::Filter;
 use super::dead_letters::find;
 use super::stored_records::Names;
 use crate::admin::{Access, DeadLetterCounts, DeadLetterFilter, DeadLetterSelection, RequestError};
+use crate::amount::count;
 use crate::deliver::Deliver;
 use crate::record::LaneNo;
 use crate::service::audit::Entry;
@@ -105,7 +106,7 @@ impl Controller {
             let job = self.start_job(hands, selected, counts.dead_letters, (about.project, access));
             (action.started(), DeadLetterCounts { job: Some(job), ..counts })
         };
-        let detail = Some(format!("{} dead letters", changed.dead_letters));
+        let detail = Some(count(changed.dead_letters, "dead letter", "dead letters"));
         self.record(access, Entry { what, detail, ..about });
         Ok(changed)
     }

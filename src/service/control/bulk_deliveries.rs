@@ -9,6 +9,7 @@ use super::stored_records::Names;
 use crate::admin::{
     Access, DeliveryCounts, DeliveryQuery, DeliverySelection, DeliveryState, RequestError, Scope,
 };
+use crate::amount::count;
 use crate::replay::ReplayRequest;
 use crate::service::audit::Entry;
 use crate::spool::{Batch, BatchQuery, BatchState, DeadLetter, Reader, SpoolError};
@@ -98,7 +99,8 @@ impl Controller {
                 self.begin_replay_of(&reader, &request, ranges(&reader, &settled.batches)?)?;
             (counts.replay, counts.records) = (Some(no), records);
         }
-        let detail = Some(format!("{} batches, {} records", counts.deliveries, counts.records));
+        let batches = count(counts.deliveries, "batch", "batches");
+        let detail = Some(format!("{batches}, {}", count(counts.records, "record", "records")));
         self.record(access, Entry { what: "a replay of batches was requested", detail, ..about });
         Ok(counts)
     }

@@ -57,6 +57,7 @@ use crate::admin::{
     LaneActivity, ProjectDetail, ProjectPage, ProjectQuery, Readiness, ReplayList, ReplayStatus,
     ReplaySummary, RequestError, ResyncRequest, Status, Tail,
 };
+use crate::amount::count;
 use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::deliver::{Deliver, SendRequest};
@@ -165,7 +166,7 @@ impl Control for Controller {
         let (about, dry_run) = (project.clone(), request.dry_run);
         let summary = self.start_replay(ReplayRequest { project, ..request })?;
         if !dry_run {
-            let detail = Some(format!("{} records", summary.records));
+            let detail = Some(count(summary.records, "record", "records"));
             self.record(access, Entry { detail, ..Entry::about("a replay was requested", about.as_deref()) });
         }
         Ok(summary)

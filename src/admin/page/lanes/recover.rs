@@ -14,6 +14,7 @@ use crate::admin::control::Control;
 use crate::admin::page::form::Form;
 use crate::admin::page::frame::Nav;
 use crate::admin::page::serve::{Answer, answer, show_page};
+use crate::admin::page::times::Fact;
 use crate::admin::page::visit::{Links, Visit};
 use crate::admin::page::{show, texts as t};
 use crate::admin::request_error::RequestError;
@@ -36,8 +37,8 @@ struct Recover {
 
 impl Recover {
     /// Why nothing was counted.
-    fn error(&self) -> Option<&str> {
-        self.counted.as_ref()?.as_ref().err().map(String::as_str)
+    fn error(&self) -> Option<Fact> {
+        Some(self.counted.as_ref()?.as_ref().err()?.clone().into())
     }
 }
 

@@ -78,7 +78,7 @@ async fn remove(State(admin): Admin, visit: Visit, Fields(fields): Posted) -> Re
             Ok(_) => Ok(Answer::To(back(&key, visit, "removed"))),
             Err(error) => {
                 let stored = control.webhook(&key, &visit.access)?;
-                Ok(Answer::Page(error.status(), Remove::of(key, &stored, Some(error.detail()), visit)))
+                Ok(Answer::Page(error.status(), Remove::of(key, &stored, Some(error.detail().into()), visit)))
             }
         }
     })
