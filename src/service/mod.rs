@@ -107,7 +107,6 @@ enum Request {
 }
 
 struct Service {
-    sources: Sources,
     in_use: Arc<SettingsInUse>,
     client: ReloadableClient,
     webhooks: Arc<Webhooks>,
@@ -127,7 +126,6 @@ struct Service {
 
 impl Service {
     async fn start(settings: Arc<Settings>, sources: Sources) -> Result<Self, RunError> {
-        let in_use = Arc::new(SettingsInUse::read(&sources)?);
         let opened = open_spool(&settings)?;
         let clock = Clock::start(opened.uptime);
         let epochs = epochs(&opened)?;
@@ -156,13 +154,12 @@ impl Service {
             clock,
             started_at: Clock::now(),
             settings: Arc::clone(&settings),
-            sources: sources.clone(),
             epoch: epochs.current(),
             webhooks: Arc::clone(&webhooks),
             post: Mutex::new(client.post(Handle::current())),
             credentials: Credentials::read(&opened.spool, clock, webhooks.audit(), settings.token.clone())?,
             recent: Recent::default(),
-            in_use: Arc::clone(&in_use),
+            in_use: Arc::new(SettingsInUse::read(sources)?),
             jobs: Jobs::default(),
         });
         let poster = poster(&controller, observed, alert_settings, client.post(Handle::current()));
@@ -184,8 +181,7 @@ impl Service {
         };
         Ok(Self {
             supervisor: supervised(supervisor, &opened, webhooks.unread())?,
-            sources,
-            in_use,
+            in_use: Arc::clone(&controller.in_use),
             client,
             webhooks,
             alerts,
@@ -220,12 +216,12 @@ impl Service {
     /// Reads the settings again. Wrong ones change nothing.
     fn reload(&mut self) {
         systemd::reloading();
-        let read = settings::load(&self.sources).map_err(anyhow::Error::from);
+        let read = settings::load(&self.in_use.sources).map_err(anyhow::Error::from);
         let read = read.and_then(|read| self.client.reload().map(|()| read));
         match read.and_then(|read| Ok(self.webhooks.reload(&read).map(|()| read)?)) {
             Ok(read) => {
                 self.alerts.send_replace(Arc::new(read.alerts));
-                self.in_use.reloaded(&self.sources);
+                self.in_use.reloaded();
                 self.metrics.config_last_reload_successful.set(1);
                 tracing::info!(
                     "the settings were read again: webhooks and limits are applied, all else by a restart"

@@ -5,17 +5,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::settings::{Effective, InvalidSettings, Sources, effective, is_reloaded};
 
 /// The settings that the process uses.
-pub(super) struct SettingsInUse(Mutex<Vec<Effective>>);
+pub(super) struct SettingsInUse {
+    /// Where they are read from.
+    pub(super) sources: Sources,
+    in_use: Mutex<Vec<Effective>>,
+}
 
 impl SettingsInUse {
     /// At the start.
-    pub(super) fn read(sources: &Sources) -> Result<Self, InvalidSettings> {
-        Ok(Self(Mutex::new(effective(sources)?)))
+    pub(super) fn read(sources: Sources) -> Result<Self, InvalidSettings> {
+        let in_use = Mutex::new(effective(&sources)?);
+        Ok(Self { sources, in_use })
     }
 
     /// SIGHUP has applied what it applies. Settings that are wrong by now are not those that it read.
-    pub(super) fn reloaded(&self, sources: &Sources) {
-        if let Ok(read) = effective(sources) {
+    pub(super) fn reloaded(&self) {
+        if let Ok(read) = effective(&self.sources) {
             let mut in_use = self.lock();
             in_use.retain(|setting| !is_reloaded(&setting.name));
             in_use.extend(read.into_iter().filter(|setting| is_reloaded(&setting.name)));
@@ -30,6 +35,6 @@ impl SettingsInUse {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Effective>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.in_use.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -64,7 +64,7 @@ use crate::deliver::{Deliver, SendRequest};
 use crate::metrics::Metrics;
 use crate::record::LaneNo;
 use crate::replay::ReplayRequest;
-use crate::settings::{Settings, Sources};
+use crate::settings::Settings;
 use crate::spool::{Reader, Spool, SpoolError};
 use crate::time::Timestamp;
 
@@ -91,8 +91,6 @@ pub(super) struct Controller {
     pub(super) clock: Clock,
     pub(super) started_at: Timestamp,
     pub(super) settings: Arc<Settings>,
-    /// Where the settings were read from.
-    pub(super) sources: Sources,
     /// The current epoch when the process started.
     pub(super) epoch: Uuid,
     pub(super) webhooks: Arc<Webhooks>,

@@ -39,7 +39,7 @@ impl OperationControl for Controller {
     fn settings(&self, access: &Access) -> Result<SettingList, RequestError> {
         access.scope.require_all()?;
         let effective =
-            effective(&self.sources).map_err(|invalid| RequestError::Conflict(invalid.to_string()))?;
+            effective(&self.in_use.sources).map_err(|invalid| RequestError::Conflict(invalid.to_string()))?;
         let settings = effective.into_iter().map(|setting| EffectiveSetting {
             at_start: self.in_use.instead_of(&setting),
             name: setting.name,
