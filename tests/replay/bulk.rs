@@ -109,7 +109,7 @@ async fn batches_are_acted_on_by_id_and_by_filter_after_a_count() {
     assert!(stdout(&output).contains("3 batches with 3 records, which takes about"), "{}", stdout(&output));
     let id = dead[0]["id"].as_str().unwrap();
     let output = fixture.run("deliveries", &["redeliver", id]).await;
-    assert!(output.status.success() && stdout(&output).contains("1 batches"), "{}", stdout(&output));
+    assert!(output.status.success() && stdout(&output).contains("1 batch"), "{}", stdout(&output));
     let output = fixture.run("deliveries", &["discard", "--state", "dead_letter", "--yes"]).await;
     assert!(output.status.success(), "{}", stdout(&output));
     until("no dead letter", async || (dead_records(&fixture) == 0).then_some(())).await;
