@@ -1,6 +1,11 @@
-//! Sizes and durations, as people read them.
+//! Counts, sizes and durations, as people read them.
 
 use std::time::Duration;
+
+/// `1 record`, `2000 records`
+pub fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
 
 /// A number of bytes with a unit: `1.5 GiB`.
 pub fn size(bytes: u64) -> String {

@@ -13,6 +13,7 @@ use super::api::{
     AuditPage, AuditQuery, LinkList, LinkRequest, NewLink, NewToken, Revoked, TokenList, TokenRequest,
 };
 use super::extract::{Json, Path, Query};
+use super::lists::ListRequest;
 use super::request_error::RequestError;
 use super::respond::{AdminState, respond};
 
@@ -38,14 +39,15 @@ async fn audit(
     State(admin): Admin,
     Extension(access): Extension<Access>,
     Query(query): Query<AuditQuery>,
+    list: ListRequest,
 ) -> Response {
-    respond(admin, move |control| control.audit(&query, &access)).await
+    list.respond(admin, move |control| control.audit(&query, &access)).await
 }
 
 /// Links that have not ended.
 #[utoipa::path(get, path = "/api/v1/links", responses((status = 200, body = LinkList)))]
-async fn links(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
-    respond(admin, move |control| control.links(&access)).await
+async fn links(State(admin): Admin, Extension(access): Extension<Access>, list: ListRequest) -> Response {
+    list.respond(admin, move |control| control.links(&access)).await
 }
 
 /// Makes a one-time link, which an application hands to its user.
@@ -78,8 +80,8 @@ async fn revoke_link(
 
 /// Every token, without the tokens themselves.
 #[utoipa::path(get, path = "/api/v1/tokens", responses((status = 200, body = TokenList)))]
-async fn tokens(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
-    respond(admin, move |control| control.tokens(&access)).await
+async fn tokens(State(admin): Admin, Extension(access): Extension<Access>, list: ListRequest) -> Response {
+    list.respond(admin, move |control| control.tokens(&access)).await
 }
 
 /// Makes a token.

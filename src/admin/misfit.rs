@@ -47,6 +47,10 @@ impl Misfit {
     fn of_text(path: String, said: &str) -> Self {
         // Of JSON, with the place.
         let said = said.rsplit_once(" at line ").map_or(said, |(said, _)| said);
+        // Of fields that stand among others'.
+        if let Some((name, said)) = said.strip_prefix("field `").and_then(|rest| rest.split_once("`: ")) {
+            return Self::of_text(if name == "." { path } else { name.to_owned() }, said);
+        }
         let inside = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
         for (begin, why) in NAMED {
             let Some((name, rest)) = said.strip_prefix(begin).and_then(|rest| rest.split_once('`')) else {
@@ -55,7 +59,11 @@ impl Misfit {
             // A path that serde tracked as far as the name has it already.
             let field = if path.rsplit('.').next() == Some(name) { path.clone() } else { inside(name) };
             let known = rest.strip_prefix(", ").unwrap_or_default();
-            let why = if known.is_empty() { (*why).to_owned() } else { format!("{why}: {known}") };
+            let why = match known {
+                "" if *begin == UNKNOWN => format!("{why}: `/api/openapi.json` names those that are"),
+                "" => (*why).to_owned(),
+                known => format!("{why}: {known}"),
+            };
             return Self { field, why };
         }
         Self { field: path, why: expected(said) }
@@ -89,15 +97,17 @@ fn expected(said: &str) -> String {
 }
 
 const NAMED: &[(&str, &str)] = &[
-    ("unknown field `", "there is no such field"),
+    (UNKNOWN, "there is no such field"),
     ("missing field `", "it is missing"),
     ("duplicate field `", "it is given more than once"),
 ];
 
+const UNKNOWN: &str = "unknown field `";
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::api::{SkipRequest, TokenRequest};
+    use crate::admin::api::{DeadLetterSelection, SkipRequest, TokenRequest};
 
     fn refused<T: DeserializeOwned + std::fmt::Debug>(body: &str) -> (String, String) {
         match of_json::<T>(body.as_bytes()).unwrap_err() {
@@ -125,6 +135,20 @@ mod tests {
             assert_eq!(found, field, "{body}: {why}");
             assert!(why.starts_with(begins), "{body}: {why}");
             assert!(!why.contains("s3cret"), "{body}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_field_of_a_filter_is_named_as_others_are() {
+        for (body, field, begins) in [
+            (r#"{"project":7}"#, "project", "a text is expected"),
+            (r#"{"project":"s3cret","project":"p"}"#, "project", "it is given more than once"),
+            (r#"{"numbers":["s3cret"]}"#, "numbers[0]", "a whole number is expected"),
+            (r#"{"projcet":"s3cret"}"#, "projcet", "there is no such field: `/api/openapi.json` names"),
+        ] {
+            let (found, why) = refused::<DeadLetterSelection>(body);
+            assert_eq!(found, field, "{body}: {why}");
+            assert!(why.starts_with(begins) && !why.contains("s3cret"), "{body}: {why}");
         }
     }
 

@@ -18,6 +18,7 @@ mod control;
 mod delivery_act_routes;
 mod extract;
 mod headers;
+mod list_columns;
 mod listener;
 mod lists;
 mod misfit;
@@ -57,11 +58,11 @@ pub use api::{
     WebhookSourcesStatus, WebhookStatus,
 };
 pub use api::{
-    AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
-    DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, DroppedLane, DroppedStatus, LaneBacklog,
-    LaneCount, LaneStatus, OpenTransactionStatus, Progress, Readiness, ReplayBacklog, ReplayList,
-    ReplayStatus, ReplaySummary, ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus, SourceState,
-    SourceStatus, SpoolStatus, Status, WindowStatus,
+    AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterFilter, DeadLetterPage,
+    DeadLetterQuery, DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, DroppedLane, DroppedStatus,
+    LaneBacklog, LaneCount, LaneStatus, OpenTransactionStatus, Progress, Readiness, ReplayBacklog,
+    ReplayList, ReplayStatus, ReplaySummary, ResyncAccepted, ResyncRequest, ResyncState, ResyncStatus,
+    SourceState, SourceStatus, SpoolStatus, Status, WindowStatus,
 };
 pub use api::{
     AuditEntry, AuditPage, AuditQuery, LinkList, LinkRequest, LinkStatus, NewLink, NewToken, Revoked,
@@ -69,9 +70,10 @@ pub use api::{
 };
 pub use api::{DeliveryCounts, DeliverySelection};
 pub use api::{
-    DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
-    DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus, JobList, JobState,
-    JobStatus, LastAttempt, RecordBody, RecordQuery, RowStatus, ShadowStatus,
+    DeliveryDetail, DeliveryFilter, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest,
+    DeliveryState, DeliveryStatus, DocumentDetail, DocumentQuery, DocumentRecord, FoundRecordStatus,
+    HandOver, HandOverQuery, JobList, JobState, JobStatus, LastAttempt, RecordBody, RecordQuery, RowStatus,
+    ShadowStatus,
 };
 pub use api::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};
 pub use control::Control;

@@ -10,7 +10,8 @@ use utoipa::OpenApi;
 
 use super::access::Access;
 use super::api::{DoctorReport, SettingList};
-use super::respond::{AdminState, respond};
+use super::lists::ListRequest;
+use super::respond::AdminState;
 
 type Admin = State<Arc<AdminState>>;
 
@@ -27,12 +28,12 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
 ///
 /// It makes a new connection to Postgres and takes at most 20 seconds.
 #[utoipa::path(get, path = "/api/v1/doctor", responses((status = 200, body = DoctorReport)))]
-async fn doctor(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
-    respond(admin, move |control| control.doctor(&access)).await
+async fn doctor(State(admin): Admin, Extension(access): Extension<Access>, list: ListRequest) -> Response {
+    list.respond(admin, move |control| control.doctor(&access)).await
 }
 
 /// The effective settings, without secrets.
 #[utoipa::path(get, path = "/api/v1/settings", responses((status = 200, body = SettingList)))]
-async fn settings(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
-    respond(admin, move |control| control.settings(&access)).await
+async fn settings(State(admin): Admin, Extension(access): Extension<Access>, list: ListRequest) -> Response {
+    list.respond(admin, move |control| control.settings(&access)).await
 }

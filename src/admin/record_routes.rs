@@ -6,16 +6,15 @@ use axum::Router;
 use axum::extract::{Extension, State};
 use axum::response::Response;
 use axum::routing::get;
-use serde_json::Value;
 use utoipa::OpenApi;
 
 use super::access::Access;
 use super::api::{
-    DeliveryDetail, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery, JobList, JobStatus,
-    RecordBody, RecordQuery,
+    DeliveryDetail, DeliveryFilter, DeliveryPage, DeliveryQuery, DocumentDetail, DocumentQuery, JobList,
+    JobStatus, RecordBody, RecordQuery,
 };
 use super::extract::{Path, Query};
-use super::lists::{ListPage, ListRequest};
+use super::lists::ListRequest;
 use super::respond::{AdminState, respond};
 
 type Admin = State<Arc<AdminState>>;
@@ -47,16 +46,8 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
 #[utoipa::path(
     get,
     path = "/api/v1/deliveries",
-    params(DeliveryQuery),
-    responses((
-        status = 200,
-        content(
-            (DeliveryPage = "application/json"),
-            (String = "application/x-ndjson"),
-            (String = "text/csv")
-        ),
-        headers(("link" = String, description = "The next page, as `<?…>; rel=\"next\"`; absent on the last one."))
-    ))
+    params(DeliveryFilter, DeliveryQuery),
+    responses((status = 200, body = DeliveryPage))
 )]
 async fn list_deliveries(
     State(admin): Admin,
@@ -106,8 +97,8 @@ async fn show_document(
 
 /// The last 100 jobs since the start.
 #[utoipa::path(get, path = "/api/v1/jobs", responses((status = 200, body = JobList)))]
-async fn list_jobs(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
-    respond(admin, move |control| Ok(control.jobs(&access))).await
+async fn list_jobs(State(admin): Admin, Extension(access): Extension<Access>, list: ListRequest) -> Response {
+    list.respond(admin, move |control| Ok(control.jobs(&access))).await
 }
 
 /// One job, with its progress.
@@ -147,15 +138,7 @@ async fn cancel_job(
     get,
     path = "/api/v1/projects/{project}/records",
     params(("project" = String, Path, description = "The project."), RecordQuery),
-    responses((
-        status = 200,
-        content(
-            (RecordBody = "application/json"),
-            (String = "application/x-ndjson"),
-            (String = "text/csv")
-        ),
-        headers(("link" = String, description = "The next page, as `<?…>; rel=\"next\"`; absent on the last one."))
-    ))
+    responses((status = 200, body = RecordBody))
 )]
 async fn pull_records(
     State(admin): Admin,
@@ -165,46 +148,4 @@ async fn pull_records(
     list: ListRequest,
 ) -> Response {
     list.respond(admin, move |control| control.records(&project, &query, &access)).await
-}
-
-impl ListPage for RecordBody {
-    const COLUMNS: &'static [&'static str] = &["position", "commit_lsn", "committed_at", "record"];
-
-    fn items(&self) -> Vec<Value> {
-        self.items.iter().filter_map(|record| serde_json::to_value(record).ok()).collect()
-    }
-
-    fn next(&self) -> Option<String> {
-        self.next.clone().filter(|_| self.more)
-    }
-}
-
-impl ListPage for DeliveryPage {
-    const COLUMNS: &'static [&'static str] = &[
-        "id",
-        "project",
-        "callback",
-        "state",
-        "records",
-        "bytes",
-        "cut_at",
-        "attempts",
-        "last_attempt.started_at",
-        "last_attempt.took_seconds",
-        "last_attempt.status",
-        "last_attempt.outcome",
-        "last_attempt.class",
-        "next_attempt_at",
-        "waits_for",
-        "dead_letter",
-        "replay",
-    ];
-
-    fn items(&self) -> Vec<Value> {
-        self.deliveries.iter().filter_map(|delivery| serde_json::to_value(delivery).ok()).collect()
-    }
-
-    fn next(&self) -> Option<String> {
-        self.next.clone()
-    }
 }

@@ -10,10 +10,11 @@ use utoipa::OpenApi;
 
 use super::access::Access;
 use super::api::{
-    DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, ReplayList,
-    ReplayStatus, ReplaySummary,
+    DeadLetterCounts, DeadLetterDetail, DeadLetterFilter, DeadLetterPage, DeadLetterQuery,
+    DeadLetterSelection, ReplayList, ReplayStatus, ReplaySummary,
 };
 use super::extract::{Json, Path, Query};
+use super::lists::ListRequest;
 use super::respond::{AdminState, respond};
 use crate::replay::ReplayRequest;
 
@@ -44,8 +45,12 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
 
 /// The range that can be replayed, and every replay on record.
 #[utoipa::path(get, path = "/api/v1/replays", responses((status = 200, body = ReplayList)))]
-async fn list_replays(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
-    respond(admin, move |control| control.replays(&access)).await
+async fn list_replays(
+    State(admin): Admin,
+    Extension(access): Extension<Access>,
+    list: ListRequest,
+) -> Response {
+    list.respond(admin, move |control| control.replays(&access)).await
 }
 
 /// Sends settled records again; a dry run only counts them.
@@ -82,15 +87,16 @@ async fn cancel_replay(
 #[utoipa::path(
     get,
     path = "/api/v1/dead-letters",
-    params(DeadLetterQuery),
+    params(DeadLetterFilter, DeadLetterQuery),
     responses((status = 200, body = DeadLetterPage))
 )]
 async fn list_dead_letters(
     State(admin): Admin,
     Extension(access): Extension<Access>,
     Query(query): Query<DeadLetterQuery>,
+    list: ListRequest,
 ) -> Response {
-    respond(admin, move |control| control.dead_letters(&query, &access)).await
+    list.respond(admin, move |control| control.dead_letters(&query, &access)).await
 }
 
 /// One dead letter, with its first records and its attempts.

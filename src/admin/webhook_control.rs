@@ -24,6 +24,14 @@ pub trait WebhookControl: Send + Sync {
         revision: Option<u64>,
         access: &Access,
     ) -> Result<WebhookDetail, RequestError>;
+    /// Sets what `whole` has, and nothing else.
+    fn replace_webhook(
+        &self,
+        key: &WebhookKey,
+        whole: &Value,
+        revision: Option<u64>,
+        access: &Access,
+    ) -> Result<WebhookDetail, RequestError>;
     /// Removes one that was set.
     fn remove_webhook(
         &self,

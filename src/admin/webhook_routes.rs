@@ -17,6 +17,7 @@ use super::api::{
     WebhookKey, WebhookList,
 };
 use super::extract::{Json, Path, Query};
+use super::lists::ListRequest;
 use super::request_error::RequestError;
 use super::respond::{AdminState, call, respond};
 
@@ -24,7 +25,7 @@ type Admin = State<Arc<AdminState>>;
 
 /// What is described of these endpoints.
 #[derive(OpenApi)]
-#[openapi(paths(list, show, set, remove, apply, export, pause, resume, rotate, secret, skip, test))]
+#[openapi(paths(list, show, set, replace, remove, apply, export, pause, resume, rotate, secret, skip, test))]
 pub(super) struct WebhookPaths;
 
 pub(super) fn router() -> Router<Arc<AdminState>> {
@@ -38,13 +39,13 @@ pub(super) fn router() -> Router<Arc<AdminState>> {
         .route("/api/v1/webhooks/secret", post(secret))
         .route("/api/v1/webhooks/skip", post(skip))
         .route("/api/v1/webhooks/test", post(test))
-        .route("/api/v1/webhooks/{project}/{callback}", get(show).patch(set).delete(remove))
+        .route("/api/v1/webhooks/{project}/{callback}", get(show).patch(set).put(replace).delete(remove))
 }
 
 /// The webhooks in force.
 #[utoipa::path(get, path = "/api/v1/webhooks", responses((status = 200, body = WebhookList)))]
-async fn list(State(admin): Admin, Extension(access): Extension<Access>) -> Response {
-    respond(admin, move |control| control.webhooks(&access)).await
+async fn list(State(admin): Admin, Extension(access): Extension<Access>, list: ListRequest) -> Response {
+    list.respond(admin, move |control| control.webhooks(&access)).await
 }
 
 /// One webhook, with its settings. Secrets are masked.
@@ -96,6 +97,39 @@ async fn set(
     let set =
         call(admin, move |control| control.set_webhook(&key, &change, expected.revision, &access)).await;
     Ok(with_etag(set.map_err(|error| expected.refused(error))?))
+}
+
+/// Sets what the body has, and nothing else: it replaces the whole webhook.
+///
+/// A field that is absent has its default. Secrets are not kept: without `secret`, requests are not signed; without `auth`
+/// and `headers`, they carry none. A mask is refused as a value. The same request twice has the effect of one.
+#[utoipa::path(
+    put,
+    path = "/api/v1/webhooks/{project}/{callback}",
+    params(
+        WebhookKey,
+        RevisionQuery,
+        IfMatch
+    ),
+    request_body(content = WebhookChange, description = "All that is to be set; `url` is required."),
+    responses((
+        status = 200,
+        body = WebhookDetail,
+        headers(("etag" = String, description = "Its revision: a new one where it was another before."))
+    ))
+)]
+async fn replace(
+    State(admin): Admin,
+    Extension(access): Extension<Access>,
+    Path(key): Path<WebhookKey>,
+    Query(query): Query<RevisionQuery>,
+    headers: HeaderMap,
+    Json(whole): Json<Value>,
+) -> Result<Response, RequestError> {
+    let expected = Expected::of(&headers, &query)?;
+    let replaced =
+        call(admin, move |control| control.replace_webhook(&key, &whole, expected.revision, &access)).await;
+    Ok(with_etag(replaced.map_err(|error| expected.refused(error))?))
 }
 
 /// Removes a webhook that was set.

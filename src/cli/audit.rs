@@ -10,7 +10,7 @@ use super::client;
 use super::exit::Exit;
 use super::output::print;
 use super::runtime::block_on;
-use crate::admin::{AuditEntry, AuditPage, plain};
+use crate::admin::{AuditEntry, AuditPage, AuditQuery, plain};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -34,12 +34,8 @@ pub(super) fn audit(spool: &Path, args: &Args) -> Exit {
 async fn entries(spool: &Path, args: &Args) -> Result<Exit, Exit> {
     let (mut after, mut left) = (None, args.limit);
     while left > 0 {
-        let (limit, after_text) = (left.min(PAGE).to_string(), after.map(|after: u64| after.to_string()));
-        let query = client::query(&[
-            ("limit", Some(&limit)),
-            ("project", args.project.as_deref()),
-            ("after", after_text.as_deref()),
-        ]);
+        let limit = u32::try_from(left.min(PAGE)).ok();
+        let query = client::query(&AuditQuery { project: args.project.clone(), after, limit });
         let path = format!("/api/v1/audit?{query}");
         let page: AuditPage = client::json(spool, Method::GET, &path, &json!({}), client::TIMEOUT).await?;
         left = left.saturating_sub(page.entries.len());

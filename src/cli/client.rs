@@ -1,6 +1,5 @@
 //! The client of the running sidecar: HTTP over the socket in the spool's folder.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -133,13 +132,8 @@ pub(super) async fn text(
 }
 
 /// The query of a path: parameters without a value are left out.
-pub(super) fn query(parameters: &[(&str, Option<&str>)]) -> String {
-    let mut query = String::new();
-    for (name, value) in parameters.iter().filter_map(|(name, value)| Some((name, (*value)?))) {
-        let separator = if query.is_empty() { "" } else { "&" };
-        let _ = write!(query, "{separator}{name}={}", encoded(value));
-    }
-    query
+pub(super) fn query(parameters: &impl Serialize) -> String {
+    serde_urlencoded::to_string(parameters).unwrap_or_default()
 }
 
 /// A part of a path, or a value of a query.

@@ -12,8 +12,10 @@ use super::jobs;
 use super::output::{confirm_discard, print};
 use super::runtime::block_on;
 use crate::admin::{
-    self, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterSelection, DeadLetterStatus, plain,
+    self, DeadLetterCounts, DeadLetterDetail, DeadLetterFilter, DeadLetterPage, DeadLetterQuery,
+    DeadLetterSelection, DeadLetterStatus, plain,
 };
+use crate::amount::count;
 use crate::record::Callback;
 
 #[derive(clap::Args, Debug)]
@@ -81,17 +83,29 @@ struct FilterArgs {
     until: Option<String>,
 }
 
+impl FilterArgs {
+    fn to_filter(&self) -> DeadLetterFilter {
+        DeadLetterFilter {
+            project: self.project.clone(),
+            callback: self.callback.map(|callback| callback.name().to_owned()),
+            reason: self.reason.clone(),
+            since: self.since.clone(),
+            until: self.until.clone(),
+        }
+    }
+}
+
 #[derive(clap::Args, Debug)]
 struct SelectionArgs {
     /// Numbers of the dead letters, as `list` shows them
-    #[arg(conflicts_with_all = ["project", "callback", "reason", "since", "until", "all"])]
+    #[arg(conflicts_with_all = ["FilterArgs", "all"])]
     numbers: Vec<i64>,
 
     #[command(flatten)]
     filter: FilterArgs,
 
     /// Every dead letter
-    #[arg(long, conflicts_with_all = ["project", "callback", "reason", "since", "until"])]
+    #[arg(long, conflicts_with = "FilterArgs")]
     all: bool,
 
     /// Only count them, and estimate how long it takes
@@ -103,11 +117,7 @@ impl SelectionArgs {
     fn to_request(&self) -> DeadLetterSelection {
         DeadLetterSelection {
             numbers: self.numbers.clone(),
-            project: self.filter.project.clone(),
-            callback: self.filter.callback.map(|callback| callback.name().to_owned()),
-            reason: self.filter.reason.clone(),
-            since: self.filter.since.clone(),
-            until: self.filter.until.clone(),
+            filter: self.filter.to_filter(),
             all: self.all,
             dry_run: self.dry_run,
         }
@@ -127,15 +137,7 @@ pub(super) fn dead_letters(spool: &Path, args: &Args) -> Exit {
 }
 
 async fn list(spool: &Path, filter: &FilterArgs, json: bool) -> Result<Exit, Exit> {
-    let callback = filter.callback.map(|callback| callback.name().to_owned());
-    let query = client::query(&[
-        ("project", filter.project.as_deref()),
-        ("callback", callback.as_deref()),
-        ("reason", filter.reason.as_deref()),
-        ("since", filter.since.as_deref()),
-        ("until", filter.until.as_deref()),
-    ]);
-    let mut after = 0;
+    let mut query = DeadLetterQuery { filter: filter.to_filter(), ..DeadLetterQuery::default() };
     if !json {
         print(format_args!(
             "{:>6} {:<24} {:<9} {:<10} {:>9} {:<24}  batch\n",
@@ -143,17 +145,17 @@ async fn list(spool: &Path, filter: &FilterArgs, json: bool) -> Result<Exit, Exi
         ));
     }
     loop {
-        let path = format!("/api/v1/dead-letters?after={after}&{query}");
+        let path = format!("/api/v1/dead-letters?{}", client::query(&query));
         let response = client::text(spool, Method::GET, &path, &json!({}), client::TIMEOUT).await?;
         let page: DeadLetterPage = client::parse(response.as_bytes())?;
         for letter in &page.dead_letters {
             let line = if json { as_json(letter) } else { line(letter) };
             print(format_args!("{line}\n"));
         }
-        match page.next {
-            Some(next) => after = next,
-            None => return Ok(Exit::Done),
+        if page.next.is_none() {
+            return Ok(Exit::Done);
         }
+        query.after = page.next;
     }
 }
 
@@ -181,7 +183,7 @@ async fn show(spool: &Path, number: i64, json: bool) -> Result<Exit, Exit> {
     first_records.iter().for_each(print_record);
     let more = dead_letter.records.saturating_sub(first_records.len() as u64);
     if more > 0 {
-        print(format_args!("  and {more} more records\n"));
+        print(format_args!("  and {}\n", count(more, "more record", "more records")));
     }
     attempts.iter().for_each(print_attempt);
     Ok(Exit::Done)
@@ -195,9 +197,9 @@ async fn redeliver(spool: &Path, selection: &SelectionArgs) -> Result<Exit, Exit
     if let Some(job) = done.job {
         return jobs::follow(spool, job).await;
     }
-    let count = done.dead_letters;
     print(format_args!(
-        "one more attempt is made for {count} dead letters: `list` shows those that fail again\n"
+        "one more attempt is made for {}: `list` shows those that fail again\n",
+        count(done.dead_letters, "dead letter", "dead letters")
     ));
     Ok(Exit::Done)
 }
@@ -213,16 +215,20 @@ async fn discard(spool: &Path, selection: &SelectionArgs, yes: bool) -> Result<E
     if let Some(job) = done.job {
         return jobs::follow(spool, job).await;
     }
-    let DeadLetterCounts { dead_letters, records, .. } = done;
-    print(format_args!("{dead_letters} dead letters with {records} records were discarded\n"));
+    print(format_args!("discarded: {}\n", what(&done)));
     Ok(Exit::Done)
 }
 
 fn counted(counts: &DeadLetterCounts) -> Exit {
-    let DeadLetterCounts { dead_letters, records, estimated_seconds, .. } = counts;
-    let takes = estimated_seconds.map(|seconds| format!(", which takes about {}", jobs::seconds(seconds)));
-    print(format_args!("{dead_letters} dead letters with {records} records{}\n", takes.unwrap_or_default()));
+    let takes =
+        counts.estimated_seconds.map(|seconds| format!(", which takes about {}", jobs::seconds(seconds)));
+    print(format_args!("{}{}\n", what(counts), takes.unwrap_or_default()));
     Exit::Done
+}
+
+fn what(counts: &DeadLetterCounts) -> String {
+    let letters = count(counts.dead_letters, "dead letter", "dead letters");
+    format!("{letters} with {}", count(counts.records, "record", "records"))
 }
 
 async fn post(spool: &Path, path: &str, selection: &DeadLetterSelection) -> Result<DeadLetterCounts, Exit> {

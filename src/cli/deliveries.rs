@@ -9,11 +9,13 @@ use serde_json::json;
 use super::batch_lines::{print_attempt, print_record};
 use super::client;
 use super::delivery_acts::{self, SelectionArgs};
+use super::delivery_filter::FilterArgs;
 use super::exit::Exit;
 use super::output::print;
 use super::runtime::block_on;
-use crate::admin::{self, DeliveryDetail, DeliveryPage, DeliveryStatus, FoundRecordStatus, plain};
-use crate::record::Callback;
+use crate::admin::{
+    self, DeliveryDetail, DeliveryPage, DeliveryQuery, DeliveryStatus, FoundRecordStatus, plain,
+};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -65,33 +67,8 @@ enum Action {
 
 #[derive(clap::Args, Debug)]
 struct ListArgs {
-    /// Only batches of this project
-    #[arg(long)]
-    project: Option<String>,
-
-    /// Only batches of this callback: ingested, modified or excluded
-    #[arg(long)]
-    callback: Option<Callback>,
-
-    /// Only batches in this state
-    #[arg(long, value_parser = ["dead_letter", "delivered", "in_flight", "retired", "waiting"])]
-    state: Option<String>,
-
-    /// Only batches with an attempt that failed so
-    #[arg(long, value_parser = ["content", "endpoint", "gone", "set-up", "size"])]
-    class: Option<String>,
-
-    /// Only batches with an attempt that was answered so: 503, or 5xx
-    #[arg(long)]
-    status: Option<String>,
-
-    /// Only batches cut then or later (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-
-    /// Only batches cut before (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
 
     /// Search for batches with a record about this document; needs --project
     #[arg(long, value_name = "ID")]
@@ -128,18 +105,6 @@ pub(super) fn deliveries(spool: &Path, args: &Args) -> Exit {
 }
 
 async fn list(spool: &Path, args: &ListArgs) -> Result<Exit, Exit> {
-    let query = client::query(&[
-        ("project", args.project.as_deref()),
-        ("callback", args.callback.map(Callback::name)),
-        ("state", args.state.as_deref()),
-        ("class", args.class.as_deref()),
-        ("status", args.status.as_deref()),
-        ("since", args.since.as_deref()),
-        ("until", args.until.as_deref()),
-        ("document", args.document.as_deref()),
-        ("key", args.key.as_deref()),
-        ("position", args.position.as_deref()),
-    ]);
     let (mut left, mut after) = (args.limit, None);
     if !args.json {
         print(format_args!(
@@ -148,9 +113,16 @@ async fn list(spool: &Path, args: &ListArgs) -> Result<Exit, Exit> {
         ));
     }
     while left > 0 {
-        let more =
-            client::query(&[("limit", Some(&left.min(PAGE).to_string())), ("after", after.as_deref())]);
-        let path = format!("/api/v1/deliveries?{query}&{more}");
+        let query = client::query(&DeliveryQuery {
+            filter: args.filter.to_filter(),
+            document: args.document.clone(),
+            key: args.key.clone(),
+            position: args.position.clone(),
+            webhook_id: None,
+            after,
+            limit: u32::try_from(left.min(PAGE)).ok(),
+        });
+        let path = format!("/api/v1/deliveries?{query}");
         let response = client::text(spool, Method::GET, &path, &json!({}), client::TIMEOUT).await?;
         let page: DeliveryPage = client::parse(response.as_bytes())?;
         for delivery in &page.deliveries {

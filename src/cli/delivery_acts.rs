@@ -5,48 +5,24 @@ use std::path::Path;
 use hyper::Method;
 
 use super::client;
+use super::delivery_filter::FilterArgs;
 use super::exit::Exit;
 use super::jobs;
 use super::output::{confirm_discard, print};
 use crate::admin::{DeliveryCounts, DeliverySelection};
-use crate::record::Callback;
+use crate::amount::count;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct SelectionArgs {
     /// The `webhook-id`s of the batches, as `list` shows them
-    #[arg(conflicts_with_all = ["project", "callback", "state", "class", "status", "since", "until", "all"])]
+    #[arg(conflicts_with_all = ["FilterArgs", "all"])]
     ids: Vec<String>,
 
-    /// Only batches of this project
-    #[arg(long)]
-    project: Option<String>,
-
-    /// Only batches of this callback: ingested, modified or excluded
-    #[arg(long)]
-    callback: Option<Callback>,
-
-    /// Only batches in this state
-    #[arg(long, value_parser = ["dead_letter", "delivered"])]
-    state: Option<String>,
-
-    /// Only batches with an attempt that failed so
-    #[arg(long, value_parser = ["content", "endpoint", "gone", "set-up", "size"])]
-    class: Option<String>,
-
-    /// Only batches with an attempt that was answered so: 503, or 5xx
-    #[arg(long)]
-    status: Option<String>,
-
-    /// Only batches cut then or later (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-
-    /// Only batches cut before (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
 
     /// Every batch
-    #[arg(long, conflicts_with_all = ["project", "callback", "state", "class", "status", "since", "until"])]
+    #[arg(long, conflicts_with = "FilterArgs")]
     all: bool,
 
     /// Only count them, and estimate how long it takes
@@ -58,13 +34,7 @@ impl SelectionArgs {
     fn to_request(&self, rate: Option<u32>) -> DeliverySelection {
         DeliverySelection {
             ids: self.ids.clone(),
-            project: self.project.clone(),
-            callback: self.callback.map(|callback| callback.name().to_owned()),
-            state: self.state.clone(),
-            class: self.class.clone(),
-            status: self.status.clone(),
-            since: self.since.clone(),
-            until: self.until.clone(),
+            filter: self.filter.to_filter(),
             all: self.all,
             rate,
             dry_run: self.dry_run,
@@ -106,12 +76,14 @@ async fn finish(
     let DeliveryCounts { deliveries, records, left_out, more, estimated_seconds, .. } = counts;
     let what = if selection.dry_run { "selected:" } else { done };
     let more = if more { "more than " } else { "" };
-    print(format_args!("{what} {more}{deliveries} batches with {records} records"));
+    let (batches, records) = (count(deliveries, "batch", "batches"), count(records, "record", "records"));
+    print(format_args!("{what} {more}{batches} with {records}"));
     if let Some(seconds) = estimated_seconds.filter(|_| selection.dry_run) {
         print(format_args!(", which takes about {}", jobs::seconds(seconds)));
     }
     if left_out > 0 {
-        print(format_args!("; {left_out} are left out: they are in another state, or not kept"));
+        let left_out = count(left_out, "other is left out", "others are left out");
+        print(format_args!("; {left_out}: in another state, or not kept"));
     }
     print(format_args!("\n"));
     Ok(Exit::Done)

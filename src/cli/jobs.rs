@@ -12,7 +12,7 @@ use super::exit::Exit;
 use super::output::{print, print_error};
 use super::runtime::block_on;
 use crate::admin::{JobList, JobState, JobStatus, plain};
-use crate::amount::span;
+use crate::amount::{count, span};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -96,11 +96,13 @@ fn line(job: &JobStatus) -> String {
     } = job;
     let project = project.as_deref().map(|project| format!(" of {}", plain(project))).unwrap_or_default();
     let mut line = format!(
-        "job {no}: {}{project} by {} at {}, {}: {done} of {total} dead letters with {records} records",
+        "job {no}: {}{project} by {} at {}, {}: {done} of {} with {}",
         plain(what),
         plain(by),
         plain(started_at),
-        state.name()
+        state.name(),
+        count(*total, "dead letter", "dead letters"),
+        count(*records, "record", "records")
     );
     if let Some(left) = left_seconds {
         let _ = write!(line, ", {} left", seconds(*left));

@@ -9,9 +9,11 @@ mod config;
 mod dead_letters;
 mod deliveries;
 mod delivery_acts;
+mod delivery_filter;
 mod demo;
 mod doctor;
 mod exit;
+mod hand_over;
 mod jobs;
 mod log;
 mod man;
@@ -99,6 +101,9 @@ enum Command {
     /// Say what became of one document, and why
     #[command(after_help = why::AFTER_HELP)]
     Why(why::Args),
+    /// Print a text for the owner of a receiver: what fails, how to repeat it, what mends it
+    #[command(after_help = hand_over::AFTER_HELP)]
+    HandOver(hand_over::Args),
     /// List, show, redeliver or discard dead letters
     #[command(after_help = dead_letters::AFTER_HELP)]
     DeadLetters(dead_letters::Args),
@@ -170,6 +175,7 @@ fn dispatch(command: Command, sources: &Sources) -> Exit {
         Command::Jobs(args) => with_spool(&|spool| jobs::jobs(spool, &args)),
         Command::Why(args) => with_spool(&|spool| why::why(spool, &args)),
         Command::Deliveries(args) => with_spool(&|spool| deliveries::deliveries(spool, &args)),
+        Command::HandOver(args) => with_spool(&|spool| hand_over::hand_over(spool, &args)),
         Command::DeadLetters(args) => with_spool(&|spool| dead_letters::dead_letters(spool, &args)),
         Command::Webhooks(args) => with_spool(&|spool| webhooks::webhooks(spool, &args)),
         Command::Tokens(args) => with_spool(&|spool| tokens::tokens(spool, &args)),

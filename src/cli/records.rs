@@ -9,7 +9,7 @@ use super::client;
 use super::exit::Exit;
 use super::output::print;
 use super::runtime::block_on;
-use crate::admin::{self, RecordBody};
+use crate::admin::{self, RecordBody, RecordQuery};
 use crate::record::Callback;
 
 #[derive(clap::Args, Debug)]
@@ -36,14 +36,14 @@ pub(super) fn records(spool: &Path, args: &Args) -> Exit {
 }
 
 async fn pull(spool: &Path, args: &Args) -> Result<Exit, Exit> {
-    let (project, limit) = (client::encoded(&args.project), args.limit.to_string());
+    let project = client::encoded(&args.project);
     let mut after = args.after.clone();
     loop {
-        let query = client::query(&[
-            ("callback", Some(args.callback.name())),
-            ("after", after.as_deref()),
-            ("limit", Some(&limit)),
-        ]);
+        let query = client::query(&RecordQuery {
+            callback: args.callback.name().to_owned(),
+            after: after.clone(),
+            limit: Some(args.limit),
+        });
         let path = format!("/api/v1/projects/{project}/records?{query}");
         let response = client::text(spool, Method::GET, &path, &json!({}), client::TIMEOUT).await?;
         let page: RecordBody = client::parse(response.as_bytes())?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::required;
-use crate::amount::size;
+use crate::amount::{count, size};
 use crate::deliver::Routes;
 use crate::record::Callback;
 use crate::settings::Settings;
@@ -89,7 +89,8 @@ fn webhooks(routes: &Routes) -> Vec<Finding> {
 /// Records that the running sidecar dropped.
 fn dropped_records(records: u64) -> Finding {
     let title = format!(
-        "{records} records were dropped since the sidecar was started: no [[webhook]] is configured for them"
+        "{} dropped since the sidecar was started: no [[webhook]] is configured for that",
+        count(records, "record was", "records were")
     );
     finding(Severity::Warning, &title, "`sidecar status` lists them by project and callback.")
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::amount::count;
 use crate::deliver::{Routes, Webhook};
 use crate::settings::{RefusedRow, Settings, check_columns};
 use crate::source::preflight::{Finding, Severity};
@@ -32,7 +33,7 @@ pub async fn of_query(settings: &Settings) -> (Option<Finding>, Routes) {
 }
 
 fn of_rows(webhooks: usize, mut refused: Vec<RefusedRow>) -> Finding {
-    let title = format!("`webhooks.query` gives {webhooks} webhooks");
+    let title = format!("`webhooks.query` gives {}", count(webhooks as u64, "webhook", "webhooks"));
     if refused.is_empty() {
         return finding(Severity::Ok, title, String::new());
     }
@@ -42,7 +43,8 @@ fn of_rows(webhooks: usize, mut refused: Vec<RefusedRow>) -> Finding {
     let lines: Vec<String> = shown
         .map(|RefusedRow { project, callback, why }| format!("{}/{}: {why}", name(project), name(callback)))
         .collect();
-    finding(Severity::Warning, format!("{title}, and {} rows are refused", refused.len()), lines.join("\n"))
+    let title = format!("{title}, and {} refused", count(refused.len() as u64, "row is", "rows are"));
+    finding(Severity::Warning, title, lines.join("\n"))
 }
 
 fn finding(severity: Severity, title: String, explanation: String) -> Finding {

@@ -11,6 +11,7 @@ mod logged_warnings;
 mod reloadable_client;
 mod resync_queue;
 mod run_error;
+mod settings_in_use;
 mod slot_history;
 mod state;
 mod supervisor;
@@ -32,6 +33,7 @@ use self::alerts::AlertPoster;
 use self::control::{Controller, Jobs, Recent, tail_line};
 use self::credentials::Credentials;
 use self::reloadable_client::ReloadableClient;
+use self::settings_in_use::SettingsInUse;
 use self::state::{Phase, State};
 use self::supervisor::{Supervisor, Termination};
 use self::webhooks::Webhooks;
@@ -105,7 +107,7 @@ enum Request {
 }
 
 struct Service {
-    sources: Sources,
+    in_use: Arc<SettingsInUse>,
     client: ReloadableClient,
     webhooks: Arc<Webhooks>,
     /// `[alerts]` of the settings read last.
@@ -152,12 +154,12 @@ impl Service {
             clock,
             started_at: Clock::now(),
             settings: Arc::clone(&settings),
-            sources: sources.clone(),
             epoch: epochs.current(),
             webhooks: Arc::clone(&webhooks),
             post: Mutex::new(client.post(Handle::current())),
             credentials: Credentials::read(&opened.spool, clock, webhooks.audit(), settings.token.clone())?,
             recent: Recent::default(),
+            in_use: Arc::new(SettingsInUse::read(sources)?),
             jobs: Jobs::default(),
         });
         let poster = poster(&controller, observed, alert_settings, client.post(Handle::current()));
@@ -179,7 +181,7 @@ impl Service {
         };
         Ok(Self {
             supervisor: supervised(supervisor, &opened, webhooks.unread())?,
-            sources,
+            in_use: Arc::clone(&controller.in_use),
             client,
             webhooks,
             alerts,
@@ -214,11 +216,12 @@ impl Service {
     /// Reads the settings again. Wrong ones change nothing.
     fn reload(&mut self) {
         systemd::reloading();
-        let read = settings::load(&self.sources).map_err(anyhow::Error::from);
+        let read = settings::load(&self.in_use.sources).map_err(anyhow::Error::from);
         let read = read.and_then(|read| self.client.reload().map(|()| read));
         match read.and_then(|read| Ok(self.webhooks.reload(&read).map(|()| read)?)) {
             Ok(read) => {
                 self.alerts.send_replace(Arc::new(read.alerts));
+                self.in_use.reloaded();
                 self.metrics.config_last_reload_successful.set(1);
                 tracing::info!(
                     "the settings were read again: webhooks and limits are applied, all else by a restart"

@@ -79,7 +79,7 @@ impl ResyncQueue {
             Some(last) if last.state == ResyncState::Running || last.starts_again() => {
                 if !last.cancellable {
                     return Err(format!(
-                        "this resync is not cancelled: {}. Only one that was requested without `adopt` may be",
+                        "this resync is not cancelled: {}. Only one that was requested, and closes no gap, may be",
                         last.why
                     ));
                 }
@@ -98,6 +98,18 @@ impl ResyncQueue {
             self.wake.notify_one();
         }
         Ok(number)
+    }
+
+    /// The resync that runs closes a gap from here on, and is not cancelled any more. Returns whether it was cancelled
+    /// before: then it ends without that.
+    pub(super) fn closes_gap(&self, why: &str) -> bool {
+        let mut queued = self.lock();
+        if !queued.is_cancelled
+            && let Some(last) = &mut queued.last
+        {
+            (last.why, last.cancellable) = (why.to_owned(), false);
+        }
+        queued.is_cancelled
     }
 
     /// Whether the resync that runs is to end.
@@ -172,6 +184,24 @@ pub(super) const REQUESTED: &str = "`sidecar resync` was requested";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_that_turns_out_to_close_a_gap_is_not_cancelled_any_more() {
+        let queue = ResyncQueue::default();
+        queue.submit(ResyncRequest::default()).unwrap();
+        queue.take().unwrap();
+        queue.begin(REQUESTED, Lsn(7), true);
+        assert!(!queue.closes_gap("the stream cannot be read"));
+        assert!(queue.cancel().unwrap_err().contains("the stream cannot be read") && !queue.is_cancelled());
+        assert!(!queue.last().unwrap().cancellable);
+        queue.enter(ResyncState::Done, "compared");
+        queue.submit(ResyncRequest::default()).unwrap();
+        queue.take().unwrap();
+        queue.begin(REQUESTED, Lsn(7), true);
+        queue.cancel().unwrap();
+        assert!(queue.closes_gap("the stream cannot be read"), "it ends");
+        assert_eq!(queue.last().unwrap().why, REQUESTED);
+    }
 
     #[test]
     fn one_that_closes_a_gap_is_not_cancelled_and_one_that_was_requested_is() {

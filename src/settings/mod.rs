@@ -31,14 +31,14 @@ use std::path::PathBuf;
 use error::SettingError;
 use merged::{Merged, Origin};
 
-pub use show::{Effective, effective, show};
+pub use show::{Effective, effective, is_reloaded, show};
 pub(crate) use units::span;
 pub use values::{
     Alerts, DEFAULT_SETTINGS, Initial, InvalidSettings, LogFormat, OnTruncate, Settings, Sources,
     WebhookDefaults, WebhookQuery, WebhookSection, WebhookSections, WebhookSource, WebhookSources,
 };
 pub use warnings::warnings;
-pub use webhook::{masked, merged_settings, replace_plain_secrets};
+pub use webhook::{masked, merged_settings, replace_plain_secrets, whole_settings};
 pub use webhook_row::{RefusedRow, RowWebhook, check_columns};
 
 /// Loads the effective settings.

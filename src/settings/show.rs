@@ -36,6 +36,16 @@ pub fn effective(sources: &Sources) -> Result<Vec<Effective>, InvalidSettings> {
     Ok(leaves.into_iter().map(with_source).collect())
 }
 
+/// Whether SIGHUP applies a setting, by its name: those that `sidecar.toml` marks so.
+pub fn is_reloaded(name: &str) -> bool {
+    let section = name.split(['.', '[']).next().unwrap_or_default();
+    match section {
+        "alerts" | "batch" | "host" | "webhook" | "webhooks" => true,
+        "delivery" => name != "delivery.header_prefix",
+        _ => name == "spool.lane_bytes_max",
+    }
+}
+
 /// One line per setting: `batch.records_max = 100    # defaults`.
 pub fn show(sources: &Sources) -> Result<String, InvalidSettings> {
     let settings = effective(sources)?;

@@ -74,13 +74,10 @@ impl WebhookSections {
 /// A mask is refused as a value. Where the URL leads elsewhere, secrets that were given for the old receiver
 /// are not sent to the new one: they must be given again, or removed.
 pub fn merged_settings(before: &Value, change: &Value) -> Result<Value, InvalidSettings> {
-    let mut errors = Vec::new();
-    if let Some(path) = masks(change).first() {
-        let why = format!(
-            "`webhook.{path}`: `{MASK}` stands for a value that is not shown: leave the field out to keep the value, or give a new one"
-        );
-        errors.push(why);
-    }
+    let mut errors: Vec<String> =
+        masked_value(change, "leave the field out to keep the value, or give a new one")
+            .into_iter()
+            .collect();
     let mut merged = before.clone();
     merge(&mut merged, change, "");
     let given: Vec<String> = secrets(change).into_iter().map(|(path, _)| path).collect();
@@ -97,6 +94,24 @@ pub fn merged_settings(before: &Value, change: &Value) -> Result<Value, InvalidS
         }
     }
     if errors.is_empty() { Ok(merged) } else { Err(InvalidSettings(errors)) }
+}
+
+/// Settings that replace all that were there: nothing is kept. A mask is refused as a value.
+pub fn whole_settings(given: &Value) -> Result<Value, InvalidSettings> {
+    if let Some(error) = masked_value(given, "give the value itself: nothing is kept of the settings before")
+    {
+        return Err(InvalidSettings(vec![error]));
+    }
+    let mut whole = Value::Object(Map::new());
+    merge(&mut whole, given, "");
+    Ok(whole)
+}
+
+/// Refuses a mask, with what to do instead.
+fn masked_value(given: &Value, cure: &str) -> Option<String> {
+    let masks = masks(given);
+    let path = masks.first()?;
+    Some(format!("`webhook.{path}`: `{MASK}` stands for a value that is not shown: {cure}"))
 }
 
 /// The settings without secrets: plain ones are masked, references to secrets are shown.

@@ -120,6 +120,7 @@ const OPTIONAL: &[&str] = &[
     "auth",
     "properties",
     "owner",
+    "note",
     "records_max",
     "bytes_max",
     "wait_max_ms",
@@ -183,6 +184,23 @@ mod tests {
         for no_url in [json!(null), json!("")] {
             assert!(read(json!({"project": "p", "callback": "*", "url": no_url})).is_none());
         }
+    }
+
+    #[test]
+    fn a_tenants_limits_are_at_most_the_operators() {
+        let of = |records: u32, bytes: u64, response: u64| {
+            let row = json!({
+                "project": "p", "callback": "*", "url": "https://h/", "records_max": records, "bytes_max": bytes,
+                "response_bytes_max": response
+            });
+            let limits = read(row).unwrap().ok().unwrap().webhook.limits;
+            (limits.records_max, limits.bytes_max, limits.response_bytes_max)
+        };
+        let most = Limits::default();
+        let most = (most.records_max, most.bytes_max, most.response_bytes_max);
+        assert_eq!(of(10_000, 1 << 30, 1 << 30), most);
+        let lower = of(7, 70_000, 700);
+        assert!(lower.0 < most.0 && lower.1 < most.1 && lower.2 < most.2, "{lower:?} {most:?}");
     }
 
     #[test]

@@ -161,6 +161,9 @@ pub trait EngineReader: Debug + Send {
     /// into memory.
     fn count_dead_letters(&self, filter: &DeadLetterFilter) -> Result<Vec<LaneDeadLetters>, SpoolError>;
 
+    /// The same of the batches that a query names, whatever its state, place and limit: of those that are dead letters.
+    fn count_dead_batches(&self, query: &BatchQuery) -> Result<Vec<LaneDeadLetters>, SpoolError>;
+
     /// One dead letter.
     fn dead_letter(&self, no: DeadLetterNo) -> Result<Option<DeadLetter>, SpoolError>;
 

@@ -229,41 +229,11 @@ async fn every_endpoint_takes_what_it_needs_and_no_wrong_token() {
     for endpoint in ENDPOINTS {
         let wrong =
             fixture.send(endpoint.method, &path(endpoint), &[("authorization", "Bearer wrong")], "{}");
-        assert!([401, 429].contains(&wrong.status), "{endpoint:?}: {wrong:?}");
+        // A probe that sends a token, of an old one or of all its targets, is answered.
+        let is_probe = endpoint.path.starts_with("/-/");
+        let expected: &[u16] = if is_probe { &[200] } else { &[401, 429] };
+        assert!(expected.contains(&wrong.status), "{endpoint:?}: {wrong:?}");
     }
-    fixture.sidecar.stop().await;
-    release(&fixture.database).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_change_that_came_second_is_refused_by_its_etag() {
-    let mut fixture = Fixture::new("access_etag", &[("TOKEN", "operator")]).await;
-    let path = "/api/v1/webhooks/alpha/ingested";
-    let url = json!({"url": fixture.receiver.url}).to_string();
-    let call = |method: &str, tag: Option<&str>, body: &str| {
-        let mut headers = vec![("authorization", "Bearer operator")];
-        headers.extend(tag.map(|tag| ("if-match", tag)));
-        fixture.send(method, path, &headers, body)
-    };
-    let etag = |answer: &super::fixture::Answer| answer.header("etag").unwrap().to_owned();
-    let set = call("PATCH", Some("\"0\""), &url);
-    assert_eq!(set.status, 200, "{set:?}");
-    assert_eq!(etag(&call("GET", None, "")), etag(&set));
-    assert_eq!(call("PATCH", Some("\"0\""), &url).status, 412);
-    let changed = call("PATCH", Some(&etag(&set)), r#"{"note": "x"}"#);
-    assert_eq!(changed.status, 200, "{changed:?}");
-    assert_ne!(etag(&changed), etag(&set));
-    let late = call("PATCH", Some(&etag(&set)), r#"{"note": "y"}"#);
-    assert_eq!(
-        (late.status, late.header("content-type")),
-        (412, Some("application/problem+json")),
-        "{late:?}"
-    );
-    assert_eq!(call("DELETE", Some(&etag(&set)), "").status, 412);
-    let wrong = call("PATCH", Some("W/7"), r#"{"note": "y"}"#);
-    assert_eq!((wrong.status, wrong.json()["field"].as_str()), (400, Some("if-match")), "{wrong:?}");
-    assert_eq!(call("GET", None, "").json()["settings"]["note"], "x");
-    assert_eq!(call("DELETE", Some(&etag(&changed)), "").status, 200);
     fixture.sidecar.stop().await;
     release(&fixture.database).await;
 }

@@ -82,6 +82,41 @@ async fn a_trusted_proxy_names_users_and_a_path() {
     release(&fixture.database).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_signs_in_by_a_name_of_the_machine_over_http() {
+    let mut fixture = Fixture::new("access_named", &[("HOSTS", "[\"sidecar.example\"]")]).await;
+    let token = fixture.token("t", &["view", "manage"], None);
+    let (host, form) =
+        (("host", "sidecar.example:9187"), ("content-type", "application/x-www-form-urlencoded"));
+    let accept = ("accept", "text/html");
+    // Reading is free for processes that name this machine as loopback, and for no browser elsewhere.
+    let led = fixture.get("/projects", &[host, accept]);
+    assert!(led.status == 303 && led.header("location").unwrap().starts_with("/sign-in"), "{led:?}");
+    let origin = ("origin", "http://sidecar.example:9187");
+    let foreign = ("origin", "http://evil.example");
+    let body = format!("token={token}&next=%2Fprojects");
+    let refused = fixture.send("POST", "/sign-in", &[host, form, foreign], &body);
+    assert_eq!((refused.status, refused.header("set-cookie")), (403, None), "{refused:?}");
+    let begun = fixture.send("POST", "/sign-in", &[host, form, origin], &body);
+    assert_eq!((begun.status, begun.header("location")), (303, Some("/projects")), "{begun:?}");
+    // A browser does not keep a cookie with `Secure` that came over http.
+    let attributes = begun.header("set-cookie").unwrap();
+    assert!(attributes.contains("HttpOnly; SameSite=Strict"), "{attributes}");
+    assert!(!attributes.contains("Secure"), "{attributes}");
+    let cookie = begun.cookie();
+    let shown = fixture.get("/projects", &[host, accept, ("cookie", &cookie)]);
+    assert!(shown.status == 200 && shown.body.contains("token t"), "{shown:?}");
+    let pause = |from: (&str, &str)| {
+        let headers = [host, ("cookie", cookie.as_str()), from];
+        fixture.send("POST", "/api/v1/webhooks/pause", &headers, r#"{"all": true}"#).status
+    };
+    assert_eq!((pause(foreign), pause(origin)), (403, 200));
+    let other = fixture.get("/projects", &[("host", "other.example"), ("cookie", &cookie)]);
+    assert_eq!(other.status, 421, "{other:?}");
+    fixture.sidecar.stop().await;
+    release(&fixture.database).await;
+}
+
 /// Writes a new certificate and its key, as a renewal does.
 fn certificate(folder: &std::path::Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

@@ -351,3 +351,38 @@ async fn a_row_that_goes_and_comes_back_starts_its_give_up_clock_again() {
     assert_eq!(dead(), 0);
     fixture.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_says_what_the_query_gives_and_which_rows_are_refused() {
+    let fixture = Fixture::new("query_doctor", ALLOWED).await;
+    let doctor = async || {
+        let (_, printed) = fixture.run(&["doctor"]).await;
+        let (status, body) = fixture.sidecar.get("/api/v1/doctor").unwrap();
+        assert_eq!(status, 200, "{body}");
+        let report: Value = serde_json::from_str(&body).unwrap();
+        let findings = report["findings"].as_array().unwrap().clone();
+        let of_query = |finding: &&Value| finding["title"].as_str().unwrap().starts_with("`webhooks.query`");
+        let found = findings.iter().find(of_query).unwrap().clone();
+        let title = found["title"].as_str().unwrap();
+        assert!(printed.contains(title), "{title}: {printed}");
+        (found["severity"].clone(), title.to_owned(), found["explanation"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(doctor().await, (json!("ok"), "`webhooks.query` gives 0 webhooks".to_owned(), String::new()));
+    fixture.database.run("INSERT INTO hooks (project, url) VALUES ('a', 'http://127.0.0.1:9/a')").await;
+    assert_eq!(doctor().await.1, "`webhooks.query` gives 1 webhook");
+    fixture.database.run("INSERT INTO hooks (project, url) VALUES ('b', 'ftp://geheim/')").await;
+    let (severity, title, explanation) = doctor().await;
+    assert_eq!(
+        (severity, title.as_str()),
+        (json!("warning"), "`webhooks.query` gives 1 webhook, and 1 row is refused")
+    );
+    assert!(
+        explanation.starts_with("b/*: `webhook.url`") && !explanation.contains("geheim"),
+        "{explanation}"
+    );
+    fixture.database.run("ALTER TABLE hooks RENAME TO other").await;
+    let (severity, title, explanation) = doctor().await;
+    assert!(severity == "warning" && title.contains("hooks"), "{title}");
+    assert!(explanation.contains("SELECT on the table"), "{explanation}");
+    fixture.end().await;
+}

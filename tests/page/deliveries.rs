@@ -59,7 +59,7 @@ async fn batches_are_selected_counted_and_acted_on_and_times_are_local_on_reques
 
     browser.click("#deliveries tbody tr:first-child input[type=checkbox]").await;
     browser.click("#deliveries button[formaction$='deliveries/discard']").await;
-    browser.reads("main", "This is about 1 batch with 1 record, which are dead letters.").await;
+    browser.reads("main", "This is about 1 batch with 1 record, which is a dead letter.").await;
     browser.screenshots("deliveries-confirm");
     browser.click("main form button.danger").await;
     browser.reads("#done", "1 dead letter is discarded").await;

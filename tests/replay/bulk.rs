@@ -109,7 +109,7 @@ async fn batches_are_acted_on_by_id_and_by_filter_after_a_count() {
     assert!(stdout(&output).contains("3 batches with 3 records, which takes about"), "{}", stdout(&output));
     let id = dead[0]["id"].as_str().unwrap();
     let output = fixture.run("deliveries", &["redeliver", id]).await;
-    assert!(output.status.success() && stdout(&output).contains("1 batches"), "{}", stdout(&output));
+    assert!(output.status.success() && stdout(&output).contains("1 batch"), "{}", stdout(&output));
     let output = fixture.run("deliveries", &["discard", "--state", "dead_letter", "--yes"]).await;
     assert!(output.status.success(), "{}", stdout(&output));
     until("no dead letter", async || (dead_records(&fixture) == 0).then_some(())).await;
@@ -140,7 +140,7 @@ async fn a_page_of_batches_acts_without_a_script() {
     assert!(status == 400 && html.contains("no batch is selected"), "{html}");
     let selected = format!("/deliveries/discard?id={id}");
     let html = page(&selected).1;
-    assert!(html.contains("This is about 1 batch with 1 record, which are dead letters."), "{html}");
+    assert!(html.contains("This is about 1 batch with 1 record, which is a dead letter."), "{html}");
     assert!(html.contains("It takes about") && html.contains("<form method=\"post\""), "{html}");
     let html = page("/deliveries/redeliver?all=1&state=delivered").1;
     assert!(html.contains("There is nothing to do.") && !html.contains("<form method=\"post\""), "{html}");

@@ -111,7 +111,11 @@ async fn what_was_discarded_is_sent_by_no_replay_and_what_was_given_up_is() {
     let gone = first["records"].as_u64().unwrap();
     let output = fixture.run("dead-letters", &["discard", &first["no"].to_string(), "--yes"]).await;
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stdout(&output).contains(&format!("1 dead letters with {gone} records")), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains(&format!("discarded: 1 dead letter with {gone} record")),
+        "{}",
+        stdout(&output)
+    );
     let (no, id) = fixture.replay(&json!({"from_lsn": fixture.window()}));
     let ended = fixture.ends(no, "done").await;
     assert_eq!(ended["sent"], 5 - gone);

@@ -152,3 +152,53 @@ async fn dead_letters_are_changed_by_filter_as_a_dry_run_foretells() {
     assert!(output.status.success() && stdout(&output).is_empty());
     assert_eq!(fixture.sidecar.get("/api/v1/jobs/1").unwrap().0, 404);
 }
+
+/// Twelve lanes with a batch each: requests of eight hang, those of the others have failed.
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_in_flight_and_waiting_fill_their_pages() {
+    let fixture = Fixture::new(15, "deliveries_open", 0, "", "").await;
+    let url = &fixture.receiver.url;
+    let patient = json!({"url": url, "wait_max_ms": 1, "retry_schedule": ["1h"], "timeout_ms": 600_000});
+    let (status, set) =
+        fixture.sidecar.request("PATCH", "/api/v1/webhooks/*/*", &patient.to_string()).unwrap();
+    assert_eq!(status, 200, "{set}");
+    fixture.receiver.answers(|r| if r.project() < "p08" { Answer::Hang } else { Answer::Status(503) });
+    for number in (0..12).rev() {
+        insert(&fixture, &format!("p{number:02}"), &format!("{number}, {number}")).await;
+    }
+    let projects = |query: &str| {
+        let (mut found, mut after, mut sizes) = (Vec::new(), String::new(), Vec::new());
+        loop {
+            let some = page(&fixture, &format!("{query}{after}")).unwrap();
+            let some_found = some["deliveries"].as_array().unwrap();
+            sizes.push(some_found.len());
+            found.extend(some_found.iter().map(|one| one["project"].as_str().unwrap().to_owned()));
+            let Some(next) = some["next"].as_str() else { break };
+            after = format!("&after={next}");
+        }
+        found.sort();
+        (found, sizes)
+    };
+    let named =
+        |numbers: std::ops::Range<u32>| -> Vec<String> { numbers.map(|no| format!("p{no:02}")).collect() };
+    until("every lane to be where its receiver leaves it", async || {
+        let (in_flight, waiting) = (projects("state=in_flight").0, projects("state=waiting").0);
+        (in_flight == named(0..8) && waiting == named(8..12)).then_some(())
+    })
+    .await;
+    for (query, wanted) in [
+        ("state=in_flight&limit=3", named(0..8)),
+        ("state=waiting&limit=3", named(8..12)),
+        ("state=waiting&limit=3&callback=ingested", named(8..12)),
+        ("state=in_flight&limit=3&project=p03", named(3..4)),
+        ("state=waiting&limit=3&project=p03", Vec::new()),
+    ] {
+        let (found, sizes) = projects(query);
+        assert_eq!(found, wanted, "{query}: each once");
+        // The spool tells open batches only: what is on the wire is sorted out, and the page is filled from behind it.
+        let full = wanted.len() / 3;
+        assert!(sizes.iter().take(full).all(|size| *size == 3), "{query}: {sizes:?}");
+    }
+    let (status, html) = fixture.sidecar.get("/deliveries?state=in_flight").unwrap();
+    assert_eq!((status, html.matches("In flight</span>").count()), (200, 8), "{html}");
+}

@@ -160,6 +160,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     tenant("GET", "/api/v1/jobs/{no}", &[View]),
     tenant("DELETE", "/api/v1/jobs/{no}", &[SendAgain]),
     tenant("GET", "/api/v1/projects/{project}/documents/{id}", &[View]),
+    tenant("GET", "/api/v1/projects/{project}/hand-over", &[View]),
     tenant("GET", "/api/v1/projects/{project}/records", &[View]),
     tenant("GET", "/api/v1/webhooks", &[View]),
     operator("POST", "/api/v1/webhooks/apply", &[Manage]),
@@ -173,5 +174,6 @@ pub const ENDPOINTS: &[Endpoint] = &[
     tenant("POST", "/api/v1/webhooks/test", &[SendAgain]),
     tenant("GET", "/api/v1/webhooks/{project}/{callback}", &[View]),
     tenant("PATCH", "/api/v1/webhooks/{project}/{callback}", &[Manage]),
+    tenant("PUT", "/api/v1/webhooks/{project}/{callback}", &[Manage]),
     tenant("DELETE", "/api/v1/webhooks/{project}/{callback}", &[Manage]),
 ];

@@ -3,29 +3,51 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::flattened;
 use crate::outcome::{Class, OutcomeKind};
 use crate::record::Callback;
 use crate::spool::{DeadReason, Phase};
 
-/// A page of dead letters, filtered.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+/// Which dead letters.
+#[derive(Clone, Debug, Default, Deserialize, Eq, IntoParams, PartialEq, Serialize, ToSchema)]
 #[into_params(parameter_in = Query)]
-pub struct DeadLetterQuery {
+pub struct DeadLetterFilter {
     /// Only of this project.
     pub project: Option<String>,
     /// Only of this callback.
     #[param(value_type = Option<Callback>)]
+    #[schema(value_type = Option<Callback>)]
     pub callback: Option<String>,
     /// Only with this reason.
     #[param(value_type = Option<DeadReason>)]
+    #[schema(value_type = Option<DeadReason>)]
     pub reason: Option<String>,
     /// Only given up then or later: RFC 3339.
     #[param(format = DateTime)]
+    #[schema(format = DateTime)]
     pub since: Option<String>,
     /// Only given up before: RFC 3339.
     #[param(format = DateTime)]
+    #[schema(format = DateTime)]
     pub until: Option<String>,
+}
+
+impl DeadLetterFilter {
+    /// Whether it selects some of them only.
+    pub fn is_set(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
+/// A page of dead letters, filtered.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams, Serialize)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DeadLetterQuery {
+    /// Which dead letters.
+    #[serde(flatten, deserialize_with = "flattened::read")]
+    #[param(ignore)]
+    pub filter: DeadLetterFilter,
     /// Only those with a higher number.
     pub after: Option<i64>,
     /// The most to return.
@@ -40,25 +62,10 @@ pub struct DeadLetterSelection {
     /// Their numbers.
     #[serde(default)]
     pub numbers: Vec<i64>,
-    /// Only of this project.
-    #[serde(default)]
-    pub project: Option<String>,
-    /// Only of this callback.
-    #[serde(default)]
-    #[schema(value_type = Option<Callback>)]
-    pub callback: Option<String>,
-    /// Only with this reason.
-    #[serde(default)]
-    #[schema(value_type = Option<DeadReason>)]
-    pub reason: Option<String>,
-    /// Only given up then or later: RFC 3339.
-    #[serde(default)]
-    #[schema(format = DateTime)]
-    pub since: Option<String>,
-    /// Only given up before: RFC 3339.
-    #[serde(default)]
-    #[schema(format = DateTime)]
-    pub until: Option<String>,
+    /// Or those of a filter.
+    #[serde(flatten, deserialize_with = "flattened::read")]
+    #[schema(inline)]
+    pub filter: DeadLetterFilter,
     /// All of them. Required where neither numbers nor a filter are given.
     #[serde(default)]
     pub all: bool,
@@ -201,9 +208,6 @@ pub struct DeadLetterCounts {
     pub dead_letters: u64,
     /// Number of their records.
     pub records: u64,
-    /// There are more of them: counting stopped.
-    #[serde(default)]
-    pub more: bool,
     /// About how long it takes: to send them, or to discard them.
     pub estimated_seconds: Option<f64>,
     /// The job that does it, where there are many. Its dead letters are not changed yet.

@@ -4,34 +4,58 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::dead_letters::{AttemptStatus, DeadLetterRecord, LastAttempt};
+use super::flattened;
 use crate::outcome::Class;
 use crate::record::Callback;
 
-/// A page of batches, filtered, or those of a search.
-#[derive(Clone, Debug, Default, Deserialize, Eq, IntoParams, PartialEq)]
-#[serde(deny_unknown_fields)]
+/// Which batches.
+#[derive(Clone, Debug, Default, Deserialize, Eq, IntoParams, PartialEq, Serialize, ToSchema)]
 #[into_params(parameter_in = Query)]
-pub struct DeliveryQuery {
+pub struct DeliveryFilter {
     /// Only of this project.
     pub project: Option<String>,
     /// Only of this callback.
     #[param(value_type = Option<Callback>)]
+    #[schema(value_type = Option<Callback>)]
     pub callback: Option<String>,
     /// Only in this state.
     #[param(value_type = Option<DeliveryState>)]
+    #[schema(value_type = Option<DeliveryState>)]
     pub state: Option<String>,
     /// Only with an attempt that failed with this class.
     #[param(value_type = Option<Class>)]
+    #[schema(value_type = Option<Class>)]
     pub class: Option<String>,
     /// Only with an attempt that was answered with this status: `503`, or `5xx`.
     #[param(pattern = "^[1-9]([0-9][0-9]|xx)$")]
+    #[schema(pattern = "^[1-9]([0-9][0-9]|xx)$")]
     pub status: Option<String>,
     /// Only cut then or later: RFC 3339.
     #[param(format = DateTime)]
+    #[schema(format = DateTime)]
     pub since: Option<String>,
     /// Only cut before: RFC 3339.
     #[param(format = DateTime)]
+    #[schema(format = DateTime)]
     pub until: Option<String>,
+}
+
+impl DeliveryFilter {
+    /// Whether it selects some of them only.
+    pub fn is_set(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
+/// A page of batches, filtered, or those of a search.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams, Serialize)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DeliveryQuery {
+    /// Which batches.
+    #[serde(flatten, deserialize_with = "flattened::read")]
+    #[param(ignore)]
+    pub filter: DeliveryFilter,
     /// Search: those with a record about the document with this id. Needs `project`.
     pub document: Option<String>,
     /// Search: those with a record that carries this key. Needs `project`.
@@ -47,6 +71,13 @@ pub struct DeliveryQuery {
     /// The most to return: 1 to 500, 50 by default.
     #[param(minimum = 1, maximum = 500, default = 50)]
     pub limit: Option<u32>,
+}
+
+impl DeliveryQuery {
+    /// Whether it searches for something, which is no filter.
+    pub fn is_search(&self) -> bool {
+        [&self.document, &self.key, &self.position, &self.webhook_id].into_iter().any(Option::is_some)
+    }
 }
 
 /// A page of batches.

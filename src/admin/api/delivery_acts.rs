@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::deliveries::{DeliveryQuery, DeliveryState};
-use crate::outcome::Class;
-use crate::record::Callback;
+use super::deliveries::DeliveryFilter;
+use super::flattened;
 
 /// Batches, selected by id or by the filter of a list.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
@@ -14,33 +13,10 @@ pub struct DeliverySelection {
     /// Their `webhook-id`s.
     #[serde(default)]
     pub ids: Vec<String>,
-    /// Only of this project.
-    #[serde(default)]
-    pub project: Option<String>,
-    /// Only of this callback.
-    #[serde(default)]
-    #[schema(value_type = Option<Callback>)]
-    pub callback: Option<String>,
-    /// Only in this state.
-    #[serde(default)]
-    #[schema(value_type = Option<DeliveryState>)]
-    pub state: Option<String>,
-    /// Only with an attempt that failed with this class.
-    #[serde(default)]
-    #[schema(value_type = Option<Class>)]
-    pub class: Option<String>,
-    /// Only with an attempt that was answered with this status: `503`, or `5xx`.
-    #[serde(default)]
-    #[schema(pattern = "^[1-9]([0-9][0-9]|xx)$")]
-    pub status: Option<String>,
-    /// Only cut then or later: RFC 3339.
-    #[serde(default)]
-    #[schema(format = DateTime)]
-    pub since: Option<String>,
-    /// Only cut before: RFC 3339.
-    #[serde(default)]
-    #[schema(format = DateTime)]
-    pub until: Option<String>,
+    /// Or those of a filter.
+    #[serde(flatten, deserialize_with = "flattened::read")]
+    #[schema(inline)]
+    pub filter: DeliveryFilter,
     /// All of them. Required where neither ids nor a filter are given.
     #[serde(default)]
     pub all: bool,
@@ -53,22 +29,6 @@ pub struct DeliverySelection {
     pub dry_run: bool,
 }
 
-impl DeliverySelection {
-    /// The filter.
-    pub fn filter(&self) -> DeliveryQuery {
-        DeliveryQuery {
-            project: self.project.clone(),
-            callback: self.callback.clone(),
-            state: self.state.clone(),
-            class: self.class.clone(),
-            status: self.status.clone(),
-            since: self.since.clone(),
-            until: self.until.clone(),
-            ..DeliveryQuery::default()
-        }
-    }
-}
-
 /// How many batches a request is about.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
 pub struct DeliveryCounts {
@@ -78,7 +38,7 @@ pub struct DeliveryCounts {
     pub records: u64,
     /// Batches that were named and are not in such a state, no longer kept, or have no webhook.
     pub left_out: u64,
-    /// There are more of them: counting stopped.
+    /// Of a replay: there are more of them, and counting stopped.
     pub more: bool,
     /// About how long it takes.
     pub estimated_seconds: Option<f64>,

@@ -9,6 +9,8 @@ mod dead_letters;
 mod deliveries;
 mod delivery_acts;
 mod documents;
+mod flattened;
+mod hand_over;
 mod jobs;
 mod lane_activity;
 mod operations;
@@ -30,15 +32,16 @@ pub use access::{
 };
 pub use activity::{Activity, Interval};
 pub use dead_letters::{
-    AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterPage, DeadLetterQuery,
-    DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, LastAttempt,
+    AttemptStatus, AttemptSteps, DeadLetterCounts, DeadLetterDetail, DeadLetterFilter, DeadLetterPage,
+    DeadLetterQuery, DeadLetterRecord, DeadLetterSelection, DeadLetterStatus, LastAttempt,
 };
 pub use deliveries::{
-    DeliveryDetail, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest, DeliveryState,
-    DeliveryStatus, FoundRecordStatus,
+    DeliveryDetail, DeliveryFilter, DeliveryHeader, DeliveryPage, DeliveryQuery, DeliveryRequest,
+    DeliveryState, DeliveryStatus, FoundRecordStatus,
 };
 pub use delivery_acts::{DeliveryCounts, DeliverySelection};
 pub use documents::{DocumentDetail, DocumentQuery, DocumentRecord, RowStatus, ShadowStatus};
+pub use hand_over::{HandOver, HandOverQuery};
 pub use jobs::{JobList, JobState, JobStatus};
 pub use lane_activity::{ActivityBar, LaneActivity, LaneFailure};
 pub use operations::{DoctorReport, EffectiveSetting, FindingStatus, SettingList};

@@ -39,7 +39,7 @@ pub struct EffectiveSetting {
     pub name: String,
     /// As the settings file would have it; `"…"` for a secret.
     pub value: String,
-    /// What the process started with, where that is another value.
+    /// What the process uses, where that is another value: it started with it, and no SIGHUP has applied the new one.
     #[serde(default)]
     pub at_start: Option<String>,
     /// Where it is set: `defaults`, file and line, the environment or `--set`.

@@ -1,4 +1,4 @@
-//! The body of `PATCH /api/v1/webhooks/{project}/{callback}`, as the description of the API has it.
+//! The body of `PATCH` and `PUT /api/v1/webhooks/{project}/{callback}`, as the description of the API has it.
 //!
 //! The service reads it by the rules of a `[[webhook]]` section, so that both have the same fields and errors.
 
@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-/// What is to be set. A field that is absent stays as it is, and one that is `null` is removed.
+/// What is to be set. With `PATCH`, a field that is absent stays as it is, and one that is `null` is removed; with `PUT`,
+/// both have their default.
 ///
 /// Durations are texts with a unit (`500ms`, `15s`, `72h`, `7d`). Sizes are numbers of bytes, or texts with a unit (`1MiB`).
 #[derive(Debug, Deserialize, ToSchema)]

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::admin::access::{Capability, Endpoint, Reach};
+use crate::admin::list_columns::LISTS;
 use crate::admin::request_error::PROBLEM_JSON;
 
 /// Completes every operation of the description.
@@ -17,6 +18,7 @@ pub(super) fn complete(document: &mut Value) {
             }
         }
     }
+    join_flattened(document);
     join_fields(document);
     without_links(document);
     with_bounds(document);
@@ -42,6 +44,33 @@ fn close_variants(value: &mut Value) {
         Value::Array(values) => values.iter_mut().for_each(close_variants),
         _ => {}
     }
+}
+
+/// A request that has the fields of another type among its own is one object, and has no others.
+fn join_flattened(document: &mut Value) {
+    let schemas = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut);
+    for schema in schemas.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {
+        let Some(properties) = schema.get("allOf").and_then(joined) else { continue };
+        schema.remove("allOf");
+        schema.insert("type".to_owned(), json!("object"));
+        schema.insert("properties".to_owned(), Value::Object(properties));
+        schema.insert("additionalProperties".to_owned(), json!(false));
+    }
+}
+
+/// The properties of all parts; `None`: a part is another type by its name.
+fn joined(parts: &Value) -> Option<Map<String, Value>> {
+    let mut all = Map::new();
+    for part in parts.as_array()? {
+        if part.get("$ref").is_some() {
+            return None;
+        }
+        match (part.get("allOf"), part.get("properties").and_then(Value::as_object)) {
+            (Some(inner), _) => all.extend(joined(inner)?),
+            (None, properties) => all.extend(properties.cloned().unwrap_or_default()),
+        }
+    }
+    Some(all)
 }
 
 /// Fields of a body that exclude or require each other, which a type does not say.
@@ -72,6 +101,7 @@ fn complete_operation(endpoint: &Endpoint, operation: &mut Map<String, Value>) {
     let about = operation.get("description").and_then(Value::as_str).unwrap_or_default();
     let about = format!("{about}\n\n{}", takes(endpoint)).trim_start().to_owned();
     operation.insert("description".to_owned(), json!(about));
+    with_forms(operation);
     let statuses = statuses(endpoint, operation);
     if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
         for (status, about) in statuses {
@@ -81,6 +111,26 @@ fn complete_operation(endpoint: &Endpoint, operation: &mut Map<String, Value>) {
             done.insert("description".to_owned(), json!("It was done."));
         }
     }
+}
+
+/// A list is given as NDJSON and CSV too, with the next page in a header.
+fn with_forms(operation: &mut Map<String, Value>) {
+    let done = operation.get_mut("responses").and_then(|responses| responses.get_mut("200"));
+    let Some(done) = done.and_then(Value::as_object_mut) else { return };
+    let Some(content) = done.get_mut("content").and_then(Value::as_object_mut) else { return };
+    let name = content.get("application/json").and_then(|json| json.pointer("/schema/$ref"));
+    let name = name.and_then(Value::as_str).and_then(|reference| reference.rsplit('/').next());
+    if name.is_none_or(|name| !LISTS.contains(&name)) {
+        return;
+    }
+    for form in ["application/x-ndjson", "text/csv"] {
+        content.insert(form.to_owned(), json!({ "schema": { "type": "string" } }));
+    }
+    let about = "The next page, as `<?…>; rel=\"next\"`; absent on the last one.";
+    done.insert(
+        "headers".to_owned(),
+        json!({ "link": { "description": about, "schema": { "type": "string" } } }),
+    );
 }
 
 /// What an endpoint takes, as a sentence.

@@ -11,7 +11,7 @@ use crate::outcome::OutcomeKind;
 pub(super) struct Attempts {
     pub(super) rows: Vec<Row>,
     /// Those before, which are not shown.
-    pub(super) earlier: usize,
+    pub(super) earlier: u64,
 }
 
 /// One attempt.
@@ -39,7 +39,7 @@ pub(super) struct Step {
 impl Attempts {
     pub(super) fn of(attempts: &[AttemptStatus]) -> Self {
         let rows: Vec<Row> = attempts.iter().rev().take(SHOWN).map(Row::of).collect();
-        Self { earlier: attempts.len() - rows.len(), rows }
+        Self { earlier: (attempts.len() - rows.len()) as u64, rows }
     }
 }
 

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::texts as t;
+use super::times::Fact;
 
 /// Asks before something is done. Its form is sent to the address of the page itself.
 #[derive(Template)]
@@ -12,7 +13,7 @@ pub(super) struct Confirm {
     /// What will happen, a paragraph each.
     pub(super) sentences: Vec<String>,
     /// Each as its name and what it is.
-    pub(super) facts: Vec<(String, String)>,
+    pub(super) facts: Vec<(&'static str, Fact)>,
     pub(super) button: String,
     /// It destroys something.
     pub(super) is_danger: bool,

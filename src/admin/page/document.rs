@@ -12,6 +12,7 @@ use super::deliveries::pill;
 use super::frame::Nav;
 use super::parts::Pill;
 use super::serve::show_page;
+use super::times::{Fact, Time};
 use super::visit::{Links, Visit};
 use super::{show, texts as t};
 use crate::admin::api::{DocumentDetail, DocumentQuery, DocumentRecord};
@@ -42,7 +43,7 @@ struct Document {
 }
 
 struct Found {
-    summary: Vec<String>,
+    summary: Vec<Fact>,
     facts: Vec<(&'static str, String)>,
     records: Vec<Record>,
     next: Option<String>,
@@ -51,9 +52,9 @@ struct Found {
 
 struct Record {
     callback: &'static str,
-    cause: String,
-    state: String,
-    committed_at: String,
+    cause: Fact,
+    state: Fact,
+    committed_at: Time,
     position: String,
     json: String,
     delivery: Option<(String, Pill)>,
@@ -75,7 +76,7 @@ impl Found {
         let quoted = |text: &str| format!("'{}'", show::plain(text).replace('\'', r"'\''"));
         let next = found.next.as_deref();
         Self {
-            summary: found.summary.iter().map(show::plain).collect(),
+            summary: found.summary.iter().map(|sentence| show::plain(sentence).into()).collect(),
             facts: facts(found),
             records: found.records.iter().map(|record| Record::of(record, links)).collect(),
             next: next.map(|after| {
@@ -115,9 +116,9 @@ impl Record {
         let delivery = record.delivery.as_ref();
         Self {
             callback: record.callback.name(),
-            cause: show::plain(&record.cause),
-            state: show::plain(&record.state),
-            committed_at: show::time(&record.committed_at),
+            cause: show::plain(&record.cause).into(),
+            state: show::plain(&record.state).into(),
+            committed_at: Time::of(&record.committed_at),
             position: record.position.clone(),
             json: text::pretty_json(record.record.get()),
             delivery: delivery.map(|batch| (links.by("delivery", "id", &batch.id), pill(batch.state))),

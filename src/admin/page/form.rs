@@ -1,5 +1,6 @@
 //! A form as it was sent, with what is wrong with it. Pure.
 
+use super::times::Fact;
 use crate::admin::request_error::RequestError;
 
 /// The fields of a form, and its errors.
@@ -8,7 +9,7 @@ pub(super) struct Form {
     values: Vec<(String, String)>,
     errors: Vec<(String, String)>,
     /// What is wrong with no field in particular.
-    pub(super) error: Option<String>,
+    pub(super) error: Option<Fact>,
 }
 
 impl Form {
@@ -37,8 +38,8 @@ impl Form {
     }
 
     /// What is wrong with a field.
-    pub(super) fn error(&self, name: &str) -> Option<&str> {
-        self.errors.iter().find(|(field, _)| field == name).map(|(_, why)| why.as_str())
+    pub(super) fn error(&self, name: &str) -> Option<Fact> {
+        self.errors.iter().find(|(field, _)| field == name).map(|(_, why)| why.clone().into())
     }
 
     pub(super) fn has_errors(&self) -> bool {
@@ -49,7 +50,7 @@ impl Form {
     /// stand above the form.
     pub(super) fn refused(mut self, error: &RequestError, field_of: impl Fn(&str) -> Option<String>) -> Self {
         let RequestError::Fields(fields) = error else {
-            self.error = Some(error.detail());
+            self.error = Some(error.detail().into());
             return self;
         };
         let mut above = Vec::new();
@@ -59,7 +60,7 @@ impl Form {
                 None => above.push(format!("{}: {}", fault.field, fault.detail)),
             }
         }
-        self.error = Some(above.join("; ")).filter(|above| !above.is_empty());
+        self.error = Some(above.join("; ")).filter(|above| !above.is_empty()).map(Fact::from);
         self
     }
 }

@@ -7,7 +7,7 @@ use super::render::rendered;
 use super::visit::{Links, Visit};
 use super::{show, texts as t};
 use crate::admin::access::{Access, Caller, Endpoint, Reach};
-use crate::admin::api::DeadLetterSelection;
+use crate::admin::api::{DeadLetterFilter, DeadLetterSelection};
 use crate::admin::control::Control;
 use crate::admin::request_error::RequestError;
 
@@ -110,7 +110,8 @@ pub(super) fn page(
 
 /// What a caller of one project sees as undelivered: its dead letters, and what waits in its lanes that fail.
 fn own_undelivered(control: &dyn Control, visit: &Visit, own: &str) -> Result<u64, RequestError> {
-    let all = DeadLetterSelection { project: Some(own.to_owned()), dry_run: true, ..Default::default() };
+    let filter = DeadLetterFilter { project: Some(own.to_owned()), ..DeadLetterFilter::default() };
+    let all = DeadLetterSelection { filter, dry_run: true, ..DeadLetterSelection::default() };
     let dead = control.discard(&all, &visit.access)?.records;
     let lanes = control.project(own, &visit.access)?.callbacks.into_iter().filter_map(|of| of.lane);
     Ok(dead + lanes.filter(is_failing).map(|lane| lane.pending.records).sum::<u64>())

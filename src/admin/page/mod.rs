@@ -15,6 +15,7 @@
 mod assets;
 mod attempts;
 mod audit;
+mod bulk;
 mod chart;
 mod choice;
 mod confirm;
@@ -52,6 +53,7 @@ use axum::Router;
 use super::respond::AdminState;
 
 pub(super) use self::sign_in::{LinkPage, SignInPage, link_page, sign_in_page};
+pub(super) use self::webhook::hand_over;
 
 pub(super) fn router() -> Router<Arc<AdminState>> {
     Router::new()

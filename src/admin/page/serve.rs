@@ -10,6 +10,7 @@ use super::frame::{self, Nav};
 use super::live;
 use super::render::rendered;
 use super::texts as t;
+use super::times::Fact;
 use super::visit::{Links, Visit};
 use crate::admin::control::Control;
 use crate::admin::request_error::RequestError;
@@ -71,13 +72,13 @@ pub(super) async fn answer<V: Template>(
 #[template(path = "failed.html")]
 struct Failed {
     title: String,
-    detail: String,
+    detail: Fact,
     back: String,
 }
 
 impl Failed {
     fn of(error: &RequestError, links: &Links) -> Self {
         let title = error.status().canonical_reason().unwrap_or(t::FAILED).to_owned();
-        Self { title, detail: error.detail(), back: links.to("projects") }
+        Self { title, detail: error.detail().into(), back: links.to("projects") }
     }
 }

@@ -14,7 +14,7 @@ mod records;
 mod status;
 mod webhooks;
 
-pub(super) use self::batches::{deliveries, document};
+pub(super) use self::batches::{bulk, deliveries, document};
 pub(super) use self::comparisons::{resync, table};
 pub(super) use self::lanes::{pause, recover, send_existing, skip};
 pub(super) use self::operations::{audit, doctor, settings, sign_in};

@@ -10,7 +10,7 @@ use super::show;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Time(String);
 
-/// What a list of facts shows: a text, or a time.
+/// What a page says: a time, or a text, whose times are elements too.
 #[derive(Clone, Debug)]
 pub(super) enum Fact {
     Text(String),
@@ -37,14 +37,46 @@ impl fmt::Display for Time {
 impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => {
-                let Ok(escaped) = escape(text, Html);
-                write!(f, "{escaped}")
-            }
+            Self::Text(text) => write_text(f, text),
             Self::Time(time) => time.fmt(f),
         }
     }
 }
+
+/// A text of the API has its times in RFC 3339, as commands print them.
+fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    let mut rest = text;
+    while let Some((before, time, after)) = first_time(rest) {
+        let Ok(before) = escape(before, Html);
+        let shown = show::time(time);
+        write!(f, "{before}<time datetime=\"{time}\" data-utc=\" {UTC}\">{shown} {UTC}</time>")?;
+        rest = after;
+    }
+    let Ok(rest) = escape(rest, Html);
+    write!(f, "{rest}")
+}
+
+/// The first time in UTC, and what stands before and after it.
+fn first_time(text: &str) -> Option<(&str, &str, &str)> {
+    text.char_indices().find_map(|(at, _)| {
+        let (before, rest) = text.split_at_checked(at)?;
+        let (time, after) = rest.split_at_checked(time_length(rest)?)?;
+        Some((before, time, after))
+    })
+}
+
+/// The length of the time in UTC that a text begins with.
+fn time_length(text: &str) -> Option<usize> {
+    let (time, rest) = text.split_at_checked(FORM.len())?;
+    let fits = |(byte, form): (u8, u8)| if form == b'0' { byte.is_ascii_digit() } else { byte == form };
+    let digits = |digits: &str| digits.bytes().take_while(u8::is_ascii_digit).count();
+    let fraction = rest.strip_prefix('.').map_or(0, |rest| 1 + digits(rest));
+    let is_time = time.bytes().zip(FORM.bytes()).all(fits) && rest.get(fraction..)?.starts_with('Z');
+    is_time.then_some(time.len() + fraction + 1)
+}
+
+const FORM: &str = "0000-00-00T00:00:00";
+const UTC: &str = "UTC";
 
 impl From<String> for Fact {
     fn from(text: String) -> Self {
@@ -76,5 +108,16 @@ mod tests {
         assert_eq!(Time::of("\"><b>").to_string(), "<time datetime=\"b\">b</time>");
         assert_eq!(Time::default().to_string(), "");
         assert_eq!(Fact::from("<b>".to_owned()).to_string(), "&#60;b&#62;");
+        for (text, shown) in [
+            (
+                "<at 2026-11-28T17:46:01Z>, ü 2026-11-28T17:46:02.25Z",
+                "&#60;at <time datetime=\"2026-11-28T17:46:01Z\" data-utc=\" UTC\">2026-11-28 17:46:01 UTC</time>&#62;, ü \
+                 <time datetime=\"2026-11-28T17:46:02.25Z\" data-utc=\" UTC\">2026-11-28 17:46:02 UTC</time>",
+            ),
+            ("2026-11-28T17:46:01+02:00", "2026-11-28T17:46:01+02:00"),
+            ("2026-11-28T17:46:0", "2026-11-28T17:46:0"),
+        ] {
+            assert_eq!(Fact::from(text.to_owned()).to_string(), shown);
+        }
     }
 }

@@ -43,6 +43,10 @@ pub(super) struct SetArgs {
     #[arg(long, value_name = "FILE")]
     from_file: Option<PathBuf>,
 
+    /// Replace the whole webhook: what is not given has its default, and secrets are not kept
+    #[arg(long)]
+    replace: bool,
+
     /// Refuse where the webhook has another revision by now; 0: where there is one
     #[arg(long)]
     revision: Option<u64>,
@@ -119,7 +123,8 @@ pub(super) async fn set(spool: &Path, args: &SetArgs) -> Result<Exit, Exit> {
     })?;
     let query = args.revision.map(|revision| format!("?revision={revision}")).unwrap_or_default();
     let path = args.key.path() + &query;
-    let response = client::text(spool, Method::PATCH, &path, &change, client::TIMEOUT).await?;
+    let method = if args.replace { Method::PUT } else { Method::PATCH };
+    let response = client::text(spool, method, &path, &change, client::TIMEOUT).await?;
     print(format_args!("{}\n", pretty_json(&response)));
     Ok(Exit::Done)
 }
@@ -191,6 +196,7 @@ pub(super) const SET_AFTER_HELP: &str = "\
   sidecar webhooks set --project acme --header authorization=      remove a header
   echo '{\"records_max\": 500, \"gzip\": null}' > change.json
   sidecar webhooks set --project acme --from-file change.json      null: the default
+  sidecar webhooks set --project acme --from-file whole.json --replace     nothing else
 
 env:NAME and file:PATH are of the running sidecar. Where the scheme, host or port
 of the URL changes, secrets and headers must be given again.";

@@ -5,6 +5,7 @@ use std::path::Path;
 use hyper::Method;
 
 use crate::admin::{LaneName, PauseRequest, PauseResult, SkipRequest, SkipResult, plain};
+use crate::amount::count;
 use crate::cli::client;
 use crate::cli::exit::Exit;
 use crate::cli::output::{confirmed, print, print_error};
@@ -71,7 +72,8 @@ pub(super) async fn pause(spool: &Path, args: &PauseArgs) -> Result<Exit, Exit> 
     for lane in &result.in_flight {
         print_error(format_args!("{}: a request is still in flight, and may arrive", shown(lane)));
     }
-    print(format_args!("{} lanes are paused; later ones in this scope will be, too\n", result.lanes));
+    let lanes = count(result.lanes, "lane is paused", "lanes are paused");
+    print(format_args!("{lanes}; later ones in this scope will be, too\n"));
     Ok(if result.in_flight.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
@@ -87,7 +89,7 @@ pub(super) async fn resume(spool: &Path, args: &PauseArgs) -> Result<Exit, Exit>
         ));
     }
     let resumed = result.lanes.saturating_sub(result.still_paused.len() as u64);
-    print(format_args!("{resumed} lanes are not paused\n"));
+    print(format_args!("{}\n", count(resumed, "lane is not paused", "lanes are not paused")));
     Ok(if result.still_paused.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
@@ -103,7 +105,8 @@ pub(super) async fn skip(spool: &Path, args: &SkipArgs) -> Result<Exit, Exit> {
     };
     let counted: SkipResult = client::json(spool, Method::POST, path, &request, PATIENCE).await?;
     for lane in &counted.lanes {
-        print(format_args!("{project} {}: {} records\n", lane.callback, lane.records));
+        let records = count(lane.records, "record", "records");
+        print(format_args!("{project} {}: {records}\n", lane.callback));
     }
     if counted.records == 0 {
         print("nothing waits\n");
@@ -115,7 +118,8 @@ pub(super) async fn skip(spool: &Path, args: &SkipArgs) -> Result<Exit, Exit> {
     }
     (request.until, request.counted, request.dry_run) = (None, Some(counted.lanes), false);
     let skipped: SkipResult = client::json(spool, Method::POST, path, &request, PATIENCE).await?;
-    print(format_args!("{} records were skipped; `sidecar replay` can send them\n", skipped.records));
+    let records = count(skipped.records, "record was skipped", "records were skipped");
+    print(format_args!("{records}: `sidecar replay` sends what was skipped\n"));
     Ok(Exit::Done)
 }
 

@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::Controller;
 use super::bulk_selection::{Counted, Selected};
-use super::dead_letter_filter::{Filter, FilterText};
+use super::dead_letter_filter::Filter;
 use super::dead_letters::find;
 use super::stored_records::Names;
-use crate::admin::{Access, DeadLetterCounts, DeadLetterSelection, RequestError};
+use crate::admin::{Access, DeadLetterCounts, DeadLetterFilter, DeadLetterSelection, RequestError};
+use crate::amount::count;
 use crate::deliver::Deliver;
 use crate::record::LaneNo;
 use crate::service::audit::Entry;
@@ -60,8 +61,8 @@ impl Controller {
         access: &Access,
     ) -> Result<DeadLetterCounts, RequestError> {
         let selected = select(&self.reader()?, selection, access)?;
-        let project = selection.project.as_deref().or(access.scope.project());
-        let about = Entry { callback: selection.callback.as_deref(), ..Entry::about("", project) };
+        let project = selection.filter.project.as_deref().or(access.scope.project());
+        let about = Entry { callback: selection.filter.callback.as_deref(), ..Entry::about("", project) };
         self.carry_out(action, selected, about, (selection.dry_run, access))
     }
 
@@ -81,7 +82,6 @@ impl Controller {
         let counts = DeadLetterCounts {
             dead_letters: counted.dead_letters,
             records: counted.records,
-            more: counted.more,
             estimated_seconds: Some(action.takes(&reader, &counted)?.as_secs_f64()),
             job: None,
         };
@@ -106,7 +106,7 @@ impl Controller {
             let job = self.start_job(hands, selected, counts.dead_letters, (about.project, access));
             (action.started(), DeadLetterCounts { job: Some(job), ..counts })
         };
-        let detail = Some(format!("{} dead letters", changed.dead_letters));
+        let detail = Some(count(changed.dead_letters, "dead letter", "dead letters"));
         self.record(access, Entry { what, detail, ..about });
         Ok(changed)
     }
@@ -225,15 +225,9 @@ fn select(
     selection: &DeadLetterSelection,
     access: &Access,
 ) -> Result<Selected, RequestError> {
-    let text = FilterText {
-        project: selection.project.as_deref(),
-        callback: selection.callback.as_deref(),
-        reason: selection.reason.as_deref(),
-        since: selection.since.as_deref(),
-        until: selection.until.as_deref(),
-    };
+    let wanted = &selection.filter;
     if !selection.numbers.is_empty() {
-        if text.is_set() || selection.all {
+        if wanted.is_set() || selection.all {
             return Err(RequestError::Invalid(
                 "name dead letters by number or by filter, not by both".to_owned(),
             ));
@@ -241,13 +235,13 @@ fn select(
         let found = selection.numbers.iter().map(|no| find(reader, *no, &access.scope));
         return Ok(Selected::Letters(found.collect::<Result<_, _>>()?));
     }
-    if !text.is_set() && !selection.all {
+    if !wanted.is_set() && !selection.all {
         return Err(RequestError::Invalid(
             "say which: numbers, a project, a callback, a reason, a time, or all of them".to_owned(),
         ));
     }
-    let own = access.scope.narrowed(text.project)?;
-    let filter = Filter::parse(reader, &FilterText { project: own.as_deref(), ..text })?;
+    let project = access.scope.narrowed(wanted.project.as_deref())?;
+    let filter = Filter::parse(reader, &DeadLetterFilter { project, ..wanted.clone() })?;
     Ok(Selected::Filter(filter.up_to(reader.last_dead_letter()?)))
 }
 

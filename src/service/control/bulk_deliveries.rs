@@ -2,13 +2,14 @@
 
 use super::Controller;
 use super::bulk::Action;
-use super::bulk_selection::{COUNTED_MAX, Selected};
+use super::bulk_selection::Selected;
 use super::delivery_query::{id, lanes_of, parse};
-use super::replayed_batches::{Settled, ranges};
+use super::replayed_batches::{COUNTED_MAX, Settled, ranges};
 use super::stored_records::Names;
 use crate::admin::{
     Access, DeliveryCounts, DeliveryQuery, DeliverySelection, DeliveryState, RequestError, Scope,
 };
+use crate::amount::count;
 use crate::replay::ReplayRequest;
 use crate::service::audit::Entry;
 use crate::spool::{Batch, BatchQuery, BatchState, DeadLetter, Reader, SpoolError};
@@ -47,7 +48,7 @@ impl Controller {
             deliveries: counts.dead_letters,
             records: counts.records,
             left_out: left_out as u64,
-            more: counts.more,
+            more: false,
             estimated_seconds: counts.estimated_seconds,
             job: counts.job,
             replay: None,
@@ -89,7 +90,7 @@ impl Controller {
         if !settled.batches.is_empty() {
             let request = ReplayRequest {
                 project: about.project.map(str::to_owned),
-                callback: selection.callback.clone(),
+                callback: selection.filter.callback.clone(),
                 rate: selection.rate,
                 deliveries: Some(counts.deliveries),
                 ..ReplayRequest::default()
@@ -98,21 +99,21 @@ impl Controller {
                 self.begin_replay_of(&reader, &request, ranges(&reader, &settled.batches)?)?;
             (counts.replay, counts.records) = (Some(no), records);
         }
-        let detail = Some(format!("{} batches, {} records", counts.deliveries, counts.records));
+        let batches = count(counts.deliveries, "batch", "batches");
+        let detail = Some(format!("{batches}, {}", count(counts.records, "record", "records")));
         self.record(access, Entry { what: "a replay of batches was requested", detail, ..about });
         Ok(counts)
     }
 }
 
 fn about<'a>(selection: &'a DeliverySelection, access: &'a Access) -> Entry<'a> {
-    let project = selection.project.as_deref().or(access.scope.project());
-    Entry { callback: selection.callback.as_deref(), ..Entry::about("", project) }
+    let project = selection.filter.project.as_deref().or(access.scope.project());
+    Entry { callback: selection.filter.callback.as_deref(), ..Entry::about("", project) }
 }
 
 /// An unknown id is an error.
 fn chosen(reader: &Reader, selection: &DeliverySelection, access: &Access) -> Result<Chosen, RequestError> {
-    let filter = selection.filter();
-    let is_filtered = filter != DeliveryQuery::default();
+    let is_filtered = selection.filter.is_set();
     if !selection.ids.is_empty() {
         if is_filtered || selection.all {
             return Err(RequestError::Invalid("name batches by id or by filter, not by both".to_owned()));
@@ -126,8 +127,8 @@ fn chosen(reader: &Reader, selection: &DeliverySelection, access: &Access) -> Re
                 .to_owned(),
         ));
     }
-    let project = access.scope.narrowed(filter.project.as_deref())?;
-    let parsed = parse(&filter)?;
+    let project = access.scope.narrowed(selection.filter.project.as_deref())?;
+    let parsed = parse(&DeliveryQuery { filter: selection.filter.clone(), ..DeliveryQuery::default() })?;
     let lanes = project.map(|project| lanes_of(reader, &project, parsed.callback)).transpose()?;
     Ok(Chosen::Filter(BatchQuery { lanes, ..parsed.batches() }, parsed.state))
 }

@@ -1,11 +1,12 @@
-//! The dead letters that a bulk request is about, counted and read part by part: memory does not grow with them.
+//! The dead letters that a bulk request is about, counted by the database and read part by part: memory does not grow
+//! with them.
 
 use std::collections::HashMap;
 
 use super::dead_letter_filter::{AT_ONCE, Filter, Pages};
 use crate::admin::RequestError;
 use crate::record::LaneNo;
-use crate::spool::{BatchQuery, BatchState, DeadLetter, DeadLetterNo, Reader, SpoolError};
+use crate::spool::{BatchQuery, BatchState, DeadLetter, DeadLetterNo, LaneDeadLetters, Reader, SpoolError};
 
 /// Dead letters: those of batches, by filter, or one by one.
 pub(super) enum Selected {
@@ -20,26 +21,28 @@ pub(super) struct Counted {
     pub(super) dead_letters: u64,
     pub(super) records: u64,
     pub(super) by_lane: HashMap<LaneNo, u64>,
-    /// There are more: counting stopped.
-    pub(super) more: bool,
 }
 
 impl Selected {
     pub(super) fn count(&self, reader: &Reader) -> Result<Counted, RequestError> {
         let mut counted = Counted::default();
-        if let Self::Filter(filter) = self {
-            for of in filter.count(reader)? {
-                counted.add(of.lane, of.dead_letters, of.records);
+        let by_lane = match self {
+            Self::Batches(query) => reader.count_dead_batches(query)?,
+            Self::Filter(filter) => filter.count(reader)?,
+            Self::Letters(letters) => {
+                let one = |letter: &DeadLetter| LaneDeadLetters {
+                    lane: letter.lane,
+                    dead_letters: 1,
+                    records: letter.records,
+                };
+                letters.iter().map(one).collect()
             }
-            return Ok(counted);
+        };
+        for LaneDeadLetters { lane, dead_letters, records } in by_lane {
+            counted.dead_letters += dead_letters;
+            counted.records += records;
+            *counted.by_lane.entry(lane).or_default() += dead_letters;
         }
-        self.for_each_part(reader, &mut |some| {
-            for letter in some {
-                counted.add(letter.lane, 1, letter.records);
-            }
-            counted.more = counted.dead_letters >= COUNTED_MAX;
-            Ok(!counted.more)
-        })?;
         Ok(counted)
     }
 
@@ -90,14 +93,3 @@ impl Selected {
         Ok(())
     }
 }
-
-impl Counted {
-    fn add(&mut self, lane: LaneNo, dead_letters: u64, records: u64) {
-        self.dead_letters += dead_letters;
-        self.records += records;
-        *self.by_lane.entry(lane).or_default() += dead_letters;
-    }
-}
-
-/// Batches that are counted one by one.
-pub(super) const COUNTED_MAX: u64 = 100_000;

@@ -1,11 +1,9 @@
 //! Which dead letters a list or a bulk request is about.
 
 use super::delivery_query::{callback, time};
-use crate::admin::RequestError;
+use crate::admin::{DeadLetterFilter, RequestError};
 use crate::record::{Callback, LaneNo, ProjectNo};
-use crate::spool::{
-    DeadLetter, DeadLetterFilter, DeadLetterNo, DeadReason, LaneDeadLetters, Reader, SpoolError,
-};
+use crate::spool::{self, DeadLetter, DeadLetterNo, DeadReason, LaneDeadLetters, Reader, SpoolError};
 use crate::time::Timestamp;
 
 /// A filter for dead letters.
@@ -28,43 +26,26 @@ enum Project {
     Unknown,
 }
 
-/// A filter as a request has it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct FilterText<'a> {
-    pub(super) project: Option<&'a str>,
-    pub(super) callback: Option<&'a str>,
-    pub(super) reason: Option<&'a str>,
-    pub(super) since: Option<&'a str>,
-    pub(super) until: Option<&'a str>,
-}
-
-impl FilterText<'_> {
-    pub(super) fn is_set(&self) -> bool {
-        let Self { project, callback, reason, since, until } = self;
-        [project, callback, reason, since, until].into_iter().any(Option::is_some)
-    }
-}
-
 impl Filter {
     /// Checks the texts. An error names the field.
-    pub(super) fn parse(reader: &Reader, text: &FilterText<'_>) -> Result<Self, RequestError> {
-        let reason = text.reason.map(|name| {
+    pub(super) fn parse(reader: &Reader, text: &DeadLetterFilter) -> Result<Self, RequestError> {
+        let reason = text.reason.as_deref().map(|name| {
             let known = DeadReason::ALL.into_iter().find(|reason| reason.name() == name);
             known.ok_or_else(|| {
                 let names = DeadReason::ALL.map(|reason| format!("`{}`", reason.name())).join(", ");
                 RequestError::field("reason", format!("`{name}` is not a reason: expected one of {names}"))
             })
         });
-        let project = match text.project {
+        let project = match &text.project {
             None => Project::Any,
             Some(name) => reader.project(name)?.map_or(Project::Unknown, Project::Is),
         };
         Ok(Self {
             project,
-            callback: callback(text.callback)?,
+            callback: callback(text.callback.as_deref())?,
             reason: reason.transpose()?,
-            since: text.since.map(|text| time("since", text)).transpose()?,
-            until: text.until.map(|text| time("until", text)).transpose()?,
+            since: text.since.as_deref().map(|text| time("since", text)).transpose()?,
+            until: text.until.as_deref().map(|text| time("until", text)).transpose()?,
             last: None,
         })
     }
@@ -88,7 +69,7 @@ impl Filter {
     /// How many match in each lane.
     pub(super) fn count(&self, reader: &Reader) -> Result<Vec<LaneDeadLetters>, SpoolError> {
         let Self { reason, since, until, last, .. } = *self;
-        let mut counts = reader.count_dead_letters(&DeadLetterFilter {
+        let mut counts = reader.count_dead_letters(&spool::DeadLetterFilter {
             lanes: self.lanes(),
             reason,
             since,

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::dead_letter_filter::{Filter, FilterText, Pages};
+use super::dead_letter_filter::{Filter, Pages};
 use super::stored_records::{Names, StoredRecord, stored_records};
 use crate::admin::{
     AttemptStatus, AttemptSteps, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterStatus,
@@ -15,14 +15,7 @@ use crate::time::Timestamp;
 
 /// A page, in the order of their numbers.
 pub(super) fn page(reader: &Reader, query: &DeadLetterQuery) -> Result<DeadLetterPage, RequestError> {
-    let text = FilterText {
-        project: query.project.as_deref(),
-        callback: query.callback.as_deref(),
-        reason: query.reason.as_deref(),
-        since: query.since.as_deref(),
-        until: query.until.as_deref(),
-    };
-    let filter = Filter::parse(reader, &text)?;
+    let filter = Filter::parse(reader, &query.filter)?;
     let limit = page_size(query.limit, PAGE, PAGE_MAX)? as usize;
     let mut found = Vec::new();
     let mut pages = Pages::new(reader, &filter, DeadLetterNo(query.after.unwrap_or(0)));

@@ -19,7 +19,7 @@ impl Controller {
     pub(super) fn list_deliveries(&self, query: &DeliveryQuery) -> Result<DeliveryPage, RequestError> {
         let reader = self.reader()?;
         let parsed = parse(query)?;
-        let lanes = query.project.as_deref().map(|name| lanes_of(&reader, name, parsed.callback));
+        let lanes = query.filter.project.as_deref().map(|name| lanes_of(&reader, name, parsed.callback));
         let lanes = lanes.transpose()?;
         match &parsed.search {
             None => self.list_batches(&reader, &BatchQuery { lanes, ..parsed.batches() }, parsed.state),

@@ -55,9 +55,9 @@ impl ParsedQuery {
 
 /// Checks the parameters. An error names the one that is wrong.
 pub(super) fn parse(query: &DeliveryQuery) -> Result<ParsedQuery, RequestError> {
-    let search = search(query)?;
-    let class = query.class.as_deref().map(class).transpose()?;
-    let status = query.status.as_deref().map(status).transpose()?;
+    let (filter, search) = (&query.filter, search(query)?);
+    let class = filter.class.as_deref().map(class).transpose()?;
+    let status = filter.status.as_deref().map(status).transpose()?;
     let (mut before_batch, mut before_record) = (None, None);
     if let Some(after) = &query.after {
         match search {
@@ -66,11 +66,11 @@ pub(super) fn parse(query: &DeliveryQuery) -> Result<ParsedQuery, RequestError> 
         }
     }
     let filters = [
-        ("state", query.state.is_some()),
+        ("state", filter.state.is_some()),
         ("class", class.is_some()),
         ("status", status.is_some()),
-        ("since", query.since.is_some()),
-        ("until", query.until.is_some()),
+        ("since", filter.since.is_some()),
+        ("until", filter.until.is_some()),
     ];
     if let (Some(_), Some((name, _))) = (&search, filters.into_iter().find(|(_, is_set)| *is_set)) {
         return Err(invalid(format!(
@@ -78,11 +78,11 @@ pub(super) fn parse(query: &DeliveryQuery) -> Result<ParsedQuery, RequestError> 
         )));
     }
     Ok(ParsedQuery {
-        callback: callback(query.callback.as_deref())?,
-        state: query.state.as_deref().map(state).transpose()?,
+        callback: callback(filter.callback.as_deref())?,
+        state: filter.state.as_deref().map(state).transpose()?,
         attempt: (class.is_some() || status.is_some()).then_some(AttemptFilter { class, status }),
-        since: query.since.as_deref().map(|text| time("since", text)).transpose()?,
-        until: query.until.as_deref().map(|text| time("until", text)).transpose()?,
+        since: filter.since.as_deref().map(|text| time("since", text)).transpose()?,
+        until: filter.until.as_deref().map(|text| time("until", text)).transpose()?,
         before_batch,
         before_record,
         search,
@@ -91,12 +91,12 @@ pub(super) fn parse(query: &DeliveryQuery) -> Result<ParsedQuery, RequestError> 
 }
 
 fn search(query: &DeliveryQuery) -> Result<Option<Search>, RequestError> {
-    let DeliveryQuery { document, key, position, webhook_id, project, .. } = query;
+    let DeliveryQuery { document, key, position, webhook_id, .. } = query;
     let given = [document, key, position, webhook_id].into_iter().flatten().count();
     if given > 1 {
         return Err(invalid("search for one of `document`, `key`, `position` and `webhook_id`".to_owned()));
     }
-    if project.is_none() && (document.is_some() || key.is_some()) {
+    if query.filter.project.is_none() && (document.is_some() || key.is_some()) {
         let name = if document.is_some() { "document" } else { "key" };
         return Err(invalid(format!("`{name}`: name the document's `project` too")));
     }

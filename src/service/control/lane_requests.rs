@@ -6,6 +6,7 @@ use super::Controller;
 use crate::admin::{
     Access, LaneName, PauseRequest, PauseResult, RequestError, SkipLane, SkipRequest, SkipResult, StillPaused,
 };
+use crate::amount::count;
 use crate::deliver::{LaneScope, LaneView, Pauses, StandingPause};
 use crate::position::Place;
 use crate::record::{Callback, LaneNo, Seq};
@@ -31,7 +32,12 @@ impl Controller {
         }
         let in_flight = self.until_at_rest(&scope);
         let lanes = self.lanes_in(&scope).len() as u64;
-        self.record_lanes(access, "lanes were paused", &scope, format!("{lanes} lanes: {reason}"));
+        self.record_lanes(
+            access,
+            "lanes were paused",
+            &scope,
+            format!("{}: {reason}", count(lanes, "lane", "lanes")),
+        );
         Ok(PauseResult { lanes, in_flight: in_flight.iter().map(name).collect(), still_paused: Vec::new() })
     }
 
@@ -55,7 +61,7 @@ impl Controller {
                 Some(StillPaused { lane: name(view), by: by.scope.clone() })
             })
             .collect();
-        self.record_lanes(access, "lanes were resumed", &scope, format!("{} lanes", lanes.len()));
+        self.record_lanes(access, "lanes were resumed", &scope, count(lanes.len() as u64, "lane", "lanes"));
         Ok(PauseResult { lanes: lanes.len() as u64, in_flight: Vec::new(), still_paused })
     }
 
@@ -129,7 +135,7 @@ impl Controller {
             let Done::Settled { records, .. } = done else { continue };
             skipped.push(SkipLane { callback, records, through });
             let about = Entry::about("records were skipped", Some(&view.project));
-            let detail = Some(format!("{records} records"));
+            let detail = Some(count(records, "record", "records"));
             self.record(access, Entry { callback: Some(callback.name()), detail, ..about });
         }
         Ok(SkipResult { records: skipped.iter().map(|lane| lane.records).sum(), lanes: skipped })

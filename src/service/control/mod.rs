@@ -33,7 +33,7 @@ mod webhook_sources;
 mod webhooks;
 mod why;
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
@@ -48,21 +48,23 @@ use super::activity::{self, RecentActivity};
 use super::audit::Entry;
 use super::credentials::Credentials;
 use super::run_error::RunError;
+use super::settings_in_use::SettingsInUse;
 use super::state::State;
 use super::webhooks::Webhooks;
 use crate::admin::{
     self, Access, Activity, AdminListener, AdminState, Capability, Control, DeadLetterCounts,
-    DeadLetterDetail, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, DocumentCount, LaneActivity,
-    ProjectDetail, ProjectPage, ProjectQuery, Readiness, ReplayList, ReplayStatus, ReplaySummary,
-    RequestError, ResyncRequest, Status, Tail,
+    DeadLetterDetail, DeadLetterFilter, DeadLetterPage, DeadLetterQuery, DeadLetterSelection, DocumentCount,
+    LaneActivity, ProjectDetail, ProjectPage, ProjectQuery, Readiness, ReplayList, ReplayStatus,
+    ReplaySummary, RequestError, ResyncRequest, Status, Tail,
 };
+use crate::amount::count;
 use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::deliver::{Deliver, SendRequest};
 use crate::metrics::Metrics;
 use crate::record::LaneNo;
 use crate::replay::ReplayRequest;
-use crate::settings::{Effective, Settings, Sources, effective};
+use crate::settings::Settings;
 use crate::spool::{Reader, Spool, SpoolError};
 use crate::time::Timestamp;
 
@@ -73,8 +75,6 @@ pub(super) use self::tail_line::tail_line;
 pub(super) struct Recent {
     status: RecentStatus,
     activity: RecentActivity,
-    /// The settings that the process started with.
-    at_start: OnceLock<Vec<Effective>>,
     counts: Kept<String, Option<DocumentCount>>,
     lanes: Kept<LaneNo, LaneActivity>,
 }
@@ -91,8 +91,6 @@ pub(super) struct Controller {
     pub(super) clock: Clock,
     pub(super) started_at: Timestamp,
     pub(super) settings: Arc<Settings>,
-    /// Where the settings were read from.
-    pub(super) sources: Sources,
     /// The current epoch when the process started.
     pub(super) epoch: Uuid,
     pub(super) webhooks: Arc<Webhooks>,
@@ -100,6 +98,8 @@ pub(super) struct Controller {
     pub(super) post: Mutex<SendRequest>,
     pub(super) credentials: Credentials,
     pub(super) recent: Recent,
+    /// The settings that the process uses.
+    pub(super) in_use: Arc<SettingsInUse>,
     /// Requests that take long.
     pub(super) jobs: Jobs,
 }
@@ -164,7 +164,7 @@ impl Control for Controller {
         let (about, dry_run) = (project.clone(), request.dry_run);
         let summary = self.start_replay(ReplayRequest { project, ..request })?;
         if !dry_run {
-            let detail = Some(format!("{} records", summary.records));
+            let detail = Some(count(summary.records, "record", "records"));
             self.record(access, Entry { detail, ..Entry::about("a replay was requested", about.as_deref()) });
         }
         Ok(summary)
@@ -182,8 +182,9 @@ impl Control for Controller {
     }
 
     fn dead_letters(&self, query: &DeadLetterQuery, access: &Access) -> Result<DeadLetterPage, RequestError> {
-        let project = access.scope.narrowed(query.project.as_deref())?;
-        let query = DeadLetterQuery { project, ..query.clone() };
+        let project = access.scope.narrowed(query.filter.project.as_deref())?;
+        let filter = DeadLetterFilter { project, ..query.filter.clone() };
+        let query = DeadLetterQuery { filter, ..query.clone() };
         dead_letters::page(&self.reader()?, &query)
     }
 
@@ -229,7 +230,6 @@ pub(super) async fn serve(
     tail: Tail,
 ) -> Result<Vec<tokio::task::JoinHandle<()>>, RunError> {
     controller.check_way_in()?;
-    let _ = controller.recent.at_start.set(effective(&controller.sources)?);
     let settings = Arc::clone(&controller.settings);
     let sampled = sample(Arc::clone(&controller));
     let access = (settings.access.clone(), settings.token.is_none());

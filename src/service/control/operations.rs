@@ -39,13 +39,9 @@ impl OperationControl for Controller {
     fn settings(&self, access: &Access) -> Result<SettingList, RequestError> {
         access.scope.require_all()?;
         let effective =
-            effective(&self.sources).map_err(|invalid| RequestError::Conflict(invalid.to_string()))?;
-        let at_start = self.recent.at_start.get().map_or(&[][..], Vec::as_slice);
-        let before = |name: &str| at_start.iter().find(|setting| setting.name == name);
+            effective(&self.in_use.sources).map_err(|invalid| RequestError::Conflict(invalid.to_string()))?;
         let settings = effective.into_iter().map(|setting| EffectiveSetting {
-            at_start: before(&setting.name)
-                .filter(|before| before.value != setting.value)
-                .map(|before| before.value.clone()),
+            at_start: self.in_use.instead_of(&setting),
             name: setting.name,
             value: setting.value,
             source: setting.source,

@@ -4,15 +4,16 @@ use super::Controller;
 use super::bulk::Action;
 use super::document_records::Document;
 use crate::admin::{
-    Access, DeliveryCounts, DeliveryDetail, DeliveryPage, DeliveryQuery, DeliverySelection, DocumentDetail,
-    DocumentQuery, JobList, JobStatus, RecordBody, RecordControl, RecordQuery, RequestError,
+    Access, DeliveryCounts, DeliveryDetail, DeliveryFilter, DeliveryPage, DeliveryQuery, DeliverySelection,
+    DocumentDetail, DocumentQuery, JobList, JobStatus, RecordBody, RecordControl, RecordQuery, RequestError,
 };
 use crate::service::audit::Entry;
 
 impl RecordControl for Controller {
     fn deliveries(&self, query: &DeliveryQuery, access: &Access) -> Result<DeliveryPage, RequestError> {
-        let project = access.scope.narrowed(query.project.as_deref())?;
-        self.list_deliveries(&DeliveryQuery { project, ..query.clone() })
+        let project = access.scope.narrowed(query.filter.project.as_deref())?;
+        let filter = DeliveryFilter { project, ..query.filter.clone() };
+        self.list_deliveries(&DeliveryQuery { filter, ..query.clone() })
     }
 
     fn delivery(&self, id: &str, access: &Access) -> Result<DeliveryDetail, RequestError> {

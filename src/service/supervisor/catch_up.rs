@@ -12,6 +12,7 @@ use super::resync_job::ResyncJob;
 use super::stream_error::StreamError;
 use crate::capture::{ApplyError, Documents, GroupError};
 use crate::position::Lsn;
+use crate::service::resync_queue::CANCELLED;
 use crate::source::preflight::server_state::ServerState;
 use crate::source::{Connection, SourceError};
 
@@ -108,11 +109,14 @@ impl Supervisor {
             )));
         }
         let position = self.capture.flush().await.unwrap_or_default();
-        tracing::warn!(
-            "{why}: what changed from {} to {} is not read, and the table is compared instead",
-            position.resume_lsn,
-            until
+        let skipped = format!(
+            "{why}: what changed from {} to {until} is not read, and the table is compared instead",
+            position.resume_lsn
         );
+        if self.state.resyncs.closes_gap(&skipped) {
+            return Err(StreamError::Unfit(CANCELLED.to_owned()));
+        }
+        tracing::warn!("{skipped}");
         Ok(Lsn(0))
     }
 

@@ -3,6 +3,7 @@
 //! For the same project and callback, one that is set comes before one of the query, and that before one of the
 //! file. A change is checked as the settings file is, then stored, and only then in force.
 
+mod checks;
 mod in_force;
 mod plan;
 mod query;
@@ -19,8 +20,8 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
+use self::checks::{check_revision, shown, without_key};
 use self::in_force::{Checked, InForce};
-use self::secrets::seal;
 use super::audit::{Audit, Entry};
 use super::logged_warnings::LoggedWarnings;
 use crate::admin::{
@@ -29,8 +30,8 @@ use crate::admin::{
 use crate::alert;
 use crate::capture::Capture;
 use crate::clock::Clock;
-use crate::deliver::{Deliver, Pauses, Routes, SetBy, Webhook, url_fingerprint};
-use crate::settings::{InvalidSettings, Settings, WebhookQuery, merged_settings};
+use crate::deliver::{Deliver, Pauses, Routes, Webhook, url_fingerprint};
+use crate::settings::{InvalidSettings, Settings, WebhookQuery, merged_settings, whole_settings};
 use crate::spool::{Fact, Op, Opened, Spool, SpoolError, WebhookChange};
 
 pub(super) use self::in_force::{SetWebhook, key_of};
@@ -158,16 +159,41 @@ impl Webhooks {
         revision: Option<u64>,
         access: &Access,
     ) -> Result<(), RequestError> {
+        self.change((key, revision), change, access, merged_settings)
+    }
+
+    /// Sets what `whole` has, and nothing else.
+    pub(super) fn replace(
+        &self,
+        key: &WebhookKey,
+        whole: &Value,
+        revision: Option<u64>,
+        access: &Access,
+    ) -> Result<(), RequestError> {
+        self.change((key, revision), whole, access, |_, whole| whole_settings(whole))
+    }
+
+    /// Sets what `new` makes of the settings before and of those that are given. Where these are the same, nothing is
+    /// changed.
+    fn change(
+        &self,
+        (key, revision): (&WebhookKey, Option<u64>),
+        given: &Value,
+        access: &Access,
+        new: impl Fn(&Value, &Value) -> Result<Value, InvalidSettings>,
+    ) -> Result<(), RequestError> {
         let mut in_force = self.unlocked()?;
         let before = in_force.set(key);
         check_revision(key, before, revision)?;
         let nothing = json!({});
         let old = before.map_or(&nothing, |set| &set.settings);
-        tenant::check_change(access, change)?;
-        let settings = without_key(key, change).and_then(|change| Ok(merged_settings(old, &change)?))?;
-        let set_by = tenant::set_by(access, before.map(SetWebhook::class), &settings);
+        tenant::check_change(access, given)?;
+        let settings = without_key(key, given).and_then(|given| Ok(new(old, &given)?))?;
+        let class = before.map(SetWebhook::class);
+        let set_by = tenant::set_by(access, class, &settings);
+        let is_same = class == Some((&settings, set_by));
         let checked = in_force.check(key, settings, set_by)?;
-        self.put(&mut in_force, checked, access)
+        if is_same { Ok(()) } else { self.put(&mut in_force, checked, access) }
     }
 
     /// Removes one that was set.
@@ -193,7 +219,7 @@ impl Webhooks {
         let result = plan::plan(&in_force, &wanted);
         let mut checked = Vec::new();
         for (key, settings) in wanted {
-            let settings = merged_settings(&json!({}), &settings)?;
+            let settings = whole_settings(&settings)?;
             let set_by = tenant::set_by(access, in_force.set(&key).map(SetWebhook::class), &settings);
             checked.push(in_force.check(&key, settings, set_by)?);
         }
@@ -317,57 +343,6 @@ impl From<&Checked> for WebhookChange {
     }
 }
 
-impl InForce {
-    /// Checks the settings of a webhook that is to be set.
-    fn check(&self, key: &WebhookKey, settings: Value, set_by: SetBy) -> Result<Checked, RequestError> {
-        let stored = seal(&tenant::marked(&settings, set_by), key, self.keys());
-        let webhook = self.webhook(key, &settings).map(|webhook| self.owned(webhook, set_by));
-        match (stored, webhook) {
-            (Ok(stored), Ok(webhook)) => {
-                let webhook = Arc::new(webhook);
-                Ok(Checked { key: key.clone(), settings, stored, webhook })
-            }
-            (stored, webhook) => {
-                let plain = stored.err().unwrap_or_default();
-                let wrong = webhook.err().map(|invalid| invalid.0).unwrap_or_default();
-                Err(InvalidSettings([wrong, plain].concat()).into())
-            }
-        }
-    }
-}
-
-/// The change without `project` and `callback`, which must be those of the key.
-fn without_key(key: &WebhookKey, change: &Value) -> Result<Value, RequestError> {
-    let mut change = change.clone();
-    let Some(fields) = change.as_object_mut() else {
-        return Err(RequestError::field("webhook", "an object is expected"));
-    };
-    for (field, own) in [("project", &key.project), ("callback", &key.callback)] {
-        if fields.remove(field).is_some_and(|given| given != own.as_str()) {
-            return Err(RequestError::field(
-                format!("webhook.{field}"),
-                "it is another than that of the path: remove it, or set that webhook",
-            ));
-        }
-    }
-    Ok(change)
-}
-
-fn check_revision(
-    key: &WebhookKey,
-    before: Option<&SetWebhook>,
-    revision: Option<u64>,
-) -> Result<(), RequestError> {
-    let found = before.map_or(0, |set| set.revision);
-    match revision {
-        Some(expected) if expected != found => Err(RequestError::Changed(format!(
-            "the webhook {} was changed meanwhile: it has revision {found}, not {expected}: read it again, and repeat the change",
-            shown(key)
-        ))),
-        _ => Ok(()),
-    }
-}
-
 fn removal(key: &WebhookKey) -> WebhookChange {
     let WebhookKey { project, callback } = key.clone();
     WebhookChange { project, callback, settings: None }
@@ -378,10 +353,6 @@ fn not_set(key: &WebhookKey) -> RequestError {
         "no webhook was set for {}: `sidecar webhooks list` shows those that were; one of the settings file or of `webhooks.query` is changed there",
         shown(key)
     ))
-}
-
-fn shown(key: &WebhookKey) -> String {
-    format!("project `{}`, callback `{}`", key.project, key.callback)
 }
 
 /// What tells one URL from another, without showing it.

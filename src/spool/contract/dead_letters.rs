@@ -5,9 +5,10 @@ use uuid::Uuid;
 use super::{EngineFactory, Fixture, LATER, NOW, attempted, batch, lane};
 use crate::record::{Callback, LaneNo, Seq};
 use crate::spool::attempt::Fate;
-use crate::spool::dead_letter::{DeadLetter, DeadLetterNo, DeadReason};
+use crate::spool::dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterNo, DeadReason, LaneDeadLetters};
 use crate::spool::ops::{Done, Op};
 use crate::spool::search::{Search, SearchStart};
+use crate::time::Timestamp;
 
 const FIRST: DeadLetterNo = DeadLetterNo(1);
 
@@ -125,4 +126,60 @@ pub(in crate::spool) fn discarded_dead_letters_are_counted_once_and_never_replay
     assert_eq!(ranges, [(1, 3, 3), (8, 10, 3)]);
     fixture.sweep_all(LATER);
     assert_eq!((fixture.chunks(of), fixture.usage().live_bytes), (vec![], 0));
+}
+
+/// Counts are made by the database: they are what counting one by one gives, whatever the filter.
+pub(in crate::spool) fn dead_letters_are_counted_as_they_are_listed(factory: impl EngineFactory) {
+    let mut fixture = Fixture::new(factory);
+    let (ingested, modified) = (lane(Callback::Ingested), lane(Callback::Modified));
+    let reasons = [DeadReason::LaneFull, DeadReason::GivenUp, DeadReason::LaneFull];
+    for (number, of) in [(0, ingested), (1, ingested), (2, modified)] {
+        fixture.commit(of, number + 1, 100, NOW);
+        let last = fixture.lane(of).last;
+        let reason = reasons[usize::try_from(number).unwrap()];
+        let at = Timestamp(NOW.0 + i64::try_from(number).unwrap());
+        fixture.apply(Op::GiveUp { lane: of, through: last, reason, at }).unwrap();
+    }
+    let letters = fixture.reader().dead_letters(DeadLetterNo(0), 9).unwrap();
+    assert_eq!(letters.len(), 3);
+    let times = [None, Some(NOW), Some(Timestamp(NOW.0 + 1)), Some(Timestamp(NOW.0 + 2))];
+    let lanes = [None, Some(Vec::new()), Some(vec![ingested]), Some(vec![modified, ingested])];
+    let reasons = [None, Some(DeadReason::LaneFull), Some(DeadReason::GivenUp), Some(DeadReason::Refused)];
+    let lasts = [None, Some(DeadLetterNo(0)), Some(DeadLetterNo(2))];
+    for lanes in &lanes {
+        for (reason, last) in reasons.iter().flat_map(|reason| lasts.iter().map(move |last| (*reason, *last)))
+        {
+            for (since, until) in
+                times.iter().flat_map(|since| times.iter().map(move |until| (*since, *until)))
+            {
+                let filter = DeadLetterFilter { lanes: lanes.clone(), reason, since, until, last };
+                let counted = fixture.reader().count_dead_letters(&filter).unwrap();
+                assert_eq!(sorted(counted), sorted(one_by_one(&letters, &filter)), "{filter:?}");
+            }
+        }
+    }
+}
+
+fn sorted(mut counts: Vec<LaneDeadLetters>) -> Vec<LaneDeadLetters> {
+    counts.sort_unstable_by_key(|of| of.lane);
+    counts
+}
+
+fn one_by_one(letters: &[DeadLetter], filter: &DeadLetterFilter) -> Vec<LaneDeadLetters> {
+    let mut counts: Vec<LaneDeadLetters> = Vec::new();
+    let is_wanted = |letter: &&DeadLetter| {
+        filter.lanes.as_ref().is_none_or(|lanes| lanes.contains(&letter.lane))
+            && filter.reason.is_none_or(|reason| reason == letter.reason)
+            && filter.since.is_none_or(|since| letter.at >= since)
+            && filter.until.is_none_or(|until| letter.at < until)
+            && filter.last.is_none_or(|last| letter.no <= last)
+    };
+    for letter in letters.iter().filter(is_wanted) {
+        let one = LaneDeadLetters { lane: letter.lane, dead_letters: 1, records: letter.records };
+        match counts.iter_mut().find(|of| of.lane == letter.lane) {
+            Some(of) => (of.dead_letters, of.records) = (of.dead_letters + 1, of.records + letter.records),
+            None => counts.push(one),
+        }
+    }
+    counts
 }

@@ -242,7 +242,8 @@ macro_rules! contract_tests {
                 a_redelivery_keeps_its_first_id_and_skips_what_is_gone,
                 a_redelivery_of_a_discarded_dead_letter_is_only_logged,
                 what_is_given_up_is_one_dead_letter_for_each_batch_and_one_for_the_rest,
-                discarded_dead_letters_are_counted_once_and_never_replayed
+                discarded_dead_letters_are_counted_once_and_never_replayed,
+                dead_letters_are_counted_as_they_are_listed
             }
             epochs: { places_are_those_of_the_current_epoch }
             reopening: {

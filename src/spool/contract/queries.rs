@@ -12,7 +12,7 @@ use crate::record::{Callback, LaneNo, ProjectNo, Seq, WaitsFor, write_document, 
 use crate::spool::attempt::{Attempted, Fate, LoggedAttempt};
 use crate::spool::batch::{Batch, BatchId, BatchState};
 use crate::spool::batch_query::{AttemptFilter, BatchQuery, cut_at};
-use crate::spool::dead_letter::DeadReason;
+use crate::spool::dead_letter::{DeadReason, LaneDeadLetters};
 use crate::spool::engine::Reader;
 use crate::spool::lane_history::HistoryQuery;
 use crate::spool::ops::{Done, Op};
@@ -109,6 +109,12 @@ pub(in crate::spool) fn lists_of_batches_are_complete_and_the_newest_come_first<
         let expected: Vec<_> =
             known.iter().filter(is_wanted).map(|known| (known.batch.id, known.state)).collect();
         assert_eq!(page_by_page(&reader, &query), expected, "{query:?}");
+        // The database counts the dead ones as they are listed; of any state, and from the newest on.
+        let dead = BatchQuery { state: Some(BatchState::DeadLetter), before: None, ..query.clone() };
+        let listed = page_by_page(&reader, &dead).len() as u64;
+        let counted = reader.count_dead_batches(&query).unwrap();
+        let sum = |of: fn(&LaneDeadLetters) -> u64| counted.iter().map(of).sum::<u64>();
+        assert_eq!((sum(|of| of.dead_letters), sum(|of| of.records)), (listed, 2 * listed), "{query:?}");
     }
 }
 

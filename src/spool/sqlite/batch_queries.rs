@@ -144,7 +144,7 @@ impl SqliteReader {
     }
 
     /// The ways in which attempts on record failed, of those that the filter takes: one step of the index each.
-    fn failures(&self, filter: AttemptFilter) -> Result<Vec<(String, Option<u16>)>, SpoolError> {
+    pub(super) fn failures(&self, filter: AttemptFilter) -> Result<Vec<(String, Option<u16>)>, SpoolError> {
         let mut next_status = self
             .connection
             .prepare_cached(

@@ -142,6 +142,10 @@ impl EngineReader for SqliteReader {
         self.dead_letter_counts(filter)
     }
 
+    fn count_dead_batches(&self, query: &BatchQuery) -> Result<Vec<LaneDeadLetters>, SpoolError> {
+        self.dead_batch_counts(query)
+    }
+
     fn dead_letter(&self, no: DeadLetterNo) -> Result<Option<DeadLetter>, SpoolError> {
         find_dead_letter(&self.connection, no)
     }

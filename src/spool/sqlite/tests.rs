@@ -2,6 +2,7 @@
 
 mod format_1;
 mod format_2;
+mod format_3;
 mod row_bytes;
 
 use std::path::Path;

@@ -89,7 +89,7 @@
     const [from, to] = isLocal() ? ["(UTC)", zone.dataset.mark] : [zone.dataset.mark, "(UTC)"];
     for (const time of root.querySelectorAll("time[datetime]")) {
       const at = new Date(time.dateTime);
-      if (!isNaN(at)) time.textContent = inZone(at, isLocal()).replace("T", " ");
+      if (!isNaN(at)) time.textContent = inZone(at, isLocal()).replace("T", " ") + (isLocal() ? "" : time.dataset.utc || "");
     }
     for (const name of root.querySelectorAll("th, dt, label")) {
       if (!name.children.length) name.textContent = name.textContent.replace(from, to);

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use crate::admin::access::Capability;
-use crate::admin::api::{DeadLetterPage, DeadLetterQuery, DeadLetterStatus};
+use crate::admin::api::{DeadLetterFilter, DeadLetterPage, DeadLetterQuery, DeadLetterStatus};
 use crate::admin::page::attempts::outcome;
 use crate::admin::page::choice::{Choice, callbacks, choices};
 use crate::admin::page::times::Time;
@@ -47,28 +47,30 @@ impl List {
     pub(super) fn query(visit: &Visit) -> DeadLetterQuery {
         let text = |name| visit.query(name).map(str::to_owned);
         DeadLetterQuery {
-            project: text("project"),
-            callback: text("callback"),
-            reason: text("reason"),
-            since: visit.query("since").map(in_utc),
-            until: visit.query("until").map(in_utc),
+            filter: DeadLetterFilter {
+                project: text("project"),
+                callback: text("callback"),
+                reason: text("reason"),
+                since: visit.query("since").map(in_utc),
+                until: visit.query("until").map(in_utc),
+            },
             after: visit.query("after").and_then(|after| after.parse().ok()),
             limit: Some(PAGE),
         }
     }
 
     pub(super) fn of(page: &DeadLetterPage, visit: &Visit) -> Self {
-        let query = Self::query(visit);
+        let filter = Self::query(visit).filter;
         let after = page.next.map(|next| next.to_string());
         Self {
             links: visit.links.clone(),
-            callbacks: callbacks(query.callback.as_deref()),
+            callbacks: callbacks(filter.callback.as_deref()),
             reasons: choices(
                 DeadReason::ALL.map(|reason| (reason.name(), t::dead_letters::reason(reason.name()))),
-                query.reason.as_deref(),
+                filter.reason.as_deref(),
             ),
             is_filtered: FILTERS.into_iter().any(|name| visit.query(name).is_some()),
-            project: query.project.unwrap_or_default(),
+            project: filter.project.unwrap_or_default(),
             since: field(visit, "since"),
             until: field(visit, "until"),
             rows: page.dead_letters.iter().map(|letter| Row::of(letter, &visit.links)).collect(),

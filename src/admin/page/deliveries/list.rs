@@ -2,9 +2,11 @@
 
 use askama::Template;
 
-use crate::admin::access::Capability;
-use crate::admin::api::{DeliveryPage, DeliveryQuery, DeliveryState, DeliveryStatus, FoundRecordStatus};
+use crate::admin::api::{
+    DeliveryFilter, DeliveryPage, DeliveryQuery, DeliveryState, DeliveryStatus, FoundRecordStatus,
+};
 use crate::admin::page::attempts::outcome;
+use crate::admin::page::bulk::Act;
 use crate::admin::page::choice::{Choice, callbacks, choices};
 use crate::admin::page::parts::Pill;
 use crate::admin::page::times::{Fact, Time};
@@ -72,13 +74,15 @@ impl Deliveries {
         let text = |name| visit.query(name).map(|value| value.trim().to_owned());
         let search = |kind| text("find").filter(|_| visit.query("by").unwrap_or(BY_DEFAULT) == kind);
         DeliveryQuery {
-            project: visit.query("project").map(str::to_owned),
-            callback: text("callback"),
-            state: text("state"),
-            class: text("class"),
-            status: text("status"),
-            since: visit.query("since").map(in_utc),
-            until: visit.query("until").map(in_utc),
+            filter: DeliveryFilter {
+                project: visit.query("project").map(str::to_owned),
+                callback: text("callback"),
+                state: text("state"),
+                class: text("class"),
+                status: text("status"),
+                since: visit.query("since").map(in_utc),
+                until: visit.query("until").map(in_utc),
+            },
             document: search("document"),
             key: search("key"),
             position: search("position"),
@@ -125,14 +129,14 @@ impl Deliveries {
 /// What the visitor may do.
 fn acts(visit: &Visit) -> Vec<ActLinks> {
     let acts = [
-        ("deliveries/redeliver", t::dead_letters::REDELIVER, Capability::SendAgain),
-        ("deliveries/replay", t::deliveries::SEND_AGAIN, Capability::SendAgain),
-        ("deliveries/discard", t::dead_letters::DISCARD, Capability::Manage),
+        ("deliveries/redeliver", Act::Redeliver),
+        ("deliveries/replay", Act::Replay),
+        ("deliveries/discard", Act::Discard),
     ];
-    let allowed = acts.into_iter().filter(|(_, _, needs)| visit.can(*needs));
-    let links = allowed.map(|(path, name, needs)| ActLinks {
-        name,
-        is_danger: needs == Capability::Manage,
+    let allowed = acts.into_iter().filter(|(_, act)| visit.can(act.needs()));
+    let links = allowed.map(|(path, act)| ActLinks {
+        name: act.name(),
+        is_danger: act == Act::Discard,
         selected: visit.links.to(path),
         all: Deliveries::link(visit, path, &[("all", "1")]),
     });

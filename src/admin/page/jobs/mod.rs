@@ -51,8 +51,8 @@ async fn confirm_cancel(State(admin): Admin, visit: Visit) -> Response {
             title: t::jobs::cancel(no),
             sentences: vec![t::jobs::CANCEL_WHAT.to_owned()],
             facts: vec![
-                (t::jobs::WHAT.to_owned(), t::jobs::what(&job.what).to_owned()),
-                (t::jobs::PROGRESS.to_owned(), t::jobs::progress(job.done, job.total)),
+                (t::jobs::WHAT, t::jobs::what(&job.what).to_owned().into()),
+                (t::jobs::PROGRESS, t::jobs::progress(job.done, job.total).into()),
             ],
             button: t::jobs::CANCEL.to_owned(),
             is_danger: true,

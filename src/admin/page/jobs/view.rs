@@ -39,7 +39,7 @@ pub(super) struct Job {
     progress: String,
     /// About how long the rest takes.
     left: Option<String>,
-    error: Option<String>,
+    error: Option<Fact>,
     facts: Vec<(&'static str, Fact)>,
     /// While it is at work.
     cancel: Option<String>,
@@ -84,7 +84,7 @@ impl Job {
             total: job.total.max(1),
             progress: t::jobs::progress(job.done, job.total),
             left: job.left_seconds.map(t::jobs::left),
-            error: job.error.as_deref().map(show::plain),
+            error: job.error.as_deref().map(|error| show::plain(error).into()),
             facts,
             cancel: (is_running && visit.can(Capability::SendAgain))
                 .then(|| visit.links.by("job/cancel", "no", &no)),

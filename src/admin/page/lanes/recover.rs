@@ -9,11 +9,12 @@ use axum::routing::get;
 use axum::{Form as Fields, Router};
 
 use super::asked::{Posted, back, callback};
-use crate::admin::api::DeadLetterSelection;
+use crate::admin::api::{DeadLetterFilter, DeadLetterSelection};
 use crate::admin::control::Control;
 use crate::admin::page::form::Form;
 use crate::admin::page::frame::Nav;
 use crate::admin::page::serve::{Answer, answer, show_page};
+use crate::admin::page::times::Fact;
 use crate::admin::page::visit::{Links, Visit};
 use crate::admin::page::{show, texts as t};
 use crate::admin::request_error::RequestError;
@@ -36,8 +37,8 @@ struct Recover {
 
 impl Recover {
     /// Why nothing was counted.
-    fn error(&self) -> Option<&str> {
-        self.counted.as_ref()?.as_ref().err().map(String::as_str)
+    fn error(&self) -> Option<Fact> {
+        Some(self.counted.as_ref()?.as_ref().err()?.clone().into())
     }
 }
 
@@ -68,11 +69,8 @@ async fn recover(State(admin): State<Arc<AdminState>>, visit: Visit, Fields(fiel
         let project = form.value("project").to_owned();
         let callback = form.given("callback").map(str::to_owned);
         if form.has("what", "failed") {
-            let selection = DeadLetterSelection {
-                project: Some(project.clone()),
-                callback,
-                ..DeadLetterSelection::default()
-            };
+            let selection =
+                DeadLetterSelection { filter: failed(&project, callback), ..DeadLetterSelection::default() };
             let counts = control.redeliver(&selection, &visit.access)?;
             return Ok(Answer::<Recover>::To(back(visit, &project, "redelivered", counts.dead_letters)));
         }
@@ -91,16 +89,19 @@ fn count(
 ) -> Result<String, RequestError> {
     if what == "failed" {
         let selection = DeadLetterSelection {
-            project: Some(project.to_owned()),
-            callback,
+            filter: failed(project, callback),
             dry_run: true,
             ..DeadLetterSelection::default()
         };
         let counts = control.redeliver(&selection, &visit.access)?;
-        return Ok(t::recover::dead_letters(counts.dead_letters, counts.records, counts.more));
+        return Ok(t::recover::dead_letters(counts.dead_letters, counts.records));
     }
     let summary = control.replay(replay(project, callback, since, true)?, &visit.access)?;
     Ok(t::recover::replay(summary.records, &show::size(summary.bytes)))
+}
+
+fn failed(project: &str, callback: Option<String>) -> DeadLetterFilter {
+    DeadLetterFilter { project: Some(project.to_owned()), callback, ..DeadLetterFilter::default() }
 }
 
 fn replay(

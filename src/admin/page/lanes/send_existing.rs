@@ -14,6 +14,7 @@ use crate::admin::page::form::Form;
 use crate::admin::page::frame::Nav;
 use crate::admin::page::serve::{Answer, answer, show_page};
 use crate::admin::page::texts as t;
+use crate::admin::page::times::Fact;
 use crate::admin::page::visit::{Links, Visit};
 use crate::admin::respond::AdminState;
 
@@ -24,7 +25,7 @@ struct SendExisting {
     project: String,
     /// How many documents that are.
     count: Option<String>,
-    error: Option<String>,
+    error: Option<Fact>,
 }
 
 pub(super) fn router() -> Router<Arc<AdminState>> {
@@ -49,7 +50,7 @@ async fn send(State(admin): State<Arc<AdminState>>, visit: Visit, Fields(fields)
         Ok(match control.resync(asked, &visit.access) {
             Ok(_) => Answer::To(back(visit, &project, "sending-existing", 0)),
             Err(error) => {
-                let (links, why) = (visit.links.clone(), Some(error.detail()));
+                let (links, why) = (visit.links.clone(), Some(error.detail().into()));
                 Answer::Page(error.status(), SendExisting { links, project, count: None, error: why })
             }
         })

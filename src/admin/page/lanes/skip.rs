@@ -13,6 +13,7 @@ use crate::admin::api::{SkipLane, SkipRequest};
 use crate::admin::page::form::Form;
 use crate::admin::page::frame::Nav;
 use crate::admin::page::serve::{Answer, answer, show_page};
+use crate::admin::page::times::Fact;
 use crate::admin::page::visit::{Links, Visit};
 use crate::admin::page::{show, texts as t};
 use crate::admin::request_error::RequestError;
@@ -27,7 +28,7 @@ struct Skip {
     lanes: Vec<SkipLane>,
     /// Exactly the records that were counted: those that come meanwhile are not skipped.
     counted: String,
-    error: Option<String>,
+    error: Option<Fact>,
 }
 
 pub(super) fn router() -> Router<Arc<AdminState>> {
@@ -69,7 +70,7 @@ async fn skip(State(admin): State<Arc<AdminState>>, visit: Visit, Fields(fields)
                 let links = visit.links.clone();
                 Answer::Page(
                     error.status(),
-                    Skip { links, project, records, lanes, counted, error: Some(error.detail()) },
+                    Skip { links, project, records, lanes, counted, error: Some(error.detail().into()) },
                 )
             }
         })

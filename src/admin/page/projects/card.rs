@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::admin::api::{CallbackDetail, LaneActivity, LaneStatus, WebhookDetail};
 use crate::admin::page::parts::Pill;
 use crate::admin::page::spark::Spark;
+use crate::admin::page::times::Fact;
 use crate::admin::page::{show, texts as t};
 use crate::deliver::LaneCondition;
 use crate::outcome::Class;
@@ -21,7 +22,7 @@ pub(super) struct Card {
     /// Whether that is the one for exactly this project and callback.
     pub(super) is_exact: bool,
     pub(super) spark: Option<Spark>,
-    pub(super) facts: Vec<(&'static str, String)>,
+    pub(super) facts: Vec<(&'static str, Fact)>,
     /// The last error, and what the receiver's owner can do.
     pub(super) error: Option<(String, String)>,
     pub(super) is_paused: bool,
@@ -50,7 +51,10 @@ impl Card {
             has_webhook: webhook.is_some(),
             is_exact: webhook.is_none() || key == (project.to_owned(), callback.to_string()),
             spark: activity.as_ref().and_then(Spark::of),
-            facts: facts(webhook.as_ref(), lane.as_ref(), activity.as_ref()),
+            facts: facts(webhook.as_ref(), lane.as_ref(), activity.as_ref())
+                .into_iter()
+                .map(|(name, text)| (name, text.into()))
+                .collect(),
             error: lane.as_ref().and_then(error),
             is_paused: lane.as_ref().is_some_and(|lane| lane.state == LaneCondition::Paused),
             pending: lane.as_ref().map_or(0, |lane| lane.pending.records),

@@ -75,8 +75,8 @@ async fn confirm_cancel(State(admin): Admin, visit: Visit) -> Response {
             title: t::replay::cancel(no),
             sentences: vec![t::replay::CANCEL_WHAT.to_owned()],
             facts: vec![
-                (t::replay::RANGE.to_owned(), range::shown(&replay.request)),
-                (t::replay::PROGRESS.to_owned(), progress),
+                (t::replay::RANGE, range::shown(&replay.request).into()),
+                (t::replay::PROGRESS, progress.into()),
             ],
             button: t::replay::CANCEL.to_owned(),
             is_danger: true,

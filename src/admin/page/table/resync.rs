@@ -1,6 +1,7 @@
 //! The form of a resync, as a request. Pure.
 
 use crate::admin::api::ResyncRequest;
+use crate::admin::page::times::Fact;
 use crate::admin::page::visit::Visit;
 use crate::admin::page::{show, texts as t};
 use crate::admin::request_error::RequestError;
@@ -33,9 +34,9 @@ pub(super) fn described(visit: &Visit) -> (&'static str, &'static str) {
     found.map_or((t::table::START, ""), |(_, name, what)| (name, what))
 }
 
-pub(super) fn options(request: &ResyncRequest) -> Vec<(String, String)> {
+pub(super) fn options(request: &ResyncRequest) -> Vec<(&'static str, Fact)> {
     let project = request.as_ingested.as_deref().map(|project| (t::PROJECT, show::plain(project)));
     let flags = [(request.force, t::table::FORCE), (request.adopt, t::table::ADOPT)];
     let flags = flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| (name, t::YES.to_owned()));
-    project.into_iter().chain(flags).map(|(name, value)| (name.to_owned(), value)).collect()
+    project.into_iter().chain(flags).map(|(name, value)| (name, value.into())).collect()
 }

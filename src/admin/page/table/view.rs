@@ -5,6 +5,7 @@ use askama::Template;
 use crate::admin::access::Capability;
 use crate::admin::api::{Progress, ResyncState, ResyncStatus, SourceState, Status};
 use crate::admin::page::parts::Pill;
+use crate::admin::page::times::Fact;
 use crate::admin::page::visit::{Links, Visit};
 use crate::admin::page::{show, texts as t};
 
@@ -31,7 +32,7 @@ struct Comparison {
 
 struct Last {
     pill: Pill,
-    facts: Vec<(&'static str, String)>,
+    facts: Vec<(&'static str, Fact)>,
 }
 
 impl Table {
@@ -92,6 +93,6 @@ impl Last {
         facts.push((t::table::ROWS, show::number(resync.rows)));
         facts.push((t::table::GONE, show::number(resync.gone)));
         facts.push((t::table::RECORDS, records));
-        Self { pill, facts }
+        Self { pill, facts: facts.into_iter().map(|(name, text)| (name, text.into())).collect() }
     }
 }

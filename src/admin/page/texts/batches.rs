@@ -1,5 +1,14 @@
 //! Texts of the pages about batches and documents.
 
+pub(in crate::admin::page) mod bulk {
+    pub(in crate::admin::page) const DISCARD: &str = "Discard";
+    pub(in crate::admin::page) const REDELIVER: &str = "Redeliver";
+    pub(in crate::admin::page) const REPLAY: &str = "Replay";
+    pub(in crate::admin::page) const REDELIVER_WHAT: &str = "One more attempt is made for each, with the same body and the same webhook-id. One that fails stays a dead letter.";
+    pub(in crate::admin::page) const DISCARD_WHAT: &str = "Their records are dropped. No replay sends them: only a resync can make records about these documents again.";
+    pub(in crate::admin::page) const REPLAY_WHAT: &str = "A replay sends their records again, in new batches and in the order of each lane. New records are sent meanwhile, and first.";
+}
+
 pub(in crate::admin::page) mod deliveries {
     use crate::admin::page::show::count;
 
@@ -32,12 +41,12 @@ pub(in crate::admin::page) mod deliveries {
     pub(in crate::admin::page) const REPLAY: &str = "Send its records again";
     pub(in crate::admin::page) const SELECT: &str = "Select";
     pub(in crate::admin::page) const SELECT_ONE: &str = "Select the batch";
-    pub(in crate::admin::page) const SEND_AGAIN: &str = "Replay";
     pub(in crate::admin::page) const SELECTED: &str = "Those selected:";
     pub(in crate::admin::page) const ALL_MATCHING: &str = "All that match:";
-    pub(in crate::admin::page) const SEND_AGAIN_WHAT: &str = "A replay sends their records again, in new batches and in the order of each lane. New records are sent meanwhile, and first.";
-    pub(in crate::admin::page) const DEAD_ONES: &str = "are dead letters";
-    pub(in crate::admin::page) const SETTLED_ONES: &str = "are settled, kept and have a webhook";
+    /// What is said of one, and of many.
+    pub(in crate::admin::page) const DEAD_ONES: (&str, &str) = ("is a dead letter", "are dead letters");
+    pub(in crate::admin::page) const SETTLED_ONES: (&str, &str) =
+        ("is settled and kept, and has a webhook", "are settled and kept, and have a webhook");
     pub(in crate::admin::page) const NONE_TO_ACT_ON: &str = "There is nothing to do. Redeliver and discard are for dead letters, replay is for delivered batches and dead letters. What waits is sent without either.";
     pub(in crate::admin::page) const NONE_SELECTED: &str =
         "no batch is selected: check the box of one, or use the button for all that match the filter";
@@ -45,7 +54,13 @@ pub(in crate::admin::page) mod deliveries {
         "a search is no filter: check the boxes of the batches that it found";
 
     /// `12 batches with 1,200 records`
-    pub(in crate::admin::page) fn about(batches: u64, records: u64, more: bool, kind: &str) -> String {
+    pub(in crate::admin::page) fn about(
+        batches: u64,
+        records: u64,
+        more: bool,
+        (one, many): (&str, &str),
+    ) -> String {
+        let kind = if batches == 1 { one } else { many };
         let more = if more { "more than " } else { "" };
         format!(
             "This is about {more}{} with {}, which {kind}.",
@@ -54,9 +69,9 @@ pub(in crate::admin::page) mod deliveries {
         )
     }
 
-    pub(in crate::admin::page) fn left_out(batches: u64, kind: &str) -> String {
+    pub(in crate::admin::page) fn left_out(batches: u64, (_, many): (&str, &str)) -> String {
         format!(
-            "{} left out: only those that {kind} are concerned.",
+            "{} left out: only those that {many} are concerned.",
             count(batches, "batch is", "batches are")
         )
     }

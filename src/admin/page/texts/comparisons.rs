@@ -40,12 +40,9 @@ pub(in crate::admin::page) mod table {
         "the project whose documents are to be sent is expected";
 
     /// The kinds of resync: the value in the form, its name, what it does.
+    pub(in crate::admin::page) const COUNT: &str = "Count the differences";
     pub(in crate::admin::page) const KINDS: [(&str, &str, &str); 4] = [
-        (
-            "count",
-            "Count the differences",
-            "The table is read and compared. No record is made, nothing is sent.",
-        ),
+        ("count", COUNT, "The table is read and compared. No record is made, nothing is sent."),
         (
             "repair",
             "Send the differences",

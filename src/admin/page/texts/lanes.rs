@@ -46,10 +46,9 @@ pub(in crate::admin::page) mod recover {
         TIME_EXPECTED = "a time is expected, like 2026-01-31T09:00";
     }
 
-    pub(in crate::admin::page) fn dead_letters(letters: u64, records: u64, has_more: bool) -> String {
-        let more = if has_more { " or more" } else { "" };
+    pub(in crate::admin::page) fn dead_letters(letters: u64, records: u64) -> String {
         format!(
-            "{}{more} with {} would be sent once more.",
+            "{} with {} would be sent once more.",
             count(letters, "dead letter", "dead letters"),
             count(records, "record", "records")
         )

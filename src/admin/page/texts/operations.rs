@@ -43,11 +43,11 @@ pub(in crate::admin::page) mod doctor {
 
 pub(in crate::admin::page) mod settings {
     pub(in crate::admin::page) const LEAD: &str = "The settings as file and environment have them now, each with what set it: as the command sidecar config prints \
-         them. Where the process started with another value, that one is shown too: settings marked [SIGHUP] in \
+         them. Where the process uses another value meanwhile, that one is shown too: settings marked [SIGHUP] in \
          sidecar.toml change with SIGHUP, the others with a restart. Secrets are not shown.";
-    /// Of a value that was changed since the start.
+    /// Of a value that is not in use yet.
     pub(in crate::admin::page) fn at_start(value: &str) -> String {
-        format!("started with {value}")
+        format!("in use: {value}")
     }
 
     pub(in crate::admin::page) const SEARCH: &str = "Part of the name";

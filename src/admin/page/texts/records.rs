@@ -34,8 +34,11 @@ pub(in crate::admin::page) mod attempts {
     pub(in crate::admin::page) const WAIT: &str = "request and wait";
     pub(in crate::admin::page) const READ: &str = "answer";
 
-    pub(in crate::admin::page) fn earlier(count: usize) -> String {
-        format!("The {count} attempts before these are not shown here: the API has them.")
+    pub(in crate::admin::page) fn earlier(attempts: u64) -> String {
+        format!(
+            "{} not shown here: the API has them.",
+            crate::admin::page::show::count(attempts, "earlier attempt is", "earlier attempts are")
+        )
     }
 }
 
@@ -63,14 +66,14 @@ pub(in crate::admin::page) mod dead_letters {
     pub(in crate::admin::page) const REDELIVERING: &str = "Redelivering";
     pub(in crate::admin::page) const SELECT: &str = "Select";
     pub(in crate::admin::page) const SELECT_ONE: &str = "Select dead letter";
-    pub(in crate::admin::page) const REDELIVER: &str = "Redeliver";
-    pub(in crate::admin::page) const DISCARD: &str = "Discard";
     pub(in crate::admin::page) const REDELIVER_SELECTED: &str = "Redeliver selected";
     pub(in crate::admin::page) const DISCARD_SELECTED: &str = "Discard selected";
     pub(in crate::admin::page) const REDELIVER_ALL: &str = "Redeliver all that match";
     pub(in crate::admin::page) const DISCARD_ALL: &str = "Discard all that match";
     pub(in crate::admin::page) const NONE_SELECTED: &str =
         "no dead letter is selected: check the box of one, or use the button for all that match the filter";
+    pub(in crate::admin::page) const NO_REPLAY: &str =
+        "dead letters are redelivered or discarded: the page Deliveries replays batches";
     pub(in crate::admin::page) const WEBHOOK_ID: &str = "webhook-id";
     pub(in crate::admin::page) const NOT_CUT: &str = "none yet: it is cut when it is redelivered";
     pub(in crate::admin::page) const FIRST_RECORDS: &str = "First records";
@@ -88,9 +91,6 @@ pub(in crate::admin::page) mod dead_letters {
             count(records, "record", "records")
         )
     }
-
-    pub(in crate::admin::page) const REDELIVER_WHAT: &str = "One more attempt is made for each, with the same body and the same webhook-id. One that fails stays a dead letter.";
-    pub(in crate::admin::page) const DISCARD_WHAT: &str = "Their records are dropped. No replay sends them: only a resync can make records about these documents again.";
 
     pub(in crate::admin::page) fn reason(name: &str) -> &'static str {
         match name {

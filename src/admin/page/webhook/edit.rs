@@ -8,6 +8,7 @@ use crate::admin::access::Capability;
 use crate::admin::api::{WebhookDetail, WebhookKey, WebhookOrigin};
 use crate::admin::page::form::Form;
 use crate::admin::page::texts as t;
+use crate::admin::page::times::Fact;
 use crate::admin::page::visit::{Links, Visit};
 
 #[derive(Template)]
@@ -77,11 +78,11 @@ pub(super) struct Remove {
     title: String,
     host: String,
     revision: u64,
-    error: Option<String>,
+    error: Option<Fact>,
 }
 
 impl Remove {
-    pub(super) fn of(key: WebhookKey, stored: &WebhookDetail, error: Option<String>, visit: &Visit) -> Self {
+    pub(super) fn of(key: WebhookKey, stored: &WebhookDetail, error: Option<Fact>, visit: &Visit) -> Self {
         Self {
             links: visit.links.clone(),
             title: t::webhook::title(&key.project, &key.callback),

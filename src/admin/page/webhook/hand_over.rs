@@ -10,7 +10,8 @@ use axum::response::Response;
 use axum::routing::get;
 
 use super::asked::Admin;
-use crate::admin::api::{CallbackDetail, LaneStatus};
+use crate::admin::access::Access;
+use crate::admin::api::{CallbackDetail, HandOver, LaneStatus};
 use crate::admin::control::Control;
 use crate::admin::page::frame::Nav;
 use crate::admin::page::serve::show_page;
@@ -18,10 +19,11 @@ use crate::admin::page::visit::{Links, Visit};
 use crate::admin::page::{show, texts as t};
 use crate::admin::request_error::RequestError;
 use crate::admin::respond::AdminState;
+use crate::record::Callback;
 
 #[derive(Template)]
 #[template(path = "webhook_hand_over.html")]
-struct HandOver {
+struct View {
     links: Links,
     project: String,
     text: String,
@@ -30,34 +32,44 @@ struct HandOver {
 }
 
 pub(super) fn router() -> Router<Arc<AdminState>> {
-    Router::new().route("/webhook/hand-over", get(hand_over))
+    Router::new().route("/webhook/hand-over", get(show))
 }
 
-async fn hand_over(State(admin): Admin, visit: Visit) -> Response {
+async fn show(State(admin): Admin, visit: Visit) -> Response {
     show_page(admin, visit, (Nav::Projects, t::hand_over::TITLE.to_owned()), |control, visit| {
         let project = visit.required("project")?.to_owned();
-        let detail = control.project(&project, &visit.access)?;
-        let wanted = visit.required("callback")?;
-        let found = detail.callbacks.into_iter().find(|callback| callback.callback.name() == wanted);
-        let found = found.ok_or_else(|| RequestError::NotFound(t::hand_over::NO_CALLBACK.to_owned()))?;
-        let failed = failed_request(control, visit, &found)?;
-        let (batch, curl) = failed.unzip();
-        let text = text(&project, &found, curl.as_deref());
-        Ok(HandOver { links: visit.links.clone(), text, batch, project })
+        let callback = visit.required("callback")?.parse();
+        let callback = callback.map_err(|_| RequestError::NotFound(t::hand_over::NO_CALLBACK.to_owned()))?;
+        let HandOver { text, webhook_id } = hand_over(control, &project, callback, &visit.access)?;
+        Ok(View { links: visit.links.clone(), text, batch: webhook_id, project })
     })
     .await
 }
 
+/// The text, for the API too.
+pub(in crate::admin) fn hand_over(
+    control: &dyn Control,
+    project: &str,
+    callback: Callback,
+    access: &Access,
+) -> Result<HandOver, RequestError> {
+    let callbacks = control.project(project, access)?.callbacks;
+    let found = callbacks.into_iter().find(|detail| detail.callback == callback);
+    let found = found.ok_or_else(|| RequestError::NotFound(t::hand_over::NO_CALLBACK.to_owned()))?;
+    let (webhook_id, curl) = failed_request(control, &found, access)?.unzip();
+    Ok(HandOver { text: text(project, &found, curl.as_deref()), webhook_id })
+}
+
 /// The batch that failed last, and its request as curl. `None`: none failed, or it is not on record any more, or the
-/// visitor may not see the webhook.
+/// caller may not see the webhook.
 fn failed_request(
     control: &dyn Control,
-    visit: &Visit,
     detail: &CallbackDetail,
+    access: &Access,
 ) -> Result<Option<(String, String)>, RequestError> {
     let failure = detail.activity.as_ref().and_then(|activity| activity.last_failure.as_ref());
     let Some(failure) = failure else { return Ok(None) };
-    match control.delivery(&failure.webhook_id, &visit.access) {
+    match control.delivery(&failure.webhook_id, access) {
         Ok(delivery) => Ok(delivery.request.curl.map(|curl| (failure.webhook_id.clone(), curl))),
         Err(RequestError::NotFound(_)) => Ok(None),
         Err(error) => Err(error),

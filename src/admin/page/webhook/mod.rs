@@ -16,6 +16,7 @@ use axum::{Form as Fields, Router};
 
 use self::asked::{Admin, Posted, back, key, stored};
 use self::edit::{Edit, Remove};
+pub(in crate::admin) use self::hand_over::hand_over;
 use super::form::Form;
 use super::frame::Nav;
 use super::serve::{Answer, answer, show_page};
@@ -77,7 +78,7 @@ async fn remove(State(admin): Admin, visit: Visit, Fields(fields): Posted) -> Re
             Ok(_) => Ok(Answer::To(back(&key, visit, "removed"))),
             Err(error) => {
                 let stored = control.webhook(&key, &visit.access)?;
-                Ok(Answer::Page(error.status(), Remove::of(key, &stored, Some(error.detail()), visit)))
+                Ok(Answer::Page(error.status(), Remove::of(key, &stored, Some(error.detail().into()), visit)))
             }
         }
     })

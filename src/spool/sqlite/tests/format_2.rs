@@ -24,7 +24,7 @@ fn refused() -> LaneHealth {
 }
 
 /// Every operation of format 1, and those that write what is new.
-fn ops() -> Vec<Op> {
+pub(super) fn ops() -> Vec<Op> {
     let exchange = Exchange {
         dns_micros: Some(10),
         connect_micros: Some(20),
