@@ -135,6 +135,18 @@ impl DependencyIndex {
         }
     }
 
+    /// Gives back the memory of documents whose records are all settled.
+    pub(super) fn release_memory(&mut self) {
+        let cursors = self.cursors.read();
+        for generation in [&mut self.young, &mut self.old] {
+            generation.retain(|_, Last { project, seqs }| {
+                let mut lanes = Callback::ALL.into_iter().zip(*seqs);
+                lanes.any(|(callback, seq)| is_unsettled(&cursors, *project, callback, seq))
+            });
+            generation.shrink_to_fit();
+        }
+    }
+
     fn last_of(&self, project: ProjectNo, document: u64) -> LastRecords {
         let key = key(project, document);
         let known = self.young.get(&key).or_else(|| self.old.get(&key));
@@ -148,21 +160,23 @@ impl DependencyIndex {
     /// Settled records are not waited for: of them, nothing is kept.
     fn forget_old(&mut self) {
         let cursors = self.cursors.read();
-        let is_unsettled = |project, callback, seq: Seq| {
-            seq > cursors.get(&LaneNo::new(project, callback)).copied().unwrap_or_default()
-        };
         self.forgotten.retain(|project, seqs| {
-            Callback::ALL.into_iter().zip(*seqs).any(|(callback, seq)| is_unsettled(*project, callback, seq))
+            let mut lanes = Callback::ALL.into_iter().zip(*seqs);
+            lanes.any(|(callback, seq)| is_unsettled(&cursors, *project, callback, seq))
         });
         for Last { project, seqs } in self.old.drain().map(|(_, last)| last) {
             for (callback, seq) in Callback::ALL.into_iter().zip(seqs) {
-                if is_unsettled(project, callback, seq) {
+                if is_unsettled(&cursors, project, callback, seq) {
                     set_last(self.forgotten.entry(project).or_default(), callback, seq);
                 }
             }
         }
         std::mem::swap(&mut self.young, &mut self.old);
     }
+}
+
+fn is_unsettled(cursors: &HashMap<LaneNo, Seq>, project: ProjectNo, callback: Callback, seq: Seq) -> bool {
+    seq > cursors.get(&LaneNo::new(project, callback)).copied().unwrap_or_default()
 }
 
 fn set_last(seqs: &mut LastRecords, callback: Callback, seq: Seq) {
@@ -212,7 +226,7 @@ mod tests {
         #[test]
         fn no_record_waits_for_too_little(
             notes in prop::collection::vec((0_u32..2, 0_usize..3, 0_u64..30), 1..120),
-            (settled, started) in (0_u64..120, 0_u64..200),
+            (settled, started, released) in (0_u64..120, 0_u64..200, 0_u64..200),
             (limit, reads) in (prop_oneof![Just(4_usize), Just(16), Just(1_000)], prop_oneof![Just(0_u64), Just(20), Just(1_000)]),
         ) {
             let limits = IndexLimits { documents: limit, records_at_start: reads };
@@ -233,6 +247,9 @@ mod tests {
                 of_lane.insert(lane, seq);
                 if seq.0 == settled {
                     cursors.set(of_lane.clone().into_iter());
+                }
+                if seq.0 == released {
+                    index.release_memory();
                 }
                 if seq.0 == started {
                     let mut opened = restart(&spool, &mut builder, folder.path());

@@ -66,6 +66,8 @@ pub struct GroupWriter {
     facts: Vec<(Fact, Option<Vec<u8>>)>,
     taken_at: Option<Timestamp>,
     changes: usize,
+    /// The last submit of changes; `None`: the memory of what they cached was given back.
+    changed_at: Option<Uptime>,
     record_counts: [u64; 3],
     results: (mpsc::Sender<Result<Done, SpoolError>>, mpsc::Receiver<Result<Done, SpoolError>>),
     /// Called when a group was committed or failed.
@@ -117,6 +119,7 @@ impl GroupWriter {
             facts: Vec::new(),
             taken_at: None,
             changes: 0,
+            changed_at: None,
             record_counts: [0; 3],
             results: mpsc::channel(),
             notify,
@@ -189,9 +192,15 @@ impl GroupWriter {
         self.changes
     }
 
-    /// Nothing is read for a while.
+    /// Nothing is read for a while. After a longer one, the memory of what is cached is given back.
     pub(crate) fn rest(&mut self) {
         self.shadow.end_view();
+        if self.in_flight() == 0
+            && self.changed_at.take_if(|at| self.clock.uptime().since(*at) >= RELEASE_AFTER).is_some()
+        {
+            self.shadow.release_memory();
+            self.dependency_index.release_memory();
+        }
     }
 
     /// Whether the group has reached its limit.
@@ -236,7 +245,9 @@ impl GroupWriter {
             facts: std::mem::take(&mut self.facts),
             taken_at: self.taken_at.take(),
         };
-        self.changes = 0;
+        if std::mem::take(&mut self.changes) > 0 {
+            self.changed_at = Some(self.clock.uptime());
+        }
         self.count();
         self.uncommitted.push_back(Arc::new(group));
         // Groups wait for each other, so that memory does not grow with a transaction.
@@ -366,4 +377,6 @@ const GROUPS_WAITING_MAX: usize = 2;
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Limit of the shadow cache.
 const SHADOW_BYTES_MAX: usize = 24 * 1024 * 1024;
+/// A stream without changes for so long is at rest.
+const RELEASE_AFTER: Duration = Duration::from_secs(5);
 const RETRY_AFTER: Duration = Duration::from_secs(1);

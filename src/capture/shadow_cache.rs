@@ -100,6 +100,14 @@ impl ShadowCache {
         }
     }
 
+    /// Gives back the memory of entries that are committed.
+    pub(super) fn release_memory(&mut self) {
+        (self.young, self.old, self.young_bytes) = (HashMap::new(), HashMap::new(), 0);
+        self.open.shrink_to_fit();
+        self.end_view();
+        self.reader.release_memory();
+    }
+
     /// Reads an entry from the disk, in a view of many reads.
     fn read(&mut self, identity: &Identity) -> Result<CachedEntry, SpoolError> {
         if self.reads_in_view >= READS_IN_VIEW_MAX {

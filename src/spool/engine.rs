@@ -65,6 +65,9 @@ pub(super) trait Engine: Debug + Send {
     /// Whether the spool is nearly full, so that a step of retention is worth its sync.
     fn is_near(&self) -> bool;
 
+    /// Gives back the memory of what is cached: nothing is written for a while.
+    fn release_memory(&self);
+
     /// Whether there is room for more records.
     fn room(&self) -> Room;
 
@@ -197,6 +200,9 @@ pub trait EngineReader: Debug + Send {
 
     /// From now on, each call sees everything that was committed before it.
     fn end_view(&self);
+
+    /// Gives back the memory of what is cached: nothing is read for a while.
+    fn release_memory(&self);
 
     /// The shadow's entry of one identity.
     fn shadow(&self, identity: &Identity) -> Result<Option<Arc<[u8]>>, SpoolError>;

@@ -194,6 +194,8 @@ struct Writer {
     retain: Duration,
     clock: Clock,
     swept_at: Timestamp,
+    /// Something was committed since then.
+    was_busy: bool,
     start: SubscriptionStart,
     publishers: Vec<Publisher>,
     /// Why nothing is written any more.
@@ -217,6 +219,7 @@ impl Writer {
             retain: options.retain,
             clock,
             swept_at: clock.wall(),
+            was_busy: true,
             start,
             publishers: Vec::new(),
             failed: None,
@@ -268,6 +271,9 @@ impl Writer {
         if flow.is_continue() && (self.engine.is_near() || now.since(self.swept_at) >= SWEEP_EVERY) {
             self.swept_at = now;
             self.sweep(now);
+            if !std::mem::take(&mut self.was_busy) {
+                self.engine.release_memory();
+            }
         }
         flow
     }
@@ -278,6 +284,7 @@ impl Writer {
             return;
         }
         let groups: Vec<_> = ops.iter().map(group_of).collect();
+        self.was_busy |= groups.iter().flatten().any(|group| !group.shadow.is_empty());
         let done = self.engine.apply(ops);
         self.publish();
         for (group, done) in groups.iter().zip(&done) {

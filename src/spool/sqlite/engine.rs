@@ -221,6 +221,10 @@ impl Engine for Store {
         self.sweep_once(cutoff)
     }
 
+    fn release_memory(&self) {
+        schema::release_memory(&self.connection);
+    }
+
     fn is_near(&self) -> bool {
         self.is_nearly_full()
     }

@@ -19,7 +19,7 @@ use super::facts::read_fact;
 use super::lane_history::lane_history;
 use super::lane_states::all_lanes;
 use super::replays::{all_replays, find_replay, ranges_of};
-use super::schema::open_reader;
+use super::schema::{open_reader, release_memory};
 use super::shadow::{find_shadow, shadow_after};
 use super::webhooks::all_webhooks;
 use crate::classify::Identity;
@@ -189,6 +189,10 @@ impl EngineReader for SqliteReader {
     fn end_view(&self) {
         // A view that does not end is an error of the next one's begin.
         let _ = self.connection.execute_batch("COMMIT");
+    }
+
+    fn release_memory(&self) {
+        release_memory(&self.connection);
     }
 
     fn shadow(&self, identity: &Identity) -> Result<Option<Arc<[u8]>>, SpoolError> {

@@ -101,6 +101,12 @@ pub(super) fn open_reader(folder: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Gives back the memory of the page cache.
+pub(super) fn release_memory(connection: &Connection) {
+    // What cannot be given back stays: nothing depends on it.
+    let _ = connection.execute_batch("PRAGMA shrink_memory");
+}
+
 pub(super) const FILE_NAME: &str = "spool.sqlite";
 const LOCK_NAME: &str = "lock";
 const LOCK_TRIES: u32 = 20;
