@@ -22,11 +22,7 @@ mod counter;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::io::{Read as _, Write as _};
-use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use counter::Counter;
@@ -44,7 +40,6 @@ fn main() {
         drain(changes).await;
         latency().await;
         large_transaction(changes).await;
-        watched(changes / 2).await;
     });
 }
 
@@ -57,7 +52,7 @@ async fn drain(changes: u64) {
     let mut sidecar = Sidecar::start(&database, &settings(&counter.url, 500)).await;
     sidecar.stop().await;
     println!("making a backlog of {changes} changes ...");
-    database.run(&backlog(0, changes)).await;
+    database.run(&backlog(changes)).await;
     let copy = format!("c_{}", database.name);
     database.run(&format!("SELECT pg_copy_logical_replication_slot('s_{}', '{copy}')", database.name)).await;
     let end = database.text("SELECT pg_current_wal_flush_lsn()::text").await.unwrap();
@@ -167,70 +162,16 @@ async fn large_transaction(rows: u64) {
     println!("    peak memory of the sidecar       {:>10.1} MiB", peak_mib(sidecar.pid()));
 }
 
-/// (e) The same backlog four times, twice of them while three pages are open.
-async fn watched(changes: u64) {
-    let server = Server::start(15, "max_wal_size = '16GB'\nshared_buffers = '256MB'");
-    let database = Database::on(&server, 15, "watched").await;
-    database.run(DOCUMENTS).await;
-    let counter = Counter::start().await;
-    let mut sidecar = Sidecar::start(&database, &settings(&counter.url, 500)).await;
-    let (mut took, mut cpu, read) = ([0.0; 2], [0.0; 2], Arc::new(AtomicU64::new(0)));
-    for (round, is_watched) in [false, true, true, false].into_iter().enumerate() {
-        sidecar.stop().await;
-        let before = round as u64 * changes;
-        database.run(&backlog(before, changes)).await;
-        let began = Instant::now();
-        sidecar.spawn();
-        if is_watched {
-            sidecar.ready().await;
-            LIVE_PAGES.iter().for_each(|path| watch(&sidecar, path, &read));
-        }
-        counter.until(before + changes).await;
-        took[usize::from(is_watched)] += began.elapsed().as_secs_f64();
-        cpu[usize::from(is_watched)] += cpu_seconds(sidecar.pid());
-    }
-    let [alone, watched] = took.map(|seconds| 2.0 * changes as f64 / seconds);
-    println!("\n(e) drains of {changes} changes, two without and two with {LIVE_PAGES:?} open and live");
-    println!("    without                          {alone:>10.0} changes/s");
-    println!(
-        "    with                             {watched:>10.0} changes/s    ratio {:.3}",
-        watched / alone
-    );
-    println!(
-        "    CPU: without {:.1} s, with {:.1} s        ratio {:.3}; the pages took {} KiB",
-        cpu[0],
-        cpu[1],
-        cpu[1] / cpu[0],
-        read.load(Ordering::Relaxed) >> 10
-    );
-}
-
-const LIVE_PAGES: [&str; 3] = ["/", "/deliveries", "/tail"];
-
-/// Reads a live page as a browser does that has it open, until the sidecar ends.
-fn watch(sidecar: &Sidecar, path: &str, read: &Arc<AtomicU64>) {
-    let mut stream = UnixStream::connect(sidecar.spool().join("control.sock")).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n").unwrap();
-    let read = Arc::clone(read);
-    std::thread::spawn(move || {
-        let mut buffer = vec![0; 1 << 16];
-        while let Ok(bytes @ 1..) = stream.read(&mut buffer) {
-            read.fetch_add(bytes as u64, Ordering::Relaxed);
-        }
-    });
-}
-
 fn settings(url: &str, wait_max_ms: u64) -> String {
     format!(
         "[batch]\nwait_max_ms = {wait_max_ms}\n[[webhook]]\nproject = \"*\"\ncallback = \"*\"\nurl = \"{url}/\"\n"
     )
 }
 
-/// After so many changes of the same kind.
-fn backlog(before: u64, changes: u64) -> String {
-    let (first, last) = (before / 200 + 1, (before + changes) / 200);
+fn backlog(changes: u64) -> String {
+    let last = changes / 200;
     format!(
-        "DO $$ BEGIN FOR t IN {first}..{last} LOOP
+        "DO $$ BEGIN FOR t IN 1..{last} LOOP
             INSERT INTO documents (id, key, project_id, title, body, labels)
                 SELECT (t - 1) * 100 + g, 'key-' || g, 'project-' || g % 20, 'title ' || t, repeat(md5(t::text), 32), '{{a}}'
                 FROM generate_series(1, 100) g;

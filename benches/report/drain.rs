@@ -1,5 +1,7 @@
 //! A backlog in a slot, drained by `pg_recvlogical` and by each program, in turn.
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -41,6 +43,35 @@ pub async fn measure(run: &Run, work: &Work) -> Vec<Row> {
     sites.into_iter().map(row).collect()
 }
 
+/// The same drain without and with three live pages open, in turn.
+pub async fn watched(run: &Run, work: &Work) -> Vec<Row> {
+    let name = "three live pages open while 20 projects are drained";
+    if !run.includes(name) {
+        return Vec::new();
+    }
+    let server = Server::start(work.version, "max_wal_size = '16GB'\nshared_buffers = '256MB'");
+    let database = Database::on(&server, work.version, "watched").await;
+    database.run(DOCUMENTS).await;
+    let counter = Counter::start().await;
+    let mut site = Site::new(&database, &run.programs[0], &counter).await;
+    database.run(&work.change).await;
+    let end = database.text("SELECT pg_current_wal_flush_lsn()::text").await.unwrap();
+    let mut rounds = Vec::new();
+    for round in 0..run.rounds * 3 {
+        // The order changes, so that neither is always the second.
+        for is_watched in [round % 2 == 0, round % 2 == 1] {
+            site.is_watched = is_watched;
+            site.round(work, &database, &counter, &end, 1.0).await;
+        }
+        let pair = site.figures.split_off(0);
+        let (with, without) = if round % 2 == 0 { (&pair[0], &pair[1]) } else { (&pair[1], &pair[0]) };
+        rounds.push(vec![with[0], with[0] / without[0], with[2] / without[2]]);
+    }
+    let names = [("rate", " changes/s"), ("rate to without", ""), ("CPU to without", "")];
+    let row = Row::of("pages", name, &run.programs[0], &names, rounds);
+    vec![row.reach("within 5 % of without", |row| row.figure("rate to without") >= 0.95)]
+}
+
 const FIGURES: &[(&str, &str)] = &[
     ("rate", " changes/s"),
     ("ratio", ""),
@@ -59,6 +90,8 @@ struct Site {
     keep: String,
     /// A copy of the spool, before the changes.
     spool: std::path::PathBuf,
+    /// Whether three live pages are open meanwhile.
+    is_watched: bool,
     figures: Vec<Vec<f64>>,
 }
 
@@ -79,7 +112,7 @@ impl Site {
         database.run(&format!("SELECT pg_copy_logical_replication_slot('{slot}', '{keep}')")).await;
         let spool = sidecar.folder.path().join("kept");
         copy(&sidecar.spool(), &spool);
-        Self { program: program.clone(), sidecar, slot, keep, spool, figures: Vec::new() }
+        Self { program: program.clone(), sidecar, slot, keep, spool, is_watched: false, figures: Vec::new() }
     }
 
     async fn round(&mut self, work: &Work, database: &Database, counter: &Counter, end: &str, bare: f64) {
@@ -92,6 +125,9 @@ impl Site {
         let began = Instant::now();
         self.sidecar.spawn();
         let walsender = walsender_of(database, slot).await;
+        if self.is_watched {
+            ["/", "/deliveries", "/tail"].into_iter().for_each(|path| watch(&self.sidecar, path));
+        }
         match work.records {
             Some(expected) => counter.until(records + expected).await,
             None => self.read(end).await,
@@ -165,6 +201,16 @@ async fn walsender_pid(database: &Database, slot: &str) -> Option<u32> {
     let sql = format!("SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{slot}'");
     let row = database.client.query_one(&sql, &[]).await.unwrap();
     row.get::<_, Option<i32>>(0).map(i32::unsigned_abs)
+}
+
+/// Reads a live page as a browser does that has it open, until the sidecar ends.
+fn watch(sidecar: &Sidecar, path: &str) {
+    let mut stream = UnixStream::connect(sidecar.spool().join("control.sock")).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n").unwrap();
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(1..) = stream.read(&mut buffer) {}
+    });
 }
 
 /// Copies a folder of files.

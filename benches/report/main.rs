@@ -55,11 +55,26 @@ fn main() {
     }
 }
 
+/// Whether capture beside a receiver that is down is within 20 % of the drain where all is well.
+fn down_beside_well(rows: &mut [Row]) {
+    let rate = |rows: &[Row], work: &str| {
+        let row = rows.iter().find(|row| row.program == "now" && row.work.starts_with(work));
+        row.map(|row| row.figure("rate"))
+    };
+    let (well, down) = (rate(rows, "20 projects, 100"), rate(rows, "a receiver that is down"));
+    let reached = well.zip(down).map(|(well, down)| down >= 0.8 * well);
+    for row in rows.iter_mut().filter(|row| row.work.starts_with("a receiver that is down")) {
+        row.is_reached = reached.filter(|_| row.program == "now");
+    }
+}
+
 async fn measure(run: &Run) -> Vec<Row> {
     let mut rows = Vec::new();
     for work in workloads::all(run).into_iter().filter(|work| run.includes(&work.name)) {
         rows.extend(drain::measure(run, &work).await);
     }
+    rows.extend(drain::watched(run, &workloads::all(run)[0]).await);
+    down_beside_well(&mut rows);
     rows.extend(start::measure(run).await);
     rows.extend(seeding::measure(run).await);
     rows.extend(idle::measure(run).await);

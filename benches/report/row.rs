@@ -89,8 +89,8 @@ impl Row {
 
     /// Says what was to be reached, and whether it is.
     pub fn reach(mut self, reach: &str, is_reached: impl Fn(&Self) -> bool) -> Self {
-        reach.clone_into(&mut self.reach);
-        if !reach.is_empty() {
+        if self.program == "now" && !reach.is_empty() {
+            reach.clone_into(&mut self.reach);
             self.is_reached = Some(is_reached(&self));
         }
         self
