@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::driver::Driver;
 use super::driver::event::Event;
-use super::params::{LaneView, Params};
+use super::params::{LaneCounts, LaneView, Params};
 use super::pauses::{LaneScope, Pauses};
 use super::request_limits::HostLimits;
 use super::scheduler::surge::SurgeLimit;
@@ -114,6 +114,13 @@ impl Deliver {
     pub fn view(&self) -> Vec<LaneView> {
         let (reply, replied) = mpsc::sync_channel(1);
         self.notify(Event::View(reply));
+        replied.recv_timeout(VIEW_PATIENCE).unwrap_or_default()
+    }
+
+    /// How many lanes there are in each condition. None after the loop has ended.
+    pub fn counts(&self) -> LaneCounts {
+        let (reply, replied) = mpsc::sync_channel(1);
+        self.notify(Event::Count(reply));
         replied.recv_timeout(VIEW_PATIENCE).unwrap_or_default()
     }
 

@@ -39,7 +39,7 @@ pub use http::request::{BadPrefix, HeaderNames, request_id};
 pub use http::tls_files::{BadTlsFile, ClientFiles, TlsFiles};
 #[doc(hidden)]
 pub use http::wire::status_in;
-pub use params::{LaneView, Params};
+pub use params::{LaneCounts, LaneView, Params};
 pub use pauses::{LaneScope, Pauses, StandingPause};
 pub use request_limits::{HostLimits, RequestLimits, RequestRate};
 pub use routes::{DuplicateWebhook, Routes};

@@ -56,6 +56,21 @@ pub struct Params {
     pub on_failure: Box<dyn Fn(SpoolError) + Send>,
 }
 
+/// How many lanes there are in each condition.
+#[derive(Clone, Copy, Debug)]
+pub struct LaneCounts {
+    /// By condition.
+    pub lanes: [(LaneCondition, u64); LaneCondition::ALL.len()],
+    /// How long the oldest pending record of all has waited.
+    pub oldest: Option<Duration>,
+}
+
+impl Default for LaneCounts {
+    fn default() -> Self {
+        Self { lanes: LaneCondition::ALL.map(|condition| (condition, 0)), oldest: None }
+    }
+}
+
 /// A lane, as status shows it.
 #[derive(Clone, Debug)]
 pub struct LaneView {

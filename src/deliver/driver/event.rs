@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::pending_write::PendingWrite;
-use crate::deliver::params::LaneView;
+use crate::deliver::params::{LaneCounts, LaneView};
 use crate::deliver::pauses::{LaneScope, Pauses};
 use crate::deliver::request_limits::HostLimits;
 use crate::deliver::scheduler::retry::Outcome;
@@ -19,6 +19,7 @@ use crate::time::Timestamp;
 pub(in crate::deliver) enum Event {
     Appended(Appended),
     AttemptEnded(Box<EndedAttempt>),
+    Count(mpsc::SyncSender<LaneCounts>),
     CancelReplay {
         replay: ReplayNo,
         reply: Option<mpsc::SyncSender<Result<(), SpoolError>>>,

@@ -2,7 +2,7 @@
 
 use super::pending_write::PendingWrite;
 use super::{Driver, HOUSEKEEP_EVERY, TICK_EVERY, webhook_of};
-use crate::deliver::params::LaneView;
+use crate::deliver::params::{LaneCounts, LaneView};
 use crate::deliver::scheduler::Action;
 use crate::deliver::scheduler::lane::{GiveUp, Lane, Phase};
 use crate::deliver::scheduler::slots::Limit;
@@ -150,6 +150,18 @@ impl Driver {
         let mut views: Vec<LaneView> = lanes.map(|(no, lane)| self.view_of_lane(*no, lane, now)).collect();
         views.sort_by(|a, b| (&a.project, a.lane).cmp(&(&b.project, b.lane)));
         views
+    }
+
+    pub(in crate::deliver) fn counts(&self, now: Uptime) -> LaneCounts {
+        let mut counts = LaneCounts::default();
+        for (_, lane) in self.scheduler.lanes() {
+            let condition = lane.condition();
+            if let Some((_, count)) = counts.lanes.iter_mut().find(|(known, _)| *known == condition) {
+                *count += 1;
+            }
+            counts.oldest = counts.oldest.max(lane.oldest().map(|oldest| now.since(oldest)));
+        }
+        counts
     }
 
     pub(in crate::deliver) fn view_of(&self, lanes: &[LaneNo], now: Uptime) -> Vec<LaneView> {

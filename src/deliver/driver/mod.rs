@@ -171,6 +171,7 @@ impl Driver {
         let now = self.now();
         match event {
             Event::Appended(appended) => self.appended(appended, now),
+            Event::Count(reply) => drop(reply.send(self.counts(now))),
             Event::CancelReplay { replay, reply } => self.cancel_replay(replay, reply, now),
             Event::AttemptEnded(ended) => self.ended(*ended, now),
             Event::Epoch { after, epoch } => self.params.epochs.begin(after, epoch),

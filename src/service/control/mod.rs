@@ -133,7 +133,7 @@ impl Control for Controller {
     }
 
     fn refresh_gauges(&self) {
-        self.set_gauges(&self.current_status());
+        self.set_gauges();
     }
 
     fn resync(&self, request: ResyncRequest, access: &Access) -> Result<u64, RequestError> {

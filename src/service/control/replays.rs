@@ -184,10 +184,17 @@ pub(super) fn window(reader: &Reader, capture: &Capture) -> Result<Option<Window
 }
 
 /// Running replays, the newest first.
-pub(super) fn running(reader: &Reader, lanes: &Lanes) -> Result<Vec<ReplayStatus>, SpoolError> {
-    let replays = reader.replays()?.into_iter();
-    let running = replays.filter(|replay| replay.state == ReplayState::Running);
-    running.map(|replay| replay_status(reader, replay, lanes)).collect()
+pub(super) fn running(
+    reader: &Reader,
+    lanes: impl FnOnce() -> Lanes,
+) -> Result<Vec<ReplayStatus>, SpoolError> {
+    let mut running = reader.replays()?;
+    running.retain(|replay| replay.state == ReplayState::Running);
+    if running.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lanes = lanes();
+    running.into_iter().map(|replay| replay_status(reader, replay, &lanes)).collect()
 }
 
 fn replay_status(reader: &Reader, replay: Replay, lanes: &Lanes) -> Result<ReplayStatus, SpoolError> {

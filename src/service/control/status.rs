@@ -13,7 +13,6 @@ use crate::admin::{
 use crate::alert::Figures;
 use crate::capture::Dropped;
 use crate::clock::Clock;
-use crate::deliver::LaneCondition;
 use crate::metrics::{OperationLabel, OriginLabel, ProjectLane, StateLabel};
 use crate::service::slot_history::SlotHistory;
 use crate::service::state::Phase;
@@ -132,9 +131,8 @@ impl Controller {
     }
 
     fn running_replays(&self) -> Vec<ReplayStatus> {
-        let lanes = self.lanes();
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        running(&reader, &lanes).unwrap_or_default()
+        running(&reader, || self.lanes()).unwrap_or_default()
     }
 
     pub(super) fn lane_statuses(&self) -> Vec<LaneStatus> {
@@ -181,47 +179,62 @@ impl Controller {
         }
     }
 
-    /// Sets the gauges that are computed from the status.
-    pub(super) fn set_gauges(&self, status: &Status) {
+    /// Sets the gauges that are computed from the status. The lanes are counted, and not listed: metrics are read
+    /// often, and lanes may be many.
+    pub(super) fn set_gauges(&self) {
         let metrics = &self.metrics;
-        let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        metrics.spool_bytes.set(gauge(status.spool.live_bytes));
-        metrics.spool_bytes_max.set(gauge(status.spool.bytes_max));
-        metrics.shadow_bytes.set(gauge(status.spool.shadow_bytes));
-        metrics.shadow_documents.set(gauge(status.spool.shadow_documents));
-        metrics.slot_retained_bytes.set(status.source.retained_bytes);
-        metrics.slot_confirmed_lag_bytes.set(status.source.confirmed_lag_bytes);
-        metrics.replays_running.set(gauge(status.replays.len() as u64));
+        let (spool, source, replays) = (self.spool_status(), self.source_status(), self.running_replays());
+        metrics.spool_bytes.set(gauge(spool.live_bytes));
+        metrics.spool_bytes_max.set(gauge(spool.bytes_max));
+        metrics.shadow_bytes.set(gauge(spool.shadow_bytes));
+        metrics.shadow_documents.set(gauge(spool.shadow_documents));
+        metrics.slot_retained_bytes.set(source.retained_bytes);
+        metrics.slot_confirmed_lag_bytes.set(source.confirmed_lag_bytes);
+        metrics.replays_running.set(gauge(replays.len() as u64));
         let left = |replay: &ReplayStatus| replay.waiting.iter().map(|lane| lane.records).sum::<u64>();
-        metrics.replay_pending_records.set(gauge(status.replays.iter().map(left).sum()));
-        let after = status.spool.window.as_ref().and_then(|window| Timestamp::from_rfc3339(&window.after));
+        metrics.replay_pending_records.set(gauge(replays.iter().map(left).sum()));
+        let after = spool.window.as_ref().and_then(|window| Timestamp::from_rfc3339(&window.after));
         metrics.replay_window_start.set(after.map_or(0, Timestamp::unix_seconds));
-        metrics.ready.set(i64::from(status.readiness.ready));
-        let oldest = status.lanes.iter().filter_map(|lane| lane.pending.oldest_seconds).fold(0.0, f64::max);
-        metrics.oldest_pending_seconds.set(gauge(std::time::Duration::from_secs_f64(oldest).as_secs()));
+        metrics.ready.set(i64::from(self.current_readiness().ready));
+        self.set_gauges_of_lanes();
+        self.set_gauges_of_webhooks();
+    }
+
+    fn set_gauges_of_lanes(&self) {
+        let metrics = &self.metrics;
+        let counts = self.deliver.counts();
+        metrics.oldest_pending_seconds.set(gauge(counts.oldest.unwrap_or_default().as_secs()));
+        for (condition, count) in counts.lanes {
+            metrics.lanes.get_or_create(&StateLabel { state: condition.name() }).set(gauge(count));
+        }
         if let Some(projects) = &metrics.projects {
-            projects.set_lanes(status.lanes.iter().map(|lane| ProjectLane {
+            let lanes = self.deliver.view();
+            projects.set_lanes(lanes.iter().map(|lane| ProjectLane {
                 project: &lane.project,
-                pending_records: lane.pending.records,
+                pending_records: lane.pending_records,
                 is_unhealthy: !lane.state.is_healthy(),
             }));
         }
-        let OriginCounts { file, query, set } = status.webhooks.counts;
+    }
+
+    fn set_gauges_of_webhooks(&self) {
+        let (metrics, webhooks) = (&self.metrics, self.webhook_sources(&Scope::All));
+        let OriginCounts { file, query, set } = webhooks.counts;
         for (origin, count) in [("file", file), ("query", query), ("set", set)] {
             metrics.webhooks.get_or_create(&OriginLabel { origin }).set(gauge(count));
         }
-        let query = status.webhooks.query.as_ref();
+        let query = webhooks.query.as_ref();
         metrics
             .webhooks_query_successful
             .set(query.map(|query| u64::from(query.error.is_none() && query.read_at.is_some())));
         metrics
             .webhooks_query_refused_rows
             .set(query.map(|query| query.refused.len() as u64 + query.more_refused));
-        for condition in LaneCondition::ALL {
-            let count = status.lanes.iter().filter(|lane| lane.state == condition).count();
-            metrics.lanes.get_or_create(&StateLabel { state: condition.name() }).set(gauge(count as u64));
-        }
     }
+}
+
+fn gauge(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Free bytes of the disk of a folder; `None`: the file system does not say.
