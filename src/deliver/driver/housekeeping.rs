@@ -60,16 +60,8 @@ impl Driver {
         if now.since(self.ticked_at) >= TICK_EVERY {
             self.ticked_at = now;
             self.params.spool.submit(Op::Tick(now), |_| {});
+            self.discard_orphaned(now);
         }
-        let wall = self.params.clock.wall();
-        let mut orphaned: Vec<LaneNo> = self
-            .scheduler
-            .lanes()
-            .filter(|(_, lane)| lane.is_orphaned(wall, self.params.retain))
-            .map(|(no, _)| *no)
-            .collect();
-        orphaned.sort_unstable();
-        orphaned.into_iter().for_each(|lane| self.discard(lane, now));
         let room = self.params.spool.room();
         if room != Room::Open && !self.cancel_newest(now) {
             let presses = room == Room::Full;
@@ -80,6 +72,19 @@ impl Driver {
                 self.perform(Action::GiveUp(lane, GiveUp::Bytes(piece, DeadReason::SpoolFull)), now);
             }
         }
+    }
+
+    /// Discards the records of lanes that have had no webhook for as long as records are kept.
+    fn discard_orphaned(&mut self, now: Uptime) {
+        let wall = self.params.clock.wall();
+        let mut orphaned: Vec<LaneNo> = self
+            .scheduler
+            .lanes()
+            .filter(|(_, lane)| lane.is_orphaned(wall, self.params.retain))
+            .map(|(no, _)| *no)
+            .collect();
+        orphaned.sort_unstable();
+        orphaned.into_iter().for_each(|lane| self.discard(lane, now));
     }
 
     pub(in crate::deliver) fn give_up(
