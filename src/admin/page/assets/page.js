@@ -3,6 +3,9 @@
 (() => {
   const stale = document.getElementById("stale");
 
+  // On a phone the menu scrolls: the page that is open is in view.
+  document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
   // Live parts: the server sends the whole page again when it differs.
   const isFrozen = (part) => part.contains(document.activeElement) && !document.activeElement.id
     || part.hasAttribute("data-freeze") && part.matches(":hover")
