@@ -163,6 +163,7 @@ impl Site {
                 return;
             }
             assert!(Instant::now() < deadline, "the stream was read to {reached:?} of {end}");
+            // The pace of looking, and so the resolution of the measured time.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -40,6 +40,7 @@ async fn small(run: &Run, program: &Program) -> Row {
     let began = Instant::now();
     sidecar.spawn();
     while sidecar.get("/-/ready").is_none_or(|(status, _)| status != 200) {
+        // The pace of looking, and so the resolution of the measured time.
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let ready = began.elapsed().as_secs_f64() * 1e3;
@@ -85,6 +86,7 @@ async fn large(program: &Program) -> Vec<Row> {
         for (path, taken) in &mut pages {
             taken.push(took(&sidecar, path));
         }
+        // The pace of readers of pages.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let figures = pages.iter_mut().map(|(_, taken)| {
@@ -117,12 +119,15 @@ fn insert(transactions: u64, projects: u64) -> String {
 async fn rest(sidecar: &Sidecar) -> (f64, f64) {
     until_within(Duration::from_mins(2), "the end of its work", async || {
         let before = run_seconds(sidecar.pid());
+        // The pace of looking.
         tokio::time::sleep(Duration::from_secs(2)).await;
         (run_seconds(sidecar.pid()) - before < 0.1).then_some(())
     })
     .await;
+    // The pace of an idle process: its caches are given back meanwhile.
     tokio::time::sleep(WATCHED).await;
     let before = run_seconds(sidecar.pid());
+    // The pace of an idle process, watched.
     tokio::time::sleep(WATCHED).await;
     let cpu = (run_seconds(sidecar.pid()) - before) / WATCHED.as_secs_f64() * 100.0;
     (cpu, resident_mib(sidecar.pid()))

@@ -72,6 +72,7 @@ async fn of(run: &Run, program: &Program, server: &Server, pending: u64) -> Vec<
             if requested.is_none() && counter.refused() > refused {
                 requested = Some(took);
             }
+            // The pace of looking, and so the resolution of the measured time.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         rounds.push(vec![ready.unwrap(), requested.unwrap(), cpu_seconds(sidecar.pid())]);

@@ -110,6 +110,7 @@ impl Counter {
         let body = request.into_body().collect().await.unwrap().to_bytes();
         let delay = self.delay.load(Ordering::Relaxed);
         if delay > 0 {
+            // The pace of a slow receiver.
             tokio::time::sleep(Duration::from_millis(delay)).await;
         }
         if self.refuses.load(Ordering::Relaxed) {
