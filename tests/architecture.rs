@@ -62,6 +62,7 @@ const PURE: &[&str] = &[
     "source/wire/frame.rs",
     "source/wire/handshake.rs",
     "source/wire/error.rs",
+    "source/wire/pace.rs",
     "source/wire/progress.rs",
     "source/wire/sqlstate.rs",
     "decode/",

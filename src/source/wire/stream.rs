@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use futures_util::FutureExt as _;
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -15,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::error::SourceError;
 use super::frame::{Frame, MalformedFrame, message_length, status_update};
 use super::handshake::server_error;
+use super::pace::ReadPace;
 use super::progress::{KeepAliveAction, Progress};
 use super::socket::{Socket, closed, malformed};
 use crate::clock::Clock;
@@ -66,6 +68,7 @@ impl Stream {
         let budget = Arc::new(Semaphore::new(BLOCKS_BYTES_MAX as usize));
         let confirmed = self.from.max(*synced.borrow_and_update());
         let mut progress = Progress::new(confirmed, clock.uptime(), self.timeout);
+        let mut pace = ReadPace::default();
         let mut permit: Option<OwnedSemaphorePermit> = None;
         // Messages that arrived together with the answer to START_REPLICATION.
         if let Some(ended) = self.take_messages(&mut progress, &mut permit, &mut on_block)? {
@@ -78,13 +81,21 @@ impl Stream {
             }
             let missing = self.budget_missing(permit.as_ref());
             progress.backpressure(missing > 0);
-            let timeout = Duration::from_millis(wake.0.saturating_sub(clock.uptime().0));
+            let now = clock.uptime();
+            let pause = pace.pause(now);
+            let timeout = if pause.is_zero() { wake.since(now) } else { pause };
             let mut room = (&mut self.inbound).limit(READ_BYTES as usize);
             tokio::select! {
-                read = self.socket.read_buf(&mut room), if missing == 0 => {
-                    if read.map_err(closed)? == 0 {
+                read = self.socket.read_buf(&mut room), if missing == 0 && pause.is_zero() => {
+                    let mut bytes = read.map_err(closed)?;
+                    if bytes == 0 {
                         return Err(SourceError::Closed("by the server".into()));
                     }
+                    // A read may return less than has arrived: with TLS, one record.
+                    while room.has_remaining_mut() && let Some(Ok(more @ 1..)) = self.socket.read_buf(&mut room).now_or_never() {
+                        bytes += more;
+                    }
+                    pace.received(bytes, clock.uptime());
                     progress.received();
                     if let Some(ended) = self.take_messages(&mut progress, &mut permit, &mut on_block)? {
                         return Ok(ended);
