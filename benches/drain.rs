@@ -19,6 +19,8 @@
 
 #[path = "support/counter.rs"]
 mod counter;
+#[path = "support/process.rs"]
+mod process;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -26,6 +28,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use counter::Counter;
+use process::{cpu_seconds, peak_mib};
 use support::database::{DOCUMENTS, Database};
 use support::process::Sidecar;
 use support::server::Server;
@@ -210,19 +213,4 @@ async fn walsender_of(database: &Database, slot: &str) -> u32 {
         row.get::<_, Option<i32>>(0).map(i32::unsigned_abs)
     })
     .await
-}
-
-/// User and system time of a process so far.
-fn cpu_seconds(pid: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-    // Fields 14 and 15 of proc(5), counted behind the name; a tick is 10 ms on Linux.
-    (ticks(11) + ticks(12)) / 100.0
-}
-
-fn peak_mib(pid: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
 }

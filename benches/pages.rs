@@ -15,12 +15,15 @@
 
 #[path = "support/counter.rs"]
 mod counter;
+#[path = "support/process.rs"]
+mod process;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::time::{Duration, Instant};
 
 use counter::Counter;
+use process::resident_mib;
 use sidecar::outcome::OutcomeKind;
 use sidecar::spool::{Attempted, Fate, LoggedAttempt, Op, Options, Spool};
 use sidecar::time::Timestamp;
@@ -65,12 +68,16 @@ async fn measure(projects: u64) {
     let began = Instant::now();
     sidecar.spawn();
     sidecar.ready().await;
-    println!("ready after {:.2} s, {} MiB", began.elapsed().as_secs_f64(), resident(&sidecar));
+    println!("ready after {:.2} s, {:.0} MiB", began.elapsed().as_secs_f64(), resident_mib(sidecar.pid()));
     println!("{:<70} {:>6} {:>9} {:>9} {:>9}", "GET", "status", "p50 ms", "max ms", "KiB");
     for path in PATHS {
         get(&sidecar, path);
     }
-    println!("{} MiB after them, {} MiB at most", resident(&sidecar), sidecar.peak_memory() >> 20);
+    println!(
+        "{:.0} MiB after them, {} MiB at most",
+        resident_mib(sidecar.pid()),
+        sidecar.peak_memory() >> 20
+    );
 }
 
 /// Logs so many more failed attempts for each lane, in its spool.
@@ -109,13 +116,6 @@ fn get(sidecar: &Sidecar, path: &str) {
     took.sort_by(f64::total_cmp);
     let (status, body) = answer.unwrap_or_default();
     println!("{path:<70} {status:>6} {:>9.1} {:>9.1} {:>9}", took[10], took[19], body.len() >> 10);
-}
-
-/// MiB.
-fn resident(sidecar: &Sidecar) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", sidecar.pid())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
 }
 
 const PATHS: &[&str] = &[

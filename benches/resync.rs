@@ -13,6 +13,8 @@
     reason = "a benchmark fails loudly"
 )]
 
+#[path = "support/process.rs"]
+mod process;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -20,6 +22,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt as _;
+use process::peak_mib;
 use support::database::{DOCUMENTS, Database};
 use support::process::Sidecar;
 use support::receiver::Receiver;
@@ -92,10 +95,4 @@ async fn copy(database: &Database) -> f64 {
 
 async fn state(sidecar: &Sidecar, what: &str, met: impl Fn(&serde_json::Value) -> bool) {
     until_within(Duration::from_mins(10), what, async || sidecar.status().filter(|status| met(status))).await;
-}
-
-fn peak_mib(pid: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }

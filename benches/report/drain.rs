@@ -142,7 +142,7 @@ impl Site {
         until_within(Duration::from_mins(1), "the slot to be free", free).await;
         self.figures.push(vec![
             changes / took,
-            changes / took / (changes / bare),
+            bare / took,
             own / changes * 1e6,
             sender / changes * 1e6,
             records as f64 / requests.max(1) as f64,

@@ -29,6 +29,7 @@ mod drain;
 mod idle;
 mod latency;
 mod plot;
+#[path = "../support/process.rs"]
 mod process;
 mod row;
 mod seeding;

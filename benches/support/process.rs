@@ -1,5 +1,7 @@
 //! What Linux tells of a process.
 
+#![allow(dead_code, unreachable_pub, reason = "each of several benchmarks uses what it needs of this")]
+
 use std::fs;
 
 /// User and system time of a process so far, in seconds.
