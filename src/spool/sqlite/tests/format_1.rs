@@ -222,20 +222,31 @@ pub(super) fn ops() -> Vec<Op> {
     ]
 }
 
-#[test]
-#[ignore = "writes the fixture of format 1 where it is not there"]
-fn writes_the_fixture() {
-    assert!(!fixture().exists(), "it is written once");
-    let folder = tempfile::tempdir().unwrap();
-    let (mut store, _) = store::Store::open(folder.path(), 1 << 30, AT).unwrap();
-    for op in ops() {
+/// A spool in which these operations were done.
+pub(super) fn write(folder: &Path, ops: Vec<Op>) -> store::Store {
+    let (mut store, _) = store::Store::open(folder, 1 << 30, AT).unwrap();
+    for op in ops {
         let operation = format!("{op:?}");
         store.apply(vec![op]).remove(0).unwrap_or_else(|error| panic!("{error}: {operation}"));
     }
+    store
+}
+
+/// The same as the one file of a fixture, which is written once.
+pub(super) fn write_fixture(fixture: &Path, ops: Vec<Op>) {
+    assert!(!fixture.exists(), "it is written once");
+    let folder = tempfile::tempdir().unwrap();
+    let store = write(folder.path(), ops);
     store.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;").unwrap();
     drop(store);
-    std::fs::create_dir_all(fixture().parent().unwrap()).unwrap();
-    std::fs::copy(folder.path().join(schema::FILE_NAME), fixture()).unwrap();
+    std::fs::create_dir_all(fixture.parent().unwrap()).unwrap();
+    std::fs::copy(folder.path().join(schema::FILE_NAME), fixture).unwrap();
+}
+
+#[test]
+#[ignore = "writes the fixture of format 1 where it is not there"]
+fn writes_the_fixture() {
+    write_fixture(&fixture(), ops());
 }
 
 fn expected_lanes() -> Vec<LaneState> {

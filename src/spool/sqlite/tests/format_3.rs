@@ -2,7 +2,7 @@
 //!
 //! `tests/fixtures/spool-3/spool.sqlite` was written by `writes_the_fixture`, and is never written again.
 
-use super::format_1::{AT, FIRST_HALF, GLOBEX_INGESTED};
+use super::format_1::{AT, FIRST_HALF, GLOBEX_INGESTED, write, write_fixture};
 use super::*;
 use crate::spool::batch_query::BatchQuery;
 
@@ -36,32 +36,17 @@ fn ops() -> Vec<Op> {
     ops
 }
 
-fn write(folder: &Path) -> store::Store {
-    let (mut store, _) = store::Store::open(folder, 1 << 30, AT).unwrap();
-    for op in ops() {
-        let operation = format!("{op:?}");
-        store.apply(vec![op]).remove(0).unwrap_or_else(|error| panic!("{error}: {operation}"));
-    }
-    store
-}
-
 #[test]
 #[ignore = "writes the fixture of format 3 where it is not there"]
 fn writes_the_fixture() {
-    assert!(!fixture().exists(), "it is written once");
-    let folder = tempfile::tempdir().unwrap();
-    let store = write(folder.path());
-    store.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;").unwrap();
-    drop(store);
-    std::fs::create_dir_all(fixture().parent().unwrap()).unwrap();
-    std::fs::copy(folder.path().join(schema::FILE_NAME), fixture()).unwrap();
+    write_fixture(&fixture(), ops());
 }
 
 #[test]
 fn every_row_of_a_spool_of_format_3_is_read() {
     let (migrated, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     std::fs::copy(fixture(), migrated.path().join(schema::FILE_NAME)).unwrap();
-    drop(write(new.path()));
+    drop(write(new.path(), ops()));
     let (migrated, new) = (open(migrated.path()), open(new.path()));
     assert_eq!((migrated.facts, migrated.projects), (new.facts, new.projects));
     assert_eq!(migrated.lanes, new.lanes);
