@@ -73,8 +73,11 @@ async fn measure(projects: u64) {
     for path in PATHS {
         get(&sidecar, path);
     }
+    let after = resident_mib(sidecar.pid());
+    // The pace of giving memory back.
+    tokio::time::sleep(Duration::from_secs(30)).await;
     println!(
-        "{:.0} MiB after them, {} MiB at most",
+        "{after:.0} MiB after them, {:.0} MiB half a minute later, {} MiB at most",
         resident_mib(sidecar.pid()),
         sidecar.peak_memory() >> 20
     );

@@ -1,5 +1,6 @@
 //! `GET /api/v1/status` and `GET /-/ready`: the state of the whole sidecar at one moment.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -299,10 +300,10 @@ pub struct LaneStatus {
     pub class: Option<Class>,
     /// The name of its cause.
     #[serde(default)]
-    pub cause: Option<String>,
+    pub cause: Option<Cow<'static, str>>,
     /// What the receiver's owner can do.
     #[serde(default)]
-    pub remedy: Option<String>,
+    pub remedy: Option<Cow<'static, str>>,
 }
 
 /// The records of a lane that are not settled.

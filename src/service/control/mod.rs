@@ -252,7 +252,7 @@ pub(super) async fn serve(
     ])
 }
 
-/// Ends an interval of the activity whenever it is over.
+/// Ends an interval of the activity whenever it is over, and drops the status that no page asks for any more.
 async fn sample(controller: Arc<Controller>) {
     let mut every = tokio::time::interval(activity::EVERY);
     loop {
@@ -260,6 +260,7 @@ async fn sample(controller: Arc<Controller>) {
         let sampled = Arc::clone(&controller);
         let _ = tokio::task::spawn_blocking(move || {
             sampled.recent.activity.sample(&sampled.metrics, sampled.alert_figures().spool_bytes);
+            sampled.recent.status.forget_old(sampled.clock);
         })
         .await;
     }

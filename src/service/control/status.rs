@@ -156,8 +156,8 @@ impl Controller {
             gives_up_in_seconds: seconds(view.gives_up_in),
             status: view.status,
             class: view.cause.map(|cause| cause.class),
-            cause: view.cause.map(|cause| cause.name.to_owned()),
-            remedy: view.cause.map(|cause| cause.remedy.to_owned()),
+            cause: view.cause.map(|cause| cause.name.into()),
+            remedy: view.cause.map(|cause| cause.remedy.into()),
         };
         self.deliver.view().into_iter().map(lane).collect()
     }

@@ -131,14 +131,19 @@ fn endless() -> Vec<Row> {
                 .await;
             })
         }),
-        row("h2: endless body, windows ignored", ("delivered", "its body broke off"), |mut to| {
-            Box::pin(async move {
-                begin(&mut to.stream).await;
-                let id = to.request().await;
-                to.say(&frame(HEADERS, END_HEADERS, id, &[OK])).await;
-                to.repeat(&frame(DATA, 0, id, &[b'x'; 16_384])).await;
-            })
-        }),
+        row(
+            "h2: endless body, windows ignored",
+            ("delivered", "its body broke off|its body is longer"),
+            |mut to| {
+                Box::pin(async move {
+                    // What is read before the window's end is noticed may be more than a body may have.
+                    begin(&mut to.stream).await;
+                    let id = to.request().await;
+                    to.say(&frame(HEADERS, END_HEADERS, id, &[OK])).await;
+                    to.repeat(&frame(DATA, 0, id, &[b'x'; 16_384])).await;
+                })
+            },
+        ),
         row("h2: 103 without an end", ("protocol", "no final status within"), |mut to| {
             Box::pin(async move {
                 begin(&mut to.stream).await;
