@@ -9,6 +9,7 @@ pub(super) mod connection;
 pub(super) mod error;
 pub(super) mod frame;
 pub(super) mod handshake;
+pub(super) mod low_water;
 pub(super) mod pace;
 pub(super) mod progress;
 pub(super) mod socket;

@@ -140,5 +140,8 @@ fn error(lane: &LaneStatus) -> Option<(String, String)> {
         t::project::outcome(lane.last_outcome.map_or("", |kind| kind.name()), lane.failures)
     });
     let class = lane.class.map(Class::name).unwrap_or_default();
-    Some((format!("{answer} {}", t::project::cause(&cause, class)), lane.remedy.clone().unwrap_or_default().into_owned()))
+    Some((
+        format!("{answer} {}", t::project::cause(&cause, class)),
+        lane.remedy.clone().unwrap_or_default().into_owned(),
+    ))
 }
