@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::apply_error::ApplyError;
+use super::catch_up::CatchUp;
 use super::group_writer::GroupWriter;
 use super::notification::Notification;
 use super::stream_applier::{Applied, CatalogLookup, Documents, StreamApplier};
@@ -54,6 +55,7 @@ pub struct CaptureLoop {
     reply_requested: bool,
     submitted: StreamPosition,
     submitted_at: Uptime,
+    catch_up: CatchUp,
     stopping: bool,
     /// The spool can no longer be written.
     failed: bool,
@@ -81,6 +83,7 @@ impl CaptureLoop {
             reply_requested: false,
             submitted: StreamPosition::default(),
             submitted_at: clock.uptime(),
+            catch_up: CatchUp::default(),
             stopping: false,
             failed: false,
         }
@@ -242,9 +245,10 @@ impl CaptureLoop {
             return;
         }
         stream_applier.count();
-        self.group_writer.submit(Some(position));
         self.submitted = position;
         self.submitted_at = self.clock.uptime();
+        self.group_writer.extra_wait = self.catch_up.extra_wait(stream_applier.behind, self.submitted_at);
+        self.group_writer.submit(Some(position));
         self.reply_requested = false;
     }
 

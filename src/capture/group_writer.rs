@@ -66,6 +66,8 @@ pub struct GroupWriter {
     facts: Vec<(Fact, Option<Vec<u8>>)>,
     taken_at: Option<Timestamp>,
     changes: usize,
+    /// Of the next group.
+    pub(super) extra_wait: Duration,
     /// The last submit of changes; `None`: the memory of what they cached was given back.
     changed_at: Option<Uptime>,
     record_counts: [u64; 3],
@@ -119,6 +121,7 @@ impl GroupWriter {
             facts: Vec::new(),
             taken_at: None,
             changes: 0,
+            extra_wait: Duration::ZERO,
             changed_at: None,
             record_counts: [0; 3],
             results: mpsc::channel(),
@@ -244,6 +247,7 @@ impl GroupWriter {
             projects: self.projects.take_new(),
             facts: std::mem::take(&mut self.facts),
             taken_at: self.taken_at.take(),
+            extra_wait: std::mem::take(&mut self.extra_wait),
         };
         if std::mem::take(&mut self.changes) > 0 {
             self.changed_at = Some(self.clock.uptime());

@@ -6,6 +6,7 @@
 //! 2. A keepalive's LSN is committed and published in the same way, after everything received before it.
 
 mod apply_error;
+mod catch_up;
 mod dependency_index;
 mod dropped_records;
 mod event_loop;

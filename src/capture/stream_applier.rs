@@ -1,6 +1,7 @@
 //! Applies the stream's messages in order.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::apply_error::ApplyError;
 use super::group_writer::{GroupError, GroupWriter, NoRecords, PositionSource};
@@ -48,6 +49,8 @@ pub(super) struct StreamApplier {
     lsn: Lsn,
     /// The current transaction.
     xid: u32,
+    /// How long after its commit the current transaction was sent, by the server's clock.
+    pub(super) behind: Duration,
     /// A column was added whose values in existing documents are unknown.
     pub(super) needs_backfill: bool,
 }
@@ -106,6 +109,7 @@ impl StreamApplier {
             counts: [0; 4],
             lsn: position.resume_lsn,
             xid: 0,
+            behind: Duration::ZERO,
             needs_backfill: false,
         }
     }
@@ -116,8 +120,11 @@ impl StreamApplier {
         group_writer: &mut GroupWriter,
     ) -> Result<Applied, ApplyError> {
         match frame.map_err(|error| self.malformed(&error))? {
-            Frame::Data { body, .. } => {
+            Frame::Data { body, sent_at, .. } => {
                 let message = Message::parse(body).map_err(|error| self.malformed::<Malformed>(&error))?;
+                if let Message::Begin { committed_at, .. } = message {
+                    self.behind = sent_at.since(committed_at);
+                }
                 self.message(message, group_writer)
             }
             Frame::Keepalive { end, reply_requested } => {

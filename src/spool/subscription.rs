@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::chunk::Chunk;
 use super::engine::Reader;
@@ -22,6 +23,8 @@ use crate::time::Uptime;
 pub struct Appended {
     projects: Vec<(ProjectNo, String)>,
     chunks: Vec<Chunk>,
+    /// As in [`Group`].
+    pub extra_wait: Duration,
 }
 
 /// The subscriber's end: what was there at the start, and what may be read since.
@@ -56,7 +59,7 @@ impl Subscription {
     /// Opens a group: its projects, and its chunks, of which some may come without their packed bytes
     /// (they are read from the disk).
     pub fn receive(&mut self, appended: Appended) -> (Vec<(ProjectNo, String)>, Vec<Chunk>) {
-        let Appended { projects, chunks } = appended;
+        let Appended { projects, chunks, .. } = appended;
         for chunk in &chunks {
             self.queued_bytes.fetch_sub(chunk.packed.len(), Ordering::Relaxed);
             self.received = self.received.max(chunk.last);
@@ -124,7 +127,7 @@ impl Publisher {
                 self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
             }
         }
-        (self.notify)(Appended { projects, chunks });
+        (self.notify)(Appended { projects, chunks, extra_wait: group.extra_wait });
     }
 }
 

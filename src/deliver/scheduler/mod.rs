@@ -54,6 +54,8 @@ pub(in crate::deliver) struct Scheduler {
     /// Of the replays that run.
     rate_limiters: RateLimiters,
     lane_bytes_max: u64,
+    /// How much longer than `batch.wait_max_ms` what is appended may wait for more.
+    extra_wait: Duration,
     /// Nothing new is started.
     held: bool,
 }
@@ -66,6 +68,7 @@ impl Scheduler {
             slots: SlotQueue::new(in_flight_max, hosts),
             rate_limiters: RateLimiters::new(),
             lane_bytes_max,
+            extra_wait: Duration::ZERO,
             held: false,
         }
     }
@@ -108,6 +111,11 @@ impl Scheduler {
         self.lane_bytes_max = lane_bytes_max;
     }
 
+    /// What is appended from now on may wait so much longer for more than `batch.wait_max_ms`.
+    pub(in crate::deliver) fn set_extra_wait(&mut self, extra_wait: Duration) {
+        self.extra_wait = extra_wait;
+    }
+
     /// Limits or webhooks changed: lanes that wait for a slot wait for it as what they are now.
     pub(in crate::deliver) fn requeue(&mut self, now: Uptime) {
         for no in self.slots.drain() {
@@ -128,7 +136,7 @@ impl Scheduler {
         now: Uptime,
     ) {
         let Some(lane) = self.lanes.get_mut(&no) else { return };
-        lane.appended(records, bytes, spooled);
+        lane.appended(records, bytes, spooled, self.extra_wait);
         self.reschedule(no, now);
     }
 

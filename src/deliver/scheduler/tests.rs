@@ -114,6 +114,21 @@ fn a_lane_is_due_when_it_is_full_or_its_oldest_record_has_waited() {
 }
 
 #[test]
+fn records_that_come_late_wait_longer_until_one_does_not() {
+    let (mut scheduler, extra) = (scheduler(), SECOND * 2);
+    scheduler.set_extra_wait(extra);
+    scheduler.appended(INGESTED, 1, 10, T0, T0);
+    assert_eq!((scheduler.poll(T0), scheduler.deadline()), (None, Some(later(limits().wait_max + extra))));
+    scheduler.set_extra_wait(Duration::ZERO);
+    scheduler.appended(INGESTED, 1, 10, later(SECOND), later(SECOND));
+    assert_eq!(scheduler.poll(later(limits().wait_max.max(SECOND))), Some(Action::Cut(INGESTED)));
+    let mut full = self::scheduler();
+    full.set_extra_wait(extra);
+    full.appended(INGESTED, 3, 30, T0, T0);
+    assert_eq!(full.poll(T0), Some(Action::Cut(INGESTED)));
+}
+
+#[test]
 fn after_a_death_that_set_the_clock_back_nothing_waits_longer() {
     let oldest = Some((Timestamp(0), later(SECOND * 10)));
     let state = LaneState { lane: INGESTED, pending_records: 2, oldest, ..LaneState::default() };

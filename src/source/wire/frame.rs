@@ -11,6 +11,8 @@ pub enum Frame<'a> {
     Data {
         /// Its LSN; zero for messages without one.
         start: Lsn,
+        /// When it was sent, by the server's clock.
+        sent_at: Timestamp,
         /// The pgoutput message.
         body: &'a [u8],
     },
@@ -50,8 +52,9 @@ impl<'a> Frame<'a> {
             b'w' => {
                 let (start, rest) = number(rest)?;
                 let (_end, rest) = number(rest)?;
-                let (_sent_at, body) = number(rest)?;
-                Ok(Self::Data { start: Lsn(start), body })
+                let (sent_at, body) = number(rest)?;
+                let sent_at = Timestamp::from_postgres(sent_at.cast_signed());
+                Ok(Self::Data { start: Lsn(start), sent_at, body })
             }
             b'k' => {
                 let (end, rest) = number(rest)?;
@@ -111,12 +114,13 @@ mod tests {
     use proptest::prelude::*;
 
     const KEEPALIVE: &[u8] = b"k\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\0\x01";
-    const DATA: &[u8] = b"w\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x06\0\0\0\0\0\0\0\0body";
+    const DATA: &[u8] = b"w\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x06\0\0\0\0\0\0\0\x07body";
 
     #[test]
     fn frames_are_read_and_none_of_their_truncations() {
         assert_eq!(Frame::parse(KEEPALIVE), Ok(Frame::Keepalive { end: Lsn(7), reply_requested: true }));
-        assert_eq!(Frame::parse(DATA), Ok(Frame::Data { start: Lsn(5), body: b"body" }));
+        let sent_at = Timestamp::from_postgres(7);
+        assert_eq!(Frame::parse(DATA), Ok(Frame::Data { start: Lsn(5), sent_at, body: b"body" }));
         for length in 0..KEEPALIVE.len() {
             assert!(Frame::parse(&KEEPALIVE[..length]).is_err());
         }

@@ -1,6 +1,7 @@
 //! The transitions of a lane. Each method is one event, and leaves the lane consistent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::replay_range::ReplayRange;
 use super::timer::Timer;
@@ -22,9 +23,16 @@ pub(in crate::deliver) enum Begun {
 
 impl Lane {
     /// Records were spooled.
-    pub(in crate::deliver) fn appended(&mut self, records: u64, bytes: u64, spooled: Uptime) {
+    pub(in crate::deliver) fn appended(
+        &mut self,
+        records: u64,
+        bytes: u64,
+        spooled: Uptime,
+        extra_wait: Duration,
+    ) {
         self.pending_records += records;
         self.pending_bytes += bytes;
+        self.extra_wait = extra_wait;
         self.set_oldest(self.oldest.or(Some(spooled)));
     }
 
@@ -270,7 +278,7 @@ impl Lane {
 
     pub(super) fn set_oldest(&mut self, oldest: Option<Uptime>) {
         self.oldest = oldest;
-        let wait = self.webhook.as_ref().map(|webhook| webhook.limits.wait_max);
+        let wait = self.webhook.as_ref().map(|webhook| webhook.limits.wait_max + self.extra_wait);
         self.timers.set(Timer::BatchWait, oldest.zip(wait).map(|(oldest, wait)| oldest.plus(wait)));
     }
 
