@@ -189,13 +189,13 @@ impl Postgres {
         self.sending = None;
     }
 
-    /// The next `messages` messages, as many as there are.
-    pub fn send(&mut self, messages: usize) -> Option<FrameBlock> {
+    /// The next `messages` messages, as many as there are, sent now.
+    pub fn send(&mut self, messages: usize, now: Timestamp) -> Option<FrameBlock> {
         let mut out = BytesMut::new();
         for _ in 0..messages {
             let Some(sending) = &mut self.sending else { break };
             let Some(transaction) = self.transactions.get(sending.transaction) else { break };
-            sending.next(transaction, &mut out);
+            sending.next(transaction, now, &mut out);
         }
         (!out.is_empty()).then(|| FrameBlock::of(out.freeze()))
     }
@@ -220,10 +220,10 @@ impl Postgres {
 }
 
 impl Sending {
-    fn next(&mut self, transaction: &Transaction, out: &mut BytesMut) {
+    fn next(&mut self, transaction: &Transaction, now: Timestamp, out: &mut BytesMut) {
         let Transaction { commit, end, committed_at, changes } = transaction;
         match self.message.checked_sub(1) {
-            None => data(out, |out| {
+            None => data(out, now, |out| {
                 out.put_u8(b'B');
                 out.put_u64(commit.0);
                 out.put_i64(committed_at.to_postgres());
@@ -231,12 +231,12 @@ impl Sending {
             }),
             Some(at) if at < changes.len() => {
                 if !std::mem::replace(&mut self.described, true) {
-                    describe(out);
+                    describe(out, now);
                 }
-                data(out, |out| put_change(out, &changes[at]));
+                data(out, now, |out| put_change(out, &changes[at]));
             }
             Some(_) => {
-                data(out, |out| {
+                data(out, now, |out| {
                     out.put_slice(b"C\0");
                     out.put_u64(commit.0);
                     out.put_u64(end.0);
@@ -327,7 +327,7 @@ fn text(out: &mut BytesMut, value: Option<&str>) {
 }
 
 /// Relation messages: once a connection, before the first change.
-fn describe(out: &mut BytesMut) {
+fn describe(out: &mut BytesMut, now: Timestamp) {
     let columns = [
         ("id", 20),
         ("key", 25),
@@ -340,7 +340,7 @@ fn describe(out: &mut BytesMut) {
         ("deleted_at", 1184),
     ];
     for (oid, name, columns) in [(OTHER, "others", &columns[1..2]), (DOCUMENTS, "documents", &columns[..])] {
-        data(out, |out| {
+        data(out, now, |out| {
             out.put_u8(b'R');
             out.put_u32(oid);
             out.put_slice(b"public\0");
@@ -358,10 +358,11 @@ fn describe(out: &mut BytesMut) {
     }
 }
 
-fn data(out: &mut BytesMut, body: impl FnOnce(&mut BytesMut)) {
+fn data(out: &mut BytesMut, sent_at: Timestamp, body: impl FnOnce(&mut BytesMut)) {
     copy_data(out, |out| {
         out.put_u8(b'w');
-        out.put_bytes(0, 24);
+        out.put_bytes(0, 16);
+        out.put_i64(sent_at.to_postgres());
         body(out);
     });
 }

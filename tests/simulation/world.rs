@@ -100,7 +100,7 @@ pub fn flood(seed: u64, folder: &Path, rows: usize) -> Result<Figures, String> {
     world.boot()?;
     world.connect();
     world.postgres.flood(&mut world.random, rows, world.wall);
-    while let Some(block) = world.postgres.send(usize::MAX) {
+    while let Some(block) = world.postgres.send(usize::MAX, world.wall) {
         world.process.as_ref().expect("it was booted").hand_over(block);
     }
     let ended = world.end_faults();
@@ -173,7 +173,7 @@ impl World {
             }
             _ => {
                 let messages = self.random.random_range(1..12);
-                self.postgres.send(messages)
+                self.postgres.send(messages, self.wall)
             }
         };
         if let (Some(process), Some(block)) = (&self.process, block) {
@@ -397,7 +397,7 @@ impl World {
                 self.connect();
             }
             if let Some(process) = &self.process {
-                while let Some(block) = self.postgres.send(64) {
+                while let Some(block) = self.postgres.send(64, self.wall) {
                     process.hand_over(block);
                 }
                 self.postgres.keepalive(true).into_iter().for_each(|block| process.hand_over(block));

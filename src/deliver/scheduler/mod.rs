@@ -11,6 +11,7 @@ use foldhash::{HashMap, HashMapExt as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::extra_wait::ExtraWait;
 use self::lane::{Begun, Decision, Due, GiveUp, Lane, Phase, RateLimiters, Settled};
 use self::retry::Outcome;
 use self::slots::{Limit, SlotQueue, Turn};
@@ -21,6 +22,7 @@ use crate::spool::{Batch, LaneState};
 use crate::time::Uptime;
 
 pub(in crate::deliver) mod condition;
+mod extra_wait;
 mod health;
 pub(in crate::deliver) mod lane;
 mod order;
@@ -54,8 +56,7 @@ pub(in crate::deliver) struct Scheduler {
     /// Of the replays that run.
     rate_limiters: RateLimiters,
     lane_bytes_max: u64,
-    /// How much longer than `batch.wait_max_ms` what is appended may wait for more.
-    extra_wait: Duration,
+    extra_wait: ExtraWait,
     /// Nothing new is started.
     held: bool,
 }
@@ -68,7 +69,7 @@ impl Scheduler {
             slots: SlotQueue::new(in_flight_max, hosts),
             rate_limiters: RateLimiters::new(),
             lane_bytes_max,
-            extra_wait: Duration::ZERO,
+            extra_wait: ExtraWait::default(),
             held: false,
         }
     }
@@ -112,8 +113,15 @@ impl Scheduler {
     }
 
     /// What is appended from now on may wait so much longer for more than `batch.wait_max_ms`.
-    pub(in crate::deliver) fn set_extra_wait(&mut self, extra_wait: Duration) {
-        self.extra_wait = extra_wait;
+    pub(in crate::deliver) fn set_extra_wait(&mut self, wait: Duration, now: Uptime) {
+        if self.extra_wait.set(wait, now) {
+            self.end_extra_waits(now);
+        }
+    }
+
+    fn end_extra_waits(&mut self, now: Uptime) {
+        let waiting = self.lanes.iter_mut().filter_map(|(no, lane)| lane.end_extra_wait().then_some(*no));
+        waiting.collect::<Vec<LaneNo>>().into_iter().for_each(|no| self.reschedule(no, now));
     }
 
     /// Limits or webhooks changed: lanes that wait for a slot wait for it as what they are now.
@@ -136,12 +144,15 @@ impl Scheduler {
         now: Uptime,
     ) {
         let Some(lane) = self.lanes.get_mut(&no) else { return };
-        lane.appended(records, bytes, spooled, self.extra_wait);
+        lane.appended(records, bytes, spooled, self.extra_wait.wait());
         self.reschedule(no, now);
     }
 
     /// The next thing to do, if there is one now.
     pub(in crate::deliver) fn poll(&mut self, now: Uptime) -> Option<Action> {
+        if self.extra_wait.ends(now) {
+            self.end_extra_waits(now);
+        }
         while let Some((at, no)) = self.wake_ups.first().copied().filter(|(at, _)| *at <= now) {
             self.wake_ups.remove(&(at, no));
             let Some(lane) = self.lanes.get_mut(&no) else { continue };
@@ -161,7 +172,13 @@ impl Scheduler {
     /// When to poll again, if nothing happens before.
     pub(in crate::deliver) fn deadline(&self) -> Option<Uptime> {
         let rate = self.slots.deadline().filter(|_| !self.held);
-        self.wake_ups.first().map(|(at, _)| *at).into_iter().chain(rate).min()
+        self.wake_ups
+            .first()
+            .map(|(at, _)| *at)
+            .into_iter()
+            .chain(rate)
+            .chain(self.extra_wait.ends_at())
+            .min()
     }
 
     /// A cut is durable: its batch goes out next.

@@ -36,6 +36,15 @@ impl Lane {
         self.set_oldest(self.oldest.or(Some(spooled)));
     }
 
+    /// It no longer waits longer than `batch.wait_max_ms`. Returns whether it did.
+    pub(in crate::deliver) fn end_extra_wait(&mut self) -> bool {
+        let waited = !std::mem::take(&mut self.extra_wait).is_zero();
+        if waited {
+            self.set_oldest(self.oldest);
+        }
+        waited
+    }
+
     /// It got a slot, for `work`.
     pub(in crate::deliver) fn begin(&mut self, work: Work, slot: SlotKey) -> Begun {
         self.work = work;
