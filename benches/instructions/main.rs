@@ -70,7 +70,7 @@ fn inserts() -> FrameBlock {
 
 fn sent(mut postgres: Postgres) -> FrameBlock {
     postgres.start(postgres::START);
-    postgres.send(100_000).unwrap()
+    postgres.send(100_000, NOW).unwrap()
 }
 
 /// A sidecar whose capture has the block, and has not applied it. Its requests are collected.

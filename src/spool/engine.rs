@@ -100,6 +100,11 @@ pub trait EngineReader: Debug + Send {
     /// The first chunk of `lane` that ends at `seq` or later.
     fn chunk_holding(&self, lane: LaneNo, seq: Seq) -> Result<Option<Chunk>, SpoolError>;
 
+    /// The first chunk of `lane` that ends at `seq` or later, and the next ones until they have `records` records or
+    /// `bytes` of fragments.
+    fn chunks_from(&self, lane: LaneNo, seq: Seq, records: u32, bytes: u64)
+    -> Result<Vec<Chunk>, SpoolError>;
+
     /// The last record of `lane` that was spooled at `before` or earlier.
     fn last_spooled_by(&self, lane: LaneNo, before: Uptime) -> Result<Option<Seq>, SpoolError>;
 

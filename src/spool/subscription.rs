@@ -77,10 +77,18 @@ impl Subscription {
         &self.reader
     }
 
-    /// The first received chunk of `lane` that ends at `seq` or later.
-    pub fn chunk_holding(&self, lane: LaneNo, seq: Seq) -> Result<Option<Chunk>, SpoolError> {
-        let found = self.reader.chunk_holding(lane, seq)?;
-        Ok(found.filter(|chunk| chunk.last <= self.received))
+    /// The first received chunk of `lane` that ends at `seq` or later, and the next ones until they have `records`
+    /// records or `bytes` of fragments.
+    pub fn chunks_from(
+        &self,
+        lane: LaneNo,
+        seq: Seq,
+        records: u32,
+        bytes: u64,
+    ) -> Result<Vec<Chunk>, SpoolError> {
+        let mut found = self.reader.chunks_from(lane, seq, records, bytes)?;
+        found.retain(|chunk| chunk.last <= self.received);
+        Ok(found)
     }
 
     /// The last received record of `lane` that was spooled at `before` or earlier.

@@ -19,8 +19,8 @@ pub(in crate::deliver) struct LaneReader {
     subscription: Subscription,
     recent: HashMap<LaneNo, Recent>,
     recent_bytes: usize,
-    /// The chunk that was last read for a lane. It may serve several cuts.
-    read: HashMap<LaneNo, Chunk>,
+    /// The chunks that were last read for a lane, none between them left out. They may serve several cuts.
+    read: HashMap<LaneNo, VecDeque<Chunk>>,
     read_bytes: usize,
     bytes_max: usize,
     /// Every chunk after this was received.
@@ -130,8 +130,13 @@ impl LaneReader {
                 self.recent_bytes -= behind.packed.len();
             }
         }
-        if self.read.get(&lane).is_some_and(|read| read.last <= through) {
-            self.read_bytes -= self.read.remove(&lane).map_or(0, |read| read.packed.len());
+        if let Some(read) = self.read.get_mut(&lane) {
+            while let Some(behind) = read.pop_front_if(|chunk| chunk.last <= through) {
+                self.read_bytes -= behind.packed.len();
+            }
+            if read.is_empty() {
+                self.read.remove(&lane);
+            }
         }
     }
 
@@ -147,7 +152,8 @@ impl LaneReader {
         let mut head = Candidates { chunks: Vec::new(), after };
         let (mut counted, mut measured, mut seq) = (0_u64, 0_u64, Seq(after.0 + 1));
         while counted < u64::from(records) && measured < bytes {
-            let Some(chunk) = self.chunk_holding(kind, lane, seq)? else { break };
+            let left = (records.saturating_sub(u32::try_from(counted).unwrap_or(u32::MAX)), bytes - measured);
+            let Some(chunk) = self.chunk_holding(kind, lane, seq, left)? else { break };
             seq = Seq(chunk.last.0 + 1);
             if chunk.first > after {
                 counted += u64::from(chunk.records);
@@ -190,7 +196,7 @@ impl LaneReader {
         limit: usize,
     ) -> Result<Vec<(u64, Seq)>, SpoolError> {
         let (mut found, mut seq) = (Vec::new(), Seq(after.0 + 1));
-        while let Some(chunk) = self.chunk_holding(ReadScope::Settled, lane, seq)? {
+        while let Some(chunk) = self.chunk_holding(ReadScope::Settled, lane, seq, ONE)? {
             for record in records_of(&chunk, after) {
                 let record = record?;
                 if record.seq >= until || found.len() >= limit {
@@ -209,43 +215,60 @@ impl LaneReader {
         lane: LaneNo,
         after: Seq,
     ) -> Result<Option<Uptime>, SpoolError> {
-        Ok(self.chunk_holding(ReadScope::Pending, lane, Seq(after.0 + 1))?.map(|chunk| chunk.spooled_uptime))
+        let chunk = self.chunk_holding(ReadScope::Pending, lane, Seq(after.0 + 1), ONE)?;
+        Ok(chunk.map(|chunk| chunk.spooled_uptime))
     }
 
+    /// `ahead`: records and bytes that are wanted from there on. Where it is read from the disk, so are they.
     fn chunk_holding(
         &mut self,
         kind: ReadScope,
         lane: LaneNo,
         seq: Seq,
+        ahead: (u32, u64),
     ) -> Result<Option<Chunk>, SpoolError> {
         let recent = recent(&mut self.recent, lane, self.started_after);
         if kind == ReadScope::Pending && seq >= recent.complete_from {
             let at = recent.chunks.partition_point(|chunk| chunk.last < seq);
             return Ok(recent.chunks.get(at).cloned());
         }
-        if let Some(read) = self.read.get(&lane).filter(|read| read.first <= seq && seq <= read.last) {
-            return Ok(Some(read.clone()));
+        if let Some(read) = self.read.get(&lane)
+            && read.front().is_some_and(|first| first.first <= seq)
+            && let Some(chunk) = read.get(read.partition_point(|chunk| chunk.last < seq))
+        {
+            return Ok(Some(chunk.clone()));
         }
+        let (records, bytes) = ahead;
         let found = match kind {
-            ReadScope::Pending => self.subscription.chunk_holding(lane, seq)?,
-            ReadScope::Settled => self.subscription.reader().chunk_holding(lane, seq)?,
+            ReadScope::Pending => self.subscription.chunks_from(lane, seq, records, bytes)?,
+            ReadScope::Settled => self.subscription.reader().chunks_from(lane, seq, records, bytes)?,
         };
-        if let Some(chunk) = &found {
-            if self.read_bytes + chunk.packed.len() > self.bytes_max {
-                self.read.clear();
-                self.read_bytes = 0;
-            }
-            self.read_bytes += chunk.packed.len();
-            let before = self.read.insert(lane, chunk.clone());
-            self.read_bytes -= before.map_or(0, |before| before.packed.len());
+        let first = found.first().cloned();
+        self.keep(lane, found.into());
+        Ok(first)
+    }
+
+    /// Keeps what was read for a lane, in place of what was before.
+    fn keep(&mut self, lane: LaneNo, mut chunks: VecDeque<Chunk>) {
+        let mut bytes = packed_bytes(&chunks);
+        while bytes > self.bytes_max && chunks.len() > 1 {
+            bytes -= chunks.pop_back().map_or(0, |last| last.packed.len());
         }
-        Ok(found)
+        self.read_bytes -= self.read.remove(&lane).map_or(0, |before| packed_bytes(&before));
+        if self.read_bytes + bytes > self.bytes_max {
+            self.read.clear();
+            self.read_bytes = 0;
+        }
+        if !chunks.is_empty() {
+            self.read_bytes += bytes;
+            self.read.insert(lane, chunks);
+        }
     }
 }
 
 impl Recent {
     fn bytes(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.packed.len()).sum()
+        packed_bytes(&self.chunks)
     }
 
     fn forget(&mut self) {
@@ -302,6 +325,10 @@ impl Candidates {
     }
 }
 
+fn packed_bytes(chunks: &VecDeque<Chunk>) -> usize {
+    chunks.iter().map(|chunk| chunk.packed.len()).sum()
+}
+
 fn records_of(chunk: &Chunk, after: Seq) -> impl Iterator<Item = Result<Record<'_>, SpoolError>> {
     chunk
         .records()
@@ -314,80 +341,8 @@ fn recent(lanes: &mut HashMap<LaneNo, Recent>, lane: LaneNo, started_after: Seq)
     lanes.entry(lane).or_insert_with(|| Recent { chunks: VecDeque::new(), complete_from })
 }
 
+/// A chunk alone.
+const ONE: (u32, u64) = (1, 1);
+
 #[cfg(test)]
-mod tests {
-    use std::sync::{Arc, mpsc};
-
-    use rand::rngs::StdRng;
-    use rand::{Rng as _, SeedableRng as _};
-
-    use super::*;
-    use crate::position::Lsn;
-    use crate::record::{Callback, WaitsFor};
-    use crate::spool::{Group, GroupBuilder, Op, Options, Spool};
-
-    /// Lanes fill and are cut, settled and cut again, with room for a few chunks only, some of which
-    /// came without their bytes: what is read is always what was spooled.
-    #[test]
-    fn what_is_read_is_what_was_spooled_whatever_was_forgotten() {
-        for seed in 0..8 {
-            println!("seed {seed}");
-            let folder = tempfile::tempdir().unwrap();
-            let options = Options { bytes_max: 1 << 30, retain: std::time::Duration::from_secs(1) };
-            let spool = Spool::open(folder.path(), options).unwrap().spool;
-            let (sender, committed) = mpsc::channel();
-            let subscription = spool.subscribe(300, move |appended| sender.send(appended).unwrap());
-            let mut lane_reader = LaneReader::new(subscription.unwrap(), 300);
-            let mut rng = StdRng::seed_from_u64(seed);
-            let mut builder = GroupBuilder::new(Seq(0));
-            let mut pending: [Vec<(Seq, String)>; 3] = Default::default();
-            let mut cursors = [Seq(0); 3];
-            for _ in 0..60 {
-                for _ in 0..rng.random_range(0..8) {
-                    let lane = rng.random_range(0..3);
-                    let fragment = "x".repeat(rng.random_range(1..40));
-                    let no = LaneNo::new(ProjectNo(0), Callback::ALL[lane]);
-                    let position = Position { commit: Lsn(1), number: 1 };
-                    let seq =
-                        builder.push(no, position, Timestamp(0), WaitsFor::default(), 0, fragment.as_bytes());
-                    pending[lane].push((seq, fragment));
-                }
-                let chunks = builder.finish(Timestamp(0), Uptime(0));
-                spool.apply(Op::Commit(Arc::new(Group { chunks, ..Group::default() }))).unwrap();
-                let received = committed.try_iter().flat_map(|appended| lane_reader.receive(appended).1);
-                for mut chunk in received.collect::<Vec<_>>() {
-                    if rng.random_range(0..8) == 0 {
-                        chunk.packed = bytes::Bytes::new();
-                    }
-                    lane_reader.offer(chunk);
-                }
-                let lane = rng.random_range(0..3);
-                let (no, left) = (LaneNo::new(ProjectNo(0), Callback::ALL[lane]), &mut pending[lane]);
-                let Some(most) = left.len().checked_sub(1) else { continue };
-                let (skipped, take) = (rng.random_range(0..=most), rng.random_range(1..6));
-                let after = skipped.checked_sub(1).map_or(cursors[lane], |before| left[before].0);
-                let expected: Vec<_> = left.iter().skip(skipped).take(take).collect();
-                let head = lane_reader
-                    .read(ReadScope::Pending, no, after, u32::try_from(take).unwrap(), u64::MAX)
-                    .unwrap();
-                let fragments = expected.iter().map(|(_, fragment)| fragment.as_bytes());
-                let encoded = head.encode(take).unwrap();
-                assert_eq!(encoded.body, body(no.callback(), fragments));
-                assert_eq!(encoded.ends, (expected[0].0, expected[expected.len() - 1].0));
-                if rng.random_bool(0.5) {
-                    cursors[lane] = left[skipped].0;
-                    left.drain(..=skipped);
-                    lane_reader.settled(no, cursors[lane]);
-                }
-            }
-            let held =
-                |chunks: &mut dyn Iterator<Item = &Chunk>| chunks.map(|c| c.packed.len()).sum::<usize>();
-            let recent = held(&mut lane_reader.recent.values().flat_map(|recent| &recent.chunks));
-            assert_eq!(
-                (lane_reader.recent_bytes, lane_reader.read_bytes),
-                (recent, held(&mut lane_reader.read.values()))
-            );
-            assert!(lane_reader.recent_bytes <= 300 && lane_reader.read_bytes <= 300);
-        }
-    }
-}
+mod tests;

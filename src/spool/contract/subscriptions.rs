@@ -91,7 +91,7 @@ pub(in crate::spool) fn what_was_not_received_is_not_read(factory: impl EngineFa
     let mut subscription = spool.subscribe(0, move |appended| sender.send(appended).unwrap()).unwrap();
     let (before, after) = (subscription.received(), Seq(u64::from(2 * LANES + 1)));
     (0..LANES).for_each(|_| drop(spool.apply(group(&mut builder, &mut known)).unwrap()));
-    assert_eq!(subscription.chunk_holding(lane, next(before)).unwrap(), None);
+    assert_eq!(subscription.chunks_from(lane, next(before), 1, 1).unwrap(), []);
     assert_eq!(subscription.last_spooled_by(lane, Uptime(9)).unwrap(), Some(before));
     assert_eq!(subscription.seq_freeing(lane, Seq(0), 100).unwrap(), Some(before));
     for appended in committed.try_iter() {
@@ -99,6 +99,6 @@ pub(in crate::spool) fn what_was_not_received_is_not_read(factory: impl EngineFa
         // There was no room for bytes in the queue.
         assert!(chunks.iter().all(|chunk| chunk.packed.is_empty()));
     }
-    let found = subscription.chunk_holding(lane, next(before)).unwrap().unwrap();
+    let found = subscription.chunks_from(lane, next(before), 1, 1).unwrap().remove(0);
     assert_eq!((found.last, subscription.received()), (after, after));
 }

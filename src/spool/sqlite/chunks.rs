@@ -49,21 +49,38 @@ pub(super) fn chunk_holding(
     lane: LaneNo,
     seq: Seq,
 ) -> Result<Option<Chunk>, SpoolError> {
+    Ok(chunks_from(connection, lane, seq, 1, u64::MAX)?.pop())
+}
+
+/// The chunks of `lane` that end at `seq` or later, their checksums checked: the first, and the next ones until they
+/// have `records` records or `bytes` of fragments.
+pub(super) fn chunks_from(
+    connection: &Connection,
+    lane: LaneNo,
+    seq: Seq,
+    records: u32,
+    bytes: u64,
+) -> Result<Vec<Chunk>, SpoolError> {
     let mut found = connection
-        .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM chunk WHERE lane = ?1 AND last >= ?2 ORDER BY last LIMIT 1"
-        ))
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM chunk WHERE lane = ?1 AND last >= ?2 ORDER BY last"))
         .map_err(failed)?;
     let mut rows = found.query(params![lane.0.cast_signed(), seq.0.cast_signed()]).map_err(failed)?;
-    let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
-    let (chunk, sum) = read_chunk(row).map_err(failed)?;
-    if chunk_sum(&chunk) != sum {
-        return Err(SpoolError::Damaged(format!(
-            "the chunk of records {} to {}",
-            chunk.first.0, chunk.last.0
-        )));
+    let (mut chunks, mut counted, mut measured) = (Vec::new(), 0, 0);
+    while (chunks.is_empty() || counted < records && measured < bytes)
+        && let Some(row) = rows.next().map_err(failed)?
+    {
+        let (chunk, sum) = read_chunk(row).map_err(failed)?;
+        if chunk_sum(&chunk) != sum {
+            return Err(SpoolError::Damaged(format!(
+                "the chunk of records {} to {}",
+                chunk.first.0, chunk.last.0
+            )));
+        }
+        counted += chunk.records;
+        measured += chunk.fragment_bytes;
+        chunks.push(chunk);
     }
-    Ok(Some(chunk))
+    Ok(chunks)
 }
 
 fn read_chunk(row: &Row<'_>) -> rusqlite::Result<(Chunk, i64)> {

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::access::{all_credentials, audit_before};
 use super::attempts::{attempts_of, last_attempt_of};
 use super::batches::{find_batch, last_batch};
-use super::chunks::{chunk_holding, last_spooled_by, seq_freeing};
+use super::chunks::{chunk_holding, chunks_from, last_spooled_by, seq_freeing};
 use super::dead_letters::{
     dead_letter_holding, dead_letters_after, discarded_within, find_dead_letter, last_dead_letter,
     next_redelivery,
@@ -61,6 +61,16 @@ impl EngineReader for SqliteReader {
 
     fn chunk_holding(&self, lane: LaneNo, seq: Seq) -> Result<Option<Chunk>, SpoolError> {
         chunk_holding(&self.connection, lane, seq)
+    }
+
+    fn chunks_from(
+        &self,
+        lane: LaneNo,
+        seq: Seq,
+        records: u32,
+        bytes: u64,
+    ) -> Result<Vec<Chunk>, SpoolError> {
+        chunks_from(&self.connection, lane, seq, records, bytes)
     }
 
     fn last_spooled_by(&self, lane: LaneNo, before: Uptime) -> Result<Option<Seq>, SpoolError> {
