@@ -139,6 +139,8 @@ fn the_url_of_tokens_passes_the_same_check_of_addresses() {
     let mut fixture = Setup::new([hook(&receiver, "http://169.254.169.254/token")]).start();
     fixture.spool(Ingested, &["a"]);
     fixture.wait("a failure", |lanes| !lanes[0].in_flight && lanes[0].failures > 0);
+    // It waits until the outcome is written.
+    fixture.deliver.stop(Duration::from_secs(5));
     let (outcome, detail) = attempts(&fixture).remove(0);
     assert!(outcome == "token" && detail.contains("metadata"), "{outcome}: {detail}");
     assert!(receiver.received().is_empty());

@@ -120,7 +120,9 @@ impl Sidecar {
             "host: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}",
             body.len()
         );
-        write!(stream, "{method} {path} HTTP/1.1\r\n{head}\r\n\r\n{body}").ok()?;
+        // In one piece: an answer that does not need the body may come, with the end, before a second one is sent.
+        let request = format!("{method} {path} HTTP/1.1\r\n{head}\r\n\r\n{body}");
+        stream.write_all(request.as_bytes()).ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let status = answer.split(' ').nth(1)?.parse().ok()?;
