@@ -154,7 +154,7 @@ fn updates(changes: u64) -> Vec<Work> {
 fn sizes(changes: u64) -> Vec<Work> {
     let small = changes / 4 / 200 * 200;
     let mut works = Vec::new();
-    for documents in [10_000, 100_000, 1_000_000] {
+    for documents in [10_000, 100_000, 1_000_000, 10_000_000] {
         let far = format!(
             "ARRAY(SELECT ((t * 100 + g)::bigint * 7919 * 31) % {documents} + 1 FROM generate_series(0, 99) g)"
         );
