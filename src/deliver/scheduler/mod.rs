@@ -121,7 +121,10 @@ impl Scheduler {
 
     fn end_extra_waits(&mut self, now: Uptime) {
         let waiting = self.lanes.iter_mut().filter_map(|(no, lane)| lane.end_extra_wait().then_some(*no));
-        waiting.collect::<Vec<LaneNo>>().into_iter().for_each(|no| self.reschedule(no, now));
+        // In an order that is the same in every run: that of a hash map is not.
+        for no in waiting.collect::<BTreeSet<LaneNo>>() {
+            self.reschedule(no, now);
+        }
     }
 
     /// Limits or webhooks changed: lanes that wait for a slot wait for it as what they are now.
