@@ -247,8 +247,8 @@ impl CaptureLoop {
         stream_applier.count();
         self.submitted = position;
         self.submitted_at = self.clock.uptime();
-        self.group_writer.extra_wait = self.catch_up.extra_wait(stream_applier.behind, self.submitted_at);
-        self.group_writer.submit(Some(position));
+        let extra_wait = self.catch_up.extra_wait(stream_applier.behind, self.submitted_at);
+        self.group_writer.submit(Some(position), extra_wait);
         self.reply_requested = false;
     }
 

@@ -66,8 +66,6 @@ pub struct GroupWriter {
     facts: Vec<(Fact, Option<Vec<u8>>)>,
     taken_at: Option<Timestamp>,
     changes: usize,
-    /// Of the next group.
-    pub(super) extra_wait: Duration,
     /// The last submit of changes; `None`: the memory of what they cached was given back.
     changed_at: Option<Uptime>,
     record_counts: [u64; 3],
@@ -121,7 +119,6 @@ impl GroupWriter {
             facts: Vec::new(),
             taken_at: None,
             changes: 0,
-            extra_wait: Duration::ZERO,
             changed_at: None,
             record_counts: [0; 3],
             results: mpsc::channel(),
@@ -236,8 +233,8 @@ impl GroupWriter {
         self.retry_at.is_some()
     }
 
-    /// Submits the group, with the stream's position after it.
-    pub(crate) fn submit(&mut self, position: Option<StreamPosition>) {
+    /// Submits the group, with the stream's position after it. `extra_wait` is as in [`Group`].
+    pub(crate) fn submit(&mut self, position: Option<StreamPosition>, extra_wait: Duration) {
         let (shadow, growth) = self.shadow.take();
         let group = Group {
             chunks: self.builder.finish(self.clock.wall(), self.clock.uptime()),
@@ -247,7 +244,7 @@ impl GroupWriter {
             projects: self.projects.take_new(),
             facts: std::mem::take(&mut self.facts),
             taken_at: self.taken_at.take(),
-            extra_wait: std::mem::take(&mut self.extra_wait),
+            extra_wait,
         };
         if std::mem::take(&mut self.changes) > 0 {
             self.changed_at = Some(self.clock.uptime());

@@ -150,19 +150,19 @@ impl LaneReader {
         bytes: u64,
     ) -> Result<Candidates, SpoolError> {
         let mut head = Candidates { chunks: Vec::new(), after };
-        let (mut counted, mut measured, mut seq) = (0_u64, 0_u64, Seq(after.0 + 1));
-        while counted < u64::from(records) && measured < bytes {
-            let left = (records.saturating_sub(u32::try_from(counted).unwrap_or(u32::MAX)), bytes - measured);
-            let Some(chunk) = self.chunk_holding(kind, lane, seq, left)? else { break };
+        let (mut records_left, mut bytes_left, mut seq) = (records, bytes, Seq(after.0 + 1));
+        while records_left > 0 && bytes_left > 0 {
+            let ahead = (records_left, bytes_left);
+            let Some(chunk) = self.chunk_holding(kind, lane, seq, ahead)? else { break };
             seq = Seq(chunk.last.0 + 1);
             if chunk.first > after {
-                counted += u64::from(chunk.records);
-                measured += chunk.fragment_bytes;
+                records_left = records_left.saturating_sub(chunk.records);
+                bytes_left = bytes_left.saturating_sub(chunk.fragment_bytes);
             } else {
                 // Only a part of it is after the cursor.
                 for record in records_of(&chunk, after) {
-                    counted += 1;
-                    measured += record?.fragment.len() as u64;
+                    records_left = records_left.saturating_sub(1);
+                    bytes_left = bytes_left.saturating_sub(record?.fragment.len() as u64);
                 }
             }
             head.chunks.push(chunk);

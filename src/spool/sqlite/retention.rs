@@ -53,12 +53,12 @@ impl Store {
     }
 
     pub(super) fn is_nearly_full(&self) -> bool {
-        self.meta.live_bytes > self.removing_from() || self.room != Room::Open
+        self.is_crowded() || self.room != Room::Open
     }
 
-    /// Three quarters: from here on, delivered records make room.
-    fn removing_from(&self) -> u64 {
-        self.bytes_max / 4 * 3
+    /// From three quarters on, delivered records make room.
+    fn is_crowded(&self) -> bool {
+        self.meta.live_bytes > self.bytes_max / 4 * 3
     }
 
     fn room_after_step(&self, more: bool) -> Room {
@@ -74,14 +74,13 @@ impl Store {
 
     fn sweep_step(&mut self, cutoff: Timestamp) -> Result<RetentionStep, SpoolError> {
         let mut swept = RetentionStep { more: self.sweep_old_rows(cutoff)?, records: 0 };
-        if self.meta.live_bytes <= self.removing_from() && !self.holds_chunks_before(cutoff)? {
+        if !self.is_crowded() && !self.holds_chunks_before(cutoff)? {
             return Ok(swept);
         }
         let mut candidates = self.candidates()?;
         let mut left = STEP_CHUNKS;
         while let Some(Reverse(chunk)) = candidates.pop() {
-            let crowded = self.meta.live_bytes > self.removing_from();
-            if !crowded && chunk.spooled_at >= cutoff {
+            if !self.is_crowded() && chunk.spooled_at >= cutoff {
                 // An older one may follow in another lane, but not by more than a group.
                 break;
             }
@@ -94,7 +93,7 @@ impl Store {
             self.remove_chunk(chunk)?;
             candidates.extend(self.candidate_after(chunk.lane, chunk.last)?.map(Reverse));
         }
-        let crowded = self.meta.live_bytes > self.removing_from() && candidates.is_empty();
+        let crowded = self.is_crowded() && candidates.is_empty();
         // Dead letters go only where no replay is left that could go.
         if crowded && !self.is_replaying()? && self.expire_fullest_dead_letter()? {
             swept.more = true;

@@ -142,6 +142,6 @@ fn error(lane: &LaneStatus) -> Option<(String, String)> {
     let class = lane.class.map(Class::name).unwrap_or_default();
     Some((
         format!("{answer} {}", t::project::cause(&cause, class)),
-        lane.remedy.clone().unwrap_or_default().into_owned(),
+        lane.remedy.as_deref().unwrap_or_default().to_owned(),
     ))
 }
