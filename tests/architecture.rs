@@ -67,7 +67,7 @@ const PURE: &[&str] = &[
     "source/wire/sqlstate.rs",
     "decode/",
     "classify/",
-    "capture/catch_up.rs",
+    "capture/pace.rs",
     "capture/replica_identity.rs",
     "capture/stream_cursor.rs",
     "alert/",

@@ -28,6 +28,7 @@ pub struct Counter {
     arrived: Arc<Mutex<Vec<(u64, Instant)>>>,
     refuses: Arc<AtomicBool>,
     refused: Arc<AtomicU64>,
+    received: Arc<AtomicU64>,
 }
 
 impl Counter {
@@ -43,6 +44,7 @@ impl Counter {
             arrived: Arc::default(),
             refuses: Arc::default(),
             refused: Arc::default(),
+            received: Arc::default(),
         };
         tokio::spawn(me.clone().serve(listener));
         me
@@ -71,6 +73,11 @@ impl Counter {
     /// Records that came.
     pub fn records(&self) -> u64 {
         self.records.load(Ordering::Relaxed)
+    }
+
+    /// Requests that came, whether answered or not.
+    pub fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
     }
 
     /// Requests that were refused.
@@ -108,6 +115,7 @@ impl Counter {
 
     async fn one(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
         let body = request.into_body().collect().await.unwrap().to_bytes();
+        self.received.fetch_add(1, Ordering::Relaxed);
         let delay = self.delay.load(Ordering::Relaxed);
         if delay > 0 {
             // The pace of a slow receiver.

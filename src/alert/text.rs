@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::message::{Alert, AlertKind, AlertWebhook};
 use super::subject::{Detail, Group, Subject};
+use crate::amount::count;
 use crate::time::Timestamp;
 
 /// The alert about `subject`.
@@ -46,8 +47,9 @@ fn text(subject: &Subject, group: &Group) -> String {
     match (subject.kind, &subject.detail) {
         (AlertKind::DeadLetters, Detail::DeadLetters { reason }) => {
             let records: u64 = group.listed.iter().filter_map(|webhook| webhook.records).sum();
+            let records = count(records, "record", "records");
             format!(
-                "{records} records of {who} became dead letters ({reason}). `sidecar dead-letters list` shows them, `redeliver` sends them again."
+                "{records} of {who} became dead letters ({reason}). `sidecar dead-letters list` shows them, `redeliver` sends them again."
             )
         }
         (AlertKind::GivingUp, Detail::Failure { cause, percent: 100, .. }) => {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::apply_error::ApplyError;
-use super::catch_up::CatchUp;
 use super::group_writer::GroupWriter;
 use super::notification::Notification;
+use super::pace;
 use super::stream_applier::{Applied, CatalogLookup, Documents, StreamApplier};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -55,7 +55,6 @@ pub struct CaptureLoop {
     reply_requested: bool,
     submitted: StreamPosition,
     submitted_at: Uptime,
-    catch_up: CatchUp,
     stopping: bool,
     /// The spool can no longer be written.
     failed: bool,
@@ -83,7 +82,6 @@ impl CaptureLoop {
             reply_requested: false,
             submitted: StreamPosition::default(),
             submitted_at: clock.uptime(),
-            catch_up: CatchUp::default(),
             stopping: false,
             failed: false,
         }
@@ -217,7 +215,7 @@ impl CaptureLoop {
             let wait = if self.reply_requested {
                 Duration::ZERO
             } else {
-                linger(self.group_writer.changes(), since_last)
+                pace::linger(self.group_writer.changes(), since_last, stream_applier.behind)
             };
             if !wait.is_zero() {
                 return wait;
@@ -247,8 +245,7 @@ impl CaptureLoop {
         stream_applier.count();
         self.submitted = position;
         self.submitted_at = self.clock.uptime();
-        let extra_wait = self.catch_up.extra_wait(stream_applier.behind, self.submitted_at);
-        self.group_writer.submit(Some(position), extra_wait);
+        self.group_writer.submit(Some(position), pace::extra_wait(stream_applier.behind));
         self.reply_requested = false;
     }
 
@@ -296,35 +293,7 @@ impl CaptureLoop {
     }
 }
 
-/// How long a group of so many changes waits for more, `since_last` after the group before it. The changes of a quiet
-/// stream are committed at once; a busy stream fills a group in this time, and small groups cost it more than that.
-fn linger(changes: usize, since_last: Duration) -> Duration {
-    let milliseconds = usize::try_from(since_last.as_millis()).unwrap_or(usize::MAX).max(1);
-    let is_busy = changes / milliseconds >= BUSY_CHANGES;
-    if is_busy { GROUP_EVERY.saturating_sub(since_last) } else { Duration::ZERO }
-}
-
-/// A stream of so many changes in a millisecond is busy.
-const BUSY_CHANGES: usize = 32;
-/// A busy stream submits a group no more often, unless it is full.
-const GROUP_EVERY: Duration = Duration::from_millis(4);
 /// The position of an idle stream is committed, and so confirmed, no more often.
 const IDLE_POSITION_EVERY: Duration = Duration::from_secs(1);
 const IDLE_WAIT: Duration = Duration::from_millis(250);
 const WAIT_FOR_SYNC: Duration = Duration::from_secs(1);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quiet_stream_does_not_linger_and_a_busy_one_does() {
-        let ms = Duration::from_millis;
-        assert_eq!(linger(1, ms(0)), Duration::ZERO);
-        assert_eq!(linger(20, ms(1)), Duration::ZERO);
-        assert_eq!(linger(1_000, ms(1_000)), Duration::ZERO, "a transaction after a pause");
-        assert_eq!(linger(100, ms(0)), ms(4));
-        assert_eq!(linger(100, ms(3)), ms(1));
-        assert_eq!(linger(1_000, ms(4)), Duration::ZERO);
-    }
-}

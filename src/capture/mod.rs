@@ -6,12 +6,12 @@
 //! 2. A keepalive's LSN is committed and published in the same way, after everything received before it.
 
 mod apply_error;
-mod catch_up;
 mod dependency_index;
 mod dropped_records;
 mod event_loop;
 mod group_writer;
 mod notification;
+mod pace;
 mod record_filter;
 mod replica_identity;
 mod shadow_cache;

@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use super::exit::Exit;
 use super::runtime::block_on;
 use crate::admin::{json, plain};
+use crate::amount::count;
 
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct Args {
@@ -76,12 +77,12 @@ pub(super) fn receive(args: &Args) -> Exit {
             () = serving => {}
             _ = tokio::signal::ctrl_c() => {}
         }
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let of = |counter: &AtomicU64, one, many| count(counter.load(Ordering::Relaxed), one, many);
         eprintln!(
-            "{} requests with {} records; {} requests refused",
-            count(&counts.requests),
-            count(&counts.records),
-            count(&counts.refused)
+            "{} with {}; {} refused",
+            of(&counts.requests, "request", "requests"),
+            of(&counts.records, "record", "records"),
+            of(&counts.refused, "request", "requests")
         );
         Exit::Done
     })
@@ -170,7 +171,7 @@ async fn print_rates(counts: Arc<Counts>) {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let records = counts.records.load(Ordering::Relaxed);
         if records != before {
-            eprintln!("{} records/s, {records} in total", records - before);
+            eprintln!("{}/s, {records} in total", count(records - before, "record", "records"));
         }
         before = records;
     }

@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::output::print;
 use super::runtime::block_on;
 use crate::admin::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, plain, pretty_json};
-use crate::amount::size;
+use crate::amount::{count, size};
 use crate::clock::Clock;
 use crate::position::Place;
 use crate::record::Callback;
@@ -137,11 +137,12 @@ fn describe(summary: &ReplaySummary, dry_run: bool) -> String {
             "records committed up to {after} are no longer in the spool: the replay begins after that"
         );
     }
-    let (records, size) = (summary.records, size(summary.bytes));
+    let (records, size) = (count(summary.records, "record", "records"), size(summary.bytes));
     let verb = if dry_run { "would be sent" } else { "to send" };
-    let _ = writeln!(out, "total: {records} records, {size}, {verb}");
+    let _ = writeln!(out, "total: {records}, {size}, {verb}");
     if let Some(newer) = summary.documents_with_newer_records {
-        let _ = writeln!(out, "{newer} of these documents have newer records, which are outside the range");
+        let have = count(newer, "of these documents has", "of these documents have");
+        let _ = writeln!(out, "{have} newer records, which are outside the range");
     }
     out
 }
@@ -206,7 +207,8 @@ async fn fetch<T: DeserializeOwned>(spool: &Path) -> Result<T, Exit> {
 /// One replay, as a line of text.
 pub(super) fn line(replay: &ReplayStatus) -> String {
     let ReplayStatus { no, state, sent, records, refused, .. } = replay;
-    let mut out = format!("{no:>3} {:<9} {sent} of {records} records sent", state.name());
+    let mut out =
+        format!("{no:>3} {:<9} {sent} of {} sent", state.name(), count(*records, "record", "records"));
     if *refused > 0 {
         let _ = write!(out, ", {refused} refused and skipped");
     }

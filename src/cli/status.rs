@@ -14,7 +14,7 @@ use crate::admin::{
     DroppedLane, DroppedStatus, LaneStatus, OriginCounts, Progress, RefusedRowStatus, SourceStatus,
     SpoolStatus, Status, WebhookSourcesStatus, plain, pretty_json,
 };
-use crate::amount::{size, span};
+use crate::amount::{count, size, span};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -107,14 +107,14 @@ fn lag_time(source: &SourceStatus) -> String {
 fn write_spool(out: &mut String, spool: &SpoolStatus) {
     let _ = writeln!(
         out,
-        "spool    {} of {} live ({}), file {}, {} documents in a shadow of {}, {} dead-letter records",
+        "spool    {} of {} live ({}), file {}, {} in a shadow of {}, {}",
         size(spool.live_bytes),
         size(spool.bytes_max),
         spool.room.name(),
         size(spool.file_bytes),
-        spool.shadow_documents,
+        count(spool.shadow_documents, "document", "documents"),
         size(spool.shadow_bytes),
-        spool.dead_letter_records
+        count(spool.dead_letter_records, "dead-letter record", "dead-letter records")
     );
     if let Some(seconds) = spool.full_in_seconds {
         let left = span(Duration::try_from_secs_f64(seconds).unwrap_or_default());
@@ -200,12 +200,14 @@ fn write_dropped(out: &mut String, dropped: &DroppedStatus, title: &str, why: &s
     if *records == 0 {
         return;
     }
-    let _ = writeln!(out, "\n{title:<8} {records} records since the start, {why}:");
+    let all = count(*records, "record", "records");
+    let _ = writeln!(out, "\n{title:<8} {all} since the start, {why}:");
     for DroppedLane { project, callback, records } in lanes {
-        let _ = writeln!(out, "{:<24} {callback:<9} {records:>26} records", plain(project));
+        let unit = if *records == 1 { "record" } else { "records" };
+        let _ = writeln!(out, "{:<24} {callback:<9} {records:>26} {unit}", plain(project));
     }
     if *more_lanes > 0 {
-        let _ = writeln!(out, "and {more_lanes} more projects and callbacks");
+        let _ = writeln!(out, "and {}", count(*more_lanes, "more lane", "more lanes"));
     }
 }
 

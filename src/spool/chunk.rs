@@ -58,6 +58,11 @@ pub(super) struct Before {
 }
 
 impl Chunk {
+    /// What it takes of a cache: many chunks of one record are mostly this struct.
+    pub fn bytes_in_memory(&self) -> usize {
+        size_of::<Self>() + self.packed.len()
+    }
+
     /// Its records. Bytes that came from the disk were checked when they were read, so an error
     /// here means that they were written wrong.
     pub fn records(&self) -> Records<'_> {

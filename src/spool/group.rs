@@ -169,7 +169,7 @@ impl OpenChunk {
 
 /// A chunk is read whole, so it stays small enough for that.
 const CHUNK_BYTES_MAX: usize = 256 * 1024;
-const CHUNK_RECORDS_MAX: u32 = 1_024;
+const CHUNK_RECORDS_MAX: u32 = 256;
 
 #[cfg(test)]
 mod tests {
@@ -187,9 +187,9 @@ mod tests {
         }
         let chunks = builder.finish(Timestamp(5), Uptime(6));
         let found: Vec<_> = chunks.iter().map(|chunk| (chunk.lane.0, chunk.first.0, chunk.records)).collect();
-        assert_eq!(found, [(1, 11, 2), (2, 12, CHUNK_RECORDS_MAX), (2, 1_037, 1)]);
+        assert_eq!(found, [(1, 11, 2), (2, 12, CHUNK_RECORDS_MAX), (2, 269, 1)]);
         assert_eq!(chunks[0].fragment_bytes, 4);
         assert_eq!(builder.finish(Timestamp(5), Uptime(6)), []);
-        assert_eq!(builder.last(), Seq(1_037));
+        assert_eq!(builder.last(), Seq(269));
     }
 }

@@ -278,13 +278,15 @@ impl Writer {
         flow
     }
 
-    fn apply(&mut self, ops: Vec<Op>, replies: Vec<Reply>) {
+    fn apply(&mut self, mut ops: Vec<Op>, replies: Vec<Reply>) {
         if let Some(error) = &self.failed {
             replies.into_iter().for_each(|reply| reply(Err(error.clone())));
             return;
         }
         let groups: Vec<_> = ops.iter().map(group_of).collect();
         self.was_busy |= groups.iter().flatten().any(|group| !group.shadow.is_empty());
+        // Without it, a kill would set the uptime back by a while, and every retry would be late by that.
+        ops.push(Op::Tick(self.clock.uptime()));
         let done = self.engine.apply(ops);
         self.publish();
         for (group, done) in groups.iter().zip(&done) {

@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use super::tally::{Arrival, Tally};
+use crate::amount::count;
 use crate::record::Callback;
 use crate::time::Timestamp;
 
@@ -73,9 +74,9 @@ impl Printer {
         });
         let mut text = format!(
             "\n  {transactions} transactions, {silent} of which make no record\n  \
-             {} records expected, {} arrived: {}\n  \
+             {} expected, {} arrived: {}\n  \
              latency from commit to receiver: median {}, 99th percentile {} (outages excluded)\n",
-            counts.expected,
+            count(counts.expected, "record", "records"),
             counts.all_arrived(),
             by_callback.join(", "),
             ms(50),
@@ -86,7 +87,7 @@ impl Printer {
         }
         let verdict = match counts.missing() {
             0 => self.paint(GREEN, "every record arrived at its own project, none is missing"),
-            missing => self.paint(RED, &format!("{missing} records are MISSING")),
+            missing => self.paint(RED, &format!("MISSING: {}", count(missing, "record", "records"))),
         };
         let _ = writeln!(text, "  {verdict}");
         write(&text);

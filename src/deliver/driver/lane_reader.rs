@@ -107,13 +107,13 @@ impl LaneReader {
 
     /// A chunk was spooled. Its bytes may have been left out.
     pub(in crate::deliver) fn offer(&mut self, chunk: Chunk) {
-        let bytes = chunk.packed.len();
+        let bytes = chunk.bytes_in_memory();
         if self.recent_bytes + bytes > self.bytes_max {
             self.recent.values_mut().for_each(Recent::forget);
             self.recent_bytes = 0;
         }
         let recent = recent(&mut self.recent, chunk.lane, self.started_after);
-        if bytes == 0 || bytes > self.bytes_max {
+        if chunk.packed.is_empty() || bytes > self.bytes_max {
             self.recent_bytes -= recent.bytes();
             recent.forget();
             recent.complete_from = Seq(chunk.last.0 + 1);
@@ -127,12 +127,12 @@ impl LaneReader {
     pub(in crate::deliver) fn settled(&mut self, lane: LaneNo, through: Seq) {
         if let Some(recent) = self.recent.get_mut(&lane) {
             while let Some(behind) = recent.chunks.pop_front_if(|chunk| chunk.last <= through) {
-                self.recent_bytes -= behind.packed.len();
+                self.recent_bytes -= behind.bytes_in_memory();
             }
         }
         if let Some(read) = self.read.get_mut(&lane) {
             while let Some(behind) = read.pop_front_if(|chunk| chunk.last <= through) {
-                self.read_bytes -= behind.packed.len();
+                self.read_bytes -= behind.bytes_in_memory();
             }
             if read.is_empty() {
                 self.read.remove(&lane);
@@ -161,7 +161,10 @@ impl LaneReader {
             } else {
                 // Only a part of it is after the cursor.
                 for record in records_of(&chunk, after) {
-                    records_left = records_left.saturating_sub(1);
+                    if records_left == 0 || bytes_left == 0 {
+                        break;
+                    }
+                    records_left -= 1;
                     bytes_left = bytes_left.saturating_sub(record?.fragment.len() as u64);
                 }
             }
@@ -250,11 +253,11 @@ impl LaneReader {
 
     /// Keeps what was read for a lane, in place of what was before.
     fn keep(&mut self, lane: LaneNo, mut chunks: VecDeque<Chunk>) {
-        let mut bytes = packed_bytes(&chunks);
+        let mut bytes = bytes_of(&chunks);
         while bytes > self.bytes_max && chunks.len() > 1 {
-            bytes -= chunks.pop_back().map_or(0, |last| last.packed.len());
+            bytes -= chunks.pop_back().map_or(0, |last| last.bytes_in_memory());
         }
-        self.read_bytes -= self.read.remove(&lane).map_or(0, |before| packed_bytes(&before));
+        self.read_bytes -= self.read.remove(&lane).map_or(0, |before| bytes_of(&before));
         if self.read_bytes + bytes > self.bytes_max {
             self.read.clear();
             self.read_bytes = 0;
@@ -268,7 +271,7 @@ impl LaneReader {
 
 impl Recent {
     fn bytes(&self) -> usize {
-        packed_bytes(&self.chunks)
+        bytes_of(&self.chunks)
     }
 
     fn forget(&mut self) {
@@ -325,8 +328,8 @@ impl Candidates {
     }
 }
 
-fn packed_bytes(chunks: &VecDeque<Chunk>) -> usize {
-    chunks.iter().map(|chunk| chunk.packed.len()).sum()
+fn bytes_of(chunks: &VecDeque<Chunk>) -> usize {
+    chunks.iter().map(|chunk| chunk.bytes_in_memory()).sum()
 }
 
 fn records_of(chunk: &Chunk, after: Seq) -> impl Iterator<Item = Result<Record<'_>, SpoolError>> {

@@ -40,5 +40,5 @@ impl ExtraWait {
     }
 }
 
-/// A stream that brings nothing for so long has caught up, or is interrupted.
-const QUIET: Duration = Duration::from_millis(250);
+/// A stream that brings nothing for so long has caught up, or is interrupted. The largest group takes less.
+const QUIET: Duration = Duration::from_secs(2);

@@ -120,11 +120,11 @@ fn records_that_come_late_wait_for_fuller_requests_while_more_come() {
         let mut scheduler = scheduler();
         scheduler.set_extra_wait(SECOND * 10, T0);
         scheduler.appended(INGESTED, 1, 10, T0, T0);
-        assert_eq!(scheduler.poll(later(limits().wait_max + ms(1)).min(later(ms(249)))), None);
+        assert_eq!(scheduler.poll(later(limits().wait_max + ms(1)).min(later(ms(1_999)))), None);
         scheduler
     };
     let mut quiet = late();
-    assert_eq!(quiet.poll(later(limits().wait_max.max(ms(250)))), Some(Action::Cut(INGESTED)));
+    assert_eq!(quiet.poll(later(limits().wait_max.max(ms(2_000)))), Some(Action::Cut(INGESTED)));
     // Groups follow each other, with records of other lanes.
     let mut busy = late();
     for at in 1..100 {

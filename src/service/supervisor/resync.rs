@@ -13,6 +13,7 @@ use super::resync_job::ResyncJob;
 use super::stream_error::StreamError;
 use super::{Supervisor, stopped};
 use crate::admin::ResyncState;
+use crate::amount::count;
 use crate::capture::GroupWriter;
 use crate::clock::Clock;
 use crate::metrics::OutcomeLabel;
@@ -79,9 +80,9 @@ impl Supervisor {
             (false, false) => "sends",
         };
         let result = format!(
-            "compared {} documents as of {at}: {effect} {ingested} ingested, {modified} modified, {excluded} excluded; \
-             {} documents are gone",
-            differences.rows, differences.gone
+            "compared {} as of {at}: {effect} {ingested} ingested, {modified} modified, {excluded} excluded; {} gone",
+            count(differences.rows, "document", "documents"),
+            count(differences.gone, "document is", "documents are")
         );
         tracing::warn!(from = %Lsn(job.from), to = %at, "{result}");
         self.failed_catch_ups = 0;

@@ -237,7 +237,10 @@ fn of_table(table: &Table, version: u32) -> Vec<Finding> {
         Some(rows) => {
             let shadow = amount::size(rows.saturating_mul(each));
             let explanation = format!("The shadow will take about {shadow} of the spool's disk.");
-            (format!("{} holds about {rows} documents", table.name), explanation)
+            (
+                format!("{} holds about {}", table.name, amount::count(rows, "document", "documents")),
+                explanation,
+            )
         }
         None => (
             format!("{} was never analysed: the number of its documents is unknown", table.name),

@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 
 use super::finding::{Finding, note, warning};
 use super::server_state::ServerState;
+use crate::amount::count;
 use crate::source::documents::select::DocumentKey;
 use crate::source::wire::sql::Bytes;
 use crate::source::{Required, SourceError};
@@ -52,7 +53,7 @@ fn none_live(sample: &Sample, found: &ServerState, required: &Required) -> Optio
     (sample.rows > 0 && sample.live == 0).then(|| {
         let all = if sample.rows < ROWS { "of all" } else { "of the first" };
         warning(
-            format!("{all} {} documents none is live", sample.rows),
+            format!("{all} {} none is live", count(sample.rows.unsigned_abs(), "document", "documents")),
             format!("By {column}: {when}. Is the rule inverted?"),
         )
     })

@@ -248,6 +248,7 @@ macro_rules! contract_tests {
             epochs: { places_are_those_of_the_current_epoch }
             reopening: {
                 the_health_of_a_lane_is_read_as_it_was_written,
+                the_uptime_goes_on_from_the_last_write,
                 what_is_committed_is_there_after_a_new_start_and_numbers_go_on,
                 a_batch_found_unsettled_counts_as_one_lost_attempt_and_is_the_same_batch,
                 facts_and_shadow_entries_are_replaced_and_removed

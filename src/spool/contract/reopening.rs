@@ -1,9 +1,11 @@
 //! What a new start finds.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{EngineFactory, Fixture, NOW, batch, lane};
 use crate::classify::Identity;
+use crate::clock::Clock;
 use crate::outcome::OutcomeKind;
 use crate::position::Lsn;
 use crate::record::{Callback, ProjectNo, Seq};
@@ -14,6 +16,7 @@ use crate::spool::lane::{Failure, LaneHealth, Pause, PausedBy, Refusals, Search,
 use crate::spool::ops::{Done, Op};
 use crate::spool::replay::ReplayNo;
 use crate::spool::stream_position::{OpenTransaction, StreamPosition};
+use crate::spool::writer::{Opened, Options, Spool};
 use crate::time::Uptime;
 
 fn identity(id: &str) -> Identity {
@@ -95,6 +98,18 @@ pub(in crate::spool) fn facts_and_shadow_entries_are_replaced_and_removed(factor
     assert_eq!(reader.shadow_after(None, 9).unwrap(), all);
     assert_eq!(reader.shadow_after(None, 2).unwrap(), all[..2]);
     assert_eq!(reader.shadow_after(Some(&identity("a")), 9).unwrap(), all[1..]);
+}
+
+/// A retry is due at an uptime: one that goes back by a while at a kill makes it late by that.
+pub(in crate::spool) fn the_uptime_goes_on_from_the_last_write(factory: impl EngineFactory) {
+    let options = Options { bytes_max: 1 << 30, retain: Duration::from_hours(1) };
+    let clock = Clock::start(Uptime(70_000));
+    let Opened { spool, .. } =
+        Spool::start_without_thread(factory.open(options.bytes_max, NOW), options, clock);
+    let health = LaneHealth { failures: 1, retry_at: Some(Uptime(71_000)), ..LaneHealth::default() };
+    assert_eq!(spool.apply(Op::SetHealth { lane: lane(Callback::Ingested), health }), Ok(Done::Ok));
+    drop(spool);
+    assert!(factory.open(options.bytes_max, NOW).contents.uptime >= Uptime(70_000));
 }
 
 pub(in crate::spool) fn the_health_of_a_lane_is_read_as_it_was_written(factory: impl EngineFactory) {

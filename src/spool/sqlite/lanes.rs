@@ -43,27 +43,22 @@ impl LaneRow {
         let LaneHealth { failures, failing_since, retry_at, paused, without_webhook, .. } = &self.health;
         let policy = LanePolicy::of(&self.health).to_json();
         let uptime = |at: &Option<Uptime>| at.map(|at| at.0.cast_signed());
-        connection
-            .prepare_cached(&format!(
-                "INSERT OR REPLACE INTO lane ({COLUMNS}) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
-            ))?
-            .execute(params![
-                lane.0.cast_signed(),
-                lane.project().0,
-                lane.callback().name(),
-                self.cursor.0.cast_signed(),
-                self.pending_records.cast_signed(),
-                self.pending_bytes.cast_signed(),
-                failures,
-                uptime(failing_since),
-                uptime(retry_at),
-                paused.as_ref().map(|paused| paused.since.0.cast_signed()),
-                paused.as_ref().map(|paused| &paused.reason),
-                without_webhook.map(|since| since.0),
-                self.row_bytes(lane, policy.as_deref()).sum(),
-                policy,
-            ])?;
+        connection.prepare_cached(WRITE)?.execute(params![
+            lane.0.cast_signed(),
+            lane.project().0,
+            lane.callback().name(),
+            self.cursor.0.cast_signed(),
+            self.pending_records.cast_signed(),
+            self.pending_bytes.cast_signed(),
+            failures,
+            uptime(failing_since),
+            uptime(retry_at),
+            paused.as_ref().map(|paused| paused.since.0.cast_signed()),
+            paused.as_ref().map(|paused| &paused.reason),
+            without_webhook.map(|since| since.0),
+            self.row_bytes(lane, policy.as_deref()).sum(),
+            policy,
+        ])?;
         Ok(())
     }
 
@@ -109,6 +104,13 @@ pub(super) fn read_lanes(connection: &Connection) -> rusqlite::Result<Option<Vec
         .collect()
 }
 
-/// In the order in which they are written and read.
+/// A row that is there is updated in its place: `REPLACE` would remove and add its entry of the index as well.
+const WRITE: &str = "INSERT INTO lane (no, project, callback, cursor, pending_records, pending_bytes, failures, \
+     failing_since_uptime, retry_uptime, paused_uptime, paused_reason, without_webhook_at, sum, policy) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
+     ON CONFLICT (no) DO UPDATE SET cursor = ?4, pending_records = ?5, pending_bytes = ?6, failures = ?7, \
+     failing_since_uptime = ?8, retry_uptime = ?9, paused_uptime = ?10, paused_reason = ?11, \
+     without_webhook_at = ?12, sum = ?13, policy = ?14";
+/// In the order in which they are read.
 const COLUMNS: &str = "no, project, callback, cursor, pending_records, pending_bytes, failures, failing_since_uptime, \
      retry_uptime, paused_uptime, paused_reason, without_webhook_at, sum, policy";

@@ -61,7 +61,10 @@ impl Store {
 
     /// Writes the lanes and the meta row, and syncs.
     pub(super) fn commit(&mut self) -> Result<(), SpoolError> {
-        let changed = self.changed.iter().filter_map(|lane| Some((*lane, self.lanes.get(lane)?)));
+        // In the order of their rows: neighbours are in one page.
+        let mut changed: Vec<LaneNo> = self.changed.iter().copied().collect();
+        changed.sort_unstable();
+        let changed = changed.iter().filter_map(|lane| Some((*lane, self.lanes.get(lane)?)));
         for (lane, row) in changed.clone() {
             row.write(&self.connection, lane).map_err(failed)?;
         }

@@ -62,7 +62,8 @@ fn what_is_read_is_what_was_spooled_whatever_was_forgotten() {
                 lane_reader.settled(no, cursors[lane]);
             }
         }
-        let held = |chunks: &mut dyn Iterator<Item = &Chunk>| chunks.map(|c| c.packed.len()).sum::<usize>();
+        let held =
+            |chunks: &mut dyn Iterator<Item = &Chunk>| chunks.map(Chunk::bytes_in_memory).sum::<usize>();
         let recent = held(&mut lane_reader.recent.values().flat_map(|recent| &recent.chunks));
         assert_eq!(
             (lane_reader.recent_bytes, lane_reader.read_bytes),
