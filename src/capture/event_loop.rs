@@ -245,7 +245,7 @@ impl CaptureLoop {
         stream_applier.count();
         self.submitted = position;
         self.submitted_at = self.clock.uptime();
-        self.group_writer.submit(Some(position), pace::extra_wait(stream_applier.behind));
+        self.group_writer.submit(Some(position));
         self.reply_requested = false;
     }
 

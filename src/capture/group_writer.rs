@@ -233,8 +233,8 @@ impl GroupWriter {
         self.retry_at.is_some()
     }
 
-    /// Submits the group, with the stream's position after it. `extra_wait` is as in [`Group`].
-    pub(crate) fn submit(&mut self, position: Option<StreamPosition>, extra_wait: Duration) {
+    /// Submits the group, with the stream's position after it.
+    pub(crate) fn submit(&mut self, position: Option<StreamPosition>) {
         let (shadow, growth) = self.shadow.take();
         let group = Group {
             chunks: self.builder.finish(self.clock.wall(), self.clock.uptime()),
@@ -244,7 +244,6 @@ impl GroupWriter {
             projects: self.projects.take_new(),
             facts: std::mem::take(&mut self.facts),
             taken_at: self.taken_at.take(),
-            extra_wait,
         };
         if std::mem::take(&mut self.changes) > 0 {
             self.changed_at = Some(self.clock.uptime());

@@ -1,7 +1,7 @@
-//! How long changes and their records wait for more. Pure.
+//! How long changes wait for more, to be committed together. Pure.
 //!
-//! Small groups and small requests cost more for each record than large ones. What comes late anyway may come a little
-//! later with more: the rest of the backlog is early by more than that.
+//! A small group costs more for each of its changes than a large one. Changes that come late anyway may come a little
+//! later with more: the rest of the backlog is earlier by more than that.
 
 use std::time::Duration;
 
@@ -14,20 +14,12 @@ pub(super) fn linger(changes: usize, since_last: Duration, behind: Duration) -> 
     if is_busy { every.saturating_sub(since_last) } else { Duration::ZERO }
 }
 
-/// How long records that were sent `behind` their commit wait for more, beyond `batch.wait_max_ms`: a quarter of that.
-pub(super) fn extra_wait(behind: Duration) -> Duration {
-    if behind < BEHIND_MIN { Duration::ZERO } else { (behind / 4).min(EXTRA_WAIT_MAX) }
-}
-
 /// A stream of so many changes in a millisecond is busy.
 const BUSY_CHANGES: usize = 32;
 /// A busy stream submits a group no more often, unless it is full.
 const GROUP_EVERY_MIN: Duration = Duration::from_millis(4);
 /// A group of this time is full, where the stream is as fast as it can be.
 const GROUP_EVERY_MAX: Duration = Duration::from_millis(100);
-/// Records that are sent sooner after their commit do not wait.
-const BEHIND_MIN: Duration = Duration::from_secs(1);
-const EXTRA_WAIT_MAX: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
@@ -55,12 +47,5 @@ mod tests {
         assert_eq!(linger(ms(1_000)), ms(47));
         assert_eq!(linger(Duration::from_hours(1)), ms(97));
         assert_eq!(super::linger(1, ms(3), Duration::from_hours(1)), Duration::ZERO, "a quiet stream");
-    }
-
-    #[test]
-    fn records_that_are_late_wait_for_a_quarter_of_that() {
-        assert_eq!(extra_wait(ms(999)), Duration::ZERO);
-        assert_eq!(extra_wait(ms(8_000)), ms(2_000));
-        assert_eq!(extra_wait(Duration::from_hours(1)), ms(10_000));
     }
 }

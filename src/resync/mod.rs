@@ -337,7 +337,7 @@ fn for_each_entry(
 /// Submits the group once the group before is committed.
 fn submit_group(group_writer: &mut GroupWriter, position: Option<StreamPosition>) -> Result<(), ResyncError> {
     wait_for_commits(group_writer)?;
-    group_writer.submit(position, Duration::ZERO);
+    group_writer.submit(position);
     Ok(())
 }
 

@@ -1,7 +1,6 @@
 //! What capture commits in one transaction, and its records, packed by lane as they are made.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt as _};
 
@@ -31,8 +30,6 @@ pub struct Group {
     pub growth: Growth,
     /// When the snapshot of `position` was taken; `None`: the position is the stream's.
     pub taken_at: Option<Timestamp>,
-    /// How much longer than `batch.wait_max_ms` its records may wait for more. It is not stored.
-    pub extra_wait: Duration,
 }
 
 /// A change of the shadow's size.

@@ -8,7 +8,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use super::chunk::Chunk;
 use super::engine::Reader;
@@ -23,8 +22,6 @@ use crate::time::Uptime;
 pub struct Appended {
     projects: Vec<(ProjectNo, String)>,
     chunks: Vec<Chunk>,
-    /// As in [`Group`].
-    pub extra_wait: Duration,
 }
 
 /// The subscriber's end: what was there at the start, and what may be read since.
@@ -59,7 +56,7 @@ impl Subscription {
     /// Opens a group: its projects, and its chunks, of which some may come without their packed bytes
     /// (they are read from the disk).
     pub fn receive(&mut self, appended: Appended) -> (Vec<(ProjectNo, String)>, Vec<Chunk>) {
-        let Appended { projects, chunks, .. } = appended;
+        let Appended { projects, chunks } = appended;
         for chunk in &chunks {
             self.queued_bytes.fetch_sub(chunk.packed.len(), Ordering::Relaxed);
             self.received = self.received.max(chunk.last);
@@ -135,7 +132,7 @@ impl Publisher {
                 self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
             }
         }
-        (self.notify)(Appended { projects, chunks, extra_wait: group.extra_wait });
+        (self.notify)(Appended { projects, chunks });
     }
 }
 

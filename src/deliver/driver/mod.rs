@@ -213,7 +213,6 @@ impl Driver {
     }
 
     fn appended(&mut self, appended: Appended, now: Uptime) {
-        self.scheduler.set_extra_wait(appended.extra_wait, now);
         let (projects, chunks) = self.lane_reader.receive(appended);
         for (no, name) in projects {
             no.set_name(&mut self.projects, name);

@@ -11,7 +11,6 @@ use foldhash::{HashMap, HashMapExt as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::extra_wait::ExtraWait;
 use self::lane::{Begun, Decision, Due, GiveUp, Lane, Phase, RateLimiters, Settled};
 use self::retry::Outcome;
 use self::slots::{Limit, SlotQueue, Turn};
@@ -22,7 +21,6 @@ use crate::spool::{Batch, LaneState};
 use crate::time::Uptime;
 
 pub(in crate::deliver) mod condition;
-mod extra_wait;
 mod health;
 pub(in crate::deliver) mod lane;
 mod order;
@@ -56,7 +54,6 @@ pub(in crate::deliver) struct Scheduler {
     /// Of the replays that run.
     rate_limiters: RateLimiters,
     lane_bytes_max: u64,
-    extra_wait: ExtraWait,
     /// Nothing new is started.
     held: bool,
 }
@@ -69,7 +66,6 @@ impl Scheduler {
             slots: SlotQueue::new(in_flight_max, hosts),
             rate_limiters: RateLimiters::new(),
             lane_bytes_max,
-            extra_wait: ExtraWait::default(),
             held: false,
         }
     }
@@ -112,21 +108,6 @@ impl Scheduler {
         self.lane_bytes_max = lane_bytes_max;
     }
 
-    /// What is appended from now on may wait so much longer for more than `batch.wait_max_ms`.
-    pub(in crate::deliver) fn set_extra_wait(&mut self, wait: Duration, now: Uptime) {
-        if self.extra_wait.set(wait, now) {
-            self.end_extra_waits(now);
-        }
-    }
-
-    fn end_extra_waits(&mut self, now: Uptime) {
-        let waiting = self.lanes.iter_mut().filter_map(|(no, lane)| lane.end_extra_wait().then_some(*no));
-        // In an order that is the same in every run: that of a hash map is not.
-        for no in waiting.collect::<BTreeSet<LaneNo>>() {
-            self.reschedule(no, now);
-        }
-    }
-
     /// Limits or webhooks changed: lanes that wait for a slot wait for it as what they are now.
     pub(in crate::deliver) fn requeue(&mut self, now: Uptime) {
         for no in self.slots.drain() {
@@ -147,15 +128,12 @@ impl Scheduler {
         now: Uptime,
     ) {
         let Some(lane) = self.lanes.get_mut(&no) else { return };
-        lane.appended(records, bytes, spooled, self.extra_wait.wait());
+        lane.appended(records, bytes, spooled);
         self.reschedule(no, now);
     }
 
     /// The next thing to do, if there is one now.
     pub(in crate::deliver) fn poll(&mut self, now: Uptime) -> Option<Action> {
-        if self.extra_wait.ends(now) {
-            self.end_extra_waits(now);
-        }
         while let Some((at, no)) = self.wake_ups.first().copied().filter(|(at, _)| *at <= now) {
             self.wake_ups.remove(&(at, no));
             let Some(lane) = self.lanes.get_mut(&no) else { continue };
@@ -175,13 +153,7 @@ impl Scheduler {
     /// When to poll again, if nothing happens before.
     pub(in crate::deliver) fn deadline(&self) -> Option<Uptime> {
         let rate = self.slots.deadline().filter(|_| !self.held);
-        self.wake_ups
-            .first()
-            .map(|(at, _)| *at)
-            .into_iter()
-            .chain(rate)
-            .chain(self.extra_wait.ends_at())
-            .min()
+        self.wake_ups.first().map(|(at, _)| *at).into_iter().chain(rate).min()
     }
 
     /// A cut is durable: its batch goes out next.

@@ -114,35 +114,6 @@ fn a_lane_is_due_when_it_is_full_or_its_oldest_record_has_waited() {
 }
 
 #[test]
-fn records_that_come_late_wait_for_fuller_requests_while_more_come() {
-    let ms = Duration::from_millis;
-    let late = || {
-        let mut scheduler = scheduler();
-        scheduler.set_extra_wait(SECOND * 10, T0);
-        scheduler.appended(INGESTED, 1, 10, T0, T0);
-        assert_eq!(scheduler.poll(later(limits().wait_max + ms(1)).min(later(ms(1_999)))), None);
-        scheduler
-    };
-    let mut quiet = late();
-    assert_eq!(quiet.poll(later(limits().wait_max.max(ms(2_000)))), Some(Action::Cut(INGESTED)));
-    // Groups follow each other, with records of other lanes.
-    let mut busy = late();
-    for at in 1..100 {
-        busy.set_extra_wait(SECOND * 10, later(ms(at * 100)));
-        assert_eq!(busy.poll(later(ms(at * 100 + 99))), None, "{at}");
-    }
-    busy.set_extra_wait(SECOND * 10, later(SECOND * 10));
-    assert_eq!(busy.poll(later(limits().wait_max + SECOND * 10)), Some(Action::Cut(INGESTED)));
-    // The stream has caught up.
-    let mut caught_up = late();
-    caught_up.set_extra_wait(Duration::ZERO, later(ms(100)));
-    assert_eq!(caught_up.poll(later(limits().wait_max.max(ms(100)))), Some(Action::Cut(INGESTED)));
-    let mut full = late();
-    full.appended(INGESTED, 2, 20, later(ms(100)), later(ms(100)));
-    assert_eq!(full.poll(later(ms(100))), Some(Action::Cut(INGESTED)));
-}
-
-#[test]
 fn after_a_death_that_set_the_clock_back_nothing_waits_longer() {
     let oldest = Some((Timestamp(0), later(SECOND * 10)));
     let state = LaneState { lane: INGESTED, pending_records: 2, oldest, ..LaneState::default() };

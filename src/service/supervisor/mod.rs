@@ -354,7 +354,7 @@ impl Supervisor {
     async fn note(&self, facts: Vec<(Fact, Option<Vec<u8>>)>) -> Result<(), StreamError> {
         let noted = self.capture.work(move |group_writer| {
             facts.into_iter().for_each(|(fact, value)| group_writer.set_fact(fact, value));
-            group_writer.submit(None, Duration::ZERO);
+            group_writer.submit(None);
         });
         noted.await.ok_or(StreamError::Stopped)?;
         self.capture.flush().await;

@@ -41,8 +41,6 @@ pub(in crate::deliver) struct Lane {
     pending_bytes: u64,
     /// When the record behind the cursor was spooled. `Some` exactly when records are pending.
     oldest: Option<Uptime>,
-    /// How much longer than `batch.wait_max_ms` it waits for more, as its last records said.
-    extra_wait: Duration,
     /// Cut and not settled; **one alone may be in flight**: the first, or that behind some which were refused
     /// alone.
     batches: VecDeque<Batch>,
@@ -138,7 +136,6 @@ impl Lane {
             pending_records: state.pending_records,
             pending_bytes: state.pending_bytes,
             oldest: None,
-            extra_wait: Duration::ZERO,
             batches: state.batches.into(),
             phase: Phase::Idle,
             work: Work::Pending,

@@ -1,7 +1,6 @@
 //! The transitions of a lane. Each method is one event, and leaves the lane consistent.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::replay_range::ReplayRange;
 use super::timer::Timer;
@@ -28,21 +27,10 @@ impl Lane {
         records: u64,
         bytes: u64,
         spooled: Uptime,
-        extra_wait: Duration,
     ) {
         self.pending_records += records;
         self.pending_bytes += bytes;
-        self.extra_wait = extra_wait;
         self.set_oldest(self.oldest.or(Some(spooled)));
-    }
-
-    /// It no longer waits longer than `batch.wait_max_ms`. Returns whether it did.
-    pub(in crate::deliver) fn end_extra_wait(&mut self) -> bool {
-        let waited = !std::mem::take(&mut self.extra_wait).is_zero();
-        if waited {
-            self.set_oldest(self.oldest);
-        }
-        waited
     }
 
     /// It got a slot, for `work`.
@@ -287,7 +275,7 @@ impl Lane {
 
     pub(super) fn set_oldest(&mut self, oldest: Option<Uptime>) {
         self.oldest = oldest;
-        let wait = self.webhook.as_ref().map(|webhook| webhook.limits.wait_max + self.extra_wait);
+        let wait = self.webhook.as_ref().map(|webhook| webhook.limits.wait_max);
         self.timers.set(Timer::BatchWait, oldest.zip(wait).map(|(oldest, wait)| oldest.plus(wait)));
     }
 

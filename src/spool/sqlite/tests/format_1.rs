@@ -152,7 +152,6 @@ fn snapshot_group() -> Group {
         projects: vec![(ProjectNo(0), "acme".into()), (ProjectNo(1), "globex".into())],
         facts: facts().into_iter().map(|(fact, value)| (fact, Some(value))).collect(),
         growth: Growth { documents: 2, bytes: 16 },
-        extra_wait: std::time::Duration::ZERO,
         taken_at: Some(AT),
     }
 }
