@@ -67,7 +67,7 @@ const PURE: &[&str] = &[
     "source/wire/sqlstate.rs",
     "decode/",
     "classify/",
-    "capture/pace.rs",
+    "capture/linger.rs",
     "capture/replica_identity.rs",
     "capture/stream_cursor.rs",
     "alert/",

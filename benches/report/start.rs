@@ -61,7 +61,7 @@ async fn of(run: &Run, program: &Program, server: &Server, pending: u64) -> Vec<
     let mut rounds = Vec::new();
     for _ in 0..run.rounds {
         sidecar.kill();
-        let received = counter.received();
+        let received = counter.quiet().await;
         let began = Instant::now();
         sidecar.spawn();
         let (mut ready, mut requested) = (None, None);

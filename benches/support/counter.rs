@@ -80,6 +80,18 @@ impl Counter {
         self.received.load(Ordering::Relaxed)
     }
 
+    /// Waits until no more requests come, and returns how many came.
+    pub async fn quiet(&self) -> u64 {
+        loop {
+            let before = self.received();
+            // The pace of looking.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            if self.received() == before {
+                return before;
+            }
+        }
+    }
+
     /// Requests that were refused.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use super::apply_error::ApplyError;
 use super::group_writer::GroupWriter;
+use super::linger::linger;
 use super::notification::Notification;
-use super::pace;
 use super::stream_applier::{Applied, CatalogLookup, Documents, StreamApplier};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -215,7 +215,7 @@ impl CaptureLoop {
             let wait = if self.reply_requested {
                 Duration::ZERO
             } else {
-                pace::linger(self.group_writer.changes(), since_last, stream_applier.behind)
+                linger(self.group_writer.changes(), since_last, stream_applier.behind)
             };
             if !wait.is_zero() {
                 return wait;

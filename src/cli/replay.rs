@@ -149,7 +149,8 @@ fn describe(summary: &ReplaySummary, dry_run: bool) -> String {
 
 fn lane_line(lane: &LaneCount) -> String {
     let LaneCount { project, callback, records, .. } = lane;
-    format!("{:<24} {callback:<9} {records:>10} records", plain(project))
+    let unit = if *records == 1 { "record" } else { "records" };
+    format!("{:<24} {callback:<9} {records:>10} {unit}", plain(project))
 }
 
 /// Shows the progress of a replay until it has ended.

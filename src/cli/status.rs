@@ -90,7 +90,11 @@ fn write_source(out: &mut String, source: &SourceStatus) {
         or_dash(source.wal_status.as_deref())
     );
     if let Some(Progress { done, estimate, .. }) = source.seeding {
-        let _ = writeln!(out, "         first start: {done} of about {estimate} documents");
+        let _ = writeln!(
+            out,
+            "         first start: {done} of about {}",
+            count(estimate, "document", "documents")
+        );
     }
 }
 

@@ -67,9 +67,9 @@ impl ReplayRequest {
 /// Why there is no replay.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// The request is invalid.
-    #[error("{0}")]
-    Invalid(String),
+    /// The request is invalid: a sentence for each field that is wrong.
+    #[error("{}", .0.join("\n"))]
+    Invalid(Vec<String>),
     /// The records are not available, now or any more.
     #[error("{0}")]
     Unavailable(String),
@@ -130,33 +130,10 @@ pub fn plan(
     };
     if request.deliveries.is_some() {
         let why = "`deliveries`: a replay of batches is started by `POST /api/v1/deliveries/replay`";
-        return Err(ReplayError::Invalid(why.to_owned()));
-    }
-    let from = begin(request, inputs.now)?;
-    let to = request.to_lsn.as_deref().map(|text| place("to_lsn", text)).transpose()?;
-    let callback = request.callback.as_deref().map(str::parse::<Callback>).transpose();
-    let callback = callback.map_err(|error| ReplayError::Invalid(format!("`callback`: {error}")))?;
-    if request.rate == Some(0) {
-        return Err(ReplayError::Invalid("`rate`: it is records a second, at least 1".to_owned()));
-    }
-    if let Some(project) = &request.project {
-        check_project(project, inputs.lanes)?;
+        return Err(ReplayError::Invalid(vec![why.to_owned()]));
     }
     let read_up_to = position.open.map_or(position.resume_lsn, |open| open.commit.max(position.resume_lsn));
-    let places =
-        [("from_lsn", if let SearchStart::Place(place) = from { Some(place) } else { None }), ("to_lsn", to)];
-    for (name, place) in places.into_iter().filter_map(|(name, place)| Some((name, place?))) {
-        check_not_ahead(name, place, read_up_to)?;
-    }
-    if let (SearchStart::Place(from), Some(to)) = (from, to)
-        && to.last() < from.first()
-    {
-        return Err(ReplayError::Invalid(format!(
-            "`to_lsn`: {} lies before the start {}: it is the last place that is sent",
-            to.last().commit,
-            from.first().commit
-        )));
-    }
+    let Range { from, to, callback } = range(request, inputs, read_up_to).map_err(ReplayError::Invalid)?;
     let search = Search { from, to, epoch_after: inputs.epoch_after };
     let selected = |lane: &&ReplayLane| {
         request.project.as_ref().is_none_or(|project| *project == lane.project)
@@ -170,6 +147,47 @@ pub fn plan(
     let begins_late = matches!(from, SearchStart::Since(at) if at <= window.after);
     let (ranges, without_webhook) = found.ranges.into_iter().partition(has_webhook);
     Ok(Plan { window, ranges, without_webhook, end: found.end, begins_late })
+}
+
+/// What the fields of a request say.
+struct Range {
+    from: SearchStart,
+    to: Option<Place>,
+    callback: Option<Callback>,
+}
+
+/// Reads the fields of the request, or says of each that is wrong what is.
+fn range(request: &ReplayRequest, inputs: &ReplayInputs<'_>, read_up_to: Lsn) -> Result<Range, Vec<String>> {
+    let from = begin(request, inputs.now).and_then(|from| match from {
+        SearchStart::Place(place) => check_not_ahead("from_lsn", place, read_up_to).map(|()| from),
+        SearchStart::Since(_) => Ok(from),
+    });
+    let to = request.to_lsn.as_deref().map(|text| {
+        let to = place("to_lsn", text)?;
+        check_not_ahead("to_lsn", to, read_up_to)?;
+        match from {
+            Ok(SearchStart::Place(from)) if to.last() < from.first() => Err(format!(
+                "`to_lsn`: {} lies before the start {}: it is the last place that is sent",
+                to.last().commit,
+                from.first().commit
+            )),
+            _ => Ok(to),
+        }
+    });
+    let callback = request
+        .callback
+        .as_deref()
+        .map(|text| text.parse::<Callback>().map_err(|error| format!("`callback`: {error}")));
+    let project = request.project.as_deref().map(|project| check_project(project, inputs.lanes));
+    let rate = (request.rate == Some(0))
+        .then(|| "`rate`: a whole number of records a second is expected, at least 1".to_owned());
+    match (from, to.transpose(), callback.transpose(), project.transpose(), rate) {
+        (Ok(from), Ok(to), Ok(callback), Ok(_), None) => Ok(Range { from, to, callback }),
+        (from, to, callback, project, rate) => {
+            let wrong = [from.err(), to.err(), project.err(), callback.err(), rate];
+            Err(wrong.into_iter().flatten().collect())
+        }
+    }
 }
 
 /// Searches until window and ranges are of one moment.
@@ -195,33 +213,34 @@ fn find(
     }
 }
 
-fn begin(request: &ReplayRequest, now: Timestamp) -> Result<SearchStart, ReplayError> {
+fn begin(request: &ReplayRequest, now: Timestamp) -> Result<SearchStart, String> {
     match (&request.from_lsn, &request.since) {
         (Some(text), None) => Ok(SearchStart::Place(place("from_lsn", text)?)),
         (None, Some(text)) => {
             let at = Timestamp::from_rfc3339(text).ok_or_else(|| {
-                ReplayError::Invalid(format!(
-                    "`since`: `{text}` is no time: expected RFC 3339 as in `2026-01-31T09:00:00Z`"
-                ))
+                format!("`since`: `{text}` is no time: expected RFC 3339 as in `2026-01-31T09:00:00Z`")
             })?;
             if at > now {
-                return Err(ReplayError::Invalid(format!(
+                return Err(format!(
                     "`since`: {} lies in the future: it is {}",
                     at.to_rfc3339(),
                     now.to_rfc3339()
-                )));
+                ));
             }
             Ok(SearchStart::Since(at))
         }
-        _ => Err(ReplayError::Invalid("set one of `from_lsn` (`0/16B3748`) and `since` (a time)".to_owned())),
+        (None, None) => {
+            Err("`from_lsn`: either this (`0/16B3748`) or `since` (a time) is expected".to_owned())
+        }
+        (Some(_), Some(_)) => Err("`from_lsn`: either this or `since` is expected, not both".to_owned()),
     }
 }
 
-fn place(name: &str, text: &str) -> Result<Place, ReplayError> {
-    text.parse().map_err(|error| ReplayError::Invalid(format!("`{name}`: {error}")))
+fn place(name: &str, text: &str) -> Result<Place, String> {
+    text.parse().map_err(|error| format!("`{name}`: {error}"))
 }
 
-fn check_project(project: &str, lanes: &[ReplayLane]) -> Result<(), ReplayError> {
+fn check_project(project: &str, lanes: &[ReplayLane]) -> Result<(), String> {
     if lanes.iter().any(|lane| lane.project == project) {
         return Ok(());
     }
@@ -230,19 +249,14 @@ fn check_project(project: &str, lanes: &[ReplayLane]) -> Result<(), ReplayError>
     let (shown, more) = (names.iter().take(PROJECTS_SHOWN), names.len().saturating_sub(PROJECTS_SHOWN));
     let shown = shown.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Err(ReplayError::Invalid(format!(
-        "`project`: no record of `{project}` was ever kept; there are {shown}{more}"
-    )))
+    Err(format!("`project`: no record of `{project}` was ever kept; there are {shown}{more}"))
 }
 
-fn check_not_ahead(name: &str, place: Place, read_up_to: Lsn) -> Result<(), ReplayError> {
+fn check_not_ahead(name: &str, place: Place, read_up_to: Lsn) -> Result<(), String> {
     if place.commit <= read_up_to {
         return Ok(());
     }
-    Err(ReplayError::Invalid(format!(
-        "`{name}`: {} lies ahead of the stream, which is read up to {read_up_to}",
-        place.commit
-    )))
+    Err(format!("`{name}`: {} lies ahead of the stream, which is read up to {read_up_to}", place.commit))
 }
 
 fn check_within(from: SearchStart, window: &ReplayWindow, epoch_after: Seq) -> Result<(), ReplayError> {

@@ -6,13 +6,12 @@ use super::error::OpenError;
 use super::sqlite::{self, Checkpoints};
 use super::writer::{Opened, Options, Spool};
 use crate::clock::Clock;
-use crate::time::Uptime;
 
 impl Spool {
     /// Opens or makes the spool in `folder`, for this process alone, and starts its writer.
     pub fn open(folder: &Path, options: Options) -> Result<Opened, OpenError> {
-        let clock = Clock::start(Uptime(0));
-        let engine = sqlite::open(folder, options.bytes_max, clock.wall(), Checkpoints::OnThread)?;
+        let engine = sqlite::open(folder, options.bytes_max, Clock::now(), Checkpoints::OnThread)?;
+        let clock = Clock::start(engine.contents.uptime);
         Self::start(engine, options, clock)
             .map_err(|source| OpenError::Io { location: folder.display().to_string(), source })
     }

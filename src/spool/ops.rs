@@ -124,7 +124,7 @@ pub enum Op {
         /// Their numbers; those that are gone are skipped.
         dead: Vec<DeadLetterNo>,
     },
-    /// The uptime so far; submitted regularly, so that a crash loses little of it.
+    /// The uptime so far. The writer adds it to every transaction, and delivery submits it while nothing is written.
     Tick(Uptime),
 }
 

@@ -58,7 +58,7 @@ impl Subscription {
     pub fn receive(&mut self, appended: Appended) -> (Vec<(ProjectNo, String)>, Vec<Chunk>) {
         let Appended { projects, chunks } = appended;
         for chunk in &chunks {
-            self.queued_bytes.fetch_sub(chunk.packed.len(), Ordering::Relaxed);
+            self.queued_bytes.fetch_sub(chunk.bytes_in_memory(), Ordering::Relaxed);
             self.received = self.received.max(chunk.last);
         }
         (projects, chunks)
@@ -125,12 +125,11 @@ impl Publisher {
         let (projects, mut chunks) = (group.projects.clone(), group.chunks.clone());
         for chunk in &mut chunks {
             chunk.filter = bytes::Bytes::new();
-            let bytes = chunk.packed.len();
-            if self.queued_bytes.load(Ordering::Relaxed) + bytes > self.queued_bytes_max {
+            let queued = self.queued_bytes.load(Ordering::Relaxed);
+            if queued + chunk.bytes_in_memory() > self.queued_bytes_max {
                 chunk.packed = bytes::Bytes::new();
-            } else {
-                self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
             }
+            self.queued_bytes.fetch_add(chunk.bytes_in_memory(), Ordering::Relaxed);
         }
         (self.notify)(Appended { projects, chunks });
     }

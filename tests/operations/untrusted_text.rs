@@ -130,7 +130,7 @@ fn receive_prints_no_control_character_of_a_body_or_header() {
     let record = r#"    {"id":"1",   "key":"k\u007f\u009b\u202e\u2066\u200b\udb40\udc41","labels":null}"#;
     assert!(printed.lines().any(|line| line == record), "{printed}");
     assert!(printed.contains("a\\tb acme 1..2 attempt -"), "{printed}");
-    assert!(printed.contains("3 requests with 1 records"), "{printed}");
+    assert!(printed.contains("3 requests with 1 record;"), "{printed}");
 }
 
 #[test]

@@ -89,7 +89,7 @@ async fn a_replay_is_counted_before_it_is_started() {
     for (query, field, part) in [
         ("since=2999-01-01T00%3A00", "since", "lies in the future"),
         ("from_lsn=%3Cscript%3E", "from_lsn", "&#60;script&#62;"),
-        ("since=2026-01-01T00%3A00&rate=fast", "rate", "a whole number from 1"),
+        ("since=2026-01-01T00%3A00&rate=fast", "rate", "a whole number of records a second"),
         ("since=2026-01-01T00%3A00&project=nobody", "project", "no record of"),
     ] {
         let (status, html) = fixture.sidecar.get(&format!("/replay/start?{query}")).unwrap();
@@ -97,7 +97,14 @@ async fn a_replay_is_counted_before_it_is_started() {
         holds(&html, &[&format!("id=\"{field}-error\""), part]);
         assert!(!html.contains("<script>") && !html.contains("method=\"post\""), "{query}: {html}");
     }
-    refuses(&fixture, "/replay/start", 400, "set one of `from_lsn`");
+    refuses(&fixture, "/replay/start", 400, "or `since` (a time) is expected");
+    // All of it is said at once.
+    let wrong = "/replay/start?from_lsn=x&to_lsn=y&project=nobody&callback=z&rate=fast";
+    let (status, html) = fixture.sidecar.get(wrong).unwrap();
+    assert_eq!(status, 400, "{html}");
+    for field in ["from_lsn", "to_lsn", "project", "callback", "rate"] {
+        holds(&html, &[&format!("id=\"{field}-error\"")]);
+    }
     let records = fixture.expected().len();
     let range = "/replay/start?since=2026-01-01T00%3A00";
     let html = page(&fixture, range);

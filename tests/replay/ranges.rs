@@ -167,7 +167,7 @@ async fn lanes_without_a_webhook_take_no_part_and_are_named() {
     assert!(output.status.success(), "{}", stderr(&output));
     let of_b = printed.lines().find(|line| line.starts_with("b ")).expect("b is named");
     assert!(of_b.contains("left out, as no webhook is configured"), "{printed}");
-    assert!(printed.contains("total: 1 records"), "{printed}");
+    assert!(printed.contains("total: 1 record,"), "{printed}");
     let replayed: Vec<_> =
         fixture.receiver.received().into_iter().filter(|r| !r.header("sidecar-replay").is_empty()).collect();
     assert_eq!(replayed.iter().map(Received::project).collect::<Vec<_>>(), ["a"]);

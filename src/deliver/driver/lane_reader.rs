@@ -238,6 +238,8 @@ impl LaneReader {
         if let Some(read) = self.read.get(&lane)
             && read.front().is_some_and(|first| first.first <= seq)
             && let Some(chunk) = read.get(read.partition_point(|chunk| chunk.last < seq))
+            // What a replay read may not be received yet.
+            && (kind == ReadScope::Settled || chunk.last <= self.subscription.received())
         {
             return Ok(Some(chunk.clone()));
         }
@@ -246,9 +248,9 @@ impl LaneReader {
             ReadScope::Pending => self.subscription.chunks_from(lane, seq, records, bytes)?,
             ReadScope::Settled => self.subscription.reader().chunks_from(lane, seq, records, bytes)?,
         };
-        let first = found.first().cloned();
+        let Some(first) = found.first().cloned() else { return Ok(None) };
         self.keep(lane, found.into());
-        Ok(first)
+        Ok(Some(first))
     }
 
     /// Keeps what was read for a lane, in place of what was before.
@@ -262,10 +264,8 @@ impl LaneReader {
             self.read.clear();
             self.read_bytes = 0;
         }
-        if !chunks.is_empty() {
-            self.read_bytes += bytes;
-            self.read.insert(lane, chunks);
-        }
+        self.read_bytes += bytes;
+        self.read.insert(lane, chunks);
     }
 }
 

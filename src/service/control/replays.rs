@@ -257,7 +257,7 @@ impl From<SpoolError> for RequestError {
 impl From<ReplayError> for RequestError {
     fn from(error: ReplayError) -> Self {
         match error {
-            ReplayError::Invalid(why) => Self::of_sentences(&[why]),
+            ReplayError::Invalid(wrong) => Self::of_sentences(&wrong),
             ReplayError::Unavailable(why) => Self::Conflict(why),
             ReplayError::Spool(error) => error.into(),
         }

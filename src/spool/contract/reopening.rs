@@ -17,7 +17,7 @@ use crate::spool::ops::{Done, Op};
 use crate::spool::replay::ReplayNo;
 use crate::spool::stream_position::{OpenTransaction, StreamPosition};
 use crate::spool::writer::{Opened, Options, Spool};
-use crate::time::Uptime;
+use crate::time::{Timestamp, Uptime};
 
 fn identity(id: &str) -> Identity {
     Identity(id.as_bytes().into())
@@ -100,7 +100,7 @@ pub(in crate::spool) fn facts_and_shadow_entries_are_replaced_and_removed(factor
     assert_eq!(reader.shadow_after(Some(&identity("a")), 9).unwrap(), all[1..]);
 }
 
-/// A retry is due at an uptime: one that goes back by a while at a kill makes it late by that.
+/// If a kill set the uptime back, a retry would be that much later.
 pub(in crate::spool) fn the_uptime_goes_on_from_the_last_write(factory: impl EngineFactory) {
     let options = Options { bytes_max: 1 << 30, retain: Duration::from_hours(1) };
     let clock = Clock::start(Uptime(70_000));
@@ -128,7 +128,8 @@ pub(in crate::spool) fn the_health_of_a_lane_is_read_as_it_was_written(factory: 
         replay_refusals: Some((ReplayNo(15), Refusals { search: None, ..refusals })),
     };
     let lost = Failure { outcome: OutcomeKind::Timeout, status: None, throttled: false };
-    let timed_out = LaneHealth { last_failure: Some(lost), ..LaneHealth::default() };
+    let timed_out =
+        LaneHealth { last_failure: Some(lost), without_webhook: Some(Timestamp(8)), ..LaneHealth::default() };
     let written = [health, timed_out, LaneHealth::default()];
     for (callback, health) in Callback::ALL.into_iter().zip(&written) {
         fixture.commit(lane(callback), 1, 10, NOW);

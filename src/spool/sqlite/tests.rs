@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::classify::Identity;
+use crate::clock::Clock;
 use crate::position::{Lsn, Position};
 use crate::record::{Callback, LaneNo, ProjectNo, Seq, WaitsFor};
 use crate::spool::contract::{EngineFactory, batch, contract_tests};
@@ -212,4 +213,21 @@ fn a_full_disk_changes_nothing_and_the_same_group_is_taken_when_there_is_room() 
     drop(store);
     let (again, _) = store::Store::open(folder.path(), 1 << 30, Timestamp(2)).unwrap();
     assert_eq!(again.lanes[&of].pending_records, 510);
+}
+
+/// The writer's own clock goes on from the life before, as retries do.
+#[test]
+fn the_uptime_goes_on_in_every_life() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = open(folder.path()).spool;
+    first.apply(Op::Tick(Uptime(70_000))).unwrap();
+    first.close();
+    let second = open(folder.path());
+    let clock = Clock::start(second.uptime);
+    while clock.uptime() <= Uptime(70_000) {
+        second.spool.apply(Op::Tick(Uptime(0))).unwrap();
+    }
+    second.spool.apply(Op::Tick(Uptime(0))).unwrap();
+    second.spool.close();
+    assert!(open(folder.path()).uptime > Uptime(70_000));
 }

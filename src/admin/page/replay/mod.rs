@@ -43,8 +43,7 @@ async fn list(State(admin): Admin, visit: Visit) -> Response {
 /// A dry run: it says what would be sent, or what is wrong with the form.
 async fn check(State(admin): Admin, visit: Visit) -> Response {
     answer(admin, visit, title(), |control, visit| {
-        let counted = range::request(visit, true).and_then(|request| control.replay(request, &visit.access));
-        Ok(match counted {
+        Ok(match control.replay(range::request(visit, true), &visit.access) {
             Ok(summary) => Answer::Page(StatusCode::OK, Check::counted(&summary, visit)),
             Err(error @ (RequestError::Fields(_) | RequestError::Invalid(_) | RequestError::Conflict(_))) => {
                 Answer::Page(error.status(), Check::refused(&error, visit))
@@ -57,7 +56,7 @@ async fn check(State(admin): Admin, visit: Visit) -> Response {
 
 async fn start(State(admin): Admin, visit: Visit) -> Response {
     answer(admin, visit, title(), |control, visit| {
-        let summary = control.replay(range::request(visit, false)?, &visit.access)?;
+        let summary = control.replay(range::request(visit, false), &visit.access)?;
         let records = summary.records.to_string();
         Ok(Answer::<Check>::To(visit.links.with("replay", &[("done", "replaying"), ("count", &records)])))
     })

@@ -4,7 +4,6 @@ use crate::admin::page::form::Form;
 use crate::admin::page::utc::in_utc;
 use crate::admin::page::visit::Visit;
 use crate::admin::page::{show, texts as t};
-use crate::admin::request_error::RequestError;
 use crate::replay::ReplayRequest;
 
 /// The fields of the form that the query has. A field for a time takes it without its zone.
@@ -18,20 +17,20 @@ pub(super) fn form(visit: &Visit) -> Form {
     Form::new(fields.into())
 }
 
-pub(super) fn request(visit: &Visit, dry_run: bool) -> Result<ReplayRequest, RequestError> {
+/// The request of the form. A rate that is no number is 0, which no replay takes either.
+pub(super) fn request(visit: &Visit, dry_run: bool) -> ReplayRequest {
     let text = |name| visit.query(name).map(|value| value.trim().to_owned());
-    let rate = text("rate").map(|rate| rate.parse());
-    let rate = rate.transpose().map_err(|_| RequestError::field("rate", t::replay::RATE_WRONG))?;
-    Ok(ReplayRequest {
+    ReplayRequest {
         from_lsn: text("from_lsn"),
         since: visit.query("since").map(in_utc),
         to_lsn: text("to_lsn"),
         project: visit.query("project").map(str::to_owned),
         callback: text("callback"),
-        rate,
+        rate: text("rate")
+            .map(|rate| rate.parse::<u64>().map_or(0, |rate| u32::try_from(rate).unwrap_or(u32::MAX))),
         deliveries: None,
         dry_run,
-    })
+    }
 }
 
 /// The start of a replay, its end and of what.

@@ -123,7 +123,6 @@ pub(in crate::admin::page) mod replay {
     pub(in crate::admin::page) const RATE: &str = "Records per second";
     pub(in crate::admin::page) const RATE_HINT: &str =
         "Over all lanes. Empty: as fast as the receivers take them.";
-    pub(in crate::admin::page) const RATE_WRONG: &str = "a whole number from 1 is expected";
     pub(in crate::admin::page) const COUNT: &str = "Count the records";
     pub(in crate::admin::page) const COUNT_FIRST: &str = "Nothing is sent before you have seen the count.";
     pub(in crate::admin::page) const CHECK: &str = "Check the replay";

@@ -8,8 +8,12 @@ use crate::position::Lsn;
 use crate::record::{Callback, WaitsFor};
 use crate::spool::{Group, GroupBuilder, Op, Options, Spool};
 
+/// Three chunks or so.
+const BYTES_MAX: usize = 3 * size_of::<Chunk>() + 300;
+
 /// Lanes fill and are cut, settled and cut again, with room for a few chunks only, some of which
-/// came without their bytes: what is read is always what was spooled.
+/// came without their bytes: what is read is always what was spooled and received, also where a replay
+/// read more.
 #[test]
 fn what_is_read_is_what_was_spooled_whatever_was_forgotten() {
     for seed in 0..8 {
@@ -19,10 +23,11 @@ fn what_is_read_is_what_was_spooled_whatever_was_forgotten() {
         let spool = Spool::open(folder.path(), options).unwrap().spool;
         let (sender, committed) = mpsc::channel();
         let subscription = spool.subscribe(300, move |appended| sender.send(appended).unwrap());
-        let mut lane_reader = LaneReader::new(subscription.unwrap(), 300);
+        let mut lane_reader = LaneReader::new(subscription.unwrap(), BYTES_MAX);
         let mut rng = StdRng::seed_from_u64(seed);
         let mut builder = GroupBuilder::new(Seq(0));
         let mut pending: [Vec<(Seq, String)>; 3] = Default::default();
+        let mut unreceived = Vec::new();
         let mut cursors = [Seq(0); 3];
         for _ in 0..60 {
             for _ in 0..rng.random_range(0..8) {
@@ -32,16 +37,23 @@ fn what_is_read_is_what_was_spooled_whatever_was_forgotten() {
                 let position = Position { commit: Lsn(1), number: 1 };
                 let seq =
                     builder.push(no, position, Timestamp(0), WaitsFor::default(), 0, fragment.as_bytes());
-                pending[lane].push((seq, fragment));
+                unreceived.push((lane, (seq, fragment)));
             }
             let chunks = builder.finish(Timestamp(0), Uptime(0));
             spool.apply(Op::Commit(Arc::new(Group { chunks, ..Group::default() }))).unwrap();
-            let received = committed.try_iter().flat_map(|appended| lane_reader.receive(appended).1);
-            for mut chunk in received.collect::<Vec<_>>() {
-                if rng.random_range(0..8) == 0 {
-                    chunk.packed = bytes::Bytes::new();
+            let lane = rng.random_range(0..3);
+            let of_replay = LaneNo::new(ProjectNo(0), Callback::ALL[lane]);
+            lane_reader.read(ReadScope::Settled, of_replay, cursors[lane], 9, u64::MAX).unwrap();
+            lane_reader.documents(of_replay, cursors[lane], Seq(u64::MAX), 9).unwrap();
+            if rng.random_bool(0.7) {
+                let received = committed.try_iter().flat_map(|appended| lane_reader.receive(appended).1);
+                for mut chunk in received.collect::<Vec<_>>() {
+                    if rng.random_range(0..8) == 0 {
+                        chunk.packed = bytes::Bytes::new();
+                    }
+                    lane_reader.offer(chunk);
                 }
-                lane_reader.offer(chunk);
+                unreceived.drain(..).for_each(|(lane, record)| pending[lane].push(record));
             }
             let lane = rng.random_range(0..3);
             let (no, left) = (LaneNo::new(ProjectNo(0), Callback::ALL[lane]), &mut pending[lane]);
@@ -69,6 +81,6 @@ fn what_is_read_is_what_was_spooled_whatever_was_forgotten() {
             (lane_reader.recent_bytes, lane_reader.read_bytes),
             (recent, held(&mut lane_reader.read.values().flatten()))
         );
-        assert!(lane_reader.recent_bytes <= 300 && lane_reader.read_bytes <= 300);
+        assert!(lane_reader.recent_bytes <= BYTES_MAX && lane_reader.read_bytes <= BYTES_MAX);
     }
 }

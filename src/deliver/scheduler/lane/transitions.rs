@@ -22,12 +22,7 @@ pub(in crate::deliver) enum Begun {
 
 impl Lane {
     /// Records were spooled.
-    pub(in crate::deliver) fn appended(
-        &mut self,
-        records: u64,
-        bytes: u64,
-        spooled: Uptime,
-    ) {
+    pub(in crate::deliver) fn appended(&mut self, records: u64, bytes: u64, spooled: Uptime) {
         self.pending_records += records;
         self.pending_bytes += bytes;
         self.set_oldest(self.oldest.or(Some(spooled)));
