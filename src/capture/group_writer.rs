@@ -374,7 +374,7 @@ impl PositionSource for NoRecords {
 const GROUP_CHANGES_MAX: usize = 10_000;
 /// One that is being written, and one with the rest when the stream or the process ends.
 const GROUPS_WAITING_MAX: usize = 2;
-const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+const GROUP_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Limit of the shadow cache.
 const SHADOW_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// A stream without changes for so long is at rest.

@@ -67,6 +67,6 @@ async fn peak_memory(Documents { count, label_bytes, key_bytes }: Documents) -> 
 }
 
 /// All limits together: the blocks that were read (8 MiB), the group that is filled and two that wait for the
-/// disk (4 MiB each), the shadow's cache (24 MiB), the lanes' chunks (16 MiB), and the index of documents.
+/// disk (2 MiB each), the shadow's cache (24 MiB), the lanes' chunks (16 MiB), and the index of documents.
 /// 80,000 documents and their changes are 360 MB; the entries of 40,000 long keys 240 MB.
 const BUFFERS_MIB: u64 = 96;

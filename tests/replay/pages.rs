@@ -99,10 +99,10 @@ async fn a_replay_is_counted_before_it_is_started() {
     }
     refuses(&fixture, "/replay/start", 400, "or `since` (a time) is expected");
     // All of it is said at once.
-    let wrong = "/replay/start?from_lsn=x&to_lsn=y&project=nobody&callback=z&rate=fast";
+    let wrong = "/replay/start?from_lsn=x&to_lsn=y&project=nobody&rate=fast";
     let (status, html) = fixture.sidecar.get(wrong).unwrap();
     assert_eq!(status, 400, "{html}");
-    for field in ["from_lsn", "to_lsn", "project", "callback", "rate"] {
+    for field in ["from_lsn", "to_lsn", "project", "rate"] {
         holds(&html, &[&format!("id=\"{field}-error\"")]);
     }
     let records = fixture.expected().len();

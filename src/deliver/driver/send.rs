@@ -30,28 +30,37 @@ impl Driver {
             return Ok(());
         };
         let kind = ReadScope::of(replay);
-        let head = self.lane_reader.read(kind, lane, after, records_max, bytes_max)?;
-        let Some(first) = head.first()? else {
-            let lost = format!("the records of lane {lane} behind {}", after.0);
-            return Err(SpoolError::Damaged(lost));
-        };
-        let epoch = self.params.epochs.of(first);
-        let last = epoch.last.into_iter().chain(last).min();
-        let mut candidates = head.candidates(records_max, last)?;
-        if let Some(replay) = replay {
-            self.order_of_replay(lane, replay, &mut candidates)?;
-        }
-        let records = match self.scheduler.run(lane, &candidates, now) {
-            Run::Records(records) => records,
-            Run::Blocked => {
-                let after = candidates.first().map(|head| head.after).unwrap_or_default();
-                let health = self.scheduler.blocked(lane, after, now);
-                self.store_health(lane, health);
-                return Ok(());
+        let mut wanted = records_max.min(FIRST_RECORDS);
+        let (head, records, epoch) = loop {
+            let head = self.lane_reader.read(kind, lane, after, wanted, bytes_max)?;
+            let Some(first) = head.first()? else {
+                let lost = format!("the records of lane {lane} behind {}", after.0);
+                return Err(SpoolError::Damaged(lost));
+            };
+            let epoch = self.params.epochs.of(first);
+            let last = epoch.last.into_iter().chain(last).min();
+            let mut candidates = head.candidates(records_max, last)?;
+            if let Some(replay) = replay {
+                self.order_of_replay(lane, replay, &mut candidates)?;
+            }
+            match self.scheduler.run(lane, &candidates, now) {
+                // All that was wanted is there and may be sent: there may be more.
+                Run::Records(records)
+                    if wanted < records_max && records == candidates.len() && records >= wanted as usize =>
+                {
+                    wanted = records_max;
+                }
+                Run::Records(records) => break (head, records, epoch.id),
+                Run::Blocked => {
+                    let after = candidates.first().map(|head| head.after).unwrap_or_default();
+                    let health = self.scheduler.blocked(lane, after, now);
+                    self.store_health(lane, health);
+                    return Ok(());
+                }
             }
         };
         let encoded = head.encode(records)?;
-        let batch = Batch { replay, ..self.batch(lane, epoch.id, &encoded) };
+        let batch = Batch { replay, ..self.batch(lane, epoch, &encoded) };
         self.encoded.insert(lane, (batch.id, encoded));
         self.submit(Op::Cut(batch.clone()), PendingWrite::Cut(batch));
         Ok(())
@@ -125,3 +134,6 @@ impl Driver {
         }
     }
 }
+
+/// The rest of a batch is read where all of these may be sent: behind a record that waits for another lane, nothing is.
+const FIRST_RECORDS: u32 = 16;
