@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::plot;
 use super::row::{Row, Run, short};
+use sidecar::amount::count;
 
 /// The report, in Markdown.
 pub fn report(run: &Run, rows: &[Row]) -> String {
@@ -28,7 +29,12 @@ pub fn report(run: &Run, rows: &[Row]) -> String {
             of.map_or_else(String::new, |of| format!(", {of}"))
         );
     }
-    let _ = writeln!(text, "- {} changes a row, {} rounds\n", short(run.changes as f64), run.rounds);
+    let _ = writeln!(
+        text,
+        "- {} changes a row, {}\n",
+        short(run.changes as f64),
+        count(run.rounds as u64, "round", "rounds")
+    );
     let _ = writeln!(text, "Raw data: [report/data.json](report/data.json), every round.");
     for part in parts(rows) {
         let _ = writeln!(text, "\n## {}{}\n", part[..1].to_uppercase(), &part[1..]);

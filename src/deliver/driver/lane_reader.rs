@@ -329,7 +329,7 @@ impl Candidates {
 }
 
 fn bytes_of(chunks: &VecDeque<Chunk>) -> usize {
-    chunks.iter().map(|chunk| chunk.bytes_in_memory()).sum()
+    chunks.iter().map(Chunk::bytes_in_memory).sum()
 }
 
 fn records_of(chunk: &Chunk, after: Seq) -> impl Iterator<Item = Result<Record<'_>, SpoolError>> {
