@@ -199,10 +199,10 @@ fn limit(instructions: u64) -> LibraryBenchmarkConfig {
 
 /// About 5 % above what was counted on 2026-11-29 with Rust 1.95.
 const DECODE: u64 = 1_980_000;
-const APPLY_MIXED: u64 = 43_700_000;
+const APPLY_MIXED: u64 = 41_700_000;
 const APPLY_INSERTS: u64 = 30_500_000;
 const COMMIT: u64 = 7_190_000;
-const DELIVER: u64 = 6_860_000;
+const DELIVER: u64 = 7_720_000;
 
 library_benchmark_group!(
     name = pipeline,
