@@ -4,7 +4,12 @@ use std::time::Duration;
 
 /// `1 record`, `2000 records`
 pub fn count(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
+    format!("{number} {}", noun(number, one, many))
+}
+
+/// `record`, `records`
+pub fn noun<'a>(number: u64, one: &'a str, many: &'a str) -> &'a str {
+    if number == 1 { one } else { many }
 }
 
 /// A number of bytes with a unit: `1.5 GiB`.

@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::output::print;
 use super::runtime::block_on;
 use crate::admin::{LaneCount, ReplayBacklog, ReplayList, ReplayStatus, ReplaySummary, plain, pretty_json};
-use crate::amount::{count, size};
+use crate::amount::{count, noun, size};
 use crate::clock::Clock;
 use crate::position::Place;
 use crate::record::Callback;
@@ -149,7 +149,7 @@ fn describe(summary: &ReplaySummary, dry_run: bool) -> String {
 
 fn lane_line(lane: &LaneCount) -> String {
     let LaneCount { project, callback, records, .. } = lane;
-    let unit = if *records == 1 { "record" } else { "records" };
+    let unit = noun(*records, "record", "records");
     format!("{:<24} {callback:<9} {records:>10} {unit}", plain(project))
 }
 

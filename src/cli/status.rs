@@ -14,7 +14,7 @@ use crate::admin::{
     DroppedLane, DroppedStatus, LaneStatus, OriginCounts, Progress, RefusedRowStatus, SourceStatus,
     SpoolStatus, Status, WebhookSourcesStatus, plain, pretty_json,
 };
-use crate::amount::{count, size, span};
+use crate::amount::{count, noun, size, span};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -207,7 +207,7 @@ fn write_dropped(out: &mut String, dropped: &DroppedStatus, title: &str, why: &s
     let all = count(*records, "record", "records");
     let _ = writeln!(out, "\n{title:<8} {all} since the start, {why}:");
     for DroppedLane { project, callback, records } in lanes {
-        let unit = if *records == 1 { "record" } else { "records" };
+        let unit = noun(*records, "record", "records");
         let _ = writeln!(out, "{:<24} {callback:<9} {records:>26} {unit}", plain(project));
     }
     if *more_lanes > 0 {

@@ -26,7 +26,7 @@ pub(super) fn number(number: impl Borrow<u64>) -> String {
 /// `1 record`, `2,000 records`
 pub(super) fn count(count: impl Borrow<u64>, one: &str, many: &str) -> String {
     let count = *count.borrow();
-    format!("{} {}", number(count), if count == 1 { one } else { many })
+    format!("{} {}", number(count), amount::noun(count, one, many))
 }
 
 /// `1.5 GiB`

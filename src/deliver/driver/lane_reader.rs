@@ -140,6 +140,11 @@ impl LaneReader {
         }
     }
 
+    /// Whether the records after `after` are in memory, so that reading them costs little.
+    pub(in crate::deliver) fn is_at_hand(&mut self, kind: ReadScope, lane: LaneNo, after: Seq) -> bool {
+        self.recent_from(kind, lane, Seq(after.0 + 1)).is_some()
+    }
+
     /// At least `records` records, or `bytes` of fragments, after `after`, where the lane has as many.
     pub(in crate::deliver) fn read(
         &mut self,
@@ -222,6 +227,12 @@ impl LaneReader {
         Ok(chunk.map(|chunk| chunk.spooled_uptime))
     }
 
+    /// The lane's recent chunks, where all from `seq` on are among them.
+    fn recent_from(&mut self, kind: ReadScope, lane: LaneNo, seq: Seq) -> Option<&Recent> {
+        let recent = recent(&mut self.recent, lane, self.started_after);
+        (kind == ReadScope::Pending && seq >= recent.complete_from).then_some(recent)
+    }
+
     /// `ahead`: records and bytes that are wanted from there on. Where it is read from the disk, so are they.
     fn chunk_holding(
         &mut self,
@@ -230,8 +241,7 @@ impl LaneReader {
         seq: Seq,
         ahead: (u32, u64),
     ) -> Result<Option<Chunk>, SpoolError> {
-        let recent = recent(&mut self.recent, lane, self.started_after);
-        if kind == ReadScope::Pending && seq >= recent.complete_from {
+        if let Some(recent) = self.recent_from(kind, lane, seq) {
             let at = recent.chunks.partition_point(|chunk| chunk.last < seq);
             return Ok(recent.chunks.get(at).cloned());
         }

@@ -30,8 +30,9 @@ impl Driver {
             return Ok(());
         };
         let kind = ReadScope::of(replay);
-        let mut wanted = records_max.min(FIRST_RECORDS);
-        let (head, records, epoch) = loop {
+        let is_at_hand = self.lane_reader.is_at_hand(kind, lane, after);
+        let mut wanted = if is_at_hand { records_max } else { records_max.min(FIRST_RECORDS) };
+        let (head, candidates, epoch, run) = loop {
             let head = self.lane_reader.read(kind, lane, after, wanted, bytes_max)?;
             let Some(first) = head.first()? else {
                 let lost = format!("the records of lane {lane} behind {}", after.0);
@@ -43,21 +44,19 @@ impl Driver {
             if let Some(replay) = replay {
                 self.order_of_replay(lane, replay, &mut candidates)?;
             }
-            match self.scheduler.run(lane, &candidates, now) {
-                // All that was wanted is there and may be sent: there may be more.
-                Run::Records(records)
-                    if wanted < records_max && records == candidates.len() && records >= wanted as usize =>
-                {
-                    wanted = records_max;
-                }
-                Run::Records(records) => break (head, records, epoch.id),
-                Run::Blocked => {
-                    let after = candidates.first().map(|head| head.after).unwrap_or_default();
-                    let health = self.scheduler.blocked(lane, after, now);
-                    self.store_health(lane, health);
-                    return Ok(());
-                }
+            let run = self.scheduler.run(lane, &candidates, now);
+            let may_all_be_sent =
+                run == Run::Records(candidates.len()) && candidates.len() >= wanted as usize;
+            if wanted == records_max || !may_all_be_sent {
+                break (head, candidates, epoch.id, run);
             }
+            wanted = records_max;
+        };
+        let Run::Records(records) = run else {
+            let after = candidates.first().map(|head| head.after).unwrap_or_default();
+            let health = self.scheduler.blocked(lane, after, now);
+            self.store_health(lane, health);
+            return Ok(());
         };
         let encoded = head.encode(records)?;
         let batch = Batch { replay, ..self.batch(lane, epoch, &encoded) };
@@ -135,5 +134,6 @@ impl Driver {
     }
 }
 
-/// The rest of a batch is read where all of these may be sent: behind a record that waits for another lane, nothing is.
+/// The rest of a batch is read from the disk where all of these may be sent: behind a record that waits for another
+/// lane, nothing is.
 const FIRST_RECORDS: u32 = 16;

@@ -1,8 +1,9 @@
 //! The connection that writes, its transactions, and what it holds of the rows.
 
-use foldhash::{HashMap, HashMapExt as _, HashSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 
+use foldhash::{HashMap, HashMapExt as _};
 use rusqlite::Connection;
 
 use super::batches::{find_batch, open_batches};
@@ -23,8 +24,8 @@ pub(super) struct Store {
     pub(super) connection: Connection,
     pub(super) meta: SpoolMeta,
     pub(super) lanes: HashMap<LaneNo, LaneRow>,
-    /// Lanes whose row is behind `lanes`.
-    changed: HashSet<LaneNo>,
+    /// Lanes whose row is behind `lanes`, in the order of their rows: neighbours are in one page.
+    changed: BTreeSet<LaneNo>,
     /// Lanes that the last transactions changed, until they are taken.
     pub(super) moved_cursors: Vec<(LaneNo, Seq)>,
     pub(super) bytes_max: u64,
@@ -43,7 +44,7 @@ impl Store {
             connection,
             meta: SpoolMeta::default(),
             lanes: HashMap::new(),
-            changed: HashSet::default(),
+            changed: BTreeSet::new(),
             moved_cursors: Vec::new(),
             bytes_max,
             room: Room::Open,
@@ -61,10 +62,7 @@ impl Store {
 
     /// Writes the lanes and the meta row, and syncs.
     pub(super) fn commit(&mut self) -> Result<(), SpoolError> {
-        // In the order of their rows: neighbours are in one page.
-        let mut changed: Vec<LaneNo> = self.changed.iter().copied().collect();
-        changed.sort_unstable();
-        let changed = changed.iter().filter_map(|lane| Some((*lane, self.lanes.get(lane)?)));
+        let changed = self.changed.iter().filter_map(|lane| Some((*lane, self.lanes.get(lane)?)));
         for (lane, row) in changed.clone() {
             row.write(&self.connection, lane).map_err(failed)?;
         }
