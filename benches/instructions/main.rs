@@ -202,7 +202,7 @@ const DECODE: u64 = 1_980_000;
 const APPLY_MIXED: u64 = 41_700_000;
 const APPLY_INSERTS: u64 = 30_500_000;
 const COMMIT: u64 = 7_190_000;
-const DELIVER: u64 = 7_720_000;
+const DELIVER: u64 = 6_160_000;
 
 library_benchmark_group!(
     name = pipeline,
