@@ -90,19 +90,21 @@ impl Browser {
         until(&format!("{wanted:?} in {selector} on {}", self.address()), holds).await;
     }
 
-    /// Clicks an element.
+    /// Clicks an element. A live part may be replaced, or move another element to this place, between the search
+    /// and the click: such a click is not carried out, and made again.
     pub(crate) async fn click(&self, selector: &str) {
-        // A live part may be replaced between the search and the click.
         until(&format!("a click on {selector}"), async || {
             self.sees(selector).await;
             let click = format!("{}/element/{}/click", self.session, self.element(selector));
+            self.script(GUARD_CLICK, &json!([selector]));
             match self.request("POST", &click, &json!({})) {
-                Err(error) if error.contains("stale element") => None,
-                clicked => Some(clicked.unwrap_or_else(|error| panic!("{click}: {error}"))),
-            }
+                Err(error) if MOVED.iter().any(|moved| error.contains(moved)) => return None,
+                clicked => clicked.unwrap_or_else(|error| panic!("{click}: {error}")),
+            };
+            self.loaded().await;
+            (self.run("return window.missed") != true).then_some(())
         })
         .await;
-        self.loaded().await;
     }
 
     /// Replaces the text of a field.
@@ -121,6 +123,22 @@ impl Browser {
         let actions =
             json!({"actions": [{"type": "key", "id": "keys", "actions": presses.collect::<Vec<_>>()}]});
         self.command("/actions", &actions);
+        self.loaded().await;
+    }
+
+    /// Presses the mouse button on an element, and leaves it down.
+    pub(crate) async fn hold(&self, selector: &str) {
+        self.sees(selector).await;
+        let element = json!({"element-6066-11e4-a52e-4f735466cecf": self.element(selector)});
+        let pointer = json!([
+            {"type": "pointerMove", "duration": 0, "origin": element, "x": 0, "y": 0},
+            {"type": "pointerDown", "button": 0}]);
+        self.command("/actions", &json!({"actions": [{"type": "pointer", "id": "mouse", "actions": pointer}]}));
+    }
+
+    /// Releases what is held.
+    pub(crate) async fn release(&self) {
+        self.request("DELETE", &format!("{}/actions", self.session), &Value::Null).unwrap();
         self.loaded().await;
     }
 
@@ -299,6 +317,16 @@ fn screenshots_folder() -> PathBuf {
 pub(crate) const TAB: char = '\u{e004}';
 pub(crate) const ENTER: char = '\u{e007}';
 const INSTALL: &str = "run `scripts/tools.sh test`, which installs chromium, chromium-driver and axe-core";
+/// What a driver says of an element that was replaced, or that another one covers meanwhile.
+const MOVED: [&str; 2] = ["stale element", "click intercepted"];
+/// A click on anything but the element does nothing, and is known as missed.
+const GUARD_CLICK: &str = "
+    const [selector] = arguments;
+    window.missed = false;
+    addEventListener('click', event => {
+        window.missed = !event.target.closest(selector);
+        if (window.missed) { event.preventDefault(); event.stopImmediatePropagation(); }
+    }, { capture: true, once: true });";
 /// What makes the page scroll sideways.
 const WIDER_THAN_THE_WINDOW: &str = "
     if (document.documentElement.scrollWidth <= innerWidth) return [];

@@ -205,6 +205,40 @@ async fn tests_pauses_skips_and_removals_are_asked_for_on_the_page() {
     fixture.end().await;
 }
 
+/// Ends when an event stream of this page has begun. `next` is then a promise of its next version.
+const WATCH_VERSIONS: &str = "
+    return new Promise(begun => {
+        const source = new EventSource(location.href);
+        window.next = new Promise(changed => {
+            source.addEventListener('page', () => {
+                begun(true);
+                source.addEventListener('page', () => { source.close(); changed(true); });
+            }, { once: true });
+        });
+    });";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_pressed_is_not_replaced_and_then_shows_what_is_new() {
+    let fixture = Fixture::new("page_pressed", "").await;
+    let browser = &fixture.browser;
+    set_url(&fixture, "alpha", "ingested", &fixture.receiver.url).await;
+    fixture.insert("alpha", 0..1).await;
+    browser.reads("#card-ingested .pill", "Idle").await;
+    browser.hold("#toggle-ingested").await;
+    browser.run("window.pressed = document.querySelector('#toggle-ingested')");
+    for change in 1..=3 {
+        browser.run(WATCH_VERSIONS);
+        fixture.insert("alpha", change..change + 1).await;
+        browser.run("return window.next");
+    }
+    assert_eq!(browser.run("return window.pressed.isConnected"), true);
+    browser.release().await;
+    browser.reads("#done", "Paused").await;
+    fixture.insert("alpha", 10..13).await;
+    browser.reads("#card-ingested", "3 records").await;
+    fixture.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_works_by_keyboard_alone_and_without_scripts() {
     let fixture = Fixture::new("page_keyboard", "").await;

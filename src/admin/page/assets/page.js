@@ -18,22 +18,40 @@
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
     prepare(part);
   };
+  // Of each part, what the server sent.
+  const shown = new Map([...document.querySelectorAll("[data-live][id]")].map((part) => [part, part.innerHTML]));
   const update = (html) => {
     const next = new DOMParser().parseFromString(html, "text/html");
     document.title = next.title;
-    for (const part of document.querySelectorAll("[data-live][id]")) {
+    for (const [part, before] of shown) {
       const newer = next.getElementById(part.id);
-      if (newer && newer.innerHTML !== part.dataset.shown && !isFrozen(part)) {
-        part.dataset.shown = newer.innerHTML;
+      if (newer && newer.innerHTML !== before && !isFrozen(part)) {
+        shown.set(part, newer.innerHTML);
         replace(part, newer);
       }
     }
   };
+  // What is aimed at neither moves nor goes: an update waits while a button or key is down, and until the pointer rests.
+  const restMs = 300;
+  let [latest, isDown, movedAt] = [null, false, -restMs];
+  const updateAtRest = () => {
+    if (latest === null || isDown || performance.now() - movedAt < restMs) return;
+    update(latest);
+    latest = null;
+  };
   if (document.querySelector("main [data-live]")) {
     const source = new EventSource(location.href);
-    source.addEventListener("page", (event) => { stale.hidden = true; update(event.data); });
+    source.addEventListener("page", (event) => { stale.hidden = true; latest = event.data; updateAtRest(); });
     source.onerror = () => { stale.hidden = false; };
     addEventListener("pagehide", () => source.close());
+    for (const kind of ["pointermove", "pointerdown", "pointerup", "pointercancel"]) {
+      addEventListener(kind, (event) => {
+        [isDown, movedAt] = [kind !== "pointercancel" && event.buttons !== 0, performance.now()];
+      });
+    }
+    addEventListener("keydown", () => { isDown = true; });
+    for (const kind of ["keyup", "blur"]) addEventListener(kind, () => { isDown = false; });
+    setInterval(updateAtRest, restMs);
   }
 
   // The tail: records are put on top as they come, and held while it is paused or the pointer is on the list.
