@@ -133,7 +133,10 @@ impl Browser {
         let pointer = json!([
             {"type": "pointerMove", "duration": 0, "origin": element, "x": 0, "y": 0},
             {"type": "pointerDown", "button": 0}]);
-        self.command("/actions", &json!({"actions": [{"type": "pointer", "id": "mouse", "actions": pointer}]}));
+        self.command(
+            "/actions",
+            &json!({"actions": [{"type": "pointer", "id": "mouse", "actions": pointer}]}),
+        );
     }
 
     /// Releases what is held.

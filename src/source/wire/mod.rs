@@ -9,7 +9,6 @@ pub(super) mod connection;
 pub(super) mod error;
 pub(super) mod frame;
 pub(super) mod handshake;
-pub(super) mod low_water;
 pub(super) mod pace;
 pub(super) mod progress;
 pub(super) mod socket;
@@ -17,6 +16,7 @@ pub(super) mod sql;
 pub(super) mod sqlstate;
 pub(super) mod stream;
 pub(super) mod tls;
+pub(super) mod transport;
 
 pub use connection::{Connection, StreamOptions, SystemIdentity};
 pub use error::SourceError;

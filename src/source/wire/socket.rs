@@ -21,6 +21,7 @@ use super::error::SourceError;
 use super::frame::message_length;
 use super::handshake::{Action, Channel, Handshake, Policy, server_error};
 use super::tls;
+use super::transport::Transport;
 use crate::position::Lsn;
 use crate::source::conninfo::{Conninfo, Endpoint, Host, KeepAlive, Negotiation, SslMode, command, passfile};
 
@@ -207,14 +208,14 @@ async fn open(
         Address::Tcp(address) => *address,
         Address::Unix(path) => {
             let socket = UnixStream::connect(path).await.map_err(socket_error)?;
-            return Ok((Socket::Unix(socket), Channel::Plain));
+            return Ok((Socket::Plain(Transport::Unix(socket)), Channel::Plain));
         }
     };
     let mut tcp = TcpStream::connect(address).await.map_err(socket_error)?;
     keep_alive(&tcp, conninfo.keep_alive).map_err(socket_error)?;
-    let Some(config) = config else { return Ok((Socket::Tcp(tcp), Channel::Plain)) };
+    let Some(config) = config else { return Ok((Socket::Plain(Transport::Tcp(tcp)), Channel::Plain)) };
     if conninfo.negotiation == Negotiation::Postgres && !request_tls(&mut tcp, conninfo.sslmode).await? {
-        return Ok((Socket::Tcp(tcp), Channel::Plain));
+        return Ok((Socket::Plain(Transport::Tcp(tcp)), Channel::Plain));
     }
     let name = match &endpoint.host {
         Host::Tcp(name) => name.clone(),
@@ -223,7 +224,7 @@ async fn open(
     let server_name = ServerName::try_from(name.clone())
         .map_err(|_| SourceError::Refused(format!("`{name}` is not a name that a certificate can have")))?;
     let connector = tokio_rustls::TlsConnector::from(config);
-    let stream = connector.connect(server_name, tcp).await.map_err(socket_error)?;
+    let stream = connector.connect(server_name, Transport::Tcp(tcp)).await.map_err(socket_error)?;
     let certificates = stream.get_ref().1.peer_certificates();
     let end_point = certificates.and_then(|chain| chain.first()).and_then(tls::server_end_point);
     Ok((Socket::Tls(Box::new(stream)), Channel::Tls { end_point }))
@@ -293,20 +294,28 @@ pub(in crate::source) fn closed(error: io::Error) -> SourceError {
     SourceError::Closed(error.to_string())
 }
 
-/// The three kinds of transport.
+/// A transport, with or without TLS.
 #[derive(Debug)]
 pub(in crate::source) enum Socket {
-    Tcp(TcpStream),
-    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
-    Unix(UnixStream),
+    Plain(Transport),
+    Tls(Box<tokio_rustls::client::TlsStream<Transport>>),
+}
+
+impl Socket {
+    /// What arrives wakes nobody, until the next read or write.
+    pub(in crate::source) fn rest(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(transport) => transport.rest(),
+            Self::Tls(stream) => stream.get_mut().0.rest(),
+        }
+    }
 }
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -314,25 +323,22 @@ impl AsyncRead for Socket {
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -16,7 +16,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::error::SourceError;
 use super::frame::{Frame, MalformedFrame, message_length, status_update};
 use super::handshake::server_error;
-use super::low_water::LowWater;
 use super::pace::ReadPace;
 use super::progress::{KeepAliveAction, Progress};
 use super::socket::{Socket, closed, malformed};
@@ -33,7 +32,6 @@ pub struct Stream {
     /// The last LSN that a message carried, to locate a malformed one.
     last_lsn: Lsn,
     timeout: Duration,
-    low_water: LowWater,
 }
 
 /// Complete CopyData messages, as many as were received together. Until it is dropped, a block counts
@@ -55,7 +53,7 @@ pub enum StreamClosed {
 
 impl Stream {
     pub(in crate::source) fn new(socket: Socket, inbound: BytesMut, from: Lsn, timeout: Duration) -> Self {
-        Self { socket, inbound, from, last_lsn: from, timeout, low_water: LowWater::default() }
+        Self { socket, inbound, from, last_lsn: from, timeout }
     }
 
     /// Reads until `stop` is true, or its sender or that of `synced` is dropped, or the connection ends.
@@ -85,9 +83,11 @@ impl Stream {
             progress.backpressure(missing > 0);
             let now = clock.uptime();
             let pause = pace.pause(now);
-            let (timeout, low_water) =
-                if pause.is_zero() { (wake.since(now), 1) } else { (pause, GATHERED_BYTES) };
-            let reads = self.low_water.set(&self.socket, low_water) || pause.is_zero();
+            let reads = pause.is_zero();
+            if !reads {
+                self.socket.rest().map_err(closed)?;
+            }
+            let timeout = if reads { wake.since(now) } else { pause };
             let mut room = (&mut self.inbound).limit(READ_BYTES as usize);
             tokio::select! {
                 read = self.socket.read_buf(&mut room), if missing == 0 && reads => {
@@ -268,7 +268,5 @@ impl FrameBlock {
 const BLOCKS_BYTES_MAX: u32 = 8 * 1024 * 1024;
 /// The approximate limit of one read.
 const READ_BYTES: u32 = 256 * 1024;
-/// So many bytes are read before a pause is over, where the socket can wait for them.
-const GATHERED_BYTES: i32 = 256 * 1024;
 /// How long the server may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
