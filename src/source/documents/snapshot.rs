@@ -6,7 +6,9 @@
 //!
 //! Rows are read in constant memory, each value as the stream would carry it.
 
-use futures_util::TryStreamExt as _;
+use std::pin::pin;
+
+use futures_util::stream::{StreamExt as _, TryStreamExt as _, repeat_with};
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 use tokio_postgres::{Client, Row};
 
@@ -118,7 +120,7 @@ impl Snapshot {
     }
 
     /// Calls `each` for every row, in no order, and returns their number. If the future is dropped, the
-    /// server reads at most [`FETCH`] more rows.
+    /// server reads at most twice [`FETCH`] more rows.
     pub async fn rows<E>(
         &self,
         columns: &[ReadColumn],
@@ -130,19 +132,22 @@ impl Snapshot {
             .batch_execute(&format!("CLOSE ALL; DECLARE sidecar_rows NO SCROLL CURSOR FOR {select}"))
             .await?;
         let fetch = self.client.prepare(&format!("FETCH FORWARD {FETCH} FROM sidecar_rows")).await?;
+        let fetched = || self.client.query_raw(&fetch, std::iter::empty::<&str>());
+        // The server reads on while rows are handled.
+        let mut fetches = pin!(repeat_with(fetched).buffered(2));
         let mut count = 0;
-        loop {
+        while let Some(rows) = fetches.try_next().await? {
             let before = count;
-            let rows = self.client.query_raw(&fetch, std::iter::empty::<&str>()).await?;
-            tokio::pin!(rows);
+            let mut rows = pin!(rows);
             while let Some(row) = rows.try_next().await? {
                 each(&values(&row, columns)?).map_err(RowsError::Stopped)?;
                 count += 1;
             }
             if count == before {
-                return Ok(count);
+                break;
             }
         }
+        Ok(count)
     }
 
     /// Counts the live rows that share their project and id.
@@ -202,5 +207,5 @@ fn digest(text: &[u8]) -> Option<[u8; 32]> {
     Some(digest)
 }
 
-/// Rows per FETCH: the most that is still read after nobody wants more.
+/// Rows per FETCH, of which the next one is under way: twice as many are still read after nobody wants more.
 pub const FETCH: usize = 5_000;
