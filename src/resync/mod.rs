@@ -106,7 +106,7 @@ impl Comparison {
     }
 
     async fn compare(
-        self,
+        mut self,
         group_writer: &mut GroupWriter,
     ) -> Result<(StreamPosition, Differences), ResyncError> {
         let at = self.snapshot.at;
@@ -132,7 +132,7 @@ impl Comparison {
         let has_shadow = !group_writer.on_disk_after(None, 1)?.is_empty();
         let mut first_pass = None;
         if has_shadow && !matches!(self.mode, ComparisonMode::AsIngested(_)) {
-            let snapshot_index = comparer.index_rows(&self.snapshot, group_writer).await?;
+            let snapshot_index = comparer.index_rows(&mut self.snapshot, group_writer).await?;
             comparer.count_gone(&snapshot_index, group_writer)?;
             if self.mode != ComparisonMode::Count {
                 comparer.exclude_gone(&snapshot_index, group_writer)?;
@@ -140,7 +140,7 @@ impl Comparison {
             self.progress.done.store(0, Ordering::Relaxed);
             first_pass = Some(snapshot_index).filter(|_| self.mode == ComparisonMode::Count);
         }
-        comparer.enter_rows(&self.snapshot, group_writer, first_pass.as_ref()).await?;
+        comparer.enter_rows(&mut self.snapshot, group_writer, first_pass.as_ref()).await?;
         if self.mode == ComparisonMode::Count {
             return Ok((position, comparer.found));
         }
@@ -176,7 +176,7 @@ impl Comparer {
     /// The first pass: identity, document and state of every row.
     async fn index_rows(
         &mut self,
-        snapshot: &Snapshot,
+        snapshot: &mut Snapshot,
         group_writer: &mut GroupWriter,
     ) -> Result<SnapshotIndex, ResyncError> {
         let snapshot_index = SnapshotIndex::create(group_writer.spool())?;
@@ -271,7 +271,7 @@ impl Comparer {
     /// The second pass: compares every row with its entry. A dry run passes the index of its first pass.
     async fn enter_rows(
         &mut self,
-        snapshot: &Snapshot,
+        snapshot: &mut Snapshot,
         group_writer: &mut GroupWriter,
         first_pass: Option<&SnapshotIndex>,
     ) -> Result<(), ResyncError> {

@@ -91,7 +91,7 @@ on_all_versions! {
         }
         let mut snapshots = Vec::new();
         for _ in 0..12 {
-            let snapshot = take(&fixture).await;
+            let mut snapshot = take(&fixture).await;
             let mut seen = HashSet::new();
             let count = snapshot.rows(&[read("id", None)], |row| {
                 let SqlValue::Text(id) = row[0] else { panic!("{row:?}") };
@@ -150,7 +150,7 @@ on_all_versions! {
 
     async fn no_slot_is_left_behind_and_the_snapshot_does_not_move(fixture: Fixture) {
         fixture.run("CREATE TABLE public.documents (id int PRIMARY KEY); INSERT INTO public.documents SELECT generate_series(1, 12000)").await;
-        let snapshot = take(&fixture).await;
+        let mut snapshot = take(&fixture).await;
         let left = fixture.client.query_one("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()", &[]).await.expect("a count");
         assert_eq!(left.get::<_, i64>(0), 0);
         fixture.run("DELETE FROM public.documents WHERE id <= 5000; ALTER TABLE public.documents SET (fillfactor = 90)").await;
@@ -166,7 +166,7 @@ on_all_versions! {
     async fn long_texts_come_as_digests_where_that_is_wished(fixture: Fixture) {
         fixture.run("CREATE TABLE public.documents (id int PRIMARY KEY, a text, b text)").await;
         fixture.run("INSERT INTO public.documents VALUES (1, repeat('é', 4096), repeat('é', 4096)), (2, repeat('é', 4096) || 'x', repeat('é', 4096) || 'x'), (3, NULL, NULL), (4, '', '')").await;
-        let snapshot = take(&fixture).await;
+        let mut snapshot = take(&fixture).await;
         let mut rows = Vec::new();
         snapshot.rows(&[read("id", None), read("a", Some(8192)), read("b", None)], |row| {
             let SqlValue::Text(b) = (if row[2] == SqlValue::Null { SqlValue::Text(b"") } else { row[2] }) else { panic!() };
@@ -206,7 +206,7 @@ on_all_versions! {
         let required = prepare(&fixture).await;
         // Written once more, unchanged, so that the stream has each row whole.
         fixture.run("UPDATE public.documents SET id = id").await;
-        let snapshot = take(&fixture).await;
+        let mut snapshot = take(&fixture).await;
         let columns: Vec<ReadColumn> = snapshot.table.columns.iter().map(|column| read(&column.name, Some(8192))).collect();
         let mut by_sql: HashMap<Vec<u8>, Vec<Option<Vec<u8>>>> = HashMap::new();
         snapshot.rows(&columns, |row| {
@@ -283,7 +283,7 @@ on_all_versions! {
         let role = format!("r_{}", fixture.name);
         fixture.run(&format!("CREATE ROLE {role} LOGIN REPLICATION; GRANT SELECT ON public.documents TO {role}")).await;
         let conninfo = fixture.conninfo_as(&role);
-        let snapshot = Snapshot::take(&conninfo, "public", "documents", &mut |_: &[BlockingTransaction]| ()).await.expect("a snapshot");
+        let mut snapshot = Snapshot::take(&conninfo, "public", "documents", &mut |_: &[BlockingTransaction]| ()).await.expect("a snapshot");
         let refused = snapshot.rows(&[read("id", None)], |_| Ok::<_, Infallible>(())).await;
         assert!(matches!(&refused, Err(RowsError::Source(error)) if error.to_string().contains("row-level security")), "{refused:?}");
         fixture.close().await;

@@ -6,11 +6,8 @@
 //!
 //! Rows are read in constant memory, each value as the stream would carry it.
 
-use std::pin::pin;
-
-use futures_util::stream::{StreamExt as _, TryStreamExt as _, repeat_with};
 use postgres_protocol::escape::{escape_identifier, escape_literal};
-use tokio_postgres::{Client, Row};
+use tokio_postgres::Client;
 
 use super::select::{self, DocumentKey, Encoding, ReadColumn, SharedIds};
 use crate::position::Lsn;
@@ -18,13 +15,16 @@ use crate::relation::Table;
 use crate::source::catalog;
 use crate::source::catalog::violation::CatalogError;
 use crate::source::preflight::setup::{OnWaiting, while_waiting};
-use crate::source::wire::sql::Bytes;
+use crate::source::wire::cursor::{CursorReader, DataRow};
+use crate::source::wire::socket::malformed;
 use crate::source::{Connection, Conninfo, SourceError, connect_sql};
 use crate::time::Timestamp;
 
 /// The table as of a consistent point. Dropping it ends the transaction, and with it the lock on the table.
 pub struct Snapshot {
     client: Client,
+    /// In a transaction of its own, with the same snapshot.
+    reader: CursorReader,
     /// C1: transactions with a commit LSN below it are in the snapshot, all others in the stream.
     pub at: Lsn,
     /// The time of the snapshot, by the server's clock.
@@ -77,12 +77,6 @@ pub enum RowsError<E> {
     Source(#[from] SourceError),
 }
 
-impl<E> From<tokio_postgres::Error> for RowsError<E> {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self::Source(error.into())
-    }
-}
-
 impl Snapshot {
     /// Takes a snapshot of `schema.name`. `on_waiting` is called every five seconds with the transactions
     /// it waits for: a slot is created only after all transactions that were open before have ended.
@@ -93,6 +87,7 @@ impl Snapshot {
         on_waiting: OnWaiting<'_>,
     ) -> Result<Self, SnapshotError> {
         let client = connect_sql(conninfo).await?;
+        let mut reader = CursorReader::open(conninfo).await?;
         let mut walsender = Connection::open(conninfo).await?;
         let pid = backend_pid(&mut walsender).await?;
         let slot = escape_identifier(&format!("sidecar_{}", uuid::Uuid::new_v4().simple()));
@@ -100,10 +95,12 @@ impl Snapshot {
         let answer = while_waiting(walsender.simple(&create), &client, pid, on_waiting).await?;
         let (at, exported) = consistent_point(answer)?;
         client.batch_execute(&begin(&exported)).await?;
-        // The importing transaction holds the snapshot from here on; the slot would only retain WAL.
+        reader.execute(&begin(&exported)).await?;
+        // The importing transactions hold the snapshot from here on; the slot would only retain WAL.
         walsender.simple(&format!("DROP_REPLICATION_SLOT {slot}")).await?;
         drop(walsender);
-        client.batch_execute(include_str!("../../../sql/snapshot_session.sql")).await?;
+        client.batch_execute(SESSION).await?;
+        reader.execute(SESSION).await?;
         let facts = client.query_one(include_str!("../../../sql/snapshot_facts.sql"), &[]).await?;
         Ok(Self {
             at,
@@ -111,6 +108,7 @@ impl Snapshot {
             encoding: Encoding::of_database(facts.try_get("encoding")?),
             table: catalog::table(&client, schema, name).await?,
             client,
+            reader,
         })
     }
 
@@ -122,32 +120,16 @@ impl Snapshot {
     /// Calls `each` for every row, in no order, and returns their number. If the future is dropped, the
     /// server reads at most twice [`FETCH`] more rows.
     pub async fn rows<E>(
-        &self,
+        &mut self,
         columns: &[ReadColumn],
         mut each: impl FnMut(&[SqlValue<'_>]) -> Result<(), E>,
     ) -> Result<u64, RowsError<E>> {
         let select = select::rows(&self.table, columns, self.encoding);
         // An earlier call whose future was dropped left its cursor open.
-        self.client
-            .batch_execute(&format!("CLOSE ALL; DECLARE sidecar_rows NO SCROLL CURSOR FOR {select}"))
-            .await?;
-        let fetch = self.client.prepare(&format!("FETCH FORWARD {FETCH} FROM sidecar_rows")).await?;
-        let fetched = || self.client.query_raw(&fetch, std::iter::empty::<&str>());
-        // The server reads on while rows are handled.
-        let mut fetches = pin!(repeat_with(fetched).buffered(2));
-        let mut count = 0;
-        while let Some(rows) = fetches.try_next().await? {
-            let before = count;
-            let mut rows = pin!(rows);
-            while let Some(row) = rows.try_next().await? {
-                each(&values(&row, columns)?).map_err(RowsError::Stopped)?;
-                count += 1;
-            }
-            if count == before {
-                break;
-            }
-        }
-        Ok(count)
+        let declare = format!("CLOSE ALL; DECLARE sidecar_rows NO SCROLL CURSOR FOR {select}");
+        self.reader.execute(&declare).await?;
+        let each = |row: DataRow<'_>| each(&values(row, columns)?).map_err(RowsError::Stopped);
+        self.reader.rows("sidecar_rows", FETCH, each).await
     }
 
     /// Counts the live rows that share their project and id.
@@ -178,20 +160,24 @@ fn begin(exported: &str) -> String {
     format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {exported};")
 }
 
-fn values<'a>(row: &'a Row, columns: &[ReadColumn]) -> Result<Vec<SqlValue<'a>>, SourceError> {
-    let digested: Vec<Option<bool>> = row.try_get(columns.len())?;
-    let mut digested = digested.into_iter();
-    let value = |(at, column): (usize, &ReadColumn)| {
-        let text = row.try_get::<_, Option<Bytes<'a>>>(at)?;
-        let is_digest = column.digest_over.is_some() && digested.next().flatten().unwrap_or(false);
-        Ok(match text {
+/// The last value is an array of boolean, in its text form: which of the columns that may be are digests.
+fn values<'a>(row: DataRow<'a>, columns: &[ReadColumn]) -> Result<Vec<SqlValue<'a>>, SourceError> {
+    let mut values = row.values()?;
+    let digested = values.pop().flatten();
+    if values.len() != columns.len() {
+        return Err(malformed(Lsn(0), format_args!("a row of {} columns", values.len())));
+    }
+    let mut digested = digested.unwrap_or_default().split(|byte| b"{,}".contains(byte)).skip(1);
+    let value = |(column, text): (&ReadColumn, Option<&'a [u8]>)| {
+        let is_digest = column.digest_over.is_some() && digested.next() == Some(b"t");
+        match text {
             // The server's sha256() is 32 bytes long; anything else cannot be a digest.
-            Some(Bytes(text)) if is_digest => digest(text).map_or(SqlValue::Text(text), SqlValue::Digest),
-            Some(Bytes(text)) => SqlValue::Text(text),
+            Some(text) if is_digest => digest(text).map_or(SqlValue::Text(text), SqlValue::Digest),
+            Some(text) => SqlValue::Text(text),
             None => SqlValue::Null,
-        })
+        }
     };
-    columns.iter().enumerate().map(value).collect()
+    Ok(columns.iter().zip(values).map(value).collect())
 }
 
 /// From 64 hexadecimal digits.
@@ -209,3 +195,4 @@ fn digest(text: &[u8]) -> Option<[u8; 32]> {
 
 /// Rows per FETCH, of which the next one is under way: twice as many are still read after nobody wants more.
 pub const FETCH: usize = 5_000;
+const SESSION: &str = include_str!("../../../sql/snapshot_session.sql");

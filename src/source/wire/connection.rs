@@ -17,10 +17,10 @@ use super::stream::Stream;
 use crate::position::Lsn;
 use crate::source::conninfo::Conninfo;
 
-/// A replication connection that is ready for a command.
+/// A connection for replication or SQL that is ready for a command.
 pub struct Connection {
-    socket: Socket,
-    inbound: BytesMut,
+    pub(in crate::source) socket: Socket,
+    pub(in crate::source) inbound: BytesMut,
     /// The server's version, as the server writes it.
     pub server_version: Option<String>,
 }
@@ -54,7 +54,17 @@ pub struct StreamOptions {
 impl Connection {
     /// Connects for replication.
     pub async fn open(conninfo: &Conninfo) -> Result<Self, SourceError> {
-        let AuthenticatedConnection { socket, inbound, server_version, .. } = connect(conninfo, true).await?;
+        Self::open_as(conninfo, true).await
+    }
+
+    /// Connects for SQL without parameters.
+    pub(in crate::source) async fn open_sql(conninfo: &Conninfo) -> Result<Self, SourceError> {
+        Self::open_as(conninfo, false).await
+    }
+
+    async fn open_as(conninfo: &Conninfo, replication: bool) -> Result<Self, SourceError> {
+        let AuthenticatedConnection { socket, inbound, server_version, .. } =
+            connect(conninfo, replication).await?;
         Ok(Self { socket, inbound, server_version })
     }
 
@@ -129,7 +139,7 @@ impl Connection {
         Ok(Stream::new(self.socket, self.inbound, *from, *timeout))
     }
 
-    async fn send_query(&mut self, command: &str) -> Result<(), SourceError> {
+    pub(in crate::source) async fn send_query(&mut self, command: &str) -> Result<(), SourceError> {
         let mut out = BytesMut::new();
         frontend::query(command, &mut out).map_err(|error| SourceError::Refused(error.to_string()))?;
         self.socket.write_all(&out).await.map_err(closed)?;

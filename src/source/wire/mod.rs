@@ -6,6 +6,7 @@
 //! timeout. The handshake, frames and progress are pure.
 
 pub(super) mod connection;
+pub(super) mod cursor;
 pub(super) mod error;
 pub(super) mod frame;
 pub(super) mod handshake;

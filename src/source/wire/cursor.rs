@@ -1,0 +1,198 @@
+//! The rows of a cursor, read in blocks on the task of their reader.
+//!
+//! A SQL session hands rows over in blocks of 8 KiB, and each wakes another thread. A whole table is read here instead.
+//! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SIMPLE-QUERY>
+
+use std::time::Duration;
+
+use bytes::{Buf as _, BufMut as _, BytesMut};
+use postgres_protocol::message::backend::Message;
+use tokio::io::AsyncReadExt as _;
+
+use super::connection::Connection;
+use super::error::SourceError;
+use super::frame::message_length;
+use super::handshake::server_error;
+use super::socket::{closed, malformed};
+use crate::position::Lsn;
+use crate::source::conninfo::Conninfo;
+
+/// A session that reads cursors.
+pub(in crate::source) struct CursorReader {
+    connection: Connection,
+    /// Commands that were sent and whose ReadyForQuery has not come.
+    unanswered: usize,
+}
+
+/// A row: its values in the text format, in the order of the columns.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::source) struct DataRow<'a>(&'a [u8]);
+
+impl CursorReader {
+    /// Opens an ordinary session.
+    pub(in crate::source) async fn open(conninfo: &Conninfo) -> Result<Self, SourceError> {
+        Ok(Self { connection: Connection::open_sql(conninfo).await?, unanswered: 0 })
+    }
+
+    /// Runs SQL without parameters.
+    pub(in crate::source) async fn execute(&mut self, sql: &str) -> Result<(), SourceError> {
+        self.discard_answers().await?;
+        self.connection.simple(sql).await.map(drop)
+    }
+
+    /// Calls `each` for the rows of an open cursor, and returns their number. `fetch` rows are asked for at a time: the
+    /// server reads the next ones while these are handled. Where the future is dropped or `each` fails, at most twice as
+    /// many are still read.
+    pub(in crate::source) async fn rows<E: From<SourceError>>(
+        &mut self,
+        cursor: &str,
+        fetch: usize,
+        mut each: impl FnMut(DataRow<'_>) -> Result<(), E>,
+    ) -> Result<u64, E> {
+        self.discard_answers().await?;
+        let command = format!("FETCH FORWARD {fetch} FROM {cursor}");
+        self.send(&command).await?;
+        let mut count = 0;
+        loop {
+            self.send(&command).await?;
+            let before = count;
+            let mut counted = |row: DataRow<'_>| {
+                count += 1;
+                each(row)
+            };
+            while !self.take_rows(&mut counted)? {
+                self.read().await?;
+            }
+            if count == before {
+                self.discard_answers().await?;
+                return Ok(count);
+            }
+        }
+    }
+
+    async fn send(&mut self, command: &str) -> Result<(), SourceError> {
+        self.unanswered += 1;
+        self.connection.send_query(command).await
+    }
+
+    /// Reads what an earlier call left unread.
+    async fn discard_answers(&mut self) -> Result<(), SourceError> {
+        while self.unanswered > 0 {
+            match self.take_rows(&mut |_| Ok::<_, SourceError>(())) {
+                Ok(false) => self.read().await?,
+                Err(error @ (SourceError::Closed(_) | SourceError::Malformed { .. })) => return Err(error),
+                // The next command finds the same error, or that its transaction is aborted.
+                Ok(true) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Handles the complete messages that were read, up to the end of one answer. Returns whether it ended.
+    fn take_rows<E: From<SourceError>>(
+        &mut self,
+        each: &mut impl FnMut(DataRow<'_>) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let inbound = &mut self.connection.inbound;
+        let mut taken = 0;
+        let ended = loop {
+            let rest = inbound.get(taken..).unwrap_or_default();
+            let next = message_length(rest).map_err(|error| malformed(Lsn(0), error))?;
+            let Some((kind, message)) = next.and_then(|(kind, length)| Some((kind, rest.get(..length)?)))
+            else {
+                break Ok(false);
+            };
+            taken += message.len();
+            match kind {
+                b'D' => {
+                    if let Err(error) = each(DataRow(message.get(5..).unwrap_or_default())) {
+                        break Err(error);
+                    }
+                }
+                b'E' => {
+                    let parsed = Message::parse(&mut BytesMut::from(message));
+                    break Err(match parsed {
+                        Ok(Some(Message::ErrorResponse(body))) => {
+                            SourceError::from(server_error(&body)).into()
+                        }
+                        _ => malformed(Lsn(0), "an ErrorResponse").into(),
+                    });
+                }
+                b'Z' => {
+                    self.unanswered = self.unanswered.saturating_sub(1);
+                    break Ok(true);
+                }
+                _ => {}
+            }
+        };
+        inbound.advance(taken);
+        ended
+    }
+
+    /// Reads what has arrived.
+    async fn read(&mut self) -> Result<(), SourceError> {
+        let Connection { socket, inbound, .. } = &mut self.connection;
+        let next = message_length(inbound).map_err(|error| malformed(Lsn(0), error))?;
+        let missing = next.map_or(0, |(_, length)| length.saturating_sub(inbound.len()));
+        inbound.reserve(missing.max(READ_BYTES));
+        let read = socket.read_buf(&mut inbound.limit(missing.max(READ_BYTES))).await.map_err(closed)?;
+        if read == 0 {
+            return Err(SourceError::Closed("by the server".into()));
+        }
+        if read < LARGE_READ_BYTES {
+            socket.rest().map_err(closed)?;
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+}
+
+impl<'a> DataRow<'a> {
+    /// Its values; `None` is NULL.
+    pub(in crate::source) fn values(self) -> Result<Vec<Option<&'a [u8]>>, SourceError> {
+        let truncated = || malformed(Lsn(0), "a DataRow that ends early");
+        let (count, mut rest) = self.0.split_first_chunk::<2>().ok_or_else(truncated)?;
+        let mut values = Vec::with_capacity(u16::from_be_bytes(*count).into());
+        for _ in 0..u16::from_be_bytes(*count) {
+            let (length, after) = rest.split_first_chunk::<4>().ok_or_else(truncated)?;
+            let length = i32::from_be_bytes(*length);
+            let (value, after) = match usize::try_from(length) {
+                Ok(length) => {
+                    let (value, after) = after.split_at_checked(length).ok_or_else(truncated)?;
+                    (Some(value), after)
+                }
+                Err(_) => (None, after),
+            };
+            values.push(value);
+            rest = after;
+        }
+        Ok(values)
+    }
+}
+
+/// The approximate limit of one read.
+const READ_BYTES: usize = 256 * 1024;
+/// A read of so many bytes is worth its wake-up.
+const LARGE_READ_BYTES: usize = 64 * 1024;
+/// How long more is gathered after a smaller one.
+const PAUSE: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(bytes: &[u8]) -> Result<Vec<Option<&[u8]>>, String> {
+        DataRow(bytes).values().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_row_has_its_values_and_any_part_of_it_is_an_error() {
+        let whole = b"\0\x03\0\0\0\x02ab\xff\xff\xff\xff\0\0\0\0";
+        assert_eq!(row(whole), Ok(vec![Some(&b"ab"[..]), None, Some(&b""[..])]));
+        assert_eq!(row(b"\0\0"), Ok(vec![]));
+        for length in 0..whole.len() {
+            assert!(row(&whole[..length]).is_err(), "{length}");
+        }
+        assert!(row(b"\xff\xff\x7f\xff\xff\xff").is_err());
+    }
+}
