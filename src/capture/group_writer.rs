@@ -371,10 +371,10 @@ impl PositionSource for NoRecords {
 }
 
 /// A group ends when the one before is synced, or with this number of changes.
-const GROUP_CHANGES_MAX: usize = 10_000;
+const GROUP_CHANGES_MAX: usize = 40_000;
 /// One that is being written, and one with the rest when the stream or the process ends.
 const GROUPS_WAITING_MAX: usize = 2;
-const GROUP_BYTES_MAX: usize = 2 * 1024 * 1024;
+const GROUP_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// Limit of the shadow cache.
 const SHADOW_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// A stream without changes for so long is at rest.

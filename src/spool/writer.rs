@@ -194,8 +194,8 @@ struct Writer {
     retain: Duration,
     clock: Clock,
     swept_at: Timestamp,
-    /// Something was committed since then.
-    was_busy: bool,
+    /// The last change of the shadow; `None`: the memory of what was cached was given back.
+    changed_at: Option<Uptime>,
     start: SubscriptionStart,
     publishers: Vec<Publisher>,
     /// Why nothing is written any more.
@@ -219,7 +219,7 @@ impl Writer {
             retain: options.retain,
             clock,
             swept_at: clock.wall(),
-            was_busy: true,
+            changed_at: Some(clock.uptime()),
             start,
             publishers: Vec::new(),
             failed: None,
@@ -235,7 +235,11 @@ impl Writer {
     fn run(mut self) {
         loop {
             let is_crowded = self.engine.is_near() && self.failed.is_none();
-            let timeout = if is_crowded { CROWDED_PAUSE } else { SWEEP_EVERY };
+            let timeout = match self.changed_at {
+                _ if is_crowded => CROWDED_PAUSE,
+                Some(_) => RELEASE_AFTER,
+                None => SWEEP_EVERY,
+            };
             let first = match self.received.recv_timeout(timeout) {
                 Ok(message) => Some(message),
                 Err(mpsc::RecvTimeoutError::Timeout) => None,
@@ -271,9 +275,10 @@ impl Writer {
         if flow.is_continue() && (self.engine.is_near() || now.since(self.swept_at) >= SWEEP_EVERY) {
             self.swept_at = now;
             self.sweep(now);
-            if !std::mem::take(&mut self.was_busy) {
-                self.engine.release_memory();
-            }
+        }
+        let uptime = self.clock.uptime();
+        if self.changed_at.take_if(|at| uptime.since(*at) >= RELEASE_AFTER).is_some() {
+            self.engine.release_memory();
         }
         flow
     }
@@ -284,7 +289,9 @@ impl Writer {
             return;
         }
         let groups: Vec<_> = ops.iter().map(group_of).collect();
-        self.was_busy |= groups.iter().flatten().any(|group| !group.shadow.is_empty());
+        if groups.iter().flatten().any(|group| !group.shadow.is_empty()) {
+            self.changed_at = Some(self.clock.uptime());
+        }
         // Without it, a kill would set the uptime back by a while, and every retry would be late by that.
         ops.push(Op::Tick(self.clock.uptime()));
         let done = self.engine.apply(ops);
@@ -346,5 +353,7 @@ fn group_of(op: &Op) -> Option<Arc<Group>> {
 
 /// How often retention by age runs.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// A spool without changes for so long is at rest.
+const RELEASE_AFTER: Duration = Duration::from_secs(5);
 /// Near its limit, retention runs between operations, and this often without any.
 const CROWDED_PAUSE: Duration = Duration::from_millis(50);
