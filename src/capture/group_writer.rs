@@ -205,7 +205,9 @@ impl GroupWriter {
 
     /// Whether the group has reached its limit.
     pub(crate) fn is_full(&self) -> bool {
-        self.changes >= GROUP_CHANGES_MAX || self.builder.bytes() >= GROUP_BYTES_MAX
+        self.changes >= GROUP_CHANGES_MAX
+            || self.builder.bytes() >= GROUP_BYTES_MAX
+            || self.shadow.open_bytes() >= GROUP_ENTRIES_BYTES_MAX
     }
 
     /// Groups that are not durable yet.
@@ -219,6 +221,7 @@ impl GroupWriter {
             ("groups that are not durable", self.in_flight(), GROUPS_WAITING_MAX),
             ("changes of the open group", self.changes, GROUP_CHANGES_MAX),
             ("bytes of the open group", self.builder.bytes(), GROUP_BYTES_MAX),
+            ("entry bytes of the open group", self.shadow.open_bytes(), GROUP_ENTRIES_BYTES_MAX),
             ("cached bytes of the shadow", self.shadow.cached_bytes(), SHADOW_BYTES_MAX),
             (
                 "documents of the dependency index",
@@ -370,11 +373,15 @@ impl PositionSource for NoRecords {
     }
 }
 
-/// A group ends when the one before is synced, or with this number of changes.
+/// A group ends when the one before is synced, or with this number of changes. The more it has, the fewer pages of the
+/// spool are written for each: a page holds entries of many documents, and a lane's row is written once for a group.
 const GROUP_CHANGES_MAX: usize = 40_000;
 /// One that is being written, and one with the rest when the stream or the process ends.
 const GROUPS_WAITING_MAX: usize = 2;
-const GROUP_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// Of its records.
+const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Of the shadow's entries that it changes.
+const GROUP_ENTRIES_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Limit of the shadow cache.
 const SHADOW_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// A stream without changes for so long is at rest.

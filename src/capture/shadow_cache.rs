@@ -16,8 +16,9 @@ type CachedEntry = Option<Arc<[u8]>>;
 #[derive(Debug)]
 pub(super) struct ShadowCache {
     reader: Reader,
-    /// Entries of the group that is being filled.
+    /// Entries of the group that is being filled, and their bytes.
     open: HashMap<Identity, CachedEntry>,
+    open_bytes: usize,
     /// Entries of groups that are submitted and not committed, the oldest first.
     unsynced: VecDeque<HashMap<Identity, CachedEntry>>,
     /// Two generations of entries that were read or changed: when the young one is full, it replaces the old one.
@@ -37,6 +38,7 @@ impl ShadowCache {
         Self {
             reader,
             open: HashMap::new(),
+            open_bytes: 0,
             unsynced: VecDeque::new(),
             young: HashMap::new(),
             old: HashMap::new(),
@@ -71,7 +73,10 @@ impl ShadowCache {
         let now: CachedEntry = entry;
         self.growth.documents += i64::from(now.is_some()) - i64::from(before.is_some());
         self.growth.bytes += signed(size(&now)) - signed(size(&before));
-        self.open.insert(identity.clone(), now.clone());
+        self.open_bytes += memory(&identity, &now);
+        if let Some(replaced) = self.open.insert(identity.clone(), now.clone()) {
+            self.open_bytes -= memory(&identity, &replaced);
+        }
         self.remember(identity, now);
         Ok(())
     }
@@ -80,6 +85,7 @@ impl ShadowCache {
     pub(super) fn take(&mut self) -> (Vec<(Identity, CachedEntry)>, Growth) {
         self.end_view();
         let group = std::mem::take(&mut self.open);
+        self.open_bytes = 0;
         let mut changes: Vec<_> =
             group.iter().map(|(identity, known)| (identity.clone(), known.clone())).collect();
         changes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
@@ -130,19 +136,21 @@ impl ShadowCache {
         self.reader.shadow_after(after, limit)
     }
 
+    /// The memory that the entries of the group that is being filled take.
+    pub(super) fn open_bytes(&self) -> usize {
+        self.open_bytes
+    }
+
     /// The limit of both generations together.
     pub(crate) fn cached_bytes(&self) -> usize {
         2 * self.young_bytes
     }
 
     fn remember(&mut self, identity: Identity, known: CachedEntry) {
-        let size = |known: &CachedEntry, identity: &Identity| {
-            cost(identity, known.as_deref().unwrap_or_default()) + MAP_COST
-        };
-        self.young_bytes += size(&known, &identity);
+        self.young_bytes += memory(&identity, &known);
         match self.young.entry(identity) {
             Occupied(mut before) => {
-                self.young_bytes -= size(before.get(), before.key());
+                self.young_bytes -= memory(before.key(), before.get());
                 before.insert(known);
             }
             Vacant(new) => drop(new.insert(known)),
@@ -156,6 +164,11 @@ impl ShadowCache {
 
 fn cost(Identity(identity): &Identity, entry: &[u8]) -> usize {
     identity.len() + entry.len()
+}
+
+/// The memory of an entry in a map.
+fn memory(identity: &Identity, known: &CachedEntry) -> usize {
+    cost(identity, known.as_deref().unwrap_or_default()) + MAP_COST
 }
 
 fn signed(size: usize) -> i64 {
