@@ -18,7 +18,7 @@ pub(super) fn linger(changes: usize, since_last: Duration, behind: Duration) -> 
 const BUSY_CHANGES: usize = 32;
 /// A busy stream submits a group no more often, unless it is full.
 const GROUP_EVERY_MIN: Duration = Duration::from_millis(4);
-/// A longer wait gains nothing: at full speed a group is full by then.
+/// A longer wait gains little: what is slow to commit fills groups meanwhile.
 const GROUP_EVERY_MAX: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

@@ -92,13 +92,17 @@ impl Comparison {
     ///
     /// Blocks on `runtime`: runs on the thread of capture, while no stream does.
     pub fn run(
-        self,
+        mut self,
         group_writer: &mut GroupWriter,
         runtime: &Handle,
     ) -> Result<(StreamPosition, Differences), ResyncError> {
         // A dry run keeps nothing.
         let layouts = (self.mode == ComparisonMode::Count).then(|| group_writer.layouts.clone());
-        let done = runtime.block_on(self.compare(group_writer));
+        let done = runtime.block_on(async {
+            let done = self.compare(group_writer).await;
+            self.snapshot.close().await;
+            done
+        });
         if let Some(layouts) = layouts {
             group_writer.layouts = layouts;
         }
@@ -106,7 +110,7 @@ impl Comparison {
     }
 
     async fn compare(
-        mut self,
+        &mut self,
         group_writer: &mut GroupWriter,
     ) -> Result<(StreamPosition, Differences), ResyncError> {
         let at = self.snapshot.at;
@@ -144,7 +148,7 @@ impl Comparison {
         if self.mode == ComparisonMode::Count {
             return Ok((position, comparer.found));
         }
-        self.facts.into_iter().for_each(|(fact, value)| group_writer.set_fact(fact, value));
+        self.facts.drain(..).for_each(|(fact, value)| group_writer.set_fact(fact, value));
         group_writer.set_snapshot_time(self.snapshot.taken_at);
         submit_group(group_writer, Some(position))?;
         wait_for_commits(group_writer)?;

@@ -353,7 +353,7 @@ fn group_of(op: &Op) -> Option<Arc<Group>> {
 
 /// How often retention by age runs.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
-/// A spool without changes for so long is at rest.
+/// A spool whose shadow has not changed for so long is at rest.
 const RELEASE_AFTER: Duration = Duration::from_secs(5);
 /// Near its limit, retention runs between operations, and this often without any.
 const CROWDED_PAUSE: Duration = Duration::from_millis(50);

@@ -125,6 +125,35 @@ on_all_versions! {
         fixture.close().await;
     }
 
+    async fn the_count_of_shared_ids_keeps_no_lock_on_the_table(fixture: Fixture) {
+        fixture.run("CREATE TABLE public.documents (id int PRIMARY KEY, project_id text); INSERT INTO public.documents VALUES (1, 'a'), (2, 'a')").await;
+        prepare(&fixture).await;
+        let mut snapshot = take(&fixture).await;
+        let by_project = |id: &str| DocumentKey { project: None, id: vec![id.to_owned()], live: Live::Always };
+        let shared = snapshot.shared_ids(&by_project("project_id")).await.expect("a count");
+        assert_eq!((shared.ids, shared.rows), (1, 2));
+        snapshot.shared_ids(&by_project("nowhere")).await.expect_err("no such column");
+        fixture.run("BEGIN; SET LOCAL lock_timeout = '10s'; LOCK TABLE public.documents IN ACCESS EXCLUSIVE MODE; COMMIT").await;
+        assert_eq!(snapshot.rows(&[read("id", None)], |_| Ok::<_, Infallible>(())).await.expect("rows"), 2);
+        assert_eq!(snapshot.shared_ids(&by_project("id")).await.expect("a count").ids, 0);
+        snapshot.close().await;
+        fixture.close().await;
+    }
+
+    async fn a_read_that_is_dropped_leaves_nothing_to_the_next(fixture: Fixture) {
+        fixture.run("CREATE TABLE public.documents (id int PRIMARY KEY); INSERT INTO public.documents SELECT generate_series(1, 20000)").await;
+        prepare(&fixture).await;
+        let mut snapshot = take(&fixture).await;
+        for milliseconds in 0..40 {
+            let columns = [read("id", None)];
+            let dropped = snapshot.rows(&columns, |_| Ok::<_, Infallible>(()));
+            let _ = tokio::time::timeout(Duration::from_millis(milliseconds), dropped).await;
+            let count = snapshot.rows(&columns, |_| Ok::<_, Infallible>(())).await.expect("rows");
+            assert_eq!(count, 20_000, "dropped after {milliseconds} ms");
+        }
+        fixture.close().await;
+    }
+
     async fn while_a_snapshot_waits_the_transaction_it_waits_for_is_named(fixture: Fixture) {
         fixture.run("CREATE TABLE public.documents (id int PRIMARY KEY)").await;
         let holder = fixture.session().await;

@@ -322,14 +322,20 @@ pub(crate) const ENTER: char = '\u{e007}';
 const INSTALL: &str = "run `scripts/tools.sh test`, which installs chromium, chromium-driver and axe-core";
 /// What a driver says of an element that was replaced, or that another one covers meanwhile.
 const MOVED: [&str; 2] = ["stale element", "click intercepted"];
-/// A click on anything but the element does nothing, and is known as missed.
+/// A click on anything but the element does nothing, and is known as missed; so is one that never comes. Without scripts,
+/// nothing moves and no listener runs.
 const GUARD_CLICK: &str = "
     const [selector] = arguments;
     window.missed = false;
-    addEventListener('click', event => {
+    addEventListener('probe', () => { window.missed = true; }, { once: true });
+    dispatchEvent(new Event('probe'));
+    removeEventListener('click', window.guard, true);
+    window.guard = event => {
+        removeEventListener('click', window.guard, true);
         window.missed = !event.target.closest(selector);
         if (window.missed) { event.preventDefault(); event.stopImmediatePropagation(); }
-    }, { capture: true, once: true });";
+    };
+    addEventListener('click', window.guard, true);";
 /// What makes the page scroll sideways.
 const WIDER_THAN_THE_WINDOW: &str = "
     if (document.documentElement.scrollWidth <= innerWidth) return [];

@@ -15,15 +15,16 @@ use crate::relation::Table;
 use crate::source::catalog;
 use crate::source::catalog::violation::CatalogError;
 use crate::source::preflight::setup::{OnWaiting, while_waiting};
-use crate::source::wire::cursor::{CursorReader, DataRow};
-use crate::source::wire::socket::malformed;
+use crate::source::wire::cursor::{CursorReader, DataRow, malformed};
 use crate::source::{Connection, Conninfo, SourceError, connect_sql};
 use crate::time::Timestamp;
 
-/// The table as of a consistent point. Dropping it ends the transaction, and with it the lock on the table.
+/// The table as of a consistent point, in two sessions that have imported it. Dropping it ends their transactions.
+///
+/// Only `reader` keeps a lock on the table. Were `client` to keep one as well, an ALTER TABLE that waits for it would let
+/// `reader` wait for ever: the server sees no deadlock between sessions of one client.
 pub struct Snapshot {
     client: Client,
-    /// In a transaction of its own, with the same snapshot.
     reader: CursorReader,
     /// C1: transactions with a commit LSN below it are in the snapshot, all others in the stream.
     pub at: Lsn,
@@ -118,7 +119,7 @@ impl Snapshot {
     }
 
     /// Calls `each` for every row, in no order, and returns their number. If the future is dropped, the
-    /// server reads at most twice [`FETCH`] more rows.
+    /// server sends at most twice [`FETCH`] more rows.
     pub async fn rows<E>(
         &mut self,
         columns: &[ReadColumn],
@@ -134,7 +135,16 @@ impl Snapshot {
 
     /// Counts the live rows that share their project and id.
     pub async fn shared_ids(&self, key: &DocumentKey) -> Result<SharedIds, SourceError> {
-        select::shared_ids(&self.client, &self.table, key).await
+        self.client.batch_execute("SAVEPOINT sidecar_count").await?;
+        let counted = select::shared_ids(&self.client, &self.table, key).await;
+        // Its lock on the table ends here, and so does an error's hold on the transaction.
+        self.client.batch_execute("ROLLBACK TO SAVEPOINT sidecar_count").await?;
+        counted
+    }
+
+    /// Ends both sessions. Where it is dropped instead, the server logs that one was lost.
+    pub async fn close(self) {
+        self.reader.close().await;
     }
 }
 
@@ -165,7 +175,7 @@ fn values<'a>(row: DataRow<'a>, columns: &[ReadColumn]) -> Result<Vec<SqlValue<'
     let mut values = row.values()?;
     let digested = values.pop().flatten();
     if values.len() != columns.len() {
-        return Err(malformed(Lsn(0), format_args!("a row of {} columns", values.len())));
+        return Err(malformed(format_args!("a row has {} columns", values.len())));
     }
     let mut digested = digested.unwrap_or_default().split(|byte| b"{,}".contains(byte)).skip(1);
     let value = |(column, text): (&ReadColumn, Option<&'a [u8]>)| {
@@ -193,6 +203,7 @@ fn digest(text: &[u8]) -> Option<[u8; 32]> {
     Some(digest)
 }
 
-/// Rows per FETCH, of which the next one is under way: twice as many are still read after nobody wants more.
+/// Rows per FETCH. One is handled while the next is under way, so up to twice as many are still sent after nobody wants
+/// more.
 pub const FETCH: usize = 5_000;
 const SESSION: &str = include_str!("../../../sql/snapshot_session.sql");

@@ -1,4 +1,4 @@
-//! A replication connection: its commands, and the start of a stream.
+//! A connection for replication or SQL: its commands, and the start of a stream.
 //! <https://www.postgresql.org/docs/current/protocol-replication.html>
 
 use std::time::Duration;

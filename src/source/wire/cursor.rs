@@ -1,20 +1,22 @@
-//! The rows of a cursor, read in blocks on the task of their reader.
+//! The rows of a cursor, read in large blocks on the thread that handles them.
 //!
-//! A SQL session hands rows over in blocks of 8 KiB, and each wakes another thread. A whole table is read here instead.
+//! tokio-postgres hands rows over in blocks of 8 KiB, and each wakes that thread. A whole table is read here instead.
 //! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SIMPLE-QUERY>
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::{Buf as _, BufMut as _, BytesMut};
+use futures_util::FutureExt as _;
 use postgres_protocol::message::backend::Message;
-use tokio::io::AsyncReadExt as _;
+use postgres_protocol::message::frontend;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::connection::Connection;
 use super::error::SourceError;
 use super::frame::message_length;
 use super::handshake::server_error;
-use super::socket::{closed, malformed};
-use crate::position::Lsn;
+use super::socket::closed;
 use crate::source::conninfo::Conninfo;
 
 /// A session that reads cursors.
@@ -37,12 +39,13 @@ impl CursorReader {
     /// Runs SQL without parameters.
     pub(in crate::source) async fn execute(&mut self, sql: &str) -> Result<(), SourceError> {
         self.discard_answers().await?;
-        self.connection.simple(sql).await.map(drop)
+        self.send(sql).await?;
+        self.answer(&mut |_| Ok(())).await.map(drop)
     }
 
     /// Calls `each` for the rows of an open cursor, and returns their number. `fetch` rows are asked for at a time: the
-    /// server reads the next ones while these are handled. Where the future is dropped or `each` fails, at most twice as
-    /// many are still read.
+    /// server sends the next ones while these are handled. Where the future is dropped or `each` fails, at most twice as
+    /// many are still sent, and the next call discards them.
     pub(in crate::source) async fn rows<E: From<SourceError>>(
         &mut self,
         cursor: &str,
@@ -55,19 +58,33 @@ impl CursorReader {
         let mut count = 0;
         loop {
             self.send(&command).await?;
-            let before = count;
+            let mut fetched = 0;
             let mut counted = |row: DataRow<'_>| {
-                count += 1;
+                fetched += 1;
                 each(row)
             };
-            while !self.take_rows(&mut counted)? {
-                self.read().await?;
+            let tag = self.answer(&mut counted).await?;
+            if tag != format!("FETCH {fetched}") {
+                return Err(malformed(format_args!("it has {fetched} rows and ends with {tag:?}")).into());
             }
-            if count == before {
+            if fetched == 0 {
                 self.discard_answers().await?;
                 return Ok(count);
             }
+            count += fetched;
         }
+    }
+
+    /// Ends the session.
+    pub(in crate::source) async fn close(mut self) {
+        let mut out = BytesMut::new();
+        frontend::terminate(&mut out);
+        let closing = async {
+            self.connection.socket.write_all(&out).await?;
+            self.connection.socket.flush().await
+        };
+        // The server ends the session of a lost connection as well.
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, closing).await;
     }
 
     async fn send(&mut self, command: &str) -> Result<(), SourceError> {
@@ -75,29 +92,41 @@ impl CursorReader {
         self.connection.send_query(command).await
     }
 
+    /// Reads one answer. Returns the tag of its last command.
+    async fn answer<E: From<SourceError>>(
+        &mut self,
+        each: &mut impl FnMut(DataRow<'_>) -> Result<(), E>,
+    ) -> Result<String, E> {
+        let mut tag = String::new();
+        while !self.take_messages(each, &mut tag)? {
+            self.read().await?;
+        }
+        Ok(tag)
+    }
+
     /// Reads what an earlier call left unread.
     async fn discard_answers(&mut self) -> Result<(), SourceError> {
         while self.unanswered > 0 {
-            match self.take_rows(&mut |_| Ok::<_, SourceError>(())) {
-                Ok(false) => self.read().await?,
-                Err(error @ (SourceError::Closed(_) | SourceError::Malformed { .. })) => return Err(error),
-                // The next command finds the same error, or that its transaction is aborted.
-                Ok(true) | Err(_) => {}
+            match self.answer(&mut |_| Ok(())).await {
+                Err(error @ SourceError::Closed(_)) => return Err(error),
+                // The transaction is aborted by an error, which the next command reports.
+                Ok(_) | Err(_) => {}
             }
         }
         Ok(())
     }
 
     /// Handles the complete messages that were read, up to the end of one answer. Returns whether it ended.
-    fn take_rows<E: From<SourceError>>(
+    fn take_messages<E: From<SourceError>>(
         &mut self,
         each: &mut impl FnMut(DataRow<'_>) -> Result<(), E>,
+        tag: &mut String,
     ) -> Result<bool, E> {
         let inbound = &mut self.connection.inbound;
         let mut taken = 0;
         let ended = loop {
             let rest = inbound.get(taken..).unwrap_or_default();
-            let next = message_length(rest).map_err(|error| malformed(Lsn(0), error))?;
+            let next = message_length(rest).map_err(malformed)?;
             let Some((kind, message)) = next.and_then(|(kind, length)| Some((kind, rest.get(..length)?)))
             else {
                 break Ok(false);
@@ -109,13 +138,16 @@ impl CursorReader {
                         break Err(error);
                     }
                 }
+                b'C' => {
+                    let text = message.get(5..message.len() - 1).unwrap_or_default();
+                    *tag = String::from_utf8_lossy(text).into_owned();
+                }
                 b'E' => {
-                    let parsed = Message::parse(&mut BytesMut::from(message));
-                    break Err(match parsed {
+                    break Err(match Message::parse(&mut BytesMut::from(message)) {
                         Ok(Some(Message::ErrorResponse(body))) => {
                             SourceError::from(server_error(&body)).into()
                         }
-                        _ => malformed(Lsn(0), "an ErrorResponse").into(),
+                        _ => malformed("an ErrorResponse").into(),
                     });
                 }
                 b'Z' => {
@@ -129,17 +161,25 @@ impl CursorReader {
         ended
     }
 
-    /// Reads what has arrived.
+    /// Reads what has arrived, and pauses where that is little.
     async fn read(&mut self) -> Result<(), SourceError> {
         let Connection { socket, inbound, .. } = &mut self.connection;
-        let next = message_length(inbound).map_err(|error| malformed(Lsn(0), error))?;
+        let next = message_length(inbound).map_err(malformed)?;
         let missing = next.map_or(0, |(_, length)| length.saturating_sub(inbound.len()));
-        inbound.reserve(missing.max(READ_BYTES));
-        let read = socket.read_buf(&mut inbound.limit(missing.max(READ_BYTES))).await.map_err(closed)?;
-        if read == 0 {
+        let room = missing.max(READ_BYTES);
+        inbound.reserve(room);
+        let mut room = inbound.limit(room);
+        let mut bytes = socket.read_buf(&mut room).await.map_err(closed)?;
+        if bytes == 0 {
             return Err(SourceError::Closed("by the server".into()));
         }
-        if read < LARGE_READ_BYTES {
+        // A read may return less than has arrived: with TLS, one record.
+        while room.has_remaining_mut()
+            && let Some(Ok(more @ 1..)) = socket.read_buf(&mut room).now_or_never()
+        {
+            bytes += more;
+        }
+        if bytes < LARGE_READ_BYTES {
             socket.rest().map_err(closed)?;
             tokio::time::sleep(PAUSE).await;
         }
@@ -147,10 +187,15 @@ impl CursorReader {
     }
 }
 
+/// Bytes that no server sends end the session, and another one may do better.
+pub(in crate::source) fn malformed(what: impl fmt::Display) -> SourceError {
+    SourceError::Closed(format!("malformed bytes in the answer to a FETCH: {what}"))
+}
+
 impl<'a> DataRow<'a> {
     /// Its values; `None` is NULL.
     pub(in crate::source) fn values(self) -> Result<Vec<Option<&'a [u8]>>, SourceError> {
-        let truncated = || malformed(Lsn(0), "a DataRow that ends early");
+        let truncated = || malformed("a DataRow ends early");
         let (count, mut rest) = self.0.split_first_chunk::<2>().ok_or_else(truncated)?;
         let mut values = Vec::with_capacity(u16::from_be_bytes(*count).into());
         for _ in 0..u16::from_be_bytes(*count) {
@@ -176,6 +221,7 @@ const READ_BYTES: usize = 256 * 1024;
 const LARGE_READ_BYTES: usize = 64 * 1024;
 /// How long more is gathered after a smaller one.
 const PAUSE: Duration = Duration::from_millis(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

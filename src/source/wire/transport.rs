@@ -12,7 +12,7 @@ use tokio::net::{TcpStream, UnixStream};
 ///
 /// While it rests, the runtime does not watch it. A low-water mark (`SO_RCVLOWAT`) would spare the wake-ups as well,
 /// but below it the kernel acknowledges each segment at once, and on one machine the sender's thread pays for that:
-/// `__tcp_ack_snd_check` in <https://github.com/torvalds/linux/blob/master/net/ipv4/tcp_input.c>.
+/// `__tcp_ack_snd_check` in <https://github.com/torvalds/linux/blob/v6.12/net/ipv4/tcp_input.c>.
 #[derive(Debug)]
 pub(in crate::source) enum Transport {
     Tcp(TcpStream),
@@ -34,6 +34,7 @@ impl Transport {
         Ok(())
     }
 
+    /// Watched again by the runtime of the caller: polled outside one, it panics.
     fn watched(self: Pin<&mut Self>) -> io::Result<&mut Self> {
         let me = self.get_mut();
         if matches!(me, Self::RestingTcp(_) | Self::RestingUnix(_)) {

@@ -20,37 +20,44 @@
   };
   // Of each part, what the server sent.
   const shown = new Map([...document.querySelectorAll("[data-live][id]")].map((part) => [part, part.innerHTML]));
-  const update = (html) => {
-    const next = new DOMParser().parseFromString(html, "text/html");
+  // Returns whether all that is new is shown.
+  const update = (next) => {
+    let isWhole = true;
     document.title = next.title;
     for (const [part, before] of shown) {
       const newer = next.getElementById(part.id);
-      if (newer && newer.innerHTML !== before && !isFrozen(part)) {
+      if (!newer || newer.innerHTML === before) continue;
+      if (isFrozen(part)) {
+        isWhole = false;
+      } else {
         shown.set(part, newer.innerHTML);
         replace(part, newer);
       }
     }
+    return isWhole;
   };
   // What is aimed at neither moves nor goes: an update waits while a button or key is down, and until the pointer rests.
-  const restMs = 300;
-  let [latest, isDown, movedAt] = [null, false, -restMs];
+  const [restMs, downMs] = [300, 10000];
+  let [latest, heldUntil] = [null, 0];
+  const hold = (ms) => { heldUntil = performance.now() + ms; };
   const updateAtRest = () => {
-    if (latest === null || isDown || performance.now() - movedAt < restMs) return;
-    update(latest);
-    latest = null;
+    if (latest !== null && performance.now() >= heldUntil && update(latest)) latest = null;
   };
   if (document.querySelector("main [data-live]")) {
     const source = new EventSource(location.href);
-    source.addEventListener("page", (event) => { stale.hidden = true; latest = event.data; updateAtRest(); });
+    source.addEventListener("page", (event) => {
+      stale.hidden = true;
+      latest = new DOMParser().parseFromString(event.data, "text/html");
+      updateAtRest();
+    });
     source.onerror = () => { stale.hidden = false; };
     addEventListener("pagehide", () => source.close());
+    addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
     for (const kind of ["pointermove", "pointerdown", "pointerup", "pointercancel"]) {
-      addEventListener(kind, (event) => {
-        [isDown, movedAt] = [kind !== "pointercancel" && event.buttons !== 0, performance.now()];
-      });
+      addEventListener(kind, (event) => hold(kind !== "pointercancel" && event.buttons ? downMs : restMs));
     }
-    addEventListener("keydown", () => { isDown = true; });
-    for (const kind of ["keyup", "blur"]) addEventListener(kind, () => { isDown = false; });
+    addEventListener("keydown", () => hold(downMs));
+    for (const kind of ["keyup", "blur"]) addEventListener(kind, () => hold(0));
     setInterval(updateAtRest, restMs);
   }
 
