@@ -139,7 +139,7 @@ impl Connection {
         Ok(Stream::new(self.socket, self.inbound, *from, *timeout))
     }
 
-    pub(in crate::source) async fn send_query(&mut self, command: &str) -> Result<(), SourceError> {
+    async fn send_query(&mut self, command: &str) -> Result<(), SourceError> {
         let mut out = BytesMut::new();
         frontend::query(command, &mut out).map_err(|error| SourceError::Refused(error.to_string()))?;
         self.socket.write_all(&out).await.map_err(closed)?;

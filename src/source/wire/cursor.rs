@@ -22,7 +22,9 @@ use crate::source::conninfo::Conninfo;
 /// A session that reads cursors.
 pub(in crate::source) struct CursorReader {
     connection: Connection,
-    /// Commands that were sent and whose ReadyForQuery has not come.
+    /// What is not sent yet of the commands: a future that is dropped meanwhile leaves it to the next call.
+    outbound: BytesMut,
+    /// Commands whose ReadyForQuery has not come.
     unanswered: usize,
 }
 
@@ -33,7 +35,8 @@ pub(in crate::source) struct DataRow<'a>(&'a [u8]);
 impl CursorReader {
     /// Opens an ordinary session.
     pub(in crate::source) async fn open(conninfo: &Conninfo) -> Result<Self, SourceError> {
-        Ok(Self { connection: Connection::open_sql(conninfo).await?, unanswered: 0 })
+        let connection = Connection::open_sql(conninfo).await?;
+        Ok(Self { connection, outbound: BytesMut::new(), unanswered: 0 })
     }
 
     /// Runs SQL without parameters.
@@ -88,8 +91,17 @@ impl CursorReader {
     }
 
     async fn send(&mut self, command: &str) -> Result<(), SourceError> {
+        frontend::query(command, &mut self.outbound).map_err(closed)?;
         self.unanswered += 1;
-        self.connection.send_query(command).await
+        self.flush().await
+    }
+
+    async fn flush(&mut self) -> Result<(), SourceError> {
+        let socket = &mut self.connection.socket;
+        while self.outbound.has_remaining() {
+            socket.write_buf(&mut self.outbound).await.map_err(closed)?;
+        }
+        socket.flush().await.map_err(closed)
     }
 
     /// Reads one answer. Returns the tag of its last command.
@@ -106,11 +118,11 @@ impl CursorReader {
 
     /// Reads what an earlier call left unread.
     async fn discard_answers(&mut self) -> Result<(), SourceError> {
+        self.flush().await?;
         while self.unanswered > 0 {
-            match self.answer(&mut |_| Ok(())).await {
-                Err(error @ SourceError::Closed(_)) => return Err(error),
-                // The transaction is aborted by an error, which the next command reports.
-                Ok(_) | Err(_) => {}
+            // By any other error the transaction is aborted, and the next command reports that.
+            if let Err(error @ SourceError::Closed(_)) = self.answer(&mut |_| Ok(())).await {
+                return Err(error);
             }
         }
         Ok(())
